@@ -1,0 +1,36 @@
+# `make demo` and `make test` need only make and Python 3.11+ with venv; they install the rest into .venv.
+# That path is no variable: these rules write to it and remove it, and must never meet another folder.
+
+PYTHON ?= python3
+TEST_JOBS ?= auto
+
+.PHONY: help demo test clean
+
+help:
+	@echo "make demo    make a small reduction, package it, verify it and show the result"
+	@echo "make test    lint, check the types and run the tests"
+	@echo "make clean   remove what the other targets made"
+
+demo: .venv/installed.stamp
+	PYTHONPATH=tests .venv/bin/python demo/walkthrough.py
+
+test: .venv/installed.stamp
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/pytest -n $(TEST_JOBS) --dist worksteal
+
+clean:
+	rm -rf .venv build
+
+# The stamp is made last, so an install that was stopped half-way starts anew.
+.venv/installed.stamp: pyproject.toml
+	@command -v $(PYTHON) >/dev/null \
+	  || { echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$$($(PYTHON) --version) is too old: Python 3.11 or newer is needed. Name one: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "This Python has no venv with pip. On Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@

@@ -1,0 +1,94 @@
+"""Running one question in a child process, because the answer may be a crash.
+
+casacore trusts the numbers in a table's files: damaged ones can make it read beyond its memory, ask for all
+of the machine's, or never come back. The child takes that upon itself. What it may use is bounded.
+"""
+
+import os
+import resource
+import signal
+import warnings
+from collections.abc import Callable
+from multiprocessing.connection import Connection, Pipe
+from typing import NoReturn, TypeVar, cast
+
+Answer = TypeVar("Answer")
+
+# Far above what describing or splitting a table takes, far below what would bring the machine down.
+_MEMORY_BYTES = 4 << 30
+
+
+class ChildDiedError(Exception):
+    """The child ended without an answer; str() says how."""
+
+
+def run_apart(question: Callable[[], Answer], *, seconds: int) -> Answer:
+    """Return what the question returns, or raise what it raises, from a child process that is gone afterwards.
+
+    Answer and exceptions must be picklable. What the question prints is dropped.
+
+    Raises:
+        ChildDiedError: a signal ended the child, or it took more than `seconds`.
+    """
+    receiver, sender = Pipe(duplex=False)
+    with warnings.catch_warnings():
+        # Python warns of forking beside threads, such as numpy's, which are idle: the child makes no use of
+        # them.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        receiver.close()
+        _answer(question, sender, seconds)
+    sender.close()
+    answer = _received(receiver)
+    _, status = os.waitpid(child, 0)
+    if answer is None:
+        raise ChildDiedError(_cause(status, seconds))
+    if answer[1] is not None:
+        raise answer[1]
+    return cast(Answer, answer[0])
+
+
+def _answer(question: Callable[[], object], sender: Connection, seconds: int) -> NoReturn:
+    status = 1
+    try:
+        _bound(seconds)
+        try:
+            sender.send((question(), None))
+        except Exception as error:
+            sender.send((None, error))
+        status = 0
+    finally:
+        os._exit(status)  # the parent's buffers and exit handlers are not the child's to run
+
+
+def _bound(seconds: int) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.alarm(seconds)  # the kernel's default action: ends even a loop inside casacore
+    with open("/proc/self/statm") as statm:
+        used = int(statm.read().split()[0]) * resource.getpagesize()
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = used + _MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    # Not writable on purpose: writes to it fail and are forgotten.
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+
+
+def _received(receiver: Connection) -> tuple[object, Exception | None] | None:
+    with receiver:
+        try:
+            answer: tuple[object, Exception | None] = receiver.recv()
+        except EOFError:
+            return None
+    return answer
+
+
+def _cause(status: int, seconds: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    if code == -signal.SIGALRM:
+        return f"no answer in {seconds} seconds"
+    return f"crashed with {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

@@ -1,0 +1,30 @@
+"""The change itself: one data column stays and is called DATA, and the weights follow it."""
+
+from executor.casa import Table
+from executor.weights import fill_weights
+from manifest.table import SplitSpec, weight_pairs
+
+# What CASA's imager notes on the columns it makes; without meaning, and in its way, on a column called DATA.
+_IMAGER_KEYWORD = "CHANNEL_SELECTION"
+
+
+def keep_one_column(table: Table, spec: SplitSpec) -> None:
+    """Drop the data columns that go, with their keywords, and name the one that stays DATA."""
+    if spec.drop:
+        table.removecols(spec.drop)
+    if spec.keep != "DATA":
+        table.renamecol(spec.keep, "DATA")
+    if _IMAGER_KEYWORD in table.colkeywordnames("DATA"):
+        table.removecolkeyword("DATA", _IMAGER_KEYWORD)
+
+
+def follow_weights(before: Table, table: Table, spec: SplitSpec) -> None:
+    """Compute the weights of `table`, from those of `before` where it has them in files of their own.
+
+    Columns that share their files are read where they are written: of a file that changes, only the table
+    that changes it has the right view.
+    """
+    shared = [set(info["COLUMNS"]) for info in table.getdminfo().values()]
+    for pair in weight_pairs(table.colnames(), spec.keep):
+        together = any(columns.issuperset(pair) for columns in shared)
+        fill_weights(table if together else before, table, pair)

@@ -1,0 +1,198 @@
+"""Checked copies: read, hash and write in one pass, and nothing counts as copied before its digest is right.
+
+A small file gets its name at once and its planned mtime last, so a staged file with the planned size and mtime is a
+finished one. A big file grows under a temporary name that tells how much of it is on disk; a copy that was stopped
+goes on from there, after the part that is there was read again, because the digest is over the whole.
+"""
+
+import os
+from dataclasses import dataclass
+
+import xxhash
+
+from executor.disk import Disk
+from manifest.digest import BUFFER_BYTES, aligned_buffer
+from manifest.folder import opened_file, opened_folder
+from manifest.record import NO_DIGEST
+
+BIG_COPY_BYTES = 256 << 20
+SYNC_STEP_BYTES = 256 << 20
+_ZEROS = bytes(BUFFER_BYTES)
+
+
+class SourceChangedError(Exception):
+    """What is read is not what was planned.
+
+    Attributes:
+        expected, found: in words.
+    """
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(expected, found)
+        self.expected = expected
+        self.found = found
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What the plan says of one source file; digest NO_DIGEST where it was not read."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    mode: int
+    digest: bytes
+
+
+def check_source(planned: Planned, status: os.stat_result) -> bool:
+    """Compare an opened source with the plan; True if also its ctime is as planned.
+
+    Raises:
+        SourceChangedError: size, mtime or inode differ.
+    """
+    expected = (planned.size, planned.mtime_ns, planned.inode)
+    found = (status.st_size, status.st_mtime_ns, status.st_ino)
+    if expected != found:
+        raise SourceChangedError(_in_words(*expected), _in_words(*found))
+    return status.st_ctime_ns == planned.ctime_ns
+
+
+def copy_small(disk: Disk, source_fd: int, name: bytes, dir_fd: int, planned: Planned) -> None:
+    """Copy an opened source to a name that does not exist yet, with mode and mtime as planned.
+
+    Raises:
+        SourceChangedError: the source is not as planned; the name may then be there, without its mtime.
+    """
+    status = os.fstat(source_fd)
+    is_untouched = check_source(planned, status)
+    target = disk.create(name, dir_fd=dir_fd, mode=planned.mode & 0o777 | 0o200)
+    try:
+        if not (is_untouched and disk.clone(source_fd, target)):
+            state = xxhash.xxh3_128()
+            _pump(disk, source_fd, target, state, is_sparse=_is_sparse(status))
+            _check_digest(planned, state.digest())
+        _finish(disk, target, planned)
+    finally:
+        os.close(target)
+
+
+def copy_big(disk: Disk, source_fd: int, partial: bytes, planned: Planned) -> bytes:
+    """Copy a big source under a temporary name, going on from what is on disk of it; return the finished file's path.
+
+    Args:
+        partial: path without its last part, which is the number of bytes that are on disk; its folder holds
+            nothing but such files.
+
+    Raises:
+        SourceChangedError: the source is not as planned; no temporary file is left.
+    """
+    status = os.fstat(source_fd)
+    check_source(planned, status)
+    path, done = _found_part(disk, partial, planned.size)
+    if path is None:
+        path = _part(partial, 0)
+        os.close(disk.create(path))
+    target = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        disk.truncate(target, done)
+        state = xxhash.xxh3_128()
+        _rehash(target, state, done)
+        os.lseek(source_fd, done, os.SEEK_SET)
+        while done < planned.size:
+            count = _pump(disk, source_fd, target, state, is_sparse=_is_sparse(status), limit=SYNC_STEP_BYTES)
+            if count == 0:
+                break
+            done += count
+            disk.fsync(target)
+            disk.replace(path, _part(partial, done))
+            path = _part(partial, done)
+        try:
+            _check_digest(planned, state.digest())
+        except SourceChangedError:
+            disk.unlink(path)
+            raise
+        _finish(disk, target, planned)
+    finally:
+        os.close(target)
+    return path
+
+
+def digest_of_source(path: bytes) -> bytes:
+    """Return the digest of a file whose ctime alone differs from the plan: it may only have been linked."""
+    folder, name = os.path.split(path)
+    state = xxhash.xxh3_128()
+    buffer = aligned_buffer()
+    with opened_folder(folder) as dir_fd, opened_file(name, dir_fd=dir_fd) as fd:
+        while count := os.readv(fd, [buffer]):
+            state.update(buffer[:count])
+    return state.digest()
+
+
+def _pump(
+    disk: Disk, source_fd: int, target: int, state: "xxhash.xxh3_128", *, is_sparse: bool, limit: int | None = None
+) -> int:
+    """Copy and hash from the current positions on, to the end or the limit; return the number of bytes."""
+    buffer = aligned_buffer()
+    done = 0
+    while limit is None or done < limit:
+        count = os.readv(source_fd, [buffer])
+        if count == 0:
+            break
+        block = buffer[:count]
+        state.update(block)
+        if is_sparse and block == memoryview(_ZEROS)[:count]:
+            # A hole stays a hole: move on, and let the size say so.
+            disk.truncate(target, os.lseek(target, count, os.SEEK_CUR))
+        else:
+            disk.write(target, block)
+        done += count
+    return done
+
+
+def _is_sparse(status: os.stat_result) -> bool:
+    return status.st_blocks * 512 < status.st_size
+
+
+def _rehash(fd: int, state: "xxhash.xxh3_128", length: int) -> None:
+    buffer = aligned_buffer()
+    os.lseek(fd, 0, os.SEEK_SET)
+    while length:
+        count = os.readv(fd, [buffer[: min(length, BUFFER_BYTES)]])
+        state.update(buffer[:count])
+        length -= count
+
+
+def _check_digest(planned: Planned, digest: bytes) -> None:
+    if planned.digest not in (NO_DIGEST, digest):
+        raise SourceChangedError(f"digest {planned.digest.hex()}", f"digest {digest.hex()}")
+
+
+def _finish(disk: Disk, fd: int, planned: Planned) -> None:
+    if os.fstat(fd).st_mode & 0o777 != planned.mode & 0o777:
+        disk.set_mode(fd, planned.mode & 0o777)  # the umask took something away; set-uid bits are not carried over
+    disk.set_times(fd, planned.mtime_ns)
+
+
+def _part(partial: bytes, done: int) -> bytes:
+    return b"%s.%015d" % (partial, done)
+
+
+def _found_part(disk: Disk, partial: bytes, size: int) -> tuple[bytes | None, int]:
+    """Return the temporary file with the most bytes on disk, and that number; others are removed."""
+    folder, stem = os.path.split(partial)
+    found = sorted(
+        (int(number), name)
+        for name in os.listdir(folder)
+        if name.startswith(stem + b".") and (number := name[len(stem) + 1 :]).isdigit()
+    )
+    for _, name in found[:-1]:
+        disk.unlink(os.path.join(folder, name))
+    if not found or found[-1][0] > size:
+        return None, 0
+    done, name = found[-1]
+    return os.path.join(folder, name), done
+
+
+def _in_words(size: int, mtime_ns: int, inode: int) -> str:
+    return f"{size} bytes, mtime {mtime_ns} ns, inode {inode}"

@@ -1,0 +1,155 @@
+"""The one seam through which the executor changes a disk.
+
+Every call that creates, renames, links, writes, syncs or removes something goes through a `Disk`, so that a test can
+count them, make any one of them fail, or stop before or after it. The methods do one thing each, raise OSError
+as the system does, and decide nothing. They take a descriptor of the folder where bulk work has one open.
+"""
+
+import ctypes
+import errno
+import fcntl
+import os
+
+from executor.split import split_staged_table
+from manifest.table import SplitSpec
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_RENAME_NOREPLACE = 1
+_RENAME_EXCHANGE = 2
+_AT_FDCWD = -100
+_FICLONE = 0x40049409
+
+
+class Disk:
+    """The real disk; holds no state, so it can be sent to any process."""
+
+    def mkdir(self, path: bytes, mode: int = 0o777) -> None:
+        """Make a folder."""
+        os.mkdir(path, mode)
+
+    def rmdir(self, path: bytes, *, dir_fd: int | None = None) -> None:
+        """Remove an empty folder."""
+        os.rmdir(path, dir_fd=dir_fd)
+
+    def link(self, source: bytes, name: bytes, *, source_fd: int | None, dir_fd: int) -> None:
+        """Make a hard link to the source itself, not to what it may link to."""
+        os.link(source, name, src_dir_fd=source_fd, dst_dir_fd=dir_fd, follow_symlinks=False)
+
+    def symlink(self, target: bytes, path: bytes) -> None:
+        """Make a symbolic link at `path`."""
+        os.symlink(target, path)
+
+    def create(self, name: bytes, *, dir_fd: int | None = None, mode: int = 0o666) -> int:
+        """Make an empty file that did not exist, and return a descriptor for reading and writing."""
+        return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=dir_fd)
+
+    def write(self, fd: int, data: bytes | memoryview) -> None:
+        """Write all of the data at the descriptor's position."""
+        done = os.write(fd, data)
+        while done < len(data):
+            done += os.write(fd, memoryview(data)[done:])
+
+    def truncate(self, fd: int, size: int) -> None:
+        """Set the size of the file."""
+        os.ftruncate(fd, size)
+
+    def clone(self, source_fd: int, fd: int) -> bool:
+        """Let the file share the blocks of the source; False where the file system cannot."""
+        try:
+            fcntl.ioctl(fd, _FICLONE, source_fd)
+        except OSError as error:
+            if error.errno in (errno.EOPNOTSUPP, errno.EXDEV, errno.ENOTTY, errno.EINVAL, errno.ENOSYS):
+                return False
+            raise
+        return True
+
+    def set_times(self, fd: int, mtime_ns: int) -> None:
+        """Set access and modification time of the open file."""
+        os.utime(fd, ns=(mtime_ns, mtime_ns))
+
+    def set_mode(self, fd: int, mode: int) -> None:
+        """Set the permission bits of the open file."""
+        os.fchmod(fd, mode)
+
+    def unlink(self, path: bytes, *, dir_fd: int | None = None) -> None:
+        """Remove a name that is no folder."""
+        os.unlink(path, dir_fd=dir_fd)
+
+    def rename(self, source: bytes, target: bytes) -> None:
+        """Rename, where nothing may stand at the target: there it is EEXIST."""
+        _renameat2(source, target, _RENAME_NOREPLACE)
+
+    def replace(self, source: bytes, target: bytes) -> None:
+        """Rename a file over the target."""
+        os.replace(source, target)
+
+    def exchange(self, one: bytes, other: bytes) -> None:
+        """Exchange two paths in one step; EINVAL where the file system cannot."""
+        _renameat2(one, other, _RENAME_EXCHANGE)
+
+    def fsync(self, fd: int) -> None:
+        """Bring the open file or folder to the disk."""
+        os.fsync(fd)
+
+    def syncfs(self, fd: int) -> None:
+        """Bring all of the file system to the disk that the descriptor is on."""
+        if _libc.syncfs(fd) != 0:
+            raise _error()
+
+    def split_table(self, table: bytes, spec: SplitSpec) -> None:
+        """Let casacore split the staged table; counts as one change."""
+        split_staged_table(table, spec)
+
+    def append(self, fd: int, data: bytes) -> None:
+        """Write all of the data to a file that was opened for appending."""
+        self.write(fd, data)
+
+
+def _renameat2(source: bytes, target: bytes, flags: int) -> None:
+    if _libc.renameat2(_AT_FDCWD, source, _AT_FDCWD, target, ctypes.c_uint(flags)) == 0:
+        return
+    error = _error(source, target)
+    if flags != _RENAME_NOREPLACE or error.errno not in (errno.EINVAL, errno.ENOSYS):
+        raise error
+    # No flags on this file system (some network ones): look, then rename; staging is ours alone, and the lock is held.
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), source, None, target)
+    os.rename(source, target)
+
+
+def _error(source: bytes | None = None, target: bytes | None = None) -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number), source, None, target)
+
+
+def sync_folder(disk: Disk, path: bytes) -> None:
+    """Bring the names in a folder to the disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        disk.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_file_system(disk: Disk, path: bytes) -> None:
+    """Bring the file system that holds the folder to the disk, in one call for any number of files."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        disk.syncfs(fd)
+    finally:
+        os.close(fd)
+
+
+def write_durably(disk: Disk, path: bytes, data: bytes) -> None:
+    """Write a file under a temporary name and put it in place of `path`, on disk when this returns."""
+    temporary = path + b".new"
+    if os.path.lexists(temporary):
+        disk.unlink(temporary)
+    fd = disk.create(temporary)
+    try:
+        disk.write(fd, data)
+        disk.fsync(fd)
+    finally:
+        os.close(fd)
+    disk.replace(temporary, path)
+    sync_folder(disk, os.path.dirname(path))

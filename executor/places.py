@@ -1,0 +1,105 @@
+"""Where the things of one transaction stand: staging, target, and what was there before."""
+
+import os
+from dataclasses import dataclass
+
+from executor.journal import Publishing
+from manifest.ids import SCIENCE_GOAL, Append
+from manifest.package import Package, Standing
+from manifest.path import join
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The paths of one transaction; says nothing of what exists.
+
+    Attributes:
+        transaction: its name.
+        group, member: names of the new member's folders.
+    """
+
+    package: Package
+    transaction: str
+    publishing: Publishing
+    group: bytes
+    member: bytes
+
+    @property
+    def staging(self) -> bytes:
+        """Everything that is not visible yet."""
+        return join(self.package.control, b"staging")
+
+    @property
+    def tree(self) -> bytes:
+        """The staged package."""
+        return join(self.staging, b"tree")
+
+    @property
+    def partial(self) -> bytes:
+        """Unfinished copies of big files."""
+        return join(self.staging, b"partial")
+
+    @property
+    def new_manifests(self) -> bytes:
+        """The manifests as they will be, all of them."""
+        return join(self.staging, b"manifests")
+
+    @property
+    def staged_member(self) -> bytes:
+        """The member in the staged package."""
+        return b"/".join((self.tree, SCIENCE_GOAL, self.group, self.member))
+
+    @property
+    def root(self) -> bytes:
+        """The folder in staging that is renamed to become visible."""
+        match self.publishing:
+            case Publishing.MEMBER:
+                return self.staged_member
+            case Publishing.GROUP:
+                return os.path.dirname(self.staged_member)
+            case Publishing.NEW | Publishing.EXCHANGE | Publishing.TWO_RENAMES:
+                return self.tree
+
+    @property
+    def target(self) -> bytes:
+        """Where the renamed folder becomes visible."""
+        return self.package.path + self.root.removeprefix(self.tree)
+
+    @property
+    def previous(self) -> bytes:
+        """What the transaction replaced."""
+        return b"/".join((self.package.control, b"previous", self.transaction.encode()))
+
+    @property
+    def previous_tree(self) -> bytes:
+        """The package that was replaced."""
+        return join(self.previous, b"tree")
+
+    @property
+    def previous_manifests(self) -> bytes:
+        """The manifests that were replaced."""
+        return join(self.previous, b"manifests")
+
+    @property
+    def finished(self) -> bytes:
+        """The journal when all is done."""
+        return b"/".join((self.package.control, b"finished", self.transaction.encode() + b".journal"))
+
+
+def journal_path(package: Package) -> bytes:
+    """Return the path of the running transaction's journal."""
+    return join(package.control, b"journal")
+
+
+def lock_path(package: Package) -> bytes:
+    """Return the path of the package's lock."""
+    return join(package.control, b"lock")
+
+
+def choose_publishing(append: Append, standing: Standing, *, can_exchange: bool) -> Publishing:
+    """Return how a member becomes visible where things stand so; in an empty folder there is nothing to append to."""
+    if standing is Standing.ABSENT:
+        return Publishing.NEW
+    if append is Append.NOTHING or standing is not Standing.PACKAGE:
+        return Publishing.EXCHANGE if can_exchange else Publishing.TWO_RENAMES
+    return Publishing.GROUP if append is Append.GROUP else Publishing.MEMBER

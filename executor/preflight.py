@@ -1,0 +1,124 @@
+"""What must hold before a plan is applied: looked at all together, before anything is written.
+
+The only things made here are two empty folders in the control folder, exchanged and removed, to find out
+whether the file system can exchange.
+"""
+
+import errno
+import os
+from collections.abc import Iterator, Mapping
+
+from executor.disk import Disk
+from executor.removing import remove_tree
+from manifest.destination import base_of
+from manifest.header import Header, Notes
+from manifest.package import Package, read_state
+from manifest.path import is_within, join
+from manifest.planfile import Described
+from manifest.problem import Code, PlanRefused, Problem
+from manifest.request import Mode
+
+
+def check_plan(package: Package, plan: Described) -> None:
+    """Compare what the plan relies on with what is there.
+
+    Raises:
+        PlanRefused: with all that is not so.
+    """
+    problems = list(_problems(package, plan))
+    if problems:
+        raise PlanRefused(*problems)
+
+
+def _problems(package: Package, plan: Described) -> Iterator[Problem]:
+    header = plan.header
+    if header.project != package.project:
+        yield Problem(Code.PLAN_STALE, package.plan, os.fsdecode(package.project), os.fsdecode(header.project))
+        return
+    if not os.path.isdir(header.origin):
+        yield Problem(Code.ORIGIN_MISSING, header.origin)
+    if is_within(header.origin, package.path) or is_within(package.path, header.origin):
+        yield Problem(Code.NESTED, package.path, found=os.fsdecode(header.origin))
+    state = read_state(package)
+    if state.standing is not header.standing:
+        yield Problem(Code.PLAN_STALE, package.path, header.standing, state.standing)
+    elif base_of(state) != header.base:
+        yield Problem(Code.PLAN_STALE, package.path, "the members as they were planned for", "others")
+    for problem in _outside(plan):
+        yield problem
+
+
+def _outside(plan: Described) -> Iterator[Problem]:
+    """Yield sources that lead out of the origin in a plan that may not; names were checked when it was read."""
+    if plan.header.may_leave:
+        return
+    for task in plan.notes.splits:
+        if task.source.startswith(b"/"):
+            yield Problem(Code.UNSAFE_PATH, task.source)
+
+
+def can_exchange(package: Package, disk: Disk) -> bool:
+    """Find out whether two folders can change places in one step on the package's file system."""
+    probes = [join(package.control, name) for name in (b"probe.one", b"probe.two")]
+    for probe in probes:
+        remove_tree(disk, probe)
+        disk.mkdir(probe)
+    try:
+        disk.exchange(*probes)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+        return False
+    else:
+        return True
+    finally:
+        for probe in probes:
+            remove_tree(disk, probe)
+
+
+def check_room(package: Package, header: Header, notes: Notes, devices: Mapping[int, bytes]) -> None:
+    """Compare what a plan needs with what the destination's file system offers.
+
+    Args:
+        devices: the file systems of the sources, each with one path of the member from it.
+
+    Raises:
+        PlanRefused: with all that stands against it.
+    """
+    problems = [*_device_problems(package, header.mode, devices), *_space_problems(package, header.mode, notes)]
+    if problems:
+        raise PlanRefused(*problems)
+
+
+def _device_problems(package: Package, mode: Mode, devices: Mapping[int, bytes]) -> Iterator[Problem]:
+    if mode is not Mode.HARD:
+        return
+    own = os.stat(_existing(package)).st_dev
+    for device, path in devices.items():
+        if device != own:
+            yield Problem(Code.CROSS_DEVICE, path, "the file system of the package", "another one")
+
+
+def _space_problems(package: Package, mode: Mode, notes: Notes) -> Iterator[Problem]:
+    room = os.statvfs(_existing(package))
+    needed = needed_bytes(mode, notes)
+    if needed > room.f_bavail * room.f_frsize:
+        yield Problem(Code.NO_SPACE, package.parent, f"{needed} bytes", f"{room.f_bavail * room.f_frsize} bytes")
+    files = notes.file_count if mode is not Mode.HARD else sum(len(task.spec.sizes) for task in notes.splits)
+    if room.f_files and files > room.f_favail:
+        yield Problem(Code.NO_INODES, package.parent, f"{files} inodes", f"{room.f_favail} inodes")
+
+
+def needed_bytes(mode: Mode, notes: Notes) -> int:
+    """Return how many bytes the apply will write."""
+    match mode:
+        case Mode.COPY:
+            return notes.byte_count
+        case Mode.HARD | Mode.MOVE:
+            return sum(size for task in notes.splits for _, size in task.spec.sizes)
+        case Mode.FAKE | Mode.TICKET:
+            return 0
+
+
+def _existing(package: Package) -> bytes:
+    return package.control if os.path.isdir(package.control) else package.parent

@@ -1,0 +1,134 @@
+"""From the commit to the end: making the staged tree visible, and what follows.
+
+Every step looks whether it is done before it does anything, so the sequence can be stopped at any call and begun again.
+The published tree is known by the inode of its root, which the commit recorded.
+"""
+
+import os
+import time
+
+from executor.disk import Disk, sync_folder
+from executor.journal import Commit, Discard, End, Journal, Published, Publishing
+from executor.places import Places, journal_path
+from executor.removing import ensure_folder, move_away, remove_tree
+from manifest.path import join
+
+
+def is_published(places: Places, commit: Commit) -> bool:
+    """Tell whether the tree that was staged stands at the target."""
+    return _inode(places.target) == commit.root_inode
+
+
+def publish(places: Places, commit: Commit, journal: Journal, disk: Disk) -> None:
+    """Make the staged tree and the manifests visible, and bring that to the disk.
+
+    A power cut before the tree's rename leaves the old package, one after it the new; between the rename of the tree and
+    that of the manifests the journal says that both belong together, and going on does the rest.
+    """
+    if not is_published(places, commit):
+        _rename_into_place(places, disk)
+    # The exchange must be on disk before anything of the old tree is removed: else a power cut could lose the
+    # exchange and keep the removals, and eat the old package.
+    sync_folder(disk, os.path.dirname(places.target))
+    sync_folder(disk, os.path.dirname(places.root))
+    if os.path.lexists(places.new_manifests):
+        move_away(disk, places.package.manifests, places.previous_manifests)
+        disk.rename(places.new_manifests, places.package.manifests)
+    sync_folder(disk, places.previous)
+    sync_folder(disk, places.staging)
+    sync_folder(disk, places.package.control)
+    journal.append_durably(Published())
+
+
+def _rename_into_place(places: Places, disk: Disk) -> None:
+    match places.publishing:
+        case Publishing.EXCHANGE:
+            disk.exchange(places.root, places.target)
+        case Publishing.TWO_RENAMES:
+            move_away(disk, places.target, places.previous_tree)
+            sync_folder(disk, places.previous)
+            disk.rename(places.root, places.target)
+        case Publishing.NEW | Publishing.MEMBER | Publishing.GROUP:
+            disk.rename(places.root, places.target)
+
+
+def finish(places: Places, journal: Journal, disk: Disk, *, keeps_previous: bool) -> None:
+    """Put the old package aside or remove it, file plan and journal, and end the transaction."""
+    if places.publishing is Publishing.EXCHANGE:
+        move_away(disk, places.tree, places.previous_tree)  # after the exchange this is the old package
+        sync_folder(disk, places.previous)
+        sync_folder(disk, places.staging)
+    if not (keeps_previous and os.path.lexists(places.previous_tree)):
+        _discard(places, journal, disk)
+    _remove_older_previous(places, disk)
+    remove_tree(disk, places.staging)
+    if os.path.lexists(places.package.plan):
+        disk.replace(places.package.plan, places.package.last_plan)
+    sync_folder(disk, places.package.control)
+    journal.append_durably(End(time.time_ns()))
+    file_journal(places, disk)
+
+
+def file_journal(places: Places, disk: Disk) -> None:
+    """Put the journal of an ended transaction with the finished ones."""
+    finished = os.path.dirname(places.finished)
+    ensure_folder(disk, finished)
+    disk.replace(journal_path(places.package), places.finished)
+    sync_folder(disk, finished)
+    sync_folder(disk, places.package.control)
+
+
+def _discard(places: Places, journal: Journal, disk: Disk) -> None:
+    if not os.path.lexists(places.previous):
+        return
+    if os.path.lexists(places.previous_tree):
+        journal.append_durably(Discard())
+    remove_tree(disk, places.previous)
+
+
+def _remove_older_previous(places: Places, disk: Disk) -> None:
+    """Remove what older transactions kept: only the last one can be undone."""
+    folder = os.path.dirname(places.previous)
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        if name != os.path.basename(places.previous):
+            remove_tree(disk, join(folder, name))
+
+
+def _inode(path: bytes) -> int | None:
+    try:
+        return os.lstat(path).st_ino
+    except FileNotFoundError:
+        return None
+
+
+def unpublish(places: Places, commit: Commit, disk: Disk) -> None:
+    """Undo `publish`, so that the old package and its manifests stand where they stood; can be done again."""
+    if is_published(places, commit):
+        _rename_back(places, disk)
+    elif places.publishing is Publishing.TWO_RENAMES:
+        move_away(disk, places.previous_tree, places.target)
+    sync_folder(disk, os.path.dirname(places.target))
+    _manifests_back(places, commit, disk)
+    sync_folder(disk, places.package.control)
+
+
+def _rename_back(places: Places, disk: Disk) -> None:
+    match places.publishing:
+        case Publishing.EXCHANGE:
+            old = places.previous_tree if os.path.lexists(places.previous_tree) else places.root
+            disk.exchange(old, places.target)
+        case Publishing.TWO_RENAMES:
+            disk.rename(places.target, places.root)
+            sync_folder(disk, os.path.dirname(places.target))
+            move_away(disk, places.previous_tree, places.target)
+        case Publishing.NEW | Publishing.MEMBER | Publishing.GROUP:
+            disk.rename(places.target, places.root)
+
+
+def _manifests_back(places: Places, commit: Commit, disk: Disk) -> None:
+    if commit.had_manifests:
+        if os.path.lexists(places.previous_manifests):
+            move_away(disk, places.package.manifests, places.new_manifests)
+            disk.rename(places.previous_manifests, places.package.manifests)
+    else:
+        move_away(disk, places.package.manifests, places.new_manifests)

@@ -1,0 +1,118 @@
+"""What to do next, decided from the journal and a few facts, without touching anything.
+
+The rules: before the commit everything may be undone and nothing is visible; after it the transaction only goes forward,
+unless it is being rolled back; a roll back that began is finished before anything else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from executor.journal import Begin, Commit, Discard, End, Published, Record, RollBack, Staged
+
+
+class Wish(StrEnum):
+    """What the user asks for."""
+
+    APPLY = "apply"
+    ROLL_BACK = "roll-back"
+
+
+class Phase(StrEnum):
+    """How far a transaction came."""
+
+    NONE = "none"  # there is no transaction
+    STAGING = "staging"
+    COMMITTED = "committed"  # nothing may be visible yet, all is on disk
+    PUBLISHED = "published"
+    DISCARDING = "discarding"  # the replaced package is being removed
+    ROLLING_BACK = "rolling-back"
+    ENDED = "ended"  # only the journal is left to be filed
+
+
+class Step(StrEnum):
+    """What the executor is to do."""
+
+    NOTHING = "nothing"  # nothing to do, and that is fine
+    NO_PLAN = "no-plan"  # there is nothing that could be applied
+    BEGIN = "begin"  # a new transaction
+    CONTINUE = "continue"  # go on staging
+    RESTAGE = "restage"  # a new plan over a staging that can be used for it
+    ROLL_FORWARD = "roll-forward"
+    ROLL_BACK = "roll-back"
+    UNPUBLISH = "unpublish"  # roll back what is or may be visible
+    TOO_LATE = "too-late"  # rolling back is not possible any more
+    FILE_JOURNAL = "file-journal"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the disk says.
+
+    Attributes:
+        plan: digest of the waiting plan, None if there is none.
+    """
+
+    plan: bytes | None
+
+
+def phase_of(records: Sequence[Record]) -> Phase:
+    """Return how far the transaction came that the journal tells of."""
+    kinds = {type(record) for record in records}
+    if not kinds:
+        return Phase.NONE
+    for kind, phase in (
+        (End, Phase.ENDED),
+        (RollBack, Phase.ROLLING_BACK),
+        (Discard, Phase.DISCARDING),
+        (Published, Phase.PUBLISHED),
+        (Commit, Phase.COMMITTED),
+    ):
+        if kind in kinds:
+            return phase
+    return Phase.STAGING
+
+
+def decide(records: Sequence[Record], facts: Facts, wish: Wish) -> Step:
+    """Return the next step; after FILE_JOURNAL it is to be decided again, without the journal."""
+    phase = phase_of(records)
+    if phase is Phase.ENDED:
+        return Step.FILE_JOURNAL
+    if phase is Phase.ROLLING_BACK:
+        return Step.UNPUBLISH if any(isinstance(record, Commit) for record in records) else Step.ROLL_BACK
+    if wish is Wish.ROLL_BACK:
+        return _STEPS_BACK[phase]
+    if phase is Phase.NONE:
+        return Step.NO_PLAN if facts.plan is None else Step.BEGIN
+    if phase is not Phase.STAGING:
+        return Step.ROLL_FORWARD
+    if facts.plan is None:
+        return Step.ROLL_BACK
+    return Step.CONTINUE if facts.plan == begin_of(records).plan else Step.RESTAGE
+
+
+_STEPS_BACK = {
+    Phase.NONE: Step.NOTHING,
+    Phase.STAGING: Step.ROLL_BACK,
+    Phase.COMMITTED: Step.UNPUBLISH,
+    Phase.PUBLISHED: Step.UNPUBLISH,
+    Phase.DISCARDING: Step.TOO_LATE,
+}
+
+
+def begin_of(records: Sequence[Record]) -> Begin:
+    """Return the first record, which every journal has.
+
+    Raises:
+        ValueError: the journal does not begin with it.
+    """
+    first = records[0]
+    if not isinstance(first, Begin):
+        raise ValueError("the journal does not tell how it began")
+    return first
+
+
+def staged_so_far(records: Sequence[Record]) -> tuple[int, int]:
+    """Return files and bytes that were staged since the last start; for showing."""
+    staged = [record for record in records if isinstance(record, Staged)]
+    return sum(record.file_count for record in staged), sum(record.byte_count for record in staged)

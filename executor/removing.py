@@ -1,0 +1,44 @@
+"""Removing what is ours: staging and the tree of a replaced package."""
+
+import os
+import stat
+
+from executor.disk import Disk
+
+
+def remove_tree(disk: Disk, name: bytes, *, dir_fd: int | None = None) -> None:
+    """Remove a file or a folder with all in it; links are removed, not followed. Nothing there is fine.
+
+    Stopped half-way, it can be done again.
+    """
+    try:
+        is_folder = stat.S_ISDIR(os.lstat(name, dir_fd=dir_fd).st_mode)
+    except FileNotFoundError:
+        return
+    if not is_folder:
+        disk.unlink(name, dir_fd=dir_fd)
+        return
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        with os.scandir(fd) as listing:
+            entries = [(os.fsencode(entry.name), entry.is_dir(follow_symlinks=False)) for entry in listing]
+        for child, child_is_folder in entries:
+            if child_is_folder:
+                remove_tree(disk, child, dir_fd=fd)
+            else:
+                disk.unlink(child, dir_fd=fd)
+    finally:
+        os.close(fd)
+    disk.rmdir(name, dir_fd=dir_fd)
+
+
+def ensure_folder(disk: Disk, path: bytes, mode: int = 0o777) -> None:
+    """Make a folder if it is not there."""
+    if not os.path.isdir(path):
+        disk.mkdir(path, mode)
+
+
+def move_away(disk: Disk, path: bytes, target: bytes) -> None:
+    """Rename `path` to `target` unless that was done before: `path` is gone or `target` is there."""
+    if os.path.lexists(path) and not os.path.lexists(target):
+        disk.rename(path, target)

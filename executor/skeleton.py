@@ -1,0 +1,126 @@
+"""Folders in which casacore may work on a table without reaching the files of the table itself.
+
+casacore writes `table.lock` wherever it opens a table, and opened for writing it opens every storage manager's file
+for writing. An origin may be read-only, in use, or hard-linked with the package, so casacore never sees it:
+
+- a *view* shows a table for reading: copies of the small files that casacore might touch, links to all others,
+  which casacore opens read-only;
+- a *skeleton* is the same table for changing its columns: headers of the tiled managers are copied, the files of
+  other managers are taken from an empty twin, and only the files that are to be written are real. Dropping and
+  renaming columns reads no row, so it works on that as on the table.
+
+They are made below the system's folder for temporary files, which has a name that casacore understands. They are
+small, whatever the size of the table.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from executor.casa import Table, create_table, opened_table, read_shape
+from manifest.path import join
+from manifest.table import Manager, manager_files
+
+SCRATCH_PREFIX = "qa2pack-"
+
+_COPIED = frozenset({b"table.dat", b"table.info"})
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield an empty folder that is gone afterwards."""
+    with TemporaryDirectory(prefix=SCRATCH_PREFIX, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def file_names(folder: bytes) -> list[bytes]:
+    """Return the names of the regular files in a table's folder, also those behind links, sorted."""
+    with os.scandir(folder) as listing:
+        return sorted(entry.name for entry in listing if entry.is_file())
+
+
+def make_view(table: bytes, view: Path) -> None:
+    """Make the folder `view` through which the table can be read.
+
+    Raises:
+        OSError: the table cannot be read.
+    """
+    view.mkdir()
+    for name in file_names(table):
+        if name in _COPIED:
+            _copy(table, name, view)
+        elif name != b"table.lock":  # of no use without its table, and another process may hold it
+            _link(table, name, view)
+
+
+def make_empty_subtables(table: bytes, view: Path) -> None:
+    """Put an empty table into the view for each subtable, for casacore to find and copy in no time."""
+    with os.scandir(table) as listing:
+        names = [entry.name for entry in listing if entry.is_dir()]
+    for name in names:
+        if os.path.isfile(os.path.join(table, name, b"table.dat")):
+            create_table(str(view / os.fsdecode(name)), {}, {})
+
+
+def make_skeleton(
+    table: bytes, skeleton: Path, *, view: Path, linked: Iterable[bytes], copied: Iterable[bytes]
+) -> None:
+    """Make the folder `skeleton`, in which the table opens for changing its columns.
+
+    Args:
+        view: a view of the same table.
+        linked: files of the table that casacore shall write in place.
+        copied: files of the table that casacore shall write, but not in place.
+    """
+    skeleton.mkdir()
+    real = {*linked, *copied}
+    for name in linked:
+        _link(table, name, skeleton)
+    for name in {*_COPIED, *copied}.intersection(file_names(table)):
+        _copy(table, name, skeleton)
+    with opened_table(str(view)) as opened:
+        managers = [manager for manager in read_shape(opened).managers if manager.header not in real]
+        for manager in managers:
+            if manager.is_tiled:
+                _copy(table, manager.header, skeleton)
+        plain = [manager for manager in managers if not manager.is_tiled]
+        if plain:
+            twin = skeleton.with_name("twin")
+            _make_twin(opened, plain, twin)
+            _take_files(twin, plain, skeleton)
+
+
+def _make_twin(opened: Table, managers: list[Manager], twin: Path) -> None:
+    """Make a table of the columns of these managers, kept in the same way, without rows."""
+    description = opened.getdesc()
+    infos = {tuple(info["COLUMNS"]): info for info in opened.getdminfo().values()}
+    create_table(
+        str(twin),
+        {name: {**description[name], "keywords": {}} for manager in managers for name in manager.columns},
+        {f"*{number}": infos[manager.columns] for number, manager in enumerate(managers, start=1)},
+    )
+
+
+def _take_files(twin: Path, managers: list[Manager], skeleton: Path) -> None:
+    """Move the twin's files into the skeleton, under the names that the managers have in the table itself."""
+    with opened_table(str(twin)) as opened:
+        made = {manager.columns: manager for manager in read_shape(opened).managers}
+    names = file_names(os.fsencode(twin))
+    for manager in managers:
+        header = made[manager.columns].header
+        for name in manager_files(made[manager.columns], names):
+            os.rename(
+                join(os.fsencode(twin), name),
+                join(os.fsencode(skeleton), manager.header + name.removeprefix(header)),
+            )
+
+
+def _copy(table: bytes, name: bytes, folder: Path) -> None:
+    shutil.copyfile(join(table, name), join(os.fsencode(folder), name))
+
+
+def _link(table: bytes, name: bytes, folder: Path) -> None:
+    os.symlink(os.path.abspath(join(table, name)), join(os.fsencode(folder), name))

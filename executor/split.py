@@ -1,0 +1,177 @@
+"""Reading the shape of tables, and dropping all data columns but one, with casacore.
+
+The visibilities are never read, copied or opened for writing: see `executor.skeleton` for how. What is asked
+about an origin is asked in a child process, because damaged tables make casacore crash. A table in
+which the columns that go have no files of their own is the exception: `executor.whole` writes it anew.
+"""
+
+import os
+import re
+import shutil
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from executor.apart import ChildDiedError, run_apart
+from executor.casa import Table, opened_table, read_shape, tile_bytes
+from executor.columns import follow_weights, keep_one_column
+from executor.skeleton import SCRATCH_PREFIX, file_names, make_skeleton, make_view, scratch_folder
+from executor.whole import measure_whole, split_whole
+from manifest.path import join, shown
+from manifest.table import SplitSpec, TableBrokenError, TableShape, manager_files
+
+Answer = TypeVar("Answer")
+
+_DESCRIBE_SECONDS = 120
+_MEASURE_SECONDS = 1800  # an incremental manager, or a small table as a whole, is written for trial
+# What came of damaging every file of a table in many ways.
+_OF_DAMAGE = (RuntimeError, OSError, MemoryError, ArithmeticError, LookupError, ValueError)
+_IN_SCRATCH = re.compile(rf"\S*/{SCRATCH_PREFIX}[^/\s]+/(?:table|skeleton|new)")
+_OWN = (b"table.dat", b"table.info", b"table.lock")
+
+
+@dataclass(frozen=True, slots=True)
+class TableReader:
+    """What planning asks about tables, in one picklable object."""
+
+    def describe(self, table: bytes) -> TableShape:
+        """See `describe_table`."""
+        return describe_table(table)
+
+    def measure(self, table: bytes, spec: SplitSpec) -> SplitSpec:
+        """See `measure_split`."""
+        return measure_split(table, spec)
+
+
+def describe_table(table: bytes) -> TableShape:
+    """Return columns and storage managers of the table in a folder that is not changed in any way.
+
+    That the files of the storage managers are there, and hold as many rows as the table says, is checked as
+    far as it goes without reading them.
+
+    Raises:
+        TableBrokenError: the table, a file of it, or a column in it cannot be opened.
+    """
+    return _asked(table, partial(_describe, table), seconds=_DESCRIBE_SECONDS)
+
+
+def measure_split(table: bytes, spec: SplitSpec) -> SplitSpec:
+    """Return the spec with the exact size of every file that the split writes, found out by trial.
+
+    For a whole split also the files that go are found out, and large ones are estimated (`estimated`).
+
+    Raises:
+        TableBrokenError: casacore cannot split it.
+    """
+    measure = measure_whole if spec.whole else _measure
+    return _asked(table, partial(measure, table, spec), seconds=_MEASURE_SECONDS)
+
+
+def split_staged_table(staged: bytes, spec: SplitSpec) -> None:
+    """Drop and rename columns of a staged table, compute its weights, and take the placeholders away.
+
+    The folder holds the origin's files without `spec.dropped`, but with `spec.placeholders`; those in
+    `spec.written` are copies. Other files may be links to anywhere: they are not opened for writing. The same
+    input gives the same bytes. If it raises, or is stopped, the written files and the placeholders have to be
+    staged anew.
+
+    Raises:
+        TableBrokenError: casacore cannot split it.
+        OSError: a file cannot be written.
+    """
+    try:
+        if spec.whole:
+            split_whole(staged, spec)
+        else:
+            _split(staged, spec)
+    except RuntimeError as error:
+        raise TableBrokenError(staged, str(error)) from error
+
+
+def _asked(table: bytes, question: Callable[[], Answer], *, seconds: int) -> Answer:
+    import casacore.tables  # noqa: F401 - here, so that the children need not do it one after the other
+
+    try:
+        return run_apart(question, seconds=seconds)
+    except (*_OF_DAMAGE, ChildDiedError) as error:
+        reason = _IN_SCRATCH.sub(shown(table), str(error)) or type(error).__name__
+        raise TableBrokenError(table, reason) from error
+
+
+def _describe(table: bytes) -> TableShape:
+    with scratch_folder() as scratch:
+        view = scratch / "table"
+        make_view(table, view)
+        with opened_table(str(view)) as opened:
+            shape = read_shape(opened)
+            _check_files(table, shape, tile_bytes(opened))
+            _check_last_row(opened, shape)
+    return shape
+
+
+def _check_files(table: bytes, shape: TableShape, needed: dict[int, int]) -> None:
+    """casacore opens the files of tiles when it needs them, so one that is missing or cut does not show before."""
+    names = file_names(table)
+    for manager in shape.managers:
+        tiles = (name for name in manager_files(manager, names) if name != manager.header)
+        found = sum(os.stat(join(table, name)).st_size for name in tiles)
+        if found < needed.get(manager.sequence, 0):
+            columns = ", ".join(manager.columns)
+            raise OSError(f"the files of {columns} hold {found} bytes, not {needed[manager.sequence]}")
+
+
+def _check_last_row(opened: Table, shape: TableShape) -> None:
+    last = shape.row_count - 1
+    for manager in shape.managers:
+        if last >= 0 and not manager.is_tiled and opened.iscelldefined(manager.columns[0], last):
+            opened.getcell(manager.columns[0], last)
+
+
+def _measure(table: bytes, spec: SplitSpec) -> SplitSpec:
+    known = dict(spec.sizes)
+    filled = set(spec.written).difference(_OWN)
+    trial = frozenset() if known.keys() >= filled else filled
+    with scratch_folder() as scratch:
+        view, skeleton = scratch / "table", scratch / "skeleton"
+        make_view(table, view)
+        make_skeleton(table, skeleton, view=view, linked=(), copied=trial)
+        _change_columns(view, skeleton, spec, with_weights=bool(trial))
+        sizes = known | _sizes(skeleton, {*trial, *_OWN})
+    return replace(spec, sizes=tuple(sorted(sizes.items())))
+
+
+def _split(staged: bytes, spec: SplitSpec) -> None:
+    _refuse_links(staged, spec)
+    with scratch_folder() as scratch:
+        view, skeleton = scratch / "table", scratch / "skeleton"
+        make_view(staged, view)
+        make_skeleton(staged, skeleton, view=view, linked=set(spec.written).difference(_OWN), copied=())
+        _change_columns(view, skeleton, spec, with_weights=True)
+        for name in spec.placeholders:
+            os.unlink(join(staged, name))
+        for name in _sizes(skeleton, _OWN):
+            shutil.copyfile(join(os.fsencode(skeleton), name), join(staged, name))
+
+
+def _refuse_links(staged: bytes, spec: SplitSpec) -> None:
+    """A link among the files that are written in place would pass every write on to the origin."""
+    for name in spec.written:
+        status = os.lstat(join(staged, name))
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            raise ValueError(f"{shown(join(staged, name))} must be staged as a copy, and it is a link")
+
+
+def _change_columns(view: Path, skeleton: Path, spec: SplitSpec, *, with_weights: bool) -> None:
+    with opened_table(str(skeleton), writable=True) as changed:
+        keep_one_column(changed, spec)
+        if with_weights:
+            with opened_table(str(view)) as before:
+                follow_weights(before, changed, spec)
+
+
+def _sizes(folder: Path, names: Iterable[bytes]) -> dict[bytes, int]:
+    present = set(names).intersection(file_names(os.fsencode(folder)))
+    return {name: os.stat(join(os.fsencode(folder), name)).st_size for name in present}

@@ -1,0 +1,200 @@
+"""The staging phase as a whole: all batches, the table splits, and the manifests that will be."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from io import BufferedWriter, RawIOBase
+from typing import cast
+
+from executor.disk import Disk
+from executor.journal import Journal, Staged
+from executor.places import Places
+from executor.removing import ensure_folder, remove_tree
+from executor.staging import Site, StageBatch, StageResult, make_folders, stage_batch
+from executor.tablestage import SplitBatch, SplitResult, split_batch
+from manifest.engine import Engine, run_streamed
+from manifest.header import Notes, StreamKind, Total
+from manifest.path import join
+from manifest.planfile import Described, write_records
+from manifest.problem import Problem
+from manifest.progress import Progress
+from manifest.record import Action, FolderRecord, decode_record, encode_record
+from manifest.spool import RecordSpool
+
+_BATCH_BYTES = 256 << 10  # of records: some thousand files
+_BIG_FILE_BYTES = 64 << 20
+
+
+class OriginChangedError(Exception):
+    """Sources are not as planned; nothing is visible, what was staged rightly is kept.
+
+    Attributes:
+        problems: one for each such source.
+    """
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(map(str, problems[:5])))
+        self.problems = problems
+
+
+def stage_all(
+    plan: Described, site: Site, places: Places, journal: Journal, *, engine: Engine, progress: Progress
+) -> None:
+    """Stage everything that the plan names, and the manifests; done again, it goes on where it stopped.
+
+    Raises:
+        OriginChangedError: sources are not as planned.
+        OSError: the disk fails or is full.
+        InterruptedByUser: a stop was asked for.
+    """
+    disk = site.disk
+    ensure_folder(disk, places.staging, 0o700)
+    ensure_folder(disk, places.partial)
+    ensure_folder(disk, os.path.dirname(places.previous))
+    ensure_folder(disk, places.previous)
+    make_folders(disk, places.staging, site.member.removeprefix(places.staging + b"/"))
+    notes = plan.notes
+    progress.phase("stage", file_count=notes.file_count, byte_count=notes.byte_count)
+    spool = _stage_files(plan, site, journal, engine=engine, progress=progress)
+    try:
+        splits = _split_tables(plan, site, engine=engine, progress=progress)
+        remove_tree(disk, places.new_manifests)
+        disk.mkdir(places.new_manifests)
+        _link_manifests(plan, places, disk)
+        _write_manifest(plan, places, spool, splits, disk)
+    finally:
+        spool.close()
+
+
+def _stage_files(plan: Described, site: Site, journal: Journal, *, engine: Engine, progress: Progress) -> RecordSpool:
+    spool = RecordSpool()
+    problems: list[Problem] = []
+    results = run_streamed(engine, stage_batch, _batches(site, plan.stream.blobs()), _leftover)
+    for result in results:
+        for path, blob in result.blobs:
+            spool.add(path, blob)
+        problems.extend(result.problems)
+        journal.append(Staged(result.file_count, result.byte_count))
+        progress.advance(file_count=result.file_count, byte_count=result.byte_count)
+    if problems:
+        spool.close()
+        raise OriginChangedError(tuple(sorted(problems, key=lambda problem: problem.path)))
+    return spool
+
+
+def _leftover(result: StageResult) -> Iterable[StageBatch]:
+    return result.more
+
+
+def _batches(site: Site, blobs: Iterable[bytes]) -> Iterator[StageBatch]:
+    batch: list[bytes] = []
+    size = 0
+    for blob in blobs:
+        batch.append(blob)
+        size += len(blob)
+        if size >= _BATCH_BYTES:
+            yield StageBatch(site, tuple(batch), _BIG_FILE_BYTES)
+            batch, size = [], 0
+    if batch:
+        yield StageBatch(site, tuple(batch), _BIG_FILE_BYTES)
+
+
+def _split_tables(plan: Described, site: Site, *, engine: Engine, progress: Progress) -> dict[bytes, FolderRecord]:
+    """Split the tables and return what came out, by folder."""
+    splits: dict[bytes, FolderRecord] = {}
+    problems: list[Problem] = []
+    if not any(_is_splitting(plan)):
+        return splits
+    progress.phase("split tables", file_count=len(plan.notes.splits))
+    batches = (SplitBatch(site, task, _split_files(plan, task.path)) for task in plan.notes.splits)
+    for result in cast("Iterator[SplitResult]", run_streamed(engine, split_batch, batches)):
+        problems.extend(result.problems)
+        if result.blob is not None:
+            splits[result.path] = decode_record(result.blob)
+        progress.advance(file_count=1)
+    if problems:
+        raise OriginChangedError(tuple(problems))
+    return splits
+
+
+def _is_splitting(plan: Described) -> Iterator[bool]:
+    for task in plan.notes.splits:
+        record = decode_record(plan.stream.find(task.path) or b"")
+        yield Action.SPLIT in record.actions
+        return
+
+
+def _split_files(plan: Described, path: bytes) -> bytes:
+    """Return the encoded record of only those files of a table that the split makes."""
+    record = decode_record(plan.stream.find(path) or b"")
+    return encode_record(record.selected([i for i, action in enumerate(record.actions) if action == Action.SPLIT]))
+
+
+def _link_manifests(plan: Described, places: Places, disk: Disk) -> None:
+    """Take the manifests of the members that stay into the new set; those of a replaced package are left behind."""
+    if places.root == places.tree:
+        return
+    folder = os.open(places.new_manifests, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for member, digest in plan.header.base:
+            if digest:
+                path = places.package.manifest(member)
+                disk.link(path, os.path.basename(path), source_fd=None, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _write_manifest(
+    plan: Described, places: Places, spool: RecordSpool, splits: dict[bytes, FolderRecord], disk: Disk
+) -> None:
+    header = replace(plan.header, kind=StreamKind.MANIFEST)
+    member = header.member_path
+    path = join(places.new_manifests, os.path.basename(places.package.manifest(member)))
+    with BufferedWriter(_DiskFile(disk, disk.create(path)), 1 << 20) as file:
+        write_records(file, header, _final_notes(plan.notes, plan, splits), _final_records(spool, splits))
+
+
+def _final_records(spool: RecordSpool, splits: dict[bytes, FolderRecord]) -> Iterator[tuple[bytes, bytes]]:
+    for path, blob in spool.sorted_blobs():
+        result = splits.get(path)
+        yield path, encode_record(_with_results(decode_record(blob), result)) if result else blob
+
+
+def _with_results(record: FolderRecord, result: FolderRecord) -> FolderRecord:
+    """Return a table's record with sizes and digests of the files that the split made."""
+    found = {name: index for index, name in enumerate(result.names)}
+    sizes = [result.sizes[found[n]] if n in found else record.sizes[i] for i, n in enumerate(record.names)]
+    digests = [result.digest(found[n]) if n in found else record.digest(i) for i, n in enumerate(record.names)]
+    return replace(record, sizes=sizes, digests=b"".join(digests))
+
+
+def _final_notes(notes: Notes, plan: Described, splits: dict[bytes, FolderRecord]) -> Notes:
+    """Return the notes with the sizes that the splits really left; they differ only where they were estimates."""
+    growth: dict[str, int] = {}
+    for path, result in splits.items():
+        planned = decode_record(_split_files(plan, path))
+        role = os.fsdecode(path.split(b"/", 1)[0])
+        growth[role] = growth.get(role, 0) + sum(result.sizes) - sum(planned.sizes)
+    totals = (Total(t.role, t.file_count, t.byte_count + growth.get(t.role, 0)) for t in notes.totals)
+    return replace(notes, totals=tuple(totals), difference=None)
+
+
+class _DiskFile(RawIOBase):
+    """A file whose writes go through the disk, so that they can fail in tests like all others."""
+
+    def __init__(self, disk: Disk, fd: int) -> None:
+        self._disk = disk
+        self._fd = fd
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        view = memoryview(cast("bytes", data)).cast("B")
+        self._disk.write(self._fd, view)
+        return len(view)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            os.close(self._fd)

@@ -1,0 +1,43 @@
+"""Stopping on request: the first signal asks to finish what runs, the second ends at once."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class InterruptedByUser(Exception):
+    """A stop was asked for, and everything that was under way is finished."""
+
+
+class Stop:
+    """Whether a stop was asked for."""
+
+    def __init__(self) -> None:
+        self.is_requested = False
+
+    def check(self) -> None:
+        """Raise `InterruptedByUser` if a stop was asked for."""
+        if self.is_requested:
+            raise InterruptedByUser
+
+
+NEVER = Stop()
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stop]:
+    """Yield a `Stop` that SIGINT and SIGTERM ask for; the second of them ends the process at once."""
+    stop = Stop()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.is_requested = True
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

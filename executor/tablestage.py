@@ -1,0 +1,89 @@
+"""Staging the measurement sets that are packaged with one data column.
+
+The files that stay as they are were staged before, like any others. Here come the ones that the split rewrites, as fresh
+copies, and the headers it needs; then casacore drops the columns; then digests and sizes are taken from what is
+there. Doing it again is always right, because it begins with fresh copies and never writes to a linked file.
+"""
+
+import os
+from dataclasses import dataclass, replace
+
+from executor.copying import SourceChangedError
+from executor.staging import Site, copy_file, planned_source
+from manifest.digest import digest_of_fd
+from manifest.folder import opened_file, opened_folder
+from manifest.header import SplitTask
+from manifest.path import join
+from manifest.problem import Code, Problem
+from manifest.record import FolderRecord, decode_record, encode_record
+
+
+@dataclass(frozen=True, slots=True)
+class SplitBatch:
+    """One table to split.
+
+    Attributes:
+        planned: encoded record of the table's folder as planned; its SPLIT files are the ones that come out.
+        staged: names of the folder that were staged before and stay.
+    """
+
+    site: Site
+    task: SplitTask
+    results: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SplitResult:
+    """What came out: the encoded record of the files, or problems and no change to rely on."""
+
+    path: bytes
+    blob: bytes | None
+    problems: tuple[Problem, ...] = ()
+
+
+def split_batch(batch: SplitBatch) -> SplitResult:
+    """Stage one table's rewritten files and split it.
+
+    Raises:
+        OSError: the staging side fails.
+    """
+    problems = _stage_sources(batch)
+    if problems:
+        return SplitResult(batch.task.path, None, tuple(problems))
+    table = join(batch.site.member, batch.task.path)
+    batch.site.disk.split_table(table, batch.task.spec)
+    return SplitResult(batch.task.path, encode_record(_measured(batch, table)))
+
+
+def _stage_sources(batch: SplitBatch) -> list[Problem]:
+    before = decode_record(batch.task.before)
+    disk = batch.site.disk
+    problems = []
+    with opened_folder(join(batch.site.member, batch.task.path)) as fd:
+        stale = {name for name, _ in batch.task.spec.sizes} | set(before.names)
+        for name in sorted(stale & set(map(os.fsencode, os.listdir(fd)))):
+            disk.unlink(name, dir_fd=fd)
+        for index, name in enumerate(before.names):
+            source = os.path.join(batch.site.origin, before.source_path(index))
+            folder, source_name = os.path.split(source)
+            try:
+                with opened_folder(folder) as source_fd:
+                    copy_file(batch.site, (source_name, source_fd), name, fd, planned_source(before, index))
+            except SourceChangedError as error:
+                problems.append(Problem(Code.ORIGIN_CHANGED, source, error.expected, error.found))
+    return problems
+
+
+def _measured(batch: SplitBatch, table: bytes) -> FolderRecord:
+    """Return the record of the files as the split left them, with modes and times as planned."""
+    record = decode_record(batch.results)
+    sizes, digests = [], []
+    with opened_folder(table) as dir_fd:
+        for index, name in enumerate(record.names):
+            with opened_file(name, dir_fd=dir_fd) as fd:
+                size = os.fstat(fd).st_size
+                digests.append(digest_of_fd(fd, size))
+                sizes.append(size)
+                batch.site.disk.set_mode(fd, record.modes[index] & 0o777)
+                batch.site.disk.set_times(fd, record.mtimes[index])
+    return replace(record, sizes=sizes, digests=b"".join(digests))

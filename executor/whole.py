@@ -1,0 +1,101 @@
+"""Splitting a table that has to be written anew, because the columns that go have no files of their own.
+
+casacore cannot take one column out of files that several share and give the space back, so it copies the
+columns that stay into a new table, which then takes the place of the old one. Correct before fast: CASA never
+makes such tables.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from executor.casa import Values, opened_table, read_shape
+from executor.columns import follow_weights, keep_one_column
+from executor.skeleton import file_names, make_empty_subtables, make_view, scratch_folder
+from manifest.path import join
+from manifest.table import SplitSpec, TableShape, manager_files, own_files
+
+_NEW = ".split"  # in the folder of the staged table, to be on its file system; swept by the next try
+_TRIAL_BYTES = 128 << 20
+
+
+def split_whole(staged: bytes, spec: SplitSpec) -> None:
+    """Write the staged table anew without the columns that go; its subtables stay what they are.
+
+    Raises:
+        RuntimeError: casacore cannot.
+        OSError: a file cannot be written.
+    """
+    new = join(staged, os.fsencode(_NEW))
+    shutil.rmtree(new, ignore_errors=True)
+    with scratch_folder() as scratch:
+        view, here = scratch / "table", scratch / "here"
+        make_view(staged, view)
+        make_empty_subtables(staged, view)
+        here.symlink_to(os.path.abspath(staged))  # a path that casacore understands, whatever staged is called
+        _write(view, here / _NEW, spec)
+    for name in own_files(file_names(staged)):
+        os.unlink(join(staged, name))
+    for name in file_names(new):
+        os.rename(join(new, name), join(staged, name))
+    shutil.rmtree(new)
+
+
+def measure_whole(table: bytes, spec: SplitSpec) -> SplitSpec:
+    """Return the spec with the files after the split, from a trial; with few rows if the table is large."""
+    before = {name: os.stat(join(table, name)).st_size for name in own_files(file_names(table))}
+    estimated = sum(before.values()) > _TRIAL_BYTES
+    with scratch_folder() as scratch:
+        view, new = scratch / "table", scratch / "new"
+        make_view(table, view)
+        make_empty_subtables(table, view)
+        _write(view, new, spec, rows=_one_row_of_each_shape(view) if estimated else None)
+        sizes = {name: os.stat(join(os.fsencode(new), name)).st_size for name in file_names(os.fsencode(new))}
+        if estimated:
+            sizes |= _scaled(sizes, before, _shape(view), _shape(new), renamed=spec.keep)
+    return replace(
+        spec,
+        dropped=tuple(sorted(before.keys() - sizes.keys())),
+        sizes=tuple(sorted(sizes.items())),
+        estimated=estimated,
+    )
+
+
+def _write(view: Path, new: Path, spec: SplitSpec, *, rows: Values | None = None) -> None:
+    with opened_table(str(view)) as table:
+        staying = ",".join(name for name in table.colnames() if name not in spec.drop)
+        chosen = table if rows is None else table.selectrows(rows)
+        chosen.select(staying).copy(str(new), deep=True, valuecopy=True).close()
+    with opened_table(str(new), writable=True) as written:
+        keep_one_column(written, replace(spec, drop=()))
+        follow_weights(written, written, spec)
+
+
+def _one_row_of_each_shape(view: Path) -> Values:
+    """Return rows of which casacore makes files of the same names as of all rows."""
+    with opened_table(str(view)) as table:
+        _, rows = np.unique(table.getcol("DATA_DESC_ID"), return_index=True)
+    return rows
+
+
+def _shape(table: Path) -> TableShape:
+    with opened_table(str(table)) as opened:
+        return read_shape(opened)
+
+
+def _scaled(
+    trial: dict[bytes, int], before: dict[bytes, int], old: TableShape, new: TableShape, *, renamed: str
+) -> Iterator[tuple[bytes, int]]:
+    """Spread what each manager holds now, less the share of the columns that go, over its files of the trial."""
+    for manager in new.managers:
+        column = manager.columns[0] if manager.columns[0] != "DATA" else renamed
+        was = next(each for each in old.managers if column in each.columns)
+        held = sum(before[name] for name in manager_files(was, before))
+        names = manager_files(manager, trial)
+        tried = max(1, sum(trial[name] for name in names))
+        for name in names:
+            yield name, held * len(manager.columns) * trial[name] // (len(was.columns) * tried)

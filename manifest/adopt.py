@@ -1,0 +1,74 @@
+"""Manifests for members that were not made by this program, or came without their control folder."""
+
+from collections.abc import Iterator
+
+from manifest.engine import Engine
+from manifest.gather import gather
+from manifest.header import Header, Notes, StreamKind, Total
+from manifest.ids import SCIENCE_GOAL, Append
+from manifest.package import README, Package, PackageState, Standing
+from manifest.path import join
+from manifest.planfile import save_durably
+from manifest.problem import Code, PlanRefused, Problem
+from manifest.progress import Progress
+from manifest.record import Action
+from manifest.request import Mode
+from manifest.scan import ScanOptions, Subtree, SubtreeBatch
+
+
+def adopt_members(
+    package: Package, state: PackageState, *, engine: Engine, progress: Progress, now_ns: int
+) -> Iterator[bytes]:
+    """Scan every member without a manifest and write one; yield each member when that is done.
+
+    The manifests folder must exist. What is on disk now counts as right from then on.
+
+    Raises:
+        PlanRefused: the destination is no package, or a member holds what a package may not hold.
+    """
+    if state.standing is not Standing.PACKAGE:
+        raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))
+    for member in state.without_manifest:
+        header = _header(package, member, now_ns)
+        options = ScanOptions(root=package.path, action=Action.CARRY)
+        progress.phase(f"adopt {member.decode()}")
+        batch = SubtreeBatch(options, (Subtree(join(SCIENCE_GOAL, member), b""),))
+        gathered = gather([batch], engine=engine, progress=progress)
+        if gathered.problems:
+            raise PlanRefused(*gathered.problems)
+        totals = tuple(Total(role.decode(), files, size) for role, (files, size) in sorted(gathered.counts.items()))
+        notes = Notes(totals=totals, warnings=tuple(gathered.warnings))
+        save_durably(package.manifest(member), header, notes, gathered.spool.sorted_blobs())
+        gathered.spool.close()
+        yield member
+
+
+def _header(package: Package, member: bytes, now_ns: int) -> Header:
+    group, _, name = member.partition(b"/")
+    return Header(
+        kind=StreamKind.MANIFEST,
+        project=package.project,
+        group=group,
+        member=name,
+        mode=Mode.COPY,
+        append=Append.NOTHING,
+        origin=package.path,
+        scanned_ns=now_ns,
+        layout="",
+        may_leave=False,
+        standing=Standing.PACKAGE,
+        base=(),
+        readme=_readme(package, member),
+        host="",
+        user="",
+        program="",
+        is_adopted=True,
+    )
+
+
+def _readme(package: Package, member: bytes) -> bytes:
+    try:
+        with open(join(package.member(member), README), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""

@@ -1,0 +1,69 @@
+"""From items to the batches of a scan, and to the folders that the items imply."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from manifest.item import Item
+from manifest.path import sort_key
+from manifest.record import Action, FolderRecord
+from manifest.request import Mode, action_for
+from manifest.role import ROLES
+from manifest.scan import FileBatch, ScanBatch, ScanOptions, Subtree, SubtreeBatch
+
+_FILES_PER_BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    action: Action
+    folder: bytes
+
+
+def scan_batches(
+    items: Iterable[Item], options: ScanOptions, mode: Mode, omit: Mapping[bytes, frozenset[bytes]]
+) -> Iterator[ScanBatch]:
+    """Yield a batch per tree and per some files that meet in a folder.
+
+    Args:
+        options: the action in it is replaced by the one of mode and role; files that become placeholders are not read.
+        omit: by destination of a tree, the names in its first folder that are left out.
+    """
+    files: dict[_Group, list[Item]] = {}
+    for item in items:
+        action = action_for(mode, item.role)
+        if item.is_tree:
+            tree = Subtree(item.source, item.path, omit.get(item.path, frozenset()))
+            yield SubtreeBatch(_with_action(options, action), (tree,))
+        else:
+            files.setdefault(_Group(action, item.path.rpartition(b"/")[0]), []).append(item)
+    for group, members in files.items():
+        members.sort(key=lambda item: item.path)
+        for start in range(0, len(members), _FILES_PER_BATCH):
+            part = members[start : start + _FILES_PER_BATCH]
+            names = tuple(item.path.rpartition(b"/")[2] for item in part)
+            sources = tuple(item.source for item in part)
+            yield FileBatch(_with_action(options, group.action), group.folder, names, sources)
+
+
+def folder_records(items: Iterable[Item]) -> Iterator[FolderRecord]:
+    """Yield a record without files for every folder above an item, each naming its subfolders.
+
+    The member itself and the seven role folders are always among them.
+    """
+    children: dict[bytes, set[bytes]] = {b"": {role.folder for role in ROLES}}
+    for role in ROLES:
+        children[role.folder] = set()
+    for item in items:
+        path = item.path if item.is_tree else item.path.rpartition(b"/")[0]
+        while path:
+            parent, _, name = path.rpartition(b"/")
+            children.setdefault(parent, set()).add(name)
+            if path != item.path:  # a tree's own record comes from its scan
+                children.setdefault(path, set())
+            path = parent
+    for path in sorted(children, key=sort_key):
+        yield FolderRecord(path=path, folders=sorted(children[path]))
+
+
+def _with_action(options: ScanOptions, action: Action) -> ScanOptions:
+    return replace(options, action=action, is_hashing=options.is_hashing and action is not Action.DUMMY)

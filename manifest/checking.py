@@ -1,0 +1,66 @@
+"""Verifying a whole package: every member by its manifest, and that nothing else is there."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+from manifest.engine import Engine
+from manifest.package import Package, Standing, read_state
+from manifest.path import is_within, join
+from manifest.planfile import Described, open_manifest
+from manifest.problem import Code, Problem
+from manifest.progress import Progress
+from manifest.stream import StreamError
+from manifest.verify import verify_tree
+
+
+def verify_package(package: Package, *, is_quick: bool, engine: Engine, progress: Progress) -> Iterator[Problem]:
+    """Yield a problem, its path relative to the package, for all that is not as the manifests say."""
+    state = read_state(package)
+    if state.standing in (Standing.ABSENT, Standing.EMPTY):
+        yield Problem(Code.MISSING, b"", "a package")
+    for stranger in state.strangers:
+        # Inside a member with a manifest the comparison itself finds it.
+        if not any(is_within(package.path + b"/" + stranger, package.member(member)) for member in state.manifests):
+            yield Problem(_extra(package, stranger), stranger)
+    for member in state.without_manifest:
+        yield Problem(Code.MANIFEST_MISSING, _relative(package, member))
+    for member in _recorded_members(package):
+        try:
+            manifest = open_manifest(package.manifest(member))
+        except StreamError as error:
+            yield Problem(Code.MANIFEST_DAMAGED, _relative(package, member), found=f"{error}")
+            continue
+        yield from _verify_member(package, manifest, is_quick=is_quick, engine=engine, progress=progress)
+
+
+def _verify_member(
+    package: Package, manifest: Described, *, is_quick: bool, engine: Engine, progress: Progress
+) -> Iterator[Problem]:
+    member = manifest.header.member_path
+    notes = manifest.notes
+    progress.phase(f"verify {os.fsdecode(member)}", file_count=notes.file_count, byte_count=notes.byte_count)
+    problems = verify_tree(
+        package.member(member), manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=progress
+    )
+    for problem in problems:
+        yield replace(problem, path=join(_relative(package, member), problem.path).rstrip(b"/"))
+
+
+def _recorded_members(package: Package) -> list[bytes]:
+    """Return the members that have a manifest, whether or not they are on disk."""
+    try:
+        names = os.listdir(package.manifests)
+    except FileNotFoundError:
+        return []
+    suffix = b".manifest"
+    return sorted(name.removesuffix(suffix).replace(b".", b"/", 1) for name in names if name.endswith(suffix))
+
+
+def _relative(package: Package, member: bytes) -> bytes:
+    return package.member(member).removeprefix(package.path + b"/")
+
+
+def _extra(package: Package, stranger: bytes) -> Code:
+    path = os.path.join(package.path, stranger)
+    return Code.EXTRA_FOLDER if os.path.isdir(path) and not os.path.islink(path) else Code.EXTRA

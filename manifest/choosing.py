@@ -1,0 +1,134 @@
+"""What becomes of one thing in the origin, names aside: a draft of an item, left out, or a problem.
+
+Pure. In this order: excludes, includes, the rules of the layout. So an exclude beats all, and an include
+beats the `never` of a layout.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from manifest.block import Block
+from manifest.glob import first_match
+from manifest.item import LeftOut
+from manifest.layout import Layout, Level, Rule
+from manifest.naming import Claim, Prefixing
+from manifest.path import join
+from manifest.problem import Code, Problem
+from manifest.role import Role
+from manifest.survey import Kind, Node
+from manifest.uid import names_its_block, uid_of
+from manifest.wish import Include, role_wished
+
+FAULTS: Mapping[Kind, Code] = {
+    Kind.SPECIAL: Code.SPECIAL_FILE,
+    Kind.BROKEN_LINK: Code.LINK_DANGLING,
+    Kind.LOOP: Code.LINK_LOOP,
+    Kind.OUTSIDE: Code.LINK_OUTSIDE,
+    Kind.UNREADABLE: Code.UNREADABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A thing in the origin and where it lies.
+
+    Attributes:
+        path: relative to the origin, by the names that a person sees (links not resolved).
+        block: the execution block it lies in, if any.
+    """
+
+    path: bytes
+    node: Node
+    level: Level
+    block: Block | None
+
+    @property
+    def folder(self) -> bytes:
+        """The path of the folder it lies in."""
+        return self.path.rpartition(b"/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An item whose final name is not settled yet. `column` is the one that the layout wants, or empty."""
+
+    spot: Spot
+    role: Role
+    claim: Claim
+    column: str = ""
+
+
+Outcome = Draft | LeftOut | Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """All that decides what becomes of a thing."""
+
+    layout: Layout
+    include: Sequence[Include]
+    exclude: Sequence[str]
+    blocks: Mapping[bytes, Block]
+
+    def decide(self, spot: Spot) -> tuple[Outcome, ...]:
+        """Return what becomes of the thing at this spot; nothing if no rule or wish is about it."""
+        excluded = first_match(spot.path, self.exclude)
+        if excluded is not None:
+            return (_left_out(spot, f"excluded by {excluded}"),)
+        role = None if spot.path in self.blocks else role_wished(spot.path, self.include)
+        rule = None if spot.path in self.blocks else self.layout.rule_for(spot.node, spot.level)
+        if role is None and rule is not None and rule.never:
+            doubt = Problem(Code.W_LOOKS_LIKE_MS, spot.path, expected="--include or --exclude", found=rule.never)
+            return (_left_out(spot, rule.never), doubt) if rule.warn else (_left_out(spot, rule.never),)
+        if spot.node.kind in FAULTS:
+            return (Problem(FAULTS[spot.node.kind], spot.path, found=spot.node.detail),)
+        if role is not None:
+            return (self._included(spot, role),)
+        return (self._ruled(spot, rule, rule.role),) if rule is not None and rule.role else ()
+
+    def _ruled(self, spot: Spot, rule: Rule, role: Role) -> Outcome:
+        owner = self._owner(spot)
+        if rule.folder and owner is None:
+            return _left_out(spot, "its execution block is not in this origin")
+        folder = rule.folder.encode().replace(b"{uid}", owner or b"")
+        name = spot.node.name
+        if rule.rename and spot.block:
+            name = rule.rename.encode().replace(b"{folder}", spot.block.folder)
+        return self._draft(spot, role, folder=folder, name=name, when=rule.prefix, column=rule.column)
+
+    def _included(self, spot: Spot, role: Role) -> Outcome:
+        """Place an included thing as the layout would one of the role: logs of a block prefixed and so on."""
+        owner = self._owner(spot)
+        folder = owner + b".calibration" if owner and role is Role.CALIBRATION else b""
+        is_of_block = role in {Role.QA, Role.LOG} and spot.block
+        when = Prefixing.ALWAYS if is_of_block else Prefixing.MEETING
+        column = "DATA" if role in {Role.RAW, Role.CALIBRATED} and spot.node.kind is Kind.TABLE else ""
+        return self._draft(spot, role, folder=folder, name=spot.node.name, when=when, column=column)
+
+    def _draft(self, spot: Spot, role: Role, *, folder: bytes, name: bytes, when: Prefixing, column: str) -> Draft:
+        claim = Claim(
+            source=spot.path,
+            folder=join(role.folder, folder) if folder else role.folder,
+            name=name,
+            prefix=self._prefix(spot, name),
+            when=when,
+        )
+        return Draft(spot, role, claim, column)
+
+    def _prefix(self, spot: Spot, name: bytes) -> bytes:
+        if spot.block:
+            return b"" if names_its_block(name) else spot.block.owner_of(name) + b"__"
+        if spot.level is Level.SIBLING:
+            return spot.folder.replace(b"/", b"__") + b"__"
+        return b""
+
+    def _owner(self, spot: Spot) -> bytes | None:
+        """Return the uid of the block that the thing belongs to, which outside blocks its name must say."""
+        if spot.block:
+            return spot.block.owner_of(spot.node.name)
+        uid = uid_of(spot.node.name)
+        return uid if any(uid in block.uids for block in self.blocks.values()) else None
+
+
+def _left_out(spot: Spot, reason: str) -> LeftOut:
+    return LeftOut(spot.path, reason, spot.node.is_tree)

@@ -1,0 +1,117 @@
+"""Where a new member goes, and what stands against it there."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from manifest.header import StreamKind, read_header
+from manifest.ids import Append, next_ids
+from manifest.known import KnownStream
+from manifest.package import Package, PackageState, Standing, read_state
+from manifest.path import is_within
+from manifest.problem import Code, PlanRefused, Problem
+from manifest.request import PlanRequest
+from manifest.stream import StreamError, peek_stream
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the new member goes.
+
+    Attributes:
+        base: members that are there, each with the digest of its manifest; the plan holds only while this does.
+        is_new: nothing is there yet, or an empty folder.
+    """
+
+    package: Package
+    state: PackageState
+    group: bytes
+    member: bytes
+    base: tuple[tuple[bytes, bytes], ...]
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether there is no package yet."""
+        return self.state.standing in (Standing.ABSENT, Standing.EMPTY)
+
+
+def choose_destination(request: PlanRequest) -> Destination:
+    """Look at the package and choose group and member.
+
+    Raises:
+        PlanRefused: the destination may not be written, with all the reasons.
+    """
+    package = Package(request.package)
+    problems = list(_path_problems(request))
+    if problems:
+        raise PlanRefused(*problems)
+    state = read_state(package)
+    problems = list(_state_problems(request, state))
+    if problems:
+        raise PlanRefused(*problems)
+    replaces = request.append is Append.NOTHING
+    group, member = next_ids({} if replaces else state.groups, request.append)
+    return Destination(package, state, group, member, base_of(state))
+
+
+def base_of(state: PackageState) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the members that are there with the digests of their manifests; costs the same for any size.
+
+    Raises:
+        PlanRefused: a manifest cannot be read as one.
+    """
+    try:
+        return tuple(
+            (member, peek_stream(state.manifests[member]).digest if member in state.manifests else b"")
+            for member in state.members
+        )
+    except StreamError as error:
+        raise PlanRefused(Problem(Code.MANIFEST_DAMAGED, error.path, found=error.reason)) from error
+
+
+def known_streams(package: Package, state: PackageState, origin: bytes) -> tuple[KnownStream, ...]:
+    """Return earlier plans and manifests of the same origin; one that cannot be read is no source of digests."""
+    found = []
+    for kind, path in _earlier(package, state):
+        try:
+            header = read_header(peek_stream(path), kind)
+        except (StreamError, FileNotFoundError):
+            continue
+        if header.origin == origin:
+            found.append(KnownStream(path, header.scanned_ns))
+    return tuple(found)
+
+
+def _earlier(package: Package, state: PackageState) -> Iterator[tuple[StreamKind, bytes]]:
+    yield StreamKind.PLAN, package.plan
+    yield StreamKind.PLAN, package.last_plan
+    for path in state.manifests.values():
+        yield StreamKind.MANIFEST, path
+
+
+def _path_problems(request: PlanRequest) -> Iterator[Problem]:
+    origin, package = request.origin, Package(request.package)
+    if not os.path.lexists(origin):
+        yield Problem(Code.ORIGIN_MISSING, origin)
+        return
+    if not os.path.isdir(origin):
+        yield Problem(Code.ORIGIN_NOT_FOLDER, origin)
+    destination = os.path.join(os.path.realpath(package.parent), package.project)
+    for place in (destination, destination + b".pack"):
+        if is_within(origin, place) or is_within(place, origin):
+            yield Problem(Code.NESTED, package.path, found=os.fsdecode(origin))
+            break
+    if not os.path.isdir(package.parent):
+        yield Problem(Code.DESTINATION_MISSING, package.parent)
+    elif not os.access(package.parent, os.W_OK | os.X_OK):
+        yield Problem(Code.NOT_WRITABLE, package.parent)
+    if os.path.ismount(package.path):
+        yield Problem(Code.MOUNT_POINT, package.path)
+
+
+def _state_problems(request: PlanRequest, state: PackageState) -> Iterator[Problem]:
+    if state.standing is Standing.FOREIGN and not (request.is_forced and request.append is Append.NOTHING):
+        shown = [os.path.join(request.package, stranger) for stranger in state.strangers[:20]]
+        yield from (Problem(Code.NOT_A_PACKAGE, path) for path in shown or [request.package])
+    elif state.without_manifest and request.append is Append.NOTHING and not request.is_forced:
+        yield Problem(Code.NOT_ADOPTED, request.package, found=f"{len(state.without_manifest)} members")

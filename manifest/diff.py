@@ -1,0 +1,91 @@
+"""What differs between two members: a merge of two sorted streams of records, in memory of one folder each."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from manifest.header import Difference
+from manifest.path import sort_key
+from manifest.record import NO_DIGEST, Action, Entry, FolderRecord, decode_record
+
+Row = TypeVar("Row")
+
+
+class Kind(StrEnum):
+    """How a path fares from the old member to the new one."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happens to one file; sizes are None where it does not exist."""
+
+    path: bytes
+    kind: Kind
+    old_size: int | None
+    new_size: int | None
+
+
+def diff_members(old: Iterable[FolderRecord], new: Iterable[FolderRecord]) -> Iterator[Change]:
+    """Yield a change for every file of either member, sorted by folder and then by name; both must come sorted."""
+    for before, after in _merged(((sort_key(r.path), r) for r in old), ((sort_key(r.path), r) for r in new)):
+        yield from _diff_folder(before, after)
+
+
+def difference(old: Iterable[bytes], new: Iterable[bytes]) -> Difference:
+    """Return how many files fare how, from encoded records."""
+    counts = dict.fromkeys(Kind, 0)
+    for change in diff_members(map(decode_record, old), map(decode_record, new)):
+        counts[change.kind] += 1
+    return Difference(counts[Kind.ADDED], counts[Kind.REMOVED], counts[Kind.CHANGED], counts[Kind.UNCHANGED])
+
+
+def _diff_folder(old: FolderRecord | None, new: FolderRecord | None) -> Iterator[Change]:
+    for before, after in _merged(_rows(old), _rows(new)):
+        if before:
+            yield Change(before.path, _kind(before, after), before.size, after.size if after else None)
+        elif after:
+            yield Change(after.path, Kind.ADDED, None, after.size)
+
+
+def _rows(record: FolderRecord | None) -> Iterator[tuple[bytes, Entry]]:
+    return ((entry.path, entry) for entry in record.entries()) if record else iter(())
+
+
+def _kind(before: Entry, after: Entry | None) -> Kind:
+    if after is None:
+        return Kind.REMOVED
+    return Kind.UNCHANGED if _is_same(before, after) else Kind.CHANGED
+
+
+def _is_same(old: Entry, new: Entry) -> bool:
+    """Tell whether two files hold the same; where a digest is not known yet, by the time of the last change."""
+    if old.size != new.size or (old.action is Action.DUMMY) is not (new.action is Action.DUMMY):
+        return False
+    if NO_DIGEST in (old.digest, new.digest):
+        return old.mtime_ns == new.mtime_ns
+    return old.digest == new.digest
+
+
+def _merged(
+    old: Iterable[tuple[bytes, Row]], new: Iterable[tuple[bytes, Row]]
+) -> Iterator[tuple[Row | None, Row | None]]:
+    """Pair the rows of two sorted sequences by key; where one has none there is None."""
+    olds, news = iter(old), iter(new)
+    before, after = next(olds, None), next(news, None)
+    while before is not None or after is not None:
+        if after is None or (before is not None and before[0] < after[0]):
+            assert before is not None
+            yield before[1], None
+            before = next(olds, None)
+        elif before is None or after[0] < before[0]:
+            yield None, after[1]
+            after = next(news, None)
+        else:
+            yield before[1], after[1]
+            before, after = next(olds, None), next(news, None)

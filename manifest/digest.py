@@ -1,0 +1,55 @@
+"""XXH3-128 of file contents, read in the ways that were measured to be fastest.
+
+A small file is one `read` of its size plus one byte, so that a file that grew shows; a big one goes through a
+page-aligned buffer that is made once per process (an unaligned one reads several times slower on some CPUs).
+"""
+
+import mmap
+import os
+from functools import cache
+
+import xxhash
+
+BUFFER_BYTES = 1 << 20
+
+
+class FileGrewOrShrankError(Exception):
+    """The file did not have the expected number of bytes while it was read."""
+
+    def __init__(self, expected_bytes: int, found_bytes: int) -> None:
+        super().__init__(f"expected {expected_bytes} bytes, read {found_bytes}")
+        self.expected_bytes = expected_bytes
+        self.found_bytes = found_bytes
+
+
+@cache
+def aligned_buffer() -> memoryview:
+    """Return this process's page-aligned buffer of `BUFFER_BYTES` bytes."""
+    return memoryview(mmap.mmap(-1, BUFFER_BYTES))
+
+
+def digest_of_bytes(data: bytes) -> bytes:
+    """Return the 16-byte digest of the data."""
+    return xxhash.xxh3_128_digest(data)
+
+
+def digest_of_fd(fd: int, size: int) -> bytes:
+    """Return the digest of an open file, read from its current position to its end.
+
+    Raises:
+        FileGrewOrShrankError: the file does not have `size` bytes.
+    """
+    if size < BUFFER_BYTES:
+        data = os.read(fd, size + 1)
+        if len(data) != size:
+            raise FileGrewOrShrankError(size, len(data))
+        return xxhash.xxh3_128_digest(data)
+    buffer = aligned_buffer()
+    state = xxhash.xxh3_128()
+    done = 0
+    while count := os.readv(fd, [buffer]):
+        state.update(buffer[:count])
+        done += count
+    if done != size:
+        raise FileGrewOrShrankError(size, done)
+    return state.digest()

@@ -1,0 +1,55 @@
+"""Opening folders and files so that what is read is what was asked for."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
+
+
+@contextmanager
+def opened_folder(path: bytes) -> Iterator[int]:
+    """Open a folder that is no link itself, of any depth, and yield its descriptor.
+
+    Raises:
+        OSError: as `open` does; a link where the folder should be is ENOTDIR or ELOOP.
+    """
+    fd = _open_folder(path)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _open_folder(path: bytes) -> int:
+    try:
+        return os.open(path, _FOLDER)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+    # Longer than PATH_MAX: the kernel takes it only in pieces, each relative to the one before.
+    fd = os.open(b"/" if path.startswith(b"/") else b".", _FOLDER)
+    for part in path.split(b"/"):
+        if part:
+            parent = fd
+            try:
+                fd = os.open(part, _FOLDER, dir_fd=parent)
+            finally:
+                os.close(parent)
+    return fd
+
+
+@contextmanager
+def opened_file(name: bytes, *, dir_fd: int | None = None) -> Iterator[int]:
+    """Open a file for reading without following a link, and yield its descriptor.
+
+    Raises:
+        OSError: as `open` does; ELOOP where the last part is a link.
+    """
+    fd = os.open(name, _FILE, dir_fd=dir_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)

@@ -1,0 +1,59 @@
+"""Collecting what the scan's batches find."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from manifest.engine import Engine
+from manifest.problem import Problem
+from manifest.progress import Progress
+from manifest.scan import BigFile, ScanBatch, ScanResult, scan_batch
+from manifest.spool import RecordSpool
+
+
+@dataclass(slots=True)
+class Gathered:
+    """All that a scan found.
+
+    Attributes:
+        spool: the folder records.
+        counts: files and bytes by role folder.
+        devices: the file systems of the sources, each with one path of the package from it.
+    """
+
+    spool: RecordSpool = field(default_factory=RecordSpool)
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    counts: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    devices: dict[int, bytes] = field(default_factory=dict)
+
+    def add(self, result: ScanResult) -> None:
+        """Take the result of one batch."""
+        for path, blob in result.blobs:
+            self.spool.add(path, blob)
+        for folder, name, digest in result.digests:
+            self.spool.add_digest(folder, name, digest)
+        self.problems.extend(result.problems)
+        self.warnings.extend(result.warnings)
+        self.devices = {**result.devices, **self.devices}
+        for role, (file_count, byte_count) in result.counts.items():
+            files, size = self.counts.get(role, (0, 0))
+            self.counts[role] = (files + file_count, size + byte_count)
+
+
+def gather(batches: Iterable[ScanBatch], *, engine: Engine, progress: Progress) -> Gathered:
+    """Run the scan's batches, and those that they leave for others, to the end.
+
+    Big files go first, the biggest before all: a huge one that begins last would keep everybody waiting.
+    """
+    gathered = Gathered()
+    queue = deque(batches)
+    for result in engine.run(scan_batch, queue):
+        big_files = [batch for batch in result.more if isinstance(batch, BigFile)]
+        queue.extendleft(sorted(big_files, key=lambda big: big.identity.size))
+        queue.extend(batch for batch in result.more if not isinstance(batch, BigFile))
+        gathered.add(result)
+        progress.advance(file_count=result.file_count, byte_count=result.read_bytes)
+    gathered.problems.sort(key=lambda problem: (problem.path, problem.code))
+    gathered.warnings.sort(key=lambda problem: (problem.path, problem.code))
+    return gathered

@@ -1,0 +1,40 @@
+"""Globs over file names: shell wildcards plus `{uid}`, which stands for the uid of any execution block.
+
+Matching is case-sensitive and on whole names. Names are decoded as UTF-8 with surrogate escapes whatever the
+locale, so that `?` is one letter and every Linux name can be matched.
+"""
+
+import fnmatch
+import functools
+import re
+from collections.abc import Iterable
+
+from manifest.uid import UID_PATTERN
+
+# No file name holds NUL, so it can stand for the placeholder while the rest is translated.
+_MARK = "\0"
+
+
+@functools.lru_cache(maxsize=1024)
+def _compiled(globs: tuple[str, ...]) -> re.Pattern[str]:
+    translated = (fnmatch.translate(glob.replace("{uid}", _MARK)) for glob in globs)
+    return re.compile("|".join(translated).replace(_MARK, UID_PATTERN))
+
+
+def matches(name: bytes, globs: tuple[str, ...]) -> bool:
+    """Tell whether any of the globs matches the whole name."""
+    return bool(globs) and _compiled(globs).match(name.decode("utf-8", "surrogateescape")) is not None
+
+
+def first_match(path: bytes, globs: Iterable[str]) -> str | None:
+    """Return the first glob that matches a path, as a person writes globs on the command line.
+
+    A glob with a `/` is for the whole path relative to the origin (`*` also spans `/`), one without is for
+    the last part of it, at any depth. A trailing `/`, as shells complete the names of folders, is ignored.
+    """
+    name = path.rpartition(b"/")[2]
+    for glob in globs:
+        bare = glob.rstrip("/")
+        if matches(path if "/" in bare else name, (bare,)):
+            return glob
+    return None

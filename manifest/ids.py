@@ -1,0 +1,66 @@
+"""Names of groups and members, and which come next.
+
+The first of each is plain, `member_ouss_id`, and counts as 1; then `member_ouss_id2` and so on. Delivered
+packages also hold names with a date, `member_ouss_2012-10-18_id`: they are read, and count as no number.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+
+# Between the folder of the project and the groups there is always this one.
+SCIENCE_GOAL = b"sg_ouss_id"
+_GROUP = b"group_ouss"
+_MEMBER = b"member_ouss"
+_REST = re.compile(rb"(_[0-9]{4}-[0-9]{2}-[0-9]{2})?_id([0-9]{0,9})")
+
+
+class Append(StrEnum):
+    """What a new member is added to; with nothing it replaces the package."""
+
+    NOTHING = ""
+    GROUP = "group"
+    MEMBER = "member"
+
+
+def is_group(name: bytes) -> bool:
+    """Tell whether a folder name is that of a group."""
+    return _number(name, _GROUP) is not None
+
+
+def is_member(name: bytes) -> bool:
+    """Tell whether a folder name is that of a member."""
+    return _number(name, _MEMBER) is not None
+
+
+def next_ids(existing: Mapping[bytes, Collection[bytes]], append: Append) -> tuple[bytes, bytes]:
+    """Return the names of the group and the member that a new member gets.
+
+    Numbers go up from the highest there is, so a gap is never filled. Names of other forms count for nothing.
+
+    Args:
+        existing: from the groups of the package to the members in each.
+    """
+    groups = [name for name in existing if is_group(name)]
+    if append is Append.NOTHING or not groups:
+        return _name(_GROUP, 1), _name(_MEMBER, 1)
+    if append is Append.GROUP:
+        return _name(_GROUP, _highest(groups, _GROUP) + 1), _name(_MEMBER, 1)
+    last = max(groups, key=lambda name: (_number(name, _GROUP), name))
+    return last, _name(_MEMBER, _highest(existing[last], _MEMBER) + 1)
+
+
+def _highest(names: Collection[bytes], stem: bytes) -> int:
+    return max((_number(name, stem) or 0 for name in names), default=0)
+
+
+def _number(name: bytes, stem: bytes) -> int | None:
+    """Return the number in a name, 0 for one with a date, None for a name of another form."""
+    match = _REST.fullmatch(name, len(stem)) if name.startswith(stem) else None
+    if match is None:
+        return None
+    return 0 if match[1] else int(match[2] or 1)
+
+
+def _name(stem: bytes, number: int) -> bytes:
+    return stem + b"_id" + (b"%d" % number if number > 1 else b"")

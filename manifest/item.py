@@ -1,0 +1,51 @@
+"""What becomes of the things in the origin: an item is packaged, the rest is left out with a reason."""
+
+from dataclasses import dataclass
+
+from manifest.problem import Problem
+from manifest.role import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file or a whole tree that goes into the member.
+
+    Attributes:
+        source: what is read, relative to the origin; absolute where a followed link leads outside.
+        path: where it goes, relative to the member.
+        column: for a measurement set, the one data column that is kept; else, or to keep all, None.
+    """
+
+    source: bytes
+    path: bytes
+    is_tree: bool
+    role: Role
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file or a whole tree of the origin, by its path there, that is not packaged."""
+
+    path: bytes
+    reason: str
+    is_tree: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What the rules make of an origin.
+
+    Attributes:
+        items: sorted by destination; no two meet if there are no problems.
+        left_out: sorted by path; a folder of which nothing is taken is one line.
+        problems: each stands against packaging; paths relative to the origin, for collisions to the member.
+        warnings: what a person should look at; none stands in the way.
+        execution_blocks: paths of the folders, relative to the origin; the empty path is the origin itself.
+    """
+
+    items: tuple[Item, ...]
+    left_out: tuple[LeftOut, ...]
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    execution_blocks: tuple[bytes, ...]

@@ -1,0 +1,126 @@
+"""Digests that need no reading again: from earlier plans and manifests of the same origin.
+
+A digest is known when the source is the same file by path, inode, device, size, mtime and ctime, and its mtime is older than
+the scan that read it. The last condition is git's rule for "racily clean" files: a file that is written in the same
+tick of the clock in which it was scanned can change without showing. Linking changes the ctime; the executor
+records the ctime after its own link with the manifest, so that ours is not taken for a stranger's change.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+
+from manifest.path import sort_key
+from manifest.record import NO_DIGEST, FolderRecord, decode_record, record_path
+from manifest.stream import Stream, StreamError, open_stream
+
+# The kernel stamps files with the time of its last tick, up to 10 ms ago.
+_CLOCK_TICK_NS = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class KnownStream:
+    """An earlier plan or manifest that a worker may look into.
+
+    Attributes:
+        path: of the stream; each worker opens it once.
+        scanned_ns: when the scan behind it began.
+    """
+
+    path: bytes
+    scanned_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells one state of a source from another without reading it."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    device: int
+
+
+class KnownFolder:
+    """The digests known for one folder of the package, by source."""
+
+    def __init__(self, records: list[tuple[FolderRecord, int]]) -> None:
+        self._records = [
+            (record, scanned_ns, {record.source_path(i): i for i in range(len(record.names))})
+            for record, scanned_ns in records
+        ]
+
+    def digest(self, source: bytes, identity: Identity) -> bytes | None:
+        """Return the digest of the source if it is known to be in exactly this state."""
+        for record, scanned_ns, positions in self._records:
+            index = positions.get(source)
+            if index is not None and _is_same(record, index, identity):
+                digest = record.digest(index)
+                if digest != NO_DIGEST and identity.mtime_ns < scanned_ns - _CLOCK_TICK_NS:
+                    return digest
+        return None
+
+
+def _is_same(record: FolderRecord, index: int, identity: Identity) -> bool:
+    return (
+        record.inodes[index] == identity.inode
+        and record.ctimes[index] == identity.ctime_ns
+        and record.mtimes[index] == identity.mtime_ns
+        and record.sizes[index] == identity.size
+        and record.device == identity.device
+    )
+
+
+class KnownDigests:
+    """Looks folders up in the known streams; fast when asked in about the order of the streams."""
+
+    def __init__(self, streams: tuple[KnownStream, ...]) -> None:
+        self._cursors = []
+        for known in streams:
+            with suppress(StreamError):  # a damaged one is no source of digests, and no reason to stop
+                self._cursors.append((_Cursor(open_stream(known.path)), known.scanned_ns))
+
+    def folder(self, path: bytes) -> KnownFolder | None:
+        """Return what is known of the folder of the package, or None."""
+        found = [(cursor.find(path), scanned_ns) for cursor, scanned_ns in self._cursors]
+        records = [(decode_record(blob), scanned_ns) for blob, scanned_ns in found if blob is not None]
+        return KnownFolder(records) if records else None
+
+
+@lru_cache(maxsize=1)
+def known_digests(streams: tuple[KnownStream, ...]) -> KnownDigests:
+    """Return this process's look-up for the streams; kept, because its position in the files is worth keeping."""
+    return KnownDigests(streams)
+
+
+class _Cursor:
+    """A position in a stream that moves forward, or jumps by the index to at most 1 MiB before its aim."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._keys = [sort_key(path) for path, _ in stream.index]
+        self._segment = -1
+        self._blobs: Iterator[bytes] = iter(())
+        self._blob: bytes | None = None
+        self._key = b""
+
+    def find(self, path: bytes) -> bytes | None:
+        wanted = sort_key(path)
+        segment = bisect_right(self._keys, wanted) - 1
+        if segment < 0:
+            return None
+        if segment != self._segment or self._blob is None or wanted < self._key:
+            self._segment = segment
+            self._blobs = self._stream.blobs(self._stream.index[segment][1])
+            self._advance()
+        while self._blob is not None and self._key < wanted:
+            self._advance()
+        return self._blob if self._key == wanted else None
+
+    def _advance(self) -> None:
+        self._blob = next(self._blobs, None)
+        if self._blob is not None:
+            self._key = sort_key(record_path(self._blob))

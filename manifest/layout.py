@@ -1,0 +1,217 @@
+"""Layout rules as data: which names go to which role, and under what name.
+
+A layout is a TOML file, one per style of delivery; `layouts/cycle0.toml` explains each key. The rules are
+ordered and the first that fits wins. Everything is checked while loading: an unknown key, role or kind is
+refused with what is known, so a misspelt rule cannot silently take nothing. Nothing but loading reads a file.
+"""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import resources
+from typing import Never, TypeVar
+
+from manifest.glob import matches
+from manifest.naming import Prefixing
+from manifest.problem import Code, PlanRefused, Problem
+from manifest.role import ROLES, Role
+from manifest.survey import Kind, Node
+
+
+class Level(StrEnum):
+    """Where in the origin a rule looks."""
+
+    SB = "sb"
+    EB = "eb"
+    QA2 = "qa2"
+    SIBLING = "sibling"
+
+
+class Shape(StrEnum):
+    """To which kinds of things a rule applies; a tree is a folder or a table."""
+
+    ANY = "any"
+    FILE = "file"
+    TREE = "tree"
+    TABLE = "table"
+
+
+_SHAPES = {
+    Kind.FILE: {Shape.ANY, Shape.FILE},
+    Kind.FOLDER: {Shape.ANY, Shape.TREE},
+    Kind.TABLE: {Shape.ANY, Shape.TREE, Shape.TABLE},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: a thing of this level, shape and name goes to a role, or never into a package.
+
+    Attributes:
+        role: where it goes; None if it is never packaged.
+        folder: inside the role; `{uid}` is filled in.
+        prefix: when the name of its execution block or folder is put before its own.
+        rename: the name it gets instead of its own; `{folder}` is the execution block's folder.
+        column: for measurement sets, the data column to keep; empty for anything else.
+        never: the reason why it is not packaged.
+        warn: say that it looks like something that should be packaged.
+    """
+
+    levels: frozenset[Level]
+    shape: Shape
+    globs: tuple[str, ...]
+    role: Role | None = None
+    folder: str = ""
+    prefix: Prefixing = Prefixing.NEVER
+    rename: str = ""
+    column: str = ""
+    never: str = ""
+    warn: bool = False
+
+    def fits(self, node: Node, level: Level) -> bool:
+        """Tell whether the rule is about this node at this level.
+
+        A link that leads nowhere has no shape: it fits by its name alone.
+        """
+        shape_fits = self.shape in _SHAPES.get(node.kind, {self.shape})
+        return shape_fits and level in self.levels and matches(node.name, self.globs)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The rules of one style of delivery.
+
+    Attributes:
+        block_marks: globs; a folder with one such name in it is an execution block.
+        qa_folders: names of the folders in an execution block that are looked through as well.
+        calibrated_from_raw: column that becomes the calibrated data of a block that has none; may be empty.
+    """
+
+    name: str
+    rules: tuple[Rule, ...]
+    block_marks: tuple[str, ...]
+    qa_folders: tuple[str, ...]
+    calibrated_from_raw: str
+
+    def rule_for(self, node: Node, level: Level) -> Rule | None:
+        """Return the first rule that fits."""
+        return next((rule for rule in self.rules if rule.fits(node, level)), None)
+
+    def is_opaque(self, name: bytes) -> bool:
+        """Tell whether folders of this name are taken or left whole, so that nobody need look inside."""
+        return any(rule.shape is Shape.TREE and matches(name, rule.globs) for rule in self.rules)
+
+
+def known_layouts() -> tuple[str, ...]:
+    """Return the names of the layouts that come with the package."""
+    folder = resources.files("manifest") / "layouts"
+    return tuple(sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml")))
+
+
+def load_layout(name: str) -> Layout:
+    """Load a layout by its name, or from a TOML file by its path (it holds a `/` or ends in `.toml`).
+
+    Raises:
+        PlanRefused: no such layout, or something in it is not understood.
+    """
+    is_path = "/" in name or name.endswith(".toml")
+    if not is_path and name not in known_layouts():
+        _refuse(name, expected=f"one of {', '.join(known_layouts())}, or the path of a .toml file")
+    try:
+        if is_path:
+            with open(name, "rb") as file:
+                text = file.read().decode()
+        else:
+            text = (resources.files("manifest") / "layouts" / f"{name}.toml").read_text()
+        table = tomllib.loads(text)
+    except OSError as error:
+        _refuse(name, expected="a file that can be read", found=(error.strerror or str(error)).lower())
+    except ValueError as error:  # not TOML, or not UTF-8
+        _refuse(name, expected="TOML", found=str(error))
+    return _Reader(name).layout(table)
+
+
+def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKNOWN_LAYOUT) -> Never:
+    raise PlanRefused(Problem(code, name.encode("utf-8", "surrogateescape"), expected=expected, found=found))
+
+
+_Enum = TypeVar("_Enum", bound=StrEnum)
+_LAYOUT_KEYS = frozenset({"name", "block_marks", "qa_folders", "calibrated_from_raw", "rule"})
+_RULE_KEYS = frozenset({"levels", "kind", "globs", "role", "folder", "prefix", "rename", "column", "never", "warn"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Turns the TOML tables of one named layout into rules, or refuses."""
+
+    name: str
+
+    def layout(self, table: Mapping[str, object]) -> Layout:
+        self._check_keys(table, _LAYOUT_KEYS, "layout")
+        rules = table.get("rule", [])
+        if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+            _refuse(self.name, expected="rules as [[rule]] tables")
+        if not self._texts(table, "block_marks"):
+            _refuse(self.name, expected="block_marks, by which execution blocks are known")
+        return Layout(
+            name=self._text(table, "name") or self.name,
+            rules=tuple(self._rule(rule) for rule in rules),
+            block_marks=self._texts(table, "block_marks"),
+            qa_folders=self._texts(table, "qa_folders"),
+            calibrated_from_raw=self._text(table, "calibrated_from_raw"),
+        )
+
+    def _rule(self, table: Mapping[str, object]) -> Rule:
+        self._check_keys(table, _RULE_KEYS, "rule")
+        globs = self._texts(table, "globs")
+        where = f"rule for {', '.join(globs)}" if globs else "rule"
+        if not globs or bool(self._text(table, "role")) == bool(self._text(table, "never")):
+            _refuse(self.name, expected=f"in the {where}: globs, and either role or never")
+        levels = self._texts(table, "levels") or tuple(Level)
+        return Rule(
+            levels=frozenset(self._choice(Level, level) for level in levels),
+            shape=self._choice(Shape, self._text(table, "kind") or Shape.ANY),
+            globs=globs,
+            role=self._role(self._text(table, "role")) if "role" in table else None,
+            folder=self._text(table, "folder"),
+            prefix=self._choice(Prefixing, self._text(table, "prefix") or Prefixing.NEVER),
+            rename=self._text(table, "rename"),
+            column=self._text(table, "column"),
+            never=self._text(table, "never"),
+            warn=self._flag(table, "warn"),
+        )
+
+    def _check_keys(self, table: Mapping[str, object], known: frozenset[str], where: str) -> None:
+        unknown = sorted(set(table) - known)
+        if unknown:
+            _refuse(self.name, expected=f"{where} keys {', '.join(sorted(known))}", found=", ".join(unknown))
+
+    def _text(self, table: Mapping[str, object], key: str) -> str:
+        value = table.get(key, "")
+        if not isinstance(value, str):
+            _refuse(self.name, expected=f"text for {key}", found=repr(value))
+        return value
+
+    def _texts(self, table: Mapping[str, object], key: str) -> tuple[str, ...]:
+        value = table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
+            _refuse(self.name, expected=f"a list of texts for {key}", found=repr(value))
+        return tuple(value)
+
+    def _flag(self, table: Mapping[str, object], key: str) -> bool:
+        value = table.get(key, False)
+        if not isinstance(value, bool):
+            _refuse(self.name, expected=f"true or false for {key}", found=repr(value))
+        return value
+
+    def _choice(self, kind: Callable[[str], _Enum], value: str) -> _Enum:
+        try:
+            return kind(value)
+        except ValueError as error:
+            _refuse(self.name, expected="a known value", found=str(error))
+
+    def _role(self, value: str) -> Role:
+        if value not in ROLES:
+            _refuse(self.name, expected=f"one of {', '.join(ROLES)}", found=value, code=Code.UNKNOWN_ROLE)
+        return Role(value)

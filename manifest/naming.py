@@ -1,0 +1,105 @@
+"""Names inside a member: who gets a prefix, and who still meets whom.
+
+Pure. The law: two sources never land on one destination silently. Whatever meets after all prefixes are
+given, or would lie inside what another source becomes, is a COLLISION that names both.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from manifest.path import join, shown, sort_key
+from manifest.problem import Code, Problem
+
+# Linux takes no longer names on any of its usual file systems.
+NAME_LIMIT_BYTES = 255
+
+
+class Prefixing(StrEnum):
+    """When a name gets its prefix: never, where it meets another, or always."""
+
+    NEVER = "never"
+    MEETING = "meeting"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A wish for a name in the member.
+
+    Attributes:
+        source: path in the origin, for telling people.
+        folder: relative to the member.
+        prefix: with what the name may be told apart; empty if it has to stay.
+    """
+
+    source: bytes
+    folder: bytes
+    name: bytes
+    prefix: bytes = b""
+    when: Prefixing = Prefixing.NEVER
+
+
+def settle_names(claims: Sequence[Claim]) -> tuple[tuple[bytes, ...], tuple[Problem, ...]]:
+    """Give each claim its path in the member.
+
+    Where two or more claims meet, all of them that have a prefix for this case get it.
+
+    Returns:
+        The paths in the order of the claims, and the problems: COLLISION (its path is the destination,
+        `expected` the first source, `found` the others) and NAME_TOO_LONG. Without a COLLISION the paths are
+        distinct and none lies inside another; neither depends on the order of the claims.
+    """
+    first = [_path(claim, prefixed=claim.when is Prefixing.ALWAYS) for claim in claims]
+    meeting = {path for path, sources in _group(first, claims).items() if len(sources) > 1}
+    paths = tuple(
+        _path(claim, prefixed=True) if path in meeting and claim.when is Prefixing.MEETING else path
+        for claim, path in zip(claims, first, strict=True)
+    )
+    owners = _group(paths, claims)
+    problems = [*_collisions(owners), *_too_long(owners)]
+    return paths, tuple(problems)
+
+
+def _path(claim: Claim, *, prefixed: bool) -> bytes:
+    return join(claim.folder, claim.prefix + claim.name if prefixed else claim.name)
+
+
+def _group(paths: Sequence[bytes], claims: Sequence[Claim]) -> dict[bytes, list[bytes]]:
+    """Map each path to the sorted sources that want it, in the order of the paths."""
+    owners: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    for path, claim in zip(paths, claims, strict=True):
+        owners[path].append(claim.source)
+    return {path: sorted(owners[path]) for path in sorted(owners, key=sort_key)}
+
+
+def _collisions(owners: dict[bytes, list[bytes]]) -> Iterator[Problem]:
+    for path, (source, *others) in owners.items():
+        if others:
+            yield _collision(path, source, others)
+        for ancestor in _ancestors(path):
+            if ancestor in owners:
+                yield _collision(ancestor, owners[ancestor][0], [source, *others])
+
+
+def _ancestors(path: bytes) -> Iterator[bytes]:
+    parts = path.split(b"/")
+    for count in range(1, len(parts)):
+        yield b"/".join(parts[:count])
+
+
+def _collision(path: bytes, source: bytes, others: list[bytes]) -> Problem:
+    return Problem(Code.COLLISION, path, expected=shown(source), found=", ".join(map(shown, others)))
+
+
+def _too_long(owners: dict[bytes, list[bytes]]) -> Iterator[Problem]:
+    for path, sources in owners.items():
+        longest = max(map(len, path.split(b"/")))
+        if longest > NAME_LIMIT_BYTES:
+            yield Problem(
+                Code.NAME_TOO_LONG,
+                sources[0],
+                expected=f"at most {NAME_LIMIT_BYTES} bytes",
+                found=f"{longest} bytes in {shown(path)}",
+            )

@@ -1,0 +1,171 @@
+"""A package on disk: where its things are, and what is there now.
+
+Beside the package `P` stands its control folder `P.pack` with manifests, the waiting plan, journal, staging and the
+lock; the package itself holds the prescribed tree and nothing else. Only looks, changes nothing.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from manifest.ids import SCIENCE_GOAL, is_group, is_member
+from manifest.path import join
+from manifest.role import ROLES
+from manifest.stream import Stream, open_stream
+
+README = b"README"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """The paths of a package; says nothing of what exists.
+
+    Attributes:
+        path: of the package, absolute.
+    """
+
+    path: bytes
+
+    @property
+    def project(self) -> bytes:
+        """The project code: the name of the package."""
+        return os.path.basename(self.path)
+
+    @property
+    def parent(self) -> bytes:
+        """The folder that holds the package and its control folder."""
+        return os.path.dirname(self.path)
+
+    @property
+    def control(self) -> bytes:
+        """The control folder."""
+        return self.path + b".pack"
+
+    @property
+    def plan(self) -> bytes:
+        """The plan that waits to be applied."""
+        return join(self.control, b"plan")
+
+    @property
+    def last_plan(self) -> bytes:
+        """The plan that was applied last; kept for the digests in it."""
+        return join(self.control, b"plan.applied")
+
+    @property
+    def manifests(self) -> bytes:
+        """The folder of the manifests, one per member."""
+        return join(self.control, b"manifests")
+
+    def manifest(self, member: bytes) -> bytes:
+        """Return the manifest's path for a member given as `group/member`."""
+        return join(self.manifests, member.replace(b"/", b".") + b".manifest")
+
+    def member(self, member: bytes) -> bytes:
+        """Return the folder of a member given as `group/member`."""
+        return b"/".join((self.path, SCIENCE_GOAL, member))
+
+
+class Standing(StrEnum):
+    """What stands at the destination."""
+
+    ABSENT = "absent"
+    EMPTY = "empty"  # an empty folder
+    PACKAGE = "package"  # the prescribed tree and nothing else
+    FOREIGN = "foreign"  # anything else
+
+
+@dataclass(frozen=True, slots=True)
+class PackageState:
+    """What is there.
+
+    Attributes:
+        groups: names of the groups, each with the names of its members.
+        manifests: path of the manifest of each member (`group/member`) that has one.
+        strangers: paths in the package, relative to it, that do not belong to the prescribed tree.
+    """
+
+    standing: Standing
+    groups: Mapping[bytes, tuple[bytes, ...]]
+    manifests: Mapping[bytes, bytes]
+    strangers: tuple[bytes, ...] = ()
+
+    @property
+    def members(self) -> tuple[bytes, ...]:
+        """All members as `group/member`, sorted."""
+        return tuple(sorted(join(group, member) for group, members in self.groups.items() for member in members))
+
+    @property
+    def without_manifest(self) -> tuple[bytes, ...]:
+        """Members that no manifest describes: to be adopted."""
+        return tuple(member for member in self.members if member not in self.manifests)
+
+
+def read_state(package: Package) -> PackageState:
+    """Look at the destination down to the role folders.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    if not os.path.lexists(package.path):
+        return PackageState(Standing.ABSENT, {}, {})
+    if os.path.islink(package.path) or not os.path.isdir(package.path):
+        return PackageState(Standing.FOREIGN, {}, {}, (b"",))
+    if not os.listdir(package.path):
+        return PackageState(Standing.EMPTY, {}, {})
+    strangers: list[bytes] = []
+    groups = {
+        group: tuple(_members(package, group, strangers))
+        for group in _listed(package.path, b"", SCIENCE_GOAL, strangers)
+    }
+    standing = Standing.PACKAGE if groups and not strangers else Standing.FOREIGN
+    manifests = {
+        join(group, member): package.manifest(join(group, member))
+        for group, members in groups.items()
+        for member in members
+        if os.path.exists(package.manifest(join(group, member)))
+    }
+    return PackageState(standing, groups, manifests, tuple(strangers))
+
+
+def _listed(path: bytes, relative: bytes, wanted: bytes, strangers: list[bytes]) -> Iterator[bytes]:
+    """Yield the groups; everything beside the one folder `wanted` is a stranger."""
+    for name in sorted(os.listdir(path)):
+        if name != wanted or not _is_folder(join(path, name)):
+            strangers.append(join(relative, name))
+            continue
+        for group in sorted(os.listdir(join(path, name))):
+            if is_group(group) and _is_folder(b"/".join((path, name, group))):
+                yield group
+            else:
+                strangers.append(join(name, group))
+
+
+def _members(package: Package, group: bytes, strangers: list[bytes]) -> Iterator[bytes]:
+    folder = package.member(group)
+    for name in sorted(os.listdir(folder)):
+        if is_member(name) and _is_folder(join(folder, name)):
+            yield name
+            strangers.extend(_strangers_in_member(join(folder, name), b"/".join((SCIENCE_GOAL, group, name))))
+        else:
+            strangers.append(b"/".join((SCIENCE_GOAL, group, name)))
+
+
+def _strangers_in_member(folder: bytes, relative: bytes) -> Iterator[bytes]:
+    roles = {role.folder for role in ROLES}
+    for name in sorted(os.listdir(folder)):
+        if name != README and not (name in roles and _is_folder(join(folder, name))):
+            yield join(relative, name)
+
+
+def _is_folder(path: bytes) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
+
+
+def open_manifests(state: PackageState) -> dict[bytes, Stream]:
+    """Open the manifest of every member that has one.
+
+    Raises:
+        StreamError: a manifest is damaged; the error names it.
+    """
+    return {member: open_stream(path) for member, path in state.manifests.items()}

@@ -1,0 +1,79 @@
+"""Paths are bytes: any name that Linux allows survives, and nothing else leaves a tree.
+
+Paths inside plans and manifests are relative, parted by `/`, and never hold `.`, `..`, an empty part or NUL.
+A path is checked where it is read from a file, because a plan from elsewhere must not be able to name
+something outside package and origin. Showing a path to a person is a different thing from having it: `shown`
+escapes, and its result is never used to open anything.
+"""
+
+import os
+
+
+class UnsafePathError(ValueError):
+    """A path that could lead out of the tree it belongs to."""
+
+    def __init__(self, path: bytes) -> None:
+        super().__init__(f"unsafe path {shown(path)}: it must be relative, without '.', '..' or empty parts")
+        self.path = path
+
+
+def check_relative(path: bytes) -> None:
+    """Refuse a path that is not plainly below the folder it is relative to.
+
+    The empty path names that folder itself and is allowed.
+
+    Raises:
+        UnsafePathError: the path is absolute, or has an empty, `.` or `..` part, or a NUL byte.
+    """
+    if not path:
+        return
+    if b"\0" in path or not {b"", b".", b".."}.isdisjoint(path.split(b"/")):
+        raise UnsafePathError(path)
+
+
+def check_name(name: bytes) -> None:
+    """Refuse a file name that is more than one plain name.
+
+    Raises:
+        UnsafePathError: the name is empty, `.` or `..`, or holds a `/` or NUL byte.
+    """
+    if not name or b"/" in name or b"\0" in name or name in {b".", b".."}:
+        raise UnsafePathError(name)
+
+
+def shown(path: bytes | str) -> str:
+    """Return the path as a person may read it on any terminal.
+
+    Control characters, and bytes that are not UTF-8, come out as backslash escapes, so that no file name can
+    move the cursor or recolour the screen.
+    """
+    text = path if isinstance(path, str) else os.fsdecode(path)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    byte = ord(char) - 0xDC00
+    if 0x80 <= byte <= 0xFF:  # a surrogate escape: one byte of a name that is not UTF-8
+        return f"\\x{byte:02x}"
+    return char.encode("unicode_escape").decode()
+
+
+def sort_key(path: bytes) -> bytes:
+    """Return the key that sorts paths part by part, a folder before what is in it.
+
+    NUL is in no name and is below every byte, so comparing the keys compares the parts one after the other;
+    a plain comparison would put `a-b` between `a` and `a/b`.
+    """
+    return path.replace(b"/", b"\0")
+
+
+def join(folder: bytes, name: bytes) -> bytes:
+    """Return `folder/name`, or just `name` for the empty folder."""
+    return folder + b"/" + name if folder else name
+
+
+def is_within(path: bytes, folder: bytes) -> bool:
+    """Tell whether absolute `path` is `folder` or something below it; both must be resolved already."""
+    return path == folder or path.startswith(folder.rstrip(b"/") + b"/")

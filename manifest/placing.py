@@ -1,0 +1,204 @@
+"""From what lies in the origin to what goes into the member: the layout rules applied.
+
+Pure: the origin is given as a survey, the columns of measurement sets as a mapping. Everything in the survey
+comes out once, as an item, as left out with a reason, or as a problem; nothing is dropped silently.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from manifest.block import Block, find_blocks, nested_blocks
+from manifest.choosing import Choice, Draft, Outcome, Spot
+from manifest.glob import first_match
+from manifest.item import Item, LeftOut, Placement
+from manifest.layout import Layout, Level
+from manifest.naming import settle_names
+from manifest.path import join, shown, sort_key
+from manifest.portable import case_warnings
+from manifest.problem import Code, Problem
+from manifest.receivers import name_warnings
+from manifest.role import Role
+from manifest.survey import Kind, Node
+from manifest.wish import Include
+
+# The columns that can be the one column of a packaged measurement set, in the order of trust.
+_KEEPABLE = ("DATA", "CORRECTED_DATA")
+
+
+def measurement_sets(
+    origin: Node, layout: Layout, *, include: Sequence[Include] = (), exclude: Sequence[str] = ()
+) -> tuple[bytes, ...]:
+    """Return the sources of the tables whose columns `place` wants to know, sorted."""
+    choice = _choice(origin, layout, include=include, exclude=exclude, origin_name=b"")
+    drafts = (outcome for outcome in _outcomes(origin, choice) if isinstance(outcome, Draft))
+    return tuple(sorted({draft.spot.node.source for draft in drafts if draft.column}))
+
+
+def place(
+    origin: Node,
+    layout: Layout,
+    *,
+    origin_name: bytes,
+    columns: Mapping[bytes, Sequence[str]],
+    include: Sequence[Include] = (),
+    exclude: Sequence[str] = (),
+) -> Placement:
+    """Decide for everything in the origin what becomes of it.
+
+    Args:
+        origin_name: the name of the origin's folder, which an execution block that is the origin has.
+        columns: from source to the names of the columns, for the tables of `measurement_sets`; one that is
+            missing is taken to have whatever column the layout asks for.
+        include: globs with a role, which come before all rules.
+        exclude: globs of what is not packaged, which come before the includes.
+
+    Returns:
+        The placement. The order of the survey and of the mapping has no influence.
+    """
+    choice = _choice(origin, layout, include=include, exclude=exclude, origin_name=origin_name)
+    outcomes = tuple(_outcomes(origin, choice))
+    drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
+    drafts += _calibrated_from_raw(drafts, choice, columns)
+    paths, meetings = settle_names([draft.claim for draft in drafts])
+    items = [_item(draft, path, columns) for draft, path in zip(drafts, paths, strict=True)]
+    items.sort(key=lambda item: sort_key(item.path))
+    left_out = (outcome for outcome in outcomes if isinstance(outcome, LeftOut))
+    found = [outcome for outcome in outcomes if isinstance(outcome, Problem)]
+    doubts = [problem for problem in found if problem.code is Code.W_LOOKS_LIKE_MS]
+    faults = [problem for problem in found if problem.code is not Code.W_LOOKS_LIKE_MS]
+    return Placement(
+        items=tuple(items),
+        left_out=tuple(sorted(left_out, key=lambda left: sort_key(left.path))),
+        problems=_sorted([*faults, *meetings, *_block_problems(choice)]),
+        warnings=_sorted([*doubts, *_block_warnings(origin, choice), *_path_warnings(items)]),
+        execution_blocks=tuple(sorted(choice.blocks)),
+    )
+
+
+def _choice(
+    origin: Node,
+    layout: Layout,
+    *,
+    include: Sequence[Include],
+    exclude: Sequence[str],
+    origin_name: bytes,
+) -> Choice:
+    blocks = find_blocks(
+        origin, layout, origin_name=origin_name, is_wanted=lambda path: first_match(path, exclude) is None
+    )
+    return Choice(layout, include, exclude, {block.path: block for block in blocks})
+
+
+def _outcomes(origin: Node, choice: Choice) -> Iterator[Outcome]:
+    """Yield what becomes of everything in the origin."""
+    itself = choice.blocks.get(b"")
+    level = Level.EB if itself else Level.SB
+    for child in origin.children:
+        yield from _visit(Spot(child.name, child, level, itself), choice)
+
+
+def _visit(spot: Spot, choice: Choice) -> Iterator[Outcome]:
+    """Yield what becomes of the thing at a spot, or of what is in it."""
+    decided = choice.decide(spot)
+    if decided:
+        yield from decided
+        return
+    inside = _inside(spot, choice)
+    if inside is None:
+        yield LeftOut(spot.path, f"no rule of layout {choice.layout.name} takes it", spot.node.is_tree)
+        return
+    outcomes = [outcome for child in inside for outcome in _visit(child, choice)]
+    yield from outcomes if spot.path in choice.blocks else _folded(spot, outcomes)
+
+
+def _inside(spot: Spot, choice: Choice) -> Iterable[Spot] | None:
+    """Return the spots in a folder that is looked through, None for anything else."""
+    block = choice.blocks.get(spot.path, spot.block)
+    if spot.node.kind is not Kind.FOLDER or spot.node.opaque:
+        return None
+    if spot.path in choice.blocks:
+        level = Level.EB
+    elif spot.level in {Level.SB, Level.SIBLING}:
+        level = Level.SIBLING
+    elif spot.level is Level.EB and spot.node.name in map(str.encode, choice.layout.qa_folders):
+        level = Level.QA2
+    else:
+        return None
+    return (Spot(join(spot.path, child.name), child, level, block) for child in spot.node.children)
+
+
+def _folded(spot: Spot, outcomes: list[Outcome]) -> Iterator[Outcome]:
+    """Put a folder of which nothing is taken into one line; what else was found in it stays."""
+    others = [outcome for outcome in outcomes if not isinstance(outcome, LeftOut)]
+    if any(isinstance(outcome, Draft) for outcome in others):
+        yield from outcomes
+        return
+    reasons = {outcome.reason for outcome in outcomes if isinstance(outcome, LeftOut)}
+    reason = reasons.pop() if len(reasons) == 1 else "nothing in it is packaged" if reasons else "empty"
+    yield LeftOut(spot.path, reason, is_tree=True)
+    yield from others
+
+
+def _calibrated_from_raw(
+    drafts: Sequence[Draft], choice: Choice, columns: Mapping[bytes, Sequence[str]]
+) -> Iterator[Draft]:
+    """Yield, for blocks without calibrated data of their own, their raw data's measurement set once more."""
+    wanted = choice.layout.calibrated_from_raw
+    provided = {draft.spot.block for draft in drafts if draft.role is Role.CALIBRATED}
+    for draft in drafts:
+        is_missing = draft.role is Role.RAW and draft.spot.block not in provided
+        if is_missing and wanted in columns.get(draft.spot.node.source, ()):
+            claim = replace(draft.claim, folder=Role.CALIBRATED.folder, name=draft.claim.name + b".cal")
+            yield Draft(draft.spot, Role.CALIBRATED, claim, wanted)
+
+
+def _item(draft: Draft, path: bytes, columns: Mapping[bytes, Sequence[str]]) -> Item:
+    node = draft.spot.node
+    column = _kept_column(draft.column, columns.get(node.source)) if draft.column else None
+    return Item(node.source, path, node.is_tree, draft.role, column)
+
+
+def _kept_column(wanted: str, columns: Sequence[str] | None) -> str | None:
+    """Return the column to keep: the wanted one, else another that holds visibilities, else (None) all."""
+    if columns is None or wanted in columns:
+        return wanted
+    return next((column for column in _KEEPABLE if column in columns), None)
+
+
+def _block_problems(choice: Choice) -> Iterator[Problem]:
+    if not choice.blocks:
+        expected = "a folder that holds " + " or ".join(choice.layout.block_marks)
+        yield Problem(Code.NO_EXECUTION_BLOCK, b"", expected=expected)
+
+
+def _block_warnings(origin: Node, choice: Choice) -> Iterator[Problem]:
+    for block in choice.blocks.values():
+        if len(block.uids) > 1:
+            yield _several_uids(block)
+    for path in nested_blocks(origin, choice.layout, tuple(choice.blocks.values())):
+        if not _is_excluded(path, choice):
+            expected = "execution blocks directly in the folder of the scheduling block"
+            yield Problem(Code.W_NESTED_EB, path, expected=expected)
+
+
+def _several_uids(block: Block) -> Problem:
+    found = ", ".join(map(shown, block.uids))
+    return Problem(Code.W_SEVERAL_UIDS, block.path, expected="one uid in a folder", found=found)
+
+
+def _is_excluded(path: bytes, choice: Choice) -> bool:
+    parts = path.split(b"/")
+    folders = (b"/".join(parts[:count]) for count in range(1, len(parts) + 1))
+    return any(first_match(folder, choice.exclude) is not None for folder in folders)
+
+
+def _path_warnings(items: Sequence[Item]) -> Iterator[Problem]:
+    for item in items:
+        if item.is_tree:  # the names of files, and of all that is in a tree, are looked at by the scan
+            folder, _, name = item.path.rpartition(b"/")
+            yield from name_warnings(folder, [name])
+    yield from case_warnings(item.path for item in items)
+
+
+def _sorted(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda problem: (sort_key(problem.path), problem.code)))

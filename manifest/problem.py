@@ -1,0 +1,98 @@
+"""Problems are data: what is wrong, where, what was expected, what was found.
+
+Planning, preflight and verifying gather all of them before anyone is told; the words for each code stand in one
+table (`pack.words`), never in the code that finds the problem.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from manifest.path import shown
+
+
+class Code(StrEnum):
+    """Stable names of the problems; they are printed, documented and tested by these names."""
+
+    # planning
+    ORIGIN_MISSING = "origin-missing"
+    ORIGIN_NOT_FOLDER = "origin-not-folder"
+    UNREADABLE = "unreadable"
+    NO_EXECUTION_BLOCK = "no-execution-block"
+    README_MISSING = "readme-missing"
+    NOT_A_PACKAGE = "not-a-package"
+    NOT_ADOPTED = "not-adopted"
+    NESTED = "nested"
+    COLLISION = "collision"
+    CROSS_DEVICE = "cross-device"
+    NO_SPACE = "no-space"
+    NO_INODES = "no-inodes"
+    LINK_DANGLING = "link-dangling"
+    LINK_LOOP = "link-loop"
+    LINK_OUTSIDE = "link-outside"
+    SPECIAL_FILE = "special-file"
+    NAME_TOO_LONG = "name-too-long"
+    UNKNOWN_ROLE = "unknown-role"
+    UNKNOWN_LAYOUT = "unknown-layout"
+    UNKNOWN_MODE = "unknown-mode"
+    UNSAFE_PATH = "unsafe-path"
+    TABLE_BROKEN = "table-broken"
+    NOT_WRITABLE = "not-writable"
+    DESTINATION_MISSING = "destination-missing"
+    MOUNT_POINT = "mount-point"
+    PLAN_MISSING = "plan-missing"
+    PLAN_STALE = "plan-stale"
+    ORIGIN_CHANGED = "origin-changed"
+    # verifying
+    CHANGED = "changed"
+    TRUNCATED = "truncated"
+    GROWN = "grown"
+    MISSING = "missing"
+    EXTRA = "extra"
+    EXTRA_FOLDER = "extra-folder"
+    WRONG_TYPE = "wrong-type"
+    MANIFEST_DAMAGED = "manifest-damaged"
+    MANIFEST_MISSING = "manifest-missing"
+    # warnings
+    W_NAME = "warning-name"
+    W_README_IN_PATH = "warning-readme-in-path"
+    W_CASE = "warning-case"
+    W_TABLE_UNREADABLE = "warning-table-unreadable"
+    W_SEVERAL_UIDS = "warning-several-uids"
+    W_NESTED_EB = "warning-nested-eb"
+    W_LOOKS_LIKE_MS = "warning-looks-like-ms"
+    W_SIZE_ESTIMATED = "warning-size-estimated"
+    W_NEW_PACKAGE = "warning-new-package"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong at one path.
+
+    Attributes:
+        path: as the finder knows it: relative to the member for verify, absolute for planning.
+    """
+
+    code: Code
+    path: bytes
+    expected: str = ""
+    found: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.code}: {shown(self.path)}"
+        if self.expected:
+            text += f"; expected {self.expected}"
+        if self.found:
+            text += f"; found {self.found}"
+        return text
+
+
+class PlanRefused(Exception):
+    """What was asked for cannot be done; nothing was changed.
+
+    Attributes:
+        problems: all that stands against it, never empty.
+    """
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems

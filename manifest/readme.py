@@ -1,0 +1,70 @@
+"""The README of a member: the header that people wrote, then the member's tree.
+
+Pure but for reading the template that comes with the package. The tree is the very end of the file, because
+receiving programs read it from the last line upward.
+"""
+
+import re
+from collections.abc import Iterable
+from importlib import resources
+
+from manifest.ids import SCIENCE_GOAL
+from manifest.package import README
+from manifest.path import shown, sort_key
+from manifest.role import ROLES
+
+# A role folder and what is directly in it: the tree goes no deeper.
+_PARTS_SHOWN = 2
+
+
+def header_template() -> bytes:
+    """Return the header that comes with the package: blank fields and the explanation of the folders."""
+    return (resources.files("manifest") / "templates" / "README.header.txt").read_bytes()
+
+
+def readme_text(
+    header: bytes, *, member: tuple[bytes, bytes, bytes], sb_name: bytes, paths: Iterable[bytes]
+) -> bytes:
+    """Return the README of one member.
+
+    Blank fields `Project code:` and `SB name:` of the header are filled in; nothing else of it is touched.
+
+    Args:
+        member: project code, group name, member name.
+        paths: what the member holds, relative to it; folders end in `/`. More than is shown does not matter.
+    """
+    text = _filled(_filled(header, b"Project code", member[0]), b"SB name", sb_name)
+    if text and not text.endswith(b"\n"):
+        text += b"\n"
+    return text + b"".join(line + b"\n" for line in tree_lines(member, paths))
+
+
+def tree_lines(member: tuple[bytes, bytes, bytes], paths: Iterable[bytes]) -> list[bytes]:
+    """Return the tree of one member, from the project's folder down to the entries of the role folders.
+
+    Names that would break a line or are not UTF-8 are escaped.
+    """
+    project, group, name = member
+    lines = [_line(depth, part + b"/") for depth, part in enumerate((project, SCIENCE_GOAL, group, name))]
+    lines.append(_line(4, README))
+    entries = sorted({_entry(path) for path in paths}, key=sort_key)
+    for role in ROLES:
+        lines.append(_line(4, role.folder + b"/"))
+        start = role.folder + b"/"
+        lines += [_line(5, entry[len(start) :]) for entry in entries if entry.startswith(start) and entry != start]
+    return lines
+
+
+def _entry(path: bytes) -> bytes:
+    """Shorten a path to what the tree shows of it."""
+    parts = path.split(b"/", _PARTS_SHOWN)
+    return b"/".join(parts[:_PARTS_SHOWN]) + (b"/" if len(parts) > _PARTS_SHOWN else b"")
+
+
+def _line(depth: int, name: bytes) -> bytes:
+    return b"|   " * depth + b"|-- " + shown(name).encode()
+
+
+def _filled(header: bytes, field: bytes, value: bytes) -> bytes:
+    blank = re.compile(rb"^([ \t]*" + re.escape(field) + rb"[ \t]*:)[ \t]*(?=\r?$)", re.MULTILINE)
+    return blank.sub(lambda match: match[1] + b" " + shown(value).encode(), header, count=1)

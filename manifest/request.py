@@ -1,0 +1,69 @@
+"""What a user asks for when planning: made once from the command line or the old call, then only read."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from manifest.ids import Append
+from manifest.record import Action
+from manifest.role import Role
+from manifest.wish import Include
+
+
+class Mode(StrEnum):
+    """How the files of the origin get into the package."""
+
+    FAKE = "fake"
+    COPY = "copy"
+    HARD = "hard"
+    MOVE = "move"
+    TICKET = "ticket"
+
+
+_ACTIONS = {
+    Mode.FAKE: Action.DUMMY,
+    Mode.COPY: Action.COPY,
+    Mode.HARD: Action.LINK,
+    Mode.MOVE: Action.MOVE,
+    Mode.TICKET: Action.DUMMY,
+}
+_TICKET_ROLES = frozenset({Role.SCRIPT, Role.QA})
+
+
+def action_for(mode: Mode, role: Role) -> Action:
+    """Return what the mode does with a file of the role."""
+    if mode is Mode.TICKET and role in _TICKET_ROLES:
+        return Action.LINK
+    return _ACTIONS[mode]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """Everything that decides a plan, apart from the disk and the clock.
+
+    Attributes:
+        origin, package: absolute paths; the origin with its links resolved.
+        readme: path of the README header file; None takes the template.
+        include: globs with a role that go before all rules.
+        layout: name of a layout that comes with the program, or path of a layout file.
+        is_rehashing: read every file, whatever is known of it.
+        is_forced: replace a destination that is no package, or one that has no control folder.
+        is_splitting: drop data columns from measurement sets; otherwise all columns are packaged.
+        is_as_is: package tables whole that casacore cannot open.
+        may_leave: follow links that lead out of the origin.
+        is_strict: refuse where otherwise a warning is given.
+    """
+
+    origin: bytes
+    package: bytes
+    readme: bytes | None = None
+    append: Append = Append.NOTHING
+    mode: Mode = Mode.FAKE
+    include: tuple[Include, ...] = ()
+    exclude: tuple[str, ...] = ()
+    layout: str = "cycle0"
+    is_rehashing: bool = False
+    is_forced: bool = False
+    is_splitting: bool = True
+    is_as_is: bool = False
+    may_leave: bool = False
+    is_strict: bool = False

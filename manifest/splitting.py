@@ -1,0 +1,104 @@
+"""What the table splits of a plan need and leave: the files they start from, and the files that come out."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from manifest.engine import Engine
+from manifest.gather import gather
+from manifest.header import SplitTask, TableNote
+from manifest.path import join
+from manifest.problem import Problem
+from manifest.progress import Progress
+from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
+from manifest.request import Mode
+from manifest.scan import FileBatch, ScanOptions
+from manifest.table import SplitSpec
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSources:
+    """The tables of a plan that are split.
+
+    Attributes:
+        tasks: by destination folder.
+        results: encoded records of the files that the splits leave, by destination folder.
+    """
+
+    tasks: Mapping[bytes, SplitTask]
+    results: Mapping[bytes, bytes]
+    problems: tuple[Problem, ...]
+
+
+def omitted_names(spec: SplitSpec) -> frozenset[bytes]:
+    """Return the names in the table's folder that must not be packaged as they are."""
+    return frozenset((*spec.written, *spec.placeholders, *spec.dropped))
+
+
+def scan_split_sources(
+    notes: Mapping[bytes, TableNote],
+    options: ScanOptions,
+    mode: Mode,
+    *,
+    known: Mapping[bytes, tuple[tuple[bytes, int], ...]],
+    engine: Engine,
+    progress: Progress,
+) -> SplitSources:
+    """Scan what the splits will rewrite, and say what they will leave.
+
+    Args:
+        notes: by destination folder; those without a spec are passed over.
+        known: earlier `before` records with the times of their scans, by destination folder.
+    """
+    splits = {path: (note.source, note.spec) for path, note in notes.items() if note.spec is not None}
+    batches = [
+        FileBatch(options, path, names, tuple(join(source, name) for name in names), known.get(path, ()))
+        for path, (source, spec) in splits.items()
+        for names in (tuple(sorted({*spec.written, *spec.placeholders})),)
+    ]
+    gathered = gather(batches, engine=engine, progress=progress)
+    before = dict(gathered.spool.sorted_blobs())
+    gathered.spool.close()
+    action = Action.DUMMY if mode in (Mode.FAKE, Mode.TICKET) else Action.SPLIT
+    return SplitSources(
+        tasks={
+            path: SplitTask(path, source, spec, before[path], _saved_bytes(os.path.join(options.root, source), spec))
+            for path, (source, spec) in splits.items()
+        },
+        results={
+            path: encode_record(_result(path, source, spec, decode_record(before[path]), action))
+            for path, (source, spec) in splits.items()
+        },
+        problems=tuple(gathered.problems),
+    )
+
+
+def _result(path: bytes, source: bytes, spec: SplitSpec, before: FolderRecord, action: Action) -> FolderRecord:
+    """Return the record of the files that the split leaves: sizes are known, contents not yet."""
+    positions = {name: index for index, name in enumerate(before.names)}
+    sizes = sorted(spec.sizes)
+    main = positions[b"table.dat"]
+    origins = [positions.get(name, main) for name, _ in sizes]  # a file that only then exists takes after table.dat
+    return FolderRecord(
+        path=path,
+        names=[name for name, _ in sizes],
+        sizes=[size for _, size in sizes],
+        mtimes=[before.mtimes[i] for i in origins],
+        modes=[before.modes[i] for i in origins],
+        actions=bytes([action]) * len(sizes),
+        digests=NO_DIGEST * len(sizes),
+        source=source,
+        device=before.device,
+        # No identity: the digest that is found later is of the split file, never of the source with the same name.
+        inodes=[0] * len(sizes),
+        ctimes=[0] * len(sizes),
+    )
+
+
+def _saved_bytes(table: bytes, spec: SplitSpec) -> int:
+    return sum(_sizes(table, spec))
+
+
+def _sizes(table: bytes, spec: SplitSpec) -> Iterator[int]:
+    for name in spec.dropped:
+        yield os.stat(join(table, name)).st_size

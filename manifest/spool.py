@@ -1,0 +1,59 @@
+"""Records that come in any order and are wanted in the order of their paths.
+
+The records wait in an unnamed temporary file; only path, offset and length are held, so memory grows with the number
+of folders, not of files.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+
+from manifest.path import sort_key
+from manifest.record import decode_record, encode_record, merge_records, with_digests
+
+
+class RecordSpool:
+    """Takes encoded records, and digests that belong to them, and gives them back sorted.
+
+    Several records of one folder are merged. Digests of big files that came after the record are put in.
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()
+        self._index: list[tuple[bytes, int, int]] = []
+        self._offset = 0
+        self._digests: dict[bytes, dict[bytes, bytes]] = {}
+
+    def add(self, path: bytes, blob: bytes) -> None:
+        """Take one encoded record."""
+        self._file.write(blob)
+        self._index.append((sort_key(path), self._offset, len(blob)))
+        self._offset += len(blob)
+
+    def add_digest(self, folder: bytes, name: bytes, digest: bytes) -> None:
+        """Take the digest of a file whose record was or will be added without it."""
+        self._digests.setdefault(folder, {})[name] = digest
+
+    def sorted_blobs(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (path, encoded record) in the order of a stream."""
+        self._index.sort()
+        for key, parts in groupby(self._index, key=itemgetter(0)):
+            path = key.replace(b"\0", b"/")
+            blobs = [self._read(offset, length) for _, offset, length in parts]
+            late = self._digests.get(path)
+            if len(blobs) == 1 and not late:
+                yield path, blobs[0]
+                continue
+            record = merge_records([decode_record(blob) for blob in blobs])
+            if late:
+                record = with_digests(record, {i: late[n] for i, n in enumerate(record.names) if n in late})
+            yield path, encode_record(record)
+
+    def close(self) -> None:
+        """Give the temporary file back."""
+        self._file.close()
+
+    def _read(self, offset: int, length: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(length)

@@ -1,0 +1,187 @@
+"""What lies in the origin, as far as the layout rules need to know it: a tree of names and kinds.
+
+The invariant: a node's `source` is what is to be read and is itself no link, so a package can be made without
+links and a loop is not walked. Tables and other sealed folders (plots, images, raw observations) are not
+entered: they are packaged or left out whole, and often hold most of the files. Links in them are met by the scan.
+Nothing is decided here, and no file's content is read.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from manifest.path import is_within, join, shown
+from manifest.problem import Code, PlanRefused, Problem
+
+# A table is any folder with this file in it.
+TABLE_MARK = b"table.dat"
+# The same for a raw observation as the telescope delivered it, whatever its folder is called.
+OBSERVATION_MARK = b"ASDM.xml"
+# Far beyond any reduction; it ends trees of thousands of folders before the interpreter's stack does.
+DEPTH_LIMIT = 100
+
+
+class Kind(StrEnum):
+    """What a name in the origin is, links resolved."""
+
+    FILE = "file"
+    FOLDER = "folder"
+    TABLE = "table"
+    SPECIAL = "special"
+    BROKEN_LINK = "broken-link"
+    LOOP = "loop"
+    OUTSIDE = "outside"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One name in the origin.
+
+    Attributes:
+        name: as it is in its folder; empty for the origin itself.
+        size: bytes, for files.
+        source: what is to be read, relative to the origin; absolute where a link leads outside.
+        children: of a folder that was entered, sorted by name.
+        opaque: a folder that was not entered, though it could be.
+        detail: for a person, why the kind is one that cannot be packaged.
+    """
+
+    name: bytes
+    kind: Kind
+    size: int = 0
+    source: bytes = b""
+    children: tuple["Node", ...] = ()
+    opaque: bool = False
+    detail: str = ""
+
+    @property
+    def is_tree(self) -> bool:
+        """A folder or table, which goes with all that is under it."""
+        return self.kind in {Kind.FOLDER, Kind.TABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """The settings of one survey; `origin` is resolved and absolute."""
+
+    origin: bytes
+    opaque: Callable[[bytes], bool]
+    follow_outside: bool
+
+
+def survey(origin: bytes, *, opaque: Callable[[bytes], bool], follow_outside: bool = False) -> Node:
+    """Look through the origin, entering only the folders whose content is placed one by one.
+
+    Args:
+        origin: the reduction folder; may itself be a link.
+        opaque: tells from its name that a folder is not to be entered.
+        follow_outside: take what links lead to also outside the origin.
+
+    Returns:
+        The origin as a node. What cannot be packaged is in it as a node of the fitting kind.
+
+    Raises:
+        PlanRefused: the origin is missing, no folder or cannot be read.
+    """
+    try:
+        real = os.path.realpath(origin, strict=True)
+        if not stat.S_ISDIR(os.stat(real).st_mode):
+            raise PlanRefused(Problem(Code.ORIGIN_NOT_FOLDER, origin, expected="a folder"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise PlanRefused(Problem(Code.ORIGIN_MISSING, origin)) from None
+    except OSError as error:
+        raise PlanRefused(Problem(Code.UNREADABLE, origin, found=_words(error))) from None
+    root = _folder(_Walk(real, opaque, follow_outside), Node(b"", Kind.FOLDER), above=())
+    if root.kind is Kind.UNREADABLE:
+        raise PlanRefused(Problem(Code.UNREADABLE, origin, found=root.detail))
+    return root
+
+
+def _folder(walk: _Walk, node: Node, above: tuple[bytes, ...]) -> Node:
+    """Return the folder with what it is and holds; `above` are the real folders it was reached through."""
+    real = os.path.join(walk.origin, node.source)
+    if len(above) >= DEPTH_LIMIT:
+        return _fault(node, Kind.UNREADABLE, f"more than {DEPTH_LIMIT} folders inside each other")
+    if node.name and walk.opaque(node.name):
+        kind = Kind.TABLE if os.path.lexists(os.path.join(real, TABLE_MARK)) else Kind.FOLDER
+        return Node(node.name, kind, source=node.source, opaque=kind is Kind.FOLDER)
+    try:
+        with os.scandir(real) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError as error:
+        return _fault(node, Kind.UNREADABLE, _words(error))
+    names = {entry.name for entry in entries}
+    if TABLE_MARK in names:
+        return Node(node.name, Kind.TABLE, source=node.source)
+    if OBSERVATION_MARK in names and node.name:
+        return Node(node.name, Kind.FOLDER, source=node.source, opaque=True)
+    children = tuple(_children(walk, node.source, entries, (*above, real)))
+    return Node(node.name, Kind.FOLDER, source=node.source, children=children)
+
+
+def _children(
+    walk: _Walk, folder: bytes, entries: list[os.DirEntry[bytes]], above: tuple[bytes, ...]
+) -> Iterator[Node]:
+    for entry in entries:
+        node = Node(entry.name, Kind.FILE, source=join(folder, entry.name))
+        if entry.is_symlink():
+            yield _link(walk, node, above)
+            continue
+        try:
+            yield _plain(walk, node, entry.stat(follow_symlinks=False), above)
+        except OSError as error:
+            yield _fault(node, Kind.UNREADABLE, _words(error))
+
+
+def _plain(walk: _Walk, node: Node, status: os.stat_result, above: tuple[bytes, ...]) -> Node:
+    """Make the node of something that is no link, given what the system says of it."""
+    if stat.S_ISDIR(status.st_mode):
+        return _folder(walk, node, above)
+    if stat.S_ISREG(status.st_mode):
+        return Node(node.name, Kind.FILE, size=status.st_size, source=node.source)
+    return _fault(node, Kind.SPECIAL, _special(status.st_mode))
+
+
+def _link(walk: _Walk, node: Node, above: tuple[bytes, ...]) -> Node:
+    """Make the node of a link: what it leads to, under the link's name."""
+    link = os.path.join(walk.origin, node.source)
+    try:
+        status = os.stat(link)  # asks the kernel first: realpath takes `file/..` for the file's folder
+        target = os.path.realpath(link, strict=True)
+    except OSError as error:
+        return _fault(node, _link_fault(error), _words(error))
+    inside = is_within(target, walk.origin)
+    source = target[len(walk.origin.rstrip(b"/")) + 1 :] if inside else target
+    node = Node(node.name, node.kind, source=source)
+    if stat.S_ISDIR(status.st_mode) and any(is_within(folder, target) for folder in above):
+        return _fault(node, Kind.LOOP, "a link to a folder that holds it")
+    if not inside and not walk.follow_outside:
+        return _fault(node, Kind.OUTSIDE, "leads to " + shown(target))
+    return _plain(walk, node, status, above)
+
+
+def _link_fault(error: OSError) -> Kind:
+    match error.errno:
+        case errno.ENOENT | errno.ENOTDIR:
+            return Kind.BROKEN_LINK
+        case errno.ELOOP:
+            return Kind.LOOP
+        case _:
+            return Kind.UNREADABLE
+
+
+def _fault(node: Node, kind: Kind, detail: str) -> Node:
+    return Node(node.name, kind, source=node.source, detail=detail)
+
+
+def _special(mode: int) -> str:
+    kinds = ((stat.S_ISSOCK, "a socket"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISBLK, "a block device"))
+    return next((words for is_kind, words in kinds if is_kind(mode)), "a device")
+
+
+def _words(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

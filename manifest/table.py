@@ -1,0 +1,214 @@
+"""What becomes of a measurement set when all its data columns but one are dropped, as a value.
+
+A casacore table is a folder: `table.dat` describes it, and each storage manager keeps its columns in files of
+its own, `table.f<number>` and names that begin with that. CASA gives every data column a manager for itself,
+so dropping a column means leaving files out, not rewriting the visibilities. This module says which files; it
+never opens one.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from manifest.path import shown
+
+DATA_COLUMNS = ("DATA", "MODEL_DATA", "CORRECTED_DATA", "FLOAT_DATA", "LAG_DATA")
+_SINGLE_DISH = frozenset({"FLOAT_DATA", "LAG_DATA"})
+
+# The managers whose files are known by name. Anything else (virtual columns, a manager from a plug-in, all
+# managers in one container file) is left to casacore as a whole.
+_TILED = frozenset({"TiledShapeStMan", "TiledColumnStMan", "TiledCellStMan", "TiledDataStMan"})
+_PLAIN = frozenset({"StandardStMan", "IncrementalStMan"})
+_CONTAINERS = frozenset({b"table.mf", b"table.mfh5"})
+
+_MANAGER_FILE = re.compile(rb"table\.f(\d+)(?:\D.*)?", re.DOTALL)
+_ALWAYS_WRITTEN = (b"table.dat", b"table.info", b"table.lock")
+
+
+class TableBrokenError(Exception):
+    """A folder with a `table.dat` that cannot be read as a table; nothing was changed.
+
+    Attributes:
+        path: the table's folder.
+        reason: what casacore, or the system, said about it.
+    """
+
+    def __init__(self, path: bytes, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the table {shown(self.path)} cannot be read: {shown(self.reason)}"
+
+
+class ColumnMissingError(Exception):
+    """The data column that is to be kept is not in the table.
+
+    Attributes:
+        keep: the column asked for.
+        columns: the data columns that are there.
+    """
+
+    def __init__(self, keep: str, columns: tuple[str, ...]) -> None:
+        super().__init__(keep, columns)
+        self.keep = keep
+        self.columns = columns
+
+    def __str__(self) -> str:
+        return f"there is no column {self.keep} to keep, only {', '.join(self.columns)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """A storage manager: the columns that share its files.
+
+    Attributes:
+        sequence: the number in the names of its files.
+    """
+
+    sequence: int
+    kind: str
+    columns: tuple[str, ...]
+
+    @property
+    def is_tiled(self) -> bool:
+        """Tell whether a small header file describes it and the values lie in other files."""
+        return self.kind in _TILED
+
+    @property
+    def header(self) -> bytes:
+        """The name of the file without which casacore does not open the table."""
+        return b"table.f%d" % self.sequence
+
+
+@dataclass(frozen=True, slots=True)
+class TableShape:
+    """What a table says of itself."""
+
+    columns: tuple[str, ...]
+    managers: tuple[Manager, ...]
+    row_count: int
+    is_measurement_set: bool
+
+    @property
+    def data_columns(self) -> tuple[str, ...]:
+        """The columns that hold visibilities or their like, in a fixed order."""
+        return tuple(name for name in DATA_COLUMNS if name in self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSpec:
+    """How one table loses all its data columns but one.
+
+    Attributes:
+        keep: the column that stays; it is called DATA afterwards.
+        drop: the data columns that go.
+        written: files of the table's folder that the split rewrites: to be staged as copies, never as links.
+        placeholders: headers of dropped managers that casacore needs to open the staged table, gone afterwards.
+        dropped: files of the origin that the package does not have (placeholders included).
+        sizes: bytes after the split of every written file and of files that only then exist; until
+            it is measured, only those that cannot change.
+        whole: all the table's own files are staged as copies and written anew, because the columns that go
+            have no files of their own.
+        estimated: `sizes` are estimates, because knowing better would mean to write the table.
+    """
+
+    keep: str
+    drop: tuple[str, ...]
+    written: tuple[bytes, ...]
+    placeholders: tuple[bytes, ...]
+    dropped: tuple[bytes, ...]
+    sizes: tuple[tuple[bytes, int], ...]
+    whole: bool = False
+    estimated: bool = False
+
+
+def plan_split(shape: TableShape, files: Mapping[bytes, int], keep: str) -> SplitSpec | None:
+    """Say how the table comes to hold `keep` alone, named DATA; None if it is packaged as it is.
+
+    It is packaged as it is when it is no measurement set, when DATA is its only data column, and when it is a
+    single-dish set without visibilities. A set that holds CORRECTED_DATA alone still has it renamed.
+
+    Args:
+        files: names and sizes in bytes of the regular files in the table's folder, not of its subtables.
+
+    Raises:
+        ColumnMissingError: the table has other data columns, but not this one.
+    """
+    columns = shape.data_columns
+    if not shape.is_measurement_set or columns in {(), ("DATA",)} or _SINGLE_DISH.issuperset(columns):
+        return None
+    if keep not in columns:
+        raise ColumnMissingError(keep, columns)
+    drop = tuple(name for name in columns if name != keep)
+    if not drop and keep != "CORRECTED_DATA":
+        return None
+    if _needs_casacore(shape, files, drop):
+        return _whole_split(files, keep=keep, drop=drop)
+    return _split_by_files(shape, files, keep=keep, drop=drop)
+
+
+def weight_pairs(columns: Iterable[str], keep: str) -> tuple[tuple[str, str], ...]:
+    """Return (read, written) columns of the weights that must follow the data column that is kept.
+
+    SIGMA is the noise of DATA, WEIGHT the weight of CORRECTED_DATA; after the split both speak of the same
+    column.
+    """
+    present = set(columns)
+    pairs = [("SIGMA", "WEIGHT"), ("SIGMA_SPECTRUM", "WEIGHT_SPECTRUM")]
+    if keep == "CORRECTED_DATA":
+        pairs = [(written, read) for read, written in pairs]
+    elif keep != "DATA":
+        pairs = []
+    return tuple(pair for pair in pairs if present.issuperset(pair))
+
+
+def manager_files(manager: Manager, files: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Return the names among `files` that belong to the manager, sorted."""
+    return tuple(sorted(name for name in files if _sequence(name) == manager.sequence))
+
+
+def own_files(files: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Return the names among `files` that casacore made for the table itself, sorted."""
+    return tuple(sorted(name for name in files if name.startswith(b"table.")))
+
+
+def _sequence(name: bytes) -> int | None:
+    match = _MANAGER_FILE.fullmatch(name)
+    return int(match[1]) if match else None
+
+
+def _needs_casacore(shape: TableShape, files: Iterable[bytes], drop: tuple[str, ...]) -> bool:
+    return not _CONTAINERS.isdisjoint(files) or any(not _can_do_by_files(manager, drop) for manager in shape.managers)
+
+
+def _can_do_by_files(manager: Manager, drop: tuple[str, ...]) -> bool:
+    if set(drop).isdisjoint(manager.columns):
+        return manager.is_tiled or manager.kind in _PLAIN
+    return manager.is_tiled and set(drop).issuperset(manager.columns)  # others have no small header to open by
+
+
+def _whole_split(files: Iterable[bytes], *, keep: str, drop: tuple[str, ...]) -> SplitSpec:
+    return SplitSpec(
+        keep=keep, drop=drop, written=own_files(files), placeholders=(), dropped=(), sizes=(), whole=True
+    )
+
+
+def _split_by_files(shape: TableShape, files: Mapping[bytes, int], *, keep: str, drop: tuple[str, ...]) -> SplitSpec:
+    targets = {written for _, written in weight_pairs(shape.columns, keep)}
+    going = [manager for manager in shape.managers if set(drop).issuperset(manager.columns)]
+    filled = [manager for manager in shape.managers if not targets.isdisjoint(manager.columns)]
+    written = {name for manager in filled for name in manager_files(manager, files)}
+    # An incremental manager stores only where a value changes, so other values take another number of bytes.
+    fixed = {
+        name for manager in filled if manager.kind != "IncrementalStMan" for name in manager_files(manager, files)
+    }
+    return SplitSpec(
+        keep=keep,
+        drop=drop,
+        written=tuple(sorted(written.union(files.keys() & set(_ALWAYS_WRITTEN)))),
+        placeholders=tuple(sorted(manager.header for manager in going)),
+        dropped=tuple(sorted(name for manager in going for name in manager_files(manager, files))),
+        sizes=tuple(sorted((name, files[name]) for name in fixed)),
+    )

@@ -1,0 +1,24 @@
+"""The names that ALMA gives to execution blocks: `uid___A002_X3c9295_X8c`.
+
+The observatory writes `uid://A002/X3c9295/X8c`; on disk each of `:` and `/` is an underscore. The uid is read
+from the names of tables and scripts, never from the name of a folder, which people shorten at will.
+"""
+
+import re
+
+UID_PATTERN = r"uid___A[0-9]+_X[0-9A-Fa-f]+_X[0-9A-Fa-f]+(?![0-9A-Za-z])"
+_UID = re.compile(UID_PATTERN.encode())
+
+
+def uid_of(name: bytes) -> bytes | None:
+    """Return the uid with which a name begins, or None."""
+    match = _UID.match(name)
+    return match[0] if match else None
+
+
+def names_its_block(name: bytes) -> bool:
+    """Tell whether a name already says of which execution block it is, in full or in the short form `X8c`.
+
+    Source: the documentation of the Cycle 0 packaging script, which puts no uid before such names.
+    """
+    return name.startswith((b"uid___", b"X"))

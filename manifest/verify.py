@@ -1,0 +1,187 @@
+"""Comparing a member on disk with its manifest: every difference is a problem with its path.
+
+Found are: files that changed, shrank, grew or are missing, anything that is there and should not be, and anything
+of another type than recorded, a link in place of a file above all. Nothing is followed, nothing is written.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from manifest.digest import FileGrewOrShrankError, digest_of_fd
+from manifest.engine import Engine, run_streamed
+from manifest.folder import opened_file, opened_folder
+from manifest.path import join
+from manifest.problem import Code, Problem
+from manifest.progress import Progress
+from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record
+from manifest.scan import BIG_FILE_BYTES
+
+_BATCH_BYTES = 256 << 10  # of records: some thousand files
+
+
+@dataclass(frozen=True, slots=True)
+class FolderBatch:
+    """Encoded records to compare with the folders below `root`."""
+
+    root: bytes
+    blobs: tuple[bytes, ...]
+    is_quick: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BigFileBatch:
+    """One big file of the right size whose content is still to be compared."""
+
+    root: bytes
+    path: bytes
+    size: int
+    digest: bytes
+
+
+@dataclass(slots=True)
+class VerifyResult:
+    """What a batch found."""
+
+    problems: list[Problem] = field(default_factory=list)
+    more: list[BigFileBatch] = field(default_factory=list)
+    file_count: int = 0
+    byte_count: int = 0
+
+
+def verify_tree(
+    root: bytes, blobs: Iterable[bytes], *, is_quick: bool, engine: Engine, progress: Progress
+) -> Iterator[Problem]:
+    """Yield a problem, its path relative to `root`, for everything that is not as the records say.
+
+    Args:
+        root: absolute path of the member.
+        blobs: encoded records of the member's manifest.
+        is_quick: compare names, types and sizes only, read nothing.
+    """
+    batches = _batches(root, blobs, is_quick=is_quick)
+    for result in run_streamed(engine, verify_batch, batches, lambda done: done.more):
+        progress.advance(file_count=result.file_count, byte_count=result.byte_count)
+        yield from result.problems
+
+
+def _batches(root: bytes, blobs: Iterable[bytes], *, is_quick: bool) -> Iterator[FolderBatch | BigFileBatch]:
+    batch: list[bytes] = []
+    size = 0
+    for blob in blobs:
+        batch.append(blob)
+        size += len(blob)
+        if size >= _BATCH_BYTES:
+            yield FolderBatch(root, tuple(batch), is_quick)
+            batch, size = [], 0
+    if batch:
+        yield FolderBatch(root, tuple(batch), is_quick)
+
+
+def verify_batch(batch: FolderBatch | BigFileBatch) -> VerifyResult:
+    """Compare one batch."""
+    result = VerifyResult()
+    match batch:
+        case FolderBatch():
+            for blob in batch.blobs:
+                _verify_folder(batch, decode_record(blob), result)
+        case BigFileBatch():
+            _verify_big_file(batch, result)
+    return result
+
+
+def _verify_folder(batch: FolderBatch, record: FolderRecord, result: VerifyResult) -> None:
+    try:
+        with opened_folder(os.path.join(batch.root, record.path)) as fd:
+            with os.scandir(fd) as listing:
+                found = {os.fsencode(entry.name): entry for entry in listing}
+            for index, name in enumerate(record.names):
+                _verify_file(batch, record, index, found.get(name), fd, result)
+    except OSError as error:
+        result.problems.append(_folder_problem(batch.root, record.path, error))
+        return
+    for name in sorted(found.keys() - set(record.names) - set(record.folders)):
+        is_folder = found[name].is_dir(follow_symlinks=False)
+        path = join(record.path, name)
+        result.problems.append(Problem(Code.EXTRA_FOLDER if is_folder else Code.EXTRA, path))
+
+
+def _verify_file(
+    batch: FolderBatch,
+    record: FolderRecord,
+    index: int,
+    entry: "os.DirEntry[str] | None",
+    fd: int,
+    result: VerifyResult,
+) -> None:
+    path = join(record.path, record.names[index])
+    if entry is None:
+        result.problems.append(Problem(Code.MISSING, path))
+    elif not entry.is_file(follow_symlinks=False):
+        result.problems.append(Problem(Code.WRONG_TYPE, path, "a file", _type_in_words(entry)))
+    else:
+        size = 0 if record.actions[index] == Action.DUMMY else record.sizes[index]
+        digest = record.digest(index)
+        try:
+            if batch.is_quick or size == 0 or digest == NO_DIGEST:
+                _compare_sizes(path, size, entry.stat(follow_symlinks=False).st_size, result)
+            else:
+                _compare_content(BigFileBatch(batch.root, path, size, digest), record.names[index], fd, result)
+        except OSError as error:
+            result.problems.append(Problem(Code.UNREADABLE, path, found=error.strerror or ""))
+    result.file_count += 1
+
+
+def _compare_content(file: BigFileBatch, name: bytes, dir_fd: int, result: VerifyResult) -> None:
+    with opened_file(name, dir_fd=dir_fd) as fd:
+        found_size = os.fstat(fd).st_size
+        if not _compare_sizes(file.path, file.size, found_size, result):
+            return
+        if file.size >= BIG_FILE_BYTES:
+            result.more.append(file)
+            return
+        _compare_digest(file, fd, result)
+
+
+def _compare_digest(file: BigFileBatch, fd: int, result: VerifyResult) -> None:
+    try:
+        digest = digest_of_fd(fd, file.size)
+    except FileGrewOrShrankError as error:
+        _compare_sizes(file.path, file.size, error.found_bytes, result)
+        return
+    result.byte_count += file.size
+    if digest != file.digest:
+        result.problems.append(Problem(Code.CHANGED, file.path, file.digest.hex(), digest.hex()))
+
+
+def _verify_big_file(file: BigFileBatch, result: VerifyResult) -> None:
+    folder, name = os.path.split(os.path.join(file.root, file.path))
+    try:
+        with opened_folder(folder) as dir_fd, opened_file(name, dir_fd=dir_fd) as fd:
+            _compare_digest(file, fd, result)
+    except OSError as error:
+        result.problems.append(Problem(Code.UNREADABLE, file.path, found=error.strerror or ""))
+
+
+def _compare_sizes(path: bytes, expected: int, found: int, result: VerifyResult) -> bool:
+    if expected != found:
+        code = Code.TRUNCATED if found < expected else Code.GROWN
+        result.problems.append(Problem(code, path, f"{expected} bytes", f"{found} bytes"))
+    return expected == found
+
+
+def _folder_problem(root: bytes, path: bytes, error: OSError) -> Problem:
+    if error.errno == errno.ENOENT:
+        return Problem(Code.MISSING, path, "a folder")
+    if error.errno in (errno.ENOTDIR, errno.ELOOP):
+        is_link = stat.S_ISLNK(os.lstat(os.path.join(root, path)).st_mode)
+        return Problem(Code.WRONG_TYPE, path, "a folder", "a link" if is_link else "a file")
+    return Problem(Code.UNREADABLE, path, found=error.strerror or "")
+
+
+def _type_in_words(entry: "os.DirEntry[str]") -> str:
+    if entry.is_symlink():
+        return "a link"
+    return "a folder" if entry.is_dir(follow_symlinks=False) else "neither file nor folder"

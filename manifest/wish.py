@@ -1,0 +1,35 @@
+"""What a person adds to the layout on the command line: include this as that role."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from manifest.glob import first_match
+from manifest.problem import Code, PlanRefused, Problem
+from manifest.role import ROLES, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """`--include GLOB=role`."""
+
+    glob: str
+    role: Role
+
+
+def parse_include(text: str) -> Include:
+    """Read `GLOB=role`; the glob itself may hold `=`.
+
+    Raises:
+        PlanRefused: there is no glob or no known role.
+    """
+    glob, _, role = text.rpartition("=")
+    if not glob.rstrip("/") or role not in ROLES:
+        path = text.encode("utf-8", "surrogateescape")
+        expected = f"GLOB=role with one of {', '.join(ROLES)}"
+        raise PlanRefused(Problem(Code.UNKNOWN_ROLE, path, expected=expected))
+    return Include(glob, Role(role))
+
+
+def role_wished(path: bytes, includes: Iterable[Include]) -> Role | None:
+    """Return the role of the first include that is for this path."""
+    return next((include.role for include in includes if first_match(path, (include.glob,))), None)

@@ -1,0 +1,158 @@
+"""The jobs behind the commands and the old call: plan, apply, verify, adopt, with engine and lock set up.
+
+Nothing is printed here. Everything a job needs to know comes in as values; what it found goes back as values or errors.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from executor.apply import Applied, ApplyOptions, apply_plan
+from executor.disk import Disk
+from executor.engine import PoolEngine
+from executor.journal import read_journal
+from executor.lock import locked_for_reading, locked_for_writing
+from executor.places import journal_path, lock_path
+from executor.preflight import check_room
+from executor.recovery import Phase, phase_of
+from executor.removing import ensure_folder
+from executor.split import TableReader
+from executor.stopping import stop_on_signals
+from manifest.adopt import adopt_members
+from manifest.checking import verify_package
+from manifest.engine import Engine
+from manifest.ids import Append
+from manifest.package import Package, Standing, read_state
+from manifest.planfile import Described, open_plan
+from manifest.planning import make_plan, save_plan
+from manifest.problem import Code, PlanRefused, Problem
+from manifest.progress import Progress
+from manifest.request import PlanRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """How the work is spread.
+
+    Attributes:
+        jobs: worker processes.
+        progress: told how far it is.
+    """
+
+    jobs: int
+    progress: Progress
+
+
+class UnfinishedError(Exception):
+    """A transaction is unfinished, so this cannot be done now.
+
+    Attributes:
+        phase: how far it came.
+    """
+
+    def __init__(self, package: Package, phase: Phase) -> None:
+        super().__init__(f"an unfinished transaction ({phase}) of {os.fsdecode(package.path)}")
+        self.package = package
+        self.phase = phase
+
+
+@contextmanager
+def _engine(workers: Workers) -> Iterator[Engine]:
+    with stop_on_signals() as stop, PoolEngine(workers.jobs, stop) as engine:
+        yield engine
+
+
+def plan(request: PlanRequest, workers: Workers) -> Described:
+    """Make a plan and keep it in the control folder; return it as it was written.
+
+    Members that came without a manifest are adopted first when something is appended to them.
+
+    Raises:
+        PlanRefused: it cannot be done; nothing was changed.
+        UnfinishedError: something was begun that must be finished or rolled back first.
+        LockedError: another process works on the package.
+    """
+    package = Package(request.package)
+    _check_unfinished(package)
+    with _engine(workers) as engine:
+        _adopt_for(request, package, engine, workers.progress)
+        made = make_plan(
+            request, reader=TableReader(), engine=engine, progress=workers.progress, now_ns=time.time_ns()
+        )
+        check_room(package, made.header, made.notes, made.devices)
+        with _control(package), locked_for_writing(lock_path(package)):
+            _check_unfinished(package)
+            save_plan(made)
+    made.gathered.spool.close()
+    return open_plan(package.plan)
+
+
+def apply(package: Package, options: ApplyOptions, workers: Workers) -> Applied:
+    """Apply the waiting plan or finish what was begun; raises as `executor.apply.apply_plan`."""
+    with _engine(workers) as engine:
+        return apply_plan(package, options, engine=engine, disk=Disk(), progress=workers.progress)
+
+
+def verify(package: Package, workers: Workers, *, is_quick: bool) -> list[Problem]:
+    """Return all that is not as the manifests say.
+
+    Raises:
+        UnfinishedError: the package is between two states.
+        LockedError: another process is changing it.
+    """
+    with locked_for_reading(lock_path(package)), _engine(workers) as engine:
+        _check_unfinished(package, allowed=(Phase.NONE, Phase.STAGING, Phase.ENDED))
+        return list(verify_package(package, is_quick=is_quick, engine=engine, progress=workers.progress))
+
+
+def adopt(package: Package, workers: Workers) -> list[bytes]:
+    """Write manifests for the members that have none; return those members."""
+    _check_unfinished(package)
+    state = read_state(package)
+    if state.standing is not Standing.PACKAGE:
+        raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))
+    with _engine(workers) as engine, _control(package), locked_for_writing(lock_path(package)):
+        return _adopt(package, engine, workers.progress)
+
+
+def _adopt_for(request: PlanRequest, package: Package, engine: Engine, progress: Progress) -> None:
+    if request.append is Append.NOTHING or not os.path.isdir(request.origin):
+        return
+    state = read_state(package)
+    if state.standing is Standing.PACKAGE and state.without_manifest:
+        with _control(package), locked_for_writing(lock_path(package)):
+            _adopt(package, engine, progress)
+
+
+def _adopt(package: Package, engine: Engine, progress: Progress) -> list[bytes]:
+    ensure_folder(Disk(), package.manifests)
+    return list(adopt_members(package, read_state(package), engine=engine, progress=progress, now_ns=time.time_ns()))
+
+
+@contextmanager
+def _control(package: Package) -> Iterator[None]:
+    """Make the control folder, and take it away again if nothing came of it."""
+    is_new = not os.path.isdir(package.control)
+    ensure_folder(Disk(), package.control)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            _remove_empty_control(package)
+        raise
+
+
+def _remove_empty_control(package: Package) -> None:
+    disk = Disk()
+    if os.listdir(package.control) in ([], [b"lock"]):
+        for name in os.listdir(package.control):
+            disk.unlink(os.path.join(package.control, name))
+        disk.rmdir(package.control)
+
+
+def _check_unfinished(package: Package, *, allowed: tuple[Phase, ...] = (Phase.NONE, Phase.ENDED)) -> None:
+    phase = phase_of(read_journal(journal_path(package)))
+    if phase not in allowed:
+        raise UnfinishedError(package, phase)

@@ -1,0 +1,143 @@
+"""The architecture as tests: who may import whom, and which few modules may change a file system."""
+
+import pytest
+
+from source_code import (
+    PACKAGES,
+    changing_calls,
+    imported_on_loading,
+    imported_packages,
+    parse,
+    project_modules,
+)
+
+# pack -> executor -> manifest, pack -> tarsplit -> manifest, and never the other way or across.
+MAY_IMPORT = {
+    "QA2_Packaging_module": {"pack"},
+    "pack": {"executor", "manifest", "pack", "tarsplit"},
+    "executor": {"executor", "manifest"},
+    "tarsplit": {"manifest", "tarsplit"},
+    "manifest": {"manifest"},
+}
+NEVER_INSTALLED = {"benchmarks", "conftest", "demo", "tests"}
+
+# The only modules that may change a file system. A new one needs a reason that its docstring gives.
+WRITERS = {
+    "executor/disk.py",
+    "executor/journal.py",
+    "executor/lock.py",
+    "executor/split.py",
+    "manifest/planfile.py",
+    "manifest/spool.py",
+}
+
+SLOW_TO_IMPORT = {"casacore", "dask", "distributed"}
+
+
+def test_every_package_is_looked_at() -> None:
+    assert {module.package for module in project_modules()} == {*PACKAGES, "QA2_Packaging_module"}
+
+
+def test_packages_import_each_other_only_downwards() -> None:
+    ours = {*MAY_IMPORT, *NEVER_INSTALLED, "."}
+    wrong = [
+        f"{module.name}:{line} imports {package}"
+        for module in project_modules()
+        for package, line in imported_packages(module.tree)
+        if package in ours - MAY_IMPORT[module.package]
+    ]
+    assert wrong == []
+
+
+def test_slow_packages_are_imported_inside_functions() -> None:
+    wrong = [
+        f"{module.name}:{line} imports {package}"
+        for module in project_modules()
+        for package, line in imported_on_loading(module.tree)
+        if package in SLOW_TO_IMPORT
+    ]
+    assert wrong == []
+
+
+def test_only_the_writers_change_the_file_system() -> None:
+    wrong = [
+        f"{module.name}:{line} {call}"
+        for module in project_modules()
+        if module.name not in WRITERS
+        for call, line in changing_calls(module.tree)
+    ]
+    assert wrong == []
+
+
+def test_every_writer_on_the_list_writes() -> None:
+    writing = {module.name for module in project_modules() if any(changing_calls(module.tree))}
+    assert WRITERS - writing == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os\nos.rename(a, b)",
+        "import os as system\nsystem.unlink(a)",
+        "import os\npool.map(os.unlink, paths)",
+        "from os import replace as swap\nswap(a, b)",
+        "import os\nos.open(path, os.O_RDONLY | os.O_CREAT)",
+        "import os\ndef f():\n    os.write(fd, data)",
+        "import os\nos.fdopen(fd, 'wb')",
+        "import shutil\nshutil.rmtree(a)",
+        "from tempfile import mkdtemp\nmkdtemp()",
+        "import ctypes\nctypes.CDLL(None)",
+        "import subprocess\nsubprocess.run(['rm', a])",
+        "open(path, 'w')",
+        "open(path, mode='r+b')",
+        "open(path, mode)",
+        "import io\nio.open(path, 'ab')",
+        "import tarfile\ntarfile.open(path, 'w:gz')",
+        "import zipfile\nzipfile.ZipFile(path, 'x')",
+        "from pathlib import Path\nPath(a).open('w')",
+        "from pathlib import Path\nPath(a).write_text('')",
+        "from pathlib import Path\nPath(a).rename(b)",
+        "from pathlib import Path\npath.replace(b)",
+        "import pathlib\npath.unlink()",
+    ],
+)
+def test_changing_call_is_seen(text: str) -> None:
+    assert list(changing_calls(parse("pack/x.py", text).tree)) != []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "open(path)",
+        "open(path, 'rb')",
+        "import os\nos.open(path, os.O_RDONLY | os.O_NOFOLLOW)",
+        "import os\nos.fdopen(fd, 'rb')",
+        "import tarfile\ntarfile.open(path, 'r:gz')",
+        "from pathlib import Path\nname.replace('a', 'b')",
+        "from pathlib import Path\nPath(a).read_text()",
+        "from executor import disk\nfrom pathlib import Path\ndisk.unlink(a)",
+        "name.replace(old)",
+        "from dataclasses import replace\nreplace(record, size=1)",
+    ],
+)
+def test_reading_call_is_no_change(text: str) -> None:
+    assert list(changing_calls(parse("pack/x.py", text).tree)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "package"),
+    [
+        ("import executor.disk", "executor"),
+        ("from executor.disk import link", "executor"),
+        ("def f():\n    from executor import disk", "executor"),
+        ("from . import disk", "."),
+        ("import importlib\nimportlib.import_module('executor.disk')", "executor"),
+    ],
+)
+def test_import_is_seen(text: str, package: str) -> None:
+    assert package in dict(imported_packages(parse("manifest/x.py", text).tree))
+
+
+def test_import_inside_a_function_is_not_run_on_loading() -> None:
+    tree = parse("pack/x.py", "import os\nclass A:\n    import ast\n    def f(self):\n        import rich").tree
+    assert dict(imported_on_loading(tree)).keys() == {"os", "ast"}

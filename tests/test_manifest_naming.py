@@ -1,0 +1,133 @@
+"""Names in a member: prefixes, and the law that nothing meets silently."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manifest.naming import Claim, Prefixing, settle_names
+from manifest.portable import case_warnings
+from manifest.problem import Code
+
+
+def claim(source: bytes, name: bytes, prefix: bytes = b"", when: Prefixing = Prefixing.MEETING) -> Claim:
+    return Claim(source=source, folder=b"product", name=name, prefix=prefix, when=when)
+
+
+def test_name_stays_while_it_is_unique() -> None:
+    paths, problems = settle_names([claim(b"X1/a", b"a", b"u1__"), claim(b"X2/b", b"b", b"u2__")])
+    assert (paths, problems) == ((b"product/a", b"product/b"), ())
+
+
+def test_all_that_meet_get_their_prefix() -> None:
+    paths, problems = settle_names([claim(b"X1/a", b"a", b"u1__"), claim(b"Images/a", b"a", b"Images__")])
+    assert (paths, problems) == ((b"product/u1__a", b"product/Images__a"), ())
+
+
+def test_name_without_a_prefix_stays_where_another_gives_way() -> None:
+    paths, problems = settle_names([claim(b"a", b"a"), claim(b"X1/a", b"a", b"u1__")])
+    assert (paths, problems) == ((b"product/a", b"product/u1__a"), ())
+
+
+def test_prefix_for_always_needs_no_meeting() -> None:
+    paths, _ = settle_names([claim(b"X1/a", b"a", b"u1__", Prefixing.ALWAYS)])
+    assert paths == (b"product/u1__a",)
+
+
+def test_names_in_different_folders_do_not_meet() -> None:
+    one, other = claim(b"X1/a", b"a", b"u1__"), Claim(b"X2/a", b"script", b"a", b"u2__", Prefixing.MEETING)
+    assert settle_names([one, other]) == ((b"product/a", b"script/a"), ())
+
+
+def test_names_that_may_not_change_collide() -> None:
+    _, (problem,) = settle_names([claim(b"X8c/Xa", b"Xa"), claim(b"old/Xa", b"Xa")])
+    assert (problem.code, problem.path, problem.expected, problem.found) == (
+        Code.COLLISION,
+        b"product/Xa",
+        "X8c/Xa",
+        "old/Xa",
+    )
+
+
+def test_prefixed_name_can_collide_with_a_name_as_it_was() -> None:
+    claims = [claim(b"a", b"a"), claim(b"X1/a", b"a", b"u1__"), claim(b"u1__a", b"u1__a")]
+    _, (problem,) = settle_names(claims)
+    assert (problem.expected, problem.found) == ("X1/a", "u1__a")
+
+
+def test_name_inside_of_what_another_becomes_collides() -> None:
+    tree = Claim(b"X1/t", b"calibration", b"t")
+    _, (problem,) = settle_names([tree, Claim(b"X1/f", b"calibration/t", b"f")])
+    assert (problem.path, problem.expected, problem.found) == (b"calibration/t", "X1/t", "X1/f")
+
+
+def test_names_in_a_collision_are_escaped() -> None:
+    _, (problem,) = settle_names([claim(b"\x1b[2J", b"a"), claim(b"b", b"a")])
+    assert problem.expected == r"\x1b[2J"
+
+
+def test_name_that_its_prefix_makes_too_long_is_told() -> None:
+    _, (problem,) = settle_names([claim(b"X1/n", b"n" * 250, b"u1__xx", Prefixing.ALWAYS)])
+    assert (problem.code, problem.path) == (Code.NAME_TOO_LONG, b"X1/n")
+
+
+def test_longest_possible_name_is_no_problem() -> None:
+    _, problems = settle_names([claim(b"X1/n", b"n" * 251, b"u1__", Prefixing.ALWAYS)])
+    assert problems == ()
+
+
+PARTS = st.sampled_from([b"a", b"b", b"u1__a", b"u1__b"])
+CLAIMS = st.lists(
+    st.builds(
+        Claim,
+        source=st.uuids().map(lambda uuid: uuid.hex.encode()),
+        folder=st.sampled_from([b"qa", b"qa/a", b"log"]),
+        name=PARTS,
+        prefix=st.sampled_from([b"", b"u1__", b"u2__"]),
+        when=st.sampled_from(Prefixing),
+    ),
+    max_size=8,
+    unique_by=lambda wish: wish.source,
+)
+
+
+def named_by(path: bytes, claims: list[Claim]) -> set[tuple[bytes, str, str]]:
+    """Say of every two claims that share or hold a path that a problem should name both."""
+    paths, _ = settle_names(claims)
+    return {
+        (path, one.source.decode(), other.source.decode())
+        for one, its_path in zip(claims, paths, strict=True)
+        for other, other_path in zip(claims, paths, strict=True)
+        if one is not other and its_path == path and (other_path + b"/").startswith(path + b"/")
+    }
+
+
+@given(CLAIMS)
+def test_names_never_collide_silently(claims: list[Claim]) -> None:
+    paths, problems = settle_names(claims)
+    for path in paths:
+        told = [f"{problem.expected}, {problem.found}" for problem in problems if problem.path == path]
+        for _, one, other in named_by(path, claims):
+            assert any(one in text for text in told) and any(other in text for text in told)
+
+
+@given(CLAIMS)
+def test_problems_are_only_told_where_names_meet(claims: list[Claim]) -> None:
+    _, problems = settle_names(claims)
+    assert all(named_by(problem.path, claims) for problem in problems)
+
+
+@given(CLAIMS, st.randoms())
+def test_order_of_the_claims_has_no_influence(claims: list[Claim], random: object) -> None:
+    turned = list(reversed(claims))
+    paths, problems = settle_names(claims)
+    turned_paths, turned_problems = settle_names(turned)
+    assert (paths, problems) == (tuple(reversed(turned_paths)), turned_problems)
+
+
+def test_paths_that_differ_in_case_only_are_warned_of() -> None:
+    (problem,) = case_warnings([b"qa/A.txt", b"qa/a.txt", b"qa/b.txt"])
+    assert (problem.code, problem.path, problem.found) == (Code.W_CASE, b"qa/a.txt", "qa/A.txt")
+
+
+def test_paths_that_differ_in_normal_form_only_are_warned_of() -> None:
+    (problem,) = case_warnings(["qa/\u00e9".encode(), "qa/e\u0301".encode()])
+    assert problem.code is Code.W_CASE

@@ -1,0 +1,81 @@
+"""The README of a member."""
+
+from manifest.readme import header_template, readme_text, tree_lines
+from manifest.role import ROLES
+
+MEMBER = (b"2011.0.00229.S", b"group_ouss_id", b"member_ouss_id2")
+PATHS = [
+    b"raw/uid___A002_X1_X2.ms.split/",
+    b"calibration/uid___A002_X1_X2.calibration/uid___A002_X1_X2.ms.wvr/",
+    b"calibration/uid___A002_X1_X2.calibration/uid___A002_X1_X2.ms.listobs",
+    b"qa/X2.checklist.txt",
+]
+TREE = b"""\
+|-- 2011.0.00229.S/
+|   |-- sg_ouss_id/
+|   |   |-- group_ouss_id/
+|   |   |   |-- member_ouss_id2/
+|   |   |   |   |-- README
+|   |   |   |   |-- raw/
+|   |   |   |   |   |-- uid___A002_X1_X2.ms.split/
+|   |   |   |   |-- calibrated/
+|   |   |   |   |-- calibration/
+|   |   |   |   |   |-- uid___A002_X1_X2.calibration/
+|   |   |   |   |-- script/
+|   |   |   |   |-- qa/
+|   |   |   |   |   |-- X2.checklist.txt
+|   |   |   |   |-- log/
+|   |   |   |   |-- product/
+"""
+
+
+def text(header: bytes) -> bytes:
+    return readme_text(header, member=MEMBER, sb_name=b"setup3", paths=[])
+
+
+def test_tree_is_the_end_of_the_file() -> None:
+    assert readme_text(b"Notes\n", member=MEMBER, sb_name=b"setup3", paths=PATHS) == b"Notes\n" + TREE
+
+
+def test_tree_starts_on_a_line_of_its_own() -> None:
+    assert text(b"Notes").startswith(b"Notes\n|-- 2011.0.00229.S/\n")
+
+
+def test_order_of_the_paths_has_no_influence() -> None:
+    assert tree_lines(MEMBER, PATHS) == tree_lines(MEMBER, PATHS[::-1])
+
+
+def test_blank_fields_are_filled_in() -> None:
+    header = b"Project code:\nSB name: \t\nPI name:\n"
+    assert text(header).startswith(b"Project code: 2011.0.00229.S\nSB name: setup3\nPI name:\n|--")
+
+
+def test_filled_fields_are_left_alone() -> None:
+    header = b"Project code: 2011.0.1.S\nSB name: mine\n"
+    assert text(header).startswith(header)
+
+
+def test_rest_of_the_header_is_left_alone() -> None:
+    header = b"\xff Project code:\r\n  text  \r\n\n\n"
+    assert text(header).startswith(header)
+
+
+def test_line_ends_of_other_systems_are_kept() -> None:
+    assert text(b"SB name:\r\nPI name:\r\n").startswith(b"SB name: setup3\r\nPI name:\r\n")
+
+
+def test_name_with_a_newline_stays_on_its_line() -> None:
+    lines = tree_lines(MEMBER, [b"qa/a\nb", b"qa/\xff"])
+    assert lines[10:12] == [rb"|   |   |   |   |   |-- a\nb", rb"|   |   |   |   |   |-- \xff"]
+
+
+def test_template_has_every_field_and_explains_every_role() -> None:
+    lines = header_template().decode().splitlines()
+    fields = "Cycle,Project code,SB name,PI name,Project title,Configuration,Proposed rms"
+    wanted = [*fields.split(","), "CASA version used for reduction", "Comments from Reducer"]
+    assert [line.partition(":")[0] for line in lines[: len(wanted)]] == wanted
+    assert {role.value for role in ROLES} <= {line.partition(" ")[0] for line in lines}
+
+
+def test_template_gets_its_fields_filled_in() -> None:
+    assert b"\nProject code: 2011.0.00229.S\nSB name: setup3\nPI name:\n" in text(header_template())
