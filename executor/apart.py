@@ -4,6 +4,7 @@ casacore trusts the numbers in a table's files: damaged ones can make it read be
 of the machine's, or never come back. The child takes that upon itself. What it may use is bounded.
 """
 
+import faulthandler
 import os
 import resource
 import signal
@@ -63,6 +64,7 @@ def _answer(question: Callable[[], object], sender: Connection, seconds: int) ->
 
 
 def _bound(seconds: int) -> None:
+    faulthandler.disable()  # a crash of the child is an answer, not a reason to alarm the user
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, signal.SIG_DFL)
     signal.alarm(seconds)  # the kernel's default action: ends even a loop inside casacore

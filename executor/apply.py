@@ -12,7 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from executor.disk import Disk, sync_file_system
@@ -20,20 +20,22 @@ from executor.journal import (
     Begin,
     Commit,
     Journal,
-    Publishing,
     Record,
     Resume,
+    Stale,
+    SyncFailed,
     continue_journal,
     create_journal,
     read_journal,
 )
 from executor.lock import locked_for_writing
-from executor.places import Places, choose_publishing, journal_path, lock_path
+from executor.places import Places, choose_publishing, journal_path, lock_path, staging_path
 from executor.preflight import can_exchange, check_plan
 from executor.publishing import file_journal, finish, publish
 from executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
+from executor.removing import remove_tree
 from executor.rollback import roll_back
-from executor.staged import stage_all
+from executor.staged import OriginChangedError, stage_all
 from executor.staging import Site
 from manifest.engine import Engine
 from manifest.header import Header
@@ -41,6 +43,11 @@ from manifest.package import Package
 from manifest.planfile import Described, open_plan
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.progress import Progress
+
+
+def running_boot() -> str:
+    """Return the id of the running system, which changes with each restart."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +58,13 @@ class ApplyOptions:
         keeps_previous: keep a replaced package, so that the replacing can be undone later.
         is_rehashing: read staged copies again instead of trusting size and mtime.
         may_exchange: False takes the way of two renames even where the file system could exchange.
+        boot: id of the running system.
     """
 
     keeps_previous: bool = False
     is_rehashing: bool = False
     may_exchange: bool = True
+    boot: str = field(default_factory=running_boot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +74,13 @@ class Applied:
     Attributes:
         resumed: the phase in which a stopped transaction was taken up; NONE if this was a new one.
         is_rolled_back: an unfinished roll back was finished, and nothing was applied.
+        left_alone: names of the origin that hold something else now than what was moved, and stay as they are.
     """
 
     member: bytes
     resumed: Phase = Phase.NONE
     is_rolled_back: bool = False
+    left_alone: tuple[Problem, ...] = ()
 
 
 def apply_plan(package: Package, options: ApplyOptions, *, engine: Engine, disk: Disk, progress: Progress) -> Applied:
@@ -98,6 +109,7 @@ class _Applying:
         self._engine = engine
         self._disk = disk
         self._progress = progress
+        self._is_trusting = False
 
     def run(self) -> Applied:
         records = read_journal(journal_path(self._package))
@@ -111,17 +123,26 @@ class _Applying:
             return self.run()
         if step in (Step.ROLL_BACK, Step.UNPUBLISH):
             begin = begin_of(records)
-            roll_back(self._package, records, self._disk)
+            roll_back(self._package, records, engine=self._engine, disk=self._disk)
             return Applied(begin.group + b"/" + begin.member, phase_of(records), is_rolled_back=True)
         if step is Step.ROLL_FORWARD:
             return self._roll_forward(records)
         if plan is None:
             raise PlanRefused(Problem(Code.PLAN_MISSING, self._package.plan))
-        if step is Step.RESTAGE:
-            # The journal of the old plan goes, what it staged stays: the new plan takes what is right of it.
+        check_plan(self._package, plan)
+        return self._stage_and_go_on(self._prepared(step, records, plan), plan)
+
+    def _prepared(self, step: Step, records: Sequence[Record], plan: Described) -> Sequence[Record]:
+        """Remove what cannot be used of earlier runs; return the records of the transaction that goes on, if any."""
+        if step is Step.CONTINUE:
+            return records
+        self._is_trusting = step is Step.RESTAGE and self._is_same_boot(records)
+        keeps_staged = step is Step.RESTAGE and _same_member(begin_of(records), plan.header)
+        if records:
             self._disk.unlink(journal_path(self._package))
-            records = ()
-        return self._stage_and_go_on(records, plan)
+        if not keeps_staged:
+            remove_tree(self._disk, staging_path(self._package))
+        return ()
 
     def _waiting_plan(self, records: Sequence[Record]) -> Described | None:
         try:
@@ -130,26 +151,18 @@ class _Applying:
             return None
 
     def _stage_and_go_on(self, records: Sequence[Record], plan: Described) -> Applied:
-        check_plan(self._package, plan)
         begin = begin_of(records) if records else self._begin(plan)
         places = places_of(self._package, begin)
         journal = (
             self._resumed_journal() if records else create_journal(journal_path(self._package), begin, self._disk)
         )
         try:
-            stage_all(
-                plan,
-                self._site(plan.header, places, records),
-                places,
-                journal,
-                engine=self._engine,
-                progress=self._progress,
-            )
+            self._stage(plan, places, journal, is_trusting=self._is_trusting or self._is_same_boot(records))
             commit = self._commit(places, journal)
-            self._publish(places, begin, commit, journal)
+            left_alone = self._publish(places, begin, commit, journal)
         finally:
             journal.close()
-        return Applied(plan.header.member_path, phase_of(records))
+        return Applied(plan.header.member_path, phase_of(records), left_alone=left_alone)
 
     def _begin(self, plan: Described) -> Begin:
         header = plan.header
@@ -163,7 +176,7 @@ class _Applying:
             keeps_previous=self._options.keeps_previous,
             file_count=plan.notes.file_count,
             byte_count=plan.notes.byte_count,
-            boot=_boot(),
+            boot=self._options.boot,
             host=socket.gethostname(),
             user=_user(),
             pid=os.getpid(),
@@ -172,32 +185,51 @@ class _Applying:
 
     def _resumed_journal(self) -> Journal:
         journal = continue_journal(journal_path(self._package), self._disk)
-        journal.append_durably(Resume(_boot(), socket.gethostname(), _user(), os.getpid(), time.time_ns()))
+        journal.append_durably(Resume(self._options.boot, socket.gethostname(), _user(), os.getpid(), time.time_ns()))
         return journal
 
-    def _site(self, header: Header, places: Places, records: Sequence[Record]) -> Site:
-        boots = {record.boot for record in records if isinstance(record, Begin | Resume)}
-        return Site(
+    def _stage(self, plan: Described, places: Places, journal: Journal, *, is_trusting: bool) -> None:
+        site = Site(
             disk=self._disk,
-            origin=header.origin,
+            origin=plan.header.origin,
+            package=os.path.realpath(self._package.path),
+            device=os.stat(self._package.control).st_dev,
             member=places.staged_member,
             partial=places.partial,
-            readme=header.readme,
-            is_trusting=boots == {_boot()} and not self._options.is_rehashing,
+            readme=plan.header.readme,
+            is_trusting=is_trusting and not self._options.is_rehashing,
         )
+        try:
+            stage_all(plan, site, places, journal, engine=self._engine, progress=self._progress)
+        except OriginChangedError as error:
+            journal.append_durably(Stale(len(error.problems)))
+            raise
+
+    def _is_same_boot(self, records: Sequence[Record]) -> bool:
+        """Tell whether the system never restarted since the transaction began."""
+        return {record.boot for record in records if isinstance(record, Begin | Resume)} == {self._options.boot}
 
     def _commit(self, places: Places, journal: Journal) -> Commit:
         """Bring all that is staged to the disk, and say so: the moment of commit."""
         self._progress.phase("sync")
-        sync_file_system(self._disk, places.staging)
+        try:
+            sync_file_system(self._disk, places.staging)
+        except OSError:
+            journal.append(SyncFailed())
+            raise
         commit = Commit(os.lstat(places.root).st_ino, os.path.lexists(places.package.manifests))
         journal.append_durably(commit)
         return commit
 
-    def _publish(self, places: Places, begin: Begin, commit: Commit, journal: Journal) -> None:
+    def _publish(self, places: Places, begin: Begin, commit: Commit, journal: Journal) -> tuple[Problem, ...]:
         self._progress.phase("publish")
         publish(places, commit, journal, self._disk)
-        finish(places, journal, self._disk, keeps_previous=begin.keeps_previous)
+        return self._finish(places, begin, journal)
+
+    def _finish(self, places: Places, begin: Begin, journal: Journal) -> tuple[Problem, ...]:
+        self._progress.phase("finish")
+        left_alone = finish(places, journal, self._disk, keeps_previous=begin.keeps_previous, engine=self._engine)
+        return tuple(left_alone)
 
     def _roll_forward(self, records: Sequence[Record]) -> Applied:
         begin = begin_of(records)
@@ -206,12 +238,12 @@ class _Applying:
         try:
             if phase_of(records) is Phase.COMMITTED:
                 commit = next(record for record in records if isinstance(record, Commit))
-                self._publish(places, begin, commit, journal)
+                left_alone = self._publish(places, begin, commit, journal)
             else:
-                finish(places, journal, self._disk, keeps_previous=begin.keeps_previous)
+                left_alone = self._finish(places, begin, journal)
         finally:
             journal.close()
-        return Applied(begin.group + b"/" + begin.member, phase_of(records))
+        return Applied(begin.group + b"/" + begin.member, phase_of(records), left_alone=left_alone)
 
 
 def places_of(package: Package, begin: Begin) -> Places:
@@ -219,8 +251,8 @@ def places_of(package: Package, begin: Begin) -> Places:
     return Places(package, begin.transaction, begin.publishing, begin.group, begin.member)
 
 
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+def _same_member(begin: Begin, header: Header) -> bool:
+    return (begin.group, begin.member) == (header.group, header.member)
 
 
 def _user() -> str:
@@ -228,6 +260,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
-
-
-__all__ = ["Applied", "ApplyOptions", "Publishing", "apply_plan", "places_of"]

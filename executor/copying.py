@@ -6,13 +6,14 @@ goes on from there, after the part that is there was read again, because the dig
 """
 
 import os
+import stat
 from dataclasses import dataclass
 
 import xxhash
 
 from executor.disk import Disk
 from manifest.digest import BUFFER_BYTES, aligned_buffer
-from manifest.folder import opened_file, opened_folder
+from manifest.folder import opened_beneath, opened_file
 from manifest.record import NO_DIGEST
 
 BIG_COPY_BYTES = 256 << 20
@@ -49,8 +50,10 @@ def check_source(planned: Planned, status: os.stat_result) -> bool:
     """Compare an opened source with the plan; True if also its ctime is as planned.
 
     Raises:
-        SourceChangedError: size, mtime or inode differ.
+        SourceChangedError: size, mtime or inode differ, or it is no regular file.
     """
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceChangedError("a file", "a link" if stat.S_ISLNK(status.st_mode) else "something else")
     expected = (planned.size, planned.mtime_ns, planned.inode)
     found = (status.st_size, status.st_mtime_ns, status.st_ino)
     if expected != found:
@@ -104,7 +107,7 @@ def copy_big(disk: Disk, source_fd: int, partial: bytes, planned: Planned) -> by
             if count == 0:
                 break
             done += count
-            disk.fsync(target)
+            _sync_part(disk, target, path)
             disk.replace(path, _part(partial, done))
             path = _part(partial, done)
         try:
@@ -118,12 +121,20 @@ def copy_big(disk: Disk, source_fd: int, partial: bytes, planned: Planned) -> by
     return path
 
 
-def digest_of_source(path: bytes) -> bytes:
+def _sync_part(disk: Disk, fd: int, path: bytes) -> None:
+    try:
+        disk.fsync(fd)
+    except OSError:
+        disk.unlink(path)  # what the disk took of it cannot be known any more: this copy starts anew
+        raise
+
+
+def digest_of_source(origin: bytes, source: bytes) -> bytes:
     """Return the digest of a file whose ctime alone differs from the plan: it may only have been linked."""
-    folder, name = os.path.split(path)
+    folder, name = os.path.split(source)
     state = xxhash.xxh3_128()
     buffer = aligned_buffer()
-    with opened_folder(folder) as dir_fd, opened_file(name, dir_fd=dir_fd) as fd:
+    with opened_beneath(origin, folder) as dir_fd, opened_file(name, dir_fd=dir_fd) as fd:
         while count := os.readv(fd, [buffer]):
             state.update(buffer[:count])
     return state.digest()

@@ -35,9 +35,9 @@ class Disk:
         """Make a hard link to the source itself, not to what it may link to."""
         os.link(source, name, src_dir_fd=source_fd, dst_dir_fd=dir_fd, follow_symlinks=False)
 
-    def symlink(self, target: bytes, path: bytes) -> None:
-        """Make a symbolic link at `path`."""
-        os.symlink(target, path)
+    def symlink(self, target: bytes, name: bytes, *, dir_fd: int) -> None:
+        """Make a symbolic link to the target."""
+        os.symlink(target, name, dir_fd=dir_fd)
 
     def create(self, name: bytes, *, dir_fd: int | None = None, mode: int = 0o666) -> int:
         """Make an empty file that did not exist, and return a descriptor for reading and writing."""
@@ -79,9 +79,9 @@ class Disk:
         """Rename, where nothing may stand at the target: there it is EEXIST."""
         _renameat2(source, target, _RENAME_NOREPLACE)
 
-    def replace(self, source: bytes, target: bytes) -> None:
-        """Rename a file over the target."""
-        os.replace(source, target)
+    def replace(self, source: bytes, target: bytes, *, dir_fd: int | None = None) -> None:
+        """Rename a file over the target, both in the same folder if a descriptor of one is given."""
+        os.replace(source, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
     def exchange(self, one: bytes, other: bytes) -> None:
         """Exchange two paths in one step; EINVAL where the file system cannot."""

@@ -1,8 +1,8 @@
 """The journal of a transaction: append-only frames that tell how far it came.
 
 A frame is length (4 bytes), XXH3-64 of the payload (8 bytes), payload (msgpack), little-endian. A frame that is cut short or
-does not fit its checksum ends the journal: it was being written when everything stopped, and nothing was ever
-appended behind it, because opening for appending first cuts it off. A record is on disk before its effect begins
+does not fit its checksum ends the journal: it was being written when everything stopped, and nothing is ever
+appended behind it, because going on writes the sound frames anew first. A record is on disk before its effect begins
 when it was appended with `durably`; counts of staged files need not be.
 """
 
@@ -11,12 +11,12 @@ import struct
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, get_args
 
 import msgpack
 import xxhash
 
-from executor.disk import Disk, sync_folder
+from executor.disk import Disk, sync_folder, write_durably
 
 _FRAME = struct.Struct("<IQ")
 
@@ -94,6 +94,18 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Stale:
+    """Staging stopped because sources are not as planned; a new plan may take over what is staged."""
+
+    path_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SyncFailed:
+    """The disk could not take what was staged; what it holds of it cannot be known, so staging starts anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class Discard:
     """The old package is about to be removed: from here publishing cannot be undone."""
 
@@ -112,10 +124,8 @@ class End:
     at_ns: int
 
 
-Record = Begin | Resume | Staged | Commit | Published | Discard | RollBack | End
-_KINDS: dict[str, type[Record]] = {
-    kind.__name__: kind for kind in (Begin, Resume, Staged, Commit, Published, Discard, RollBack, End)
-}
+Record = Begin | Resume | Staged | Stale | SyncFailed | Commit | Published | Discard | RollBack | End
+_KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in get_args(Record)}
 
 
 class JournalError(Exception):
@@ -138,7 +148,7 @@ class Journal:
     def append(self, record: Record) -> None:
         """Append a record that may be lost in a power cut."""
         payload: bytes = msgpack.packb({"kind": type(record).__name__, **asdict(record)})
-        self._disk.append(self._fd, _FRAME.pack(len(payload), xxhash.xxh3_64_intdigest(payload)) + payload)
+        self._disk.append(self._fd, _packed(payload))
 
     def append_durably(self, record: Record) -> None:
         """Append a record that is on disk when this returns."""
@@ -159,13 +169,14 @@ def create_journal(path: bytes, begin: Begin, disk: Disk) -> Journal:
 
 
 def continue_journal(path: bytes, disk: Disk) -> Journal:
-    """Open a journal to append to it; a torn tail is cut off first."""
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    length = sum(size for _, size in _frames(path))
-    if length < os.fstat(fd).st_size:
-        disk.truncate(fd, length)
-        disk.fsync(fd)
-    os.lseek(fd, 0, os.SEEK_END)
+    """Open a journal to append to it, with all its sound records on disk and a torn tail gone.
+
+    The records are written to a new file that takes the old one's place: a record whose fsync failed once may look
+    as if it were on disk, and another fsync of the same file would say so too.
+    """
+    data = b"".join(_packed(payload) for payload in _payloads(path))
+    write_durably(disk, path, data)
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
     return Journal(path, fd, disk)
 
 
@@ -176,20 +187,24 @@ def read_journal(path: bytes) -> tuple[Record, ...]:
         JournalError: a sound frame holds something that this program does not know.
     """
     try:
-        return tuple(_decoded(path, payload) for payload, _ in _frames(path))
+        return tuple(_decoded(path, payload) for payload in _payloads(path))
     except FileNotFoundError:
         return ()
 
 
-def _frames(path: bytes) -> Iterator[tuple[bytes, int]]:
-    """Yield the payload of each sound frame with the frame's size."""
+def _packed(payload: bytes) -> bytes:
+    return _FRAME.pack(len(payload), xxhash.xxh3_64_intdigest(payload)) + payload
+
+
+def _payloads(path: bytes) -> Iterator[bytes]:
+    """Yield the payload of each sound frame, up to the first that is not."""
     with open(path, "rb") as file:
         while len(start := file.read(_FRAME.size)) == _FRAME.size:
             length, checksum = _FRAME.unpack(start)
             payload = file.read(length)
             if len(payload) < length or xxhash.xxh3_64_intdigest(payload) != checksum:
                 return
-            yield payload, _FRAME.size + length
+            yield payload
 
 
 def _decoded(path: bytes, payload: bytes) -> Record:

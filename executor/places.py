@@ -27,7 +27,7 @@ class Places:
     @property
     def staging(self) -> bytes:
         """Everything that is not visible yet."""
-        return join(self.package.control, b"staging")
+        return staging_path(self.package)
 
     @property
     def tree(self) -> bytes:
@@ -89,6 +89,11 @@ class Places:
 def journal_path(package: Package) -> bytes:
     """Return the path of the running transaction's journal."""
     return join(package.control, b"journal")
+
+
+def staging_path(package: Package) -> bytes:
+    """Return the folder of everything that is not visible yet."""
+    return join(package.control, b"staging")
 
 
 def lock_path(package: Package) -> bytes:

@@ -6,16 +6,18 @@ whether the file system can exchange.
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from executor.disk import Disk
 from executor.removing import remove_tree
 from manifest.destination import base_of
 from manifest.header import Header, Notes
 from manifest.package import Package, read_state
-from manifest.path import is_within, join
+from manifest.path import UnsafePathError, is_within, join
 from manifest.planfile import Described
 from manifest.problem import Code, PlanRefused, Problem
+from manifest.record import absolute_sources
 from manifest.request import Mode
 
 
@@ -35,7 +37,9 @@ def _problems(package: Package, plan: Described) -> Iterator[Problem]:
     if header.project != package.project:
         yield Problem(Code.PLAN_STALE, package.plan, os.fsdecode(package.project), os.fsdecode(header.project))
         return
-    if not os.path.isdir(header.origin):
+    if not os.path.isabs(header.origin):
+        yield Problem(Code.UNSAFE_PATH, header.origin)
+    elif not os.path.isdir(header.origin):
         yield Problem(Code.ORIGIN_MISSING, header.origin)
     if is_within(header.origin, package.path) or is_within(package.path, header.origin):
         yield Problem(Code.NESTED, package.path, found=os.fsdecode(header.origin))
@@ -44,17 +48,28 @@ def _problems(package: Package, plan: Described) -> Iterator[Problem]:
         yield Problem(Code.PLAN_STALE, package.path, header.standing, state.standing)
     elif base_of(state) != header.base:
         yield Problem(Code.PLAN_STALE, package.path, "the members as they were planned for", "others")
-    for problem in _outside(plan):
-        yield problem
+    yield from _outside(package, plan)
 
 
-def _outside(plan: Described) -> Iterator[Problem]:
-    """Yield sources that lead out of the origin in a plan that may not; names were checked when it was read."""
-    if plan.header.may_leave:
-        return
-    for task in plan.notes.splits:
-        if task.source.startswith(b"/"):
-            yield Problem(Code.UNSAFE_PATH, task.source)
+def _outside(package: Package, plan: Described) -> Iterator[Problem]:
+    """Yield paths that lead out of the member, or out of the origin in a plan that may not."""
+    # Into the package links of the origin may always lead: that is where its files are after a move.
+    allowed = b"/" if plan.header.may_leave else os.path.realpath(package.path)
+    splits = plan.notes.splits
+    yield from _outside_of(allowed, (task.source for task in splits if task.source.startswith(b"/")))
+    for blob in chain((task.before for task in splits), plan.stream.blobs()):
+        try:
+            sources = absolute_sources(blob)
+        except UnsafePathError as error:
+            yield Problem(Code.UNSAFE_PATH, error.path)
+        except ValueError as error:
+            yield Problem(Code.MANIFEST_DAMAGED, plan.stream.path, found=str(error))
+        else:
+            yield from _outside_of(allowed, sources)
+
+
+def _outside_of(allowed: bytes, sources: Iterable[bytes]) -> Iterator[Problem]:
+    return (Problem(Code.UNSAFE_PATH, path) for path in sources if not is_within(path, allowed))
 
 
 def can_exchange(package: Package, disk: Disk) -> bool:

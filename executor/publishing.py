@@ -9,9 +9,14 @@ import time
 
 from executor.disk import Disk, sync_folder
 from executor.journal import Commit, Discard, End, Journal, Published, Publishing
+from executor.origin import replace_by_links
 from executor.places import Places, journal_path
 from executor.removing import ensure_folder, move_away, remove_tree
+from manifest.engine import Engine
 from manifest.path import join
+from manifest.planfile import open_manifest
+from manifest.problem import Problem
+from manifest.request import Mode
 
 
 def is_published(places: Places, commit: Commit) -> bool:
@@ -52,8 +57,13 @@ def _rename_into_place(places: Places, disk: Disk) -> None:
             disk.rename(places.root, places.target)
 
 
-def finish(places: Places, journal: Journal, disk: Disk, *, keeps_previous: bool) -> None:
-    """Put the old package aside or remove it, file plan and journal, and end the transaction."""
+def finish(places: Places, journal: Journal, disk: Disk, *, keeps_previous: bool, engine: Engine) -> list[Problem]:
+    """Replace moved files of the origin by links, put the old package aside or remove it, and end the transaction.
+
+    Returns:
+        A problem for each name of the origin that holds something else now than what was moved.
+    """
+    left_alone = _leave_links(places, disk, engine)
     if places.publishing is Publishing.EXCHANGE:
         move_away(disk, places.tree, places.previous_tree)  # after the exchange this is the old package
         sync_folder(disk, places.previous)
@@ -67,6 +77,16 @@ def finish(places: Places, journal: Journal, disk: Disk, *, keeps_previous: bool
     sync_folder(disk, places.package.control)
     journal.append_durably(End(time.time_ns()))
     file_journal(places, disk)
+    return left_alone
+
+
+def _leave_links(places: Places, disk: Disk, engine: Engine) -> list[Problem]:
+    """The last step that needs the origin, and the first that touches it: the new package is published and on disk."""
+    member = join(places.group, places.member)
+    manifest = open_manifest(places.package.manifest(member))
+    if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
+        return []
+    return replace_by_links(manifest, places.package.member(member), engine=engine, disk=disk)
 
 
 def file_journal(places: Places, disk: Disk) -> None:
@@ -126,9 +146,14 @@ def _rename_back(places: Places, disk: Disk) -> None:
 
 
 def _manifests_back(places: Places, commit: Commit, disk: Disk) -> None:
-    if commit.had_manifests:
-        if os.path.lexists(places.previous_manifests):
-            move_away(disk, places.package.manifests, places.new_manifests)
-            disk.rename(places.previous_manifests, places.package.manifests)
-    else:
+    if not commit.had_manifests:
         move_away(disk, places.package.manifests, places.new_manifests)
+    elif os.path.lexists(places.previous_manifests):
+        move_away(disk, places.package.manifests, places.new_manifests)
+        disk.rename(places.previous_manifests, places.package.manifests)
+    elif places.root != places.tree and not os.path.lexists(places.new_manifests):
+        # A finished transaction that added a member: the manifests as they were are all but the one of that member.
+        manifest = places.package.manifest(places.group + b"/" + places.member)
+        if os.path.lexists(manifest):
+            disk.unlink(manifest)
+            sync_folder(disk, places.package.manifests)

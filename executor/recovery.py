@@ -8,7 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from executor.journal import Begin, Commit, Discard, End, Published, Record, RollBack, Staged
+from executor.journal import (
+    Begin,
+    Commit,
+    Discard,
+    End,
+    Published,
+    Record,
+    Resume,
+    RollBack,
+    Staged,
+    Stale,
+    SyncFailed,
+)
 
 
 class Wish(StrEnum):
@@ -37,6 +49,7 @@ class Step(StrEnum):
     NO_PLAN = "no-plan"  # there is nothing that could be applied
     BEGIN = "begin"  # a new transaction
     CONTINUE = "continue"  # go on staging
+    START_ANEW = "start-anew"  # stage again from nothing, because the disk failed to take what was staged
     RESTAGE = "restage"  # a new plan over a staging that can be used for it
     ROLL_FORWARD = "roll-forward"
     ROLL_BACK = "roll-back"
@@ -62,8 +75,8 @@ def phase_of(records: Sequence[Record]) -> Phase:
     if not kinds:
         return Phase.NONE
     for kind, phase in (
+        (RollBack, Phase.ROLLING_BACK),  # before the end: a finished transaction can be rolled back too
         (End, Phase.ENDED),
-        (RollBack, Phase.ROLLING_BACK),
         (Discard, Phase.DISCARDING),
         (Published, Phase.PUBLISHED),
         (Commit, Phase.COMMITTED),
@@ -88,6 +101,8 @@ def decide(records: Sequence[Record], facts: Facts, wish: Wish) -> Step:
         return Step.ROLL_FORWARD
     if facts.plan is None:
         return Step.ROLL_BACK
+    if any(isinstance(record, SyncFailed) for record in records):
+        return Step.START_ANEW
     return Step.CONTINUE if facts.plan == begin_of(records).plan else Step.RESTAGE
 
 
@@ -98,6 +113,12 @@ _STEPS_BACK = {
     Phase.PUBLISHED: Step.UNPUBLISH,
     Phase.DISCARDING: Step.TOO_LATE,
 }
+
+
+def may_plan_again(records: Sequence[Record]) -> bool:
+    """Tell whether a new plan is welcome: nothing is under way, or staging stopped because the origin had changed."""
+    phase = phase_of(records)
+    return phase in (Phase.NONE, Phase.ENDED) or (phase is Phase.STAGING and isinstance(records[-1], Stale))
 
 
 def begin_of(records: Sequence[Record]) -> Begin:
@@ -114,5 +135,6 @@ def begin_of(records: Sequence[Record]) -> Begin:
 
 def staged_so_far(records: Sequence[Record]) -> tuple[int, int]:
     """Return files and bytes that were staged since the last start; for showing."""
-    staged = [record for record in records if isinstance(record, Staged)]
+    start = max((i for i, record in enumerate(records) if isinstance(record, Begin | Resume)), default=0)
+    staged = [record for record in records[start:] if isinstance(record, Staged)]
     return sum(record.file_count for record in staged), sum(record.byte_count for record in staged)

@@ -1,35 +1,104 @@
-"""Undoing a transaction that has not ended: everything is as before it began, and the plan still waits."""
+"""Undoing: an unfinished transaction, or the last finished one.
+
+Everything is then as before the transaction began. Undoing is itself written into the journal first, and every step of it can
+be done again, so it can be stopped anywhere; while it is unfinished nothing else can be done with the package.
+"""
 
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from executor.disk import Disk, sync_folder
-from executor.journal import Commit, Record, RollBack, continue_journal
-from executor.places import Places, journal_path
-from executor.publishing import unpublish
-from executor.recovery import begin_of
+from executor.journal import Begin, Commit, JournalError, Publishing, Record, RollBack, continue_journal, read_journal
+from executor.lock import locked_for_writing
+from executor.origin import look_at_origin, put_back
+from executor.places import Places, journal_path, lock_path
+from executor.publishing import file_journal, is_published, unpublish
+from executor.recovery import Facts, Step, Wish, begin_of, decide
 from executor.removing import remove_tree
+from executor.staging import make_folders
+from manifest.engine import Engine
+from manifest.ids import SCIENCE_GOAL
 from manifest.package import Package
+from manifest.path import join
+from manifest.planfile import Described, open_manifest
+from manifest.problem import Code, Problem
+from manifest.progress import Progress
+from manifest.request import Mode
+from manifest.stream import StreamError
+from manifest.verify import verify_tree
 
 
-def roll_back(package: Package, records: Sequence[Record], disk: Disk) -> None:
-    """Undo what the journal tells of, and remove the journal last; stopped anywhere, it can be done again.
+class CannotUndoError(Exception):
+    """Undoing is not possible, and nothing was changed.
+
+    Attributes:
+        reason: in words.
+        problems: what is not as it was left, if that is the reason.
+    """
+
+    def __init__(self, reason: str, problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """What was undone.
+
+    Attributes:
+        member: `group/member` that is not there any more; empty if there was nothing to undo.
+        was_finished: it was a finished transaction.
+    """
+
+    member: bytes = b""
+    was_finished: bool = False
+
+
+def roll_back_package(package: Package, *, engine: Engine, disk: Disk, progress: Progress) -> RolledBack:
+    """Undo the unfinished transaction; if there is none, the last finished one.
+
+    Raises:
+        CannotUndoError: it is not possible any more; says why, nothing was changed.
+        LockedError: another process works on the package.
+        OSError: the disk fails; the same call goes on later.
+    """
+    if not os.path.isdir(package.control):
+        return RolledBack()
+    with locked_for_writing(lock_path(package)):
+        records = read_journal(journal_path(package))
+        step = decide(records, Facts(None), Wish.ROLL_BACK)
+        if step is Step.FILE_JOURNAL:
+            file_journal(_places(package, begin_of(records)), disk)
+            records, step = (), Step.NOTHING
+        if step is Step.TOO_LATE:
+            raise CannotUndoError("the replaced package is already being removed; only finishing is possible now")
+        if step is Step.NOTHING:
+            return _undo_finished(package, engine=engine, disk=disk, progress=progress)
+        begin = begin_of(records)
+        _check_origin(_places(package, begin), _commit_of(records), engine=engine, disk=disk)
+        roll_back(package, records, engine=engine, disk=disk)
+        return RolledBack(begin.group + b"/" + begin.member)
+
+
+def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, disk: Disk) -> None:
+    """Undo what the journal tells of, and remove the journal last; the caller holds the lock.
 
     Raises:
         OSError: the disk fails; nothing of the origin or of the old package is lost.
     """
-    begin = begin_of(records)
-    places = Places(package, begin.transaction, begin.publishing, begin.group, begin.member)
+    places = _places(package, begin_of(records))
     if not any(isinstance(record, RollBack) for record in records):
         journal = continue_journal(journal_path(package), disk)
         try:
             journal.append_durably(RollBack(time.time_ns()))
         finally:
             journal.close()
-    commit = next((record for record in records if isinstance(record, Commit)), None)
+    commit = _commit_of(records)
     if commit is not None:
-        unpublish(places, commit, disk)
+        _undo_published(places, commit, engine=engine, disk=disk)
     remove_tree(disk, places.staging)
     remove_tree(disk, places.previous)
     folder = os.path.dirname(places.previous)
@@ -38,3 +107,126 @@ def roll_back(package: Package, records: Sequence[Record], disk: Disk) -> None:
     sync_folder(disk, package.control)
     disk.unlink(journal_path(package))
     sync_folder(disk, package.control)
+
+
+def _undo_published(places: Places, commit: Commit, *, engine: Engine, disk: Disk) -> None:
+    """Put origin files back first, while the package still has their content, then take the package away."""
+    if is_published(places, commit):
+        _restore_origin(places, engine=engine, disk=disk)
+        # A finished transaction has no staging any more, and what is taken away goes there.
+        make_folders(
+            disk, places.package.control, os.path.dirname(places.root).removeprefix(places.package.control + b"/")
+        )
+    unpublish(places, commit, disk)
+
+
+def _check_origin(places: Places, commit: Commit | None, *, engine: Engine, disk: Disk) -> None:
+    """Refuse to take the package away while a moved file could not go back: the package is its only home."""
+    if commit is None or not is_published(places, commit):
+        return
+    manifest = _manifest(places)
+    if manifest.header.mode is Mode.MOVE:
+        member = places.package.member(manifest.header.member_path)
+        problems = look_at_origin(manifest, member, engine=engine, disk=disk)
+        if problems:
+            raise CannotUndoError("moved files cannot go back to where something else stands now", tuple(problems))
+
+
+def _restore_origin(places: Places, *, engine: Engine, disk: Disk) -> None:
+    manifest = _manifest(places)
+    if manifest.header.mode is Mode.MOVE or manifest.notes.relinks:
+        put_back(manifest, places.package.member(manifest.header.member_path), engine=engine, disk=disk)
+
+
+def _manifest(places: Places) -> Described:
+    """Open the manifest of the published member, which may not be published itself yet."""
+    path = places.package.manifest(join(places.group, places.member))
+    staged = join(places.new_manifests, os.path.basename(path))
+    return open_manifest(staged if os.path.lexists(staged) else path)
+
+
+def _undo_finished(package: Package, *, engine: Engine, disk: Disk, progress: Progress) -> RolledBack:
+    path = last_finished(package)
+    if path is None:
+        return RolledBack()
+    records = read_journal(path)
+    begin, commit = begin_of(records), _commit_of(records)
+    places = _places(package, begin)
+    _check_undoable(places, begin, commit, engine=engine, progress=progress)
+    _check_origin(places, commit, engine=engine, disk=disk)
+    # The journal stands for the transaction again; should all stop here, its end is still in it.
+    disk.replace(path, journal_path(package))
+    sync_folder(disk, os.path.dirname(path))
+    sync_folder(disk, package.control)
+    roll_back(package, records, engine=engine, disk=disk)
+    return RolledBack(begin.group + b"/" + begin.member, was_finished=True)
+
+
+def _check_undoable(
+    places: Places, begin: Begin, commit: Commit | None, *, engine: Engine, progress: Progress
+) -> None:
+    if commit is None or not is_published(places, commit):
+        raise CannotUndoError(f"{os.fsdecode(places.target)} is not what the last transaction left there")
+    is_replacing = begin.publishing in (Publishing.EXCHANGE, Publishing.TWO_RENAMES)
+    if is_replacing and not os.path.lexists(places.previous_tree):
+        raise CannotUndoError(
+            "the package that was replaced was not kept (that is what apply --keep-previous is for)"
+        )
+    problems = _changes(places, is_whole=places.root == places.tree, engine=engine, progress=progress)
+    if problems:
+        raise CannotUndoError("the package was changed since, and undoing would lose that", problems)
+
+
+def _changes(places: Places, *, is_whole: bool, engine: Engine, progress: Progress) -> tuple[Problem, ...]:
+    """Return what is in the way of removing the published tree: everything that is not as it was left."""
+    member = places.group + b"/" + places.member
+    try:
+        manifest = open_manifest(places.package.manifest(member))
+    except (StreamError, FileNotFoundError) as error:
+        return (Problem(Code.MANIFEST_DAMAGED, places.package.manifest(member), found=str(error)),)
+    notes = manifest.notes
+    progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
+    folder = places.package.member(member)
+    found = verify_tree(folder, manifest.stream.blobs(), is_quick=False, engine=engine, progress=progress)
+    return (*found, *_neighbours(places, is_whole=is_whole))
+
+
+def _neighbours(places: Places, *, is_whole: bool) -> tuple[Problem, ...]:
+    """Return what else stands in the folders that would go."""
+    folders = [(os.path.dirname(places.staged_member), places.member)]
+    if is_whole:
+        folders += [(os.path.dirname(folders[0][0]), places.group), (places.tree, SCIENCE_GOAL)]
+    if places.root == places.staged_member:
+        folders = []
+    return tuple(
+        Problem(Code.EXTRA, os.path.join(folder, name))
+        for staged, own in folders
+        for folder in (places.package.path + staged.removeprefix(places.tree),)
+        for name in sorted(os.listdir(folder))
+        if name != own
+    )
+
+
+def last_finished(package: Package) -> bytes | None:
+    """Return the journal of the transaction that ended last, if it can be known."""
+    folder = os.path.join(package.control, b"finished")
+    try:
+        paths = [os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(b".journal")]
+    except FileNotFoundError:
+        return None
+    return max(paths, key=_began, default=None)
+
+
+def _began(path: bytes) -> int:
+    try:
+        return begin_of(read_journal(path)).at_ns
+    except (JournalError, IndexError, ValueError):
+        return 0
+
+
+def _commit_of(records: Sequence[Record]) -> Commit | None:
+    return next((record for record in records if isinstance(record, Commit)), None)
+
+
+def _places(package: Package, begin: Begin) -> Places:
+    return Places(package, begin.transaction, begin.publishing, begin.group, begin.member)

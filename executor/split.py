@@ -5,6 +5,7 @@ about an origin is asked in a child process, because damaged tables make casacor
 which the columns that go have no files of their own is the exception: `executor.whole` writes it anew.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -29,7 +30,7 @@ _DESCRIBE_SECONDS = 120
 _MEASURE_SECONDS = 1800  # an incremental manager, or a small table as a whole, is written for trial
 # What came of damaging every file of a table in many ways.
 _OF_DAMAGE = (RuntimeError, OSError, MemoryError, ArithmeticError, LookupError, ValueError)
-_IN_SCRATCH = re.compile(rf"\S*/{SCRATCH_PREFIX}[^/\s]+/(?:table|skeleton|new)")
+_IN_SCRATCH = re.compile(rf"\S*/{SCRATCH_PREFIX}[^/\s]+/(?:table|skeleton|here|new)")
 _OWN = (b"table.dat", b"table.info", b"table.lock")
 
 
@@ -75,12 +76,12 @@ def split_staged_table(staged: bytes, spec: SplitSpec) -> None:
 
     The folder holds the origin's files without `spec.dropped`, but with `spec.placeholders`; those in
     `spec.written` are copies. Other files may be links to anywhere: they are not opened for writing. The same
-    input gives the same bytes. If it raises, or is stopped, the written files and the placeholders have to be
-    staged anew.
+    input gives the same bytes, but see `executor.whole`. If it raises, or is stopped, the written files and the
+    placeholders have to be staged anew.
 
     Raises:
-        TableBrokenError: casacore cannot split it.
-        OSError: a file cannot be written.
+        OSError: a file cannot be read or written, also where casacore says so in its own words.
+        ValueError: a file that is to be written is staged as a link; nothing was changed.
     """
     try:
         if spec.whole:
@@ -88,7 +89,9 @@ def split_staged_table(staged: bytes, spec: SplitSpec) -> None:
         else:
             _split(staged, spec)
     except RuntimeError as error:
-        raise TableBrokenError(staged, str(error)) from error
+        reason = _reason(staged, error)
+        number = errno.ENOSPC if os.strerror(errno.ENOSPC) in reason else errno.EIO
+        raise OSError(number, reason, staged) from error
 
 
 def _asked(table: bytes, question: Callable[[], Answer], *, seconds: int) -> Answer:
@@ -97,8 +100,12 @@ def _asked(table: bytes, question: Callable[[], Answer], *, seconds: int) -> Ans
     try:
         return run_apart(question, seconds=seconds)
     except (*_OF_DAMAGE, ChildDiedError) as error:
-        reason = _IN_SCRATCH.sub(shown(table), str(error)) or type(error).__name__
-        raise TableBrokenError(table, reason) from error
+        raise TableBrokenError(table, _reason(table, error)) from error
+
+
+def _reason(table: bytes, error: Exception) -> str:
+    """Return what the error says, of the table and not of the scratch folder through which casacore saw it."""
+    return _IN_SCRATCH.sub(lambda _: shown(table), str(error)) or type(error).__name__
 
 
 def _describe(table: bytes) -> TableShape:

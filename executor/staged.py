@@ -18,7 +18,7 @@ from manifest.path import join
 from manifest.planfile import Described, write_records
 from manifest.problem import Problem
 from manifest.progress import Progress
-from manifest.record import Action, FolderRecord, decode_record, encode_record
+from manifest.record import Action, decode_record, encode_record
 from manifest.spool import RecordSpool
 
 _BATCH_BYTES = 256 << 10  # of records: some thousand files
@@ -99,9 +99,9 @@ def _batches(site: Site, blobs: Iterable[bytes]) -> Iterator[StageBatch]:
         yield StageBatch(site, tuple(batch), _BIG_FILE_BYTES)
 
 
-def _split_tables(plan: Described, site: Site, *, engine: Engine, progress: Progress) -> dict[bytes, FolderRecord]:
+def _split_tables(plan: Described, site: Site, *, engine: Engine, progress: Progress) -> dict[bytes, SplitResult]:
     """Split the tables and return what came out, by folder."""
-    splits: dict[bytes, FolderRecord] = {}
+    splits: dict[bytes, SplitResult] = {}
     problems: list[Problem] = []
     if not any(_is_splitting(plan)):
         return splits
@@ -109,8 +109,7 @@ def _split_tables(plan: Described, site: Site, *, engine: Engine, progress: Prog
     batches = (SplitBatch(site, task, _split_files(plan, task.path)) for task in plan.notes.splits)
     for result in cast("Iterator[SplitResult]", run_streamed(engine, split_batch, batches)):
         problems.extend(result.problems)
-        if result.blob is not None:
-            splits[result.path] = decode_record(result.blob)
+        splits[result.path] = result
         progress.advance(file_count=1)
     if problems:
         raise OriginChangedError(tuple(problems))
@@ -145,7 +144,7 @@ def _link_manifests(plan: Described, places: Places, disk: Disk) -> None:
 
 
 def _write_manifest(
-    plan: Described, places: Places, spool: RecordSpool, splits: dict[bytes, FolderRecord], disk: Disk
+    plan: Described, places: Places, spool: RecordSpool, splits: dict[bytes, SplitResult], disk: Disk
 ) -> None:
     header = replace(plan.header, kind=StreamKind.MANIFEST)
     member = header.member_path
@@ -154,29 +153,31 @@ def _write_manifest(
         write_records(file, header, _final_notes(plan.notes, plan, splits), _final_records(spool, splits))
 
 
-def _final_records(spool: RecordSpool, splits: dict[bytes, FolderRecord]) -> Iterator[tuple[bytes, bytes]]:
+def _final_records(spool: RecordSpool, splits: dict[bytes, SplitResult]) -> Iterator[tuple[bytes, bytes]]:
     for path, blob in spool.sorted_blobs():
         result = splits.get(path)
-        yield path, encode_record(_with_results(decode_record(blob), result)) if result else blob
+        yield path, _with_results(blob, result.blob) if result else blob
 
 
-def _with_results(record: FolderRecord, result: FolderRecord) -> FolderRecord:
-    """Return a table's record with sizes and digests of the files that the split made."""
+def _with_results(blob: bytes, results: bytes) -> bytes:
+    """Return a table's encoded record with sizes and digests of the files that the split made."""
+    record, result = decode_record(blob), decode_record(results)
     found = {name: index for index, name in enumerate(result.names)}
     sizes = [result.sizes[found[n]] if n in found else record.sizes[i] for i, n in enumerate(record.names)]
     digests = [result.digest(found[n]) if n in found else record.digest(i) for i, n in enumerate(record.names)]
-    return replace(record, sizes=sizes, digests=b"".join(digests))
+    return encode_record(replace(record, sizes=sizes, digests=b"".join(digests)))
 
 
-def _final_notes(notes: Notes, plan: Described, splits: dict[bytes, FolderRecord]) -> Notes:
-    """Return the notes with the sizes that the splits really left; they differ only where they were estimates."""
+def _final_notes(notes: Notes, plan: Described, splits: dict[bytes, SplitResult]) -> Notes:
+    """Return the notes as the splits left things: sizes that were estimates, and ctimes that our own links changed."""
     growth: dict[str, int] = {}
     for path, result in splits.items():
         planned = decode_record(_split_files(plan, path))
         role = os.fsdecode(path.split(b"/", 1)[0])
-        growth[role] = growth.get(role, 0) + sum(result.sizes) - sum(planned.sizes)
+        growth[role] = growth.get(role, 0) + sum(decode_record(result.blob).sizes) - sum(planned.sizes)
     totals = (Total(t.role, t.file_count, t.byte_count + growth.get(t.role, 0)) for t in notes.totals)
-    return replace(notes, totals=tuple(totals), difference=None)
+    tasks = (replace(task, before=splits[task.path].before) if task.path in splits else task for task in notes.splits)
+    return replace(notes, totals=tuple(totals), splits=tuple(tasks), difference=None)
 
 
 class _DiskFile(RawIOBase):

@@ -25,8 +25,8 @@ from executor.copying import (
 from executor.disk import Disk
 from executor.removing import remove_tree
 from manifest.digest import digest_of_fd
-from manifest.folder import opened_file, opened_folder
-from manifest.path import join
+from manifest.folder import opened_beneath, opened_file, opened_folder
+from manifest.path import is_within, join, shown
 from manifest.problem import Code, Problem
 from manifest.record import Action, FolderRecord, decode_record, encode_record
 
@@ -37,6 +37,8 @@ class Site:
 
     Attributes:
         origin: what relative sources start from.
+        package: the package as it is, resolved; carried files are there.
+        device: the file system of the staged member.
         member: folder of the staged member.
         partial: folder for unfinished copies of big files, on the same file system.
         readme: text for the WRITE action.
@@ -45,6 +47,8 @@ class Site:
 
     disk: Disk
     origin: bytes
+    package: bytes
+    device: int
     member: bytes
     partial: bytes
     readme: bytes
@@ -98,7 +102,11 @@ def stage_batch(batch: StageBatch) -> StageResult:
             if not (is_new or batch.is_part):
                 folder.sweep()
             for index in range(len(record.names)):
-                if is_copied(record, index) and record.sizes[index] >= batch.big_bytes and not batch.is_part:
+                if (
+                    is_copied(record, index, batch.site.device)
+                    and record.sizes[index] >= batch.big_bytes
+                    and not batch.is_part
+                ):
                     part = encode_record(record.selected([index]))
                     result.more.append(StageBatch(batch.site, (part,), batch.big_bytes, is_part=True))
                 else:
@@ -167,7 +175,7 @@ class _Folder:
         self._result = result
         self._target_fd = stack.enter_context(opened_folder(join(site.member, record.path)))
         self._there = frozenset() if is_new else frozenset(map(os.fsencode, os.listdir(self._target_fd)))
-        self._source_fds: dict[bytes, int] = {}
+        self._source_fds: dict[tuple[bytes, bytes], int] = {}
         self._own_links: dict[int, int] = {}  # inode to its ctime after we linked it: two names may share one
         self.linked_ctimes: dict[int, int] = {}
 
@@ -181,10 +189,16 @@ class _Folder:
         action = Action(self._record.actions[index])
         try:
             match action:
-                case Action.LINK | Action.MOVE | Action.CARRY:
-                    self._link(index)
+                case Action.LINK:
+                    self._link(index, self._source(index))
+                case Action.CARRY:
+                    self._link(index, self._carried(index))
                 case Action.COPY:
                     self._copy(index)
+                case Action.MOVE if is_copied(self._record, index, self._site.device):
+                    self._copy(index)
+                case Action.MOVE:
+                    self._link(index, self._source(index))
                 case Action.DUMMY:
                     self._write(index, b"")
                 case Action.WRITE:
@@ -200,9 +214,9 @@ class _Folder:
         self._result.file_count += 1
         self._result.byte_count += 0 if action is Action.DUMMY else self._record.sizes[index]
 
-    def _link(self, index: int) -> None:
+    def _link(self, index: int, source: tuple[bytes, int]) -> None:
         name, planned = self._record.names[index], planned_source(self._record, index)
-        source_name, fd = self._source(index)
+        source_name, fd = source
         try:
             status = os.lstat(source_name, dir_fd=fd)
         except OSError as error:
@@ -223,7 +237,7 @@ class _Folder:
 
     def _check_content(self, index: int, planned: Planned) -> None:
         """Read a source whose ctime alone is not as planned: linked by others, or changed by a forger."""
-        digest = digest_of_source(os.path.join(self._site.origin, self._record.source_path(index)))
+        digest = digest_of_source(self._site.origin, self._record.source_path(index))
         if digest != planned.digest:
             raise SourceChangedError(f"digest {planned.digest.hex()}", f"digest {digest.hex()}")
 
@@ -263,21 +277,33 @@ class _Folder:
         return os.lstat(name, dir_fd=self._target_fd) if name in self._there else None
 
     def _source(self, index: int) -> tuple[bytes, int]:
-        """Return name and folder descriptor of a source; each folder is opened once."""
-        folder, name = os.path.split(self._record.source_path(index))
-        fd = self._source_fds.get(folder)
+        """Return name and folder descriptor of a source."""
+        return self._opened(self._site.origin, self._record.source_path(index))
+
+    def _carried(self, index: int) -> tuple[bytes, int]:
+        """Return name and folder descriptor of the file in the package that the origin's link leads to."""
+        target = os.path.realpath(os.path.join(self._site.origin, self._record.source_path(index)))
+        if not is_within(target, self._site.package):
+            raise SourceChangedError("a link into the package", f"a link to {shown(target)}")
+        return self._opened(self._site.package, os.path.relpath(target, self._site.package))
+
+    def _opened(self, root: bytes, path: bytes) -> tuple[bytes, int]:
+        """Return name and folder descriptor of a file; each folder is opened once."""
+        folder, name = os.path.split(path)
+        fd = self._source_fds.get((root, folder))
         if fd is None:
             try:
-                fd = self._stack.enter_context(opened_folder(os.path.join(self._site.origin, folder)))
+                fd = self._stack.enter_context(opened_beneath(root, folder))
             except OSError as error:
                 raise SourceChangedError("the folder", error.strerror or str(error)) from error
-            self._source_fds[folder] = fd
+            self._source_fds[root, folder] = fd
         return name, fd
 
 
-def is_copied(record: FolderRecord, index: int) -> bool:
-    """Tell whether the content of the file is read and written."""
-    return record.actions[index] == Action.COPY
+def is_copied(record: FolderRecord, index: int, device: int) -> bool:
+    """Tell whether the content of the file is read and written; `device` is the package's file system."""
+    action = record.actions[index]
+    return action == Action.COPY or (action == Action.MOVE and record.device != device)
 
 
 def planned_source(record: FolderRecord, index: int) -> Planned:

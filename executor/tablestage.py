@@ -6,12 +6,13 @@ there. Doing it again is always right, because it begins with fresh copies and n
 """
 
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from executor.copying import SourceChangedError
 from executor.staging import Site, copy_file, planned_source
 from manifest.digest import digest_of_fd
-from manifest.folder import opened_file, opened_folder
+from manifest.folder import opened_beneath, opened_file, opened_folder
 from manifest.header import SplitTask
 from manifest.path import join
 from manifest.problem import Code, Problem
@@ -34,10 +35,15 @@ class SplitBatch:
 
 @dataclass(frozen=True, slots=True)
 class SplitResult:
-    """What came out: the encoded record of the files, or problems and no change to rely on."""
+    """What came out: the encoded record of the files, or problems and no change to rely on.
+
+    Attributes:
+        before: encoded record of the files it began with, with the ctimes that they had when they were copied.
+    """
 
     path: bytes
-    blob: bytes | None
+    blob: bytes = b""
+    before: bytes = b""
     problems: tuple[Problem, ...] = ()
 
 
@@ -47,31 +53,44 @@ def split_batch(batch: SplitBatch) -> SplitResult:
     Raises:
         OSError: the staging side fails.
     """
-    problems = _stage_sources(batch)
+    before = decode_record(batch.task.before)
+    ctimes, problems = _stage_sources(batch, before)
     if problems:
-        return SplitResult(batch.task.path, None, tuple(problems))
+        return SplitResult(batch.task.path, problems=tuple(problems))
     table = join(batch.site.member, batch.task.path)
     batch.site.disk.split_table(table, batch.task.spec)
-    return SplitResult(batch.task.path, encode_record(_measured(batch, table)))
+    blob = encode_record(_measured(batch, table))
+    return SplitResult(batch.task.path, blob, encode_record(replace(before, ctimes=ctimes)))
 
 
-def _stage_sources(batch: SplitBatch) -> list[Problem]:
-    before = decode_record(batch.task.before)
+def _stage_sources(batch: SplitBatch, before: FolderRecord) -> tuple[list[int], list[Problem]]:
+    """Copy what the split rewrites; return the ctimes of the sources from before they were read."""
     disk = batch.site.disk
-    problems = []
+    ctimes: list[int] = []
+    problems: list[Problem] = []
     with opened_folder(join(batch.site.member, batch.task.path)) as fd:
         stale = {name for name, _ in batch.task.spec.sizes} | set(before.names)
         for name in sorted(stale & set(map(os.fsencode, os.listdir(fd)))):
             disk.unlink(name, dir_fd=fd)
         for index, name in enumerate(before.names):
-            source = os.path.join(batch.site.origin, before.source_path(index))
-            folder, source_name = os.path.split(source)
             try:
-                with opened_folder(folder) as source_fd:
-                    copy_file(batch.site, (source_name, source_fd), name, fd, planned_source(before, index))
+                ctimes.append(_copy_source(batch.site, before, index, fd))
             except SourceChangedError as error:
+                source = os.path.join(batch.site.origin, before.source_path(index))
                 problems.append(Problem(Code.ORIGIN_CHANGED, source, error.expected, error.found))
-    return problems
+    return ctimes, problems
+
+
+def _copy_source(site: Site, before: FolderRecord, index: int, dir_fd: int) -> int:
+    folder, name = os.path.split(before.source_path(index))
+    with ExitStack() as stack:
+        try:
+            source_fd = stack.enter_context(opened_beneath(site.origin, folder))
+            ctime_ns = os.lstat(name, dir_fd=source_fd).st_ctime_ns
+        except OSError as error:
+            raise SourceChangedError("the file", error.strerror or str(error)) from error
+        copy_file(site, (name, source_fd), before.names[index], dir_fd, planned_source(before, index))
+    return ctime_ns
 
 
 def _measured(batch: SplitBatch, table: bytes) -> FolderRecord:

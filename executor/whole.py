@@ -2,7 +2,8 @@
 
 casacore cannot take one column out of files that several share and give the space back, so it copies the
 columns that stay into a new table, which then takes the place of the old one. Correct before fast: CASA never
-makes such tables.
+makes such tables. Sizes come out the same every time; the bytes do not where a standard manager keeps arrays,
+because casacore leaves gaps in such files as they happened to be in memory.
 """
 
 import os

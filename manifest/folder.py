@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
+_WAY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC  # needs no more than the right to pass
+# Without waiting: a pipe that was put in the place of a file would keep us for ever.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 
 
 @contextmanager
@@ -39,6 +41,40 @@ def _open_folder(path: bytes) -> int:
             finally:
                 os.close(parent)
     return fd
+
+
+@contextmanager
+def opened_beneath(root: bytes, path: bytes) -> Iterator[int]:
+    """Open a folder at `path` below `root` without passing through any link on the way, and yield its descriptor.
+
+    Args:
+        path: relative to `root`; an absolute one starts from `/`; the empty one is `root` itself.
+
+    Raises:
+        OSError: as `open` does; ENOENT where a part of the way is a link or no folder, ENOTDIR where the end is.
+    """
+    *way, last = path.split(b"/")
+    fd = os.open(b"/" if path.startswith(b"/") else root, _WAY if path else _FOLDER)
+    try:
+        for part in filter(None, way):
+            fd = _exchanged(fd, _opened_part(part, fd, path))
+        if last:
+            fd = _exchanged(fd, os.open(last, _FOLDER, dir_fd=fd))
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _opened_part(part: bytes, dir_fd: int, path: bytes) -> int:
+    try:
+        return os.open(part, _WAY, dir_fd=dir_fd)
+    except (NotADirectoryError, FileNotFoundError) as error:
+        raise FileNotFoundError(errno.ENOENT, "a part of the way is no folder", path) from error
+
+
+def _exchanged(old: int, new: int) -> int:
+    os.close(old)
+    return new
 
 
 @contextmanager

@@ -1,10 +1,12 @@
 """Collecting what the scan's batches find."""
 
+from array import array
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from manifest.engine import Engine
+from manifest.header import Relink
 from manifest.problem import Problem
 from manifest.progress import Progress
 from manifest.scan import BigFile, ScanBatch, ScanResult, scan_batch
@@ -19,6 +21,7 @@ class Gathered:
         spool: the folder records.
         counts: files and bytes by role folder.
         devices: the file systems of the sources, each with one path of the package from it.
+        carried: XXH3-64 of the paths of files that are taken over from the package.
     """
 
     spool: RecordSpool = field(default_factory=RecordSpool)
@@ -26,6 +29,8 @@ class Gathered:
     warnings: list[Problem] = field(default_factory=list)
     counts: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     devices: dict[int, bytes] = field(default_factory=dict)
+    carried: "array[int]" = field(default_factory=lambda: array("Q"))
+    relinks: list[Relink] = field(default_factory=list)
 
     def add(self, result: ScanResult) -> None:
         """Take the result of one batch."""
@@ -35,6 +40,8 @@ class Gathered:
             self.spool.add_digest(folder, name, digest)
         self.problems.extend(result.problems)
         self.warnings.extend(result.warnings)
+        self.carried.extend(result.carried)
+        self.relinks.extend(result.relinks)
         self.devices = {**result.devices, **self.devices}
         for role, (file_count, byte_count) in result.counts.items():
             files, size = self.counts.get(role, (0, 0))
@@ -49,8 +56,8 @@ def gather(batches: Iterable[ScanBatch], *, engine: Engine, progress: Progress) 
     gathered = Gathered()
     queue = deque(batches)
     for result in engine.run(scan_batch, queue):
-        big_files = [batch for batch in result.more if isinstance(batch, BigFile)]
-        queue.extendleft(sorted(big_files, key=lambda big: big.identity.size))
+        big_files = sorted((b for b in result.more if isinstance(b, BigFile)), key=lambda big: big.identity.size)
+        queue.extendleft(big_files)
         queue.extend(batch for batch in result.more if not isinstance(batch, BigFile))
         gathered.add(result)
         progress.advance(file_count=result.file_count, byte_count=result.read_bytes)

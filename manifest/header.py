@@ -92,6 +92,20 @@ class SplitTask:
 
 
 @dataclass(frozen=True, slots=True)
+class Relink:
+    """A link of the origin whose file gets another place in the package.
+
+    Attributes:
+        link: relative to the origin.
+        old, new: what it leads to before and after, as written in the link.
+    """
+
+    link: bytes
+    old: bytes
+    new: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TableNote:
     """What casacore said of a table, kept so that an unchanged one need not be opened again.
 
@@ -128,6 +142,7 @@ class Notes:
     warnings: tuple[Problem, ...] = ()
     splits: tuple[SplitTask, ...] = ()
     tables: tuple[TableNote, ...] = ()
+    relinks: tuple[Relink, ...] = ()
     difference: Difference | None = None
 
     @property
@@ -196,6 +211,7 @@ def read_notes(stream: Stream) -> Notes:
             warnings=tuple(Problem(**{**warning, "code": Code(warning["code"])}) for warning in wire["warnings"]),
             splits=tuple(_read_split(split) for split in wire["splits"]),
             tables=tuple(_read_table_note(note) for note in wire["tables"]),
+            relinks=tuple(_read_relink(relink) for relink in wire["relinks"]),
             difference=Difference(**difference) if difference else None,
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -209,18 +225,20 @@ def _read_split(wire: dict[str, Any]) -> SplitTask:
     return task
 
 
+def _read_relink(wire: dict[str, Any]) -> Relink:
+    relink = Relink(**wire)
+    check_relative(relink.link)
+    return relink
+
+
 def _read_table_note(wire: dict[str, Any]) -> TableNote:
     spec = wire["spec"]
     return TableNote(**{**wire, "columns": tuple(wire["columns"]), "spec": _read_spec(spec) if spec else None})
 
 
 def _read_spec(wire: dict[str, Any]) -> SplitSpec:
-    spec = SplitSpec(
-        **{
-            **{name: _tuple(value) for name, value in wire.items()},
-            "sizes": tuple((name, size) for name, size in wire["sizes"]),
-        }
-    )
+    values: dict[str, Any] = {name: _tuple(value) for name, value in wire.items()}
+    spec = SplitSpec(**{**values, "sizes": tuple((name, size) for name, size in wire["sizes"])})
     for name in (*spec.written, *spec.placeholders, *spec.dropped, *(name for name, _ in spec.sizes)):
         check_name(name)
     return spec

@@ -8,7 +8,7 @@ and which permissions the apply will find is preflight's matter, not the plan's.
 import getpass
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -23,9 +23,11 @@ from manifest.header import Difference, Header, Notes, StreamKind, TableNote, To
 from manifest.ids import Append
 from manifest.item import Item, Placement
 from manifest.layout import load_layout
+from manifest.moved import lost_files
 from manifest.package import README
+from manifest.path import join
 from manifest.placing import measurement_sets, place
-from manifest.planfile import open_plan, save_durably
+from manifest.planfile import Described, open_manifest, open_plan, save_durably
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.progress import Progress
 from manifest.readme import header_template, readme_text
@@ -69,7 +71,8 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
     """
     destination = choose_destination(request)
     header_text = _readme_header(request)
-    placement, tables = _place(request, destination, reader=reader, engine=engine)
+    earlier = () if request.is_rehashing else _earlier(destination, request.origin)
+    placement, tables = _place(request, earlier, reader=reader, engine=engine)
     options = ScanOptions(
         root=request.origin,
         action=Action.COPY,
@@ -77,12 +80,15 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
         exclude=request.exclude,
         may_leave=request.may_leave,
         known=() if request.is_rehashing else known_streams(destination.package, destination.state, request.origin),
+        package=os.path.realpath(request.package),
+        carried=Action.CARRY if request.append is Append.NOTHING else None,
+        member=os.path.realpath(destination.package.member(join(destination.group, destination.member))),
     )
     splits = scan_split_sources(
         tables,
         replace(options, is_hashing=request.mode not in (Mode.FAKE, Mode.TICKET)),
         request.mode,
-        known={} if request.is_rehashing else _known_split_sources(destination),
+        known=_known_split_sources(earlier),
         engine=engine,
         progress=progress,
     )
@@ -90,6 +96,7 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
     progress.phase("scan and hash" if options.is_hashing else "scan")
     gathered = gather(scan_batches(placement.items, options, request.mode, omit), engine=engine, progress=progress)
     gathered.problems.extend(splits.problems)
+    gathered.problems.extend(lost_files(destination, request, gathered.carried))
     if gathered.problems:
         raise PlanRefused(*gathered.problems)
     header = _header(request, destination, header_text, placement.items, now_ns=now_ns)
@@ -98,8 +105,9 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
         totals=_totals(gathered, header, splits),
         left_out=placement.left_out,
         warnings=(*placement.warnings, *gathered.warnings),
-        splits=tuple(splits.tasks.values()),
-        tables=tuple(tables.values()),
+        splits=tuple(splits.tasks[path] for path in sorted(splits.tasks)),
+        tables=tuple(tables[path] for path in sorted(tables)),
+        relinks=tuple(sorted(gathered.relinks, key=lambda relink: relink.link)),
     )
     if request.is_strict and notes.warnings:
         raise PlanRefused(*notes.warnings)
@@ -112,12 +120,17 @@ def save_plan(plan: Plan) -> bytes:
 
 
 def _place(
-    request: PlanRequest, destination: Destination, *, reader: TableReader, engine: Engine
+    request: PlanRequest, earlier: tuple[Described, ...], *, reader: TableReader, engine: Engine
 ) -> tuple[Placement, Mapping[bytes, TableNote]]:
     """Apply the rules; the notes say of each destination that is a measurement set how it is split."""
     layout = load_layout(request.layout)
-    origin = survey(request.origin, opaque=layout.is_opaque, follow_outside=request.may_leave)
-    known = () if request.is_rehashing else _known_tables(destination, request.origin)
+    origin = survey(
+        request.origin,
+        opaque=layout.is_opaque,
+        follow_outside=request.may_leave,
+        package=os.path.realpath(request.package),
+    )
+    known = tuple(note for described in earlier for note in described.notes.tables)
     sources = (
         measurement_sets(origin, layout, include=request.include, exclude=request.exclude)
         if request.is_splitting
@@ -134,7 +147,7 @@ def _place(
     )
     broken = [
         Problem(Code.TABLE_BROKEN, os.path.join(request.origin, source), found=reason)
-        for source, reason in tables.broken.items()
+        for source, reason in sorted(tables.broken.items())
     ]
     is_lenient = request.is_as_is or request.mode in (Mode.FAKE, Mode.TICKET)
     problems = [_located(request.origin, problem) for problem in placement.problems]
@@ -249,24 +262,21 @@ def _totals(gathered: Gathered, header: Header, splits: SplitSources) -> tuple[T
     return tuple(Total(os.fsdecode(role), files, size) for role, (files, size) in sorted(counts.items()))
 
 
-def _known_tables(destination: Destination, origin: bytes) -> tuple[TableNote, ...]:
-    """Return what the waiting plan and the one applied last say of tables of the same origin."""
-    notes: list[TableNote] = []
-    for path in (destination.package.last_plan, destination.package.plan):
+def _earlier(destination: Destination, origin: bytes) -> tuple[Described, ...]:
+    """Return the earlier plans and manifests of the same origin that are undamaged."""
+    manifests = frozenset(destination.state.manifests.values())
+    found = []
+    for known in known_streams(destination.package, destination.state, origin):
         with suppress(StreamError, FileNotFoundError):
-            plan = open_plan(path)
-            if plan.header.origin == origin:
-                notes.extend(plan.notes.tables)
-    return tuple(notes)
+            found.append(open_manifest(known.path) if known.path in manifests else open_plan(known.path))
+    return tuple(found)
 
 
-def _known_split_sources(destination: Destination) -> Mapping[bytes, tuple[tuple[bytes, int], ...]]:
+def _known_split_sources(earlier: Iterable[Described]) -> Mapping[bytes, tuple[tuple[bytes, int], ...]]:
     known: dict[bytes, tuple[tuple[bytes, int], ...]] = {}
-    for path in (destination.package.last_plan, destination.package.plan):
-        with suppress(StreamError, FileNotFoundError):
-            plan = open_plan(path)
-            for task in plan.notes.splits:
-                known[task.path] = (*known.get(task.path, ()), (task.before, plan.header.scanned_ns))
+    for described in earlier:
+        for task in described.notes.splits:
+            known[task.path] = (*known.get(task.path, ()), (task.before, described.header.scanned_ns))
     return known
 
 

@@ -10,12 +10,16 @@ that was allowed; a link to a folder is followed unless it leads in a circle.
 
 import os
 import stat
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+
+import xxhash
 
 from manifest.digest import FileGrewOrShrankError, digest_of_fd
 from manifest.folder import opened_file, opened_folder
 from manifest.glob import first_match
+from manifest.header import Relink
 from manifest.known import Identity, KnownFolder, KnownStream, known_digests
 from manifest.path import is_within, join
 from manifest.problem import Code, Problem
@@ -40,6 +44,10 @@ class ScanOptions:
         exclude: globs of names or paths (relative to the origin) that are passed over.
         may_leave: follow links that lead out of the origin.
         known: earlier streams whose digests may be reused.
+        package: where the package is; after a move, links of the origin lead into it.
+        carried: what is done with files that only the package has any more: CARRY if it is being replaced, so that none
+            is lost, None if it stays and they are packaged as content.
+        member: absolute path that the new member will have.
     """
 
     root: bytes
@@ -48,6 +56,13 @@ class ScanOptions:
     exclude: tuple[str, ...] = ()
     may_leave: bool = False
     known: tuple[KnownStream, ...] = ()
+    package: bytes = b""
+    carried: Action | None = None
+    member: bytes = b""
+
+    def is_in_package(self, target: bytes) -> bool:
+        """Tell whether a resolved path lies in the package."""
+        return bool(self.package) and is_within(target, self.package)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +128,8 @@ class ScanResult:
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     devices: dict[int, bytes] = field(default_factory=dict)  # each with a path on it
+    carried: "array[int]" = field(default_factory=lambda: array("Q"))  # XXH3-64 of their paths in the package
+    relinks: list[Relink] = field(default_factory=list)
     counts: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # files and bytes by role folder
     file_count: int = 0
     byte_count: int = 0
@@ -165,16 +182,17 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
     folders: list[Subtree] = []
     with opened_folder(os.path.join(options.root, subtree.source)) as fd:
         with os.scandir(fd) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-        for entry in entries:
-            name = os.fsencode(entry.name)
+            entries = sorted((os.fsencode(entry.name), entry) for entry in listing)
+        for name, entry in entries:
             if name in subtree.omit or first_match(join(subtree.source, name), options.exclude):
                 continue
             if entry.is_symlink():
                 target = _resolve(options, join(subtree.source, name), result)
                 if target is None:
                     continue
-                if os.path.isdir(os.path.join(options.root, target)):
+                if options.is_in_package(target):
+                    found.add_carried(name, join(subtree.source, name), target)
+                elif os.path.isdir(os.path.join(options.root, target)):
                     folders.extend(_linked_folder(options, subtree, name, target, result))
                 else:
                     found.add_stranger(name, target)
@@ -228,6 +246,9 @@ class _Columns:
         self._has_strangers = False
         self._stats: list[os.stat_result] = []
         self._digests: list[bytes] = []
+        self._actions = bytearray()
+        self._action = options.action
+        self._is_hashing = options.is_hashing
         self._byte_count = 0
 
     def add(self, name: bytes, source_name: bytes, fd: int, entry: "os.DirEntry[str] | None" = None) -> None:
@@ -241,20 +262,52 @@ class _Columns:
             self._result.problems.append(_changed(os.path.join(self._options.root, source), error))
 
     def add_stranger(self, name: bytes, source: bytes) -> None:
-        """Add a file from elsewhere; `source` is resolved, relative to the root or absolute."""
+        """Add a file from elsewhere, relative to the root or absolute; a link only if it leads into the package."""
         folder, source_name = os.path.split(source)
         self._has_strangers = True
         try:
             with opened_folder(os.path.join(self._options.root, folder)) as fd:
-                if not stat.S_ISREG(os.lstat(source_name, dir_fd=fd).st_mode):
-                    path = os.path.join(self._options.root, source)
-                    self._result.problems.append(Problem(Code.SPECIAL_FILE, path))
+                mode = os.lstat(source_name, dir_fd=fd).st_mode
+                if stat.S_ISREG(mode):
+                    self._add(name, source, source_name, fd, None)
                     return
-                self._add(name, source, source_name, fd, None)
+            path = os.path.join(self._options.root, source)
+            target = os.path.realpath(path)
+            if stat.S_ISLNK(mode) and self._options.is_in_package(target):
+                self.add_carried(name, source, target)
+            else:
+                self._result.problems.append(Problem(Code.SPECIAL_FILE, path))
         except OSError as error:
             self._result.problems.append(_unreadable(os.path.join(self._options.root, source), error))
         except FileGrewOrShrankError as error:
             self._result.problems.append(_changed(os.path.join(self._options.root, source), error))
+
+    def add_carried(self, name: bytes, link: bytes, target: bytes) -> None:
+        """Add a file that was moved into the package before: `link`, relative to the root, leads to `target` there."""
+        if self._options.carried is None:
+            self.add_stranger(name, target)
+            return
+        self._action = self._options.carried
+        self._is_hashing = True  # this is the real content in every mode
+        try:
+            folder, target_name = os.path.split(target)
+            with opened_folder(folder) as fd:
+                self._has_strangers = True
+                self._add(name, link, target_name, fd, None)
+            self._result.carried.append(xxhash.xxh3_64_intdigest(target))
+            self._note_new_place(name, link, target)
+        except OSError as error:
+            self._result.problems.append(_unreadable(target, error))
+        except FileGrewOrShrankError as error:
+            self._result.problems.append(_changed(target, error))
+        finally:
+            self._action, self._is_hashing = self._options.action, self._options.is_hashing
+
+    def _note_new_place(self, name: bytes, link: bytes, target: bytes) -> None:
+        new = b"/".join((self._options.member, join(self._path, name)))
+        if new != target:
+            old = os.readlink(os.path.join(self._options.root, link))
+            self._result.relinks.append(Relink(link, old, new))
 
     def finish(self, folders: Sequence[bytes]) -> None:
         """Pack the record and add it to the result."""
@@ -266,7 +319,7 @@ class _Columns:
             sizes=[status.st_size for status in stats],
             mtimes=[status.st_mtime_ns for status in stats],
             modes=[status.st_mode & 0o7777 for status in stats],
-            actions=bytes([self._options.action]) * len(stats),
+            actions=bytes(self._actions),
             digests=b"".join(self._digests),
             source=b"" if self._has_strangers else self._source,
             source_names=self._sources if self._has_strangers else (),
@@ -281,7 +334,7 @@ class _Columns:
         self._result.count(self._path, len(stats), self._byte_count)
 
     def _add(self, name: bytes, source: bytes, source_name: bytes, fd: int, entry: "os.DirEntry[str] | None") -> None:
-        if self._known is not None or not self._options.is_hashing:
+        if self._known is not None or not self._is_hashing:
             status = entry.stat(follow_symlinks=False) if entry else os.lstat(source_name, dir_fd=fd)
             digest = self._digest_without_reading(source, status)
             if digest is not None:
@@ -299,7 +352,7 @@ class _Columns:
         self._append(name, source, status, digest)
 
     def _digest_without_reading(self, source: bytes, status: os.stat_result) -> bytes | None:
-        if not self._options.is_hashing:
+        if not self._is_hashing:
             return NO_DIGEST
         return self._known.digest(source, identity_of(status)) if self._known else None
 
@@ -308,6 +361,7 @@ class _Columns:
         self._sources.append(source)
         self._stats.append(status)
         self._digests.append(digest)
+        self._actions.append(self._action)
         self._byte_count += status.st_size
 
 
@@ -346,7 +400,7 @@ def _resolve(options: ScanOptions, source: bytes, result: ScanResult) -> bytes |
         return None
     if is_within(target, options.root):
         return os.path.relpath(target, options.root)
-    if not options.may_leave:
+    if not (options.may_leave or options.is_in_package(target)):
         result.problems.append(Problem(Code.LINK_OUTSIDE, link, found=os.fsdecode(target)))
         return None
     return target

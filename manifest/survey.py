@@ -71,15 +71,20 @@ class _Walk:
     origin: bytes
     opaque: Callable[[bytes], bool]
     follow_outside: bool
+    package: bytes
 
 
-def survey(origin: bytes, *, opaque: Callable[[bytes], bool], follow_outside: bool = False) -> Node:
+def survey(
+    origin: bytes, *, opaque: Callable[[bytes], bool], follow_outside: bool = False, package: bytes = b""
+) -> Node:
     """Look through the origin, entering only the folders whose content is placed one by one.
 
     Args:
         origin: the reduction folder; may itself be a link.
         opaque: tells from its name that a folder is not to be entered.
         follow_outside: take what links lead to also outside the origin.
+        package: where the package is, resolved. After a move, files of the origin are links into it; such a link is a
+            file with itself as its source.
 
     Returns:
         The origin as a node. What cannot be packaged is in it as a node of the fitting kind.
@@ -95,7 +100,7 @@ def survey(origin: bytes, *, opaque: Callable[[bytes], bool], follow_outside: bo
         raise PlanRefused(Problem(Code.ORIGIN_MISSING, origin)) from None
     except OSError as error:
         raise PlanRefused(Problem(Code.UNREADABLE, origin, found=_words(error))) from None
-    root = _folder(_Walk(real, opaque, follow_outside), Node(b"", Kind.FOLDER), above=())
+    root = _folder(_Walk(real, opaque, follow_outside, package), Node(b"", Kind.FOLDER), above=())
     if root.kind is Kind.UNREADABLE:
         raise PlanRefused(Problem(Code.UNREADABLE, origin, found=root.detail))
     return root
@@ -154,6 +159,8 @@ def _link(walk: _Walk, node: Node, above: tuple[bytes, ...]) -> Node:
         target = os.path.realpath(link, strict=True)
     except OSError as error:
         return _fault(node, _link_fault(error), _words(error))
+    if walk.package and is_within(target, walk.package) and stat.S_ISREG(status.st_mode):
+        return Node(node.name, Kind.FILE, size=status.st_size, source=node.source)
     inside = is_within(target, walk.origin)
     source = target[len(walk.origin.rstrip(b"/")) + 1 :] if inside else target
     node = Node(node.name, node.kind, source=source)

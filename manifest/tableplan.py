@@ -102,7 +102,7 @@ def plan_splits(
 
     A note without a spec is of a table that is packaged as it is, because it holds one data column.
     """
-    noted = {(note.source, note.keep): note for note in known}
+    noted = {(n.source, n.keep): n for n in known if tables.fingerprints.get(n.source) == n.fingerprint}
     notes: dict[bytes, TableNote] = {}
     problems: list[Problem] = []
     asked: dict[tuple[bytes, str], list[bytes]] = {}
@@ -110,7 +110,7 @@ def plan_splits(
         if item.column is None or item.source in tables.broken:
             continue
         note = noted.get((item.source, item.column))
-        if note is not None and note.fingerprint == tables.fingerprints[item.source]:
+        if note is not None:
             notes[item.path] = note
         else:
             asked.setdefault((item.source, item.column), []).append(item.path)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from manifest.digest import FileGrewOrShrankError, digest_of_fd
 from manifest.engine import Engine, run_streamed
-from manifest.folder import opened_file, opened_folder
+from manifest.folder import opened_beneath, opened_file
 from manifest.path import join
 from manifest.problem import Code, Problem
 from manifest.progress import Progress
@@ -94,7 +94,7 @@ def verify_batch(batch: FolderBatch | BigFileBatch) -> VerifyResult:
 
 def _verify_folder(batch: FolderBatch, record: FolderRecord, result: VerifyResult) -> None:
     try:
-        with opened_folder(os.path.join(batch.root, record.path)) as fd:
+        with opened_beneath(batch.root, record.path) as fd:
             with os.scandir(fd) as listing:
                 found = {os.fsencode(entry.name): entry for entry in listing}
             for index, name in enumerate(record.names):
@@ -157,9 +157,9 @@ def _compare_digest(file: BigFileBatch, fd: int, result: VerifyResult) -> None:
 
 
 def _verify_big_file(file: BigFileBatch, result: VerifyResult) -> None:
-    folder, name = os.path.split(os.path.join(file.root, file.path))
+    folder, name = os.path.split(file.path)
     try:
-        with opened_folder(folder) as dir_fd, opened_file(name, dir_fd=dir_fd) as fd:
+        with opened_beneath(file.root, folder) as dir_fd, opened_file(name, dir_fd=dir_fd) as fd:
             _compare_digest(file, fd, result)
     except OSError as error:
         result.problems.append(Problem(Code.UNREADABLE, file.path, found=error.strerror or ""))

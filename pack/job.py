@@ -16,9 +16,11 @@ from executor.journal import read_journal
 from executor.lock import locked_for_reading, locked_for_writing
 from executor.places import journal_path, lock_path
 from executor.preflight import check_room
-from executor.recovery import Phase, phase_of
+from executor.recovery import Phase, may_plan_again, phase_of
 from executor.removing import ensure_folder
+from executor.rollback import RolledBack, roll_back_package
 from executor.split import TableReader
+from executor.status import Status, read_status
 from executor.stopping import stop_on_signals
 from manifest.adopt import adopt_members
 from manifest.checking import verify_package
@@ -75,7 +77,7 @@ def plan(request: PlanRequest, workers: Workers) -> Described:
         LockedError: another process works on the package.
     """
     package = Package(request.package)
-    _check_unfinished(package)
+    _check_plannable(package)
     with _engine(workers) as engine:
         _adopt_for(request, package, engine, workers.progress)
         made = make_plan(
@@ -83,7 +85,7 @@ def plan(request: PlanRequest, workers: Workers) -> Described:
         )
         check_room(package, made.header, made.notes, made.devices)
         with _control(package), locked_for_writing(lock_path(package)):
-            _check_unfinished(package)
+            _check_plannable(package)
             save_plan(made)
     made.gathered.spool.close()
     return open_plan(package.plan)
@@ -103,13 +105,13 @@ def verify(package: Package, workers: Workers, *, is_quick: bool) -> list[Proble
         LockedError: another process is changing it.
     """
     with locked_for_reading(lock_path(package)), _engine(workers) as engine:
-        _check_unfinished(package, allowed=(Phase.NONE, Phase.STAGING, Phase.ENDED))
+        _check_visible(package)
         return list(verify_package(package, is_quick=is_quick, engine=engine, progress=workers.progress))
 
 
 def adopt(package: Package, workers: Workers) -> list[bytes]:
     """Write manifests for the members that have none; return those members."""
-    _check_unfinished(package)
+    _check_plannable(package)
     state = read_state(package)
     if state.standing is not Standing.PACKAGE:
         raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))
@@ -152,7 +154,25 @@ def _remove_empty_control(package: Package) -> None:
         disk.rmdir(package.control)
 
 
-def _check_unfinished(package: Package, *, allowed: tuple[Phase, ...] = (Phase.NONE, Phase.ENDED)) -> None:
+def _check_plannable(package: Package) -> None:
+    records = read_journal(journal_path(package))
+    if not may_plan_again(records):
+        raise UnfinishedError(package, phase_of(records))
+
+
+def _check_visible(package: Package) -> None:
+    """Refuse to look at a package of which a part may be new and a part old; staging alone does not show."""
     phase = phase_of(read_journal(journal_path(package)))
-    if phase not in allowed:
+    if phase not in (Phase.NONE, Phase.STAGING, Phase.ENDED):
         raise UnfinishedError(package, phase)
+
+
+def rollback(package: Package, workers: Workers) -> RolledBack:
+    """Undo what is unfinished, or the last finished transaction; raises as `executor.rollback.roll_back_package`."""
+    with _engine(workers) as engine:
+        return roll_back_package(package, engine=engine, disk=Disk(), progress=workers.progress)
+
+
+def status(package: Package) -> Status:
+    """Say how the package stands; changes nothing."""
+    return read_status(package)

@@ -46,8 +46,9 @@ class Recipe:
 
     Attributes:
         spectra: (channels, polarisations) of each spectral window.
-        block_rows: rows in a row of one spectral window before the next one comes.
-        float_weights: give rows with a weight of zero, below the smallest normal float, and huge.
+        block_rows: so many rows of one spectral window follow each other before the next one has its turn.
+        odd_weights: give rows with a weight of zero, below the smallest normal float, and huge.
+        unfilled_rows: how many of the last rows are left without arrays.
         spectrum_columns: also write WEIGHT_SPECTRUM and SIGMA_SPECTRUM.
         shared: storage managers that hold more than one column.
     """
@@ -57,6 +58,7 @@ class Recipe:
     columns: tuple[str, ...] = DATA_COLUMNS
     block_rows: int = 3
     odd_weights: bool = True
+    unfilled_rows: int = 0
     spectrum_columns: bool = False
     shared: tuple[Shared, ...] = ()
     seed: int = 1
@@ -156,7 +158,7 @@ def _fill_rows(table: Any, recipe: Recipe) -> None:
         table.putcol(column, np.full(recipe.rows, 6.048))
     table.putcol("UVW", random.normal(size=(recipe.rows, 3)))
     for number, (channels, polarisations) in enumerate(recipe.spectra):
-        chosen = rows[spectrum == number]
+        chosen = np.flatnonzero(spectrum[: recipe.rows - recipe.unfilled_rows] == number)
         if chosen.size:
             _fill_spectrum(table.selectrows(chosen), recipe, random, (chosen.size, channels, polarisations))
 

@@ -1,0 +1,44 @@
+"""Adopting and telling which members were adopted."""
+
+import sys
+from collections.abc import Iterator, Sequence
+
+from manifest.path import shown
+from pack import job
+from pack.exits import Exit
+from pack.failure import Attempt
+from pack.fields import path_fields, print_fields
+from pack.ink import Ink, ink_for
+from pack.target import Target
+from pack.verifying import existing_package
+from pack.workers import shown_workers
+
+
+def adopted(attempt: Attempt, *, jobs: int, is_quiet: bool, is_json: bool) -> Exit:
+    """Adopt the members without a manifest and print their names on stdout."""
+    target = attempt.target
+    existing_package(target)
+    with shown_workers(jobs, is_quiet=is_quiet) as workers:
+        members = job.adopt(target.package, workers)
+    if is_json:
+        print_fields(
+            {
+                "command": "adopt",
+                "exit_code": Exit.DONE,
+                **path_fields("package", target.package.path),
+                "adopted": [path_fields("member", member) for member in members],
+            }
+        )
+        return Exit.DONE
+    for line in _lines(members, target, ink_for(sys.stdout)):
+        print(line)
+    return Exit.DONE
+
+
+def _lines(members: Sequence[bytes], target: Target, ink: Ink) -> Iterator[str]:
+    if not members:
+        yield "Every member has its manifest already; nothing was changed."
+        return
+    yield from (f"{ink.good('Adopted')}: {shown(member)}" for member in members)
+    yield "As they are now they count as right. To check them at any later time:"
+    yield f"  {ink.bold(f'pack verify {target.quoted}')}"

@@ -1,0 +1,79 @@
+"""Applying and telling what came of it: what `pack apply` and the old call have in common."""
+
+import sys
+from collections.abc import Iterator
+
+from executor.apply import Applied, ApplyOptions
+from executor.journal import read_journal
+from executor.places import journal_path
+from executor.recovery import Phase, begin_of, phase_of, staged_so_far
+from manifest.path import shown
+from pack import job
+from pack.amounts import counted, human_bytes
+from pack.exits import Exit
+from pack.failure import Attempt
+from pack.fields import path_fields, print_fields
+from pack.ink import Ink, ink_for
+from pack.members import member_notes
+from pack.target import Target
+from pack.totals import totals_fields
+from pack.workers import shown_workers
+
+
+def applied(attempt: Attempt, options: ApplyOptions, *, jobs: int, is_quiet: bool, is_json: bool) -> Exit:
+    """Apply the waiting plan or finish what was begun, and print the result on stdout."""
+    for line in _resume_lines(attempt.target):
+        print(line, file=sys.stderr)
+    with shown_workers(jobs, is_quiet=is_quiet) as workers:
+        result = job.apply(attempt.target.package, options, workers)
+    if is_json:
+        print_fields(_result_fields(result, attempt.target))
+    else:
+        for line in _result_lines(result, attempt.target, ink_for(sys.stdout)):
+            print(line)
+    return Exit.DONE
+
+
+def _resume_lines(target: Target) -> Iterator[str]:
+    """Say what was begun earlier and is gone on with; nothing if there is no such thing."""
+    records = read_journal(journal_path(target.package))
+    match phase_of(records):
+        case Phase.NONE | Phase.ENDED:
+            return
+        case Phase.STAGING:
+            begin = begin_of(records)
+            files, size = staged_so_far(records)
+            yield "Going on with the apply that was stopped while staging:"
+            yield f"  {files:,} of {counted(begin.file_count, 'file')} were staged last, {human_bytes(size)} of {human_bytes(begin.byte_count)}"
+        case Phase.ROLLING_BACK:
+            yield "Going on with undoing, which was stopped; the plan is not applied by this run."
+        case phase:
+            yield f"Going on with the apply that was stopped after its commit (phase: {phase}); nothing is staged again."
+
+
+def _result_lines(result: Applied, target: Target, ink: Ink) -> Iterator[str]:
+    if result.is_rolled_back:
+        yield f"Undone: {shown(result.member)} is not there any more. The plan still waits:"
+        yield f"  {ink.bold(f'pack apply {target.quoted}')}"
+        return
+    notes = member_notes(target.package, result.member)
+    yield f"{ink.good('Packaged')}: {counted(notes.file_count, 'file')}, {human_bytes(notes.byte_count)}, in"
+    yield f"  {shown(target.package.member(result.member))}"
+    yield "To check it, now or at any later time:"
+    yield f"  {ink.bold(f'pack verify {target.quoted}')}"
+
+
+def _result_fields(result: Applied, target: Target) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "command": "apply",
+        "exit_code": Exit.DONE,
+        **path_fields("package", target.package.path),
+        **path_fields("member", result.member),
+        "resumed_phase": result.resumed,
+        "is_rolled_back": result.is_rolled_back,
+    }
+    return (
+        fields
+        if result.is_rolled_back
+        else fields | totals_fields(member_notes(target.package, result.member).totals)
+    )

@@ -1,0 +1,21 @@
+"""`pack adopt`: manifests for members that have none."""
+
+from pack.options import JobsOption, JsonOption, PackageArgument, QuietOption
+
+
+def adopt(
+    package: PackageArgument, jobs: JobsOption = 0, json: JsonOption = False, quiet: QuietOption = False
+) -> None:
+    """Write manifests for members of PACKAGE that have none, as the old script left them.
+
+    What is on disk now counts as right from then on: `pack verify` finds what changes later.
+
+    Example: pack adopt 2011.0.00229.S
+    """
+    from pack.adopting import adopted
+    from pack.failure import Attempt
+    from pack.running import run
+    from pack.target import target_of
+
+    attempt = Attempt("adopt", target_of(package))
+    run(attempt, lambda: adopted(attempt, jobs=jobs, is_quiet=quiet, is_json=json), is_json=json)

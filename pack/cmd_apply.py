@@ -1,0 +1,37 @@
+"""`pack apply`: make the plan true, or finish what was begun."""
+
+from typing import Annotated
+
+import typer
+
+from pack.options import JobsOption, JsonOption, PackageArgument, QuietOption, RehashOption
+
+KeepPrevious = Annotated[
+    bool,
+    typer.Option("--keep-previous", help="Keep a package that is replaced, so that `pack rollback` can restore it."),
+]
+
+
+def apply(
+    package: PackageArgument,
+    keep_previous: KeepPrevious = False,
+    rehash: RehashOption = False,
+    jobs: JobsOption = 0,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make the plan true, or finish an apply that was stopped.
+
+    The package is the whole old one until it is the whole new one. Stopped in any way, the same command goes on.
+
+    Example: pack apply 2011.0.00229.S
+    """
+    from executor.apply import ApplyOptions
+    from pack.applying import applied
+    from pack.failure import Attempt
+    from pack.running import run
+    from pack.target import target_of
+
+    attempt = Attempt("apply", target_of(package))
+    options = ApplyOptions(keeps_previous=keep_previous, is_rehashing=rehash)
+    run(attempt, lambda: applied(attempt, options, jobs=jobs, is_quiet=quiet, is_json=json), is_json=json)

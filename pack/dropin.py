@@ -1,0 +1,100 @@
+"""The call of old, `QA_Packager(...)`: plans, prints the plan, applies it.
+
+It may be called from a script, from IPython, any number of times in one interpreter. What goes wrong is raised with the
+same text that the commands print; the interpreter is never ended.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+from executor.apply import ApplyOptions
+from executor.stopping import InterruptedByUser
+from manifest.ids import Append
+from manifest.problem import Code, PlanRefused, Problem
+from manifest.request import Mode, PlanRequest
+from pack.applying import applied
+from pack.failure import Attempt, failure_of
+from pack.ink import Ink
+from pack.planning import planned, print_plan
+from pack.target import Target, origin_of, quoted, target_of
+
+Choice = TypeVar("Choice", Append, Mode)
+
+
+class PackagingError(Exception):
+    """The package could not be made; the text says why, what state it is in and what to do.
+
+    Attributes:
+        problems: what stands against it, where that is known.
+    """
+
+    def __init__(self, text: str, problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(text)
+        self.problems = problems
+
+
+def QA_Packager(  # noqa: N802 - the name that scripts have used for years
+    origpath: str | os.PathLike[str],
+    readme: str | os.PathLike[str] | None,
+    packpath: str | os.PathLike[str],
+    append: str = "",
+    mode: str = "fake",
+) -> None:
+    """Package the reduction at `origpath` as `packpath`.
+
+    Args:
+        origpath: the folder of one scheduling block, or of one execution block.
+        readme: file with the header of the README; empty or None takes the template.
+        packpath: the destination; its name is the project code.
+        append: `''` replaces what is at the destination, `'group'` adds the next group, `'member'` the next member.
+        mode: `fake`, `copy`, `hard`, `move` or `ticket`.
+
+    Raises:
+        PackagingError: it is refused or failed; the text says what state the package is in and what to do.
+        KeyboardInterrupt: it was interrupted; `pack apply` goes on.
+    """
+    target = target_of(os.fspath(packpath))
+    # Commands in messages may be typed elsewhere than where the script runs.
+    target = Target(target.package, target.package.path)
+    origin = origin_of(os.fspath(origpath))
+
+    def work(attempt: Attempt) -> None:
+        request = PlanRequest(
+            origin=origin,
+            package=target.package.path,
+            readme=os.path.abspath(os.fsencode(readme)) if readme else None,
+            append=_choice(Append, append, "append"),
+            mode=_choice(Mode, mode, "mode"),
+        )
+        print_plan(planned(request, jobs=0, is_quiet=False), attempt, is_json=False)
+
+    _raising(Attempt("plan", target, quoted(origin)), work)
+    _raising(Attempt("apply", target), lambda attempt: _apply(attempt))
+
+
+def _apply(attempt: Attempt) -> None:
+    applied(attempt, ApplyOptions(), jobs=0, is_quiet=False, is_json=False)
+
+
+def _choice(kind: type[Choice], value: str, name: str) -> Choice:
+    try:
+        return kind(value)
+    except ValueError:
+        expected = f"{name}= one of {', '.join(repr(str(each)) for each in kind)}"
+        raise PlanRefused(
+            Problem(Code.UNKNOWN_MODE, str(value).encode("utf-8", "surrogateescape"), expected)
+        ) from None
+
+
+def _raising(attempt: Attempt, work: Callable[[Attempt], None]) -> None:
+    try:
+        work(attempt)
+    except (InterruptedByUser, KeyboardInterrupt) as error:
+        raise KeyboardInterrupt(failure_of(error, attempt, Ink()).text) from None
+    except Exception as error:
+        failure = failure_of(error, attempt, Ink())
+        raise PackagingError(failure.text, failure.problems) from error
+    finally:
+        sys.stdout.flush()

@@ -1,0 +1,29 @@
+"""The exit codes of every command: what a script may rely on."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """How a command ended."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    PROBLEMS = 3
+    RESUMABLE = 4
+    LOCKED = 6
+
+
+EXIT_WORDS = {
+    Exit.DONE: "done",
+    Exit.FAILED: "failed or refused; nothing that was visible has changed",
+    Exit.USAGE: "the command line is not understood",
+    Exit.PROBLEMS: "finished, and problems were found",
+    Exit.RESUMABLE: "interrupted or failed on the way; the same command goes on",
+    Exit.LOCKED: "another run works on this package",
+}
+
+
+def exit_code_lines() -> str:
+    """Return the list of exit codes as the help shows it; the mark before it keeps its lines apart."""
+    return "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {words}" for code, words in EXIT_WORDS.items())

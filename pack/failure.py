@@ -1,0 +1,210 @@
+"""What went wrong, in words: which path, what was being done, what state the package is in, what to type next.
+
+An error that a user or a disk can cause never shows a traceback; for anything else the traceback goes into a file, because that
+is a fault of the program. Errors are told apart here and nowhere else, so every command ends with the same codes.
+"""
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from executor.journal import JournalError, read_journal
+from executor.lock import LockedError
+from executor.places import journal_path
+from executor.recovery import Phase, phase_of
+from executor.staged import OriginChangedError
+from executor.stopping import InterruptedByUser
+from manifest.path import shown
+from manifest.problem import PlanRefused, Problem
+from manifest.stream import StreamError
+from manifest.table import TableBrokenError
+from pack.crash import save_report
+from pack.exits import Exit
+from pack.ink import Ink, folded
+from pack.job import UnfinishedError
+from pack.problemview import problem_lines
+from pack.target import Target, quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What was tried.
+
+    Attributes:
+        verb: the command.
+        origin: the origin as the user calls it, quoted for a shell; empty where there is none.
+    """
+
+    verb: str
+    target: Target
+    origin: str = ""
+
+    @property
+    def again(self) -> str:
+        """The command that tries it again."""
+        return "the same command" if self.verb == "plan" else f"pack {self.verb} {self.target.quoted}"
+
+    @property
+    def new_plan(self) -> str:
+        """The command that makes a new plan."""
+        return f"pack plan {self.origin or 'ORIGIN'} {self.target.quoted}"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a command failed.
+
+    Attributes:
+        title: one line.
+        rest: more lines, ready to print.
+        problems: what it is about, where that is known.
+    """
+
+    code: Exit
+    title: str
+    rest: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "\n".join((self.title, *self.rest))
+
+
+def failure_of(error: BaseException, attempt: Attempt, ink: Ink) -> Failure:
+    """Say what the error means for the user."""
+    match error:
+        case PlanRefused(problems=problems):
+            return _of_problems("refused", problems, attempt, ink)
+        case OriginChangedError(problems=problems):
+            return _of_problems("stopped", problems, attempt, ink)
+        case UnfinishedError():
+            return _unfinished(error, attempt)
+        case LockedError():
+            who = shown(error.holder) or "another process"
+            return _failure(
+                Exit.LOCKED, attempt, f"{who} works on this package.", f"Wait for it, then run {attempt.again}."
+            )
+        case InterruptedByUser() | KeyboardInterrupt():
+            return _stopped(attempt, "interrupted.", "")
+        case _:
+            return _of_disk_or_program(error, attempt)
+
+
+def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
+    match error:
+        case OSError():
+            return _stopped(attempt, *_of_system(error))
+        case StreamError() | JournalError():
+            return _broken_file(error, attempt)
+        case TableBrokenError():
+            title = f"casacore could not work on a table: {shown(error.reason)}"
+            return _failure(Exit.FAILED, attempt, title, f"table: {shown(error.path)}", *_state_and_next(attempt))
+        case ModuleNotFoundError():
+            title = f"the Python package {error.name} is missing."
+            return _failure(
+                Exit.FAILED, attempt, title, "Install qa2pack again with all it needs: pip install qa2pack"
+            )
+        case _ if type(error).__name__ == "WorkersDiedError":
+            return _stopped(
+                attempt, "worker processes were killed again and again.", "Memory may be short: try --jobs 1."
+            )
+        case _:
+            return _bug(error, attempt)
+
+
+def _of_problems(word: str, problems: Sequence[Problem], attempt: Attempt, ink: Ink) -> Failure:
+    lines = problem_lines(problems, attempt.target, ink, origin=attempt.origin)
+    count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
+    title = f"pack {attempt.verb}: {word}, {count}. {_state(attempt)}"
+    return Failure(Exit.FAILED, title, tuple(lines), tuple(problems))
+
+
+def _unfinished(error: UnfinishedError, attempt: Attempt) -> Failure:
+    package = attempt.target.quoted
+    return _failure(
+        Exit.RESUMABLE,
+        attempt,
+        f"an apply was begun and has not ended (phase: {error.phase}).",
+        f"To finish it: pack apply {package}",
+        f"To undo it:   pack rollback {package}",
+    )
+
+
+def _broken_file(error: StreamError | JournalError, attempt: Attempt) -> Failure:
+    lines = [f"file: {shown(error.path)}", _state(attempt)]
+    if os.path.basename(error.path) == b"plan":
+        lines.append(f"Make a new plan: {attempt.new_plan}")
+    else:
+        lines.append("Restore the file from a backup, or use the version of this program that wrote it.")
+    return _failure(Exit.FAILED, attempt, f"a file of the control folder {shown(error.reason)}", *lines)
+
+
+_SYSTEM_WORDS = {
+    errno.ENOSPC: ("the disk is full.", "Make room first."),
+    errno.EDQUOT: ("your quota on this disk is used up.", "Make room first, or ask for more."),
+    errno.EACCES: ("permission was denied.", "Get permission first."),
+    errno.EPERM: ("the system does not allow it.", "Get permission first."),
+    errno.EROFS: ("the file system is read-only.", "Have it mounted writable first."),
+    errno.EIO: ("the disk reports an error.", "Have the disk looked at first; the kernel's log tells more (dmesg)."),
+    errno.EMLINK: ("a file has as many hard links as its file system takes.", "Use --mode copy."),
+    errno.EXDEV: ("a hard link would lead to another file system.", "Use --mode copy."),
+}
+
+
+def _of_system(error: OSError) -> tuple[str, str]:
+    words, advice = _SYSTEM_WORDS.get(error.errno or 0, (f"the system says: {error.strerror or error}.", ""))
+    names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    return words, " ".join(filter(None, (f"Path: {', '.join(map(shown, names))}." if names else "", advice)))
+
+
+def _stopped(attempt: Attempt, title: str, advice: str) -> Failure:
+    """Return the failure of something that the same command can do once more, or go on with."""
+    is_begun = _phase(attempt) not in (Phase.NONE, Phase.ENDED)
+    is_user = title == "interrupted."
+    code = Exit.RESUMABLE if is_begun or is_user else Exit.FAILED
+    lines = (line for text in (advice, *_state_and_next(attempt)) for line in folded(text))
+    return _failure(code, attempt, title, *lines)
+
+
+def _state_and_next(attempt: Attempt) -> Iterator[str]:
+    yield _state(attempt)
+    phase_now = _phase(attempt)
+    if phase_now in (Phase.NONE, Phase.ENDED) or attempt.verb in ("apply", "rollback"):
+        yield f"To try again, run {attempt.again}." if phase_now is Phase.NONE else f"To go on, run {attempt.again}."
+
+
+def _state(attempt: Attempt) -> str:
+    match _phase(attempt):
+        case Phase.NONE | Phase.ENDED:
+            return "Nothing was changed."
+        case Phase.STAGING:
+            return "The package is as it was; what is staged so far is kept."
+        case Phase.ROLLING_BACK:
+            return "Undoing has begun and is to be finished."
+        case _:
+            return "The new package is complete and on disk; only the last steps of publishing it are left."
+
+
+def _phase(attempt: Attempt) -> Phase:
+    try:
+        return phase_of(read_journal(journal_path(attempt.target.package)))
+    except (OSError, JournalError):
+        return Phase.NONE
+
+
+def _bug(error: BaseException, attempt: Attempt) -> Failure:
+    path = save_report(error)
+    return _failure(
+        Exit.FAILED,
+        attempt,
+        f"a fault of this program: {type(error).__name__}: {shown(str(error))}",
+        _state(attempt),
+        f"Please send this file to those who look after the program: {quoted(os.fsencode(path))}",
+    )
+
+
+def _failure(code: Exit, attempt: Attempt, title: str, *lines: str) -> Failure:
+    package = f"package: {shown(attempt.target.package.path)}"
+    return Failure(code, f"pack {attempt.verb}: {title}", tuple(f"  {line}" for line in (package, *lines) if line))

@@ -1,0 +1,84 @@
+"""What `--json` prints: one object on stdout, with names that stay.
+
+A path is given as it is shown to people. Where that is not the very path, because it holds control characters or is not UTF-8, a
+second field, named the same with `_bytes` behind, holds its bytes in hexadecimal.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+
+from executor.preflight import needed_bytes
+from manifest.header import SplitTask
+from manifest.item import LeftOut
+from manifest.path import shown
+from manifest.planfile import Described
+from manifest.problem import Problem
+from pack.target import Target
+from pack.totals import totals_fields
+
+Fields = Mapping[str, object]
+
+
+def print_fields(fields: Fields) -> None:
+    """Print the object."""
+    json.dump(fields, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
+def path_fields(name: str, path: bytes) -> dict[str, object]:
+    """Return the field, or the two fields, of a path."""
+    text = shown(path)
+    exact = {} if text.encode() == path else {f"{name}_bytes": path.hex()}
+    return {name: text, **exact}
+
+
+def problem_fields(problems: Iterable[Problem]) -> list[Fields]:
+    """Return the problems as a list."""
+    return [
+        {
+            "code": problem.code,
+            **path_fields("path", problem.path),
+            "expected": shown(problem.expected),
+            "found": shown(problem.found),
+        }
+        for problem in problems
+    ]
+
+
+def plan_fields(plan: Described, target: Target, *, free_bytes: int) -> Fields:
+    """Return all that the view of a plan shows."""
+    header, notes = plan.header, plan.notes
+    return {
+        **path_fields("package", target.package.path),
+        **path_fields("member", header.member_path),
+        **path_fields("origin", header.origin),
+        "mode": header.mode,
+        "append": header.append,
+        "layout": shown(header.layout),
+        "plan_digest": plan.stream.digest.hex(),
+        **totals_fields(notes.totals),
+        "splits": [_split_fields(task) for task in notes.splits],
+        "destination": header.standing,
+        "existing_members": [path_fields("member", member) for member, _ in header.base],
+        "difference": asdict(notes.difference) if notes.difference else None,
+        "left_out": [_left_out_fields(left) for left in notes.left_out],
+        "warnings": problem_fields(notes.warnings),
+        "needed_bytes": needed_bytes(header.mode, notes),
+        "free_bytes": free_bytes,
+    }
+
+
+def _split_fields(task: SplitTask) -> Fields:
+    return {
+        **path_fields("path", task.path),
+        **path_fields("source", task.source),
+        "kept_column": shown(task.spec.keep),
+        "dropped_columns": [shown(column) for column in task.spec.drop],
+        "saved_bytes": task.saved_bytes,
+    }
+
+
+def _left_out_fields(left: LeftOut) -> Fields:
+    return {**path_fields("path", left.path), "reason": shown(left.reason), "is_folder": left.is_tree}

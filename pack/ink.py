@@ -1,0 +1,62 @@
+"""Colours and line widths of what is shown.
+
+Colour only where a terminal shows it and NO_COLOR (https://no-color.org) is not set. Running text is folded at 80 columns; a
+path never is, so that it can be copied.
+"""
+
+import os
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TextIO
+
+WIDTH = 79
+
+
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """Marks text for a terminal, or leaves it as it is."""
+
+    is_coloured: bool = False
+
+    def bold(self, text: str) -> str:
+        """Mark a heading."""
+        return self._marked(text, "1")
+
+    def dim(self, text: str) -> str:
+        """Mark what matters less."""
+        return self._marked(text, "2")
+
+    def good(self, text: str) -> str:
+        """Mark a success."""
+        return self._marked(text, "32")
+
+    def warning(self, text: str) -> str:
+        """Mark what should be looked at."""
+        return self._marked(text, "33")
+
+    def bad(self, text: str) -> str:
+        """Mark a failure."""
+        return self._marked(text, "31")
+
+    def _marked(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.is_coloured else text
+
+
+def ink_for(stream: TextIO) -> Ink:
+    """Return the ink for a stream."""
+    is_wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Ink(is_wanted and stream.isatty())
+
+
+def folded(text: str, *, indent: int = 0, label: str = "") -> Iterator[str]:
+    """Yield the lines of running text; a label stands before the first and the others are set in as far."""
+    start = " " * indent + label
+    yield from textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=start,
+        subsequent_indent=" " * len(start),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,31 @@
+"""Making a plan and printing it: what `pack plan` and the old call have in common."""
+
+import os
+import sys
+
+from manifest.planfile import Described
+from manifest.request import PlanRequest
+from pack import job
+from pack.failure import Attempt
+from pack.fields import plan_fields, print_fields
+from pack.ink import ink_for
+from pack.planview import PlanView, plan_lines
+from pack.workers import shown_workers
+
+
+def planned(request: PlanRequest, *, jobs: int, is_quiet: bool) -> Described:
+    """Make the plan, with its progress shown."""
+    with shown_workers(jobs, is_quiet=is_quiet) as workers:
+        return job.plan(request, workers)
+
+
+def print_plan(plan: Described, attempt: Attempt, *, is_json: bool) -> None:
+    """Print the plan on stdout."""
+    room = os.statvfs(attempt.target.package.parent)
+    free_bytes = room.f_bavail * room.f_frsize
+    if is_json:
+        print_fields({"command": "plan", "exit_code": 0, **plan_fields(plan, attempt.target, free_bytes=free_bytes)})
+        return
+    view = PlanView(plan, attempt.target, free_bytes, attempt.origin)
+    for line in plan_lines(view, ink_for(sys.stdout)):
+        print(line)

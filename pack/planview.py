@@ -1,0 +1,136 @@
+"""A plan as a person reads it: what would be packaged, replaced, kept and left out, and what to type next.
+
+At 80 columns. Nothing is folded away: what is left out is listed to the last path. Only warnings of one kind are cut
+at twenty paths, because receivers may refuse tens of thousands of names for the same reason.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from executor.preflight import needed_bytes
+from manifest.header import Header, SplitTask
+from manifest.ids import Append
+from manifest.item import LeftOut
+from manifest.package import Standing
+from manifest.path import shown
+from manifest.planfile import Described
+from manifest.request import Mode
+from pack.amounts import counted, exact_bytes, human_bytes
+from pack.ink import Ink, folded
+from pack.problemview import problem_lines
+from pack.target import Target
+from pack.totals import totals_lines
+
+_MODES = {
+    Mode.FAKE: "fake: empty files, to look at the tree",
+    Mode.COPY: "copy: every file is copied and checked",
+    Mode.HARD: "hard: hard links, no second copy of the data",
+    Mode.MOVE: "move: files move to the package, links to them stay",
+    Mode.TICKET: "ticket: README, qa and script files are real, the rest is empty",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """What the view is made of.
+
+    Attributes:
+        free_bytes: what the file system of the package has left.
+        origin: the origin as the user calls it, quoted for a shell.
+    """
+
+    plan: Described
+    target: Target
+    free_bytes: int
+    origin: str = ""
+
+
+def plan_lines(view: PlanView, ink: Ink) -> Iterator[str]:
+    """Yield the lines of the whole view."""
+    header, notes = view.plan.header, view.plan.notes
+    yield ink.bold(f"Plan of {shown(header.project)}, {shown(header.member_path)}")
+    yield f"  origin   {shown(header.origin)}"
+    yield f"  package  {shown(view.target.package.path)}"
+    yield f"  mode     {_MODES[header.mode]}"
+    yield f"  layout   {shown(header.layout)}"
+    yield ""
+    yield from totals_lines(notes.totals, ink)
+    yield from _split_lines(notes.splits, ink)
+    yield from _destination_lines(view.plan, ink)
+    yield from _left_out_lines(notes.left_out, ink)
+    yield from _warning_lines(view, ink)
+    yield ""
+    yield from _closing_lines(view, ink)
+
+
+def _split_lines(splits: tuple[SplitTask, ...], ink: Ink) -> Iterator[str]:
+    if not splits:
+        return
+    saved = sum(task.saved_bytes for task in splits)
+    yield ""
+    yield ink.bold(f"Tables that lose data columns: {len(splits)}, {human_bytes(saved)} less")
+    for task in splits:
+        renamed = "" if task.spec.keep == "DATA" else ", as DATA"
+        yield f"  {shown(task.path)}"
+        if task.spec.drop:
+            dropped = ", ".join(map(shown, task.spec.drop))
+            yield from folded(
+                f"keeps {task.spec.keep}{renamed}; drops {dropped}; {human_bytes(task.saved_bytes)} less", indent=6
+            )
+        else:
+            yield f"      keeps {task.spec.keep}{renamed}"
+
+
+def _destination_lines(plan: Described, ink: Ink) -> Iterator[str]:
+    header = plan.header
+    yield ""
+    match header.standing:
+        case Standing.ABSENT | Standing.EMPTY:
+            yield ink.bold("At the destination: nothing yet, this makes the package")
+        case Standing.FOREIGN:
+            yield ink.warning("At the destination: EVERYTHING there is removed; it is not a package (--force)")
+        case Standing.PACKAGE if header.append is Append.NOTHING:
+            yield ink.warning("At the destination: this package, which is replaced")
+            yield from (f"  {shown(member)}" for member, _ in header.base)
+        case Standing.PACKAGE:
+            yield ink.bold(f"At the destination: this package, to which {_added(header)} is added; kept as they are")
+            yield from (f"  {shown(member)}" for member, _ in header.base)
+    difference = plan.notes.difference
+    if difference is not None:
+        yield (
+            f"  compared with its {shown(header.member_path)}: {counted(difference.unchanged, 'file')} the same,"
+            f" {difference.changed:,} changed,"
+        )
+        yield f"  {difference.added:,} added, {difference.removed:,} removed"
+
+
+def _added(header: Header) -> str:
+    return "a group" if header.append is Append.GROUP else "a member"
+
+
+def _left_out_lines(left_out: tuple[LeftOut, ...], ink: Ink) -> Iterator[str]:
+    if not left_out:
+        return
+    yield ""
+    yield ink.bold(f"Left out: {len(left_out):,}")
+    reasons: dict[str, list[LeftOut]] = {}
+    for left in left_out:
+        reasons.setdefault(left.reason, []).append(left)
+    for reason, group in reasons.items():
+        yield from folded(shown(reason), indent=2)
+        yield from (f"      {shown(left.path)}{'/' if left.is_tree else ''}" for left in group)
+
+
+def _warning_lines(view: PlanView, ink: Ink) -> Iterator[str]:
+    warnings = view.plan.notes.warnings
+    if warnings:
+        yield ""
+        yield ink.warning(f"Warnings: {len(warnings):,}")
+        yield from problem_lines(warnings, view.target, ink, origin=view.origin)
+
+
+def _closing_lines(view: PlanView, ink: Ink) -> Iterator[str]:
+    needed = needed_bytes(view.plan.header.mode, view.plan.notes)
+    yield f"Space needed: {exact_bytes(needed)}; {human_bytes(view.free_bytes)} free"
+    yield "Nothing has been changed yet. To do it:"
+    yield f"  {ink.bold(f'pack apply {view.target.quoted}')}"

@@ -1,0 +1,58 @@
+"""Problems as people read them: grouped by code, each kind explained once, with what to do."""
+
+from collections.abc import Iterable, Iterator
+
+from manifest.path import shown
+from manifest.problem import Code, Problem
+from pack.ink import Ink, folded
+from pack.target import Target
+from pack.words import WORDS
+
+_MOST_PATHS = 20
+
+
+def problem_lines(problems: Iterable[Problem], target: Target, ink: Ink, *, origin: str = "") -> Iterator[str]:
+    """Yield, for each code, what it is, the paths, and what to do.
+
+    Args:
+        origin: how the user calls the origin; without it, commands say ORIGIN.
+    """
+    groups: dict[Code, list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault(problem.code, []).append(problem)
+    for code, group in groups.items():
+        row = WORDS[code]
+        yield from _headed(code, row.what, ink)
+        yield from (f"      {_one(problem)}" for problem in group[:_MOST_PATHS])
+        if len(group) > _MOST_PATHS:
+            yield ink.dim(f"      and {len(group) - _MOST_PATHS:,} more (--json lists all)")
+        yield from folded(_filled(row.remedy, target, origin), indent=4, label="do: ")
+
+
+def problem_text(problem: Problem) -> str:
+    """Return a problem on one line: code, path, what was expected and found."""
+    return f"{problem.code} {_one(problem)}"
+
+
+def remedy_lines(problems: Iterable[Problem], target: Target) -> Iterator[str]:
+    """Yield, for each code among the problems, what to do."""
+    for code in dict.fromkeys(problem.code for problem in problems):
+        yield from folded(_filled(WORDS[code].remedy, target, ""), indent=2, label=f"{code}: ")
+
+
+def _headed(code: Code, what: str, ink: Ink) -> Iterator[str]:
+    mark = ink.warning if code.name.startswith("W_") else ink.bad
+    for number, line in enumerate(folded(what, indent=2, label=f"{code}: ")):
+        yield line.replace(f"{code}:", mark(f"{code}:"), 1) if number == 0 else line
+
+
+def _one(problem: Problem) -> str:
+    details = [
+        f"{word} {shown(text)}" for word, text in (("expected", problem.expected), ("found", problem.found)) if text
+    ]
+    return shown(problem.path) + (": " + ", ".join(details) if details else "")
+
+
+def _filled(remedy: str, target: Target, origin: str) -> str:
+    remedy = remedy.replace("PACKAGE", target.quoted)
+    return remedy.replace("ORIGIN", origin) if origin else remedy

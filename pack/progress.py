@@ -1,0 +1,162 @@
+"""How far it is: a bar on a terminal, a line every half minute in a log, nothing when that is wished.
+
+All of it goes to stderr. No thread is started, because worker processes are forked while the bar is shown; it moves when
+work is reported, at most ten times a second.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from manifest.path import shown
+from manifest.progress import Progress, Silent
+from pack.amounts import counted, human_bytes, human_seconds
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import ProgressColumn, TaskID
+
+_LINE_SECONDS = 30.0
+_BAR_SECONDS = 0.1
+
+
+@contextmanager
+def shown_progress(*, is_quiet: bool) -> Iterator[Progress]:
+    """Yield the progress that fits stderr; afterwards nothing of it stays on a terminal."""
+    if is_quiet:
+        yield Silent()
+    elif sys.stderr.isatty():
+        bar = Bar()
+        try:
+            yield bar
+        finally:
+            bar.close()
+    else:
+        yield Lines(sys.stderr)
+
+
+class Lines:
+    """Writes a line when half a minute has gone by since the last one."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._last = clock()
+        self._begin("", 0, 0)
+
+    def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
+        """Begin a phase; totals are 0 where they are not known."""
+        self._begin(name, file_count, byte_count)
+        self._tell()
+
+    def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
+        """Count files and bytes as done in the phase."""
+        self._files += file_count
+        self._bytes += byte_count
+        self._tell()
+
+    def _begin(self, name: str, file_count: int, byte_count: int) -> None:
+        self._name = name
+        self._started = self._clock()
+        self._files, self._all_files = 0, file_count
+        self._bytes, self._all_bytes = 0, byte_count
+
+    def _tell(self) -> None:
+        now = self._clock()
+        if now - self._last < _LINE_SECONDS:
+            return
+        self._last = now
+        print(self._line(now - self._started), file=self._stream, flush=True)
+
+    def _line(self, seconds: float) -> str:
+        files = (
+            counted(self._files, "file") if not self._all_files else f"{self._files:,} of {self._all_files:,} files"
+        )
+        size = human_bytes(self._bytes) + (f" of {human_bytes(self._all_bytes)}" if self._all_bytes else "")
+        rate = human_bytes(round(self._bytes / seconds)) if seconds > 0 else "0 B"
+        left = time_left(self._fraction(), seconds)
+        return f"{shown(self._name)}: {files}, {size}, {rate}/s" + (f", {human_seconds(left)} left" if left else "")
+
+    def _fraction(self) -> float:
+        if self._all_bytes:
+            return self._bytes / self._all_bytes
+        return self._files / self._all_files if self._all_files else 0.0
+
+
+def time_left(fraction: float, seconds: float) -> float | None:
+    """Return the seconds still to go when this part took so many; None where nothing can be said."""
+    return seconds * (1 - fraction) / fraction if 0 < fraction <= 1 else None
+
+
+class Bar:
+    """Draws a bar on a terminal."""
+
+    def __init__(self) -> None:
+        self._rich: RichProgress | None = None
+        self._task: TaskID | None = None
+        self._drawn = 0.0
+        self._files = 0
+        self._all_files = 0
+
+    def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
+        """Begin a phase; totals are 0 where they are not known."""
+        rich = self._started()
+        if self._task is not None:
+            rich.remove_task(self._task)
+        self._files, self._all_files = 0, file_count
+        self._task = rich.add_task(shown(name), total=byte_count or None, files=self._file_words())
+        self._draw(is_due=True)
+
+    def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
+        """Count files and bytes as done in the phase."""
+        if self._task is None:
+            return
+        self._files += file_count
+        self._started().update(self._task, advance=byte_count, files=self._file_words())
+        self._draw(is_due=False)
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        if self._rich is not None:
+            self._rich.stop()
+            self._rich = None
+
+    def _file_words(self) -> str:
+        return f"{self._files:,}/{self._all_files:,}" if self._all_files else f"{self._files:,}"
+
+    def _draw(self, *, is_due: bool) -> None:
+        now = time.monotonic()
+        if is_due or now - self._drawn >= _BAR_SECONDS:
+            self._drawn = now
+            self._started().refresh()
+
+    def _started(self) -> "RichProgress":
+        if self._rich is None:
+            self._rich = _rich_progress()
+            self._rich.start()
+        return self._rich
+
+
+def _rich_progress() -> "RichProgress":
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+
+    console = Console(stderr=True, markup=False, highlight=False)
+    return RichProgress(
+        *_columns(), console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+    )
+
+
+def _columns() -> "tuple[ProgressColumn, ...]":
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    return (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=16),
+        TextColumn("{task.fields[files]} files", markup=False),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(compact=True),
+    )

@@ -1,0 +1,44 @@
+"""Running a command's work: how every command ends, whether well or not.
+
+Results go to stdout, everything else to stderr. With `--json`, stdout holds one object also when the command fails.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+import typer
+
+from pack.exits import Exit
+from pack.failure import Attempt, Failure, failure_of
+from pack.fields import path_fields, print_fields, problem_fields
+from pack.ink import ink_for
+
+
+def run(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> NoReturn:
+    """Do the work and leave with its exit code; a failure is told first."""
+    try:
+        code = work()
+        sys.stdout.flush()  # here, where a full disk behind stdout can still be told
+    except BrokenPipeError:
+        raise  # whoever read the output has gone: nobody is there to be told
+    except (Exception, KeyboardInterrupt) as error:
+        failure = failure_of(error, attempt, ink_for(sys.stderr))
+        sys.stdout.flush()
+        print(failure.text, file=sys.stderr)
+        if is_json:
+            _print_failure(failure, attempt)
+        code = failure.code
+    raise typer.Exit(code)
+
+
+def _print_failure(failure: Failure, attempt: Attempt) -> None:
+    print_fields(
+        {
+            "command": attempt.verb,
+            "exit_code": failure.code,
+            **path_fields("package", attempt.target.package.path),
+            "error": failure.title,
+            "problems": problem_fields(failure.problems),
+        }
+    )

@@ -1,0 +1,42 @@
+"""The table of roles, files and bytes, as text and as fields for machines."""
+
+from collections.abc import Iterator, Sequence
+
+from manifest.header import Total
+from manifest.role import ROLES
+from pack.amounts import human_bytes
+from pack.ink import Ink
+
+_README = "README"
+_ROW = "  {:<12} {:>12} {:>10} {:>22}"
+
+
+def totals_lines(totals: Sequence[Total], ink: Ink) -> Iterator[str]:
+    """Yield the table, every role in its order, those without files too."""
+    yield ink.bold(_ROW.format("role", "files", "size", "bytes"))
+    known = {total.role: total for total in totals}
+    for role in (*ROLES, ""):
+        total = known.get(role, Total(role, 0, 0))
+        yield _row(role or _README, total.file_count, total.byte_count)
+    yield ink.bold(_row("total", *_sum(totals)))
+
+
+def totals_fields(totals: Sequence[Total]) -> dict[str, object]:
+    """Return files and bytes of each role and in all."""
+    files, size = _sum(totals)
+    return {
+        "roles": {
+            total.role or _README: {"file_count": total.file_count, "byte_count": total.byte_count}
+            for total in totals
+        },
+        "file_count": files,
+        "byte_count": size,
+    }
+
+
+def _row(name: str, files: int, size: int) -> str:
+    return _ROW.format(name, f"{files:,}", human_bytes(size), f"{size:,}")
+
+
+def _sum(totals: Sequence[Total]) -> tuple[int, int]:
+    return sum(total.file_count for total in totals), sum(total.byte_count for total in totals)

@@ -1,0 +1,79 @@
+"""Verifying and telling what was found."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+
+from manifest.package import PackageState, Standing, read_state
+from manifest.problem import Code, PlanRefused, Problem
+from pack import job
+from pack.amounts import counted, human_bytes
+from pack.exits import Exit
+from pack.failure import Attempt
+from pack.fields import path_fields, print_fields, problem_fields
+from pack.ink import Ink, ink_for
+from pack.members import members_of
+from pack.problemview import problem_text, remedy_lines
+from pack.target import Target
+from pack.workers import shown_workers
+
+
+def verified(attempt: Attempt, *, is_quick: bool, jobs: int, is_quiet: bool, is_json: bool) -> Exit:
+    """Compare the package with its manifests and print all problems on stdout."""
+    target = attempt.target
+    state = existing_package(target)
+    with shown_workers(jobs, is_quiet=is_quiet) as workers:
+        problems = job.verify(target.package, workers, is_quick=is_quick)
+    code = Exit.PROBLEMS if problems else Exit.DONE
+    if is_json:
+        print_fields(
+            {
+                "command": "verify",
+                "exit_code": code,
+                **path_fields("package", target.package.path),
+                "is_quick": is_quick,
+                "problem_count": len(problems),
+                "problems": problem_fields(problems),
+            }
+        )
+    else:
+        for line in _lines(problems, target, state, ink_for(sys.stdout), is_quick=is_quick):
+            print(line)
+    return code
+
+
+def existing_package(target: Target) -> PackageState:
+    """Return what is at the path.
+
+    Raises:
+        PlanRefused: neither a package nor the control folder of one; a mistyped path is no broken package.
+    """
+    package = target.package
+    state = read_state(package)
+    if state.members or _has_manifests(target):
+        return state
+    if state.standing is Standing.FOREIGN:
+        raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))
+    raise PlanRefused(Problem(Code.PACKAGE_MISSING, package.path))
+
+
+def _has_manifests(target: Target) -> bool:
+    try:
+        return bool(os.listdir(target.package.manifests))
+    except FileNotFoundError:
+        return False
+
+
+def _lines(
+    problems: Sequence[Problem], target: Target, state: PackageState, ink: Ink, *, is_quick: bool
+) -> Iterator[str]:
+    yield from map(problem_text, problems)
+    notes = [member.notes for member in members_of(state) if member.notes]
+    files, size = sum(note.file_count for note in notes), sum(note.byte_count for note in notes)
+    scope = f"{counted(len(notes), 'member')}, {counted(files, 'file')}, {human_bytes(size)}"
+    how = "names, types and sizes" if is_quick else "all content"
+    if problems:
+        yield f"{ink.bad(counted(len(problems), 'problem'))} in {scope}; {how} compared"
+        yield from remedy_lines(problems, target)
+    else:
+        yield f"{ink.good('All as packaged')}: {scope}; {how} compared"

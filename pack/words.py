@@ -1,0 +1,309 @@
+"""What is said of each problem: what it is, where it comes from, what to do. One row per code.
+
+`PACKAGE` and `ORIGIN` in a row stand for the paths of the command at hand. `python -m pack.words` prints the
+page docs/problems.md.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from manifest.problem import Code
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The words for one code.
+
+    Attributes:
+        what: the problem as a sentence; the path is shown below it.
+        cause: what usually is behind it.
+        remedy: what to do, with the command to type.
+    """
+
+    what: str
+    cause: str
+    remedy: str
+
+
+PLANNING: Mapping[Code, Row] = {
+    Code.ORIGIN_MISSING: Row(
+        "There is no such reduction folder.",
+        "The path is mistyped, or its disk is not mounted on this machine.",
+        "Check the path, then type pack plan again.",
+    ),
+    Code.ORIGIN_NOT_FOLDER: Row(
+        "The origin is a file, not a reduction folder.",
+        "A file inside the reduction folder was named instead of the folder.",
+        "Name the folder of the scheduling block, or of one execution block.",
+    ),
+    Code.UNREADABLE: Row(
+        "This cannot be read.",
+        "It belongs to another user, a folder on the way may not be entered, or the disk has an error.",
+        "Get permission (chmod u+rX, or ask its owner), or leave it out: --exclude GLOB.",
+    ),
+    Code.NO_EXECUTION_BLOCK: Row(
+        "There is no execution block in the origin.",
+        "The folder is one level too high or too low, or its tables have names that the layout does not know.",
+        "Name the folder that holds the folders with uid___*.ms.split in them, or give a layout of your own: "
+        "--layout FILE.toml.",
+    ),
+    Code.README_MISSING: Row(
+        "The file with the README header cannot be read.",
+        "The path is mistyped, or the file may not be read.",
+        "Check --readme FILE. Without --readme the template that comes with the program is used.",
+    ),
+    Code.NOT_A_PACKAGE: Row(
+        "The destination holds something that does not belong to a package.",
+        "The path names another folder, or files were added to the package by hand.",
+        "Name another destination, or move the files away. Only if everything at PACKAGE may go: pack plan --force.",
+    ),
+    Code.PACKAGE_MISSING: Row(
+        "There is no package here.",
+        "The path is mistyped, or the package was never applied.",
+        "Check the path. pack plan ORIGIN PACKAGE plans a new package.",
+    ),
+    Code.NOT_ADOPTED: Row(
+        "The package that would be replaced was not made by this program, or came without its control folder.",
+        "The old script made it, or it was moved without the folder PACKAGE.pack beside it.",
+        "To keep it and add to it: --append member. To be able to verify it: pack adopt PACKAGE. To replace it: "
+        "pack plan --force.",
+    ),
+    Code.NESTED: Row(
+        "Origin and package lie one inside the other.",
+        "The package was given a place inside the reduction folder, or the reverse.",
+        "Choose a destination outside the origin.",
+    ),
+    Code.COLLISION: Row(
+        "Several files of the origin would land on this one path of the package.",
+        "Files of two execution blocks or folders have the same name and no rule tells them apart.",
+        "Rename one of them, or leave one out: --exclude GLOB.",
+    ),
+    Code.CROSS_DEVICE: Row(
+        "Hard links cannot reach the package: it is on another file system.",
+        "Origin and package lie on different disks.",
+        "Choose a destination on the disk of the origin, or use --mode copy.",
+    ),
+    Code.NO_SPACE: Row(
+        "There is not enough space for the package.",
+        "The copies, and the files that table splits write, need more than is free.",
+        "Make room, or use --mode hard on the disk of the origin: it needs next to no space.",
+    ),
+    Code.NO_INODES: Row(
+        "The file system of the package cannot hold so many files more.",
+        "Its number of inodes was fixed when it was made, and is nearly used up (df -i shows it).",
+        "Remove files that are not needed, or choose another file system.",
+    ),
+    Code.LINK_DANGLING: Row(
+        "This link leads to nothing.",
+        "What it named was moved or removed, for instance a package that files had been moved to.",
+        "Bring back what it leads to, remove the link, or leave it out: --exclude GLOB.",
+    ),
+    Code.LINK_LOOP: Row(
+        "This link leads in a circle.",
+        "It names itself, or a folder that holds it.",
+        "Remove the link, or leave it out: --exclude GLOB.",
+    ),
+    Code.LINK_OUTSIDE: Row(
+        "This link leads out of the origin.",
+        "The reduction uses files from elsewhere through links.",
+        "To package what it leads to: --follow-outside. To leave it out: --exclude GLOB.",
+    ),
+    Code.SPECIAL_FILE: Row(
+        "This is neither a file nor a folder.",
+        "A socket, pipe or device; some programs leave them behind.",
+        "Remove it, or leave it out: --exclude GLOB.",
+    ),
+    Code.NAME_TOO_LONG: Row(
+        "The name in the package would be too long.",
+        "With the uid or the folder's name in front it has more bytes than a file system takes.",
+        "Shorten the name in the origin, or leave it out: --exclude GLOB.",
+    ),
+    Code.UNKNOWN_ROLE: Row(
+        "This is no role of a package.",
+        "It is misspelt in --include or in the layout file, or the part before the = is missing.",
+        "Write --include GLOB=ROLE with one of raw, calibrated, calibration, script, qa, log, product.",
+    ),
+    Code.UNKNOWN_LAYOUT: Row(
+        "The layout is not known, or not understood.",
+        "The name is misspelt, the file cannot be read, or something in it is no layout rule.",
+        "Use --layout cycle0, or mend the file; docs/commands.md tells where the rules are explained.",
+    ),
+    Code.UNKNOWN_MODE: Row(
+        "This value is not known.",
+        "A mode or append that does not exist was asked for.",
+        "mode is one of fake, copy, hard, move, ticket; append is '', 'group' or 'member'.",
+    ),
+    Code.UNSAFE_PATH: Row(
+        "The plan names a path outside package and origin.",
+        "The plan was changed, or comes from somewhere else.",
+        "Do not apply it. Make a new one: pack plan ORIGIN PACKAGE.",
+    ),
+    Code.TABLE_BROKEN: Row(
+        "casacore cannot open this table, so its data columns cannot be dropped.",
+        "The table is damaged or incomplete, for instance after a stopped copy or a full disk.",
+        "Make the table anew, leave it out (--exclude GLOB), or package it as it is: --as-is.",
+    ),
+    Code.NOT_WRITABLE: Row(
+        "Nothing may be written here.",
+        "The folder belongs to another user, or its file system is read-only.",
+        "Choose another destination, or get permission to write to this folder.",
+    ),
+    Code.DESTINATION_MISSING: Row(
+        "The folder that is to hold the package does not exist.",
+        "The path is mistyped, or its disk is not mounted on this machine.",
+        "Check the path, or make the folder with mkdir.",
+    ),
+    Code.MOUNT_POINT: Row(
+        "The destination is a mount point.",
+        "Its control folder, beside it, would be on another file system, so nothing could be published in one step.",
+        "Choose a folder below the mount point.",
+    ),
+    Code.PLAN_MISSING: Row(
+        "There is no plan to apply.",
+        "None was made, or it has been applied already.",
+        "Make one: pack plan ORIGIN PACKAGE.",
+    ),
+    Code.PLAN_STALE: Row(
+        "The plan was made for another state of the package.",
+        "The package has changed, was renamed or was removed since the plan was made.",
+        "Make a new plan: pack plan ORIGIN PACKAGE. What has not changed is not read again.",
+    ),
+    Code.ORIGIN_CHANGED: Row(
+        "The origin is not as it was planned.",
+        "Files were written, replaced or removed since the plan was made, or while it was made.",
+        "Let what writes there finish, then make a new plan: pack plan ORIGIN PACKAGE.",
+    ),
+}
+
+VERIFYING: Mapping[Code, Row] = {
+    Code.CHANGED: Row(
+        "The content is not what was packaged; the size is the same.",
+        "The file was edited, or the disk returns other bytes. Hard links share their content with the origin.",
+        "Find out what changed it. If the origin is right: pack plan ORIGIN PACKAGE and pack apply PACKAGE.",
+    ),
+    Code.TRUNCATED: Row(
+        "The file is shorter than it was packaged.",
+        "A copy was stopped, a disk was full, or the file was written to.",
+        "Restore it, or make the package anew: pack plan ORIGIN PACKAGE and pack apply PACKAGE.",
+    ),
+    Code.GROWN: Row(
+        "The file is longer than it was packaged.",
+        "Something was appended to it, in the package or, with hard links, in the origin.",
+        "Restore it, or make the package anew: pack plan ORIGIN PACKAGE and pack apply PACKAGE.",
+    ),
+    Code.MISSING: Row(
+        "This was packaged and is not there.",
+        "It was removed or renamed, or not copied along.",
+        "Restore it, or make the package anew: pack plan ORIGIN PACKAGE and pack apply PACKAGE.",
+    ),
+    Code.EXTRA: Row(
+        "This was not packaged and is there.",
+        "A program or a person put it into the package.",
+        "Move it out of the package. To deliver it, put it into the origin and plan again.",
+    ),
+    Code.EXTRA_FOLDER: Row(
+        "This folder was not packaged and is there.",
+        "A program or a person made it.",
+        "Move it out of the package.",
+    ),
+    Code.WRONG_TYPE: Row(
+        "This is of another type than it was packaged.",
+        "A file was replaced by a link or a folder, or a folder by a file; a package holds no links.",
+        "Put the file itself back in its place.",
+    ),
+    Code.MANIFEST_DAMAGED: Row(
+        "The manifest of this member cannot be used.",
+        "The file in PACKAGE.pack/manifests was cut short or changed, or a newer program wrote it.",
+        "Restore it from a backup. If there is none and the member is known to be right, remove the manifest and "
+        "type pack adopt PACKAGE.",
+    ),
+    Code.MANIFEST_MISSING: Row(
+        "No manifest describes this member, so it cannot be verified.",
+        "The old script made it, or the package was moved without its control folder.",
+        "If it is known to be right: pack adopt PACKAGE. It can be verified from then on.",
+    ),
+}
+
+WARNINGS: Mapping[Code, Row] = {
+    Code.W_NAME: Row(
+        "Receiving programs refuse this name.",
+        "It holds a space, tab, newline, |, `, ; or --, or a letter that is not ASCII.",
+        "Rename it in the origin and plan again.",
+    ),
+    Code.W_README_IN_PATH: Row(
+        "Receiving programs take this for a README.",
+        "The path holds the letters README.",
+        "Rename it in the origin and plan again.",
+    ),
+    Code.W_CASE: Row(
+        "Two paths are the same on disks that do not tell upper from lower case.",
+        "They differ only in case, or in how accents are written.",
+        "Rename one of them in the origin if the package goes to such a disk.",
+    ),
+    Code.W_TABLE_UNREADABLE: Row(
+        "casacore cannot open this table; it is packaged whole.",
+        "The table is damaged or incomplete. In the modes copy, hard and move this is refused without --as-is.",
+        "Make the table anew, or leave it out: --exclude GLOB.",
+    ),
+    Code.W_SEVERAL_UIDS: Row(
+        "One folder holds tables of several execution blocks.",
+        "Tables were copied from another block, or two blocks were reduced in one folder.",
+        "Check that everything is put under the right uid; if not, move the tables to folders of their own.",
+    ),
+    Code.W_NESTED_EB: Row(
+        "An execution block lies deeper than one expects, and is not packaged as one.",
+        "The reduction folder holds a further reduction, or a folder too much.",
+        "Move it up, or leave it out: --exclude GLOB.",
+    ),
+    Code.W_LOOKS_LIKE_MS: Row(
+        "This looks like data that belongs into the package, and is left out.",
+        "Its name is like that of a measurement set, and no rule takes it.",
+        "If it belongs in: --include GLOB=ROLE. If not, --exclude GLOB says so.",
+    ),
+    Code.W_SIZE_ESTIMATED: Row(
+        "The size of this table after the split is an estimate.",
+        "Its storage managers mix dropped and kept columns, so the table is written anew.",
+        "Nothing; the manifest will hold the exact size.",
+    ),
+    Code.W_NEW_PACKAGE: Row(
+        "There is nothing to append to: this makes a new package.",
+        "The destination is empty or does not exist yet.",
+        "If a package should be there, check the path.",
+    ),
+}
+
+WORDS: Mapping[Code, Row] = {**PLANNING, **VERIFYING, **WARNINGS}
+
+
+def problems_page() -> str:
+    """Return the page that lists every problem."""
+    return "\n".join(_page_lines()) + "\n"
+
+
+def _page_lines() -> Iterator[str]:
+    yield "# Problems and what to do"
+    yield ""
+    yield "Every problem has a code that does not change. The path it is about is printed with it. `PACKAGE` and"
+    yield "`ORIGIN` stand for the paths of your command. This page is made by `python -m pack.words`."
+    for title, rows in (
+        ("Planning and applying: the plan is refused and nothing is changed", PLANNING),
+        ("Verifying: the package is not as its manifests say", VERIFYING),
+        ("Warnings: the plan is made; `--strict` refuses it", WARNINGS),
+    ):
+        yield ""
+        yield f"## {title}"
+        yield ""
+        yield "| code | what it is | where it comes from | what to do |"
+        yield "|---|---|---|---|"
+        for code, row in rows.items():
+            cells = (f"`{code}`", *(_cell(text) for text in (row.what, row.cause, row.remedy)))
+            yield f"| {' | '.join(cells)} |"
+
+
+def _cell(text: str) -> str:
+    """Return the text so that Markdown shows it as it is."""
+    return text.replace("|", "\\|").replace("`", "\\`").replace("*", "\\*").replace("_", "\\_")
+
+
+if __name__ == "__main__":
+    print(problems_page(), end="")

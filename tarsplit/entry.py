@@ -1,0 +1,135 @@
+"""The headers of a tar archive: which bytes stand before a file's content. Pure.
+
+Plain ustar wherever it can say what is to be said: it is what every program reads without a word. What it cannot say
+is said in the form that GNU tar, bsdtar and Python were seen to read without a warning:
+
+- a path in ASCII that fits neither the name nor prefix and name: a pax record;
+- such a path with other bytes: GNU's long name. A pax path has to be UTF-8, bsdtar complains where the locale cannot
+  show it, and GNU tar complains of the record that would tell it to take the bytes as they are;
+- a size from 8 GiB on: a pax record, or GNU's binary number beside a long name.
+
+Owner is root, times are whole seconds and not before 1970 (GNU tar warns of earlier ones), so nothing in a header
+depends on who packs or where.
+"""
+
+from enum import Enum
+
+BLOCK_BYTES = 512
+_MAX_OCTAL = 0o77777777777
+_NAME_BYTES = 100
+_PREFIX_BYTES = 155
+_PAX_NAME = b"././@PaxHeader"
+_GNU_NAME = b"././@LongLink"
+_FILE, _FOLDER, _PAX, _GNU_LONG = b"0", b"5", b"x", b"L"
+_OWNER = b"0000000\0" * 2
+_END = b"ustar\x0000" + b"root".ljust(32, b"\0") * 2 + b"0000000\0" * 2
+# What the sum over a header always holds: owner, end, and the eight blanks that stand for the sum itself.
+_CONSTANT_SUM = sum(_OWNER) + sum(_END) + 8 * ord(" ")
+
+
+class Form(Enum):
+    """How a path is written."""
+
+    NAME = 1  # in the name field
+    SPLIT = 2  # in prefix and name
+    PAX = 3
+    GNU = 4
+
+
+def padded(size: int) -> int:
+    """Return the size with what fills up its last block."""
+    return -(-size // BLOCK_BYTES) * BLOCK_BYTES
+
+
+def file_header(path: bytes, *, size: int, mtime: int, mode: int) -> bytes:
+    """Return all blocks before the content of a file; mtime in seconds."""
+    return _header(path, size, mtime, mode, _FILE)
+
+
+def folder_header(path: bytes, *, mtime: int, mode: int) -> bytes:
+    """Return all blocks of a folder's entry; the path comes without a slash at its end."""
+    return _header(path + b"/", 0, mtime, mode, _FOLDER)
+
+
+def header_bytes(path: bytes, size: int = 0) -> int:
+    """Return the length of the header, without making it; the path of a folder comes with its slash."""
+    form = form_of(path)
+    records = 0
+    if form is Form.GNU:
+        records = BLOCK_BYTES + padded(len(path) + 1)
+    elif form is Form.PAX or size > _MAX_OCTAL:
+        records = BLOCK_BYTES + padded(len(_pax_records(path, size, form)))
+    return records + BLOCK_BYTES
+
+
+def form_of(path: bytes) -> Form:
+    """Return how the path is written."""
+    if len(path) <= _NAME_BYTES:
+        return Form.NAME
+    if _split_point(path):
+        return Form.SPLIT
+    return Form.PAX if path.isascii() else Form.GNU
+
+
+def _header(path: bytes, size: int, mtime: int, mode: int, kind: bytes) -> bytes:
+    mtime = min(max(mtime, 0), _MAX_OCTAL)
+    form = form_of(path)
+    before = b""
+    if form is Form.GNU:
+        before = _record_entry(_GNU_NAME, path + b"\0", _GNU_LONG)
+    elif form is Form.PAX or size > _MAX_OCTAL:
+        before = _record_entry(_PAX_NAME, _pax_records(path, size, form), _PAX)
+    name, prefix = path, b""
+    if form is Form.SPLIT:
+        point = _split_point(path)
+        prefix, name = path[:point], path[point + 1 :]
+    return before + _block(name[:_NAME_BYTES], prefix, _size_field(size, form), mtime, mode, kind)
+
+
+def _block(name: bytes, prefix: bytes, size: bytes, mtime: int, mode: int, kind: bytes) -> bytes:
+    numbers = b"%s%011o\0" % (size, mtime)
+    mode_field = b"%07o\0" % mode
+    total = sum(name) + sum(prefix) + sum(numbers) + sum(mode_field) + kind[0] + _CONSTANT_SUM
+    return b"".join(
+        (
+            name.ljust(_NAME_BYTES, b"\0"),
+            mode_field,
+            _OWNER,
+            numbers,
+            b"%06o\0 " % total,
+            kind.ljust(101, b"\0"),
+            _END,
+            prefix.ljust(BLOCK_BYTES - 345, b"\0"),
+        )
+    )
+
+
+def _record_entry(name: bytes, content: bytes, kind: bytes) -> bytes:
+    head = _block(name, b"", b"%011o\0" % len(content), 0, 0o644, kind)
+    return head + content.ljust(padded(len(content)), b"\0")
+
+
+def _size_field(size: int, form: Form) -> bytes:
+    if size <= _MAX_OCTAL:
+        return b"%011o\0" % size
+    # Beside a pax record the field says nothing; beside a GNU long name it is GNU's own way to write it.
+    return b"%011o\0" % 0 if form is not Form.GNU else b"\x80" + size.to_bytes(11, "big")
+
+
+def _pax_records(path: bytes, size: int, form: Form) -> bytes:
+    records = _pax_record(b"path", path) if form is Form.PAX else b""
+    return records + (_pax_record(b"size", b"%d" % size) if size > _MAX_OCTAL else b"")
+
+
+def _pax_record(key: bytes, value: bytes) -> bytes:
+    """Return `length key=value\\n`, where the length counts its own digits."""
+    rest = len(key) + len(value) + 3
+    length = rest + len(str(rest))
+    length = rest + len(str(length))
+    return b"%d %s=%s\n" % (length, key, value)
+
+
+def _split_point(path: bytes) -> int:
+    """Return where the slash between prefix and name is, 0 if there is none that makes both fit."""
+    point = path.rfind(b"/", 1, min(_PREFIX_BYTES + 1, len(path) - 1))
+    return point if point > 0 and len(path) - point - 1 <= _NAME_BYTES else 0

@@ -1,0 +1,51 @@
+import os
+import signal
+import time
+from functools import partial
+
+import pytest
+
+from executor.apart import ChildDiedError, run_apart
+
+
+def take(count: int) -> int:
+    return len(bytearray(count))
+
+
+def fail() -> None:
+    raise ValueError("no")
+
+
+def test_answer_comes_from_another_process() -> None:
+    assert run_apart(os.getpid, seconds=10) != os.getpid()
+
+
+def test_exception_of_the_question_is_raised_here() -> None:
+    with pytest.raises(ValueError, match="no"):
+        run_apart(fail, seconds=10)
+
+
+def test_crash_is_told_and_survived() -> None:
+    with pytest.raises(ChildDiedError, match="crashed with SIGSEGV"):
+        run_apart(lambda: os.kill(os.getpid(), signal.SIGSEGV), seconds=10)
+
+
+def test_question_without_end_is_ended() -> None:
+    with pytest.raises(ChildDiedError, match="no answer in 1 seconds"):
+        run_apart(partial(time.sleep, 60), seconds=1)
+
+
+def test_demand_for_absurd_memory_is_refused() -> None:
+    with pytest.raises(MemoryError):
+        run_apart(partial(take, 1 << 36), seconds=60)
+
+
+def test_printed_noise_is_dropped(capfd: pytest.CaptureFixture[str]) -> None:
+    run_apart(partial(os.system, "echo noise; echo noise >&2"), seconds=10)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_no_process_is_left_behind() -> None:
+    run_apart(os.getpid, seconds=10)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

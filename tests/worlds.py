@@ -1,0 +1,294 @@
+"""A small world for one transaction: an origin, a package beside it, a waiting plan; all of it can be brought back.
+
+A world stands in memory (tmpfs) where it can: there syncing costs nothing, and what it brings is the matter of the
+power-loss model. Inodes of files outlive bringing back, because plans know them.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from executor.apply import Applied, ApplyOptions, apply_plan
+from executor.disk import Disk
+from executor.journal import Commit, Record, read_journal
+from executor.places import journal_path
+from executor.recovery import Phase, phase_of
+from executor.rollback import CannotUndoError, RolledBack, roll_back_package
+from executor.split import TableReader
+from manifest.checking import verify_package
+from manifest.engine import Engine, InlineEngine
+from manifest.ids import Append
+from manifest.package import Package
+from manifest.planfile import open_manifest
+from manifest.planning import make_plan, save_plan
+from manifest.problem import Problem
+from manifest.progress import Silent
+from manifest.record import decode_record
+from manifest.request import Mode, PlanRequest
+from reductions import write_reduction
+
+Tree = dict[bytes, tuple[object, ...]]
+
+PROJECT = "2011.0.00229.S"
+
+
+class Change(StrEnum):
+    """What the waiting plan does to the package."""
+
+    NEW = "new"
+    REPLACE = "replace"
+    MEMBER = "member"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is planned, and how it is applied.
+
+    Attributes:
+        may_exchange: False takes the way of two renames.
+    """
+
+    change: Change
+    mode: Mode
+    may_exchange: bool = True
+    keeps_previous: bool = False
+
+    def __str__(self) -> str:
+        ways = [] if self.may_exchange else ["two-renames"]
+        ways += ["kept"] if self.keeps_previous else []
+        return "-".join([self.change, self.mode, *ways])
+
+    @property
+    def options(self) -> ApplyOptions:
+        """How it is applied."""
+        return ApplyOptions(keeps_previous=self.keeps_previous, may_exchange=self.may_exchange)
+
+
+_APPENDS = {Change.MEMBER: Append.MEMBER, Change.GROUP: Append.GROUP}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that is in a world, as values to be compared.
+
+    Attributes:
+        control: the control folder without lock, journals and plans.
+    """
+
+    package: Tree
+    origins: Tree
+    control: Tree
+    has_plan: bool
+
+
+class World:
+    """Origin, package and control folder below one root."""
+
+    def __init__(self, root: Path, scenario: Scenario) -> None:
+        self.root = root
+        self.scenario = scenario
+        self.package = Package(os.fsencode(root / PROJECT))
+        self.sources: dict[int, str] = {}
+        self._saved = root / "saved"
+
+    @property
+    def origins(self) -> Path:
+        """The folder of the reductions."""
+        return self.root / "origins"
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """What the journal says."""
+        return read_journal(journal_path(self.package))
+
+    @property
+    def phase(self) -> Phase:
+        """How far the transaction came."""
+        return phase_of(self.records)
+
+    @property
+    def is_committed(self) -> bool:
+        """Tell whether the moment of commit is over; an ended transaction has no journal any more."""
+        return not self.has_staging or any(isinstance(record, Commit) for record in self.records)
+
+    @property
+    def has_staging(self) -> bool:
+        """Tell whether the transaction left anything behind that is not visible."""
+        return os.path.lexists(journal_path(self.package))
+
+    def plan(self, origin: str, change: Change, engine: Engine | None = None) -> None:
+        """Let a plan wait."""
+        os.makedirs(self.package.control, exist_ok=True)
+        Path(os.fsdecode(self.package.control), "lock").touch()
+        request = PlanRequest(
+            origin=os.fsencode(self.origins / origin),
+            package=self.package.path,
+            append=_APPENDS.get(change, Append.NOTHING),
+            mode=self.scenario.mode,
+        )
+        plan = make_plan(
+            request,
+            reader=TableReader(),
+            engine=engine or InlineEngine(),
+            progress=Silent(),
+            now_ns=time.time_ns(),
+        )
+        save_plan(plan)
+        plan.gathered.spool.close()
+
+    def apply(self, disk: Disk | None = None, *, boot: str | None = None, engine: Engine | None = None) -> Applied:
+        """Apply the waiting plan or go on with what was begun."""
+        options = self.scenario.options if boot is None else replace(self.scenario.options, boot=boot)
+        return apply_plan(
+            self.package, options, engine=engine or InlineEngine(), disk=disk or Disk(), progress=Silent()
+        )
+
+    def roll_back(self, disk: Disk | None = None) -> RolledBack:
+        """Undo what was begun, or what ended last."""
+        return roll_back_package(self.package, engine=InlineEngine(), disk=disk or Disk(), progress=Silent())
+
+    def can_roll_back(self) -> bool:
+        """Roll back; False if that is refused, and then nothing was changed by it."""
+        before = self.state()
+        try:
+            self.roll_back()
+        except CannotUndoError:
+            assert self.state() == before
+            return False
+        return True
+
+    def problems(self) -> list[Problem]:
+        """Verify the package."""
+        return list(verify_package(self.package, is_quick=False, engine=InlineEngine(), progress=Silent()))
+
+    def visible(self) -> Tree:
+        """Return what a user sees at the path of the package."""
+        return tree_at(Path(os.fsdecode(self.package.path)), self.sources)
+
+    def state(self) -> State:
+        """Return all that can be compared."""
+        return State(self.visible(), origin_tree(self.origins), self._control(), os.path.exists(self.package.plan))
+
+    def _control(self) -> Tree:
+        """Return the control folder: manifests by what they say, and anything that should not be left there."""
+        tree = tree_at(Path(os.fsdecode(self.package.control)), {})
+        kept: Tree = {}
+        for path, value in tree.items():
+            if path.startswith(b"manifests/"):
+                kept[path] = _manifest_value(os.path.join(self.package.control, path))
+            elif path not in _COMING_AND_GOING and not path.startswith((b"finished/", b"previous/")):
+                kept[path] = value
+        previous = [path for path in tree if path.count(b"/") == 1 and path.startswith(b"previous/")]
+        kept[b"previous"] = (len(previous), sum(path.startswith(b"previous/") for path in tree))
+        return kept
+
+    def save(self) -> None:
+        """Remember the world as it is now."""
+        self.sources = _source_names(self.origins)
+        self._saved.mkdir()
+        for name in self._names():
+            shutil.copytree(self.root / name, self._saved / name, copy_function=_copy_or_link, symlinks=True)
+
+    def bring_back(self) -> None:
+        """Make the world what it was when it was saved."""
+        for name in (PROJECT, f"{PROJECT}.pack", *(("origins",) if self.scenario.mode is Mode.MOVE else ())):
+            shutil.rmtree(self.root / name, ignore_errors=True)
+            if (self._saved / name).exists():
+                shutil.copytree(self._saved / name, self.root / name, copy_function=_copy_or_link, symlinks=True)
+
+    def _names(self) -> Iterator[str]:
+        return (path.name for path in self.root.iterdir() if path != self._saved)
+
+
+_COMING_AND_GOING = frozenset({b"lock", b"plan", b"plan.applied", b"journal", b"finished", b"previous"})
+
+
+def make_world(root: Path, scenario: Scenario) -> World:
+    """Make a world in which the scenario's plan waits."""
+    world = World(root, scenario)
+    write_reduction(world.origins / "before", text="before")
+    write_reduction(world.origins / "now", text="the new one")
+    if scenario.change is not Change.NEW:
+        world.plan("before", Change.NEW)
+        world.apply()
+    world.plan("now", scenario.change)
+    world.save()
+    return world
+
+
+@contextmanager
+def scratch_root() -> Iterator[Path]:
+    """Yield an empty folder, in memory where there is such a place."""
+    memory = Path("/dev/shm")
+    place = memory if os.access(memory, os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="qa2pack-test-", dir=place))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def tree_at(root: Path, sources: dict[int, str]) -> Tree:
+    """Return every path below root with its kind, mode, mtime and content; empty if there is nothing.
+
+    Args:
+        sources: names of inodes; a file that is one of them is told by that name.
+    """
+    found: Tree = {}
+    for folder, folders, files in os.walk(os.fsencode(root)):
+        for name in folders + files:
+            path = os.path.join(folder, name)
+            found[os.path.relpath(path, os.fsencode(root))] = _described(path, sources)
+    return found
+
+
+def origin_tree(root: Path) -> Tree:
+    """Return every path with all that a transaction must not change: also inodes and the mtimes of folders."""
+    found: Tree = {}
+    for folder, folders, files in os.walk(os.fsencode(root)):
+        for name in folders + files:
+            path = os.path.join(folder, name)
+            status = os.lstat(path)
+            inode = 0 if os.path.isdir(path) else status.st_ino
+            found[os.path.relpath(path, os.fsencode(root))] = (inode, status.st_mtime_ns, _described(path, {}))
+    return found
+
+
+def _described(path: bytes, sources: dict[int, str]) -> tuple[object, ...]:
+    status = os.lstat(path)
+    if os.path.islink(path):
+        return ("link", os.readlink(path))
+    if os.path.isdir(path):
+        return ("folder", oct(status.st_mode))
+    with open(path, "rb") as file:
+        data = file.read()
+    mtime_ns = status.st_mtime_ns if data else 0  # a placeholder has no time that matters
+    return ("file", oct(status.st_mode), mtime_ns, data, sources.get(status.st_ino, ""))
+
+
+def _source_names(origins: Path) -> dict[int, str]:
+    """Return a name for the inode of every file, so that a hard link is told from a copy."""
+    return {path.lstat().st_ino: str(path.relative_to(origins)) for path in origins.rglob("*")}
+
+
+def _manifest_value(path: bytes) -> tuple[Any, ...]:
+    """Return what a manifest says, without the ctimes of sources, which every link to them changes."""
+    manifest = open_manifest(path)
+    records = [replace(decode_record(blob), ctimes=()) for blob in manifest.stream.blobs()]
+    return (manifest.header, manifest.notes, records)
+
+
+def _copy_or_link(source: str, target: str) -> None:
+    """Keep the inode, except of the control folder's files, some of which are written in place."""
+    if f"/{PROJECT}.pack/" in source:
+        shutil.copy2(source, target)
+    else:
+        os.link(source, target)
