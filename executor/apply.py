@@ -37,6 +37,7 @@ from executor.removing import remove_tree
 from executor.rollback import roll_back
 from executor.staged import OriginChangedError, stage_all
 from executor.staging import Site
+from executor.ticket import SUFFIXES
 from manifest.engine import Engine
 from manifest.header import Header
 from manifest.package import Package
@@ -194,6 +195,7 @@ class _Applying:
             origin=plan.header.origin,
             package=os.path.realpath(self._package.path),
             device=os.stat(self._package.control).st_dev,
+            tree=places.tree,
             member=places.staged_member,
             partial=places.partial,
             readme=plan.header.readme,
@@ -217,7 +219,11 @@ class _Applying:
         except OSError:
             journal.append(SyncFailed())
             raise
-        commit = Commit(os.lstat(places.root).st_ino, os.path.lexists(places.package.manifests))
+        commit = Commit(
+            root_inode=os.lstat(places.root).st_ino,
+            had_manifests=os.path.lexists(places.package.manifests),
+            had_tickets=any(os.path.lexists(places.ticket(suffix)) for suffix in SUFFIXES),
+        )
         journal.append_durably(commit)
         return commit
 

@@ -6,14 +6,14 @@ as UTF-8 text only, so it is only ever given paths of scratch folders, never of 
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeAlias, cast
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from manifest.table import Manager, TableShape
 
-Values: TypeAlias = NDArray[Any]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Values: TypeAlias = "NDArray[Any]"
 
 
 class Table(Protocol):
@@ -30,7 +30,7 @@ class Table(Protocol):
     def getcol(self, columnname: str, startrow: int = 0, nrow: int = -1) -> Values: ...
     def putcol(self, columnname: str, value: Values, startrow: int = 0, nrow: int = -1) -> None: ...
     def getcolshapestring(self, columnname: str, startrow: int = 0, nrow: int = -1) -> list[str]: ...
-    def selectrows(self, rownrs: Sequence[int] | Values) -> "Table": ...
+    def selectrows(self, rownrs: "Sequence[int] | Values") -> "Table": ...
     def select(self, columns: str) -> "Table": ...
     def copy(self, newtablename: str, deep: bool = False, valuecopy: bool = False) -> "Table": ...
     def removecols(self, columnnames: Sequence[str]) -> None: ...
@@ -88,5 +88,7 @@ def tile_bytes(table: Table) -> dict[int, int]:
 
 
 def _cube_bytes(cube: Mapping[str, Any]) -> int:
+    import numpy as np
+
     tiles = -(-np.asarray(cube["CubeShape"], dtype=np.int64) // np.asarray(cube["TileShape"], dtype=np.int64))
     return int(np.prod(tiles)) * int(cube["BucketSize"])

@@ -18,6 +18,7 @@ _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 _FICLONE = 0x40049409
+TEMPORARY = b".new"  # behind the name of a file that is written anew and then takes the old one's place
 
 
 class Disk:
@@ -142,7 +143,7 @@ def sync_file_system(disk: Disk, path: bytes) -> None:
 
 def write_durably(disk: Disk, path: bytes, data: bytes) -> None:
     """Write a file under a temporary name and put it in place of `path`, on disk when this returns."""
-    temporary = path + b".new"
+    temporary = path + TEMPORARY
     if os.path.lexists(temporary):
         disk.unlink(temporary)
     fd = disk.create(temporary)

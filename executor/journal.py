@@ -16,7 +16,7 @@ from typing import Any, get_args
 import msgpack
 import xxhash
 
-from executor.disk import Disk, sync_folder, write_durably
+from executor.disk import Disk, write_durably
 
 _FRAME = struct.Struct("<IQ")
 
@@ -81,11 +81,12 @@ class Commit:
 
     Attributes:
         root_inode: of the staged tree, by which it is known again wherever it stands.
-        had_manifests: there were manifests before, which go aside when the new ones come.
+        had_manifests, had_tickets: there were such files before, which go aside when the new ones come.
     """
 
     root_inode: int
     had_manifests: bool
+    had_tickets: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +148,7 @@ class Journal:
 
     def append(self, record: Record) -> None:
         """Append a record that may be lost in a power cut."""
-        payload: bytes = msgpack.packb({"kind": type(record).__name__, **asdict(record)})
-        self._disk.append(self._fd, _packed(payload))
+        self._disk.append(self._fd, _encoded(record))
 
     def append_durably(self, record: Record) -> None:
         """Append a record that is on disk when this returns."""
@@ -161,11 +161,9 @@ class Journal:
 
 
 def create_journal(path: bytes, begin: Begin, disk: Disk) -> Journal:
-    """Make a journal that did not exist, with its first record, on disk when this returns."""
-    journal = Journal(path, disk.create(path), disk)
-    journal.append_durably(begin)
-    sync_folder(disk, os.path.dirname(path))
-    return journal
+    """Make a journal that did not exist, on disk when this returns; there never is one without its first record."""
+    write_durably(disk, path, _encoded(begin))
+    return _opened(path, disk)
 
 
 def continue_journal(path: bytes, disk: Disk) -> Journal:
@@ -176,8 +174,11 @@ def continue_journal(path: bytes, disk: Disk) -> Journal:
     """
     data = b"".join(_packed(payload) for payload in _payloads(path))
     write_durably(disk, path, data)
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-    return Journal(path, fd, disk)
+    return _opened(path, disk)
+
+
+def _opened(path: bytes, disk: Disk) -> Journal:
+    return Journal(path, os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC), disk)
 
 
 def read_journal(path: bytes) -> tuple[Record, ...]:
@@ -190,6 +191,10 @@ def read_journal(path: bytes) -> tuple[Record, ...]:
         return tuple(_decoded(path, payload) for payload in _payloads(path))
     except FileNotFoundError:
         return ()
+
+
+def _encoded(record: Record) -> bytes:
+    return _packed(msgpack.packb({"kind": type(record).__name__, **asdict(record)}))
 
 
 def _packed(payload: bytes) -> bytes:

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from executor.disk import TEMPORARY
 from executor.journal import Publishing
 from manifest.ids import SCIENCE_GOAL, Append
 from manifest.package import Package, Standing
@@ -80,6 +81,18 @@ class Places:
         """The manifests that were replaced."""
         return join(self.previous, b"manifests")
 
+    def ticket(self, suffix: bytes) -> bytes:
+        """Return the path of a ticket file, `suffix` being tar or zip."""
+        return self.package.path + b".ticket." + suffix
+
+    def staged_ticket(self, suffix: bytes) -> bytes:
+        """Return the path of a ticket file before it is published."""
+        return join(self.staging, b"ticket." + suffix)
+
+    def previous_ticket(self, suffix: bytes) -> bytes:
+        """Return the path of a ticket file that was replaced."""
+        return join(self.previous, b"ticket." + suffix)
+
     @property
     def finished(self) -> bytes:
         """The journal when all is done."""
@@ -94,6 +107,16 @@ def journal_path(package: Package) -> bytes:
 def staging_path(package: Package) -> bytes:
     """Return the folder of everything that is not visible yet."""
     return join(package.control, b"staging")
+
+
+def probe_paths(package: Package) -> tuple[bytes, bytes]:
+    """Return the two folders that are exchanged to see whether the file system can."""
+    return join(package.control, b"probe.one"), join(package.control, b"probe.two")
+
+
+def litter_paths(package: Package) -> tuple[bytes, ...]:
+    """Return what runs that were stopped may leave in the control folder beside a transaction."""
+    return (*probe_paths(package), journal_path(package) + TEMPORARY, package.plan + TEMPORARY, staging_path(package))
 
 
 def lock_path(package: Package) -> bytes:

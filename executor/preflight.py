@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from executor.disk import Disk
+from executor.places import probe_paths
 from executor.removing import remove_tree
 from manifest.destination import base_of
 from manifest.header import Header, Notes
 from manifest.package import Package, read_state
-from manifest.path import UnsafePathError, is_within, join
+from manifest.path import UnsafePathError, is_within
 from manifest.planfile import Described
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.record import absolute_sources
@@ -74,7 +75,7 @@ def _outside_of(allowed: bytes, sources: Iterable[bytes]) -> Iterator[Problem]:
 
 def can_exchange(package: Package, disk: Disk) -> bool:
     """Find out whether two folders can change places in one step on the package's file system."""
-    probes = [join(package.control, name) for name in (b"probe.one", b"probe.two")]
+    probes = probe_paths(package)
     for probe in probes:
         remove_tree(disk, probe)
         disk.mkdir(probe)

@@ -12,6 +12,7 @@ from executor.journal import Commit, Discard, End, Journal, Published, Publishin
 from executor.origin import replace_by_links
 from executor.places import Places, journal_path
 from executor.removing import ensure_folder, move_away, remove_tree
+from executor.ticket import SUFFIXES
 from manifest.engine import Engine
 from manifest.path import join
 from manifest.planfile import open_manifest
@@ -39,9 +40,10 @@ def publish(places: Places, commit: Commit, journal: Journal, disk: Disk) -> Non
     if os.path.lexists(places.new_manifests):
         move_away(disk, places.package.manifests, places.previous_manifests)
         disk.rename(places.new_manifests, places.package.manifests)
-    sync_folder(disk, places.previous)
-    sync_folder(disk, places.staging)
-    sync_folder(disk, places.package.control)
+    for suffix in SUFFIXES:
+        _publish_ticket(places, suffix, disk)
+    for folder in (places.previous, places.staging, places.package.control, places.package.parent):
+        sync_folder(disk, folder)
     journal.append_durably(Published())
 
 
@@ -68,7 +70,7 @@ def finish(places: Places, journal: Journal, disk: Disk, *, keeps_previous: bool
         move_away(disk, places.tree, places.previous_tree)  # after the exchange this is the old package
         sync_folder(disk, places.previous)
         sync_folder(disk, places.staging)
-    if not (keeps_previous and os.path.lexists(places.previous_tree)):
+    if not keeps_previous:
         _discard(places, journal, disk)
     _remove_older_previous(places, disk)
     remove_tree(disk, places.staging)
@@ -99,11 +101,10 @@ def file_journal(places: Places, disk: Disk) -> None:
 
 
 def _discard(places: Places, journal: Journal, disk: Disk) -> None:
-    if not os.path.lexists(places.previous):
-        return
+    """Remove the replaced package; what little else was replaced stays for undoing."""
     if os.path.lexists(places.previous_tree):
         journal.append_durably(Discard())
-    remove_tree(disk, places.previous)
+        remove_tree(disk, places.previous_tree)
 
 
 def _remove_older_previous(places: Places, disk: Disk) -> None:
@@ -129,7 +130,10 @@ def unpublish(places: Places, commit: Commit, disk: Disk) -> None:
         move_away(disk, places.previous_tree, places.target)
     sync_folder(disk, os.path.dirname(places.target))
     _manifests_back(places, commit, disk)
+    for suffix in SUFFIXES:
+        _ticket_back(places, suffix, commit, disk)
     sync_folder(disk, places.package.control)
+    sync_folder(disk, places.package.parent)
 
 
 def _rename_back(places: Places, disk: Disk) -> None:
@@ -151,9 +155,25 @@ def _manifests_back(places: Places, commit: Commit, disk: Disk) -> None:
     elif os.path.lexists(places.previous_manifests):
         move_away(disk, places.package.manifests, places.new_manifests)
         disk.rename(places.previous_manifests, places.package.manifests)
-    elif places.root != places.tree and not os.path.lexists(places.new_manifests):
-        # A finished transaction that added a member: the manifests as they were are all but the one of that member.
-        manifest = places.package.manifest(places.group + b"/" + places.member)
-        if os.path.lexists(manifest):
-            disk.unlink(manifest)
-            sync_folder(disk, places.package.manifests)
+
+
+def _publish_ticket(places: Places, suffix: bytes, disk: Disk) -> None:
+    ticket, staged, previous = places.ticket(suffix), places.staged_ticket(suffix), places.previous_ticket(suffix)
+    if not os.path.lexists(staged):
+        return
+    if os.path.lexists(ticket) and not os.path.lexists(previous):
+        folder = os.open(places.previous, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            disk.link(ticket, os.path.basename(previous), source_fd=None, dir_fd=folder)
+        finally:
+            os.close(folder)
+        sync_folder(disk, places.previous)
+    disk.replace(staged, ticket)
+
+
+def _ticket_back(places: Places, suffix: bytes, commit: Commit, disk: Disk) -> None:
+    ticket, previous = places.ticket(suffix), places.previous_ticket(suffix)
+    if os.path.lexists(previous):
+        disk.replace(previous, ticket)
+    elif not commit.had_tickets and os.path.lexists(ticket):
+        disk.unlink(ticket)

@@ -13,7 +13,7 @@ from executor.disk import Disk, sync_folder
 from executor.journal import Begin, Commit, JournalError, Publishing, Record, RollBack, continue_journal, read_journal
 from executor.lock import locked_for_writing
 from executor.origin import look_at_origin, put_back
-from executor.places import Places, journal_path, lock_path
+from executor.places import Places, journal_path, litter_paths, lock_path
 from executor.publishing import file_journal, is_published, unpublish
 from executor.recovery import Facts, Step, Wish, begin_of, decide
 from executor.removing import remove_tree
@@ -76,6 +76,8 @@ def roll_back_package(package: Package, *, engine: Engine, disk: Disk, progress:
         if step is Step.TOO_LATE:
             raise CannotUndoError("the replaced package is already being removed; only finishing is possible now")
         if step is Step.NOTHING:
+            for path in litter_paths(package):
+                remove_tree(disk, path)
             return _undo_finished(package, engine=engine, disk=disk, progress=progress)
         begin = begin_of(records)
         _check_origin(_places(package, begin), _commit_of(records), engine=engine, disk=disk)

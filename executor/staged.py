@@ -3,19 +3,20 @@
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from io import BufferedWriter, RawIOBase
 from typing import cast
 
 from executor.disk import Disk
+from executor.diskfile import created_file
 from executor.journal import Journal, Staged
 from executor.places import Places
 from executor.removing import ensure_folder, remove_tree
 from executor.staging import Site, StageBatch, StageResult, make_folders, stage_batch
 from executor.tablestage import SplitBatch, SplitResult, split_batch
+from executor.ticket import SUFFIXES, Member, write_tickets
 from manifest.engine import Engine, run_streamed
 from manifest.header import Notes, StreamKind, Total
 from manifest.path import join
-from manifest.planfile import Described, write_records
+from manifest.planfile import Described, open_manifest, write_records
 from manifest.problem import Problem
 from manifest.progress import Progress
 from manifest.record import Action, decode_record, encode_record
@@ -62,6 +63,7 @@ def stage_all(
         disk.mkdir(places.new_manifests)
         _link_manifests(plan, places, disk)
         _write_manifest(plan, places, spool, splits, disk)
+        _write_tickets(places, disk)
     finally:
         spool.close()
 
@@ -149,8 +151,21 @@ def _write_manifest(
     header = replace(plan.header, kind=StreamKind.MANIFEST)
     member = header.member_path
     path = join(places.new_manifests, os.path.basename(places.package.manifest(member)))
-    with BufferedWriter(_DiskFile(disk, disk.create(path)), 1 << 20) as file:
+    with created_file(disk, path) as file:
         write_records(file, header, _final_notes(plan.notes, plan, splits), _final_records(spool, splits))
+
+
+def _write_tickets(places: Places, disk: Disk) -> None:
+    """Write the ticket files for all members that the package will have."""
+    for suffix in SUFFIXES:
+        remove_tree(disk, places.staged_ticket(suffix))
+    members = []
+    for name in os.listdir(places.new_manifests):
+        manifest = open_manifest(join(places.new_manifests, name))
+        member = manifest.header.member_path
+        is_new = member == places.group + b"/" + places.member
+        members.append(Member(manifest, places.staged_member if is_new else places.package.member(member)))
+    write_tickets(places, members, disk)
 
 
 def _final_records(spool: RecordSpool, splits: dict[bytes, SplitResult]) -> Iterator[tuple[bytes, bytes]]:
@@ -178,24 +193,3 @@ def _final_notes(notes: Notes, plan: Described, splits: dict[bytes, SplitResult]
     totals = (Total(t.role, t.file_count, t.byte_count + growth.get(t.role, 0)) for t in notes.totals)
     tasks = (replace(task, before=splits[task.path].before) if task.path in splits else task for task in notes.splits)
     return replace(notes, totals=tuple(totals), splits=tuple(tasks), difference=None)
-
-
-class _DiskFile(RawIOBase):
-    """A file whose writes go through the disk, so that they can fail in tests like all others."""
-
-    def __init__(self, disk: Disk, fd: int) -> None:
-        self._disk = disk
-        self._fd = fd
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: object) -> int:
-        view = memoryview(cast("bytes", data)).cast("B")
-        self._disk.write(self._fd, view)
-        return len(view)
-
-    def close(self) -> None:
-        if not self.closed:
-            super().close()
-            os.close(self._fd)

@@ -39,6 +39,7 @@ class Site:
         origin: what relative sources start from.
         package: the package as it is, resolved; carried files are there.
         device: the file system of the staged member.
+        tree: the staged package.
         member: folder of the staged member.
         partial: folder for unfinished copies of big files, on the same file system.
         readme: text for the WRITE action.
@@ -49,6 +50,7 @@ class Site:
     origin: bytes
     package: bytes
     device: int
+    tree: bytes
     member: bytes
     partial: bytes
     readme: bytes
@@ -193,7 +195,7 @@ class _Folder:
                     self._link(index, self._source(index))
                 case Action.CARRY:
                     self._link(index, self._carried(index))
-                case Action.COPY:
+                case Action.COPY | Action.KEEP:
                     self._copy(index)
                 case Action.MOVE if is_copied(self._record, index, self._site.device):
                     self._copy(index)
@@ -248,7 +250,26 @@ class _Folder:
             if self._is_right(name, staged, planned):
                 return
             self._site.disk.unlink(name, dir_fd=self._target_fd)
+        if self._record.actions[index] == Action.KEEP and self._keep(index, planned):
+            return
         copy_file(self._site, self._source(index), name, self._target_fd, planned)
+
+    def _keep(self, index: int, planned: Planned) -> bool:
+        """Link the same file over from the package that is being replaced; False if it is not as it was left there."""
+        name = self._record.names[index]
+        folder = self._site.member.removeprefix(self._site.tree + b"/")
+        try:
+            old_name, fd = self._opened(self._site.package, b"/".join((folder, join(self._record.path, name))))
+            status = os.lstat(old_name, dir_fd=fd)
+        except (SourceChangedError, FileNotFoundError):
+            return False
+        if not stat.S_ISREG(status.st_mode) or (status.st_size, status.st_mtime_ns) != (
+            planned.size,
+            planned.mtime_ns,
+        ):
+            return False
+        self._site.disk.link(old_name, name, source_fd=fd, dir_fd=self._target_fd)
+        return True
 
     def _is_right(self, name: bytes, staged: os.stat_result, planned: Planned) -> bool:
         if (staged.st_size, staged.st_mtime_ns) != (planned.size, planned.mtime_ns):
@@ -303,7 +324,7 @@ class _Folder:
 def is_copied(record: FolderRecord, index: int, device: int) -> bool:
     """Tell whether the content of the file is read and written; `device` is the package's file system."""
     action = record.actions[index]
-    return action == Action.COPY or (action == Action.MOVE and record.device != device)
+    return action in (Action.COPY, Action.KEEP) or (action == Action.MOVE and record.device != device)
 
 
 def planned_source(record: FolderRecord, index: int) -> Planned:

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from executor.casa import Values, opened_table, read_shape
 from executor.columns import follow_weights, keep_one_column
 from executor.skeleton import file_names, make_empty_subtables, make_view, scratch_folder
@@ -66,7 +64,7 @@ def measure_whole(table: bytes, spec: SplitSpec) -> SplitSpec:
     )
 
 
-def _write(view: Path, new: Path, spec: SplitSpec, *, rows: Values | None = None) -> None:
+def _write(view: Path, new: Path, spec: SplitSpec, *, rows: "Values | None" = None) -> None:
     with opened_table(str(view)) as table:
         staying = ",".join(name for name in table.colnames() if name not in spec.drop)
         chosen = table if rows is None else table.selectrows(rows)
@@ -78,6 +76,8 @@ def _write(view: Path, new: Path, spec: SplitSpec, *, rows: Values | None = None
 
 def _one_row_of_each_shape(view: Path) -> Values:
     """Return rows of which casacore makes files of the same names as of all rows."""
+    import numpy as np
+
     with opened_table(str(view)) as table:
         _, rows = np.unique(table.getcol("DATA_DESC_ID"), return_index=True)
     return rows

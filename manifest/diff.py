@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from manifest.header import Difference
 from manifest.path import sort_key
-from manifest.record import NO_DIGEST, Action, Entry, FolderRecord, decode_record
+from manifest.record import NO_DIGEST, Action, Entry, FolderRecord
 
 Row = TypeVar("Row")
 
@@ -33,19 +32,19 @@ class Change:
 
 def diff_members(old: Iterable[FolderRecord], new: Iterable[FolderRecord]) -> Iterator[Change]:
     """Yield a change for every file of either member, sorted by folder and then by name; both must come sorted."""
-    for before, after in _merged(((sort_key(r.path), r) for r in old), ((sort_key(r.path), r) for r in new)):
-        yield from _diff_folder(before, after)
+    for before, after in paired_folders(old, new):
+        yield from diff_folder(before, after)
 
 
-def difference(old: Iterable[bytes], new: Iterable[bytes]) -> Difference:
-    """Return how many files fare how, from encoded records."""
-    counts = dict.fromkeys(Kind, 0)
-    for change in diff_members(map(decode_record, old), map(decode_record, new)):
-        counts[change.kind] += 1
-    return Difference(counts[Kind.ADDED], counts[Kind.REMOVED], counts[Kind.CHANGED], counts[Kind.UNCHANGED])
+def paired_folders(
+    old: Iterable[FolderRecord], new: Iterable[FolderRecord]
+) -> Iterator[tuple[FolderRecord | None, FolderRecord | None]]:
+    """Pair the records of two members by folder; where one has no such folder there is None."""
+    return _merged(((sort_key(r.path), r) for r in old), ((sort_key(r.path), r) for r in new))
 
 
-def _diff_folder(old: FolderRecord | None, new: FolderRecord | None) -> Iterator[Change]:
+def diff_folder(old: FolderRecord | None, new: FolderRecord | None) -> Iterator[Change]:
+    """Yield a change for every file of one folder, sorted by name."""
     for before, after in _merged(_rows(old), _rows(new)):
         if before:
             yield Change(before.path, _kind(before, after), before.size, after.size if after else None)

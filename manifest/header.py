@@ -124,12 +124,17 @@ class TableNote:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How many files of the old member and of the new one were added, removed, changed, or are the same."""
+    """How many files of the old member and of the new one were added, removed, changed, or are the same.
+
+    Attributes:
+        kept: of the unchanged, those that are linked over from the old member instead of being copied.
+    """
 
     added: int = 0
     removed: int = 0
     changed: int = 0
     unchanged: int = 0
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)

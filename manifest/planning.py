@@ -15,13 +15,14 @@ from importlib.metadata import PackageNotFoundError, version
 
 from manifest.batches import folder_records, scan_batches
 from manifest.destination import Destination, choose_destination, known_streams
-from manifest.diff import difference
+from manifest.diff import Kind, diff_folder, paired_folders
 from manifest.digest import digest_of_bytes
 from manifest.engine import Engine
 from manifest.gather import Gathered, gather
 from manifest.header import Difference, Header, Notes, StreamKind, TableNote, Total
 from manifest.ids import Append
 from manifest.item import Item, Placement
+from manifest.keep import with_kept
 from manifest.layout import load_layout
 from manifest.moved import lost_files
 from manifest.package import README
@@ -32,10 +33,11 @@ from manifest.problem import Code, PlanRefused, Problem
 from manifest.progress import Progress
 from manifest.readme import header_template, readme_text
 from manifest.receivers import name_warnings
-from manifest.record import NO_DIGEST, Action, FolderRecord, encode_record
+from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
 from manifest.request import Mode, PlanRequest
 from manifest.scan import ScanOptions
 from manifest.splitting import SplitSources, omitted_names, scan_split_sources
+from manifest.spool import RecordSpool
 from manifest.stream import StreamError, open_stream
 from manifest.survey import survey
 from manifest.tableplan import TableReader, describe_tables, plan_splits, without_column
@@ -111,7 +113,7 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
     )
     if request.is_strict and notes.warnings:
         raise PlanRefused(*notes.warnings)
-    return Plan(header, replace(notes, difference=_difference(header, destination, gathered)), destination, gathered)
+    return Plan(header, replace(notes, difference=_compare(header, destination, gathered)), destination, gathered)
 
 
 def save_plan(plan: Plan) -> bytes:
@@ -280,14 +282,26 @@ def _known_split_sources(earlier: Iterable[Described]) -> Mapping[bytes, tuple[t
     return known
 
 
-def _difference(header: Header, destination: Destination, gathered: Gathered) -> Difference | None:
-    if header.append is not Append.NOTHING:
-        return None
+def _compare(header: Header, destination: Destination, gathered: Gathered) -> Difference | None:
+    """Compare with the member that is replaced, and mark the copies that it already has."""
     path = destination.state.manifests.get(header.member_path)
-    if path is None:
+    if header.append is not Append.NOTHING or path is None:
         return None
     try:
         old = open_stream(path)
     except StreamError as error:
         raise PlanRefused(Problem(Code.MANIFEST_DAMAGED, path, found=error.reason)) from error
-    return difference(old.blobs(), (blob for _, blob in gathered.spool.sorted_blobs()))
+    counts = dict.fromkeys(Kind, 0)
+    kept = 0
+    spool = RecordSpool()
+    new_records = (decode_record(blob) for _, blob in gathered.spool.sorted_blobs())
+    for before, after in paired_folders(map(decode_record, old.blobs()), new_records):
+        for change in diff_folder(before, after):
+            counts[change.kind] += 1
+        if after is not None:
+            marked = with_kept(before, after)
+            kept += marked.actions.count(Action.KEEP)
+            spool.add(marked.path, encode_record(marked))
+    gathered.spool.close()
+    gathered.spool = spool
+    return Difference(counts[Kind.ADDED], counts[Kind.REMOVED], counts[Kind.CHANGED], counts[Kind.UNCHANGED], kept)

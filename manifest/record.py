@@ -33,6 +33,7 @@ class Action(IntEnum):
     SPLIT = 5  # file of a CASA table that the table split rewrites
     CARRY = 6  # taken over from the package that is being replaced
     MOVE = 7  # as LINK (COPY across file systems), and the source becomes a symlink at the end
+    KEEP = 8  # as COPY, but the same file of the package that is being replaced is linked over
 
 
 @dataclass(frozen=True, slots=True)

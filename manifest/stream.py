@@ -63,6 +63,11 @@ class StreamWriter:
         self._write(_START.pack(MAGIC, VERSION))
         self._frame(HEADER, msgpack.packb(header))
 
+    @property
+    def offset(self) -> int:
+        """Where the next frame will begin."""
+        return self._offset
+
     def folder(self, path: bytes, blob: bytes) -> None:
         """Append one encoded record; the caller keeps the order of `sort_key(path)`."""
         if self._offset - self._indexed_offset >= _INDEX_STEP_BYTES:
@@ -106,13 +111,9 @@ class Stream:
 
     def blobs(self, start: int | None = None) -> Iterator[bytes]:
         """Yield the encoded records in order, from the frame at `start` on."""
-        with open(self.path, "rb", buffering=_READ_BYTES) as file:
-            offset = self.folders_offset if start is None else start
-            file.seek(offset)
-            while offset < self.notes_offset:
-                payload = _read_frame(file, self.notes_offset)
-                offset += _FRAME.size + len(payload)
-                yield payload
+        offset = self.folders_offset if start is None else start
+        for _, payload in read_frames(self.path, offset, self.notes_offset):
+            yield payload
 
     def blobs_from(self, path: bytes) -> Iterator[bytes]:
         """Yield the encoded records from shortly before the folder `path` on, found through the index."""
@@ -127,6 +128,17 @@ class Stream:
             if key >= wanted:
                 return blob if key == wanted else None
         return None
+
+
+def read_frames(path: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """Yield offset and payload of the frames between two offsets; the file may still lack its end."""
+    with open(path, "rb", buffering=_READ_BYTES) as file:
+        file.seek(start)
+        offset = start
+        while offset < end:
+            payload = _read_frame(file, end)
+            yield offset, payload
+            offset += _FRAME.size + len(payload)
 
 
 def open_stream(path: bytes) -> Stream:

@@ -2,6 +2,7 @@
 
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _STEP = 1024
+_MOST = 1000  # from here on the next unit takes fewer digits
 _SHORT = 10  # below this one more digit is worth its place
 
 
@@ -9,12 +10,11 @@ def human_bytes(size: int) -> str:
     """Return a size in at most three digits and a unit, `4.2 GiB`."""
     if size < _STEP:
         return f"{size} B"
-    value = float(size)
-    for unit in _UNITS:
-        value /= _STEP
-        if round(value) < _STEP:
-            break
-    return f"{value:.1f} {unit}" if value < _SHORT else f"{value:.0f} {unit}"
+    power = 1
+    while power < len(_UNITS) and round(size / _STEP**power) >= _MOST:
+        power += 1
+    value = size / _STEP**power
+    return f"{value:.{1 if value < _SHORT else 0}f} {_UNITS[power - 1]}"
 
 
 def exact_bytes(size: int) -> str:

@@ -43,12 +43,13 @@ def _resume_lines(target: Target) -> Iterator[str]:
         case Phase.STAGING:
             begin = begin_of(records)
             files, size = staged_so_far(records)
-            yield "Going on with the apply that was stopped while staging:"
-            yield f"  {files:,} of {counted(begin.file_count, 'file')} were staged last, {human_bytes(size)} of {human_bytes(begin.byte_count)}"
+            yield "Going on with the apply that was stopped while staging. Its last run staged"
+            yield f"{files:,} of {counted(begin.file_count, 'file')},"
+            yield f"{human_bytes(size)} of {human_bytes(begin.byte_count)}."
         case Phase.ROLLING_BACK:
             yield "Going on with undoing, which was stopped; the plan is not applied by this run."
         case phase:
-            yield f"Going on with the apply that was stopped after its commit (phase: {phase}); nothing is staged again."
+            yield f"Going on with the apply that was stopped after its commit (phase: {phase})."
 
 
 def _result_lines(result: Applied, target: Target, ink: Ink) -> Iterator[str]:

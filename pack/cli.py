@@ -1,7 +1,7 @@
 """The command line `pack`: which commands there are, and the way in.
 
-Each command stands in a module of its own, `cmd_<verb>`, which only takes the command line apart; what does the work is
-imported when the command runs, so that help and completion come at once.
+Each command stands in a module of its own, `cmd_<verb>`, which only takes the command line apart; what does the work
+is imported when the command runs, so that help and completion come at once.
 """
 
 import sys

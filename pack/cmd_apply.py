@@ -8,7 +8,7 @@ from pack.options import JobsOption, JsonOption, PackageArgument, QuietOption, R
 
 KeepPrevious = Annotated[
     bool,
-    typer.Option("--keep-previous", help="Keep a package that is replaced, so that `pack rollback` can restore it."),
+    typer.Option("--keep-previous", help="Keep a package that is replaced for `pack rollback`."),
 ]
 
 

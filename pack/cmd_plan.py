@@ -42,7 +42,7 @@ NoSplit = Annotated[bool, typer.Option("--no-split", help="Package all data colu
 FollowOutside = Annotated[bool, typer.Option("--follow-outside", help="Follow links that lead out of the origin.")]
 
 
-def plan(  # noqa: PLR0913 - one parameter per option
+def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     origin: Origin,
     package: PackageArgument,
     readme: Readme = None,

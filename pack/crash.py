@@ -1,4 +1,4 @@
-"""The report of a fault of the program itself. Writes one file in the system's folder for temporary files, and no other."""
+"""The report of a fault of the program itself: one file, in the system's folder for temporary files."""
 
 import os
 import platform

@@ -1,7 +1,7 @@
 """The call of old, `QA_Packager(...)`: plans, prints the plan, applies it.
 
-It may be called from a script, from IPython, any number of times in one interpreter. What goes wrong is raised with the
-same text that the commands print; the interpreter is never ended.
+It may be called from a script, from IPython, any number of times in one interpreter. What goes wrong is raised with
+the same text that the commands print; the interpreter is never ended.
 """
 
 import os
@@ -35,7 +35,7 @@ class PackagingError(Exception):
         self.problems = problems
 
 
-def QA_Packager(  # noqa: N802 - the name that scripts have used for years
+def QA_Packager(
     origpath: str | os.PathLike[str],
     readme: str | os.PathLike[str] | None,
     packpath: str | os.PathLike[str],
@@ -71,7 +71,7 @@ def QA_Packager(  # noqa: N802 - the name that scripts have used for years
         print_plan(planned(request, jobs=0, is_quiet=False), attempt, is_json=False)
 
     _raising(Attempt("plan", target, quoted(origin)), work)
-    _raising(Attempt("apply", target), lambda attempt: _apply(attempt))
+    _raising(Attempt("apply", target), _apply)
 
 
 def _apply(attempt: Attempt) -> None:

@@ -1,7 +1,8 @@
 """What went wrong, in words: which path, what was being done, what state the package is in, what to type next.
 
-An error that a user or a disk can cause never shows a traceback; for anything else the traceback goes into a file, because that
-is a fault of the program. Errors are told apart here and nowhere else, so every command ends with the same codes.
+An error that a user or a disk can cause never shows a traceback; for anything else the traceback goes into a file,
+because that is a fault of the program. Errors are told apart here and nowhere else, so every command ends with the
+same codes.
 """
 
 import errno
@@ -9,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from executor.engine import WorkersDiedError
 from executor.journal import JournalError, read_journal
 from executor.lock import LockedError
 from executor.places import journal_path
@@ -83,9 +85,8 @@ def failure_of(error: BaseException, attempt: Attempt, ink: Ink) -> Failure:
             return _unfinished(error, attempt)
         case LockedError():
             who = shown(error.holder) or "another process"
-            return _failure(
-                Exit.LOCKED, attempt, f"{who} works on this package.", f"Wait for it, then run {attempt.again}."
-            )
+            next_step = f"Wait for it, then run {attempt.again}."
+            return _failure(Exit.LOCKED, attempt, f"{who} works on this package.", next_step)
         case InterruptedByUser() | KeyboardInterrupt():
             return _stopped(attempt, "interrupted.", "")
         case _:
@@ -103,13 +104,10 @@ def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
             return _failure(Exit.FAILED, attempt, title, f"table: {shown(error.path)}", *_state_and_next(attempt))
         case ModuleNotFoundError():
             title = f"the Python package {error.name} is missing."
-            return _failure(
-                Exit.FAILED, attempt, title, "Install qa2pack again with all it needs: pip install qa2pack"
-            )
-        case _ if type(error).__name__ == "WorkersDiedError":
-            return _stopped(
-                attempt, "worker processes were killed again and again.", "Memory may be short: try --jobs 1."
-            )
+            return _failure(Exit.FAILED, attempt, title, _state(attempt), "Install qa2pack again, with all it needs.")
+        case WorkersDiedError():
+            title = "worker processes were killed again and again."
+            return _stopped(attempt, title, "Memory may be short: add --jobs 1.")
         case _:
             return _bug(error, attempt)
 

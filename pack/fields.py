@@ -1,7 +1,7 @@
 """What `--json` prints: one object on stdout, with names that stay.
 
-A path is given as it is shown to people. Where that is not the very path, because it holds control characters or is not UTF-8, a
-second field, named the same with `_bytes` behind, holds its bytes in hexadecimal.
+A path is given as it is shown to people. Where that is not the very path, because it holds control characters or is
+not UTF-8, a second field, named the same with `_bytes` behind, holds its bytes in hexadecimal.
 """
 
 import json

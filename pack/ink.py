@@ -1,7 +1,7 @@
 """Colours and line widths of what is shown.
 
-Colour only where a terminal shows it and NO_COLOR (https://no-color.org) is not set. Running text is folded at 80 columns; a
-path never is, so that it can be copied.
+Colour only where a terminal shows it and NO_COLOR (https://no-color.org) is not set. Running text is folded at 80
+columns; a path never is, so that it can be copied.
 """
 
 import os

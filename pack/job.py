@@ -1,6 +1,7 @@
 """The jobs behind the commands and the old call: plan, apply, verify, adopt, with engine and lock set up.
 
-Nothing is printed here. Everything a job needs to know comes in as values; what it found goes back as values or errors.
+Nothing is printed here. Everything a job needs to know comes in as values; what it found goes back as values or
+errors.
 """
 
 import os

@@ -23,7 +23,7 @@ class Member:
     fault: str = ""
 
 
-def members_of(package: Package, state: PackageState) -> list[Member]:
+def members_of(state: PackageState) -> list[Member]:
     """Return all members, sorted."""
     return [_member(state, path) for path in state.members]
 

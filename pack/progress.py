@@ -1,7 +1,7 @@
 """How far it is: a bar on a terminal, a line every half minute in a log, nothing when that is wished.
 
-All of it goes to stderr. No thread is started, because worker processes are forked while the bar is shown; it moves when
-work is reported, at most ten times a second.
+All of it goes to stderr. No thread is started, because worker processes are forked while the bar is shown; it moves
+when work is reported, at most ten times a second.
 """
 
 import sys

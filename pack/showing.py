@@ -20,7 +20,7 @@ from pack.verifying import existing_package
 def shown_package(attempt: Attempt, *, is_json: bool) -> Exit:
     """Print the members on stdout."""
     target = attempt.target
-    members = members_of(target.package, existing_package(target))
+    members = members_of(existing_package(target))
     if is_json:
         print_fields(
             {
@@ -37,7 +37,8 @@ def shown_package(attempt: Attempt, *, is_json: bool) -> Exit:
 
 
 def _lines(members: Sequence[Member], target: Target, ink: Ink) -> Iterator[str]:
-    yield f"{ink.bold(shown(target.package.project))}: {counted(len(members), 'member')} in {shown(target.package.path)}"
+    yield ink.bold(f"{shown(target.package.project)}: {counted(len(members), 'member')}")
+    yield f"  {shown(target.package.path)}"
     for member in members:
         yield ""
         yield ink.bold(shown(member.path))
@@ -46,16 +47,21 @@ def _lines(members: Sequence[Member], target: Target, ink: Ink) -> Iterator[str]
 
 def _member_lines(member: Member, target: Target, ink: Ink) -> Iterator[str]:
     if member.header is None or member.notes is None:
-        yield ink.warning(
-            f"  manifest: {shown(member.fault)}" if member.fault else "  no manifest, so it cannot be verified"
-        )
-        yield f"  {ink.bold('' if member.fault else f'pack adopt {target.quoted}')}".rstrip()
+        yield from _fault_lines(member, target, ink)
         return
     yield from (f"  {label:<8} {text}" for label, text in _facts(member.header))
     yield from totals_lines(member.notes.totals, ink)
     if member.notes.splits:
         saved = sum(task.saved_bytes for task in member.notes.splits)
         yield f"  {counted(len(member.notes.splits), 'table')} without data columns worth {human_bytes(saved)}"
+
+
+def _fault_lines(member: Member, target: Target, ink: Ink) -> Iterator[str]:
+    if member.fault:
+        yield ink.bad(f"  its manifest {shown(member.fault)}")
+    else:
+        yield ink.warning("  It has no manifest, so it cannot be verified. To give it one:")
+        yield f"  {ink.bold(f'pack adopt {target.quoted}')}"
 
 
 def _facts(header: Header) -> Iterator[tuple[str, str]]:

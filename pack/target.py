@@ -1,7 +1,7 @@
 """Paths as people type them, and commands that they can type again.
 
-Any bytes are taken; a trailing slash and a relative path are fine. Links in the way to a package are resolved, its own
-last part is kept, because the control folder stands beside that name.
+Any bytes are taken; a trailing slash and a relative path are fine. Links in the way to a package are resolved, its
+own last part is kept, because the control folder stands beside that name.
 """
 
 import os

@@ -15,13 +15,12 @@ from itertools import chain
 
 from manifest.path import sort_key
 from tarsplit.entry import BLOCK_BYTES
+from tarsplit.piece import Bin, Piece, Span
 from tarsplit.tight import fill_tight
 
 RECORD_BLOCKS = 20  # a tar is written in records of 10240 bytes
 END_BLOCKS = 2
 MAX_CHUNKS = 999
-
-Span = tuple[int, int]
 
 
 class Fill(StrEnum):
@@ -64,15 +63,6 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """What is not parted: spans of folders and files, in path order."""
-
-    folders: Span
-    files: Span
-    blocks: int
-
-
-@dataclass(frozen=True, slots=True)
 class Chunk:
     """What goes into one tar.
 
@@ -109,53 +99,108 @@ def partition(folders: Iterable[Measured], *, limit_bytes: int, fill: Fill) -> l
     """
     ordered = sorted(folders, key=lambda folder: sort_key(folder.path))
     capacity = capacity_blocks(limit_bytes)
-    cut = _Cut(ordered, capacity)
-    match fill:
-        case Fill.ORDER:
-            chunks = _fill_in_order(chain(cut.first_pieces(), cut.pieces()), capacity)
-        case Fill.TIGHT:
-            chunks = [_chunk(pieces) for pieces in fill_tight(list(cut.first_pieces()), cut.pieces, capacity)]
-    if len(chunks) > MAX_CHUNKS:
-        raise TooManyChunksError(len(chunks), _enough_bytes(sum(chunk.blocks for chunk in chunks), cut.largest))
-    return chunks
+    sections = list(_sections(ordered, capacity))
+    first = list(_first_pieces(ordered, sections))
+    filled = _fill_in_order(chain(first, _pieces(ordered, sections)), capacity)
+    if fill is Fill.TIGHT:
+        # In order can be the better of the two, when luck has it.
+        filled = min(fill_tight(first, lambda: _pieces(ordered, sections), capacity), filled, key=len)
+    if len(filled) > MAX_CHUNKS:
+        # Any two neighbours hold more than one of them can, so twice the mean is enough for whatever is cut how.
+        total = sum(bin.blocks for bin in filled)
+        raise TooManyChunksError(len(filled), tar_bytes(2 * total // (MAX_CHUNKS - 2) + 1))
+    return [Chunk(_merged(bin.folders), _merged(bin.files), bin.blocks) for bin in filled]
 
 
-class _Cut:
-    """The pieces of an ordered list of folders."""
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """Neighbouring folders: a table that stays together, or others that do not."""
 
-    def __init__(self, folders: Sequence[Measured], capacity: int) -> None:
-        self._folders = folders
-        self._kept = list(_kept_tables(folders, capacity))
-        self.largest = max((blocks for _, _, blocks in self._kept), default=1)
+    start: int
+    end: int
+    first_file: int
+    table_blocks: int | None
 
-    def first_pieces(self) -> Iterator[Piece]:
-        """Yield the READMEs, then the folders that are in no table that is kept together."""
-        file = 0
-        for folder in self._folders:
+
+def _sections(folders: Sequence[Measured], capacity: int) -> Iterator[_Section]:
+    number = start = file = first_file = 0
+    while number < len(folders):
+        end, blocks = _table_at(folders, number) if folders[number].is_table else (number, 0)
+        if number < end and blocks <= capacity:
+            if start < number:
+                yield _Section(start, number, first_file, None)
+            yield _Section(number, end, file, blocks)
+            file += sum(len(folder.file_blocks) for folder in folders[number:end])
+            number = start = end
+            first_file = file
+        else:
+            file += len(folders[number].file_blocks)
+            number += 1
+    if start < number:
+        yield _Section(start, number, first_file, None)
+
+
+def _table_at(folders: Sequence[Measured], number: int) -> tuple[int, int]:
+    """Return the end of the table that begins there, and its blocks."""
+    inside = folders[number].path + b"/"
+    end, blocks = number, 0
+    while end < len(folders) and (end == number or folders[end].path.startswith(inside)):
+        blocks += folders[end].blocks + sum(folders[end].file_blocks)
+        end += 1
+    return end, blocks
+
+
+def _first_pieces(folders: Sequence[Measured], sections: Iterable[_Section]) -> Iterator[Piece]:
+    """Yield the READMEs, then the folders that are in no table that stays together."""
+    loose = [section for section in sections if section.table_blocks is None]
+    for section in loose:
+        file = section.first_file
+        for folder in folders[section.start : section.end]:
             if folder.readme is not None:
                 place = file + folder.readme
                 yield Piece((0, 0), (place, place + 1), folder.file_blocks[folder.readme])
             file += len(folder.file_blocks)
-        for number, folder, _ in self._loose():
-            yield Piece((number, number + 1), (0, 0), folder.blocks)
+    for section in loose:
+        for number in range(section.start, section.end):
+            yield Piece((number, number + 1), (0, 0), folders[number].blocks)
 
-    def pieces(self) -> Iterator[Piece]:
-        """Yield the tables that are kept together and all other files, in path order."""
-        kept = iter(self._kept)
-        start, end, blocks = next(kept, (len(self._folders), 0, 0))
-        file = 0
-        for number, folder in enumerate(self._folders):
-            if number > start and number >= end:
-                start, end, blocks = next(kept, (len(self._folders), 0, 0))
-            count = len(folder.file_blocks)
-            if number == start:
-                file_count = sum(len(inner.file_blocks) for inner in self._folders[start:end])
-                yield Piece((start, end), (file, file + file_count), blocks)
-            elif number < start:
-                for index, file_blocks in enumerate(folder.file_blocks):
-                    if index != folder.readme:
-                        yield Piece((0, 0), (file + index, file + index + 1), file_blocks)
-            file += count
 
-    def _loose(self) -> Iterator[tuple[int, Measured, int]]:
-        raise NotImplementedError
+def _pieces(folders: Sequence[Measured], sections: Iterable[_Section]) -> Iterator[Piece]:
+    """Yield the tables that stay together and all other files, in path order."""
+    for section in sections:
+        file = section.first_file
+        inner = folders[section.start : section.end]
+        if section.table_blocks is not None:
+            end = file + sum(len(folder.file_blocks) for folder in inner)
+            yield Piece((section.start, section.end), (file, end), section.table_blocks)
+            continue
+        for folder in inner:
+            for index, blocks in enumerate(folder.file_blocks):
+                if index != folder.readme:
+                    yield Piece((0, 0), (file + index, file + index + 1), blocks)
+            file += len(folder.file_blocks)
+
+
+def _fill_in_order(pieces: Iterable[Piece], capacity: int) -> list[Bin]:
+    bins: list[Bin] = []
+    current: Bin | None = None
+    for piece in pieces:
+        if piece.blocks > capacity:
+            bins.append(Bin())
+            bins[-1].add(piece)
+            continue
+        if current is None or current.blocks + piece.blocks > capacity:
+            current = Bin()
+            bins.append(current)
+        current.add(piece)
+    return bins
+
+
+def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and merged[-1][1] == start:
+            merged[-1] = (merged[-1][0], end)
+        else:
+            merged.append((start, end))
+    return tuple(merged)

@@ -4,8 +4,22 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+from in_process import Delivery, make_reduction
 
 _ARCHIVE = Path(__file__).parent / "data" / "casa_reduction.tar.xz"
+
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
+
+
+@pytest.fixture
+def delivery(tmp_path: Path) -> Delivery:
+    """A small reduction without measurement sets, and a place for its package."""
+    return Delivery(make_reduction(tmp_path / "sb1"), tmp_path / "2011.0.00229.S")
 
 
 @pytest.fixture(scope="session")

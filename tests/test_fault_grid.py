@@ -102,7 +102,7 @@ def check_visible(laid: Laid) -> None:
 
 def check_goes_on(laid: Laid) -> None:
     """Apply again: all is as if nothing had happened."""
-    if laid.world.state() != laid.after:
+    if laid.world.has_staging or laid.world.state() != laid.after:
         laid.world.apply()
     assert laid.world.state() == laid.after
     assert laid.world.problems() == []
@@ -110,8 +110,13 @@ def check_goes_on(laid: Laid) -> None:
 
 
 def check_goes_back(laid: Laid) -> None:
-    """Roll back: all is as if nothing had begun; where that is too late nothing is changed, and going on still works."""
-    if not laid.world.can_roll_back():
+    """Roll back: all is as if nothing had begun; where that is too late nothing is changed, and going on still works.
+
+    Where nothing had begun in a package that was there before, rolling back is not asked for: it would undo the
+    transaction that made it.
+    """
+    has_begun = laid.world.has_staging or laid.world.visible() != laid.before.package
+    if not (has_begun or laid.scenario.change is Change.NEW) or not laid.world.can_roll_back():
         check_goes_on(laid)
         laid.world.bring_back()
         return

@@ -1,0 +1,50 @@
+"""Files for libraries that want to write to a file object, with every write going through the `Disk`."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BufferedWriter, RawIOBase
+from typing import IO, BinaryIO, cast
+
+from executor.disk import Disk
+
+_BLOCK_BYTES = 1 << 20
+
+
+@contextmanager
+def created_file(disk: Disk, path: bytes) -> Iterator[BinaryIO]:
+    """Make a file that did not exist and yield it for writing from start to end."""
+    with BufferedWriter(_DiskFile(disk, disk.create(path)), _BLOCK_BYTES) as file:
+        yield cast("BinaryIO", file)
+
+
+def create_built(disk: Disk, path: bytes, build: Callable[[IO[bytes]], None]) -> None:
+    """Make a file from what `build` writes into an unnamed temporary one, where it may also seek."""
+    with tempfile.TemporaryFile() as built:
+        build(built)
+        built.seek(0)
+        with created_file(disk, path) as file:
+            while block := built.read(_BLOCK_BYTES):
+                file.write(block)
+
+
+class _DiskFile(RawIOBase):
+    def __init__(self, disk: Disk, fd: int) -> None:
+        self._disk = disk
+        self._fd = fd
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        view = memoryview(cast("bytes", data)).cast("B")
+        self._disk.write(self._fd, view)
+        return len(view)
+
+    def close(self) -> None:
+        if not self.closed:
+            try:
+                super().close()
+            finally:
+                os.close(self._fd)

@@ -1,0 +1,166 @@
+"""The two files beside the package that accompany a ticket: README, QA2 files and scripts of all members, and the sizes.
+
+The same package gives the same bytes on any machine: sorted, owner root, times from the manifests, nothing compressed. In
+a fake package the files in them are as empty as those of the package; the sizes are real in every mode.
+"""
+
+import tarfile
+import time
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import IO
+
+from executor.disk import Disk
+from executor.diskfile import create_built
+from executor.places import Places
+from manifest.folder import opened_file, opened_folder
+from manifest.header import Total
+from manifest.ids import SCIENCE_GOAL
+from manifest.path import join, shown
+from manifest.planfile import Described
+from manifest.record import FolderRecord, decode_record
+from manifest.role import ROLES, Role
+from manifest.sizes import human_bytes
+
+SUFFIXES = (b"tar", b"zip")
+SIZE_FILE = b"package_size.txt"
+_ROLES = (Role.QA, Role.SCRIPT)
+_ZIP_FIRST_YEAR, _ZIP_LAST_YEAR = 1980, 2107
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of the package as it will be.
+
+    Attributes:
+        folder: where its files are now, absolute.
+    """
+
+    manifest: Described
+    folder: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _TicketFile:
+    name: bytes
+    path: bytes
+    size: int
+    mtime_seconds: int
+
+
+def write_tickets(places: Places, members: Iterable[Member], disk: Disk) -> None:
+    """Write both ticket files into staging."""
+    ordered = sorted(members, key=lambda member: member.manifest.header.member_path)
+    sizes = size_text(places.package.project, ordered).encode()
+    files = sorted((file for member in ordered for file in _files(places.package.project, member)), key=_name)
+    newest = max((member.manifest.header.scanned_ns for member in ordered), default=0) // 10**9
+    create_built(disk, places.staged_ticket(b"tar"), lambda file: _write_tar(file, files, sizes, newest))
+    create_built(disk, places.staged_ticket(b"zip"), lambda file: _write_zip(file, files, sizes, newest))
+
+
+def size_text(project: bytes, members: Iterable[Member]) -> str:
+    """Return the text of `package_size.txt`: bytes and human form, per role and in all."""
+    totals: dict[str, list[int]] = {}
+    for member in members:
+        for total in member.manifest.notes.totals:
+            sums = totals.setdefault(total.role, [0, 0])
+            sums[0] += total.file_count
+            sums[1] += total.byte_count
+    order = ["", *(role.value for role in ROLES)]
+    rows = [Total(role, *totals[role]) for role in order if role in totals]
+    rows.append(Total("all", sum(row.file_count for row in rows), sum(row.byte_count for row in rows)))
+    lines = [f"Expected size of the package {shown(project)}", "", f"{'':<12} {'files':>10} {'bytes':>18}"]
+    lines += [
+        f"{row.role or 'README':<12} {row.file_count:>10} {row.byte_count:>18}   {human_bytes(row.byte_count)}"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _files(project: bytes, member: Member) -> Iterator[_TicketFile]:
+    inside = b"/".join((project, SCIENCE_GOAL, member.manifest.header.member_path))
+    for record in _records(member.manifest):
+        for index, name in enumerate(record.names):
+            path = join(record.path, name)
+            yield _TicketFile(
+                name=join(inside, path),
+                path=join(member.folder, path),
+                size=record.sizes[index],
+                mtime_seconds=record.mtimes[index] // 10**9,
+            )
+
+
+def _records(manifest: Described) -> Iterator[FolderRecord]:
+    """Yield the records of the member's own folder and of the roles, without reading those of the others."""
+    root = manifest.stream.find(b"")
+    if root is not None:
+        yield decode_record(root)
+    for role in _ROLES:
+        for blob in manifest.stream.blobs_from(role.folder):
+            record = decode_record(blob)
+            top = record.path.split(b"/", 1)[0]
+            if top == role.folder:
+                yield record
+            elif top > role.folder:
+                break
+
+
+def _write_tar(file: IO[bytes], files: list[_TicketFile], sizes: bytes, newest: int) -> None:
+    # GNU's form takes names of any bytes and length as they are.
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as archive:
+        for ticket in files:
+            content = _content(ticket)
+            archive.addfile(_tar_info(ticket.name, len(content), ticket.mtime_seconds), BytesIO(content))
+        archive.addfile(_tar_info(SIZE_FILE, len(sizes), newest), BytesIO(sizes))
+
+
+def _tar_info(name: bytes, size: int, mtime_seconds: int) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name.decode("utf-8", "surrogateescape"))
+    info.size, info.mtime, info.mode = size, mtime_seconds, 0o644
+    info.uname = info.gname = "root"
+    return info
+
+
+def _write_zip(file: IO[bytes], files: list[_TicketFile], sizes: bytes, newest: int) -> None:
+    # Stored, not deflated: what deflate makes differs between versions of its library.
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for ticket in files:
+            archive.writestr(_zip_info(ticket.name, ticket.mtime_seconds), _content(ticket))
+        archive.writestr(_zip_info(SIZE_FILE, newest), sizes)
+
+
+def _zip_info(name: bytes, mtime_seconds: int) -> zipfile.ZipInfo:
+    when = time.gmtime(max(0, mtime_seconds))
+    date = (when.tm_year, when.tm_mon, when.tm_mday, when.tm_hour, when.tm_min, when.tm_sec)
+    if when.tm_year < _ZIP_FIRST_YEAR:
+        date = (_ZIP_FIRST_YEAR, 1, 1, 0, 0, 0)
+    elif when.tm_year > _ZIP_LAST_YEAR:
+        date = (_ZIP_LAST_YEAR, 12, 31, 23, 59, 58)
+    info = zipfile.ZipInfo(_zip_name(name), date)
+    info.create_system = 3  # names and permissions as Unix means them
+    info.external_attr = 0o100644 << 16
+    return info
+
+
+def _zip_name(name: bytes) -> str:
+    """Return the name; zip has none that is not text, so such bytes come escaped."""
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return shown(name)
+
+
+def _content(ticket: _TicketFile) -> bytes:
+    folder, name = ticket.path.rsplit(b"/", 1)
+    with (
+        opened_folder(folder) as dir_fd,
+        opened_file(name, dir_fd=dir_fd) as fd,
+        open(fd, "rb", closefd=False) as file,
+    ):
+        return file.read()
+
+
+def _name(ticket: _TicketFile) -> bytes:
+    return ticket.name

@@ -1,0 +1,224 @@
+"""Writing one chunk: read, compare with the manifest, checksum and write in one pass.
+
+The worker's side. A file that is not as the manifest says stops the chunk with its name, and nothing of the chunk
+is left. The finished tar gets its name only when it is on disk.
+"""
+
+import os
+from dataclasses import dataclass
+
+import xxhash
+
+from manifest.digest import BUFFER_BYTES, aligned_buffer
+from manifest.folder import opened_file, opened_folder
+from manifest.path import join
+from manifest.problem import Code, Problem
+from manifest.record import NO_DIGEST, FolderRecord
+from tarsplit.entry import BLOCK_BYTES, file_header, folder_header, padded
+from tarsplit.listing import FOLDER_MODE
+from tarsplit.naming import PART
+from tarsplit.outfile import create_part, publish_part, remove, write_all
+from tarsplit.partition import RECORD_BLOCKS, END_BLOCKS
+from tarsplit.sums import Sums
+from tarsplit.walk import ChunkPart, Share, shares
+
+_FLUSH_BYTES = 1 << 20
+_SMALL_BYTES = 256 << 10  # up to here a file is read at once
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkBatch:
+    """One chunk to be written.
+
+    Attributes:
+        number: its place among the chunks, from 0.
+        target: path of the tar.
+        root: the package, absolute.
+        renamed: folders of the tar that are called otherwise on disk.
+        texts: contents of files that differ from those on disk, by their path in the tar.
+        byte_count: the size that the tar will have.
+    """
+
+    number: int
+    target: bytes
+    part: ChunkPart
+    project: bytes
+    root: bytes
+    renamed: tuple[tuple[bytes, bytes], ...]
+    texts: tuple[tuple[bytes, bytes], ...]
+    folder_mtime: int
+    checksums: tuple[str, ...]
+    byte_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkResult:
+    """What became of a chunk.
+
+    Attributes:
+        problem: what stopped it, if anything did.
+    """
+
+    number: int
+    xxh128: str = ""
+    checksums: tuple[tuple[str, str], ...] = ()
+    problem: Problem | None = None
+
+
+class _Stopped(Exception):
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+def write_chunk(batch: ChunkBatch) -> ChunkResult:
+    """Write the chunk.
+
+    Raises:
+        OSError: the output cannot be written; nothing of the chunk is left.
+    """
+    fd = create_part(batch.target)
+    try:
+        out = _Output(fd, batch.checksums)
+        for share in shares(batch.part):
+            _write_share(batch, share, out)
+        out.finish(batch.byte_count)
+        publish_part(fd, batch.target)
+    except _Stopped as stopped:
+        remove(batch.target + PART)
+        return ChunkResult(batch.number, problem=stopped.problem)
+    except BaseException:
+        remove(batch.target + PART)
+        raise
+    finally:
+        os.close(fd)
+    checksums = tuple((name, out.sums.result(name)) for name in batch.checksums)
+    return ChunkResult(batch.number, out.sums.result(), checksums)
+
+
+class _Output:
+    """The tar that grows: small parts are gathered, big ones go straight through."""
+
+    def __init__(self, fd: int, checksums: tuple[str, ...]) -> None:
+        self.sums = Sums(checksums)
+        self._fd = fd
+        self._parts: list[bytes] = []
+        self._waiting_bytes = 0
+        self._byte_count = 0
+
+    def add(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._waiting_bytes += len(data)
+        if self._waiting_bytes >= _FLUSH_BYTES:
+            self._flush()
+
+    def add_block(self, block: memoryview) -> None:
+        """Write a block that its owner will use again."""
+        self._flush()
+        self._write(block)
+
+    def finish(self, byte_count: int) -> None:
+        """Write the end of the tar; its size must be what was computed."""
+        self._flush()
+        self._write(bytes(END_BLOCKS * BLOCK_BYTES))
+        record_bytes = RECORD_BLOCKS * BLOCK_BYTES
+        self._write(bytes(-self._byte_count % record_bytes))
+        if self._byte_count != byte_count:
+            raise RuntimeError(f"wrote {self._byte_count} bytes where {byte_count} were computed")
+
+    def _flush(self) -> None:
+        if self._parts:
+            self._write(b"".join(self._parts))
+            self._parts.clear()
+            self._waiting_bytes = 0
+
+    def _write(self, data: bytes | memoryview) -> None:
+        self.sums.update(data)
+        write_all(self._fd, data)
+        self._byte_count += len(data)
+
+
+def _write_share(batch: ChunkBatch, share: Share, out: _Output) -> None:
+    path = join(batch.project, share.record.path)
+    if share.has_folder:
+        out.add(folder_header(path, mtime=batch.folder_mtime, mode=FOLDER_MODE))
+    if not share.files:
+        return
+    folder = join(batch.root, _on_disk(batch, share.record.path))
+    try:
+        with opened_folder(folder) as dir_fd:
+            for index in share.files:
+                _write_file(batch, share.record, index, dir_fd, out)
+    except FileNotFoundError as error:
+        raise _Stopped(Problem(Code.MISSING, folder, "a folder")) from error
+
+
+def _write_file(batch: ChunkBatch, record: FolderRecord, index: int, dir_fd: int, out: _Output) -> None:
+    name = record.names[index]
+    size = record.sizes[index]
+    path = join(record.path, name)
+    mtime = record.mtimes[index] // 10**9
+    out.add(file_header(b"%s/%s" % (batch.project, path), size=size, mtime=mtime, mode=record.modes[index]))
+    for changed, text in batch.texts:
+        if changed == path:
+            out.add(text.ljust(padded(size), b"\0"))
+            return
+    try:
+        with opened_file(name, dir_fd=dir_fd) as fd:
+            found = _copy_small(fd, size, out) if size <= _SMALL_BYTES else _copy_big(fd, size, out)
+    except _WrongSizeError as error:
+        code = Code.TRUNCATED if error.found < size else Code.GROWN
+        raise _stopped(batch, path, code, f"{size} bytes", f"{error.found} bytes") from error
+    except FileNotFoundError as error:
+        raise _stopped(batch, path, Code.MISSING) from error
+    except OSError as error:
+        if error.filename is None:
+            raise  # the output failed, or the disk in the middle of the file
+        raise _stopped(batch, path, Code.UNREADABLE, found=error.strerror or "") from error
+    expected = record.digest(index)
+    if found != expected and expected != NO_DIGEST:
+        raise _stopped(batch, path, Code.CHANGED, expected.hex(), found.hex())
+
+
+class _WrongSizeError(Exception):
+    def __init__(self, found: int) -> None:
+        super().__init__(found)
+        self.found = found
+
+
+def _copy_small(fd: int, size: int, out: _Output) -> bytes:
+    data = os.read(fd, size + 1)
+    if len(data) != size:
+        raise _WrongSizeError(os.fstat(fd).st_size)
+    out.add(data)
+    out.add(bytes(-size % BLOCK_BYTES))
+    return xxhash.xxh3_128_digest(data)
+
+
+def _copy_big(fd: int, size: int, out: _Output) -> bytes:
+    buffer = aligned_buffer()
+    state = xxhash.xxh3_128()
+    rest = size
+    while rest:
+        count = os.readv(fd, [buffer[: min(rest, BUFFER_BYTES)]])
+        if not count:
+            raise _WrongSizeError(size - rest)
+        state.update(buffer[:count])
+        out.add_block(buffer[:count])
+        rest -= count
+    if os.read(fd, 1):
+        raise _WrongSizeError(os.fstat(fd).st_size)
+    out.add(bytes(-size % BLOCK_BYTES))
+    return state.digest()
+
+
+def _stopped(batch: ChunkBatch, path: bytes, code: Code, expected: str = "", found: str = "") -> _Stopped:
+    return _Stopped(Problem(code, join(batch.root, _on_disk(batch, path)), expected, found))
+
+
+def _on_disk(batch: ChunkBatch, path: bytes) -> bytes:
+    """Return where the path of the tar is on disk, relative to the package."""
+    for delivered, source in batch.renamed:
+        if path == delivered or path.startswith(delivered + b"/"):
+            return source + path[len(delivered) :]
+    return path

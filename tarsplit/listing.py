@@ -1,0 +1,157 @@
+"""What a delivery holds: the records of the chosen members, as they will stand in the tars.
+
+One stream for all of it, in path order, paths relative to the package. Of each file it keeps what the tar says: path,
+size, whole seconds, a normal mode, digest. Where the file came from, its inode and the like are left out, so the
+listing is the same on any machine. Only reads manifests.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from manifest.digest import digest_of_bytes
+from manifest.ids import SCIENCE_GOAL
+from manifest.package import README, Package, PackageState
+from manifest.path import join, shown, sort_key
+from manifest.planfile import Described, open_manifest
+from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, with_digests
+from manifest.request import Mode
+from tarsplit.refusal import DeliveryRefused
+
+FOLDER_MODE = 0o755
+_SECOND = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A member of the package and what it is called in the tar.
+
+    Attributes:
+        path, source: relative to the package, in the tar and on disk.
+        readme: text of its README in the tar where that differs from the one on disk.
+    """
+
+    path: bytes
+    source: bytes
+    manifest: Described
+    readme: bytes | None = None
+
+
+def choose_members(
+    package: Package, state: PackageState, *, wanted: bytes = b"", label_day: str = "", may_be_dummies: bool = False
+) -> list[Delivered]:
+    """Return the members to deliver, in path order.
+
+    Args:
+        wanted: `group/member`, or only the member's name where that is unique; empty for all.
+        label_day: the date that the members' names get in the tar; empty to leave them.
+
+    Raises:
+        DeliveryRefused: there is no such member, one has no manifest or is made of placeholders, two would be called
+            the same.
+        StreamError: a manifest is damaged.
+    """
+    names = [name for name in state.members if not wanted or wanted in (name, name.partition(b"/")[2])]
+    _check_names(package, state, names, wanted)
+    members = [_delivered(open_manifest(package.manifest(name)), label_day) for name in names]
+    for member in members:
+        if member.manifest.header.mode in (Mode.FAKE, Mode.TICKET) and not may_be_dummies:
+            raise DeliveryRefused(
+                f"{shown(member.source)} is made of placeholders (mode {member.manifest.header.mode})",
+                "package it again with --mode hard or copy, or give --allow-dummies to cut it as it is",
+            )
+    if len({member.path for member in members}) < len(members):
+        raise DeliveryRefused(
+            "with --label-member several members would have the same name", "choose one of them with --member"
+        )
+    return sorted(members, key=lambda member: sort_key(member.path))
+
+
+def folder_mtime(members: Sequence[Delivered]) -> int:
+    """Return the time that all folders of the tar carry, in seconds: when the newest member was scanned."""
+    return max(member.manifest.header.scanned_ns for member in members) // _SECOND
+
+
+def delivered_records(members: Sequence[Delivered]) -> Iterator[FolderRecord]:
+    """Yield the records of the tar's tree in path order, from the package's own folder on.
+
+    Raises:
+        ValueError: a record is damaged.
+    """
+    yield FolderRecord(path=b"", folders=[SCIENCE_GOAL])
+    groups = sorted({_parent(member.path) for member in members})
+    yield FolderRecord(path=SCIENCE_GOAL, folders=[group.rpartition(b"/")[2] for group in groups])
+    for group in groups:
+        inside = [member for member in members if _parent(member.path) == group]
+        yield FolderRecord(path=group, folders=[member.path.rpartition(b"/")[2] for member in inside])
+        for member in inside:
+            for blob in member.manifest.stream.blobs():
+                yield _delivered_record(member, decode_record(blob))
+
+
+def _check_names(package: Package, state: PackageState, names: Sequence[bytes], wanted: bytes) -> None:
+    known = ", ".join(shown(member) for member in state.members) or "none"
+    if not names:
+        what = f"no member {shown(wanted)}" if wanted else "no member"
+        raise DeliveryRefused(f"{shown(package.path)} has {what}", f"its members are: {known}")
+    if wanted and len(names) > 1:
+        raise DeliveryRefused(f"several members are called {shown(wanted)}", f"write group/member, one of: {known}")
+    for name in names:
+        if name not in state.manifests:
+            raise DeliveryRefused(
+                f"there is no manifest of {shown(name)}", f"make it with: pack adopt {shown(package.path)}"
+            )
+
+
+def _delivered(manifest: Described, label_day: str) -> Delivered:
+    header = manifest.header
+    source = b"/".join((SCIENCE_GOAL, header.group, header.member))
+    if not label_day:
+        return Delivered(source, source, manifest)
+    name = b"member_ouss_" + label_day.encode() + b"_id"
+    path = b"/".join((SCIENCE_GOAL, header.group, name))
+    return Delivered(path, source, manifest, _labelled_readme(header.readme, header.member, name))
+
+
+def _labelled_readme(readme: bytes, old: bytes, new: bytes) -> bytes | None:
+    """Return the text with the member's line of the tree renamed: receivers compare the tree with the tar's names.
+
+    The last such line counts, because the tree is at the end. None where there is none.
+    """
+    before, line, after = readme.rpartition(b"|-- " + old + b"/\n")
+    return before + line.replace(old, new) + after if line else None
+
+
+def _delivered_record(member: Delivered, record: FolderRecord) -> FolderRecord:
+    count = len(record.names)
+    dummies = [index for index, action in enumerate(record.actions) if action == Action.DUMMY]
+    sizes = list(record.sizes)
+    for index in dummies:
+        sizes[index] = 0
+    delivered = FolderRecord(
+        path=join(member.path, record.path),
+        names=record.names,
+        folders=record.folders,
+        sizes=sizes,
+        mtimes=[max(mtime, 0) // _SECOND * _SECOND for mtime in record.mtimes],
+        modes=[0o755 if mode & 0o111 else 0o644 for mode in record.modes],
+        actions=bytes([Action.COPY]) * count,
+        digests=record.digests,
+        inodes=bytes(count),
+        ctimes=bytes(count),
+    )
+    delivered = with_digests(delivered, dict.fromkeys(dummies, NO_DIGEST))
+    if record.path or member.readme is None or README not in record.names:
+        return delivered
+    return _with_text(delivered, record.names.index(README), member.readme)
+
+
+def _with_text(record: FolderRecord, index: int, text: bytes) -> FolderRecord:
+    sizes = list(record.sizes)
+    if not sizes[index]:
+        return record  # a placeholder stays one
+    sizes[index] = len(text)
+    return with_digests(replace(record, sizes=sizes), {index: digest_of_bytes(text)})
+
+
+def _parent(path: bytes) -> bytes:
+    return path.rpartition(b"/")[0]

@@ -1,0 +1,49 @@
+"""From a folder's record to the blocks that its entries take in a tar."""
+
+from array import array
+
+from manifest.package import README
+from manifest.path import join
+from manifest.record import FolderRecord
+from tarsplit.entry import BLOCK_BYTES, header_bytes
+from tarsplit.partition import Measured
+
+TABLE_MARK = b"table.dat"  # the file by which a folder is known to be a CASA table
+_MEMBER_DEPTH = 2  # slashes in sg_ouss_id/group/member
+_SHORT_BYTES = 100
+_SIMPLE_SIZE = 1 << 33  # from here on a size needs a record of its own
+
+
+def measure(record: FolderRecord, project: bytes) -> Measured:
+    """Return the blocks of the folder and of each of its files.
+
+    Args:
+        record: with a path relative to the package.
+        project: the name that all paths in the tar start with.
+    """
+    folder = join(project, record.path)
+    is_member = record.path.count(b"/") == _MEMBER_DEPTH and README in record.names
+    return Measured(
+        path=record.path,
+        blocks=header_bytes(folder + b"/") // BLOCK_BYTES,
+        file_blocks=_file_blocks(record, folder),
+        is_table=TABLE_MARK in record.names and not is_member,
+        readme=record.names.index(README) if is_member else None,
+    )
+
+
+def _file_blocks(record: FolderRecord, folder: bytes) -> array[int]:
+    longest = max(map(len, record.names), default=0)
+    if len(folder) + 1 + longest <= _SHORT_BYTES and max(record.sizes, default=0) < _SIMPLE_SIZE:
+        return _column([(size + 2 * BLOCK_BYTES - 1) // BLOCK_BYTES for size in record.sizes])
+    return _column(
+        [
+            (header_bytes(join(folder, name), size) + size + BLOCK_BYTES - 1) // BLOCK_BYTES
+            for name, size in zip(record.names, record.sizes, strict=True)
+        ]
+    )
+
+
+def _column(blocks: list[int]) -> array[int]:
+    """Return the numbers packed, in four bytes each where no file has more than 2 TB."""
+    return array("I" if max(blocks, default=0) < 1 << 32 else "Q", blocks)

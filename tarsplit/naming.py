@@ -1,0 +1,113 @@
+"""Names and sizes as they are asked for and as they stand in a delivery's folder. Pure.
+
+A delivery is `2011.01234.S_2012-06-20`; its chunks are `..._001_of_003.tar`, three digits both, each with its checksum
+beside it, and `.manifest` describes them all.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from manifest.path import check_name
+
+CHECKSUMS = ("md5", "sha256", "xxh128")
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kMGT]?)(i?)B?\s*", re.IGNORECASE)
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+PART = b".part"  # the end of every name that is not finished
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryName:
+    """What all files of one delivery are called after.
+
+    Attributes:
+        project: the project code, a plain name.
+        day: the date of the delivery, as in ISO 8601.
+    """
+
+    project: bytes
+    day: str
+
+    def __post_init__(self) -> None:
+        check_name(self.project)
+        parse_day(self.day)
+
+    @property
+    def stem(self) -> bytes:
+        """What the names start with."""
+        return self.project + b"_" + self.day.encode()
+
+    @property
+    def manifest(self) -> bytes:
+        """The sidecar."""
+        return self.stem + b".manifest"
+
+    @property
+    def state(self) -> bytes:
+        """What is known to be finished, while the delivery is being written."""
+        return self.stem + b".state"
+
+    def chunk(self, number: int, count: int) -> bytes:
+        """Return the name of a chunk, the first of which is 1."""
+        return self.stem + b"_%03d_of_%03d.tar" % (number, count)
+
+    def owns(self, name: bytes) -> bool:
+        """Tell whether a file would belong to this delivery, whatever number of chunks it has."""
+        rest = name.removeprefix(self.stem) if name.startswith(self.stem) else b""
+        return re.fullmatch(rb"(_[0-9]+_of_[0-9]+\.tar(\.[a-z0-9]+sum)?|\.manifest|\.state)(\.part)?", rest) is not None
+
+
+def checksum_name(chunk: bytes, algorithm: str) -> bytes:
+    """Return the name of the file that holds a chunk's checksum."""
+    return chunk + b"." + algorithm.encode() + b"sum"
+
+
+def checksum_line(name: bytes, digest: str) -> bytes:
+    """Return what md5sum and its kin write for a file: names that would break the line are escaped as they do."""
+    escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+    return (b"\\" if escaped != name else b"") + digest.encode() + b"  " + escaped + b"\n"
+
+
+def parse_day(text: str) -> str:
+    """Return the date as it was given.
+
+    Raises:
+        ValueError: it is no date of the form 2012-06-20.
+    """
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise ValueError(f"{text!r} is no date of the form 2012-06-20")
+    try:
+        date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no date of the calendar: {error}") from error
+    return text
+
+
+def parse_size(text: str) -> int:
+    """Return bytes from a number with or without a unit: 500000, 6GiB, 2GB, 1.5 TiB, 700M (as MB).
+
+    Raises:
+        ValueError: it is no size.
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None or (match[3] and not match[2]):
+        raise ValueError(f"{text!r} is no size; write bytes or a number with a unit, like 6GiB or 2GB")
+    base = 1024 if match[3] else 1000
+    whole, _, fraction = match[1].partition(".")
+    unit = base ** _POWERS[match[2].upper()]
+    return int(whole) * unit + (int(fraction) * unit // 10 ** len(fraction) if fraction else 0)
+
+
+def parse_checksums(text: str) -> tuple[str, ...]:
+    """Return the names of checksums from a list with commas; `none` is the empty list.
+
+    Raises:
+        ValueError: one of them is not known.
+    """
+    if text.strip() == "none":
+        return ()
+    names = [name.strip().lower() for name in text.split(",")]
+    for name in names:
+        if name not in CHECKSUMS:
+            raise ValueError(f"{name!r} is no checksum that is known here; choose from {', '.join(CHECKSUMS)}, or none")
+    return tuple(name for name in CHECKSUMS if name in names)

@@ -1,0 +1,91 @@
+"""The only module of `tarsplit` that changes a disk: files are made under a temporary name and get theirs when whole.
+
+A name without `.part` at its end is a complete, synced file. Every function does one thing and raises OSError as the
+system does.
+"""
+
+import fcntl
+import os
+
+from tarsplit.naming import PART
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class OutputBusyError(Exception):
+    """Another process writes the same delivery.
+
+    Attributes:
+        path: of the file that it holds.
+    """
+
+    def __init__(self, path: bytes) -> None:
+        super().__init__(f"another process writes {os.fsdecode(path)}")
+        self.path = path
+
+
+def make_folder(path: bytes) -> None:
+    """Make the output folder and those above it, where they are missing."""
+    os.makedirs(path, exist_ok=True)
+
+
+def create_part(path: bytes) -> int:
+    """Make an empty file at `path.part`, whatever was there, and return its descriptor."""
+    return os.open(path + PART, _NEW, 0o666)
+
+
+def create_locked_part(path: bytes) -> int:
+    """Make an empty file at `path.part` that stays locked until its descriptor is closed.
+
+    Raises:
+        OutputBusyError: another process holds it; its file is as it was.
+    """
+    fd = os.open(path + PART, _NEW & ~os.O_TRUNC, 0o666)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(fd, 0)
+    except BlockingIOError as error:
+        os.close(fd)
+        raise OutputBusyError(path) from error
+    return fd
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Write all of the data at the descriptor's position."""
+    done = os.write(fd, data)
+    while done < len(data):
+        done += os.write(fd, memoryview(data)[done:])
+
+
+def publish_part(fd: int, path: bytes) -> None:
+    """Bring the file to the disk and give it its name; the caller closes it, and syncs the folder."""
+    os.fsync(fd)
+    os.rename(path + PART, path)
+
+
+def write_durably(path: bytes, data: bytes) -> None:
+    """Write a small file as a whole, name and content on the disk when this returns."""
+    fd = create_part(path)
+    try:
+        write_all(fd, data)
+        publish_part(fd, path)
+    finally:
+        os.close(fd)
+    sync_folder(os.path.dirname(path))
+
+
+def sync_folder(path: bytes) -> None:
+    """Bring the names in a folder to the disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def remove(path: bytes) -> None:
+    """Remove a file, if it is there."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return

@@ -1,0 +1,129 @@
+"""The manifest of a delivery, `2011.01234.S_2012-06-20.manifest`: all that a receiver needs to check the chunks.
+
+A stream of the same format as a member's manifest: in its header how the package was cut, then the records of the whole
+delivery (paths relative to the package), and in its notes the table of chunks, each with its checksums and with
+the spans of folders and files that it holds, counted in the order of the stream. Says nothing of the machine it was
+made on.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from manifest.path import check_name
+from manifest.stream import Stream, StreamError, open_stream
+from tarsplit.naming import CHECKSUMS, DeliveryName
+from tarsplit.piece import Span
+
+KIND = "delivery"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryHeader:
+    """How a package is cut.
+
+    Attributes:
+        limit_bytes: size that a chunk should not pass.
+        fill: how chunks are filled.
+        folder_mtime: of all folders, in seconds.
+        checksums: names of those that are written beside the chunks.
+    """
+
+    project: bytes
+    day: str
+    limit_bytes: int
+    fill: str
+    folder_mtime: int
+    checksums: tuple[str, ...]
+
+    @property
+    def name(self) -> DeliveryName:
+        """What the files are called after."""
+        return DeliveryName(self.project, self.day)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """One finished chunk.
+
+    Attributes:
+        folders, files: the spans it holds.
+        xxh128: of the whole tar, hexadecimal; always there.
+        checksums: name and hexadecimal digest of those that were asked for.
+    """
+
+    name: bytes
+    byte_count: int
+    folders: tuple[Span, ...]
+    files: tuple[Span, ...]
+    xxh128: str
+    checksums: tuple[tuple[str, str], ...]
+
+    @property
+    def file_count(self) -> int:
+        """How many files it holds."""
+        return sum(end - start for start, end in self.files)
+
+    @property
+    def folder_count(self) -> int:
+        """How many folders have their entry in it."""
+        return sum(end - start for start, end in self.folders)
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """An opened sidecar.
+
+    Attributes:
+        fingerprint: over the header and all records.
+    """
+
+    stream: Stream
+    header: DeliveryHeader
+    fingerprint: str
+    chunks: tuple[ChunkRow, ...]
+
+
+def header_to_wire(header: DeliveryHeader) -> dict[str, object]:
+    """Return the header as msgpack takes it."""
+    return {"kind": KIND, **asdict(header)}
+
+
+def notes_to_wire(fingerprint: str, chunks: Iterable[ChunkRow]) -> dict[str, object]:
+    """Return the notes as msgpack takes them."""
+    return {"fingerprint": fingerprint, "chunks": [asdict(chunk) for chunk in chunks]}
+
+
+def open_sidecar(path: bytes) -> Sidecar:
+    """Open a sidecar, all of it checked.
+
+    Raises:
+        StreamError: it is damaged, foreign, newer, or does not describe a delivery.
+        FileNotFoundError: there is none.
+    """
+    stream = open_stream(path)
+    if stream.header.get("kind") != KIND:
+        raise StreamError(path, "does not describe a delivery")
+    try:
+        wire: dict[str, Any] = {key: value for key, value in stream.header.items() if key != "kind"}
+        header = DeliveryHeader(**{**wire, "checksums": tuple(wire["checksums"])})
+        _ = header.name
+        rows: Any = stream.notes["chunks"]
+        return Sidecar(stream, header, str(stream.notes["fingerprint"]), tuple(_row(row) for row in rows))
+    except (KeyError, TypeError, ValueError) as error:
+        raise StreamError(path, f"describes a delivery that does not make sense ({error})") from error
+
+
+def _row(wire: dict[str, Any]) -> ChunkRow:
+    row = ChunkRow(
+        **{
+            **wire,
+            "folders": tuple((start, end) for start, end in wire["folders"]),
+            "files": tuple((start, end) for start, end in wire["files"]),
+            "checksums": tuple((name, digest) for name, digest in wire["checksums"]),
+        }
+    )
+    check_name(row.name)
+    if any(name not in CHECKSUMS for name, _ in row.checksums):
+        raise ValueError("a checksum that is not known")
+    return row

@@ -1,0 +1,123 @@
+import os
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from generated import members, plain, record_of, stream_bytes
+from manifest.record import FolderRecord, decode_record, encode_record
+from manifest.stream import VERSION, StreamError, open_stream, peek_stream
+
+# Hypothesis runs many examples with one tmp_path, and each of them writes the file anew.
+rewriting = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+SMALL = stream_bytes(
+    [record_of(folders=[b"qa"]), record_of(b"qa", {b"a.png": 3})], {"kind": "manifest"}, {"totals": [1, 2]}
+)
+MANY = [record_of(b"%05d" % number, {b"x" * 200 + b"%d" % n: n for n in range(5)}) for number in range(4000)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "stream"
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A stream of several MiB, so that its index has several places."""
+    file = tmp_path_factory.mktemp("stream") / "many"
+    file.write_bytes(stream_bytes(MANY))
+    return os.fsencode(file)
+
+
+def reason(path: Path, data: bytes) -> str:
+    path.write_bytes(data)
+    with pytest.raises(StreamError) as caught:
+        open_stream(os.fsencode(path))
+    return caught.value.reason
+
+
+@rewriting
+@given(members())
+def test_stream_gives_back_what_was_written(path: Path, written: list[FolderRecord]) -> None:
+    path.write_bytes(stream_bytes(written, {"kind": "plan", "n": 1}, {"left": [b"\xff"]}))
+    stream = open_stream(os.fsencode(path))
+    assert [plain(decode_record(blob)) for blob in stream.blobs()] == [plain(record) for record in written]
+    assert (stream.header, stream.notes) == ({"kind": "plan", "n": 1}, {"left": [b"\xff"]})
+    assert stream.folder_count == len(written)
+
+
+def test_every_flipped_bit_is_noticed(path: Path) -> None:
+    unnoticed = []
+    for offset in range(len(SMALL)):
+        for bit in range(8):
+            data = bytearray(SMALL)
+            data[offset] ^= 1 << bit
+            path.write_bytes(data)
+            try:
+                open_stream(os.fsencode(path))
+                unnoticed.append((offset, bit))
+            except StreamError:
+                pass
+    assert unnoticed == []
+
+
+def test_every_truncation_is_noticed(path: Path) -> None:
+    for length in range(1, len(SMALL)):
+        assert "truncated" in reason(path, SMALL[:length]), length
+
+
+def test_bytes_behind_the_end_are_noticed(path: Path) -> None:
+    assert "end is damaged" in reason(path, SMALL + b"\0")
+
+
+def test_part_that_was_cut_out_is_noticed(path: Path) -> None:
+    assert "is damaged" in reason(path, SMALL[:60] + SMALL[80:])
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04" + bytes(100), b"\n", b"qa2PACK\n" + bytes(100)])
+def test_foreign_file_is_called_foreign(path: Path, data: bytes) -> None:
+    assert reason(path, data) == "is not a plan or manifest of this program"
+
+
+def test_newer_version_is_called_newer(path: Path) -> None:
+    newer = SMALL[:8] + struct.pack("<H", VERSION + 1) + b"whatever comes then"
+    assert reason(path, newer) == "has format version 2; this program reads up to 1: use a newer one"
+
+
+def test_damage_in_the_middle_is_called_damage(path: Path) -> None:
+    middle = SMALL.index(b"a.png")
+    assert "checksum" in reason(path, SMALL[:middle] + b"b" + SMALL[middle + 1 :])
+
+
+def test_missing_file_is_no_damaged_one(path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        open_stream(os.fsencode(path))
+
+
+def test_same_records_make_the_same_bytes() -> None:
+    assert stream_bytes(MANY[:10]) == stream_bytes(MANY[:10])
+
+
+@pytest.mark.parametrize("number", [0, 1, 700, 2000, 3998, 3999])
+def test_folder_is_found_through_the_index(many: bytes, number: int) -> None:
+    stream = open_stream(many)
+    assert len(stream.index) > 2
+    assert stream.find(b"%05d" % number) == encode_record(MANY[number])
+
+
+@pytest.mark.parametrize("path", [b"", b"00000/x", b"01999a", b"zzz"])
+def test_folder_that_is_not_there_is_not_found(many: bytes, path: bytes) -> None:
+    assert open_stream(many).find(path) is None
+
+
+def test_looking_for_a_late_folder_does_not_read_the_early_ones(many: bytes) -> None:
+    found = next(iter(open_stream(many).blobs_from(b"03999")))
+    assert decode_record(found).path > b"03000"
+
+
+def test_peeking_gives_the_ends_without_the_checksum(path: Path) -> None:
+    middle = SMALL.index(b"a.png")
+    path.write_bytes(SMALL[:middle] + b"b" + SMALL[middle + 1 :])
+    assert peek_stream(os.fsencode(path)).notes == {"totals": [1, 2]}
