@@ -101,7 +101,11 @@ def check_room(package: Package, header: Header, notes: Notes, devices: Mapping[
     Raises:
         PlanRefused: with all that stands against it.
     """
-    problems = [*_device_problems(package, header.mode, devices), *_space_problems(package, header.mode, notes)]
+    problems = [
+        *_device_problems(package, header.mode, devices),
+        *_space_problems(package, header.mode, notes),
+        *_origin_problems(header),
+    ]
     if problems:
         raise PlanRefused(*problems)
 
@@ -113,6 +117,12 @@ def _device_problems(package: Package, mode: Mode, devices: Mapping[int, bytes])
     for device, path in devices.items():
         if device != own:
             yield Problem(Code.CROSS_DEVICE, path, "the file system of the package", "another one")
+
+
+def _origin_problems(header: Header) -> Iterator[Problem]:
+    """A move writes into the origin at the end; that it cannot must be known before."""
+    if header.mode is Mode.MOVE and not os.access(header.origin, os.W_OK | os.X_OK):
+        yield Problem(Code.NOT_WRITABLE, header.origin)
 
 
 def _space_problems(package: Package, mode: Mode, notes: Notes) -> Iterator[Problem]:

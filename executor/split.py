@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from executor.apart import ChildDiedError, run_apart
-from executor.casa import Table, opened_table, read_shape, tile_bytes
+from executor.casa import opened_table, read_shape, tile_bytes
 from executor.columns import follow_weights, keep_one_column
 from executor.skeleton import SCRATCH_PREFIX, file_names, make_skeleton, make_view, scratch_folder
 from executor.whole import measure_whole, split_whole
@@ -50,8 +50,8 @@ class TableReader:
 def describe_table(table: bytes) -> TableShape:
     """Return columns and storage managers of the table in a folder that is not changed in any way.
 
-    That the files of the storage managers are there, and hold as many rows as the table says, is checked as
-    far as it goes without reading them.
+    That the files of the storage managers are there, and are as long as the table says, is checked as far as
+    it goes without reading them.
 
     Raises:
         TableBrokenError: the table, a file of it, or a column in it cannot be opened.
@@ -115,7 +115,6 @@ def _describe(table: bytes) -> TableShape:
         with opened_table(str(view)) as opened:
             shape = read_shape(opened)
             _check_files(table, shape, tile_bytes(opened))
-            _check_last_row(opened, shape)
     return shape
 
 
@@ -128,13 +127,6 @@ def _check_files(table: bytes, shape: TableShape, needed: dict[int, int]) -> Non
         if found < needed.get(manager.sequence, 0):
             columns = ", ".join(manager.columns)
             raise OSError(f"the files of {columns} hold {found} bytes, not {needed[manager.sequence]}")
-
-
-def _check_last_row(opened: Table, shape: TableShape) -> None:
-    last = shape.row_count - 1
-    for manager in shape.managers:
-        if last >= 0 and not manager.is_tiled and opened.iscelldefined(manager.columns[0], last):
-            opened.getcell(manager.columns[0], last)
 
 
 def _measure(table: bytes, spec: SplitSpec) -> SplitSpec:

@@ -5,6 +5,7 @@ link is right if it is the planned inode; a copy is right if it has the planned 
 can have been lost since (a restart of the system), else its content is read. Nothing is ever replaced in place.
 """
 
+import errno
 import os
 import stat
 from contextlib import ExitStack
@@ -197,10 +198,8 @@ class _Folder:
                     self._link(index, self._carried(index))
                 case Action.COPY | Action.KEEP:
                     self._copy(index)
-                case Action.MOVE if is_copied(self._record, index, self._site.device):
-                    self._copy(index)
                 case Action.MOVE:
-                    self._link(index, self._source(index))
+                    self._move(index)
                 case Action.DUMMY:
                     self._write(index, b"")
                 case Action.WRITE:
@@ -236,6 +235,17 @@ class _Folder:
         check_source(planned, staged)
         self._own_links[planned.inode] = staged.st_ctime_ns
         self.linked_ctimes[index] = staged.st_ctime_ns
+
+    def _move(self, index: int) -> None:
+        """Link, or copy across file systems; the origin is touched only when the package is published."""
+        if not is_copied(self._record, index, self._site.device):
+            try:
+                self._link(index, self._source(index))
+                return
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+        self._copy(index)
 
     def _check_content(self, index: int, planned: Planned) -> None:
         """Read a source whose ctime alone is not as planned: linked by others, or changed by a forger."""

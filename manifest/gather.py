@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from manifest.engine import Engine
+from manifest.findings import Sums, add_sums, sum_warnings
 from manifest.header import Relink
 from manifest.problem import Problem
 from manifest.progress import Progress
@@ -30,6 +31,7 @@ class Gathered:
     counts: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     devices: dict[int, bytes] = field(default_factory=dict)
     carried: "array[int]" = field(default_factory=lambda: array("Q"))
+    sums: Sums = field(default_factory=dict)
     relinks: list[Relink] = field(default_factory=list)
 
     def add(self, result: ScanResult) -> None:
@@ -40,6 +42,7 @@ class Gathered:
             self.spool.add_digest(folder, name, digest)
         self.problems.extend(result.problems)
         self.warnings.extend(result.warnings)
+        add_sums(self.sums, result.sums)
         self.carried.extend(result.carried)
         self.relinks.extend(result.relinks)
         self.devices = {**result.devices, **self.devices}
@@ -61,6 +64,7 @@ def gather(batches: Iterable[ScanBatch], *, engine: Engine, progress: Progress) 
         queue.extend(batch for batch in result.more if not isinstance(batch, BigFile))
         gathered.add(result)
         progress.advance(file_count=result.file_count, byte_count=result.read_bytes)
+    gathered.warnings.extend(sum_warnings(gathered.sums))
     gathered.problems.sort(key=lambda problem: (problem.path, problem.code))
     gathered.warnings.sort(key=lambda problem: (problem.path, problem.code))
     return gathered

@@ -83,6 +83,7 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
         may_leave=request.may_leave,
         known=() if request.is_rehashing else known_streams(destination.package, destination.state, request.origin),
         package=os.path.realpath(request.package),
+        link_device=os.stat(destination.package.parent).st_dev if request.mode is Mode.TICKET else None,
         carried=Action.CARRY if request.append is Append.NOTHING else None,
         member=os.path.realpath(destination.package.member(join(destination.group, destination.member))),
     )
@@ -106,7 +107,7 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
     notes = Notes(
         totals=_totals(gathered, header, splits),
         left_out=placement.left_out,
-        warnings=(*placement.warnings, *gathered.warnings),
+        warnings=tuple(dict.fromkeys((*placement.warnings, *gathered.warnings))),
         splits=tuple(splits.tasks[path] for path in sorted(splits.tasks)),
         tables=tuple(tables[path] for path in sorted(tables)),
         relinks=tuple(sorted(gathered.relinks, key=lambda relink: relink.link)),

@@ -39,6 +39,9 @@ class Code(StrEnum):
     TABLE_BROKEN = "table-broken"
     NOT_WRITABLE = "not-writable"
     DESTINATION_MISSING = "destination-missing"
+    LINK_LIMIT = "link-limit"
+    LINK_FORBIDDEN = "link-forbidden"
+    PATH_TOO_LONG = "path-too-long"
     ONLY_COPY = "only-copy"
     MOUNT_POINT = "mount-point"
     PLAN_MISSING = "plan-missing"
@@ -63,6 +66,9 @@ class Code(StrEnum):
     W_NESTED_EB = "warning-nested-eb"
     W_LOOKS_LIKE_MS = "warning-looks-like-ms"
     W_SIZE_ESTIMATED = "warning-size-estimated"
+    W_SET_ID = "warning-set-id"
+    W_COPIED = "warning-copied"
+    W_OWNER = "warning-owner"
     W_NEW_PACKAGE = "warning-new-package"
 
 

@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 import xxhash
 
 from manifest.digest import FileGrewOrShrankError, digest_of_fd
+from manifest.findings import PATH_BYTES, Sums, count_oddities, count_one, stat_problems
 from manifest.folder import opened_file, opened_folder
 from manifest.glob import first_match
 from manifest.header import Relink
 from manifest.known import Identity, KnownFolder, KnownStream, known_digests
 from manifest.path import is_within, join
+from manifest.portable import case_warnings
 from manifest.problem import Code, Problem
 from manifest.receivers import name_warnings
 from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
@@ -29,6 +31,7 @@ from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, enco
 BIG_FILE_BYTES = 32 << 20
 BATCH_FILES = 4000
 BATCH_BYTES = 128 << 20
+STAGING_ROOM_BYTES = 64  # what the path is longer by while the package is made
 _SHARES = 4  # batches made of what a batch could not finish
 _MAX_LINKED_FOLDERS = 8  # more links to folders inside each other than this are a circle
 
@@ -48,6 +51,8 @@ class ScanOptions:
         carried: what is done with files that only the package has any more: CARRY if it is being replaced, so that none
             is lost, None if it stays and they are packaged as content.
         member: absolute path that the new member will have.
+        link_device: file system within which links are possible; a file elsewhere is copied instead of linked. None
+            where that is to be refused.
     """
 
     root: bytes
@@ -59,6 +64,7 @@ class ScanOptions:
     package: bytes = b""
     carried: Action | None = None
     member: bytes = b""
+    link_device: int | None = None
 
     def is_in_package(self, target: bytes) -> bool:
         """Tell whether a resolved path lies in the package."""
@@ -129,6 +135,7 @@ class ScanResult:
     warnings: list[Problem] = field(default_factory=list)
     devices: dict[int, bytes] = field(default_factory=dict)  # each with a path on it
     carried: "array[int]" = field(default_factory=lambda: array("Q"))  # XXH3-64 of their paths in the package
+    sums: Sums = field(default_factory=dict)
     relinks: list[Relink] = field(default_factory=list)
     counts: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # files and bytes by role folder
     file_count: int = 0
@@ -327,11 +334,29 @@ class _Columns:
             inodes=[status.st_ino for status in stats],
             ctimes=[status.st_ctime_ns for status in stats],
         )
-        for status in stats:
-            self._result.devices.setdefault(status.st_dev, join(self._path, self._names[0]))
-        self._result.warnings.extend(name_warnings(self._path, [*self._names, *folders]))
+        self._note_findings(folders)
         self._result.blobs.append((self._path, encode_record(record)))
         self._result.count(self._path, len(stats), self._byte_count)
+
+    def _note_findings(self, folders: Sequence[bytes]) -> None:
+        """Add to the result what stands against packaging these files, or should be known of them."""
+        result, path = self._result, self._path
+        device = None
+        for name, status in zip(self._names, self._stats, strict=True):
+            if status.st_dev != device:
+                device = status.st_dev
+                result.devices.setdefault(device, join(path, name))
+        names = [*self._names, *folders]
+        result.warnings.extend(name_warnings(path, names))
+        if len({name.lower() for name in names}) < len(names) or not b"".join(names).isascii():
+            result.warnings.extend(case_warnings(join(path, name) for name in names))
+        count_oddities(result.sums, path, self._names, self._stats)
+        result.problems.extend(stat_problems(self._options.root, self._sources, self._actions, self._stats))
+        longest = len(self._options.member) + len(path) + max(map(len, names), default=0)
+        if longest > PATH_BYTES - STAGING_ROOM_BYTES:
+            result.problems.append(
+                Problem(Code.PATH_TOO_LONG, path, f"at most {PATH_BYTES} bytes", f"{longest} bytes")
+            )
 
     def _add(self, name: bytes, source: bytes, source_name: bytes, fd: int, entry: "os.DirEntry[str] | None") -> None:
         if self._known is not None or not self._is_hashing:
@@ -361,8 +386,15 @@ class _Columns:
         self._sources.append(source)
         self._stats.append(status)
         self._digests.append(digest)
-        self._actions.append(self._action)
+        self._actions.append(self._action_for(status))
         self._byte_count += status.st_size
+
+    def _action_for(self, status: os.stat_result) -> Action:
+        device = self._options.link_device
+        if self._action is Action.LINK and device is not None and status.st_dev != device:
+            count_one(self._result.sums, Code.W_COPIED, join(self._path, self._names[-1]))
+            return Action.COPY
+        return self._action
 
 
 def _hash_big_file(big: BigFile, result: ScanResult) -> None:

@@ -1,25 +1,13 @@
-"""Numbers as people read them. Sizes are in powers of 1024, as `ls -h` and `du -h` show them."""
+"""Numbers as people read them."""
 
-_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
-_STEP = 1024
-_MOST = 1000  # from here on the next unit takes fewer digits
-_SHORT = 10  # below this one more digit is worth its place
+from manifest.sizes import human_bytes
 
-
-def human_bytes(size: int) -> str:
-    """Return a size in at most three digits and a unit, `4.2 GiB`."""
-    if size < _STEP:
-        return f"{size} B"
-    power = 1
-    while power < len(_UNITS) and round(size / _STEP**power) >= _MOST:
-        power += 1
-    value = size / _STEP**power
-    return f"{value:.{1 if value < _SHORT else 0}f} {_UNITS[power - 1]}"
+_EXACT = 1024  # below this the exact number is the short one
 
 
 def exact_bytes(size: int) -> str:
     """Return a size both ways, `4.2 GiB (4,509,715,660 bytes)`."""
-    return f"{human_bytes(size)} ({size:,} bytes)" if size >= _STEP else counted(size, "byte")
+    return f"{human_bytes(size)} ({size:,} bytes)" if size >= _EXACT else counted(size, "byte")
 
 
 def counted(number: int, noun: str) -> str:

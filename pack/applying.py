@@ -1,5 +1,6 @@
 """Applying and telling what came of it: what `pack apply` and the old call have in common."""
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -8,8 +9,9 @@ from executor.journal import read_journal
 from executor.places import journal_path
 from executor.recovery import Phase, begin_of, phase_of, staged_so_far
 from manifest.path import shown
+from manifest.sizes import human_bytes
 from pack import job
-from pack.amounts import counted, human_bytes
+from pack.amounts import counted
 from pack.exits import Exit
 from pack.failure import Attempt
 from pack.fields import path_fields, print_fields
@@ -60,6 +62,9 @@ def _result_lines(result: Applied, target: Target, ink: Ink) -> Iterator[str]:
     notes = member_notes(target.package, result.member)
     yield f"{ink.good('Packaged')}: {counted(notes.file_count, 'file')}, {human_bytes(notes.byte_count)}, in"
     yield f"  {shown(target.package.member(result.member))}"
+    if os.path.exists(target.package.path + b".ticket.tar"):
+        yield "Ticket files, beside the package:"
+        yield from (f"  {shown(target.package.path + ending)}" for ending in (b".ticket.tar", b".ticket.zip"))
     yield "To check it, now or at any later time:"
     yield f"  {ink.bold(f'pack verify {target.quoted}')}"
 

@@ -14,11 +14,13 @@ from pack import __version__
 from pack.cmd_adopt import adopt
 from pack.cmd_apply import apply
 from pack.cmd_plan import plan
+from pack.cmd_rollback import rollback
 from pack.cmd_show import show
+from pack.cmd_status import status
 from pack.cmd_verify import verify
 from pack.exits import Exit, exit_code_lines
 
-COMMANDS: tuple[Callable[..., None], ...] = (plan, apply, verify, show, adopt)
+COMMANDS: tuple[Callable[..., None], ...] = (plan, apply, verify, show, status, rollback, adopt)
 
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 

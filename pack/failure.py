@@ -15,6 +15,7 @@ from executor.journal import JournalError, read_journal
 from executor.lock import LockedError
 from executor.places import journal_path
 from executor.recovery import Phase, phase_of
+from executor.rollback import CannotUndoError
 from executor.staged import OriginChangedError
 from executor.stopping import InterruptedByUser
 from manifest.path import shown
@@ -81,6 +82,16 @@ def failure_of(error: BaseException, attempt: Attempt, ink: Ink) -> Failure:
             return _of_problems("refused", problems, attempt, ink)
         case OriginChangedError(problems=problems):
             return _of_problems("stopped", problems, attempt, ink)
+        case CannotUndoError(reason=reason, problems=problems):
+            lines = problem_lines(problems, attempt.target, ink)
+            return _failure(Exit.FAILED, attempt, f"{shown(reason)}.", _state(attempt), *(line[2:] for line in lines))
+        case _:
+            return _of_moment(error, attempt)
+
+
+def _of_moment(error: BaseException, attempt: Attempt) -> Failure:
+    """Say what it means if the same command can succeed at another moment."""
+    match error:
         case UnfinishedError():
             return _unfinished(error, attempt)
         case LockedError():

@@ -15,7 +15,8 @@ from manifest.package import Standing
 from manifest.path import shown
 from manifest.planfile import Described
 from manifest.request import Mode
-from pack.amounts import counted, exact_bytes, human_bytes
+from manifest.sizes import human_bytes
+from pack.amounts import counted, exact_bytes
 from pack.ink import Ink, folded
 from pack.problemview import problem_lines
 from pack.target import Target
@@ -102,6 +103,8 @@ def _destination_lines(plan: Described, ink: Ink) -> Iterator[str]:
             f" {difference.changed:,} changed,"
         )
         yield f"  {difference.added:,} added, {difference.removed:,} removed"
+        if difference.kept:
+            yield f"  {counted(difference.kept, 'file')} of the old package are taken over without a copy"
 
 
 def _added(header: Header) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from manifest.path import shown
 from manifest.progress import Progress, Silent
-from pack.amounts import counted, human_bytes, human_seconds
+from manifest.sizes import human_bytes
+from pack.amounts import counted, human_seconds
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

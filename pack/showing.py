@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from manifest.header import Header
 from manifest.path import shown
-from pack.amounts import counted, human_bytes
+from manifest.sizes import human_bytes
+from pack.amounts import counted
 from pack.exits import Exit
 from pack.failure import Attempt
 from pack.fields import Fields, path_fields, print_fields

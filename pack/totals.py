@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from manifest.header import Total
 from manifest.role import ROLES
-from pack.amounts import human_bytes
+from manifest.sizes import human_bytes
 from pack.ink import Ink
 
 _README = "README"

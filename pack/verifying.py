@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from manifest.package import PackageState, Standing, read_state
 from manifest.problem import Code, PlanRefused, Problem
+from manifest.sizes import human_bytes
 from pack import job
-from pack.amounts import counted, human_bytes
+from pack.amounts import counted
 from pack.exits import Exit
 from pack.failure import Attempt
 from pack.fields import path_fields, print_fields, problem_fields
@@ -52,9 +53,8 @@ def existing_package(target: Target) -> PackageState:
     state = read_state(package)
     if state.members or _has_manifests(target):
         return state
-    if state.standing is Standing.FOREIGN:
-        raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))
-    raise PlanRefused(Problem(Code.PACKAGE_MISSING, package.path))
+    found = "something else" if state.standing is Standing.FOREIGN else ""
+    raise PlanRefused(Problem(Code.PACKAGE_MISSING, package.path, found=found))
 
 
 def _has_manifests(target: Target) -> bool:

@@ -55,7 +55,8 @@ PLANNING: Mapping[Code, Row] = {
     Code.NOT_A_PACKAGE: Row(
         "The destination holds something that does not belong to a package.",
         "The path names another folder, or files were added to the package by hand.",
-        "Name another destination, or move the files away. Only if everything at PACKAGE may go: pack plan --force.",
+        "Name another destination, or move away what does not belong there. Only if everything at PACKAGE may go: "
+        "pack plan --force.",
     ),
     Code.PACKAGE_MISSING: Row(
         "There is no package here.",
@@ -67,6 +68,11 @@ PLANNING: Mapping[Code, Row] = {
         "The old script made it, or it was moved without the folder PACKAGE.pack beside it.",
         "To keep it and add to it: --append member. To be able to verify it: pack adopt PACKAGE. To replace it: "
         "pack plan --force.",
+    ),
+    Code.ONLY_COPY: Row(
+        "Replacing the package would lose this file: it is the only copy.",
+        "Files were moved into the package, and the new plan does not take them over.",
+        "Plan with the origin they came from, or add to the package instead: --append member.",
     ),
     Code.NESTED: Row(
         "Origin and package lie one inside the other.",

@@ -14,13 +14,12 @@ from manifest.folder import opened_file, opened_folder
 from manifest.path import join
 from manifest.problem import Code, Problem
 from manifest.record import NO_DIGEST, FolderRecord
-from tarsplit.entry import BLOCK_BYTES, file_header, folder_header, padded
-from tarsplit.listing import FOLDER_MODE
+from tarsplit.entry import BLOCK_BYTES, padded
 from tarsplit.naming import PART
 from tarsplit.outfile import create_part, publish_part, remove, write_all
-from tarsplit.partition import RECORD_BLOCKS, END_BLOCKS
+from tarsplit.partition import END_BLOCKS, RECORD_BLOCKS
 from tarsplit.sums import Sums
-from tarsplit.walk import ChunkPart, Share, shares
+from tarsplit.walk import ChunkPart, Share, header_of_file, header_of_folder, shares
 
 _FLUSH_BYTES = 1 << 20
 _SMALL_BYTES = 256 << 10  # up to here a file is read at once
@@ -71,6 +70,12 @@ class _Stopped(Exception):
         self.problem = problem
 
 
+class _OutputFailed(Exception):
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 def write_chunk(batch: ChunkBatch) -> ChunkResult:
     """Write the chunk.
 
@@ -87,6 +92,9 @@ def write_chunk(batch: ChunkBatch) -> ChunkResult:
     except _Stopped as stopped:
         remove(batch.target + PART)
         return ChunkResult(batch.number, problem=stopped.problem)
+    except _OutputFailed as failed:
+        remove(batch.target + PART)
+        raise OSError(failed.error.errno, failed.error.strerror, batch.target) from failed
     except BaseException:
         remove(batch.target + PART)
         raise
@@ -134,14 +142,16 @@ class _Output:
 
     def _write(self, data: bytes | memoryview) -> None:
         self.sums.update(data)
-        write_all(self._fd, data)
+        try:
+            write_all(self._fd, data)
+        except OSError as error:  # told apart from a source that cannot be read
+            raise _OutputFailed(error) from error
         self._byte_count += len(data)
 
 
 def _write_share(batch: ChunkBatch, share: Share, out: _Output) -> None:
-    path = join(batch.project, share.record.path)
     if share.has_folder:
-        out.add(folder_header(path, mtime=batch.folder_mtime, mode=FOLDER_MODE))
+        out.add(header_of_folder(batch.project, share.record, batch.folder_mtime))
     if not share.files:
         return
     folder = join(batch.root, _on_disk(batch, share.record.path))
@@ -157,23 +167,19 @@ def _write_file(batch: ChunkBatch, record: FolderRecord, index: int, dir_fd: int
     name = record.names[index]
     size = record.sizes[index]
     path = join(record.path, name)
-    mtime = record.mtimes[index] // 10**9
-    out.add(file_header(b"%s/%s" % (batch.project, path), size=size, mtime=mtime, mode=record.modes[index]))
+    out.add(header_of_file(batch.project, record, index))
     for changed, text in batch.texts:
         if changed == path:
             out.add(text.ljust(padded(size), b"\0"))
             return
     try:
-        with opened_file(name, dir_fd=dir_fd) as fd:
-            found = _copy_small(fd, size, out) if size <= _SMALL_BYTES else _copy_big(fd, size, out)
+        found = _copy_file(name, dir_fd, size, out)
     except _WrongSizeError as error:
         code = Code.TRUNCATED if error.found < size else Code.GROWN
         raise _stopped(batch, path, code, f"{size} bytes", f"{error.found} bytes") from error
     except FileNotFoundError as error:
         raise _stopped(batch, path, Code.MISSING) from error
     except OSError as error:
-        if error.filename is None:
-            raise  # the output failed, or the disk in the middle of the file
         raise _stopped(batch, path, Code.UNREADABLE, found=error.strerror or "") from error
     expected = record.digest(index)
     if found != expected and expected != NO_DIGEST:
@@ -186,12 +192,19 @@ class _WrongSizeError(Exception):
         self.found = found
 
 
+def _copy_file(name: bytes, dir_fd: int, size: int, out: _Output) -> bytes:
+    """Add the file's content and what fills its last block; return its digest."""
+    with opened_file(name, dir_fd=dir_fd) as fd:
+        digest = _copy_small(fd, size, out) if size <= _SMALL_BYTES else _copy_big(fd, size, out)
+    out.add(bytes(-size % BLOCK_BYTES))
+    return digest
+
+
 def _copy_small(fd: int, size: int, out: _Output) -> bytes:
     data = os.read(fd, size + 1)
     if len(data) != size:
         raise _WrongSizeError(os.fstat(fd).st_size)
     out.add(data)
-    out.add(bytes(-size % BLOCK_BYTES))
     return xxhash.xxh3_128_digest(data)
 
 
@@ -208,7 +221,6 @@ def _copy_big(fd: int, size: int, out: _Output) -> bytes:
         rest -= count
     if os.read(fd, 1):
         raise _WrongSizeError(os.fstat(fd).st_size)
-    out.add(bytes(-size % BLOCK_BYTES))
     return state.digest()
 
 

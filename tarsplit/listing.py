@@ -17,7 +17,6 @@ from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, with
 from manifest.request import Mode
 from tarsplit.refusal import DeliveryRefused
 
-FOLDER_MODE = 0o755
 _SECOND = 10**9
 
 

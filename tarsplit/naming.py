@@ -54,7 +54,9 @@ class DeliveryName:
     def owns(self, name: bytes) -> bool:
         """Tell whether a file would belong to this delivery, whatever number of chunks it has."""
         rest = name.removeprefix(self.stem) if name.startswith(self.stem) else b""
-        return re.fullmatch(rb"(_[0-9]+_of_[0-9]+\.tar(\.[a-z0-9]+sum)?|\.manifest|\.state)(\.part)?", rest) is not None
+        return (
+            re.fullmatch(rb"(_[0-9]+_of_[0-9]+\.tar(\.[a-z0-9]+sum)?|\.manifest|\.state)(\.part)?", rest) is not None
+        )
 
 
 def checksum_name(chunk: bytes, algorithm: str) -> bytes:
@@ -109,5 +111,7 @@ def parse_checksums(text: str) -> tuple[str, ...]:
     names = [name.strip().lower() for name in text.split(",")]
     for name in names:
         if name not in CHECKSUMS:
-            raise ValueError(f"{name!r} is no checksum that is known here; choose from {', '.join(CHECKSUMS)}, or none")
+            raise ValueError(
+                f"{name!r} is no checksum that is known here; choose from {', '.join(CHECKSUMS)}, or none"
+            )
     return tuple(name for name in CHECKSUMS if name in names)

@@ -112,6 +112,12 @@ def partition(folders: Iterable[Measured], *, limit_bytes: int, fill: Fill) -> l
     return [Chunk(_merged(bin.folders), _merged(bin.files), bin.blocks) for bin in filled]
 
 
+def cut_tables(folders: Sequence[Measured], limit_bytes: int) -> tuple[bytes, ...]:
+    """Return the tables, in an ordered list of folders, that do not fit into one chunk."""
+    loose = (s for s in _sections(folders, capacity_blocks(limit_bytes)) if s.table_blocks is None)
+    return tuple(f.path for s in loose for f in folders[s.start : s.end] if f.is_table)
+
+
 @dataclass(frozen=True, slots=True)
 class _Section:
     """Neighbouring folders: a table that stays together, or others that do not."""

@@ -9,9 +9,13 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from manifest.path import join
 from manifest.record import FolderRecord, decode_record
 from manifest.stream import read_frames
+from tarsplit.entry import file_header, folder_header
 from tarsplit.piece import Span
+
+FOLDER_MODE = 0o755
 
 
 @dataclass(slots=True)
@@ -105,6 +109,21 @@ def shares(part: ChunkPart) -> Iterator[Share]:
                 yield Share(record, has_folder, files)
             folder += 1
             file += count
+
+
+def header_of_folder(project: bytes, record: FolderRecord, mtime: int) -> bytes:
+    """Return what stands in the tar for the folder itself."""
+    return folder_header(join(project, record.path), mtime=mtime, mode=FOLDER_MODE)
+
+
+def header_of_file(project: bytes, record: FolderRecord, index: int) -> bytes:
+    """Return what stands in the tar before the content of a file."""
+    return file_header(
+        b"%s/%s" % (join(project, record.path), record.names[index]),
+        size=record.sizes[index],
+        mtime=record.mtimes[index] // 10**9,
+        mode=record.modes[index],
+    )
 
 
 def _common(spans: Sequence[Span], start: int, end: int) -> Iterator[Span]:

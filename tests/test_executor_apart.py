@@ -37,7 +37,7 @@ def test_question_without_end_is_ended() -> None:
 
 def test_demand_for_absurd_memory_is_refused() -> None:
     with pytest.raises(MemoryError):
-        run_apart(partial(take, 1 << 36), seconds=60)
+        run_apart(partial(take, 5 << 30), seconds=60)
 
 
 def test_printed_noise_is_dropped(capfd: pytest.CaptureFixture[str]) -> None:

@@ -119,6 +119,16 @@ def test_weights_far_down_a_long_table_follow_the_rule(tmp_path: Path) -> None:
     assert all(np.array_equal(weight[row], np.float32(1) / sigma[row] ** 2) for row in range(65_000, 66_000))
 
 
+def test_weights_that_share_a_file_are_not_read_where_they_were(tmp_path: Path) -> None:
+    # So many rows that the file takes several buckets, which an incremental manager splits while it is written.
+    shared = (Shared("IncrementalStMan", ("WEIGHT", "SIGMA")),)
+    write_measurement_set(tmp_path / "u.ms", Recipe(rows=8000, spectra=((1, 4),), odd_weights=False, shared=shared))
+    split_table(tmp_path / "u.ms", tmp_path / "staged", "DATA")
+    before, after = read_arrays(tmp_path / "u.ms", "SIGMA"), read_arrays(tmp_path / "staged", "WEIGHT")
+    assert np.array_equal(after, np.float32(1) / np.square(before))
+    assert np.array_equal(read_arrays(tmp_path / "staged", "SIGMA"), before)
+
+
 def test_split_of_the_corrected_column_equals_the_one_made_by_casa(casa_reduction: Path, tmp_path: Path) -> None:
     made_by_casa = sorted(casa_reduction.glob("*/*/*.ms.split.cal"))
     assert len(made_by_casa) == 3
@@ -226,8 +236,10 @@ def test_remains_of_a_stopped_split_are_swept(tmp_path: Path) -> None:
     write_measurement_set(table, WHOLE["tiles of all"])
     spec = measured_spec(table, "DATA")
     stage_table(table, staged, spec)
-    shutil.copytree(table, staged / ".split")
+    (staged / ".split").mkdir()
+    (staged / ".split" / "table.f99").touch()
     split_staged_table(os.fsencode(staged), spec)
+    assert file_sizes(staged) == dict(spec.sizes)
     assert not (staged / ".split").exists()
 
 

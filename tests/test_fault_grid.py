@@ -15,7 +15,7 @@ from faulty_disk import ERRORS, CountingDisk, Fault, FaultyDisk, SplitMemory, St
 from manifest.request import Mode
 from worlds import Change, Scenario, State, World, make_world, scratch_root
 
-MODES = (Mode.FAKE, Mode.COPY, Mode.HARD)
+MODES = (Mode.FAKE, Mode.COPY, Mode.HARD, Mode.MOVE, Mode.TICKET)
 SCENARIOS = (
     *(Scenario(change, mode) for change in Change for mode in MODES),
     *(Scenario(Change.REPLACE, mode, may_exchange=False) for mode in MODES),
@@ -31,12 +31,14 @@ class Laid:
     """A world with what it was and what it becomes when nothing goes wrong.
 
     Attributes:
+        contents: what is read where the origins' files are, or were: the same before and after.
         calls: the mutating calls of an undisturbed apply.
     """
 
     world: World
     before: State
     after: State
+    contents: dict[bytes, bytes]
     calls: tuple[str, ...]
     splits: SplitMemory | None
 
@@ -65,7 +67,7 @@ def lay() -> Iterator[Callable[..., Laid]]:
 
 def _lay_out(root: object, scenario: Scenario, splits: SplitMemory | None) -> Laid:
     world = make_world(root, scenario)  # type: ignore[arg-type]
-    before = world.state()
+    before, contents = world.state(), world.origin_contents()
     disk = CountingDisk(splits)
     world.apply(disk)
     after = world.state()
@@ -73,7 +75,7 @@ def _lay_out(root: object, scenario: Scenario, splits: SplitMemory | None) -> La
     assert world.problems() == []
     world.bring_back()
     assert world.state() == before
-    return Laid(world, before, after, tuple(disk.calls), splits)
+    return Laid(world, before, after, contents, tuple(disk.calls), splits)
 
 
 def fail_once(laid: Laid, fault: Fault, at: int, *, run: Callable[..., object] | None = None) -> bool:
@@ -94,10 +96,15 @@ def check_visible(laid: Laid) -> None:
     world, seen = laid.world, laid.world.visible()
     if not world.is_committed:
         assert seen == laid.before.package
-    elif not (laid.scenario.change is Change.REPLACE and not laid.scenario.may_exchange and seen == {}):
+        assert world.tickets() == laid.before.tickets
+        assert world.origin_files() == laid.before.origins
+    elif not (laid.scenario.is_away_for_a_moment and seen == {}):
         assert seen in (laid.before.package, laid.after.package)
+    for name, ticket in world.tickets().items():
+        assert ticket in (laid.before.tickets.get(name), laid.after.tickets.get(name))
     if laid.scenario.mode is not Mode.MOVE:
-        assert world.state().origins == laid.before.origins
+        assert world.origin_files() == laid.before.origins
+    assert world.origin_contents() == laid.contents
 
 
 def check_goes_on(laid: Laid) -> None:

@@ -67,6 +67,11 @@ class Scenario:
         return "-".join([self.change, self.mode, *ways])
 
     @property
+    def is_away_for_a_moment(self) -> bool:
+        """Tell whether there is a moment without a package: the price of a file system that cannot exchange."""
+        return self.change is Change.REPLACE and not self.may_exchange
+
+    @property
     def options(self) -> ApplyOptions:
         """How it is applied."""
         return ApplyOptions(keeps_previous=self.keeps_previous, may_exchange=self.may_exchange)
@@ -80,10 +85,12 @@ class State:
     """All that is in a world, as values to be compared.
 
     Attributes:
+        tickets: the ticket files beside the package.
         control: the control folder without lock, journals and plans.
     """
 
     package: Tree
+    tickets: Tree
     origins: Tree
     control: Tree
     has_plan: bool
@@ -175,7 +182,32 @@ class World:
 
     def state(self) -> State:
         """Return all that can be compared."""
-        return State(self.visible(), origin_tree(self.origins), self._control(), os.path.exists(self.package.plan))
+        return State(
+            package=self.visible(),
+            tickets=self.tickets(),
+            origins=self.origin_files(),
+            control=self._control(),
+            has_plan=os.path.exists(self.package.plan),
+        )
+
+    def tickets(self) -> Tree:
+        """Return the ticket files."""
+        return {os.fsencode(path.name): (path.read_bytes(),) for path in self.root.glob("*.ticket.*")}
+
+    def origin_files(self) -> Tree:
+        """Return the origins with all that a transaction must not change.
+
+        A move takes files out of folders, and so changes the times of folders for good.
+        """
+        return origin_tree(self.origins, has_folder_times=self.scenario.mode is not Mode.MOVE)
+
+    def origin_contents(self) -> dict[bytes, bytes]:
+        """Return what is read where the origins' files are, or were."""
+        return {
+            os.fsencode(path.relative_to(self.origins)): path.read_bytes()
+            for path in self.origins.rglob("*")
+            if not path.is_dir()
+        }
 
     def _control(self) -> Tree:
         """Return the control folder: manifests by what they say, and anything that should not be left there."""
@@ -194,18 +226,21 @@ class World:
         """Remember the world as it is now."""
         self.sources = _source_names(self.origins)
         self._saved.mkdir()
-        for name in self._names():
-            shutil.copytree(self.root / name, self._saved / name, copy_function=_copy_or_link, symlinks=True)
+        for path in self._paths():
+            _copy(path, self._saved / path.name)
 
     def bring_back(self) -> None:
         """Make the world what it was when it was saved."""
-        for name in (PROJECT, f"{PROJECT}.pack", *(("origins",) if self.scenario.mode is Mode.MOVE else ())):
-            shutil.rmtree(self.root / name, ignore_errors=True)
-            if (self._saved / name).exists():
-                shutil.copytree(self._saved / name, self.root / name, copy_function=_copy_or_link, symlinks=True)
+        keeps_origins = self.scenario.mode is not Mode.MOVE
+        for path in self._paths():
+            if not (keeps_origins and path == self.origins):
+                _remove(path)
+        for path in self._saved.iterdir():
+            if not (keeps_origins and path.name == self.origins.name):
+                _copy(path, self.root / path.name)
 
-    def _names(self) -> Iterator[str]:
-        return (path.name for path in self.root.iterdir() if path != self._saved)
+    def _paths(self) -> list[Path]:
+        return [path for path in self.root.iterdir() if path != self._saved]
 
 
 _COMING_AND_GOING = frozenset({b"lock", b"plan", b"plan.applied", b"journal", b"finished", b"previous"})
@@ -250,15 +285,19 @@ def tree_at(root: Path, sources: dict[int, str]) -> Tree:
     return found
 
 
-def origin_tree(root: Path) -> Tree:
-    """Return every path with all that a transaction must not change: also inodes and the mtimes of folders."""
+def origin_tree(root: Path, *, has_folder_times: bool) -> Tree:
+    """Return every path with all that a transaction must not change: also the inodes of files, and times."""
     found: Tree = {}
     for folder, folders, files in os.walk(os.fsencode(root)):
         for name in folders + files:
             path = os.path.join(folder, name)
             status = os.lstat(path)
-            inode = 0 if os.path.isdir(path) else status.st_ino
-            found[os.path.relpath(path, os.fsencode(root))] = (inode, status.st_mtime_ns, _described(path, {}))
+            kept: tuple[object, ...] = ()
+            if os.path.isdir(path):
+                kept = (status.st_mtime_ns,) if has_folder_times else ()
+            elif not os.path.islink(path):
+                kept = (status.st_ino, status.st_mtime_ns)
+            found[os.path.relpath(path, os.fsencode(root))] = (kept, _described(path, {}))
     return found
 
 
@@ -286,9 +325,24 @@ def _manifest_value(path: bytes) -> tuple[Any, ...]:
     return (manifest.header, manifest.notes, records)
 
 
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file, or a folder whose files keep their inodes."""
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=_copy_or_link, symlinks=True)
+    else:
+        shutil.copy2(source, target)
+
+
 def _copy_or_link(source: str, target: str) -> None:
     """Keep the inode, except of the control folder's files, some of which are written in place."""
     if f"/{PROJECT}.pack/" in source:
         shutil.copy2(source, target)
     else:
-        os.link(source, target)
+        os.link(source, target, follow_symlinks=False)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

@@ -1,0 +1,22 @@
+"""`pack rollback`: undo the apply that is unfinished, or the last one."""
+
+from pack.options import JobsOption, JsonOption, PackageArgument, QuietOption
+
+
+def rollback(
+    package: PackageArgument, jobs: JobsOption = 0, json: JsonOption = False, quiet: QuietOption = False
+) -> None:
+    """Undo an apply that was stopped, or else the last one that was finished.
+
+    A replaced package comes back only if it was kept (pack apply --keep-previous). When undoing is not possible, it
+    says why and changes nothing.
+
+    Example: pack rollback 2011.0.00229.S
+    """
+    from pack.failure import Attempt
+    from pack.running import run
+    from pack.target import target_of
+    from pack.undoing import undone
+
+    attempt = Attempt("rollback", target_of(package))
+    run(attempt, lambda: undone(attempt, jobs=jobs, is_quiet=quiet, is_json=json), is_json=json)

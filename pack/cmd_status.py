@@ -1,0 +1,17 @@
+"""`pack status`: how a package stands, and what to do next."""
+
+from pack.options import JsonOption, PackageArgument
+
+
+def status(package: PackageArgument, json: JsonOption = False) -> None:
+    """Say whether something is planned, running, interrupted or finished, and what comes next.
+
+    Example: pack status 2011.0.00229.S
+    """
+    from pack.failure import Attempt
+    from pack.running import run
+    from pack.standing import told_status
+    from pack.target import target_of
+
+    attempt = Attempt("status", target_of(package))
+    run(attempt, lambda: told_status(attempt, is_json=json), is_json=json)

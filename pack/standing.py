@@ -1,0 +1,66 @@
+"""Telling how a package stands, and what to type next."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from executor.status import State, Status
+from manifest.path import shown
+from manifest.sizes import human_bytes
+from pack import job
+from pack.amounts import counted
+from pack.exits import Exit
+from pack.failure import Attempt
+from pack.fields import path_fields, print_fields
+from pack.ink import Ink, ink_for
+from pack.target import Target
+
+
+def told_status(attempt: Attempt, *, is_json: bool) -> Exit:
+    """Print how the package stands on stdout."""
+    target = attempt.target
+    status = job.status(target.package)
+    if is_json:
+        fields = asdict(status) | path_fields("member", status.member) | {"holder": shown(status.holder)}
+        package = path_fields("package", target.package.path)
+        print_fields({"command": "status", "exit_code": Exit.DONE, **package, **fields})
+        return Exit.DONE
+    for line in _lines(status, target, ink_for(sys.stdout)):
+        print(line)
+    return Exit.DONE
+
+
+def _lines(status: Status, target: Target, ink: Ink) -> Iterator[str]:
+    package = target.quoted
+    yield f"{shown(target.package.path)}"
+    match status.state:
+        case State.NONE:
+            yield "  nothing is planned, and nothing that this program did can be undone"
+            yield from _next(ink, f"pack plan ORIGIN {package}")
+        case State.PLANNED:
+            yield "  a plan waits to be applied"
+            yield from _next(ink, f"pack apply {package}")
+        case State.RUNNING:
+            yield f"  {shown(status.holder)} works on it"
+            yield from _how_far(status)
+        case State.INTERRUPTED:
+            yield ink.warning(f"  interrupted; {shown(status.user)} on {shown(status.host)} worked on it last")
+            yield from _how_far(status)
+            yield from _next(ink, f"pack apply {package}", f"or, to undo it, pack rollback {package}")
+        case State.FINISHED:
+            yield "  the last apply is finished"
+            yield from _next(ink, f"pack verify {package}", f"or, to undo the last apply, pack rollback {package}")
+
+
+def _how_far(status: Status) -> Iterator[str]:
+    if not status.member:
+        return
+    yield f"  phase {status.phase} of {shown(status.member)}"
+    yield f"  staged in the last run: {status.staged_files:,} of {counted(status.file_count, 'file')},"
+    yield f"  {human_bytes(status.staged_bytes)} of {human_bytes(status.byte_count)}"
+
+
+def _next(ink: Ink, command: str, other: str = "") -> Iterator[str]:
+    yield f"next: {ink.bold(command)}"
+    if other:
+        yield f"      {other}"

@@ -1,0 +1,44 @@
+"""Undoing and telling what was undone."""
+
+import sys
+from collections.abc import Iterator
+
+from executor.rollback import RolledBack
+from manifest.path import shown
+from pack import job
+from pack.exits import Exit
+from pack.failure import Attempt
+from pack.fields import path_fields, print_fields
+from pack.ink import Ink, ink_for
+from pack.target import Target
+from pack.workers import shown_workers
+
+
+def undone(attempt: Attempt, *, jobs: int, is_quiet: bool, is_json: bool) -> Exit:
+    """Undo what can be undone and print the result on stdout."""
+    target = attempt.target
+    with shown_workers(jobs, is_quiet=is_quiet) as workers:
+        result = job.rollback(target.package, workers)
+    if is_json:
+        print_fields(
+            {
+                "command": "rollback",
+                "exit_code": Exit.DONE,
+                **path_fields("package", target.package.path),
+                **path_fields("member", result.member),
+                "was_finished": result.was_finished,
+            }
+        )
+        return Exit.DONE
+    for line in _lines(result, target, ink_for(sys.stdout)):
+        print(line)
+    return Exit.DONE
+
+
+def _lines(result: RolledBack, target: Target, ink: Ink) -> Iterator[str]:
+    if not result.member:
+        yield "There is nothing to undo; nothing was changed."
+        return
+    what = "the last apply" if result.was_finished else "the apply that was stopped"
+    yield f"{ink.good('Undone')}: {what}, which made {shown(result.member)}."
+    yield f"  {shown(target.package.path)} is as it was before."

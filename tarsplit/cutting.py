@@ -1,0 +1,118 @@
+"""Planning a delivery: how many chunks, what goes into each, and how large each will be. Writes nothing."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from manifest.record import FolderRecord
+from tarsplit.listing import Delivered, delivered_records, folder_mtime
+from tarsplit.measure import measure
+from tarsplit.naming import DeliveryName
+from tarsplit.partition import (
+    MAX_CHUNKS,
+    Chunk,
+    Fill,
+    Measured,
+    TooManyChunksError,
+    capacity_blocks,
+    cut_tables,
+    partition,
+)
+from tarsplit.refusal import DeliveryRefused
+from tarsplit.sidecar import DeliveryHeader
+
+DEFAULT_LIMIT_BYTES = 6 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class CutRequest:
+    """How the package is to be cut.
+
+    Attributes:
+        name: project code and date.
+        checksums: those that are written beside each chunk.
+    """
+
+    name: DeliveryName
+    limit_bytes: int = DEFAULT_LIMIT_BYTES
+    fill: Fill = Fill.ORDER
+    checksums: tuple[str, ...] = ("md5",)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChunk:
+    """One tar before it is written.
+
+    Attributes:
+        is_oversized: it holds one entry that is larger than the limit.
+    """
+
+    name: bytes
+    chunk: Chunk
+    byte_count: int
+    entry_count: int
+    is_oversized: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A planned delivery.
+
+    Attributes:
+        cut_tables: CASA tables, relative to the package, that are too large to stay in one chunk.
+    """
+
+    header: DeliveryHeader
+    members: tuple[Delivered, ...]
+    chunks: tuple[PlannedChunk, ...]
+    cut_tables: tuple[bytes, ...]
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes of all tars."""
+        return sum(chunk.byte_count for chunk in self.chunks)
+
+    def records(self) -> Iterator[FolderRecord]:
+        """Yield the records of all that is delivered, in path order."""
+        return delivered_records(self.members)
+
+
+def plan_cut(request: CutRequest, members: Sequence[Delivered]) -> Cut:
+    """Return the planned delivery of these members; costs one pass over their manifests.
+
+    Raises:
+        DeliveryRefused: the limit is too small, or there would be more than 999 chunks.
+    """
+    if capacity_blocks(request.limit_bytes) <= 0:
+        raise DeliveryRefused(f"a tar of {request.limit_bytes} bytes holds nothing", "give a --size of 10240 or more")
+    header = DeliveryHeader(
+        project=request.name.project,
+        day=request.name.day,
+        limit_bytes=request.limit_bytes,
+        fill=request.fill,
+        folder_mtime=folder_mtime(members),
+        checksums=request.checksums,
+    )
+    folders = [measure(record, header.project) for record in delivered_records(members)]
+    chunks = _partition(folders, request)
+    planned = tuple(
+        PlannedChunk(
+            name=request.name.chunk(number, len(chunks)),
+            chunk=chunk,
+            byte_count=chunk.byte_count,
+            entry_count=sum(end - start for start, end in (*chunk.folders, *chunk.files)),
+            is_oversized=chunk.byte_count > request.limit_bytes,
+        )
+        for number, chunk in enumerate(chunks, 1)
+    )
+    return Cut(header, tuple(members), planned, cut_tables(folders, request.limit_bytes))
+
+
+def _partition(folders: Sequence[Measured], request: CutRequest) -> list[Chunk]:
+    try:
+        return partition(folders, limit_bytes=request.limit_bytes, fill=request.fill)
+    except TooManyChunksError as error:
+        mebibytes = -(-error.enough_bytes // (1 << 20))
+        raise DeliveryRefused(
+            f"{error.chunk_count} chunks would be needed; the names allow {MAX_CHUNKS}",
+            f"give a larger --size; {mebibytes}MiB is enough",
+        ) from error
