@@ -139,7 +139,7 @@ class _Applying:
             return records
         self._is_trusting = step is Step.RESTAGE and self._is_same_boot(records)
         keeps_staged = step is Step.RESTAGE and _same_member(begin_of(records), plan.header)
-        if records:
+        if os.path.lexists(journal_path(self._package)):  # also one that was never finished being made
             self._disk.unlink(journal_path(self._package))
         if not keeps_staged:
             remove_tree(self._disk, staging_path(self._package))

@@ -37,6 +37,9 @@ class _DiskFile(RawIOBase):
     def writable(self) -> bool:
         return True
 
+    def fileno(self) -> int:
+        return self._fd
+
     def write(self, data: object) -> int:
         view = memoryview(cast("bytes", data)).cast("B")
         self._disk.write(self._fd, view)

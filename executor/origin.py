@@ -20,7 +20,7 @@ from executor.copying import Planned, copy_small
 from executor.disk import Disk, sync_file_system
 from executor.staging import planned_source
 from manifest.engine import Engine, run_streamed
-from manifest.folder import opened_file, opened_folder
+from manifest.folder import opened_beneath, opened_file, opened_folder
 from manifest.path import join
 from manifest.planfile import Described
 from manifest.problem import Code, Problem
@@ -123,16 +123,16 @@ def work_on_origin(batch: OriginBatch) -> OriginResult:
             source = os.path.join(batch.origin, record.source_path(index))
             target = b"/".join((batch.member, join(record.path, record.names[index])))
             result.file_count += 1
-            if not _turn(batch, source, target, record, index):
+            if not _turn(batch, target, record, index):
                 result.problems.append(Problem(Code.ORIGIN_CHANGED, source, "the file that was moved", "another"))
     return result
 
 
-def _turn(batch: OriginBatch, source: bytes, target: bytes, record: FolderRecord, index: int) -> bool:
+def _turn(batch: OriginBatch, target: bytes, record: FolderRecord, index: int) -> bool:
     """Turn one name; False if it, or its folder, is not what the move left or found."""
-    folder, name = os.path.split(source)
+    folder, name = os.path.split(record.source_path(index))
     try:
-        with opened_folder(folder) as fd:
+        with opened_beneath(batch.origin, folder) as fd:
             spot = _Spot(batch.disk, fd, name, target, planned_source(record, index))
             match batch.direction:
                 case Direction.TO_LINKS:
@@ -242,8 +242,8 @@ class _Spot:
 
 def _point(disk: Disk, origin: bytes, link: bytes, old: bytes, new: bytes) -> None:
     """Let a link of the origin that leads to `old` lead to `new`."""
-    folder, name = os.path.split(os.path.join(origin, link))
-    with suppress(FileNotFoundError), opened_folder(folder) as fd:
+    folder, name = os.path.split(link)
+    with suppress(FileNotFoundError, NotADirectoryError), opened_beneath(origin, folder) as fd:
         if stat.S_ISLNK(os.lstat(name, dir_fd=fd).st_mode) and os.readlink(name, dir_fd=fd) == old:
             _Spot(disk, fd, name, new, _NOTHING_PLANNED).point()
 

@@ -11,6 +11,7 @@ from executor.disk import Disk, sync_folder
 from executor.journal import Commit, Discard, End, Journal, Published, Publishing
 from executor.origin import replace_by_links
 from executor.places import Places, journal_path
+from executor.refreshing import refresh_ctimes
 from executor.removing import ensure_folder, move_away, remove_tree
 from executor.ticket import SUFFIXES
 from manifest.engine import Engine
@@ -69,15 +70,17 @@ def finish(places: Places, journal: Journal, disk: Disk, *, keeps_previous: bool
     if places.publishing is Publishing.EXCHANGE:
         move_away(disk, places.tree, places.previous_tree)  # after the exchange this is the old package
         sync_folder(disk, places.previous)
-        sync_folder(disk, places.staging)
+        if os.path.isdir(places.staging):  # not after a stop further below
+            sync_folder(disk, places.staging)
     if not keeps_previous:
         _discard(places, journal, disk)
-    _remove_older_previous(places, disk)
     remove_tree(disk, places.staging)
+    refresh_ctimes(places, disk)
     if os.path.lexists(places.package.plan):
         disk.replace(places.package.plan, places.package.last_plan)
     sync_folder(disk, places.package.control)
     journal.append_durably(End(time.time_ns()))
+    _remove_older_previous(places, disk)
     file_journal(places, disk)
     return left_alone
 

@@ -7,6 +7,7 @@ be done again, so it can be stopped anywhere; while it is unfinished nothing els
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from executor.disk import Disk, sync_folder
@@ -26,7 +27,7 @@ from manifest.planfile import Described, open_manifest
 from manifest.problem import Code, Problem
 from manifest.progress import Progress
 from manifest.request import Mode
-from manifest.stream import StreamError
+from manifest.stream import StreamError, peek_stream
 from manifest.verify import verify_tree
 
 
@@ -106,9 +107,19 @@ def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, di
     folder = os.path.dirname(places.previous)
     if os.path.isdir(folder) and not os.listdir(folder):
         disk.rmdir(folder)
+    _let_plan_wait(package, begin_of(records), disk)
     sync_folder(disk, package.control)
     disk.unlink(journal_path(package))
     sync_folder(disk, package.control)
+
+
+def _let_plan_wait(package: Package, begin: Begin, disk: Disk) -> None:
+    """Take the plan back from among the applied ones, if the transaction came that far."""
+    if os.path.lexists(package.plan) or not os.path.lexists(package.last_plan):
+        return
+    with suppress(StreamError):
+        if peek_stream(package.last_plan).digest == begin.plan:
+            disk.replace(package.last_plan, package.plan)
 
 
 def _undo_published(places: Places, commit: Commit, *, engine: Engine, disk: Disk) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import cast
 
@@ -56,20 +57,19 @@ def stage_all(
     make_folders(disk, places.staging, site.member.removeprefix(places.staging + b"/"))
     notes = plan.notes
     progress.phase("stage", file_count=notes.file_count, byte_count=notes.byte_count)
-    spool = _stage_files(plan, site, journal, engine=engine, progress=progress)
-    try:
+    with closing(RecordSpool()) as spool:
+        _stage_files(plan, site, journal, spool, engine=engine, progress=progress)
         splits = _split_tables(plan, site, engine=engine, progress=progress)
         remove_tree(disk, places.new_manifests)
         disk.mkdir(places.new_manifests)
         _link_manifests(plan, places, disk)
         _write_manifest(plan, places, spool, splits, disk)
         _write_tickets(places, disk)
-    finally:
-        spool.close()
 
 
-def _stage_files(plan: Described, site: Site, journal: Journal, *, engine: Engine, progress: Progress) -> RecordSpool:
-    spool = RecordSpool()
+def _stage_files(
+    plan: Described, site: Site, journal: Journal, spool: RecordSpool, *, engine: Engine, progress: Progress
+) -> None:
     problems: list[Problem] = []
     results = run_streamed(engine, stage_batch, _batches(site, plan.stream.blobs()), _leftover)
     for result in results:
@@ -79,9 +79,7 @@ def _stage_files(plan: Described, site: Site, journal: Journal, *, engine: Engin
         journal.append(Staged(result.file_count, result.byte_count))
         progress.advance(file_count=result.file_count, byte_count=result.byte_count)
     if problems:
-        spool.close()
         raise OriginChangedError(tuple(sorted(problems, key=lambda problem: problem.path)))
-    return spool
 
 
 def _leftover(result: StageResult) -> Iterable[StageBatch]:

@@ -1,6 +1,7 @@
 """Stopping on request: the first signal asks to finish what runs, the second ends at once."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -27,8 +28,14 @@ NEVER = Stop()
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """Yield a `Stop` that SIGINT and SIGTERM ask for; the second of them ends the process at once."""
+    """Yield a `Stop` that SIGINT and SIGTERM ask for; the second of them ends the process at once.
+
+    Outside the main thread Python handles no signals, so there nothing asks.
+    """
     stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
 
     def ask(number: int, frame: FrameType | None) -> None:
         stop.is_requested = True

@@ -4,9 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from manifest.header import StreamKind, read_header
 from manifest.ids import Append, next_ids
-from manifest.known import KnownStream
 from manifest.package import Package, PackageState, Standing, read_state
 from manifest.path import is_within
 from manifest.problem import Code, PlanRefused, Problem
@@ -67,26 +65,6 @@ def base_of(state: PackageState) -> tuple[tuple[bytes, bytes], ...]:
         )
     except StreamError as error:
         raise PlanRefused(Problem(Code.MANIFEST_DAMAGED, error.path, found=error.reason)) from error
-
-
-def known_streams(package: Package, state: PackageState, origin: bytes) -> tuple[KnownStream, ...]:
-    """Return earlier plans and manifests of the same origin; one that cannot be read is no source of digests."""
-    found = []
-    for kind, path in _earlier(package, state):
-        try:
-            header = read_header(peek_stream(path), kind)
-        except (StreamError, FileNotFoundError):
-            continue
-        if header.origin == origin:
-            found.append(KnownStream(path, header.scanned_ns))
-    return tuple(found)
-
-
-def _earlier(package: Package, state: PackageState) -> Iterator[tuple[StreamKind, bytes]]:
-    yield StreamKind.PLAN, package.plan
-    yield StreamKind.PLAN, package.last_plan
-    for path in state.manifests.values():
-        yield StreamKind.MANIFEST, path
 
 
 def _path_problems(request: PlanRequest) -> Iterator[Problem]:

@@ -2,7 +2,15 @@
 
 from dataclasses import replace
 
-from manifest.record import NO_DIGEST, Action, FolderRecord
+from manifest.destination import Destination
+from manifest.diff import Kind, diff_folder, paired_folders
+from manifest.gather import Gathered
+from manifest.header import Difference, Header
+from manifest.ids import Append
+from manifest.problem import Code, PlanRefused, Problem
+from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
+from manifest.spool import RecordSpool
+from manifest.stream import StreamError, open_stream
 
 # Only what is a file of its own in the package: a hard link to the origin would make the new copy one, too.
 _OWN_FILES = frozenset((Action.COPY, Action.KEEP))
@@ -28,3 +36,35 @@ def _is_kept(old: FolderRecord, place: int, new: FolderRecord, index: int) -> bo
         and old.mtimes[place] == new.mtimes[index]
         and old.digest(place) == new.digest(index) != NO_DIGEST
     )
+
+
+def compare_with_old(header: Header, destination: Destination, gathered: Gathered) -> Difference | None:
+    """Compare with the member that is replaced, and mark the copies that it already has.
+
+    Returns:
+        How the files fare; None if no member with a manifest is replaced.
+
+    Raises:
+        PlanRefused: the manifest of the old member is damaged.
+    """
+    path = destination.state.manifests.get(header.member_path)
+    if header.append is not Append.NOTHING or path is None:
+        return None
+    try:
+        old = open_stream(path)
+    except StreamError as error:
+        raise PlanRefused(Problem(Code.MANIFEST_DAMAGED, path, found=error.reason)) from error
+    counts = dict.fromkeys(Kind, 0)
+    kept = 0
+    spool = RecordSpool()
+    new_records = (decode_record(blob) for _, blob in gathered.spool.sorted_blobs())
+    for before, after in paired_folders(map(decode_record, old.blobs()), new_records):
+        for change in diff_folder(before, after):
+            counts[change.kind] += 1
+        if after is not None:
+            marked = with_kept(before, after)
+            kept += marked.actions.count(Action.KEEP)
+            spool.add(marked.path, encode_record(marked))
+    gathered.spool.close()
+    gathered.spool = spool
+    return Difference(counts[Kind.ADDED], counts[Kind.REMOVED], counts[Kind.CHANGED], counts[Kind.UNCHANGED], kept)

@@ -191,7 +191,7 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
         with os.scandir(fd) as listing:
             entries = sorted((os.fsencode(entry.name), entry) for entry in listing)
         for name, entry in entries:
-            if name in subtree.omit or first_match(join(subtree.source, name), options.exclude):
+            if name in subtree.omit or (options.exclude and first_match(join(subtree.source, name), options.exclude)):
                 continue
             if entry.is_symlink():
                 target = _resolve(options, join(subtree.source, name), result)
@@ -221,7 +221,9 @@ def _linked_folder(
     resolved = os.path.join(options.root, target)
     here = os.path.join(options.root, subtree.source)
     if is_within(here, resolved) or subtree.link_count >= _MAX_LINKED_FOLDERS:
-        result.problems.append(Problem(Code.LINK_LOOP, join(here, name), found=os.fsdecode(resolved)))
+        result.problems.append(
+            Problem(Code.LINK_LOOP, _absolute(options, subtree.source, name), found=os.fsdecode(resolved))
+        )
         return ()
     return (Subtree(target, join(subtree.path, name), link_count=subtree.link_count + 1),)
 
@@ -431,7 +433,7 @@ def _resolve(options: ScanOptions, source: bytes, result: ScanResult) -> bytes |
         result.problems.append(Problem(code, link, found=os.fsdecode(os.readlink(link))))
         return None
     if is_within(target, options.root):
-        return os.path.relpath(target, options.root)
+        return target[len(options.root.rstrip(b"/")) + 1 :]
     if not (options.may_leave or options.is_in_package(target)):
         result.problems.append(Problem(Code.LINK_OUTSIDE, link, found=os.fsdecode(target)))
         return None

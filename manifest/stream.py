@@ -68,6 +68,10 @@ class StreamWriter:
         """Where the next frame will begin."""
         return self._offset
 
+    def digest(self) -> bytes:
+        """Return the digest of all that was written so far."""
+        return self._hash.digest()
+
     def folder(self, path: bytes, blob: bytes) -> None:
         """Append one encoded record; the caller keeps the order of `sort_key(path)`."""
         if self._offset - self._indexed_offset >= _INDEX_STEP_BYTES:
@@ -131,14 +135,17 @@ class Stream:
 
 
 def read_frames(path: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """Yield offset and payload of the frames between two offsets; the file may still lack its end."""
+    """Yield the payloads of the frames between two offsets, each with the offset of the frame after it.
+
+    The file may still lack its end.
+    """
     with open(path, "rb", buffering=_READ_BYTES) as file:
         file.seek(start)
         offset = start
         while offset < end:
             payload = _read_frame(file, end)
-            yield offset, payload
             offset += _FRAME.size + len(payload)
+            yield offset, payload
 
 
 def open_stream(path: bytes) -> Stream:

@@ -98,6 +98,19 @@ def apply(package: Package, options: ApplyOptions, workers: Workers) -> Applied:
         return apply_plan(package, options, engine=engine, disk=Disk(), progress=workers.progress)
 
 
+@contextmanager
+def reading(package: Package, workers: Workers) -> Iterator[Engine]:
+    """Hold a package that is as it should be, so that nobody changes it, and yield an engine to work on it.
+
+    Raises:
+        UnfinishedError: a transaction has begun and not ended.
+        LockedError: another process is changing it.
+    """
+    with locked_for_reading(lock_path(package)), _engine(workers) as engine:
+        _check_finished(package)
+        yield engine
+
+
 def verify(package: Package, workers: Workers, *, is_quick: bool) -> list[Problem]:
     """Return all that is not as the manifests say.
 

@@ -124,6 +124,21 @@ PLANNING: Mapping[Code, Row] = {
         "With the uid or the folder's name in front it has more bytes than a file system takes.",
         "Shorten the name in the origin, or leave it out: --exclude GLOB.",
     ),
+    Code.PATH_TOO_LONG: Row(
+        "The path in the package would be too long for the system.",
+        "Folders lie very deep in each other, or have very long names.",
+        "Choose a destination with a shorter path, shorten names in the origin, or leave it out: --exclude GLOB.",
+    ),
+    Code.LINK_LIMIT: Row(
+        "This file has as many hard links as its file system takes.",
+        "It is linked into very many packages or backups already.",
+        "Use --mode copy, or remove links to it that are not needed.",
+    ),
+    Code.LINK_FORBIDDEN: Row(
+        "The system does not let you make hard links to this file.",
+        "It belongs to another user and you may not write to it (fs.protected_hardlinks).",
+        "Have its owner make the package, or use --mode copy.",
+    ),
     Code.UNKNOWN_ROLE: Row(
         "This is no role of a package.",
         "It is misspelt in --include or in the layout file, or the part before the = is missing.",
@@ -270,6 +285,21 @@ WARNINGS: Mapping[Code, Row] = {
         "The size of this table after the split is an estimate.",
         "Its storage managers mix dropped and kept columns, so the table is written anew.",
         "Nothing; the manifest will hold the exact size.",
+    ),
+    Code.W_COPIED: Row(
+        "Files on another file system are copied where others are linked.",
+        "A hard link cannot lead to another file system.",
+        "Nothing, if there is room for the copies. Else choose a destination on the disk of the origin.",
+    ),
+    Code.W_SET_ID: Row(
+        "Files have the set-user-id or set-group-id bit, which the package does not take over.",
+        "A file of a reduction needs no such bit; it may have been inherited from its folder.",
+        "Nothing; chmod ug-s at the origin takes it away there.",
+    ),
+    Code.W_OWNER: Row(
+        "Files belong to another user.",
+        "Several people worked in the reduction folder. Copies will belong to you, hard links to their owner.",
+        "Nothing, if everybody who needs it may read the package.",
     ),
     Code.W_NEW_PACKAGE: Row(
         "There is nothing to append to: this makes a new package.",

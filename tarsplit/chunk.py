@@ -154,7 +154,7 @@ def _write_share(batch: ChunkBatch, share: Share, out: _Output) -> None:
         out.add(header_of_folder(batch.project, share.record, batch.folder_mtime))
     if not share.files:
         return
-    folder = join(batch.root, _on_disk(batch, share.record.path))
+    folder = os.path.join(batch.root, _on_disk(batch, share.record.path))
     try:
         with opened_folder(folder) as dir_fd:
             for index in share.files:
@@ -182,7 +182,7 @@ def _write_file(batch: ChunkBatch, record: FolderRecord, index: int, dir_fd: int
     except OSError as error:
         raise _stopped(batch, path, Code.UNREADABLE, found=error.strerror or "") from error
     expected = record.digest(index)
-    if found != expected and expected != NO_DIGEST:
+    if expected not in (found, NO_DIGEST):
         raise _stopped(batch, path, Code.CHANGED, expected.hex(), found.hex())
 
 

@@ -34,6 +34,11 @@ class Delivered:
     manifest: Described
     readme: bytes | None = None
 
+    @property
+    def readme_path(self) -> bytes:
+        """Where README is in the tar, relative to the package."""
+        return join(self.path, README)
+
 
 def choose_members(
     package: Package, state: PackageState, *, wanted: bytes = b"", label_day: str = "", may_be_dummies: bool = False
@@ -127,7 +132,7 @@ def _delivered_record(member: Delivered, record: FolderRecord) -> FolderRecord:
     for index in dummies:
         sizes[index] = 0
     delivered = FolderRecord(
-        path=join(member.path, record.path),
+        path=join(member.path, record.path) if record.path else member.path,
         names=record.names,
         folders=record.folders,
         sizes=sizes,
@@ -135,8 +140,8 @@ def _delivered_record(member: Delivered, record: FolderRecord) -> FolderRecord:
         modes=[0o755 if mode & 0o111 else 0o644 for mode in record.modes],
         actions=bytes([Action.COPY]) * count,
         digests=record.digests,
-        inodes=bytes(count),
-        ctimes=bytes(count),
+        inodes=[0] * count,
+        ctimes=[0] * count,
     )
     delivered = with_digests(delivered, dict.fromkeys(dummies, NO_DIGEST))
     if record.path or member.readme is None or README not in record.names:

@@ -6,6 +6,7 @@ from manifest.package import README
 from manifest.path import join
 from manifest.record import FolderRecord
 from tarsplit.entry import BLOCK_BYTES, header_bytes
+from tarsplit.naming import in_tar
 from tarsplit.partition import Measured
 
 TABLE_MARK = b"table.dat"  # the file by which a folder is known to be a CASA table
@@ -21,7 +22,7 @@ def measure(record: FolderRecord, project: bytes) -> Measured:
         record: with a path relative to the package.
         project: the name that all paths in the tar start with.
     """
-    folder = join(project, record.path)
+    folder = in_tar(project, record.path)
     is_member = record.path.count(b"/") == _MEMBER_DEPTH and README in record.names
     return Measured(
         path=record.path,
@@ -32,7 +33,7 @@ def measure(record: FolderRecord, project: bytes) -> Measured:
     )
 
 
-def _file_blocks(record: FolderRecord, folder: bytes) -> array[int]:
+def _file_blocks(record: FolderRecord, folder: bytes) -> "array[int]":
     longest = max(map(len, record.names), default=0)
     if len(folder) + 1 + longest <= _SHORT_BYTES and max(record.sizes, default=0) < _SIMPLE_SIZE:
         return _column([(size + 2 * BLOCK_BYTES - 1) // BLOCK_BYTES for size in record.sizes])
@@ -44,6 +45,6 @@ def _file_blocks(record: FolderRecord, folder: bytes) -> array[int]:
     )
 
 
-def _column(blocks: list[int]) -> array[int]:
+def _column(blocks: list[int]) -> "array[int]":
     """Return the numbers packed, in four bytes each where no file has more than 2 TB."""
     return array("I" if max(blocks, default=0) < 1 << 32 else "Q", blocks)

@@ -1,7 +1,7 @@
 """Names and sizes as they are asked for and as they stand in a delivery's folder. Pure.
 
-A delivery is `2011.01234.S_2012-06-20`; its chunks are `..._001_of_003.tar`, three digits both, each with its checksum
-beside it, and `.manifest` describes them all.
+A delivery is `2011.01234.S_2012-06-20`; its chunks are `..._001_of_003.tar`, three digits both, each with its
+checksum beside it, and `.manifest` describes them all.
 """
 
 import re
@@ -11,6 +11,7 @@ from datetime import date
 from manifest.path import check_name
 
 CHECKSUMS = ("md5", "sha256", "xxh128")
+_OWN = re.compile(rb"(_[0-9]+_of_[0-9]+\.tar(\.[a-z0-9]+sum)?|\.manifest|\.state)(\.part)?")
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kMGT]?)(i?)B?\s*", re.IGNORECASE)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 PART = b".part"  # the end of every name that is not finished
@@ -59,6 +60,11 @@ class DeliveryName:
         )
 
 
+def in_tar(project: bytes, path: bytes) -> bytes:
+    """Return what a path of the package, empty for the package itself, is called in a tar."""
+    return project + b"/" + path if path else project
+
+
 def checksum_name(chunk: bytes, algorithm: str) -> bytes:
     """Return the name of the file that holds a chunk's checksum."""
     return chunk + b"." + algorithm.encode() + b"sum"
@@ -96,7 +102,7 @@ def parse_size(text: str) -> int:
         raise ValueError(f"{text!r} is no size; write bytes or a number with a unit, like 6GiB or 2GB")
     base = 1024 if match[3] else 1000
     whole, _, fraction = match[1].partition(".")
-    unit = base ** _POWERS[match[2].upper()]
+    unit: int = base ** _POWERS[match[2].upper()]
     return int(whole) * unit + (int(fraction) * unit // 10 ** len(fraction) if fraction else 0)
 
 
@@ -111,7 +117,5 @@ def parse_checksums(text: str) -> tuple[str, ...]:
     names = [name.strip().lower() for name in text.split(",")]
     for name in names:
         if name not in CHECKSUMS:
-            raise ValueError(
-                f"{name!r} is no checksum that is known here; choose from {', '.join(CHECKSUMS)}, or none"
-            )
+            raise ValueError(f"{name!r} is no known checksum; choose from {', '.join(CHECKSUMS)}, or none")
     return tuple(name for name in CHECKSUMS if name in names)

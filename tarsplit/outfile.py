@@ -6,6 +6,9 @@ system does.
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
 from tarsplit.naming import PART
 
@@ -34,20 +37,33 @@ def create_part(path: bytes) -> int:
     return os.open(path + PART, _NEW, 0o666)
 
 
-def create_locked_part(path: bytes) -> int:
-    """Make an empty file at `path.part` that stays locked until its descriptor is closed.
+@contextmanager
+def locked_part(path: bytes) -> Iterator[BinaryIO]:
+    """Yield an empty file at `path.part` that no other process can get in this way; it is removed in the end.
 
     Raises:
-        OutputBusyError: another process holds it; its file is as it was.
+        OutputBusyError: another process has it; its file is as it was.
     """
-    fd = os.open(path + PART, _NEW & ~os.O_TRUNC, 0o666)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fd = os.open(path + PART, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    with os.fdopen(fd, "wb") as file:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputBusyError(path) from error
+        if not _is_still_at(fd, path + PART):
+            raise OutputBusyError(path)  # its holder gave it its name a moment ago: not to be truncated
         os.ftruncate(fd, 0)
-    except BlockingIOError as error:
-        os.close(fd)
-        raise OutputBusyError(path) from error
-    return fd
+        try:
+            yield file
+        finally:
+            remove(path + PART)
+
+
+def _is_still_at(fd: int, path: bytes) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def write_all(fd: int, data: bytes | memoryview) -> None:

@@ -3,9 +3,9 @@
 Everything is counted in tar blocks of 512 bytes, headers included, so that what is computed here is what is written.
 Folders and files are named by their place in path order: folder 17, file 4711. A chunk is a few spans of both.
 
-The rules: the READMEs and the folders come first, so that the first chunk shows the whole tree; a CASA table that fits
-into a chunk is one piece, its folders included; anything else is one piece per file. A file that is larger than the
-limit has a chunk of its own. The order in which the folders are given does not matter.
+The rules: the READMEs and the folders come first, so that the first chunk shows the whole tree; a CASA table that
+fits into a chunk is one piece, its folders included; anything else is one piece per file. A file that is larger than
+the limit has a chunk of its own. The order in which the folders are given does not matter.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,7 @@
 """The manifest of a delivery, `2011.01234.S_2012-06-20.manifest`: all that a receiver needs to check the chunks.
 
-A stream of the same format as a member's manifest: in its header how the package was cut, then the records of the whole
-delivery (paths relative to the package), and in its notes the table of chunks, each with its checksums and with
+A stream of the same format as a member's manifest: in its header how the package was cut, then the records of the
+whole delivery (paths relative to the package), and in its notes the table of chunks, each with its checksums and with
 the spans of folders and files that it holds, counted in the order of the stream. Says nothing of the machine it was
 made on.
 """
@@ -108,6 +108,8 @@ def open_sidecar(path: bytes) -> Sidecar:
         wire: dict[str, Any] = {key: value for key, value in stream.header.items() if key != "kind"}
         header = DeliveryHeader(**{**wire, "checksums": tuple(wire["checksums"])})
         _ = header.name
+        if not isinstance(header.folder_mtime, int) or not isinstance(header.limit_bytes, int):
+            raise TypeError("a number is none")
         rows: Any = stream.notes["chunks"]
         return Sidecar(stream, header, str(stream.notes["fingerprint"]), tuple(_row(row) for row in rows))
     except (KeyError, TypeError, ValueError) as error:
@@ -124,6 +126,8 @@ def _row(wire: dict[str, Any]) -> ChunkRow:
         }
     )
     check_name(row.name)
+    if not isinstance(row.byte_count, int):
+        raise TypeError("a size is none")
     if any(name not in CHECKSUMS for name, _ in row.checksums):
         raise ValueError("a checksum that is not known")
     return row

@@ -1,7 +1,7 @@
 """What is known to be finished while a delivery is being written. Pure.
 
-A chunk counts as finished when it stands in the state, has the size and gives the checksum recorded there; that a file
-of its name exists proves nothing. The fingerprint ties the state to one package, cut in one way.
+A chunk counts as finished when it stands in the state, has its size and gives the checksum recorded there; that a
+file of its name exists proves nothing. The fingerprint ties the state to one package, cut in one way.
 """
 
 import json

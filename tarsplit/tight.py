@@ -1,9 +1,9 @@
 """Filling as few chunks as can be.
 
-Big pieces go, largest first, to the chunk with the least room that is enough; where a simple bound says that fewer chunks could do,
-a search of limited length looks for them. Pieces below a thousandth of a chunk then fill the gaps in path order; they
-are never all held. The number is the least there is whenever it meets the bound or the search comes to its end, which
-is nearly always.
+Big pieces go, largest first, to the chunk with the least room that is enough; where a simple bound says that fewer
+chunks could do, a search of limited length looks for them. Pieces below a thousandth of a chunk then fill the gaps in
+path order; they are never all held. The number is the least there is whenever it meets the bound or the search comes
+to its end, which is nearly always.
 """
 
 from bisect import bisect_left, insort
@@ -85,7 +85,7 @@ def _pour(pieces: Iterable[Piece], bins: list[Bin], capacity: int) -> None:
 def _in_order(bins: list[Bin], first: Sequence[Piece]) -> list[Bin]:
     """Sort the bins: the one with the first piece, then by the first file in them."""
 
-    def key(bin: Bin) -> tuple[bool, float, float]:
+    def key(bin: Bin) -> tuple[float, ...]:
         has_first = bool(first) and _holds(bin, first[0])
         return not has_first, *(min(spans)[0] if spans else float("inf") for spans in (bin.files, bin.folders))
 

@@ -9,10 +9,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from manifest.path import join
 from manifest.record import FolderRecord, decode_record
 from manifest.stream import read_frames
 from tarsplit.entry import file_header, folder_header
+from tarsplit.naming import in_tar
 from tarsplit.piece import Span
 
 FOLDER_MODE = 0o755
@@ -22,8 +22,8 @@ FOLDER_MODE = 0o755
 class RecordIndex:
     """Where each record of a stream begins, the number of its first file, and the same for what would come next."""
 
-    offsets: array[int]
-    first_files: array[int]
+    offsets: "array[int]"
+    first_files: "array[int]"
 
     @classmethod
     def at(cls, offset: int) -> "RecordIndex":
@@ -113,13 +113,13 @@ def shares(part: ChunkPart) -> Iterator[Share]:
 
 def header_of_folder(project: bytes, record: FolderRecord, mtime: int) -> bytes:
     """Return what stands in the tar for the folder itself."""
-    return folder_header(join(project, record.path), mtime=mtime, mode=FOLDER_MODE)
+    return folder_header(in_tar(project, record.path), mtime=mtime, mode=FOLDER_MODE)
 
 
 def header_of_file(project: bytes, record: FolderRecord, index: int) -> bytes:
     """Return what stands in the tar before the content of a file."""
     return file_header(
-        b"%s/%s" % (join(project, record.path), record.names[index]),
+        b"%s/%s" % (in_tar(project, record.path), record.names[index]),
         size=record.sizes[index],
         mtime=record.mtimes[index] // 10**9,
         mode=record.modes[index],

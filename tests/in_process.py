@@ -10,7 +10,7 @@ from typing import Any
 from executor.apply import Applied, ApplyOptions, apply_plan
 from executor.disk import Disk
 from executor.preflight import check_room
-from executor.split import TableReader
+from executor.split import TableReader as CasaReader
 from manifest.checking import verify_package
 from manifest.engine import Engine, InlineEngine
 from manifest.package import Package
@@ -19,6 +19,7 @@ from manifest.planning import Plan, make_plan, save_plan
 from manifest.problem import Problem
 from manifest.progress import Silent
 from manifest.request import Mode, PlanRequest
+from manifest.tableplan import TableReader
 from measurement_sets import Recipe, write_measurement_set
 
 UID = "uid___A002_X3c9295_X8c"
@@ -32,6 +33,7 @@ class Delivery:
     origin: Path
     path: Path
     engine: Engine = field(default_factory=InlineEngine)
+    reader: TableReader = field(default_factory=CasaReader)
 
     @property
     def package(self) -> Package:
@@ -45,7 +47,7 @@ class Delivery:
         request = PlanRequest(os.fsencode(self.origin), os.fsencode(self.path), mode=mode, **wishes)
         return make_plan(
             request,
-            reader=TableReader(),
+            reader=self.reader,
             engine=self.engine,
             progress=Silent(),
             now_ns=now_ns or time.time_ns(),

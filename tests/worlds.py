@@ -30,7 +30,7 @@ from manifest.planfile import open_manifest
 from manifest.planning import make_plan, save_plan
 from manifest.problem import Problem
 from manifest.progress import Silent
-from manifest.record import decode_record
+from manifest.record import FolderRecord, decode_record
 from manifest.request import Mode, PlanRequest
 from reductions import write_reduction
 
@@ -86,13 +86,15 @@ class State:
 
     Attributes:
         tickets: the ticket files beside the package.
-        control: the control folder without lock, journals and plans.
+        control: the control folder without lock, journals, plans and what was replaced.
+        kept_count: how many files and folders are kept of what was replaced.
     """
 
     package: Tree
     tickets: Tree
     origins: Tree
     control: Tree
+    kept_count: int
     has_plan: bool
 
 
@@ -131,15 +133,15 @@ class World:
         """Tell whether the transaction left anything behind that is not visible."""
         return os.path.lexists(journal_path(self.package))
 
-    def plan(self, origin: str, change: Change, engine: Engine | None = None) -> None:
-        """Let a plan wait."""
+    def plan(self, origin: str, change: Change, *, mode: Mode | None = None, engine: Engine | None = None) -> None:
+        """Let a plan wait, in the mode of the scenario if no other is given."""
         os.makedirs(self.package.control, exist_ok=True)
         Path(os.fsdecode(self.package.control), "lock").touch()
         request = PlanRequest(
             origin=os.fsencode(self.origins / origin),
             package=self.package.path,
             append=_APPENDS.get(change, Append.NOTHING),
-            mode=self.scenario.mode,
+            mode=mode or self.scenario.mode,
         )
         plan = make_plan(
             request,
@@ -187,6 +189,7 @@ class World:
             tickets=self.tickets(),
             origins=self.origin_files(),
             control=self._control(),
+            kept_count=sum(len(folders) + len(files) for _, folders, files in os.walk(self._previous)),
             has_plan=os.path.exists(self.package.plan),
         )
 
@@ -218,9 +221,11 @@ class World:
                 kept[path] = _manifest_value(os.path.join(self.package.control, path))
             elif path not in _COMING_AND_GOING and not path.startswith((b"finished/", b"previous/")):
                 kept[path] = value
-        previous = [path for path in tree if path.count(b"/") == 1 and path.startswith(b"previous/")]
-        kept[b"previous"] = (len(previous), sum(path.startswith(b"previous/") for path in tree))
         return kept
+
+    @property
+    def _previous(self) -> bytes:
+        return os.path.join(self.package.control, b"previous")
 
     def save(self) -> None:
         """Remember the world as it is now."""
@@ -252,7 +257,8 @@ def make_world(root: Path, scenario: Scenario) -> World:
     write_reduction(world.origins / "before", text="before")
     write_reduction(world.origins / "now", text="the new one")
     if scenario.change is not Change.NEW:
-        world.plan("before", Change.NEW)
+        # Replacing a package that holds moved files is refused: it is their only home.
+        world.plan("before", Change.NEW, mode=Mode.HARD if scenario.mode is Mode.MOVE else None)
         world.apply()
     world.plan("now", scenario.change)
     world.save()
@@ -321,8 +327,13 @@ def _source_names(origins: Path) -> dict[int, str]:
 def _manifest_value(path: bytes) -> tuple[Any, ...]:
     """Return what a manifest says, without the ctimes of sources, which every link to them changes."""
     manifest = open_manifest(path)
-    records = [replace(decode_record(blob), ctimes=()) for blob in manifest.stream.blobs()]
-    return (manifest.header, manifest.notes, records)
+    splits = [(replace(task, before=b""), _timeless(task.before)) for task in manifest.notes.splits]
+    records = [_timeless(blob) for blob in manifest.stream.blobs()]
+    return (manifest.header, replace(manifest.notes, splits=()), splits, records)
+
+
+def _timeless(blob: bytes) -> FolderRecord:
+    return replace(decode_record(blob), ctimes=())
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -1,0 +1,96 @@
+"""Noting the ctimes that linked files have when everything is done.
+
+A link changes the ctime of the file it leads to, and so does removing one. A file may be linked again after its ctime was
+noted, to another place in the same member; and with a replaced package its links go. Without this, planning again would
+take all of them for changed by somebody else and read them. What changed while the transaction had the package locked counts
+as our doing if size, mtime and inode are as they were; should somebody else have changed such a file in that time and
+hidden it, verifying still finds it, because the digests stay what they are.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+from executor.disk import Disk, sync_folder
+from executor.diskfile import created_file
+from executor.journal import Publishing
+from executor.places import Places
+from manifest.folder import opened_beneath
+from manifest.header import Notes
+from manifest.path import join
+from manifest.planfile import Described, open_manifest, write_records
+from manifest.record import Action, FolderRecord, decode_record, encode_record
+from manifest.request import Mode
+
+_LINKED = frozenset({Action.LINK, Action.MOVE, Action.CARRY, Action.KEEP})
+
+
+def refresh_ctimes(places: Places, disk: Disk) -> None:
+    """Write the manifest of the published member anew with the ctimes as they are, where they may have changed.
+
+    Afterwards the new manifest is on disk under the old name. Done again, it comes to the same.
+    """
+    member = join(places.group, places.member)
+    path = places.package.manifest(member)
+    manifest = open_manifest(path)
+    if not _may_have_changed(places, manifest):
+        return
+    temporary = path + b".new"
+    if os.path.lexists(temporary):
+        disk.unlink(temporary)
+    with created_file(disk, temporary) as file:
+        write_records(file, manifest.header, _notes(manifest), _records(manifest, places.package.member(member)))
+        file.flush()
+        disk.fsync(file.fileno())
+    disk.replace(temporary, path)
+    sync_folder(disk, os.path.dirname(path))
+
+
+def _may_have_changed(places: Places, manifest: Described) -> bool:
+    if manifest.header.mode is Mode.MOVE or places.publishing in (Publishing.EXCHANGE, Publishing.TWO_RENAMES):
+        return True
+    sources = [task.source for task in manifest.notes.splits]
+    return len(set(sources)) < len(sources)  # one table, packaged in two ways
+
+
+def _notes(manifest: Described) -> Notes:
+    """Return the notes with the files that splits began with, which may be linked elsewhere in the member."""
+    origin = manifest.header.origin
+    tasks = (replace(task, before=_with_ctimes_at(origin, task.before)) for task in manifest.notes.splits)
+    return replace(manifest.notes, splits=tuple(tasks))
+
+
+def _with_ctimes_at(origin: bytes, blob: bytes) -> bytes:
+    record = decode_record(blob)
+    ctimes = list(record.ctimes)
+    for index in range(len(record.names)):
+        folder, name = os.path.split(record.source_path(index))
+        with suppress(OSError), opened_beneath(origin, folder) as fd:
+            ctimes[index] = _ctime_now(record, index, name, fd)
+    return encode_record(replace(record, ctimes=ctimes))
+
+
+def _records(manifest: Described, member: bytes) -> Iterator[tuple[bytes, bytes]]:
+    for blob in manifest.stream.blobs():
+        record = decode_record(blob)
+        linked = [index for index, action in enumerate(record.actions) if action in _LINKED]
+        if linked:
+            yield record.path, encode_record(replace(record, ctimes=_ctimes(record, linked, member)))
+        else:
+            yield record.path, blob
+
+
+def _ctimes(record: FolderRecord, linked: list[int], member: bytes) -> list[int]:
+    ctimes = list(record.ctimes)
+    with opened_beneath(member, record.path) as fd:
+        for index in linked:
+            ctimes[index] = _ctime_now(record, index, record.names[index], fd)
+    return ctimes
+
+
+def _ctime_now(record: FolderRecord, index: int, name: bytes, dir_fd: int) -> int:
+    status = os.lstat(name, dir_fd=dir_fd)
+    found = (status.st_size, status.st_mtime_ns, status.st_ino)
+    is_same = found == (record.sizes[index], record.mtimes[index], record.inodes[index])
+    return status.st_ctime_ns if is_same else record.ctimes[index]

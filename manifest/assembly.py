@@ -1,0 +1,50 @@
+"""What a plan holds beside what was scanned: README, the folders above the items, what the splits leave, the sums."""
+
+import os
+
+from manifest.batches import folder_records
+from manifest.digest import digest_of_bytes
+from manifest.gather import Gathered
+from manifest.header import Header, Total
+from manifest.item import Item
+from manifest.package import README
+from manifest.receivers import name_warnings
+from manifest.record import NO_DIGEST, Action, FolderRecord, encode_record
+from manifest.request import Mode
+from manifest.splitting import SplitSources
+
+
+def add_generated(gathered: Gathered, header: Header, items: tuple[Item, ...], splits: SplitSources) -> None:
+    """Add what no scan finds: the folders above the items, README, and what the splits leave."""
+    for record in folder_records(items):
+        gathered.spool.add(record.path, encode_record(record))
+        gathered.warnings.extend(name_warnings(record.path, record.folders))
+    gathered.spool.add(b"", encode_record(_readme_record(header)))
+    for path, blob in splits.results.items():
+        gathered.spool.add(path, blob)
+
+
+def _readme_record(header: Header) -> FolderRecord:
+    is_dummy = header.mode is Mode.FAKE
+    return FolderRecord(
+        path=b"",
+        names=[README],
+        sizes=[len(header.readme)],
+        mtimes=[header.scanned_ns],
+        modes=[0o644],
+        actions=bytes([Action.DUMMY if is_dummy else Action.WRITE]),
+        digests=NO_DIGEST if is_dummy else digest_of_bytes(header.readme),
+        inodes=[0],
+        ctimes=[0],
+    )
+
+
+def sum_totals(gathered: Gathered, header: Header, splits: SplitSources) -> tuple[Total, ...]:
+    """Return files and bytes by role, as the package will have them."""
+    counts = dict(gathered.counts)
+    for path, task in splits.tasks.items():
+        role = path.split(b"/", 1)[0]
+        files, size = counts.get(role, (0, 0))
+        counts[role] = (files + len(task.spec.sizes), size + sum(size for _, size in task.spec.sizes))
+    counts[b""] = (1, len(header.readme))
+    return tuple(Total(os.fsdecode(role), files, size) for role, (files, size) in sorted(counts.items()))

@@ -1,0 +1,49 @@
+"""Earlier plans and manifests of the same origin: what they know need not be found out again."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+
+from manifest.header import StreamKind, read_header
+from manifest.known import KnownStream
+from manifest.package import Package, PackageState
+from manifest.planfile import Described, open_manifest, open_plan
+from manifest.stream import StreamError, peek_stream
+
+
+def known_streams(package: Package, state: PackageState, origin: bytes) -> tuple[KnownStream, ...]:
+    """Return earlier plans and manifests of the same origin; one that cannot be read is no source of digests."""
+    found = []
+    for kind, path in _earlier(package, state):
+        try:
+            header = read_header(peek_stream(path), kind)
+        except (StreamError, FileNotFoundError):
+            continue
+        if header.origin == origin:
+            found.append(KnownStream(path, header.scanned_ns))
+    return tuple(found)
+
+
+def _earlier(package: Package, state: PackageState) -> Iterator[tuple[StreamKind, bytes]]:
+    yield StreamKind.PLAN, package.plan
+    yield StreamKind.PLAN, package.last_plan
+    for path in state.manifests.values():
+        yield StreamKind.MANIFEST, path
+
+
+def earlier_descriptions(package: Package, state: PackageState, origin: bytes) -> tuple[Described, ...]:
+    """Return the earlier plans and manifests of the same origin that are undamaged."""
+    manifests = frozenset(state.manifests.values())
+    found = []
+    for known in known_streams(package, state, origin):
+        with suppress(StreamError, FileNotFoundError):
+            found.append(open_manifest(known.path) if known.path in manifests else open_plan(known.path))
+    return tuple(found)
+
+
+def known_split_sources(earlier: Iterable[Described]) -> Mapping[bytes, tuple[tuple[bytes, int], ...]]:
+    """Return by destination folder the records that earlier splits started from, with the times of their scans."""
+    known: dict[bytes, tuple[tuple[bytes, int], ...]] = {}
+    for described in earlier:
+        for task in described.notes.splits:
+            known[task.path] = (*known.get(task.path, ()), (task.before, described.header.scanned_ns))
+    return known

@@ -1,0 +1,77 @@
+"""The header of a new plan: what was asked for, by whom, and what it relies on."""
+
+import getpass
+import os
+import socket
+from importlib.metadata import PackageNotFoundError, version
+
+from manifest.destination import Destination
+from manifest.header import Header, StreamKind
+from manifest.item import Item
+from manifest.problem import Code, PlanRefused, Problem
+from manifest.readme import header_template, readme_text
+from manifest.request import PlanRequest
+
+
+def readme_header(request: PlanRequest) -> bytes:
+    """Return the text that README begins with: the file that was named, or the template.
+
+    Raises:
+        PlanRefused: the file cannot be read.
+    """
+    if request.readme is None:
+        return header_template()
+    try:
+        with open(request.readme, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise PlanRefused(Problem(Code.README_MISSING, request.readme, found=error.strerror or "")) from error
+
+
+def make_header(
+    request: PlanRequest, destination: Destination, header_text: bytes, items: tuple[Item, ...], *, now_ns: int
+) -> Header:
+    """Return the header; the README in it is complete, with the tree of the items.
+
+    Args:
+        now_ns: the time of the scan, ns since the epoch.
+    """
+    project = destination.package.project
+    readme = readme_text(
+        header_text,
+        member=(project, destination.group, destination.member),
+        sb_name=os.path.basename(request.origin),
+        paths=(item.path + b"/" if item.is_tree else item.path for item in items),
+    )
+    return Header(
+        kind=StreamKind.PLAN,
+        project=project,
+        group=destination.group,
+        member=destination.member,
+        mode=request.mode,
+        append=request.append,
+        origin=request.origin,
+        scanned_ns=now_ns,
+        layout=request.layout,
+        may_leave=request.may_leave,
+        standing=destination.state.standing,
+        base=destination.base,
+        readme=readme,
+        host=socket.gethostname(),
+        user=_user(),
+        program=_program(),
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())  # a container may run under a number that has no name
+
+
+def _program() -> str:
+    try:
+        return f"qa2pack {version('qa2pack')}"
+    except PackageNotFoundError:
+        return "qa2pack"

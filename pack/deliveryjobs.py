@@ -1,0 +1,130 @@
+"""Cutting a package into tars, and telling what came of it."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from executor.stopping import InterruptedByUser
+from manifest.package import Package, read_state
+from manifest.path import is_within, shown
+from manifest.problem import Problem
+from manifest.sizes import human_bytes
+from pack import job
+from pack.amounts import counted, exact_bytes
+from pack.exits import Exit
+from pack.fields import Fields, path_fields, print_fields, problem_fields
+from pack.ink import Ink, folded, ink_for
+from pack.problemview import problem_text
+from pack.target import Target, quoted
+from pack.workers import shown_workers
+from tarsplit.cutting import Cut, CutRequest, PlannedChunk, plan_cut
+from tarsplit.deliver import Destination, Outcome, deliver
+from tarsplit.listing import choose_members
+from tarsplit.naming import DeliveryName
+from tarsplit.outfile import OutputBusyError
+from tarsplit.partition import Fill
+from tarsplit.refusal import DeliveryRefused
+from tarsplit.sidecar import ChunkRow
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of the command."""
+
+    day: str
+    limit_bytes: int
+    checksums: tuple[str, ...]
+    output: str
+    member: str
+    fill: Fill
+    is_labelled: bool
+    is_dry: bool
+    may_be_dummies: bool
+    is_replacing: bool
+
+
+def delivered(target: Target, asked: Asked, *, jobs: int, is_quiet: bool, is_json: bool) -> Exit:
+    """Cut the package, or with a dry run show how it would be cut; print the table of chunks on stdout."""
+
+    def work() -> Exit:
+        package = target.package
+        with shown_workers(jobs, is_quiet=is_quiet) as workers, job.reading(package, workers) as engine:
+            output = _output(package, asked)
+            cut = _plan(package, asked)
+            if asked.is_dry:
+                outcome = None
+            else:
+                destination = Destination(package.path, output, asked.is_replacing)
+                outcome = deliver(cut, destination, engine=engine, progress=workers.progress)
+        return _told(target, cut, outcome, output, is_json=is_json)
+
+    return _guarded(target, work, is_json=is_json)
+
+
+def _plan(package: Package, asked: Asked) -> Cut:
+    members = choose_members(
+        package,
+        read_state(package),
+        wanted=os.fsencode(asked.member),
+        label_day=asked.day if asked.is_labelled else "",
+        may_be_dummies=asked.may_be_dummies,
+    )
+    name = DeliveryName(package.project, asked.day)
+    return plan_cut(CutRequest(name, asked.limit_bytes, asked.fill, asked.checksums), members)
+
+
+def _output(package: Package, asked: Asked) -> bytes:
+    output = os.path.realpath(os.fsencode(asked.output))
+    for folder in (package.path, package.control):
+        if is_within(output, os.path.realpath(folder)):
+            raise DeliveryRefused(f"the tars would go into {shown(folder)}", "choose another folder with --output")
+    return output
+
+
+def _guarded(target: Target, work: Callable[[], Exit], *, is_json: bool) -> Exit:
+    """Do the work; what a delivery can run into is told here, everything else by whoever runs all commands."""
+    try:
+        return work()
+    except DeliveryRefused as error:
+        code, lines = Exit.FAILED, (f"refused: {error.reason}.", f"Do: {error.remedy}.", "No tar was touched.")
+    except OutputBusyError as error:
+        code, lines = Exit.LOCKED, (f"{error}.", "Wait for it, or choose another folder with --output.")
+    except InterruptedByUser:
+        code, lines = Exit.RESUMABLE, ("interrupted.", *_GOES_ON)
+    except OSError as error:
+        names = f" Path: {shown(error.filename)}." if isinstance(error.filename, str | bytes) else ""
+        code, lines = Exit.RESUMABLE, (f"the system says: {error.strerror or error}.{names}", *_GOES_ON)
+    print(f"pack tarsplit: {lines[0]}", *(f"  {line}" for line in lines[1:]), sep="\n", file=sys.stderr)
+    if is_json:
+        print_fields(
+            {
+                "command": "tarsplit",
+                "exit_code": code,
+                **path_fields("package", target.package.path),
+                "error": f"pack tarsplit: {lines[0]}",
+                "problems": [],
+            }
+        )
+    return code
+
+
+_GOES_ON = ("Finished tars are kept. Run the same command again: it goes on from there.",)
+
+
+def _told(target: Target, cut: Cut, outcome: Outcome | None, output: bytes, *, is_json: bool) -> Exit:
+    problems = outcome.problems if outcome else ()
+    code = Exit.RESUMABLE if problems else Exit.DONE
+    rows = {row.name: row for row in outcome.chunks} if outcome else {}
+    if is_json:
+        print_fields(_fields(target, cut, outcome, rows, output, code))
+        return code
+    for line in _lines(target, cut, outcome, rows, output, ink_for(sys.stdout)):
+        print(line)
+    for problem in problems:
+        print(problem_text(problem))
+    if problems:
+        for line in _after_problems(target, problems):
+            print(line, file=sys.stderr)
+    return code

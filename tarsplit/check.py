@@ -1,0 +1,137 @@
+"""Checking a delivery by its sidecar: every chunk, every checksum file, and that nothing else is there.
+
+Nothing but the sidecar is needed. A package's own manifests can be asked whether the delivery is theirs, and a tree
+that was unpacked from the chunks can be verified by the sidecar as well. Writes nothing.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+
+import xxhash
+
+from manifest.engine import Engine
+from manifest.path import join, shown
+from manifest.problem import Code, Problem
+from manifest.progress import Progress
+from manifest.record import decode_record, encode_record
+from manifest.stream import StreamError, read_frames
+from manifest.verify import verify_tree
+from tarsplit.comparing import CheckBatch, check_chunk
+from tarsplit.cutting import Cut
+from tarsplit.naming import checksum_line, checksum_name
+from tarsplit.sidecar import ChunkRow, Sidecar
+from tarsplit.walk import RecordIndex, chunk_part
+
+
+def find_sidecars(folder: bytes) -> list[bytes]:
+    """Return the names of what could be sidecars in the folder, sorted."""
+    return sorted(name for name in os.listdir(folder) if name.endswith(b".manifest"))
+
+
+def check_delivery(sidecar: Sidecar, *, engine: Engine, progress: Progress) -> Iterator[Problem]:
+    """Yield a problem for all in the sidecar's folder that is not as it says; paths start with the chunk's name.
+
+    Every chunk is read. A chunk that is missing, one that belongs to no delivery of that name, an entry that
+    differs and a checksum file that does not fit are each named.
+
+    Raises:
+        StreamError: the sidecar contradicts itself.
+    """
+    folder = os.path.dirname(sidecar.stream.path)
+    yield from _stray_files(sidecar, folder)
+    batches = _batches(sidecar, folder)
+    progress.phase(
+        "check chunks",
+        file_count=sum(row.file_count + row.folder_count for row in sidecar.chunks),
+        byte_count=sum(row.byte_count for row in sidecar.chunks),
+    )
+    for result in engine.run(check_chunk, batches):
+        row = result.batch.row
+        progress.advance(file_count=row.file_count + row.folder_count, byte_count=row.byte_count)
+        yield from result.problems
+    for row in sidecar.chunks:
+        yield from _checksum_problems(row, folder)
+
+
+def compare_with_package(sidecar: Sidecar, cut: Cut) -> Iterator[Problem]:
+    """Yield a problem for each folder in which the delivery and the package's manifests differ; reads no chunk."""
+    delivered = {}
+    for _, blob in read_frames(sidecar.stream.path, sidecar.stream.folders_offset, sidecar.stream.notes_offset):
+        delivered[decode_record(blob).path] = xxhash.xxh3_128_digest(blob)
+    for record in cut.records():
+        digest = delivered.pop(record.path, None)
+        if digest is None:
+            yield Problem(Code.MISSING, record.path, "a folder of the delivery")
+        elif digest != xxhash.xxh3_128_digest(encode_record(record)):
+            yield Problem(Code.CHANGED, record.path, "the files of the package's manifest", "others in the delivery")
+    for path in sorted(delivered):
+        yield Problem(Code.EXTRA_FOLDER, path)
+
+
+def verify_unpacked(sidecar: Sidecar, tree: bytes, *, engine: Engine, progress: Progress) -> Iterator[Problem]:
+    """Yield a problem for all in an unpacked package that is not as the sidecar says.
+
+    Args:
+        tree: absolute path of the package's folder, as it came out of the chunks.
+    """
+    progress.phase("verify", file_count=sum(row.file_count for row in sidecar.chunks))
+    yield from verify_tree(tree, sidecar.stream.blobs(), is_quick=False, engine=engine, progress=progress)
+
+
+def _stray_files(sidecar: Sidecar, folder: bytes) -> Iterator[Problem]:
+    name = sidecar.header.name
+    known = {name.manifest}
+    for row in sidecar.chunks:
+        known |= {row.name, *(checksum_name(row.name, algorithm) for algorithm, _ in row.checksums)}
+    for entry in sorted(os.listdir(folder)):
+        if name.owns(entry) and entry not in known:
+            yield Problem(Code.EXTRA, entry, "no file that the delivery does not name")
+
+
+def _batches(sidecar: Sidecar, folder: bytes) -> deque[CheckBatch]:
+    stream = sidecar.stream
+    index = RecordIndex.at(stream.folders_offset)
+    try:
+        for end, blob in read_frames(stream.path, stream.folders_offset, stream.notes_offset):
+            index.add(end, len(decode_record(blob).names))
+        _check_complete(sidecar, index)
+        return deque(
+            CheckBatch(
+                join(folder, row.name),
+                row,
+                chunk_part(stream.path, index, row.folders, row.files),
+                sidecar.header.project,
+                sidecar.header.folder_mtime,
+            )
+            for row in sidecar.chunks
+        )
+    except ValueError as error:
+        raise StreamError(stream.path, f"contradicts itself ({error})") from error
+
+
+def _check_complete(sidecar: Sidecar, index: RecordIndex) -> None:
+    for spans, count in (
+        ([span for row in sidecar.chunks for span in row.folders], len(index.offsets) - 1),
+        ([span for row in sidecar.chunks for span in row.files], index.first_files[-1]),
+    ):
+        place = 0
+        for start, end in sorted(spans):
+            if start != place:
+                raise ValueError("an entry is in no chunk, or in two")
+            place = end
+        if place != count:
+            raise ValueError("an entry is in no chunk")
+
+
+def _checksum_problems(row: ChunkRow, folder: bytes) -> Iterator[Problem]:
+    for algorithm, digest in row.checksums:
+        name = checksum_name(row.name, algorithm)
+        try:
+            with open(join(folder, name), "rb") as file:
+                if file.read(1 << 16) != checksum_line(row.name, digest):
+                    yield Problem(Code.CHANGED, name, f"the {algorithm} of {shown(row.name)}")
+        except FileNotFoundError:
+            yield Problem(Code.MISSING, name)
+        except OSError as error:
+            yield Problem(Code.UNREADABLE, name, found=error.strerror or "")

@@ -1,0 +1,133 @@
+"""Reading one chunk of a delivery and comparing it, entry by entry, with what must be in it.
+
+The sidecar says which entries stand in a chunk and what each must be, so every header is known to the byte and stands
+at a known place: a chunk is right when it is that, and a damaged one is told by the names of the entries that differ.
+Nothing is extracted, and the tar is never trusted to say how long anything is.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import xxhash
+
+from manifest.digest import BUFFER_BYTES
+from manifest.folder import opened_file
+from manifest.path import join
+from manifest.problem import Code, Problem
+from manifest.record import NO_DIGEST
+from tarsplit.entry import BLOCK_BYTES
+from tarsplit.naming import in_tar
+from tarsplit.sidecar import ChunkRow
+from tarsplit.sums import ALWAYS, Sums
+from tarsplit.walk import ChunkPart, header_of_file, header_of_folder, shares
+
+
+@dataclass(frozen=True, slots=True)
+class CheckBatch:
+    """One chunk to be read."""
+
+    path: bytes
+    row: ChunkRow
+    part: ChunkPart
+    project: bytes
+    folder_mtime: int
+
+
+@dataclass(slots=True)
+class CheckResult:
+    """What is wrong with a chunk."""
+
+    batch: CheckBatch
+    problems: list[Problem] = field(default_factory=list)
+
+
+def check_chunk(batch: CheckBatch) -> CheckResult:
+    """Read one chunk and compare every entry."""
+    result = CheckResult(batch)
+    try:
+        with opened_file(batch.path) as fd:
+            size = os.fstat(fd).st_size
+            if size != batch.row.byte_count:
+                code = Code.TRUNCATED if size < batch.row.byte_count else Code.GROWN
+                sizes = f"{batch.row.byte_count} bytes", f"{size} bytes"
+                result.problems.append(Problem(code, batch.row.name, *sizes))
+            _compare(_Reader(fd, [name for name, _ in batch.row.checksums]), batch, result)
+    except FileNotFoundError:
+        result.problems.append(Problem(Code.MISSING, batch.row.name))
+    except OSError as error:
+        result.problems.append(Problem(Code.UNREADABLE, batch.row.name, found=error.strerror or ""))
+    return result
+
+
+class _EndedError(Exception):
+    """The chunk is shorter than it should be."""
+
+
+class _Reader:
+    """Reads a chunk once from start to end, and sums it."""
+
+    def __init__(self, fd: int, checksums: Iterable[str]) -> None:
+        self.sums = Sums(checksums)
+        self._file = os.fdopen(fd, "rb", buffering=BUFFER_BYTES, closefd=False)
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, all of them."""
+        data = self._file.read(size)
+        self.sums.update(data)
+        if len(data) != size:
+            raise _EndedError
+        return data
+
+    def digest(self, size: int) -> bytes:
+        """Return the digest of the next bytes."""
+        state = xxhash.xxh3_128()
+        while size:
+            block = self.read(min(size, BUFFER_BYTES))
+            state.update(block)
+            size -= len(block)
+        return state.digest()
+
+    def rest(self) -> bytes:
+        """Return what is left, as far as a tar's end may reach."""
+        data = self._file.read(BUFFER_BYTES)
+        self.sums.update(data)
+        return data
+
+
+def _compare(reader: _Reader, batch: CheckBatch, result: CheckResult) -> None:
+    chunk = batch.row.name
+    try:
+        for path, header, size, digest in _entries(batch):
+            if reader.read(len(header)) != header:
+                result.problems.append(
+                    Problem(Code.CHANGED, join(chunk, path), "the entry of the manifest", "another")
+                )
+            found = reader.digest(size)
+            if digest not in (found, NO_DIGEST):
+                result.problems.append(Problem(Code.CHANGED, join(chunk, path), digest.hex(), found.hex()))
+            if any(reader.read(-size % BLOCK_BYTES)):
+                result.problems.append(Problem(Code.CHANGED, join(chunk, path), "zeros after its content"))
+        if any(reader.rest()):
+            result.problems.append(Problem(Code.GROWN, chunk, "the end of the tar", "more"))
+    except _EndedError:
+        result.problems.append(Problem(Code.TRUNCATED, join(chunk, path), "all of the entry"))
+        return
+    if result.problems:
+        return  # of course its checksums differ
+    for name, expected in (*batch.row.checksums, (ALWAYS, batch.row.xxh128)):
+        checksum = reader.sums.result(name)
+        if checksum != expected:
+            result.problems.append(Problem(Code.CHANGED, chunk, f"{name} {expected}", checksum))
+
+
+def _entries(batch: CheckBatch) -> Iterator[tuple[bytes, bytes, int, bytes]]:
+    """Yield path, header, size of the content and its digest of each entry."""
+    for share in shares(batch.part):
+        record = share.record
+        if share.has_folder:
+            header = header_of_folder(batch.project, record, batch.folder_mtime)
+            yield in_tar(batch.project, record.path), header, 0, NO_DIGEST
+        for index in share.files:
+            path = join(in_tar(batch.project, record.path), record.names[index])
+            yield path, header_of_file(batch.project, record, index), record.sizes[index], record.digest(index)

@@ -1,0 +1,115 @@
+"""What an earlier run left: which chunks are finished, and what is in the way."""
+
+import os
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from manifest.digest import aligned_buffer
+from manifest.engine import Engine
+from manifest.folder import opened_file
+from manifest.path import join, shown
+from manifest.progress import Progress
+from manifest.stream import StreamError
+from tarsplit.cutting import Cut
+from tarsplit.naming import PART, checksum_name
+from tarsplit.outfile import remove
+from tarsplit.refusal import DeliveryRefused
+from tarsplit.sidecar import open_sidecar
+from tarsplit.state import FinishedChunk, State, decode_state
+from tarsplit.sums import Sums
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBatch:
+    """A chunk that is said to be finished."""
+
+    path: bytes
+    byte_count: int
+    chunk: FinishedChunk
+
+
+def find_finished(
+    cut: Cut, output: bytes, fingerprint: str, *, engine: Engine, progress: Progress
+) -> Mapping[int, FinishedChunk] | None:
+    """Return the chunks that an earlier run finished and that are still whole, by number.
+
+    Whole means size and checksum: each is read. None if what is there is of another delivery, or nothing is.
+    """
+    states = [state for state in (_state(cut, output), _completed(cut, output)) if state]
+    state = next((state for state in states if state.fingerprint == fingerprint), None)
+    if state is None:
+        return None
+    batches = deque(
+        KeptBatch(join(output, cut.chunks[chunk.number].name), cut.chunks[chunk.number].byte_count, chunk)
+        for chunk in state.chunks
+        if 0 <= chunk.number < len(cut.chunks)
+    )
+    progress.phase("check finished chunks", byte_count=sum(batch.byte_count for batch in batches))
+    kept = {}
+    for batch, is_whole in engine.run(check_kept, batches):
+        progress.advance(byte_count=batch.byte_count)
+        if is_whole:
+            kept[batch.chunk.number] = batch.chunk
+    return kept
+
+
+def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
+    """Tell whether the chunk is there as it was recorded."""
+    sums = Sums(())
+    buffer = aligned_buffer()
+    try:
+        with opened_file(batch.path) as fd:
+            if os.fstat(fd).st_size != batch.byte_count:
+                return batch, False
+            while count := os.readv(fd, [buffer]):
+                sums.update(buffer[:count])
+    except OSError:
+        return batch, False  # it is written anew, which tells what is wrong if it still is
+    return batch, sums.result() == batch.chunk.xxh128
+
+
+def clear_output(
+    cut: Cut, output: bytes, finished: Mapping[int, FinishedChunk] | None, *, is_replacing: bool
+) -> None:
+    """Remove what is unfinished, and with `is_replacing` also what belongs to another delivery of that name.
+
+    Raises:
+        DeliveryRefused: such a delivery is there and is not to be replaced; nothing was removed.
+    """
+    name = cut.header.name
+    there = [entry for entry in os.listdir(output) if name.owns(entry) and entry != name.manifest + PART]
+    expected = _expected(cut) if finished is not None else set()
+    strangers = sorted(entry for entry in there if not entry.endswith(PART) and entry not in expected)
+    if strangers and not is_replacing:
+        raise DeliveryRefused(
+            f"{shown(output)} holds another delivery of that name, of another state of the package or cut otherwise: "
+            f"{shown(strangers[0])}" + (f" and {len(strangers) - 1} more files" if len(strangers) > 1 else ""),
+            "give --replace to remove it, or choose another folder with --output",
+        )
+    for entry in there:
+        if entry.endswith(PART) or entry in strangers:
+            remove(join(output, entry))
+
+
+def _expected(cut: Cut) -> set[bytes]:
+    sums = (checksum_name(chunk.name, algorithm) for chunk in cut.chunks for algorithm in cut.header.checksums)
+    return {cut.header.name.state, cut.header.name.manifest, *(chunk.name for chunk in cut.chunks), *sums}
+
+
+def _state(cut: Cut, output: bytes) -> State | None:
+    try:
+        with open(join(output, cut.header.name.state), "rb") as file:
+            return decode_state(file.read())
+    except FileNotFoundError:
+        return None
+
+
+def _completed(cut: Cut, output: bytes) -> State | None:
+    """Return what the sidecar of a complete delivery says."""
+    try:
+        sidecar = open_sidecar(join(output, cut.header.name.manifest))
+    except (FileNotFoundError, StreamError):
+        return None
+    chunks = (FinishedChunk(n, row.xxh128, row.checksums) for n, row in enumerate(sidecar.chunks))
+    return State(sidecar.fingerprint, tuple(chunks))

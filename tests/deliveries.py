@@ -1,0 +1,97 @@
+"""Packages to be cut, made from listings, and the cutting of them in this process."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from executor.engine import PoolEngine
+from manifest.adopt import adopt_members
+from manifest.engine import Engine, InlineEngine
+from manifest.package import Package, read_state
+from manifest.problem import Problem
+from manifest.progress import Silent
+from manifest.role import ROLES
+from tarsplit.check import check_delivery
+from tarsplit.cutting import Cut, CutRequest, plan_cut
+from tarsplit.deliver import Destination, Outcome, deliver
+from tarsplit.listing import choose_members
+from tarsplit.naming import DeliveryName
+from tarsplit.sidecar import open_sidecar
+
+PROJECT = "2011.01234.S"
+DAY = "2012-06-20"
+MEMBER = "sg_ouss_id/group_ouss_id/member_ouss_id"
+OLD_NS = 1_338_552_000 * 10**9 + 123_456_789
+
+
+def make_package(path: Path, files: Mapping[str | bytes, bytes], *members: str) -> Package:
+    """Make a package whose members, `group/member`, hold these files, with manifests; README where none is given."""
+    for member in members or ("group_ouss_id/member_ouss_id",):
+        folder = path / "sg_ouss_id" / member
+        for role in ROLES:
+            (folder / role).mkdir(parents=True)
+        name = member.rpartition("/")[2]
+        readme = f"Project code: {path.name}\n|-- {path.name}/\n|   |   |   |-- {name}/\n|   |   |   |   |-- README\n"
+        for relative, data in {b"README": readme.encode(), **{_bytes(name): d for name, d in files.items()}}.items():
+            _write(os.path.join(os.fsencode(folder), relative), data)
+    return adopt(path)
+
+
+def adopt(path: Path) -> Package:
+    """Write manifests for the members as they are on disk."""
+    package = Package(os.fsencode(path))
+    os.makedirs(package.manifests, exist_ok=True)
+    list(adopt_members(package, read_state(package), engine=InlineEngine(), progress=Silent(), now_ns=OLD_NS + 10**15))
+    return package
+
+
+def plan(package: Package, limit: int = 10 << 20, *, label_day: str = "", wanted: bytes = b"", **wishes: object) -> Cut:
+    """Plan how the package is cut."""
+    members = choose_members(package, read_state(package), wanted=wanted, label_day=label_day)
+    name = DeliveryName(package.project, DAY)
+    return plan_cut(CutRequest(name, limit, **wishes), members)  # type: ignore[arg-type]
+
+
+def cut_up(
+    package: Package, output: Path, limit: int = 10 << 20, *, jobs: int = 0, is_replacing: bool = False, **wishes: object
+) -> Outcome:
+    """Cut the package into chunks in the output folder; jobs of 0 do it in this process."""
+    destination = Destination(package.path, os.fsencode(output), is_replacing)
+    cut = plan(package, limit, **wishes)  # type: ignore[arg-type]
+    if not jobs:
+        return deliver(cut, destination, engine=InlineEngine(), progress=Silent())
+    with PoolEngine(jobs) as engine:
+        return deliver(cut, destination, engine=engine, progress=Silent())
+
+
+def check(output: Path, engine: Engine | None = None) -> list[Problem]:
+    """Check the delivery in the folder by its sidecar."""
+    sidecar = open_sidecar(os.fsencode(output / f"{PROJECT}_{DAY}.manifest"))
+    return list(check_delivery(sidecar, engine=engine or InlineEngine(), progress=Silent()))
+
+
+def tars(output: Path) -> list[Path]:
+    """Return the chunks in order."""
+    return sorted(output.glob("*.tar"))
+
+
+def extract(output: Path, folder: Path, tool: str = "tar") -> str:
+    """Extract all chunks into the folder, the last first, and return what the tool said."""
+    folder.mkdir()
+    said = ""
+    for tar in reversed(tars(output)):
+        done = subprocess.run([tool, "-xf", tar], cwd=folder, capture_output=True, check=True)
+        said += (done.stdout + done.stderr).decode()
+    return said
+
+
+def _write(path: bytes, data: bytes) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(data)
+    os.utime(path, ns=(OLD_NS, OLD_NS))
+
+
+def _bytes(name: str | bytes) -> bytes:
+    return os.fsencode(name)

@@ -1,0 +1,106 @@
+"""The way in: help, exit codes of usage, start-up, names of any bytes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from commands import ROOT, run_apart, run_here
+from in_process import Delivery
+from pack import __version__
+from pack.cli import COMMANDS
+from pack.exits import EXIT_WORDS, Exit
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([command.__name__, "-h"] for command in COMMANDS)])
+def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    ran = run_here(capsys, *arguments)
+    assert ran.code == Exit.DONE
+    assert [words for words in EXIT_WORDS.values() if words not in ran.out] == []
+
+
+@pytest.mark.parametrize("command", [command.__name__ for command in COMMANDS])
+def test_help_of_each_command_has_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert f"Example: pack {command}" in run_here(capsys, command, "--help").out
+
+
+def test_help_fits_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    assert max(map(len, run_here(capsys, "plan", "--help").out.splitlines())) <= 80
+
+
+def test_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here(capsys, "--version").out == f"qa2pack {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plann"],
+        ["plan"],
+        ["plan", "a", "b", "--mode", "link"],
+        ["plan", "a", "b", "--append", "x"],
+        ["verify", "--x"],
+    ],
+)
+def test_what_is_not_understood_is_a_usage_error(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    ran = run_here(capsys, *arguments)
+    assert ran.code == Exit.USAGE
+    assert ran.out == ""
+    assert "Try 'pack" in ran.err
+
+
+def test_python_m_pack_is_the_same_command() -> None:
+    assert run_apart("--version").out == f"qa2pack {__version__}\n"
+
+
+def test_help_imports_nothing_slow() -> None:
+    assert _imported("--help").isdisjoint({"rich", "numpy", "casacore", "multiprocessing", "executor.apply"})
+
+
+def test_plan_without_tables_imports_nothing_slow(delivery: Delivery) -> None:
+    assert _imported("plan", str(delivery.origin), str(delivery.path)).isdisjoint({"rich", "numpy", "casacore"})
+
+
+def _imported(*arguments: str) -> set[str]:
+    program = (
+        "import sys; from pack.cli import main; code = main(sys.argv[1:]);"
+        "print(*sys.modules, file=sys.stderr, sep='\\n'); sys.exit(code)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+    )
+    return set(ran.stderr.split())
+
+
+def test_paths_may_be_any_bytes(delivery: Delivery, tmp_path: Path) -> None:
+    origin, package = os.fsencode(tmp_path) + b"/sb\xff \n", os.fsencode(tmp_path) + b"/P\xfe"
+    delivery.origin.rename(os.fsdecode(origin))
+    assert run_apart("plan", origin, package, "--mode", "copy", "-q").code == Exit.DONE
+    ran = run_apart("apply", package + b"/", "--json")
+    assert ran.code == Exit.DONE
+    assert bytes.fromhex(json.loads(ran.out)["package_bytes"]) == package
+
+
+def test_reader_of_the_output_may_go_away(delivery: Delivery) -> None:
+    delivery.make()
+    command = [sys.executable, "-m", "pack", "show", str(delivery.path)]
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        ran = subprocess.run(command, env=environment, stdout=write, stderr=subprocess.PIPE, check=False, timeout=60)
+    finally:
+        os.close(write)
+    assert b"Traceback" not in ran.stderr
+
+
+def test_no_colour_reaches_a_pipe(delivery: Delivery) -> None:
+    assert "\x1b" not in run_apart("plan", delivery.origin, delivery.path).out

@@ -1,0 +1,93 @@
+"""The call of old."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from commands import ROOT
+from in_process import Delivery, make_reduction
+from pack.dropin import PackagingError
+from QA2_Packaging_module import QA_Packager
+from snapshots import contents
+
+Capsys = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def header(tmp_path: Path) -> Path:
+    path = tmp_path / "README.header.txt"
+    path.write_text("Cycle: 0\nProject code:\n")
+    return path
+
+
+def test_star_import_gives_the_call() -> None:
+    program = "from QA2_Packaging_module import *; print(QA_Packager.__name__)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True, text=True)
+    assert ran.stdout == "QA_Packager\n"
+
+
+def test_call_of_the_old_documentation_works(
+    delivery: Delivery, header: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    QA_Packager(
+        origpath=str(delivery.origin),
+        readme="./README.header.txt",
+        packpath="./2011.0.00229.S",
+        append="",
+        mode="hard",
+    )
+    assert (delivery.member / "README").read_text().startswith("Cycle: 0\nProject code: 2011.0.00229.S\n")
+    printed = capsys.readouterr().out
+    assert "Plan of 2011.0.00229.S, group_ouss_id/member_ouss_id" in printed
+    assert f"pack verify {delivery.path}" in printed
+
+
+def test_mode_is_fake_unless_said_otherwise(delivery: Delivery, header: Path) -> None:
+    QA_Packager(str(delivery.origin) + "/", str(header), str(delivery.path) + "/")
+    assert (delivery.member / "script/scriptForImaging.py").stat().st_size == 0
+
+
+def test_second_call_in_one_interpreter_appends(delivery: Delivery, header: Path, tmp_path: Path) -> None:
+    second = make_reduction(tmp_path / "sb2", seed=2)
+    QA_Packager(str(delivery.origin), str(header), str(delivery.path), mode="hard")
+    QA_Packager(str(second), str(header), str(delivery.path), append="member", mode="hard")
+    assert sorted(os.listdir(delivery.member.parent)) == ["member_ouss_id", "member_ouss_id2"]
+
+
+def test_call_outside_the_main_thread_works(delivery: Delivery, header: Path) -> None:
+    thread = threading.Thread(target=QA_Packager, args=(str(delivery.origin), str(header), str(delivery.path)))
+    thread.start()
+    thread.join()
+    assert delivery.member.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ({"mode": "link"}, ["unknown-mode", "'fake', 'copy', 'hard', 'move', 'ticket'"]),
+        ({"append": "members"}, ["unknown-mode", "'group', 'member'"]),
+        ({"origpath": "/nowhere"}, ["origin-missing", "/nowhere"]),
+        ({"readme": "/nowhere"}, ["readme-missing", "/nowhere"]),
+    ],
+)
+def test_refusal_is_an_exception_with_all_the_text(
+    delivery: Delivery, header: Path, tmp_path: Path, wish: dict[str, str], words: list[str]
+) -> None:
+    before = contents(tmp_path)
+    call = {"origpath": str(delivery.origin), "readme": str(header), "packpath": str(delivery.path)} | wish
+    with pytest.raises(PackagingError) as raised:
+        QA_Packager(**call)
+    assert [word for word in (*words, "Nothing was changed.", "do: ") if word not in str(raised.value)] == []
+    assert contents(tmp_path) == before
+
+
+def test_refusal_holds_its_problems(delivery: Delivery) -> None:
+    with pytest.raises(PackagingError) as raised:
+        QA_Packager("/nowhere", None, str(delivery.path))
+    assert [problem.path for problem in raised.value.problems] == [b"/nowhere"]

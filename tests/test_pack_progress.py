@@ -1,0 +1,113 @@
+"""How far it is: lines in a log, a bar on a terminal, nothing when it is not wished."""
+
+import io
+import os
+import pty
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from commands import ROOT
+from manifest.progress import Silent
+from pack.progress import Lines, shown_progress, time_left
+
+
+def _lines_with_ticks(seconds: float) -> tuple[Lines, io.StringIO]:
+    """Return progress whose clock goes on by so much at each look."""
+    stream = io.StringIO()
+    ticks: Iterator[float] = count(0.0, seconds)
+    return Lines(stream, lambda: next(ticks)), stream
+
+
+def test_log_gets_nothing_from_a_short_run() -> None:
+    lines, stream = _lines_with_ticks(1)
+    lines.phase("scan")
+    lines.advance(file_count=1, byte_count=10)
+    assert stream.getvalue() == ""
+
+
+def test_log_gets_a_line_after_half_a_minute() -> None:
+    lines, stream = _lines_with_ticks(40)
+    lines.phase("stage", file_count=4, byte_count=4096)
+    lines.advance(file_count=1, byte_count=1024)
+    assert stream.getvalue().splitlines()[-1].startswith("stage: 1 of 4 files, 1.0 KiB of 4.0 KiB, ")
+
+
+def test_line_without_totals_says_how_much_is_done() -> None:
+    lines, stream = _lines_with_ticks(40)
+    lines.phase("scan")
+    lines.advance(file_count=3, byte_count=2048)
+    assert stream.getvalue().splitlines()[-1].startswith("scan: 3 files, 2.0 KiB, ")
+    assert "left" not in stream.getvalue()
+
+
+def test_new_phase_counts_from_nothing() -> None:
+    lines, stream = _lines_with_ticks(40)
+    lines.phase("scan")
+    lines.advance(file_count=3)
+    lines.phase("stage", file_count=7)
+    assert stream.getvalue().splitlines()[-1].startswith("stage: 0 of 7 files")
+
+
+def test_control_characters_in_a_phase_do_not_reach_the_terminal() -> None:
+    lines, stream = _lines_with_ticks(40)
+    lines.phase("verify \x1b[31m")
+    assert "\x1b" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(("fraction", "left"), [(0.0, None), (0.25, 30.0), (1.0, 0.0)])
+def test_time_left_goes_with_what_is_left(fraction: float, left: float | None) -> None:
+    assert time_left(fraction, 10.0) == left
+
+
+def test_quiet_says_nothing_at_all() -> None:
+    with shown_progress(is_quiet=True) as progress:
+        assert isinstance(progress, Silent)
+
+
+_ON_TERMINAL = """
+import threading
+from pack.progress import shown_progress
+with shown_progress(is_quiet=False) as progress:
+    progress.phase("stage", file_count=2, byte_count=100)
+    progress.advance(file_count=1, byte_count=50)
+    assert threading.active_count() == 1, "a thread would be lost in forked workers"
+"""
+
+
+def test_terminal_gets_a_bar_without_a_thread() -> None:
+    printed = _on_terminal([sys.executable, "-c", _ON_TERMINAL])
+    assert "stage" in printed
+    assert "0/2 files" in printed
+
+
+def _on_terminal(command: list[str]) -> str:
+    """Run a command with stderr on a terminal and return what it printed there."""
+    terminal, end = pty.openpty()
+    printed: list[bytes] = []
+    reader = threading.Thread(target=lambda: printed.extend(_read_all(terminal)))
+    reader.start()
+    try:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "100"}
+        subprocess.run(command, stderr=end, env=environment, check=True, timeout=60, cwd=Path("/"))
+    finally:
+        os.close(end)
+        reader.join()
+        os.close(terminal)
+    return b"".join(printed).decode()
+
+
+def _read_all(terminal: int) -> Iterator[bytes]:
+    while True:
+        try:
+            data = os.read(terminal, 4096)
+        except OSError:  # the other end is closed
+            return
+        if not data:
+            return
+        yield data
