@@ -13,7 +13,7 @@ from manifest.problem import Code, PlanRefused, Problem
 from manifest.progress import Progress
 from manifest.record import Action
 from manifest.request import Mode
-from manifest.scan import ScanOptions, Subtree, SubtreeBatch
+from manifest.scanbatch import ScanOptions, Subtree, SubtreeBatch
 
 
 def adopt_members(

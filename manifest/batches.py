@@ -8,7 +8,7 @@ from manifest.path import sort_key
 from manifest.record import Action, FolderRecord
 from manifest.request import Mode, action_for
 from manifest.role import ROLES
-from manifest.scan import FileBatch, ScanBatch, ScanOptions, Subtree, SubtreeBatch
+from manifest.scanbatch import FileBatch, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 
 _FILES_PER_BATCH = 2000
 

@@ -10,7 +10,8 @@ from manifest.findings import Sums, add_sums, sum_warnings
 from manifest.header import Relink
 from manifest.problem import Problem
 from manifest.progress import Progress
-from manifest.scan import BigFile, ScanBatch, ScanResult, scan_batch
+from manifest.scan import scan_batch
+from manifest.scanbatch import BigFile, ScanBatch, ScanResult
 from manifest.spool import RecordSpool
 
 

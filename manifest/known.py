@@ -6,6 +6,7 @@ tick of the clock in which it was scanned can change without showing. Linking ch
 records the ctime after its own link with the manifest, so that ours is not taken for a stranger's change.
 """
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import suppress
@@ -42,6 +43,11 @@ class Identity:
     ctime_ns: int
     inode: int
     device: int
+
+
+def identity_of(status: os.stat_result) -> Identity:
+    """Return what identifies the state of the file."""
+    return Identity(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
 
 
 class KnownFolder:

@@ -29,7 +29,7 @@ from manifest.problem import Code, PlanRefused, Problem
 from manifest.progress import Progress
 from manifest.record import Action
 from manifest.request import Mode, PlanRequest
-from manifest.scan import ScanOptions
+from manifest.scanbatch import ScanOptions
 from manifest.splitting import omitted_names, scan_split_sources
 from manifest.survey import survey
 from manifest.tableplan import TableReader, describe_tables, plan_splits, without_column

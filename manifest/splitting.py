@@ -12,7 +12,7 @@ from manifest.problem import Problem
 from manifest.progress import Progress
 from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
 from manifest.request import Mode
-from manifest.scan import FileBatch, ScanOptions
+from manifest.scanbatch import FileBatch, ScanOptions
 from manifest.table import SplitSpec
 
 

@@ -5,6 +5,7 @@ of folders, not of files.
 """
 
 import tempfile
+import weakref
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
@@ -16,11 +17,13 @@ from manifest.record import decode_record, encode_record, merge_records, with_di
 class RecordSpool:
     """Takes encoded records, and digests that belong to them, and gives them back sorted.
 
-    Several records of one folder are merged. Digests of big files that came after the record are put in.
+    Several records of one folder are merged. Digests of big files that came after the record are put in. A spool that
+    is forgotten, because the work was refused or stopped, gives its file back as one that is closed.
     """
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()
+        self._closing = weakref.finalize(self, self._file.close)
         self._index: list[tuple[bytes, int, int]] = []
         self._offset = 0
         self._digests: dict[bytes, dict[bytes, bytes]] = {}
@@ -52,7 +55,7 @@ class RecordSpool:
 
     def close(self) -> None:
         """Give the temporary file back."""
-        self._file.close()
+        self._closing()
 
     def _read(self, offset: int, length: int) -> bytes:
         self._file.seek(offset)

@@ -17,7 +17,7 @@ from manifest.path import join
 from manifest.problem import Code, Problem
 from manifest.progress import Progress
 from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record
-from manifest.scan import BIG_FILE_BYTES
+from manifest.scanbatch import BIG_FILE_BYTES
 
 _BATCH_BYTES = 256 << 10  # of records: some thousand files
 

@@ -2,31 +2,26 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from executor.stopping import InterruptedByUser
 from manifest.package import Package, read_state
 from manifest.path import is_within, shown
-from manifest.problem import Problem
-from manifest.sizes import human_bytes
 from pack import job
-from pack.amounts import counted, exact_bytes
 from pack.exits import Exit
-from pack.fields import Fields, path_fields, print_fields, problem_fields
-from pack.ink import Ink, folded, ink_for
+from pack.fields import path_fields, print_fields
+from pack.ink import ink_for
 from pack.problemview import problem_text
-from pack.target import Target, quoted
+from pack.target import Target
 from pack.workers import shown_workers
-from tarsplit.cutting import Cut, CutRequest, PlannedChunk, plan_cut
+from tarsplit.cutting import Cut, CutRequest, plan_cut
 from tarsplit.deliver import Destination, Outcome, deliver
 from tarsplit.listing import choose_members
 from tarsplit.naming import DeliveryName
 from tarsplit.outfile import OutputBusyError
 from tarsplit.partition import Fill
 from tarsplit.refusal import DeliveryRefused
-from tarsplit.sidecar import ChunkRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +109,15 @@ _GOES_ON = ("Finished tars are kept. Run the same command again: it goes on from
 
 
 def _told(target: Target, cut: Cut, outcome: Outcome | None, output: bytes, *, is_json: bool) -> Exit:
-    problems = outcome.problems if outcome else ()
-    code = Exit.RESUMABLE if problems else Exit.DONE
-    rows = {row.name: row for row in outcome.chunks} if outcome else {}
+    code = Exit.RESUMABLE if outcome and outcome.problems else Exit.DONE
     if is_json:
-        print_fields(_fields(target, cut, outcome, rows, output, code))
+        print_fields({"command": "tarsplit", "exit_code": code, **delivery_fields(target, cut, outcome, output)})
         return code
-    for line in _lines(target, cut, outcome, rows, output, ink_for(sys.stdout)):
+    for line in delivery_lines(cut, outcome, output, ink_for(sys.stdout)):
         print(line)
-    for problem in problems:
-        print(problem_text(problem))
-    if problems:
-        for line in _after_problems(target, problems):
-            print(line, file=sys.stderr)
+    if outcome and outcome.problems:
+        for problem in outcome.problems:
+            print(problem_text(problem))
+        print("The tars with these files were not made; the others are finished and kept.", file=sys.stderr)
+        print(f"Find out more with: pack verify {target.quoted}. Then run the same command again.", file=sys.stderr)
     return code

@@ -173,8 +173,7 @@ def _stopped(attempt: Attempt, title: str, advice: str) -> Failure:
     is_begun = _phase(attempt) not in (Phase.NONE, Phase.ENDED)
     is_user = title == "interrupted."
     code = Exit.RESUMABLE if is_begun or is_user else Exit.FAILED
-    lines = (line for text in (advice, *_state_and_next(attempt)) for line in folded(text))
-    return _failure(code, attempt, title, *lines)
+    return _failure(code, attempt, title, *folded(advice, indent=0), *_state_and_next(attempt))
 
 
 def _state_and_next(attempt: Attempt) -> Iterator[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 WIDTH = 79
+_NO_BREAK = "\N{NO-BREAK SPACE}"  # in no text that is shown: it is not printable, so it comes escaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def ink_for(stream: TextIO) -> Ink:
 def folded(text: str, *, indent: int = 0, label: str = "") -> Iterator[str]:
     """Yield the lines of running text; a label stands before the first and the others are set in as far."""
     start = " " * indent + label
-    yield from textwrap.wrap(
+    lines = textwrap.wrap(
         text,
         WIDTH,
         initial_indent=start,
@@ -60,3 +61,9 @@ def folded(text: str, *, indent: int = 0, label: str = "") -> Iterator[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+    yield from (line.replace(_NO_BREAK, " ") for line in lines)
+
+
+def unbroken(text: str) -> str:
+    """Return text that `folded` leaves on one line: a command, to be copied."""
+    return text.replace(" ", _NO_BREAK)

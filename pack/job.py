@@ -181,6 +181,12 @@ def _check_visible(package: Package) -> None:
         raise UnfinishedError(package, phase)
 
 
+def _check_finished(package: Package) -> None:
+    phase = phase_of(read_journal(journal_path(package)))
+    if phase not in (Phase.NONE, Phase.ENDED):
+        raise UnfinishedError(package, phase)
+
+
 def rollback(package: Package, workers: Workers) -> RolledBack:
     """Undo what is unfinished, or the last finished transaction; raises as `executor.rollback.roll_back_package`."""
     with _engine(workers) as engine:

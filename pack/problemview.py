@@ -1,14 +1,16 @@
 """Problems as people read them: grouped by code, each kind explained once, with what to do."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from manifest.path import shown
 from manifest.problem import Code, Problem
-from pack.ink import Ink, folded
+from pack.ink import Ink, folded, unbroken
 from pack.target import Target
 from pack.words import WORDS
 
 _MOST_PATHS = 20
+_COMMAND = re.compile(r"pack [a-z]+(?: (?:PACKAGE|ORIGIN|--[a-z-]+))*|--[a-z-]+ [A-Za-z.=]*\w")
 
 
 def problem_lines(problems: Iterable[Problem], target: Target, ink: Ink, *, origin: str = "") -> Iterator[str]:
@@ -54,5 +56,7 @@ def _one(problem: Problem) -> str:
 
 
 def _filled(remedy: str, target: Target, origin: str) -> str:
-    remedy = remedy.replace("PACKAGE", target.quoted)
-    return remedy.replace("ORIGIN", origin) if origin else remedy
+    """Put the user's paths into a remedy, with its commands kept on one line each."""
+    remedy = _COMMAND.sub(lambda match: unbroken(match[0]), remedy)
+    remedy = remedy.replace("PACKAGE", unbroken(target.quoted))
+    return remedy.replace("ORIGIN", unbroken(origin)) if origin else remedy

@@ -8,7 +8,7 @@ from manifest.item import Item
 from manifest.record import Action
 from manifest.request import Mode
 from manifest.role import ROLES, Role
-from manifest.scan import FileBatch, ScanOptions, Subtree, SubtreeBatch
+from manifest.scanbatch import FileBatch, ScanOptions, Subtree, SubtreeBatch
 
 OPTIONS = ScanOptions(os.fsencode(Path("/origin")), Action.COPY)
 TREE = Item(b"X8c/U.ms.tsys", b"calibration/U.calibration/U.ms.tsys", True, Role.CALIBRATION)

@@ -9,7 +9,7 @@ from manifest.gather import Gathered, gather
 from manifest.problem import Code
 from manifest.progress import Silent
 from manifest.record import NO_DIGEST, Action, decode_record
-from manifest.scan import BigFile, ScanOptions, Subtree, SubtreeBatch
+from manifest.scanbatch import BigFile, ScanOptions, Subtree, SubtreeBatch
 
 
 class Counting(Silent):

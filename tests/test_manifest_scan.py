@@ -9,7 +9,8 @@ import xxhash
 from in_process import write
 from manifest.problem import Code
 from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record
-from manifest.scan import BIG_FILE_BYTES, BigFile, FileBatch, ScanOptions, ScanResult, Subtree, SubtreeBatch, scan_batch
+from manifest.scan import scan_batch
+from manifest.scanbatch import BIG_FILE_BYTES, BigFile, FileBatch, ScanOptions, ScanResult, Subtree, SubtreeBatch
 from opening import opened_paths
 
 

@@ -8,7 +8,7 @@ import pytest
 from in_process import Delivery, write
 from manifest.problem import Code
 from manifest.request import Mode
-from manifest.scan import BIG_FILE_BYTES
+from manifest.scanbatch import BIG_FILE_BYTES
 from snapshots import snapshot
 
 PICTURE = b"qa/uid___A002_X3c9295_X8c__qa2_part1.png"

@@ -1,15 +1,18 @@
 """What went wrong, in words: state of the package, next command, exit code; and going on afterwards."""
 
 import errno
+import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from commands import run_here
+from commands import ROOT, run_here
 from executor.engine import WorkersDiedError
 from executor.journal import JournalError
 from executor.lock import LockedError
@@ -139,20 +142,19 @@ def test_status_of_what_was_stopped_tells_who_and_how_far(capsys: Capsys, delive
     assert f"next: pack apply {delivery.path}" in out
 
 
-def test_json_of_a_failure_holds_its_problems(capsys: Capsys, delivery: Delivery) -> None:
-    import json
+def test_command_to_type_stays_on_one_line(capsys: Capsys, delivery: Delivery) -> None:
+    package = delivery.path.parent / f"a name with blanks and more than {'x' * 80}"
+    lines = run_here(capsys, "verify", package).err.splitlines()
+    assert [line for line in lines if f"pack plan ORIGIN '{package}'" in line] != []
 
+
+def test_json_of_a_failure_holds_its_problems(capsys: Capsys, delivery: Delivery) -> None:
     fields = json.loads(run_here(capsys, "plan", "/nowhere", delivery.path, "--json").out)
     assert fields["exit_code"] == Exit.FAILED
     assert fields["problems"] == [{"code": "origin-missing", "path": "/nowhere", "expected": "", "found": ""}]
 
 
 def test_full_disk_behind_stdout_is_told(delivery: Delivery) -> None:
-    import subprocess
-    import sys
-
-    from commands import ROOT
-
     delivery.make()
     with open("/dev/full", "wb") as full:
         ran = subprocess.run(

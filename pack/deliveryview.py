@@ -1,0 +1,92 @@
+"""What a delivery looks like: the table of its chunks, and what should be known of them."""
+
+from collections.abc import Iterator
+
+from manifest.path import shown
+from manifest.sizes import human_bytes
+from pack.amounts import counted, exact_bytes
+from pack.fields import Fields, path_fields, problem_fields
+from pack.ink import Ink, folded
+from pack.target import Target, quoted
+from tarsplit.cutting import Cut, PlannedChunk
+from tarsplit.deliver import Outcome
+from tarsplit.sidecar import ChunkRow
+
+_MOST_TABLES = 20
+
+
+def delivery_lines(cut: Cut, outcome: Outcome | None, output: bytes, ink: Ink) -> Iterator[str]:
+    """Yield the table, notes, and what to do next; without an outcome it is a dry run."""
+    yield from map(ink.warning, _notes(cut))
+    yield ink.bold(f"{'entries':>10}  {'bytes':>16}  tar{_checksum_title(cut)}")
+    rows = _rows(outcome)
+    for chunk in cut.chunks:
+        yield _chunk_line(chunk, rows.get(chunk.name), is_dry=outcome is None)
+    total = f"{counted(len(cut.chunks), 'tar')}, {exact_bytes(cut.byte_count)}"
+    if outcome is None:
+        yield f"{total}; nothing was written (--dry-run)"
+    elif not outcome.problems:
+        kept = f"; {outcome.kept_count} of them finished earlier" if outcome.kept_count else ""
+        yield f"{ink.good('Done')}: {total} in {shown(output)}{kept}"
+        yield f"Next: tarsplit --check {quoted(output)}"
+
+
+def delivery_fields(target: Target, cut: Cut, outcome: Outcome | None, output: bytes) -> Fields:
+    """Return all that the lines show."""
+    rows = _rows(outcome)
+    return {
+        **path_fields("package", target.package.path),
+        **path_fields("output", output),
+        "date": cut.header.day,
+        "limit_bytes": cut.header.limit_bytes,
+        "fill": cut.header.fill,
+        "is_dry_run": outcome is None,
+        "byte_count": cut.byte_count,
+        "kept_count": outcome.kept_count if outcome else 0,
+        "chunks": [_chunk_fields(chunk, rows.get(chunk.name)) for chunk in cut.chunks],
+        "cut_tables": [path_fields("path", table) for table in cut.cut_tables],
+        "problems": problem_fields(outcome.problems if outcome else ()),
+    }
+
+
+def _rows(outcome: Outcome | None) -> dict[bytes, ChunkRow]:
+    return {row.name: row for row in outcome.chunks} if outcome else {}
+
+
+def _notes(cut: Cut) -> Iterator[str]:
+    limit = human_bytes(cut.header.limit_bytes)
+    if len(cut.members) > 1:
+        yield from folded(
+            f"Note: the delivery holds {len(cut.members)} members; receivers want exactly one (--member picks)."
+        )
+    large = sum(chunk.is_oversized for chunk in cut.chunks)
+    if large:
+        yield from folded(f"Note: {counted(large, 'file')} above the limit of {limit}; each has a tar of its own.")
+    if cut.cut_tables:
+        yield from folded(f"Note: too large for one tar of {limit}, so their files are in several:")
+        yield from (f"  {shown(table)}" for table in cut.cut_tables[:_MOST_TABLES])
+        if len(cut.cut_tables) > _MOST_TABLES:
+            yield f"  and {len(cut.cut_tables) - _MOST_TABLES:,} more tables"
+
+
+def _checksum_title(cut: Cut) -> str:
+    return f" and its {', '.join(cut.header.checksums)}" if cut.header.checksums else ""
+
+
+def _chunk_line(chunk: PlannedChunk, row: ChunkRow | None, *, is_dry: bool) -> str:
+    sums = "".join(f"  {digest}" for _, digest in row.checksums) if row else ""
+    missing = "" if is_dry or row else "  not made"
+    mark = "  (above the limit)" if chunk.is_oversized else ""
+    return f"{chunk.entry_count:>10,}  {chunk.byte_count:>16,}  {shown(chunk.name)}{sums}{mark}{missing}"
+
+
+def _chunk_fields(chunk: PlannedChunk, row: ChunkRow | None) -> Fields:
+    return {
+        **path_fields("name", chunk.name),
+        "entry_count": chunk.entry_count,
+        "byte_count": chunk.byte_count,
+        "is_oversized": chunk.is_oversized,
+        "is_finished": row is not None,
+        "xxh128": row.xxh128 if row else None,
+        "checksums": dict(row.checksums) if row else {},
+    }
