@@ -19,7 +19,7 @@ pack plan {SECOND_BLOCK} {PACKAGE} --append member --mode hard --readme {README_
 pack apply {PACKAGE}
 pack verify {PACKAGE}
 pack show {PACKAGE}
-find {PACKAGE} -maxdepth 5 | sort
+grep -h -e '|-- ' {PACKAGE}/sg_ouss_id/group_ouss_id/*/README
 """
 
 

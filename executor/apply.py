@@ -2,9 +2,9 @@
 
     lock, preflight, stage, sync, COMMIT, publish, finish, END
 
-Before the COMMIT record nothing that a user can see has changed. From there on it only goes forward, and each step can
-tell that it is done. `executor.recovery` decides where to begin; `docs/transactions.md` says for each step what a
-power cut there leaves.
+Before the COMMIT record nothing that a user can see has changed. From there on it only goes forward, and each step
+can tell that it is done. `executor.recovery` decides where to begin; `docs/transactions.md` says for each step what
+a power cut there leaves.
 """
 
 import getpass
@@ -122,7 +122,7 @@ class _Applying:
             if plan is None or plan.stream.digest == begin.plan:
                 return Applied(begin.group + b"/" + begin.member, Phase.ENDED)
             return self.run()
-        if step in (Step.ROLL_BACK, Step.UNPUBLISH):
+        if step is Step.ROLL_BACK:
             begin = begin_of(records)
             roll_back(self._package, records, engine=self._engine, disk=self._disk)
             return Applied(begin.group + b"/" + begin.member, phase_of(records), is_rolled_back=True)

@@ -65,17 +65,20 @@ def copy_small(disk: Disk, source_fd: int, name: bytes, dir_fd: int, planned: Pl
     """Copy an opened source to a name that does not exist yet, with mode and mtime as planned.
 
     Raises:
-        SourceChangedError: the source is not as planned; the name may then be there, without its mtime.
+        SourceChangedError: the source is not as planned; the name is not there then.
     """
     status = os.fstat(source_fd)
     is_untouched = check_source(planned, status)
     target = disk.create(name, dir_fd=dir_fd, mode=planned.mode & 0o777 | 0o200)
     try:
-        if not (is_untouched and disk.clone(source_fd, target)):
+        if not (is_untouched and _cloned(disk, source_fd, target, planned)):
             state = xxhash.xxh3_128()
             _pump(disk, source_fd, target, state, is_sparse=_is_sparse(status))
             _check_digest(planned, state.digest())
         _finish(disk, target, planned)
+    except SourceChangedError:
+        disk.unlink(name, dir_fd=dir_fd)
+        raise
     finally:
         os.close(target)
 
@@ -91,13 +94,16 @@ def copy_big(disk: Disk, source_fd: int, partial: bytes, planned: Planned) -> by
         SourceChangedError: the source is not as planned; no temporary file is left.
     """
     status = os.fstat(source_fd)
-    check_source(planned, status)
+    is_untouched = check_source(planned, status)
     path, done = _found_part(disk, partial, planned.size)
     if path is None:
         path = _part(partial, 0)
         os.close(disk.create(path))
     target = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
+        if done == 0 and is_untouched and _cloned(disk, source_fd, target, planned):
+            _finish(disk, target, planned)
+            return path
         disk.truncate(target, done)
         state = xxhash.xxh3_128()
         _rehash(target, state, done)
@@ -110,15 +116,27 @@ def copy_big(disk: Disk, source_fd: int, partial: bytes, planned: Planned) -> by
             _sync_part(disk, target, path)
             disk.replace(path, _part(partial, done))
             path = _part(partial, done)
-        try:
-            _check_digest(planned, state.digest())
-        except SourceChangedError:
-            disk.unlink(path)
-            raise
+        _check_digest(planned, state.digest())
         _finish(disk, target, planned)
+    except SourceChangedError:
+        disk.unlink(path)
+        raise
     finally:
         os.close(target)
     return path
+
+
+def _cloned(disk: Disk, source_fd: int, target: int, planned: Planned) -> bool:
+    """Let the target share the source's blocks, if the file system can; nothing is read, so the ctime must vouch.
+
+    Raises:
+        SourceChangedError: the source was changed at that very moment.
+    """
+    if not disk.clone(source_fd, target):
+        return False
+    if not check_source(planned, os.fstat(source_fd)):
+        raise SourceChangedError(f"ctime {planned.ctime_ns} ns", "a newer one")
+    return True
 
 
 def _sync_part(disk: Disk, fd: int, path: bytes) -> None:

@@ -112,7 +112,8 @@ def _renameat2(source: bytes, target: bytes, flags: int) -> None:
     error = _error(source, target)
     if flags != _RENAME_NOREPLACE or error.errno not in (errno.EINVAL, errno.ENOSYS):
         raise error
-    # No flags on this file system (some network ones): look, then rename; staging is ours alone, and the lock is held.
+    # No flags on this file system (some network ones): look, then rename; staging is ours alone, and the lock is
+    # held.
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), source, None, target)
     os.rename(source, target)

@@ -1,9 +1,9 @@
 """The journal of a transaction: append-only frames that tell how far it came.
 
-A frame is length (4 bytes), XXH3-64 of the payload (8 bytes), payload (msgpack), little-endian. A frame that is cut short or
-does not fit its checksum ends the journal: it was being written when everything stopped, and nothing is ever
-appended behind it, because going on writes the sound frames anew first. A record is on disk before its effect begins
-when it was appended with `durably`; counts of staged files need not be.
+A frame is length (4 bytes), XXH3-64 of the payload (8 bytes), payload (msgpack), little-endian. A frame that is cut
+short or does not fit its checksum ends the journal: it was being written when everything stopped, and nothing is
+ever appended behind it, because going on writes the sound frames anew first. A record is on disk before its effect
+begins when it was appended with `durably`; counts of staged files need not be.
 """
 
 import os

@@ -19,9 +19,10 @@ import xxhash
 from executor.copying import Planned, copy_small
 from executor.disk import Disk, sync_file_system
 from executor.staging import planned_source
+from manifest.digest import FileGrewOrShrankError, digest_of_fd
 from manifest.engine import Engine, run_streamed
 from manifest.folder import opened_beneath, opened_file, opened_folder
-from manifest.path import join
+from manifest.path import is_within, join
 from manifest.planfile import Described
 from manifest.problem import Code, Problem
 from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record
@@ -54,10 +55,14 @@ class OriginBatch:
 
 @dataclass(slots=True)
 class OriginResult:
-    """What was left alone, because the origin holds something else there now."""
+    """What was left alone, because the origin holds something else there now.
+
+    Attributes:
+        folders: a folder on each file system that was written to.
+    """
 
     problems: list[Problem] = field(default_factory=list)
-    file_count: int = 0
+    folders: dict[int, bytes] = field(default_factory=dict)
 
 
 def replace_by_links(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> list[Problem]:
@@ -68,50 +73,63 @@ def replace_by_links(manifest: Described, member: bytes, *, engine: Engine, disk
     Returns:
         A problem for each name that holds something else now and was left alone.
     """
-    problems = _run(manifest, member, Direction.TO_LINKS, engine=engine, disk=disk)
+    done = _run(manifest, member, Direction.TO_LINKS, engine=engine, disk=disk)
     for relink in manifest.notes.relinks:
         _point(disk, manifest.header.origin, relink.link, relink.old, relink.new)
-    _sync(manifest, disk)
-    return problems
+    _sync(manifest, done, disk)
+    return done.problems
 
 
 def put_back(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> list[Problem]:
     """Put the moved files back where links to the member stand; done again, it goes on.
 
-    A file on the package's file system comes back as the same inode, else as a checked copy. All is on disk when this returns.
+    A file on the package's file system comes back as the same inode, else as a checked copy. All is on disk when this
+    returns.
+
+    Returns:
+        A problem for each file that could not go back: the package is its only home.
     """
     for relink in manifest.notes.relinks:
         _point(disk, manifest.header.origin, relink.link, relink.new, relink.old)
-    problems = _run(manifest, member, Direction.BACK, engine=engine, disk=disk)
-    _sync(manifest, disk)
-    return problems
+    done = _run(manifest, member, Direction.BACK, engine=engine, disk=disk)
+    _sync(manifest, done, disk)
+    return done.problems
 
 
 def look_at_origin(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> list[Problem]:
     """Return a problem for each name that putting back would leave alone, and change nothing."""
-    return _run(manifest, member, Direction.LOOK, engine=engine, disk=disk)
+    return _run(manifest, member, Direction.LOOK, engine=engine, disk=disk).problems
 
 
-def _run(manifest: Described, member: bytes, direction: Direction, *, engine: Engine, disk: Disk) -> list[Problem]:
-    batches = _batches(manifest, member, direction, disk)
-    problems = [problem for result in run_streamed(engine, work_on_origin, batches) for problem in result.problems]
-    return sorted(problems, key=lambda problem: problem.path)
+def _run(manifest: Described, member: bytes, direction: Direction, *, engine: Engine, disk: Disk) -> OriginResult:
+    done = OriginResult()
+    for result in run_streamed(engine, work_on_origin, _batches(manifest, member, direction, disk)):
+        done.problems.extend(result.problems)
+        done.folders |= result.folders
+    done.problems.sort(key=lambda problem: problem.path)
+    return done
 
 
 def _batches(manifest: Described, member: bytes, direction: Direction, disk: Disk) -> Iterator[OriginBatch]:
     blobs: list[bytes] = []
+    size = 0
     for blob in manifest.stream.blobs():
         blobs.append(blob)
-        if sum(map(len, blobs)) >= _BATCH_BYTES:
+        size += len(blob)
+        if size >= _BATCH_BYTES:
             yield OriginBatch(disk, manifest.header.origin, member, tuple(blobs), direction)
-            blobs = []
+            blobs, size = [], 0
     if blobs:
         yield OriginBatch(disk, manifest.header.origin, member, tuple(blobs), direction)
 
 
-def _sync(manifest: Described, disk: Disk) -> None:
-    if manifest.header.origin and os.path.isdir(manifest.header.origin):
-        sync_file_system(disk, manifest.header.origin)
+def _sync(manifest: Described, done: OriginResult, disk: Disk) -> None:
+    """Bring to the disk what was written: other file systems may be mounted below the origin."""
+    folders = dict(done.folders)
+    if os.path.isdir(manifest.header.origin):
+        folders[os.stat(manifest.header.origin).st_dev] = manifest.header.origin
+    for folder in folders.values():
+        sync_file_system(disk, folder)
 
 
 def work_on_origin(batch: OriginBatch) -> OriginResult:
@@ -122,25 +140,25 @@ def work_on_origin(batch: OriginBatch) -> OriginResult:
         for index in _moved(record):
             source = os.path.join(batch.origin, record.source_path(index))
             target = b"/".join((batch.member, join(record.path, record.names[index])))
-            result.file_count += 1
-            if not _turn(batch, target, record, index):
+            if not _turn(batch, target, record, index, result):
                 result.problems.append(Problem(Code.ORIGIN_CHANGED, source, "the file that was moved", "another"))
     return result
 
 
-def _turn(batch: OriginBatch, target: bytes, record: FolderRecord, index: int) -> bool:
+def _turn(batch: OriginBatch, target: bytes, record: FolderRecord, index: int, result: OriginResult) -> bool:
     """Turn one name; False if it, or its folder, is not what the move left or found."""
     folder, name = os.path.split(record.source_path(index))
     try:
         with opened_beneath(batch.origin, folder) as fd:
-            spot = _Spot(batch.disk, fd, name, target, planned_source(record, index))
+            result.folders.setdefault(os.fstat(fd).st_dev, os.path.join(batch.origin, folder))
+            spot = _Spot(batch.disk, fd, name, batch.member, target, planned_source(record, index))
             match batch.direction:
                 case Direction.TO_LINKS:
                     return spot.to_link()
                 case Direction.BACK:
                     return spot.back()
                 case Direction.LOOK:
-                    return spot.look() is not _Holds.STRANGER
+                    return spot.can_go_back()
                 case _:
                     assert_never(batch.direction)
     except (FileNotFoundError, NotADirectoryError):
@@ -157,19 +175,24 @@ class _Holds(Enum):
     """What stands at a name of the origin."""
 
     FILE = auto()  # the file that was planned
-    LINK = auto()  # our link to it
-    OTHER_LINK = auto()  # a link to another file of the package: two files of it have this one source
+    LINK = auto()  # a link into the member; where two of its files have one source, it may lead to the other one
     NOTHING = auto()
     STRANGER = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class _Spot:
-    """One name of the origin, in an open folder, and the file of the package that belongs to it."""
+    """One name of the origin, in an open folder, and the file of the package that belongs to it.
+
+    Attributes:
+        member: absolute path of the member.
+        target: absolute path of the file in it.
+    """
 
     disk: Disk
     fd: int
     name: bytes
+    member: bytes
     target: bytes
     planned: Planned
 
@@ -185,22 +208,49 @@ class _Spot:
         except FileNotFoundError:
             return _Holds.NOTHING
         if stat.S_ISLNK(status.st_mode):
-            target = os.readlink(self.name, dir_fd=self.fd)
-            if target == self.target:
-                return _Holds.LINK
-            return _Holds.OTHER_LINK if os.path.exists(target) else _Holds.STRANGER
-        planned = self.planned
-        is_planned = (status.st_size, status.st_mtime_ns) == (planned.size, planned.mtime_ns)
+            is_ours = self._leads_into_member(os.readlink(self.name, dir_fd=self.fd))
+            return _Holds.LINK if is_ours else _Holds.STRANGER
+        is_planned = stat.S_ISREG(status.st_mode) and (self._is_target(status) or self._is_planned(status))
         return _Holds.FILE if is_planned else _Holds.STRANGER
+
+    def _leads_into_member(self, link: bytes) -> bool:
+        # The package may have been named by another path, through links, when the link was made.
+        return link == self.target or is_within(os.path.realpath(link), os.path.realpath(self.member))
+
+    def _is_target(self, status: os.stat_result) -> bool:
+        """Tell whether this is the inode that the package has: then nothing is lost, whatever was written to it."""
+        try:
+            return os.path.samestat(status, os.lstat(self.target))
+        except FileNotFoundError:
+            return False
+
+    def _is_planned(self, status: os.stat_result) -> bool:
+        """Tell whether this is the file that was copied, or one with its content; read only if its state differs."""
+        planned = self.planned
+        if (status.st_size, status.st_mtime_ns) != (planned.size, planned.mtime_ns):
+            return False
+        if (status.st_ino, status.st_ctime_ns) == (planned.inode, planned.ctime_ns):
+            return True
+        with suppress(FileGrewOrShrankError), opened_file(self.name, dir_fd=self.fd) as fd:
+            return digest_of_fd(fd, planned.size) == planned.digest
+        return False
 
     def to_link(self) -> bool:
         """Replace the file by a link; True if a link is there then."""
         holds = self.look()
         if holds is _Holds.FILE:
-            if os.lstat(self.name, dir_fd=self.fd).st_ino != self.planned.inode:
-                return False
             self.point()
-        return holds in (_Holds.FILE, _Holds.LINK, _Holds.OTHER_LINK)
+        return holds in (_Holds.FILE, _Holds.LINK)
+
+    def can_go_back(self) -> bool:
+        """Tell whether `back` would leave the file at the name."""
+        match self.look():
+            case _Holds.FILE:
+                return True
+            case _Holds.LINK | _Holds.NOTHING:
+                return os.path.lexists(self.target)
+            case _Holds.STRANGER:
+                return False
 
     def back(self) -> bool:
         """Put the file back where the link is, or nothing; True if it is there then."""
@@ -245,7 +295,7 @@ def _point(disk: Disk, origin: bytes, link: bytes, old: bytes, new: bytes) -> No
     folder, name = os.path.split(link)
     with suppress(FileNotFoundError, NotADirectoryError), opened_beneath(origin, folder) as fd:
         if stat.S_ISLNK(os.lstat(name, dir_fd=fd).st_mode) and os.readlink(name, dir_fd=fd) == old:
-            _Spot(disk, fd, name, new, _NOTHING_PLANNED).point()
+            _Spot(disk, fd, name, b"", new, _NOTHING_PLANNED).point()
 
 
 _NOTHING_PLANNED = Planned(size=0, mtime_ns=0, ctime_ns=0, inode=0, mode=0, digest=NO_DIGEST)

@@ -1,7 +1,7 @@
 """From the commit to the end: making the staged tree visible, and what follows.
 
-Every step looks whether it is done before it does anything, so the sequence can be stopped at any call and begun again.
-The published tree is known by the inode of its root, which the commit recorded.
+Every step looks whether it is done before it does anything, so the sequence can be stopped at any call and begun
+again. The published tree is known by the inode of its root, which the commit recorded.
 """
 
 import os
@@ -29,8 +29,8 @@ def is_published(places: Places, commit: Commit) -> bool:
 def publish(places: Places, commit: Commit, journal: Journal, disk: Disk) -> None:
     """Make the staged tree and the manifests visible, and bring that to the disk.
 
-    A power cut before the tree's rename leaves the old package, one after it the new; between the rename of the tree and
-    that of the manifests the journal says that both belong together, and going on does the rest.
+    A power cut before the tree's rename leaves the old package, one after it the new; between the rename of the
+    tree and that of the manifests the journal says that both belong together, and going on does the rest.
     """
     if not is_published(places, commit):
         _rename_into_place(places, disk)
@@ -86,7 +86,7 @@ def finish(places: Places, journal: Journal, disk: Disk, *, keeps_previous: bool
 
 
 def _leave_links(places: Places, disk: Disk, engine: Engine) -> list[Problem]:
-    """The last step that needs the origin, and the first that touches it: the new package is published and on disk."""
+    """Touch the origin, for the first time and last of all: the new package is published and on disk."""
     member = join(places.group, places.member)
     manifest = open_manifest(places.package.manifest(member))
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:

@@ -1,7 +1,7 @@
 """What to do next, decided from the journal and a few facts, without touching anything.
 
-The rules: before the commit everything may be undone and nothing is visible; after it the transaction only goes forward,
-unless it is being rolled back; a roll back that began is finished before anything else.
+The rules: before the commit everything may be undone and nothing is visible; after it the transaction only goes
+forward, unless it is being rolled back; a roll back that began is finished before anything else.
 """
 
 from collections.abc import Sequence
@@ -53,7 +53,6 @@ class Step(StrEnum):
     RESTAGE = "restage"  # a new plan over a staging that can be used for it
     ROLL_FORWARD = "roll-forward"
     ROLL_BACK = "roll-back"
-    UNPUBLISH = "unpublish"  # roll back what is or may be visible
     TOO_LATE = "too-late"  # rolling back is not possible any more
     FILE_JOURNAL = "file-journal"
 
@@ -89,16 +88,16 @@ def phase_of(records: Sequence[Record]) -> Phase:
 def decide(records: Sequence[Record], facts: Facts, wish: Wish) -> Step:
     """Return the next step; after FILE_JOURNAL it is to be decided again, without the journal."""
     phase = phase_of(records)
-    if phase is Phase.ENDED:
-        return Step.FILE_JOURNAL
-    if phase is Phase.ROLLING_BACK:
-        return Step.UNPUBLISH if any(isinstance(record, Commit) for record in records) else Step.ROLL_BACK
+    if phase in _STEPS_ANYHOW:
+        return _STEPS_ANYHOW[phase]
     if wish is Wish.ROLL_BACK:
         return _STEPS_BACK[phase]
     if phase is Phase.NONE:
         return Step.NO_PLAN if facts.plan is None else Step.BEGIN
-    if phase is not Phase.STAGING:
-        return Step.ROLL_FORWARD
+    return _step_from_staging(records, facts) if phase is Phase.STAGING else Step.ROLL_FORWARD
+
+
+def _step_from_staging(records: Sequence[Record], facts: Facts) -> Step:
     if facts.plan is None:
         return Step.ROLL_BACK
     if any(isinstance(record, SyncFailed) for record in records):
@@ -106,11 +105,15 @@ def decide(records: Sequence[Record], facts: Facts, wish: Wish) -> Step:
     return Step.CONTINUE if facts.plan == begin_of(records).plan else Step.RESTAGE
 
 
+_STEPS_ANYHOW = {
+    Phase.ENDED: Step.FILE_JOURNAL,
+    Phase.ROLLING_BACK: Step.ROLL_BACK,  # what was begun is finished before anything else
+}
 _STEPS_BACK = {
     Phase.NONE: Step.NOTHING,
     Phase.STAGING: Step.ROLL_BACK,
-    Phase.COMMITTED: Step.UNPUBLISH,
-    Phase.PUBLISHED: Step.UNPUBLISH,
+    Phase.COMMITTED: Step.ROLL_BACK,
+    Phase.PUBLISHED: Step.ROLL_BACK,
     Phase.DISCARDING: Step.TOO_LATE,
 }
 

@@ -1,10 +1,10 @@
 """Noting the ctimes that linked files have when everything is done.
 
-A link changes the ctime of the file it leads to, and so does removing one. A file may be linked again after its ctime was
-noted, to another place in the same member; and with a replaced package its links go. Without this, planning again would
-take all of them for changed by somebody else and read them. What changed while the transaction had the package locked counts
-as our doing if size, mtime and inode are as they were; should somebody else have changed such a file in that time and
-hidden it, verifying still finds it, because the digests stay what they are.
+A link changes the ctime of the file it leads to, and so does removing one. A file may be linked again after its
+ctime was noted, to another place in the same member; and with a replaced package its links go. Without this,
+planning again would take all of them for changed by somebody else and read them. What changed while the transaction
+had the package locked counts as our doing if size, mtime and inode are as they were; should somebody else have
+changed such a file in that time and hidden it, verifying still finds it, because the digests stay what they are.
 """
 
 import os

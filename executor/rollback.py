@@ -1,7 +1,8 @@
 """Undoing: an unfinished transaction, or the last finished one.
 
-Everything is then as before the transaction began. Undoing is itself written into the journal first, and every step of it can
-be done again, so it can be stopped anywhere; while it is unfinished nothing else can be done with the package.
+Everything is then as before the transaction began. Undoing is itself written into the journal first, and every step
+of it can be done again, so it can be stopped anywhere; while it is unfinished nothing else can be done with the
+package.
 """
 
 import os
@@ -30,9 +31,14 @@ from manifest.request import Mode
 from manifest.stream import StreamError, peek_stream
 from manifest.verify import verify_tree
 
+_IN_THE_WAY = "moved files cannot go back to where something else stands now"
+
+
+_IN_THE_WAY = "moved files cannot go back to where something else stands now"
+
 
 class CannotUndoError(Exception):
-    """Undoing is not possible, and nothing was changed.
+    """Undoing is not possible as things are; nothing is lost, and the package stays where it is.
 
     Attributes:
         reason: in words.
@@ -142,13 +148,16 @@ def _check_origin(places: Places, commit: Commit | None, *, engine: Engine, disk
         member = places.package.member(manifest.header.member_path)
         problems = look_at_origin(manifest, member, engine=engine, disk=disk)
         if problems:
-            raise CannotUndoError("moved files cannot go back to where something else stands now", tuple(problems))
+            raise CannotUndoError(_IN_THE_WAY, tuple(problems))
 
 
 def _restore_origin(places: Places, *, engine: Engine, disk: Disk) -> None:
     manifest = _manifest(places)
-    if manifest.header.mode is Mode.MOVE or manifest.notes.relinks:
-        put_back(manifest, places.package.member(manifest.header.member_path), engine=engine, disk=disk)
+    if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
+        return
+    problems = put_back(manifest, places.package.member(manifest.header.member_path), engine=engine, disk=disk)
+    if problems:  # they came after it was looked; going on would take the only home of these files away
+        raise CannotUndoError(_IN_THE_WAY, tuple(problems))
 
 
 def _manifest(places: Places) -> Described:

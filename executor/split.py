@@ -94,11 +94,12 @@ def split_staged_table(staged: bytes, spec: SplitSpec) -> None:
         raise OSError(number, reason, staged) from error
 
 
-def _asked(table: bytes, question: Callable[[], Answer], *, seconds: int) -> Answer:
+def _asked(table: bytes, question: Callable[[Path], Answer], *, seconds: int) -> Answer:
     import casacore.tables  # noqa: F401 - here, so that the children need not do it one after the other
 
     try:
-        return run_apart(question, seconds=seconds)
+        with scratch_folder() as scratch:  # ours: a child that crashes cannot clean up
+            return run_apart(partial(question, scratch), seconds=seconds)
     except (*_OF_DAMAGE, ChildDiedError) as error:
         raise TableBrokenError(table, _reason(table, error)) from error
 
@@ -108,13 +109,12 @@ def _reason(table: bytes, error: Exception) -> str:
     return _IN_SCRATCH.sub(lambda _: shown(table), str(error)) or type(error).__name__
 
 
-def _describe(table: bytes) -> TableShape:
-    with scratch_folder() as scratch:
-        view = scratch / "table"
-        make_view(table, view)
-        with opened_table(str(view)) as opened:
-            shape = read_shape(opened)
-            _check_files(table, shape, tile_bytes(opened))
+def _describe(table: bytes, scratch: Path) -> TableShape:
+    view = scratch / "table"
+    make_view(table, view)
+    with opened_table(str(view)) as opened:
+        shape = read_shape(opened)
+        _check_files(table, shape, tile_bytes(opened))
     return shape
 
 
@@ -129,16 +129,15 @@ def _check_files(table: bytes, shape: TableShape, needed: dict[int, int]) -> Non
             raise OSError(f"the files of {columns} hold {found} bytes, not {needed[manager.sequence]}")
 
 
-def _measure(table: bytes, spec: SplitSpec) -> SplitSpec:
+def _measure(table: bytes, spec: SplitSpec, scratch: Path) -> SplitSpec:
     known = dict(spec.sizes)
     filled = set(spec.written).difference(_OWN)
     trial = frozenset() if known.keys() >= filled else filled
-    with scratch_folder() as scratch:
-        view, skeleton = scratch / "table", scratch / "skeleton"
-        make_view(table, view)
-        make_skeleton(table, skeleton, view=view, linked=(), copied=trial)
-        _change_columns(view, skeleton, spec, with_weights=bool(trial))
-        sizes = known | _sizes(skeleton, {*trial, *_OWN})
+    view, skeleton = scratch / "table", scratch / "skeleton"
+    make_view(table, view)
+    make_skeleton(table, skeleton, view=view, linked=(), copied=trial)
+    _change_columns(view, skeleton, spec, with_weights=bool(trial))
+    sizes = known | _sizes(skeleton, {*trial, *_OWN})
     return replace(spec, sizes=tuple(sorted(sizes.items())))
 
 

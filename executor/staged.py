@@ -182,7 +182,7 @@ def _with_results(blob: bytes, results: bytes) -> bytes:
 
 
 def _final_notes(notes: Notes, plan: Described, splits: dict[bytes, SplitResult]) -> Notes:
-    """Return the notes as the splits left things: sizes that were estimates, and ctimes that our own links changed."""
+    """Return the notes as the splits left things: sizes that were estimates, ctimes that our own links changed."""
     growth: dict[str, int] = {}
     for path, result in splits.items():
         planned = decode_record(_split_files(plan, path))

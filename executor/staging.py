@@ -1,8 +1,9 @@
 """Staging: making the planned files in a place where nobody sees them.
 
-Work on a batch of folder records can be done again at any time: what is already right stays, what is not is made anew. A
-link is right if it is the planned inode; a copy is right if it has the planned size and mtime, provided that nothing
-can have been lost since (a restart of the system), else its content is read. Nothing is ever replaced in place.
+Work on a batch of folder records can be done again at any time: what is already right stays, what is not is made
+anew. A link is right if it is the planned inode; a copy is right if it has the planned size and mtime, provided
+that nothing can have been lost since (a restart of the system), else its content is read. Nothing is ever replaced
+in place.
 """
 
 import errno
@@ -30,6 +31,9 @@ from manifest.folder import opened_beneath, opened_file, opened_folder
 from manifest.path import is_within, join, shown
 from manifest.problem import Code, Problem
 from manifest.record import Action, FolderRecord, decode_record, encode_record
+
+# Without waiting: a pipe that was put in the place of a file would keep us for ever.
+_SOURCE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +123,8 @@ def stage_batch(batch: StageBatch) -> StageResult:
             continue
         if linked:
             ctimes = [linked.get(index, ctime) for index, ctime in enumerate(record.ctimes)]
-            blob = encode_record(replace(record, ctimes=ctimes))
-        result.blobs.append((record.path, blob))
+            record = replace(record, ctimes=ctimes)
+        result.blobs.append((record.path, encode_record(record) if linked else blob))
     return result
 
 
@@ -152,7 +156,7 @@ def copy_file(site: Site, source: tuple[bytes, int], name: bytes, dir_fd: int, p
         SourceChangedError: the source cannot be opened or is not as planned.
     """
     try:
-        fd = os.open(source[0], os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY, dir_fd=source[1])
+        fd = os.open(source[0], _SOURCE, dir_fd=source[1])
     except OSError as error:
         raise SourceChangedError("the file", error.strerror or str(error)) from error
     try:

@@ -1,8 +1,8 @@
 """Staging the measurement sets that are packaged with one data column.
 
-The files that stay as they are were staged before, like any others. Here come the ones that the split rewrites, as fresh
-copies, and the headers it needs; then casacore drops the columns; then digests and sizes are taken from what is
-there. Doing it again is always right, because it begins with fresh copies and never writes to a linked file.
+The files that stay as they are were staged before, like any others. Here come the ones that the split rewrites, as
+fresh copies, and the headers it needs; then casacore drops the columns; then digests and sizes are taken from what
+is there. Doing it again is always right, because it begins with fresh copies and never writes to a linked file.
 """
 
 import os

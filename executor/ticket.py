@@ -1,7 +1,8 @@
-"""The two files beside the package that accompany a ticket: README, QA2 files and scripts of all members, and the sizes.
+"""The two files beside the package that go with a ticket: README, QA2 files and scripts of all members, and sizes.
 
-The same package gives the same bytes on any machine: sorted, owner root, times from the manifests, nothing compressed. In
-a fake package the files in them are as empty as those of the package; the sizes are real in every mode.
+The same package gives the same bytes on any machine: sorted, owner root, times from the manifests, nothing
+compressed. In a fake package the files in them are as empty as those of the package; the sizes are real in every
+mode.
 """
 
 import tarfile

@@ -44,18 +44,17 @@ def split_whole(staged: bytes, spec: SplitSpec) -> None:
     shutil.rmtree(new)
 
 
-def measure_whole(table: bytes, spec: SplitSpec) -> SplitSpec:
+def measure_whole(table: bytes, spec: SplitSpec, scratch: Path) -> SplitSpec:
     """Return the spec with the files after the split, from a trial; with few rows if the table is large."""
     before = {name: os.stat(join(table, name)).st_size for name in own_files(file_names(table))}
     estimated = sum(before.values()) > _TRIAL_BYTES
-    with scratch_folder() as scratch:
-        view, new = scratch / "table", scratch / "new"
-        make_view(table, view)
-        make_empty_subtables(table, view)
-        _write(view, new, spec, rows=_one_row_of_each_shape(view) if estimated else None)
-        sizes = {name: os.stat(join(os.fsencode(new), name)).st_size for name in file_names(os.fsencode(new))}
-        if estimated:
-            sizes |= _scaled(sizes, before, _shape(view), _shape(new), renamed=spec.keep)
+    view, new = scratch / "table", scratch / "new"
+    make_view(table, view)
+    make_empty_subtables(table, view)
+    _write(view, new, spec, rows=_one_row_of_each_shape(view) if estimated else None)
+    sizes = {name: os.stat(join(os.fsencode(new), name)).st_size for name in file_names(os.fsencode(new))}
+    if estimated:
+        sizes |= _scaled(sizes, before, _shape(view), _shape(new), renamed=spec.keep)
     return replace(
         spec,
         dropped=tuple(sorted(before.keys() - sizes.keys())),

@@ -30,11 +30,12 @@ def adopt_members(
         raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))
     for member in state.without_manifest:
         header = _header(package, member, now_ns)
-        options = ScanOptions(root=package.path, action=Action.CARRY)
+        options = ScanOptions(root=package.path, action=Action.CARRY, follows_links=False)
         progress.phase(f"adopt {member.decode()}")
         batch = SubtreeBatch(options, (Subtree(join(SCIENCE_GOAL, member), b""),))
         gathered = gather([batch], engine=engine, progress=progress)
         if gathered.problems:
+            gathered.spool.close()
             raise PlanRefused(*gathered.problems)
         totals = tuple(Total(role.decode(), files, size) for role, (files, size) in sorted(gathered.counts.items()))
         notes = Notes(totals=totals, warnings=tuple(gathered.warnings))

@@ -25,8 +25,8 @@ def scan_batches(
     """Yield a batch per tree and per some files that meet in a folder.
 
     Args:
-        options: the action in it is replaced by the one of mode and role; files that become placeholders are not read.
-        omit: by destination of a tree, the names in its first folder that are left out.
+        options: the action in it is replaced by the one of mode and role; files that become placeholders are not
+        read. omit: by destination of a tree, the names in its first folder that are left out.
     """
     files: dict[_Group, list[Item]] = {}
     for item in items:

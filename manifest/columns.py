@@ -4,8 +4,6 @@ import os
 import stat
 from collections.abc import Sequence
 
-import xxhash
-
 from manifest.digest import FileGrewOrShrankError, digest_of_fd
 from manifest.findings import PATH_BYTES, count_oddities, count_one, stat_problems
 from manifest.folder import opened_file, opened_folder
@@ -74,7 +72,7 @@ class Columns:
             self._result.problems.append(changed(os.path.join(self._options.root, source), error))
 
     def add_carried(self, name: bytes, link: bytes, target: bytes) -> None:
-        """Add a file that was moved into the package before: `link`, relative to the root, leads to `target` there."""
+        """Add a file that was moved into the package: `link`, relative to the root, leads to `target` there."""
         if self._options.carried is None:
             self.add_stranger(name, target)
             return
@@ -85,7 +83,6 @@ class Columns:
             with opened_folder(folder) as fd:
                 self._has_strangers = True
                 self._add(name, link, target_name, fd, None)
-            self._result.carried.append(xxhash.xxh3_64_intdigest(target))
             self._note_new_place(name, link, target)
         except OSError as error:
             self._result.problems.append(unreadable(target, error))

@@ -1,6 +1,5 @@
 """Collecting what the scan's batches find."""
 
-from array import array
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -23,7 +22,6 @@ class Gathered:
         spool: the folder records.
         counts: files and bytes by role folder.
         devices: the file systems of the sources, each with one path of the package from it.
-        carried: XXH3-64 of the paths of files that are taken over from the package.
     """
 
     spool: RecordSpool = field(default_factory=RecordSpool)
@@ -31,7 +29,6 @@ class Gathered:
     warnings: list[Problem] = field(default_factory=list)
     counts: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     devices: dict[int, bytes] = field(default_factory=dict)
-    carried: "array[int]" = field(default_factory=lambda: array("Q"))
     sums: Sums = field(default_factory=dict)
     relinks: list[Relink] = field(default_factory=list)
 
@@ -44,7 +41,6 @@ class Gathered:
         self.problems.extend(result.problems)
         self.warnings.extend(result.warnings)
         add_sums(self.sums, result.sums)
-        self.carried.extend(result.carried)
         self.relinks.extend(result.relinks)
         self.devices = {**result.devices, **self.devices}
         for role, (file_count, byte_count) in result.counts.items():

@@ -1,9 +1,9 @@
 """Digests that need no reading again: from earlier plans and manifests of the same origin.
 
-A digest is known when the source is the same file by path, inode, device, size, mtime and ctime, and its mtime is older than
-the scan that read it. The last condition is git's rule for "racily clean" files: a file that is written in the same
-tick of the clock in which it was scanned can change without showing. Linking changes the ctime; the executor
-records the ctime after its own link with the manifest, so that ours is not taken for a stranger's change.
+A digest is known when the source is the same file by path, inode, device, size, mtime and ctime, and its mtime is
+older than the scan that read it. The last condition is git's rule for "racily clean" files: a file that is written
+in the same tick of the clock in which it was scanned can change without showing. Linking changes the ctime; the
+executor records the ctime after its own link with the manifest, so that ours is not taken for a stranger's change.
 """
 
 import os

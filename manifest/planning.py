@@ -1,8 +1,8 @@
 """From a request to a plan: survey, place, look into tables, scan, and put together what would be done.
 
-Nothing is written here but unnamed temporary data; the plan is a value until `save_plan`. Problems are gathered as far
-as the next step makes sense without what they spoil, and then raised together. Which file systems, how much space
-and which permissions the apply will find is preflight's matter, not the plan's.
+Nothing is written here but unnamed temporary data; the plan is a value until `save_plan`. Problems are gathered as
+far as the next step makes sense without what they spoil, and then raised together. Which file systems, how much
+space and which permissions the apply will find is preflight's matter, not the plan's.
 """
 
 import os
@@ -93,7 +93,7 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
     progress.phase("scan and hash" if options.is_hashing else "scan")
     gathered = gather(scan_batches(placement.items, options, request.mode, omit), engine=engine, progress=progress)
     gathered.problems.extend(splits.problems)
-    gathered.problems.extend(lost_files(destination, request, gathered.carried))
+    gathered.problems.extend(lost_files(destination, request, gathered.spool))
     if gathered.problems:
         raise PlanRefused(*gathered.problems)
     header = make_header(request, destination, header_text, placement.items, now_ns=now_ns)

@@ -1,7 +1,7 @@
 """What the programs that receive a package cannot take, as seen in public code of the time.
 
-They compare the tree in README with the names in the tar and fail on a name with a space, tab, newline, `|`, backquote,
-`;`, `--` or a letter that is not ASCII, and on any path but README's own that holds the letters README.
+They compare the tree in README with the names in the tar and fail on a name with a space, tab, newline, `|`,
+backquote, `;`, `--` or a letter that is not ASCII, and on any path but README's own that holds the letters README.
 """
 
 import re

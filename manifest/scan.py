@@ -1,8 +1,9 @@
 """Scanning: from folders and files of the origin to hashed folder records.
 
-The work is cut into batches of about a second. A batch walks whole subtrees, hashes what it meets and packs each folder's
-record where it was read, so the coordinator only collects bytes; what is left when its budget is spent comes back
-as folders still to do, for any worker. Big files come back too, to be hashed side by side. Nothing here writes.
+The work is cut into batches of about a second. A batch walks whole subtrees, hashes what it meets and packs each
+folder's record where it was read, so the coordinator only collects bytes; what is left when its budget is spent
+comes back as folders still to do, for any worker. Big files come back too, to be hashed side by side. Nothing here
+writes.
 
 Links in the origin count as their content. A link may lead anywhere inside the origin, and outside only if
 that was allowed; a link to a folder is followed unless it leads in a circle.
@@ -134,6 +135,9 @@ def _hash_big_file(big: BigFile, result: ScanResult) -> None:
 def _resolve(options: ScanOptions, source: bytes, result: ScanResult) -> bytes | None:
     """Return what a link leads to, relative to the root if inside; None with a problem if it may not be used."""
     link = os.path.join(options.root, source)
+    if not options.follows_links:
+        result.problems.append(Problem(Code.WRONG_TYPE, link, "a file or folder", "a link"))
+        return None
     try:
         target = os.path.realpath(link, strict=True)
     except OSError as error:

@@ -1,6 +1,5 @@
 """The batches of a scan and what comes back from them: small values that any process can be sent."""
 
-from array import array
 from dataclasses import dataclass, field
 
 from manifest.findings import Sums
@@ -23,9 +22,11 @@ class ScanOptions:
         is_hashing: False leaves all digests empty and opens no file.
         exclude: globs of names or paths (relative to the origin) that are passed over.
         may_leave: follow links that lead out of the origin.
+        follows_links: False makes every link a problem: in a package there are none.
         known: earlier streams whose digests may be reused.
         package: where the package is; after a move, links of the origin lead into it.
-        carried: what is done with files that only the package has any more: CARRY if it is being replaced, so that none
+        carried: what is done with files that only the package has any more: CARRY if it is being replaced, so that
+        none
             is lost, None if it stays and they are packaged as content.
         member: absolute path that the new member will have.
         link_device: file system within which links are possible; a file elsewhere is copied instead of linked. None
@@ -37,6 +38,7 @@ class ScanOptions:
     is_hashing: bool = True
     exclude: tuple[str, ...] = ()
     may_leave: bool = False
+    follows_links: bool = True
     known: tuple[KnownStream, ...] = ()
     package: bytes = b""
     carried: Action | None = None
@@ -111,7 +113,6 @@ class ScanResult:
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     devices: dict[int, bytes] = field(default_factory=dict)  # each with a path on it
-    carried: "array[int]" = field(default_factory=lambda: array("Q"))  # XXH3-64 of their paths in the package
     sums: Sums = field(default_factory=dict)
     relinks: list[Relink] = field(default_factory=list)
     counts: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # files and bytes by role folder

@@ -22,7 +22,7 @@ class RecordSpool:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the finalizer
         self._closing = weakref.finalize(self, self._file.close)
         self._index: list[tuple[bytes, int, int]] = []
         self._offset = 0

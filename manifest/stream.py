@@ -5,8 +5,8 @@
 A frame is its kind (1 byte), the length of its payload (4 bytes, little-endian) and the payload, msgpack. The trailer
 holds counts and a sparse index from folder path to offset. The footer has a fixed size and stands at the end:
 offset of the notes and of the trailer, XXH3-128 of all before the digest, and an end mark. So a file that was cut
-short, one with a flipped bit, one that is something else and one from a newer version are told apart, in that order of
-tests: mark at the start, version, mark at the end, digest.
+short, one with a flipped bit, one that is something else and one from a newer version are told apart, in that order
+of tests: mark at the start, version, mark at the end, digest.
 
 Reading and writing stream; only the notes and the index are held. Where the bytes go is the caller's business:
 the writer gets an open file, and the caller makes it durable and gives it its name.

@@ -1,18 +1,95 @@
 """Checking a delivery, or what was unpacked from one, and telling what was found."""
 
 import os
+import sys
+from collections.abc import Iterator, Sequence
 
+from manifest.engine import Engine
+from manifest.package import read_state
+from manifest.path import join, shown
+from manifest.problem import Code, Problem
+from manifest.progress import Progress
+from manifest.stream import StreamError
 from pack import job
 from pack.amounts import counted
 from pack.exits import Exit
+from pack.fields import path_fields, print_fields, problem_fields
+from pack.ink import ink_for
+from pack.problemview import problem_text
+from pack.target import target_of
 from pack.workers import shown_workers
-from tarsplit.check import find_sidecars
+from tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
+from tarsplit.sidecar import open_sidecar
 
 
 def checked(folder: str, package: str | None, *, jobs: int, is_quiet: bool, is_json: bool) -> Exit:
-    """Check every delivery in the folder, and with a package that it is its; print all problems on stdout."""
+    """Check every delivery in the folder, with a package also that it is its; print all problems on stdout.
+
+    Raises:
+        OSError: there is no such folder.
+    """
     path = os.path.realpath(os.fsencode(folder))
     with shown_workers(jobs, is_quiet=is_quiet) as workers, job.working(workers) as engine:
         names = find_sidecars(path)
-        problems = list(_problems(path, names, package, engine, workers.progress))
-    return _told("tarsplit --check", path, problems, f"{counted(len(names), 'delivery')}", is_json=is_json)
+        problems = [
+            problem
+            for name in names
+            for problem in _delivery_problems(join(path, name), package, engine, workers.progress)
+        ]
+    if not names:
+        problems.append(Problem(Code.MANIFEST_MISSING, path, "the .manifest of a delivery"))
+    scope = "1 delivery" if len(names) == 1 else f"{len(names)} deliveries"
+    return _told("tarsplit --check", path, problems, f"{scope}, every byte of every tar read", is_json=is_json)
+
+
+def verified_unpacked(file: str, tree: str, *, jobs: int, is_quiet: bool, is_json: bool) -> Exit:
+    """Compare a tree that was unpacked from a delivery with its manifest; print all problems on stdout.
+
+    Args:
+        file: the manifest that came with the tars.
+        tree: the folder of the package as it was unpacked.
+
+    Raises:
+        StreamError: the file is damaged, or no manifest of a delivery.
+    """
+    path = os.path.realpath(os.fsencode(tree))
+    sidecar = open_sidecar(os.fsencode(file))
+    with shown_workers(jobs, is_quiet=is_quiet) as workers, job.working(workers) as engine:
+        problems = list(verify_unpacked(sidecar, path, engine=engine, progress=workers.progress))
+    count = sum(row.file_count for row in sidecar.chunks)
+    return _told("verify", path, problems, f"{count:,} files, all content compared", is_json=is_json)
+
+
+def _delivery_problems(path: bytes, package: str | None, engine: Engine, progress: Progress) -> Iterator[Problem]:
+    try:
+        sidecar = open_sidecar(path)
+        if package is not None:
+            target = target_of(package).package
+            yield from compare_with_package(sidecar, target, read_state(target))
+        yield from check_delivery(sidecar, engine=engine, progress=progress)
+    except StreamError as error:
+        yield Problem(Code.MANIFEST_DAMAGED, error.path, found=error.reason)
+
+
+def _told(command: str, path: bytes, problems: Sequence[Problem], scope: str, *, is_json: bool) -> Exit:
+    code = Exit.PROBLEMS if problems else Exit.DONE
+    if is_json:
+        print_fields(
+            {
+                "command": command,
+                "exit_code": code,
+                **path_fields("path", path),
+                "problem_count": len(problems),
+                "problems": problem_fields(problems),
+            }
+        )
+        return code
+    ink = ink_for(sys.stdout)
+    for problem in problems:
+        print(problem_text(problem))
+    if problems:
+        print(f"{ink.bad(counted(len(problems), 'problem'))} in {shown(path)}: {scope}")
+        print("Do: have the tars or files that are named delivered or unpacked again.")
+    else:
+        print(f"{ink.good('All as delivered')}: {scope}")
+    return code

@@ -9,9 +9,10 @@ from executor.stopping import InterruptedByUser
 from manifest.package import Package, read_state
 from manifest.path import is_within, shown
 from pack import job
+from pack.deliveryview import delivery_fields, delivery_lines
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields
-from pack.ink import ink_for
+from pack.ink import folded, ink_for
 from pack.problemview import problem_text
 from pack.target import Target
 from pack.workers import shown_workers
@@ -83,29 +84,31 @@ def _guarded(target: Target, work: Callable[[], Exit], *, is_json: bool) -> Exit
     try:
         return work()
     except DeliveryRefused as error:
-        code, lines = Exit.FAILED, (f"refused: {error.reason}.", f"Do: {error.remedy}.", "No tar was touched.")
+        code, title = Exit.FAILED, f"refused: {error.reason}."
+        advice = f"Do: {error.remedy}. No tar was touched."
     except OutputBusyError as error:
-        code, lines = Exit.LOCKED, (f"{error}.", "Wait for it, or choose another folder with --output.")
+        code, title = Exit.LOCKED, f"{error}."
+        advice = "Wait for it, or choose another folder with --output."
     except InterruptedByUser:
-        code, lines = Exit.RESUMABLE, ("interrupted.", *_GOES_ON)
+        code, title, advice = Exit.RESUMABLE, "interrupted.", _GOES_ON
     except OSError as error:
-        names = f" Path: {shown(error.filename)}." if isinstance(error.filename, str | bytes) else ""
-        code, lines = Exit.RESUMABLE, (f"the system says: {error.strerror or error}.{names}", *_GOES_ON)
-    print(f"pack tarsplit: {lines[0]}", *(f"  {line}" for line in lines[1:]), sep="\n", file=sys.stderr)
+        path = f" Path: {shown(error.filename)}." if isinstance(error.filename, str | bytes) else ""
+        code, title, advice = Exit.RESUMABLE, f"the system says: {error.strerror or error}.{path}", _GOES_ON
+    print(f"pack tarsplit: {title}", *folded(advice, indent=2), sep="\n", file=sys.stderr)
     if is_json:
         print_fields(
             {
                 "command": "tarsplit",
                 "exit_code": code,
                 **path_fields("package", target.package.path),
-                "error": f"pack tarsplit: {lines[0]}",
+                "error": f"pack tarsplit: {title}",
                 "problems": [],
             }
         )
     return code
 
 
-_GOES_ON = ("Finished tars are kept. Run the same command again: it goes on from there.",)
+_GOES_ON = "Finished tars are kept. Run the same command again: it goes on from there."
 
 
 def _told(target: Target, cut: Cut, outcome: Outcome | None, output: bytes, *, is_json: bool) -> Exit:
@@ -119,5 +122,5 @@ def _told(target: Target, cut: Cut, outcome: Outcome | None, output: bytes, *, i
         for problem in outcome.problems:
             print(problem_text(problem))
         print("The tars with these files were not made; the others are finished and kept.", file=sys.stderr)
-        print(f"Find out more with: pack verify {target.quoted}. Then run the same command again.", file=sys.stderr)
+        print(f"To see all that differs: pack verify {target.quoted}; then run the same command.", file=sys.stderr)
     return code

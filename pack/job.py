@@ -99,6 +99,13 @@ def apply(package: Package, options: ApplyOptions, workers: Workers) -> Applied:
 
 
 @contextmanager
+def working(workers: Workers) -> Iterator[Engine]:
+    """Yield an engine that stops on request, for work that needs no package."""
+    with _engine(workers) as engine:
+        yield engine
+
+
+@contextmanager
 def reading(package: Package, workers: Workers) -> Iterator[Engine]:
     """Hold a package that is as it should be, so that nobody changes it, and yield an engine to work on it.
 

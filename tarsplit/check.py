@@ -11,15 +11,18 @@ from collections.abc import Iterator
 import xxhash
 
 from manifest.engine import Engine
+from manifest.ids import SCIENCE_GOAL
+from manifest.package import Package, PackageState
 from manifest.path import join, shown
 from manifest.problem import Code, Problem
 from manifest.progress import Progress
-from manifest.record import decode_record, encode_record
+from manifest.record import decode_record, encode_record, record_path
 from manifest.stream import StreamError, read_frames
 from manifest.verify import verify_tree
 from tarsplit.comparing import CheckBatch, check_chunk
-from tarsplit.cutting import Cut
+from tarsplit.listing import Delivered, choose_members, delivered_records
 from tarsplit.naming import checksum_line, checksum_name
+from tarsplit.refusal import DeliveryRefused
 from tarsplit.sidecar import ChunkRow, Sidecar
 from tarsplit.walk import RecordIndex, chunk_part
 
@@ -54,19 +57,32 @@ def check_delivery(sidecar: Sidecar, *, engine: Engine, progress: Progress) -> I
         yield from _checksum_problems(row, folder)
 
 
-def compare_with_package(sidecar: Sidecar, cut: Cut) -> Iterator[Problem]:
-    """Yield a problem for each folder in which the delivery and the package's manifests differ; reads no chunk."""
-    delivered = {}
-    for _, blob in read_frames(sidecar.stream.path, sidecar.stream.folders_offset, sidecar.stream.notes_offset):
-        delivered[decode_record(blob).path] = xxhash.xxh3_128_digest(blob)
-    for record in cut.records():
+def compare_with_package(sidecar: Sidecar, package: Package, state: PackageState) -> Iterator[Problem]:
+    """Yield a problem for each folder that differs between delivery and manifests of the package; reads no chunk."""
+    try:
+        members = [
+            member
+            for path, source in sidecar.header.members
+            for member in _chosen(sidecar, package, state, path, source)
+        ]
+    except DeliveryRefused as error:
+        yield Problem(Code.MANIFEST_MISSING, b"", found=error.reason)
+        return
+    delivered = {record_path(blob): xxhash.xxh3_128_digest(blob) for blob in sidecar.stream.blobs()}
+    for record in delivered_records(members):
         digest = delivered.pop(record.path, None)
         if digest is None:
             yield Problem(Code.MISSING, record.path, "a folder of the delivery")
         elif digest != xxhash.xxh3_128_digest(encode_record(record)):
-            yield Problem(Code.CHANGED, record.path, "the files of the package's manifest", "others in the delivery")
+            yield Problem(Code.CHANGED, record.path, "the files of the package", "others in the delivery")
     for path in sorted(delivered):
         yield Problem(Code.EXTRA_FOLDER, path)
+
+
+def _chosen(sidecar: Sidecar, package: Package, state: PackageState, path: bytes, source: bytes) -> list[Delivered]:
+    day = sidecar.header.day if path != source else ""
+    wanted = source.removeprefix(SCIENCE_GOAL + b"/")
+    return choose_members(package, state, wanted=wanted, label_day=day, may_be_dummies=True)
 
 
 def verify_unpacked(sidecar: Sidecar, tree: bytes, *, engine: Engine, progress: Progress) -> Iterator[Problem]:

@@ -108,7 +108,7 @@ def _compare(reader: _Reader, batch: CheckBatch, result: CheckResult) -> None:
                 result.problems.append(Problem(Code.CHANGED, join(chunk, path), digest.hex(), found.hex()))
             if any(reader.read(-size % BLOCK_BYTES)):
                 result.problems.append(Problem(Code.CHANGED, join(chunk, path), "zeros after its content"))
-        if any(reader.rest()):
+        if any(reader.rest()) and not result.problems:
             result.problems.append(Problem(Code.GROWN, chunk, "the end of the tar", "more"))
     except _EndedError:
         result.problems.append(Problem(Code.TRUNCATED, join(chunk, path), "all of the entry"))

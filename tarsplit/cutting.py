@@ -89,6 +89,7 @@ def plan_cut(request: CutRequest, members: Sequence[Delivered]) -> Cut:
         day=request.name.day,
         limit_bytes=request.limit_bytes,
         fill=request.fill,
+        members=tuple((member.path, member.source) for member in members),
         folder_mtime=folder_mtime(members),
         checksums=request.checksums,
     )

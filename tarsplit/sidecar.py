@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from manifest.path import check_name
+from manifest.path import check_name, check_relative
 from manifest.stream import Stream, StreamError, open_stream
 from tarsplit.naming import CHECKSUMS, DeliveryName
 from tarsplit.piece import Span
@@ -25,6 +25,7 @@ class DeliveryHeader:
     Attributes:
         limit_bytes: size that a chunk should not pass.
         fill: how chunks are filled.
+        members: each one's path in the tars and in the package, relative to the package.
         folder_mtime: of all folders, in seconds.
         checksums: names of those that are written beside the chunks.
     """
@@ -33,6 +34,7 @@ class DeliveryHeader:
     day: str
     limit_bytes: int
     fill: str
+    members: tuple[tuple[bytes, bytes], ...]
     folder_mtime: int
     checksums: tuple[str, ...]
 
@@ -106,8 +108,12 @@ def open_sidecar(path: bytes) -> Sidecar:
         raise StreamError(path, "does not describe a delivery")
     try:
         wire: dict[str, Any] = {key: value for key, value in stream.header.items() if key != "kind"}
-        header = DeliveryHeader(**{**wire, "checksums": tuple(wire["checksums"])})
+        members = tuple((path, source) for path, source in wire["members"])
+        header = DeliveryHeader(**{**wire, "members": members, "checksums": tuple(wire["checksums"])})
         _ = header.name
+        for member in members:
+            for name in member:
+                check_relative(name)
         if not isinstance(header.folder_mtime, int) or not isinstance(header.limit_bytes, int):
             raise TypeError("a number is none")
         rows: Any = stream.notes["chunks"]

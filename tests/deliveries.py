@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from executor.engine import PoolEngine
 from manifest.adopt import adopt_members
@@ -42,23 +43,31 @@ def adopt(path: Path) -> Package:
     """Write manifests for the members as they are on disk."""
     package = Package(os.fsencode(path))
     os.makedirs(package.manifests, exist_ok=True)
-    list(adopt_members(package, read_state(package), engine=InlineEngine(), progress=Silent(), now_ns=OLD_NS + 10**15))
+    list(
+        adopt_members(package, read_state(package), engine=InlineEngine(), progress=Silent(), now_ns=OLD_NS + 10**15)
+    )
     return package
 
 
-def plan(package: Package, limit: int = 10 << 20, *, label_day: str = "", wanted: bytes = b"", **wishes: object) -> Cut:
+def plan(package: Package, limit: int = 10 << 20, *, label_day: str = "", wanted: bytes = b"", **wishes: Any) -> Cut:
     """Plan how the package is cut."""
     members = choose_members(package, read_state(package), wanted=wanted, label_day=label_day)
     name = DeliveryName(package.project, DAY)
-    return plan_cut(CutRequest(name, limit, **wishes), members)  # type: ignore[arg-type]
+    return plan_cut(CutRequest(name, limit, **wishes), members)
 
 
 def cut_up(
-    package: Package, output: Path, limit: int = 10 << 20, *, jobs: int = 0, is_replacing: bool = False, **wishes: object
+    package: Package,
+    output: Path,
+    limit: int = 10 << 20,
+    *,
+    jobs: int = 0,
+    is_replacing: bool = False,
+    **wishes: Any,
 ) -> Outcome:
     """Cut the package into chunks in the output folder; jobs of 0 do it in this process."""
     destination = Destination(package.path, os.fsencode(output), is_replacing)
-    cut = plan(package, limit, **wishes)  # type: ignore[arg-type]
+    cut = plan(package, limit, **wishes)
     if not jobs:
         return deliver(cut, destination, engine=InlineEngine(), progress=Silent())
     with PoolEngine(jobs) as engine:

@@ -19,7 +19,9 @@ NAMES = st.binary(min_size=1, max_size=12).filter(
     lambda name: b"/" not in name and b"\0" not in name and name not in {b".", b".."}
 )
 PATHS = st.lists(NAMES, max_size=3).map(b"/".join)
-SOURCES = st.tuples(st.sampled_from([b"", b"/"]), st.lists(NAMES, min_size=1, max_size=3).map(b"/".join)).map(b"".join)
+SOURCES = st.tuples(st.sampled_from([b"", b"/"]), st.lists(NAMES, min_size=1, max_size=3).map(b"/".join)).map(
+    b"".join
+)
 NANOSECONDS = st.integers(-(2**63), 2**63 - 1)
 NUMBERS = st.integers(0, 2**64 - 1)
 

@@ -47,6 +47,4 @@ def _seen(path: Path) -> Seen:
         kind = "folder"
     elif stat.S_ISLNK(status.st_mode):
         kind, digest = "link", os.readlink(path)
-    return Seen(
-        kind, digest, stat.S_IMODE(status.st_mode), status.st_nlink, status.st_ino, status.st_mtime_ns
-    )
+    return Seen(kind, digest, stat.S_IMODE(status.st_mode), status.st_nlink, status.st_ino, status.st_mtime_ns)

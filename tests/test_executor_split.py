@@ -13,6 +13,7 @@ import xxhash
 from casacore import tables
 
 from executor.split import describe_table, measure_split, split_staged_table
+from executor.weights import _CHUNK_ROWS
 from manifest.table import Manager, TableBrokenError
 from measurement_sets import Recipe, Shared, write_calibration_table, write_measurement_set
 from splitting import file_sizes, measured_spec, read_arrays, read_cells, split_table, stage_table
@@ -119,14 +120,20 @@ def test_weights_far_down_a_long_table_follow_the_rule(tmp_path: Path) -> None:
     assert all(np.array_equal(weight[row], np.float32(1) / sigma[row] ** 2) for row in range(65_000, 66_000))
 
 
-def test_weights_that_share_a_file_are_not_read_where_they_were(tmp_path: Path) -> None:
-    # So many rows that the file takes several buckets, which an incremental manager splits while it is written.
+def test_weights_that_share_a_file_are_not_read_where_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(_CHUNK_ROWS, "WEIGHT", 500)
+    # WEIGHT is stored once for all rows, SIGMA for each: an incremental manager moves SIGMA away when WEIGHT changes.
+    table, staged, rows = tmp_path / "u.ms", tmp_path / "staged", 8000
     shared = (Shared("IncrementalStMan", ("WEIGHT", "SIGMA")),)
-    write_measurement_set(tmp_path / "u.ms", Recipe(rows=8000, spectra=((1, 4),), odd_weights=False, shared=shared))
-    split_table(tmp_path / "u.ms", tmp_path / "staged", "DATA")
-    before, after = read_arrays(tmp_path / "u.ms", "SIGMA"), read_arrays(tmp_path / "staged", "WEIGHT")
-    assert np.array_equal(after, np.float32(1) / np.square(before))
-    assert np.array_equal(read_arrays(tmp_path / "staged", "SIGMA"), before)
+    write_measurement_set(table, Recipe(rows=rows, spectra=((1, 4),), unfilled_rows=rows - 1, shared=shared))
+    sigma = np.random.default_rng(1).uniform(1, 2, size=(rows, 4)).astype(np.float32)
+    with tables.table(str(table), readonly=False, ack=False) as opened:
+        opened.putcol("SIGMA", sigma)
+    split_table(table, staged, "DATA")
+    assert np.array_equal(read_arrays(staged, "SIGMA"), sigma)
+    assert np.array_equal(read_arrays(staged, "WEIGHT"), np.float32(1) / np.square(sigma))
 
 
 def test_split_of_the_corrected_column_equals_the_one_made_by_casa(casa_reduction: Path, tmp_path: Path) -> None:
@@ -194,6 +201,7 @@ def test_measured_sizes_and_names_are_exact(tmp_path: Path, recipe: Recipe, keep
     spec = split_table(table, staged, keep)
     staying = {name: size for name, size in file_sizes(table).items() if name not in (*spec.dropped, *spec.written)}
     assert file_sizes(staged) == staying | dict(spec.sizes)
+    assert set(spec.dropped) == file_sizes(table).keys() - file_sizes(staged).keys()
     assert not spec.estimated
     assert {path.name for path in staged.iterdir() if path.is_dir()} == {
         path.name for path in table.iterdir() if path.is_dir()
@@ -374,6 +382,13 @@ def test_garbage_is_told(table: Path, name: str) -> None:
     assert caught.value.path == os.fsencode(table)
 
 
+def test_name_that_is_no_text_is_told(table: Path) -> None:
+    description = table / "table.dat"
+    description.write_bytes(description.read_bytes().replace(b"FLAG_ROW", b"FLAG\xffROW"))
+    with pytest.raises(TableBrokenError, match="can't decode"):
+        describe_table(os.fsencode(table))
+
+
 def test_reason_names_the_table_and_no_scratch_folder(table: Path) -> None:
     (table / "table.f1").unlink()
     with pytest.raises(TableBrokenError) as caught:
@@ -382,7 +397,12 @@ def test_reason_names_the_table_and_no_scratch_folder(table: Path) -> None:
     assert "qa2pack-" not in caught.value.reason
 
 
-def test_damage_in_the_description_never_ends_the_process(table: Path) -> None:
+def test_damage_in_the_description_never_ends_the_process(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
     whole = (table / "table.dat").read_bytes()
     random = np.random.default_rng(7)
     answers = set()
@@ -396,3 +416,5 @@ def test_damage_in_the_description_never_ends_the_process(table: Path) -> None:
         except TableBrokenError as error:
             answers.add(error.reason)
     assert len(answers) > 5
+    assert any("crashed" in answer for answer in answers)
+    assert list(scratch.iterdir()) == []

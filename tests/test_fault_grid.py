@@ -1,30 +1,35 @@
 """Every mutating call of every scenario, and every fault on it: nothing between old and new is ever seen or left.
 
 After each fault the package is looked at; then the same command goes on, or the transaction is rolled back, and the
-whole world (package, origin, manifests) is compared with one in which nothing went wrong. The long version,
-`make torture`, tries every fault on every call, lets casacore split every table, and stops recovery itself at every
-call of it; the short one tries every stop, one error on each call, and a sample of second stops.
+whole world (package, ticket files, origin, manifests) is compared with one in which nothing went wrong. The long
+version, `make torture`, tries every fault on every call, lets casacore split every table, and stops recovery itself
+at every call of it. The short one tries a stop and an error on every call from the sync before the commit on, and
+on some of those before it, where each call does the same as its neighbours for another file.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
+from pathlib import Path
 
 import pytest
 
+from executor.recovery import Phase
+from executor.rollback import CannotUndoError
 from faulty_disk import ERRORS, CountingDisk, Fault, FaultyDisk, SplitMemory, Stopped, WatchedDisk
 from manifest.request import Mode
 from worlds import Change, Scenario, State, World, make_world, scratch_root
 
-MODES = (Mode.FAKE, Mode.COPY, Mode.HARD, Mode.MOVE, Mode.TICKET)
 SCENARIOS = (
-    *(Scenario(change, mode) for change in Change for mode in MODES),
-    *(Scenario(Change.REPLACE, mode, may_exchange=False) for mode in MODES),
-    Scenario(Change.REPLACE, Mode.HARD, keeps_previous=True),
-    Scenario(Change.REPLACE, Mode.MOVE, keeps_previous=True),
-    Scenario(Change.REPLACE, Mode.COPY, may_exchange=False, keeps_previous=True),
+    *(Scenario(change, mode) for change in Change for mode in Mode),
+    *(Scenario(Change.REPLACE, mode, may_exchange=False) for mode in Mode),
+    *(Scenario(Change.REPLACE, mode, keeps_previous=True) for mode in (Mode.HARD, Mode.MOVE)),
+    *(Scenario(Change.REPLACE, mode, may_exchange=False, keeps_previous=True) for mode in (Mode.COPY, Mode.MOVE)),
 )
-STOPS = (Fault.STOP_BEFORE, Fault.STOP_HALFWAY, Fault.STOP_AFTER)
 HALF_DONE = ("append", "split_table", "write")
+STRIDE = 5  # of the calls before the sync, in the short version
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class Laid:
     Attributes:
         contents: what is read where the origins' files are, or were: the same before and after.
         calls: the mutating calls of an undisturbed apply.
+        splits: in place of casacore, if tables are split from memory.
     """
 
     world: World
@@ -44,30 +50,32 @@ class Laid:
     splits: SplitMemory | None
 
     @property
-    def scenario(self) -> Scenario:
-        """What is tried."""
-        return self.world.scenario
+    def sync(self) -> int:
+        """The number of the call that brings everything to the disk before the commit."""
+        return self.calls.index("syncfs")
 
 
-@pytest.fixture(scope="module")
-def lay() -> Iterator[Callable[..., Laid]]:
-    """Return a function that lays out the world of a scenario, once."""
-    laid: dict[tuple[Scenario, bool], Laid] = {}
-    with scratch_root() as root:
+class Layouts:
+    """The worlds of the scenarios, each laid out when it is first asked for."""
 
-        def get(scenario: Scenario, *, remembers_splits: bool = True) -> Laid:
-            key = (scenario, remembers_splits)
-            if key not in laid:
-                place = root / f"{scenario}-{remembers_splits}"
-                place.mkdir()
-                laid[key] = _lay_out(place, scenario, SplitMemory() if remembers_splits else None)
-            return laid[key]
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._laid: dict[tuple[Scenario, bool, bool], Laid] = {}
 
-        yield get
+    def get(self, scenario: Scenario, *, remembers_splits: bool = True, knows_inodes: bool = True) -> Laid:
+        """Return the world of a scenario as it was when it was laid out."""
+        key = (scenario, remembers_splits, knows_inodes)
+        if key not in self._laid:
+            root = self._root / str(len(self._laid))
+            root.mkdir()
+            world = make_world(root, scenario, knows_inodes=knows_inodes)
+            self._laid[key] = _watch_undisturbed(world, SplitMemory() if remembers_splits else None)
+        laid = self._laid[key]
+        laid.world.bring_back()
+        return laid
 
 
-def _lay_out(root: object, scenario: Scenario, splits: SplitMemory | None) -> Laid:
-    world = make_world(root, scenario)  # type: ignore[arg-type]
+def _watch_undisturbed(world: World, splits: SplitMemory | None) -> Laid:
     before, contents = world.state(), world.origin_contents()
     disk = CountingDisk(splits)
     world.apply(disk)
@@ -79,15 +87,22 @@ def _lay_out(root: object, scenario: Scenario, splits: SplitMemory | None) -> La
     return Laid(world, before, after, contents, tuple(disk.calls), splits)
 
 
-def fail_once(laid: Laid, fault: Fault, at: int, *, run: Callable[..., object] | None = None) -> bool:
-    """Apply (or do `run`) with the fault at one call; True if it was that far. What is seen is old or new."""
+@pytest.fixture(scope="module")
+def layouts() -> Iterator[Layouts]:
+    """Worlds that are gone when the tests of this module are done."""
+    with scratch_root() as root:
+        yield Layouts(root)
+
+
+def fail_once(laid: Laid, fault: Fault, at: int, run: Callable[[FaultyDisk], object] | None = None) -> bool:
+    """Apply, or do `run`, with the fault at one call; False if it made fewer. What is seen then is old or new."""
     disk = FaultyDisk(fault, at, laid.splits)
     try:
         (run or laid.world.apply)(disk)
     except Stopped:
         pass
     except OSError as error:
-        assert error.errno == fault.value, "the fault itself is told, and no other"
+        assert error.errno == fault.value, "the fault itself is told, and nothing else"
     check_visible(laid)
     return disk.has_failed
 
@@ -99,22 +114,23 @@ def check_visible(laid: Laid) -> None:
         assert seen == laid.before.package
         assert world.tickets() == laid.before.tickets
         assert world.origin_files() == laid.before.origins
-    elif not (laid.scenario.is_away_for_a_moment and seen == {}):
+    elif not (world.scenario.is_away_for_a_moment and seen == {}):
         assert seen in (laid.before.package, laid.after.package)
     for name, ticket in world.tickets().items():
         assert ticket in (laid.before.tickets.get(name), laid.after.tickets.get(name))
-    if laid.scenario.mode is not Mode.MOVE:
+    if world.scenario.mode is Mode.MOVE:
+        assert world.origin_contents().items() >= laid.contents.items()
+    else:
         assert world.origin_files() == laid.before.origins
-    assert world.origin_contents().items() >= laid.contents.items()
 
 
 def check_goes_on(laid: Laid) -> None:
     """Apply again: all is as if nothing had happened."""
-    if laid.world.has_staging or laid.world.state() != laid.after:
+    if laid.world.has_begun or laid.world.state() != laid.after:
         laid.world.apply(WatchedDisk(laid.splits))
     assert laid.world.state() == laid.after
     assert laid.world.problems() == []
-    assert not laid.world.has_staging
+    assert not laid.world.has_begun
 
 
 def check_goes_back(laid: Laid) -> None:
@@ -123,43 +139,117 @@ def check_goes_back(laid: Laid) -> None:
     Where nothing had begun in a package that was there before, rolling back is not asked for: it would undo the
     transaction that made it.
     """
-    has_begun = laid.world.has_staging or laid.world.visible() != laid.before.package
-    if not (has_begun or laid.scenario.change is Change.NEW) or not laid.world.can_roll_back():
+    world = laid.world
+    has_begun = world.has_begun or world.visible() != laid.before.package
+    if not (has_begun or world.scenario.change is Change.NEW) or not world.can_roll_back():
         check_goes_on(laid)
-        laid.world.bring_back()
         return
-    assert not laid.world.has_staging
-    # What older transactions kept is gone when this one had come that far: only the last one can be undone.
-    kept_count = min(laid.before.kept_count, laid.world.state().kept_count)
-    assert laid.world.state() == replace(laid.before, kept_count=kept_count)
+    assert not world.has_begun
+    check_is_before(laid)
 
 
-def survive(laid: Laid, fault: Fault, places: range | list[int]) -> None:
+def check_is_before(laid: Laid) -> None:
+    """Compare the world with what it was; only what older transactions had kept of older packages may be gone."""
+    state = laid.world.state()
+    assert state == replace(laid.before, kept_count=min(laid.before.kept_count, state.kept_count))
+
+
+def survive(laid: Laid, fault: Fault, places: Iterable[int]) -> None:
     """Let the fault happen at each of the places, and recover both ways."""
     for at in places:
-        if not fail_once(laid, fault, at):
-            raise AssertionError(f"there is no call {at}")
+        for recover in (check_goes_on, check_goes_back):
+            assert fail_once(laid, fault, at), f"there is no call {at}"
+            recover(laid)
+            laid.world.bring_back()
+
+
+def survive_second_stops(laid: Laid, first: Iterable[int], *, stride: int) -> None:
+    """Stop, stop what goes on or back at every `stride`-th call of it, and recover."""
+    for at in first:
+        for recover in (go_on, go_back):
+            is_reached = True
+            for second in count(at % stride, stride):
+                if not is_reached:
+                    break
+                fail_once(laid, Fault.STOP_BEFORE, at)
+                is_reached = fail_once(laid, Fault.STOP_BEFORE, second, run=partial(recover, laid))
+                check = (check_goes_on_either_way, check_goes_back)[second // stride % 2]
+                check(laid)
+                laid.world.bring_back()
+
+
+def go_on(laid: Laid, disk: FaultyDisk) -> None:
+    """Apply, if there is anything to go on with."""
+    if laid.world.has_begun or laid.world.state().has_plan:
+        laid.world.apply(disk)
+
+
+def go_back(laid: Laid, disk: FaultyDisk) -> None:
+    """Roll back what has begun, if that is possible."""
+    if laid.world.has_begun:
+        with suppress(CannotUndoError):
+            laid.world.roll_back(disk)
+
+
+def check_goes_on_either_way(laid: Laid) -> None:
+    """Apply again: that finishes what was begun, also if that was rolling back."""
+    if laid.world.phase is not Phase.ROLLING_BACK:
         check_goes_on(laid)
-        laid.world.bring_back()
-        fail_once(laid, fault, at)
-        check_goes_back(laid)
-        laid.world.bring_back()
+        return
+    assert laid.world.apply(WatchedDisk(laid.splits)).is_rolled_back
+    assert not laid.world.has_begun
+    check_is_before(laid)
+
+
+def some(laid: Laid) -> list[int]:
+    """Return every call from the sync on, and some of those before."""
+    return [
+        *range(SCENARIOS.index(laid.world.scenario) % STRIDE, laid.sync, STRIDE),
+        *range(laid.sync, len(laid.calls)),
+    ]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_stopped_anywhere(lay: Callable[..., Laid], scenario: Scenario) -> None:
-    laid = lay(scenario)
-    survive(laid, Fault.STOP_BEFORE, range(len(laid.calls)))
+def test_stopped_before_a_call(layouts: Layouts, scenario: Scenario) -> None:
+    laid = layouts.get(scenario)
+    survive(laid, Fault.STOP_BEFORE, some(laid))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_stopped_in_the_middle_of_a_call(lay: Callable[..., Laid], scenario: Scenario) -> None:
-    laid = lay(scenario)
-    survive(laid, Fault.STOP_HALFWAY, [at for at, name in enumerate(laid.calls) if name in HALF_DONE])
+def test_stopped_in_the_middle_of_a_call(layouts: Layouts, scenario: Scenario) -> None:
+    laid = layouts.get(scenario)
+    survive(laid, Fault.STOP_HALFWAY, [at for at in some(laid) if laid.calls[at] in HALF_DONE])
 
 
-@pytest.mark.parametrize("turn", range(len(ERRORS)), ids=lambda turn: ERRORS[turn].name)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_each_call_fails(lay: Callable[..., Laid], scenario: Scenario, turn: int) -> None:
-    laid = lay(scenario)
-    survive(laid, ERRORS[turn], range(turn, len(laid.calls), len(ERRORS)))
+def test_call_fails(layouts: Layouts, scenario: Scenario) -> None:
+    for turn, fault in enumerate(ERRORS):
+        laid = layouts.get(scenario, knows_inodes=knows_inodes(scenario, fault))
+        survive(laid, fault, [at for at in some(laid) if at % len(ERRORS) == turn])
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_stopped_again_in_recovery(layouts: Layouts, scenario: Scenario) -> None:
+    laid = layouts.get(scenario)
+    survive_second_stops(laid, range(laid.sync - 20, len(laid.calls), 9), stride=17)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_every_fault_on_every_call(layouts: Layouts, scenario: Scenario, fault: Fault) -> None:
+    laid = layouts.get(scenario, remembers_splits=False, knows_inodes=knows_inodes(scenario, fault))
+    survive(laid, fault, range(len(laid.calls)))
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_every_stop_in_every_recovery(layouts: Layouts, scenario: Scenario, turn: int) -> None:
+    laid = layouts.get(scenario)
+    survive_second_stops(laid, range(turn, len(laid.calls), 4), stride=1)
+
+
+def knows_inodes(scenario: Scenario, fault: Fault) -> bool:
+    """Tell whether a packaged file must be the origin's inode: across file systems a move copies."""
+    return not (scenario.mode in (Mode.MOVE, Mode.TICKET) and fault is Fault.EXDEV)

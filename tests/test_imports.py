@@ -29,6 +29,7 @@ WRITERS = {
     "executor/split.py",
     "manifest/planfile.py",
     "manifest/spool.py",
+    "pack/crash.py",
 }
 
 SLOW_TO_IMPORT = {"casacore", "dask", "distributed"}

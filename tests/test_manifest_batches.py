@@ -48,7 +48,9 @@ def test_many_files_are_several_batches_and_none_is_left_out() -> None:
         (Mode.TICKET, Role.LOG, Action.DUMMY, False),
     ],
 )
-def test_mode_and_role_decide_what_happens_to_a_file(mode: Mode, role: Role, action: Action, is_hashing: bool) -> None:
+def test_mode_and_role_decide_what_happens_to_a_file(
+    mode: Mode, role: Role, action: Action, is_hashing: bool
+) -> None:
     item = Item(b"a", role.folder + b"/a", False, role)
     (batch,) = scan_batches([item], OPTIONS, mode, {})
     assert isinstance(batch, FileBatch)

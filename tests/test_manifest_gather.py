@@ -34,7 +34,9 @@ class Noting(InlineEngine):
             yield work(batches.popleft())
 
 
-def gathered(root: Path, *sources: bytes, engine: InlineEngine | None = None, progress: Silent | None = None) -> Gathered:
+def gathered(
+    root: Path, *sources: bytes, engine: InlineEngine | None = None, progress: Silent | None = None
+) -> Gathered:
     options = ScanOptions(os.fsencode(root), Action.COPY)
     batches = [SubtreeBatch(options, (Subtree(source, source),)) for source in sources]
     return gather(batches, engine=engine or InlineEngine(), progress=progress or Silent())
@@ -57,7 +59,13 @@ def test_big_files_go_first_and_the_biggest_before_all(tmp_path: Path) -> None:
     write(tmp_path / "b/y", b"1")
     engine = Noting()
     found = gathered(tmp_path, b"a", b"b", engine=engine)
-    assert [b.name if isinstance(b, BigFile) else b"" for b in engine.order] == [b"", b"huge", b"large", b"small", b""]
+    assert [b.name if isinstance(b, BigFile) else b"" for b in engine.order] == [
+        b"",
+        b"huge",
+        b"large",
+        b"small",
+        b"",
+    ]
     records = [decode_record(blob) for _, blob in found.spool.sorted_blobs()]
     assert all(record.digest(i) != NO_DIGEST for record in records for i in range(len(record.names)))
     found.spool.close()

@@ -38,8 +38,10 @@ NOTES = Notes(
     left_out=(LeftOut(b"\xff", "no rule takes it", False),),
     warnings=(Problem(Code.W_NAME, b"qa/a b", "x", "y"),),
     splits=(SplitTask(b"raw/U.ms.split", b"X8c/U.ms.split", SPEC, encode_record(record_of()), 7),),
-    tables=(TableNote(b"X8c/U.ms.split", "DATA", b"f" * 16, ("DATA", "MODEL_DATA"), SPEC),
-            TableNote(b"X8c/U.ms.split.cal", "DATA", b"g" * 16, ("DATA",), None)),
+    tables=(
+        TableNote(b"X8c/U.ms.split", "DATA", b"f" * 16, ("DATA", "MODEL_DATA"), SPEC),
+        TableNote(b"X8c/U.ms.split.cal", "DATA", b"g" * 16, ("DATA",), None),
+    ),
     difference=Difference(1, 2, 3, 4),
 )
 

@@ -38,8 +38,9 @@ def reduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A reduction of two blocks, one of which has no `.split.cal`. Not to be changed."""
     origin = make_reduction(tmp_path_factory.mktemp("reduction") / "sb1")
     add_measurement_sets(origin, recipe=TINY)
-    add_measurement_sets(make_reduction(origin, uid="uid___A002_X1_X2", block="X2"), recipe=TINY,
-                         uid="uid___A002_X1_X2", block="X2")
+    add_measurement_sets(
+        make_reduction(origin, uid="uid___A002_X1_X2", block="X2"), recipe=TINY, uid="uid___A002_X1_X2", block="X2"
+    )
     shutil.rmtree(origin / "X2/uid___A002_X1_X2.ms.split.cal")
     return origin
 
@@ -162,8 +163,10 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "content": lambda path: write(path, path.read_bytes()[::-1]),
     "size": lambda path: write(path, b"longer than it was" * 1000),
     "mtime": lambda path: os.utime(path, ns=(1, 1)),
-    "another file of the same content": lambda path: (shutil.copy2(path, path.with_name("new")),
-                                                      path.with_name("new").rename(path)),
+    "another file of the same content": lambda path: (
+        shutil.copy2(path, path.with_name("new")),
+        path.with_name("new").rename(path),
+    ),
 }
 
 

@@ -6,6 +6,7 @@ power-loss model. Inodes of files outlive bringing back, because plans know them
 
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -101,11 +102,17 @@ class State:
 class World:
     """Origin, package and control folder below one root."""
 
-    def __init__(self, root: Path, scenario: Scenario) -> None:
+    def __init__(self, root: Path, scenario: Scenario, *, knows_inodes: bool = True) -> None:
+        """Make no more than the value.
+
+        Args:
+            knows_inodes: a hard link is told from a copy of the same file.
+        """
         self.root = root
         self.scenario = scenario
         self.package = Package(os.fsencode(root / PROJECT))
         self.sources: dict[int, str] = {}
+        self._knows_inodes = knows_inodes
         self._saved = root / "saved"
 
     @property
@@ -126,11 +133,11 @@ class World:
     @property
     def is_committed(self) -> bool:
         """Tell whether the moment of commit is over; an ended transaction has no journal any more."""
-        return not self.has_staging or any(isinstance(record, Commit) for record in self.records)
+        return not self.has_begun or any(isinstance(record, Commit) for record in self.records)
 
     @property
-    def has_staging(self) -> bool:
-        """Tell whether the transaction left anything behind that is not visible."""
+    def has_begun(self) -> bool:
+        """Tell whether there is an unfinished transaction."""
         return os.path.lexists(journal_path(self.package))
 
     def plan(self, origin: str, change: Change, *, mode: Mode | None = None, engine: Engine | None = None) -> None:
@@ -202,7 +209,8 @@ class World:
 
         A move takes files out of folders, and so changes the times of folders for good.
         """
-        return origin_tree(self.origins, has_folder_times=self.scenario.mode is not Mode.MOVE)
+        has_folder_times = self.scenario.mode is not Mode.MOVE
+        return origin_tree(self.origins, has_folder_times=has_folder_times, has_inodes=self._knows_inodes)
 
     def origin_contents(self) -> dict[bytes, bytes]:
         """Return what is read where the origins' files are, or were."""
@@ -229,7 +237,7 @@ class World:
 
     def save(self) -> None:
         """Remember the world as it is now."""
-        self.sources = _source_names(self.origins)
+        self.sources = _source_names(self.origins) if self._knows_inodes else {}
         self._saved.mkdir()
         for path in self._paths():
             _copy(path, self._saved / path.name)
@@ -251,9 +259,9 @@ class World:
 _COMING_AND_GOING = frozenset({b"lock", b"plan", b"plan.applied", b"journal", b"finished", b"previous"})
 
 
-def make_world(root: Path, scenario: Scenario) -> World:
+def make_world(root: Path, scenario: Scenario, *, knows_inodes: bool = True) -> World:
     """Make a world in which the scenario's plan waits."""
-    world = World(root, scenario)
+    world = World(root, scenario, knows_inodes=knows_inodes)
     write_reduction(world.origins / "before", text="before")
     write_reduction(world.origins / "now", text="the new one")
     if scenario.change is not Change.NEW:
@@ -283,37 +291,42 @@ def tree_at(root: Path, sources: dict[int, str]) -> Tree:
     Args:
         sources: names of inodes; a file that is one of them is told by that name.
     """
-    found: Tree = {}
-    for folder, folders, files in os.walk(os.fsencode(root)):
-        for name in folders + files:
-            path = os.path.join(folder, name)
-            found[os.path.relpath(path, os.fsencode(root))] = _described(path, sources)
-    return found
+    return {path: _described(full, status, sources) for path, full, status in _walk(os.fsencode(root))}
 
 
-def origin_tree(root: Path, *, has_folder_times: bool) -> Tree:
+def origin_tree(root: Path, *, has_folder_times: bool = True, has_inodes: bool = True) -> Tree:
     """Return every path with all that a transaction must not change: also the inodes of files, and times."""
     found: Tree = {}
-    for folder, folders, files in os.walk(os.fsencode(root)):
-        for name in folders + files:
-            path = os.path.join(folder, name)
-            status = os.lstat(path)
-            kept: tuple[object, ...] = ()
-            if os.path.isdir(path):
-                kept = (status.st_mtime_ns,) if has_folder_times else ()
-            elif not os.path.islink(path):
-                kept = (status.st_ino, status.st_mtime_ns)
-            found[os.path.relpath(path, os.fsencode(root))] = (kept, _described(path, {}))
+    for path, full, status in _walk(os.fsencode(root)):
+        kept: tuple[object, ...] = ()
+        if stat.S_ISDIR(status.st_mode):
+            kept = (status.st_mtime_ns,) if has_folder_times else ()
+        elif stat.S_ISREG(status.st_mode):
+            kept = (status.st_ino if has_inodes else 0, status.st_mtime_ns)
+        found[path] = (kept, _described(full, status, {}))
     return found
 
 
-def _described(path: bytes, sources: dict[int, str]) -> tuple[object, ...]:
-    status = os.lstat(path)
-    if os.path.islink(path):
+def _walk(root: bytes, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes, os.stat_result]]:
+    """Yield path below root, whole path and status of everything, or nothing if root is not there."""
+    try:
+        with os.scandir(root + b"/" + prefix) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        path = prefix + entry.name
+        yield path, entry.path, entry.stat(follow_symlinks=False)
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(root, path + b"/")
+
+
+def _described(path: bytes, status: os.stat_result, sources: dict[int, str]) -> tuple[object, ...]:
+    if stat.S_ISLNK(status.st_mode):
         return ("link", os.readlink(path))
-    if os.path.isdir(path):
+    if stat.S_ISDIR(status.st_mode):
         return ("folder", oct(status.st_mode))
-    with open(path, "rb") as file:
+    with open(path, "rb", buffering=0) as file:
         data = file.read()
     mtime_ns = status.st_mtime_ns if data else 0  # a placeholder has no time that matters
     return ("file", oct(status.st_mode), mtime_ns, data, sources.get(status.st_ino, ""))

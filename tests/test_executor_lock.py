@@ -1,0 +1,86 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from executor.lock import LockedError, holder, locked_for_reading, locked_for_writing
+
+HOLD = """
+import sys
+from executor.lock import locked_for_reading, locked_for_writing
+lock = {"writing": locked_for_writing, "reading": locked_for_reading}[sys.argv[1]]
+with lock(sys.argv[2].encode()):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> bytes:
+    return os.fsencode(tmp_path / "lock")
+
+
+@contextmanager
+def held_elsewhere(path: bytes, way: str) -> Iterator["subprocess.Popen[str]"]:
+    """Let another process hold the lock."""
+    command = [sys.executable, "-c", HOLD, way, os.fsdecode(path)]
+    root = os.fspath(Path(__file__).parent.parent)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_writer_keeps_others_out_and_is_named_at_once(path: bytes) -> None:
+    with held_elsewhere(path, "writing") as other:
+        started = time.monotonic()
+        for lock in (locked_for_writing, locked_for_reading):
+            with pytest.raises(LockedError) as caught, lock(path):
+                pass
+            assert f"process {other.pid} on " in caught.value.holder
+        assert time.monotonic() - started < 1
+        assert holder(path) == caught.value.holder
+
+
+def test_lock_of_a_killed_process_blocks_nobody(path: bytes) -> None:
+    with held_elsewhere(path, "writing") as other:
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+        with locked_for_writing(path):
+            pass
+
+
+def test_readers_share_the_lock_and_keep_writers_out(path: bytes) -> None:
+    Path(os.fsdecode(path)).touch()
+    with held_elsewhere(path, "reading"):
+        with locked_for_reading(path):
+            pass
+        with pytest.raises(LockedError), locked_for_writing(path):
+            pass
+
+
+def test_reading_what_was_never_locked_makes_no_file(path: bytes) -> None:
+    with locked_for_reading(path):
+        assert not os.path.lexists(path)
+
+
+def test_lock_is_given_back_after_an_error(path: bytes) -> None:
+    with pytest.raises(ZeroDivisionError), locked_for_writing(path):
+        raise ZeroDivisionError
+    with locked_for_writing(path):
+        pass
+    assert holder(path) is None
+
+
+def test_writer_that_writes_twice_is_locked_out_by_itself(path: bytes) -> None:
+    with locked_for_writing(path), pytest.raises(LockedError), locked_for_writing(path):
+        pass

@@ -1,0 +1,148 @@
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from in_process import Delivery, make_reduction
+from manifest.destination import base_of, choose_destination
+from manifest.ids import Append
+from manifest.package import Standing, read_state
+from manifest.problem import Code, PlanRefused
+from manifest.request import Mode, PlanRequest
+
+MEMBER = b"group_ouss_id/member_ouss_id"
+
+
+def chosen(delivery: Delivery, append: Append = Append.NOTHING, **wishes: object) -> tuple[bytes, bytes, Standing]:
+    request = PlanRequest(os.fsencode(delivery.origin), os.fsencode(delivery.path), append=append)
+    found = choose_destination(replace(request, **wishes))  # type: ignore[arg-type]
+    return found.group, found.member, found.state.standing
+
+
+def refusal(delivery: Delivery, append: Append = Append.NOTHING, **wishes: object) -> list[tuple[Code, bytes]]:
+    with pytest.raises(PlanRefused) as caught:
+        chosen(delivery, append, **wishes)
+    return [(problem.code, problem.path) for problem in caught.value.problems]
+
+
+def test_new_package_begins_with_the_plain_names(delivery: Delivery) -> None:
+    assert chosen(delivery) == (b"group_ouss_id", b"member_ouss_id", Standing.ABSENT)
+
+
+def test_empty_folder_counts_as_new(delivery: Delivery) -> None:
+    delivery.path.mkdir()
+    assert chosen(delivery) == (b"group_ouss_id", b"member_ouss_id", Standing.EMPTY)
+
+
+@pytest.mark.parametrize(
+    ("append", "group", "member"),
+    [
+        (Append.NOTHING, b"group_ouss_id", b"member_ouss_id"),
+        (Append.MEMBER, b"group_ouss_id", b"member_ouss_id2"),
+        (Append.GROUP, b"group_ouss_id2", b"member_ouss_id"),
+    ],
+)
+def test_next_member_is_chosen(delivery: Delivery, append: Append, group: bytes, member: bytes) -> None:
+    delivery.make(Mode.FAKE)
+    assert chosen(delivery, append) == (group, member, Standing.PACKAGE)
+
+
+def test_origin_that_is_not_there_is_refused(delivery: Delivery) -> None:
+    missing = delivery.origin.with_name("nothing")
+    assert refusal(replace(delivery, origin=missing)) == [(Code.ORIGIN_MISSING, os.fsencode(missing))]
+
+
+def test_origin_that_is_a_file_is_refused(delivery: Delivery) -> None:
+    file = delivery.origin / "scriptForImaging.py"
+    assert (Code.ORIGIN_NOT_FOLDER, os.fsencode(file)) in refusal(replace(delivery, origin=file))
+
+
+@pytest.mark.parametrize("inside", ["package in origin", "origin in package", "origin in control folder", "the same"])
+def test_origin_and_package_inside_each_other_are_refused(delivery: Delivery, inside: str) -> None:
+    places = {
+        "package in origin": replace(delivery, path=delivery.origin / "2011.0.00229.S"),
+        "origin in package": replace(delivery, origin=make_reduction(delivery.path / "sb1")),
+        "origin in control folder": replace(
+            delivery, origin=make_reduction(delivery.path.with_name("2011.0.00229.S.pack") / "sb1")
+        ),
+        "the same": replace(delivery, path=delivery.origin),
+    }
+    assert Code.NESTED in [code for code, _ in refusal(places[inside])]
+
+
+def test_origin_beside_the_package_with_a_longer_name_is_fine(delivery: Delivery) -> None:
+    beside = replace(delivery, origin=make_reduction(delivery.path.with_name("2011.0.00229.S.reduction")))
+    assert chosen(beside)[2] is Standing.ABSENT
+
+
+def test_package_in_the_origin_through_a_link_is_refused(delivery: Delivery) -> None:
+    door = delivery.origin.with_name("door")
+    door.symlink_to(delivery.origin)
+    assert Code.NESTED in [code for code, _ in refusal(replace(delivery, path=door / "2011.0.00229.S"))]
+
+
+def test_folder_for_the_package_must_be_there(delivery: Delivery) -> None:
+    path = delivery.path.with_name("nowhere") / "2011.0.00229.S"
+    assert refusal(replace(delivery, path=path)) == [(Code.DESTINATION_MISSING, os.fsencode(path.parent))]
+
+
+FOREIGN = ["file.txt", "sg_ouss_id/file.txt", "sg_ouss_id/group_ouss_id/file.txt", "other/file.txt"]
+
+
+@pytest.mark.parametrize("append", list(Append))
+@pytest.mark.parametrize("name", FOREIGN)
+def test_folder_with_anything_else_is_never_taken_for_a_package(
+    delivery: Delivery, name: str, append: Append
+) -> None:
+    (delivery.path / name).parent.mkdir(parents=True)
+    (delivery.path / name).touch()
+    found = refusal(delivery, append)
+    assert {code for code, _ in found} == {Code.NOT_A_PACKAGE}
+
+
+def test_package_with_something_else_in_it_is_named_by_that(delivery: Delivery) -> None:
+    delivery.make(Mode.FAKE)
+    (delivery.path / "notes.txt").touch()
+    assert refusal(delivery) == [(Code.NOT_A_PACKAGE, os.fsencode(delivery.path / "notes.txt"))]
+
+
+def test_file_at_the_destination_is_refused(delivery: Delivery) -> None:
+    delivery.path.touch()
+    assert [code for code, _ in refusal(delivery)] == [Code.NOT_A_PACKAGE]
+
+
+def test_link_at_the_destination_is_refused(delivery: Delivery) -> None:
+    delivery.path.with_name("real").mkdir()
+    delivery.path.symlink_to("real")
+    assert [code for code, _ in refusal(delivery)] == [Code.NOT_A_PACKAGE]
+
+
+def test_force_replaces_what_is_no_package_but_appends_nothing_to_it(delivery: Delivery) -> None:
+    (delivery.path / "home").mkdir(parents=True)
+    assert chosen(delivery, is_forced=True)[2] is Standing.FOREIGN
+    assert {code for code, _ in refusal(delivery, Append.MEMBER, is_forced=True)} == {Code.NOT_A_PACKAGE}
+
+
+def test_package_without_control_folder_is_replaced_only_with_force(delivery: Delivery) -> None:
+    delivery.make(Mode.FAKE)
+    delivery.path.with_name("2011.0.00229.S.pack").rename(delivery.path.with_name("lost"))
+    assert [code for code, _ in refusal(delivery)] == [Code.NOT_ADOPTED]
+    assert chosen(delivery, is_forced=True)[1] == b"member_ouss_id"
+    assert chosen(delivery, Append.MEMBER)[1] == b"member_ouss_id2"
+
+
+def test_damaged_manifest_is_named(delivery: Delivery) -> None:
+    delivery.make(Mode.FAKE)
+    manifest = delivery.package.manifest(MEMBER)
+    Path(os.fsdecode(manifest)).write_bytes(b"")
+    assert refusal(delivery, Append.MEMBER) == [(Code.MANIFEST_DAMAGED, manifest)]
+
+
+def test_base_changes_with_the_manifests(delivery: Delivery) -> None:
+    delivery.make(Mode.FAKE)
+    before = base_of(read_state(delivery.package))
+    delivery.make(Mode.HARD)
+    after = base_of(read_state(delivery.package))
+    assert [member for member, _ in before] == [member for member, _ in after] == [MEMBER]
+    assert before != after

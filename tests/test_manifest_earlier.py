@@ -1,0 +1,17 @@
+import os
+
+from in_process import Delivery
+from manifest.earlier import known_streams
+from manifest.package import read_state
+from manifest.request import Mode
+
+MEMBER = b"group_ouss_id/member_ouss_id"
+
+
+def test_only_plans_and_manifests_of_the_same_origin_are_known(delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    delivery.plan(Mode.HARD)
+    package, state = delivery.package, read_state(delivery.package)
+    own = known_streams(package, state, os.fsencode(delivery.origin))
+    assert [known.path for known in own] == [package.plan, package.last_plan, package.manifest(MEMBER)]
+    assert known_streams(package, state, b"/elsewhere") == ()

@@ -1,0 +1,34 @@
+"""What docs/commands.md says is what the commands do."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from commands import ROOT, run_here
+from in_process import Delivery
+from pack.cli import COMMANDS
+from pack.exits import EXIT_WORDS
+
+PAGE = (ROOT / "docs/commands.md").read_text()
+NAMES = [command.__name__ for command in COMMANDS]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_page_has_every_command_and_option(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    options = set(re.findall(r"--[a-z][a-z-]+", run_here(capsys, name, "--help").out))
+    assert f"pack {name} " in PAGE
+    assert [option for option in sorted(options) if option not in PAGE] == []
+
+
+def test_page_has_every_exit_code() -> None:
+    assert [code for code, words in EXIT_WORDS.items() if f"| {code.value} | {words}" not in PAGE] == []
+
+
+def test_page_has_every_field(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:
+    package = delivery.path
+    verbs = ("status", "apply", "verify", "show", "adopt", "rollback")
+    commands: list[list[str | Path]] = [["plan", delivery.origin, package], *([verb, package] for verb in verbs)]
+    printed = [json.loads(run_here(capsys, *command, "--json").out) for command in commands]
+    assert {name for fields in printed for name in fields if f"`{name}`" not in PAGE} == set()
