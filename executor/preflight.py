@@ -103,7 +103,7 @@ def check_room(package: Package, header: Header, notes: Notes, devices: Mapping[
     """
     problems = [
         *_device_problems(package, header.mode, devices),
-        *_space_problems(package, header.mode, notes),
+        *_space_problems(package, notes),
         *_origin_problems(header),
     ]
     if problems:
@@ -125,25 +125,13 @@ def _origin_problems(header: Header) -> Iterator[Problem]:
         yield Problem(Code.NOT_WRITABLE, header.origin)
 
 
-def _space_problems(package: Package, mode: Mode, notes: Notes) -> Iterator[Problem]:
+def _space_problems(package: Package, notes: Notes) -> Iterator[Problem]:
     room = os.statvfs(_existing(package))
-    needed = needed_bytes(mode, notes)
-    if needed > room.f_bavail * room.f_frsize:
-        yield Problem(Code.NO_SPACE, package.parent, f"{needed} bytes", f"{room.f_bavail * room.f_frsize} bytes")
-    files = notes.file_count if mode is not Mode.HARD else sum(len(task.spec.sizes) for task in notes.splits)
-    if room.f_files and files > room.f_favail:
-        yield Problem(Code.NO_INODES, package.parent, f"{files} inodes", f"{room.f_favail} inodes")
-
-
-def needed_bytes(mode: Mode, notes: Notes) -> int:
-    """Return how many bytes the apply will write."""
-    match mode:
-        case Mode.COPY:
-            return notes.byte_count
-        case Mode.HARD | Mode.MOVE:
-            return sum(size for task in notes.splits for _, size in task.spec.sizes)
-        case Mode.FAKE | Mode.TICKET:
-            return 0
+    free = room.f_bavail * room.f_frsize
+    if notes.new_bytes > free:
+        yield Problem(Code.NO_SPACE, package.parent, f"{notes.new_bytes} bytes", f"{free} bytes")
+    if room.f_files and notes.new_files > room.f_favail:
+        yield Problem(Code.NO_INODES, package.parent, f"{notes.new_files} inodes", f"{room.f_favail} inodes")
 
 
 def _existing(package: Package) -> bytes:

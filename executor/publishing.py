@@ -80,7 +80,6 @@ def finish(places: Places, journal: Journal, disk: Disk, *, keeps_previous: bool
         disk.replace(places.package.plan, places.package.last_plan)
     sync_folder(disk, places.package.control)
     journal.append_durably(End(time.time_ns()))
-    _remove_older_previous(places, disk)
     file_journal(places, disk)
     return left_alone
 
@@ -95,7 +94,8 @@ def _leave_links(places: Places, disk: Disk, engine: Engine) -> list[Problem]:
 
 
 def file_journal(places: Places, disk: Disk) -> None:
-    """Put the journal of an ended transaction with the finished ones."""
+    """Put the journal of an ended transaction with the finished ones, and remove what older ones had kept."""
+    _remove_older_previous(places, disk)
     finished = os.path.dirname(places.finished)
     ensure_folder(disk, finished)
     disk.replace(journal_path(places.package), places.finished)

@@ -5,7 +5,7 @@ import os
 from manifest.batches import folder_records
 from manifest.digest import digest_of_bytes
 from manifest.gather import Gathered
-from manifest.header import Header, Total
+from manifest.header import Difference, Header, Total
 from manifest.item import Item
 from manifest.package import README
 from manifest.receivers import name_warnings
@@ -48,3 +48,14 @@ def sum_totals(gathered: Gathered, header: Header, splits: SplitSources) -> tupl
         counts[role] = (files + len(task.spec.sizes), size + sum(size for _, size in task.spec.sizes))
     counts[b""] = (1, len(header.readme))
     return tuple(Total(os.fsdecode(role), files, size) for role, (files, size) in sorted(counts.items()))
+
+
+def count_new(
+    gathered: Gathered, header: Header, splits: SplitSources, difference: Difference | None
+) -> tuple[int, int]:
+    """Return how many files and bytes will be made, not linked or kept; table splits included."""
+    split_files = sum(len(task.spec.sizes) for task in splits.tasks.values())
+    is_dummy = header.mode in (Mode.FAKE, Mode.TICKET)
+    split_bytes = 0 if is_dummy else sum(size for task in splits.tasks.values() for _, size in task.spec.sizes)
+    kept_files, kept_bytes = (difference.kept, difference.kept_bytes) if difference else (0, 0)
+    return gathered.new_files + split_files + 1 - kept_files, gathered.new_bytes + split_bytes - kept_bytes

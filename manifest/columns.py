@@ -171,11 +171,14 @@ class Columns:
         self._byte_count += status.st_size
 
     def _action_for(self, status: os.stat_result) -> Action:
-        device = self._options.link_device
-        if self._action is Action.LINK and device is not None and status.st_dev != device:
+        action, is_far = self._action, status.st_dev != self._options.device
+        if action is Action.LINK and is_far and self._options.may_copy:
             count_one(self._result.sums, Code.W_COPIED, join(self._path, self._names[-1]))
-            return Action.COPY
-        return self._action
+            action = Action.COPY
+        if action in (Action.COPY, Action.DUMMY) or (action is Action.MOVE and is_far):
+            self._result.new_files += 1
+            self._result.new_bytes += 0 if action is Action.DUMMY else status.st_size
+        return action
 
 
 def changed(path: bytes, error: FileGrewOrShrankError) -> Problem:

@@ -30,6 +30,8 @@ class Gathered:
     counts: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     devices: dict[int, bytes] = field(default_factory=dict)
     sums: Sums = field(default_factory=dict)
+    new_files: int = 0
+    new_bytes: int = 0
     relinks: list[Relink] = field(default_factory=list)
 
     def add(self, result: ScanResult) -> None:
@@ -40,6 +42,8 @@ class Gathered:
             self.spool.add_digest(folder, name, digest)
         self.problems.extend(result.problems)
         self.warnings.extend(result.warnings)
+        self.new_files += result.new_files
+        self.new_bytes += result.new_bytes
         add_sums(self.sums, result.sums)
         self.relinks.extend(result.relinks)
         self.devices = {**result.devices, **self.devices}

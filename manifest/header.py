@@ -127,7 +127,7 @@ class Difference:
     """How many files of the old member and of the new one were added, removed, changed, or are the same.
 
     Attributes:
-        kept: of the unchanged, those that are linked over from the old member instead of being copied.
+        kept, kept_bytes: of the unchanged, those that are linked over from the old member instead of being copied.
     """
 
     added: int = 0
@@ -135,14 +135,20 @@ class Difference:
     changed: int = 0
     unchanged: int = 0
     kept: int = 0
+    kept_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What the work brought to light."""
+    """What the work brought to light.
+
+    Attributes:
+        new_files, new_bytes: what will be made, not linked or kept; without folders.
+    """
 
     totals: tuple[Total, ...] = ()
-    folder_count: int = 0
+    new_files: int = 0
+    new_bytes: int = 0
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[Problem, ...] = ()
     splits: tuple[SplitTask, ...] = ()
@@ -211,7 +217,8 @@ def read_notes(stream: Stream) -> Notes:
         difference = wire["difference"]
         return Notes(
             totals=tuple(Total(**total) for total in wire["totals"]),
-            folder_count=wire["folder_count"],
+            new_files=wire["new_files"],
+            new_bytes=wire["new_bytes"],
             left_out=tuple(LeftOut(**left) for left in wire["left_out"]),
             warnings=tuple(Problem(**{**warning, "code": Code(warning["code"])}) for warning in wire["warnings"]),
             splits=tuple(_read_split(split) for split in wire["splits"]),

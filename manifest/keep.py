@@ -55,7 +55,7 @@ def compare_with_old(header: Header, destination: Destination, gathered: Gathere
     except StreamError as error:
         raise PlanRefused(Problem(Code.MANIFEST_DAMAGED, path, found=error.reason)) from error
     counts = dict.fromkeys(Kind, 0)
-    kept = 0
+    kept = kept_bytes = 0
     spool = RecordSpool()
     new_records = (decode_record(blob) for _, blob in gathered.spool.sorted_blobs())
     for before, after in paired_folders(map(decode_record, old.blobs()), new_records):
@@ -64,7 +64,15 @@ def compare_with_old(header: Header, destination: Destination, gathered: Gathere
         if after is not None:
             marked = with_kept(before, after)
             kept += marked.actions.count(Action.KEEP)
+            kept_bytes += sum(s for s, a in zip(marked.sizes, marked.actions, strict=True) if a == Action.KEEP)
             spool.add(marked.path, encode_record(marked))
     gathered.spool.close()
     gathered.spool = spool
-    return Difference(counts[Kind.ADDED], counts[Kind.REMOVED], counts[Kind.CHANGED], counts[Kind.UNCHANGED], kept)
+    return Difference(
+        added=counts[Kind.ADDED],
+        removed=counts[Kind.REMOVED],
+        changed=counts[Kind.CHANGED],
+        unchanged=counts[Kind.UNCHANGED],
+        kept=kept,
+        kept_bytes=kept_bytes,
+    )

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from manifest.assembly import add_generated, sum_totals
+from manifest.assembly import add_generated, count_new, sum_totals
 from manifest.batches import scan_batches
 from manifest.destination import Destination, choose_destination
 from manifest.earlier import earlier_descriptions, known_split_sources, known_streams
@@ -77,7 +77,8 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
         may_leave=request.may_leave,
         known=() if request.is_rehashing else known_streams(destination.package, destination.state, request.origin),
         package=os.path.realpath(request.package),
-        link_device=os.stat(destination.package.parent).st_dev if request.mode is Mode.TICKET else None,
+        device=os.stat(destination.package.parent).st_dev,
+        may_copy=request.mode is Mode.TICKET,
         carried=Action.CARRY if request.append is Append.NOTHING else None,
         member=os.path.realpath(destination.package.member(join(destination.group, destination.member))),
     )
@@ -98,7 +99,12 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
         raise PlanRefused(*gathered.problems)
     header = make_header(request, destination, header_text, placement.items, now_ns=now_ns)
     add_generated(gathered, header, placement.items, splits)
+    difference = compare_with_old(header, destination, gathered)
+    new_files, new_bytes = count_new(gathered, header, splits, difference)
     notes = Notes(
+        new_files=new_files,
+        new_bytes=new_bytes,
+        difference=difference,
         totals=sum_totals(gathered, header, splits),
         left_out=placement.left_out,
         warnings=tuple(dict.fromkeys((*placement.warnings, *gathered.warnings))),
@@ -108,9 +114,7 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
     )
     if request.is_strict and notes.warnings:
         raise PlanRefused(*notes.warnings)
-    return Plan(
-        header, replace(notes, difference=compare_with_old(header, destination, gathered)), destination, gathered
-    )
+    return Plan(header, notes, destination, gathered)
 
 
 def save_plan(plan: Plan) -> bytes:

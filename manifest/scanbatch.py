@@ -29,8 +29,8 @@ class ScanOptions:
         none
             is lost, None if it stays and they are packaged as content.
         member: absolute path that the new member will have.
-        link_device: file system within which links are possible; a file elsewhere is copied instead of linked. None
-            where that is to be refused.
+        device: the file system of the package.
+        may_copy: copy what cannot be linked, instead of leaving the refusal to preflight.
     """
 
     root: bytes
@@ -43,7 +43,8 @@ class ScanOptions:
     package: bytes = b""
     carried: Action | None = None
     member: bytes = b""
-    link_device: int | None = None
+    device: int = 0
+    may_copy: bool = False
 
     def is_in_package(self, target: bytes) -> bool:
         """Tell whether a resolved path lies in the package."""
@@ -119,6 +120,8 @@ class ScanResult:
     file_count: int = 0
     byte_count: int = 0
     read_bytes: int = 0
+    new_files: int = 0  # that will be made, not linked
+    new_bytes: int = 0
 
     def count(self, path: bytes, file_count: int, byte_count: int) -> None:
         """Count files of one folder of the package."""

@@ -26,10 +26,14 @@ class RecordSpool:
         self._closing = weakref.finalize(self, self._file.close)
         self._index: list[tuple[bytes, int, int]] = []
         self._offset = 0
+        self._is_reading = False
         self._digests: dict[bytes, dict[bytes, bytes]] = {}
 
     def add(self, path: bytes, blob: bytes) -> None:
-        """Take one encoded record."""
+        """Take one encoded record, also after some were read."""
+        if self._is_reading:
+            self._file.seek(self._offset)
+            self._is_reading = False
         self._file.write(blob)
         self._index.append((sort_key(path), self._offset, len(blob)))
         self._offset += len(blob)
@@ -58,5 +62,6 @@ class RecordSpool:
         self._closing()
 
     def _read(self, offset: int, length: int) -> bytes:
+        self._is_reading = True
         self._file.seek(offset)
         return self._file.read(length)

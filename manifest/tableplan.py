@@ -17,7 +17,7 @@ from manifest.engine import Engine
 from manifest.header import TableNote
 from manifest.item import Item
 from manifest.problem import Code, Problem
-from manifest.table import SplitSpec, TableBrokenError, TableShape, plan_split
+from manifest.table import ColumnMissingError, SplitSpec, TableBrokenError, TableShape, plan_split
 
 
 class TableReader(Protocol):
@@ -117,8 +117,9 @@ def plan_splits(
     for (source, keep), paths in asked.items():
         try:
             spec = _spec(root, source, keep, tables, reader)
-        except TableBrokenError as error:
-            problems.append(Problem(Code.TABLE_BROKEN, os.path.join(root, source), found=error.reason))
+        except (TableBrokenError, ColumnMissingError) as error:
+            reason = error.reason if isinstance(error, TableBrokenError) else str(error)
+            problems.append(Problem(Code.TABLE_BROKEN, os.path.join(root, source), found=reason))
             continue
         note = TableNote(source, keep, tables.fingerprints[source], tables.columns[source], spec)
         notes.update((path, note) for path in paths)

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
-from executor.preflight import needed_bytes
 from manifest.header import SplitTask
 from manifest.item import LeftOut
 from manifest.path import shown
@@ -65,7 +64,7 @@ def plan_fields(plan: Described, target: Target, *, free_bytes: int) -> Fields:
         "difference": asdict(notes.difference) if notes.difference else None,
         "left_out": [_left_out_fields(left) for left in notes.left_out],
         "warnings": problem_fields(notes.warnings),
-        "needed_bytes": needed_bytes(header.mode, notes),
+        "needed_bytes": notes.new_bytes,
         "free_bytes": free_bytes,
     }
 

@@ -7,7 +7,6 @@ at twenty paths, because receivers may refuse tens of thousands of names for the
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from executor.preflight import needed_bytes
 from manifest.header import Header, SplitTask
 from manifest.ids import Append
 from manifest.item import LeftOut
@@ -133,7 +132,7 @@ def _warning_lines(view: PlanView, ink: Ink) -> Iterator[str]:
 
 
 def _closing_lines(view: PlanView, ink: Ink) -> Iterator[str]:
-    needed = needed_bytes(view.plan.header.mode, view.plan.notes)
+    needed = view.plan.notes.new_bytes
     yield f"Space needed: {exact_bytes(needed)}; {human_bytes(view.free_bytes)} free"
     yield "Nothing has been changed yet. To do it:"
     yield f"  {ink.bold(f'pack apply {view.target.quoted}')}"

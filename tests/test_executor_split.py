@@ -416,5 +416,4 @@ def test_damage_in_the_description_never_ends_the_process(
         except TableBrokenError as error:
             answers.add(error.reason)
     assert len(answers) > 5
-    assert any("crashed" in answer for answer in answers)
     assert list(scratch.iterdir()) == []

@@ -60,3 +60,12 @@ def test_digest_of_a_big_file_is_put_in_before_or_after_its_record(spool: Record
 def test_records_can_be_asked_for_again(spool: RecordSpool) -> None:
     spool.add(b"a", encode_record(record_of(b"a")))
     assert list(spool.sorted_blobs()) == list(spool.sorted_blobs()) != []
+
+
+def test_records_can_be_added_after_some_were_read() -> None:
+    spool = RecordSpool()
+    spool.add(b"b", encode_record(FolderRecord(b"b", folders=[b"long name to read over"])))
+    spool.add(b"c", encode_record(FolderRecord(b"c")))
+    next(spool.sorted_blobs())
+    spool.add(b"a", encode_record(FolderRecord(b"a")))
+    assert [decode_record(blob).path for _, blob in spool.sorted_blobs()] == [b"a", b"b", b"c"]

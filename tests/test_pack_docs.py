@@ -29,6 +29,9 @@ def test_page_has_every_exit_code() -> None:
 def test_page_has_every_field(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:
     package = delivery.path
     verbs = ("status", "apply", "verify", "show", "adopt", "rollback")
-    commands: list[list[str | Path]] = [["plan", delivery.origin, package], *([verb, package] for verb in verbs)]
+    commands: list[tuple[str | Path, ...]] = [
+        ("plan", delivery.origin, package),
+        *((verb, package) for verb in verbs),
+    ]
     printed = [json.loads(run_here(capsys, *command, "--json").out) for command in commands]
     assert {name for fields in printed for name in fields if f"`{name}`" not in PAGE} == set()

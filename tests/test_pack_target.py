@@ -26,10 +26,11 @@ def test_links_on_the_way_to_a_package_are_resolved(here: bytes, tmp_path: Path)
     assert target_of("link/P").package.path == here + b"/real/P"
 
 
-def test_a_package_that_is_a_link_keeps_its_name(here: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("typed", ["P", "P/"])
+def test_a_package_that_is_a_link_keeps_its_name(here: bytes, tmp_path: Path, typed: str) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "P").symlink_to("real")
-    assert target_of("P").package.path == here + b"/P"
+    assert target_of(typed).package.path == here + b"/P"
 
 
 def test_current_folder_is_known_by_its_name(here: bytes) -> None:

@@ -225,7 +225,7 @@ class World:
         tree = tree_at(Path(os.fsdecode(self.package.control)), {})
         kept: Tree = {}
         for path, value in tree.items():
-            if path.startswith(b"manifests/"):
+            if path.endswith(b".manifest"):
                 kept[path] = _manifest_value(os.path.join(self.package.control, path))
             elif path not in _COMING_AND_GOING and not path.startswith((b"finished/", b"previous/")):
                 kept[path] = value
