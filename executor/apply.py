@@ -29,7 +29,7 @@ from executor.journal import (
     read_journal,
 )
 from executor.lock import locked_for_writing
-from executor.places import Places, choose_publishing, journal_path, lock_path, staging_path
+from executor.places import TICKET_SUFFIXES, Places, choose_publishing, journal_path, lock_path, staging_path
 from executor.preflight import can_exchange, check_plan
 from executor.publishing import file_journal, finish, publish
 from executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
@@ -37,7 +37,6 @@ from executor.removing import remove_tree
 from executor.rollback import roll_back
 from executor.staged import OriginChangedError, stage_all
 from executor.staging import Site
-from executor.ticket import SUFFIXES
 from manifest.engine import Engine
 from manifest.header import Header
 from manifest.package import Package
@@ -222,7 +221,7 @@ class _Applying:
         commit = Commit(
             root_inode=os.lstat(places.root).st_ino,
             had_manifests=os.path.lexists(places.package.manifests),
-            had_tickets=any(os.path.lexists(places.ticket(suffix)) for suffix in SUFFIXES),
+            had_tickets=any(os.path.lexists(places.ticket(suffix)) for suffix in TICKET_SUFFIXES),
         )
         journal.append_durably(commit)
         return commit

@@ -13,7 +13,6 @@ import xxhash
 
 from executor.disk import Disk
 from manifest.digest import BUFFER_BYTES, aligned_buffer
-from manifest.folder import opened_beneath, opened_file
 from manifest.record import NO_DIGEST
 
 BIG_COPY_BYTES = 256 << 20
@@ -147,14 +146,12 @@ def _sync_part(disk: Disk, fd: int, path: bytes) -> None:
         raise
 
 
-def digest_of_source(origin: bytes, source: bytes) -> bytes:
-    """Return the digest of a file whose ctime alone differs from the plan: it may only have been linked."""
-    folder, name = os.path.split(source)
+def digest_of_source(fd: int) -> bytes:
+    """Return the digest of an opened file whose ctime alone differs from the plan: it may only have been linked."""
     state = xxhash.xxh3_128()
     buffer = aligned_buffer()
-    with opened_beneath(origin, folder) as dir_fd, opened_file(name, dir_fd=dir_fd) as fd:
-        while count := os.readv(fd, [buffer]):
-            state.update(buffer[:count])
+    while count := os.readv(fd, [buffer]):
+        state.update(buffer[:count])
     return state.digest()
 
 

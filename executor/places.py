@@ -9,6 +9,8 @@ from manifest.ids import SCIENCE_GOAL, Append
 from manifest.package import Package, Standing
 from manifest.path import join
 
+TICKET_SUFFIXES = (b"tar", b"zip")
+
 
 @dataclass(frozen=True, slots=True)
 class Places:

@@ -8,6 +8,7 @@ import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
+from pathlib import Path
 
 from executor.disk import Disk
 from executor.places import probe_paths
@@ -102,7 +103,7 @@ def check_room(package: Package, header: Header, notes: Notes, devices: Mapping[
         PlanRefused: with all that stands against it.
     """
     problems = [
-        *_device_problems(package, header.mode, devices),
+        *_device_problems(package, header, devices),
         *_space_problems(package, notes),
         *_origin_problems(header),
     ]
@@ -110,13 +111,31 @@ def check_room(package: Package, header: Header, notes: Notes, devices: Mapping[
         raise PlanRefused(*problems)
 
 
-def _device_problems(package: Package, mode: Mode, devices: Mapping[int, bytes]) -> Iterator[Problem]:
-    if mode is not Mode.HARD:
+def _device_problems(package: Package, header: Header, devices: Mapping[int, bytes]) -> Iterator[Problem]:
+    if os.path.islink(package.control) or _is_elsewhere(package.control, package.parent):
+        yield Problem(Code.MOUNT_POINT, package.control)  # what is staged there could not be published in one step
+    if header.mode is not Mode.HARD:
         return
-    own = os.stat(_existing(package)).st_dev
+    own = os.stat(package.parent).st_dev
     for device, path in devices.items():
         if device != own:
             yield Problem(Code.CROSS_DEVICE, path, "the file system of the package", "another one")
+    if own in devices and _mount_of(header.origin) != _mount_of(package.parent):
+        yield Problem(Code.CROSS_DEVICE, header.origin, "the mount of the package", "another one")
+
+
+def _is_elsewhere(path: bytes, parent: bytes) -> bool:
+    return os.path.isdir(path) and os.stat(path).st_dev != os.stat(parent).st_dev
+
+
+def _mount_of(folder: bytes) -> str:
+    """Return the id of the mount that the folder is on: two of one file system do not take links between them."""
+    fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        lines = Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines()
+    finally:
+        os.close(fd)
+    return next((line for line in lines if line.startswith("mnt_id:")), "")
 
 
 def _origin_problems(header: Header) -> Iterator[Problem]:

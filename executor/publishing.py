@@ -10,10 +10,9 @@ import time
 from executor.disk import Disk, sync_folder
 from executor.journal import Commit, Discard, End, Journal, Published, Publishing
 from executor.origin import replace_by_links
-from executor.places import Places, journal_path
+from executor.places import TICKET_SUFFIXES, Places, journal_path
 from executor.refreshing import refresh_ctimes
 from executor.removing import ensure_folder, move_away, remove_tree
-from executor.ticket import SUFFIXES
 from manifest.engine import Engine
 from manifest.path import join
 from manifest.planfile import open_manifest
@@ -41,7 +40,7 @@ def publish(places: Places, commit: Commit, journal: Journal, disk: Disk) -> Non
     if os.path.lexists(places.new_manifests):
         move_away(disk, places.package.manifests, places.previous_manifests)
         disk.rename(places.new_manifests, places.package.manifests)
-    for suffix in SUFFIXES:
+    for suffix in TICKET_SUFFIXES:
         _publish_ticket(places, suffix, disk)
     for folder in (places.previous, places.staging, places.package.control, places.package.parent):
         sync_folder(disk, folder)
@@ -133,7 +132,7 @@ def unpublish(places: Places, commit: Commit, disk: Disk) -> None:
         move_away(disk, places.previous_tree, places.target)
     sync_folder(disk, os.path.dirname(places.target))
     _manifests_back(places, commit, disk)
-    for suffix in SUFFIXES:
+    for suffix in TICKET_SUFFIXES:
         _ticket_back(places, suffix, commit, disk)
     sync_folder(disk, places.package.control)
     sync_folder(disk, places.package.parent)

@@ -9,11 +9,10 @@ from typing import cast
 from executor.disk import Disk
 from executor.diskfile import created_file
 from executor.journal import Journal, Staged
-from executor.places import Places
+from executor.places import TICKET_SUFFIXES, Places
 from executor.removing import ensure_folder, remove_tree
 from executor.staging import Site, StageBatch, StageResult, make_folders, stage_batch
 from executor.tablestage import SplitBatch, SplitResult, split_batch
-from executor.ticket import SUFFIXES, Member, write_tickets
 from manifest.engine import Engine, run_streamed
 from manifest.header import Notes, StreamKind, Total
 from manifest.path import join
@@ -155,7 +154,9 @@ def _write_manifest(
 
 def _write_tickets(places: Places, disk: Disk) -> None:
     """Write the ticket files for all members that the package will have."""
-    for suffix in SUFFIXES:
+    from executor.ticket import Member, write_tickets  # here: loads much, and planning never needs it
+
+    for suffix in TICKET_SUFFIXES:
         remove_tree(disk, places.staged_ticket(suffix))
     members = []
     for name in os.listdir(places.new_manifests):

@@ -233,7 +233,7 @@ class _Folder:
             staged = None
         if staged is None:
             if not is_untouched and status.st_ctime_ns != self._own_links.get(planned.inode):
-                self._check_content(index, planned)
+                _check_content(source, planned)
             self._site.disk.link(source_name, name, source_fd=fd, dir_fd=self._target_fd)
             staged = os.lstat(name, dir_fd=self._target_fd)
         check_source(planned, staged)
@@ -250,12 +250,6 @@ class _Folder:
                 if error.errno != errno.EXDEV:
                     raise
         self._copy(index)
-
-    def _check_content(self, index: int, planned: Planned) -> None:
-        """Read a source whose ctime alone is not as planned: linked by others, or changed by a forger."""
-        digest = digest_of_source(self._site.origin, self._record.source_path(index))
-        if digest != planned.digest:
-            raise SourceChangedError(f"digest {planned.digest.hex()}", f"digest {digest.hex()}")
 
     def _copy(self, index: int) -> None:
         name, planned = self._record.names[index], planned_source(self._record, index)
@@ -317,10 +311,7 @@ class _Folder:
 
     def _carried(self, index: int) -> tuple[bytes, int]:
         """Return name and folder descriptor of the file in the package that the origin's link leads to."""
-        target = os.path.realpath(os.path.join(self._site.origin, self._record.source_path(index)))
-        if not is_within(target, self._site.package):
-            raise SourceChangedError("a link into the package", f"a link to {shown(target)}")
-        return self._opened(self._site.package, os.path.relpath(target, self._site.package))
+        return self._opened(self._site.package, path_in_package(self._site, self._record.source_path(index)))
 
     def _opened(self, root: bytes, path: bytes) -> tuple[bytes, int]:
         """Return name and folder descriptor of a file; each folder is opened once."""
@@ -333,6 +324,26 @@ class _Folder:
                 raise SourceChangedError("the folder", error.strerror or str(error)) from error
             self._source_fds[root, folder] = fd
         return name, fd
+
+
+def path_in_package(site: Site, link: bytes) -> bytes:
+    """Return the path, relative to the package, of the file that a link of the origin leads to since it was moved.
+
+    Raises:
+        SourceChangedError: the link leads elsewhere.
+    """
+    target = os.path.realpath(os.path.join(site.origin, link))
+    if not is_within(target, site.package) or target == site.package:
+        raise SourceChangedError("a link into the package", f"a link to {shown(target)}")
+    return target[len(site.package) + 1 :]
+
+
+def _check_content(source: tuple[bytes, int], planned: Planned) -> None:
+    """Read a source whose ctime alone is not as planned: linked by others, or changed by a forger."""
+    with opened_file(source[0], dir_fd=source[1]) as fd:
+        digest = digest_of_source(fd)
+    if digest != planned.digest:
+        raise SourceChangedError(f"digest {planned.digest.hex()}", f"digest {digest.hex()}")
 
 
 def is_copied(record: FolderRecord, index: int, device: int) -> bool:

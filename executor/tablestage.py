@@ -10,13 +10,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from executor.copying import SourceChangedError
-from executor.staging import Site, copy_file, planned_source
+from executor.staging import Site, copy_file, path_in_package, planned_source
 from manifest.digest import digest_of_fd
 from manifest.folder import opened_beneath, opened_file, opened_folder
 from manifest.header import SplitTask
 from manifest.path import join
 from manifest.problem import Code, Problem
-from manifest.record import FolderRecord, decode_record, encode_record
+from manifest.record import Action, FolderRecord, decode_record, encode_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _stage_sources(batch: SplitBatch, before: FolderRecord) -> tuple[list[int], 
         stale = {name for name, _ in batch.task.spec.sizes} | set(before.names)
         for name in sorted(stale & set(map(os.fsencode, os.listdir(fd)))):
             disk.unlink(name, dir_fd=fd)
-        for index, name in enumerate(before.names):
+        for index in range(len(before.names)):
             try:
                 ctimes.append(_copy_source(batch.site, before, index, fd))
             except SourceChangedError as error:
@@ -82,10 +82,12 @@ def _stage_sources(batch: SplitBatch, before: FolderRecord) -> tuple[list[int], 
 
 
 def _copy_source(site: Site, before: FolderRecord, index: int, dir_fd: int) -> int:
-    folder, name = os.path.split(before.source_path(index))
+    is_carried = before.actions[index] == Action.CARRY  # it was moved: as it is for another split of the same table
+    source = before.source_path(index)
+    folder, name = os.path.split(path_in_package(site, source) if is_carried else source)
     with ExitStack() as stack:
         try:
-            source_fd = stack.enter_context(opened_beneath(site.origin, folder))
+            source_fd = stack.enter_context(opened_beneath(site.package if is_carried else site.origin, folder))
             ctime_ns = os.lstat(name, dir_fd=source_fd).st_ctime_ns
         except OSError as error:
             raise SourceChangedError("the file", error.strerror or str(error)) from error

@@ -25,7 +25,6 @@ from manifest.record import FolderRecord, decode_record
 from manifest.role import ROLES, Role
 from manifest.sizes import human_bytes
 
-SUFFIXES = (b"tar", b"zip")
 SIZE_FILE = b"package_size.txt"
 _ROLES = (Role.QA, Role.SCRIPT)
 _ZIP_FIRST_YEAR, _ZIP_LAST_YEAR = 1980, 2107

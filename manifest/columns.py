@@ -2,10 +2,17 @@
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from manifest.digest import FileGrewOrShrankError, digest_of_fd
-from manifest.findings import PATH_BYTES, count_oddities, count_one, stat_problems
+from manifest.findings import (
+    PATH_BYTES,
+    count_names,
+    count_oddities,
+    count_one,
+    folder_problems,
+    stat_problems,
+)
 from manifest.folder import opened_file, opened_folder
 from manifest.header import Relink
 from manifest.known import KnownFolder, identity_of
@@ -16,6 +23,7 @@ from manifest.receivers import name_warnings
 from manifest.record import NO_DIGEST, Action, FolderRecord, encode_record
 from manifest.scanbatch import BIG_FILE_BYTES, BigFile, ScanOptions, ScanResult
 
+DEPTH_LIMIT = 300  # each folder on the way takes a descriptor and a call inside a call when a tree is removed
 STAGING_ROOM_BYTES = 64  # what a path is longer by while the package is made
 
 
@@ -132,12 +140,19 @@ class Columns:
         if len({name.lower() for name in names}) < len(names) or not b"".join(names).isascii():
             result.warnings.extend(case_warnings(join(path, name) for name in names))
         count_oddities(result.sums, path, self._names, self._stats)
-        result.problems.extend(stat_problems(self._options.root, self._sources, self._actions, self._stats))
+        root, sources, actions = self._options.root, self._sources, self._actions
+        result.problems.extend(stat_problems(root, sources, actions, self._stats))
+        result.problems.extend(folder_problems(root, sources, actions))
+        count_names(result.linked, root, sources, actions, self._stats)
+        result.problems.extend(self._depth_problems(names))
+
+    def _depth_problems(self, names: Sequence[bytes]) -> Iterator[Problem]:
+        path = self._path
         longest = len(self._options.member) + len(path) + max(map(len, names), default=0)
         if longest > PATH_BYTES - STAGING_ROOM_BYTES:
-            result.problems.append(
-                Problem(Code.PATH_TOO_LONG, path, f"at most {PATH_BYTES} bytes", f"{longest} bytes")
-            )
+            yield Problem(Code.PATH_TOO_LONG, path, f"at most {PATH_BYTES} bytes", f"{longest} bytes")
+        elif path.count(b"/") >= DEPTH_LIMIT:
+            yield Problem(Code.PATH_TOO_LONG, path, f"at most {DEPTH_LIMIT} folders inside each other", "more")
 
     def _add(self, name: bytes, source: bytes, source_name: bytes, fd: int, entry: "os.DirEntry[str] | None") -> None:
         if self._known is not None or not self._is_hashing:

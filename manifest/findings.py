@@ -20,22 +20,60 @@ _NO_LIMIT_BELOW = 1000  # the C library says 127 of every file system whose limi
 _LINKING = frozenset((Action.LINK, Action.MOVE))
 
 Sums = dict[Code, tuple[int, bytes]]
+# By device and inode: how many names the package gives it, how many it has, and one of its paths.
+Names = dict[tuple[int, int], tuple[int, int, bytes]]
 
 
 def stat_problems(
     root: bytes, sources: Sequence[bytes], actions: Sequence[int], stats: Sequence[os.stat_result]
 ) -> list[Problem]:
-    """Return a problem for each source that cannot be linked."""
+    """Return a problem for each source that may not be linked."""
     user = os.geteuid()
     problems = []
     for source, action, status in zip(sources, actions, stats, strict=True):
-        if action in _LINKING and (status.st_nlink > _NO_LIMIT_BELOW or user not in (0, status.st_uid)):
+        if action in _LINKING and user not in (0, status.st_uid) and _are_links_protected():
             path = os.path.join(root, source)
-            if status.st_nlink > _NO_LIMIT_BELOW and status.st_nlink >= _link_limit(path):
-                problems.append(Problem(Code.LINK_LIMIT, path, found=f"{status.st_nlink} links"))
-            elif user != status.st_uid and _are_links_protected() and not os.access(path, os.R_OK | os.W_OK):
+            if not os.access(path, os.R_OK | os.W_OK):
                 problems.append(Problem(Code.LINK_FORBIDDEN, path, found=f"owner {status.st_uid}"))
     return problems
+
+
+def folder_problems(root: bytes, sources: Sequence[bytes], actions: Sequence[int]) -> list[Problem]:
+    """Return a problem for each folder of the origin in which a move could not put a link in a file's place."""
+    folders = {
+        source.rpartition(b"/")[0]
+        for source, action in zip(sources, actions, strict=True)
+        if action == Action.MOVE and not source.startswith(b"/")
+    }
+    paths = (os.path.join(root, folder) for folder in sorted(folders))
+    return [Problem(Code.NOT_WRITABLE, path) for path in paths if not os.access(path, os.W_OK | os.X_OK)]
+
+
+def count_names(
+    names: Names, root: bytes, sources: Sequence[bytes], actions: Sequence[int], stats: Sequence[os.stat_result]
+) -> None:
+    """Count the names that the package gives to inodes which have very many already."""
+    for source, action, status in zip(sources, actions, stats, strict=True):
+        if status.st_nlink > _NO_LIMIT_BELOW and action in _LINKING:
+            key = (status.st_dev, status.st_ino)
+            count, _, path = names.get(key, (0, 0, os.path.join(root, source)))
+            names[key] = (count + 1, status.st_nlink, path)
+
+
+def add_names(total: Names, more: Names) -> None:
+    """Add the names of a batch to those of all."""
+    for key, (count, nlink, path) in more.items():
+        before, _, first = total.get(key, (0, nlink, path))
+        total[key] = (before + count, nlink, min(first, path))
+
+
+def name_problems(names: Names) -> list[Problem]:
+    """Return a problem for each inode that would get more names than its file system takes."""
+    return [
+        Problem(Code.LINK_LIMIT, path, f"at most {limit} links", f"{nlink} links, and {count} more would be made")
+        for count, nlink, path in names.values()
+        if nlink + count > (limit := _link_limit(path))
+    ]
 
 
 def count_oddities(sums: Sums, path: bytes, names: Sequence[bytes], stats: Sequence[os.stat_result]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from manifest.engine import Engine
-from manifest.findings import Sums, add_sums, sum_warnings
+from manifest.findings import Names, Sums, add_names, add_sums, name_problems, sum_warnings
 from manifest.header import Relink
 from manifest.problem import Problem
 from manifest.progress import Progress
@@ -30,6 +30,7 @@ class Gathered:
     counts: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     devices: dict[int, bytes] = field(default_factory=dict)
     sums: Sums = field(default_factory=dict)
+    linked: Names = field(default_factory=dict)
     new_files: int = 0
     new_bytes: int = 0
     relinks: list[Relink] = field(default_factory=list)
@@ -45,6 +46,7 @@ class Gathered:
         self.new_files += result.new_files
         self.new_bytes += result.new_bytes
         add_sums(self.sums, result.sums)
+        add_names(self.linked, result.linked)
         self.relinks.extend(result.relinks)
         self.devices = {**result.devices, **self.devices}
         for role, (file_count, byte_count) in result.counts.items():
@@ -66,6 +68,7 @@ def gather(batches: Iterable[ScanBatch], *, engine: Engine, progress: Progress) 
         gathered.add(result)
         progress.advance(file_count=result.file_count, byte_count=result.read_bytes)
     gathered.warnings.extend(sum_warnings(gathered.sums))
+    gathered.problems.extend(name_problems(gathered.linked))
     gathered.problems.sort(key=lambda problem: (problem.path, problem.code))
     gathered.warnings.sort(key=lambda problem: (problem.path, problem.code))
     return gathered

@@ -3,7 +3,6 @@
 import getpass
 import os
 import socket
-from importlib.metadata import PackageNotFoundError, version
 
 from manifest.destination import Destination
 from manifest.header import Header, StreamKind
@@ -59,7 +58,7 @@ def make_header(
         readme=readme,
         host=socket.gethostname(),
         user=_user(),
-        program=_program(),
+        program=request.program,
     )
 
 
@@ -68,10 +67,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())  # a container may run under a number that has no name
-
-
-def _program() -> str:
-    try:
-        return f"qa2pack {version('qa2pack')}"
-    except PackageNotFoundError:
-        return "qa2pack"

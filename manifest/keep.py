@@ -34,6 +34,7 @@ def _is_kept(old: FolderRecord, place: int, new: FolderRecord, index: int) -> bo
         old.actions[place] in _OWN_FILES
         and old.sizes[place] == new.sizes[index]
         and old.mtimes[place] == new.mtimes[index]
+        and old.modes[place] == new.modes[index]
         and old.digest(place) == new.digest(index) != NO_DIGEST
     )
 

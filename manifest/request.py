@@ -51,6 +51,7 @@ class PlanRequest:
         is_as_is: package tables whole that casacore cannot open.
         may_leave: follow links that lead out of the origin.
         is_strict: refuse where otherwise a warning is given.
+        program: name and version of what asks, for the record.
     """
 
     origin: bytes
@@ -67,3 +68,4 @@ class PlanRequest:
     is_as_is: bool = False
     may_leave: bool = False
     is_strict: bool = False
+    program: str = "qa2pack"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from manifest.findings import Sums
+from manifest.findings import Names, Sums
 from manifest.header import Relink
 from manifest.known import Identity, KnownStream
 from manifest.path import is_within
@@ -115,6 +115,7 @@ class ScanResult:
     warnings: list[Problem] = field(default_factory=list)
     devices: dict[int, bytes] = field(default_factory=dict)  # each with a path on it
     sums: Sums = field(default_factory=dict)
+    linked: Names = field(default_factory=dict)
     relinks: list[Relink] = field(default_factory=list)
     counts: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # files and bytes by role folder
     file_count: int = 0

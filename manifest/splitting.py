@@ -23,6 +23,7 @@ class SplitSources:
     Attributes:
         tasks: by destination folder.
         results: encoded records of the files that the splits leave, by destination folder.
+        problems: files that cannot be read; then there is nothing else.
     """
 
     tasks: Mapping[bytes, SplitTask]
@@ -59,6 +60,8 @@ def scan_split_sources(
     gathered = gather(batches, engine=engine, progress=progress)
     before = dict(gathered.spool.sorted_blobs())
     gathered.spool.close()
+    if gathered.problems:
+        return SplitSources({}, {}, tuple(gathered.problems))
     action = Action.DUMMY if mode in (Mode.FAKE, Mode.TICKET) else Action.SPLIT
     return SplitSources(
         tasks={
@@ -69,7 +72,7 @@ def scan_split_sources(
             path: encode_record(_result(path, source, spec, decode_record(before[path]), action))
             for path, (source, spec) in splits.items()
         },
-        problems=tuple(gathered.problems),
+        problems=(),
     )
 
 

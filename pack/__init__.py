@@ -5,3 +5,4 @@ answer. Nothing here decides what a package holds and nothing here changes a fil
 """
 
 __version__ = "0.1.0.dev0"
+PROGRAM = f"qa2pack {__version__}"

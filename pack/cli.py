@@ -61,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; arguments default to those of the process."""
     try:
         _application()(args=arguments, prog_name="pack")
+    except OSError as error:  # help or version could not be written
+        print(f"pack: {error.strerror}", file=sys.stderr)
+        return Exit.FAILED
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else Exit.FAILED
     return Exit.DONE

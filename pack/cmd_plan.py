@@ -8,6 +8,7 @@ import typer
 from manifest.ids import Append
 from manifest.request import Mode, PlanRequest
 from manifest.wish import parse_include
+from pack import PROGRAM
 from pack.options import JobsOption, JsonOption, PackageArgument, QuietOption, RehashOption
 
 Origin = Annotated[
@@ -92,6 +93,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
             is_as_is=as_is,
             may_leave=follow_outside,
             is_strict=strict,
+            program=PROGRAM,
         )
         print_plan(planned(request, jobs=jobs, is_quiet=quiet), attempt, is_json=json)
         return Exit.DONE

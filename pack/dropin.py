@@ -14,6 +14,7 @@ from executor.stopping import InterruptedByUser
 from manifest.ids import Append
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.request import Mode, PlanRequest
+from pack import PROGRAM
 from pack.applying import applied
 from pack.failure import Attempt, failure_of
 from pack.ink import Ink
@@ -67,6 +68,7 @@ def QA_Packager(
             readme=os.path.abspath(os.fsencode(readme)) if readme else None,
             append=_choice(Append, append, "append"),
             mode=_choice(Mode, mode, "mode"),
+            program=PROGRAM,
         )
         print_plan(planned(request, jobs=0, is_quiet=False), attempt, is_json=False)
 

@@ -17,7 +17,7 @@ from pack.amounts import counted, human_seconds
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
-    from rich.progress import ProgressColumn, TaskID
+    from rich.progress import TaskID
 
 _LINE_SECONDS = 30.0
 _BAR_SECONDS = 0.1
@@ -97,9 +97,9 @@ class Bar:
     def __init__(self) -> None:
         self._rich: RichProgress | None = None
         self._task: TaskID | None = None
-        self._drawn = 0.0
-        self._files = 0
-        self._all_files = 0
+        self._drawn = self._began = time.monotonic()
+        self._files = self._all_files = 0
+        self._bytes = self._all_bytes = 0
 
     def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
         """Begin a phase; totals are 0 where they are not known."""
@@ -107,7 +107,9 @@ class Bar:
         if self._task is not None:
             rich.remove_task(self._task)
         self._files, self._all_files = 0, file_count
-        self._task = rich.add_task(shown(name), total=byte_count or None, files=self._file_words())
+        self._bytes, self._all_bytes = 0, byte_count
+        self._began = time.monotonic()
+        self._task = rich.add_task(shown(name), total=byte_count or file_count or None, words=self._words())
         self._draw(is_due=True)
 
     def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
@@ -115,7 +117,9 @@ class Bar:
         if self._task is None:
             return
         self._files += file_count
-        self._started().update(self._task, advance=byte_count, files=self._file_words())
+        self._bytes += byte_count
+        done = self._bytes if self._all_bytes else self._files
+        self._started().update(self._task, completed=done, words=self._words())
         self._draw(is_due=False)
 
     def close(self) -> None:
@@ -124,8 +128,15 @@ class Bar:
             self._rich.stop()
             self._rich = None
 
-    def _file_words(self) -> str:
-        return f"{self._files:,}/{self._all_files:,}" if self._all_files else f"{self._files:,}"
+    def _words(self) -> str:
+        """Return files, bytes and rate; no longer than half a line of 80 columns."""
+        if not self._all_bytes:
+            if self._all_files:
+                return f"{self._files:,}/{self._all_files:,} files"
+            return counted(self._files, "file") if self._files else ""
+        seconds = max(time.monotonic() - self._began, _BAR_SECONDS)
+        done, total = human_bytes(self._bytes), human_bytes(self._all_bytes)
+        return f"{self._files:,} files {done}/{total} {human_bytes(round(self._bytes / seconds))}/s"
 
     def _draw(self, *, is_due: bool) -> None:
         now = time.monotonic()
@@ -142,22 +153,22 @@ class Bar:
 
 def _rich_progress() -> "RichProgress":
     from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
+    from rich.table import Column
 
-    console = Console(stderr=True, markup=False, highlight=False)
+    # The name gives way where the line is short: nothing else can be cut without a wrong number.
     return RichProgress(
-        *_columns(), console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
-    )
-
-
-def _columns() -> "tuple[ProgressColumn, ...]":
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    return (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=16),
-        TextColumn("{task.fields[files]} files", markup=False),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(compact=True),
+        TextColumn(
+            "{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
+        ),
+        BarColumn(bar_width=8),
+        TextColumn("{task.fields[words]}", markup=False, table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
+        console=Console(stderr=True, markup=False, highlight=False),
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        expand=True,
     )

@@ -3,6 +3,7 @@
 Results go to stdout, everything else to stderr. With `--json`, stdout holds one object also when the command fails.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -24,12 +25,21 @@ def run(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> NoRetur
         raise  # whoever read the output has gone: nobody is there to be told
     except (Exception, KeyboardInterrupt) as error:
         failure = failure_of(error, attempt, ink_for(sys.stderr))
-        sys.stdout.flush()
+        _give_up_unwritten()
         print(failure.text, file=sys.stderr)
         if is_json:
             _print_failure(failure, attempt)
         code = failure.code
     raise typer.Exit(code)
+
+
+def _give_up_unwritten() -> None:
+    """Let output go that cannot be written, or Python would fail on it once more while ending, in its own words."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
 
 
 def _print_failure(failure: Failure, attempt: Attempt) -> None:

@@ -14,7 +14,7 @@ from manifest.folder import opened_file, opened_folder
 from manifest.path import join
 from manifest.problem import Code, Problem
 from manifest.record import NO_DIGEST, FolderRecord
-from tarsplit.entry import BLOCK_BYTES, padded
+from tarsplit.entry import BLOCK_BYTES
 from tarsplit.naming import PART
 from tarsplit.outfile import create_part, publish_part, remove, write_all
 from tarsplit.partition import END_BLOCKS, RECORD_BLOCKS
@@ -22,6 +22,7 @@ from tarsplit.sums import Sums
 from tarsplit.walk import ChunkPart, Share, header_of_file, header_of_folder, shares
 
 _FLUSH_BYTES = 1 << 20
+_PADDING = [bytes(count) for count in range(BLOCK_BYTES)]
 _SMALL_BYTES = 256 << 10  # up to here a file is read at once
 
 
@@ -114,9 +115,9 @@ class _Output:
         self._waiting_bytes = 0
         self._byte_count = 0
 
-    def add(self, data: bytes) -> None:
-        self._parts.append(data)
-        self._waiting_bytes += len(data)
+    def add(self, *parts: bytes) -> None:
+        self._parts += parts
+        self._waiting_bytes += sum(map(len, parts))
         if self._waiting_bytes >= _FLUSH_BYTES:
             self._flush()
 
@@ -164,26 +165,30 @@ def _write_share(batch: ChunkBatch, share: Share, out: _Output) -> None:
 
 
 def _write_file(batch: ChunkBatch, record: FolderRecord, index: int, dir_fd: int, out: _Output) -> None:
-    name = record.names[index]
     size = record.sizes[index]
-    path = join(record.path, name)
-    out.add(header_of_file(batch.project, record, index))
-    for changed, text in batch.texts:
-        if changed == path:
-            out.add(text.ljust(padded(size), b"\0"))
-            return
+    header = header_of_file(batch.project, record, index)
+    text = _text_of(batch, record, index) if batch.texts else None
+    if text is not None:
+        out.add(header, text, _PADDING[-size % BLOCK_BYTES])
+        return
     try:
-        found = _copy_file(name, dir_fd, size, out)
+        with opened_file(record.names[index], dir_fd=dir_fd) as fd:
+            found = _copy_small(fd, size, header, out) if size <= _SMALL_BYTES else _copy_big(fd, size, header, out)
     except _WrongSizeError as error:
         code = Code.TRUNCATED if error.found < size else Code.GROWN
-        raise _stopped(batch, path, code, f"{size} bytes", f"{error.found} bytes") from error
+        raise _stopped(batch, record, index, code, f"{size} bytes", f"{error.found} bytes") from error
     except FileNotFoundError as error:
-        raise _stopped(batch, path, Code.MISSING) from error
+        raise _stopped(batch, record, index, Code.MISSING) from error
     except OSError as error:
-        raise _stopped(batch, path, Code.UNREADABLE, found=error.strerror or "") from error
+        raise _stopped(batch, record, index, Code.UNREADABLE, found=error.strerror or "") from error
     expected = record.digest(index)
     if expected not in (found, NO_DIGEST):
-        raise _stopped(batch, path, Code.CHANGED, expected.hex(), found.hex())
+        raise _stopped(batch, record, index, Code.CHANGED, expected.hex(), found.hex())
+
+
+def _text_of(batch: ChunkBatch, record: FolderRecord, index: int) -> bytes | None:
+    path = join(record.path, record.names[index])
+    return next((text for changed, text in batch.texts if changed == path and record.sizes[index]), None)
 
 
 class _WrongSizeError(Exception):
@@ -192,23 +197,16 @@ class _WrongSizeError(Exception):
         self.found = found
 
 
-def _copy_file(name: bytes, dir_fd: int, size: int, out: _Output) -> bytes:
-    """Add the file's content and what fills its last block; return its digest."""
-    with opened_file(name, dir_fd=dir_fd) as fd:
-        digest = _copy_small(fd, size, out) if size <= _SMALL_BYTES else _copy_big(fd, size, out)
-    out.add(bytes(-size % BLOCK_BYTES))
-    return digest
-
-
-def _copy_small(fd: int, size: int, out: _Output) -> bytes:
+def _copy_small(fd: int, size: int, header: bytes, out: _Output) -> bytes:
     data = os.read(fd, size + 1)
     if len(data) != size:
         raise _WrongSizeError(os.fstat(fd).st_size)
-    out.add(data)
+    out.add(header, data, _PADDING[-size % BLOCK_BYTES])
     return xxhash.xxh3_128_digest(data)
 
 
-def _copy_big(fd: int, size: int, out: _Output) -> bytes:
+def _copy_big(fd: int, size: int, header: bytes, out: _Output) -> bytes:
+    out.add(header)
     buffer = aligned_buffer()
     state = xxhash.xxh3_128()
     rest = size
@@ -221,11 +219,15 @@ def _copy_big(fd: int, size: int, out: _Output) -> bytes:
         rest -= count
     if os.read(fd, 1):
         raise _WrongSizeError(os.fstat(fd).st_size)
+    out.add(_PADDING[-size % BLOCK_BYTES])
     return state.digest()
 
 
-def _stopped(batch: ChunkBatch, path: bytes, code: Code, expected: str = "", found: str = "") -> _Stopped:
-    return _Stopped(Problem(code, join(batch.root, _on_disk(batch, path)), expected, found))
+def _stopped(
+    batch: ChunkBatch, record: FolderRecord, index: int, code: Code, expected: str = "", found: str = ""
+) -> _Stopped:
+    path = join(_on_disk(batch, record.path), record.names[index])
+    return _Stopped(Problem(code, join(batch.root, path), expected, found))
 
 
 def _on_disk(batch: ChunkBatch, path: bytes) -> bytes:

@@ -30,10 +30,9 @@ _CONSTANT_SUM = sum(_OWNER) + sum(_END) + 8 * ord(" ")
 class Form(Enum):
     """How a path is written."""
 
-    NAME = 1  # in the name field
-    SPLIT = 2  # in prefix and name
-    PAX = 3
-    GNU = 4
+    PLAIN = 1  # in the fields of the header
+    PAX = 2
+    GNU = 3
 
 
 def padded(size: int) -> int:
@@ -53,7 +52,7 @@ def folder_header(path: bytes, *, mtime: int, mode: int) -> bytes:
 
 def header_bytes(path: bytes, size: int = 0) -> int:
     """Return the length of the header, without making it; the path of a folder comes with its slash."""
-    form = form_of(path)
+    form, _, _ = _placed(path)
     records = 0
     if form is Form.GNU:
         records = BLOCK_BYTES + padded(len(path) + 1)
@@ -62,45 +61,43 @@ def header_bytes(path: bytes, size: int = 0) -> int:
     return records + BLOCK_BYTES
 
 
-def form_of(path: bytes) -> Form:
-    """Return how the path is written."""
-    if len(path) <= _NAME_BYTES:
-        return Form.NAME
-    if _split_point(path):
-        return Form.SPLIT
-    return Form.PAX if path.isascii() else Form.GNU
-
-
 def _header(path: bytes, size: int, mtime: int, mode: int, kind: bytes) -> bytes:
+    form, prefix, name = _placed(path)
+    if form is Form.PLAIN and size <= _MAX_OCTAL and 0 <= mtime <= _MAX_OCTAL:
+        return _block(name, prefix, b"%011o\0" % size, mtime, mode, kind)
     mtime = min(max(mtime, 0), _MAX_OCTAL)
-    form = form_of(path)
     before = b""
     if form is Form.GNU:
         before = _record_entry(_GNU_NAME, path + b"\0", _GNU_LONG)
     elif form is Form.PAX or size > _MAX_OCTAL:
         before = _record_entry(_PAX_NAME, _pax_records(path, size, form), _PAX)
-    name, prefix = path, b""
-    if form is Form.SPLIT:
-        point = _split_point(path)
-        prefix, name = path[:point], path[point + 1 :]
-    return before + _block(name[:_NAME_BYTES], prefix, _size_field(size, form), mtime, mode, kind)
+    return before + _block(name, prefix, _size_field(size, form), mtime, mode, kind)
+
+
+def _placed(path: bytes) -> tuple[Form, bytes, bytes]:
+    """Return how the path is written, and what stands in the fields prefix and name."""
+    if len(path) <= _NAME_BYTES:
+        return Form.PLAIN, b"", path
+    # The last slash that leaves a prefix which fits; a folder's own slash at the end is none to part it by.
+    point = path.rfind(b"/", 1, min(_PREFIX_BYTES + 1, len(path) - 1))
+    if point > 0 and len(path) - point - 1 <= _NAME_BYTES:
+        return Form.PLAIN, path[:point], path[point + 1 :]
+    return Form.PAX if path.isascii() else Form.GNU, b"", path[:_NAME_BYTES]
 
 
 def _block(name: bytes, prefix: bytes, size: bytes, mtime: int, mode: int, kind: bytes) -> bytes:
     numbers = b"%s%011o\0" % (size, mtime)
     mode_field = b"%07o\0" % mode
-    total = sum(name) + sum(prefix) + sum(numbers) + sum(mode_field) + kind[0] + _CONSTANT_SUM
-    return b"".join(
-        (
-            name.ljust(_NAME_BYTES, b"\0"),
-            mode_field,
-            _OWNER,
-            numbers,
-            b"%06o\0 " % total,
-            kind.ljust(101, b"\0"),
-            _END,
-            prefix.ljust(BLOCK_BYTES - 345, b"\0"),
-        )
+    total = sum(name + prefix + numbers + mode_field + kind) + _CONSTANT_SUM
+    return b"%s%s%s%s%06o\0 %s%s%s" % (
+        name.ljust(_NAME_BYTES, b"\0"),
+        mode_field,
+        _OWNER,
+        numbers,
+        total,
+        kind.ljust(101, b"\0"),
+        _END,
+        prefix.ljust(BLOCK_BYTES - 345, b"\0"),
     )
 
 
@@ -127,9 +124,3 @@ def _pax_record(key: bytes, value: bytes) -> bytes:
     length = rest + len(str(rest))
     length = rest + len(str(length))
     return b"%d %s=%s\n" % (length, key, value)
-
-
-def _split_point(path: bytes) -> int:
-    """Return where the slash between prefix and name is, 0 if there is none that makes both fit."""
-    point = path.rfind(b"/", 1, min(_PREFIX_BYTES + 1, len(path) - 1))
-    return point if point > 0 and len(path) - point - 1 <= _NAME_BYTES else 0

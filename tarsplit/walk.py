@@ -119,7 +119,9 @@ def header_of_folder(project: bytes, record: FolderRecord, mtime: int) -> bytes:
 def header_of_file(project: bytes, record: FolderRecord, index: int) -> bytes:
     """Return what stands in the tar before the content of a file."""
     return file_header(
-        b"%s/%s" % (in_tar(project, record.path), record.names[index]),
+        b"%s/%s/%s" % (project, record.path, record.names[index])
+        if record.path
+        else b"%s/%s" % (project, record.names[index]),
         size=record.sizes[index],
         mtime=record.mtimes[index] // 10**9,
         mode=record.modes[index],

@@ -8,6 +8,8 @@ from hypothesis import settings
 
 from in_process import Delivery, make_reduction
 
+pytest.register_assert_rewrite("outcomes", "worlds")  # they assert on behalf of tests
+
 _ARCHIVE = Path(__file__).parent / "data" / "casa_reduction.tar.xz"
 
 

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -61,7 +63,8 @@ def members(draw: st.DrawFn, max_size: int = 5) -> list[FolderRecord]:
 def plain(record: FolderRecord) -> FolderRecord:
     """Return the record with columns that compare equal whatever sequence they are."""
     values = {name: getattr(record, name) for name in FolderRecord.__slots__}
-    return FolderRecord(**{name: v if isinstance(v, int | bytes) else tuple(v) for name, v in values.items()})
+    columns: dict[str, Any] = {name: tuple(value) for name, value in values.items() if not isinstance(value, int | bytes)}
+    return replace(record, **columns)
 
 
 def record_of(path: bytes = b"", sizes: dict[bytes, int] | None = None, **columns: object) -> FolderRecord:

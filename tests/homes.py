@@ -16,8 +16,12 @@ def roll_back(delivery: Delivery, disk: Disk | None = None) -> RolledBack:
 
 
 def read_files(root: Path) -> dict[str, bytes]:
-    """Return what is read at each name below root that is no folder; links are followed, dangling ones left out."""
-    return {os.fspath(path.relative_to(root)): path.read_bytes() for path in _readable(root)}
+    """Return what is read at each name below root that is no folder; links are followed, dangling ones left out.
+
+    What a stopped move prepared and did not put in place yet is not told.
+    """
+    found = {os.fspath(path.relative_to(root)): path.read_bytes() for path in _readable(root)}
+    return {name: data for name, data in found.items() if ".qa2pack." not in name}
 
 
 def lost_names(before: dict[str, bytes], delivery: Delivery) -> list[str]:

@@ -93,7 +93,9 @@ def test_weight_and_sigma_follow_the_column_that_is_kept(hard: Delivery) -> None
 
 
 @pytest.mark.parametrize("mode", ["hard", "copied"])
-def test_origin_is_byte_identical_afterwards(mode: str, untouched: dict[str, Seen], request: pytest.FixtureRequest) -> None:
+def test_origin_is_byte_identical_afterwards(
+    mode: str, untouched: dict[str, Seen], request: pytest.FixtureRequest
+) -> None:
     delivery: Delivery = request.getfixturevalue(mode)
     after = snapshot(delivery.origin)
     assert {path: replace(seen, nlink=0) for path, seen in after.items()} == {
@@ -137,7 +139,9 @@ def test_only_the_files_of_storage_managers_that_stay_are_copied(copied: Deliver
     tasks = split_tasks(copied)
     for task, (source, package, _) in zip(tasks, split_tables(copied), strict=True):
         with tables.table(str(source), ack=False) as table:
-            gone = [info["SEQNR"] for info in table.getdminfo().values() if set(info["COLUMNS"]) <= set(task.spec.drop)]
+            gone = [
+                info["SEQNR"] for info in table.getdminfo().values() if set(info["COLUMNS"]) <= set(task.spec.drop)
+            ]
         assert len(gone) == len(task.spec.drop)
         left_behind = {path.name for path in source.iterdir()} - {path.name for path in package.iterdir()}
         numbers = {int(name.removeprefix("table.f").partition("_")[0]) for name in left_behind}
@@ -188,11 +192,11 @@ def packaged(member: Path, expected: list[tuple[str, str]]) -> set[str]:
     """Return what the member holds, each tree that is packaged as a whole as one line."""
     trees = [path for _, path in expected if path.endswith("/")]
     names = [f"{path.relative_to(member)}{'/' * path.is_dir()}" for path in member.rglob("*")]
-    above = {name for name in names if name.endswith("/") and any(other.startswith(name) for other in names if other != name)}
-    return {name for name in names if name in trees or not (name in above or name.startswith(tuple(trees)))}
+    filled = {name for name in names if any(other != name and other.startswith(name) for other in names)}
+    return {name for name in names if name in trees or not (name in filled or name.startswith(tuple(trees)))}
 
 
-@pytest.mark.parametrize(("block", "member"), [(name, number) for name, number in zip(PROJECT, ["", "2"], strict=True)])
+@pytest.mark.parametrize(("block", "member"), list(zip(PROJECT, ["", "2"], strict=True)))
 def test_documented_project_is_packaged_line_by_line(project: Path, block: str, member: str) -> None:
     expected = expected_of_project229(block)
     folder = project / f"2011.0.00229.S/sg_ouss_id/group_ouss_id/member_ouss_id{member}"

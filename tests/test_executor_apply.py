@@ -253,6 +253,26 @@ def test_plan_cannot_put_a_link_into_the_package(delivery: Delivery) -> None:
     }
 
 
+def reverse(path: Path) -> None:
+    write(path, path.read_bytes()[::-1])
+
+
+def become_another_inode(path: Path) -> None:
+    shutil.copy2(path, path.with_name("new"))
+    path.with_name("new").replace(path)
+
+
+def become_link_to_itself(path: Path) -> None:
+    """Move the file aside and put a link to it in its place."""
+    path.rename(path.with_name("real"))
+    path.symlink_to("real")
+
+
+def become_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 def become_link_to_a_twin(path: Path) -> None:
     """Put a link to an exact copy, with all times, in the place of a folder."""
     twin = path.parents[1] / "twin"
@@ -261,33 +281,32 @@ def become_link_to_a_twin(path: Path) -> None:
     path.symlink_to(twin)
 
 
-ORIGIN_CHANGES: dict[str, Callable[[Path], object]] = {
-    "content": lambda origin: write(origin / "scriptForImaging.py", b"x"),
-    "content of the same size": lambda origin: write(
-        origin / "scriptForImaging.py", (origin / "scriptForImaging.py").read_bytes()[::-1]
-    ),
-    "gone": lambda origin: (origin / "scriptForImaging.py").unlink(),
-    "another inode": lambda origin: shutil.copy2(origin / "scriptForImaging.py", origin / "new").replace(  # type: ignore[attr-defined]
-        origin / "scriptForImaging.py"
-    ),
-    "link to itself moved away": lambda origin: (
-        (origin / "scriptForImaging.py").rename(origin / "real"),
-        (origin / "scriptForImaging.py").symlink_to("real"),
-    ),
-    "pipe": lambda origin: ((origin / "scriptForImaging.py").unlink(), os.mkfifo(origin / "scriptForImaging.py")),
-    "folder a link": lambda origin: become_link_to_a_twin(origin / "X8c"),
-    "subfolder a link": lambda origin: become_link_to_a_twin(origin / "X8c/qa2"),
-    "folder gone": lambda origin: shutil.rmtree(origin / "X8c"),
+def become_link_to_the_same(path: Path) -> None:
+    """Put a link to the folder itself, moved out of the origin, in its place: every inode stays."""
+    path.symlink_to(path.rename(path.parents[1] / "moved away"))
+
+
+ORIGIN_CHANGES: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "content": ("scriptForImaging.py", lambda path: write(path, b"x")),
+    "content of the same size": ("scriptForImaging.py", reverse),
+    "gone": ("scriptForImaging.py", Path.unlink),
+    "another inode": ("scriptForImaging.py", become_another_inode),
+    "link to itself moved away": ("scriptForImaging.py", become_link_to_itself),
+    "pipe": ("scriptForImaging.py", become_pipe),
+    "folder a link to a twin": ("X8c", become_link_to_a_twin),
+    "subfolder a link to a twin": ("X8c/qa2", become_link_to_a_twin),
+    "folder a link to the same": ("X8c", become_link_to_the_same),
+    "folder gone": ("X8c", shutil.rmtree),
 }
 
 
 @pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD])
-@pytest.mark.parametrize("change", ORIGIN_CHANGES.values(), ids=ORIGIN_CHANGES)
+@pytest.mark.parametrize(("name", "change"), ORIGIN_CHANGES.values(), ids=ORIGIN_CHANGES)
 def test_origin_that_changed_since_the_plan_is_refused(
-    delivery: Delivery, change: Callable[[Path], object], mode: Mode
+    delivery: Delivery, name: str, change: Callable[[Path], object], mode: Mode
 ) -> None:
     delivery.plan(mode)
-    change(delivery.origin)
+    change(delivery.origin / name)
     with pytest.raises(OriginChangedError) as caught:
         delivery.apply()
     assert {problem.code for problem in caught.value.problems} == {Code.ORIGIN_CHANGED}
@@ -358,7 +377,7 @@ def test_plan_for_members_that_changed_is_refused(delivery: Delivery) -> None:
 def test_plan_of_another_package_is_refused(delivery: Delivery) -> None:
     delivery.plan(Mode.FAKE)
     other = replace(delivery, path=delivery.path.with_name("2011.0.00230.S"))
-    shutil.copytree(delivery.package.control, other.package.control)
+    shutil.copytree(os.fsdecode(delivery.package.control), os.fsdecode(other.package.control))
     assert refusal(other) == [Code.PLAN_STALE]
 
 
@@ -390,7 +409,8 @@ def test_plan_that_is_not_whole_is_told_apart(
 
 def test_manifest_is_no_plan(delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
-    shutil.copy(delivery.package.manifest(b"group_ouss_id/member_ouss_id"), delivery.package.plan)
+    manifest = delivery.package.manifest(b"group_ouss_id/member_ouss_id")
+    shutil.copy(os.fsdecode(manifest), os.fsdecode(delivery.package.plan))
     with pytest.raises(StreamError, match="is a manifest, not a plan"):
         delivery.apply()
 

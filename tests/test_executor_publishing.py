@@ -39,8 +39,13 @@ class Noting(Disk):
 
 def staged(tmp_path: Path, publishing: Publishing) -> tuple[Places, Commit]:
     """Lay out what is there at the moment of commit."""
-    places = Places(Package(os.fsencode(tmp_path / "P")), "t", publishing, GROUP, MEMBER + b"2"
-                    if publishing is Publishing.MEMBER else MEMBER)
+    places = Places(
+        Package(os.fsencode(tmp_path / "P")),
+        "t",
+        publishing,
+        GROUP,
+        MEMBER + b"2" if publishing is Publishing.MEMBER else MEMBER,
+    )
     if publishing is not Publishing.NEW:
         old = tmp_path / "P/sg_ouss_id/group_ouss_id0/member_ouss_id"
         (old if publishing is not Publishing.MEMBER else old.parents[1] / "group_ouss_id" / "x").mkdir(parents=True)

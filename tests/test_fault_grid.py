@@ -9,18 +9,16 @@ on some of those before it, where each call does the same as its neighbours for 
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from pathlib import Path
 
 import pytest
 
-from executor.recovery import Phase
 from executor.rollback import CannotUndoError
-from faulty_disk import ERRORS, CountingDisk, Fault, FaultyDisk, SplitMemory, Stopped, WatchedDisk
+from faulty_disk import ERRORS, Fault, FaultyDisk, Stopped
 from manifest.request import Mode
-from worlds import Change, Scenario, State, World, make_world, scratch_root
+from outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_goes_on_either_way, check_visible
+from worlds import Change, Scenario, scratch_root
 
 SCENARIOS = (
     *(Scenario(change, mode) for change in Change for mode in Mode),
@@ -30,61 +28,6 @@ SCENARIOS = (
 )
 HALF_DONE = ("append", "split_table", "write")
 STRIDE = 5  # of the calls before the sync, in the short version
-
-
-@dataclass(frozen=True, slots=True)
-class Laid:
-    """A world with what it was and what it becomes when nothing goes wrong.
-
-    Attributes:
-        contents: what is read where the origins' files are, or were: the same before and after.
-        calls: the mutating calls of an undisturbed apply.
-        splits: in place of casacore, if tables are split from memory.
-    """
-
-    world: World
-    before: State
-    after: State
-    contents: dict[bytes, bytes]
-    calls: tuple[str, ...]
-    splits: SplitMemory | None
-
-    @property
-    def sync(self) -> int:
-        """The number of the call that brings everything to the disk before the commit."""
-        return self.calls.index("syncfs")
-
-
-class Layouts:
-    """The worlds of the scenarios, each laid out when it is first asked for."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._laid: dict[tuple[Scenario, bool, bool], Laid] = {}
-
-    def get(self, scenario: Scenario, *, remembers_splits: bool = True, knows_inodes: bool = True) -> Laid:
-        """Return the world of a scenario as it was when it was laid out."""
-        key = (scenario, remembers_splits, knows_inodes)
-        if key not in self._laid:
-            root = self._root / str(len(self._laid))
-            root.mkdir()
-            world = make_world(root, scenario, knows_inodes=knows_inodes)
-            self._laid[key] = _watch_undisturbed(world, SplitMemory() if remembers_splits else None)
-        laid = self._laid[key]
-        laid.world.bring_back()
-        return laid
-
-
-def _watch_undisturbed(world: World, splits: SplitMemory | None) -> Laid:
-    before, contents = world.state(), world.origin_contents()
-    disk = CountingDisk(splits)
-    world.apply(disk)
-    after = world.state()
-    assert after != before
-    assert world.problems() == []
-    world.bring_back()
-    assert world.state() == before
-    return Laid(world, before, after, contents, tuple(disk.calls), splits)
 
 
 @pytest.fixture(scope="module")
@@ -105,53 +48,6 @@ def fail_once(laid: Laid, fault: Fault, at: int, run: Callable[[FaultyDisk], obj
         assert error.errno == fault.value, "the fault itself is told, and nothing else"
     check_visible(laid)
     return disk.has_failed
-
-
-def check_visible(laid: Laid) -> None:
-    """Compare what a user sees with the old and the new package, and the origin with what it was."""
-    world, seen = laid.world, laid.world.visible()
-    if not world.is_committed:
-        assert seen == laid.before.package
-        assert world.tickets() == laid.before.tickets
-        assert world.origin_files() == laid.before.origins
-    elif not (world.scenario.is_away_for_a_moment and seen == {}):
-        assert seen in (laid.before.package, laid.after.package)
-    for name, ticket in world.tickets().items():
-        assert ticket in (laid.before.tickets.get(name), laid.after.tickets.get(name))
-    if world.scenario.mode is Mode.MOVE:
-        assert world.origin_contents().items() >= laid.contents.items()
-    else:
-        assert world.origin_files() == laid.before.origins
-
-
-def check_goes_on(laid: Laid) -> None:
-    """Apply again: all is as if nothing had happened."""
-    if laid.world.has_begun or laid.world.state() != laid.after:
-        laid.world.apply(WatchedDisk(laid.splits))
-    assert laid.world.state() == laid.after
-    assert laid.world.problems() == []
-    assert not laid.world.has_begun
-
-
-def check_goes_back(laid: Laid) -> None:
-    """Roll back: all is as if nothing had begun; where that is too late nothing is changed, and going on still works.
-
-    Where nothing had begun in a package that was there before, rolling back is not asked for: it would undo the
-    transaction that made it.
-    """
-    world = laid.world
-    has_begun = world.has_begun or world.visible() != laid.before.package
-    if not (has_begun or world.scenario.change is Change.NEW) or not world.can_roll_back():
-        check_goes_on(laid)
-        return
-    assert not world.has_begun
-    check_is_before(laid)
-
-
-def check_is_before(laid: Laid) -> None:
-    """Compare the world with what it was; only what older transactions had kept of older packages may be gone."""
-    state = laid.world.state()
-    assert state == replace(laid.before, kept_count=min(laid.before.kept_count, state.kept_count))
 
 
 def survive(laid: Laid, fault: Fault, places: Iterable[int]) -> None:
@@ -189,16 +85,6 @@ def go_back(laid: Laid, disk: FaultyDisk) -> None:
     if laid.world.has_begun:
         with suppress(CannotUndoError):
             laid.world.roll_back(disk)
-
-
-def check_goes_on_either_way(laid: Laid) -> None:
-    """Apply again: that finishes what was begun, also if that was rolling back."""
-    if laid.world.phase is not Phase.ROLLING_BACK:
-        check_goes_on(laid)
-        return
-    assert laid.world.apply(WatchedDisk(laid.splits)).is_rolled_back
-    assert not laid.world.has_begun
-    check_is_before(laid)
 
 
 def some(laid: Laid) -> list[int]:

@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import re
 import subprocess
 import sys
 import threading
@@ -74,16 +75,24 @@ _ON_TERMINAL = """
 import threading
 from pack.progress import shown_progress
 with shown_progress(is_quiet=False) as progress:
-    progress.phase("stage", file_count=2, byte_count=100)
-    progress.advance(file_count=1, byte_count=50)
+    progress.phase("verify group_ouss_id/member_ouss_id", file_count=123456, byte_count=987654321987)
+    progress.advance(file_count=65432, byte_count=487654321987)
+    progress.phase("sync")
     assert threading.active_count() == 1, "a thread would be lost in forked workers"
 """
 
 
 def test_terminal_gets_a_bar_without_a_thread() -> None:
     printed = _on_terminal([sys.executable, "-c", _ON_TERMINAL])
-    assert "stage" in printed
-    assert "0/2 files" in printed
+    assert "0 files 0 B/919.8 GiB 0 B/s" in printed
+    assert "sync" in printed
+
+
+def test_bar_stays_on_one_line_of_eighty_columns() -> None:
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", _on_terminal([sys.executable, "-c", _ON_TERMINAL]))
+    drawn = [line for line in re.split(r"[\r\n]+", text) if line.strip()]
+    assert max(map(len, drawn)) <= 80
+    assert [line for line in drawn if not re.match("verify|sync", line)] == []
 
 
 def _on_terminal(command: list[str]) -> str:
@@ -93,7 +102,7 @@ def _on_terminal(command: list[str]) -> str:
     reader = threading.Thread(target=lambda: printed.extend(_read_all(terminal)))
     reader.start()
     try:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "100"}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "80"}
         subprocess.run(command, stderr=end, env=environment, check=True, timeout=60, cwd=Path("/"))
     finally:
         os.close(end)

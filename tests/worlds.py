@@ -225,7 +225,7 @@ class World:
         tree = tree_at(Path(os.fsdecode(self.package.control)), {})
         kept: Tree = {}
         for path, value in tree.items():
-            if path.endswith(b".manifest"):
+            if path.startswith(b"manifests/") and path.endswith(b".manifest"):
                 kept[path] = _manifest_value(os.path.join(self.package.control, path))
             elif path not in _COMING_AND_GOING and not path.startswith((b"finished/", b"previous/")):
                 kept[path] = value
@@ -244,16 +244,19 @@ class World:
 
     def bring_back(self) -> None:
         """Make the world what it was when it was saved."""
-        keeps_origins = self.scenario.mode is not Mode.MOVE
-        for path in self._paths():
-            if not (keeps_origins and path == self.origins):
-                _remove(path)
+        self.clear()
         for path in self._saved.iterdir():
-            if not (keeps_origins and path.name == self.origins.name):
+            if not (self.root / path.name).exists():
                 _copy(path, self.root / path.name)
 
+    def clear(self) -> None:
+        """Remove everything but what no transaction may change."""
+        for path in self._paths():
+            if path != self.origins or self.scenario.mode is Mode.MOVE:
+                _remove(path)
+
     def _paths(self) -> list[Path]:
-        return [path for path in self.root.iterdir() if path != self._saved]
+        return [path for path in self.root.iterdir() if path not in (self._saved, self.root / "pool")]
 
 
 _COMING_AND_GOING = frozenset({b"lock", b"plan", b"plan.applied", b"journal", b"finished", b"previous"})

@@ -1,0 +1,95 @@
+"""Names of the files of a delivery, and the dates and sizes that people type."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from manifest.path import UnsafePathError
+from tarsplit.naming import (
+    DeliveryName,
+    checksum_line,
+    in_tar,
+    parse_checksums,
+    parse_day,
+    parse_size,
+)
+
+NAME = DeliveryName(b"2011.01234.S", "2012-06-20")
+
+
+def test_chunks_are_named_with_three_digits_both() -> None:
+    assert NAME.chunk(1, 3) == b"2011.01234.S_2012-06-20_001_of_003.tar"
+    assert NAME.chunk(1, 1) == b"2011.01234.S_2012-06-20_001_of_001.tar"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"2011.01234.S_2012-06-20_001_of_003.tar",
+        b"2011.01234.S_2012-06-20_001_of_003.tar.part",
+        b"2011.01234.S_2012-06-20_001_of_003.tar.md5sum",
+        b"2011.01234.S_2012-06-20.manifest",
+        b"2011.01234.S_2012-06-20.state.part",
+    ],
+)
+def test_delivery_knows_its_files(name: bytes) -> None:
+    assert NAME.owns(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"2011.01234.S_2012-06-21_001_of_003.tar",
+        b"2011.01234.S_2012-06-20_001_of_003.tar.gz",
+        b"2011.01234.S_2012-06-20_notes.txt",
+        b"2011.01234.S",
+        b"other_001_of_003.tar",
+    ],
+)
+def test_delivery_does_not_claim_other_files(name: bytes) -> None:
+    assert not NAME.owns(name)
+
+
+@pytest.mark.parametrize("project", [b"", b"..", b"a/b", b"a\0b"])
+def test_project_that_is_no_plain_name_is_refused(project: bytes) -> None:
+    with pytest.raises(UnsafePathError):
+        DeliveryName(project, "2012-06-20")
+
+
+@pytest.mark.parametrize("text", ["", "2012-6-20", "20120620", "2012-06-31", "2012-13-01", "today", "２０１２-06-20"])
+def test_text_that_is_no_date_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no date"):
+        parse_day(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("500000", 500_000), ("6GiB", 6 << 30), ("2GB", 2 * 10**9), ("1.5 TiB", 3 << 39), ("700m", 700 * 10**6)],
+)
+def test_size_is_read_with_its_unit(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GiB", "-1", "6 apples", "1iB", "1e9", "6GiB/s"])
+def test_text_that_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no size"):
+        parse_size(text)
+
+
+def test_checksums_are_read_in_a_fixed_order() -> None:
+    assert parse_checksums("xxh128, MD5") == ("md5", "xxh128")
+    assert parse_checksums("none") == ()
+    with pytest.raises(ValueError, match="crc32"):
+        parse_checksums("crc32")
+
+
+def test_package_itself_has_no_slash_at_its_end() -> None:
+    assert (in_tar(b"P", b""), in_tar(b"P", b"a/b")) == (b"P", b"P/a/b")
+
+
+@pytest.mark.parametrize("name", ["plain.tar", "back\\slash.tar", "new\nline.tar"])
+def test_checksum_line_is_what_md5sum_writes(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"content")
+    printed = subprocess.run(["md5sum", name], cwd=tmp_path, capture_output=True, check=True).stdout
+    assert checksum_line(name.encode(), "9a0364b9e99bb480dd25e1f0284c8555") == printed
