@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from side_by_side import Job, _shell, measure, print_row, row_of
+
 from trees import count_files, make_big, make_small
 
 _TARSPLIT = f"{sys.executable} -m pack.tarsplit_command --quiet --jobs 2 -n 2012-06-20 --output out"

@@ -13,7 +13,6 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from executor.disk import Disk, sync_file_system
 from executor.journal import (
@@ -47,7 +46,8 @@ from manifest.progress import Progress
 
 def running_boot() -> str:
     """Return the id of the running system, which changes with each restart."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        return file.read().strip()
 
 
 @dataclass(frozen=True, slots=True)

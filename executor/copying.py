@@ -98,7 +98,7 @@ def copy_big(disk: Disk, source_fd: int, partial: bytes, planned: Planned) -> by
     if path is None:
         path = _part(partial, 0)
         os.close(disk.create(path))
-    target = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    target = disk.reopen(path)
     try:
         if done == 0 and is_untouched and _cloned(disk, source_fd, target, planned):
             _finish(disk, target, planned)

@@ -44,6 +44,10 @@ class Disk:
         """Make an empty file that did not exist, and return a descriptor for reading and writing."""
         return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=dir_fd)
 
+    def reopen(self, path: bytes) -> int:
+        """Return a descriptor for reading and writing a file of ours that is there."""
+        return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+
     def write(self, fd: int, data: bytes | memoryview) -> None:
         """Write all of the data at the descriptor's position."""
         done = os.write(fd, data)

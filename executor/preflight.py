@@ -8,7 +8,6 @@ import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from pathlib import Path
 
 from executor.disk import Disk
 from executor.places import probe_paths
@@ -132,7 +131,8 @@ def _mount_of(folder: bytes) -> str:
     """Return the id of the mount that the folder is on: two of one file system do not take links between them."""
     fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        lines = Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines()
+        with open(f"/proc/self/fdinfo/{fd}") as file:
+            lines = file.read().splitlines()
     finally:
         os.close(fd)
     return next((line for line in lines if line.startswith("mnt_id:")), "")

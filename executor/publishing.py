@@ -97,6 +97,7 @@ def file_journal(places: Places, disk: Disk) -> None:
     _remove_older_previous(places, disk)
     finished = os.path.dirname(places.finished)
     ensure_folder(disk, finished)
+    sync_folder(disk, places.package.control)  # else a power cut could lose the folder with the journal in it
     disk.replace(journal_path(places.package), places.finished)
     sync_folder(disk, finished)
     sync_folder(disk, places.package.control)
@@ -107,14 +108,19 @@ def _discard(places: Places, journal: Journal, disk: Disk) -> None:
     if os.path.lexists(places.previous_tree):
         journal.append_durably(Discard())
         remove_tree(disk, places.previous_tree)
+    # Before the end: a power cut after it could bring back a part of the old package, which nobody would remove.
+    sync_folder(disk, places.previous)
 
 
 def _remove_older_previous(places: Places, disk: Disk) -> None:
     """Remove what older transactions kept: only the last one can be undone."""
     folder = os.path.dirname(places.previous)
-    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+    if not os.path.isdir(folder):
+        return
+    for name in sorted(os.listdir(folder)):
         if name != os.path.basename(places.previous):
             remove_tree(disk, join(folder, name))
+    sync_folder(disk, folder)  # once the journal is filed, nobody would remove it again
 
 
 def _inode(path: bytes) -> int | None:

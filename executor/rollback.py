@@ -190,7 +190,7 @@ def _check_undoable(
     if commit is None or not is_published(places, commit):
         raise CannotUndoError(f"{os.fsdecode(places.target)} is not what the last transaction left there")
     is_replacing = begin.publishing in (Publishing.EXCHANGE, Publishing.TWO_RENAMES)
-    if is_replacing and not os.path.lexists(places.previous_tree):
+    if is_replacing and not (begin.keeps_previous and os.path.lexists(places.previous_tree)):
         raise CannotUndoError(
             "the package that was replaced was not kept (that is what apply --keep-previous is for)"
         )

@@ -183,12 +183,11 @@ def _with_results(blob: bytes, results: bytes) -> bytes:
 
 
 def _final_notes(notes: Notes, plan: Described, splits: dict[bytes, SplitResult]) -> Notes:
-    """Return the notes as the splits left things: sizes that were estimates, ctimes that our own links changed."""
+    """Return the notes with the sizes that the splits really left; they differ only where they were estimates."""
     growth: dict[str, int] = {}
     for path, result in splits.items():
         planned = decode_record(_split_files(plan, path))
         role = os.fsdecode(path.split(b"/", 1)[0])
         growth[role] = growth.get(role, 0) + sum(decode_record(result.blob).sizes) - sum(planned.sizes)
     totals = (Total(t.role, t.file_count, t.byte_count + growth.get(t.role, 0)) for t in notes.totals)
-    tasks = (replace(task, before=splits[task.path].before) if task.path in splits else task for task in notes.splits)
-    return replace(notes, totals=tuple(totals), splits=tuple(tasks), difference=None)
+    return replace(notes, totals=tuple(totals), difference=None)

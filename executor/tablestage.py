@@ -35,15 +35,10 @@ class SplitBatch:
 
 @dataclass(frozen=True, slots=True)
 class SplitResult:
-    """What came out: the encoded record of the files, or problems and no change to rely on.
-
-    Attributes:
-        before: encoded record of the files it began with, with the ctimes that they had when they were copied.
-    """
+    """What came out: the encoded record of the files, or problems and no change to rely on."""
 
     path: bytes
     blob: bytes = b""
-    before: bytes = b""
     problems: tuple[Problem, ...] = ()
 
 
@@ -53,20 +48,17 @@ def split_batch(batch: SplitBatch) -> SplitResult:
     Raises:
         OSError: the staging side fails.
     """
-    before = decode_record(batch.task.before)
-    ctimes, problems = _stage_sources(batch, before)
+    problems = _stage_sources(batch)
     if problems:
         return SplitResult(batch.task.path, problems=tuple(problems))
     table = join(batch.site.member, batch.task.path)
     batch.site.disk.split_table(table, batch.task.spec)
-    blob = encode_record(_measured(batch, table))
-    return SplitResult(batch.task.path, blob, encode_record(replace(before, ctimes=ctimes)))
+    return SplitResult(batch.task.path, encode_record(_measured(batch, table)))
 
 
-def _stage_sources(batch: SplitBatch, before: FolderRecord) -> tuple[list[int], list[Problem]]:
-    """Copy what the split rewrites; return the ctimes of the sources from before they were read."""
+def _stage_sources(batch: SplitBatch) -> list[Problem]:
+    before = decode_record(batch.task.before)
     disk = batch.site.disk
-    ctimes: list[int] = []
     problems: list[Problem] = []
     with opened_folder(join(batch.site.member, batch.task.path)) as fd:
         stale = {name for name, _ in batch.task.spec.sizes} | set(before.names)
@@ -74,25 +66,23 @@ def _stage_sources(batch: SplitBatch, before: FolderRecord) -> tuple[list[int], 
             disk.unlink(name, dir_fd=fd)
         for index in range(len(before.names)):
             try:
-                ctimes.append(_copy_source(batch.site, before, index, fd))
+                _copy_source(batch.site, before, index, fd)
             except SourceChangedError as error:
                 source = os.path.join(batch.site.origin, before.source_path(index))
                 problems.append(Problem(Code.ORIGIN_CHANGED, source, error.expected, error.found))
-    return ctimes, problems
+    return problems
 
 
-def _copy_source(site: Site, before: FolderRecord, index: int, dir_fd: int) -> int:
+def _copy_source(site: Site, before: FolderRecord, index: int, dir_fd: int) -> None:
     is_carried = before.actions[index] == Action.CARRY  # it was moved: as it is for another split of the same table
     source = before.source_path(index)
     folder, name = os.path.split(path_in_package(site, source) if is_carried else source)
     with ExitStack() as stack:
         try:
             source_fd = stack.enter_context(opened_beneath(site.package if is_carried else site.origin, folder))
-            ctime_ns = os.lstat(name, dir_fd=source_fd).st_ctime_ns
         except OSError as error:
-            raise SourceChangedError("the file", error.strerror or str(error)) from error
+            raise SourceChangedError("the folder", error.strerror or str(error)) from error
         copy_file(site, (name, source_fd), before.names[index], dir_fd, planned_source(before, index))
-    return ctime_ns
 
 
 def _measured(batch: SplitBatch, table: bytes) -> FolderRecord:

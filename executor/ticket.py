@@ -118,7 +118,7 @@ def _write_tar(file: IO[bytes], files: list[_TicketFile], sizes: bytes, newest: 
 
 def _tar_info(name: bytes, size: int, mtime_seconds: int) -> tarfile.TarInfo:
     info = tarfile.TarInfo(name.decode("utf-8", "surrogateescape"))
-    info.size, info.mtime, info.mode = size, mtime_seconds, 0o644
+    info.size, info.mtime, info.mode = size, max(0, mtime_seconds), 0o644  # not all programs know times before 1970
     info.uname = info.gname = "root"
     return info
 

@@ -1,5 +1,6 @@
 """Gathering the columns of one folder's record, file by file."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ from manifest.record import NO_DIGEST, Action, FolderRecord, encode_record
 from manifest.scanbatch import BIG_FILE_BYTES, BigFile, ScanOptions, ScanResult
 
 DEPTH_LIMIT = 300  # each folder on the way takes a descriptor and a call inside a call when a tree is removed
+_LAST_NS = (1 << 63) - 1  # what a record holds
 STAGING_ROOM_BYTES = 64  # what a path is longer by while the package is made
 
 
@@ -178,6 +180,8 @@ class Columns:
         return self._known.digest(source, identity_of(status)) if self._known else None
 
     def _append(self, name: bytes, source: bytes, status: os.stat_result, digest: bytes) -> None:
+        if max(status.st_mtime_ns, status.st_ctime_ns) > _LAST_NS:
+            raise OSError(errno.EOVERFLOW, "its time is after the year 2262")
         self._names.append(name)
         self._sources.append(source)
         self._stats.append(status)

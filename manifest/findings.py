@@ -8,7 +8,6 @@ names; both would stop an apply half-way, so they are found when planning.
 import os
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 from manifest.path import join
 from manifest.problem import Code, Problem
@@ -112,6 +111,7 @@ def _link_limit(path: bytes) -> int:
 @cache
 def _are_links_protected() -> bool:
     try:
-        return Path("/proc/sys/fs/protected_hardlinks").read_text().strip() == "1"
+        with open("/proc/sys/fs/protected_hardlinks") as file:
+            return file.read().strip() == "1"
     except OSError:
         return False

@@ -39,8 +39,13 @@ def _is_kept(old: FolderRecord, place: int, new: FolderRecord, index: int) -> bo
     )
 
 
-def compare_with_old(header: Header, destination: Destination, gathered: Gathered) -> Difference | None:
+def compare_with_old(
+    header: Header, destination: Destination, gathered: Gathered, *, may_keep: bool = True
+) -> Difference | None:
     """Compare with the member that is replaced, and mark the copies that it already has.
+
+    Args:
+        may_keep: False marks none: the old copies are not trusted, and all are made anew.
 
     Returns:
         How the files fare; None if no member with a manifest is replaced.
@@ -63,7 +68,7 @@ def compare_with_old(header: Header, destination: Destination, gathered: Gathere
         for change in diff_folder(before, after):
             counts[change.kind] += 1
         if after is not None:
-            marked = with_kept(before, after)
+            marked = with_kept(before, after) if may_keep else after
             kept += marked.actions.count(Action.KEEP)
             kept_bytes += sum(s for s, a in zip(marked.sizes, marked.actions, strict=True) if a == Action.KEEP)
             spool.add(marked.path, encode_record(marked))

@@ -99,7 +99,7 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
         raise PlanRefused(*gathered.problems)
     header = make_header(request, destination, header_text, placement.items, now_ns=now_ns)
     add_generated(gathered, header, placement.items, splits)
-    difference = compare_with_old(header, destination, gathered)
+    difference = compare_with_old(header, destination, gathered, may_keep=not request.is_rehashing)
     new_files, new_bytes = count_new(gathered, header, splits, difference)
     notes = Notes(
         new_files=new_files,

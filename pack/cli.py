@@ -19,6 +19,7 @@ from pack.cmd_show import show
 from pack.cmd_status import status
 from pack.cmd_verify import verify
 from pack.exits import Exit, exit_code_lines
+from pack.tarsplit_command import register as register_tarsplit
 
 COMMANDS: tuple[Callable[..., None], ...] = (plan, apply, verify, show, status, rollback, adopt)
 
@@ -54,6 +55,7 @@ def _application() -> typer.Typer:
     )
     for command in COMMANDS:
         application.command(epilog=exit_code_lines())(command)
+    register_tarsplit(application)
     return application
 
 

@@ -4,14 +4,27 @@ from typing import Annotated
 
 import typer
 
+from pack.exits import Exit
 from pack.options import JobsOption, JsonOption, PackageArgument, QuietOption
 
 Quick = Annotated[bool, typer.Option("--quick", help="Compare names, types and sizes only; read no file.")]
+Chunks = Annotated[
+    str | None,
+    typer.Option(metavar="DIR", help="Check the tars in DIR, and that they are PACKAGE's.", show_default=False),
+]
+Manifest = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="PACKAGE was unpacked from tars: compare it with their manifest.", show_default=False
+    ),
+]
 
 
 def verify(
     package: PackageArgument,
     quick: Quick = False,
+    chunks: Chunks = None,
+    manifest: Manifest = None,
     jobs: JobsOption = 0,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -27,5 +40,19 @@ def verify(
     from pack.target import target_of
     from pack.verifying import verified
 
+    if sum((quick, chunks is not None, manifest is not None)) > 1:
+        raise typer.BadParameter("choose one of --quick, --chunks and --manifest")
     attempt = Attempt("verify", target_of(package))
-    run(attempt, lambda: verified(attempt, is_quick=quick, jobs=jobs, is_quiet=quiet, is_json=json), is_json=json)
+
+    def work() -> Exit:
+        if chunks is not None:
+            from pack.deliverychecks import checked
+
+            return checked(chunks, package, jobs=jobs, is_quiet=quiet, is_json=json)
+        if manifest is not None:
+            from pack.deliverychecks import verified_unpacked
+
+            return verified_unpacked(manifest, package, jobs=jobs, is_quiet=quiet, is_json=json)
+        return verified(attempt, is_quick=quick, jobs=jobs, is_quiet=quiet, is_json=json)
+
+    run(attempt, work, is_json=json)

@@ -46,7 +46,7 @@ class Attempt:
     @property
     def again(self) -> str:
         """The command that tries it again."""
-        return "the same command" if self.verb == "plan" else f"pack {self.verb} {self.target.quoted}"
+        return "the same command" if self.verb in ("plan", "tarsplit") else f"pack {self.verb} {self.target.quoted}"
 
     @property
     def new_plan(self) -> str:

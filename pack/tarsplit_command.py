@@ -110,6 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     register(application)
     try:
         application(args=arguments, prog_name="tarsplit")
+    except OSError as error:  # help could not be written
+        print(f"tarsplit: {error.strerror}", file=sys.stderr)
+        return Exit.FAILED
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else Exit.FAILED
     return Exit.DONE

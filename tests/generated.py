@@ -63,7 +63,9 @@ def members(draw: st.DrawFn, max_size: int = 5) -> list[FolderRecord]:
 def plain(record: FolderRecord) -> FolderRecord:
     """Return the record with columns that compare equal whatever sequence they are."""
     values = {name: getattr(record, name) for name in FolderRecord.__slots__}
-    columns: dict[str, Any] = {name: tuple(value) for name, value in values.items() if not isinstance(value, int | bytes)}
+    columns: dict[str, Any] = {
+        name: tuple(value) for name, value in values.items() if not isinstance(value, int | bytes)
+    }
     return replace(record, **columns)
 
 

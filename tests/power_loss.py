@@ -165,9 +165,11 @@ def _lost(thing: Thing, durable: Thing | None) -> Thing:
 
 
 def _torn(thing: Thing, durable: Thing | None) -> Thing:
-    """Return the file with its planned size, mode and mtime, and nothing in the second half."""
-    half = len(thing.data) // 2
-    return replace(thing, data=thing.data[:half] + bytes(len(thing.data) - half))
+    """Return the file with its planned size, mode and mtime; of what was written since the last sync half is there."""
+    before = durable.data if durable else b""
+    whole = len(before) if thing.data.startswith(before) else 0
+    there = whole + (len(thing.data) - whole) // 2
+    return replace(thing, data=thing.data[:there] + bytes(len(thing.data) - there))
 
 
 def _any_of(rng: random.Random) -> Callable[[Thing, Thing | None], Thing]:

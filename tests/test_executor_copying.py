@@ -186,6 +186,19 @@ def test_bytes_that_never_came_to_the_disk_are_written_again(tmp_path: Path, sou
 
 
 @pytest.mark.usefixtures("small_steps")
+def test_bytes_that_never_came_to_the_disk_do_not_fill_a_hole(tmp_path: Path) -> None:
+    path = write(tmp_path / "source", os.urandom(2 * STEP))
+    os.truncate(path, 4 * STEP)
+    partial, planned = tmp_path / "partial/x", planned_of(path)
+    with pytest.raises(Stopped):
+        big(path, partial, planned, Stopping(1))
+    (left,) = (tmp_path / "partial").iterdir()
+    with left.open("ab") as file:
+        file.write(b"torn" * STEP)
+    assert big(path, partial, planned).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.usefixtures("small_steps")
 def test_spoilt_part_is_never_taken_for_right(tmp_path: Path, source: Path) -> None:
     partial, planned = tmp_path / "partial/x", planned_of(source)
     with pytest.raises(Stopped):

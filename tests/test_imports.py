@@ -23,13 +23,23 @@ NEVER_INSTALLED = {"benchmarks", "conftest", "demo", "tests"}
 
 # The only modules that may change a file system. A new one needs a reason that its docstring gives.
 WRITERS = {
+    # what becomes the package or a delivery, and what is kept of it
     "executor/disk.py",
     "executor/journal.py",
     "executor/lock.py",
-    "executor/split.py",
     "manifest/planfile.py",
+    "tarsplit/outfile.py",
+    # measurement sets, in folders of their own
+    "executor/skeleton.py",
+    "executor/split.py",
+    "executor/whole.py",
+    # unnamed temporary files, archives written into them, reports of a crash, a closed pipe, prctl
+    "executor/diskfile.py",
+    "executor/engine.py",
+    "executor/ticket.py",
     "manifest/spool.py",
     "pack/crash.py",
+    "pack/running.py",
 }
 
 SLOW_TO_IMPORT = {"casacore", "dask", "distributed"}

@@ -14,7 +14,7 @@ from executor.journal import JournalError
 from manifest.problem import PlanRefused
 from manifest.request import Mode
 from outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_visible
-from power_loss import Picture, Pool, RecordingDisk, Tape, crash_states
+from power_loss import Picture, Pool, RecordingDisk, Tape, crash_states, take_picture
 from test_fault_grid import SCENARIOS
 from worlds import Change, Scenario, scratch_root
 
@@ -52,8 +52,8 @@ def record(laid: Laid, disk_type: type[RecordingDisk] = RecordingDisk) -> Cuts:
     """Apply once, recorded."""
     world = laid.world
     left_out = frozenset({"saved", "pool"} | (set() if world.scenario.mode is Mode.MOVE else {"origins"}))
+    pool = Pool(world.root / "pool", world.root, take_picture(world.root, frozenset({"saved"})))
     disk = disk_type(world.root, left_out, laid.splits)
-    pool = Pool(world.root / "pool", world.root, disk.tape.pictures[0])
     world.apply(disk)
     return Cuts(laid, disk.tape, pool)
 

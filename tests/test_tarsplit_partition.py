@@ -46,7 +46,9 @@ def packages(draw: st.DrawFn) -> list[Measured]:
     paths = draw(st.sets(st.lists(parts, min_size=1, max_size=3).map(b"/".join), max_size=8))
     blocks = st.integers(1, 25) | st.integers(30, 60)
     made = [
-        Measured(MEMBER + b"/" + path, draw(st.integers(1, 4)), draw(st.lists(blocks, max_size=4)), draw(st.booleans()))
+        Measured(
+            MEMBER + b"/" + path, draw(st.integers(1, 4)), draw(st.lists(blocks, max_size=4)), draw(st.booleans())
+        )
         for path in paths
     ]
     return draw(st.permutations([Measured(MEMBER, 1, [draw(blocks)], readme=0), *made]))
@@ -129,15 +131,13 @@ def test_packing_uses_the_fewest_bins_there_can_be(sizes: list[int]) -> None:
 
 
 def test_packing_finds_what_largest_first_misses() -> None:
-    # 6+4+2 twice, 5+4+3 twice: best fit decreasing takes five.
+    # Best fit, largest first, leaves a 6 over: 44+17, 24+24+8, 22+21+8+6. The search finds 44+8+8, 24+24+6+6, 22+21+17.
     sizes = [44, 24, 24, 22, 21, 17, 8, 8, 6, 6]
     assert len(set(pack_sizes(sizes, 61))) == 3
 
 
 def test_order_fills_in_the_order_of_paths() -> None:
-    chunks = partition(
-        package(("b", [5, 5], False), ("a", [5, 5], False)), limit_bytes=room(18), fill=Fill.ORDER
-    )
+    chunks = partition(package(("b", [5, 5], False), ("a", [5, 5], False)), limit_bytes=room(18), fill=Fill.ORDER)
     assert [chunk.files for chunk in chunks] == [((0, 3),), ((3, 5),)]
 
 

@@ -1,0 +1,108 @@
+"""What is refused before anything is written: at the library's level, with the path that is to blame."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from executor.preflight import check_room
+from in_process import Delivery, make_reduction, write
+from manifest.problem import Code, PlanRefused
+from manifest.request import Mode
+from manifest.wish import parse_include
+from snapshots import snapshot
+
+
+def refused(step: Callable[[], object]) -> list[tuple[Code, bytes]]:
+    with pytest.raises(PlanRefused) as caught:
+        step()
+    return [(problem.code, problem.path) for problem in caught.value.problems]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another file system."""
+    for place in ("/dev/shm", "/tmp", "/var/tmp"):
+        if os.path.isdir(place) and os.stat(place).st_dev != tmp_path.stat().st_dev:
+            folder = Path(place) / f"qa2pack-test-{os.getpid()}"
+            folder.mkdir()
+            yield folder
+            shutil.rmtree(folder)
+            return
+    pytest.skip("there is no second file system to write to")
+
+
+def test_hard_mode_across_file_systems_is_refused(delivery: Delivery, elsewhere: Path) -> None:
+    other = replace(delivery, origin=make_reduction(elsewhere / "sb1"))
+    assert {code for code, _ in refused(lambda: other.plan(Mode.HARD))} == {Code.CROSS_DEVICE}
+    other.plan(Mode.COPY)
+    other.apply()
+    assert other.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("needs", "code"), [({"new_bytes": 1 << 60}, Code.NO_SPACE), ({"new_files": 1 << 60}, Code.NO_INODES)]
+)
+def test_what_does_not_fit_is_refused(delivery: Delivery, needs: dict[str, int], code: Code) -> None:
+    plan = delivery.plan(Mode.COPY)
+    notes = replace(plan.notes, **needs)  # type: ignore[arg-type]
+    if code is Code.NO_INODES and not os.statvfs(delivery.path.parent).f_files:
+        pytest.skip("this file system does not count inodes")
+    assert [c for c, _ in refused(lambda: check_room(delivery.package, plan.header, notes, {}))] == [code]
+
+
+def test_readme_file_that_is_not_there_is_refused(delivery: Delivery) -> None:
+    missing = os.fsencode(delivery.origin / "no.header.txt")
+    assert refused(lambda: delivery.made(readme=missing)) == [(Code.README_MISSING, missing)]
+
+
+def test_origin_without_an_execution_block_is_refused(delivery: Delivery) -> None:
+    shutil.rmtree(delivery.origin / "X8c")
+    assert [code for code, _ in refused(delivery.made)] == [Code.NO_EXECUTION_BLOCK]
+
+
+def test_sources_that_meet_are_refused_with_both_names(delivery: Delivery) -> None:
+    for block in ("X1", "X2"):
+        write(delivery.origin / block / "uid___A002_X1_Xa.ms.scriptForCalibration.py", block.encode())
+    with pytest.raises(PlanRefused) as caught:
+        delivery.made()
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.path) == (Code.COLLISION, b"script/uid___A002_X1_Xa.ms.scriptForCalibration.py")
+    assert "X1/" in f"{problem.expected}{problem.found}"
+    assert "X2/" in f"{problem.expected}{problem.found}"
+
+
+def test_unknown_layout_is_refused(delivery: Delivery) -> None:
+    assert [code for code, _ in refused(lambda: delivery.made(layout="cycle99"))] == [Code.UNKNOWN_LAYOUT]
+
+
+@pytest.mark.parametrize("text", ["*.png", "*.png=music", "=qa", "*.png=QA"])
+def test_unknown_role_is_refused(text: str) -> None:
+    assert refused(lambda: parse_include(text)) == [(Code.UNKNOWN_ROLE, text.encode())]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_unreadable_parts_are_all_named(delivery: Delivery) -> None:
+    for name in ("scriptForImaging.py", "X8c/checklist.txt"):
+        (delivery.origin / name).chmod(0)
+    assert refused(delivery.made) == [
+        (Code.UNREADABLE, os.fsencode(delivery.origin / "X8c/checklist.txt")),
+        (Code.UNREADABLE, os.fsencode(delivery.origin / "scriptForImaging.py")),
+    ]
+
+
+@pytest.mark.parametrize("target", ["nowhere", "/etc/hostname"])
+def test_link_that_cannot_be_packaged_is_refused(delivery: Delivery, target: str) -> None:
+    link = delivery.origin / "X8c/uid___A002_X3c9295_X8c.ms.tsys/link"
+    link.symlink_to(target)
+    assert [path for _, path in refused(delivery.made)] == [os.fsencode(link)]
+
+
+def test_refusal_changes_nothing(delivery: Delivery) -> None:
+    (delivery.origin / "X8c/qa2/link.png").symlink_to("nowhere")
+    before = snapshot(delivery.path.parent)
+    refused(lambda: delivery.made(Mode.HARD))
+    assert snapshot(delivery.path.parent) == before

@@ -1,0 +1,75 @@
+"""A disk that is really full, of bytes or of inodes: nothing is visible, and when there is room the same command finishes."""
+
+import errno
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from manifest.request import Mode
+from worlds import Change, Scenario, World, make_world
+
+_BIG_BYTES = 3 << 20
+
+
+@contextmanager
+def small_disk(place: Path, options: str) -> Iterator[Path]:
+    """Mount a file system of this size in memory."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    place.mkdir()
+    mounting = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "qa2pack-test", place], capture_output=True, text=True, check=False
+    )
+    if mounting.returncode:
+        pytest.skip(f"no small file system can be mounted here: {mounting.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+@pytest.fixture(params=["size=16m", "size=64m,nr_inodes=400"], ids=["bytes", "inodes"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """A world on a small disk, with a plan to copy, and nearly no room left for doing it."""
+    with small_disk(tmp_path / "disk", request.param) as disk:
+        world = make_world(disk, Scenario(Change.REPLACE, Mode.COPY), big_bytes=_BIG_BYTES)
+        yield world
+
+
+def fill(folder: Path, *, spare_bytes: int, spare_inodes: int) -> None:
+    """Use up the disk but for so much."""
+    folder.mkdir()
+    room = os.statvfs(folder)
+    with (folder / "filling").open("wb") as file:
+        file.write(bytes(max(0, room.f_bavail * room.f_frsize - spare_bytes)))
+    for number in range(max(0, os.statvfs(folder).f_favail - spare_inodes) if room.f_files < 1000 else 0):
+        (folder / str(number)).touch()
+
+
+@pytest.mark.parametrize("spare", range(6))
+def test_full_disk_is_told_and_room_lets_it_finish(world: World, spare: int) -> None:
+    before = world.state()
+    fill(world.root / "saved" / "other", spare_bytes=spare * _BIG_BYTES // 5, spare_inodes=3 + 12 * spare)
+    with pytest.raises(OSError, check=lambda error: error.errno == errno.ENOSPC):
+        world.apply()
+    assert world.visible() == before.package
+    assert world.origin_files() == before.origins
+    shutil.rmtree(world.root / "saved" / "other")
+    world.apply()
+    assert world.problems() == []
+    assert world.visible() != before.package
+    assert not world.has_begun
+
+
+def test_rolling_back_works_on_a_full_disk(world: World) -> None:
+    before = world.state()
+    fill(world.root / "saved" / "other", spare_bytes=_BIG_BYTES // 2, spare_inodes=30)
+    with pytest.raises(OSError, check=lambda error: error.errno == errno.ENOSPC):
+        world.apply()
+    world.roll_back()
+    assert world.state() == before

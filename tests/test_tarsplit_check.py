@@ -1,0 +1,170 @@
+"""Checking a delivery with its sidecar alone: every kind of damage, at every kind of place, is found and named."""
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from deliveries import DAY, MEMBER, PROJECT, adopt, check, cut_up, extract, make_package, tars
+from executor.engine import PoolEngine
+from manifest.engine import InlineEngine
+from manifest.package import Package, read_state
+from manifest.problem import Code
+from manifest.progress import Silent
+from manifest.stream import StreamError
+from tarsplit.check import compare_with_package, find_sidecars, verify_unpacked
+from tarsplit.sidecar import Sidecar, open_sidecar
+
+STEM = f"{PROJECT}_{DAY}"
+BIG = "product/b.fits"
+
+
+@pytest.fixture
+def delivery(tmp_path: Path) -> Path:
+    chance = random.Random(3)
+    files: dict[str | bytes, bytes] = {f"log/{number}.log": chance.randbytes(3000) for number in range(20)}
+    package = make_package(tmp_path / PROJECT, {**files, BIG: chance.randbytes(2 << 20)})
+    cut_up(package, tmp_path / "out", 40_000)
+    return tmp_path / "out"
+
+
+def sidecar_of(delivery: Path) -> Sidecar:
+    return open_sidecar(os.fsencode(delivery / f"{STEM}.manifest"))
+
+
+def found(delivery: Path) -> list[tuple[str, str]]:
+    return [(problem.code, os.fsdecode(problem.path)) for problem in check(delivery)]
+
+
+def flip(path: Path, place: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 0x20
+    path.write_bytes(data)
+
+
+def test_whole_delivery_has_no_problems_though_the_package_is_gone(tmp_path: Path, delivery: Path) -> None:
+    shutil.rmtree(tmp_path / PROJECT)
+    shutil.rmtree(tmp_path / f"{PROJECT}.pack")
+    with PoolEngine(2) as engine:
+        assert check(delivery, engine) == []
+
+
+def test_any_flipped_byte_is_found(delivery: Path) -> None:
+    chunk = tars(delivery)[1]
+    whole = chunk.read_bytes()
+    for place in random.Random(5).sample(range(len(whole)), 200):
+        flip(chunk, place)
+        assert [path.partition("/")[0] for _, path in found(delivery)][:1] == [chunk.name], place
+        chunk.write_bytes(whole)
+
+
+def test_flipped_byte_of_a_file_is_told_by_the_name_of_the_file(delivery: Path) -> None:
+    chunk = next(path for path in tars(delivery) if path.stat().st_size > 1 << 20)
+    flip(chunk, 1 << 20)
+    assert found(delivery) == [(Code.CHANGED, f"{chunk.name}/{PROJECT}/{MEMBER}/{BIG}")]
+
+
+def test_missing_chunk_is_named(delivery: Path) -> None:
+    tars(delivery)[1].unlink()
+    assert found(delivery) == [(Code.MISSING, f"{STEM}_002_of_004.tar")]
+
+
+@pytest.mark.parametrize("kept", [0, 100, 512, 5000, 20_000])
+def test_truncated_chunk_is_named(delivery: Path, kept: int) -> None:
+    chunk = tars(delivery)[0]
+    os.truncate(chunk, kept)
+    assert (Code.TRUNCATED, chunk.name) in found(delivery)
+
+
+def test_grown_chunk_is_named(delivery: Path) -> None:
+    with tars(delivery)[0].open("ab") as file:
+        file.write(bytes(10_240))
+    assert found(delivery) == [(Code.GROWN, f"{STEM}_001_of_004.tar")]
+
+
+def test_chunk_in_place_of_another_is_named(delivery: Path) -> None:
+    first, second, *_ = tars(delivery)
+    shutil.copy(second, first)
+    assert {path.partition("/")[0] for _, path in found(delivery)} == {first.name}
+
+
+@pytest.mark.parametrize("name", [f"{STEM}_005_of_005.tar", f"{STEM}_001_of_004.tar.part", f"{STEM}.state"])
+def test_foreign_file_of_the_delivery_is_named(delivery: Path, name: str) -> None:
+    (delivery / name).write_bytes(b"x")
+    assert found(delivery) == [(Code.EXTRA, name)]
+
+
+def test_file_of_no_delivery_is_no_matter(delivery: Path) -> None:
+    (delivery / "notes.txt").write_text("mine")
+    assert found(delivery) == []
+
+
+def test_wrong_and_missing_checksum_files_are_named(delivery: Path) -> None:
+    names = [f"{path.name}.md5sum" for path in tars(delivery)]
+    (delivery / names[0]).write_text("0" * 32 + f"  {names[0].removesuffix('.md5sum')}\n")
+    (delivery / names[1]).unlink()
+    assert found(delivery) == [(Code.CHANGED, names[0]), (Code.MISSING, names[1])]
+
+
+def test_link_in_place_of_a_chunk_is_not_followed(delivery: Path) -> None:
+    chunk = tars(delivery)[0]
+    chunk.rename(delivery / "elsewhere")
+    chunk.symlink_to("elsewhere")
+    assert found(delivery) == [(Code.UNREADABLE, chunk.name)]
+
+
+def test_damaged_sidecar_is_refused(delivery: Path) -> None:
+    flip(delivery / f"{STEM}.manifest", 300)
+    with pytest.raises(StreamError, match="damaged"):
+        sidecar_of(delivery)
+
+
+def test_manifest_of_a_member_is_no_sidecar(tmp_path: Path, delivery: Path) -> None:
+    (manifest,) = (tmp_path / f"{PROJECT}.pack/manifests").iterdir()
+    with pytest.raises(StreamError, match="does not describe a delivery"):
+        open_sidecar(os.fsencode(manifest))
+
+
+def test_sidecars_are_found_by_their_names(delivery: Path) -> None:
+    assert find_sidecars(os.fsencode(delivery)) == [f"{STEM}.manifest".encode()]
+
+
+def test_unpacked_tree_is_verified_by_the_sidecar(tmp_path: Path, delivery: Path) -> None:
+    extract(delivery, tmp_path / "unpacked")
+    tree = tmp_path / "unpacked" / PROJECT
+
+    def problems() -> list[tuple[str, bytes]]:
+        engine = InlineEngine()
+        found = verify_unpacked(sidecar_of(delivery), os.fsencode(tree), engine=engine, progress=Silent())
+        return [(problem.code, problem.path) for problem in found]
+
+    assert problems() == []
+    flip(tree / MEMBER / BIG, 5)
+    (tree / MEMBER / "log/more.log").write_text("more")
+    (tree / MEMBER / "qa").rmdir()
+    assert sorted(problems()) == [
+        (Code.CHANGED, f"{MEMBER}/{BIG}".encode()),
+        (Code.EXTRA, f"{MEMBER}/log/more.log".encode()),
+        (Code.MISSING, f"{MEMBER}/qa".encode()),
+    ]
+
+
+def against(delivery: Path, package: Package) -> list[tuple[str, bytes]]:
+    problems = compare_with_package(sidecar_of(delivery), package, read_state(package))
+    return [(problem.code, problem.path) for problem in problems]
+
+
+def test_delivery_is_told_from_one_of_a_changed_package(tmp_path: Path, delivery: Path) -> None:
+    package = Package(os.fsencode(tmp_path / PROJECT))
+    assert against(delivery, package) == []
+    (tmp_path / PROJECT / MEMBER / "log/more.log").write_text("more")
+    (tmp_path / PROJECT / MEMBER / "qa/plots").mkdir()
+    shutil.rmtree(tmp_path / f"{PROJECT}.pack")
+    adopt(tmp_path / PROJECT)
+    assert against(delivery, package) == [
+        (Code.CHANGED, f"{MEMBER}/log".encode()),
+        (Code.CHANGED, f"{MEMBER}/qa".encode()),
+        (Code.MISSING, f"{MEMBER}/qa/plots".encode()),
+    ]

@@ -1,0 +1,249 @@
+"""Ticket mode, and the two ticket files that come with every package: what tar and unzip make of them."""
+
+import os
+import stat
+import subprocess
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped
+from file_systems import folder_elsewhere
+from homes import roll_back
+from in_process import UID, Delivery, add_measurement_sets, make_reduction, write
+from manifest.ids import Append
+from manifest.problem import Code
+from manifest.request import Mode
+from snapshots import contents, files
+
+PROJECT = "2011.0.00229.S"
+MEMBER = f"{PROJECT}/sg_ouss_id/group_ouss_id/member_ouss_id"
+SIZES = "package_size.txt"
+IN_TICKET = {
+    "README",
+    "qa/X8c.checklist.txt",
+    f"qa/{UID}__qa2_part1.png",
+    f"qa/{UID}__textfile.txt",
+    "script/scriptForImaging.py",
+    f"script/{UID}.ms.scriptForCalibration.py",
+}
+
+
+def untarred(archive: Path, folder: Path) -> Path:
+    folder.mkdir()
+    subprocess.run(["tar", "-xf", archive, "-C", folder], check=True)
+    return folder
+
+
+def unzipped(archive: Path, folder: Path) -> Path:
+    subprocess.run(["unzip", "-q", archive, "-d", folder], check=True, stdin=subprocess.DEVNULL)
+    return folder
+
+
+EXTRACTED = pytest.mark.parametrize(
+    ("ending", "extract"), [("tar", untarred), ("zip", unzipped)], ids=["tar", "zip"]
+)
+Extract = Callable[[Path, Path], Path]
+
+
+def ticket(delivery: Delivery, ending: str) -> Path:
+    return delivery.path.with_name(f"{delivery.path.name}.ticket.{ending}")
+
+
+def tickets(delivery: Delivery) -> dict[str, bytes]:
+    return {ending: ticket(delivery, ending).read_bytes() for ending in ("tar", "zip")}
+
+
+def read_extracted(folder: Path) -> dict[str, bytes]:
+    return {path: (folder / path).read_bytes() for path in files(folder)}
+
+
+# --- the mode
+
+
+def test_ticket_mode_links_scripts_and_qa_and_leaves_the_rest_empty(delivery: Delivery) -> None:
+    delivery.make(Mode.TICKET)
+    origin = {seen.inode for seen in files(delivery.origin).values()}
+    packaged = files(delivery.member)
+    assert {path for path, seen in packaged.items() if seen.inode in origin} == IN_TICKET - {"README"}
+    assert {path for path in packaged if (delivery.member / path).stat().st_size} == IN_TICKET
+    assert delivery.problems() == []
+
+
+def test_ticket_mode_across_file_systems_copies_and_says_so(delivery: Delivery) -> None:
+    with folder_elsewhere(delivery.origin) as folder:
+        far = Delivery(delivery.origin, folder / PROJECT)
+        plan = far.plan(Mode.TICKET)
+        far.apply()
+        assert [warning.code for warning in plan.notes.warnings if warning.code is Code.W_COPIED] == [Code.W_COPIED]
+        assert (far.member / "script/scriptForImaging.py").read_bytes() == (
+            far.origin / "scriptForImaging.py"
+        ).read_bytes()
+        assert far.problems() == []
+
+
+def test_ticket_mode_with_measurement_sets_tells_their_sizes_after_the_split(delivery: Delivery) -> None:
+    add_measurement_sets(delivery.origin)
+    hard = Delivery(delivery.origin, delivery.path.with_name("2012.1.00001.S"))
+    hard.make(Mode.HARD)
+    expected = sum(path.stat().st_size for path in (hard.member / "raw").rglob("*") if path.is_file())
+    plan = delivery.plan(Mode.TICKET)
+    delivery.apply()
+    assert {total.byte_count for total in plan.notes.totals if total.role == "raw"} == {expected}
+    assert sum(path.stat().st_size for path in (delivery.member / "raw").rglob("*") if path.is_file()) == 0
+
+
+# --- the files
+
+
+@EXTRACTED
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.MOVE, Mode.TICKET])
+def test_extracting_gives_the_packaged_files(
+    delivery: Delivery, tmp_path: Path, mode: Mode, ending: str, extract: Extract
+) -> None:
+    delivery.make(mode)
+    found = read_extracted(extract(ticket(delivery, ending), tmp_path / "out"))
+    assert set(found) == {f"{MEMBER}/{path}" for path in IN_TICKET} | {SIZES}
+    assert {path: data for path, data in found.items() if path != SIZES} == {
+        f"{MEMBER}/{path}": (delivery.member / path).read_bytes() for path in IN_TICKET
+    }
+
+
+@EXTRACTED
+def test_in_fake_mode_they_hold_placeholders_and_the_real_sizes(
+    delivery: Delivery, tmp_path: Path, ending: str, extract: Extract
+) -> None:
+    delivery.make(Mode.FAKE)
+    found = read_extracted(extract(ticket(delivery, ending), tmp_path / "out"))
+    assert {path for path, data in found.items() if data} == {SIZES}
+    fits = (delivery.origin / "calibrated_all.clean.fits").stat().st_size
+    assert f"product               1 {fits:18}" in found[SIZES].decode()
+
+
+@EXTRACTED
+def test_permissions_and_times_are_sound(
+    delivery: Delivery, tmp_path: Path, ending: str, extract: Extract
+) -> None:
+    (delivery.origin / "scriptForImaging.py").chmod(0o400)
+    delivery.make()
+    script = extract(ticket(delivery, ending), tmp_path / "out") / MEMBER / "script/scriptForImaging.py"
+    assert stat.S_IMODE(script.stat().st_mode) == 0o644
+    assert abs(script.stat().st_mtime - (delivery.origin / "scriptForImaging.py").stat().st_mtime) < 86_400
+
+
+@EXTRACTED
+def test_dates_that_archives_cannot_hold_are_moved_into_their_range(
+    delivery: Delivery, tmp_path: Path, ending: str, extract: Extract
+) -> None:
+    for name, seconds in (("scriptForA.py", 0), ("scriptForB.py", -10**9), ("scriptForC.py", 5 * 10**9)):
+        os.utime(write(delivery.origin / name, b"x"), (seconds, seconds))
+    delivery.make()
+    out = extract(ticket(delivery, ending), tmp_path / "out") / MEMBER / "script"
+    assert {(out / f"scriptFor{letter}.py").read_bytes() for letter in "ABC"} == {b"x"}
+    assert min((out / f"scriptFor{letter}.py").stat().st_mtime for letter in "ABC") >= -86_400
+
+
+def test_zip_holds_nothing_before_1980(delivery: Delivery) -> None:
+    os.utime(write(delivery.origin / "scriptForA.py", b"x"), (0, 0))
+    delivery.make()
+    with zipfile.ZipFile(ticket(delivery, "zip")) as archive:
+        assert archive.testzip() is None
+        assert archive.getinfo(f"{MEMBER}/script/scriptForA.py").date_time == (1980, 1, 1, 0, 0, 0)
+
+
+def test_names_that_are_not_utf_8_come_out_of_the_tar_as_they_are(delivery: Delivery, tmp_path: Path) -> None:
+    name = b"scriptFor\xe9\xff.py"
+    write(delivery.origin / os.fsdecode(name), b"latin")
+    delivery.make()
+    untarred(ticket(delivery, "tar"), tmp_path / "out")
+    assert name in os.listdir(os.fsencode(tmp_path / "out" / MEMBER / "script"))
+
+
+def test_names_that_are_not_utf_8_come_out_of_the_zip_escaped(delivery: Delivery, tmp_path: Path) -> None:
+    write(delivery.origin / os.fsdecode(b"scriptFor\xe9.py"), b"latin")
+    delivery.make()
+    out = unzipped(ticket(delivery, "zip"), tmp_path / "out") / MEMBER / "script"
+    assert (out / "scriptFor\\xe9.py").read_bytes() == b"latin"
+
+
+@EXTRACTED
+def test_other_letters_and_long_names_come_out_as_they_are(
+    delivery: Delivery, tmp_path: Path, ending: str, extract: Extract
+) -> None:
+    names = ("scriptForÉtoile.py", "scriptFor銀河.py", f"scriptFor{'s' * 240}.py", "scriptFor a;b.py")
+    for name in names:
+        write(delivery.origin / name, name.encode())
+    delivery.make()
+    out = extract(ticket(delivery, ending), tmp_path / "out") / MEMBER / "script"
+    assert {name: (out / name).read_bytes() for name in names} == {name: name.encode() for name in names}
+
+
+def test_the_same_package_gives_the_same_bytes(delivery: Delivery) -> None:
+    delivery.plan()
+    delivery.apply()
+    first = tickets(delivery)
+    roll_back(delivery)
+    for ending in ("tar", "zip"):
+        assert not ticket(delivery, ending).exists()
+    delivery.apply()
+    assert tickets(delivery) == first
+
+
+def test_owner_and_order_do_not_depend_on_the_machine(delivery: Delivery) -> None:
+    delivery.make()
+    with tarfile.open(ticket(delivery, "tar")) as archive:
+        members = archive.getmembers()
+    assert {(member.uid, member.gid, member.uname, member.gname) for member in members} == {(0, 0, "root", "root")}
+    assert [member.name for member in members[:-1]] == sorted(member.name for member in members[:-1])
+    assert {member.type for member in members} == {tarfile.REGTYPE}
+
+
+@EXTRACTED
+def test_all_members_are_in_them(delivery: Delivery, tmp_path: Path, ending: str, extract: Extract) -> None:
+    delivery.make()
+    other = Delivery(make_reduction(tmp_path / "sb2", uid="uid___A002_X1_X2", block="X2", seed=2), delivery.path)
+    other.make(Mode.COPY, append=Append.MEMBER)
+    found = read_extracted(extract(ticket(delivery, ending), tmp_path / "out"))
+    for number in ("", "2"):
+        path = f"{MEMBER}{number}/script/scriptForImaging.py"
+        assert found[path] == (delivery.path.parent / path).read_bytes()
+    everything = sum(path.stat().st_size for path in delivery.path.rglob("*") if path.is_file())
+    assert f"{everything:18} " in found[SIZES].decode().splitlines()[-1]
+
+
+# --- in the transaction
+
+
+def test_old_or_new_files_are_there_wherever_it_stops(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    old = tickets(delivery)
+    write(delivery.origin / "scriptForImaging.py", b"new")
+    delivery.plan(Mode.COPY)
+    disk = CountingDisk()
+    delivery.apply(disk, keeps_previous=True)
+    new = tickets(delivery)
+    assert old["tar"] != new["tar"] and old["zip"] != new["zip"]
+    roll_back(delivery)
+    for at in range(len(disk.calls) - 25, len(disk.calls)):
+        with pytest.raises(Stopped):
+            delivery.apply(FaultyDisk(Fault.STOP_AFTER, at), keeps_previous=True)
+        found = tickets(delivery)
+        assert [each for each in found if found[each] not in (old[each], new[each])] == []
+        roll_back(delivery)
+        assert tickets(delivery) == old
+        if not os.path.exists(delivery.package.plan):
+            delivery.plan(Mode.COPY)
+
+
+def test_rolling_back_brings_the_old_files_back(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    old, before = tickets(delivery), contents(delivery.path)
+    write(delivery.origin / "scriptForImaging.py", b"new")
+    delivery.plan(Mode.COPY)
+    delivery.apply(keeps_previous=True)
+    assert tickets(delivery) != old
+    roll_back(delivery)
+    assert (tickets(delivery), contents(delivery.path)) == (old, before)
