@@ -181,6 +181,8 @@ class _Applying:
             user=_user(),
             pid=os.getpid(),
             at_ns=time.time_ns(),
+            mode=header.mode,
+            origin=header.origin,
         )
 
     def _resumed_journal(self) -> Journal:

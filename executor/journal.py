@@ -17,6 +17,7 @@ import msgpack
 import xxhash
 
 from executor.disk import Disk, write_durably
+from manifest.request import Mode
 
 _FRAME = struct.Struct("<IQ")
 
@@ -39,6 +40,7 @@ class Begin:
         transaction: its name, unique within the control folder.
         plan: digest of the plan.
         boot: id of the running system; what was written before a restart and not synced cannot be trusted.
+        mode, origin: as in the plan; for the log, never for deciding.
     """
 
     transaction: str
@@ -54,6 +56,8 @@ class Begin:
     user: str
     pid: int
     at_ns: int
+    mode: Mode | None = None
+    origin: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +223,7 @@ def _decoded(path: bytes, payload: bytes) -> Record:
         values = {field.name: wire[field.name] for field in fields(kind)}
         if kind is Begin:
             values["publishing"] = Publishing(values["publishing"])
+            values["mode"] = Mode(values["mode"]) if values["mode"] else None
         return kind(**values)
     except (KeyError, TypeError, ValueError) as error:
         raise JournalError(path, f"has a record that this program does not know ({error})") from error

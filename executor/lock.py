@@ -2,13 +2,20 @@
 
 The kernel gives the lock back when its holder ends, however it ends, so a dead process never blocks. Who holds it is
 written into the file for people; it decides nothing.
+
+Workers on other machines outlive a coordinator that is killed, and may write on for a while. So each holds a lock of
+its own while it writes, shared with the others, on a file that the coordinator made for this run: whoever takes the
+package for writing sees that some are still at it, and those that come late find the file gone.
 """
 
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+_LOOK_SECONDS = 0.05
 
 
 class LockedError(Exception):
@@ -29,11 +36,13 @@ def locked_for_writing(path: bytes) -> Iterator[None]:
     """Hold the lock alone; the file is made if it is not there.
 
     Raises:
-        LockedError: somebody else holds it, for reading or writing; told at once.
+        LockedError: somebody else holds it, for reading or writing, or workers of another run still write; told at
+            once.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         _take(path, fd, fcntl.LOCK_EX)
+        _shut_out_strays(path)
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         yield
@@ -75,3 +84,81 @@ def _take(path: bytes, fd: int, kind: int) -> None:
         fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise LockedError(path, os.pread(fd, 200, 0).decode(errors="replace").strip()) from error
+
+
+class StrayError(Exception):
+    """The run that this work belongs to has ended; nothing was done."""
+
+
+def worker_lock_path(path: bytes) -> bytes:
+    """Return the path of the lock that workers elsewhere share, for the path of a package's lock."""
+    return path + b".workers"
+
+
+def admit_workers(path: bytes, token: bytes) -> None:
+    """Let those write who know the token; the caller holds the lock at `path`.
+
+    Raises:
+        LockedError: workers of another run still write.
+    """
+    _shut_out_strays(path)
+    fd = os.open(worker_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, token, 0)
+        os.fsync(fd)  # workers read it through other machines
+    finally:
+        os.close(fd)
+
+
+def dismiss_workers(path: bytes, *, seconds: float) -> bool:
+    """Wait until no worker writes, and let none begin any more; False if some still write after that time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            _shut_out_strays(path)
+            return True
+        except LockedError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_LOOK_SECONDS)
+
+
+@contextmanager
+def working_for(path: bytes, token: bytes) -> Iterator[None]:
+    """Work for the run that admitted workers with this token, and keep others out until it is done.
+
+    Raises:
+        StrayError: that run has ended.
+    """
+    try:
+        fd = os.open(worker_lock_path(path), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise StrayError from error
+    try:
+        try:
+            _take(path, fd, fcntl.LOCK_SH)
+        except LockedError as error:
+            raise StrayError from error
+        if os.pread(fd, len(token) + 1, 0) != token or os.fstat(fd).st_nlink == 0:
+            raise StrayError
+        yield
+    finally:
+        os.close(fd)
+
+
+def _shut_out_strays(path: bytes) -> None:
+    """Remove the file of the workers' lock, which nobody holds then."""
+    try:
+        fd = os.open(worker_lock_path(path), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LockedError(path, "a worker of an earlier run, on another machine,") from error
+        with suppress(FileNotFoundError):
+            os.unlink(worker_lock_path(path))
+    finally:
+        os.close(fd)

@@ -214,8 +214,11 @@ class _Spot:
         return _Holds.FILE if is_planned else _Holds.STRANGER
 
     def _leads_into_member(self, link: bytes) -> bool:
-        # The package may have been named by another path, through links, when the link was made.
-        return link == self.target or is_within(os.path.realpath(link), os.path.realpath(self.member))
+        if link == self.target:
+            return True
+        # Another file of the package that has the same source, or the package by another path, through links.
+        here = b"/proc/self/fd/%d" % self.fd
+        return is_within(os.path.realpath(os.path.join(here, link)), os.path.realpath(self.member))
 
     def _is_target(self, status: os.stat_result) -> bool:
         """Tell whether this is the inode that the package has: then nothing is lost, whatever was written to it."""

@@ -5,6 +5,7 @@ of it can be done again, so it can be stopped anywhere; while it is unfinished n
 package.
 """
 
+import errno
 import os
 import time
 from collections.abc import Sequence
@@ -99,13 +100,16 @@ def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, di
         OSError: the disk fails; nothing of the origin or of the old package is lost.
     """
     places = _places(package, begin_of(records))
-    if not any(isinstance(record, RollBack) for record in records):
-        journal = continue_journal(journal_path(package), disk)
-        try:
-            journal.append_durably(RollBack(time.time_ns()))
-        finally:
-            journal.close()
     commit = _commit_of(records)
+    if not any(isinstance(record, RollBack) for record in records):
+        try:
+            _note_rolling_back(package, disk)
+        except OSError as error:
+            if commit is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            # Rolling back is how a user makes room on a full disk. Before the commit staging may go at any time.
+            remove_tree(disk, places.staging)
+            _note_rolling_back(package, disk)
     if commit is not None:
         _undo_published(places, commit, engine=engine, disk=disk)
     remove_tree(disk, places.staging)
@@ -117,6 +121,14 @@ def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, di
     sync_folder(disk, package.control)
     disk.unlink(journal_path(package))
     sync_folder(disk, package.control)
+
+
+def _note_rolling_back(package: Package, disk: Disk) -> None:
+    journal = continue_journal(journal_path(package), disk)
+    try:
+        journal.append_durably(RollBack(time.time_ns()))
+    finally:
+        journal.close()
 
 
 def _let_plan_wait(package: Package, begin: Begin, disk: Disk) -> None:

@@ -221,12 +221,7 @@ class _Folder:
 
     def _link(self, index: int, source: tuple[bytes, int]) -> None:
         name, planned = self._record.names[index], planned_source(self._record, index)
-        source_name, fd = source
-        try:
-            status = os.lstat(source_name, dir_fd=fd)
-        except OSError as error:
-            raise SourceChangedError("the file", error.strerror or str(error)) from error
-        is_untouched = check_source(planned, status)
+        status, is_untouched = _seen_source(source, planned)
         staged = self._staged(name)
         if staged is not None and staged.st_ino != planned.inode:
             self._site.disk.unlink(name, dir_fd=self._target_fd)
@@ -234,7 +229,11 @@ class _Folder:
         if staged is None:
             if not is_untouched and status.st_ctime_ns != self._own_links.get(planned.inode):
                 _check_content(source, planned)
-            self._site.disk.link(source_name, name, source_fd=fd, dir_fd=self._target_fd)
+            try:
+                self._site.disk.link(source[0], name, source_fd=source[1], dir_fd=self._target_fd)
+            except OSError:
+                _seen_source(source, planned)  # gone or changed since it was looked at: then that is what to tell
+                raise
             staged = os.lstat(name, dir_fd=self._target_fd)
         check_source(planned, staged)
         self._own_links[planned.inode] = staged.st_ctime_ns
@@ -336,6 +335,20 @@ def path_in_package(site: Site, link: bytes) -> bytes:
     if not is_within(target, site.package) or target == site.package:
         raise SourceChangedError("a link into the package", f"a link to {shown(target)}")
     return target[len(site.package) + 1 :]
+
+
+def _seen_source(source: tuple[bytes, int], planned: Planned) -> tuple[os.stat_result, bool]:
+    """Return the status of a source that is as planned, and whether also its ctime is.
+
+    Raises:
+        SourceChangedError: it is not there or not as planned.
+    """
+    name, dir_fd = source
+    try:
+        status = os.lstat(name, dir_fd=dir_fd)
+    except OSError as error:
+        raise SourceChangedError("the file", error.strerror or str(error)) from error
+    return status, check_source(planned, status)
 
 
 def _check_content(source: tuple[bytes, int], planned: Planned) -> None:

@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from manifest.digest import FileGrewOrShrankError, digest_of_fd
 from manifest.findings import (
@@ -59,6 +59,33 @@ class Columns:
             self._result.problems.append(unreadable(os.path.join(self._options.root, source), error))
         except FileGrewOrShrankError as error:
             self._result.problems.append(changed(os.path.join(self._options.root, source), error))
+
+    def add_known(self, files: "list[tuple[bytes, os.DirEntry[str]]]") -> bool:
+        """Add all files of the record's own source folder, sorted, if the digests of all are known; else add none."""
+        if self._known is None or not self._is_hashing:
+            return False
+        names = [name for name, _ in files]
+        try:
+            stats = [entry.stat(follow_symlinks=False) for _, entry in files]
+        except OSError:
+            return False  # gone meanwhile: looked at one by one, this one gets a problem of its own
+        digests = self._known.digests(self._source, names, stats)
+        if digests is None:
+            return False
+        self._names += names
+        self._sources += [join(self._source, name) for name in names]
+        self._stats += stats
+        self._digests.append(digests)
+        self._actions += bytes(self._actions_for(stats))
+        self._byte_count += sum(status.st_size for status in stats)
+        return True
+
+    def _actions_for(self, stats: Sequence[os.stat_result]) -> Iterable[int]:
+        """Return the actions of many files; linking them is the same for all and makes nothing new."""
+        is_linking = self._action is Action.LINK or self._action is Action.MOVE
+        if is_linking and all(status.st_dev == self._options.device for status in stats):
+            return bytes([self._action]) * len(stats)
+        return [self._action_for(status) for status in stats]
 
     def add_stranger(self, name: bytes, source: bytes) -> None:
         """Add a file from elsewhere, relative to the root or absolute; a link only if it leads into the package."""

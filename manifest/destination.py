@@ -52,6 +52,12 @@ def choose_destination(request: PlanRequest) -> Destination:
     return Destination(package, state, group, member, base_of(state))
 
 
+def destination_warnings(request: PlanRequest, destination: Destination) -> Iterator[Problem]:
+    """Yield what a person should know of where the member goes."""
+    if request.append is not Append.NOTHING and destination.is_new:
+        yield Problem(Code.W_NEW_PACKAGE, request.package)
+
+
 def base_of(state: PackageState) -> tuple[tuple[bytes, bytes], ...]:
     """Return the members that are there with the digests of their manifests; costs the same for any size.
 

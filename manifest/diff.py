@@ -52,6 +52,26 @@ def diff_folder(old: FolderRecord | None, new: FolderRecord | None) -> Iterator[
             yield Change(after.path, Kind.ADDED, None, after.size)
 
 
+def count_changes(old: FolderRecord | None, new: FolderRecord | None, counts: dict[Kind, int]) -> None:
+    """Add to the counts how the files of one folder fare; fast where nothing differs, as is usual."""
+    if old is not None and new is not None and _are_same(old, new):
+        counts[Kind.UNCHANGED] += len(new.names)
+        return
+    for change in diff_folder(old, new):
+        counts[change.kind] += 1
+
+
+def _are_same(old: FolderRecord, new: FolderRecord) -> bool:
+    """Tell whether two folders hold the same files; False also where that takes a closer look."""
+    return (
+        old.names == new.names
+        and old.digests == new.digests
+        and old.sizes == new.sizes
+        and (old.actions == new.actions or Action.DUMMY not in (*old.actions, *new.actions))
+        and (NO_DIGEST not in new.digests or old.mtimes == new.mtimes)
+    )
+
+
 def _rows(record: FolderRecord | None) -> Iterator[tuple[bytes, Entry]]:
     return ((entry.path, entry) for entry in record.entries()) if record else iter(())
 

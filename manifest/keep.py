@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from manifest.destination import Destination
-from manifest.diff import Kind, diff_folder, paired_folders
+from manifest.diff import Kind, count_changes, paired_folders
 from manifest.gather import Gathered
 from manifest.header import Difference, Header
 from manifest.ids import Append
@@ -18,7 +18,7 @@ _OWN_FILES = frozenset((Action.COPY, Action.KEEP))
 
 def with_kept(old: FolderRecord | None, new: FolderRecord) -> FolderRecord:
     """Return the new record with KEEP for every copy that the old folder has with the same name, size and digest."""
-    if old is None:
+    if old is None or Action.COPY not in new.actions:
         return new
     positions = {name: index for index, name in enumerate(old.names)}
     actions = bytearray(new.actions)
@@ -65,15 +65,14 @@ def compare_with_old(
     spool = RecordSpool()
     new_records = (decode_record(blob) for _, blob in gathered.spool.sorted_blobs())
     for before, after in paired_folders(map(decode_record, old.blobs()), new_records):
-        for change in diff_folder(before, after):
-            counts[change.kind] += 1
-        if after is not None:
-            marked = with_kept(before, after) if may_keep else after
+        count_changes(before, after, counts)
+        if may_keep and after is not None:
+            marked = with_kept(before, after)
             kept += marked.actions.count(Action.KEEP)
             kept_bytes += sum(s for s, a in zip(marked.sizes, marked.actions, strict=True) if a == Action.KEEP)
             spool.add(marked.path, encode_record(marked))
-    gathered.spool.close()
-    gathered.spool = spool
+    replaced, gathered.spool = (gathered.spool, spool) if may_keep else (spool, gathered.spool)
+    replaced.close()
     return Difference(
         added=counts[Kind.ADDED],
         removed=counts[Kind.REMOVED],

@@ -8,7 +8,7 @@ executor records the ctime after its own link with the manifest, so that ours is
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -53,21 +53,56 @@ def identity_of(status: os.stat_result) -> Identity:
 class KnownFolder:
     """The digests known for one folder of the package, by source."""
 
-    def __init__(self, records: list[tuple[FolderRecord, int]]) -> None:
-        self._records = [
-            (record, scanned_ns, {record.source_path(i): i for i in range(len(record.names))})
-            for record, scanned_ns in records
-        ]
+    def __init__(self, blobs: Sequence[tuple[bytes, int]]) -> None:
+        """Take encoded records with the times of their scans; each is only decoded when those before did not help."""
+        self._blobs = blobs
+        self._decoded: list[FolderRecord] = []
+        self._positions: list[dict[bytes, int]] = []
+
+    def digests(self, source: bytes, names: list[bytes], stats: list[os.stat_result]) -> bytes | None:
+        """Return the joined digests of all files of a source folder, if it holds the same files in the same states.
+
+        This is `digest` for a whole folder at once, many times faster.
+        """
+        for record, scanned_ns in self._records():
+            if record.source == source and not record.source_names and record.names == names:
+                if _are_same(record, stats) and max(record.mtimes, default=0) < scanned_ns - _CLOCK_TICK_NS:
+                    return record.digests if _has_all_digests(record) else None
+        return None
 
     def digest(self, source: bytes, identity: Identity) -> bytes | None:
         """Return the digest of the source if it is known to be in exactly this state."""
-        for record, scanned_ns, positions in self._records:
+        if not self._positions:
+            self._positions = [{r.source_path(i): i for i in range(len(r.names))} for r, _ in self._records()]
+        for (record, scanned_ns), positions in zip(self._records(), self._positions, strict=True):
             index = positions.get(source)
             if index is not None and _is_same(record, index, identity):
                 digest = record.digest(index)
                 if digest != NO_DIGEST and identity.mtime_ns < scanned_ns - _CLOCK_TICK_NS:
                     return digest
         return None
+
+    def _records(self) -> Iterator[tuple[FolderRecord, int]]:
+        for number, (blob, scanned_ns) in enumerate(self._blobs):
+            if number == len(self._decoded):
+                self._decoded.append(decode_record(blob))
+            yield self._decoded[number], scanned_ns
+
+
+def _are_same(record: FolderRecord, stats: list[os.stat_result]) -> bool:
+    return (
+        [status.st_ino for status in stats] == list(record.inodes)
+        and [status.st_ctime_ns for status in stats] == list(record.ctimes)
+        and [status.st_mtime_ns for status in stats] == list(record.mtimes)
+        and [status.st_size for status in stats] == list(record.sizes)
+        and all(status.st_dev == record.device for status in stats)
+    )
+
+
+def _has_all_digests(record: FolderRecord) -> bool:
+    if NO_DIGEST not in record.digests:
+        return True
+    return all(record.digest(index) != NO_DIGEST for index in range(len(record.names)))
 
 
 def _is_same(record: FolderRecord, index: int, identity: Identity) -> bool:
@@ -92,8 +127,8 @@ class KnownDigests:
     def folder(self, path: bytes) -> KnownFolder | None:
         """Return what is known of the folder of the package, or None."""
         found = [(cursor.find(path), scanned_ns) for cursor, scanned_ns in self._cursors]
-        records = [(decode_record(blob), scanned_ns) for blob, scanned_ns in found if blob is not None]
-        return KnownFolder(records) if records else None
+        blobs = [(blob, scanned_ns) for blob, scanned_ns in found if blob is not None]
+        return KnownFolder(blobs) if blobs else None
 
 
 @lru_cache(maxsize=1)

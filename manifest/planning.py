@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from manifest.assembly import add_generated, count_new, sum_totals
 from manifest.batches import scan_batches
-from manifest.destination import Destination, choose_destination
+from manifest.destination import Destination, choose_destination, destination_warnings
 from manifest.earlier import earlier_descriptions, known_split_sources, known_streams
 from manifest.engine import Engine
 from manifest.gather import Gathered, gather
@@ -99,7 +99,9 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
         raise PlanRefused(*gathered.problems)
     header = make_header(request, destination, header_text, placement.items, now_ns=now_ns)
     add_generated(gathered, header, placement.items, splits)
-    difference = compare_with_old(header, destination, gathered, may_keep=not request.is_rehashing)
+    difference = compare_with_old(
+        header, destination, gathered, may_keep=request.mode is Mode.COPY and not request.is_rehashing
+    )
     new_files, new_bytes = count_new(gathered, header, splits, difference)
     notes = Notes(
         new_files=new_files,
@@ -107,7 +109,9 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
         difference=difference,
         totals=sum_totals(gathered, header, splits),
         left_out=placement.left_out,
-        warnings=tuple(dict.fromkeys((*placement.warnings, *gathered.warnings))),
+        warnings=tuple(
+            dict.fromkeys((*destination_warnings(request, destination), *placement.warnings, *gathered.warnings))
+        ),
         splits=tuple(splits.tasks[path] for path in sorted(splits.tasks)),
         tables=tuple(tables[path] for path in sorted(tables)),
         relinks=tuple(sorted(gathered.relinks, key=lambda relink: relink.link)),

@@ -20,6 +20,7 @@ from manifest.path import UnsafePathError, check_name, check_relative, join
 
 DIGEST_BYTES = 16
 NO_DIGEST = bytes(DIGEST_BYTES)
+_BIN8 = 0xC4
 _UNSAFE_PARTS = (b"\0\0", b"\0.\0", b"\0..\0")
 
 
@@ -227,7 +228,9 @@ def absolute_sources(blob: bytes) -> list[bytes]:
 
 
 def record_path(blob: bytes) -> bytes:
-    """Return only the folder's path of an encoded record: cheap, for merging and indexing."""
+    """Return only the folder's path of an encoded record: cheap, for merging and looking up."""
+    if blob[1] == _BIN8:  # the first element of the array, in msgpack's form for up to 255 bytes
+        return blob[3 : 3 + blob[2]]
     unpacker = msgpack.Unpacker(max_buffer_size=len(blob))
     unpacker.feed(blob)
     unpacker.read_array_header()

@@ -19,7 +19,6 @@ from manifest.glob import first_match
 from manifest.known import KnownFolder, identity_of, known_digests
 from manifest.path import is_within, join
 from manifest.problem import Code, Problem
-from manifest.record import decode_record
 from manifest.scanbatch import BigFile, FileBatch, ScanBatch, ScanOptions, ScanResult, Subtree, SubtreeBatch
 
 BATCH_FILES = 4000
@@ -64,9 +63,9 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
     with opened_folder(os.path.join(options.root, subtree.source)) as fd:
         with os.scandir(fd) as listing:
             entries = sorted((os.fsencode(entry.name), entry) for entry in listing)
+        entries = [(name, entry) for name, entry in entries if not _is_passed_over(options, subtree, name)]
+        is_known = known is not None and _take_known(found, entries)
         for name, entry in entries:
-            if name in subtree.omit or (options.exclude and first_match(join(subtree.source, name), options.exclude)):
-                continue
             if entry.is_symlink():
                 target = _resolve(options, join(subtree.source, name), result)
                 if target is None:
@@ -82,11 +81,25 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
                     Subtree(join(subtree.source, name), join(subtree.path, name), link_count=subtree.link_count)
                 )
             elif entry.is_file(follow_symlinks=False):
-                found.add(name, name, fd, entry)
+                if not is_known:
+                    found.add(name, name, fd, entry)
             else:
                 result.problems.append(Problem(Code.SPECIAL_FILE, _absolute(options, subtree.source, name)))
     found.finish([os.path.basename(folder.path) for folder in folders])
     return folders
+
+
+def _is_passed_over(options: ScanOptions, subtree: Subtree, name: bytes) -> bool:
+    if name in subtree.omit:
+        return True
+    return bool(options.exclude) and first_match(join(subtree.source, name), options.exclude) is not None
+
+
+def _take_known(found: Columns, entries: "list[tuple[bytes, os.DirEntry[str]]]") -> bool:
+    """Take all files of a folder without reading any, if all are known; links need a closer look, one by one."""
+    if any(entry.is_symlink() for _, entry in entries):
+        return False
+    return found.add_known([(name, entry) for name, entry in entries if entry.is_file(follow_symlinks=False)])
 
 
 def _linked_folder(
@@ -106,7 +119,7 @@ def _scan_files(batch: FileBatch, result: ScanResult) -> None:
     options = batch.options
     known = known_digests(options.known).folder(batch.path) if options.known else None
     if batch.known:
-        known = KnownFolder([(decode_record(blob), scanned_ns) for blob, scanned_ns in batch.known])
+        known = KnownFolder(batch.known)
     found = Columns(options, batch.path, b"", known, result)
     for name, source in zip(batch.names, batch.sources, strict=True):
         found.add_stranger(name, source)

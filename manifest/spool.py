@@ -65,3 +65,32 @@ class RecordSpool:
         self._is_reading = True
         self._file.seek(offset)
         return self._file.read(length)
+
+
+class OrderedSpool:
+    """Takes pieces of text in any order and gives them back in the order of their numbers.
+
+    They wait in an unnamed temporary file, because the first piece may be the last to come.
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the finalizer
+        self._closing = weakref.finalize(self, self._file.close)
+        self._index: list[tuple[int, int, int]] = []
+        self._offset = 0
+
+    def add(self, number: int, data: bytes) -> None:
+        """Take one piece; none may be added after the first was given back."""
+        self._file.write(data)
+        self._index.append((number, self._offset, len(data)))
+        self._offset += len(data)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the pieces in order."""
+        for _, offset, length in sorted(self._index):
+            self._file.seek(offset)
+            yield self._file.read(length)
+
+    def close(self) -> None:
+        """Give the temporary file back."""
+        self._closing()

@@ -13,7 +13,11 @@ import typer
 from pack import __version__
 from pack.cmd_adopt import adopt
 from pack.cmd_apply import apply
+from pack.cmd_diff import diff
+from pack.cmd_export import export
+from pack.cmd_log import log
 from pack.cmd_plan import plan
+from pack.cmd_report import report
 from pack.cmd_rollback import rollback
 from pack.cmd_show import show
 from pack.cmd_status import status
@@ -21,7 +25,19 @@ from pack.cmd_verify import verify
 from pack.exits import Exit, exit_code_lines
 from pack.tarsplit_command import register as register_tarsplit
 
-COMMANDS: tuple[Callable[..., None], ...] = (plan, apply, verify, show, status, rollback, adopt)
+COMMANDS: tuple[Callable[..., None], ...] = (
+    plan,
+    apply,
+    verify,
+    show,
+    status,
+    log,
+    diff,
+    report,
+    export,
+    rollback,
+    adopt,
+)
 
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 

@@ -9,12 +9,21 @@ from manifest.ids import Append
 from manifest.request import Mode, PlanRequest
 from manifest.wish import parse_include
 from pack import PROGRAM
-from pack.options import JobsOption, JsonOption, PackageArgument, QuietOption, RehashOption
+from pack.options import (
+    AsIsOption,
+    ExcludeOption,
+    FollowOutsideOption,
+    IncludeOption,
+    JobsOption,
+    JsonOption,
+    LayoutOption,
+    NoSplitOption,
+    OriginArgument,
+    PackageArgument,
+    QuietOption,
+    RehashOption,
+)
 
-Origin = Annotated[
-    str,
-    typer.Argument(metavar="ORIGIN", help="The reduction folder of one scheduling block.", show_default=False),
-]
 Readme = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="Header of the README. [default: a template]", show_default=False),
@@ -31,33 +40,27 @@ How = Annotated[
     Mode,
     typer.Option(metavar="MODE", help="fake: empty files; copy; hard: hard links; move; ticket."),
 ]
-Include = Annotated[
-    list[str] | None, typer.Option(metavar="GLOB=ROLE", help="Package this, in that role. Repeatable.")
-]
-Exclude = Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Leave this out. Repeatable.")]
-Layout = Annotated[str, typer.Option(metavar="NAME|FILE", help="The rules: a name, or a TOML file.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a destination that is no package of this program.")]
+Tree = Annotated[bool, typer.Option("--tree", help="Show the whole tree as it will be.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse where otherwise a warning is given.")]
-AsIs = Annotated[bool, typer.Option("--as-is", help="Package tables whole that casacore cannot open.")]
-NoSplit = Annotated[bool, typer.Option("--no-split", help="Package all data columns.")]
-FollowOutside = Annotated[bool, typer.Option("--follow-outside", help="Follow links that lead out of the origin.")]
 
 
 def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
-    origin: Origin,
+    origin: OriginArgument,
     package: PackageArgument,
     readme: Readme = None,
     append: AppendTo = Append.NOTHING,
     mode: How = Mode.FAKE,
-    include: Include = None,
-    exclude: Exclude = None,
-    layout: Layout = "cycle0",
+    include: IncludeOption = None,
+    exclude: ExcludeOption = None,
+    layout: LayoutOption = "cycle0",
     rehash: RehashOption = False,
     force: Force = False,
     strict: Strict = False,
-    as_is: AsIs = False,
-    no_split: NoSplit = False,
-    follow_outside: FollowOutside = False,
+    as_is: AsIsOption = False,
+    no_split: NoSplitOption = False,
+    follow_outside: FollowOutsideOption = False,
+    tree: Tree = False,
     jobs: JobsOption = 0,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -95,7 +98,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
             is_strict=strict,
             program=PROGRAM,
         )
-        print_plan(planned(request, jobs=jobs, is_quiet=quiet), attempt, is_json=json)
+        print_plan(planned(request, jobs=jobs, is_quiet=quiet), attempt, is_json=json, has_tree=tree)
         return Exit.DONE
 
     run(attempt, work, is_json=json)

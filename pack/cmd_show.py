@@ -1,17 +1,35 @@
 """`pack show`: what is in a package."""
 
-from pack.options import JsonOption, PackageArgument
+import os
+from typing import Annotated
+
+import typer
+
+from manifest.role import Role
+from pack.options import JsonOption, MemberOption, PackageArgument
+
+OneRole = Annotated[
+    Role | None, typer.Option("--role", metavar="ROLE", help="Only this folder: raw, qa, ...", show_default=False)
+]
+Files = Annotated[bool, typer.Option("--files", help="List every file with its size in bytes.")]
 
 
-def show(package: PackageArgument, json: JsonOption = False) -> None:
+def show(
+    package: PackageArgument,
+    member: MemberOption = "",
+    role: OneRole = None,
+    files: Files = False,
+    json: JsonOption = False,
+) -> None:
     """Show members, roles, files and bytes of PACKAGE, and where they came from.
 
-    Example: pack show 2011.0.00229.S
+    Example: pack show 2011.0.00229.S --role qa --files
     """
     from pack.failure import Attempt
     from pack.running import run
-    from pack.showing import shown_package
+    from pack.showing import Shown, shown_package
     from pack.target import target_of
 
     attempt = Attempt("show", target_of(package))
-    run(attempt, lambda: shown_package(attempt, is_json=json), is_json=json)
+    what = Shown(os.fsencode(member), role, files)
+    run(attempt, lambda: shown_package(attempt, what, is_json=json), is_json=json)

@@ -27,7 +27,11 @@ from pack.exits import Exit
 from pack.ink import Ink, folded
 from pack.job import UnfinishedError
 from pack.problemview import problem_lines
+from pack.refusal import Refused
 from pack.target import Target, quoted
+
+
+_WITH_ARGUMENTS = frozenset({"plan", "diff", "export", "report"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,9 @@ def failure_of(error: BaseException, attempt: Attempt, ink: Ink) -> Failure:
         case CannotUndoError(reason=reason, problems=problems):
             lines = problem_lines(problems, attempt.target, ink)
             return _failure(Exit.FAILED, attempt, f"{shown(reason)}.", _state(attempt), *(line[2:] for line in lines))
+        case Refused(reason=reason, remedy=remedy):
+            advice = folded(f"Do: {remedy}.", indent=0)
+            return _failure(Exit.FAILED, attempt, f"refused: {reason}.", _state(attempt), *advice)
         case _:
             return _of_moment(error, attempt)
 

@@ -118,6 +118,19 @@ def reading(package: Package, workers: Workers) -> Iterator[Engine]:
         yield engine
 
 
+@contextmanager
+def held(package: Package) -> Iterator[None]:
+    """Hold a package that is whole, the old one or the new one, so that nobody changes it.
+
+    Raises:
+        UnfinishedError: the package is between two states.
+        LockedError: another process is changing it.
+    """
+    with locked_for_reading(lock_path(package)):
+        _check_visible(package)
+        yield
+
+
 def verify(package: Package, workers: Workers, *, is_quick: bool) -> list[Problem]:
     """Return all that is not as the manifests say.
 
@@ -125,8 +138,7 @@ def verify(package: Package, workers: Workers, *, is_quick: bool) -> list[Proble
         UnfinishedError: the package is between two states.
         LockedError: another process is changing it.
     """
-    with locked_for_reading(lock_path(package)), _engine(workers) as engine:
-        _check_visible(package)
+    with held(package), _engine(workers) as engine:
         return list(verify_package(package, is_quick=is_quick, engine=engine, progress=workers.progress))
 
 

@@ -1,10 +1,13 @@
 """The members of a package with what their manifests say, without reading the manifests as a whole."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from manifest.header import Header, Notes, StreamKind, read_header, read_notes
 from manifest.package import Package, PackageState
+from manifest.path import shown
 from manifest.stream import StreamError, peek_stream
+from pack.refusal import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,20 @@ class Member:
 def members_of(state: PackageState) -> list[Member]:
     """Return all members, sorted."""
     return [_member(state, path) for path in state.members]
+
+
+def chosen_members(members: Sequence[Member], wanted: bytes) -> list[Member]:
+    """Return the members called so, `group/member` or only the member's name; all of them if nothing is wanted.
+
+    Raises:
+        Refused: there is none, or more than one.
+    """
+    chosen = [member for member in members if not wanted or wanted in (member.path, member.path.partition(b"/")[2])]
+    if chosen and (len(chosen) == 1 or not wanted):
+        return chosen
+    names = ", ".join(shown(member.path) for member in (chosen or members))
+    found = "more than one member is" if chosen else "no member is"
+    raise Refused(f"{found} called {shown(wanted)}", f"name one of these: {names}")
 
 
 def member_notes(package: Package, path: bytes) -> Notes:

@@ -16,3 +16,20 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progre
 RehashOption = Annotated[
     bool, typer.Option("--rehash", help="Read every file again; do not trust sizes and times that have not changed.")
 ]
+OriginArgument = Annotated[
+    str,
+    typer.Argument(metavar="ORIGIN", help="The reduction folder of one scheduling block.", show_default=False),
+]
+IncludeOption = Annotated[
+    list[str] | None, typer.Option(metavar="GLOB=ROLE", help="Package this, in that role. Repeatable.")
+]
+ExcludeOption = Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Leave this out. Repeatable.")]
+AsIsOption = Annotated[bool, typer.Option("--as-is", help="Package tables whole that casacore cannot open.")]
+NoSplitOption = Annotated[bool, typer.Option("--no-split", help="Package all data columns.")]
+FollowOutsideOption = Annotated[
+    bool, typer.Option("--follow-outside", help="Follow links that lead out of the origin.")
+]
+LayoutOption = Annotated[str, typer.Option(metavar="NAME|FILE", help="The rules: a name, or a TOML file.")]
+MemberOption = Annotated[
+    str, typer.Option(metavar="NAME", help="Only this member, as pack show names it.", show_default=False)
+]

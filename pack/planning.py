@@ -9,7 +9,9 @@ from pack import job
 from pack.failure import Attempt
 from pack.fields import plan_fields, print_fields
 from pack.ink import ink_for
+from pack.listing import file_fields, records_of
 from pack.planview import PlanView, plan_lines
+from pack.treeview import tree_lines
 from pack.workers import shown_workers
 
 
@@ -19,13 +21,19 @@ def planned(request: PlanRequest, *, jobs: int, is_quiet: bool) -> Described:
         return job.plan(request, workers)
 
 
-def print_plan(plan: Described, attempt: Attempt, *, is_json: bool) -> None:
-    """Print the plan on stdout."""
+def print_plan(plan: Described, attempt: Attempt, *, is_json: bool, has_tree: bool = False) -> None:
+    """Print the plan on stdout, with a tree of all its files if that is wished."""
     room = os.statvfs(attempt.target.package.parent)
     free_bytes = room.f_bavail * room.f_frsize
     if is_json:
-        print_fields({"command": "plan", "exit_code": 0, **plan_fields(plan, attempt.target, free_bytes=free_bytes)})
+        fields = plan_fields(plan, attempt.target, free_bytes=free_bytes)
+        tree = {"files": list(file_fields(records_of(plan.stream)))} if has_tree else {}
+        print_fields({"command": "plan", "exit_code": 0, **fields, **tree})
         return
+    if has_tree:
+        for line in tree_lines(plan):
+            print(line)
+        print()
     view = PlanView(plan, attempt.target, free_bytes, attempt.origin)
     for line in plan_lines(view, ink_for(sys.stdout)):
         print(line)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from manifest.header import Total
-from manifest.role import ROLES
+from manifest.role import ROLES, Role
 from manifest.sizes import human_bytes
 from pack.ink import Ink
 
@@ -11,14 +11,15 @@ _README = "README"
 _ROW = "  {:<12} {:>12} {:>10} {:>22}"
 
 
-def totals_lines(totals: Sequence[Total], ink: Ink) -> Iterator[str]:
-    """Yield the table, every role in its order, those without files too."""
+def totals_lines(totals: Sequence[Total], ink: Ink, role: Role | None = None) -> Iterator[str]:
+    """Yield the table, every role in its order, those without files too; or the row of one role alone."""
     yield ink.bold(_ROW.format("role", "files", "size", "bytes"))
     known = {total.role: total for total in totals}
-    for role in (*ROLES, ""):
-        total = known.get(role, Total(role, 0, 0))
-        yield _row(role or _README, total.file_count, total.byte_count)
-    yield ink.bold(_row("total", *_sum(totals)))
+    for name in (role,) if role else (*ROLES, ""):
+        total = known.get(name, Total(name, 0, 0))
+        yield _row(name or _README, total.file_count, total.byte_count)
+    if not role:
+        yield ink.bold(_row("total", *_sum(totals)))
 
 
 def totals_fields(totals: Sequence[Total]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Other file systems than the one that tests run on: in memory, small where that is wanted, read-only, mounted twice."""
+"""Other file systems than the one that tests run on: in memory, small, read-only, mounted twice."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ def mounted(place: Path, *arguments: str) -> Iterator[Path]:
     try:
         yield place
     finally:
-        subprocess.run(["umount", place], check=True)
+        subprocess.run(["umount", "--lazy", place], check=True)  # a manifest may be open for the next look into it
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def read_files(root: Path) -> dict[str, bytes]:
 
 
 def lost_names(before: dict[str, bytes], delivery: Delivery) -> list[str]:
-    """Return the names of the origin whose content of `before` is in no file of the origin or the package any more."""
+    """Return the names of the origin whose content of `before` is in no file of origin or package any more."""
     homes = {path.read_bytes() for root in (delivery.origin, delivery.path) for path in _readable(root)}
     return [name for name, data in before.items() if data not in homes]
 

@@ -1,8 +1,8 @@
 """Reductions that a real disk can hold and a packager can fail on, and what must come of each.
 
-`python tests/hostile.py FOLDER` makes them all below FOLDER, one reduction a folder, and prints what planning each is to
-say; docs/hostile-trees.md tells how to try a packager on them. The law: every one is packaged exactly, or refused in
-the plan with the path named; with what is named left out, the rest is packaged.
+`python tests/hostile.py FOLDER` makes them all below FOLDER, one reduction a folder, and prints what planning each is
+to say; docs/hostile-trees.md tells how to try a packager on them. The law: every one is packaged exactly, or refused
+in the plan with the path named; with what is named left out, the rest is packaged.
 """
 
 import os
@@ -215,7 +215,7 @@ _NO_RULE = tuple(f"X8c/{name}".encode() for name in ("X8c.Checklist", "qa2/Check
 CASES = (
     Case("space", _files(b"my image.fits"), warned=(Code.W_NAME,)),
     Case("newline", _files(b"a\nb.fits", os.fsencode(TABLE) + b"/line\n"), warned=(Code.W_NAME,)),
-    Case("quotes", _files(b"it's \"so\".fits", b"$(touch x).fits"), warned=(Code.W_NAME,)),
+    Case("quotes", _files(b'it\'s "so".fits', b"$(touch x).fits"), warned=(Code.W_NAME,)),
     Case("signs", _files(b"a|b.fits", b"c;d.fits", b"`e`.fits", b"f\\g.fits", b"*?[.fits"), warned=(Code.W_NAME,)),
     Case("dashes", _files(b"-rf.fits", b"--help.fits"), warned=(Code.W_NAME,)),
     Case("control-characters", _files(b"\x1b[31mred.fits", b"bell\x07.fits", b"\x7f.fits")),
@@ -284,9 +284,7 @@ CASES = (
     Case("link-inside", _link("again.fits", "image.fits")),
     Case("link-to-folder", _link_to_folder),
     Case("link-between-blocks", _link_between_blocks),
-    Case(
-        "link-outside", _outside, refused=(Code.LINK_OUTSIDE,), named=b"far.fits", exclude="far.fits"
-    ),
+    Case("link-outside", _outside, refused=(Code.LINK_OUTSIDE,), named=b"far.fits", exclude="far.fits"),
     Case("link-outside-followed", _outside, may_leave=True),
     Case(
         "dangling-link",
@@ -329,6 +327,18 @@ CASES = (
 )
 
 
+def outcome(case: Case) -> str:
+    """Return what planning the tree comes to, in words."""
+    words = "refused: " + ", ".join(case.refused) if case.refused else "packaged exactly"
+    words += " (not to root)" if case.needs_user else ""
+    return words + (" with --follow-outside" if case.may_leave else "")
+
+
+def page_row(case: Case) -> str:
+    """Return the row of the tree in docs/hostile-trees.md."""
+    return f"| {case.name} | {outcome(case)} | {', '.join(case.warned)} |"
+
+
 def main(folder: Path) -> Iterator[str]:
     """Make every tree below the folder and yield a line for each."""
     for case in CASES:
@@ -337,10 +347,7 @@ def main(folder: Path) -> Iterator[str]:
         except CannotMakeError as error:
             yield f"{case.name:26} cannot be made here: {error}"
             continue
-        outcome = "packaged" if not case.refused else "refused: " + ", ".join(case.refused)
-        outcome += " (not to root)" if case.needs_user else ""
-        outcome += " with --follow-outside" if case.may_leave else ""
-        yield f"{case.name:26} {outcome}{''.join(f'; {code}' for code in case.warned)}"
+        yield f"{case.name:26} {outcome(case)}{''.join(f'; {code}' for code in case.warned)}"
 
 
 if __name__ == "__main__":

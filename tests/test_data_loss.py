@@ -1,7 +1,7 @@
 """The hunt: sequences of moving, replacing, stopping, undoing and mishaps, none of which may cost an origin a byte.
 
-The law: whatever a file of the origin held is found in a file of the origin or of the package, at every moment. Where a
-sequence ends well, the origin also reads as it did.
+The law: whatever a file of the origin held is found in a file of the origin or of the package, at every moment. Where
+a sequence ends well, the origin also reads as it did.
 """
 
 import os

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from manifest.request import Mode
-from worlds import Change, Scenario, World, make_world
+from worlds import Change, Scenario, World, make_world, scratch_root
 
 _BIG_BYTES = 3 << 20
 
@@ -34,9 +34,9 @@ def small_disk(place: Path, options: str) -> Iterator[Path]:
 
 
 @pytest.fixture(params=["size=16m", "size=64m,nr_inodes=400"], ids=["bytes", "inodes"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    """A world on a small disk, with a plan to copy, and nearly no room left for doing it."""
-    with small_disk(tmp_path / "disk", request.param) as disk:
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A world on a small disk, with a plan to copy."""
+    with scratch_root() as root, small_disk(root / "disk", request.param) as disk:
         world = make_world(disk, Scenario(Change.REPLACE, Mode.COPY), big_bytes=_BIG_BYTES)
         yield world
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from commands import ROOT
 from file_systems import read_only
-from hostile import CASES, CannotMakeError, Case, make_case
+from hostile import CASES, CannotMakeError, Case, make_case, page_row
 from in_process import Delivery, make_reduction
-from manifest.planfile import open_manifest
+from manifest.path import is_within
+from manifest.planfile import Described, open_manifest
 from manifest.problem import Code, PlanRefused
 from manifest.record import Action, decode_record
 from manifest.request import Mode
@@ -43,6 +45,20 @@ def differing(delivery: Delivery) -> list[bytes]:
     ]
 
 
+def dropped(delivery: Delivery, plan: Described) -> list[bytes]:
+    """Return the files of the origin that are neither packaged nor told as left out."""
+    origin = os.fsencode(delivery.origin)
+    entries = (entry for blob in plan.stream.blobs() for entry in decode_record(blob).entries())
+    packaged = {os.path.realpath(os.path.join(origin, entry.source)) for entry in entries}
+    left_out = [os.path.join(origin, left.path) for left in plan.notes.left_out]
+    found = [os.path.join(folder, name) for folder, _, names in os.walk(origin) for name in names]
+    return [
+        path
+        for path in found
+        if os.path.realpath(path) not in packaged and not any(is_within(path, left) for left in left_out)
+    ]
+
+
 def _read(path: bytes) -> bytes:
     with open(path, "rb") as file:
         return file.read()
@@ -57,6 +73,7 @@ def test_packaged_exactly(tmp_path: Path, case: Case, mode: Mode) -> None:
     delivery = made(case, tmp_path)
     before = contents(delivery.origin)
     plan = delivery.plan(mode, may_leave=case.may_leave)
+    assert dropped(delivery, plan) == []
     delivery.apply()
     assert differing(delivery) == []
     assert delivery.problems() == []
@@ -100,6 +117,11 @@ def test_moved_and_read_as_before(tmp_path: Path, case: Case) -> None:
     delivery.make(Mode.MOVE, may_leave=case.may_leave)
     assert delivery.problems() == []
     assert {path: (delivery.origin / path).read_bytes() for path in names(delivery.origin)} == before
+
+
+def test_page_in_docs_tells_of_every_tree() -> None:
+    rows = [line for line in (ROOT / "docs/hostile-trees.md").read_text().splitlines() if line.startswith("| ")]
+    assert rows[1:] == [page_row(case) for case in CASES]
 
 
 def test_sparse_file_stays_sparse_in_a_copy(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from generated import record_of, stream_bytes
 from manifest.known import Identity, KnownDigests, KnownFolder, KnownStream
-from manifest.record import NO_DIGEST
+from manifest.record import NO_DIGEST, FolderRecord, encode_record
 
 SECOND_NS = 10**9
 SCANNED_NS = 1000 * SECOND_NS
@@ -17,8 +17,8 @@ RECORD = record_of(
 IDENTITY = Identity(size=12, mtime_ns=900 * SECOND_NS, ctime_ns=950 * SECOND_NS, inode=77, device=4)
 
 
-def known_of(*records: object) -> KnownFolder:
-    return KnownFolder([(record, SCANNED_NS) for record in records])  # type: ignore[misc]
+def known_of(*records: FolderRecord) -> KnownFolder:
+    return KnownFolder([(encode_record(record), SCANNED_NS) for record in records])
 
 
 def test_digest_of_a_source_in_the_same_state_is_known() -> None:

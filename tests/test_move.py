@@ -188,12 +188,24 @@ def test_rolling_back_that_was_stopped_keeps_the_package_when_something_came_in_
     name = max(links_below(delivery.origin))
     (delivery.origin / name).unlink()
     write(delivery.origin / name, b"something else")
-    with pytest.raises(CannotUndoError, match="cannot go back"):
-        roll_back(delivery)
-    assert lost_names(before, delivery) == []
+    for go_on in (lambda: roll_back(delivery), delivery.apply):
+        with pytest.raises(CannotUndoError, match="cannot go back"):
+            go_on()
+        assert lost_names(before, delivery) == []
     (delivery.origin / name).unlink()
     roll_back(delivery)
     assert read_files(delivery.origin) == before
+
+
+def test_links_of_a_relative_kind_into_the_package_are_ours_too(delivery: Delivery) -> None:
+    before = files(delivery.origin)
+    delivery.make(Mode.MOVE)
+    script = delivery.origin / "scriptForImaging.py"
+    target = os.path.relpath(script.readlink(), delivery.origin)
+    script.unlink()
+    script.symlink_to(target)
+    roll_back(delivery)
+    assert files(delivery.origin) == before
 
 
 def test_removed_name_comes_back_when_rolling_back(delivery: Delivery) -> None:
@@ -348,7 +360,7 @@ def test_rolling_back_moved_measurement_sets_gives_the_same_files(measured: Deli
 
 
 def test_one_measurement_set_for_raw_and_calibrated_goes_and_comes_back(measured: Delivery) -> None:
-    """Without calibrated data of its own the block's raw data gives both: two files of the package have one source."""
+    """Without calibrated data of its own the raw data gives both: two files of the package have one source."""
     os.rename(measured.origin / f"{RAW}.cal", measured.origin.parent / "away")
     before = files(measured.origin)
     values = columns_of(measured.origin / RAW)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from executor.rollback import CannotUndoError
-from hostile import CASES, CannotMakeError, make_case
 from homes import links_below, read_files, roll_back
+from hostile import CASES, CannotMakeError, make_case
 from in_process import UID, Delivery, age, make_reduction
 from manifest.ids import Append
 from manifest.problem import Code, PlanRefused

@@ -1,4 +1,4 @@
-"""Packaging an origin whose files were moved before: it is links into the package, which is the only home of the bytes."""
+"""Packaging an origin whose files were moved before: links into the package, the only home of the bytes."""
 
 import os
 import shutil
@@ -90,9 +90,7 @@ def test_appending_packages_what_the_links_lead_to(moved: Delivery, append: Appe
 
 @pytest.mark.parametrize("mode", [Mode.FAKE, Mode.TICKET])
 @pytest.mark.parametrize("append", [Append.GROUP, Append.MEMBER])
-def test_appending_placeholders_leaves_the_first_member_alone(
-    moved: Delivery, append: Append, mode: Mode
-) -> None:
+def test_appending_placeholders_leaves_the_first_member_alone(moved: Delivery, append: Append, mode: Mode) -> None:
     before, first = read_files(moved.origin), contents(moved.member)
     moved.make(mode, append=append)
     assert (read_files(moved.origin), contents(moved.member)) == (before, first)

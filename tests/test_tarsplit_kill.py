@@ -23,9 +23,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("kill")
     chance = random.Random(7)
     files: dict[str | bytes, bytes] = {
-        f"raw/X{n}.ms.split/table.f{m}": chance.randbytes(chance.randrange(*SIZES))
-        for n in range(8)
-        for m in range(4)
+        f"raw/X{n // 4}.ms.split/table.f{n % 4}": chance.randbytes(chance.randrange(*SIZES)) for n in range(32)
     }
     make_package(home / PROJECT, files)
     done = start(home, home / "whole").wait()

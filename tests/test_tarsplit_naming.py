@@ -57,7 +57,9 @@ def test_project_that_is_no_plain_name_is_refused(project: bytes) -> None:
         DeliveryName(project, "2012-06-20")
 
 
-@pytest.mark.parametrize("text", ["", "2012-6-20", "20120620", "2012-06-31", "2012-13-01", "today", "２０１２-06-20"])
+@pytest.mark.parametrize(
+    "text", ["", "2012-6-20", "20120620", "2012-06-31", "2012-13-01", "today", "\uff12012-06-20"]
+)
 def test_text_that_is_no_date_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no date"):
         parse_day(text)

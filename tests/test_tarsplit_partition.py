@@ -119,7 +119,7 @@ def test_tight_is_never_more_than_order(folders: list[Measured], limit: int) -> 
     assert len(tight) <= len(partition(folders, limit_bytes=limit, fill=Fill.ORDER))
 
 
-@given(sizes=st.lists(st.integers(1, 12), max_size=6))
+@given(sizes=st.lists(st.integers(1, 12), max_size=5))
 def test_packing_uses_the_fewest_bins_there_can_be(sizes: list[int]) -> None:
     def fits(bins: tuple[int, ...]) -> bool:
         return all(sum(s for s, b in zip(sizes, bins, strict=True) if b == bin) <= 12 for bin in set(bins))
@@ -131,7 +131,7 @@ def test_packing_uses_the_fewest_bins_there_can_be(sizes: list[int]) -> None:
 
 
 def test_packing_finds_what_largest_first_misses() -> None:
-    # Best fit, largest first, leaves a 6 over: 44+17, 24+24+8, 22+21+8+6. The search finds 44+8+8, 24+24+6+6, 22+21+17.
+    # Largest first leaves a 6 over: 44+17, 24+24+8, 22+21+8+6. The search finds 44+8+8, 24+24+6+6, 22+21+17.
     sizes = [44, 24, 24, 22, 21, 17, 8, 8, 6, 6]
     assert len(set(pack_sizes(sizes, 61))) == 3
 

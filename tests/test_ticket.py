@@ -43,9 +43,7 @@ def unzipped(archive: Path, folder: Path) -> Path:
     return folder
 
 
-EXTRACTED = pytest.mark.parametrize(
-    ("ending", "extract"), [("tar", untarred), ("zip", unzipped)], ids=["tar", "zip"]
-)
+EXTRACTED = pytest.mark.parametrize(("ending", "extract"), [("tar", untarred), ("zip", unzipped)], ids=["tar", "zip"])
 Extract = Callable[[Path, Path], Path]
 
 
@@ -124,9 +122,7 @@ def test_in_fake_mode_they_hold_placeholders_and_the_real_sizes(
 
 
 @EXTRACTED
-def test_permissions_and_times_are_sound(
-    delivery: Delivery, tmp_path: Path, ending: str, extract: Extract
-) -> None:
+def test_permissions_and_times_are_sound(delivery: Delivery, tmp_path: Path, ending: str, extract: Extract) -> None:
     (delivery.origin / "scriptForImaging.py").chmod(0o400)
     delivery.make()
     script = extract(ticket(delivery, ending), tmp_path / "out") / MEMBER / "script/scriptForImaging.py"
@@ -138,7 +134,7 @@ def test_permissions_and_times_are_sound(
 def test_dates_that_archives_cannot_hold_are_moved_into_their_range(
     delivery: Delivery, tmp_path: Path, ending: str, extract: Extract
 ) -> None:
-    for name, seconds in (("scriptForA.py", 0), ("scriptForB.py", -10**9), ("scriptForC.py", 5 * 10**9)):
+    for name, seconds in (("scriptForA.py", 0), ("scriptForB.py", -(10**9)), ("scriptForC.py", 5 * 10**9)):
         os.utime(write(delivery.origin / name, b"x"), (seconds, seconds))
     delivery.make()
     out = extract(ticket(delivery, ending), tmp_path / "out") / MEMBER / "script"

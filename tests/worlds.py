@@ -113,7 +113,7 @@ class World:
         self.package = Package(os.fsencode(root / PROJECT))
         self.sources: dict[int, str] = {}
         self._knows_inodes = knows_inodes
-        self._saved = root / "saved"
+        self.saved = root / "saved"
 
     @property
     def origins(self) -> Path:
@@ -239,14 +239,14 @@ class World:
     def save(self) -> None:
         """Remember the world as it is now."""
         self.sources = _source_names(self.origins) if self._knows_inodes else {}
-        self._saved.mkdir()
+        self.saved.mkdir()
         for path in self._paths():
-            _copy(path, self._saved / path.name)
+            _copy(path, self.saved / path.name)
 
     def bring_back(self) -> None:
         """Make the world what it was when it was saved."""
         self.clear()
-        for path in self._saved.iterdir():
+        for path in self.saved.iterdir():
             if not (self.root / path.name).exists():
                 _copy(path, self.root / path.name)
 
@@ -257,7 +257,7 @@ class World:
                 _remove(path)
 
     def _paths(self) -> list[Path]:
-        return [path for path in self.root.iterdir() if path not in (self._saved, self.root / "pool")]
+        return [path for path in self.root.iterdir() if path not in (self.saved, self.root / "pool")]
 
 
 _COMING_AND_GOING = frozenset({b"lock", b"plan", b"plan.applied", b"journal", b"finished", b"previous"})

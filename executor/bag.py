@@ -1,0 +1,155 @@
+"""A BagIt bag of hard links to the files of a package: it takes no space, and shares all content with the package.
+
+Made under another name and renamed when all of it is on disk. The package is only read; but a new link changes the
+ctime of a file, so the next plan reads files again that are links to the origin.
+
+Source: RFC 8493. Version 0.97 is declared, because the checking program of the Library of Congress reads `%` in names
+as that version has it.
+"""
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from executor.disk import Disk, sync_file_system, sync_folder
+from executor.outfile import PARTIAL, write_output
+from executor.removing import remove_tree
+from manifest.folder import opened_beneath
+from manifest.ids import SCIENCE_GOAL
+from manifest.package import Package
+from manifest.path import join
+from manifest.record import decode_record
+
+_PAYLOAD = b"data"
+_LIST = "manifest-sha256.txt"
+
+
+class CannotLinkError(Exception):
+    """A file of the package cannot get another hard link.
+
+    Attributes:
+        path: the file.
+        reason: what the system says.
+    """
+
+    def __init__(self, path: bytes, reason: str) -> None:
+        super().__init__(f"{os.fsdecode(path)}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class BagMember:
+    """A member that goes into the bag.
+
+    Attributes:
+        path: `group/member`.
+        blobs: gives the encoded records of its manifest.
+    """
+
+    path: bytes
+    blobs: Callable[[], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What the bag holds beside its own files."""
+
+    file_count: int
+    byte_count: int
+
+
+def make_bag(
+    package: Package,
+    members: Sequence[BagMember],
+    bag: bytes,
+    lines: Callable[[bytes], Iterable[bytes]],
+    *,
+    payload: Payload,
+    program: str,
+    disk: Disk,
+) -> None:
+    """Make the bag at `bag`, where nothing may be; all of it is on disk when this returns.
+
+    Args:
+        lines: returns the lines of the list of SHA-256 sums, given the folder that holds the linked package.
+
+    Raises:
+        FileExistsError: something is there, or what a stopped run left; nothing was changed.
+        CannotLinkError: a file has as many links as can be, or may not be linked.
+        OSError: the disk fails.
+    """
+    if os.path.lexists(bag):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), bag)
+    partial = bag + PARTIAL
+    disk.mkdir(partial)
+    try:
+        data = join(partial, _PAYLOAD)
+        disk.mkdir(data)
+        _link_members(package, members, join(data, package.project), disk)
+        _write_tags(partial, lines(data), payload, package.project, program, disk)
+        sync_file_system(disk, partial)
+        disk.rename(partial, bag)
+    except BaseException:
+        remove_tree(disk, partial)
+        raise
+    sync_folder(disk, os.path.dirname(bag))
+
+
+def _link_members(package: Package, members: Sequence[BagMember], root: bytes, disk: Disk) -> None:
+    disk.mkdir(root)
+    goal = join(root, SCIENCE_GOAL)
+    disk.mkdir(goal)
+    for group in sorted({member.path.partition(b"/")[0] for member in members}):
+        disk.mkdir(join(goal, group))
+    for member in members:
+        for blob in member.blobs():
+            _link_folder(package.member(member.path), join(goal, member.path), blob, disk)
+
+
+def _link_folder(source: bytes, target: bytes, blob: bytes, disk: Disk) -> None:
+    """Make one folder with its links; folders above it come before it."""
+    record = decode_record(blob)
+    with opened_beneath(source, record.path) as source_fd:
+        disk.mkdir(join(target, record.path).rstrip(b"/"))
+        with opened_beneath(target, record.path) as target_fd:
+            for name in record.names:
+                try:
+                    disk.link(name, name, source_fd=source_fd, dir_fd=target_fd)
+                except OSError as error:
+                    if error.errno in (errno.EMLINK, errno.EPERM, errno.EXDEV):
+                        path = join(join(source, record.path), name)
+                        raise CannotLinkError(path, error.strerror or "") from error
+                    raise
+
+
+def _write_tags(
+    folder: bytes, lines: Iterable[bytes], payload: Payload, project: bytes, program: str, disk: Disk
+) -> None:
+    """Write the bag's own files; their sums go into a list of their own."""
+    info = (
+        f"Bag-Software-Agent: {program}\n"
+        f"External-Identifier: {project.decode(errors='backslashreplace')}\n"
+        f"Payload-Oxum: {payload.byte_count}.{payload.file_count}\n"
+    )
+    sums = [
+        _write_tag(folder, "bag-info.txt", [info.encode()], disk),
+        _write_tag(folder, "bagit.txt", [b"BagIt-Version: 0.97\nTag-File-Character-Encoding: UTF-8\n"], disk),
+        _write_tag(folder, _LIST, lines, disk),
+    ]
+    _write_tag(folder, "tagmanifest-sha256.txt", sums, disk)
+
+
+def _write_tag(folder: bytes, name: str, blocks: Iterable[bytes], disk: Disk) -> bytes:
+    """Write one file and return the line with its sum."""
+    digest = hashlib.sha256()
+
+    def summed() -> Iterator[bytes]:
+        for block in blocks:
+            digest.update(block)
+            yield block
+
+    write_output(disk, join(folder, name.encode()), summed(), is_replacing=False)
+    return f"{digest.hexdigest()}  {name}\n".encode()

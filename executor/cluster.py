@@ -1,0 +1,274 @@
+"""The engine on a Dask cluster whose workers share the package's file system; `executor.errand` is the other side.
+
+Only workers that were looked at take batches: those that do not see the same folders, or run another program, are
+named and left alone; those that come later are looked at when they come. Dask itself gives the batches of a lost
+worker to another one; here only those are handed over anew that it gives up, or that no worker is left for. The
+journal, the lock and every decision stay with the coordinator. The end of the scheduler is the end of the run, which
+can be gone on with.
+"""
+
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from executor.engine import CrewEngine
+from executor.errand import Sighting, Terms, landmark, look_around, run_errand, running_python
+from executor.lock import admit_workers, dismiss_workers, locked_for_writing
+from executor.stopping import NEVER, Stop
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Batch = TypeVar("Batch")
+Result = TypeVar("Result")
+
+_CONNECT_SECONDS = 15
+_FIRST_WORKER_SECONDS = 120  # a batch system may take its time; after that, better say so
+_STRAY_SECONDS = 120  # above the lease of a network file system, which gives the locks of a dead machine back
+_LOOK_AGAIN_SECONDS = 5
+
+
+class ClusterUnusableError(Exception):
+    """There is no worker that could be used; nothing was begun.
+
+    Attributes:
+        address: of the scheduler.
+        faults: worker and what is wrong with it, for all that there are.
+    """
+
+    def __init__(self, address: str, reason: str, faults: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.address = address
+        self.faults = faults
+
+
+class ClusterLostError(Exception):
+    """The scheduler, or every worker, was lost while work was under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the workers must share with the coordinator.
+
+    Attributes:
+        folders: that every worker must see.
+        lock: path of the lock under which files are written, in a folder that exists; empty where none are.
+    """
+
+    folders: tuple[bytes, ...]
+    lock: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Which cluster, and for which program.
+
+    Attributes:
+        address: of the scheduler, as in `tcp://host:8786`.
+        name_program: module-level function that says on any machine which program this is there.
+        limit: most batches side by side; 0 is no limit.
+        tell: called with a sentence about a worker that is not used.
+    """
+
+    address: str
+    name_program: Callable[[], str]
+    limit: int = 0
+    tell: Callable[[str], None] = lambda _: None
+
+
+class ClusterEngine(CrewEngine):
+    """Runs batches on the workers of a Dask cluster; connected, and all workers looked at, when it is made.
+
+    Raises:
+        ClusterUnusableError: no scheduler answers, or no worker can be used.
+        LockedError: another process works on the package.
+    """
+
+    def __init__(self, cluster: Cluster, ground: Ground, stop: Stop = NEVER) -> None:
+        super().__init__(ClusterCrew(cluster, ground), stop)
+
+
+class ClusterCrew:
+    """The workers of a cluster that were looked at and can be used."""
+
+    def __init__(self, cluster: Cluster, ground: Ground) -> None:
+        from distributed.scheduler import KilledWorker
+
+        self.losses: tuple[type[Exception], ...] = (KilledWorker, CancelledError)
+        self._cluster = cluster
+        self._lock = ground.lock
+        self._terms = _terms(cluster, ground)
+        self._faults: dict[str, str] = {}
+        self._fit: list[str] = []
+        self._seen_at = 0.0
+        self._client = _connected(cluster.address)
+        try:
+            self._executor = self._client.get_executor(pure=False)
+            self._find_first()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def jobs(self) -> int:
+        """How many workers are used at the moment."""
+        return max(1, len(self._used))
+
+    @property
+    def _used(self) -> list[str]:
+        return self._fit[: self._cluster.limit or None]
+
+    @contextmanager
+    def shift(self) -> Iterator[None]:
+        """Let workers write for the time of one run.
+
+        Raises:
+            ClusterLostError: a worker that was lost still writes.
+        """
+        if not self._lock:
+            yield
+            return
+        admit_workers(self._lock, self._terms.token)
+        is_whole = False
+        try:
+            yield
+            is_whole = True
+        finally:
+            # After a failure the next command will wait for the rest of them; this one has something to say.
+            is_over = dismiss_workers(self._lock, seconds=_STRAY_SECONDS if is_whole else _LOOK_AGAIN_SECONDS)
+        if not is_over:
+            raise ClusterLostError("a worker that the cluster has lost is still writing")
+
+    def submit(self, work: Callable[[Batch], Result], batch: Batch) -> Future[Result]:
+        """Send the batch to the cluster, for any worker that can be used."""
+        if time.monotonic() > self._seen_at + _LOOK_AGAIN_SECONDS:
+            self._look_at_new()
+        self._wait_for_workers()
+        future: Future[Result] = self._executor.submit(run_errand, self._terms, work, batch, workers=self._used)
+        return future
+
+    def look_after(self, under_way: Collection[Future[Any]]) -> None:
+        """Take batches back that wait for workers which are all gone.
+
+        Raises:
+            ClusterLostError: the scheduler is gone.
+        """
+        before = set(self._used)
+        self._look_at_new()
+        if not before.intersection(self._fit):
+            for future in under_way:
+                future.cancel()
+
+    def replace_lost(self) -> None:
+        """See that there is somebody to hand batches to.
+
+        Raises:
+            ClusterLostError: there is not, or the scheduler is gone.
+        """
+        self._look_at_new()
+        self._wait_for_workers()
+
+    def close(self) -> None:
+        """Leave the cluster; its workers stay."""
+        with suppress(OSError, RuntimeError):
+            self._client.close(timeout=2)
+
+    def _find_first(self) -> None:
+        """Look at all workers, with the lock held that the work will need."""
+        if not self._lock:
+            self._wait_for_first()
+            return
+        with locked_for_writing(self._lock), self.shift():
+            self._wait_for_first()
+
+    def _wait_for_first(self) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=_FIRST_WORKER_SECONDS)
+            self._look_at_new()
+        except (OSError, ClusterLostError) as error:
+            reason = f"no worker has come to the scheduler within {_FIRST_WORKER_SECONDS} seconds"
+            raise ClusterUnusableError(self._cluster.address, reason) from error
+        if not self._fit:
+            raise ClusterUnusableError(
+                self._cluster.address, "none of its workers can be used", tuple(sorted(self._faults.values()))
+            )
+
+    def _wait_for_workers(self) -> None:
+        deadline = time.monotonic() + _FIRST_WORKER_SECONDS
+        while not self._fit:
+            if time.monotonic() > deadline:
+                raise ClusterLostError("all workers that could be used are gone")
+            time.sleep(0.5)
+            self._look_at_new()
+
+    def _look_at_new(self) -> None:
+        """Bring the list of workers up to date, looking at those that were not there before."""
+        self._check_connection()
+        try:
+            there = self._client.nthreads()
+            new = sorted(set(there) - set(self._fit) - set(self._faults))
+            found = self._client.run(look_around, self._terms, workers=new, on_error="return") if new else {}
+        except OSError as error:
+            raise ClusterLostError("the scheduler does not answer any more") from error
+        self._seen_at = time.monotonic()
+        fit = [address for address in self._fit if address in there]
+        for address, sighting in found.items():
+            fault = _fault(address, sighting)
+            if fault:
+                self._faults[address] = fault
+                self._cluster.tell(fault)
+            else:
+                fit.append(address)
+        self._fit = fit
+
+    def _check_connection(self) -> None:
+        if self._client.status != "running":
+            raise ClusterLostError("the connection to the scheduler is lost")
+
+
+def _connected(address: str) -> "Client":
+    from distributed import Client
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is told in our words
+    try:
+        return Client(address, timeout=_CONNECT_SECONDS, set_as_default=False, name="qa2pack")
+    except (OSError, ValueError) as error:
+        raise ClusterUnusableError(address, f"no scheduler answers at {address}") from error
+
+
+def _terms(cluster: Cluster, ground: Ground) -> Terms:
+    return Terms(
+        program=cluster.name_program(),
+        name_program=cluster.name_program,
+        python=running_python(),
+        user=os.geteuid(),
+        umask=_running_umask(),
+        landmarks=tuple(map(landmark, ground.folders)),
+        lock=ground.lock,
+        token=secrets.token_bytes(16),
+    )
+
+
+def _running_umask() -> int:
+    """Return the umask without setting another one even for a moment."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))
+
+
+def _fault(address: str, sighting: Sighting | Exception) -> str:
+    match sighting:
+        case Sighting(fault=""):
+            return ""
+        case Sighting(host=host, pid=pid, fault=fault):
+            return f"worker {address} (process {pid} on {host}): {fault}"
+        case ModuleNotFoundError(name=name):
+            return f"worker {address}: the Python package {name} is missing there"
+        case _:
+            return f"worker {address}: {type(sighting).__name__}: {sighting}"

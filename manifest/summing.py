@@ -1,0 +1,163 @@
+"""Checksums of other kinds for the files of a member: each file is read once for all of them.
+
+What is read is also compared with the manifest, so that no checksum is ever made of something else than what was
+packaged: a list of sums made from a damaged file would say for ever after that the damage is right. Only reads.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import xxhash
+
+from manifest.digest import aligned_buffer
+from manifest.engine import Engine, run_streamed
+from manifest.folder import opened_beneath, opened_file
+from manifest.path import join
+from manifest.problem import Code, Problem
+from manifest.progress import Progress
+from manifest.record import NO_DIGEST, FolderRecord, decode_record
+
+_BATCH_BYTES = 64 << 20  # some tenths of a second of md5
+_BATCH_FILES = 1000
+_FOLDER_COST_BYTES = 4 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some files of one folder: those of the encoded record from `start` to before `end`."""
+
+    blob: bytes
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class SumBatch:
+    """Files to be read.
+
+    Attributes:
+        number: the place of the batch in the order of the manifest.
+        root: of the member, absolute.
+        algorithms: as `hashlib` calls them.
+    """
+
+    number: int
+    root: bytes
+    pieces: tuple[Piece, ...]
+    algorithms: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class SumResult:
+    """What a batch found.
+
+    Attributes:
+        sums: for each file, in order, its path relative to the member and the sums in the order of the algorithms.
+        problems: files that are not as the manifest says; they have no sums.
+    """
+
+    number: int
+    sums: list[tuple[bytes, tuple[str, ...]]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    byte_count: int = 0
+
+
+def sum_files(
+    root: bytes, blobs: Iterable[bytes], algorithms: tuple[str, ...], *, engine: Engine, progress: Progress
+) -> Iterator[SumResult]:
+    """Read every file of the records and yield the sums, in batches that come in any order.
+
+    Args:
+        root: absolute path of the member, or of a copy of it.
+        blobs: encoded records of the member's manifest.
+    """
+    for result in run_streamed(engine, sum_batch, _batches(root, blobs, algorithms)):
+        progress.advance(file_count=len(result.sums), byte_count=result.byte_count)
+        yield result
+
+
+def _batches(root: bytes, blobs: Iterable[bytes], algorithms: tuple[str, ...]) -> Iterator[SumBatch]:
+    pieces: list[Piece] = []
+    number = files = size = 0
+    for piece, piece_bytes in (piece for blob in blobs for piece in _pieces(blob)):
+        if pieces and (size + piece_bytes > _BATCH_BYTES or files + piece.end - piece.start > _BATCH_FILES):
+            yield SumBatch(number, root, tuple(pieces), algorithms)
+            pieces, files, size, number = [], 0, 0, number + 1
+        pieces.append(piece)
+        files += piece.end - piece.start
+        size += piece_bytes + _FOLDER_COST_BYTES
+    if pieces:
+        yield SumBatch(number, root, tuple(pieces), algorithms)
+
+
+def _pieces(blob: bytes) -> Iterator[tuple[Piece, int]]:
+    """Cut a folder so that no piece but a single big file is larger than a batch; yield also the bytes of each."""
+    sizes = decode_record(blob).sizes
+    start = size = 0
+    for index, file_bytes in enumerate(sizes):
+        if index > start and (size + file_bytes > _BATCH_BYTES or index - start >= _BATCH_FILES):
+            yield Piece(blob, start, index), size
+            start, size = index, 0
+        size += file_bytes
+    if len(sizes) > start:
+        yield Piece(blob, start, len(sizes)), size
+
+
+def sum_batch(batch: SumBatch) -> SumResult:
+    """Read the files of one batch."""
+    result = SumResult(batch.number)
+    for piece in batch.pieces:
+        record = decode_record(piece.blob)
+        try:
+            with opened_beneath(batch.root, record.path) as fd:
+                for index in range(piece.start, piece.end):
+                    _sum_file(batch, record, index, fd, result)
+        except OSError as error:
+            result.problems.append(_unreadable(record.path, error))
+    return result
+
+
+def _sum_file(batch: SumBatch, record: FolderRecord, index: int, dir_fd: int, result: SumResult) -> None:
+    path = join(record.path, record.names[index])
+    try:
+        with opened_file(record.names[index], dir_fd=dir_fd) as fd:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                result.problems.append(Problem(Code.WRONG_TYPE, path, "a file"))
+                return
+            size, digest, sums = _sums_of(fd, batch.algorithms)
+    except OSError as error:
+        result.problems.append(_unreadable(path, error))
+        return
+    result.byte_count += size
+    expected = record.sizes[index]
+    if size != expected:
+        code = Code.TRUNCATED if size < expected else Code.GROWN
+        result.problems.append(Problem(code, path, f"{expected} bytes", f"{size} bytes"))
+    elif record.digest(index) not in (digest, NO_DIGEST):
+        result.problems.append(Problem(Code.CHANGED, path, record.digest(index).hex(), digest.hex()))
+    else:
+        result.sums.append((path, sums))
+
+
+def _sums_of(fd: int, algorithms: tuple[str, ...]) -> tuple[int, bytes, tuple[str, ...]]:
+    """Return size, XXH3-128 and sums of all that is read from the open file."""
+    states = [hashlib.new(name, usedforsecurity=False) for name in algorithms]
+    digest = xxhash.xxh3_128()
+    buffer = aligned_buffer()
+    size = 0
+    while count := os.readv(fd, [buffer]):
+        block = buffer[:count]
+        digest.update(block)
+        for state in states:
+            state.update(block)
+        size += count
+    return size, digest.digest(), tuple(state.hexdigest() for state in states)
+
+
+def _unreadable(path: bytes, error: OSError) -> Problem:
+    if isinstance(error, FileNotFoundError):
+        return Problem(Code.MISSING, path)
+    return Problem(Code.UNREADABLE, path, found=error.strerror or "")

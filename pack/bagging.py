@@ -1,0 +1,91 @@
+"""Making a BagIt bag of a package: what is checked before, and what its errors mean."""
+
+import os
+from collections.abc import Iterator, Sequence
+
+from executor.bag import BagMember, CannotLinkError, Payload, make_bag
+from executor.disk import Disk
+from executor.outfile import PARTIAL
+from manifest.package import Package
+from manifest.path import join, shown
+from manifest.planfile import Described
+from manifest.record import decode_record
+from manifest.sumline import NotInABagError, bag_line
+from pack import PROGRAM, job
+from pack.job import Workers
+from pack.refusal import Refused
+from pack.sumlists import in_package, read_sums, spooled
+from pack.target import quoted
+
+_ALGORITHM = "sha256"
+
+
+def bagged(package: Package, manifests: Sequence[Described], bag: bytes, workers: Workers) -> None:
+    """Make the bag of these members at a path where nothing is.
+
+    Raises:
+        Refused: links cannot reach it, or a name cannot stand in a bag; nothing was made.
+        PlanRefused: files are not as the manifests say; nothing was made.
+    """
+    _check_place(package, bag)
+    payload = _payload(package, manifests)
+    members = [BagMember(manifest.header.member_path, manifest.stream.blobs) for manifest in manifests]
+    with job.working(workers) as engine:
+
+        def lines(data: bytes) -> Iterator[bytes]:
+            """Read the linked files, which are what the bag will hold."""
+            spools = read_sums(
+                package,
+                manifests,
+                [_ALGORITHM],
+                engine=engine,
+                progress=workers.progress,
+                root=data,
+                line=bag_line,
+            )
+            return spooled(spools[_ALGORITHM])
+
+        try:
+            make_bag(package, members, bag, lines, payload=payload, program=PROGRAM, disk=Disk())
+        except CannotLinkError as error:
+            raise Refused(
+                f"{shown(error.path)} cannot get another hard link ({error.reason})",
+                "export a checksum list (--format sha256sum) and copy the package with it",
+            ) from error
+
+
+def _check_place(package: Package, bag: bytes) -> None:
+    parent = os.path.dirname(bag)
+    if os.stat(parent).st_dev != os.stat(package.path).st_dev:
+        raise Refused(
+            f"a bag is made of hard links, and {shown(parent)} is on another file system than the package",
+            f"name a folder on the disk of {shown(package.parent)}; a bag can be copied anywhere afterwards",
+        )
+    if os.path.lexists(bag + PARTIAL):
+        raise Refused(
+            f"{shown(bag + PARTIAL)} is there: another export works on it, or one was stopped",
+            f"if none is running, remove it: rm -r {quoted(bag + PARTIAL)}",
+        )
+
+
+def _payload(package: Package, manifests: Sequence[Described]) -> Payload:
+    """Count what the bag will hold, and look at every name."""
+    files = size = 0
+    for manifest in manifests:
+        folder = in_package(package, manifest)
+        for record in map(decode_record, manifest.stream.blobs()):
+            files += len(record.names)
+            size += sum(record.sizes)
+            for name in record.names:
+                _check_name(join(folder, join(record.path, name)))
+    return Payload(files, size)
+
+
+def _check_name(path: bytes) -> None:
+    try:
+        bag_line("", path)
+    except NotInABagError as error:
+        raise Refused(
+            f"{shown(path)} cannot stand in a bag: {error.reason}",
+            "rename the file in the origin and package it again, or export a checksum list (--format sha256sum)",
+        ) from error

@@ -1,0 +1,69 @@
+"""`pack export`: what a package holds, in forms that other programs read."""
+
+import os
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from pack.options import JobsOption, JsonOption, MemberOption, PackageArgument, QuietOption
+
+
+class Format(StrEnum):
+    """The forms."""
+
+    XXHSUM = "xxhsum"
+    MD5SUM = "md5sum"
+    SHA256SUM = "sha256sum"
+    JSON = "json"
+    BAGIT = "bagit"
+
+
+Formats = Annotated[
+    list[Format],
+    typer.Option("--format", metavar="FORMAT", help="xxhsum, md5sum, sha256sum, json or bagit.", show_default=False),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE|DIR", help="Where it goes. [default: a list to stdout]", show_default=False
+    ),
+]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace a file that is there; never a folder.")]
+
+
+def export(
+    package: PackageArgument,
+    format: Formats,
+    output: Output = None,
+    member: MemberOption = "",
+    replace: Replace = False,
+    jobs: JobsOption = 0,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write what PACKAGE holds for other programs: a checksum list, JSON lines, or a BagIt bag.
+
+    Paths start with the project code: check a list in the folder that holds the package. Several checksum lists take
+    one reading: repeat --format, and name a folder with -o.
+
+    Example: pack export 2011.0.00229.S --format md5sum -o 2011.0.00229.S.md5
+    """
+    from pack.exporting import Wanted, exported
+    from pack.failure import Attempt
+    from pack.running import run
+    from pack.target import target_of
+
+    formats = tuple(dict.fromkeys(format))
+    if Format.BAGIT in formats and (len(formats) > 1 or output is None):
+        raise typer.BadParameter("a bag is made by itself, in a new folder: -o DIR", param_hint="--format bagit")
+    if output is None and (json or len(formats) > 1):
+        raise typer.BadParameter("say where it goes", param_hint="-o")
+    attempt = Attempt("export", target_of(package))
+    wanted = Wanted(
+        tuple(str(one) for one in formats),
+        None if output is None else os.fsencode(output),
+        os.fsencode(member),
+        replace,
+    )
+    run(attempt, lambda: exported(attempt, wanted, jobs=jobs, is_quiet=quiet, is_json=json), is_json=json)

@@ -1,0 +1,19 @@
+"""`pack log`: what was done to a package."""
+
+from pack.options import JsonOption, PackageArgument
+
+
+def log(package: PackageArgument, json: JsonOption = False) -> None:
+    """Show the finished applies of PACKAGE, the last one first: when, who, in which mode, what.
+
+    An apply that was undone is not among them.
+
+    Example: pack log 2011.0.00229.S
+    """
+    from pack.failure import Attempt
+    from pack.recounting import logged
+    from pack.running import run
+    from pack.target import target_of
+
+    attempt = Attempt("log", target_of(package))
+    run(attempt, lambda: logged(attempt, is_json=json), is_json=json)

@@ -1,0 +1,47 @@
+"""`pack report`: one page about a package."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from pack.options import JobsOption, JsonOption, PackageArgument, QuietOption
+
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="The page. [default: PACKAGE.report.html]", show_default=False
+    ),
+]
+Delivery = Annotated[
+    str | None,
+    typer.Option(metavar="DIR", help="Where its tar files are. [default: beside PACKAGE]", show_default=False),
+]
+Verify = Annotated[bool, typer.Option("--verify", help="Read and compare all content, not names and sizes only.")]
+
+
+def report(
+    package: PackageArgument,
+    output: Output = None,
+    delivery: Delivery = None,
+    verify: Verify = False,
+    jobs: JobsOption = 0,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write one HTML page about PACKAGE that any browser shows, also without a network.
+
+    Members, sizes, tables and their columns, pictures, texts, what was left out, whether all is as packaged.
+
+    Example: pack report 2011.0.00229.S -o report.html
+    """
+    from pack.failure import Attempt
+    from pack.reporting import Asked, reported
+    from pack.running import run
+    from pack.target import target_of
+
+    attempt = Attempt("report", target_of(package))
+    asked = Asked(
+        None if output is None else os.fsencode(output), None if delivery is None else os.fsencode(delivery), verify
+    )
+    run(attempt, lambda: reported(attempt, asked, jobs=jobs, is_quiet=quiet, is_json=json), is_json=json)

@@ -1,0 +1,160 @@
+"""Comparing an origin with what was packaged from it, and telling how they differ.
+
+The new plan is made as a value and thrown away: nothing is written.
+"""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from executor.split import TableReader
+from manifest.diff import Change, Kind, diff_members
+from manifest.header import Header
+from manifest.package import README
+from manifest.path import shown
+from manifest.planfile import open_manifest
+from manifest.planning import Plan, make_plan
+from manifest.record import decode_record
+from manifest.request import Mode, PlanRequest
+from manifest.sizes import human_bytes
+from manifest.stream import Stream
+from pack import job
+from pack.amounts import counted
+from pack.exits import Exit
+from pack.failure import Attempt
+from pack.fields import Fields, path_fields, print_fields
+from pack.ink import Ink, folded, ink_for
+from pack.listing import records_of
+from pack.members import Member, chosen_members, members_of
+from pack.refusal import Refused
+from pack.verifying import existing_package
+from pack.workers import shown_workers
+
+_SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
+
+
+def differed(
+    attempt: Attempt, request: PlanRequest, wanted: bytes, *, jobs: int, is_quiet: bool, is_json: bool
+) -> Exit:
+    """Plan anew, compare with the member packaged from the same origin, and print the changes on stdout.
+
+    Args:
+        request: of a plan that adds a member, so that nothing of the package could be refused for being replaced,
+            and that copies, which works across file systems. A member made of placeholders is compared in its mode.
+        wanted: name of the member to compare with; empty for the one with the same origin.
+    """
+    package = attempt.target.package
+    members = members_of(existing_package(attempt.target))
+    with job.held(package):
+        member = _chosen(members, wanted, request)
+        manifest = open_manifest(package.manifest(member.path))
+        if manifest.header.mode in (Mode.FAKE, Mode.TICKET):
+            request = replace(request, mode=manifest.header.mode)
+        made = _planned(request, jobs=jobs, is_quiet=is_quiet)
+        try:
+            changes = _changes(manifest.stream, made)
+            if is_json:
+                print_fields(_fields(attempt, manifest.header, changes))
+            else:
+                for line in _lines(attempt, manifest.header, changes, len(members), ink_for(sys.stdout)):
+                    print(line)
+        finally:
+            made.gathered.spool.close()
+    return Exit.DONE
+
+
+def _chosen(members: list[Member], wanted: bytes, request: PlanRequest) -> Member:
+    if wanted:
+        return chosen_members(members, wanted)[0]
+    same = [
+        member
+        for member in members
+        if member.header and member.header.origin == request.origin and not member.header.is_adopted
+    ]
+    if same:
+        return same[-1]
+    raise Refused(
+        f"no member of the package was made from {shown(request.origin)}",
+        "name the member to compare with (--member); pack show lists them with their origins",
+    )
+
+
+def _planned(request: PlanRequest, *, jobs: int, is_quiet: bool) -> Plan:
+    with shown_workers(jobs, is_quiet=is_quiet) as workers, job.working(workers) as engine:
+        return make_plan(
+            request, reader=TableReader(), engine=engine, progress=workers.progress, now_ns=time.time_ns()
+        )
+
+
+def _changes(old: Stream, made: Plan) -> Iterator[Change]:
+    """Yield what differs, and what is the same, of all files but README: every plan makes that anew."""
+    new = (decode_record(blob) for _, blob in made.gathered.spool.sorted_blobs())
+    yield from (change for change in diff_members(records_of(old), new) if change.path != README)
+
+
+def _lines(attempt: Attempt, header: Header, changes: Iterator[Change], member_count: int, ink: Ink) -> Iterator[str]:
+    counts: Counter[Kind] = Counter()
+    yield ink.bold(f"{shown(header.member_path)}, packaged from {shown(header.origin)}")
+    for change in changes:
+        counts[change.kind] += 1
+        if change.kind is not Kind.UNCHANGED:
+            yield _marked(change, ink)
+    yield (
+        f"{counted(counts[Kind.UNCHANGED], 'file')} the same, {counts[Kind.CHANGED]:,} changed,"
+        f" {counts[Kind.ADDED]:,} added, {counts[Kind.REMOVED]:,} removed"
+    )
+    if counts[Kind.CHANGED] or counts[Kind.ADDED] or counts[Kind.REMOVED]:
+        yield from _next_lines(attempt, header, member_count, ink)
+    else:
+        yield ink.good("A new plan would change nothing.")
+
+
+def _marked(change: Change, ink: Ink) -> str:
+    sizes = [human_bytes(size) for size in (change.old_size, change.new_size) if size is not None]
+    text = f"{_SIGNS[change.kind]} {shown(change.path)}  {' -> '.join(dict.fromkeys(sizes))}"
+    match change.kind:
+        case Kind.ADDED:
+            return ink.good(text)
+        case Kind.REMOVED:
+            return ink.bad(text)
+        case _:
+            return ink.warning(text)
+
+
+def _next_lines(attempt: Attempt, header: Header, member_count: int, ink: Ink) -> Iterator[str]:
+    if member_count > 1:
+        yield from folded(
+            f"A plan without --append replaces the whole package, all {member_count} members of it; they would have"
+            " to be packaged again."
+        )
+    yield "Nothing has been changed. To replace the package:"
+    yield f"  {ink.bold(f'{attempt.new_plan} --mode {header.mode}')}"
+
+
+def _fields(attempt: Attempt, header: Header, changes: Iterator[Change]) -> Fields:
+    counts: Counter[Kind] = Counter()
+    listed = []
+    for change in changes:
+        counts[change.kind] += 1
+        if change.kind is not Kind.UNCHANGED:
+            listed.append(_change_fields(change))
+    return {
+        "command": "diff",
+        "exit_code": Exit.DONE,
+        **path_fields("package", attempt.target.package.path),
+        **path_fields("member", header.member_path),
+        **path_fields("origin", header.origin),
+        "difference": {kind.value: counts[kind] for kind in Kind},
+        "changes": listed,
+    }
+
+
+def _change_fields(change: Change) -> Fields:
+    return {
+        "change": change.kind,
+        **path_fields("path", change.path),
+        "old_size": change.old_size,
+        "new_size": change.new_size,
+    }

@@ -1,0 +1,186 @@
+"""Exporting what a package holds, and telling where it went and how it is checked."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from executor.disk import Disk
+from executor.outfile import write_output
+from manifest.package import Package
+from manifest.path import is_within, shown
+from manifest.planfile import Described, open_manifest
+from manifest.request import Mode
+from pack import job
+from pack.amounts import counted
+from pack.bagging import bagged
+from pack.exits import Exit
+from pack.failure import Attempt
+from pack.fields import path_fields, print_fields
+from pack.ink import Ink, ink_for
+from pack.job import Workers
+from pack.jsonlines import json_lines
+from pack.members import Member, chosen_members, members_of
+from pack.refusal import Refused
+from pack.sumlists import ALGORITHMS, folder_of, read_sums, spooled, xxhsum_lines
+from pack.target import Target, quoted
+from pack.verifying import existing_package
+from pack.workers import shown_workers
+
+_ENDINGS = {"xxhsum": b".xxh128", "md5sum": b".md5", "sha256sum": b".sha256", "json": b".jsonl"}
+_CHECKS = {
+    "xxhsum": "xxhsum -c {}",
+    "md5sum": "md5sum -c {}",
+    "sha256sum": "sha256sum -c {}",
+    "bagit": "bagit.py --validate {}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be exported.
+
+    Attributes:
+        output: a file, a folder for several lists, or the bag to be made; None is stdout.
+        member: name of the one member; empty for all.
+        is_replacing: a file that is there may be replaced.
+    """
+
+    formats: tuple[str, ...]
+    output: bytes | None
+    member: bytes
+    is_replacing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    format: str
+    path: bytes
+
+
+def exported(attempt: Attempt, wanted: Wanted, *, jobs: int, is_quiet: bool, is_json: bool) -> Exit:
+    """Write what is wanted; a list without a file goes to stdout, else stdout tells what was written."""
+    target = attempt.target
+    members = chosen_members(members_of(existing_package(target)), wanted.member)
+    with job.held(target.package):
+        manifests = _manifests(members, wanted, target)
+        places = _places(target.package, wanted)
+        with shown_workers(jobs, is_quiet=is_quiet) as workers:
+            if wanted.formats == ("bagit",):
+                bagged(target.package, manifests, places[0].path, workers)
+                lists: list[Iterable[bytes]] = []
+            else:
+                lists = _lists(target.package, manifests, wanted.formats, workers)
+        if wanted.output is None:
+            _print_list(lists[0])
+            return Exit.DONE
+        for place, lines in zip(places, lists, strict=False):
+            write_output(Disk(), place.path, lines, is_replacing=wanted.is_replacing)
+    _tell(attempt, places, manifests, is_json=is_json)
+    return Exit.DONE
+
+
+def _manifests(members: Sequence[Member], wanted: Wanted, target: Target) -> list[Described]:
+    """Open the manifests, all of them checked, of members that can be exported so."""
+    for member in members:
+        if member.header is None and not member.fault:
+            raise Refused(f"{shown(member.path)} has no manifest", f"type pack adopt {target.quoted}")
+        is_empty = member.header is not None and member.header.mode in (Mode.FAKE, Mode.TICKET)
+        if member.header and is_empty and wanted.formats != ("json",):
+            raise Refused(
+                f"{shown(member.path)} is made of placeholders (mode {member.header.mode}), whose sums mean nothing",
+                "package it again with --mode hard or copy; --format json describes it as it is",
+            )
+    return [open_manifest(target.package.manifest(member.path)) for member in members]
+
+
+def _places(package: Package, wanted: Wanted) -> list[_Written]:
+    if wanted.output is None:
+        return []
+    output = os.path.join(folder_of(wanted.output), os.path.basename(os.path.abspath(wanted.output)))
+    for folder in (package.path, package.control):
+        if is_within(os.path.realpath(output), os.path.realpath(folder)):
+            raise Refused(f"it would go into {shown(folder)}", "name another place with -o")
+    is_folder = os.path.isdir(output) and wanted.formats != ("bagit",)
+    if len(wanted.formats) > 1 and not is_folder:
+        raise Refused("several lists need a folder", f"make it: mkdir {quoted(output)}")
+    places = [
+        _Written(form, os.path.join(output, package.project + _ENDINGS[form]) if is_folder else output)
+        for form in wanted.formats
+    ]
+    for place in places:
+        _check_free(place, wanted)
+    return places
+
+
+def _check_free(place: _Written, wanted: Wanted) -> None:
+    if not os.path.isdir(os.path.dirname(place.path)):
+        raise Refused(f"there is no folder {shown(os.path.dirname(place.path))}", "make it with mkdir")
+    is_file = os.path.lexists(place.path) and not os.path.isdir(place.path)
+    if os.path.lexists(place.path) and not (is_file and wanted.is_replacing and place.format != "bagit"):
+        can_replace = ", or give --replace" if is_file and place.format != "bagit" else ""
+        raise Refused(f"{shown(place.path)} is there already", f"name another place with -o{can_replace}")
+
+
+def _lists(
+    package: Package, manifests: Sequence[Described], formats: Sequence[str], workers: Workers
+) -> list[Iterable[bytes]]:
+    """Return the lines of each list; files are read here, all of them, so that a damaged one stops it all."""
+    read = [form for form in formats if form in ALGORITHMS]
+    spools = {}
+    if read:
+        with job.working(workers) as engine:
+            spools = read_sums(
+                package,
+                manifests,
+                [ALGORITHMS[form] for form in read],
+                engine=engine,
+                progress=workers.progress,
+            )
+    lists: list[Iterable[bytes]] = []
+    for form in formats:
+        match form:
+            case "xxhsum":
+                lists.append(xxhsum_lines(package, manifests))
+            case "json":
+                lists.append(json_lines(package, manifests))
+            case _:
+                lists.append(spooled(spools[ALGORITHMS[form]]))
+    return lists
+
+
+def _print_list(lines: Iterable[bytes]) -> None:
+    sys.stdout.flush()
+    for line in lines:
+        sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+
+
+def _tell(attempt: Attempt, places: Sequence[_Written], manifests: Sequence[Described], *, is_json: bool) -> None:
+    files = sum(manifest.notes.file_count for manifest in manifests)
+    if is_json:
+        print_fields(
+            {
+                "command": "export",
+                "exit_code": Exit.DONE,
+                **path_fields("package", attempt.target.package.path),
+                "file_count": files,
+                "written": [{"format": place.format, **path_fields("path", place.path)} for place in places],
+            }
+        )
+        return
+    for line in _lines(attempt.target.package, places, files, ink_for(sys.stdout)):
+        print(line)
+
+
+def _lines(package: Package, places: Sequence[_Written], files: int, ink: Ink) -> Iterator[str]:
+    for place in places:
+        yield f"{ink.good('Written')}: {counted(files, 'file')} of {shown(package.project)} in"
+        yield f"  {shown(place.path)}"
+    if any(place.format in _CHECKS for place in places):
+        yield "To check it:"
+    if any(place.format in ALGORITHMS or place.format == "xxhsum" for place in places):
+        yield f"  cd {quoted(package.parent)}"
+    for place in places:
+        if place.format in _CHECKS:
+            yield f"  {_CHECKS[place.format].format(quoted(place.path))}"

@@ -1,0 +1,47 @@
+"""The files of a plan or manifest, one by one, as lines and as fields; a folder's record at a time is held."""
+
+from collections.abc import Iterable, Iterator
+
+from manifest.path import shown
+from manifest.record import NO_DIGEST, Entry, FolderRecord, decode_record
+from manifest.role import Role
+from manifest.stream import Stream
+from pack.fields import Fields, path_fields
+
+
+def records_of(stream: Stream, role: Role | None = None) -> Iterator[FolderRecord]:
+    """Yield the records in order, or only those of the folders of one role."""
+    for blob in stream.blobs() if role is None else stream.blobs_from(role.folder):
+        record = decode_record(blob)
+        name = record.path.partition(b"/")[0]
+        if role is None or name == role.folder:
+            yield record
+        elif name > role.folder:
+            return
+
+
+def file_lines(records: Iterable[FolderRecord]) -> Iterator[str]:
+    """Yield a line per file: its size in bytes and its path relative to the member."""
+    for record in records:
+        yield from (f"  {entry.size:>15,}  {shown(entry.path)}" for entry in record.entries())
+
+
+def file_fields(records: Iterable[FolderRecord]) -> Iterator[Fields]:
+    """Yield an object per file."""
+    for record in records:
+        yield from map(entry_fields, record.entries())
+
+
+def entry_fields(entry: Entry) -> Fields:
+    """Return the file as an object; its path is relative to the member."""
+    return {
+        **path_fields("path", entry.path),
+        "size": entry.size,
+        "action": entry.action.name.lower(),
+        "xxh128": digest_text(entry.digest),
+    }
+
+
+def digest_text(digest: bytes) -> str | None:
+    """Return a digest in hexadecimal, None where the content was not read."""
+    return None if digest == NO_DIGEST else digest.hex()

@@ -1,0 +1,88 @@
+"""Telling what was done to a package, from the journals of its finished transactions alone."""
+
+import sys
+from collections.abc import Iterator
+
+from executor.history import Finished, History, read_history
+from executor.journal import Publishing
+from manifest.path import shown
+from manifest.sizes import human_bytes
+from pack.amounts import counted, human_seconds
+from pack.exits import Exit
+from pack.failure import Attempt
+from pack.fields import Fields, path_fields, print_fields
+from pack.ink import Ink, ink_for
+from pack.moments import local_time, utc_time
+from pack.verifying import existing_package
+
+_WHAT = {
+    Publishing.NEW: "a new package",
+    Publishing.MEMBER: "a member was added",
+    Publishing.GROUP: "a group was added",
+    Publishing.EXCHANGE: "the package was replaced",
+    Publishing.TWO_RENAMES: "the package was replaced",
+}
+
+
+def logged(attempt: Attempt, *, is_json: bool) -> Exit:
+    """Print the finished transactions on stdout."""
+    target = attempt.target
+    existing_package(target)
+    history = read_history(target.package)
+    if is_json:
+        print_fields(
+            {
+                "command": "log",
+                "exit_code": Exit.DONE,
+                **path_fields("package", target.package.path),
+                "transactions": [transaction_fields(one) for one in history.finished],
+                "unreadable_journals": [shown(name) for name in history.unreadable],
+            }
+        )
+        return Exit.DONE
+    for line in _lines(history, ink_for(sys.stdout)):
+        print(line)
+    return Exit.DONE
+
+
+def what_was_done(one: Finished) -> str:
+    """Return in words what the transaction did to the package."""
+    return _WHAT[one.publishing]
+
+
+def transaction_fields(one: Finished) -> Fields:
+    """Return the transaction as an object."""
+    return {
+        "transaction": shown(one.transaction),
+        "began_at": utc_time(one.began_ns),
+        "ended_at": utc_time(one.ended_ns),
+        "user": shown(one.user),
+        "host": shown(one.host),
+        "mode": one.mode,
+        "change": one.publishing,
+        **path_fields("member", one.member),
+        **path_fields("origin", one.origin),
+        "run_count": one.run_count,
+        "file_count": one.file_count,
+        "byte_count": one.byte_count,
+    }
+
+
+def _lines(history: History, ink: Ink) -> Iterator[str]:
+    if not history.finished:
+        yield "Nothing is known: no apply of this program made this package."
+    for number, one in enumerate(history.finished):
+        if number:
+            yield ""
+        yield ink.bold(f"{local_time(one.ended_ns)}  {shown(one.member)}")
+        yield f"  what   {what_was_done(one)}: {counted(one.file_count, 'file')}, {human_bytes(one.byte_count)}"
+        yield f"  mode   {one.mode or 'not known'}"
+        yield f"  from   {shown(one.origin) or 'not known'}"
+        yield f"  by     {shown(one.user)} on {shown(one.host)}, in {_how_long(one)}"
+    for name in history.unreadable:
+        yield ink.warning(f"The journal {shown(name)} cannot be read; it is damaged or of another version.")
+
+
+def _how_long(one: Finished) -> str:
+    seconds = human_seconds((one.ended_ns - one.began_ns) / 1e9)
+    return seconds if one.run_count == 1 else f"{one.run_count} runs, {seconds} from the first to the last"

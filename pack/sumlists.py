@@ -1,0 +1,98 @@
+"""Checksum lists of members, as lines in path order; paths start with the project code.
+
+XXH128 sums stand in the manifests. The others need every file to be read, once for all of them; a file that is not as
+its manifest says stops it, so no list is made from a damaged package.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from manifest.engine import Engine
+from manifest.package import Package
+from manifest.path import join, shown
+from manifest.planfile import Described
+from manifest.problem import PlanRefused, Problem
+from manifest.progress import Progress
+from manifest.record import NO_DIGEST, decode_record
+from manifest.spool import OrderedSpool
+from manifest.sumline import Line, coreutils_line, xxhsum_line
+from manifest.summing import sum_files
+from pack.refusal import Refused
+
+ALGORITHMS = {"md5sum": "md5", "sha256sum": "sha256"}
+
+
+def in_package(package: Package, manifest: Described) -> bytes:
+    """Return the path of the member from the folder that holds the package."""
+    return package.member(manifest.header.member_path).removeprefix(package.parent.rstrip(b"/") + b"/")
+
+
+def xxhsum_lines(package: Package, manifests: Sequence[Described]) -> Iterator[bytes]:
+    """Yield the lines of the list that the manifests hold; no file is read.
+
+    Raises:
+        Refused: a manifest does not hold the digest of a file.
+    """
+    for manifest in manifests:
+        folder = in_package(package, manifest)
+        for record in map(decode_record, manifest.stream.blobs()):
+            for index, name in enumerate(record.names):
+                path = join(folder, join(record.path, name))
+                if record.digest(index) == NO_DIGEST:
+                    raise Refused(
+                        f"the manifest holds no digest of {shown(path)}", "use --format md5sum, which reads the files"
+                    )
+                yield xxhsum_line(record.digest(index).hex(), path)
+
+
+def read_sums(
+    package: Package,
+    manifests: Sequence[Described],
+    algorithms: Sequence[str],
+    *,
+    engine: Engine,
+    progress: Progress,
+    root: bytes | None = None,
+    line: Line = coreutils_line,
+) -> dict[str, list[OrderedSpool]]:
+    """Read all files once and return the lines of each algorithm's list, a spool per member.
+
+    Args:
+        root: the folder that holds the package, or a copy of it; None is that of the package itself.
+
+    Raises:
+        PlanRefused: files are not as the manifests say, with all of them.
+    """
+    progress.phase(
+        "read and sum",
+        file_count=sum(manifest.notes.file_count for manifest in manifests),
+        byte_count=sum(manifest.notes.byte_count for manifest in manifests),
+    )
+    spools: dict[str, list[OrderedSpool]] = {name: [] for name in algorithms}
+    problems: list[Problem] = []
+    for manifest in manifests:
+        folder = in_package(package, manifest)
+        for name in algorithms:
+            spools[name].append(OrderedSpool())
+        tree = join(package.parent if root is None else root, folder)
+        for result in sum_files(tree, manifest.stream.blobs(), tuple(algorithms), engine=engine, progress=progress):
+            problems += [replace(problem, path=join(tree, problem.path)) for problem in result.problems]
+            for place, name in enumerate(algorithms):
+                lines = b"".join(line(sums[place], join(folder, path)) for path, sums in result.sums)
+                spools[name][-1].add(result.number, lines)
+    if problems:
+        raise PlanRefused(*sorted(problems, key=lambda problem: problem.path))
+    return spools
+
+
+def spooled(spools: Sequence[OrderedSpool]) -> Iterator[bytes]:
+    """Yield the lines of all members, and give the spools back."""
+    for spool in spools:
+        yield from spool.pieces()
+        spool.close()
+
+
+def folder_of(path: bytes) -> bytes:
+    """Return the resolved folder that a path is in, whether or not anything is at the path."""
+    return os.path.realpath(os.path.dirname(os.path.abspath(path)))

@@ -1,0 +1,42 @@
+"""The tree of a member as it will be, every file with its size; drawn as the tree in README is."""
+
+from collections.abc import Iterator
+
+from manifest.header import SplitTask
+from manifest.ids import SCIENCE_GOAL
+from manifest.path import shown
+from manifest.planfile import Described
+from manifest.record import FolderRecord
+from manifest.sizes import human_bytes
+from pack.listing import records_of
+
+_MEMBER_DEPTH = 3  # below the package, its one science goal and the group
+
+
+def tree_lines(plan: Described) -> Iterator[str]:
+    """Yield the lines from the package's folder down, in the order of the plan: files of a folder, then subfolders."""
+    header = plan.header
+    for depth, name in enumerate((header.project, SCIENCE_GOAL, header.group)):
+        yield _line(depth, "", shown(name) + "/")
+    splits = {task.path: task for task in plan.notes.splits}
+    for record in records_of(plan.stream):
+        yield from _folder_lines(record, header.member, splits.get(record.path))
+
+
+def _folder_lines(record: FolderRecord, member: bytes, split: SplitTask | None) -> Iterator[str]:
+    name = record.path.rpartition(b"/")[2] or member
+    depth = _MEMBER_DEPTH + (record.path.count(b"/") + 1 if record.path else 0)
+    yield _line(depth, "", f"{shown(name)}/{_columns(split)}")
+    for file, size in zip(record.names, record.sizes, strict=True):
+        yield _line(depth + 1, human_bytes(size), shown(file))
+
+
+def _columns(split: SplitTask | None) -> str:
+    if split is None:
+        return ""
+    dropped = ", ".join(map(shown, split.spec.drop))
+    return f"  keeps {shown(split.spec.keep)}" + (f", drops {dropped}" if dropped else "")
+
+
+def _line(depth: int, size: str, name: str) -> str:
+    return f"{size:>10}  {'|   ' * depth}|-- {name}"
