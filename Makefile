@@ -4,11 +4,12 @@
 PYTHON ?= python3
 TEST_JOBS ?= auto
 
-.PHONY: help demo test clean
+.PHONY: help demo test torture clean
 
 help:
 	@echo "make demo    make a small reduction, package it, verify it and show the result"
 	@echo "make test    lint, check the types and run the tests"
+	@echo "make torture run the long versions of the fault tests (hours)"
 	@echo "make clean   remove what the other targets made"
 
 demo: .venv/installed.stamp
@@ -19,6 +20,10 @@ test: .venv/installed.stamp
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/pytest -n $(TEST_JOBS) --dist worksteal
+
+# Every fault on every call, every stop in every recovery, every power cut, hundreds of kills: see docs/transactions.md.
+torture: .venv/installed.stamp
+	.venv/bin/pytest -n $(TEST_JOBS) --dist worksteal -m torture
 
 clean:
 	rm -rf .venv build

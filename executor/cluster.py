@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from executor.engine import CrewEngine
+from executor.engine import CrewEngine, NoWorkersError, WorkersLostError
 from executor.errand import Sighting, Terms, landmark, look_around, run_errand, running_python
 from executor.lock import admit_workers, dismiss_workers, locked_for_writing
 from executor.stopping import NEVER, Stop
@@ -33,24 +33,6 @@ _CONNECT_SECONDS = 15
 _FIRST_WORKER_SECONDS = 120  # a batch system may take its time; after that, better say so
 _STRAY_SECONDS = 120  # above the lease of a network file system, which gives the locks of a dead machine back
 _LOOK_AGAIN_SECONDS = 5
-
-
-class ClusterUnusableError(Exception):
-    """There is no worker that could be used; nothing was begun.
-
-    Attributes:
-        address: of the scheduler.
-        faults: worker and what is wrong with it, for all that there are.
-    """
-
-    def __init__(self, address: str, reason: str, faults: tuple[str, ...] = ()) -> None:
-        super().__init__(reason)
-        self.address = address
-        self.faults = faults
-
-
-class ClusterLostError(Exception):
-    """The scheduler, or every worker, was lost while work was under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +69,7 @@ class ClusterEngine(CrewEngine):
     """Runs batches on the workers of a Dask cluster; connected, and all workers looked at, when it is made.
 
     Raises:
-        ClusterUnusableError: no scheduler answers, or no worker can be used.
+        NoWorkersError: no scheduler answers, or no worker can be used.
         LockedError: another process works on the package.
     """
 
@@ -130,7 +112,7 @@ class ClusterCrew:
         """Let workers write for the time of one run.
 
         Raises:
-            ClusterLostError: a worker that was lost still writes.
+            WorkersLostError: a worker that was lost still writes.
         """
         if not self._lock:
             yield
@@ -144,7 +126,7 @@ class ClusterCrew:
             # After a failure the next command will wait for the rest of them; this one has something to say.
             is_over = dismiss_workers(self._lock, seconds=_STRAY_SECONDS if is_whole else _LOOK_AGAIN_SECONDS)
         if not is_over:
-            raise ClusterLostError("a worker that the cluster has lost is still writing")
+            raise WorkersLostError("a worker that the cluster has lost is still writing")
 
     def submit(self, work: Callable[[Batch], Result], batch: Batch) -> Future[Result]:
         """Send the batch to the cluster, for any worker that can be used."""
@@ -158,7 +140,7 @@ class ClusterCrew:
         """Take batches back that wait for workers which are all gone.
 
         Raises:
-            ClusterLostError: the scheduler is gone.
+            WorkersLostError: the scheduler is gone.
         """
         before = set(self._used)
         self._look_at_new()
@@ -170,7 +152,7 @@ class ClusterCrew:
         """See that there is somebody to hand batches to.
 
         Raises:
-            ClusterLostError: there is not, or the scheduler is gone.
+            WorkersLostError: there is not, or the scheduler is gone.
         """
         self._look_at_new()
         self._wait_for_workers()
@@ -192,19 +174,17 @@ class ClusterCrew:
         try:
             self._client.wait_for_workers(1, timeout=_FIRST_WORKER_SECONDS)
             self._look_at_new()
-        except (OSError, ClusterLostError) as error:
+        except (OSError, WorkersLostError) as error:
             reason = f"no worker has come to the scheduler within {_FIRST_WORKER_SECONDS} seconds"
-            raise ClusterUnusableError(self._cluster.address, reason) from error
+            raise NoWorkersError(reason) from error
         if not self._fit:
-            raise ClusterUnusableError(
-                self._cluster.address, "none of its workers can be used", tuple(sorted(self._faults.values()))
-            )
+            raise NoWorkersError("none of the cluster's workers can be used", tuple(sorted(self._faults.values())))
 
     def _wait_for_workers(self) -> None:
         deadline = time.monotonic() + _FIRST_WORKER_SECONDS
         while not self._fit:
             if time.monotonic() > deadline:
-                raise ClusterLostError("all workers that could be used are gone")
+                raise WorkersLostError("all workers that could be used are gone")
             time.sleep(0.5)
             self._look_at_new()
 
@@ -216,7 +196,7 @@ class ClusterCrew:
             new = sorted(set(there) - set(self._fit) - set(self._faults))
             found = self._client.run(look_around, self._terms, workers=new, on_error="return") if new else {}
         except OSError as error:
-            raise ClusterLostError("the scheduler does not answer any more") from error
+            raise WorkersLostError("the scheduler does not answer any more") from error
         self._seen_at = time.monotonic()
         fit = [address for address in self._fit if address in there]
         for address, sighting in found.items():
@@ -230,7 +210,7 @@ class ClusterCrew:
 
     def _check_connection(self) -> None:
         if self._client.status != "running":
-            raise ClusterLostError("the connection to the scheduler is lost")
+            raise WorkersLostError("the connection to the scheduler is lost")
 
 
 def _connected(address: str) -> "Client":
@@ -240,7 +220,7 @@ def _connected(address: str) -> "Client":
     try:
         return Client(address, timeout=_CONNECT_SECONDS, set_as_default=False, name="qa2pack")
     except (OSError, ValueError) as error:
-        raise ClusterUnusableError(address, f"no scheduler answers at {address}") from error
+        raise NoWorkersError(f"no scheduler answers at {address}") from error
 
 
 def _terms(cluster: Cluster, ground: Ground) -> Terms:

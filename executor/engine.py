@@ -33,6 +33,22 @@ class WorkersDiedError(Exception):
     """Worker processes die again and again on the same batch."""
 
 
+class NoWorkersError(Exception):
+    """There is no worker that could be used; nothing was begun.
+
+    Attributes:
+        faults: a sentence for each worker that there is, saying what is wrong with it.
+    """
+
+    def __init__(self, reason: str, faults: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.faults = faults
+
+
+class WorkersLostError(Exception):
+    """The workers, or the way to them, were lost while work was under way."""
+
+
 def available_jobs() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0))

@@ -6,7 +6,6 @@ time, with the coordinator's umask and numbers, and what was written is on disk 
 that is lost can therefore lose nothing that counts as done, and the coordinator need not ask anybody to sync.
 """
 
-import asyncio
 import os
 import secrets
 import socket
@@ -112,6 +111,8 @@ def folders_written(batch: object, result: object) -> Iterable[bytes]:
 
 async def look_around(terms: Terms) -> Sighting:
     """Find out, on a worker, whether it may take batches."""
+    import asyncio  # here: it is large, and only workers need it
+
     try:
         async with asyncio.timeout(_LOOK_SECONDS):
             fault = await asyncio.to_thread(find_fault, terms)

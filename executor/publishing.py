@@ -7,7 +7,7 @@ again. The published tree is known by the inode of its root, which the commit re
 import os
 import time
 
-from executor.disk import Disk, sync_folder
+from executor.disk import TEMPORARY, Disk, sync_folder
 from executor.journal import Commit, Discard, End, Journal, Published, Publishing
 from executor.origin import replace_by_links
 from executor.places import TICKET_SUFFIXES, Places, journal_path
@@ -95,6 +95,7 @@ def _leave_links(places: Places, disk: Disk, engine: Engine) -> list[Problem]:
 def file_journal(places: Places, disk: Disk) -> None:
     """Put the journal of an ended transaction with the finished ones, and remove what older ones had kept."""
     _remove_older_previous(places, disk)
+    remove_tree(disk, journal_path(places.package) + TEMPORARY)  # of undoing that was stopped before it began
     finished = os.path.dirname(places.finished)
     ensure_folder(disk, finished)
     sync_folder(disk, places.package.control)  # else a power cut could lose the folder with the journal in it

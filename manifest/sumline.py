@@ -31,7 +31,7 @@ def coreutils_line(digest: str, path: bytes) -> bytes:
 
 
 def xxhsum_line(digest: str, path: bytes) -> bytes:
-    """Return a line of xxhsum: a name is escaped only where it must be, because before 0.8.3 xxhsum knew no escapes."""
+    """Return a line of xxhsum; a name is escaped only where it must be: xxhsum knows no escapes before 0.8.3."""
     return _escaped_line(digest, path) if b"\n" in path else _plain_line(digest, path)
 
 

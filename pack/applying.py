@@ -14,26 +14,29 @@ from pack import job
 from pack.amounts import counted
 from pack.exits import Exit
 from pack.failure import Attempt
-from pack.fields import path_fields, print_fields
+from pack.fields import path_fields, print_fields, problem_fields
 from pack.ink import Ink, ink_for
 from pack.members import member_notes
+from pack.problemview import problem_text
 from pack.target import Target
 from pack.totals import totals_fields
 from pack.workers import shown_workers
 
 
-def applied(attempt: Attempt, options: ApplyOptions, *, jobs: int, is_quiet: bool, is_json: bool) -> Exit:
+def applied(
+    attempt: Attempt, options: ApplyOptions, *, jobs: int, is_quiet: bool, is_json: bool, cluster: str = ""
+) -> Exit:
     """Apply the waiting plan or finish what was begun, and print the result on stdout."""
     for line in _resume_lines(attempt.target):
         print(line, file=sys.stderr)
-    with shown_workers(jobs, is_quiet=is_quiet) as workers:
+    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers:
         result = job.apply(attempt.target.package, options, workers)
     if is_json:
         print_fields(_result_fields(result, attempt.target))
     else:
         for line in _result_lines(result, attempt.target, ink_for(sys.stdout)):
             print(line)
-    return Exit.DONE
+    return Exit.PROBLEMS if result.left_alone else Exit.DONE
 
 
 def _resume_lines(target: Target) -> Iterator[str]:
@@ -65,6 +68,9 @@ def _result_lines(result: Applied, target: Target, ink: Ink) -> Iterator[str]:
     if os.path.exists(target.package.path + b".ticket.tar"):
         yield "Ticket files, beside the package:"
         yield from (f"  {shown(target.package.path + ending)}" for ending in (b".ticket.tar", b".ticket.zip"))
+    if result.left_alone:
+        yield "Left as they are, because something else stands at the origin now where a file was moved away:"
+        yield from (f"  {problem_text(problem)}" for problem in result.left_alone)
     yield "To check it, now or at any later time:"
     yield f"  {ink.bold(f'pack verify {target.quoted}')}"
 
@@ -72,11 +78,12 @@ def _result_lines(result: Applied, target: Target, ink: Ink) -> Iterator[str]:
 def _result_fields(result: Applied, target: Target) -> dict[str, object]:
     fields: dict[str, object] = {
         "command": "apply",
-        "exit_code": Exit.DONE,
+        "exit_code": Exit.PROBLEMS if result.left_alone else Exit.DONE,
         **path_fields("package", target.package.path),
         **path_fields("member", result.member),
         "resumed_phase": result.resumed,
         "is_rolled_back": result.is_rolled_back,
+        "left_alone": problem_fields(result.left_alone),
     }
     return (
         fields

@@ -12,7 +12,7 @@ from manifest.planfile import Described
 from manifest.record import decode_record
 from manifest.sumline import NotInABagError, bag_line
 from pack import PROGRAM, job
-from pack.job import Workers
+from pack.engines import Workers
 from pack.refusal import Refused
 from pack.sumlists import in_package, read_sums, spooled
 from pack.target import quoted

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pack.options import JobsOption, JsonOption, PackageArgument, QuietOption, RehashOption
+from pack.options import ClusterOption, JobsOption, JsonOption, PackageArgument, QuietOption, RehashOption
 
 KeepPrevious = Annotated[
     bool,
@@ -17,6 +17,7 @@ def apply(
     keep_previous: KeepPrevious = False,
     rehash: RehashOption = False,
     jobs: JobsOption = 0,
+    cluster: ClusterOption = "",
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -34,4 +35,8 @@ def apply(
 
     attempt = Attempt("apply", target_of(package))
     options = ApplyOptions(keeps_previous=keep_previous, is_rehashing=rehash)
-    run(attempt, lambda: applied(attempt, options, jobs=jobs, is_quiet=quiet, is_json=json), is_json=json)
+    run(
+        attempt,
+        lambda: applied(attempt, options, jobs=jobs, cluster=cluster, is_quiet=quiet, is_json=json),
+        is_json=json,
+    )

@@ -11,6 +11,7 @@ from manifest.wish import parse_include
 from pack import PROGRAM
 from pack.options import (
     AsIsOption,
+    ClusterOption,
     ExcludeOption,
     FollowOutsideOption,
     IncludeOption,
@@ -62,6 +63,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     follow_outside: FollowOutsideOption = False,
     tree: Tree = False,
     jobs: JobsOption = 0,
+    cluster: ClusterOption = "",
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -98,7 +100,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
             is_strict=strict,
             program=PROGRAM,
         )
-        print_plan(planned(request, jobs=jobs, is_quiet=quiet), attempt, is_json=json, has_tree=tree)
+        print_plan(planned(request, jobs=jobs, cluster=cluster, is_quiet=quiet), attempt, is_json=json, has_tree=tree)
         return Exit.DONE
 
     run(attempt, work, is_json=json)

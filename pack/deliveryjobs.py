@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from executor.stopping import InterruptedByUser
 from manifest.package import Package, read_state
-from manifest.path import is_within, shown
+from manifest.path import is_within, join, shown
 from pack import job
 from pack.deliveryview import delivery_fields, delivery_lines
 from pack.exits import Exit
@@ -20,7 +20,7 @@ from tarsplit.cutting import Cut, CutRequest, plan_cut
 from tarsplit.deliver import Destination, Outcome, deliver
 from tarsplit.listing import choose_members
 from tarsplit.naming import DeliveryName
-from tarsplit.outfile import OutputBusyError
+from tarsplit.outfile import OutputBusyError, make_folder
 from tarsplit.partition import Fill
 from tarsplit.refusal import DeliveryRefused
 
@@ -41,13 +41,17 @@ class Asked:
     is_replacing: bool
 
 
-def delivered(target: Target, asked: Asked, *, jobs: int, is_quiet: bool, is_json: bool) -> Exit:
+def delivered(target: Target, asked: Asked, *, jobs: int, is_quiet: bool, is_json: bool, cluster: str = "") -> Exit:
     """Cut the package, or with a dry run show how it would be cut; print the table of chunks on stdout."""
 
     def work() -> Exit:
         package = target.package
-        with shown_workers(jobs, is_quiet=is_quiet) as workers, job.reading(package, workers) as engine:
-            output = _output(package, asked)
+        output = _output(package, asked)
+        lock = _lock(package, asked, output) if cluster and not asked.is_dry else b""
+        with (
+            shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers,
+            job.reading(package, workers, output=output, lock=lock) as engine,
+        ):
             cut = _plan(package, asked)
             if asked.is_dry:
                 outcome = None
@@ -69,6 +73,12 @@ def _plan(package: Package, asked: Asked) -> Cut:
     )
     name = DeliveryName(package.project, asked.day)
     return plan_cut(CutRequest(name, asked.limit_bytes, asked.fill, asked.checksums), members)
+
+
+def _lock(package: Package, asked: Asked, output: bytes) -> bytes:
+    """Return the path of the lock that keeps a second cluster run away from the delivery, in a folder that exists."""
+    make_folder(output)
+    return join(output, b".%s_%s.lock" % (package.project, asked.day.encode()))
 
 
 def _output(package: Package, asked: Asked) -> bytes:

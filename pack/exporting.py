@@ -14,11 +14,11 @@ from manifest.request import Mode
 from pack import job
 from pack.amounts import counted
 from pack.bagging import bagged
+from pack.engines import Workers
 from pack.exits import Exit
 from pack.failure import Attempt
 from pack.fields import path_fields, print_fields
 from pack.ink import Ink, ink_for
-from pack.job import Workers
 from pack.jsonlines import json_lines
 from pack.members import Member, chosen_members, members_of
 from pack.refusal import Refused

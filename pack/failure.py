@@ -8,9 +8,9 @@ same codes.
 import errno
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from executor.engine import WorkersDiedError
+from executor.engine import NoWorkersError, WorkersDiedError, WorkersLostError
 from executor.journal import JournalError, read_journal
 from executor.lock import LockedError
 from executor.places import journal_path
@@ -29,7 +29,6 @@ from pack.job import UnfinishedError
 from pack.problemview import problem_lines
 from pack.refusal import Refused
 from pack.target import Target, quoted
-
 
 _WITH_ARGUMENTS = frozenset({"plan", "diff", "export", "report"})
 
@@ -123,6 +122,12 @@ def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
         case ModuleNotFoundError():
             title = f"the Python package {error.name} is missing."
             return _failure(Exit.FAILED, attempt, title, _state(attempt), "Install qa2pack again, with all it needs.")
+        case NoWorkersError(faults=faults):
+            advice = "Do: see that the scheduler runs and that its workers see the same folders and run this program."
+            lines = (*map(shown, faults), *folded(advice, indent=0), *_state_and_next(attempt))
+            return _failure(Exit.FAILED, attempt, f"{error}.", *lines)
+        case WorkersLostError():
+            return replace(_stopped(attempt, f"the cluster was lost: {error}.", ""), code=Exit.RESUMABLE)
         case WorkersDiedError():
             title = "worker processes were killed again and again."
             return _stopped(attempt, title, "Memory may be short: add --jobs 1.")

@@ -5,14 +5,14 @@ errors.
 """
 
 import os
+import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from executor.apply import Applied, ApplyOptions, apply_plan
 from executor.disk import Disk
-from executor.engine import PoolEngine
 from executor.journal import read_journal
 from executor.lock import locked_for_reading, locked_for_writing
 from executor.places import journal_path, lock_path
@@ -22,7 +22,6 @@ from executor.removing import ensure_folder
 from executor.rollback import RolledBack, roll_back_package
 from executor.split import TableReader
 from executor.status import Status, read_status
-from executor.stopping import stop_on_signals
 from manifest.adopt import adopt_members
 from manifest.checking import verify_package
 from manifest.engine import Engine
@@ -33,19 +32,8 @@ from manifest.planning import make_plan, save_plan
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.progress import Progress
 from manifest.request import PlanRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Workers:
-    """How the work is spread.
-
-    Attributes:
-        jobs: worker processes.
-        progress: told how far it is.
-    """
-
-    jobs: int
-    progress: Progress
+from manifest.stream import StreamError
+from pack.engines import Workers, started_engine
 
 
 class UnfinishedError(Exception):
@@ -61,12 +49,6 @@ class UnfinishedError(Exception):
         self.phase = phase
 
 
-@contextmanager
-def _engine(workers: Workers) -> Iterator[Engine]:
-    with stop_on_signals() as stop, PoolEngine(workers.jobs, stop) as engine:
-        yield engine
-
-
 def plan(request: PlanRequest, workers: Workers) -> Described:
     """Make a plan and keep it in the control folder; return it as it was written.
 
@@ -79,7 +61,7 @@ def plan(request: PlanRequest, workers: Workers) -> Described:
     """
     package = Package(request.package)
     _check_plannable(package)
-    with _engine(workers) as engine:
+    with started_engine(workers, (request.origin, package.parent)) as engine:
         _adopt_for(request, package, engine, workers.progress)
         made = make_plan(
             request, reader=TableReader(), engine=engine, progress=workers.progress, now_ns=time.time_ns()
@@ -94,28 +76,43 @@ def plan(request: PlanRequest, workers: Workers) -> Described:
 
 def apply(package: Package, options: ApplyOptions, workers: Workers) -> Applied:
     """Apply the waiting plan or finish what was begun; raises as `executor.apply.apply_plan`."""
-    with _engine(workers) as engine:
+    if workers.cluster:
+        # What a stopped run staged was written by machines of which any may have restarted since: it is read again.
+        options = replace(options, boot=f"cluster {secrets.token_hex(8)}")
+    lock = lock_path(package) if os.path.isdir(package.control) else b""
+    with started_engine(workers, (package.parent, *_origin(package)), lock=lock) as engine:
         return apply_plan(package, options, engine=engine, disk=Disk(), progress=workers.progress)
 
 
+def _origin(package: Package) -> Iterator[bytes]:
+    """Yield the origin of the waiting plan; what is wrong with the plan is told by whoever applies it."""
+    with suppress(FileNotFoundError, StreamError):
+        yield open_plan(package.plan).header.origin
+
+
 @contextmanager
-def working(workers: Workers) -> Iterator[Engine]:
-    """Yield an engine that stops on request, for work that needs no package."""
-    with _engine(workers) as engine:
+def working(workers: Workers, *folders: bytes) -> Iterator[Engine]:
+    """Yield an engine that stops on request, for work on folders that are no package of their own."""
+    with started_engine(workers, folders) as engine:
         yield engine
 
 
 @contextmanager
-def reading(package: Package, workers: Workers) -> Iterator[Engine]:
+def reading(package: Package, workers: Workers, *, output: bytes, lock: bytes = b"") -> Iterator[Engine]:
     """Hold a package that is as it should be, so that nobody changes it, and yield an engine to work on it.
+
+    Args:
+        output: where the work writes.
+        lock: path of the lock under which it does; empty if it writes nothing.
 
     Raises:
         UnfinishedError: a transaction has begun and not ended.
         LockedError: another process is changing it.
     """
-    with locked_for_reading(lock_path(package)), _engine(workers) as engine:
+    with locked_for_reading(lock_path(package)):
         _check_finished(package)
-        yield engine
+        with started_engine(workers, (package.path, output), lock=lock) as engine:
+            yield engine
 
 
 @contextmanager
@@ -138,7 +135,7 @@ def verify(package: Package, workers: Workers, *, is_quick: bool) -> list[Proble
         UnfinishedError: the package is between two states.
         LockedError: another process is changing it.
     """
-    with held(package), _engine(workers) as engine:
+    with held(package), started_engine(workers, (package.path,)) as engine:
         return list(verify_package(package, is_quick=is_quick, engine=engine, progress=workers.progress))
 
 
@@ -148,7 +145,7 @@ def adopt(package: Package, workers: Workers) -> list[bytes]:
     state = read_state(package)
     if state.standing is not Standing.PACKAGE:
         raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))
-    with _engine(workers) as engine, _control(package), locked_for_writing(lock_path(package)):
+    with started_engine(workers) as engine, _control(package), locked_for_writing(lock_path(package)):
         return _adopt(package, engine, workers.progress)
 
 
@@ -208,7 +205,7 @@ def _check_finished(package: Package) -> None:
 
 def rollback(package: Package, workers: Workers) -> RolledBack:
     """Undo what is unfinished, or the last finished transaction; raises as `executor.rollback.roll_back_package`."""
-    with _engine(workers) as engine:
+    with started_engine(workers) as engine:
         return roll_back_package(package, engine=engine, disk=Disk(), progress=workers.progress)
 
 

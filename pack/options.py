@@ -11,6 +11,15 @@ PackageArgument = Annotated[
 JobsOption = Annotated[
     int, typer.Option("--jobs", metavar="N", min=0, help="Worker processes; 0 means one per processor.")
 ]
+ClusterOption = Annotated[
+    str,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Let a Dask cluster do the work; its scheduler, as in tcp://host:8786.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 RehashOption = Annotated[

@@ -15,9 +15,9 @@ from pack.treeview import tree_lines
 from pack.workers import shown_workers
 
 
-def planned(request: PlanRequest, *, jobs: int, is_quiet: bool) -> Described:
+def planned(request: PlanRequest, *, jobs: int, is_quiet: bool, cluster: str = "") -> Described:
     """Make the plan, with its progress shown."""
-    with shown_workers(jobs, is_quiet=is_quiet) as workers:
+    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers:
         return job.plan(request, workers)
 
 

@@ -1,12 +1,116 @@
-"""Writing the report page of a package."""
+"""Writing the report page of a package, and telling where it is."""
 
+import os
+import sys
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from executor.disk import Disk
+from executor.history import read_history
+from executor.outfile import write_output
+from manifest.checking import verify_package
+from manifest.package import Package
+from manifest.path import is_within, shown
+from manifest.sizes import human_bytes
+from pack import job
+from pack.amounts import counted
+from pack.exits import Exit
+from pack.failure import Attempt
+from pack.fields import path_fields, print_fields
+from pack.ink import Ink, ink_for
+from pack.members import members_of
+from pack.refusal import Refused
+from pack.reportchunks import deliveries_in
+from pack.reportmembers import member_parts
+from pack.reportpage import MARK, Page, Verified, render_page
+from pack.sumlists import folder_of
+from pack.verifying import existing_package
+from pack.workers import shown_workers
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked of the report."""
+    """What is asked of the report.
 
-    output: bytes | None
-    delivery: bytes | None
-    has_full_verify: bool
+    Attributes:
+        output: the page; None is beside the package.
+        delivery: folder of the tar files; None is the folder that holds the package.
+        has_full_verify: all content is compared, not only names, types and sizes.
+    """
+
+    output: bytes | None = None
+    delivery: bytes | None = None
+    has_full_verify: bool = False
+
+
+def reported(attempt: Attempt, asked: Asked, *, jobs: int, is_quiet: bool, is_json: bool) -> Exit:
+    """Look at the package, write the page, and print where it is on stdout."""
+    package = attempt.target.package
+    output = _place(package, asked)
+    state = existing_package(attempt.target)
+    with job.held(package):
+        with shown_workers(jobs, is_quiet=is_quiet) as workers, job.working(workers) as engine:
+            problems = verify_package(
+                package, is_quick=not asked.has_full_verify, engine=engine, progress=workers.progress
+            )
+            verified = Verified(tuple(problems), asked.has_full_verify, time.time_ns())
+        page = Page(
+            project=shown(package.project),
+            path=shown(package.path),
+            verified=verified,
+            members=member_parts(package, members_of(state)),
+            history=read_history(package),
+            deliveries=deliveries_in(package.parent if asked.delivery is None else asked.delivery, package.project),
+        )
+        data = render_page(page).encode()
+        write_output(Disk(), output, [data], is_replacing=True)
+    code = Exit.PROBLEMS if verified.problems else Exit.DONE
+    if is_json:
+        print_fields(
+            {
+                "command": "report",
+                "exit_code": code,
+                **path_fields("package", package.path),
+                **path_fields("report", output),
+                "byte_count": len(data),
+                "picture_count": page.picture_count,
+                "problem_count": len(verified.problems),
+            }
+        )
+        return code
+    for line in _lines(output, len(data), len(verified.problems), ink_for(sys.stdout)):
+        print(line)
+    return code
+
+
+def _place(package: Package, asked: Asked) -> bytes:
+    """Return where the page goes.
+
+    Raises:
+        Refused: it would go into the package, or over something that is no report.
+    """
+    wanted = package.path + b".report.html" if asked.output is None else asked.output
+    output = os.path.join(folder_of(wanted), os.path.basename(os.path.abspath(wanted)))
+    for folder in (package.path, package.control):
+        if is_within(output, os.path.realpath(folder)):
+            raise Refused(f"the page would go into {shown(folder)}", "name another place with -o")
+    if not os.path.isdir(os.path.dirname(output)):
+        raise Refused(f"there is no folder {shown(os.path.dirname(output))}", "make it with mkdir")
+    if os.path.lexists(output) and not _is_report(output):
+        raise Refused(f"{shown(output)} is there and is no report", "name another file with -o")
+    return output
+
+
+def _is_report(path: bytes) -> bool:
+    if os.path.islink(path) or not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(MARK)) == MARK
+
+
+def _lines(output: bytes, size: int, problem_count: int, ink: Ink) -> Iterator[str]:
+    yield f"{ink.good('Written')}: {human_bytes(size)}, one page for any browser, in"
+    yield f"  {shown(output)}"
+    if problem_count:
+        yield ink.bad(f"The package is not as packaged: {counted(problem_count, 'problem')}; the page lists them.")

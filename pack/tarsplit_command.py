@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from pack.exits import Exit, exit_code_lines
-from pack.options import JobsOption, JsonOption, QuietOption
+from pack.options import ClusterOption, JobsOption, JsonOption, QuietOption
 from tarsplit.naming import parse_checksums, parse_day, parse_size
 from tarsplit.partition import Fill
 
@@ -53,6 +53,7 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
     replace: Replace = False,
     check: Check = None,
     jobs: JobsOption = 0,
+    cluster: ClusterOption = "",
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -72,7 +73,7 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
         attempt = Attempt("tarsplit --check", target_of(package or check))
         run(
             attempt,
-            lambda: checked(check, package, jobs=jobs, is_quiet=quiet, is_json=json),
+            lambda: checked(check, package, jobs=jobs, cluster=cluster, is_quiet=quiet, is_json=json),
             is_json=json,
         )
     if package is None:
@@ -92,7 +93,11 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
         is_replacing=replace,
     )
     attempt = Attempt("tarsplit", target_of(package))
-    run(attempt, lambda: delivered(attempt.target, asked, jobs=jobs, is_quiet=quiet, is_json=json), is_json=json)
+    run(
+        attempt,
+        lambda: delivered(attempt.target, asked, jobs=jobs, cluster=cluster, is_quiet=quiet, is_json=json),
+        is_json=json,
+    )
 
 
 def register(application: typer.Typer) -> None:

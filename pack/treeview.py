@@ -14,7 +14,7 @@ _MEMBER_DEPTH = 3  # below the package, its one science goal and the group
 
 
 def tree_lines(plan: Described) -> Iterator[str]:
-    """Yield the lines from the package's folder down, in the order of the plan: files of a folder, then subfolders."""
+    """Yield the lines from the package's folder down; in each folder files come first, then subfolders."""
     header = plan.header
     for depth, name in enumerate((header.project, SCIENCE_GOAL, header.group)):
         yield _line(depth, "", shown(name) + "/")

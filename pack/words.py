@@ -72,7 +72,8 @@ PLANNING: Mapping[Code, Row] = {
     Code.ONLY_COPY: Row(
         "Replacing the package would lose this file: it is the only copy.",
         "Files were moved into the package, and the new plan does not take them over.",
-        "Plan with the origin they came from, or add to the package instead: --append member.",
+        "Plan with the origin they came from, or add to the package instead: --append member. A file that is not wanted "
+        "any more can be taken out of the package by hand.",
     ),
     Code.NESTED: Row(
         "Origin and package lie one inside the other.",
@@ -200,7 +201,7 @@ VERIFYING: Mapping[Code, Row] = {
     Code.CHANGED: Row(
         "The content is not what was packaged; the size is the same.",
         "The file was edited, or the disk returns other bytes. Hard links share their content with the origin.",
-        "Find out what changed it. If the origin is right: pack plan ORIGIN PACKAGE and pack apply PACKAGE.",
+        "Find out what changed it. If the origin is right: pack plan ORIGIN PACKAGE --rehash and pack apply PACKAGE.",
     ),
     Code.TRUNCATED: Row(
         "The file is shorter than it was packaged.",

@@ -6,6 +6,7 @@ a sequence ends well, the origin also reads as it did.
 
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,18 +23,24 @@ from manifest.ids import Append
 from manifest.problem import Code, PlanRefused
 from manifest.request import Mode
 from snapshots import contents
+from worlds import scratch_root
 
 EVERY = 5  # the whole fault grid is tried elsewhere; here every so many calls, another set for each sequence
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Delivery:
-    """A reduction of few files, to be packaged many times."""
-    origin = tmp_path / "sb1"
+def small() -> Iterator[Delivery]:
+    """A reduction of few files, to be packaged many times, in memory where syncing costs nothing."""
+    with scratch_root() as root:
+        yield make_small(root)
+
+
+def make_small(folder: Path) -> Delivery:
+    origin = folder / "sb1"
     for name in ("scriptForImaging.py", "image.fits", "notes", f"X8c/{UID}.ms.tsys/table.dat", "X8c/checklist.txt"):
         write(origin / name, name.encode())
     write(origin / f"X8c/{UID}.ms.scriptForCalibration.py", b"calibration")
-    return Delivery(origin, tmp_path / "2011.0.00229.S")
+    return Delivery(origin, folder / "2011.0.00229.S")
 
 
 def stopped_apply(delivery: Delivery, at: int, fault: Fault = Fault.STOP_AFTER) -> bool:
@@ -344,7 +351,8 @@ def test_roll_back_across_file_systems_onto_a_full_origin(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("at", range(0, 60, 7))
-def test_move_across_file_systems_stopped_then_rolled_back(small: Delivery, at: int) -> None:
+def test_move_across_file_systems_stopped_then_rolled_back(tmp_path: Path, at: int) -> None:
+    small = make_small(tmp_path)
     before = contents(small.origin)
     with folder_elsewhere(small.origin) as folder:
         far = Delivery(small.origin, folder / "2011.0.00229.S")

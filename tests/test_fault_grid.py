@@ -27,7 +27,7 @@ SCENARIOS = (
     *(Scenario(Change.REPLACE, mode, may_exchange=False, keeps_previous=True) for mode in (Mode.COPY, Mode.MOVE)),
 )
 HALF_DONE = ("append", "split_table", "write")
-STRIDE = 5  # of the calls before the sync, in the short version
+STRIDE = 8  # of the calls before the sync, in the short version
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_call_fails(layouts: Layouts, scenario: Scenario) -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_stopped_again_in_recovery(layouts: Layouts, scenario: Scenario) -> None:
     laid = layouts.get(scenario)
-    survive_second_stops(laid, range(laid.sync - 20, len(laid.calls), 9), stride=17)
+    survive_second_stops(laid, range(laid.sync - 20, len(laid.calls), 11), stride=23)
 
 
 @pytest.mark.torture

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,15 @@ def test_flipped_byte_of_a_file_is_told_by_the_name_of_the_file(delivery: Path) 
     chunk = next(path for path in tars(delivery) if path.stat().st_size > 1 << 20)
     flip(chunk, 1 << 20)
     assert found(delivery) == [(Code.CHANGED, f"{chunk.name}/{PROJECT}/{MEMBER}/{BIG}")]
+
+
+@pytest.mark.parametrize("place", [-512, 3000])
+def test_flipped_byte_beside_a_content_is_told_by_the_name_of_the_file(delivery: Path, place: int) -> None:
+    path = next(path for path in tars(delivery) if path.stat().st_size < 1 << 20)
+    with tarfile.open(path) as archive:
+        member = next(member for member in archive if member.name.endswith(".log"))
+    flip(path, member.offset_data + place)
+    assert found(delivery) == [(Code.CHANGED, f"{path.name}/{member.name}")]
 
 
 def test_missing_chunk_is_named(delivery: Path) -> None:

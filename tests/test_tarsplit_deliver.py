@@ -114,6 +114,7 @@ def test_same_package_gives_the_same_bytes_anywhere_and_with_any_number_of_jobs(
     second = make_package(tmp_path / "two" / PROJECT, dict(reversed(some_files().items())))
     for path in (tmp_path / "two").rglob("*"):
         path.chmod(path.stat().st_mode & 0o700)
+        os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
     shutil.rmtree(os.fsdecode(second.control))
     adopt(tmp_path / "two" / PROJECT)
     cut_up(first, tmp_path / "out1", LIMIT)
@@ -191,6 +192,14 @@ def test_big_file_that_changed_stops_its_chunk(tmp_path: Path, package: Package)
     assert [(problem.code, problem.path) for problem in outcome.problems] == [(Code.CHANGED, os.fsencode(path))]
 
 
+def test_big_file_that_grew_stops_its_chunk(tmp_path: Path, package: Package) -> None:
+    path = tmp_path / PROJECT / MEMBER / "product/large.fits"
+    with path.open("ab") as file:
+        file.write(b"x")
+    outcome = cut_up(package, tmp_path / "out", LIMIT)
+    assert [(problem.code, problem.path) for problem in outcome.problems] == [(Code.GROWN, os.fsencode(path))]
+
+
 def test_delivery_goes_on_when_the_file_is_right_again(tmp_path: Path, package: Package) -> None:
     cut_up(package, tmp_path / "untouched", LIMIT)
     whole = (tmp_path / PROJECT / MEMBER / "raw/X2.ms.split/table.f0").read_bytes()
@@ -216,6 +225,22 @@ def test_other_delivery_of_that_name_is_replaced_when_that_is_asked_for(tmp_path
     cut_up(package, tmp_path / "fresh", 2 * LIMIT)
     (tmp_path / "fresh" / "notes.txt").write_text("mine")
     assert digests(tmp_path / "out") == digests(tmp_path / "fresh")
+
+
+def test_chunks_of_the_package_before_it_changed_are_not_kept(tmp_path: Path, package: Package) -> None:
+    cut_up(package, tmp_path / "out", LIMIT)
+    path = tmp_path / PROJECT / MEMBER / "raw/X2.ms.split/table.f0"
+    path.write_bytes(path.read_bytes()[::-1])
+    shutil.rmtree(os.fsdecode(package.control))
+    with pytest.raises(DeliveryRefused, match="another delivery"):
+        cut_up(adopt(tmp_path / PROJECT), tmp_path / "out", LIMIT)
+
+
+def test_unfinished_files_of_an_earlier_run_are_swept(tmp_path: Path, package: Package) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / f"{STEM}_050_of_060.tar.part").write_bytes(b"half")
+    cut_up(package, tmp_path / "out", LIMIT)
+    assert not list((tmp_path / "out").glob("*.part"))
 
 
 def test_chunk_that_no_state_knows_is_not_overwritten(tmp_path: Path, package: Package) -> None:

@@ -183,3 +183,10 @@ def test_tight_pours_many_small_files_into_the_gaps() -> None:
     folders = package(("a", [1] * 5000, False), ("b", [1500, 1500, 1500], False))
     chunks = partition(folders, limit_bytes=room(3000), fill=Fill.TIGHT)
     assert len(chunks) == -(-sum(chunk.blocks for chunk in chunks) // capacity_blocks(room(3000)))
+
+
+@FILLS
+def test_table_that_fills_a_chunk_exactly_stays_together(fill: Fill) -> None:
+    folders = package(("t", [10, 7], True))
+    chunks = partition(folders, limit_bytes=RECORD, fill=fill)
+    assert [(chunk.folders, chunk.files) for chunk in chunks] == [(((0, 1),), ((0, 1),)), (((1, 2),), ((1, 3),))]

@@ -1,0 +1,114 @@
+"""Contents of packaged files for the report page: pictures as data URIs, texts as text, both within a budget.
+
+A page must open on a phone, so what it holds is bounded; what did not fit is counted, and the page says so. Files are
+opened without following links, and one that is not as its manifest says is not shown.
+"""
+
+import base64
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from manifest.folder import opened_beneath, opened_file
+from manifest.path import shown
+from pack.reportdata import Candidate
+
+PICTURE_BYTES = 4 << 20
+ALL_PICTURES_BYTES = 24 << 20
+TEXT_BYTES = 256 << 10
+ALL_TEXTS_BYTES = 4 << 20
+_KINDS = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture on the page; the uri is empty if it is not shown, and the note says why."""
+
+    path: str
+    size: int
+    uri: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text on the page; the note says what is missing of it."""
+
+    path: str
+    size: int
+    text: str = ""
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Budget:
+    """What may still be put into the page, for all members together."""
+
+    picture_bytes: int = ALL_PICTURES_BYTES
+    text_bytes: int = ALL_TEXTS_BYTES
+
+
+def embed_pictures(member: bytes, candidates: Iterable[Candidate], budget: Budget) -> list[Picture]:
+    """Return the pictures in their order, as many as fit."""
+    return [_picture(member, candidate, budget) for candidate in candidates]
+
+
+def embed_texts(member: bytes, candidates: Iterable[Candidate], budget: Budget) -> list[Text]:
+    """Return the texts in their order; the start of those that are too long."""
+    return [_text(member, candidate, budget) for candidate in candidates]
+
+
+def _picture(member: bytes, candidate: Candidate, budget: Budget) -> Picture:
+    path = shown(candidate.path)
+    if candidate.size > PICTURE_BYTES:
+        return Picture(path, candidate.size, note="too large for this page")
+    if candidate.size > budget.picture_bytes:
+        return Picture(path, candidate.size, note="the page is full")
+    data = _read(member, candidate, candidate.size + 1)
+    if data is None or len(data) != candidate.size:
+        return Picture(path, candidate.size, note="not as it was packaged")
+    kind = next((kind for start, kind in _KINDS if data.startswith(start)), None)
+    if kind is None:
+        return Picture(path, candidate.size, note="not a picture that browsers show")
+    budget.picture_bytes -= candidate.size
+    return Picture(path, candidate.size, f"data:{kind};base64,{base64.b64encode(data).decode()}")
+
+
+def _text(member: bytes, candidate: Candidate, budget: Budget) -> Text:
+    path = shown(candidate.path)
+    limit = min(TEXT_BYTES, budget.text_bytes)
+    if not limit:
+        return Text(path, candidate.size, note="the page is full")
+    data = _read(member, candidate, limit)
+    if data is None:
+        return Text(path, candidate.size, note="not as it was packaged")
+    if b"\0" in data:
+        return Text(path, candidate.size, note="not a text")
+    budget.text_bytes -= len(data)
+    note = f"only the first {len(data):,} bytes" if len(data) < candidate.size else ""
+    return Text(path, candidate.size, readable(data), note)
+
+
+def readable(data: bytes) -> str:
+    """Return the text with what is neither printable nor a line's end or a tab as escapes."""
+    lines = data.decode(errors="surrogateescape").replace("\r\n", "\n").split("\n")
+    return "\n".join("\t".join(map(shown, line.split("\t"))) for line in lines)
+
+
+def _read(member: bytes, candidate: Candidate, limit: int) -> bytes | None:
+    """Return the start of the file, None if there is no such file."""
+    folder, _, name = candidate.path.rpartition(b"/")
+    try:
+        with opened_beneath(member, folder) as dir_fd, opened_file(name, dir_fd=dir_fd) as fd:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                return None
+            with os.fdopen(fd, "rb", closefd=False) as file:
+                return file.read(limit)
+    except OSError:
+        return None

@@ -1,0 +1,72 @@
+"""The deliveries of a package that stand in a folder, as their sidecars describe them; no tar is read."""
+
+import os
+from dataclasses import dataclass
+
+from manifest.path import join, shown
+from manifest.stream import StreamError
+from tarsplit.check import find_sidecars
+from tarsplit.sidecar import ChunkRow, Sidecar, open_sidecar
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A tar of a delivery; the note says what is wrong with it, if that shows without reading it."""
+
+    name: str
+    byte_count: int
+    file_count: int
+    checksums: tuple[tuple[str, str], ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery with its tars in order."""
+
+    day: str
+    folder: str
+    chunks: tuple[Chunk, ...]
+
+    @property
+    def byte_count(self) -> int:
+        """All bytes of the tars."""
+        return sum(chunk.byte_count for chunk in self.chunks)
+
+
+def deliveries_in(folder: bytes, project: bytes) -> tuple[Delivery, ...]:
+    """Return the deliveries of this project, sorted by name; a sidecar that cannot be read is none of them."""
+    found = []
+    try:
+        names = find_sidecars(folder)
+    except OSError:
+        return ()
+    for name in names:
+        if not name.startswith(project + b"_"):
+            continue
+        try:
+            sidecar = open_sidecar(join(folder, name))
+        except (StreamError, OSError):
+            continue
+        if sidecar.header.project == project:
+            found.append(_delivery(sidecar, folder))
+    return tuple(found)
+
+
+def _delivery(sidecar: Sidecar, folder: bytes) -> Delivery:
+    chunks = tuple(_chunk(row, folder) for row in sidecar.chunks)
+    return Delivery(shown(sidecar.header.day), shown(os.path.abspath(folder)), chunks)
+
+
+def _chunk(row: ChunkRow, folder: bytes) -> Chunk:
+    checksums = tuple((shown(name), shown(digest)) for name, digest in row.checksums)
+    note = _note(join(folder, row.name), row.byte_count)
+    return Chunk(shown(row.name), row.byte_count, row.file_count, checksums, note)
+
+
+def _note(path: bytes, size: int) -> str:
+    try:
+        found = os.stat(path).st_size
+    except OSError:
+        return "not in the folder"
+    return "" if found == size else f"has {found:,} bytes"

@@ -1,0 +1,128 @@
+"""What a manifest tells for the report: tables with their sizes, and which pictures and texts there are.
+
+One pass over the records of a member; what is held grows with the number of tables, not of files.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from manifest.header import SplitTask
+from manifest.package import README
+from manifest.path import join, shown
+from manifest.record import Action, FolderRecord
+from manifest.role import Role
+from manifest.uid import UID_PATTERN
+
+_TABLE_MARK = b"table.dat"
+_UID = re.compile(UID_PATTERN.encode())
+_PICTURE = re.compile(rb"\.(png|jpe?g|gif)", re.IGNORECASE)
+_TEXT = re.compile(rb".*(\.txt|checklist)", re.IGNORECASE | re.DOTALL)
+_MOST_CANDIDATES = 2000
+NO_BLOCK = ""
+
+
+@dataclass(slots=True)
+class Table:
+    """A CASA table with its subtables; path relative to the member."""
+
+    path: bytes
+    split: SplitTask | None
+    file_count: int = 0
+    byte_count: int = 0
+
+    @property
+    def role(self) -> str:
+        """The role folder it is in."""
+        return shown(self.path.partition(b"/")[0])
+
+    @property
+    def block(self) -> str:
+        """The uid of its execution block; empty where its path does not tell."""
+        match = _UID.search(self.path)
+        return shown(match[0]) if match else NO_BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file whose content the page may show."""
+
+    path: bytes
+    size: int
+
+
+@dataclass(slots=True)
+class Contents:
+    """What is in a member.
+
+    Attributes:
+        pictures, plots: of the qa folder, and all others.
+        texts: README, what people wrote for quality assurance, scripts; in this order.
+        unlisted_pictures: those beyond what could be shown.
+        placeholder_count: files that are empty in the package.
+    """
+
+    tables: list[Table] = field(default_factory=list)
+    pictures: list[Candidate] = field(default_factory=list)
+    plots: list[Candidate] = field(default_factory=list)
+    texts: list[Candidate] = field(default_factory=list)
+    scripts: list[Candidate] = field(default_factory=list)
+    unlisted_pictures: int = 0
+    placeholder_count: int = 0
+
+    def blocks(self) -> Iterator[tuple[str, list[Table]]]:
+        """Yield each execution block with its tables, and what belongs to none of them last."""
+        names = sorted({table.block for table in self.tables}, key=lambda name: (name == NO_BLOCK, name))
+        for name in names:
+            yield name, [table for table in self.tables if table.block == name]
+
+
+def read_contents(records: Iterable[FolderRecord], splits: Iterable[SplitTask]) -> Contents:
+    """Look through the records, which must come in order."""
+    tasks = {task.path: task for task in splits}
+    contents = Contents()
+    for record in records:
+        contents.placeholder_count += record.actions.count(Action.DUMMY)
+        table = _table_of(record, contents, tasks)
+        if table is not None:
+            table.file_count += len(record.names)
+            table.byte_count += sum(record.sizes)
+        else:
+            _add_candidates(record, contents)
+    return contents
+
+
+def _table_of(record: FolderRecord, contents: Contents, tasks: dict[bytes, SplitTask]) -> Table | None:
+    """Return the outermost table that the folder belongs to; a new one is added."""
+    last = contents.tables[-1] if contents.tables else None
+    if last is not None and record.path.startswith(last.path + b"/"):
+        return last
+    if _TABLE_MARK not in record.names or not record.path:
+        return None
+    table = Table(record.path, tasks.get(record.path))
+    contents.tables.append(table)
+    return table
+
+
+def _add_candidates(record: FolderRecord, contents: Contents) -> None:
+    role = record.path.partition(b"/")[0]
+    for index, name in enumerate(record.names):
+        if record.actions[index] == Action.DUMMY:
+            continue
+        candidate = Candidate(join(record.path, name), record.sizes[index])
+        if _PICTURE.fullmatch(name[name.rfind(b".") :] if b"." in name else b""):
+            _add_picture(candidate, role, contents)
+        elif not record.path and name == README:
+            contents.texts.insert(0, candidate)
+        elif role == Role.QA.folder and _TEXT.fullmatch(name):
+            contents.texts.append(candidate)
+        elif role == Role.SCRIPT.folder:
+            contents.scripts.append(candidate)
+
+
+def _add_picture(candidate: Candidate, role: bytes, contents: Contents) -> None:
+    kind = contents.pictures if role == Role.QA.folder else contents.plots
+    if len(kind) < _MOST_CANDIDATES:
+        kind.append(candidate)
+    else:
+        contents.unlisted_pictures += 1

@@ -1,0 +1,186 @@
+"""The part of the report page about one member: facts, sizes, tables, pictures, texts, what was left out."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from manifest.header import Header, Notes, Total
+from manifest.item import LeftOut
+from manifest.package import Package
+from manifest.path import shown
+from manifest.planfile import open_manifest
+from manifest.problem import Problem
+from manifest.role import ROLES
+from pack.embedding import Budget, Picture, Text, embed_pictures, embed_texts
+from pack.listing import records_of
+from pack.members import Member
+from pack.moments import local_time
+from pack.reportdata import Contents, Table, read_contents
+from pack.words import WORDS
+
+_MOST_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A bar with its words: `share` is the part of the largest in percent."""
+
+    name: str
+    file_count: int
+    byte_count: int
+    share: float
+    role: str = ""
+    kept: str = ""
+    dropped: str = ""
+    saved_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """An execution block with its tables; the name is empty for what belongs to none."""
+
+    name: str
+    byte_count: int
+    tables: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Paths with what they have in common; `more` of them are not listed."""
+
+    title: str
+    paths: tuple[str, ...]
+    more: int
+
+    @property
+    def count(self) -> int:
+        """All of them."""
+        return len(self.paths) + self.more
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """All that the page says of one member; only name and fault if its manifest cannot be used."""
+
+    name: str
+    fault: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    file_count: int = 0
+    byte_count: int = 0
+    roles: tuple[Row, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    unlisted_pictures: int = 0
+    texts: tuple[Text, ...] = ()
+    placeholder_count: int = 0
+    left_out: tuple[Group, ...] = ()
+    warnings: tuple[Group, ...] = ()
+
+
+def member_parts(package: Package, members: Iterable[Member]) -> tuple[Part, ...]:
+    """Return the part of each member; all share what the page may hold."""
+    budget = Budget()
+    return tuple(_part(package, member, budget) for member in members)
+
+
+def _part(package: Package, member: Member, budget: Budget) -> Part:
+    if member.header is None:
+        fault = f"its manifest {shown(member.fault)}" if member.fault else "it has no manifest"
+        return Part(shown(member.path), fault)
+    manifest = open_manifest(package.manifest(member.path))
+    header, notes = manifest.header, manifest.notes
+    contents = read_contents(records_of(manifest.stream), notes.splits)
+    folder = package.member(member.path)
+    candidates = (*contents.pictures, *contents.plots)
+    return Part(
+        name=shown(member.path),
+        facts=tuple(_facts(header)),
+        file_count=notes.file_count,
+        byte_count=notes.byte_count,
+        roles=tuple(_roles(notes)),
+        blocks=tuple(_blocks(contents)),
+        pictures=tuple(embed_pictures(folder, candidates, budget)),
+        unlisted_pictures=contents.unlisted_pictures,
+        texts=tuple(embed_texts(folder, (*contents.texts, *contents.scripts), budget)),
+        placeholder_count=contents.placeholder_count,
+        left_out=tuple(_left_out(notes.left_out)),
+        warnings=tuple(_warnings(notes.warnings)),
+    )
+
+
+def _facts(header: Header) -> Iterator[tuple[str, str]]:
+    if header.is_adopted:
+        yield "adopted", f"{local_time(header.scanned_ns)}; found as it is, not made by this program"
+        return
+    yield "from", shown(header.origin)
+    yield "planned", local_time(header.scanned_ns)
+    yield "by", f"{shown(header.user)} on {shown(header.host)}"
+    yield "mode", header.mode
+    yield "layout", shown(header.layout)
+    yield "program", shown(header.program)
+
+
+def _roles(notes: Notes) -> Iterator[Row]:
+    totals = {total.role: total for total in notes.totals}
+    largest = max((total.byte_count for total in notes.totals), default=0)
+    for role in (*ROLES, ""):
+        total = totals.get(role, Total(role, 0, 0))
+        share = _share(total.byte_count, largest)
+        yield Row(role or "README", total.file_count, total.byte_count, share, role=role or "readme")
+
+
+def _blocks(contents: Contents) -> Iterator[Block]:
+    largest = max((table.byte_count for table in contents.tables), default=0)
+    for name, tables in contents.blocks():
+        rows = tuple(_table(table, largest) for table in tables)
+        yield Block(name, sum(row.byte_count for row in rows), rows)
+
+
+def _table(table: Table, largest: int) -> Row:
+    split = table.split
+    return Row(
+        name=shown(table.path),
+        file_count=table.file_count,
+        byte_count=table.byte_count,
+        share=_share(table.byte_count, largest),
+        role=table.role,
+        kept=shown(split.spec.keep) if split else "",
+        dropped=", ".join(map(shown, split.spec.drop)) if split else "",
+        saved_bytes=split.saved_bytes if split else 0,
+    )
+
+
+def _share(size: int, largest: int) -> float:
+    return round(100 * size / largest, 2) if largest else 0.0
+
+
+def _left_out(left_out: Iterable[LeftOut]) -> Iterator[Group]:
+    pairs = ((left.reason, shown(left.path) + ("/" if left.is_tree else "")) for left in left_out)
+    yield from _grouped((shown(reason), path) for reason, path in pairs)
+
+
+def _warnings(warnings: Iterable[Problem]) -> Iterator[Group]:
+    yield from problem_groups(warnings)
+
+
+def problem_groups(problems: Iterable[Problem]) -> Iterator[Group]:
+    """Yield a group per code, with what it means."""
+    for group in _grouped((problem.code.value, problem_line(problem)) for problem in problems):
+        yield Group(f"{group.title}: {_MEANINGS[group.title]}", group.paths, group.more)
+
+
+def problem_line(problem: Problem) -> str:
+    """Return path, what was expected and what was found."""
+    parts = (("expected", problem.expected), ("found", problem.found))
+    details = ", ".join(f"{word} {shown(text)}" for word, text in parts if text)
+    return shown(problem.path) + (f": {details}" if details else "")
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> Iterator[Group]:
+    groups: dict[str, list[str]] = {}
+    for title, path in pairs:
+        groups.setdefault(title, []).append(path)
+    for title, paths in groups.items():
+        yield Group(title, tuple(paths[:_MOST_ROWS]), max(0, len(paths) - _MOST_ROWS))
+
+
+_MEANINGS = {code.value: row.what for code, row in WORDS.items()}

@@ -1,0 +1,108 @@
+"""The report as one HTML page: values into a template, everything escaped, nothing loaded from anywhere.
+
+The page holds no script. Its policy, in its head, forbids the browser every request and every style but the page's
+own, so that even a mistake in escaping could not send anything.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from executor.history import History
+from manifest.path import shown
+from manifest.problem import Problem
+from manifest.sizes import human_bytes
+from pack import PROGRAM
+from pack.amounts import counted
+from pack.embedding import ALL_PICTURES_BYTES, ALL_TEXTS_BYTES, PICTURE_BYTES, TEXT_BYTES
+from pack.moments import local_time
+from pack.recounting import what_was_done
+from pack.reportchunks import Delivery
+from pack.reportmembers import Group, Part, problem_groups
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+MARK = b'<!DOCTYPE html>\n<html lang="en" data-made-by="qa2pack report">'  # by which a report is known again
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What comparing the package with its manifests found, and when, ns since the epoch."""
+
+    problems: tuple[Problem, ...]
+    is_full: bool
+    at_ns: int
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        """The problems by kind."""
+        return tuple(problem_groups(self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All that the page says; every text in it is ready to be shown, but not escaped for HTML."""
+
+    project: str
+    path: str
+    verified: Verified
+    members: tuple[Part, ...]
+    history: History
+    deliveries: tuple[Delivery, ...]
+
+    @property
+    def file_count(self) -> int:
+        """Files of all members."""
+        return sum(member.file_count for member in self.members)
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes of all members."""
+        return sum(member.byte_count for member in self.members)
+
+    @property
+    def picture_count(self) -> int:
+        """Pictures that the page shows."""
+        return sum(bool(picture.uri) for member in self.members for picture in member.pictures)
+
+
+def render_page(page: Page) -> str:
+    """Return the page."""
+    style = _resource("report.css")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return _template().render(
+        page=page,
+        style=style,
+        style_digest=digest,
+        program=PROGRAM,
+        limits={
+            "picture": PICTURE_BYTES,
+            "pictures": ALL_PICTURES_BYTES,
+            "text": TEXT_BYTES,
+            "texts": ALL_TEXTS_BYTES,
+        },
+    )
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {
+        "human": human_bytes,
+        "counted": counted,
+        "local": local_time,
+        "done": what_was_done,
+        "shown": shown,
+    }
+    return environment.from_string(_resource("report.html.jinja"))
+
+
+def _resource(name: str) -> str:
+    return (resources.files("pack") / "templates" / name).read_text(encoding="utf-8")
