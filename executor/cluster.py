@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -42,10 +42,12 @@ class Ground:
     Attributes:
         folders: that every worker must see.
         lock: path of the lock under which files are written, in a folder that exists; empty where none are.
+        is_locked: the caller holds the lock already.
     """
 
     folders: tuple[bytes, ...]
     lock: bytes = b""
+    is_locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class ClusterCrew:
         self._client = _connected(cluster.address)
         try:
             self._executor = self._client.get_executor(pure=False)
-            self._find_first()
+            self._find_first(is_locked=ground.is_locked)
         except BaseException:
             self.close()
             raise
@@ -162,12 +164,10 @@ class ClusterCrew:
         with suppress(OSError, RuntimeError):
             self._client.close(timeout=2)
 
-    def _find_first(self) -> None:
+    def _find_first(self, *, is_locked: bool) -> None:
         """Look at all workers, with the lock held that the work will need."""
-        if not self._lock:
-            self._wait_for_first()
-            return
-        with locked_for_writing(self._lock), self.shift():
+        own_lock = locked_for_writing(self._lock) if self._lock and not is_locked else nullcontext()
+        with own_lock, self.shift():
             self._wait_for_first()
 
     def _wait_for_first(self) -> None:

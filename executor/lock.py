@@ -52,6 +52,16 @@ def locked_for_writing(path: bytes) -> Iterator[None]:
 
 
 @contextmanager
+def locked_meanwhile(path: bytes) -> Iterator[None]:
+    """Hold the lock alone, and leave no file; for folders that are not ours. Raises as `locked_for_writing`."""
+    with locked_for_writing(path):
+        try:
+            yield
+        finally:
+            os.unlink(path)
+
+
+@contextmanager
 def locked_for_reading(path: bytes) -> Iterator[None]:
     """Hold the lock together with other readers; does nothing where there is no lock file, so changes nothing.
 

@@ -262,7 +262,7 @@ class _Folder:
         copy_file(self._site, self._source(index), name, self._target_fd, planned)
 
     def _keep(self, index: int, planned: Planned) -> bool:
-        """Link the same file over from the package that is being replaced; False if it is not as it was left there."""
+        """Link the same file over from the package that is being replaced; False if it is not as it was left."""
         name = self._record.names[index]
         folder = self._site.member.removeprefix(self._site.tree + b"/")
         try:

@@ -13,6 +13,8 @@ from typing import Protocol, TypeVar
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
 
+_AHEAD_PER_JOB = 4
+
 
 class Engine(Protocol):
     """Runs batches, in any order, on any number of workers."""
@@ -54,10 +56,9 @@ def run_streamed(
         leftover: what a batch left to be done by others; it goes before all that waits.
     """
     source = iter(batches)
-    ahead = 4 * engine.jobs
-    queue = deque(islice(source, ahead))
+    queue = deque(islice(source, _AHEAD_PER_JOB * engine.jobs))
     for result in engine.run(work, queue):
         if leftover:
             queue.extendleft(leftover(result))
-        queue.extend(islice(source, max(0, ahead - len(queue))))
+        queue.extend(islice(source, max(0, _AHEAD_PER_JOB * engine.jobs - len(queue))))  # jobs may come and go
         yield result

@@ -30,12 +30,15 @@ class Workers:
 
 
 @contextmanager
-def started_engine(workers: Workers, folders: Iterable[bytes] = (), *, lock: bytes = b"") -> Iterator[Engine]:
+def started_engine(
+    workers: Workers, folders: Iterable[bytes] = (), *, lock: bytes = b"", is_locked: bool = False
+) -> Iterator[Engine]:
     """Yield an engine that stops on request.
 
     Args:
         folders: what the work reads or writes; those that exist must be the same for the workers of a cluster.
         lock: path of the lock under which the work writes, in an existing folder; empty where it only reads.
+        is_locked: the caller holds it.
     """
     with stop_on_signals() as stop:
         if not workers.cluster:
@@ -45,7 +48,7 @@ def started_engine(workers: Workers, folders: Iterable[bytes] = (), *, lock: byt
         from executor.cluster import Cluster, ClusterEngine, Ground
 
         cluster = Cluster(workers.cluster, running_program, workers.jobs, _tell)
-        ground = Ground(tuple(filter(os.path.isdir, folders)), lock)
+        ground = Ground(tuple(filter(os.path.isdir, folders)), lock, is_locked)
         with ClusterEngine(cluster, ground, stop) as engine:
             yield engine
 

@@ -8,13 +8,13 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 
 from executor.apply import Applied, ApplyOptions, apply_plan
 from executor.disk import Disk
 from executor.journal import read_journal
-from executor.lock import locked_for_reading, locked_for_writing
+from executor.lock import locked_for_reading, locked_for_writing, locked_meanwhile
 from executor.places import journal_path, lock_path
 from executor.preflight import check_room
 from executor.recovery import Phase, may_plan_again, phase_of
@@ -103,7 +103,7 @@ def reading(package: Package, workers: Workers, *, output: bytes, lock: bytes = 
 
     Args:
         output: where the work writes.
-        lock: path of the lock under which it does; empty if it writes nothing.
+        lock: path of a lock that is held for as long as it does; empty if there is no need.
 
     Raises:
         UnfinishedError: a transaction has begun and not ended.
@@ -111,7 +111,11 @@ def reading(package: Package, workers: Workers, *, output: bytes, lock: bytes = 
     """
     with locked_for_reading(lock_path(package)):
         _check_finished(package)
-        with started_engine(workers, (package.path, output), lock=lock) as engine:
+        folders = (package.path, output)
+        with (
+            locked_meanwhile(lock) if lock else nullcontext(),
+            started_engine(workers, folders, lock=lock, is_locked=True) as engine,
+        ):
             yield engine
 
 

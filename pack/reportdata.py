@@ -11,7 +11,7 @@ from manifest.header import SplitTask
 from manifest.package import README
 from manifest.path import join, shown
 from manifest.record import Action, FolderRecord
-from manifest.role import Role
+from manifest.role import ROLES, Role
 from manifest.uid import UID_PATTERN
 
 _TABLE_MARK = b"table.dat"
@@ -74,7 +74,12 @@ class Contents:
         """Yield each execution block with its tables, and what belongs to none of them last."""
         names = sorted({table.block for table in self.tables}, key=lambda name: (name == NO_BLOCK, name))
         for name in names:
-            yield name, [table for table in self.tables if table.block == name]
+            yield name, sorted((table for table in self.tables if table.block == name), key=_place)
+
+
+def _place(table: Table) -> tuple[int, bytes]:
+    """Return the key that sorts tables in the order of the roles."""
+    return (list(ROLES).index(Role(table.role)) if table.role in list(ROLES) else len(ROLES), table.path)
 
 
 def read_contents(records: Iterable[FolderRecord], splits: Iterable[SplitTask]) -> Contents:

@@ -41,7 +41,8 @@ class Shown:
 def shown_package(attempt: Attempt, what: Shown, *, is_json: bool) -> Exit:
     """Print the members on stdout."""
     target = attempt.target
-    members = chosen_members(members_of(existing_package(target)), what.member)
+    everything = members_of(existing_package(target))
+    members = chosen_members(everything, what.member)
     if is_json:
         print_fields(
             {
@@ -52,13 +53,14 @@ def shown_package(attempt: Attempt, what: Shown, *, is_json: bool) -> Exit:
             }
         )
         return Exit.DONE
-    for line in _lines(members, target, what, ink_for(sys.stdout)):
+    for line in _lines(members, len(everything), target, what, ink_for(sys.stdout)):
         print(line)
     return Exit.DONE
 
 
-def _lines(members: Sequence[Member], target: Target, what: Shown, ink: Ink) -> Iterator[str]:
-    yield ink.bold(f"{shown(target.package.project)}: {counted(len(members), 'member')}")
+def _lines(members: Sequence[Member], count: int, target: Target, what: Shown, ink: Ink) -> Iterator[str]:
+    some = "" if len(members) == count else f"{len(members)} of "
+    yield ink.bold(f"{shown(target.package.project)}: {some}{counted(count, 'member')}")
     yield f"  {shown(target.package.path)}"
     for member in members:
         yield ""

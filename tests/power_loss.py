@@ -1,13 +1,13 @@
 """A model of what a power cut leaves of a run, on a file system that promises no more than it must.
 
-The world is looked at after every mutating call, so that the model knows what each call changed without knowing how:
-which names came, went or lead elsewhere, and what is in which file. A cut after any call may then lose any of the
-changes that were not synced since, in any combination:
+The world is looked at after every mutating call, so that the model knows what each call changed without knowing
+how: which names came, went or lead elsewhere, and what is in which file. A cut after any call may then lose any of
+the changes that were not synced since, in any combination:
 
 - the content of a file is whole only after an fsync of the file or a syncfs; else it may be empty, torn, or old;
 - a name is there, or gone, for sure only after an fsync of its folder or a syncfs;
-- what one call does to names happens wholly or not at all, also in two folders: every journalling file system gives that
-  for a rename, and no program can do without it. The names that a table split changes are independent of each other;
+- what one call does to names happens wholly or not at all, also in two folders: every journalling file system gives
+  that for a rename, and no program can do without it. The names that a table split changes are independent;
 - a rename that is kept keeps the earlier changes of the same names, without which there was nothing to rename.
 """
 
@@ -111,9 +111,7 @@ def _name_changes(call: int, name: str, before: Picture, after: Picture) -> list
     return [NameChange(call, changed)] if changed else []
 
 
-def _sync(
-    durable: Picture, changes: list[NameChange], contents: dict[int, Thing], synced: int
-) -> list[NameChange]:
+def _sync(durable: Picture, changes: list[NameChange], contents: dict[int, Thing], synced: int) -> list[NameChange]:
     """Make durable what the sync brings to the disk; return the changes of names that are left."""
     brought = [change for change in changes if synced == 0 or any(folder == synced for folder, _ in change.names)]
     brought = _with_needed(brought, changes)
@@ -165,7 +163,7 @@ def _lost(thing: Thing, durable: Thing | None) -> Thing:
 
 
 def _torn(thing: Thing, durable: Thing | None) -> Thing:
-    """Return the file with its planned size, mode and mtime; of what was written since the last sync half is there."""
+    """Return the file with its planned size, mode and mtime, and half of what was written since it was synced."""
     before = durable.data if durable else b""
     whole = len(before) if thing.data.startswith(before) else 0
     there = whole + (len(thing.data) - whole) // 2
@@ -173,7 +171,10 @@ def _torn(thing: Thing, durable: Thing | None) -> Thing:
 
 
 def _any_of(rng: random.Random) -> Callable[[Thing, Thing | None], Thing]:
-    return lambda thing, durable: rng.choice((_kept, _lost, _torn))(thing, durable)
+    def fate(thing: Thing, durable: Thing | None) -> Thing:
+        return rng.choice((_kept, _lost, _torn))(thing, durable)
+
+    return fate
 
 
 def _with_needed(chosen: list[NameChange], changes: Sequence[NameChange]) -> list[NameChange]:

@@ -17,7 +17,7 @@ _WEIGHTS = ("WEIGHT", "SIGMA")
 
 
 def write_reduction(folder: Path, *, text: str) -> None:
-    """Make the folder; its files other than the measurement set hold `text`, so that another text is another reduction."""
+    """Make the folder; the text makes it: another text is another reduction."""
     block = folder / "X8c"
     (block / "qa2").mkdir(parents=True)
     write_small_measurement_set(block / f"{UID}.ms.split", seed=len(text))

@@ -1,4 +1,4 @@
-"""A disk that is really full, of bytes or of inodes: nothing is visible, and when there is room the same command finishes."""
+"""A disk that is really full, of bytes or of inodes: nothing is visible, and with room the same command finishes."""
 
 import errno
 import os

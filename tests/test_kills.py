@@ -1,7 +1,7 @@
 """Real processes, killed with -9 at random moments: while applying, while recovering, and workers alone.
 
-The disk of the killed processes is slowed down a little, so that a kill can fall between any two calls. Every round says
-its seed when it fails.
+The disk of the killed processes is slowed down a little, so that a kill can fall between any two calls. Every round
+prints its seed.
 """
 
 import multiprocessing

@@ -1,7 +1,7 @@
 """After a power cut at any moment the package is the old or the new one, and the same command finishes.
 
-The states that a cut may leave come from `power_loss`. Kills alone prove little: a program that never syncs survives all of
-them. That the model would notice missing and misplaced syncs is tested by leaving them out.
+The states that a cut may leave come from `power_loss`. Kills alone prove little: a program that never syncs survives
+all of them. That the model would notice missing and misplaced syncs is tested by leaving them out.
 """
 
 import random
@@ -169,9 +169,7 @@ class NoSyncOfPublishing(RecordingDisk):
         (NoSyncOfPublishing, Scenario(Change.GROUP, Mode.MOVE)),
     ],
 )
-def test_missing_sync_is_noticed(
-    layouts: Layouts, disk_type: type[RecordingDisk], scenario: Scenario
-) -> None:
+def test_missing_sync_is_noticed(layouts: Layouts, disk_type: type[RecordingDisk], scenario: Scenario) -> None:
     assert scenario in CHOSEN, "with all syncs nothing is found wrong"
     cuts = record(layouts.get(scenario), disk_type)
     with pytest.raises((AssertionError, OSError, PlanRefused, JournalError, StreamError)):

@@ -1,8 +1,8 @@
 """The same on a real ext4: its image is copied while the apply runs, and mounting a copy replays its journal.
 
-What the kernel has not written to the image by then is lost, exactly as if the power had gone at that moment. In one of the
-runs a file of somebody else is synced all the time, which makes ext4 write its journal, with names, but without the
-content of files that are still waiting for their blocks.
+What the kernel has not written to the image by then is lost, exactly as if the power had gone at that moment. In one
+of the runs a file of somebody else is synced all the time, which makes ext4 write its journal, with names, but
+without the content of files that are still waiting for their blocks.
 """
 
 import os

@@ -15,7 +15,14 @@ from typing import ClassVar
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from executor.rollback import CannotUndoError
 from faulty_disk import Fault, FaultyDisk, Stopped, WatchedDisk
@@ -143,7 +150,7 @@ class PackageMachine(RuleBasedStateMachine):
             self.model, self.planned = self.planned, None
 
     def _notice_end(self) -> None:
-        """Take note if the transaction came to its end although it was stopped: only its journal is gone, or nothing."""
+        """Take note if the transaction came to its end although it was stopped."""
         if not self.world.has_begun and not self.world.state().has_plan:
             self._took_effect(is_rolled_back=False)
 
@@ -167,13 +174,20 @@ def reductions(tmp_path_factory: pytest.TempPathFactory) -> None:
         write_reduction(PackageMachine.reductions / name, text=text)
 
 
-_SETTINGS = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
-
-
-class TestPackage(PackageMachine.TestCase):
-    settings = settings(max_examples=20, stateful_step_count=15, **_SETTINGS)
+def test_any_sequence() -> None:
+    run_state_machine_as_test(PackageMachine, settings=_settings(max_examples=20, stateful_step_count=15))
 
 
 @pytest.mark.torture
-class TestPackageForLong(PackageMachine.TestCase):
-    settings = settings(max_examples=600, stateful_step_count=40, **_SETTINGS)
+def test_any_long_sequence() -> None:
+    run_state_machine_as_test(PackageMachine, settings=_settings(max_examples=600, stateful_step_count=40))
+
+
+def _settings(*, max_examples: int, stateful_step_count: int) -> settings:
+    return settings(
+        max_examples=max_examples,
+        stateful_step_count=stateful_step_count,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )

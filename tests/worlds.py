@@ -172,7 +172,7 @@ class World:
         return roll_back_package(self.package, engine=InlineEngine(), disk=disk or Disk(), progress=Silent())
 
     def can_roll_back(self) -> bool:
-        """Roll back; False if that is refused, and then nothing was changed by it but what ending leaves to be done."""
+        """Roll back; False if that is refused, and then nothing was changed but what was left to be ended."""
         before = self.state()
         try:
             self.roll_back()
