@@ -17,6 +17,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from executor.engine import CrewEngine, NoWorkersError, WorkersLostError
 from executor.errand import Sighting, Terms, landmark, look_around, run_errand, running_python
@@ -92,6 +93,7 @@ class ClusterCrew:
         self._faults: dict[str, str] = {}
         self._fit: list[str] = []
         self._seen_at = 0.0
+        self._may_take: WeakKeyDictionary[Future[Any], frozenset[str]] = WeakKeyDictionary()
         self._client = _connected(cluster.address)
         try:
             self._executor = self._client.get_executor(pure=False)
@@ -136,6 +138,7 @@ class ClusterCrew:
             self._look_at_new()
         self._wait_for_workers()
         future: Future[Result] = self._executor.submit(run_errand, self._terms, work, batch, workers=self._used)
+        self._may_take[future] = frozenset(self._used)
         return future
 
     def look_after(self, under_way: Collection[Future[Any]]) -> None:
@@ -144,10 +147,9 @@ class ClusterCrew:
         Raises:
             WorkersLostError: the scheduler is gone.
         """
-        before = set(self._used)
         self._look_at_new()
-        if not before.intersection(self._fit):
-            for future in under_way:
+        for future in under_way:
+            if self._may_take[future].isdisjoint(self._fit):
                 future.cancel()
 
     def replace_lost(self) -> None:

@@ -65,9 +65,10 @@ class KnownFolder:
         This is `digest` for a whole folder at once, many times faster.
         """
         for record, scanned_ns in self._records():
-            if record.source == source and not record.source_names and record.names == names:
-                if _are_same(record, stats) and max(record.mtimes, default=0) < scanned_ns - _CLOCK_TICK_NS:
-                    return record.digests if _has_all_digests(record) else None
+            has_these = record.source == source and not record.source_names and record.names == names
+            is_old_enough = max(record.mtimes, default=0) < scanned_ns - _CLOCK_TICK_NS
+            if has_these and is_old_enough and _are_same(record, stats):
+                return record.digests if _has_all_digests(record) else None
         return None
 
     def digest(self, source: bytes, identity: Identity) -> bytes | None:

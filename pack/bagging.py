@@ -64,7 +64,8 @@ def _check_place(package: Package, bag: bytes) -> None:
     if os.path.lexists(bag + PARTIAL):
         raise Refused(
             f"{shown(bag + PARTIAL)} is there: another export works on it, or one was stopped",
-            f"if none is running, remove it: rm -r {quoted(bag + PARTIAL)}",
+            "if none is running, remove it",
+            f"rm -r {quoted(bag + PARTIAL)}",
         )
 
 

@@ -84,7 +84,7 @@ def _manifests(members: Sequence[Member], wanted: Wanted, target: Target) -> lis
     """Open the manifests, all of them checked, of members that can be exported so."""
     for member in members:
         if member.header is None and not member.fault:
-            raise Refused(f"{shown(member.path)} has no manifest", f"type pack adopt {target.quoted}")
+            raise Refused(f"{shown(member.path)} has no manifest", "give it one", f"pack adopt {target.quoted}")
         is_empty = member.header is not None and member.header.mode in (Mode.FAKE, Mode.TICKET)
         if member.header and is_empty and wanted.formats != ("json",):
             raise Refused(
@@ -103,7 +103,7 @@ def _places(package: Package, wanted: Wanted) -> list[_Written]:
             raise Refused(f"it would go into {shown(folder)}", "name another place with -o")
     is_folder = os.path.isdir(output) and wanted.formats != ("bagit",)
     if len(wanted.formats) > 1 and not is_folder:
-        raise Refused("several lists need a folder", f"make it: mkdir {quoted(output)}")
+        raise Refused("several lists need a folder", "make it", f"mkdir {quoted(output)}")
     places = [
         _Written(form, os.path.join(output, package.project + _ENDINGS[form]) if is_folder else output)
         for form in wanted.formats
@@ -115,7 +115,8 @@ def _places(package: Package, wanted: Wanted) -> list[_Written]:
 
 def _check_free(place: _Written, wanted: Wanted) -> None:
     if not os.path.isdir(os.path.dirname(place.path)):
-        raise Refused(f"there is no folder {shown(os.path.dirname(place.path))}", "make it with mkdir")
+        folder = os.path.dirname(place.path)
+        raise Refused(f"there is no folder {shown(folder)}", "make it", f"mkdir {quoted(folder)}")
     is_file = os.path.lexists(place.path) and not os.path.isdir(place.path)
     if os.path.lexists(place.path) and not (is_file and wanted.is_replacing and place.format != "bagit"):
         can_replace = ", or give --replace" if is_file and place.format != "bagit" else ""

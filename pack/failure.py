@@ -88,8 +88,8 @@ def failure_of(error: BaseException, attempt: Attempt, ink: Ink) -> Failure:
         case CannotUndoError(reason=reason, problems=problems):
             lines = problem_lines(problems, attempt.target, ink)
             return _failure(Exit.FAILED, attempt, f"{shown(reason)}.", _state(attempt), *(line[2:] for line in lines))
-        case Refused(reason=reason, remedy=remedy):
-            advice = folded(f"Do: {remedy}.", indent=0)
+        case Refused(reason=reason, remedy=remedy, command=command):
+            advice = (*folded(f"Do: {remedy}{':' if command else '.'}"), f"  {command}" if command else "")
             return _failure(Exit.FAILED, attempt, f"refused: {reason}.", _state(attempt), *advice)
         case _:
             return _of_moment(error, attempt)

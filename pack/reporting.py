@@ -25,6 +25,7 @@ from pack.reportchunks import deliveries_in
 from pack.reportmembers import member_parts
 from pack.reportpage import MARK, Page, Verified, render_page
 from pack.sumlists import folder_of
+from pack.target import quoted
 from pack.verifying import existing_package
 from pack.workers import shown_workers
 
@@ -96,7 +97,8 @@ def _place(package: Package, asked: Asked) -> bytes:
         if is_within(output, os.path.realpath(folder)):
             raise Refused(f"the page would go into {shown(folder)}", "name another place with -o")
     if not os.path.isdir(os.path.dirname(output)):
-        raise Refused(f"there is no folder {shown(os.path.dirname(output))}", "make it with mkdir")
+        parent = os.path.dirname(output)
+        raise Refused(f"there is no folder {shown(parent)}", "make it", f"mkdir {quoted(parent)}")
     if os.path.lexists(output) and not _is_report(output):
         raise Refused(f"{shown(output)} is there and is no report", "name another file with -o")
     return output

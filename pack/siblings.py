@@ -1,8 +1,8 @@
 """Making sure that `tarsplit` is the package of that name, and not a script.
 
-The command of old is called `tarsplit.py`, and we install one of that name too. Python looks for modules beside the running
-script, and in the working folder, before it looks among the installed ones; there such a script would be taken
-for the package. So the package is loaded from where it stands, beside this one, before anybody asks for it.
+The command of old is called `tarsplit.py`, and we install one of that name too. Python looks for modules beside the
+running script, and in the working folder, before it looks among the installed ones; there such a script would be
+taken for the package. So the package is loaded from where it stands, beside this one, before anybody asks for it.
 """
 
 import importlib.util

@@ -72,8 +72,8 @@ PLANNING: Mapping[Code, Row] = {
     Code.ONLY_COPY: Row(
         "Replacing the package would lose this file: it is the only copy.",
         "Files were moved into the package, and the new plan does not take them over.",
-        "Plan with the origin they came from, or add to the package instead: --append member. A file that is not wanted "
-        "any more can be taken out of the package by hand.",
+        "Plan with the origin they came from, or add to the package instead: --append member. A file that is not "
+        "wanted any more can be taken out of the package by hand.",
     ),
     Code.NESTED: Row(
         "Origin and package lie one inside the other.",

@@ -1,4 +1,4 @@
-"""A real Chromium without a window, spoken to through its debugging pipe, so that pages can be tested as people meet them.
+"""A real Chromium without a window, spoken to through its debugging pipe: pages are tested as people meet them.
 
 The protocol: JSON messages ended by NUL, on descriptors 3 (to the browser) and 4 (from it).
 """

@@ -28,10 +28,14 @@ def test_page_has_every_exit_code() -> None:
 
 def test_page_has_every_field(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:
     package = delivery.path
-    verbs = ("status", "apply", "verify", "show", "adopt", "rollback")
+    verbs = ("status", "apply", "verify", "show", "log", "report", "adopt")
     commands: list[tuple[str | Path, ...]] = [
         ("plan", delivery.origin, package),
         *((verb, package) for verb in verbs),
+        ("show", package, "--files"),
+        ("diff", delivery.origin, package),
+        ("export", package, "--format", "json", "-o", package.with_suffix(".jsonl")),
+        ("rollback", package),
     ]
     printed = [json.loads(run_here(capsys, *command, "--json").out) for command in commands]
     assert {name for fields in printed for name in fields if f"`{name}`" not in PAGE} == set()

@@ -156,6 +156,7 @@ class PackageMachine(RuleBasedStateMachine):
 
     def _undo_last(self) -> None:
         self.model = self.history.pop()
+        self.planned = None  # a plan that waited was made for the package as it was
 
 
 def _made_of(image: Path) -> tuple[str, bool]:
