@@ -11,7 +11,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -141,16 +141,17 @@ class ClusterCrew:
         self._may_take[future] = frozenset(self._used)
         return future
 
-    def look_after(self, under_way: Collection[Future[Any]]) -> None:
-        """Take batches back that wait for workers which are all gone.
+    def look_around(self) -> None:
+        """See which workers there are.
 
         Raises:
             WorkersLostError: the scheduler is gone.
         """
         self._look_at_new()
-        for future in under_way:
-            if self._may_take[future].isdisjoint(self._fit):
-                future.cancel()
+
+    def is_given_up(self, future: Future[Any]) -> bool:
+        """Tell whether all workers that might take the batch are gone; others have come with other addresses."""
+        return self._may_take[future].isdisjoint(self._fit)
 
     def replace_lost(self) -> None:
         """See that there is somebody to hand batches to.

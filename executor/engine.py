@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
@@ -76,8 +76,12 @@ class Crew(Protocol):
         """Let a worker do the batch."""
         ...
 
-    def look_after(self, under_way: Collection[Future[Any]]) -> None:
-        """Called when nothing was finished for a while: futures that can never be done must be made to fail."""
+    def look_around(self) -> None:
+        """Called when nothing was finished for a while."""
+        ...
+
+    def is_given_up(self, future: Future[Any]) -> bool:
+        """Tell whether the batch can never be done, by what was seen when looking around."""
         ...
 
     def replace_lost(self) -> None:
@@ -149,9 +153,12 @@ class CrewEngine:
             under_way[self._crew.submit(work, batch)] = (batch, deaths)
 
     def _done(self, under_way: dict[Future[Result], tuple[Batch, int]]) -> set[Future[Result]]:
+        """Return the futures that are done, or cancelled because they never would be."""
         done, _ = wait(under_way, _PATIENCE_SECONDS, FIRST_COMPLETED)
         if not done:
-            self._crew.look_after(under_way)
+            # Not waited for: nobody may be left who would tell `wait` that they are cancelled.
+            self._crew.look_around()
+            done = {future for future in under_way if self._crew.is_given_up(future) and future.cancel()}
         return done
 
     def _count_death(self, deaths: int, error: Exception) -> int:
@@ -187,8 +194,12 @@ class ProcessCrew:
             self.close()
             return self._started().submit(work, batch)
 
-    def look_after(self, under_way: Collection[Future[Any]]) -> None:
+    def look_around(self) -> None:
         """Do nothing: the pool tells by itself of a process that dies."""
+
+    def is_given_up(self, future: Future[Any]) -> bool:
+        """Tell that it never is: the pool ends every future."""
+        return False
 
     def replace_lost(self) -> None:
         """Close the pool, which is of no use any more; the next batch starts another."""

@@ -58,7 +58,7 @@ class Contents:
     Attributes:
         pictures, plots: of the qa folder, and all others.
         texts: README, what people wrote for quality assurance, scripts; in this order.
-        unlisted_pictures: those beyond what could be shown.
+        unlisted_pictures, unlisted_texts: those beyond what could be shown.
         placeholder_count: files that are empty in the package.
     """
 
@@ -68,6 +68,7 @@ class Contents:
     texts: list[Candidate] = field(default_factory=list)
     scripts: list[Candidate] = field(default_factory=list)
     unlisted_pictures: int = 0
+    unlisted_texts: int = 0
     placeholder_count: int = 0
 
     def blocks(self) -> Iterator[tuple[str, list[Table]]]:
@@ -120,14 +121,19 @@ def _add_candidates(record: FolderRecord, contents: Contents) -> None:
         elif not record.path and name == README:
             contents.texts.insert(0, candidate)
         elif role == Role.QA.folder and _TEXT.fullmatch(name):
-            contents.texts.append(candidate)
+            contents.unlisted_texts += _added(candidate, contents.texts)
         elif role == Role.SCRIPT.folder:
-            contents.scripts.append(candidate)
+            contents.unlisted_texts += _added(candidate, contents.scripts)
 
 
 def _add_picture(candidate: Candidate, role: bytes, contents: Contents) -> None:
     kind = contents.pictures if role == Role.QA.folder else contents.plots
-    if len(kind) < _MOST_CANDIDATES:
-        kind.append(candidate)
-    else:
-        contents.unlisted_pictures += 1
+    contents.unlisted_pictures += _added(candidate, kind)
+
+
+def _added(candidate: Candidate, candidates: list[Candidate]) -> int:
+    """Add the candidate, or return how many are left over because there are enough."""
+    if len(candidates) >= _MOST_CANDIDATES:
+        return 1
+    candidates.append(candidate)
+    return 0

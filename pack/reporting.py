@@ -89,7 +89,7 @@ def _place(package: Package, asked: Asked) -> bytes:
     """Return where the page goes.
 
     Raises:
-        Refused: it would go into the package, or over something that is no report.
+        Refused: it would go into the package or over something that is no report, or a folder is not there.
     """
     wanted = package.path + b".report.html" if asked.output is None else asked.output
     output = os.path.join(folder_of(wanted), os.path.basename(os.path.abspath(wanted)))
@@ -99,6 +99,10 @@ def _place(package: Package, asked: Asked) -> bytes:
     if not os.path.isdir(os.path.dirname(output)):
         parent = os.path.dirname(output)
         raise Refused(f"there is no folder {shown(parent)}", "make it", f"mkdir {quoted(parent)}")
+    if asked.delivery is not None and not os.path.isdir(asked.delivery):
+        raise Refused(
+            f"there is no folder {shown(asked.delivery)}", "name the folder of the tar files with --delivery"
+        )
     if os.path.lexists(output) and not _is_report(output):
         raise Refused(f"{shown(output)} is there and is no report", "name another file with -o")
     return output

@@ -71,6 +71,7 @@ class Part:
     pictures: tuple[Picture, ...] = ()
     unlisted_pictures: int = 0
     texts: tuple[Text, ...] = ()
+    unlisted_texts: int = 0
     placeholder_count: int = 0
     left_out: tuple[Group, ...] = ()
     warnings: tuple[Group, ...] = ()
@@ -101,6 +102,7 @@ def _part(package: Package, member: Member, budget: Budget) -> Part:
         pictures=tuple(embed_pictures(folder, candidates, budget)),
         unlisted_pictures=contents.unlisted_pictures,
         texts=tuple(embed_texts(folder, (*contents.texts, *contents.scripts), budget)),
+        unlisted_texts=contents.unlisted_texts,
         placeholder_count=contents.placeholder_count,
         left_out=tuple(_left_out(notes.left_out)),
         warnings=tuple(_warnings(notes.warnings)),

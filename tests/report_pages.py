@@ -1,4 +1,4 @@
-"""What reports are tested with: a picture made by hand, and a name that does harm on a page that does not escape it."""
+"""What reports are tested with: a picture made by hand, and a name that does harm where it is not escaped."""
 
 import struct
 import zlib

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from generated import PATHS, members, plain, record_of
 from manifest.path import sort_key
 from manifest.record import NO_DIGEST, FolderRecord, decode_record, encode_record
-from manifest.spool import RecordSpool
+from manifest.spool import OrderedSpool, RecordSpool
 
 
 @pytest.fixture
@@ -71,3 +71,11 @@ def test_records_can_be_added_after_some_were_read() -> None:
     next(spool.sorted_blobs())
     spool.add(b"a", encode_record(FolderRecord(b"a")))
     assert [decode_record(blob).path for _, blob in spool.sorted_blobs()] == [b"a", b"b", b"c"]
+
+
+def test_pieces_come_back_in_the_order_of_their_numbers() -> None:
+    spool = OrderedSpool()
+    for number in (2, 0, 3, 1):
+        spool.add(number, b"%d;" % number * number)
+    assert list(spool.pieces()) == [b"", b"1;", b"2;2;", b"3;3;3;"]
+    spool.close()

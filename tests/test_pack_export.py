@@ -303,6 +303,17 @@ def test_a_folder_is_never_replaced(capsys: Capsys, delivery: Delivery, tmp_path
     assert os.listdir(tmp_path / "bag") == []
 
 
+def test_a_folder_with_the_name_of_a_list_is_never_replaced(
+    capsys: Capsys, delivery: Delivery, tmp_path: Path
+) -> None:
+    delivery.make()
+    (tmp_path / f"{delivery.path.name}.md5").mkdir()
+    ran = run_here(capsys, "export", delivery.path, "--format", "md5sum", "-o", tmp_path, "--replace")
+    assert ran.code == Exit.FAILED
+    assert "is there already" in ran.err
+    assert "--replace" not in ran.err
+
+
 @pytest.mark.parametrize(
     "options",
     [

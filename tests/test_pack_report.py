@@ -16,7 +16,7 @@ from executor.disk import Disk
 from in_process import UID, Delivery, add_measurement_sets, write
 from manifest.ids import Append
 from manifest.request import Mode
-from pack import embedding
+from pack import embedding, reportdata
 from pack.embedding import Budget, embed_pictures, embed_texts
 from pack.exits import Exit
 from pack.reportdata import Candidate
@@ -168,6 +168,24 @@ def test_a_delivery_elsewhere_is_told_if_it_is_named(capsys: Capsys, delivery: D
     run_here(capsys, "tarsplit", "-n", "2012-06-20", delivery.path, "--output", tmp_path / "tars")
     assert "No tar files of this package were found." in page_of(capsys, delivery)
     assert "_001_of_001.tar" in page_of(capsys, delivery, "--delivery", str(tmp_path / "tars"))
+
+
+def test_a_delivery_folder_that_is_not_there_is_refused(capsys: Capsys, delivery: Delivery, tmp_path: Path) -> None:
+    delivery.make()
+    ran = run_here(capsys, "report", delivery.path, "--delivery", tmp_path / "tars")
+    assert ran.code == Exit.FAILED
+    assert f"there is no folder {tmp_path / 'tars'}" in ran.err
+
+
+def test_more_texts_than_fit_are_counted(capsys: Capsys, delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reportdata, "_MOST_CANDIDATES", 1)
+    for name in "abc":
+        write(delivery.origin / f"scriptFor{name}.py", b"x")
+        write(delivery.origin / f"X8c/{UID}.ms.tsys.plots/{name}.png", png())
+    delivery.make()
+    text = Seen(page_of(capsys, delivery)).text
+    assert re.search(r"And 6 more\.", text)
+    assert re.search(r"Pictures that are not shown 5\s", text)
 
 
 def test_an_adopted_package_is_told(capsys: Capsys, delivery: Delivery) -> None:

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from executor.recovery import Phase
 from executor.rollback import CannotUndoError
 from faulty_disk import Fault, FaultyDisk, Stopped, WatchedDisk
 from manifest.request import Mode
@@ -82,7 +83,7 @@ class PackageMachine(RuleBasedStateMachine):
         self.world.plan(origin, change, mode=mode)
         self.planned = grown(self.model, change, ("", True) if mode is Mode.FAKE else (origin, False))
 
-    @precondition(lambda self: self.planned is not None)
+    @precondition(lambda self: self.planned is not None or self.world.has_begun)
     @rule()
     def apply(self) -> None:
         """Apply, or finish what was stopped, also if that was rolling back."""
@@ -117,11 +118,20 @@ class PackageMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.world.has_begun)
     @rule(at=st.integers(0, 120))
     def roll_back_and_stop(self, at: int) -> None:
-        """Undo what was begun and stop at some call."""
+        """Undo what was begun, or has ended but for its journal, and stop at some call."""
+        was_ended = self.world.phase is Phase.ENDED
         try:
-            self.world.roll_back(FaultyDisk(Fault.STOP_BEFORE, at))
+            undone = self.world.roll_back(FaultyDisk(Fault.STOP_BEFORE, at))
         except (Stopped, CannotUndoError):
-            self._notice_end()
+            if was_ended and self.world.phase is Phase.ROLLING_BACK:
+                self.planned, self.model = self.model, self.history.pop()
+            elif was_ended and not self.world.has_begun and self.shown() != self.model:
+                self._undo_last()
+            else:
+                self._notice_end()
+        else:
+            if undone.was_finished:
+                self._undo_last()
 
     @precondition(lambda self: not self.world.has_begun)
     @rule()
@@ -151,7 +161,8 @@ class PackageMachine(RuleBasedStateMachine):
 
     def _notice_end(self) -> None:
         """Take note if the transaction came to its end although it was stopped."""
-        if not self.world.has_begun and not self.world.state().has_plan:
+        has_ended = not self.world.has_begun and not self.world.state().has_plan
+        if has_ended or self.world.phase is Phase.ENDED:
             self._took_effect(is_rolled_back=False)
 
     def _undo_last(self) -> None:
