@@ -4,12 +4,13 @@
 PYTHON ?= python3
 TEST_JOBS ?= auto
 
-.PHONY: help demo test torture clean
+.PHONY: help demo test torture bench clean
 
 help:
 	@echo "make demo    make a small reduction, package it, verify it and show the result"
 	@echo "make test    lint, check the types and run the tests"
 	@echo "make torture run the long versions of the fault tests (hours)"
+	@echo "make bench   measure the jobs beside peers, in turn (BENCH_DIR=FOLDER to say where)"
 	@echo "make clean   remove what the other targets made"
 
 demo: .venv/installed.stamp
@@ -24,6 +25,11 @@ test: .venv/installed.stamp
 # Every fault on every call, every stop in every recovery, every power cut, hundreds of kills: see docs/transactions.md.
 torture: .venv/installed.stamp
 	.venv/bin/pytest -n $(TEST_JOBS) --dist worksteal -m torture
+
+# A tmpfs by default: the peers are measured, not the disk. Peers that are not installed are left out with a word.
+BENCH_DIR ?= /dev/shm/qa2pack-bench
+bench: .venv/installed.stamp
+	.venv/bin/python benchmarks/side_by_side.py --dir $(BENCH_DIR)
 
 clean:
 	rm -rf .venv build

@@ -213,6 +213,7 @@ def main() -> int:
         if not size:
             continue
         folder = arguments.dir / tree
+        shutil.rmtree(folder, ignore_errors=True)  # what a run that was stopped left
         folder.mkdir(parents=True)
         make(folder, size)
         kind = subprocess.run(["stat", "-f", "-c", "%T", folder], capture_output=True, text=True, check=True).stdout
