@@ -18,14 +18,16 @@ import pytest
 from distributed import LocalCluster
 
 from deliveries import cut_up, make_package
-from executor.apply import ApplyOptions, apply_plan
+from executor.apply import ApplyOptions, apply_plan, running_boot
 from executor.cluster import Cluster, ClusterEngine, Ground
 from executor.disk import Disk
 from executor.engine import NoWorkersError, WorkersDiedError, WorkersLostError
 from executor.errand import Terms, find_fault, folders_written, landmark, run_errand, running_python
+from executor.journal import read_journal
 from executor.lock import LockedError, StrayError, admit_workers, locked_for_writing, working_for
 from executor.origin import OriginBatch, OriginResult
 from executor.places import lock_path
+from executor.recovery import begin_of
 from executor.staging import Site, StageBatch
 from executor.tablestage import SplitBatch
 from in_process import Delivery, add_measurement_sets, write
@@ -174,6 +176,9 @@ def test_commands_do_the_same_on_a_cluster(delivery: Delivery, workers: LocalClu
         assert tarsplit(["-n", "2012-06-20", str(path), "--output", output, "--quiet", *where]) == Exit.DONE
         assert tarsplit(["--check", output, "--quiet", *where]) == Exit.DONE
     assert contents(there) == contents(here)
+    (journal,) = (there.parent / "2011.0.00229.S.pack/finished").iterdir()
+    begin = begin_of(read_journal(os.fsencode(journal)))
+    assert begin.boot not in ("", running_boot())  # else what other machines staged would be believed when resuming
 
 
 def test_verify_on_a_cluster_finds_what_is_wrong(
