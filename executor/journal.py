@@ -189,12 +189,16 @@ def read_journal(path: bytes) -> tuple[Record, ...]:
     """Return the records of a journal up to a torn tail; none if there is no journal.
 
     Raises:
-        JournalError: a sound frame holds something that this program does not know.
+        JournalError: a sound frame holds something that this program does not know, or not even the first is sound:
+            it was on disk before the journal got its name, so that is no torn tail.
     """
     try:
-        return tuple(_decoded(path, payload) for payload in _payloads(path))
+        records = tuple(_decoded(path, payload) for payload in _payloads(path))
     except FileNotFoundError:
         return ()
+    if not records:
+        raise JournalError(path, "is damaged: its first record cannot be read")
+    return records
 
 
 def _encoded(record: Record) -> bytes:

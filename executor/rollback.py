@@ -20,6 +20,7 @@ from executor.places import Places, journal_path, litter_paths, lock_path
 from executor.publishing import file_journal, is_published, unpublish
 from executor.recovery import Facts, Step, Wish, begin_of, decide
 from executor.removing import remove_tree
+from executor.sources import lost_sources
 from executor.staging import make_folders
 from manifest.engine import Engine
 from manifest.ids import SCIENCE_GOAL
@@ -65,8 +66,14 @@ class RolledBack:
     was_finished: bool = False
 
 
-def roll_back_package(package: Package, *, engine: Engine, disk: Disk, progress: Progress) -> RolledBack:
+def roll_back_package(
+    package: Package, *, engine: Engine, disk: Disk, progress: Progress, may_reach_back: bool = True
+) -> RolledBack:
     """Undo the unfinished transaction; if there is none, the last finished one.
+
+    Args:
+        may_reach_back: False refuses to undo a finished one while a plan waits, as it does after an undoing: a
+            command that is given twice must not undo twice.
 
     Raises:
         CannotUndoError: it is not possible any more; says why, nothing was changed.
@@ -86,6 +93,11 @@ def roll_back_package(package: Package, *, engine: Engine, disk: Disk, progress:
         if step is Step.NOTHING:
             for path in litter_paths(package):
                 remove_tree(disk, path)
+            if not may_reach_back and os.path.lexists(package.plan) and last_finished(package):
+                raise CannotUndoError(
+                    "a plan waits that is newer than the last apply, as after an undoing; to undo that older apply "
+                    "nevertheless, add --further"
+                )
             return _undo_finished(package, engine=engine, disk=disk, progress=progress)
         begin = begin_of(records)
         _check_origin(_places(package, begin), _commit_of(records), engine=engine, disk=disk)
@@ -218,6 +230,11 @@ def _changes(places: Places, *, is_whole: bool, engine: Engine, progress: Progre
         manifest = open_manifest(places.package.manifest(member))
     except (StreamError, FileNotFoundError) as error:
         return (Problem(Code.MANIFEST_DAMAGED, places.package.manifest(member), found=str(error)),)
+    lost = lost_sources(manifest)
+    if lost:
+        raise CannotUndoError(
+            "the origin does not have these files any more, the package may be their only copy", lost
+        )
     notes = manifest.notes
     progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
     folder = places.package.member(member)

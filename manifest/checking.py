@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from manifest.engine import Engine
+from manifest.ids import SCIENCE_GOAL
 from manifest.package import Package, Standing, read_state
 from manifest.path import is_within, join
 from manifest.planfile import Described, open_manifest
@@ -23,6 +24,8 @@ def verify_package(package: Package, *, is_quick: bool, engine: Engine, progress
         # Inside a member with a manifest the comparison itself finds it.
         if not any(is_within(package.path + b"/" + stranger, package.member(member)) for member in state.manifests):
             yield Problem(_extra(package, stranger), stranger)
+    for group in sorted(group for group, members in state.groups.items() if not members):
+        yield Problem(Code.EXTRA_FOLDER, join(SCIENCE_GOAL, group))
     for member in state.without_manifest:
         yield Problem(Code.MANIFEST_MISSING, _relative(package, member))
     for member in _recorded_members(package):

@@ -9,7 +9,7 @@ from manifest.package import Package, PackageState, Standing, read_state
 from manifest.path import is_within
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.request import PlanRequest
-from manifest.stream import StreamError, peek_stream
+from manifest.stream import StreamError, open_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,14 @@ def destination_warnings(request: PlanRequest, destination: Destination) -> Iter
 
 
 def base_of(state: PackageState) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the members that are there with the digests of their manifests; costs the same for any size.
+    """Return the members that are there with the digests of their manifests; those are checked, and cheap to check.
 
     Raises:
-        PlanRefused: a manifest cannot be read as one.
+        PlanRefused: a manifest is damaged.
     """
     try:
         return tuple(
-            (member, peek_stream(state.manifests[member]).digest if member in state.manifests else b"")
+            (member, open_stream(state.manifests[member]).digest if member in state.manifests else b"")
             for member in state.members
         )
     except StreamError as error:

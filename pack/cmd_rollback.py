@@ -1,14 +1,27 @@
 """`pack rollback`: undo the apply that is unfinished, or the last one."""
 
+from typing import Annotated
+
+import typer
+
 from pack.options import JobsOption, JsonOption, PackageArgument, QuietOption
+
+FurtherOption = Annotated[
+    bool, typer.Option("--further", help="Undo the last finished apply although a plan waits, as after an undoing.")
+]
 
 
 def rollback(
-    package: PackageArgument, jobs: JobsOption = 0, json: JsonOption = False, quiet: QuietOption = False
+    package: PackageArgument,
+    further: FurtherOption = False,
+    jobs: JobsOption = 0,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Undo an apply that was stopped, or else the last one that was finished.
 
-    A replaced package comes back only if it was kept (pack apply --keep-previous). When undoing is not possible, it
+    A replaced package comes back only if it was kept (pack apply --keep-previous). Given twice, it does not undo
+    twice: to go further back takes --further. When undoing is not possible, it
     says why and changes nothing.
 
     Example: pack rollback 2011.0.00229.S
@@ -19,4 +32,8 @@ def rollback(
     from pack.undoing import undone
 
     attempt = Attempt("rollback", target_of(package))
-    run(attempt, lambda: undone(attempt, jobs=jobs, is_quiet=quiet, is_json=json), is_json=json)
+    run(
+        attempt,
+        lambda: undone(attempt, jobs=jobs, is_quiet=quiet, is_json=json, may_reach_back=further),
+        is_json=json,
+    )

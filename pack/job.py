@@ -61,8 +61,8 @@ def plan(request: PlanRequest, workers: Workers) -> Described:
     """
     package = Package(request.package)
     _check_plannable(package)
+    _adopt_for(request, package, workers)
     with started_engine(workers, (request.origin, package.parent)) as engine:
-        _adopt_for(request, package, engine, workers.progress)
         made = make_plan(
             request, reader=TableReader(), engine=engine, progress=workers.progress, now_ns=time.time_ns()
         )
@@ -153,13 +153,14 @@ def adopt(package: Package, workers: Workers) -> list[bytes]:
         return _adopt(package, engine, workers.progress)
 
 
-def _adopt_for(request: PlanRequest, package: Package, engine: Engine, progress: Progress) -> None:
+def _adopt_for(request: PlanRequest, package: Package, workers: Workers) -> None:
+    """Adopt with workers of its own: started under the lock, they share it, and must be gone when it is given back."""
     if request.append is Append.NOTHING or not os.path.isdir(request.origin):
         return
     state = read_state(package)
     if state.standing is Standing.PACKAGE and state.without_manifest:
-        with _control(package), locked_for_writing(lock_path(package)):
-            _adopt(package, engine, progress)
+        with _control(package), locked_for_writing(lock_path(package)), started_engine(workers) as engine:
+            _adopt(package, engine, workers.progress)
 
 
 def _adopt(package: Package, engine: Engine, progress: Progress) -> list[bytes]:
@@ -207,10 +208,12 @@ def _check_finished(package: Package) -> None:
         raise UnfinishedError(package, phase)
 
 
-def rollback(package: Package, workers: Workers) -> RolledBack:
-    """Undo what is unfinished, or the last finished transaction; raises as `executor.rollback.roll_back_package`."""
+def rollback(package: Package, workers: Workers, *, may_reach_back: bool = False) -> RolledBack:
+    """Undo what is unfinished, or the last finished transaction; see `executor.rollback.roll_back_package`."""
     with started_engine(workers) as engine:
-        return roll_back_package(package, engine=engine, disk=Disk(), progress=workers.progress)
+        return roll_back_package(
+            package, engine=engine, disk=Disk(), progress=workers.progress, may_reach_back=may_reach_back
+        )
 
 
 def status(package: Package) -> Status:

@@ -14,11 +14,11 @@ from pack.target import Target
 from pack.workers import shown_workers
 
 
-def undone(attempt: Attempt, *, jobs: int, is_quiet: bool, is_json: bool) -> Exit:
+def undone(attempt: Attempt, *, jobs: int, is_quiet: bool, is_json: bool, may_reach_back: bool = False) -> Exit:
     """Undo what can be undone and print the result on stdout."""
     target = attempt.target
     with shown_workers(jobs, is_quiet=is_quiet) as workers:
-        result = job.rollback(target.package, workers)
+        result = job.rollback(target.package, workers, may_reach_back=may_reach_back)
     if is_json:
         print_fields(
             {

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -130,8 +131,7 @@ def test_killed_workers_are_replaced(layouts: Layouts) -> None:
     for seed in range(6):
         print(f"seed {seed}")
         process = started(apply_slowly, laid.world)
-        time.sleep(random.Random(seed).uniform(0.2, 0.8) * longest)
-        killed += kill_a_worker(process)
+        killed += kill_a_worker(process, random.Random(seed).uniform(0, 0.2) * longest)
         process.join()
         assert process.exitcode == 0
         assert laid.world.state() == laid.after
@@ -139,15 +139,19 @@ def test_killed_workers_are_replaced(layouts: Layouts) -> None:
     assert killed > 0
 
 
-def kill_a_worker(process: ForkServerProcess) -> int:
-    """Kill one child of the process; return how many were killed."""
-    try:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    except FileNotFoundError:
-        return 0
-    for child in children[:1]:
-        os.kill(int(child), signal.SIGKILL)
-    return len(children[:1])
+def kill_a_worker(process: ForkServerProcess, after_seconds: float) -> int:
+    """Wait for the process to have children, a little longer, and kill one; return how many were killed."""
+    while process.is_alive():
+        with suppress(FileNotFoundError):
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            if children:
+                time.sleep(after_seconds)
+                with suppress(ProcessLookupError):
+                    os.kill(int(children[0]), signal.SIGKILL)
+                    return 1
+                return 0
+        time.sleep(0.001)
+    return 0
 
 
 def test_command_is_killed_and_finishes(layouts: Layouts) -> None:

@@ -1,0 +1,36 @@
+"""Whether the origin still has what was packaged from it: before a package goes away, its files must live elsewhere.
+
+Only looks at names, sizes and times; nothing is read.
+"""
+
+import os
+import stat
+
+from manifest.planfile import Described
+from manifest.problem import Code, Problem
+from manifest.record import Action, FolderRecord, decode_record
+
+# A moved file is put back, a carried one is in the package that comes back; the others came from the origin.
+_FROM_ORIGIN = frozenset((Action.LINK, Action.COPY, Action.KEEP))
+
+
+def lost_sources(manifest: Described) -> tuple[Problem, ...]:
+    """Return a problem for each source that is not at the origin any more as it was packaged."""
+    return tuple(
+        Problem(Code.ORIGIN_CHANGED, source, "the file that was packaged", "another one, or none")
+        for blob in manifest.stream.blobs()
+        for record in (decode_record(blob),)
+        for index, action in enumerate(record.actions)
+        if action in _FROM_ORIGIN
+        for source in (os.path.join(manifest.header.origin, record.source_path(index)),)
+        if not _is_there(source, record, index)
+    )
+
+
+def _is_there(source: bytes, record: FolderRecord, index: int) -> bool:
+    try:
+        status = os.lstat(source)
+    except OSError:
+        return False
+    expected = (record.sizes[index], record.mtimes[index])
+    return stat.S_ISREG(status.st_mode) and (status.st_size, status.st_mtime_ns) == expected
