@@ -154,7 +154,7 @@ def adopt(package: Package, workers: Workers) -> list[bytes]:
 
 
 def _adopt_for(request: PlanRequest, package: Package, workers: Workers) -> None:
-    """Adopt with workers of its own: started under the lock, they share it, and must be gone when it is given back."""
+    """Adopt with workers of its own: started under the lock, they share it, and must be gone when it is free."""
     if request.append is Append.NOTHING or not os.path.isdir(request.origin):
         return
     state = read_state(package)

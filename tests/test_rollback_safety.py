@@ -38,8 +38,8 @@ def test_command_given_twice_does_not_undo_twice(
     delivery: Delivery, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     delivery.make(Mode.HARD)
-    for arguments in (["plan", delivery.origin, delivery.path, "--append", "member", "--mode", "hard"],):
-        assert run_here(capsys, *arguments).code == 0
+    append = run_here(capsys, "plan", delivery.origin, delivery.path, "--append", "member", "--mode", "hard")
+    assert append.code == 0
     assert run_here(capsys, "apply", delivery.path).code == 0
     assert run_here(capsys, "rollback", delivery.path).code == 0
     again = run_here(capsys, "rollback", delivery.path)
