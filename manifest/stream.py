@@ -179,6 +179,8 @@ def _load(path: bytes, file: BinaryIO) -> Stream:
     if size < _START.size + _FOOTER.size or not footer.endswith(END):
         raise StreamError(path, f"is truncated or its end is damaged ({size} bytes)")
     notes_offset, trailer_offset, digest, _ = _FOOTER.unpack(footer)
+    if not _START.size <= notes_offset <= trailer_offset <= size:
+        raise StreamError(path, "is damaged: its end points to places that it does not have")
     try:
         file.seek(_START.size)
         header = msgpack.unpackb(_read_frame(file, size))
