@@ -385,7 +385,7 @@ def test_garbage_is_told(table: Path, name: str) -> None:
 def test_name_that_is_no_text_is_told(table: Path) -> None:
     description = table / "table.dat"
     description.write_bytes(description.read_bytes().replace(b"FLAG_ROW", b"FLAG\xffROW"))
-    with pytest.raises(TableBrokenError, match="(?i)decode"):
+    with pytest.raises(TableBrokenError, match=r"(?i)decode"):
         describe_table(os.fsencode(table))
 
 
