@@ -7,7 +7,6 @@ can tell that it is done. `executor.recovery` decides where to begin; `docs/tran
 a power cut there leaves.
 """
 
-import getpass
 import os
 import socket
 import time
@@ -28,7 +27,15 @@ from executor.journal import (
     read_journal,
 )
 from executor.lock import locked_for_writing
-from executor.places import TICKET_SUFFIXES, Places, choose_publishing, journal_path, lock_path, staging_path
+from executor.places import (
+    TICKET_SUFFIXES,
+    Places,
+    choose_publishing,
+    journal_path,
+    lock_path,
+    places_of,
+    staging_path,
+)
 from executor.preflight import can_exchange, check_plan
 from executor.publishing import file_journal, finish, publish
 from executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
@@ -38,6 +45,7 @@ from executor.staged import OriginChangedError, stage_all
 from executor.staging import Site
 from manifest.engine import Engine
 from manifest.header import Header
+from manifest.heading import user_name
 from manifest.package import Package
 from manifest.planfile import Described, open_plan
 from manifest.problem import Code, PlanRefused, Problem
@@ -178,7 +186,7 @@ class _Applying:
             byte_count=plan.notes.byte_count,
             boot=self._options.boot,
             host=socket.gethostname(),
-            user=_user(),
+            user=user_name(),
             pid=os.getpid(),
             at_ns=time.time_ns(),
             mode=header.mode,
@@ -187,7 +195,9 @@ class _Applying:
 
     def _resumed_journal(self) -> Journal:
         journal = continue_journal(journal_path(self._package), self._disk)
-        journal.append_durably(Resume(self._options.boot, socket.gethostname(), _user(), os.getpid(), time.time_ns()))
+        journal.append_durably(
+            Resume(self._options.boot, socket.gethostname(), user_name(), os.getpid(), time.time_ns())
+        )
         return journal
 
     def _stage(self, plan: Described, places: Places, journal: Journal, *, is_trusting: bool) -> None:
@@ -253,17 +263,5 @@ class _Applying:
         return Applied(begin.group + b"/" + begin.member, phase_of(records), left_alone=left_alone)
 
 
-def places_of(package: Package, begin: Begin) -> Places:
-    """Return where the things of the transaction stand that begins so."""
-    return Places(package, begin.transaction, begin.publishing, begin.group, begin.member)
-
-
 def _same_member(begin: Begin, header: Header) -> bool:
     return (begin.group, begin.member) == (header.group, header.member)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())

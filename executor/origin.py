@@ -25,9 +25,7 @@ from manifest.folder import opened_beneath, opened_file, opened_folder
 from manifest.path import is_within, join
 from manifest.planfile import Described
 from manifest.problem import Code, Problem
-from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record
-
-_BATCH_BYTES = 256 << 10
+from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, grouped_blobs
 
 
 class Direction(Enum):
@@ -111,16 +109,8 @@ def _run(manifest: Described, member: bytes, direction: Direction, *, engine: En
 
 
 def _batches(manifest: Described, member: bytes, direction: Direction, disk: Disk) -> Iterator[OriginBatch]:
-    blobs: list[bytes] = []
-    size = 0
-    for blob in manifest.stream.blobs():
-        blobs.append(blob)
-        size += len(blob)
-        if size >= _BATCH_BYTES:
-            yield OriginBatch(disk, manifest.header.origin, member, tuple(blobs), direction)
-            blobs, size = [], 0
-    if blobs:
-        yield OriginBatch(disk, manifest.header.origin, member, tuple(blobs), direction)
+    groups = grouped_blobs(manifest.stream.blobs())
+    return (OriginBatch(disk, manifest.header.origin, member, group, direction) for group in groups)
 
 
 def _sync(manifest: Described, done: OriginResult, disk: Disk) -> None:

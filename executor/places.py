@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 
 from executor.disk import TEMPORARY
-from executor.journal import Publishing
+from executor.journal import Begin, Publishing
 from manifest.ids import SCIENCE_GOAL, Append
 from manifest.package import Package, Standing
 from manifest.path import join
@@ -133,3 +133,8 @@ def choose_publishing(append: Append, standing: Standing, *, can_exchange: bool)
     if append is Append.NOTHING or standing is not Standing.PACKAGE:
         return Publishing.EXCHANGE if can_exchange else Publishing.TWO_RENAMES
     return Publishing.GROUP if append is Append.GROUP else Publishing.MEMBER
+
+
+def places_of(package: Package, begin: Begin) -> Places:
+    """Return where the things of the transaction stand that begins so."""
+    return Places(package, begin.transaction, begin.publishing, begin.group, begin.member)

@@ -16,7 +16,7 @@ from executor.disk import Disk, sync_folder
 from executor.journal import Begin, Commit, JournalError, Publishing, Record, RollBack, continue_journal, read_journal
 from executor.lock import locked_for_writing
 from executor.origin import look_at_origin, put_back
-from executor.places import Places, journal_path, litter_paths, lock_path
+from executor.places import Places, journal_path, litter_paths, lock_path, places_of
 from executor.publishing import file_journal, is_published, unpublish
 from executor.recovery import Facts, Step, Wish, begin_of, decide
 from executor.removing import remove_tree
@@ -86,7 +86,7 @@ def roll_back_package(
         records = read_journal(journal_path(package))
         step = decide(records, Facts(None), Wish.ROLL_BACK)
         if step is Step.FILE_JOURNAL:
-            file_journal(_places(package, begin_of(records)), disk)
+            file_journal(places_of(package, begin_of(records)), disk)
             records, step = (), Step.NOTHING
         if step is Step.TOO_LATE:
             raise CannotUndoError("the replaced package is already being removed; only finishing is possible now")
@@ -100,7 +100,7 @@ def roll_back_package(
                 )
             return _undo_finished(package, engine=engine, disk=disk, progress=progress)
         begin = begin_of(records)
-        _check_origin(_places(package, begin), _commit_of(records), engine=engine, disk=disk)
+        _check_origin(places_of(package, begin), _commit_of(records), engine=engine, disk=disk)
         roll_back(package, records, engine=engine, disk=disk)
         return RolledBack(begin.group + b"/" + begin.member)
 
@@ -111,7 +111,7 @@ def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, di
     Raises:
         OSError: the disk fails; nothing of the origin or of the old package is lost.
     """
-    places = _places(package, begin_of(records))
+    places = places_of(package, begin_of(records))
     commit = _commit_of(records)
     if not any(isinstance(record, RollBack) for record in records):
         try:
@@ -197,7 +197,7 @@ def _undo_finished(package: Package, *, engine: Engine, disk: Disk, progress: Pr
         return RolledBack()
     records = read_journal(path)
     begin, commit = begin_of(records), _commit_of(records)
-    places = _places(package, begin)
+    places = places_of(package, begin)
     _check_undoable(places, begin, commit, engine=engine, progress=progress)
     _check_origin(places, commit, engine=engine, disk=disk)
     # The journal stands for the transaction again; should all stop here, its end is still in it.
@@ -277,7 +277,3 @@ def _began(path: bytes) -> int:
 
 def _commit_of(records: Sequence[Record]) -> Commit | None:
     return next((record for record in records if isinstance(record, Commit)), None)
-
-
-def _places(package: Package, begin: Begin) -> Places:
-    return Places(package, begin.transaction, begin.publishing, begin.group, begin.member)

@@ -19,10 +19,9 @@ from manifest.path import join
 from manifest.planfile import Described, open_manifest, write_records
 from manifest.problem import Problem
 from manifest.progress import Progress
-from manifest.record import Action, decode_record, encode_record
+from manifest.record import Action, decode_record, encode_record, grouped_blobs
 from manifest.spool import RecordSpool
 
-_BATCH_BYTES = 256 << 10  # of records: some thousand files
 _BIG_FILE_BYTES = 64 << 20
 
 
@@ -86,16 +85,7 @@ def _leftover(result: StageResult) -> Iterable[StageBatch]:
 
 
 def _batches(site: Site, blobs: Iterable[bytes]) -> Iterator[StageBatch]:
-    batch: list[bytes] = []
-    size = 0
-    for blob in blobs:
-        batch.append(blob)
-        size += len(blob)
-        if size >= _BATCH_BYTES:
-            yield StageBatch(site, tuple(batch), _BIG_FILE_BYTES)
-            batch, size = [], 0
-    if batch:
-        yield StageBatch(site, tuple(batch), _BIG_FILE_BYTES)
+    return (StageBatch(site, group, _BIG_FILE_BYTES) for group in grouped_blobs(blobs))
 
 
 def _split_tables(plan: Described, site: Site, *, engine: Engine, progress: Progress) -> dict[bytes, SplitResult]:

@@ -57,12 +57,13 @@ def make_header(
         base=destination.base,
         readme=readme,
         host=socket.gethostname(),
-        user=_user(),
+        user=user_name(),
         program=request.program,
     )
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Return the name of the user who runs this, or the number where there is no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -9,7 +9,7 @@ mtime, ctime) stand side by side, because the identity of a source is what makes
 import operator
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import Any
@@ -21,6 +21,7 @@ from manifest.path import UnsafePathError, check_name, check_relative, join
 DIGEST_BYTES = 16
 NO_DIGEST = bytes(DIGEST_BYTES)
 _BIN8 = 0xC4
+_GROUP_BYTES = 256 << 10
 _UNSAFE_PARTS = (b"\0\0", b"\0.\0", b"\0..\0")
 
 
@@ -225,6 +226,20 @@ def absolute_sources(blob: bytes) -> list[bytes]:
     if source.startswith(b"/"):
         return [source]
     return [name for name in _names(names) if name.startswith(b"/")] if b"/" in names else []
+
+
+def grouped_blobs(blobs: Iterable[bytes]) -> Iterator[tuple[bytes, ...]]:
+    """Yield encoded records in groups of some thousand files, enough for one batch of bulk work."""
+    group: list[bytes] = []
+    size = 0
+    for blob in blobs:
+        group.append(blob)
+        size += len(blob)
+        if size >= _GROUP_BYTES:
+            yield tuple(group)
+            group, size = [], 0
+    if group:
+        yield tuple(group)
 
 
 def record_path(blob: bytes) -> bytes:

@@ -16,10 +16,8 @@ from manifest.folder import opened_beneath, opened_file
 from manifest.path import join
 from manifest.problem import Code, Problem
 from manifest.progress import Progress
-from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record
+from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, grouped_blobs
 from manifest.scanbatch import BIG_FILE_BYTES
-
-_BATCH_BYTES = 256 << 10  # of records: some thousand files
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +66,7 @@ def verify_tree(
 
 
 def _batches(root: bytes, blobs: Iterable[bytes], *, is_quick: bool) -> Iterator[FolderBatch | BigFileBatch]:
-    batch: list[bytes] = []
-    size = 0
-    for blob in blobs:
-        batch.append(blob)
-        size += len(blob)
-        if size >= _BATCH_BYTES:
-            yield FolderBatch(root, tuple(batch), is_quick)
-            batch, size = [], 0
-    if batch:
-        yield FolderBatch(root, tuple(batch), is_quick)
+    return (FolderBatch(root, group, is_quick) for group in grouped_blobs(blobs))
 
 
 def verify_batch(batch: FolderBatch | BigFileBatch) -> VerifyResult:

@@ -70,8 +70,7 @@ def many(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> Delivery:
     for folder in range(60):
         for name in range(4):
             write(delivery.origin / PLOTS / f"d{folder:02d}/plot{name}.png", os.urandom(20_000))
-    for module in ("executor.staged", "manifest.verify"):
-        monkeypatch.setattr(f"{module}._BATCH_BYTES", 1)
+    monkeypatch.setattr("manifest.record._GROUP_BYTES", 1)
     return delivery
 
 
