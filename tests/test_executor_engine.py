@@ -135,7 +135,7 @@ def test_workers_die_with_the_process_that_started_them() -> None:
 import collections, os, time
 from executor.engine import PoolEngine
 def work(number):
-    os.write(1, b"%d\n" % os.getpid())  # in one piece: two workers share the pipe
+    os.write(1, str(os.getpid()).encode() + bytes([10]))  # in one piece: two workers share the pipe
     time.sleep(60)
 with PoolEngine(2) as engine:
     list(engine.run(work, collections.deque(range(2))))
