@@ -12,8 +12,8 @@ from manifest.path import shown
 from manifest.sizes import human_bytes
 from pack import job
 from pack.amounts import counted
+from pack.attempt import Attempt
 from pack.exits import Exit
-from pack.failure import Attempt
 from pack.fields import path_fields, print_fields, problem_fields
 from pack.ink import Ink, ink_for
 from pack.members import member_notes

@@ -11,8 +11,9 @@ from manifest.path import join, shown
 from manifest.planfile import Described
 from manifest.record import decode_record
 from manifest.sumline import NotInABagError, bag_line
-from pack import PROGRAM, job
+from pack import PROGRAM
 from pack.engines import Workers
+from pack.reading import working
 from pack.refusal import Refused
 from pack.sumlists import in_package, read_sums, spooled
 from pack.target import quoted
@@ -30,7 +31,7 @@ def bagged(package: Package, manifests: Sequence[Described], bag: bytes, workers
     _check_place(package, bag)
     payload = _payload(package, manifests)
     members = [BagMember(manifest.header.member_path, manifest.stream.blobs) for manifest in manifests]
-    with job.working(workers) as engine:
+    with working(workers) as engine:
 
         def lines(data: bytes) -> Iterator[bytes]:
             """Read the linked files, which are what the bag will hold."""

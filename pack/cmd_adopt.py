@@ -13,7 +13,7 @@ def adopt(
     Example: pack adopt 2011.0.00229.S
     """
     from pack.adopting import adopted
-    from pack.failure import Attempt
+    from pack.attempt import Attempt
     from pack.running import run
     from pack.target import target_of
 

@@ -29,7 +29,7 @@ def apply(
     """
     from executor.apply import ApplyOptions
     from pack.applying import applied
-    from pack.failure import Attempt
+    from pack.attempt import Attempt
     from pack.running import run
     from pack.target import target_of
 

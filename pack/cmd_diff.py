@@ -45,9 +45,9 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
     from manifest.ids import Append
     from manifest.request import Mode, PlanRequest
     from pack import PROGRAM
+    from pack.attempt import Attempt
     from pack.differing import differed
     from pack.exits import Exit
-    from pack.failure import Attempt
     from pack.running import run
     from pack.target import origin_of, quoted, target_of
 

@@ -49,8 +49,8 @@ def export(
 
     Example: pack export 2011.0.00229.S --format md5sum -o 2011.0.00229.S.md5
     """
+    from pack.attempt import Attempt
     from pack.exporting import Wanted, exported
-    from pack.failure import Attempt
     from pack.running import run
     from pack.target import target_of
 

@@ -10,7 +10,7 @@ def log(package: PackageArgument, json: JsonOption = False) -> None:
 
     Example: pack log 2011.0.00229.S
     """
-    from pack.failure import Attempt
+    from pack.attempt import Attempt
     from pack.recounting import logged
     from pack.running import run
     from pack.target import target_of

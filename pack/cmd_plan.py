@@ -73,8 +73,8 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: pack plan IRC10216_setup3_b6 2011.0.00229.S --mode hard --readme README.header.txt
     """
+    from pack.attempt import Attempt
     from pack.exits import Exit
-    from pack.failure import Attempt
     from pack.planning import planned, print_plan
     from pack.running import run
     from pack.target import origin_of, quoted, target_of

@@ -35,7 +35,7 @@ def report(
 
     Example: pack report 2011.0.00229.S -o report.html
     """
-    from pack.failure import Attempt
+    from pack.attempt import Attempt
     from pack.reporting import Asked, reported
     from pack.running import run
     from pack.target import target_of

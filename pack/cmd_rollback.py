@@ -26,7 +26,7 @@ def rollback(
 
     Example: pack rollback 2011.0.00229.S
     """
-    from pack.failure import Attempt
+    from pack.attempt import Attempt
     from pack.running import run
     from pack.target import target_of
     from pack.undoing import undone

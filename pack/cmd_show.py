@@ -25,7 +25,7 @@ def show(
 
     Example: pack show 2011.0.00229.S --role qa --files
     """
-    from pack.failure import Attempt
+    from pack.attempt import Attempt
     from pack.running import run
     from pack.showing import Shown, shown_package
     from pack.target import target_of

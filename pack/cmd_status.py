@@ -8,7 +8,7 @@ def status(package: PackageArgument, json: JsonOption = False) -> None:
 
     Example: pack status 2011.0.00229.S
     """
-    from pack.failure import Attempt
+    from pack.attempt import Attempt
     from pack.running import run
     from pack.standing import told_status
     from pack.target import target_of

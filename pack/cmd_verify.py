@@ -36,7 +36,7 @@ def verify(
 
     Example: pack verify 2011.0.00229.S
     """
-    from pack.failure import Attempt
+    from pack.attempt import Attempt
     from pack.running import run
     from pack.target import target_of
     from pack.verifying import verified

@@ -10,12 +10,12 @@ from manifest.path import join, shown
 from manifest.problem import Code, Problem
 from manifest.progress import Progress
 from manifest.stream import StreamError
-from pack import job
 from pack.amounts import counted
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields, problem_fields
 from pack.ink import ink_for
 from pack.problemview import problem_text
+from pack.reading import working
 from pack.target import target_of
 from pack.workers import shown_workers
 from tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
@@ -29,7 +29,7 @@ def checked(folder: str, package: str | None, *, jobs: int, is_quiet: bool, is_j
         OSError: there is no such folder.
     """
     path = os.path.realpath(os.fsencode(folder))
-    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers, job.working(workers, path) as engine:
+    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers, working(workers, path) as engine:
         names = find_sidecars(path)
         problems = [
             problem
@@ -54,7 +54,7 @@ def verified_unpacked(file: str, tree: str, *, jobs: int, is_quiet: bool, is_jso
     """
     path = os.path.realpath(os.fsencode(tree))
     sidecar = open_sidecar(os.fsencode(file))
-    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers, job.working(workers, path) as engine:
+    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers, working(workers, path) as engine:
         problems = list(verify_unpacked(sidecar, path, engine=engine, progress=workers.progress))
     count = sum(row.file_count for row in sidecar.chunks)
     return _told("verify", path, problems, f"{count:,} files, all content compared", is_json=is_json)

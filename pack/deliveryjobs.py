@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from executor.stopping import InterruptedByUser
 from manifest.package import Package, read_state
 from manifest.path import is_within, join, shown
-from pack import job
 from pack.deliveryview import delivery_fields, delivery_lines
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields
 from pack.ink import folded, ink_for
 from pack.problemview import problem_text
+from pack.reading import reading
 from pack.target import Target
 from pack.workers import shown_workers
 from tarsplit.cutting import Cut, CutRequest, plan_cut
@@ -50,7 +50,7 @@ def delivered(target: Target, asked: Asked, *, jobs: int, is_quiet: bool, is_jso
         lock = _lock(package, asked, output) if cluster and not asked.is_dry else b""
         with (
             shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers,
-            job.reading(package, workers, output=output, lock=lock) as engine,
+            reading(package, workers, output=output, lock=lock) as engine,
         ):
             cut = _plan(package, asked)
             if asked.is_dry:

@@ -20,14 +20,14 @@ from manifest.record import decode_record
 from manifest.request import Mode, PlanRequest
 from manifest.sizes import human_bytes
 from manifest.stream import Stream
-from pack import job
 from pack.amounts import counted
+from pack.attempt import Attempt
 from pack.exits import Exit
-from pack.failure import Attempt
 from pack.fields import Fields, path_fields, print_fields
 from pack.ink import Ink, folded, ink_for
 from pack.listing import records_of
 from pack.members import Member, chosen_members, members_of
+from pack.reading import held, working
 from pack.refusal import Refused
 from pack.verifying import existing_package
 from pack.workers import shown_workers
@@ -47,7 +47,7 @@ def differed(
     """
     package = attempt.target.package
     members = members_of(existing_package(attempt.target))
-    with job.held(package):
+    with held(package):
         member = _chosen(members, wanted, request)
         manifest = open_manifest(package.manifest(member.path))
         if manifest.header.mode in (Mode.FAKE, Mode.TICKET):
@@ -82,7 +82,7 @@ def _chosen(members: list[Member], wanted: bytes, request: PlanRequest) -> Membe
 
 
 def _planned(request: PlanRequest, *, jobs: int, is_quiet: bool) -> Plan:
-    with shown_workers(jobs, is_quiet=is_quiet) as workers, job.working(workers) as engine:
+    with shown_workers(jobs, is_quiet=is_quiet) as workers, working(workers) as engine:
         return make_plan(
             request, reader=TableReader(), engine=engine, progress=workers.progress, now_ns=time.time_ns()
         )

@@ -16,7 +16,8 @@ from manifest.problem import Code, PlanRefused, Problem
 from manifest.request import Mode, PlanRequest
 from pack import PROGRAM
 from pack.applying import applied
-from pack.failure import Attempt, failure_of
+from pack.attempt import Attempt
+from pack.failure import failure_of
 from pack.ink import Ink
 from pack.planning import planned, print_plan
 from pack.target import Target, origin_of, quoted, target_of

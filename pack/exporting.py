@@ -11,16 +11,16 @@ from manifest.package import Package
 from manifest.path import is_within, shown
 from manifest.planfile import Described, open_manifest
 from manifest.request import Mode
-from pack import job
 from pack.amounts import counted
+from pack.attempt import Attempt
 from pack.bagging import bagged
 from pack.engines import Workers
 from pack.exits import Exit
-from pack.failure import Attempt
 from pack.fields import path_fields, print_fields
 from pack.ink import Ink, ink_for
 from pack.jsonlines import json_lines
 from pack.members import Member, chosen_members, members_of
+from pack.reading import held, working
 from pack.refusal import Refused
 from pack.sumlists import ALGORITHMS, folder_of, read_sums, spooled, xxhsum_lines
 from pack.target import Target, quoted
@@ -62,7 +62,7 @@ def exported(attempt: Attempt, wanted: Wanted, *, jobs: int, is_quiet: bool, is_
     """Write what is wanted; a list without a file goes to stdout, else stdout tells what was written."""
     target = attempt.target
     members = chosen_members(members_of(existing_package(target)), wanted.member)
-    with job.held(target.package):
+    with held(target.package):
         manifests = _manifests(members, wanted, target)
         places = _places(target.package, wanted)
         with shown_workers(jobs, is_quiet=is_quiet) as workers:
@@ -130,7 +130,7 @@ def _lists(
     read = [form for form in formats if form in ALGORITHMS]
     spools = {}
     if read:
-        with job.working(workers) as engine:
+        with working(workers) as engine:
             spools = read_sums(
                 package,
                 manifests,

@@ -22,39 +22,16 @@ from manifest.path import shown
 from manifest.problem import PlanRefused, Problem
 from manifest.stream import StreamError
 from manifest.table import TableBrokenError
+from pack.attempt import Attempt
 from pack.crash import save_report
 from pack.exits import Exit
 from pack.ink import Ink, folded
-from pack.job import UnfinishedError
 from pack.problemview import problem_lines
+from pack.reading import UnfinishedError
 from pack.refusal import Refused
-from pack.target import Target, quoted
+from pack.target import quoted
 
 _WITH_ARGUMENTS = frozenset({"plan", "diff", "export", "report"})
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What was tried.
-
-    Attributes:
-        verb: the command.
-        origin: the origin as the user calls it, quoted for a shell; empty where there is none.
-    """
-
-    verb: str
-    target: Target
-    origin: str = ""
-
-    @property
-    def again(self) -> str:
-        """The command that tries it again."""
-        return "the same command" if self.verb in ("plan", "tarsplit") else f"pack {self.verb} {self.target.quoted}"
-
-    @property
-    def new_plan(self) -> str:
-        """The command that makes a new plan."""
-        return f"pack plan {self.origin or 'ORIGIN'} {self.target.quoted}"
 
 
 @dataclass(frozen=True, slots=True)

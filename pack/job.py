@@ -8,16 +8,16 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from executor.apply import Applied, ApplyOptions, apply_plan
 from executor.disk import Disk
 from executor.journal import read_journal
-from executor.lock import locked_for_reading, locked_for_writing, locked_meanwhile
+from executor.lock import locked_for_writing
 from executor.places import journal_path, lock_path
 from executor.preflight import check_room
-from executor.recovery import Phase, may_plan_again, phase_of
+from executor.recovery import may_plan_again, phase_of
 from executor.removing import ensure_folder
 from executor.rollback import RolledBack, roll_back_package
 from executor.split import TableReader
@@ -34,19 +34,7 @@ from manifest.progress import Progress
 from manifest.request import PlanRequest
 from manifest.stream import StreamError
 from pack.engines import Workers, started_engine
-
-
-class UnfinishedError(Exception):
-    """A transaction is unfinished, so this cannot be done now.
-
-    Attributes:
-        phase: how far it came.
-    """
-
-    def __init__(self, package: Package, phase: Phase) -> None:
-        super().__init__(f"an unfinished transaction ({phase}) of {os.fsdecode(package.path)}")
-        self.package = package
-        self.phase = phase
+from pack.reading import UnfinishedError, held
 
 
 def plan(request: PlanRequest, workers: Workers) -> Described:
@@ -88,48 +76,6 @@ def _origin(package: Package) -> Iterator[bytes]:
     """Yield the origin of the waiting plan; what is wrong with the plan is told by whoever applies it."""
     with suppress(FileNotFoundError, StreamError):
         yield open_plan(package.plan).header.origin
-
-
-@contextmanager
-def working(workers: Workers, *folders: bytes) -> Iterator[Engine]:
-    """Yield an engine that stops on request, for work on folders that are no package of their own."""
-    with started_engine(workers, folders) as engine:
-        yield engine
-
-
-@contextmanager
-def reading(package: Package, workers: Workers, *, output: bytes, lock: bytes = b"") -> Iterator[Engine]:
-    """Hold a package that is as it should be, so that nobody changes it, and yield an engine to work on it.
-
-    Args:
-        output: where the work writes.
-        lock: path of a lock that is held for as long as it does; empty if there is no need.
-
-    Raises:
-        UnfinishedError: a transaction has begun and not ended.
-        LockedError: another process is changing it.
-    """
-    with locked_for_reading(lock_path(package)):
-        _check_finished(package)
-        folders = (package.path, output)
-        with (
-            locked_meanwhile(lock) if lock else nullcontext(),
-            started_engine(workers, folders, lock=lock, is_locked=True) as engine,
-        ):
-            yield engine
-
-
-@contextmanager
-def held(package: Package) -> Iterator[None]:
-    """Hold a package that is whole, the old one or the new one, so that nobody changes it.
-
-    Raises:
-        UnfinishedError: the package is between two states.
-        LockedError: another process is changing it.
-    """
-    with locked_for_reading(lock_path(package)):
-        _check_visible(package)
-        yield
 
 
 def verify(package: Package, workers: Workers, *, is_quick: bool) -> list[Problem]:
@@ -193,19 +139,6 @@ def _check_plannable(package: Package) -> None:
     records = read_journal(journal_path(package))
     if not may_plan_again(records):
         raise UnfinishedError(package, phase_of(records))
-
-
-def _check_visible(package: Package) -> None:
-    """Refuse to look at a package of which a part may be new and a part old; staging alone does not show."""
-    phase = phase_of(read_journal(journal_path(package)))
-    if phase not in (Phase.NONE, Phase.STAGING, Phase.ENDED):
-        raise UnfinishedError(package, phase)
-
-
-def _check_finished(package: Package) -> None:
-    phase = phase_of(read_journal(journal_path(package)))
-    if phase not in (Phase.NONE, Phase.ENDED):
-        raise UnfinishedError(package, phase)
 
 
 def rollback(package: Package, workers: Workers, *, may_reach_back: bool = False) -> RolledBack:

@@ -6,7 +6,7 @@ import sys
 from manifest.planfile import Described
 from manifest.request import PlanRequest
 from pack import job
-from pack.failure import Attempt
+from pack.attempt import Attempt
 from pack.fields import plan_fields, print_fields
 from pack.ink import ink_for
 from pack.listing import file_fields, records_of

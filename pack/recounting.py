@@ -8,8 +8,8 @@ from executor.journal import Publishing
 from manifest.path import shown
 from manifest.sizes import human_bytes
 from pack.amounts import counted, human_seconds
+from pack.attempt import Attempt
 from pack.exits import Exit
-from pack.failure import Attempt
 from pack.fields import Fields, path_fields, print_fields
 from pack.ink import Ink, ink_for
 from pack.moments import local_time, utc_time

@@ -13,13 +13,13 @@ from manifest.checking import verify_package
 from manifest.package import Package
 from manifest.path import is_within, shown
 from manifest.sizes import human_bytes
-from pack import job
 from pack.amounts import counted
+from pack.attempt import Attempt
 from pack.exits import Exit
-from pack.failure import Attempt
 from pack.fields import path_fields, print_fields
 from pack.ink import Ink, ink_for
 from pack.members import members_of
+from pack.reading import held, working
 from pack.refusal import Refused
 from pack.reportchunks import deliveries_in
 from pack.reportmembers import member_parts
@@ -50,8 +50,8 @@ def reported(attempt: Attempt, asked: Asked, *, jobs: int, is_quiet: bool, is_js
     package = attempt.target.package
     output = _place(package, asked)
     state = existing_package(attempt.target)
-    with job.held(package):
-        with shown_workers(jobs, is_quiet=is_quiet) as workers, job.working(workers) as engine:
+    with held(package):
+        with shown_workers(jobs, is_quiet=is_quiet) as workers, working(workers) as engine:
             problems = verify_package(
                 package, is_quick=not asked.has_full_verify, engine=engine, progress=workers.progress
             )

@@ -6,14 +6,17 @@ Results go to stdout, everything else to stderr. With `--json`, stdout holds one
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from pack.attempt import Attempt
 from pack.exits import Exit
-from pack.failure import Attempt, Failure, failure_of
 from pack.fields import path_fields, print_fields, problem_fields
 from pack.ink import ink_for
+
+if TYPE_CHECKING:
+    from pack.failure import Failure
 
 
 def run(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> NoReturn:
@@ -24,6 +27,8 @@ def run(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> NoRetur
     except BrokenPipeError:
         raise  # whoever read the output has gone: nobody is there to be told
     except (Exception, KeyboardInterrupt) as error:
+        from pack.failure import failure_of  # knows every error there is, so most of the program
+
         failure = failure_of(error, attempt, ink_for(sys.stderr))
         _give_up_unwritten()
         print(failure.text, file=sys.stderr)
@@ -42,7 +47,7 @@ def _give_up_unwritten() -> None:
         os.dup2(nowhere, sys.stdout.fileno())
 
 
-def _print_failure(failure: Failure, attempt: Attempt) -> None:
+def _print_failure(failure: "Failure", attempt: Attempt) -> None:
     print_fields(
         {
             "command": attempt.verb,

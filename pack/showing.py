@@ -11,8 +11,8 @@ from manifest.record import FolderRecord
 from manifest.role import Role
 from manifest.sizes import human_bytes
 from pack.amounts import counted
+from pack.attempt import Attempt
 from pack.exits import Exit
-from pack.failure import Attempt
 from pack.fields import Fields, path_fields, print_fields
 from pack.ink import Ink, ink_for
 from pack.listing import file_fields, file_lines, records_of

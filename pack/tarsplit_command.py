@@ -63,19 +63,20 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: tarsplit -n 2012-06-20 2011.01234.S
     """
-    from pack.deliverychecks import checked
-    from pack.deliveryjobs import Asked, delivered
-    from pack.failure import Attempt
+    from pack.attempt import Attempt
     from pack.running import run
     from pack.target import target_of
 
     if check is not None:
-        attempt = Attempt("tarsplit --check", target_of(package or check))
+        from pack.deliverychecks import checked
+
         run(
-            attempt,
+            Attempt("tarsplit --check", target_of(package or check)),
             lambda: checked(check, package, jobs=jobs, cluster=cluster, is_quiet=quiet, is_json=json),
             is_json=json,
         )
+    from pack.deliveryjobs import Asked, delivered
+
     if package is None:
         raise typer.BadParameter("name the package to cut, or --check DIR", param_hint="PACKAGE")
     if name is None:

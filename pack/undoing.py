@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from executor.rollback import RolledBack
 from manifest.path import shown
 from pack import job
+from pack.attempt import Attempt
 from pack.exits import Exit
-from pack.failure import Attempt
 from pack.fields import path_fields, print_fields
 from pack.ink import Ink, ink_for
 from pack.target import Target

@@ -39,10 +39,11 @@ from manifest.record import Action, decode_record
 from manifest.request import Mode
 from manifest.scan import scan_batch
 from manifest.scanbatch import BigFile, ScanBatch, ScanOptions, Subtree, SubtreeBatch
+from pack.attempt import Attempt
 from pack.cli import main as pack
 from pack.engines import running_program
 from pack.exits import Exit
-from pack.failure import Attempt, failure_of
+from pack.failure import failure_of
 from pack.ink import Ink
 from pack.target import target_of
 from pack.tarsplit_command import main as tarsplit

@@ -20,8 +20,9 @@ from executor.stopping import InterruptedByUser
 from faulty_disk import Stopped, WatchedDisk
 from in_process import Delivery
 from manifest.table import TableBrokenError
+from pack.attempt import Attempt
 from pack.exits import Exit
-from pack.failure import Attempt, failure_of
+from pack.failure import failure_of
 from pack.ink import Ink
 from pack.target import target_of
 

@@ -1,0 +1,29 @@
+"""What a command tries to do, so that whoever tells of a failure can say what to type next."""
+
+from dataclasses import dataclass
+
+from pack.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What was tried.
+
+    Attributes:
+        verb: the command.
+        origin: the origin as the user calls it, quoted for a shell; empty where there is none.
+    """
+
+    verb: str
+    target: Target
+    origin: str = ""
+
+    @property
+    def again(self) -> str:
+        """The command that tries it again."""
+        return "the same command" if self.verb in ("plan", "tarsplit") else f"pack {self.verb} {self.target.quoted}"
+
+    @property
+    def new_plan(self) -> str:
+        """The command that makes a new plan."""
+        return f"pack plan {self.origin or 'ORIGIN'} {self.target.quoted}"

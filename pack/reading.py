@@ -1,0 +1,84 @@
+"""Looking at a package, or at any folders, without changing them: held against writers, with an engine for the work.
+
+Apart from the jobs that write, so that a command which only reads starts without all that they need.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from executor.journal import read_journal
+from executor.lock import locked_for_reading, locked_meanwhile
+from executor.places import journal_path, lock_path
+from executor.recovery import Phase, phase_of
+from manifest.engine import Engine
+from manifest.package import Package
+from pack.engines import Workers, started_engine
+
+
+class UnfinishedError(Exception):
+    """A transaction is unfinished, so this cannot be done now.
+
+    Attributes:
+        phase: how far it came.
+    """
+
+    def __init__(self, package: Package, phase: Phase) -> None:
+        super().__init__(f"an unfinished transaction ({phase}) of {os.fsdecode(package.path)}")
+        self.package = package
+        self.phase = phase
+
+
+@contextmanager
+def working(workers: Workers, *folders: bytes) -> Iterator[Engine]:
+    """Yield an engine that stops on request, for work on folders that are no package of their own."""
+    with started_engine(workers, folders) as engine:
+        yield engine
+
+
+@contextmanager
+def reading(package: Package, workers: Workers, *, output: bytes, lock: bytes = b"") -> Iterator[Engine]:
+    """Hold a package that is as it should be, so that nobody changes it, and yield an engine to work on it.
+
+    Args:
+        output: where the work writes.
+        lock: path of a lock that is held for as long as it does; empty if there is no need.
+
+    Raises:
+        UnfinishedError: a transaction has begun and not ended.
+        LockedError: another process is changing it.
+    """
+    with locked_for_reading(lock_path(package)):
+        _check_finished(package)
+        folders = (package.path, output)
+        with (
+            locked_meanwhile(lock) if lock else nullcontext(),
+            started_engine(workers, folders, lock=lock, is_locked=True) as engine,
+        ):
+            yield engine
+
+
+@contextmanager
+def held(package: Package) -> Iterator[None]:
+    """Hold a package that is whole, the old one or the new one, so that nobody changes it.
+
+    Raises:
+        UnfinishedError: the package is between two states.
+        LockedError: another process is changing it.
+    """
+    with locked_for_reading(lock_path(package)):
+        _check_visible(package)
+        yield
+
+
+def _check_visible(package: Package) -> None:
+    """Refuse to look at a package of which a part may be new and a part old; staging alone does not show."""
+    phase = phase_of(read_journal(journal_path(package)))
+    if phase not in (Phase.NONE, Phase.STAGING, Phase.ENDED):
+        raise UnfinishedError(package, phase)
+
+
+def _check_finished(package: Package) -> None:
+    phase = phase_of(read_journal(journal_path(package)))
+    if phase not in (Phase.NONE, Phase.ENDED):
+        raise UnfinishedError(package, phase)
