@@ -1,13 +1,14 @@
 """Gathering the columns of one folder's record, file by file."""
 
-import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from manifest.digest import FileGrewOrShrankError, digest_of_fd
+from manifest.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
 from manifest.findings import (
     PATH_BYTES,
+    FileStates,
+    StateColumns,
     count_names,
     count_oddities,
     count_one,
@@ -21,7 +22,7 @@ from manifest.path import join
 from manifest.portable import case_warnings
 from manifest.problem import Code, Problem
 from manifest.receivers import name_warnings
-from manifest.record import NO_DIGEST, Action, FolderRecord, encode_record
+from manifest.record import DIGEST_BYTES, NO_DIGEST, Action, FolderRecord, encode_record
 from manifest.scanbatch import BIG_FILE_BYTES, BigFile, ScanOptions, ScanResult
 
 DEPTH_LIMIT = 300  # each folder on the way takes a descriptor and a call inside a call when a tree is removed
@@ -35,7 +36,7 @@ class Columns:
     def __init__(
         self, options: ScanOptions, path: bytes, source: bytes, known: KnownFolder | None, result: ScanResult
     ) -> None:
-        self._options = options
+        self.options = options
         self._path = path
         self._source = source
         self._known = known
@@ -48,72 +49,97 @@ class Columns:
         self._actions = bytearray()
         self._action = options.action
         self._is_hashing = options.is_hashing
-        self._byte_count = 0
 
-    def add(self, name: bytes, source_name: bytes, fd: int, entry: "os.DirEntry[str] | None" = None) -> None:
-        """Add the file `source_name` of the open folder `fd`, which is the record's own source folder."""
-        source = join(self._source, source_name)
-        try:
-            self._add(name, source, source_name, fd, entry)
-        except OSError as error:
-            self._result.problems.append(unreadable(os.path.join(self._options.root, source), error))
-        except FileGrewOrShrankError as error:
-            self._result.problems.append(changed(os.path.join(self._options.root, source), error))
+    def add_files(self, names: Sequence[bytes], entries: "Sequence[os.DirEntry[str]]", fd: int) -> None:
+        """Add regular files of the record's own source folder, which is open as `fd`, sorted by name.
 
-    def add_known(self, files: "list[tuple[bytes, os.DirEntry[str]]]") -> bool:
-        """Add all files of the record's own source folder, sorted, if the digests of all are known; else add none."""
-        if self._known is None or not self._is_hashing:
-            return False
-        names = [name for name, _ in files]
+        Most of the time of a scan passes here, so files are taken many at a time: a function called for each would
+        take as long as reading it.
+        """
+        if self._known is None and self._is_hashing:
+            self._add_read(names, fd)
+        elif not self._add_unread(names, entries):
+            for name, entry in zip(names, entries, strict=True):
+                self.add(name, fd, entry)
+
+    def _add_read(self, names: Sequence[bytes], fd: int) -> None:
+        done = 0
+        while done < len(names):
+            stats, digests = digests_of_files(fd, names, done)
+            self._extend(names[done : done + len(stats)], stats, digests)
+            self._result.read_bytes += sum(status.st_size for status in stats)
+            done += len(stats)
+            if done < len(names):
+                self.add(names[done], fd)
+                done += 1
+
+    def _add_unread(self, names: Sequence[bytes], entries: "Sequence[os.DirEntry[str]]") -> bool:
+        """Add all files if the digests of all are known, or none is wanted; else add none."""
         try:
-            stats = [entry.stat(follow_symlinks=False) for _, entry in files]
+            stats = [entry.stat(follow_symlinks=False) for entry in entries]
         except OSError:
             return False  # gone meanwhile: looked at one by one, this one gets a problem of its own
-        digests = self._known.digests(self._source, names, stats)
+        if not self._is_hashing:
+            digests: bytes | None = NO_DIGEST * len(stats)
+        else:
+            digests = self._known.digests(self._source, names, stats) if self._known else None
         if digests is None:
             return False
-        self._names += names
-        self._sources += [join(self._source, name) for name in names]
-        self._stats += stats
-        self._digests.append(digests)
-        self._actions += bytes(self._actions_for(stats))
-        self._byte_count += sum(status.st_size for status in stats)
+        self._extend(names, stats, [digests])
         return True
 
-    def _actions_for(self, stats: Sequence[os.stat_result]) -> Iterable[int]:
+    def _extend(self, names: Sequence[bytes], stats: Sequence[os.stat_result], digests: Sequence[bytes]) -> None:
+        self._names += names
+        self._stats += stats
+        self._digests += digests
+        self._actions += self._actions_for(names, stats)
+        prefix = join(self._source, b"")
+        self._sources += [prefix + name for name in names]
+
+    def _actions_for(self, names: Sequence[bytes], stats: Sequence[os.stat_result]) -> bytes:
         """Return the actions of many files; linking them is the same for all and makes nothing new."""
         is_linking = self._action is Action.LINK or self._action is Action.MOVE
-        if is_linking and all(status.st_dev == self._options.device for status in stats):
+        if is_linking and {status.st_dev for status in stats} <= {self.options.device}:
             return bytes([self._action]) * len(stats)
-        return [self._action_for(status) for status in stats]
+        return bytes(map(self._action_for, names, stats))
+
+    def add(self, name: bytes, fd: int, entry: "os.DirEntry[str] | None" = None) -> None:
+        """Add one file of the record's own source folder, which is open as `fd`."""
+        source = join(self._source, name)
+        try:
+            self._add(name, source, name, fd, entry)
+        except OSError as error:
+            self._result.problems.append(unreadable(os.path.join(self.options.root, source), error))
+        except FileGrewOrShrankError as error:
+            self._result.problems.append(changed(os.path.join(self.options.root, source), error))
 
     def add_stranger(self, name: bytes, source: bytes) -> None:
         """Add a file from elsewhere, relative to the root or absolute; a link only if it leads into the package."""
         folder, source_name = os.path.split(source)
         self._has_strangers = True
         try:
-            with opened_folder(os.path.join(self._options.root, folder)) as fd:
+            with opened_folder(os.path.join(self.options.root, folder)) as fd:
                 mode = os.lstat(source_name, dir_fd=fd).st_mode
                 if stat.S_ISREG(mode):
                     self._add(name, source, source_name, fd, None)
                     return
-            path = os.path.join(self._options.root, source)
+            path = os.path.join(self.options.root, source)
             target = os.path.realpath(path)
-            if stat.S_ISLNK(mode) and self._options.is_in_package(target):
+            if stat.S_ISLNK(mode) and self.options.is_in_package(target):
                 self.add_carried(name, source, target)
             else:
                 self._result.problems.append(Problem(Code.SPECIAL_FILE, path))
         except OSError as error:
-            self._result.problems.append(unreadable(os.path.join(self._options.root, source), error))
+            self._result.problems.append(unreadable(os.path.join(self.options.root, source), error))
         except FileGrewOrShrankError as error:
-            self._result.problems.append(changed(os.path.join(self._options.root, source), error))
+            self._result.problems.append(changed(os.path.join(self.options.root, source), error))
 
     def add_carried(self, name: bytes, link: bytes, target: bytes) -> None:
         """Add a file that was moved into the package: `link`, relative to the root, leads to `target` there."""
-        if self._options.carried is None:
+        if self.options.carried is None:
             self.add_stranger(name, target)
             return
-        self._action = self._options.carried
+        self._action = self.options.carried
         self._is_hashing = True  # this is the real content in every mode
         try:
             folder, target_name = os.path.split(target)
@@ -126,58 +152,79 @@ class Columns:
         except FileGrewOrShrankError as error:
             self._result.problems.append(changed(target, error))
         finally:
-            self._action, self._is_hashing = self._options.action, self._options.is_hashing
+            self._action, self._is_hashing = self.options.action, self.options.is_hashing
 
     def _note_new_place(self, name: bytes, link: bytes, target: bytes) -> None:
-        new = b"/".join((self._options.member, join(self._path, name)))
+        new = b"/".join((self.options.member, join(self._path, name)))
         if new != target:
-            old = os.readlink(os.path.join(self._options.root, link))
+            old = os.readlink(os.path.join(self.options.root, link))
             self._result.relinks.append(Relink(link, old, new))
 
     def finish(self, folders: Sequence[bytes]) -> None:
         """Pack the record and add it to the result."""
+        if self._has_strangers:
+            self._sort()
         stats = self._stats
+        states = StateColumns.of(stats)
+        times = [[status.st_mtime_ns for status in stats], [status.st_ctime_ns for status in stats]]
+        if any(max(column, default=0) > _LAST_NS for column in times):
+            self._result.problems.extend(self._time_problems())
+            times = [[min(time, _LAST_NS) for time in column] for column in times]
         record = FolderRecord(
             path=self._path,
             names=self._names,
             folders=folders,
-            sizes=[status.st_size for status in stats],
-            mtimes=[status.st_mtime_ns for status in stats],
-            modes=[status.st_mode & 0o7777 for status in stats],
+            sizes=states.sizes,
+            mtimes=times[0],
+            modes=[mode & 0o7777 for mode in states.modes],
             actions=bytes(self._actions),
             digests=b"".join(self._digests),
             source=b"" if self._has_strangers else self._source,
             source_names=self._sources if self._has_strangers else (),
-            device=stats[0].st_dev if stats else 0,
-            inodes=[status.st_ino for status in stats],
-            ctimes=[status.st_ctime_ns for status in stats],
+            device=states.devices[0] if stats else 0,
+            inodes=states.inodes,
+            ctimes=times[1],
         )
-        self._note_findings(folders)
+        self._note_findings(folders, states)
         self._result.blobs.append((self._path, encode_record(record)))
-        self._result.count(self._path, len(stats), self._byte_count)
+        self._result.count(self._path, len(stats), sum(states.sizes))
 
-    def _note_findings(self, folders: Sequence[bytes]) -> None:
+    def _sort(self) -> None:
+        """Put the files in the order of their names: links were added behind the others."""
+        digests = b"".join(self._digests)
+        order = sorted(range(len(self._names)), key=self._names.__getitem__)
+        self._names = [self._names[i] for i in order]
+        self._sources = [self._sources[i] for i in order]
+        self._stats = [self._stats[i] for i in order]
+        self._digests = [digests[i * DIGEST_BYTES : (i + 1) * DIGEST_BYTES] for i in order]
+        self._actions = bytearray(self._actions[i] for i in order)
+
+    def _time_problems(self) -> Iterator[Problem]:
+        for source, status in zip(self._sources, self._stats, strict=True):
+            if max(status.st_mtime_ns, status.st_ctime_ns) > _LAST_NS:
+                path = os.path.join(self.options.root, source)
+                yield Problem(Code.UNREADABLE, path, found="its time is after the year 2262")
+
+    def _note_findings(self, folders: Sequence[bytes], states: StateColumns) -> None:
         """Add to the result what stands against packaging these files, or should be known of them."""
         result, path = self._result, self._path
-        device = None
-        for name, status in zip(self._names, self._stats, strict=True):
-            if status.st_dev != device:
-                device = status.st_dev
-                result.devices.setdefault(device, join(path, name))
+        for device in set(states.devices):
+            result.devices.setdefault(device, join(path, self._names[states.devices.index(device)]))
         names = [*self._names, *folders]
+        joined = b"\0".join(names)
         result.warnings.extend(name_warnings(path, names))
-        if len({name.lower() for name in names}) < len(names) or not b"".join(names).isascii():
+        if not joined.isascii() or len(set(joined.lower().split(b"\0"))) < len(names):
             result.warnings.extend(case_warnings(join(path, name) for name in names))
-        count_oddities(result.sums, path, self._names, self._stats)
-        root, sources, actions = self._options.root, self._sources, self._actions
-        result.problems.extend(stat_problems(root, sources, actions, self._stats))
-        result.problems.extend(folder_problems(root, sources, actions))
-        count_names(result.linked, root, sources, actions, self._stats)
+        files = FileStates(self.options.root, self._sources, self._actions, states)
+        count_oddities(result.sums, path, self._names, states)
+        result.problems.extend(stat_problems(files))
+        result.problems.extend(folder_problems(files))
+        count_names(result.linked, files)
         result.problems.extend(self._depth_problems(names))
 
     def _depth_problems(self, names: Sequence[bytes]) -> Iterator[Problem]:
         path = self._path
-        longest = len(self._options.member) + len(path) + max(map(len, names), default=0)
+        longest = len(self.options.member) + len(path) + max(map(len, names), default=0)
         if longest > PATH_BYTES - STAGING_ROOM_BYTES:
             yield Problem(Code.PATH_TOO_LONG, path, f"at most {PATH_BYTES} bytes", f"{longest} bytes")
         elif path.count(b"/") >= DEPTH_LIMIT:
@@ -197,7 +244,7 @@ class Columns:
                 self._result.read_bytes += status.st_size
             else:
                 digest = NO_DIGEST
-                big = BigFile(self._options.root, self._path, name, source, identity_of(status))
+                big = BigFile(self.options.root, self._path, name, source, identity_of(status))
                 self._result.more.append(big)
         self._append(name, source, status, digest)
 
@@ -207,19 +254,16 @@ class Columns:
         return self._known.digest(source, identity_of(status)) if self._known else None
 
     def _append(self, name: bytes, source: bytes, status: os.stat_result, digest: bytes) -> None:
-        if max(status.st_mtime_ns, status.st_ctime_ns) > _LAST_NS:
-            raise OSError(errno.EOVERFLOW, "its time is after the year 2262")
         self._names.append(name)
         self._sources.append(source)
         self._stats.append(status)
         self._digests.append(digest)
-        self._actions.append(self._action_for(status))
-        self._byte_count += status.st_size
+        self._actions.append(self._action_for(name, status))
 
-    def _action_for(self, status: os.stat_result) -> Action:
-        action, is_far = self._action, status.st_dev != self._options.device
-        if action is Action.LINK and is_far and self._options.may_copy:
-            count_one(self._result.sums, Code.W_COPIED, join(self._path, self._names[-1]))
+    def _action_for(self, name: bytes, status: os.stat_result) -> Action:
+        action, is_far = self._action, status.st_dev != self.options.device
+        if action is Action.LINK and is_far and self.options.may_copy:
+            count_one(self._result.sums, Code.W_COPIED, join(self._path, name))
             action = Action.COPY
         if action in (Action.COPY, Action.DUMMY) or (action is Action.MOVE and is_far):
             self._result.new_files += 1

@@ -6,9 +6,15 @@ page-aligned buffer that is made once per process (an unaligned one reads severa
 
 import mmap
 import os
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
+from itertools import islice
 
 import xxhash
+
+from manifest.folder import FILE_FLAGS
 
 BUFFER_BYTES = 1 << 20
 
@@ -53,3 +59,33 @@ def digest_of_fd(fd: int, size: int) -> bytes:
     if done != size:
         raise FileGrewOrShrankError(size, done)
     return state.digest()
+
+
+def digests_of_files(folder: int, names: Sequence[bytes], start: int = 0) -> tuple[list[os.stat_result], list[bytes]]:
+    """Read small files of an open folder one after the other, from index `start` to the first that is not plain.
+
+    Not plain is what is big, no regular file, not to be read, or changing. Whoever calls looks at it more closely,
+    and goes on behind it. The loop holds everything that is done for a file, because calls would cost as much.
+
+    Returns:
+        The states of the files that were read, and their digests.
+    """
+    stats: list[os.stat_result] = []
+    digests: list[bytes] = []
+    is_regular = stat.S_ISREG
+    with suppress(OSError):
+        for name in islice(names, start, None):
+            fd = os.open(name, FILE_FLAGS, dir_fd=folder)
+            try:
+                status = os.fstat(fd)
+                size = status.st_size
+                if size >= BUFFER_BYTES or not is_regular(status.st_mode):
+                    break
+                data = os.read(fd, size + 1)
+            finally:
+                os.close(fd)
+            if len(data) != size:
+                break
+            stats.append(status)
+            digests.append(xxhash.xxh3_128_digest(data))
+    return stats, digests

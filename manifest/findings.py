@@ -6,7 +6,8 @@ names; both would stop an apply half-way, so they are found when planning.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from manifest.path import join
@@ -23,40 +24,76 @@ Sums = dict[Code, tuple[int, bytes]]
 Names = dict[tuple[int, int], tuple[int, int, bytes]]
 
 
-def stat_problems(
-    root: bytes, sources: Sequence[bytes], actions: Sequence[int], stats: Sequence[os.stat_result]
-) -> list[Problem]:
-    """Return a problem for each source that may not be linked."""
+@dataclass(frozen=True, slots=True)
+class StateColumns:
+    """States of many files, column by column: what holds of all is seen without looking at each."""
+
+    modes: tuple[int, ...] = ()
+    inodes: tuple[int, ...] = ()
+    devices: tuple[int, ...] = ()
+    link_counts: tuple[int, ...] = ()
+    owners: tuple[int, ...] = ()
+    sizes: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, stats: Sequence[os.stat_result]) -> "StateColumns":
+        """Return the columns of these states."""
+        if not stats:
+            return cls()
+        modes, inodes, devices, link_counts, owners, _, sizes, *_ = zip(*stats, strict=True)
+        return cls(modes, inodes, devices, link_counts, owners, sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class FileStates:
+    """Files to be packaged, and the states in which they were found.
+
+    Attributes:
+        sources: relative to the root, or absolute.
+    """
+
+    root: bytes
+    sources: Sequence[bytes]
+    actions: Sequence[int]
+    states: StateColumns
+
+
+def stat_problems(files: FileStates) -> Iterator[Problem]:
+    """Yield a problem for each source that may not be linked."""
     user = os.geteuid()
-    problems = []
-    for source, action, status in zip(sources, actions, stats, strict=True):
-        if action in _LINKING and user not in (0, status.st_uid) and _are_links_protected():
-            path = os.path.join(root, source)
+    owners = files.states.owners
+    if user == 0 or {*owners} <= {user} or not _are_links_protected():
+        return
+    for source, action, owner in zip(files.sources, files.actions, owners, strict=True):
+        if action in _LINKING and owner != user:
+            path = os.path.join(files.root, source)
             if not os.access(path, os.R_OK | os.W_OK):
-                problems.append(Problem(Code.LINK_FORBIDDEN, path, found=f"owner {status.st_uid}"))
-    return problems
+                yield Problem(Code.LINK_FORBIDDEN, path, found=f"owner {owner}")
 
 
-def folder_problems(root: bytes, sources: Sequence[bytes], actions: Sequence[int]) -> list[Problem]:
+def folder_problems(files: FileStates) -> list[Problem]:
     """Return a problem for each folder of the origin in which a move could not put a link in a file's place."""
+    if Action.MOVE not in files.actions:
+        return []
     folders = {
         source.rpartition(b"/")[0]
-        for source, action in zip(sources, actions, strict=True)
+        for source, action in zip(files.sources, files.actions, strict=True)
         if action == Action.MOVE and not source.startswith(b"/")
     }
-    paths = (os.path.join(root, folder) for folder in sorted(folders))
+    paths = (os.path.join(files.root, folder) for folder in sorted(folders))
     return [Problem(Code.NOT_WRITABLE, path) for path in paths if not os.access(path, os.W_OK | os.X_OK)]
 
 
-def count_names(
-    names: Names, root: bytes, sources: Sequence[bytes], actions: Sequence[int], stats: Sequence[os.stat_result]
-) -> None:
+def count_names(names: Names, files: FileStates) -> None:
     """Count the names that the package gives to inodes which have very many already."""
-    for source, action, status in zip(sources, actions, stats, strict=True):
-        if status.st_nlink > _NO_LIMIT_BELOW and action in _LINKING:
-            key = (status.st_dev, status.st_ino)
-            count, _, path = names.get(key, (0, 0, os.path.join(root, source)))
-            names[key] = (count + 1, status.st_nlink, path)
+    states = files.states
+    if max(states.link_counts, default=0) <= _NO_LIMIT_BELOW:
+        return
+    columns = zip(files.sources, files.actions, states.devices, states.inodes, states.link_counts, strict=True)
+    for source, action, device, inode, link_count in columns:
+        if link_count > _NO_LIMIT_BELOW and action in _LINKING:
+            count, _, path = names.get((device, inode), (0, 0, os.path.join(files.root, source)))
+            names[device, inode] = (count + 1, link_count, path)
 
 
 def add_names(total: Names, more: Names) -> None:
@@ -75,13 +112,15 @@ def name_problems(names: Names) -> list[Problem]:
     ]
 
 
-def count_oddities(sums: Sums, path: bytes, names: Sequence[bytes], stats: Sequence[os.stat_result]) -> None:
+def count_oddities(sums: Sums, path: bytes, names: Sequence[bytes], states: StateColumns) -> None:
     """Add to the sums how many files have set-uid bits or another owner, with the first path of each kind."""
     user = os.geteuid()
-    for name, status in zip(names, stats, strict=True):
-        if status.st_mode & _SET_ID:
+    if {*states.owners} <= {user} and not any(mode & _SET_ID for mode in {*states.modes}):
+        return
+    for name, mode, owner in zip(names, states.modes, states.owners, strict=True):
+        if mode & _SET_ID:
             count_one(sums, Code.W_SET_ID, join(path, name))
-        if status.st_uid != user:
+        if owner != user:
             count_one(sums, Code.W_OWNER, join(path, name))
 
 

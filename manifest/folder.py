@@ -8,7 +8,7 @@ from contextlib import contextmanager
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WAY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC  # needs no more than the right to pass
 # Without waiting: a pipe that was put in the place of a file would keep us for ever.
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 
 
 @contextmanager
@@ -98,4 +98,4 @@ def opened_file(name: bytes, *, dir_fd: int | None = None) -> OpenFile:
     Raises:
         OSError: as `open` does; ELOOP where the last part is a link.
     """
-    return OpenFile(os.open(name, _FILE, dir_fd=dir_fd))
+    return OpenFile(os.open(name, FILE_FLAGS, dir_fd=dir_fd))

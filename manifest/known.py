@@ -59,7 +59,7 @@ class KnownFolder:
         self._decoded: list[FolderRecord] = []
         self._positions: list[dict[bytes, int]] = []
 
-    def digests(self, source: bytes, names: list[bytes], stats: list[os.stat_result]) -> bytes | None:
+    def digests(self, source: bytes, names: Sequence[bytes], stats: Sequence[os.stat_result]) -> bytes | None:
         """Return the joined digests of all files of a source folder, if it holds the same files in the same states.
 
         This is `digest` for a whole folder at once, many times faster.
@@ -90,13 +90,13 @@ class KnownFolder:
             yield self._decoded[number], scanned_ns
 
 
-def _are_same(record: FolderRecord, stats: list[os.stat_result]) -> bool:
+def _are_same(record: FolderRecord, stats: Sequence[os.stat_result]) -> bool:
     return (
         [status.st_ino for status in stats] == list(record.inodes)
         and [status.st_ctime_ns for status in stats] == list(record.ctimes)
         and [status.st_mtime_ns for status in stats] == list(record.mtimes)
         and [status.st_size for status in stats] == list(record.sizes)
-        and all(status.st_dev == record.device for status in stats)
+        and {status.st_dev for status in stats} <= {record.device}
     )
 
 

@@ -47,6 +47,7 @@ class Code(StrEnum):
     PLAN_MISSING = "plan-missing"
     PLAN_STALE = "plan-stale"
     ORIGIN_CHANGED = "origin-changed"
+    JOURNAL_DAMAGED = "journal-damaged"
     # verifying
     CHANGED = "changed"
     TRUNCATED = "truncated"

@@ -11,6 +11,7 @@ that was allowed; a link to a folder is followed unless it leads in a circle.
 
 import os
 from collections.abc import Iterable
+from operator import itemgetter
 
 from manifest.columns import Columns, changed, unreadable
 from manifest.digest import FileGrewOrShrankError, digest_of_fd
@@ -25,6 +26,8 @@ BATCH_FILES = 4000
 BATCH_BYTES = 128 << 20
 _SHARES = 4  # batches made of what a batch could not finish
 _MAX_LINKED_FOLDERS = 8  # more links to folders inside each other than this are a circle
+
+_Listing = list[tuple[bytes, "os.DirEntry[str]"]]
 
 
 def scan_batch(batch: ScanBatch) -> ScanResult:
@@ -61,45 +64,50 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
     found = Columns(options, subtree.path, subtree.source, known, result)
     folders: list[Subtree] = []
     with opened_folder(os.path.join(options.root, subtree.source)) as fd:
-        with os.scandir(fd) as listing:
-            entries = sorted((os.fsencode(entry.name), entry) for entry in listing)
-        entries = [(name, entry) for name, entry in entries if not _is_passed_over(options, subtree, name)]
-        is_known = known is not None and _take_known(found, entries)
-        for name, entry in entries:
+        files, others = _listed(options, subtree, fd)
+        found.add_files([name for name, _ in files], [entry for _, entry in files], fd)
+        for name, entry in others:
+            source = join(subtree.source, name)
             if entry.is_symlink():
-                target = _resolve(options, join(subtree.source, name), result)
-                if target is None:
-                    continue
-                if options.is_in_package(target):
-                    found.add_carried(name, join(subtree.source, name), target)
-                elif os.path.isdir(os.path.join(options.root, target)):
-                    folders.extend(_linked_folder(options, subtree, name, target, result))
-                else:
-                    found.add_stranger(name, target)
+                folders.extend(_scan_link(found, subtree, name, result))
             elif entry.is_dir(follow_symlinks=False):
-                folders.append(
-                    Subtree(join(subtree.source, name), join(subtree.path, name), link_count=subtree.link_count)
-                )
-            elif entry.is_file(follow_symlinks=False):
-                if not is_known:
-                    found.add(name, name, fd, entry)
+                folders.append(Subtree(source, join(subtree.path, name), link_count=subtree.link_count))
             else:
-                result.problems.append(Problem(Code.SPECIAL_FILE, _absolute(options, subtree.source, name)))
+                result.problems.append(Problem(Code.SPECIAL_FILE, os.path.join(options.root, source)))
     found.finish([os.path.basename(folder.path) for folder in folders])
     return folders
 
 
+def _listed(options: ScanOptions, subtree: Subtree, fd: int) -> "tuple[_Listing, _Listing]":
+    """Return what the open folder holds, sorted by name: the regular files, and all else."""
+    with os.scandir(fd) as listing:
+        found = list(listing)
+    names = os.fsencode("\0".join([entry.name for entry in found])).split(b"\0")  # one call for all of them
+    files: _Listing = []
+    others: _Listing = []
+    for name, entry in sorted(zip(names, found, strict=False), key=itemgetter(0)):
+        if not (subtree.omit or options.exclude) or not _is_passed_over(options, subtree, name):
+            (files if entry.is_file(follow_symlinks=False) else others).append((name, entry))
+    return files, others
+
+
 def _is_passed_over(options: ScanOptions, subtree: Subtree, name: bytes) -> bool:
-    if name in subtree.omit:
-        return True
-    return bool(options.exclude) and first_match(join(subtree.source, name), options.exclude) is not None
+    return name in subtree.omit or first_match(join(subtree.source, name), options.exclude) is not None
 
 
-def _take_known(found: Columns, entries: "list[tuple[bytes, os.DirEntry[str]]]") -> bool:
-    """Take all files of a folder without reading any, if all are known; links need a closer look, one by one."""
-    if any(entry.is_symlink() for _, entry in entries):
-        return False
-    return found.add_known([(name, entry) for name, entry in entries if entry.is_file(follow_symlinks=False)])
+def _scan_link(found: Columns, subtree: Subtree, name: bytes, result: ScanResult) -> Iterable[Subtree]:
+    """Add the file that a link leads to, or return the folder."""
+    options = found.options
+    target = _resolve(options, join(subtree.source, name), result)
+    if target is None:
+        return ()
+    if options.is_in_package(target):
+        found.add_carried(name, join(subtree.source, name), target)
+        return ()
+    if os.path.isdir(os.path.join(options.root, target)):
+        return _linked_folder(options, subtree, name, target, result)
+    found.add_stranger(name, target)
+    return ()
 
 
 def _linked_folder(
@@ -109,7 +117,7 @@ def _linked_folder(
     here = os.path.join(options.root, subtree.source)
     if is_within(here, resolved) or subtree.link_count >= _MAX_LINKED_FOLDERS:
         result.problems.append(
-            Problem(Code.LINK_LOOP, _absolute(options, subtree.source, name), found=os.fsdecode(resolved))
+            Problem(Code.LINK_LOOP, os.path.join(options.root, subtree.source, name), found=os.fsdecode(resolved))
         )
         return ()
     return (Subtree(target, join(subtree.path, name), link_count=subtree.link_count + 1),)
@@ -163,7 +171,3 @@ def _resolve(options: ScanOptions, source: bytes, result: ScanResult) -> bytes |
         result.problems.append(Problem(Code.LINK_OUTSIDE, link, found=os.fsdecode(target)))
         return None
     return target
-
-
-def _absolute(options: ScanOptions, source: bytes, name: bytes) -> bytes:
-    return os.path.join(options.root, source, name)
