@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WAY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC  # needs no more than the right to pass
@@ -99,3 +100,11 @@ def opened_file(name: bytes, *, dir_fd: int | None = None) -> OpenFile:
         OSError: as `open` does; ELOOP where the last part is a link.
     """
     return OpenFile(os.open(name, FILE_FLAGS, dir_fd=dir_fd))
+
+
+def listed(fd: int) -> "list[tuple[bytes, os.DirEntry[str]]]":
+    """Return what an open folder holds, sorted by name."""
+    with os.scandir(fd) as listing:
+        entries = list(listing)
+    names = os.fsencode("\0".join([entry.name for entry in entries])).split(b"\0")  # one call for all of them
+    return sorted(zip(names, entries, strict=False), key=itemgetter(0))  # no entry: one empty name, and no pair

@@ -11,11 +11,10 @@ that was allowed; a link to a folder is followed unless it leads in a circle.
 
 import os
 from collections.abc import Iterable
-from operator import itemgetter
 
 from manifest.columns import Columns, changed, unreadable
 from manifest.digest import FileGrewOrShrankError, digest_of_fd
-from manifest.folder import opened_file, opened_folder
+from manifest.folder import listed, opened_file, opened_folder
 from manifest.glob import first_match
 from manifest.known import KnownFolder, identity_of, known_digests
 from manifest.path import is_within, join
@@ -64,7 +63,7 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
     found = Columns(options, subtree.path, subtree.source, known, result)
     folders: list[Subtree] = []
     with opened_folder(os.path.join(options.root, subtree.source)) as fd:
-        files, others = _listed(options, subtree, fd)
+        files, others = _sorted_out(options, subtree, fd)
         found.add_files([name for name, _ in files], [entry for _, entry in files], fd)
         for name, entry in others:
             source = join(subtree.source, name)
@@ -78,14 +77,11 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
     return folders
 
 
-def _listed(options: ScanOptions, subtree: Subtree, fd: int) -> "tuple[_Listing, _Listing]":
+def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int) -> "tuple[_Listing, _Listing]":
     """Return what the open folder holds, sorted by name: the regular files, and all else."""
-    with os.scandir(fd) as listing:
-        found = list(listing)
-    names = os.fsencode("\0".join([entry.name for entry in found])).split(b"\0")  # one call for all of them
     files: _Listing = []
     others: _Listing = []
-    for name, entry in sorted(zip(names, found, strict=False), key=itemgetter(0)):
+    for name, entry in listed(fd):
         if not (subtree.omit or options.exclude) or not _is_passed_over(options, subtree, name):
             (files if entry.is_file(follow_symlinks=False) else others).append((name, entry))
     return files, others

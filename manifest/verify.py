@@ -10,13 +10,13 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from manifest.digest import FileGrewOrShrankError, digest_of_fd
+from manifest.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
 from manifest.engine import Engine, run_streamed
-from manifest.folder import opened_beneath, opened_file
+from manifest.folder import listed, opened_beneath, opened_file
 from manifest.path import join
 from manifest.problem import Code, Problem
 from manifest.progress import Progress
-from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, grouped_blobs
+from manifest.record import DIGEST_BYTES, NO_DIGEST, Action, FolderRecord, decode_record, grouped_blobs
 from manifest.scanbatch import BIG_FILE_BYTES
 
 
@@ -84,10 +84,9 @@ def verify_batch(batch: FolderBatch | BigFileBatch) -> VerifyResult:
 def _verify_folder(batch: FolderBatch, record: FolderRecord, result: VerifyResult) -> None:
     try:
         with opened_beneath(batch.root, record.path) as fd:
-            with os.scandir(fd) as listing:
-                found = {os.fsencode(entry.name): entry for entry in listing}
-            for index, name in enumerate(record.names):
-                _verify_file(batch, record, index, found.get(name), fd, result)
+            found = dict(listed(fd))
+            for index in _doubtful(batch, record, fd, result):
+                _verify_file(batch, record, index, found.get(record.names[index]), fd, result)
     except OSError as error:
         result.problems.append(_folder_problem(batch.root, record.path, error))
         return
@@ -95,6 +94,28 @@ def _verify_folder(batch: FolderBatch, record: FolderRecord, result: VerifyResul
         is_folder = found[name].is_dir(follow_symlinks=False)
         path = join(record.path, name)
         result.problems.append(Problem(Code.EXTRA_FOLDER if is_folder else Code.EXTRA, path))
+
+
+def _doubtful(batch: FolderBatch, record: FolderRecord, fd: int, result: VerifyResult) -> Iterator[int]:
+    """Yield the index of each file that needs a closer look; count the others, read many at a time, as sound."""
+    count = len(record.names)
+    if batch.is_quick or Action.DUMMY in record.actions:
+        yield from range(count)
+        return
+    done = 0
+    while done < count:
+        stats, digests = digests_of_files(fd, record.names, done)
+        end = done + len(stats)
+        sizes = [status.st_size for status in stats]
+        doubtful: list[int] = []
+        if b"".join(digests) != record.digests[done * DIGEST_BYTES : end * DIGEST_BYTES]:
+            doubtful = [i for i, digest in enumerate(digests, done) if digest != record.digest(i)]
+        result.file_count += len(stats) - len(doubtful)
+        result.byte_count += sum(sizes) - sum(sizes[i - done] for i in doubtful)
+        yield from doubtful
+        if end < count:
+            yield end
+        done = end + 1
 
 
 def _verify_file(
