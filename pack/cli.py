@@ -22,6 +22,7 @@ from pack.cmd_rollback import rollback
 from pack.cmd_show import show
 from pack.cmd_status import status
 from pack.cmd_verify import verify
+from pack.command import Command
 from pack.exits import Exit, exit_code_lines
 from pack.tarsplit_command import register as register_tarsplit
 
@@ -59,9 +60,10 @@ def _top(
     """
 
 
-def _application() -> typer.Typer:
+def application() -> typer.Typer:
+    """Return all commands."""
     # Without rich for help and errors: importing it takes longer than everything else about `pack --help`.
-    application = typer.Typer(
+    program = typer.Typer(
         callback=_top,
         epilog=exit_code_lines(),
         rich_markup_mode=None,
@@ -70,15 +72,15 @@ def _application() -> typer.Typer:
         context_settings=_HELP_NAMES,
     )
     for command in COMMANDS:
-        application.command(epilog=exit_code_lines())(command)
-    register_tarsplit(application)
-    return application
+        program.command(cls=Command)(command)
+    register_tarsplit(program)
+    return program
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; arguments default to those of the process."""
     try:
-        _application()(args=arguments, prog_name="pack")
+        application()(args=arguments, prog_name="pack")
     except OSError as error:  # help or version could not be written
         print(f"pack: {error.strerror}", file=sys.stderr)
         return Exit.FAILED

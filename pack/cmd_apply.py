@@ -8,7 +8,9 @@ from pack.options import ClusterOption, JobsOption, JsonOption, PackageArgument,
 
 KeepPrevious = Annotated[
     bool,
-    typer.Option("--keep-previous", help="Keep a package that is replaced for `pack rollback`."),
+    typer.Option(
+        "--keep-previous", envvar="PACK_KEEP_PREVIOUS", help="Keep a package that is replaced for `pack rollback`."
+    ),
 ]
 
 

@@ -2,7 +2,6 @@
 
 import os
 
-from manifest.wish import parse_include
 from pack.options import (
     AsIsOption,
     ExcludeOption,
@@ -43,32 +42,21 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
     Example: pack diff IRC10216_setup3_b6 2011.0.00229.S
     """
     from manifest.ids import Append
-    from manifest.request import Mode, PlanRequest
-    from pack import PROGRAM
+    from manifest.request import Mode
     from pack.attempt import Attempt
     from pack.differing import differed
     from pack.exits import Exit
     from pack.running import run
+    from pack.selection import Selection
     from pack.target import origin_of, quoted, target_of
 
     target = target_of(package)
     attempt = Attempt("diff", target, quoted(os.fsencode(origin)))
+    selection = Selection(tuple(include or ()), tuple(exclude or ()), layout, rehash, as_is, no_split, follow_outside)
 
     def work() -> Exit:
-        request = PlanRequest(
-            origin=origin_of(origin),
-            package=target.package.path,
-            append=Append.MEMBER,
-            mode=Mode.COPY,
-            include=tuple(map(parse_include, include or ())),
-            exclude=tuple(exclude or ()),
-            layout=layout,
-            is_rehashing=rehash,
-            is_splitting=not no_split,
-            is_as_is=as_is,
-            may_leave=follow_outside,
-            program=PROGRAM,
-        )
+        # Nothing is replaced and nothing linked by what is only compared: no package stands against it.
+        request = selection.request(origin_of(origin), target.package.path, mode=Mode.COPY, append=Append.MEMBER)
         return differed(attempt, request, os.fsencode(member), jobs=jobs, is_quiet=quiet, is_json=json)
 
     run(attempt, work, is_json=json)

@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from manifest.ids import Append
-from manifest.request import Mode, PlanRequest
-from manifest.wish import parse_include
-from pack import PROGRAM
+from manifest.request import Mode
+from pack.command import defaults_of
 from pack.options import (
     AsIsOption,
     ClusterOption,
@@ -27,7 +26,9 @@ from pack.options import (
 
 Readme = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="Header of the README. [default: a template]", show_default=False),
+    typer.Option(
+        metavar="FILE", envvar="PACK_README", help="Header of the README. [default: a template]", show_default=False
+    ),
 ]
 AppendTo = Annotated[
     Append,
@@ -39,14 +40,17 @@ AppendTo = Annotated[
 ]
 How = Annotated[
     Mode,
-    typer.Option(metavar="MODE", help="fake: empty files; copy; hard: hard links; move; ticket."),
+    typer.Option(metavar="MODE", envvar="PACK_MODE", help="fake: empty files; copy; hard: hard links; move; ticket."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a destination that is no package of this program.")]
 Tree = Annotated[bool, typer.Option("--tree", help="Show the whole tree as it will be.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse where otherwise a warning is given.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", envvar="PACK_STRICT", help="Refuse where otherwise a warning is given.")
+]
 
 
 def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
+    context: typer.Context,
     origin: OriginArgument,
     package: PackageArgument,
     readme: Readme = None,
@@ -77,30 +81,25 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     from pack.exits import Exit
     from pack.planning import planned, print_plan
     from pack.running import run
+    from pack.selection import Selection
     from pack.target import origin_of, quoted, target_of
 
     target = target_of(package)
     attempt = Attempt("plan", target, quoted(os.fsencode(origin)))
+    selection = Selection(tuple(include or ()), tuple(exclude or ()), layout, rehash, as_is, no_split, follow_outside)
 
     def work() -> Exit:
-        request = PlanRequest(
-            origin=origin_of(origin),
-            package=target.package.path,
-            readme=None if readme is None else os.path.abspath(os.fsencode(readme)),
-            append=append,
+        request = selection.request(
+            origin_of(origin),
+            target.package.path,
             mode=mode,
-            include=tuple(map(parse_include, include or ())),
-            exclude=tuple(exclude or ()),
-            layout=layout,
-            is_rehashing=rehash,
+            append=append,
+            readme=None if readme is None else os.path.abspath(os.fsencode(readme)),
             is_forced=force,
-            is_splitting=not no_split,
-            is_as_is=as_is,
-            may_leave=follow_outside,
             is_strict=strict,
-            program=PROGRAM,
         )
-        print_plan(planned(request, jobs=jobs, cluster=cluster, is_quiet=quiet), attempt, is_json=json, has_tree=tree)
+        made = planned(request, jobs=jobs, cluster=cluster, is_quiet=quiet)
+        print_plan(made, attempt, is_json=json, has_tree=tree, defaults=defaults_of(context))
         return Exit.DONE
 
     run(attempt, work, is_json=json)

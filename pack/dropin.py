@@ -6,20 +6,23 @@ the same text that the commands print; the interpreter is never ended.
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 from executor.apply import ApplyOptions
 from executor.stopping import InterruptedByUser
 from manifest.ids import Append
 from manifest.problem import Code, PlanRefused, Problem
-from manifest.request import Mode, PlanRequest
-from pack import PROGRAM
+from manifest.request import Mode
 from pack.applying import applied
 from pack.attempt import Attempt
+from pack.currentlog import log_error
 from pack.failure import failure_of
+from pack.habits import Habits, read_habits
 from pack.ink import Ink
 from pack.planning import planned, print_plan
+from pack.runlog import check_log_place, run_logged
 from pack.target import Target, origin_of, quoted, target_of
 
 Choice = TypeVar("Choice", Append, Mode)
@@ -48,7 +51,7 @@ def QA_Packager(
 
     Args:
         origpath: the folder of one scheduling block, or of one execution block.
-        readme: file with the header of the README; empty or None takes the template.
+        readme: file with the header of the README; empty or None takes the template. It must be given, as of old.
         packpath: the destination; its name is the project code.
         append: `''` replaces what is at the destination, `'group'` adds the next group, `'member'` the next member.
         mode: `fake`, `copy`, `hard`, `move` or `ticket`.
@@ -62,23 +65,42 @@ def QA_Packager(
     target = Target(target.package, target.package.path)
     origin = origin_of(os.fspath(origpath))
 
-    def work(attempt: Attempt) -> None:
-        request = PlanRequest(
-            origin=origin,
-            package=target.package.path,
+    arguments = {"origpath": origpath, "readme": readme, "packpath": packpath, "append": append, "mode": mode}
+    habits: Habits = Habits()
+
+    def look(attempt: Attempt) -> None:
+        nonlocal habits
+        habits = read_habits(os.path.dirname(origin), os.environ)
+        check_log_place(habits.log, origin=origin, package=target.package)
+
+    def plan(attempt: Attempt) -> None:
+        request = habits.selection.request(
+            origin,
+            target.package.path,
             readme=os.path.abspath(os.fsencode(readme)) if readme else None,
             append=_choice(Append, append, "append"),
             mode=_choice(Mode, mode, "mode"),
-            program=PROGRAM,
+            is_strict=habits.is_strict,
         )
-        print_plan(planned(request, jobs=0, is_quiet=False), attempt, is_json=False)
+        made = planned(request, jobs=habits.jobs, is_quiet=False)
+        print_plan(made, attempt, is_json=False, is_applied=True, defaults=habits.defaults)
 
-    _raising(Attempt("plan", target, quoted(origin)), work)
-    _raising(Attempt("apply", target), _apply)
+    def apply(attempt: Attempt) -> None:
+        options = ApplyOptions(keeps_previous=habits.keeps_previous)
+        applied(attempt, options, jobs=habits.jobs, is_quiet=False, is_json=False)
+
+    planning = Attempt("plan", target, quoted(origin))
+    _raising(planning, look)
+    with _logged(habits.log, arguments):
+        _raising(planning, plan)
+        _raising(Attempt("apply", target), apply)
 
 
-def _apply(attempt: Attempt) -> None:
-    applied(attempt, ApplyOptions(), jobs=0, is_quiet=False, is_json=False)
+def _logged(log: bytes, arguments: Mapping[str, object]) -> AbstractContextManager[None]:
+    if not log:
+        return nullcontext()
+    call = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return run_logged(log, "QA_Packager", f"QA_Packager({call})")
 
 
 def _choice(kind: type[Choice], value: str, name: str) -> Choice:
@@ -95,9 +117,12 @@ def _raising(attempt: Attempt, work: Callable[[Attempt], None]) -> None:
     try:
         work(attempt)
     except (InterruptedByUser, KeyboardInterrupt) as error:
-        raise KeyboardInterrupt(failure_of(error, attempt, Ink()).text) from None
+        text = failure_of(error, attempt, Ink()).text
+        log_error(text)
+        raise KeyboardInterrupt(text) from None
     except Exception as error:
         failure = failure_of(error, attempt, Ink())
+        log_error(failure.text)
         raise PackagingError(failure.text, failure.problems) from error
     finally:
         sys.stdout.flush()

@@ -17,7 +17,7 @@ class Exit(IntEnum):
 EXIT_WORDS = {
     Exit.DONE: "done",
     Exit.FAILED: "failed or refused; nothing that was visible has changed",
-    Exit.USAGE: "the command line is not understood",
+    Exit.USAGE: "the command line, a variable or a pack.toml is not understood",
     Exit.PROBLEMS: "finished, and problems were found",
     Exit.RESUMABLE: "interrupted or failed on the way; the same command goes on",
     Exit.LOCKED: "another run works on this package",

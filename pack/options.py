@@ -9,19 +9,23 @@ PackageArgument = Annotated[
     typer.Argument(metavar="PACKAGE", help="The package; its folder's name is the project code.", show_default=False),
 ]
 JobsOption = Annotated[
-    int, typer.Option("--jobs", metavar="N", min=0, help="Worker processes; 0 means one per processor.")
+    int,
+    typer.Option(
+        "--jobs", envvar="PACK_JOBS", metavar="N", min=0, help="Worker processes; 0 means one per processor."
+    ),
 ]
 ClusterOption = Annotated[
     str,
     typer.Option(
         "--cluster",
+        envvar="PACK_CLUSTER",
         metavar="ADDRESS",
         help="Let a Dask cluster do the work; its scheduler, as in tcp://host:8786.",
         show_default=False,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", envvar="PACK_QUIET", help="Show no progress.")]
 RehashOption = Annotated[
     bool, typer.Option("--rehash", help="Read every file again; do not trust sizes and times that have not changed.")
 ]
@@ -30,15 +34,23 @@ OriginArgument = Annotated[
     typer.Argument(metavar="ORIGIN", help="The reduction folder of one scheduling block.", show_default=False),
 ]
 IncludeOption = Annotated[
-    list[str] | None, typer.Option(metavar="GLOB=ROLE", help="Package this, in that role. Repeatable.")
+    list[str] | None,
+    typer.Option(metavar="GLOB=ROLE", envvar="PACK_INCLUDE", help="Package this, in that role. Repeatable."),
 ]
-ExcludeOption = Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Leave this out. Repeatable.")]
-AsIsOption = Annotated[bool, typer.Option("--as-is", help="Package tables whole that casacore cannot open.")]
-NoSplitOption = Annotated[bool, typer.Option("--no-split", help="Package all data columns.")]
+ExcludeOption = Annotated[
+    list[str] | None, typer.Option(metavar="GLOB", envvar="PACK_EXCLUDE", help="Leave this out. Repeatable.")
+]
+AsIsOption = Annotated[
+    bool, typer.Option("--as-is", envvar="PACK_AS_IS", help="Package tables whole that casacore cannot open.")
+]
+NoSplitOption = Annotated[bool, typer.Option("--no-split", envvar="PACK_NO_SPLIT", help="Package all data columns.")]
 FollowOutsideOption = Annotated[
-    bool, typer.Option("--follow-outside", help="Follow links that lead out of the origin.")
+    bool,
+    typer.Option("--follow-outside", envvar="PACK_FOLLOW_OUTSIDE", help="Follow links that lead out of the origin."),
 ]
-LayoutOption = Annotated[str, typer.Option(metavar="NAME|FILE", help="The rules: a name, or a TOML file.")]
+LayoutOption = Annotated[
+    str, typer.Option(metavar="NAME|FILE", envvar="PACK_LAYOUT", help="The rules: a name, or a TOML file.")
+]
 MemberOption = Annotated[
     str, typer.Option(metavar="NAME", help="Only this member, as pack show names it.", show_default=False)
 ]

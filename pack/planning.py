@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from manifest.planfile import Described
 from manifest.request import PlanRequest
@@ -14,6 +15,9 @@ from pack.planview import PlanView, plan_lines
 from pack.treeview import tree_lines
 from pack.workers import shown_workers
 
+if TYPE_CHECKING:
+    from pack.defaults import Default
+
 
 def planned(request: PlanRequest, *, jobs: int, is_quiet: bool, cluster: str = "") -> Described:
     """Make the plan, with its progress shown."""
@@ -21,19 +25,34 @@ def planned(request: PlanRequest, *, jobs: int, is_quiet: bool, cluster: str = "
         return job.plan(request, workers)
 
 
-def print_plan(plan: Described, attempt: Attempt, *, is_json: bool, has_tree: bool = False) -> None:
-    """Print the plan on stdout, with a tree of all its files if that is wished."""
+def print_plan(
+    plan: Described,
+    attempt: Attempt,
+    *,
+    is_json: bool,
+    has_tree: bool = False,
+    is_applied: bool = False,
+    defaults: "tuple[Default, ...]" = (),
+) -> None:
+    """Print the plan on stdout.
+
+    Args:
+        has_tree: with a tree of all its files.
+        is_applied: it is applied next, without anybody typing it.
+        defaults: the options that were not typed.
+    """
     room = os.statvfs(attempt.target.package.parent)
     free_bytes = room.f_bavail * room.f_frsize
     if is_json:
         fields = plan_fields(plan, attempt.target, free_bytes=free_bytes)
         tree = {"files": list(file_fields(records_of(plan.stream)))} if has_tree else {}
-        print_fields({"command": "plan", "exit_code": 0, **fields, **tree})
+        settled = {"defaults": [{"option": each.option, "source": each.source} for each in defaults]}
+        print_fields({"command": "plan", "exit_code": 0, **fields, **settled, **tree})
         return
     if has_tree:
         for line in tree_lines(plan):
             print(line)
         print()
-    view = PlanView(plan, attempt.target, free_bytes, attempt.origin)
+    view = PlanView(plan, attempt.target, free_bytes, attempt.origin, is_applied, defaults)
     for line in plan_lines(view, ink_for(sys.stdout)):
         print(line)

@@ -6,6 +6,7 @@ at twenty paths, because receivers may refuse tens of thousands of names for the
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from manifest.header import Header, SplitTask
 from manifest.ids import Append
@@ -29,6 +30,9 @@ _MODES = {
     Mode.TICKET: "ticket: README, qa and script files are real, the rest is empty",
 }
 
+if TYPE_CHECKING:
+    from pack.defaults import Default
+
 
 @dataclass(frozen=True, slots=True)
 class PlanView:
@@ -37,12 +41,16 @@ class PlanView:
     Attributes:
         free_bytes: what the file system of the package has left.
         origin: the origin as the user calls it, quoted for a shell.
+        is_applied: it is applied next, without anybody typing it.
+        defaults: the options that were not typed.
     """
 
     plan: Described
     target: Target
     free_bytes: int
     origin: str = ""
+    is_applied: bool = False
+    defaults: "tuple[Default, ...]" = ()
 
 
 def plan_lines(view: PlanView, ink: Ink) -> Iterator[str]:
@@ -53,6 +61,7 @@ def plan_lines(view: PlanView, ink: Ink) -> Iterator[str]:
     yield f"  package  {shown(view.target.package.path)}"
     yield f"  mode     {_MODES[header.mode]}"
     yield f"  layout   {shown(header.layout)}"
+    yield from _default_lines(view.defaults)
     yield ""
     yield from totals_lines(notes.totals, ink)
     yield from _split_lines(notes.splits, ink)
@@ -61,6 +70,14 @@ def plan_lines(view: PlanView, ink: Ink) -> Iterator[str]:
     yield from _warning_lines(view, ink)
     yield ""
     yield from _closing_lines(view, ink)
+
+
+def _default_lines(defaults: "tuple[Default, ...]") -> Iterator[str]:
+    sources: dict[str, list[str]] = {}
+    for default in defaults:
+        sources.setdefault(default.source, []).append(default.option)
+    for source, options in sources.items():
+        yield f"  {', '.join(options)} from {source}"
 
 
 def _split_lines(splits: tuple[SplitTask, ...], ink: Ink) -> Iterator[str]:
@@ -134,5 +151,8 @@ def _warning_lines(view: PlanView, ink: Ink) -> Iterator[str]:
 def _closing_lines(view: PlanView, ink: Ink) -> Iterator[str]:
     needed = view.plan.notes.new_bytes
     yield f"Space needed: {exact_bytes(needed)}; {human_bytes(view.free_bytes)} free"
+    if view.is_applied:
+        yield "This is done now."
+        return
     yield "Nothing has been changed yet. To do it:"
     yield f"  {ink.bold(f'pack apply {view.target.quoted}')}"

@@ -14,6 +14,7 @@ from manifest.path import shown
 from manifest.progress import Progress, Silent
 from manifest.sizes import human_bytes
 from pack.amounts import counted, human_seconds
+from pack.currentlog import progress_logged, terminal_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -26,6 +27,12 @@ _BAR_SECONDS = 0.1
 @contextmanager
 def shown_progress(*, is_quiet: bool) -> Iterator[Progress]:
     """Yield the progress that fits stderr; afterwards nothing of it stays on a terminal."""
+    with _shown(is_quiet=is_quiet) as progress, progress_logged(progress) as logged:
+        yield logged
+
+
+@contextmanager
+def _shown(*, is_quiet: bool) -> Iterator[Progress]:
     if is_quiet:
         yield Silent()
     elif sys.stderr.isatty():
@@ -35,7 +42,7 @@ def shown_progress(*, is_quiet: bool) -> Iterator[Progress]:
         finally:
             bar.close()
     else:
-        yield Lines(sys.stderr)
+        yield Lines(terminal_of(sys.stderr))
 
 
 class Lines:
@@ -165,7 +172,7 @@ def _rich_progress() -> "RichProgress":
         BarColumn(bar_width=8),
         TextColumn("{task.fields[words]}", markup=False, table_column=Column(no_wrap=True)),
         TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
-        console=Console(stderr=True, markup=False, highlight=False),
+        console=Console(file=terminal_of(sys.stderr), markup=False, highlight=False),
         auto_refresh=False,
         transient=True,
         redirect_stdout=False,

@@ -9,7 +9,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from pack.exits import Exit, exit_code_lines
+from pack.command import Command
+from pack.exits import Exit
 from pack.options import ClusterOption, JobsOption, JsonOption, QuietOption
 from tarsplit.naming import parse_checksums, parse_day, parse_size
 from tarsplit.partition import Fill
@@ -103,7 +104,7 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
 
 def register(application: typer.Typer) -> None:
     """Add the command to an application."""
-    application.command("tarsplit", epilog=exit_code_lines())(tarsplit)
+    application.command("tarsplit", cls=Command)(tarsplit)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

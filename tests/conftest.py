@@ -1,5 +1,6 @@
 """What more than one test module needs set up."""
 
+import os
 import tarfile
 from pathlib import Path
 
@@ -32,3 +33,11 @@ def casa_reduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
         archive.extractall(folder, filter="data")
     (project,) = folder.iterdir()
     return project
+
+
+@pytest.fixture(autouse=True)
+def _no_habits(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the defaults of whoever runs the tests out of them."""
+    for name in [name for name in os.environ if name.startswith("PACK_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", os.fspath(tmp_path_factory.getbasetemp() / "no-settings"))

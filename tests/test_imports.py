@@ -33,12 +33,13 @@ WRITERS = {
     "executor/skeleton.py",
     "executor/split.py",
     "executor/whole.py",
-    # unnamed temporary files, archives written into them, reports of a crash, a closed pipe, prctl
+    # unnamed temporary files, archives written into them, reports of a crash, logs, a closed pipe, prctl
     "executor/diskfile.py",
     "executor/engine.py",
     "executor/ticket.py",
     "manifest/spool.py",
     "pack/crash.py",
+    "pack/logfile.py",
     "pack/running.py",
 }
 

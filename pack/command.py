@@ -1,0 +1,162 @@
+"""How each command of the command line is set up: defaults from `pack.toml`, and a log, which all of them have.
+
+What is typed counts most, then the environment, then the `pack.toml` beside the origin, then the user's own. Lists
+(`--include`, `--exclude`) are gathered from all of these.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperCommand, TyperOption
+
+from manifest.path import shown
+from pack.exits import exit_code_lines
+
+if TYPE_CHECKING:
+    from pack.defaults import Default
+    from pack.settings import Settings
+
+# What parses the command line is a part of typer that has had two names; typer.Context is what commands see of it.
+_Context = Any
+
+_DEFAULTS = "pack.defaults"
+_ARGUMENTS = "pack.arguments"
+
+
+def defaults_of(context: typer.Context) -> "tuple[Default, ...]":
+    """Return the options of the running command that were not typed, and have no value of the program's own."""
+    found: tuple[Default, ...] = context.meta.get(_DEFAULTS, ())
+    return found
+
+
+class Command(TyperCommand):
+    """A command with its defaults, its log, and the exit codes in its help."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{**options, "epilog": options.get("epilog") or exit_code_lines()})
+        self.params += [
+            TyperOption(
+                param_decls=["--log"],
+                metavar="FILE",
+                envvar="PACK_LOG",
+                show_envvar=True,
+                help="Add a full log of this run to FILE, which must be outside package and origin.",
+            ),
+            TyperOption(
+                param_decls=["--no-settings"],
+                is_flag=True,
+                default=False,
+                envvar="PACK_NO_SETTINGS",
+                show_envvar=True,
+                help="Take no defaults from a pack.toml.",
+            ),
+        ]
+
+    def parse_args(self, ctx: _Context, args: list[str]) -> list[str]:
+        """Parse; a bad value from the environment is told with the variable's name."""
+        ctx.meta[_ARGUMENTS] = tuple(args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            if error.param and _source(ctx, error.param.name) == "ENVIRONMENT":
+                error.param_hint = f"the environment variable {error.param.envvar}"
+            raise
+
+    def invoke(self, ctx: _Context) -> Any:
+        """Fill in defaults, open the log, run."""
+        is_unsettled = ctx.params.pop("no_settings")
+        files = () if is_unsettled else _settings(ctx)
+        ctx.meta[_DEFAULTS] = (*self._from_environment(ctx), *self._from_files(ctx, files))
+        log = ctx.params.pop("log")
+        with self._logged(ctx, log) if log else nullcontext():
+            return super().invoke(ctx)
+
+    def _from_environment(self, ctx: _Context) -> "Iterator[Default]":
+        """Tell what is from there; click takes single values from it, but a list only where nothing was typed."""
+        for option in self.params:
+            source = _source(ctx, option.name)
+            if source == "COMMANDLINE" and option.multiple and (parts := option.value_from_envvar(ctx)):
+                _take(ctx, option, tuple(parts))
+            elif source != "ENVIRONMENT":
+                continue
+            yield _default(_key(option), str(option.envvar))
+
+    def _from_files(self, ctx: _Context, files: "tuple[Settings, ...]") -> "Iterator[Default]":
+        """Put what the files say where nothing was typed."""
+        if not files:
+            return
+        from pack.settings import values_of
+
+        for option in self.params:
+            for value, settings in values_of(files, _key(option)):
+                if _take(ctx, option, value):
+                    yield _default(_key(option), shown(settings.path))
+
+    def _logged(self, ctx: _Context, path: str) -> Any:
+        import shlex
+
+        from pack.refusal import Refused
+        from pack.runlog import check_log_place, run_logged
+        from pack.target import origin_of, target_of
+
+        origin, package = ctx.params.get("origin"), ctx.params.get("package")
+        log = os.path.abspath(os.fsencode(path))
+        try:
+            check_log_place(
+                log,
+                origin=origin_of(origin) if origin else None,
+                package=target_of(package).package if package else None,
+            )
+        except Refused as error:
+            raise typer.BadParameter(str(error), ctx=ctx, param_hint="--log") from error
+        line = f"{ctx.command_path} {shlex.join(ctx.meta[_ARGUMENTS])}"
+        return run_logged(log, str(ctx.info_name), line)
+
+
+def _take(ctx: _Context, option: Any, value: object) -> bool:
+    """Give the option a value from a file, unless it has another; lists grow. Return whether that was done."""
+    if isinstance(value, tuple):
+        ctx.params[option.name] = [*(ctx.params[option.name] or ()), *value]
+    elif _source(ctx, option.name) == "DEFAULT":
+        ctx.params[option.name] = option.type_cast_value(ctx, value)
+    else:
+        return False
+    return True
+
+
+def _settings(ctx: _Context) -> "tuple[Settings, ...]":
+    from pack.settingsfile import find_settings
+
+    try:
+        return find_settings(_folder(ctx), os.environ)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), ctx=ctx, param_hint="pack.toml") from error
+
+
+def _key(option: Any) -> str:
+    return str(option.name).replace("_", "-")
+
+
+def _default(option: str, source: str) -> "Default":
+    from pack.defaults import Default
+
+    return Default(option, source)
+
+
+def _source(ctx: _Context, name: str | None) -> str:
+    """Return where a value is from, by the name that click gives it."""
+    source = ctx.get_parameter_source(name or "")
+    return source.name if source else ""
+
+
+def _folder(ctx: _Context) -> bytes:
+    """Return the folder that holds what the command is about: the origin, or the package where there is none."""
+    from pack.target import origin_of, target_of
+
+    if origin := ctx.params.get("origin"):
+        return os.path.dirname(origin_of(origin))
+    package = ctx.params.get("package") or ctx.params.get("check") or "."
+    return target_of(package).package.parent

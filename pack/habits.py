@@ -1,0 +1,100 @@
+"""Defaults for the call of old, which has no options: what its user keeps in `pack.toml` and in the environment."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from manifest.path import shown
+from pack.defaults import Default
+from pack.refusal import Refused
+from pack.selection import Selection
+from pack.settings import Settings, SettingsError, values_of
+from pack.settingsfile import find_settings
+
+_KEYS = (
+    "layout", "include", "exclude", "strict", "as-is", "no-split", "follow-outside", "keep-previous", "jobs", "log",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What is not said in the call.
+
+    Attributes:
+        jobs: worker processes; 0 means one per processor.
+        log: absolute path of the log; empty where none is wished.
+        defaults: where all of it is from.
+    """
+
+    selection: Selection = field(default_factory=Selection)
+    is_strict: bool = False
+    keeps_previous: bool = False
+    jobs: int = 0
+    log: bytes = b""
+    defaults: tuple[Default, ...] = ()
+
+
+def read_habits(folder: bytes, environment: Mapping[str, str]) -> Habits:
+    """Return what the settings beside the origin, the user's own and the environment say.
+
+    Args:
+        folder: the folder that holds the origin.
+
+    Raises:
+        Refused: a file or a variable is not understood.
+    """
+    is_unsettled = environment.get("PACK_NO_SETTINGS", "").lower() in ("1", "true", "yes", "on")
+    try:
+        files = () if is_unsettled else find_settings(folder, environment)
+    except SettingsError as error:
+        raise Refused(str(error), "mend the file") from error
+    jobs, log = environment.get("PACK_JOBS"), environment.get("PACK_LOG")
+    return Habits(
+        selection=Selection(
+            include=_texts(files, "include"),
+            exclude=_texts(files, "exclude"),
+            layout=_text(files, "layout") or Selection().layout,
+            is_as_is=_is_set(files, "as-is"),
+            has_all_columns=_is_set(files, "no-split"),
+            may_leave=_is_set(files, "follow-outside"),
+        ),
+        is_strict=_is_set(files, "strict"),
+        keeps_previous=_is_set(files, "keep-previous"),
+        jobs=_count(jobs) if jobs else next((int(v) for v, _ in values_of(files, "jobs") if isinstance(v, int)), 0),
+        log=_absolute(log or _text(files, "log")),
+        defaults=tuple(_defaults(files, jobs=jobs, log=log)),
+    )
+
+
+def _defaults(files: Sequence[Settings], *, jobs: str | None, log: str | None) -> list[Default]:
+    typed = {"jobs": "PACK_JOBS" if jobs else "", "log": "PACK_LOG" if log else ""}
+    found = [Default(key, variable) for key, variable in typed.items() if variable]
+    found += [
+        Default(key, shown(settings.path))
+        for key in _KEYS
+        if not typed.get(key)
+        for _, settings in values_of(files, key)
+    ]
+    return found
+
+
+def _texts(files: Sequence[Settings], key: str) -> tuple[str, ...]:
+    return tuple(part for value, _ in values_of(files, key) if isinstance(value, tuple) for part in value)
+
+
+def _text(files: Sequence[Settings], key: str) -> str:
+    return next((str(value) for value, _ in values_of(files, key)), "")
+
+
+def _is_set(files: Sequence[Settings], key: str) -> bool:
+    return any(value is True for value, _ in values_of(files, key))
+
+
+def _absolute(path: str) -> bytes:
+    return os.path.abspath(os.fsencode(path)) if path else b""
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise Refused(f"PACK_JOBS is {shown(text)!r}", "make it a whole number, 0 or more")
+    return int(text)

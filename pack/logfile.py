@@ -1,0 +1,166 @@
+"""The full log of a command: every line that a person was shown, every phase with its counts, and how it ended.
+
+It is only ever added to, one write per line, so that several commands may share a file. A log that cannot be written
+never stops the work: it is told once, and no more is logged. It must lie outside package and origin, of which the
+caller takes care.
+"""
+
+import io
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from enum import StrEnum
+from typing import TextIO
+
+from manifest.path import shown
+from manifest.progress import Progress
+from pack.currentlog import CURRENT_LOG
+
+
+class Level(StrEnum):
+    """How much a line matters."""
+
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class LogFile:
+    """An open log; after a failed write it stays silent."""
+
+    def __init__(self, path: bytes, verb: str, screen: TextIO) -> None:
+        """Open it for adding to it; that this fails is told on the screen, as later failures are."""
+        self.path = path
+        self.verb = verb
+        self._screen = screen
+        self._fd = -1
+        try:
+            # Never waits for a reader of a named pipe.
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+            self._fd = os.open(path, flags, 0o666)
+        except OSError as error:
+            self._give_up(error)
+
+    def write(self, level: Level, text: str) -> None:
+        """Add a line for each line of the text, escaped so that none can pretend to be another."""
+        if self._fd < 0:
+            return
+        now = time.time_ns()
+        second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 10**9))
+        start = f"{second}.{now // 10**6 % 1000:03d}Z {level} {os.getpid()} {self.verb}: "
+        data = "".join(f"{start}{shown(line)}\n" for line in text.split("\n")).encode()
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError as error:
+            self._give_up(error)
+
+    def close(self) -> None:
+        """Stop writing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _give_up(self, error: OSError) -> None:
+        self.close()
+        print(f"No log is written ({error.strerror}): {shown(self.path)}; the work goes on.", file=self._screen)
+
+
+@contextmanager
+def logging_to(path: bytes, verb: str) -> Iterator[LogFile]:
+    """Copy what is printed meanwhile, line by line, into the log, and let `pack.currentlog` know it."""
+    log = LogFile(path, verb, sys.stderr)
+    out, err = Copied(sys.stdout, log, Level.INFO), Copied(sys.stderr, log, Level.WARNING)
+    token = CURRENT_LOG.set(log)
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            yield log
+    finally:
+        CURRENT_LOG.reset(token)
+        out.end_line()
+        err.end_line()
+        log.close()
+
+
+class Copied(io.TextIOBase):
+    """A stream of which every line goes into a log as well.
+
+    Attributes:
+        terminal: the stream itself.
+    """
+
+    def __init__(self, stream: TextIO, log: LogFile, level: Level) -> None:
+        self.terminal = stream
+        self._log = log
+        self._level = level
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        """Write the text, and log the lines that it ends."""
+        *lines, self._begun = (self._begun + text).split("\n")
+        if lines:
+            self._log.write(self._level, "\n".join(lines))
+        return self.terminal.write(text)
+
+    def end_line(self) -> None:
+        """Log what was written of a line that does not end."""
+        if self._begun:
+            self._log.write(self._level, self._begun)
+            self._begun = ""
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self.terminal.flush()
+
+    def isatty(self) -> bool:
+        """Tell whether the stream is a terminal."""
+        return self.terminal.isatty()
+
+    def fileno(self) -> int:
+        """Return the stream's own descriptor."""
+        return self.terminal.fileno()
+
+    def writable(self) -> bool:
+        """Tell that it can be written to."""
+        return True
+
+    @property
+    def buffer(self) -> io.BufferedIOBase:
+        """The stream's bytes: what is written there is data, and not logged."""
+        buffer: io.BufferedIOBase = self.terminal.buffer  # type: ignore[assignment]
+        return buffer
+
+
+class LoggedProgress:
+    """Logs each phase: its begin, and its end with what was done in it."""
+
+    def __init__(self, progress: Progress, log: LogFile) -> None:
+        self._progress = progress
+        self._log = log
+        self._name = ""
+        self._files = self._bytes = 0
+        self._began = 0.0
+
+    def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
+        """Begin a phase; totals are 0 where they are not known."""
+        self.end()
+        self._name, self._files, self._bytes, self._began = name, 0, 0, time.monotonic()
+        expected = f", {file_count} files, {byte_count} bytes to do" if file_count or byte_count else ""
+        self._log.write(Level.INFO, f"phase {name}: begins{expected}")
+        self._progress.phase(name, file_count=file_count, byte_count=byte_count)
+
+    def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
+        """Count files and bytes as done in the phase."""
+        self._files += file_count
+        self._bytes += byte_count
+        self._progress.advance(file_count=file_count, byte_count=byte_count)
+
+    def end(self) -> None:
+        """End the phase that was begun last."""
+        if self._name:
+            seconds = time.monotonic() - self._began
+            done = f"{self._files} files, {self._bytes} bytes in {seconds:.3f} s"
+            self._log.write(Level.INFO, f"phase {self._name}: ended, {done}")
+            self._name = ""

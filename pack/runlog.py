@@ -1,0 +1,93 @@
+"""What a log says about a run as a whole: where it may lie, who ran what with which versions, how it ended."""
+
+import os
+import platform
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import metadata
+
+import typer
+
+from manifest.heading import user_name
+from manifest.package import Package
+from manifest.path import is_within, shown
+from manifest.planfile import open_plan
+from manifest.stream import StreamError
+from pack import PROGRAM
+from pack.exits import Exit
+from pack.logfile import Level, LogFile, logging_to
+from pack.refusal import Refused
+
+_LIBRARIES = ("msgpack", "numpy", "python-casacore", "rich", "typer", "xxhash")
+
+
+def check_log_place(path: bytes, *, origin: bytes | None, package: Package | None) -> None:
+    """Refuse a log inside the origin, the package or its control folder; an empty path is no log.
+
+    Raises:
+        Refused: it lies there.
+    """
+    if not path:
+        return
+    folders = [] if origin is None else [("the origin", origin)]
+    if package is not None:
+        folders += [("the package", package.path), ("the package's control folder", package.control)]
+        folders += [("the origin", planned) for planned in _planned_origin(package)]
+    real = os.path.realpath(path)
+    for words, folder in folders:
+        if is_within(real, os.path.realpath(folder)):
+            raise Refused(f"the log {shown(path)} would lie in {words}", "name a file elsewhere")
+
+
+def _planned_origin(package: Package) -> Iterator[bytes]:
+    """Yield the origin of the waiting plan; one that cannot be read is told by whoever needs it."""
+    with suppress(OSError, StreamError):
+        yield open_plan(package.plan).header.origin
+
+
+@contextmanager
+def run_logged(path: bytes, verb: str, command: str) -> Iterator[None]:
+    """Log what happens meanwhile, with a beginning and an end.
+
+    Args:
+        command: the command line, or the call.
+    """
+    began = time.monotonic()
+    with logging_to(path, verb) as log:
+        log.write(Level.INFO, f"begin: {command}")
+        log.write(Level.INFO, f"folder {os.getcwd()}, user {user_name()}, host {socket.gethostname()}")
+        log.write(Level.INFO, f"{PROGRAM}, Python {platform.python_version()}, {platform.platform()}")
+        log.write(Level.INFO, ", ".join(_versions()))
+        try:
+            yield
+        except BaseException as error:
+            _log_end(log, error, time.monotonic() - began)
+            raise
+        _log_end(log, None, time.monotonic() - began)
+
+
+def _versions() -> Iterator[str]:
+    for name in _LIBRARIES:
+        try:
+            yield f"{name} {metadata.version(name)}"
+        except metadata.PackageNotFoundError:
+            yield f"{name} missing"
+
+
+def _log_end(log: LogFile, error: BaseException | None, seconds: float) -> None:
+    match error:
+        case None:
+            how = "done"
+        case typer.Exit(exit_code=int(code)):
+            how = f"exit code {code}"
+        case typer.BadParameter():
+            log.write(Level.ERROR, error.format_message())
+            how = f"exit code {Exit.USAGE.value}"
+        case _:
+            how = f"{type(error).__name__}: {error}"
+    sys.stdout.flush()
+    is_fault = error is not None and not (isinstance(error, typer.Exit) and not error.exit_code)
+    log.write(Level.ERROR if is_fault else Level.INFO, f"end: {how}, after {seconds:.3f} s")

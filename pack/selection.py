@@ -1,0 +1,60 @@
+"""What `pack plan` and `pack diff` are told alike: which files are packaged, and by which rules."""
+
+from dataclasses import dataclass
+
+from manifest.ids import Append
+from manifest.request import Mode, PlanRequest
+from manifest.wish import parse_include
+from pack import PROGRAM
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The options, as they were typed.
+
+    Attributes:
+        include: each `GLOB=ROLE`.
+        has_all_columns: no measurement set is split.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    layout: str = "cycle0"
+    is_rehashing: bool = False
+    is_as_is: bool = False
+    has_all_columns: bool = False
+    may_leave: bool = False
+
+    def request(
+        self,
+        origin: bytes,
+        package: bytes,
+        *,
+        mode: Mode,
+        append: Append,
+        readme: bytes | None = None,
+        is_forced: bool = False,
+        is_strict: bool = False,
+    ) -> PlanRequest:
+        """Return what is asked for.
+
+        Raises:
+            PlanRefused: an include names no role.
+        """
+        return PlanRequest(
+            origin=origin,
+            package=package,
+            readme=readme,
+            append=append,
+            mode=mode,
+            include=tuple(map(parse_include, self.include)),
+            exclude=self.exclude,
+            layout=self.layout,
+            is_rehashing=self.is_rehashing,
+            is_forced=is_forced,
+            is_splitting=not self.has_all_columns,
+            is_as_is=self.is_as_is,
+            may_leave=self.may_leave,
+            is_strict=is_strict,
+            program=PROGRAM,
+        )

@@ -1,0 +1,167 @@
+"""Defaults of options as a `pack.toml` gives them: which keys there are, and what each may hold.
+
+The keys are the names of options, so that `--help` explains them too. Pure: files are read by `pack.settingsfile`.
+Keys with which a file could make the program write somewhere, or trust another machine, count only in the user's own
+file: a `pack.toml` beside the origin may come from anybody who can write there.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from manifest.path import shown
+
+Value = str | int | bool | tuple[str, ...]
+
+
+class Kind(StrEnum):
+    """What a key may hold, in the words of a message."""
+
+    TEXT = "a text"
+    PATH = "the path of a file"
+    MODE = "a mode"
+    INCLUDES = "a list of GLOB=ROLE"
+    GLOBS = "a list of globs"
+    COUNT = "a whole number, 0 or more"
+    FLAG = "true or false"
+
+
+KEYS: Mapping[str, Kind] = {
+    "layout": Kind.TEXT,
+    "include": Kind.INCLUDES,
+    "exclude": Kind.GLOBS,
+    "readme": Kind.PATH,
+    "mode": Kind.MODE,
+    "strict": Kind.FLAG,
+    "as-is": Kind.FLAG,
+    "no-split": Kind.FLAG,
+    "follow-outside": Kind.FLAG,
+    "keep-previous": Kind.FLAG,
+    "jobs": Kind.COUNT,
+    "quiet": Kind.FLAG,
+    "log": Kind.PATH,
+    "cluster": Kind.TEXT,
+}
+PERSONAL = frozenset({"log", "cluster"})
+
+
+class SettingsError(ValueError):
+    """A `pack.toml` that is not understood.
+
+    Attributes:
+        path: the file.
+        reason: what is wrong with it, and with which key.
+    """
+
+    def __init__(self, path: bytes, reason: str) -> None:
+        super().__init__(f"in {shown(path)}, {reason}")
+        self.path = path
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one file says.
+
+    Attributes:
+        path: the file, absolute.
+        values: from key to value; paths are absolute.
+    """
+
+    path: bytes
+    values: Mapping[str, Value]
+
+
+def read_settings(table: Mapping[str, object], path: bytes, *, is_personal: bool) -> Settings:
+    """Check what a file holds.
+
+    Args:
+        is_personal: it is the user's own file.
+
+    Raises:
+        SettingsError: an unknown key, or a value of the wrong kind; the first one found.
+    """
+    reader = _Reader(path)
+    for key in table:
+        if key not in KEYS:
+            raise SettingsError(path, f"there is no key {shown(key)}{_near(key)}")
+        if key in PERSONAL and not is_personal:
+            raise SettingsError(path, f"{key} counts only in your own pack.toml, in the configuration folder")
+    return Settings(path, {key: reader.value(key, KEYS[key], value) for key, value in table.items()})
+
+
+def values_of(files: Sequence[Settings], key: str) -> Iterator[tuple[Value, Settings]]:
+    """Yield what counts for a key, with its file: lists from every file, anything else from the first that has it."""
+    for settings in files:
+        if key in settings.values:
+            yield settings.values[key], settings
+            if KEYS[key] not in (Kind.INCLUDES, Kind.GLOBS):
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Takes the values of one file, or refuses."""
+
+    path: bytes
+
+    def value(self, key: str, kind: Kind, value: object) -> Value:
+        match value, kind:
+            case bool(), Kind.FLAG:
+                return value
+            case int(), Kind.COUNT if value >= 0 and not isinstance(value, bool):
+                return value
+            case str(), Kind.MODE if _is_mode(value):
+                return value
+            case str(), Kind.TEXT | Kind.PATH if value and "\0" not in value:
+                is_path = kind is Kind.PATH or (key == "layout" and ("/" in value or value.endswith(".toml")))
+                return self._beside_file(value) if is_path else value
+            case list(), Kind.GLOBS | Kind.INCLUDES if all(_is_wish(part, kind) for part in value):
+                return tuple(map(str, value))
+        raise SettingsError(self.path, f"{key} must be {_words(kind)}, and is {shown(_as_toml(value))}")
+
+    def _beside_file(self, value: str) -> str:
+        """Return a path that is written in the file: it starts at the file's folder, or at a home folder."""
+        path = os.path.expanduser(os.fsencode(value))
+        return os.fsdecode(os.path.normpath(os.path.join(os.path.dirname(self.path), path)))
+
+
+def _is_wish(part: object, kind: Kind) -> bool:
+    if not isinstance(part, str) or not part:
+        return False
+    if kind is Kind.GLOBS:
+        return True
+    from manifest.problem import PlanRefused
+    from manifest.wish import parse_include
+
+    try:
+        parse_include(part)
+    except PlanRefused:
+        return False
+    return True
+
+
+def _is_mode(value: str) -> bool:
+    from manifest.request import Mode
+
+    return value in list(Mode)
+
+
+def _words(kind: Kind) -> str:
+    from manifest.request import Mode
+    from manifest.role import ROLES
+
+    more = {Kind.MODE: f" ({', '.join(Mode)})", Kind.INCLUDES: f" with one of {', '.join(ROLES)}"}
+    return kind + more.get(kind, "")
+
+
+def _as_toml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _near(key: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(key.replace("_", "-"), KEYS, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(KEYS)}"

@@ -1,0 +1,70 @@
+"""Where defaults of options come from: a `pack.toml` beside the origin, and one in the user's configuration folder.
+
+Beside means in the folder that holds the origin, where the other scheduling blocks of the project lie: one file
+serves all of them, and none is part of a reduction.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, BinaryIO
+
+from manifest.path import join
+
+if TYPE_CHECKING:
+    from pack.settings import Settings
+
+NAME = b"pack.toml"
+
+
+def find_settings(folder: bytes, environment: Mapping[str, str]) -> "tuple[Settings, ...]":
+    """Return what the files that are there say; the one that counts more first.
+
+    Args:
+        folder: the folder that holds the origin, or the package where no origin is named.
+
+    Raises:
+        SettingsError: a file cannot be read, or something in it is not understood.
+    """
+    own = own_settings_path(environment)
+    beside = join(folder, NAME)
+    paths = [own] if own and beside == os.path.realpath(own) else [beside, own]
+    found = (_read(path, is_personal=path == own) for path in paths if path)
+    return tuple(settings for settings in found if settings is not None)
+
+
+def own_settings_path(environment: Mapping[str, str]) -> bytes:
+    """Return where the user's own file is; empty where no place is known.
+
+    After the XDG base directory specification, https://specifications.freedesktop.org/basedir-spec/latest/: a
+    relative path in the variable does not count.
+    """
+    base = os.fsencode(environment.get("XDG_CONFIG_HOME", ""))
+    if not base.startswith(b"/"):
+        home = os.fsencode(environment.get("HOME", ""))
+        base = join(home, b".config") if home.startswith(b"/") else b""
+    return join(base, b"qa2pack/" + NAME) if base else b""
+
+
+def _read(path: bytes, *, is_personal: bool) -> "Settings | None":
+    try:
+        with open(path, "rb") as file:
+            return _parsed(path, file, is_personal=is_personal)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        from pack.settings import SettingsError
+
+        raise SettingsError(path, f"nothing can be read ({error.strerror})") from error
+
+
+def _parsed(path: bytes, file: BinaryIO, *, is_personal: bool) -> "Settings":
+    # Only here, because most commands find no file: what takes one apart takes time to load.
+    import tomllib
+
+    from pack.settings import SettingsError, read_settings
+
+    try:
+        table = tomllib.load(file)
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise SettingsError(path, f"something is no TOML ({error})") from error
+    return read_settings(table, path, is_personal=is_personal)

@@ -1,0 +1,75 @@
+"""What a `pack.toml` may hold, and how a mistake in it is told."""
+
+import tomllib
+
+import pytest
+from typer.main import get_group
+
+from pack.cli import application
+from pack.settings import KEYS, PERSONAL, SettingsError, read_settings, values_of
+
+PATH = b"/data/project/pack.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("mod = 'hard'", "there is no key mod; did you mean mode?"),
+        ("follow_outside = true", "did you mean follow-outside?"),
+        ("zzz = 1", "there is no key zzz; there are layout, "),
+        ("mode = 'hart'", "mode must be a mode (fake, copy, hard, move, ticket), and is 'hart'"),
+        ("mode = 3", "mode must be a mode"),
+        ("jobs = '2'", "jobs must be a whole number, 0 or more, and is '2'"),
+        ("jobs = -1", "jobs must be a whole number, 0 or more, and is -1"),
+        ("jobs = true", "jobs must be a whole number, 0 or more, and is true"),
+        ("strict = 'yes'", "strict must be true or false, and is 'yes'"),
+        ("exclude = 'a*'", "exclude must be a list of globs, and is 'a*'"),
+        ("exclude = ['']", "exclude must be a list of globs"),
+        ("include = ['*.txt']", "include must be a list of GLOB=ROLE with one of raw, "),
+        ("include = ['*.txt=notes']", "include must be a list of GLOB=ROLE with one of raw, "),
+        ("readme = ''", "readme must be the path of a file, and is ''"),
+        ('"a\\u001bb" = 1', "there is no key a\\x1bb"),
+    ],
+)
+def test_mistake_is_told_with_file_and_key(text: str, words: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        read_settings(tomllib.loads(text), PATH, is_personal=True)
+    assert str(raised.value).startswith("in /data/project/pack.toml, ")
+    assert words in str(raised.value)
+
+
+@pytest.mark.parametrize("key", sorted(PERSONAL))
+def test_key_that_could_do_harm_counts_only_in_the_users_own_file(key: str) -> None:
+    with pytest.raises(SettingsError, match=f"{key} counts only in your own pack.toml"):
+        read_settings({key: "x"}, PATH, is_personal=False)
+    assert key in read_settings({key: "x"}, PATH, is_personal=True).values
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("readme = 'header.txt'", "/data/project/header.txt"),
+        ("readme = '../header.txt'", "/data/header.txt"),
+        ("readme = '/else/header.txt'", "/else/header.txt"),
+        ("layout = 'ours.toml'", "/data/project/ours.toml"),
+        ("layout = 'cycle0'", "cycle0"),
+    ],
+)
+def test_path_starts_at_the_folder_of_the_file(text: str, value: str) -> None:
+    (found,) = read_settings(tomllib.loads(text), PATH, is_personal=False).values.values()
+    assert found == value
+
+
+def test_lists_are_gathered_and_of_other_keys_the_first_counts() -> None:
+    near = read_settings({"jobs": 1, "exclude": ["a"]}, b"/near", is_personal=False)
+    own = read_settings({"jobs": 2, "exclude": ["b"], "mode": "hard"}, b"/own", is_personal=True)
+    assert [value for value, _ in values_of((near, own), "jobs")] == [1]
+    assert [value for value, _ in values_of((near, own), "exclude")] == [("a",), ("b",)]
+    assert [(value, file.path) for value, file in values_of((near, own), "mode")] == [("hard", b"/own")]
+
+
+def test_every_key_is_an_option_with_a_variable() -> None:
+    options = [option for command in get_group(application()).commands.values() for option in command.params]
+    variables = {str(option.name).replace("_", "-"): option.envvar for option in options if option.envvar}
+    del variables["no-settings"]
+    assert variables == {key: f"PACK_{key.upper().replace('-', '_')}" for key in KEYS}

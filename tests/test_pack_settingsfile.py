@@ -1,0 +1,58 @@
+"""Where defaults are looked for."""
+
+from pathlib import Path
+
+import pytest
+
+from pack.settings import SettingsError
+from pack.settingsfile import find_settings, own_settings_path
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_file_beside_the_origin_comes_before_the_users_own(tmp_path: Path) -> None:
+    near = _write(tmp_path / "project/pack.toml", "mode = 'hard'")
+    own = _write(tmp_path / "config/qa2pack/pack.toml", "mode = 'copy'")
+    found = find_settings(bytes(near.parent), {"XDG_CONFIG_HOME": str(tmp_path / "config")})
+    assert [settings.path for settings in found] == [bytes(near), bytes(own)]
+
+
+def test_no_file_is_no_setting(tmp_path: Path) -> None:
+    assert find_settings(bytes(tmp_path), {"HOME": str(tmp_path)}) == ()
+
+
+@pytest.mark.parametrize(
+    ("environment", "path"),
+    [
+        ({"XDG_CONFIG_HOME": "/conf", "HOME": "/home/me"}, b"/conf/qa2pack/pack.toml"),
+        ({"XDG_CONFIG_HOME": "conf", "HOME": "/home/me"}, b"/home/me/.config/qa2pack/pack.toml"),
+        ({"HOME": "/home/me"}, b"/home/me/.config/qa2pack/pack.toml"),
+        ({}, b""),
+    ],
+)
+def test_users_own_file_is_in_the_configuration_folder(environment: dict[str, str], path: bytes) -> None:
+    assert own_settings_path(environment) == path
+
+
+@pytest.mark.parametrize("text", ["mode", "mode = 'a", "\x00"])
+def test_what_is_no_toml_is_told_with_the_file(tmp_path: Path, text: str) -> None:
+    path = _write(tmp_path / "pack.toml", text)
+    with pytest.raises(SettingsError, match="is no TOML") as raised:
+        find_settings(bytes(tmp_path), {})
+    assert raised.value.path == bytes(path)
+
+
+def test_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "pack.toml").mkdir()
+    with pytest.raises(SettingsError, match="nothing can be read"):
+        find_settings(bytes(tmp_path), {})
+
+
+def test_folder_of_the_users_own_file_is_no_foreign_place(tmp_path: Path) -> None:
+    own = _write(tmp_path / "qa2pack/pack.toml", "log = 'log.txt'")
+    found = find_settings(bytes(own.parent), {"XDG_CONFIG_HOME": str(tmp_path)})
+    assert [settings.values for settings in found] == [{"log": str(own.parent / "log.txt")}]
