@@ -4,13 +4,14 @@
 PYTHON ?= python3
 TEST_JOBS ?= auto
 
-.PHONY: help demo test torture bench clean
+.PHONY: help demo test torture bench pages clean
 
 help:
 	@echo "make demo    make a small reduction, package it, verify it and show the result"
 	@echo "make test    lint, check the types and run the tests"
 	@echo "make torture run the long versions of the fault tests (hours)"
 	@echo "make bench   measure the jobs beside peers, in turn (BENCH_DIR=FOLDER to say where)"
+	@echo "make pages   run the commands on the pages of README and docs, and write down what they print"
 	@echo "make clean   remove what the other targets made"
 
 demo: .venv/installed.stamp
@@ -30,6 +31,10 @@ torture: .venv/installed.stamp
 BENCH_DIR ?= /dev/shm/qa2pack-bench
 bench: .venv/installed.stamp
 	.venv/bin/python benchmarks/side_by_side.py --dir $(BENCH_DIR)
+
+# A page shows what commands print; where that is not so any more, the page is changed.
+pages: .venv/installed.stamp
+	PYTHONPATH=tests:demo .venv/bin/python tests/documents.py
 
 clean:
 	rm -rf .venv build

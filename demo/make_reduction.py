@@ -1,11 +1,10 @@
-"""Makes the reduction folders of two scheduling blocks, small but real, below `build/demo`.
+"""Makes the reduction folders of two scheduling blocks, small but real.
 
 The measurement sets and calibration tables are written by casacore with the storage managers that CASA uses,
 the plots are PNG files and the images FITS files. Around them lies what the scripts of those years left
 behind, things that are never packaged included.
 """
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from pictures import fits_bytes, png_bytes
 
 from measurement_sets import Recipe, write_calibration_table, write_measurement_set
 
-FOLDER = Path(__file__).resolve().parent.parent / "build" / "demo"
 README_HEADER = "README.header.txt"
 FIRST_BLOCK = "IRC10216_setup3_b6_run_x2"
 SECOND_BLOCK = "IRC10216_setup4_b6_run_x2"
@@ -40,13 +38,11 @@ Comments from Reducer: none
 """
 
 
-def make_reductions() -> None:
-    """Make the demo's folder anew, with everything in it."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    (FOLDER / README_HEADER).write_text(_HEADER)
+def make_reductions(folder: Path) -> None:
+    """Make the two reductions and a README header in a folder, which must be empty."""
+    (folder / README_HEADER).write_text(_HEADER)
     for block, execution_blocks in EXECUTION_BLOCKS.items():
-        _make_scheduling_block(FOLDER / block, execution_blocks)
+        _make_scheduling_block(folder / block, execution_blocks)
 
 
 def _make_scheduling_block(folder: Path, execution_blocks: Mapping[str, str]) -> None:

@@ -9,13 +9,16 @@ _FITS_BLOCK_BYTES = 2880
 _FITS_CARD_BYTES = 80
 
 
-def png_bytes(*, seed: int, side: int = 64) -> bytes:
-    """Return a grey PNG of `side` x `side` pixels that looks like points scattered on a plot."""
+def png_bytes(*, seed: int, width: int = 160, height: int = 120) -> bytes:
+    """Return a grey PNG that looks like a plot of phases over time: points around a wave, in a frame."""
     random = np.random.default_rng(seed)
-    pixels = np.full((side, side), 255, np.uint8)
-    pixels[random.integers(0, side, 4 * side), random.integers(0, side, 4 * side)] = 0
+    pixels = np.full((height, width), 255, np.uint8)
+    pixels[[5, -6], 5:-5] = pixels[5:-5, [5, -6]] = 160
+    x = random.integers(8, width - 8, 2 * width)
+    wave = np.sin(x / width * random.uniform(4, 12) + random.uniform(0, 6)) * height / 4
+    pixels[(height / 2 + wave + random.normal(0, 4, x.size)).astype(int), x] = 0
     lines = b"".join(b"\0" + line.tobytes() for line in pixels)
-    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     chunks = _png_chunk(b"IHDR", header) + _png_chunk(b"IDAT", zlib.compress(lines)) + _png_chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
 

@@ -2,14 +2,16 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from make_reduction import FIRST_BLOCK, FOLDER, README_HEADER, SECOND_BLOCK, make_reductions
+from make_reduction import FIRST_BLOCK, README_HEADER, SECOND_BLOCK, make_reductions
 
+FOLDER = Path(__file__).resolve().parent.parent / "build" / "demo"
 PACKAGE = "2011.0.00229.S"
 STEPS = f"""
 pack plan {FIRST_BLOCK} {PACKAGE} --mode hard --readme {README_HEADER}
@@ -25,8 +27,10 @@ grep -h -e '|-- ' {PACKAGE}/sg_ouss_id/group_ouss_id/*/README
 
 def main() -> int:
     """Make the reductions and run the steps; stop at the first that fails and return its exit code."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
     with _casacore_silenced():
-        make_reductions()
+        make_reductions(FOLDER)
     print(f"$ cd {shlex.quote(os.path.relpath(FOLDER))}", flush=True)
     for step in STEPS.strip().splitlines():
         print(f"\n$ {step}", flush=True)

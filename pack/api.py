@@ -1,0 +1,107 @@
+"""What programs may use: planning, applying, verifying and looking, without printing anything.
+
+    package = package_at("2011.0.00229.S")
+    plan(request_for("IRC10216_setup3_b6_run_x2", package, mode=Mode.HARD), Workers())
+    apply(package, ApplyOptions(), Workers())
+
+These names stay; what else the modules hold may change. Paths are bytes underneath, because a Linux name need not be
+text; `package_at` and `request_for` take any kind of path, relative ones too. docs/python-api.md shows each at work.
+"""
+
+import os
+
+from executor.apply import Applied, ApplyOptions
+from executor.lock import LockedError
+from executor.rollback import CannotUndoError, RolledBack
+from executor.staged import OriginChangedError
+from executor.status import State, Status
+from executor.stopping import InterruptedByUser
+from manifest.ids import Append
+from manifest.package import Package, read_state
+from manifest.planfile import Described, open_manifest, open_plan
+from manifest.problem import Code, PlanRefused, Problem
+from manifest.progress import Progress, Silent
+from manifest.record import Action, Entry, FolderRecord
+from manifest.request import Mode, PlanRequest
+from manifest.role import Role
+from manifest.stream import StreamError
+from manifest.wish import Include
+from pack import PROGRAM
+from pack.engines import Workers
+from pack.job import adopt, apply, plan, rollback, status, verify
+from pack.listing import records_of
+from pack.reading import UnfinishedError
+from pack.target import origin_of, target_of
+
+__all__ = [
+    "Action",
+    "Append",
+    "Applied",
+    "ApplyOptions",
+    "CannotUndoError",
+    "Code",
+    "Described",
+    "Entry",
+    "FolderRecord",
+    "Include",
+    "InterruptedByUser",
+    "LockedError",
+    "Mode",
+    "OriginChangedError",
+    "Package",
+    "PlanRefused",
+    "PlanRequest",
+    "Problem",
+    "Progress",
+    "Role",
+    "RolledBack",
+    "Silent",
+    "State",
+    "Status",
+    "StreamError",
+    "UnfinishedError",
+    "Workers",
+    "adopt",
+    "apply",
+    "open_manifest",
+    "open_plan",
+    "package_at",
+    "plan",
+    "read_state",
+    "records_of",
+    "request_for",
+    "rollback",
+    "status",
+    "verify",
+]
+
+AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+def package_at(path: AnyPath) -> Package:
+    """Return the package at a path, whether it exists or not; its last part is the project code."""
+    return target_of(os.fsdecode(path)).package
+
+
+def request_for(
+    origin: AnyPath,
+    package: Package,
+    *,
+    mode: Mode = Mode.FAKE,
+    append: Append = Append.NOTHING,
+    readme: AnyPath | None = None,
+) -> PlanRequest:
+    """Return what is asked of a plan; for everything else there is `dataclasses.replace`.
+
+    Args:
+        origin: the reduction folder of one scheduling block, or of one execution block.
+        readme: file with the header of the README; None takes the template.
+    """
+    return PlanRequest(
+        origin=origin_of(os.fsdecode(origin)),
+        package=package.path,
+        readme=None if readme is None else os.path.abspath(os.fsencode(readme)),
+        mode=mode,
+        append=append,
+        program=PROGRAM,
+    )
