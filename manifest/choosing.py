@@ -88,7 +88,7 @@ class Choice:
 
     def _ruled(self, spot: Spot, rule: Rule, role: Role) -> Outcome:
         owner = self._owner(spot)
-        if rule.folder and owner is None:
+        if "{uid}" in rule.folder and owner is None:
             return _left_out(spot, "its execution block is not in this origin")
         folder = rule.folder.encode().replace(b"{uid}", owner or b"")
         name = spot.node.name
