@@ -4,13 +4,13 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from executor.engine import PoolEngine, available_jobs
 from executor.stopping import stop_on_signals
 from manifest.engine import Engine
 from manifest.path import shown
-from manifest.progress import Progress
+from manifest.progress import Progress, Silent
 from pack import PROGRAM
 
 
@@ -24,8 +24,8 @@ class Workers:
         cluster: address of the scheduler; empty for this machine.
     """
 
-    jobs: int
-    progress: Progress
+    jobs: int = 0
+    progress: Progress = field(default_factory=Silent)
     cluster: str = ""
 
 
