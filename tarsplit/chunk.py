@@ -9,20 +9,15 @@ from dataclasses import dataclass
 
 import xxhash
 
-from manifest.digest import BUFFER_BYTES, aligned_buffer
 from manifest.folder import opened_file, opened_folder
 from manifest.path import join
 from manifest.problem import Code, Problem
-from manifest.record import NO_DIGEST, FolderRecord
-from tarsplit.entry import BLOCK_BYTES
-from tarsplit.naming import PART
-from tarsplit.outfile import create_part, publish_part, remove, write_all
-from tarsplit.partition import END_BLOCKS, RECORD_BLOCKS
-from tarsplit.sums import Sums
-from tarsplit.walk import ChunkPart, Share, header_of_file, header_of_folder, shares
+from manifest.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
+from tarsplit.outfile import new_part, publish_part
+from tarsplit.sums import sums_aside
+from tarsplit.tarwriter import OutputFailedError, TarWriter
+from tarsplit.walk import ChunkPart, Share, header_of_folder, headers_of_files, shares
 
-_FLUSH_BYTES = 1 << 20
-_PADDING = [bytes(count) for count in range(BLOCK_BYTES)]
 _SMALL_BYTES = 256 << 10  # up to here a file is read at once
 
 
@@ -65,16 +60,22 @@ class ChunkResult:
     problem: Problem | None = None
 
 
-class _Stopped(Exception):
+class _StoppedError(Exception):
+    """A file is not as the manifest says, so its chunk cannot be made."""
+
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
         self.problem = problem
 
 
-class _OutputFailed(Exception):
-    def __init__(self, error: OSError) -> None:
-        super().__init__(str(error))
-        self.error = error
+class _DiffersError(Exception):
+    """The content is another."""
+
+    def __init__(self, code: Code, expected: str, found: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.expected = expected
+        self.found = found
 
 
 def write_chunk(batch: ChunkBatch) -> ChunkResult:
@@ -83,151 +84,96 @@ def write_chunk(batch: ChunkBatch) -> ChunkResult:
     Raises:
         OSError: the output cannot be written; nothing of the chunk is left.
     """
-    fd = create_part(batch.target)
     try:
-        out = _Output(fd, batch.checksums)
-        for share in shares(batch.part):
-            _write_share(batch, share, out)
-        out.finish(batch.byte_count)
-        publish_part(fd, batch.target)
-    except _Stopped as stopped:
-        remove(batch.target + PART)
+        with new_part(batch.target) as fd, sums_aside(batch.checksums) as sums:
+            out = TarWriter(fd, sums)
+            for share in shares(batch.part):
+                _write_share(batch, share, out)
+            out.finish(batch.byte_count)
+            publish_part(fd, batch.target)
+            checksums = tuple((name, sums.result(name)) for name in batch.checksums)
+            return ChunkResult(batch.number, sums.result(), checksums)
+    except _StoppedError as stopped:
         return ChunkResult(batch.number, problem=stopped.problem)
-    except _OutputFailed as failed:
-        remove(batch.target + PART)
+    except OutputFailedError as failed:
         raise OSError(failed.error.errno, failed.error.strerror, batch.target) from failed
-    except BaseException:
-        remove(batch.target + PART)
-        raise
-    finally:
-        os.close(fd)
-    checksums = tuple((name, out.sums.result(name)) for name in batch.checksums)
-    return ChunkResult(batch.number, out.sums.result(), checksums)
 
 
-class _Output:
-    """The tar that grows: small parts are gathered, big ones go straight through."""
-
-    def __init__(self, fd: int, checksums: tuple[str, ...]) -> None:
-        self.sums = Sums(checksums)
-        self._fd = fd
-        self._parts: list[bytes] = []
-        self._waiting_bytes = 0
-        self._byte_count = 0
-
-    def add(self, *parts: bytes) -> None:
-        self._parts += parts
-        self._waiting_bytes += sum(map(len, parts))
-        if self._waiting_bytes >= _FLUSH_BYTES:
-            self._flush()
-
-    def add_block(self, block: memoryview) -> None:
-        """Write a block that its owner will use again."""
-        self._flush()
-        self._write(block)
-
-    def finish(self, byte_count: int) -> None:
-        """Write the end of the tar; its size must be what was computed."""
-        self._flush()
-        self._write(bytes(END_BLOCKS * BLOCK_BYTES))
-        record_bytes = RECORD_BLOCKS * BLOCK_BYTES
-        self._write(bytes(-self._byte_count % record_bytes))
-        if self._byte_count != byte_count:
-            raise RuntimeError(f"wrote {self._byte_count} bytes where {byte_count} were computed")
-
-    def _flush(self) -> None:
-        if self._parts:
-            self._write(b"".join(self._parts))
-            self._parts.clear()
-            self._waiting_bytes = 0
-
-    def _write(self, data: bytes | memoryview) -> None:
-        self.sums.update(data)
-        try:
-            write_all(self._fd, data)
-        except OSError as error:  # told apart from a source that cannot be read
-            raise _OutputFailed(error) from error
-        self._byte_count += len(data)
-
-
-def _write_share(batch: ChunkBatch, share: Share, out: _Output) -> None:
+def _write_share(batch: ChunkBatch, share: Share, out: TarWriter) -> None:
     if share.has_folder:
-        out.add(header_of_folder(batch.project, share.record, batch.folder_mtime))
+        out.add_header(header_of_folder(batch.project, share.record, batch.folder_mtime))
     if not share.files:
         return
     folder = os.path.join(batch.root, _on_disk(batch, share.record.path))
     try:
         with opened_folder(folder) as dir_fd:
-            for index in share.files:
-                _write_file(batch, share.record, index, dir_fd, out)
-    except FileNotFoundError as error:
-        raise _Stopped(Problem(Code.MISSING, folder, "a folder")) from error
-
-
-def _write_file(batch: ChunkBatch, record: FolderRecord, index: int, dir_fd: int, out: _Output) -> None:
-    size = record.sizes[index]
-    header = header_of_file(batch.project, record, index)
-    text = _text_of(batch, record, index) if batch.texts else None
-    if text is not None:
-        out.add(header, text, _PADDING[-size % BLOCK_BYTES])
-        return
-    try:
-        with opened_file(record.names[index], dir_fd=dir_fd) as fd:
-            found = _copy_small(fd, size, header, out) if size <= _SMALL_BYTES else _copy_big(fd, size, header, out)
-    except _WrongSizeError as error:
-        code = Code.TRUNCATED if error.found < size else Code.GROWN
-        raise _stopped(batch, record, index, code, f"{size} bytes", f"{error.found} bytes") from error
-    except FileNotFoundError as error:
-        raise _stopped(batch, record, index, Code.MISSING) from error
+            _write_files(batch, share, dir_fd, out)
     except OSError as error:
-        raise _stopped(batch, record, index, Code.UNREADABLE, found=error.strerror or "") from error
-    expected = record.digest(index)
-    if expected not in (found, NO_DIGEST):
-        raise _stopped(batch, record, index, Code.CHANGED, expected.hex(), found.hex())
+        raise _StoppedError(_problem(error, folder, "a folder")) from error
 
 
-def _text_of(batch: ChunkBatch, record: FolderRecord, index: int) -> bytes | None:
-    path = join(record.path, record.names[index])
-    return next((text for changed, text in batch.texts if changed == path and record.sizes[index]), None)
+def _write_files(batch: ChunkBatch, share: Share, dir_fd: int, out: TarWriter) -> None:
+    record = share.record
+    texts = {path: text for path, text in batch.texts if path.rpartition(b"/")[0] == record.path}
+    for index, header in zip(share.files, headers_of_files(batch.project, share), strict=True):
+        text = texts.get(join(record.path, record.names[index])) if texts else None
+        if text is not None and record.sizes[index]:
+            out.add_file(header, text)
+            continue
+        try:
+            _copy_file(record, index, dir_fd, header, out)
+        except (_DiffersError, OSError) as error:
+            path = join(_on_disk(batch, record.path), record.names[index])
+            raise _StoppedError(_problem(error, join(batch.root, path))) from error
 
 
-class _WrongSizeError(Exception):
-    def __init__(self, found: int) -> None:
-        super().__init__(found)
-        self.found = found
+def _copy_file(record: FolderRecord, index: int, dir_fd: int, header: bytes, out: TarWriter) -> None:
+    size = record.sizes[index]
+    with opened_file(record.names[index], dir_fd=dir_fd) as fd:
+        if size > _SMALL_BYTES:
+            found = _copy_big(fd, size, header, out)
+        else:
+            data = os.read(fd, size + 1)
+            if len(data) != size:
+                raise _wrong_size(size, os.fstat(fd).st_size)
+            out.add_file(header, data)
+            found = xxhash.xxh3_128_digest(data)
+    expected = record.digests[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES]
+    if found != expected != NO_DIGEST:
+        raise _DiffersError(Code.CHANGED, expected.hex(), found.hex())
 
 
-def _copy_small(fd: int, size: int, header: bytes, out: _Output) -> bytes:
-    data = os.read(fd, size + 1)
-    if len(data) != size:
-        raise _WrongSizeError(os.fstat(fd).st_size)
-    out.add(header, data, _PADDING[-size % BLOCK_BYTES])
-    return xxhash.xxh3_128_digest(data)
-
-
-def _copy_big(fd: int, size: int, header: bytes, out: _Output) -> bytes:
-    out.add(header)
-    buffer = aligned_buffer()
+def _copy_big(fd: int, size: int, header: bytes, out: TarWriter) -> bytes:
     state = xxhash.xxh3_128()
+    out.add_header(header)
     rest = size
     while rest:
-        count = os.readv(fd, [buffer[: min(rest, BUFFER_BYTES)]])
+        block = out.free_block()
+        count = os.readv(fd, [block[: min(rest, len(block))]])
         if not count:
-            raise _WrongSizeError(size - rest)
-        state.update(buffer[:count])
-        out.add_block(buffer[:count])
+            raise _wrong_size(size, size - rest)
+        state.update(block[:count])
+        out.add_block(block[:count])
         rest -= count
     if os.read(fd, 1):
-        raise _WrongSizeError(os.fstat(fd).st_size)
-    out.add(_PADDING[-size % BLOCK_BYTES])
+        raise _wrong_size(size, os.fstat(fd).st_size)
+    out.end_content(size)
     return state.digest()
 
 
-def _stopped(
-    batch: ChunkBatch, record: FolderRecord, index: int, code: Code, expected: str = "", found: str = ""
-) -> _Stopped:
-    path = join(_on_disk(batch, record.path), record.names[index])
-    return _Stopped(Problem(code, join(batch.root, path), expected, found))
+def _wrong_size(expected: int, found: int) -> _DiffersError:
+    code = Code.TRUNCATED if found < expected else Code.GROWN
+    return _DiffersError(code, f"{expected} bytes", f"{found} bytes")
+
+
+def _problem(error: _DiffersError | OSError, path: bytes, expected: str = "") -> Problem:
+    match error:
+        case _DiffersError():
+            return Problem(error.code, path, error.expected, error.found)
+        case FileNotFoundError():
+            return Problem(Code.MISSING, path, expected)
+        case _:
+            return Problem(Code.UNREADABLE, path, found=error.strerror or "")
 
 
 def _on_disk(batch: ChunkBatch, path: bytes) -> bytes:

@@ -20,7 +20,7 @@ from tarsplit.entry import BLOCK_BYTES
 from tarsplit.naming import in_tar
 from tarsplit.sidecar import ChunkRow
 from tarsplit.sums import ALWAYS, Sums
-from tarsplit.walk import ChunkPart, header_of_file, header_of_folder, shares
+from tarsplit.walk import ChunkPart, header_of_folder, headers_of_files, shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,6 @@ def _entries(batch: CheckBatch) -> Iterator[tuple[bytes, bytes, int, bytes]]:
         if share.has_folder:
             header = header_of_folder(batch.project, record, batch.folder_mtime)
             yield in_tar(batch.project, record.path), header, 0, NO_DIGEST
-        for index in share.files:
-            path = join(in_tar(batch.project, record.path), record.names[index])
-            yield path, header_of_file(batch.project, record, index), record.sizes[index], record.digest(index)
+        folder = in_tar(batch.project, record.path)
+        for index, header in zip(share.files, headers_of_files(batch.project, share), strict=True):
+            yield join(folder, record.names[index]), header, record.sizes[index], record.digest(index)

@@ -12,7 +12,9 @@ Owner is root, times are whole seconds and not before 1970 (GNU tar warns of ear
 depends on who packs or where.
 """
 
+from collections.abc import Iterable, Iterator
 from enum import Enum
+from zlib import adler32
 
 BLOCK_BYTES = 512
 _MAX_OCTAL = 0o77777777777
@@ -23,8 +25,9 @@ _GNU_NAME = b"././@LongLink"
 _FILE, _FOLDER, _PAX, _GNU_LONG = b"0", b"5", b"x", b"L"
 _OWNER = b"0000000\0" * 2
 _END = b"ustar\x0000" + b"root".ljust(32, b"\0") * 2 + b"0000000\0" * 2
-# What the sum over a header always holds: owner, end, and the eight blanks that stand for the sum itself.
-_CONSTANT_SUM = sum(_OWNER) + sum(_END) + 8 * ord(" ")
+_BEFORE_PREFIX_BYTES = 345
+# What the sum over a header always holds: its end, and the eight blanks that stand for the sum itself.
+_CONSTANT_SUM = sum(_END) + 8 * ord(" ")
 
 
 class Form(Enum):
@@ -43,6 +46,34 @@ def padded(size: int) -> int:
 def file_header(path: bytes, *, size: int, mtime: int, mode: int) -> bytes:
     """Return all blocks before the content of a file; mtime in seconds."""
     return _header(path, size, mtime, mode, _FILE)
+
+
+def have_single_blocks(folder: bytes, *, longest_name: int, largest_size: int) -> bool:
+    """Tell whether the header of every file in a folder is surely one block, by the extremes of what is in it."""
+    return len(folder) <= _PREFIX_BYTES and longest_name <= _NAME_BYTES and largest_size <= _MAX_OCTAL
+
+
+def file_headers(folder: bytes, files: Iterable[tuple[bytes, int, int, int]]) -> Iterator[bytes]:
+    """Yield what `file_header` gives for each of the files of one folder, given by name, size, mtime and mode.
+
+    What they share is made once, because there may be millions of them.
+    """
+    before = folder + b"/"
+    room = _NAME_BYTES - len(before)
+    is_simple = len(folder) <= _PREFIX_BYTES
+    constant = _CONSTANT_SUM + ord(_FILE) + (_byte_sum(folder) if is_simple else 0)
+    tail, tail_with_prefix = _tail(_FILE, b""), _tail(_FILE, folder)
+    for name, size, mtime, mode in files:
+        if not (is_simple and len(name) <= _NAME_BYTES and size <= _MAX_OCTAL and 0 <= mtime <= _MAX_OCTAL):
+            yield file_header(before + name, size=size, mtime=mtime, mode=mode)
+            continue
+        numbers = b"%07o\0%s%011o\0%011o\0" % (mode, _OWNER, size, mtime)
+        total = constant + _byte_sum(name + numbers)
+        if len(name) <= room:
+            field = (before + name).ljust(_NAME_BYTES, b"\0")
+            yield b"%s%s%06o\0 %s" % (field, numbers, total + ord("/"), tail)
+        else:
+            yield b"%s%s%06o\0 %s" % (name.ljust(_NAME_BYTES, b"\0"), numbers, total, tail_with_prefix)
 
 
 def folder_header(path: bytes, *, mtime: int, mode: int) -> bytes:
@@ -86,19 +117,14 @@ def _placed(path: bytes) -> tuple[Form, bytes, bytes]:
 
 
 def _block(name: bytes, prefix: bytes, size: bytes, mtime: int, mode: int, kind: bytes) -> bytes:
-    numbers = b"%s%011o\0" % (size, mtime)
-    mode_field = b"%07o\0" % mode
-    total = sum(name + prefix + numbers + mode_field + kind) + _CONSTANT_SUM
-    return b"%s%s%s%s%06o\0 %s%s%s" % (
-        name.ljust(_NAME_BYTES, b"\0"),
-        mode_field,
-        _OWNER,
-        numbers,
-        total,
-        kind.ljust(101, b"\0"),
-        _END,
-        prefix.ljust(BLOCK_BYTES - 345, b"\0"),
-    )
+    numbers = b"%07o\0%s%s%011o\0" % (mode, _OWNER, size, mtime)
+    total = _CONSTANT_SUM + ord(kind) + _byte_sum(name + prefix) + _byte_sum(numbers)
+    return b"%s%s%06o\0 %s" % (name.ljust(_NAME_BYTES, b"\0"), numbers, total, _tail(kind, prefix))
+
+
+def _tail(kind: bytes, prefix: bytes) -> bytes:
+    """Return what stands behind the sum in a header."""
+    return kind.ljust(101, b"\0") + _END + prefix.ljust(BLOCK_BYTES - _BEFORE_PREFIX_BYTES, b"\0")
 
 
 def _record_entry(name: bytes, content: bytes, kind: bytes) -> bytes:
@@ -124,3 +150,8 @@ def _pax_record(key: bytes, value: bytes) -> bytes:
     length = rest + len(str(rest))
     length = rest + len(str(length))
     return b"%d %s=%s\n" % (length, key, value)
+
+
+def _byte_sum(data: bytes) -> int:
+    """Return the sum of at most 256 bytes: the lower half of Adler-32, which is kept modulo 65521, less its start."""
+    return (adler32(data) & 0xFFFF) - 1

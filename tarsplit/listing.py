@@ -127,26 +127,34 @@ def _labelled_readme(readme: bytes, old: bytes, new: bytes) -> bytes | None:
 
 def _delivered_record(member: Delivered, record: FolderRecord) -> FolderRecord:
     count = len(record.names)
-    dummies = [index for index, action in enumerate(record.actions) if action == Action.DUMMY]
-    sizes = list(record.sizes)
-    for index in dummies:
-        sizes[index] = 0
     delivered = FolderRecord(
         path=join(member.path, record.path) if record.path else member.path,
         names=record.names,
         folders=record.folders,
-        sizes=sizes,
-        mtimes=[max(mtime, 0) // _SECOND * _SECOND for mtime in record.mtimes],
-        modes=[0o755 if mode & 0o111 else 0o644 for mode in record.modes],
+        sizes=record.sizes,
+        mtimes=[mtime - mtime % _SECOND if mtime > 0 else 0 for mtime in record.mtimes],
+        modes=list(map({mode: _normal(mode) for mode in set(record.modes)}.__getitem__, record.modes)),
         actions=bytes([Action.COPY]) * count,
         digests=record.digests,
         inodes=[0] * count,
         ctimes=[0] * count,
     )
-    delivered = with_digests(delivered, dict.fromkeys(dummies, NO_DIGEST))
+    if Action.DUMMY in record.actions:
+        delivered = _emptied(delivered, [i for i, action in enumerate(record.actions) if action == Action.DUMMY])
     if record.path or member.readme is None or README not in record.names:
         return delivered
     return _with_text(delivered, record.names.index(README), member.readme)
+
+
+def _normal(mode: int) -> int:
+    return 0o755 if mode & 0o111 else 0o644
+
+
+def _emptied(record: FolderRecord, dummies: Sequence[int]) -> FolderRecord:
+    sizes = list(record.sizes)
+    for index in dummies:
+        sizes[index] = 0
+    return with_digests(replace(record, sizes=sizes), dict.fromkeys(dummies, NO_DIGEST))
 
 
 def _with_text(record: FolderRecord, index: int, text: bytes) -> FolderRecord:

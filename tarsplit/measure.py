@@ -5,14 +5,12 @@ from array import array
 from manifest.package import README
 from manifest.path import join
 from manifest.record import FolderRecord
-from tarsplit.entry import BLOCK_BYTES, header_bytes
+from tarsplit.entry import BLOCK_BYTES, have_single_blocks, header_bytes
 from tarsplit.naming import in_tar
 from tarsplit.partition import Measured
 
 TABLE_MARK = b"table.dat"  # the file by which a folder is known to be a CASA table
 _MEMBER_DEPTH = 2  # slashes in sg_ouss_id/group/member
-_SHORT_BYTES = 100
-_SIMPLE_SIZE = 1 << 33  # from here on a size needs a record of its own
 
 
 def measure(record: FolderRecord, project: bytes) -> Measured:
@@ -34,8 +32,8 @@ def measure(record: FolderRecord, project: bytes) -> Measured:
 
 
 def _file_blocks(record: FolderRecord, folder: bytes) -> "array[int]":
-    longest = max(map(len, record.names), default=0)
-    if len(folder) + 1 + longest <= _SHORT_BYTES and max(record.sizes, default=0) < _SIMPLE_SIZE:
+    longest, largest = max(map(len, record.names), default=0), max(record.sizes, default=0)
+    if have_single_blocks(folder, longest_name=longest, largest_size=largest):
         return _column([(size + 2 * BLOCK_BYTES - 1) // BLOCK_BYTES for size in record.sizes])
     return _column(
         [

@@ -32,9 +32,22 @@ def make_folder(path: bytes) -> None:
     os.makedirs(path, exist_ok=True)
 
 
-def create_part(path: bytes) -> int:
-    """Make an empty file at `path.part`, whatever was there, and return its descriptor."""
-    return os.open(path + PART, _NEW, 0o666)
+@contextmanager
+def new_part(path: bytes) -> Iterator[int]:
+    """Yield the descriptor of an empty file at `path.part`, whatever was there; it is removed if the block raises.
+
+    An error of the system that names no file, as those of write and fsync, gets this one's name.
+    """
+    fd = os.open(path + PART, _NEW, 0o666)
+    try:
+        yield fd
+    except BaseException as error:
+        remove(path + PART)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = path
+        raise
+    finally:
+        os.close(fd)
 
 
 @contextmanager
@@ -74,19 +87,20 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
 
 
 def publish_part(fd: int, path: bytes) -> None:
-    """Bring the file to the disk and give it its name; the caller closes it, and syncs the folder."""
+    """Bring the file to the disk and give it its name; the caller closes it, and syncs the folder.
+
+    Raises:
+        OSError: it names the file. What was written may be lost: it must be written anew.
+    """
     os.fsync(fd)
     os.rename(path + PART, path)
 
 
 def write_durably(path: bytes, data: bytes) -> None:
     """Write a small file as a whole, name and content on the disk when this returns."""
-    fd = create_part(path)
-    try:
+    with new_part(path) as fd:
         write_all(fd, data)
         publish_part(fd, path)
-    finally:
-        os.close(fd)
     sync_folder(os.path.dirname(path))
 
 

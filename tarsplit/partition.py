@@ -8,14 +8,15 @@ fits into a chunk is one piece, its folders included; anything else is one piece
 the limit has a chunk of its own. The order in which the folders are given does not matter.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain
+from itertools import accumulate, chain
 
 from manifest.path import sort_key
 from tarsplit.entry import BLOCK_BYTES
-from tarsplit.piece import Bin, Piece, Span
+from tarsplit.piece import Bin, Piece, Row, Span
 from tarsplit.tight import fill_tight
 
 RECORD_BLOCKS = 20  # a tar is written in records of 10240 bytes
@@ -104,7 +105,7 @@ def partition(folders: Iterable[Measured], *, limit_bytes: int, fill: Fill) -> l
     filled = _fill_in_order(chain(first, _pieces(ordered, sections)), capacity)
     if fill is Fill.TIGHT:
         # In order can be the better of the two, when luck has it.
-        filled = min(fill_tight(first, lambda: _pieces(ordered, sections), capacity), filled, key=len)
+        filled = min(fill_tight(first, lambda: _single_pieces(ordered, sections), capacity), filled, key=len)
     if len(filled) > MAX_CHUNKS:
         # Any two neighbours hold more than one of them can, so twice the mean is enough for whatever is cut how.
         total = sum(bin.blocks for bin in filled)
@@ -171,7 +172,7 @@ def _first_pieces(folders: Sequence[Measured], sections: Iterable[_Section]) -> 
             yield Piece((number, number + 1), (0, 0), folders[number].blocks)
 
 
-def _pieces(folders: Sequence[Measured], sections: Iterable[_Section]) -> Iterator[Piece]:
+def _pieces(folders: Sequence[Measured], sections: Iterable[_Section]) -> Iterator[Piece | Row]:
     """Yield the tables that stay together and all other files, in path order."""
     for section in sections:
         file = section.first_file
@@ -181,25 +182,61 @@ def _pieces(folders: Sequence[Measured], sections: Iterable[_Section]) -> Iterat
             yield Piece((section.start, section.end), (file, end), section.table_blocks)
             continue
         for folder in inner:
-            for index, blocks in enumerate(folder.file_blocks):
-                if index != folder.readme:
-                    yield Piece((0, 0), (file + index, file + index + 1), blocks)
+            if folder.readme is None:
+                yield Row(file, folder.file_blocks)
+            else:
+                yield Row(file, folder.file_blocks[: folder.readme])
+                yield Row(file + folder.readme + 1, folder.file_blocks[folder.readme + 1 :])
             file += len(folder.file_blocks)
 
 
-def _fill_in_order(pieces: Iterable[Piece], capacity: int) -> list[Bin]:
-    bins: list[Bin] = []
-    current: Bin | None = None
+def _single_pieces(folders: Sequence[Measured], sections: Iterable[_Section]) -> Iterator[Piece]:
+    for piece in _pieces(folders, sections):
+        if isinstance(piece, Row):
+            yield from piece.pieces()
+        else:
+            yield piece
+
+
+def _fill_in_order(pieces: Iterable[Piece | Row], capacity: int) -> list[Bin]:
+    filling = _InOrder(capacity)
     for piece in pieces:
-        if piece.blocks > capacity:
-            bins.append(Bin())
-            bins[-1].add(piece)
-            continue
-        if current is None or current.blocks + piece.blocks > capacity:
-            current = Bin()
-            bins.append(current)
-        current.add(piece)
-    return bins
+        if isinstance(piece, Row):
+            filling.add_row(piece)
+        else:
+            filling.add(piece)
+    return filling.bins
+
+
+class _InOrder:
+    """Bins that are filled one after the other; what is too large for any gets one of its own, meanwhile."""
+
+    def __init__(self, capacity: int) -> None:
+        self.bins: list[Bin] = []
+        self._capacity = capacity
+        self._current = Bin(blocks=capacity)  # full, so the first piece opens one
+
+    def add(self, piece: Piece) -> None:
+        if piece.blocks > self._capacity:
+            self._opened().add(piece)
+            return
+        if self._current.blocks + piece.blocks > self._capacity:
+            self._current = self._opened()
+        self._current.add(piece)
+
+    def add_row(self, row: Row) -> None:
+        """Add the files as one by one, but as many at once as fit."""
+        sums = list(accumulate(row.blocks, initial=0))
+        start = 0
+        while start < len(row.blocks):
+            room = self._capacity - self._current.blocks
+            end = max(bisect_right(sums, sums[start] + room, start) - 1, start + 1)
+            self.add(Piece((0, 0), (row.first + start, row.first + end), sums[end] - sums[start]))
+            start = end
+
+    def _opened(self) -> Bin:
+        self.bins.append(Bin())
+        return self.bins[-1]
 
 
 def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:

@@ -1,6 +1,6 @@
 """What is packed into chunks, and the chunks while they are filled."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 Span = tuple[int, int]  # from the first to before the last; an empty one is (0, 0)
@@ -13,6 +13,24 @@ class Piece:
     folders: Span
     files: Span
     blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Neighbouring files, each a piece of its own; so that millions of them need not all be made.
+
+    Attributes:
+        first: place of the first file in path order.
+        blocks: of each.
+    """
+
+    first: int
+    blocks: Sequence[int]
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield the files one by one."""
+        for file, blocks in enumerate(self.blocks, self.first):
+            yield Piece((0, 0), (file, file + 1), blocks)
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from manifest.record import FolderRecord, decode_record
 from manifest.stream import read_frames
-from tarsplit.entry import file_header, folder_header
+from tarsplit.entry import file_headers, folder_header
 from tarsplit.naming import in_tar
 from tarsplit.piece import Span
 
@@ -116,16 +116,12 @@ def header_of_folder(project: bytes, record: FolderRecord, mtime: int) -> bytes:
     return folder_header(in_tar(project, record.path), mtime=mtime, mode=FOLDER_MODE)
 
 
-def header_of_file(project: bytes, record: FolderRecord, index: int) -> bytes:
-    """Return what stands in the tar before the content of a file."""
-    return file_header(
-        b"%s/%s/%s" % (project, record.path, record.names[index])
-        if record.path
-        else b"%s/%s" % (project, record.names[index]),
-        size=record.sizes[index],
-        mtime=record.mtimes[index] // 10**9,
-        mode=record.modes[index],
-    )
+def headers_of_files(project: bytes, share: Share) -> Iterator[bytes]:
+    """Yield what stands in the tar before the content of each file of the share."""
+    record = share.record
+    names, sizes, mtimes, modes = record.names, record.sizes, record.mtimes, record.modes
+    files = ((names[i], sizes[i], mtimes[i] // 10**9, modes[i]) for i in share.files)
+    return file_headers(in_tar(project, record.path), files)
 
 
 def _common(spans: Sequence[Span], start: int, end: int) -> Iterator[Span]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tarsplit.entry import BLOCK_BYTES, file_header, folder_header, header_bytes, padded
+from tarsplit.entry import BLOCK_BYTES, file_header, file_headers, folder_header, header_bytes, padded
 
 GIB = 1 << 30
 _NAMES = st.binary(min_size=1, max_size=255).map(lambda name: name.replace(b"/", b"_").replace(b"\0", b"0"))
@@ -40,6 +40,18 @@ def test_python_reads_the_header_as_it_was_meant(path: bytes, size: int, mtime: 
     assert (os.fsencode(member.name), member.size, member.mtime, member.mode) == (path, size, mtime, mode)
     assert (member.isreg(), member.uid, member.gid, member.uname, member.gname) == (True, 0, 0, "root", "root")
     assert member.offset_data == len(header) == header_bytes(path, size)
+
+
+@given(path=PATHS, size=SIZES, mtime=st.integers(-1, 1 << 33), mode=st.sampled_from([0o644, 0o755]))
+@example(path=b"a" * 49 + b"/" + b"b" * 50, size=0, mtime=0, mode=0o644)
+@example(path=b"a" * 50 + b"/" + b"b" * 50, size=0, mtime=0, mode=0o644)
+@example(path=b"\xff" * 155 + b"/" + b"\xff" * 100, size=8 * GIB - 1, mtime=(1 << 33) - 1, mode=0o755)
+@example(path=b"a" * 156 + b"/" + b"b", size=0, mtime=0, mode=0o644)
+def test_header_made_with_those_of_its_folder_is_the_same(path: bytes, size: int, mtime: int, mode: int) -> None:
+    folder, _, name = (b"2011.01234.S/" + path).rpartition(b"/")
+    made = list(file_headers(folder, [(name, size, mtime, mode), (b"z" + name[1:], size, mtime, mode)]))
+    assert made[0] == file_header(folder + b"/" + name, size=size, mtime=mtime, mode=mode)
+    assert made[1] == file_header(folder + b"/z" + name[1:], size=size, mtime=mtime, mode=mode)
 
 
 @given(path=PATHS)

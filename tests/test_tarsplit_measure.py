@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from manifest.record import Action, FolderRecord
 from tarsplit.entry import BLOCK_BYTES, padded
 from tarsplit.measure import measure
-from tarsplit.walk import header_of_file, header_of_folder
+from tarsplit.walk import Share, header_of_folder, headers_of_files
 
 MEMBER = b"sg_ouss_id/group_ouss_id/member_ouss_id"
 _NAMES = st.binary(min_size=1, max_size=255).map(lambda name: name.replace(b"/", b"_").replace(b"\0", b"0"))
@@ -38,8 +38,9 @@ def test_blocks_are_those_of_header_and_content(path: bytes, names: list[bytes],
     made = record(path, names, sizes)
     measured = measure(made, b"2011.01234.S")
     assert measured.blocks * BLOCK_BYTES == len(header_of_folder(b"2011.01234.S", made, 0))
+    headers = headers_of_files(b"2011.01234.S", Share(made, False, range(len(made.names))))
     assert [blocks * BLOCK_BYTES for blocks in measured.file_blocks] == [
-        len(header_of_file(b"2011.01234.S", made, index)) + padded(size) for index, size in enumerate(made.sizes)
+        len(header) + padded(size) for header, size in zip(headers, made.sizes, strict=True)
     ]
 
 

@@ -136,6 +136,34 @@ def test_packing_finds_what_largest_first_misses() -> None:
     assert len(set(pack_sizes(sizes, 61))) == 3
 
 
+def one_by_one(sizes: Sequence[int], capacity: int) -> list[list[int]]:
+    """Return which of the sizes go together if each goes to the last bin that is not for a too large one alone."""
+    bins: list[list[int]] = []
+    current: list[int] | None = None
+    for index, size in enumerate(sizes):
+        if size > capacity:
+            bins.append([index])
+            continue
+        if current is None or sum(sizes[i] for i in current) + size > capacity:
+            current = []
+            bins.append(current)
+        current.append(index)
+    return bins
+
+
+@given(
+    sizes=st.lists(st.lists(st.integers(1, 25) | st.integers(30, 60), max_size=9), min_size=1, max_size=5),
+    limit=LIMITS,
+)
+def test_order_fills_as_if_files_came_one_by_one(sizes: list[list[int]], limit: int) -> None:
+    folders = [Measured(b"%02d" % number, 1, blocks) for number, blocks in enumerate(sizes)]
+    capacity = capacity_blocks(limit)
+    entries = [1] * len(folders) + [blocks for folder in sizes for blocks in folder]
+    chunks = partition(folders, limit_bytes=limit, fill=Fill.ORDER)
+    found = [[*folders_of(chunk), *(len(folders) + file for file in files_of(chunk))] for chunk in chunks]
+    assert found == one_by_one(entries, capacity)
+
+
 def test_order_fills_in_the_order_of_paths() -> None:
     chunks = partition(package(("b", [5, 5], False), ("a", [5, 5], False)), limit_bytes=room(18), fill=Fill.ORDER)
     assert [chunk.files for chunk in chunks] == [((0, 3),), ((3, 5),)]
