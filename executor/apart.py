@@ -4,6 +4,7 @@ casacore trusts the numbers in a table's files: damaged ones can make it read be
 of the machine's, or never come back. The child takes that upon itself. What it may use is bounded.
 """
 
+import ctypes
 import faulthandler
 import os
 import resource
@@ -17,6 +18,7 @@ Answer = TypeVar("Answer")
 
 # Far above what describing or splitting a table takes, far below what would bring the machine down.
 _MEMORY_BYTES = 4 << 30
+_PR_SET_PDEATHSIG = 1
 
 
 class ChildDiedError(Exception):
@@ -32,6 +34,7 @@ def run_apart(question: Callable[[], Answer], *, seconds: int) -> Answer:
         ChildDiedError: a signal ended the child, or it took more than `seconds`.
     """
     receiver, sender = Pipe(duplex=False)
+    parent = os.getpid()
     with warnings.catch_warnings():
         # Python warns of forking beside threads, such as numpy's, which are idle: the child makes no use of
         # them.
@@ -39,7 +42,7 @@ def run_apart(question: Callable[[], Answer], *, seconds: int) -> Answer:
         child = os.fork()
     if child == 0:
         receiver.close()
-        _answer(question, sender, seconds)
+        _answer(question, sender, parent, seconds)
     sender.close()
     answer = _received(receiver)
     _, status = os.waitpid(child, 0)
@@ -50,9 +53,10 @@ def run_apart(question: Callable[[], Answer], *, seconds: int) -> Answer:
     return cast(Answer, answer[0])
 
 
-def _answer(question: Callable[[], object], sender: Connection, seconds: int) -> NoReturn:
+def _answer(question: Callable[[], object], sender: Connection, parent: int, seconds: int) -> NoReturn:
     status = 1
     try:
+        _follow(parent)
         _bound(seconds)
         try:
             sender.send((question(), None))
@@ -63,10 +67,18 @@ def _answer(question: Callable[[], object], sender: Connection, seconds: int) ->
         os._exit(status)  # the parent's buffers and exit handlers are not the child's to run
 
 
+def _follow(parent: int) -> None:
+    """Leave Ctrl-C to the parent, which finishes what is under way: else it would look like a crash. Die with it."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal, and some programs that end others, tell all alike
+        signal.signal(number, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)  # it ended before the line above
+
+
 def _bound(seconds: int) -> None:
     faulthandler.disable()  # a crash of the child is an answer, not a reason to alarm the user
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
-        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(seconds)  # the kernel's default action: ends even a loop inside casacore
     with open("/proc/self/statm") as statm:
         used = int(statm.read().split()[0]) * resource.getpagesize()

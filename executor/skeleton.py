@@ -9,31 +9,20 @@ for writing. An origin may be read-only, in use, or hard-linked with the package
   other managers are taken from an empty twin, and only the files that are to be written are real. Dropping and
   renaming columns reads no row, so it works on that as on the table.
 
-They are made below the system's folder for temporary files, which has a name that casacore understands. They are
-small, whatever the size of the table.
+They are made in scratch folders (`executor.scratch`), which have names that casacore understands. They are small,
+whatever the size of the table.
 """
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from executor.casa import Table, create_table, opened_table, read_shape
 from manifest.path import join
 from manifest.table import Manager, manager_files
 
-SCRATCH_PREFIX = "qa2pack-"
-
 _COPIED = frozenset({b"table.dat", b"table.info"})
-
-
-@contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """Yield an empty folder that is gone afterwards."""
-    with TemporaryDirectory(prefix=SCRATCH_PREFIX, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
 
 
 def file_names(folder: bytes) -> list[bytes]:

@@ -19,7 +19,8 @@ from typing import TypeVar
 from executor.apart import ChildDiedError, run_apart
 from executor.casa import opened_table, read_shape, tile_bytes
 from executor.columns import follow_weights, keep_one_column
-from executor.skeleton import SCRATCH_PREFIX, file_names, make_skeleton, make_view, scratch_folder
+from executor.scratch import SCRATCH_PREFIX, scratch_folder
+from executor.skeleton import file_names, make_skeleton, make_view
 from executor.whole import measure_whole, split_whole
 from manifest.path import join, shown
 from manifest.table import SplitSpec, TableBrokenError, TableShape, manager_files

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -27,10 +27,13 @@ NEVER = Stop()
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Stop]:
+def stop_on_signals(tell: Callable[[], None] = lambda: None) -> Iterator[Stop]:
     """Yield a `Stop` that SIGINT and SIGTERM ask for; the second of them ends the process at once.
 
     Outside the main thread Python handles no signals, so there nothing asks.
+
+    Args:
+        tell: called at the first signal, between any two steps of the program.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -41,6 +44,7 @@ def stop_on_signals() -> Iterator[Stop]:
         stop.is_requested = True
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
+        tell()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -48,3 +52,16 @@ def stop_on_signals() -> Iterator[Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def ended_by_keyboard() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does, so that both are told in the same words: raise KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

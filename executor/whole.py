@@ -14,7 +14,8 @@ from pathlib import Path
 
 from executor.casa import Values, opened_table, read_shape
 from executor.columns import follow_weights, keep_one_column
-from executor.skeleton import file_names, make_empty_subtables, make_view, scratch_folder
+from executor.scratch import scratch_folder
+from executor.skeleton import file_names, make_empty_subtables, make_view
 from manifest.path import join
 from manifest.table import SplitSpec, TableShape, manager_files, own_files
 

@@ -3,11 +3,11 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 
 from executor.engine import PoolEngine, available_jobs
-from executor.stopping import stop_on_signals
+from executor.stopping import Stop, stop_on_signals
 from manifest.engine import Engine
 from manifest.path import shown
 from manifest.progress import Progress, Silent
@@ -31,7 +31,12 @@ class Workers:
 
 @contextmanager
 def started_engine(
-    workers: Workers, folders: Iterable[bytes] = (), *, lock: bytes = b"", is_locked: bool = False
+    workers: Workers,
+    folders: Iterable[bytes] = (),
+    *,
+    lock: bytes = b"",
+    is_locked: bool = False,
+    stop: Stop | None = None,
 ) -> Iterator[Engine]:
     """Yield an engine that stops on request.
 
@@ -39,18 +44,31 @@ def started_engine(
         folders: what the work reads or writes; those that exist must be the same for the workers of a cluster.
         lock: path of the lock under which the work writes, in an existing folder; empty where it only reads.
         is_locked: the caller holds it.
+        stop: what asks to stop, if the caller looks at it as well; else signals do.
     """
-    with stop_on_signals() as stop:
+    with nullcontext(stop) if stop else stopping() as asked:
         if not workers.cluster:
-            with PoolEngine(workers.jobs or available_jobs(), stop) as engine:
+            with PoolEngine(workers.jobs or available_jobs(), asked) as engine:
                 yield engine
             return
         from executor.cluster import Cluster, ClusterEngine, Ground
 
         cluster = Cluster(workers.cluster, running_program, workers.jobs, _tell)
         ground = Ground(tuple(filter(os.path.isdir, folders)), lock, is_locked)
-        with ClusterEngine(cluster, ground, stop) as engine:
+        with ClusterEngine(cluster, ground, asked) as engine:
             yield engine
+
+
+def stopping() -> AbstractContextManager[Stop]:
+    """Yield a stop that signals ask for; the first is answered at once, because to finish may take a while."""
+    return stop_on_signals(_tell_stopping)
+
+
+def _tell_stopping() -> None:
+    # Written to the descriptor: the signal may have come in the middle of a print.
+    start = b"\n" if os.isatty(2) else b""  # a bar may be shown
+    with suppress(OSError):
+        os.write(2, start + b"Stopping as soon as what is under way is finished; once more stops at once.\n")
 
 
 def running_program() -> str:

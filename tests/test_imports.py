@@ -30,15 +30,19 @@ WRITERS = {
     "manifest/planfile.py",
     "tarsplit/outfile.py",
     # measurement sets, in folders of their own
+    "executor/scratch.py",
     "executor/skeleton.py",
     "executor/split.py",
     "executor/whole.py",
-    # unnamed temporary files, archives written into them, reports of a crash, logs, a closed pipe, prctl
+    # unnamed temporary files, archives written into them, reports of a crash, logs, a closed pipe, prctl, words at a
+    # signal
+    "executor/apart.py",
     "executor/diskfile.py",
     "executor/engine.py",
     "executor/ticket.py",
     "manifest/spool.py",
     "pack/crash.py",
+    "pack/engines.py",
     "pack/logfile.py",
     "pack/running.py",
 }
