@@ -43,6 +43,7 @@ from executor.removing import remove_tree
 from executor.rollback import roll_back
 from executor.staged import OriginChangedError, stage_all
 from executor.staging import Site
+from executor.stopping import NEVER, Stop
 from manifest.engine import Engine
 from manifest.header import Header
 from manifest.heading import user_name
@@ -91,10 +92,22 @@ class Applied:
     left_alone: tuple[Problem, ...] = ()
 
 
-def apply_plan(package: Package, options: ApplyOptions, *, engine: Engine, disk: Disk, progress: Progress) -> Applied:
+def apply_plan(
+    package: Package,
+    options: ApplyOptions,
+    *,
+    engine: Engine,
+    disk: Disk,
+    progress: Progress,
+    stop: Stop = NEVER,
+) -> Applied:
     """Apply the waiting plan, or finish what was begun.
 
+    Args:
+        stop: looked at while folders are removed; the engine looks at its own between batches.
+
     Raises:
+        InterruptedByUser: a stop was asked for; the same call goes on later.
         PlanRefused: there is no plan, or what it relies on is not so any more; nothing was changed.
         OriginChangedError: sources are not as planned; nothing is visible.
         LockedError: another process works on the package.
@@ -103,20 +116,28 @@ def apply_plan(package: Package, options: ApplyOptions, *, engine: Engine, disk:
     if not os.path.isdir(package.control):
         raise PlanRefused(Problem(Code.PLAN_MISSING, package.plan))
     with locked_for_writing(lock_path(package)):
-        return _Applying(package, options, engine=engine, disk=disk, progress=progress).run()
+        return _Applying(package, options, engine=engine, disk=disk, progress=progress, stop=stop).run()
 
 
 class _Applying:
     """One run under the lock."""
 
     def __init__(
-        self, package: Package, options: ApplyOptions, *, engine: Engine, disk: Disk, progress: Progress
+        self,
+        package: Package,
+        options: ApplyOptions,
+        *,
+        engine: Engine,
+        disk: Disk,
+        progress: Progress,
+        stop: Stop,
     ) -> None:
         self._package = package
         self._options = options
         self._engine = engine
         self._disk = disk
         self._progress = progress
+        self._stop = stop
         self._is_trusting = False
 
     def run(self) -> Applied:
@@ -131,7 +152,7 @@ class _Applying:
             return self.run()
         if step is Step.ROLL_BACK:
             begin = begin_of(records)
-            roll_back(self._package, records, engine=self._engine, disk=self._disk)
+            roll_back(self._package, records, engine=self._engine, disk=self._disk, stop=self._stop)
             return Applied(begin.group + b"/" + begin.member, phase_of(records), is_rolled_back=True)
         if step is Step.ROLL_FORWARD:
             return self._roll_forward(records)
@@ -149,7 +170,7 @@ class _Applying:
         if os.path.lexists(journal_path(self._package)):  # also one that was never finished being made
             self._disk.unlink(journal_path(self._package))
         if not keeps_staged:
-            remove_tree(self._disk, staging_path(self._package))
+            remove_tree(self._disk, staging_path(self._package), stop=self._stop)
         return ()
 
     def _waiting_plan(self, records: Sequence[Record]) -> Described | None:
@@ -233,7 +254,7 @@ class _Applying:
         commit = Commit(
             root_inode=os.lstat(places.root).st_ino,
             had_manifests=os.path.lexists(places.package.manifests),
-            had_tickets=any(os.path.lexists(places.ticket(suffix)) for suffix in TICKET_SUFFIXES),
+            had_tickets=tuple(suffix for suffix in TICKET_SUFFIXES if os.path.lexists(places.ticket(suffix))),
         )
         journal.append_durably(commit)
         return commit
@@ -245,7 +266,14 @@ class _Applying:
 
     def _finish(self, places: Places, begin: Begin, journal: Journal) -> tuple[Problem, ...]:
         self._progress.phase("finish")
-        left_alone = finish(places, journal, self._disk, keeps_previous=begin.keeps_previous, engine=self._engine)
+        left_alone = finish(
+            places,
+            journal,
+            self._disk,
+            keeps_previous=begin.keeps_previous,
+            engine=self._engine,
+            stop=self._stop,
+        )
         return tuple(left_alone)
 
     def _roll_forward(self, records: Sequence[Record]) -> Applied:

@@ -1,9 +1,13 @@
 """The journal of a transaction: append-only frames that tell how far it came.
 
-A frame is length (4 bytes), XXH3-64 of the payload (8 bytes), payload (msgpack), little-endian. A frame that is cut
-short or does not fit its checksum ends the journal: it was being written when everything stopped, and nothing is
-ever appended behind it, because going on writes the sound frames anew first. A record is on disk before its effect
-begins when it was appended with `durably`; counts of staged files need not be.
+A frame is length (4 bytes), XXH3-64 of the payload (8 bytes), payload (msgpack), little-endian. A record is on disk
+before its effect begins when it was appended with `durably`; counts of staged files need not be. Behind each durable
+record stands a mark that says how many frames are on the disk, written when they are.
+
+So a frame that is cut short or does not fit its checksum is one of two things. Before such a mark it was on the disk
+once and is damaged: nothing can be decided from that journal any more. Behind the last mark it was being written when
+everything stopped: it ends the journal, and nothing is ever appended behind it, because going on writes the sound
+frames anew first.
 """
 
 import os
@@ -85,12 +89,13 @@ class Commit:
 
     Attributes:
         root_inode: of the staged tree, by which it is known again wherever it stands.
-        had_manifests, had_tickets: there were such files before, which go aside when the new ones come.
+        had_manifests: there were such files before, which go aside when the new ones come.
+        had_tickets: the suffixes of the ticket files that there were before.
     """
 
     root_inode: int
     had_manifests: bool
-    had_tickets: bool
+    had_tickets: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +136,12 @@ class End:
 
 Record = Begin | Resume | Staged | Stale | SyncFailed | Commit | Published | Discard | RollBack | End
 _KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in get_args(Record)}
+_MARK = "frames on disk"
+_MARK_START = msgpack.packb({_MARK: 0})[:-1]
 
 
 class JournalError(Exception):
-    """A journal that holds sound frames which this program does not understand."""
+    """A journal that cannot be used: it holds sound frames which this program does not understand, or is damaged."""
 
     def __init__(self, path: bytes, reason: str) -> None:
         super().__init__(f"{os.fsdecode(path)}: {reason}")
@@ -142,22 +149,34 @@ class JournalError(Exception):
         self.reason = reason
 
 
+class JournalDamagedError(JournalError):
+    """A journal in which a frame that was on the disk is not sound any more, or is gone.
+
+    What it told of may be the commit, so it says nothing of what is the only home of anything.
+    """
+
+
 class Journal:
     """A journal open for appending; the caller holds the lock of the package."""
 
-    def __init__(self, path: bytes, fd: int, disk: Disk) -> None:
-        self._path = path
+    def __init__(self, fd: int, disk: Disk, *, frame_count: int) -> None:
         self._fd = fd
         self._disk = disk
+        self._frame_count = frame_count
 
     def append(self, record: Record) -> None:
         """Append a record that may be lost in a power cut."""
-        self._disk.append(self._fd, _encoded(record))
+        self._append(_encoded(record))
 
     def append_durably(self, record: Record) -> None:
         """Append a record that is on disk when this returns."""
         self.append(record)
         self._disk.fsync(self._fd)
+        self._append(_mark(self._frame_count))
+
+    def _append(self, frame: bytes) -> None:
+        self._disk.append(self._fd, frame)
+        self._frame_count += 1
 
     def close(self) -> None:
         """Close the file; what was appended stays."""
@@ -166,8 +185,7 @@ class Journal:
 
 def create_journal(path: bytes, begin: Begin, disk: Disk) -> Journal:
     """Make a journal that did not exist, on disk when this returns; there never is one without its first record."""
-    write_durably(disk, path, _encoded(begin))
-    return _opened(path, disk)
+    return _written(path, [_encoded(begin)], disk)
 
 
 def continue_journal(path: bytes, disk: Disk) -> Journal:
@@ -175,30 +193,79 @@ def continue_journal(path: bytes, disk: Disk) -> Journal:
 
     The records are written to a new file that takes the old one's place: a record whose fsync failed once may look
     as if it were on disk, and another fsync of the same file would say so too.
+
+    Raises:
+        JournalDamagedError: as `read_journal`.
     """
-    data = b"".join(_packed(payload) for payload in _payloads(path))
-    write_durably(disk, path, data)
-    return _opened(path, disk)
+    return _written(path, [_packed(payload) for payload in _payloads(path)], disk)
 
 
-def _opened(path: bytes, disk: Disk) -> Journal:
-    return Journal(path, os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC), disk)
+def _written(path: bytes, frames: list[bytes], disk: Disk) -> Journal:
+    """Write a journal of these frames; the mark may go with them, because the name comes when all is on disk."""
+    write_durably(disk, path, b"".join((*frames, _mark(len(frames)))))
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    return Journal(fd, disk, frame_count=len(frames) + 1)
 
 
 def read_journal(path: bytes) -> tuple[Record, ...]:
     """Return the records of a journal up to a torn tail; none if there is no journal.
 
     Raises:
-        JournalError: a sound frame holds something that this program does not know, or not even the first is sound:
-            it was on disk before the journal got its name, so that is no torn tail.
+        JournalDamagedError: something is wrong before its end, or not even the first record can be read: it was on
+            disk before the journal got its name, so that is no torn tail.
+        JournalError: a sound frame holds something that this program does not know.
     """
     try:
-        records = tuple(_decoded(path, payload) for payload in _payloads(path))
+        payloads = _payloads(path)
     except FileNotFoundError:
         return ()
-    if not records:
-        raise JournalError(path, "is damaged: its first record cannot be read")
+    records = tuple(_decoded(path, payload) for payload in payloads if _marked(payload) is None)
+    if not records or not isinstance(records[0], Begin):
+        raise JournalDamagedError(path, "is damaged: its first record cannot be read")
     return records
+
+
+def _payloads(path: bytes) -> list[bytes]:
+    """Return the payload of each sound frame up to a torn tail, marks among them."""
+    with open(path, "rb") as file:
+        data = file.read()
+    payloads: list[bytes] = []
+    end = 0
+    while (payload := _payload_at(data, end)) is not None:
+        if _marked(payload) not in (None, len(payloads)):
+            raise JournalDamagedError(path, "is damaged: records are missing in its middle")
+        payloads.append(payload)
+        end += _FRAME.size + len(payload)
+    if any(count > len(payloads) for count in _marks_behind(data, end)):
+        raise JournalDamagedError(path, "is damaged: a record in its middle cannot be read")
+    return payloads
+
+
+def _payload_at(data: bytes, start: int) -> bytes | None:
+    """Return the payload of the frame that begins there; None if it is not sound."""
+    if len(data) - start < _FRAME.size:
+        return None
+    length, checksum = _FRAME.unpack_from(data, start)
+    payload = data[start + _FRAME.size : start + _FRAME.size + length]
+    return payload if len(payload) == length and xxhash.xxh3_64_intdigest(payload) == checksum else None
+
+
+def _marks_behind(data: bytes, end: int) -> Iterator[int]:
+    """Yield what the marks say that stand behind the sound frames; the lengths of frames there cannot be trusted."""
+    while (end := data.find(_MARK_START, end) + 1) > 0:
+        payload = _payload_at(data, max(end - 1 - _FRAME.size, 0))
+        count = None if payload is None else _marked(payload)
+        if count is not None:
+            yield count
+
+
+def _marked(payload: bytes) -> int | None:
+    """Return how many frames a mark says are on the disk before it; None if this is no mark."""
+    return int(msgpack.unpackb(payload)[_MARK]) if payload.startswith(_MARK_START) else None
+
+
+def _mark(frame_count: int) -> bytes:
+    return _packed(msgpack.packb({_MARK: frame_count}))
 
 
 def _encoded(record: Record) -> bytes:
@@ -209,17 +276,6 @@ def _packed(payload: bytes) -> bytes:
     return _FRAME.pack(len(payload), xxhash.xxh3_64_intdigest(payload)) + payload
 
 
-def _payloads(path: bytes) -> Iterator[bytes]:
-    """Yield the payload of each sound frame, up to the first that is not."""
-    with open(path, "rb") as file:
-        while len(start := file.read(_FRAME.size)) == _FRAME.size:
-            length, checksum = _FRAME.unpack(start)
-            payload = file.read(length)
-            if len(payload) < length or xxhash.xxh3_64_intdigest(payload) != checksum:
-                return
-            yield payload
-
-
 def _decoded(path: bytes, payload: bytes) -> Record:
     try:
         wire: dict[str, Any] = msgpack.unpackb(payload)
@@ -228,6 +284,8 @@ def _decoded(path: bytes, payload: bytes) -> Record:
         if kind is Begin:
             values["publishing"] = Publishing(values["publishing"])
             values["mode"] = Mode(values["mode"]) if values["mode"] else None
+        if kind is Commit:
+            values["had_tickets"] = tuple(values["had_tickets"])
         return kind(**values)
     except (KeyError, TypeError, ValueError) as error:
         raise JournalError(path, f"has a record that this program does not know ({error})") from error

@@ -13,6 +13,7 @@ from executor.origin import replace_by_links
 from executor.places import TICKET_SUFFIXES, Places, journal_path
 from executor.refreshing import refresh_ctimes
 from executor.removing import ensure_folder, move_away, remove_tree
+from executor.stopping import NEVER, Stop
 from manifest.engine import Engine
 from manifest.path import join
 from manifest.planfile import open_manifest
@@ -59,8 +60,13 @@ def _rename_into_place(places: Places, disk: Disk) -> None:
             disk.rename(places.root, places.target)
 
 
-def finish(places: Places, journal: Journal, disk: Disk, *, keeps_previous: bool, engine: Engine) -> list[Problem]:
+def finish(
+    places: Places, journal: Journal, disk: Disk, *, keeps_previous: bool, engine: Engine, stop: Stop = NEVER
+) -> list[Problem]:
     """Replace moved files of the origin by links, put the old package aside or remove it, and end the transaction.
+
+    Args:
+        stop: looked at while the old package is removed.
 
     Returns:
         A problem for each name of the origin that holds something else now than what was moved.
@@ -72,8 +78,8 @@ def finish(places: Places, journal: Journal, disk: Disk, *, keeps_previous: bool
         if os.path.isdir(places.staging):  # not after a stop further below
             sync_folder(disk, places.staging)
     if not keeps_previous:
-        _discard(places, journal, disk)
-    remove_tree(disk, places.staging)
+        _discard(places, journal, disk, stop)
+    remove_tree(disk, places.staging, stop=stop)
     refresh_ctimes(places, disk)
     if os.path.lexists(places.package.plan):
         disk.replace(places.package.plan, places.package.last_plan)
@@ -104,11 +110,11 @@ def file_journal(places: Places, disk: Disk) -> None:
     sync_folder(disk, places.package.control)
 
 
-def _discard(places: Places, journal: Journal, disk: Disk) -> None:
+def _discard(places: Places, journal: Journal, disk: Disk, stop: Stop) -> None:
     """Remove the replaced package; what little else was replaced stays for undoing."""
     if os.path.lexists(places.previous_tree):
         journal.append_durably(Discard())
-        remove_tree(disk, places.previous_tree)
+        remove_tree(disk, places.previous_tree, stop=stop)
     # Before the end: a power cut after it could bring back a part of the old package, which nobody would remove.
     sync_folder(disk, places.previous)
 
@@ -184,5 +190,5 @@ def _ticket_back(places: Places, suffix: bytes, commit: Commit, disk: Disk) -> N
     ticket, previous = places.ticket(suffix), places.previous_ticket(suffix)
     if os.path.lexists(previous):
         disk.replace(previous, ticket)
-    elif not commit.had_tickets and os.path.lexists(ticket):
+    elif suffix not in commit.had_tickets and os.path.lexists(ticket):
         disk.unlink(ticket)

@@ -4,12 +4,16 @@ import os
 import stat
 
 from executor.disk import Disk
+from executor.stopping import NEVER, Stop
 
 
-def remove_tree(disk: Disk, name: bytes, *, dir_fd: int | None = None) -> None:
+def remove_tree(disk: Disk, name: bytes, *, dir_fd: int | None = None, stop: Stop = NEVER) -> None:
     """Remove a file or a folder with all in it; links are removed, not followed. Nothing there is fine.
 
     Stopped half-way, it can be done again.
+
+    Raises:
+        InterruptedByUser: a stop was asked for, which is looked at in every folder.
     """
     try:
         is_folder = stat.S_ISDIR(os.lstat(name, dir_fd=dir_fd).st_mode)
@@ -18,13 +22,14 @@ def remove_tree(disk: Disk, name: bytes, *, dir_fd: int | None = None) -> None:
     if not is_folder:
         disk.unlink(name, dir_fd=dir_fd)
         return
+    stop.check()
     fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         with os.scandir(fd) as listing:
             entries = [(os.fsencode(entry.name), entry.is_dir(follow_symlinks=False)) for entry in listing]
         for child, child_is_folder in entries:
             if child_is_folder:
-                remove_tree(disk, child, dir_fd=fd)
+                remove_tree(disk, child, dir_fd=fd, stop=stop)
             else:
                 disk.unlink(child, dir_fd=fd)
     finally:

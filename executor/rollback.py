@@ -13,15 +13,26 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from executor.disk import Disk, sync_folder
-from executor.journal import Begin, Commit, JournalError, Publishing, Record, RollBack, continue_journal, read_journal
+from executor.journal import (
+    Begin,
+    Commit,
+    JournalDamagedError,
+    JournalError,
+    Publishing,
+    Record,
+    RollBack,
+    continue_journal,
+    read_journal,
+)
 from executor.lock import locked_for_writing
 from executor.origin import look_at_origin, put_back
-from executor.places import Places, journal_path, litter_paths, lock_path, places_of
+from executor.places import Places, journal_path, litter_paths, lock_path, places_of, probe_paths
 from executor.publishing import file_journal, is_published, unpublish
-from executor.recovery import Facts, Step, Wish, begin_of, decide
+from executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
 from executor.removing import remove_tree
 from executor.sources import lost_sources
 from executor.staging import make_folders
+from executor.stopping import NEVER, Stop
 from manifest.engine import Engine
 from manifest.ids import SCIENCE_GOAL
 from manifest.package import Package
@@ -33,9 +44,7 @@ from manifest.request import Mode
 from manifest.stream import StreamError, peek_stream
 from manifest.verify import verify_tree
 
-_IN_THE_WAY = "moved files cannot go back to where something else stands now"
-
-
+_NEVER_NS = 1 << 63
 _IN_THE_WAY = "moved files cannot go back to where something else stands now"
 
 
@@ -67,17 +76,25 @@ class RolledBack:
 
 
 def roll_back_package(
-    package: Package, *, engine: Engine, disk: Disk, progress: Progress, may_reach_back: bool = True
+    package: Package,
+    *,
+    engine: Engine,
+    disk: Disk,
+    progress: Progress,
+    may_reach_back: bool = True,
+    stop: Stop = NEVER,
 ) -> RolledBack:
     """Undo the unfinished transaction; if there is none, the last finished one.
 
     Args:
+        stop: looked at between steps and while folders are removed.
         may_reach_back: False refuses to undo a finished one while a plan waits, as it does after an undoing: a
             command that is given twice must not undo twice.
 
     Raises:
         CannotUndoError: it is not possible any more; says why, nothing was changed.
         LockedError: another process works on the package.
+        InterruptedByUser: a stop was asked for; the same call goes on later.
         OSError: the disk fails; the same call goes on later.
     """
     if not os.path.isdir(package.control):
@@ -98,17 +115,18 @@ def roll_back_package(
                     "a plan waits that is newer than the last apply, as after an undoing; to undo that older apply "
                     "nevertheless, add --further"
                 )
-            return _undo_finished(package, engine=engine, disk=disk, progress=progress)
+            return _undo_finished(package, engine=engine, disk=disk, progress=progress, stop=stop)
         begin = begin_of(records)
         _check_origin(places_of(package, begin), _commit_of(records), engine=engine, disk=disk)
-        roll_back(package, records, engine=engine, disk=disk)
+        roll_back(package, records, engine=engine, disk=disk, stop=stop)
         return RolledBack(begin.group + b"/" + begin.member)
 
 
-def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, disk: Disk) -> None:
+def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, disk: Disk, stop: Stop = NEVER) -> None:
     """Undo what the journal tells of, and remove the journal last; the caller holds the lock.
 
     Raises:
+        InterruptedByUser: a stop was asked for; to be called again.
         OSError: the disk fails; nothing of the origin or of the old package is lost.
     """
     places = places_of(package, begin_of(records))
@@ -120,16 +138,19 @@ def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, di
             if commit is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             # Rolling back is how a user makes room on a full disk. Before the commit staging may go at any time.
-            remove_tree(disk, places.staging)
+            remove_tree(disk, places.staging, stop=stop)
             _note_rolling_back(package, disk)
+    stop.check()
     if commit is not None:
         _undo_published(places, commit, engine=engine, disk=disk)
-    remove_tree(disk, places.staging)
-    remove_tree(disk, places.previous)
+    remove_tree(disk, places.staging, stop=stop)
+    remove_tree(disk, places.previous, stop=stop)
     folder = os.path.dirname(places.previous)
     if os.path.isdir(folder) and not os.listdir(folder):
         disk.rmdir(folder)
     _let_plan_wait(package, begin_of(records), disk)
+    for probe in probe_paths(package):  # a power cut may bring one back
+        remove_tree(disk, probe)
     sync_folder(disk, package.control)
     disk.unlink(journal_path(package))
     sync_folder(disk, package.control)
@@ -191,20 +212,23 @@ def _manifest(places: Places) -> Described:
     return open_manifest(staged if os.path.lexists(staged) else path)
 
 
-def _undo_finished(package: Package, *, engine: Engine, disk: Disk, progress: Progress) -> RolledBack:
+def _undo_finished(package: Package, *, engine: Engine, disk: Disk, progress: Progress, stop: Stop) -> RolledBack:
     path = last_finished(package)
     if path is None:
         return RolledBack()
     records = read_journal(path)
+    if phase_of(records) is not Phase.ENDED:
+        raise JournalDamagedError(path, "is damaged: its end is missing")
     begin, commit = begin_of(records), _commit_of(records)
     places = places_of(package, begin)
     _check_undoable(places, begin, commit, engine=engine, progress=progress)
     _check_origin(places, commit, engine=engine, disk=disk)
+    stop.check()
     # The journal stands for the transaction again; should all stop here, its end is still in it.
     disk.replace(path, journal_path(package))
     sync_folder(disk, os.path.dirname(path))
     sync_folder(disk, package.control)
-    roll_back(package, records, engine=engine, disk=disk)
+    roll_back(package, records, engine=engine, disk=disk, stop=stop)
     return RolledBack(begin.group + b"/" + begin.member, was_finished=True)
 
 
@@ -259,7 +283,7 @@ def _neighbours(places: Places, *, is_whole: bool) -> tuple[Problem, ...]:
 
 
 def last_finished(package: Package) -> bytes | None:
-    """Return the journal of the transaction that ended last, if it can be known."""
+    """Return the journal of the transaction that ended last; one that cannot be read counts by its name."""
     folder = os.path.join(package.control, b"finished")
     try:
         paths = [os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(b".journal")]
@@ -268,11 +292,17 @@ def last_finished(package: Package) -> bytes | None:
     return max(paths, key=_began, default=None)
 
 
-def _began(path: bytes) -> int:
+def _began(path: bytes) -> tuple[bytes, int]:
+    """Return what orders transactions in time: the second in the name, and the time in the journal.
+
+    A journal that cannot be read comes last in its second. Left out, it would let an older transaction be undone in
+    its place, under a package that was made after that one.
+    """
+    second = os.path.basename(path).partition(b"-")[0]
     try:
-        return begin_of(read_journal(path)).at_ns
-    except (JournalError, IndexError, ValueError):
-        return 0
+        return second, begin_of(read_journal(path)).at_ns
+    except (JournalError, OSError):
+        return second, _NEVER_NS
 
 
 def _commit_of(records: Sequence[Record]) -> Commit | None:

@@ -21,7 +21,7 @@ from manifest.header import Total
 from manifest.ids import SCIENCE_GOAL
 from manifest.path import join, shown
 from manifest.planfile import Described
-from manifest.record import FolderRecord, decode_record
+from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record
 from manifest.role import ROLES, Role
 from manifest.sizes import human_bytes
 
@@ -43,18 +43,28 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class _TicketFile:
+class TicketFile:
+    """A file of the package that goes into both.
+
+    Attributes:
+        name: in the tar: the path from the project code on.
+        path: where it is now, absolute.
+        size: in the package, bytes: 0 for a placeholder.
+        digest: of the content; `NO_DIGEST` where none is known.
+    """
+
     name: bytes
     path: bytes
     size: int
     mtime_seconds: int
+    digest: bytes
 
 
 def write_tickets(places: Places, members: Iterable[Member], disk: Disk) -> None:
     """Write both ticket files into staging."""
     ordered = sorted(members, key=lambda member: member.manifest.header.member_path)
     sizes = size_text(places.package.project, ordered).encode()
-    files = sorted((file for member in ordered for file in _files(places.package.project, member)), key=_name)
+    files = sorted((file for member in ordered for file in ticket_files(places.package.project, member)), key=_name)
     newest = max((member.manifest.header.scanned_ns for member in ordered), default=0) // 10**9
     create_built(disk, places.staged_ticket(b"tar"), lambda file: _write_tar(file, files, sizes, newest))
     create_built(disk, places.staged_ticket(b"zip"), lambda file: _write_zip(file, files, sizes, newest))
@@ -79,16 +89,19 @@ def size_text(project: bytes, members: Iterable[Member]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _files(project: bytes, member: Member) -> Iterator[_TicketFile]:
+def ticket_files(project: bytes, member: Member) -> Iterator[TicketFile]:
+    """Yield the files of a member that go into the ticket files, in no order to rely on."""
     inside = b"/".join((project, SCIENCE_GOAL, member.manifest.header.member_path))
     for record in _records(member.manifest):
         for index, name in enumerate(record.names):
             path = join(record.path, name)
-            yield _TicketFile(
+            is_dummy = record.actions[index] == Action.DUMMY
+            yield TicketFile(
                 name=join(inside, path),
                 path=join(member.folder, path),
-                size=record.sizes[index],
+                size=0 if is_dummy else record.sizes[index],
                 mtime_seconds=record.mtimes[index] // 10**9,
+                digest=NO_DIGEST if is_dummy else record.digest(index),
             )
 
 
@@ -107,7 +120,7 @@ def _records(manifest: Described) -> Iterator[FolderRecord]:
                 break
 
 
-def _write_tar(file: IO[bytes], files: list[_TicketFile], sizes: bytes, newest: int) -> None:
+def _write_tar(file: IO[bytes], files: list[TicketFile], sizes: bytes, newest: int) -> None:
     # GNU's form takes names of any bytes and length as they are.
     with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as archive:
         for ticket in files:
@@ -123,7 +136,7 @@ def _tar_info(name: bytes, size: int, mtime_seconds: int) -> tarfile.TarInfo:
     return info
 
 
-def _write_zip(file: IO[bytes], files: list[_TicketFile], sizes: bytes, newest: int) -> None:
+def _write_zip(file: IO[bytes], files: list[TicketFile], sizes: bytes, newest: int) -> None:
     # Stored, not deflated: what deflate makes differs between versions of its library.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for ticket in files:
@@ -138,13 +151,13 @@ def _zip_info(name: bytes, mtime_seconds: int) -> zipfile.ZipInfo:
         date = (_ZIP_FIRST_YEAR, 1, 1, 0, 0, 0)
     elif when.tm_year > _ZIP_LAST_YEAR:
         date = (_ZIP_LAST_YEAR, 12, 31, 23, 59, 58)
-    info = zipfile.ZipInfo(_zip_name(name), date)
+    info = zipfile.ZipInfo(zip_name(name), date)
     info.create_system = 3  # names and permissions as Unix means them
     info.external_attr = 0o100644 << 16
     return info
 
 
-def _zip_name(name: bytes) -> str:
+def zip_name(name: bytes) -> str:
     """Return the name; zip has none that is not text, so such bytes come escaped."""
     try:
         return name.decode()
@@ -152,7 +165,7 @@ def _zip_name(name: bytes) -> str:
         return shown(name)
 
 
-def _content(ticket: _TicketFile) -> bytes:
+def _content(ticket: TicketFile) -> bytes:
     folder, name = ticket.path.rsplit(b"/", 1)
     with (
         opened_folder(folder) as dir_fd,
@@ -162,5 +175,5 @@ def _content(ticket: _TicketFile) -> bytes:
         return file.read()
 
 
-def _name(ticket: _TicketFile) -> bytes:
+def _name(ticket: TicketFile) -> bytes:
     return ticket.name

@@ -58,6 +58,8 @@ class Code(StrEnum):
     WRONG_TYPE = "wrong-type"
     MANIFEST_DAMAGED = "manifest-damaged"
     MANIFEST_MISSING = "manifest-missing"
+    TICKET_DAMAGED = "ticket-damaged"
+    TICKET_MISSING = "ticket-missing"
     # warnings
     W_NAME = "warning-name"
     W_README_IN_PATH = "warning-readme-in-path"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from executor.engine import NoWorkersError, WorkersDiedError, WorkersLostError
-from executor.journal import JournalError, read_journal
+from executor.journal import JournalDamagedError, JournalError, read_journal
 from executor.lock import LockedError
 from executor.places import journal_path
 from executor.recovery import Phase, phase_of
@@ -19,7 +19,7 @@ from executor.rollback import CannotUndoError
 from executor.staged import OriginChangedError
 from executor.stopping import InterruptedByUser
 from manifest.path import shown
-from manifest.problem import PlanRefused, Problem
+from manifest.problem import Code, PlanRefused, Problem
 from manifest.stream import StreamError
 from manifest.table import TableBrokenError
 from pack.attempt import Attempt
@@ -65,6 +65,9 @@ def failure_of(error: BaseException, attempt: Attempt, ink: Ink) -> Failure:
         case CannotUndoError(reason=reason, problems=problems):
             lines = problem_lines(problems, attempt.target, ink)
             return _failure(Exit.FAILED, attempt, f"{shown(reason)}.", _state(attempt), *(line[2:] for line in lines))
+        case JournalDamagedError():
+            problem = Problem(Code.JOURNAL_DAMAGED, error.path, found=error.reason)
+            return _of_problems("refused", (problem,), attempt, ink)
         case Refused(reason=reason, remedy=remedy, command=command):
             advice = (*folded(f"Do: {remedy}{':' if command else '.'}"), f"  {command}" if command else "")
             return _failure(Exit.FAILED, attempt, f"refused: {reason}.", _state(attempt), *advice)

@@ -22,6 +22,7 @@ from executor.removing import ensure_folder
 from executor.rollback import RolledBack, roll_back_package
 from executor.split import TableReader
 from executor.status import Status, read_status
+from executor.ticketcheck import check_tickets
 from manifest.adopt import adopt_members
 from manifest.checking import verify_package
 from manifest.engine import Engine
@@ -33,7 +34,7 @@ from manifest.problem import Code, PlanRefused, Problem
 from manifest.progress import Progress
 from manifest.request import PlanRequest
 from manifest.stream import StreamError
-from pack.engines import Workers, started_engine
+from pack.engines import Workers, started_engine, stopping
 from pack.reading import UnfinishedError, held
 
 
@@ -68,8 +69,9 @@ def apply(package: Package, options: ApplyOptions, workers: Workers) -> Applied:
         # What a stopped run staged was written by machines of which any may have restarted since: it is read again.
         options = replace(options, boot=f"cluster {secrets.token_hex(8)}")
     lock = lock_path(package) if os.path.isdir(package.control) else b""
-    with started_engine(workers, (package.parent, *_origin(package)), lock=lock) as engine:
-        return apply_plan(package, options, engine=engine, disk=Disk(), progress=workers.progress)
+    folders = (package.parent, *_origin(package))
+    with stopping() as stop, started_engine(workers, folders, lock=lock, stop=stop) as engine:
+        return apply_plan(package, options, engine=engine, disk=Disk(), progress=workers.progress, stop=stop)
 
 
 def _origin(package: Package) -> Iterator[bytes]:
@@ -86,7 +88,8 @@ def verify(package: Package, workers: Workers, *, is_quick: bool) -> list[Proble
         LockedError: another process is changing it.
     """
     with held(package), started_engine(workers, (package.path,)) as engine:
-        return list(verify_package(package, is_quick=is_quick, engine=engine, progress=workers.progress))
+        found = list(verify_package(package, is_quick=is_quick, engine=engine, progress=workers.progress))
+        return [*found, *check_tickets(package, is_quick=is_quick)]
 
 
 def adopt(package: Package, workers: Workers) -> list[bytes]:
@@ -143,9 +146,9 @@ def _check_plannable(package: Package) -> None:
 
 def rollback(package: Package, workers: Workers, *, may_reach_back: bool = False) -> RolledBack:
     """Undo what is unfinished, or the last finished transaction; see `executor.rollback.roll_back_package`."""
-    with started_engine(workers) as engine:
+    with stopping() as stop, started_engine(workers, stop=stop) as engine:
         return roll_back_package(
-            package, engine=engine, disk=Disk(), progress=workers.progress, may_reach_back=may_reach_back
+            package, engine=engine, disk=Disk(), progress=workers.progress, may_reach_back=may_reach_back, stop=stop
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from executor.stopping import ended_by_keyboard
 from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields, problem_fields
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 def run(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> NoReturn:
     """Do the work and leave with its exit code; a failure is told first."""
     try:
-        code = work()
+        with ended_by_keyboard():
+            code = work()
         sys.stdout.flush()  # here, where a full disk behind stdout can still be told
     except BrokenPipeError:
         raise  # whoever read the output has gone: nobody is there to be told

@@ -195,6 +195,13 @@ PLANNING: Mapping[Code, Row] = {
         "Files were written, replaced or removed since the plan was made, or while it was made.",
         "Let what writes there finish, then make a new plan: pack plan ORIGIN PACKAGE.",
     ),
+    Code.JOURNAL_DAMAGED: Row(
+        "The journal of an apply cannot be read to its end, so nothing is decided from it.",
+        "The disk returns other bytes than were written, or the file was changed.",
+        "Restore the file from a backup. If there is none, remove nothing: PACKAGE is the whole old or the whole new "
+        "package, the other one is in PACKAGE.pack/staging or PACKAGE.pack/previous, and links of the origin lead to "
+        "either. When the right one stands at PACKAGE, rename the folder PACKAGE.pack, then: pack adopt PACKAGE.",
+    ),
 }
 
 VERIFYING: Mapping[Code, Row] = {
@@ -243,6 +250,18 @@ VERIFYING: Mapping[Code, Row] = {
         "No manifest describes this member, so it cannot be verified.",
         "The old script made it, or the package was moved without its control folder.",
         "If it is known to be right: pack adopt PACKAGE. It can be verified from then on.",
+    ),
+    Code.TICKET_DAMAGED: Row(
+        "A ticket file beside the package does not hold what was packaged.",
+        "It was changed or cut short, or the disk returns other bytes.",
+        "Do not send it. Restore it from a backup. Every apply writes both anew; where the last one can be undone, "
+        "pack rollback PACKAGE and pack apply PACKAGE do so.",
+    ),
+    Code.TICKET_MISSING: Row(
+        "A ticket file is not there; it belongs beside the package.",
+        "It was removed or renamed, or the package was moved without it.",
+        "Restore it from a backup. Every apply writes both anew; where the last one can be undone, "
+        "pack rollback PACKAGE and pack apply PACKAGE do so.",
     ),
 }
 

@@ -19,9 +19,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from executor.disk import Disk
-from executor.journal import Commit, Journal, read_journal
+import msgpack
+
+from executor.journal import Commit
 from faulty_disk import SplitMemory, WatchedDisk
+from journals import FRAME, framed, sound_payloads
 
 Name = tuple[int, bytes]  # inode of the folder, name in it
 Names = dict[Name, int]
@@ -328,22 +330,12 @@ def _folders(root: Path) -> Iterator[tuple[bytes, int]]:
 
 def _tell_inodes(path: Path, inodes: Mapping[int, int]) -> None:
     """Let the commit of a journal name the inode that its tree has here; all else of it stays, also a torn tail."""
-    records = read_journal(os.fsencode(path))
-    if not any(isinstance(record, Commit) for record in records):
-        return
-    whole = path.read_bytes()
-    sound = _written(path, records)
-    told = [
-        replace(record, root_inode=inodes.get(record.root_inode, 0)) if isinstance(record, Commit) else record
-        for record in records
-    ]
-    path.write_bytes(_written(path, told) + whole[len(sound) :])
-
-
-def _written(path: Path, records: Any) -> bytes:
-    path.write_bytes(b"")
-    journal = Journal(os.fsencode(path), os.open(path, os.O_WRONLY | os.O_APPEND), Disk())
-    for record in records:
-        journal.append(record)
-    journal.close()
-    return path.read_bytes()
+    data = path.read_bytes()
+    told, end = b"", 0
+    for payload in sound_payloads(data):
+        end += FRAME.size + len(payload)
+        wire = msgpack.unpackb(payload)
+        if wire.get("kind") == Commit.__name__:
+            wire["root_inode"] = inodes.get(wire["root_inode"], 0)
+        told += framed(msgpack.packb(wire))
+    path.write_bytes(told + data[end:])

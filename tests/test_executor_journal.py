@@ -1,11 +1,10 @@
 import os
-import struct
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import msgpack
 import pytest
-import xxhash
 
 from executor.disk import Disk
 from executor.journal import (
@@ -13,6 +12,7 @@ from executor.journal import (
     Commit,
     Discard,
     End,
+    JournalDamagedError,
     JournalError,
     Published,
     Publishing,
@@ -26,6 +26,7 @@ from executor.journal import (
     create_journal,
     read_journal,
 )
+from journals import framed, frames_of
 
 BEGIN = Begin(
     transaction="20261123T020000-abcdef01",
@@ -47,7 +48,7 @@ REST: list[Record] = [
     Resume("b2", "there", "other", 8, 10**18 + 1),
     Stale(4),
     SyncFailed(),
-    Commit(root_inode=12, had_manifests=True, had_tickets=False),
+    Commit(root_inode=12, had_manifests=True, had_tickets=(b"zip",)),
     Published(),
     Discard(),
     RollBack(10**18 + 2),
@@ -89,7 +90,7 @@ def test_no_journal_has_no_records(path: bytes) -> None:
     assert read_journal(path) == ()
 
 
-@pytest.mark.parametrize("last", [Staged(2, 5), Commit(12, had_manifests=True, had_tickets=True), End(1)])
+@pytest.mark.parametrize("last", [Staged(2, 5), Commit(12, had_manifests=True, had_tickets=(b"tar", b"zip")), End(1)])
 def test_every_torn_tail_is_ignored(path: bytes, last: Record) -> None:
     whole = written(path, [Published(), last])
     start = len(written(path + b".short", [Published()]))
@@ -122,6 +123,68 @@ def test_going_on_takes_a_torn_tail_away_first(path: bytes, cut: int) -> None:
     assert read_journal(path) == (BEGIN, Published(), Discard())
 
 
+def frames_written(path: bytes) -> tuple[bytes, list[tuple[int, int]]]:
+    """Write a journal in which counts that may be lost stand between and behind durable records."""
+    journal = create_journal(path, BEGIN, Disk())
+    journal.append(Staged(1, 1))
+    journal.append_durably(Published())
+    journal.append(Staged(2, 2))
+    journal.append(Staged(3, 3))
+    journal.close()
+    whole = Path(os.fsdecode(path)).read_bytes()
+    return whole, frames_of(whole)
+
+
+def test_every_flipped_bit_before_the_last_mark_is_damage(path: bytes) -> None:
+    whole, frames = frames_written(path)
+    last_mark, _ = frames[4]
+    believed = []
+    for offset in range(last_mark):
+        data = bytearray(whole)
+        data[offset] ^= 1 << offset % 8
+        Path(os.fsdecode(path)).write_bytes(data)
+        with suppress(JournalDamagedError):
+            believed.append((offset, read_journal(path)))
+    assert believed == []
+
+
+def test_going_on_over_damage_is_refused_and_changes_nothing(path: bytes) -> None:
+    whole, frames = frames_written(path)
+    damaged = whole[: frames[3][0]] + whole[frames[3][1] :]
+    Path(os.fsdecode(path)).write_bytes(damaged)
+    with pytest.raises(JournalDamagedError, match="missing in its middle"):
+        continue_journal(path, Disk())
+    assert Path(os.fsdecode(path)).read_bytes() == damaged
+
+
+@pytest.mark.parametrize("lost", [4, 5])
+def test_lost_frame_behind_all_that_was_synced_is_a_torn_tail(path: bytes, lost: int) -> None:
+    """A power cut may lose what was not synced in any order; a mark, too, is such a frame."""
+    whole, frames = frames_written(path)
+    start, end = frames[lost]
+    Path(os.fsdecode(path)).write_bytes(whole[:start] + bytes(end - start) + whole[end:])
+    assert read_journal(path) == (BEGIN, Staged(1, 1), Published())
+
+
+def test_journal_that_goes_on_is_marked_whole(path: bytes) -> None:
+    """A record that could have been lost before is on the disk when the journal was written anew."""
+    whole, frames = frames_written(path)
+    continue_journal(path, Disk()).close()
+    again = Path(os.fsdecode(path)).read_bytes()
+    assert again.startswith(whole)
+    start, _ = frames[-1]
+    Path(os.fsdecode(path)).write_bytes(again[: start + 1] + bytes([again[start + 1] ^ 1]) + again[start + 2 :])
+    with pytest.raises(JournalDamagedError):
+        read_journal(path)
+
+
+def test_journal_that_does_not_tell_how_it_began_is_damaged(path: bytes) -> None:
+    whole = written(path, [Published()])
+    Path(os.fsdecode(path)).write_bytes(whole[frames_of(whole)[1][1] :])
+    with pytest.raises(JournalDamagedError, match="first record"):
+        read_journal(path)
+
+
 def test_going_on_appends(path: bytes) -> None:
     before = written(path, [Published()])
     journal = continue_journal(path, Disk())
@@ -152,8 +215,7 @@ def test_only_durable_records_wait_for_the_disk(path: bytes) -> None:
 def test_sound_record_that_is_not_understood_is_no_torn_tail(path: bytes, wire: object) -> None:
     """It comes from a newer program, so what it says must not be ignored."""
     payload = msgpack.packb(wire)
-    frame = struct.pack("<IQ", len(payload), xxhash.xxh3_64_intdigest(payload)) + payload
-    Path(os.fsdecode(path)).write_bytes(written(path + b".whole", []) + frame)
+    Path(os.fsdecode(path)).write_bytes(written(path + b".whole", []) + framed(payload))
     with pytest.raises(JournalError, match="does not know"):
         read_journal(path)
 

@@ -56,7 +56,7 @@ def staged(tmp_path: Path, publishing: Publishing) -> tuple[Places, Commit]:
     Path(os.fsdecode(places.staged_member), "README").write_text("new")
     Path(os.fsdecode(places.new_manifests), "new").touch()
     had = publishing is not Publishing.NEW
-    commit = Commit(os.lstat(places.root).st_ino, had_manifests=had, had_tickets=False)
+    commit = Commit(os.lstat(places.root).st_ino, had_manifests=had, had_tickets=())
     return places, commit
 
 

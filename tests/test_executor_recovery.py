@@ -6,7 +6,7 @@ from executor.journal import Commit, Discard, End, Published, Record, Resume, Ro
 from executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, may_plan_again, phase_of, staged_so_far
 from test_executor_journal import BEGIN
 
-COMMIT = Commit(12, had_manifests=True, had_tickets=True)
+COMMIT = Commit(12, had_manifests=True, had_tickets=(b"tar", b"zip"))
 RESUME = Resume("b", "here", "reducer", 8, 1)
 PLANNED, OTHER = BEGIN.plan, b"o" * 16
 

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from executor.journal import JournalDamagedError
+from executor.places import journal_path
 from executor.staged import OriginChangedError
+from faulty_disk import Fault, FaultyDisk, Stopped
 from file_systems import folder_elsewhere, mounted, small_disk
 from homes import links_below
 from hostile import CASES, CannotMakeError, make_case
@@ -24,7 +27,10 @@ from manifest.record import decode_record, encode_record, record_path
 from manifest.request import Mode
 from manifest.wish import parse_include
 from measurement_sets import Recipe, Shared
+from pack.attempt import Attempt
 from pack.dropin import PackagingError, QA_Packager
+from pack.failure import failure_of
+from pack.ink import Ink
 from pack.target import target_of
 from pack.verifying import existing_package
 from reductions import write_small_measurement_set
@@ -176,6 +182,18 @@ def _(world: World) -> Iterable[Problem]:
 def _(world: World) -> Iterable[Problem]:
     disk = world.stack.enter_context(small_disk(world.folder / "small", inodes=12))
     return refusal(replace(world.delivery, path=disk / "2011.0.00229.S"), Mode.COPY)
+
+
+@breaks(Code.JOURNAL_DAMAGED)
+def _(world: World) -> Iterable[Problem]:
+    world.delivery.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        world.delivery.apply(FaultyDisk(Fault.STOP_BEFORE, 30))
+    journal = Path(os.fsdecode(journal_path(world.delivery.package)))
+    write(journal, bytes(40) + journal.read_bytes()[40:])
+    with pytest.raises(JournalDamagedError) as caught:
+        world.delivery.apply()
+    return failure_of(caught.value, Attempt("apply", target_of(os.fspath(world.delivery.path))), Ink(False)).problems
 
 
 @breaks(Code.UNKNOWN_ROLE)
@@ -337,12 +355,19 @@ breaks(Code.EXTRA)(after(lambda member: write(member / "qa/extra", b"")))
 breaks(Code.EXTRA_FOLDER)(after(lambda member: (member / "qa/extra").mkdir()))
 breaks(Code.WRONG_TYPE)(after(lambda member: _as_link(member / SCRIPT)))
 breaks(Code.MANIFEST_DAMAGED)(after(lambda member: os.truncate(_manifest(member), 100)))
+breaks(Code.TICKET_DAMAGED)(after(lambda member: os.truncate(_ticket(member), 100)))
+breaks(Code.TICKET_MISSING)(after(lambda member: _ticket(member).unlink()))
 breaks(Code.MANIFEST_MISSING)(after(lambda member: _manifest(member).unlink()))
 
 
 def _as_link(path: Path) -> None:
     path.rename(path.with_name("away"))
     path.symlink_to("away")
+
+
+def _ticket(member: Path) -> Path:
+    package = member.parents[2]
+    return package.with_name(f"{package.name}.ticket.tar")
 
 
 def _manifest(member: Path) -> Path:
