@@ -12,6 +12,7 @@ from itertools import chain
 from executor.disk import Disk
 from executor.places import probe_paths
 from executor.removing import remove_tree
+from executor.ticketroom import TICKET_COUNT, ticket_bytes
 from manifest.destination import base_of
 from manifest.header import Header, Notes
 from manifest.package import Package, read_state
@@ -103,7 +104,7 @@ def check_room(package: Package, header: Header, notes: Notes, devices: Mapping[
     """
     problems = [
         *_device_problems(package, header, devices),
-        *_space_problems(package, notes),
+        *_space_problems(package, header, notes),
         *_origin_problems(header),
     ]
     if problems:
@@ -144,15 +145,17 @@ def _origin_problems(header: Header) -> Iterator[Problem]:
         yield Problem(Code.NOT_WRITABLE, header.origin)
 
 
-def _space_problems(package: Package, notes: Notes) -> Iterator[Problem]:
+def _space_problems(package: Package, header: Header, notes: Notes) -> Iterator[Problem]:
     room = os.statvfs(_existing(package))
     free = room.f_bavail * room.f_frsize
     # The last block of a file is half empty on the average: with small files that is most of what they take.
-    needed = notes.new_bytes + min(notes.new_files, notes.new_bytes) * room.f_frsize // 2
+    blocks = min(notes.new_files, notes.new_bytes) * room.f_frsize // 2
+    needed = notes.new_bytes + blocks + ticket_bytes(package, header, notes)
     if needed > free:
         yield Problem(Code.NO_SPACE, package.parent, f"{needed} bytes", f"{free} bytes")
-    if room.f_files and notes.new_files > room.f_favail:
-        yield Problem(Code.NO_INODES, package.parent, f"{notes.new_files} inodes", f"{room.f_favail} inodes")
+    new_files = notes.new_files + TICKET_COUNT
+    if room.f_files and new_files > room.f_favail:
+        yield Problem(Code.NO_INODES, package.parent, f"{new_files} inodes", f"{room.f_favail} inodes")
 
 
 def _existing(package: Package) -> bytes:

@@ -11,6 +11,7 @@ from executor.apply import Applied, ApplyOptions, apply_plan
 from executor.disk import Disk
 from executor.preflight import check_room
 from executor.split import TableReader as CasaReader
+from executor.ticketcheck import check_tickets
 from manifest.checking import verify_package
 from manifest.engine import Engine, InlineEngine
 from manifest.package import Package
@@ -71,7 +72,8 @@ class Delivery:
         self.apply()
 
     def problems(self, *, is_quick: bool = False) -> list[Problem]:
-        return list(verify_package(self.package, is_quick=is_quick, engine=self.engine, progress=Silent()))
+        found = list(verify_package(self.package, is_quick=is_quick, engine=self.engine, progress=Silent()))
+        return [*found, *check_tickets(self.package, is_quick=is_quick)]
 
     def found(self, *, is_quick: bool = False) -> list[tuple[str, bytes]]:
         """Return code and path of what verify finds, the path relative to the member where it is in it."""

@@ -1,6 +1,7 @@
 """Ticket mode, and the two ticket files that come with every package: what tar and unzip make of them."""
 
 import os
+import shutil
 import stat
 import subprocess
 import tarfile
@@ -10,13 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from commands import run_here
+from executor.ticketcheck import check_tickets
+from executor.ticketroom import ticket_bytes
 from faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped
-from file_systems import folder_elsewhere
+from file_systems import folder_elsewhere, small_disk
 from homes import roll_back
 from in_process import UID, Delivery, add_measurement_sets, make_reduction, write
 from manifest.ids import Append
-from manifest.problem import Code
+from manifest.problem import Code, PlanRefused
+from manifest.progress import Silent
 from manifest.request import Mode
+from pack import job
+from pack.engines import Workers
 from snapshots import contents, files
 
 PROJECT = "2011.0.00229.S"
@@ -243,3 +250,165 @@ def test_rolling_back_brings_the_old_files_back(delivery: Delivery) -> None:
     assert tickets(delivery) != old
     roll_back(delivery)
     assert (tickets(delivery), contents(delivery.path)) == (old, before)
+
+
+@pytest.mark.parametrize("gone", [("tar",), ("zip",), ("tar", "zip"), ()])
+def test_undoing_brings_back_those_that_were_there_and_no_others(delivery: Delivery, gone: tuple[str, ...]) -> None:
+    delivery.make(Mode.COPY)
+    kept = {ending: data for ending, data in tickets(delivery).items() if ending not in gone}
+    for ending in gone:
+        ticket(delivery, ending).unlink()
+    write(delivery.origin / "scriptForImaging.py", b"new")
+    delivery.plan(Mode.COPY)
+    disk = CountingDisk()
+    delivery.apply(disk, keeps_previous=True)
+    roll_back(delivery)
+    assert there(delivery) == kept
+    for at in range(len(disk.calls) - 25, len(disk.calls)):
+        with pytest.raises(Stopped):
+            delivery.apply(FaultyDisk(Fault.STOP_AFTER, at), keeps_previous=True)
+        roll_back(delivery)
+        assert there(delivery) == kept
+        if not os.path.exists(delivery.package.plan):
+            delivery.plan(Mode.COPY)
+
+
+def there(delivery: Delivery) -> dict[str, bytes]:
+    return {
+        ending: ticket(delivery, ending).read_bytes()
+        for ending in ("tar", "zip")
+        if ticket(delivery, ending).exists()
+    }
+
+
+# --- their room
+
+
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.FAKE, Mode.TICKET])
+def test_room_is_enough_for_all_members_and_not_much_too_much(delivery: Delivery, tmp_path: Path, mode: Mode) -> None:
+    write(delivery.origin / "scriptForLong.py", bytes(100_000))
+    delivery.make(mode)
+    other = Delivery(make_reduction(tmp_path / "sb2", uid="uid___A002_X1_X2", block="X2", seed=2), delivery.path)
+    plan = other.plan(mode, append=Append.MEMBER)
+    room = ticket_bytes(other.package, plan.header, plan.notes)
+    other.apply()
+    taken = sum(map(len, tickets(other).values()))
+    assert taken <= room < taken + 100_000
+
+
+def test_ticket_files_that_do_not_fit_are_refused_beforehand(delivery: Delivery, tmp_path: Path) -> None:
+    """The links of a hard package take no room; what is archived of it does, twice."""
+    with small_disk(tmp_path / "small", size=1_000_000) as disk:
+        here = Delivery(make_reduction(disk / "sb1"), disk / PROJECT)
+        write(here.origin / "scriptForMuch.py", bytes(400_000))
+        with pytest.raises(PlanRefused) as caught:
+            here.plan(Mode.HARD)
+        assert [problem.code for problem in caught.value.problems] == [Code.NO_SPACE]
+        write(here.origin / "scriptForMuch.py", bytes(100_000))
+        here.make(Mode.HARD)
+
+
+# --- verifying them
+
+
+def found(delivery: Delivery, *, is_quick: bool = False) -> list[tuple[str, str]]:
+    """Return code, and the ending of the ticket file it is about."""
+    problems = list(check_tickets(delivery.package, is_quick=is_quick))
+    name = f"../{PROJECT}.ticket."
+    assert [p for p in problems if not os.fsdecode(p.path).startswith(name)] == []
+    return [(p.code, os.fsdecode(p.path).removeprefix(name)) for p in problems]
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_they_verify_in_every_mode_and_with_odd_names(delivery: Delivery, tmp_path: Path, mode: Mode) -> None:
+    for name in (b"scriptFor\xe9.py", "scriptFor銀河.py".encode(), b"scriptFor" + b"s" * 200 + b".py"):
+        write(delivery.origin / os.fsdecode(name), name)
+    delivery.make(mode)
+    assert found(delivery) == []
+    other = Delivery(make_reduction(tmp_path / "sb2", uid="uid___A002_X1_X2", block="X2", seed=2), delivery.path)
+    other.make(Mode.FAKE, append=Append.MEMBER)
+    assert found(delivery) == []
+
+
+@pytest.mark.parametrize("ending", ["tar", "zip"])
+def test_every_flipped_byte_of_a_content_is_found(delivery: Delivery, ending: str) -> None:
+    delivery.make(Mode.COPY)
+    path = ticket(delivery, ending)
+    whole = path.read_bytes()
+    for name in sorted(IN_TICKET):
+        content = (delivery.member / name).read_bytes()
+        start = whole.index(content)
+        for offset in (start, start + len(content) - 1):
+            path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
+            assert found(delivery) == [(Code.TICKET_DAMAGED, ending)], name
+
+
+@pytest.mark.parametrize("ending", ["tar", "zip"])
+@pytest.mark.parametrize("part", [0, 1, 2, 3])
+def test_cut_ticket_file_is_found(delivery: Delivery, ending: str, part: int) -> None:
+    delivery.make(Mode.COPY)
+    path = ticket(delivery, ending)
+    os.truncate(path, path.stat().st_size * part // 4)
+    assert {each for each in found(delivery, is_quick=True)} == {(Code.TICKET_DAMAGED, ending)}
+
+
+@pytest.mark.parametrize("ending", ["tar", "zip"])
+def test_missing_ticket_file_is_found(delivery: Delivery, ending: str) -> None:
+    delivery.make(Mode.COPY)
+    ticket(delivery, ending).unlink()
+    assert found(delivery) == [(Code.TICKET_MISSING, ending)]
+
+
+def test_ticket_files_of_an_earlier_package_are_found(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    old = tickets(delivery)
+    write(delivery.origin / "scriptForMore.py", b"more")
+    (delivery.origin / "X8c/qa2/textfile.txt").unlink()
+    delivery.make(Mode.COPY)
+    for ending, data in old.items():
+        ticket(delivery, ending).write_bytes(data)
+    problems = [problem.found for problem in check_tickets(delivery.package, is_quick=True)]
+    for words in ("no 2011.0.00229.S/", "which is not packaged", "bytes, not"):
+        assert len([text for text in problems if words in text]) == 2, words
+    assert [text for text in problems if "other sizes" in text] == [
+        "other sizes in package_size.txt than those of the package"
+    ] * 2
+
+
+def test_ticket_files_of_another_program_do_not_matter(
+    delivery: Delivery, capsys: pytest.CaptureFixture[str]
+) -> None:
+    delivery.make(Mode.COPY)
+    shutil.rmtree(os.fsdecode(delivery.package.control))
+    ticket(delivery, "tar").write_bytes(b"of the old script")
+    ticket(delivery, "zip").unlink()
+    assert run_here(capsys, "adopt", delivery.path).code == 0
+    assert run_here(capsys, "verify", delivery.path).code == 0
+
+
+@pytest.mark.parametrize("is_adopted_first", [True, False])
+def test_adopted_members_may_be_in_them_or_not(delivery: Delivery, tmp_path: Path, is_adopted_first: bool) -> None:
+    other = Delivery(make_reduction(tmp_path / "sb2", uid="uid___A002_X1_X2", block="X2", seed=2), delivery.path)
+    delivery.make(Mode.COPY)
+    if is_adopted_first:
+        shutil.rmtree(os.fsdecode(delivery.package.control))
+        adopt(delivery)
+        other.make(Mode.COPY, append=Append.MEMBER)
+    else:
+        shutil.copytree(delivery.member, f"{delivery.member}2")
+        adopt(delivery)
+    assert found(delivery) == []
+    ticket(delivery, "zip").unlink()
+    assert found(delivery) == [(Code.TICKET_MISSING, "zip")]
+
+
+def adopt(delivery: Delivery) -> None:
+    job.adopt(delivery.package, Workers(1, Silent()))
+
+
+def test_command_verifies_them(delivery: Delivery, capsys: pytest.CaptureFixture[str]) -> None:
+    delivery.make(Mode.COPY)
+    assert run_here(capsys, "verify", delivery.path).code == 0
+    ticket(delivery, "tar").unlink()
+    ran = run_here(capsys, "verify", delivery.path)
+    assert (ran.code, f"ticket-missing ../{PROJECT}.ticket.tar" in ran.out) == (3, True)

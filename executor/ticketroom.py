@@ -1,0 +1,40 @@
+"""How much room the two ticket files will take, from sums alone: known before anything is written."""
+
+from collections.abc import Iterator
+
+from manifest.header import Header, Notes, StreamKind, read_header, read_notes
+from manifest.ids import Append
+from manifest.package import Package
+from manifest.request import Mode
+from manifest.role import Role
+from manifest.stream import peek_stream
+
+TICKET_COUNT = 2
+_IN_TICKETS = ("", Role.QA.value, Role.SCRIPT.value)  # the first is README
+# A tar's header, what fills up its last block, and a long name in two blocks of its own; a zip takes less.
+_BYTES_PER_FILE = 4 * 512
+_FIXED_BYTES = 10_240 + 4096  # a tar ends at a multiple of its record; the file of sizes
+
+
+def ticket_bytes(package: Package, header: Header, notes: Notes) -> int:
+    """Return the most that the ticket files take which come with a plan; they hold the members that stay, too.
+
+    Raises:
+        StreamError: the manifest of a member that stays cannot be used.
+    """
+    files = size = 0
+    for mode, described in ((header.mode, notes), *_staying(package, header)):
+        for total in described.totals:
+            if total.role in _IN_TICKETS:
+                files += total.file_count
+                size += 0 if mode is Mode.FAKE else total.byte_count
+    return TICKET_COUNT * (size + files * _BYTES_PER_FILE + _FIXED_BYTES)
+
+
+def _staying(package: Package, header: Header) -> Iterator[tuple[Mode, Notes]]:
+    if header.append is Append.NOTHING:
+        return
+    for member, digest in header.base:
+        if digest:
+            stream = peek_stream(package.manifest(member))
+            yield read_header(stream, StreamKind.MANIFEST).mode, read_notes(stream)
