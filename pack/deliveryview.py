@@ -18,10 +18,10 @@ _MOST_TABLES = 20
 def delivery_lines(cut: Cut, outcome: Outcome | None, output: bytes, ink: Ink) -> Iterator[str]:
     """Yield the table, notes, and what to do next; without an outcome it is a dry run."""
     yield from map(ink.warning, _notes(cut))
-    yield ink.bold(f"{'entries':>10}  {'bytes':>16}  tar{_checksum_title(cut)}")
+    yield ink.bold(f"{'entries':>10}  {'bytes':>16}  tar")
     rows = _rows(outcome)
     for chunk in cut.chunks:
-        yield _chunk_line(chunk, rows.get(chunk.name), is_dry=outcome is None)
+        yield from _chunk_lines(chunk, rows.get(chunk.name), is_dry=outcome is None)
     total = f"{counted(len(cut.chunks), 'tar')}, {exact_bytes(cut.byte_count)}"
     if outcome is None:
         yield f"{total}; nothing was written (--dry-run)"
@@ -69,15 +69,14 @@ def _notes(cut: Cut) -> Iterator[str]:
             yield f"  and {len(cut.cut_tables) - _MOST_TABLES:,} more tables"
 
 
-def _checksum_title(cut: Cut) -> str:
-    return f" and its {', '.join(cut.header.checksums)}" if cut.header.checksums else ""
-
-
-def _chunk_line(chunk: PlannedChunk, row: ChunkRow | None, *, is_dry: bool) -> str:
-    sums = "".join(f"  {digest}" for _, digest in row.checksums) if row else ""
-    missing = "" if is_dry or row else "  not made"
-    mark = "  (above the limit)" if chunk.is_oversized else ""
-    return f"{chunk.entry_count:>10,}  {chunk.byte_count:>16,}  {shown(chunk.name)}{sums}{mark}{missing}"
+def _chunk_lines(chunk: PlannedChunk, row: ChunkRow | None, *, is_dry: bool) -> Iterator[str]:
+    """Yield the tar and what is to be said of it, each on a line of its own: names alone take half of 80 columns."""
+    yield f"{chunk.entry_count:>10,}  {chunk.byte_count:>16,}  {shown(chunk.name)}"
+    if chunk.is_oversized:
+        yield f"{'above the limit':>28}"
+    if row is None and not is_dry:
+        yield f"{'NOT MADE':>28}"
+    yield from (f"{name:>13} {digest}" for name, digest in (row.checksums if row else ()))
 
 
 def _chunk_fields(chunk: PlannedChunk, row: ChunkRow | None) -> Fields:

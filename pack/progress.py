@@ -79,13 +79,20 @@ class Lines:
         print(self._line(now - self._started), file=self._stream, flush=True)
 
     def _line(self, seconds: float) -> str:
-        files = (
-            counted(self._files, "file") if not self._all_files else f"{self._files:,} of {self._all_files:,} files"
-        )
-        size = human_bytes(self._bytes) + (f" of {human_bytes(self._all_bytes)}" if self._all_bytes else "")
-        rate = human_bytes(round(self._bytes / seconds)) if seconds > 0 else "0 B"
         left = time_left(self._fraction(), seconds)
-        return f"{shown(self._name)}: {files}, {size}, {rate}/s" + (f", {human_seconds(left)} left" if left else "")
+        parts = [self._files_words(), *self._bytes_words(seconds), *([f"{human_seconds(left)} left"] if left else [])]
+        return f"{shown(self._name)}: {', '.join(parts)}"
+
+    def _files_words(self) -> str:
+        if not self._all_files:
+            return counted(self._files, "file")
+        # Where no bytes are counted, what is counted may be tables.
+        return f"{self._files:,} of {self._all_files:,}" + (" files" if self._all_bytes else "")
+
+    def _bytes_words(self, seconds: float) -> Iterator[str]:
+        if self._all_bytes or self._bytes:
+            yield human_bytes(self._bytes) + (f" of {human_bytes(self._all_bytes)}" if self._all_bytes else "")
+            yield f"{human_bytes(round(self._bytes / seconds)) if seconds > 0 else '0 B'}/s"
 
     def _fraction(self) -> float:
         if self._all_bytes:
@@ -139,7 +146,7 @@ class Bar:
         """Return files, bytes and rate; no longer than half a line of 80 columns."""
         if not self._all_bytes:
             if self._all_files:
-                return f"{self._files:,}/{self._all_files:,} files"
+                return f"{self._files:,}/{self._all_files:,}"  # files or tables
             return counted(self._files, "file") if self._files else ""
         seconds = max(time.monotonic() - self._began, _BAR_SECONDS)
         done, total = human_bytes(self._bytes), human_bytes(self._all_bytes)

@@ -52,7 +52,7 @@ def test_new_phase_counts_from_nothing() -> None:
     lines.phase("scan")
     lines.advance(file_count=3)
     lines.phase("stage", file_count=7)
-    assert stream.getvalue().splitlines()[-1].startswith("stage: 0 of 7 files")
+    assert stream.getvalue().splitlines()[-1] == "stage: 0 of 7"
 
 
 def test_control_characters_in_a_phase_do_not_reach_the_terminal() -> None:
