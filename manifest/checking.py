@@ -12,6 +12,7 @@ from manifest.planfile import Described, open_manifest
 from manifest.problem import Code, Problem
 from manifest.progress import Progress
 from manifest.stream import StreamError
+from manifest.unusable import unusable_manifest
 from manifest.verify import verify_tree
 
 
@@ -32,7 +33,7 @@ def verify_package(package: Package, *, is_quick: bool, engine: Engine, progress
         try:
             manifest = open_manifest(package.manifest(member))
         except StreamError as error:
-            yield Problem(Code.MANIFEST_DAMAGED, _relative(package, member), found=f"{error}")
+            yield unusable_manifest(error, _relative(package, member))
             continue
         yield from _verify_member(package, manifest, is_quick=is_quick, engine=engine, progress=progress)
 

@@ -4,12 +4,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from manifest.header import StreamKind, read_header
 from manifest.ids import Append, next_ids
 from manifest.package import Package, PackageState, Standing, read_state
 from manifest.path import is_within
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.request import PlanRequest
-from manifest.stream import StreamError, open_stream
+from manifest.stream import StreamError, open_stream, peek_stream
+from manifest.unusable import unusable_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ def destination_warnings(request: PlanRequest, destination: Destination) -> Iter
     """Yield what a person should know of where the member goes."""
     if request.append is not Append.NOTHING and destination.is_new:
         yield Problem(Code.W_NEW_PACKAGE, request.package)
+    for member, path in sorted(destination.state.manifests.items()) if request.append is not Append.NOTHING else ():
+        if read_header(peek_stream(path), StreamKind.MANIFEST).origin == request.origin:
+            yield Problem(Code.W_SAME_ORIGIN, request.origin, found=f"in {os.fsdecode(member)}")
 
 
 def base_of(state: PackageState) -> tuple[tuple[bytes, bytes], ...]:
@@ -70,7 +75,7 @@ def base_of(state: PackageState) -> tuple[tuple[bytes, bytes], ...]:
             for member in state.members
         )
     except StreamError as error:
-        raise PlanRefused(Problem(Code.MANIFEST_DAMAGED, error.path, found=error.reason)) from error
+        raise PlanRefused(unusable_manifest(error)) from error
 
 
 def _path_problems(request: PlanRequest) -> Iterator[Problem]:

@@ -200,7 +200,7 @@ def read_header(stream: Stream, kind: StreamKind) -> Header:
         for member, _ in header.base:
             check_relative(member)
     except (KeyError, TypeError, ValueError) as error:
-        raise StreamError(stream.path, f"has a header that does not make sense ({error})") from error
+        raise StreamError(stream.path, "has a header that does not make sense") from error
     if header.kind is not kind:
         raise StreamError(stream.path, f"is a {header.kind}, not a {kind}")
     return header
@@ -227,7 +227,7 @@ def read_notes(stream: Stream) -> Notes:
             difference=Difference(**difference) if difference else None,
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise StreamError(stream.path, f"has notes that do not make sense ({error})") from error
+        raise StreamError(stream.path, "has notes that do not make sense") from error
 
 
 def _read_split(wire: dict[str, Any]) -> SplitTask:

@@ -7,10 +7,11 @@ from manifest.diff import Kind, count_changes, paired_folders
 from manifest.gather import Gathered
 from manifest.header import Difference, Header
 from manifest.ids import Append
-from manifest.problem import Code, PlanRefused, Problem
+from manifest.problem import PlanRefused
 from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
 from manifest.spool import RecordSpool
 from manifest.stream import StreamError, open_stream
+from manifest.unusable import unusable_manifest
 
 # Only what is a file of its own in the package: a hard link to the origin would make the new copy one, too.
 _OWN_FILES = frozenset((Action.COPY, Action.KEEP))
@@ -59,7 +60,7 @@ def compare_with_old(
     try:
         old = open_stream(path)
     except StreamError as error:
-        raise PlanRefused(Problem(Code.MANIFEST_DAMAGED, path, found=error.reason)) from error
+        raise PlanRefused(unusable_manifest(error, path)) from error
     counts = dict.fromkeys(Kind, 0)
     kept = kept_bytes = 0
     spool = RecordSpool()

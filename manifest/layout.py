@@ -123,13 +123,18 @@ def load_layout(name: str) -> Layout:
             with open(name, "rb") as file:
                 text = file.read().decode()
         else:
-            text = (resources.files("manifest") / "layouts" / f"{name}.toml").read_text()
+            text = layout_text(name)
         table = tomllib.loads(text)
     except OSError as error:
         _refuse(name, expected="a file that can be read", found=(error.strerror or str(error)).lower())
     except ValueError as error:  # not TOML, or not UTF-8
         _refuse(name, expected="TOML", found=str(error))
     return _Reader(name).layout(table)
+
+
+def layout_text(name: str) -> str:
+    """Return the file of a layout that comes with the program, by its name."""
+    return (resources.files("manifest") / "layouts" / f"{name}.toml").read_text()
 
 
 def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKNOWN_LAYOUT) -> Never:

@@ -13,6 +13,7 @@ from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record
 from manifest.request import PlanRequest
 from manifest.spool import RecordSpool
 from manifest.stream import StreamError
+from manifest.unusable import unusable_manifest
 
 _ONLY_HERE = frozenset((Action.MOVE, Action.CARRY))
 
@@ -69,7 +70,7 @@ def _opened(path: bytes) -> Described:
     try:
         return open_manifest(path)
     except StreamError as error:
-        raise PlanRefused(Problem(Code.MANIFEST_DAMAGED, path, found=error.reason)) from error
+        raise PlanRefused(unusable_manifest(error, path)) from error
 
 
 def _kept_by(spool: RecordSpool) -> _Kept:

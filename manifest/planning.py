@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from manifest.assembly import add_generated, count_new, sum_totals
 from manifest.batches import scan_batches
+from manifest.dangling import dangling_links
 from manifest.destination import Destination, choose_destination, destination_warnings
 from manifest.earlier import earlier_descriptions, known_split_sources, known_streams
 from manifest.engine import Engine
@@ -32,7 +33,8 @@ from manifest.request import Mode, PlanRequest
 from manifest.scanbatch import ScanOptions
 from manifest.splitting import omitted_names, scan_split_sources
 from manifest.survey import survey
-from manifest.tableplan import TableReader, describe_tables, plan_splits, without_column
+from manifest.tableplan import TableReader, broken_table, describe_tables, plan_splits, without_column
+from manifest.unmatched import unmatched_globs
 
 
 @dataclass(slots=True)
@@ -152,12 +154,9 @@ def _place(
         include=request.include,
         exclude=request.exclude,
     )
-    broken = [
-        Problem(Code.TABLE_BROKEN, os.path.join(request.origin, source), found=reason)
-        for source, reason in sorted(tables.broken.items())
-    ]
+    broken, dangling = _broken_tables(request.origin, tables.broken)
     is_lenient = request.is_as_is or request.mode in (Mode.FAKE, Mode.TICKET)
-    problems = [_located(request.origin, problem) for problem in placement.problems]
+    problems = [*(_located(request.origin, problem) for problem in placement.problems), *dangling]
     problems += [] if is_lenient else broken
     if problems:
         raise PlanRefused(*problems)
@@ -166,11 +165,26 @@ def _place(
     notes, unmeasured = plan_splits(request.origin, items, tables, known=known, reader=reader, engine=engine)
     if unmeasured and not is_lenient:
         raise PlanRefused(*unmeasured)
-    warnings = (*placement.warnings, *(replace(p, code=Code.W_TABLE_UNREADABLE) for p in (*broken, *unmeasured)))
+    unmatched = unmatched_globs(request.origin, request.typed_globs, placement)
+    warnings = (
+        *placement.warnings,
+        *unmatched,
+        *(replace(p, code=Code.W_TABLE_UNREADABLE) for p in (*broken, *unmeasured)),
+    )
     estimated = (
         Problem(Code.W_SIZE_ESTIMATED, path) for path, note in notes.items() if note.spec and note.spec.estimated
     )
     return replace(placement, items=items, warnings=(*warnings, *estimated)), notes
+
+
+def _broken_tables(origin: bytes, reasons: Mapping[bytes, str]) -> tuple[list[Problem], list[Problem]]:
+    """Return the tables that are broken, and links to nothing, where those are why a table cannot be opened."""
+    broken, dangling = [], []
+    for source, reason in sorted(reasons.items()):
+        links = list(dangling_links(os.path.join(origin, source)))
+        dangling += links
+        broken += [] if links else [broken_table(os.path.join(origin, source), reason)]
+    return broken, dangling
 
 
 def _located(origin: bytes, problem: Problem) -> Problem:

@@ -57,6 +57,7 @@ class Code(StrEnum):
     EXTRA_FOLDER = "extra-folder"
     WRONG_TYPE = "wrong-type"
     MANIFEST_DAMAGED = "manifest-damaged"
+    MANIFEST_NEWER = "manifest-newer"
     MANIFEST_MISSING = "manifest-missing"
     TICKET_DAMAGED = "ticket-damaged"
     TICKET_MISSING = "ticket-missing"
@@ -73,6 +74,8 @@ class Code(StrEnum):
     W_COPIED = "warning-copied"
     W_OWNER = "warning-owner"
     W_NEW_PACKAGE = "warning-new-package"
+    W_SAME_ORIGIN = "warning-same-origin"
+    W_NO_MATCH = "warning-no-match"
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ class PlanRequest:
         may_leave: follow links that lead out of the origin.
         is_strict: refuse where otherwise a warning is given.
         program: name and version of what asks, for the record.
+        typed_globs: those of include and exclude that a person typed for this plan: each should match something.
     """
 
     origin: bytes
@@ -69,3 +70,4 @@ class PlanRequest:
     may_leave: bool = False
     is_strict: bool = False
     program: str = "qa2pack"
+    typed_globs: tuple[str, ...] = ()

@@ -50,6 +50,10 @@ class StreamError(Exception):
         self.reason = reason
 
 
+class NewerFormatError(StreamError):
+    """A plan or manifest that is good, and in a format that this program is too old for."""
+
+
 class StreamWriter:
     """Writes one stream; `close` must be called, a stream without its footer reads as truncated."""
 
@@ -200,7 +204,7 @@ def _load(path: bytes, file: BinaryIO) -> Stream:
             notes_offset=notes_offset,
         )
     except (ValueError, KeyError, TypeError, OverflowError, struct.error, msgpack.UnpackException) as error:
-        raise StreamError(path, f"is damaged: it does not read as a plan or manifest ({error})") from error
+        raise StreamError(path, "is damaged: it does not read as a plan or manifest") from error
 
 
 def _check_start(path: bytes, start: bytes) -> None:
@@ -210,7 +214,8 @@ def _check_start(path: bytes, start: bytes) -> None:
         raise StreamError(path, "is truncated: it ends in its first bytes")
     _, version = _START.unpack(start)
     if version > VERSION:
-        raise StreamError(path, f"has format version {version}; this program reads up to {VERSION}: use a newer one")
+        reason = f"has format version {version}; this program reads up to {VERSION}: use a newer one"
+        raise NewerFormatError(path, reason)
 
 
 def _digest_of(file: BinaryIO, length: int) -> bytes:

@@ -16,6 +16,7 @@ import xxhash
 from manifest.engine import Engine
 from manifest.header import TableNote
 from manifest.item import Item
+from manifest.path import shown
 from manifest.problem import Code, Problem
 from manifest.table import ColumnMissingError, SplitSpec, TableBrokenError, TableShape, plan_split
 
@@ -119,11 +120,16 @@ def plan_splits(
             spec = _spec(root, source, keep, tables, reader)
         except (TableBrokenError, ColumnMissingError) as error:
             reason = error.reason if isinstance(error, TableBrokenError) else str(error)
-            problems.append(Problem(Code.TABLE_BROKEN, os.path.join(root, source), found=reason))
+            problems.append(broken_table(os.path.join(root, source), reason))
             continue
         note = TableNote(source, keep, tables.fingerprints[source], tables.columns[source], spec)
         notes.update((path, note) for path in paths)
     return notes, problems
+
+
+def broken_table(table: bytes, reason: str) -> Problem:
+    """Return the problem of a table; the reason names files in it without the path, which stands before it."""
+    return Problem(Code.TABLE_BROKEN, table, found=reason.replace(f"{shown(table)}/", "").replace(shown(table), "it"))
 
 
 def _spec(root: bytes, source: bytes, keep: str, tables: Tables, reader: TableReader) -> SplitSpec | None:

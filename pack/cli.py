@@ -15,6 +15,7 @@ from pack.cmd_adopt import adopt
 from pack.cmd_apply import apply
 from pack.cmd_diff import diff
 from pack.cmd_export import export
+from pack.cmd_layout import layout
 from pack.cmd_log import log
 from pack.cmd_plan import plan
 from pack.cmd_report import report
@@ -38,6 +39,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     export,
     rollback,
     adopt,
+    layout,
 )
 
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}

@@ -7,7 +7,7 @@ import typer
 
 from manifest.ids import Append
 from manifest.request import Mode
-from pack.command import defaults_of
+from pack.command import defaults_of, typed_wishes
 from pack.options import (
     AsIsOption,
     ClusterOption,
@@ -86,7 +86,16 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     target = target_of(package)
     attempt = Attempt("plan", target, quoted(os.fsencode(origin)))
-    selection = Selection(tuple(include or ()), tuple(exclude or ()), layout, rehash, as_is, no_split, follow_outside)
+    selection = Selection(
+        tuple(include or ()),
+        tuple(exclude or ()),
+        layout,
+        rehash,
+        as_is,
+        no_split,
+        follow_outside,
+        typed_wishes(context),
+    )
 
     def work() -> Exit:
         request = selection.request(

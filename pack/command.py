@@ -21,14 +21,22 @@ if TYPE_CHECKING:
 
 # What parses the command line is a part of typer that has had two names; typer.Context is what commands see of it.
 _Context = Any
+_UsageError: Any = typer.BadParameter.__bases__[0]
 
 _DEFAULTS = "pack.defaults"
 _ARGUMENTS = "pack.arguments"
+_TYPED = "pack.typed"
 
 
 def defaults_of(context: typer.Context) -> "tuple[Default, ...]":
     """Return the options of the running command that were not typed, and have no value of the program's own."""
     found: tuple[Default, ...] = context.meta.get(_DEFAULTS, ())
+    return found
+
+
+def typed_wishes(context: typer.Context) -> tuple[str, ...]:
+    """Return what was typed of the options that are lists."""
+    found: tuple[str, ...] = context.meta.get(_TYPED, ())
     return found
 
 
@@ -64,15 +72,25 @@ class Command(TyperCommand):
             if error.param and _source(ctx, error.param.name) == "ENVIRONMENT":
                 error.param_hint = f"the environment variable {error.param.envvar}"
             raise
+        except _UsageError as error:
+            path = next((word for word in ctx.meta[_ARGUMENTS] if word.startswith("-") and os.path.lexists(word)), "")
+            error.message += f". To name the path, write {shown(os.path.join('.', path))}" if path else ""
+            raise
 
     def invoke(self, ctx: _Context) -> Any:
         """Fill in defaults, open the log, run."""
         is_unsettled = ctx.params.pop("no_settings")
         files = () if is_unsettled else _settings(ctx)
+        ctx.meta[_TYPED] = tuple(self._typed(ctx))
         ctx.meta[_DEFAULTS] = (*self._from_environment(ctx), *self._from_files(ctx, files))
         log = ctx.params.pop("log")
         with self._logged(ctx, log) if log else nullcontext():
             return super().invoke(ctx)
+
+    def _typed(self, ctx: _Context) -> Iterator[str]:
+        for option in self.params:
+            if option.name in ("include", "exclude") and _source(ctx, option.name) == "COMMANDLINE":
+                yield from ctx.params[option.name]
 
     def _from_environment(self, ctx: _Context) -> "Iterator[Default]":
         """Tell what is from there; click takes single values from it, but a list only where nothing was typed."""

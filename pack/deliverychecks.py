@@ -10,6 +10,7 @@ from manifest.path import join, shown
 from manifest.problem import Code, Problem
 from manifest.progress import Progress
 from manifest.stream import StreamError
+from manifest.unusable import unusable_manifest
 from pack.amounts import counted
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields, problem_fields
@@ -68,7 +69,7 @@ def _delivery_problems(path: bytes, package: str | None, engine: Engine, progres
             yield from compare_with_package(sidecar, target, read_state(target))
         yield from check_delivery(sidecar, engine=engine, progress=progress)
     except StreamError as error:
-        yield Problem(Code.MANIFEST_DAMAGED, error.path, found=error.reason)
+        yield unusable_manifest(error)
 
 
 def _told(command: str, path: bytes, problems: Sequence[Problem], scope: str, *, is_json: bool) -> Exit:

@@ -7,6 +7,7 @@ same codes.
 
 import errno
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,7 +26,8 @@ from manifest.table import TableBrokenError
 from pack.attempt import Attempt
 from pack.crash import save_report
 from pack.exits import Exit
-from pack.ink import Ink, folded
+from pack.ink import Ink, folded, unbroken
+from pack.nearby import near_path
 from pack.problemview import problem_lines
 from pack.reading import UnfinishedError
 from pack.refusal import Refused
@@ -93,15 +95,14 @@ def _of_moment(error: BaseException, attempt: Attempt) -> Failure:
 def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
     match error:
         case OSError():
-            return _stopped(attempt, *_of_system(error))
+            return _stopped(attempt, *words_of_system(error))
         case StreamError() | JournalError():
             return _broken_file(error, attempt)
         case TableBrokenError():
             title = f"casacore could not work on a table: {shown(error.reason)}"
             return _failure(Exit.FAILED, attempt, title, f"table: {shown(error.path)}", *_state_and_next(attempt))
-        case ModuleNotFoundError():
-            title = f"the Python package {error.name} is missing."
-            return _failure(Exit.FAILED, attempt, title, _state(attempt), "Install qa2pack again, with all it needs.")
+        case ImportError():
+            return _missing_package(error, attempt)
         case NoWorkersError(faults=faults):
             advice = "Do: see that the scheduler runs and that its workers see the same folders and run this program."
             lines = (*map(shown, faults), *folded(advice, indent=0), *_state_and_next(attempt))
@@ -116,10 +117,39 @@ def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
 
 
 def _of_problems(word: str, problems: Sequence[Problem], attempt: Attempt, ink: Ink) -> Failure:
-    lines = problem_lines(problems, attempt.target, ink, origin=attempt.origin)
+    lines = [*problem_lines(problems, attempt.target, ink, origin=attempt.origin), *_meant(problems)]
     count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
     title = f"pack {attempt.verb}: {word}, {count}. {_state(attempt)}"
     return Failure(Exit.FAILED, title, tuple(lines), tuple(problems))
+
+
+_PATH_CODES = frozenset(
+    {Code.ORIGIN_MISSING, Code.README_MISSING, Code.PACKAGE_MISSING, Code.DESTINATION_MISSING, Code.UNKNOWN_LAYOUT}
+)
+
+
+def _meant(problems: Sequence[Problem]) -> Iterator[str]:
+    """Yield what may have been meant by paths that lead nowhere."""
+    for problem in problems:
+        if problem.code in _PATH_CODES and (near := _near(problem.path)):
+            yield f"    Did you mean {shown(near)}?"
+
+
+def _near(path: bytes) -> bytes | None:
+    if os.path.lexists(path) or not (b"/" in path or path.endswith(b".toml")):
+        return None
+    return near_path(os.path.abspath(path))
+
+
+def _missing_package(error: ImportError, attempt: Attempt) -> Failure:
+    name = (error.name or "").partition(".")[0]
+    package = {"casacore": "python-casacore"}.get(name, name)
+    title = f"the Python package {package} is missing."
+    if not isinstance(error, ModuleNotFoundError):
+        title = f"the Python package {package} cannot be loaded: {shown(str(error))}."
+    program = quoted(os.fsencode(sys.executable))
+    advice = ("To install it:", f"  {program} -m pip install --force-reinstall {package}")
+    return _failure(Exit.FAILED, attempt, title, *_state_and_next(attempt), *advice)
 
 
 def _unfinished(error: UnfinishedError, attempt: Attempt) -> Failure:
@@ -154,7 +184,12 @@ _SYSTEM_WORDS = {
 }
 
 
-def _of_system(error: OSError) -> tuple[str, str]:
+def words_of_system(error: OSError) -> tuple[str, str]:
+    """Return in words what the system said, and path and advice, which may be empty."""
+    if error.errno == errno.ENOENT and isinstance(error.filename, str | bytes):
+        near = _near(os.path.abspath(os.fsencode(error.filename)))
+        meant = " " + unbroken(f"Did you mean {shown(near)}?") if near else ""
+        return "there is no such file or folder.", f"Path: {shown(error.filename)}.{meant}"
     words, advice = _SYSTEM_WORDS.get(error.errno or 0, (f"the system says: {error.strerror or error}.", ""))
     names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
     return words, " ".join(filter(None, (f"Path: {', '.join(map(shown, names))}." if names else "", advice)))

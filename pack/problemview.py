@@ -10,7 +10,7 @@ from pack.target import Target
 from pack.words import WORDS
 
 _MOST_PATHS = 20
-_COMMAND = re.compile(r"pack [a-z]+(?: (?:PACKAGE|ORIGIN|--[a-z-]+))*|--[a-z-]+ [A-Za-z.=]*\w")
+_COMMAND = re.compile(r"pack [a-z]+(?: (?:PACKAGE|ORIGIN|FILE|--[a-z-]+))*|--[a-z-]+ [A-Za-z.=]*\w")
 
 
 def problem_lines(problems: Iterable[Problem], target: Target, ink: Ink, *, origin: str = "") -> Iterator[str]:
@@ -37,9 +37,10 @@ def problem_text(problem: Problem) -> str:
 
 
 def remedy_lines(problems: Iterable[Problem], target: Target) -> Iterator[str]:
-    """Yield, for each code among the problems, what to do."""
+    """Yield, for each code among the problems, what it is and what to do."""
     for code in dict.fromkeys(problem.code for problem in problems):
-        yield from folded(_filled(WORDS[code].remedy, target, ""), indent=2, label=f"{code}: ")
+        yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
+        yield from folded(_filled(WORDS[code].remedy, target, ""), indent=4, label="do: ")
 
 
 def _headed(code: Code, what: str, ink: Ink) -> Iterator[str]:

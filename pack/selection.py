@@ -15,6 +15,7 @@ class Selection:
     Attributes:
         include: each `GLOB=ROLE`.
         has_all_columns: no measurement set is split.
+        typed: those of include and exclude that were typed for this command.
     """
 
     include: tuple[str, ...] = ()
@@ -24,6 +25,7 @@ class Selection:
     is_as_is: bool = False
     has_all_columns: bool = False
     may_leave: bool = False
+    typed: tuple[str, ...] = ()
 
     def request(
         self,
@@ -57,4 +59,5 @@ class Selection:
             may_leave=self.may_leave,
             is_strict=is_strict,
             program=PROGRAM,
+            typed_globs=tuple(wish.rpartition("=")[0] if wish in self.include else wish for wish in self.typed),
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from manifest.package import PackageState, Standing, read_state
 from manifest.problem import Code, PlanRefused, Problem
+from manifest.request import Mode
 from manifest.sizes import human_bytes
 from pack import job
 from pack.amounts import counted
@@ -13,8 +14,9 @@ from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields, problem_fields
 from pack.ink import Ink, ink_for
-from pack.members import members_of
+from pack.members import Member, members_of
 from pack.problemview import problem_text, remedy_lines
+from pack.reading import check_finished
 from pack.target import Target
 from pack.workers import shown_workers
 
@@ -49,14 +51,26 @@ def existing_package(target: Target) -> PackageState:
     """Return what is at the path.
 
     Raises:
+        UnfinishedError: there is none, because the apply that makes it has not ended.
         PlanRefused: neither a package nor the control folder of one; a mistyped path is no broken package.
     """
     package = target.package
     state = read_state(package)
     if state.members or _has_manifests(target):
         return state
+    check_finished(package)
     found = "something else" if state.standing is Standing.FOREIGN else ""
     raise PlanRefused(Problem(Code.PACKAGE_MISSING, package.path, found=found))
+
+
+def _compared(members: Sequence[Member]) -> str:
+    """Return what was compared of members, of which some may hold empty files in place of the real ones."""
+    modes = {member.header.mode for member in members if member.header and not member.header.is_adopted}
+    if not modes & {Mode.FAKE, Mode.TICKET}:
+        return "all content"
+    if modes == {Mode.FAKE}:
+        return "the files are empty (mode fake), so only names, types and sizes"
+    return "all content but that of files that are empty (mode fake or ticket)"
 
 
 def _has_manifests(target: Target) -> bool:
@@ -70,10 +84,11 @@ def _lines(
     problems: Sequence[Problem], target: Target, state: PackageState, ink: Ink, *, is_quick: bool
 ) -> Iterator[str]:
     yield from map(problem_text, problems)
-    notes = [member.notes for member in members_of(state) if member.notes]
+    members = members_of(state)
+    notes = [member.notes for member in members if member.notes]
     files, size = sum(note.file_count for note in notes), sum(note.byte_count for note in notes)
     scope = f"{counted(len(notes), 'member')}, {counted(files, 'file')}, {human_bytes(size)}"
-    how = "names, types and sizes" if is_quick else "all content"
+    how = "names, types and sizes" if is_quick else _compared(members)
     if problems:
         yield f"{ink.bad(counted(len(problems), 'problem'))} in {scope}; {how} compared"
         yield from remedy_lines(problems, target)

@@ -103,7 +103,8 @@ PLANNING: Mapping[Code, Row] = {
     Code.LINK_DANGLING: Row(
         "This link leads to nothing.",
         "What it named was moved or removed, for instance a package that files had been moved to.",
-        "Bring back what it leads to, remove the link, or leave it out: --exclude GLOB.",
+        "Bring back what it leads to (a package that files were moved to, and that was renamed, gets its old name "
+        "back), remove the link, or leave it out: --exclude GLOB.",
     ),
     Code.LINK_LOOP: Row(
         "This link leads in a circle.",
@@ -142,13 +143,13 @@ PLANNING: Mapping[Code, Row] = {
     ),
     Code.UNKNOWN_ROLE: Row(
         "This is no role of a package.",
-        "It is misspelt in --include or in the layout file, or the part before the = is missing.",
+        "It is misspelt in --include, PACK_INCLUDE or the layout file, or the part before the = is missing.",
         "Write --include GLOB=ROLE with one of raw, calibrated, calibration, script, qa, log, product.",
     ),
     Code.UNKNOWN_LAYOUT: Row(
         "The layout is not known, or not understood.",
         "The name is misspelt, the file cannot be read, or something in it is no layout rule.",
-        "Use --layout cycle0, or mend the file; docs/commands.md tells where the rules are explained.",
+        "Use --layout cycle0, or mend the file: pack layout prints the rules of cycle0, which explain themselves.",
     ),
     Code.UNKNOWN_MODE: Row(
         "This value is not known.",
@@ -242,14 +243,20 @@ VERIFYING: Mapping[Code, Row] = {
     ),
     Code.MANIFEST_DAMAGED: Row(
         "The manifest of this member cannot be used.",
-        "The file in PACKAGE.pack/manifests was cut short or changed, or a newer program wrote it.",
+        "The file in PACKAGE.pack/manifests was cut short or changed.",
         "Restore it from a backup. If there is none and the member is known to be right, remove the manifest and "
         "type pack adopt PACKAGE.",
     ),
+    Code.MANIFEST_NEWER: Row(
+        "The manifest of this member is in a newer format than this program reads.",
+        "A newer version of the program made the package. The manifest itself is good.",
+        "Install the newest version of qa2pack and type the command again. Do not remove the manifest.",
+    ),
     Code.MANIFEST_MISSING: Row(
         "No manifest describes this member, so it cannot be verified.",
-        "The old script made it, or the package was moved without its control folder.",
-        "If it is known to be right: pack adopt PACKAGE. It can be verified from then on.",
+        "The old script made it, the package was moved without its control folder, or it was unpacked from tars.",
+        "Unpacked from tars: pack verify PACKAGE --manifest FILE, with the .manifest that came with them. Otherwise, "
+        "if it is known to be right: pack adopt PACKAGE. It can be verified from then on.",
     ),
     Code.TICKET_DAMAGED: Row(
         "A ticket file beside the package does not hold what was packaged.",
@@ -325,6 +332,18 @@ WARNINGS: Mapping[Code, Row] = {
         "There is nothing to append to: this makes a new package.",
         "The destination is empty or does not exist yet.",
         "If a package should be there, check the path.",
+    ),
+    Code.W_SAME_ORIGIN: Row(
+        "The package has a member of this origin already; another one is added.",
+        "The same reduction folder was named again, with --append.",
+        "If it is to replace the old member, plan without --append, which replaces the whole package. If another "
+        "folder was meant, name that one.",
+    ),
+    Code.W_NO_MATCH: Row(
+        "Nothing in the origin matches this.",
+        "The glob is mistyped, or the shell put file names in its place. One without a / is compared with names, one "
+        "with a / with whole paths in the origin.",
+        "Mend the glob, and put it into quotes.",
     ),
 }
 

@@ -36,8 +36,8 @@ def casa_reduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_habits(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def _no_habits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the defaults of whoever runs the tests out of them."""
     for name in [name for name in os.environ if name.startswith("PACK_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", os.fspath(tmp_path_factory.getbasetemp() / "no-settings"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")

@@ -67,7 +67,11 @@ ERRORS = (
     (WorkersDiedError("died"), Exit.FAILED, "--jobs 1"),
     (JournalError(b"/data/x", "has a record"), Exit.FAILED, "/data/x"),
     (TableBrokenError(b"/data/x", "no such column"), Exit.FAILED, "no such column"),
-    (ModuleNotFoundError("no casacore", name="casacore"), Exit.FAILED, "the Python package casacore is missing"),
+    (
+        ModuleNotFoundError("no casacore", name="casacore"),
+        Exit.FAILED,
+        "-m pip install --force-reinstall python-",
+    ),
 )
 
 

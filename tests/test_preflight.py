@@ -244,7 +244,7 @@ def _(world: World) -> Iterable[Problem]:
     (folder / "locked").mkdir(0o555)
     origin = make_reduction(folder / "sb1")
     world.stack.enter_context(as_ordinary_user())
-    return refusal(Delivery(origin, folder / "locked/2011.0.00229.S"))
+    return refusal(replace(world.delivery, origin=origin, path=folder / "locked/2011.0.00229.S"))
 
 
 @breaks(Code.LINK_FORBIDDEN)
@@ -256,7 +256,7 @@ def _(world: World) -> Iterable[Problem]:
     folder = world.stack.enter_context(folder_of_everybody())
     origin = make_reduction(folder / "sb1")
     world.stack.enter_context(as_ordinary_user())
-    return refusal(Delivery(origin, folder / "2011.0.00229.S"))
+    return refusal(replace(world.delivery, origin=origin, path=folder / "2011.0.00229.S"))
 
 
 @breaks(Code.DESTINATION_MISSING)
@@ -333,6 +333,17 @@ def _(world: World) -> Iterable[Problem]:
     return world.delivery.plan(append=Append.MEMBER).notes.warnings
 
 
+@breaks(Code.W_SAME_ORIGIN)
+def _(world: World) -> Iterable[Problem]:
+    world.delivery.make()
+    return world.delivery.plan(append=Append.MEMBER).notes.warnings
+
+
+@breaks(Code.W_NO_MATCH)
+def _(world: World) -> Iterable[Problem]:
+    return world.delivery.plan(exclude=("*.fitz",), typed_globs=("*.fitz",)).notes.warnings
+
+
 SCRIPT = "script/scriptForImaging.py"
 
 
@@ -357,6 +368,7 @@ breaks(Code.WRONG_TYPE)(after(lambda member: _as_link(member / SCRIPT)))
 breaks(Code.MANIFEST_DAMAGED)(after(lambda member: os.truncate(_manifest(member), 100)))
 breaks(Code.TICKET_DAMAGED)(after(lambda member: os.truncate(_ticket(member), 100)))
 breaks(Code.TICKET_MISSING)(after(lambda member: _ticket(member).unlink()))
+breaks(Code.MANIFEST_NEWER)(after(lambda member: _as_of_a_newer_program(_manifest(member))))
 breaks(Code.MANIFEST_MISSING)(after(lambda member: _manifest(member).unlink()))
 
 
@@ -368,6 +380,11 @@ def _as_link(path: Path) -> None:
 def _ticket(member: Path) -> Path:
     package = member.parents[2]
     return package.with_name(f"{package.name}.ticket.tar")
+
+
+def _as_of_a_newer_program(manifest: Path) -> None:
+    data = manifest.read_bytes()
+    manifest.write_bytes(data[:8] + b"\xff\x00" + data[10:])
 
 
 def _manifest(member: Path) -> Path:

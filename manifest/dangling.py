@@ -1,0 +1,18 @@
+"""Links to nothing in a table: why casacore cannot open it once the package that its files moved to was moved."""
+
+import os
+from collections.abc import Iterator
+
+from manifest.path import join
+from manifest.problem import Code, Problem
+
+
+def dangling_links(table: bytes) -> Iterator[Problem]:
+    """Yield a problem for each link right in the folder of the table that leads to nothing, sorted by name."""
+    try:
+        names = sorted(os.listdir(table))
+    except OSError:
+        return  # told by whoever looked for the table
+    for path in (join(table, name) for name in names):
+        if os.path.islink(path) and not os.path.exists(path):
+            yield Problem(Code.LINK_DANGLING, path, found=os.fsdecode(os.readlink(path)))

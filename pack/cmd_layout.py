@@ -1,0 +1,23 @@
+"""`pack layout`: the rules of a layout, to be read, or to be copied and changed."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+Name = Annotated[str, typer.Argument(metavar="[NAME]", help="A layout that comes with the program.")]
+
+
+def layout(name: Name = "cycle0") -> None:
+    """Print the rules of a layout: a TOML file that explains itself.
+
+    To have rules of your own, change a copy and name it with --layout.
+
+    Example: pack layout > ours.toml; pack plan IRC10216_setup3_b6 2011.0.00229.S --layout ours.toml
+    """
+    from manifest.layout import known_layouts, layout_text
+
+    if name not in known_layouts():
+        known = ", ".join(known_layouts())
+        raise typer.BadParameter(f"there is no layout {name}; there are: {known}", param_hint="NAME")
+    sys.stdout.write(layout_text(name))

@@ -1,0 +1,38 @@
+"""The name that was meant: what stands where a path leads nowhere, and is called almost so."""
+
+import os
+
+from manifest.path import join
+
+_BESIDE_A_PACKAGE = (".pack", ".ticket.tar", ".ticket.zip")
+
+
+def near_path(path: bytes) -> bytes | None:
+    """Return an existing path that differs from this one in a letter or two of one part; None if there is none.
+
+    Args:
+        path: absolute, and nothing is there.
+    """
+    parent, name = os.path.split(path)
+    if not name:
+        return None
+    if not os.path.isdir(parent):
+        above = near_path(parent)
+        found = above and os.path.join(above, name)
+        return found if found and os.path.exists(found) else None
+    near = _near_name(name, parent)
+    return None if near is None else join(parent.rstrip(b"/"), near) if parent != b"/" else b"/" + near
+
+
+def _near_name(name: bytes, folder: bytes) -> bytes | None:
+    from difflib import get_close_matches
+
+    try:
+        names = [os.fsdecode(each) for each in os.listdir(folder)]
+    except OSError:
+        return None
+    wanted = os.fsdecode(name)
+    names = [each for each in names if not each.endswith(_BESIDE_A_PACKAGE)]
+    alike = [each for each in names if each.casefold() == wanted.casefold()]
+    near = alike or get_close_matches(wanted, names, n=1)
+    return os.fsencode(near[0]) if near else None
