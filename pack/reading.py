@@ -49,7 +49,7 @@ def reading(package: Package, workers: Workers, *, output: bytes, lock: bytes = 
         LockedError: another process is changing it.
     """
     with locked_for_reading(lock_path(package)):
-        _check_finished(package)
+        check_finished(package)
         folders = (package.path, output)
         with (
             locked_meanwhile(lock) if lock else nullcontext(),
@@ -78,7 +78,8 @@ def _check_visible(package: Package) -> None:
         raise UnfinishedError(package, phase)
 
 
-def _check_finished(package: Package) -> None:
+def check_finished(package: Package) -> None:
+    """Raise UnfinishedError if a transaction has begun and not ended."""
     phase = phase_of(read_journal(journal_path(package)))
     if phase not in (Phase.NONE, Phase.ENDED):
         raise UnfinishedError(package, phase)
