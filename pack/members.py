@@ -35,8 +35,13 @@ def chosen_members(members: Sequence[Member], wanted: bytes) -> list[Member]:
     """Return the members called so, `group/member` or only the member's name; all of them if nothing is wanted.
 
     Raises:
-        Refused: there is none, or more than one.
+        Refused: there is none, or more than one, or there are no members at all.
     """
+    if not members:
+        raise Refused(
+            "the package is not there any more; only its control folder is",
+            "bring it back from where it went, or make it anew with pack plan and pack apply",
+        )
     chosen = [member for member in members if not wanted or wanted in (member.path, member.path.partition(b"/")[2])]
     if chosen and (len(chosen) == 1 or not wanted):
         return chosen

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from executor.status import State, Status
+from manifest.package import Standing
 from manifest.path import shown
 from manifest.sizes import human_bytes
 from pack import job
@@ -33,9 +34,13 @@ def told_status(attempt: Attempt, *, is_json: bool) -> Exit:
 def _lines(status: Status, target: Target, ink: Ink) -> Iterator[str]:
     package = target.quoted
     yield f"{shown(target.package.path)}"
+    yield f"  {_there(status)}"
     match status.state:
         case State.NONE:
             yield "  nothing is planned, and nothing that this program did can be undone"
+            yield from _next(ink, f"pack plan ORIGIN {package}")
+        case State.PLANNED if status.plan_fault:
+            yield ink.bad(f"  a plan waits that cannot be applied: the file {shown(status.plan_fault)}")
             yield from _next(ink, f"pack plan ORIGIN {package}")
         case State.PLANNED:
             yield "  a plan waits to be applied"
@@ -47,9 +52,32 @@ def _lines(status: Status, target: Target, ink: Ink) -> Iterator[str]:
             yield ink.warning(f"  interrupted; {shown(status.user)} on {shown(status.host)} worked on it last")
             yield from _how_far(status)
             yield from _next(ink, f"pack apply {package}", f"or, to undo it, pack rollback {package}")
+        case State.FINISHED if not status.member_count:
+            yield ink.bad("  the last apply is finished, and what it made is not there any more")
+            yield from _next(ink, f"pack plan ORIGIN {package}", "or bring the package back from where it went")
+        case State.FINISHED if status.undo_fault:
+            yield "  the last apply is finished"
+            yield ink.warning(f"  it cannot be undone: its journal {shown(status.undo_fault)}")
+            yield from _next(ink, f"pack verify {package}")
         case State.FINISHED:
             yield "  the last apply is finished"
             yield from _next(ink, f"pack verify {package}", f"or, to undo the last apply, pack rollback {package}")
+
+
+def _there(status: Status) -> str:
+    """Say what is at the path; for status, a package with something strange in it is still one."""
+    members = counted(status.member_count, "member")
+    match status.standing:
+        case Standing.ABSENT:
+            return "there is no package"
+        case Standing.EMPTY:
+            return "there is an empty folder"
+        case Standing.PACKAGE:
+            return f"there is a package of {members}"
+        case Standing.FOREIGN if status.member_count:
+            return f"there is a package of {members}, and something that does not belong to it"
+        case Standing.FOREIGN:
+            return "there is something that does not belong to a package"
 
 
 def _how_far(status: Status) -> Iterator[str]:

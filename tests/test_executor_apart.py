@@ -36,6 +36,47 @@ def test_question_without_end_is_ended() -> None:
         run_apart(partial(time.sleep, 60), seconds=1)
 
 
+def signal_itself(number: signal.Signals) -> str:
+    os.kill(os.getpid(), number)
+    return "done"
+
+
+def tell_and_wait(writer: int) -> None:
+    os.write(writer, b"%d" % os.getpid())
+    time.sleep(600)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_is_left_to_the_parent(number: signal.Signals) -> None:
+    """A terminal sends it to both; the child must not look like one that crashed over a damaged table."""
+    assert run_apart(partial(signal_itself, number), seconds=10) == "done"
+
+
+def test_child_ends_with_a_parent_that_is_killed() -> None:
+    reader, writer = os.pipe()
+    middle = os.fork()
+    if middle == 0:
+        run_apart(partial(tell_and_wait, writer), seconds=600)
+        os._exit(1)
+    child = int(os.read(reader, 20))
+    os.kill(middle, signal.SIGKILL)
+    os.waitpid(middle, 0)
+    os.close(reader)
+    os.close(writer)
+    deadline = time.monotonic() + 60
+    while is_alive(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether the process runs; one that only waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def test_demand_for_absurd_memory_is_refused() -> None:
     with pytest.raises(MemoryError):
         run_apart(partial(take, 5 << 30), seconds=60)
