@@ -34,6 +34,7 @@ from executor.places import (
     journal_path,
     lock_path,
     places_of,
+    probe_paths,
     staging_path,
 )
 from executor.preflight import can_exchange, check_plan
@@ -41,8 +42,8 @@ from executor.publishing import file_journal, finish, publish
 from executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
 from executor.removing import remove_tree
 from executor.rollback import roll_back
+from executor.site import Site
 from executor.staged import OriginChangedError, stage_all
-from executor.staging import Site
 from executor.stopping import NEVER, Stop
 from manifest.engine import Engine
 from manifest.header import Header
@@ -164,6 +165,8 @@ class _Applying:
     def _prepared(self, step: Step, records: Sequence[Record], plan: Described) -> Sequence[Record]:
         """Remove what cannot be used of earlier runs; return the records of the transaction that goes on, if any."""
         if step is Step.CONTINUE:
+            for probe in probe_paths(self._package):  # a power cut may bring one back
+                remove_tree(self._disk, probe)
             return records
         self._is_trusting = step is Step.RESTAGE and self._is_same_boot(records)
         keeps_staged = step is Step.RESTAGE and _same_member(begin_of(records), plan.header)

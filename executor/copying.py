@@ -6,58 +6,17 @@ goes on from there, after the part that is there was read again, because the dig
 """
 
 import os
-import stat
-from dataclasses import dataclass
 
 import xxhash
 
 from executor.disk import Disk
+from executor.planned import Planned, SourceChangedError, check_source
 from manifest.digest import BUFFER_BYTES, aligned_buffer
 from manifest.record import NO_DIGEST
 
 BIG_COPY_BYTES = 256 << 20
 SYNC_STEP_BYTES = 256 << 20
 _ZEROS = bytes(BUFFER_BYTES)
-
-
-class SourceChangedError(Exception):
-    """What is read is not what was planned.
-
-    Attributes:
-        expected, found: in words.
-    """
-
-    def __init__(self, expected: str, found: str) -> None:
-        super().__init__(expected, found)
-        self.expected = expected
-        self.found = found
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What the plan says of one source file; digest NO_DIGEST where it was not read."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    mode: int
-    digest: bytes
-
-
-def check_source(planned: Planned, status: os.stat_result) -> bool:
-    """Compare an opened source with the plan; True if also its ctime is as planned.
-
-    Raises:
-        SourceChangedError: size, mtime or inode differ, or it is no regular file.
-    """
-    if not stat.S_ISREG(status.st_mode):
-        raise SourceChangedError("a file", "a link" if stat.S_ISLNK(status.st_mode) else "something else")
-    expected = (planned.size, planned.mtime_ns, planned.inode)
-    found = (status.st_size, status.st_mtime_ns, status.st_ino)
-    if expected != found:
-        raise SourceChangedError(_in_words(*expected), _in_words(*found))
-    return status.st_ctime_ns == planned.ctime_ns
 
 
 def copy_small(disk: Disk, source_fd: int, name: bytes, dir_fd: int, planned: Planned) -> None:
@@ -146,15 +105,6 @@ def _sync_part(disk: Disk, fd: int, path: bytes) -> None:
         raise
 
 
-def digest_of_source(fd: int) -> bytes:
-    """Return the digest of an opened file whose ctime alone differs from the plan: it may only have been linked."""
-    state = xxhash.xxh3_128()
-    buffer = aligned_buffer()
-    while count := os.readv(fd, [buffer]):
-        state.update(buffer[:count])
-    return state.digest()
-
-
 def _pump(
     disk: Disk, source_fd: int, target: int, state: "xxhash.xxh3_128", *, is_sparse: bool, limit: int | None = None
 ) -> int:
@@ -218,7 +168,3 @@ def _found_part(disk: Disk, partial: bytes, size: int) -> tuple[bytes | None, in
         return None, 0
     done, name = found[-1]
     return os.path.join(folder, name), done
-
-
-def _in_words(size: int, mtime_ns: int, inode: int) -> str:
-    return f"{size} bytes, mtime {mtime_ns} ns, inode {inode}"

@@ -16,9 +16,9 @@ from typing import assert_never
 
 import xxhash
 
-from executor.copying import Planned, copy_small
+from executor.copying import copy_small
 from executor.disk import Disk, sync_file_system
-from executor.staging import planned_source
+from executor.planned import Planned, planned_source
 from manifest.digest import FileGrewOrShrankError, digest_of_fd
 from manifest.engine import Engine, run_streamed
 from manifest.folder import opened_beneath, opened_file, opened_folder

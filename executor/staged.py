@@ -11,7 +11,8 @@ from executor.diskfile import created_file
 from executor.journal import Journal, Staged
 from executor.places import TICKET_SUFFIXES, Places
 from executor.removing import ensure_folder, remove_tree
-from executor.staging import Site, StageBatch, StageResult, make_folders, stage_batch
+from executor.site import Site
+from executor.staging import StageBatch, StageResult, make_folders, stage_batch
 from executor.tablestage import SplitBatch, SplitResult, split_batch
 from manifest.engine import Engine, run_streamed
 from manifest.header import Notes, StreamKind, Total

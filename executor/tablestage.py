@@ -9,8 +9,9 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from executor.copying import SourceChangedError
-from executor.staging import Site, copy_file, path_in_package, planned_source
+from executor.filestage import copy_file
+from executor.planned import SourceChangedError, planned_source
+from executor.site import Site, path_in_package
 from manifest.digest import digest_of_fd
 from manifest.folder import opened_beneath, opened_file, opened_folder
 from manifest.header import SplitTask

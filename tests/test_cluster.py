@@ -28,7 +28,8 @@ from executor.lock import LockedError, StrayError, admit_workers, locked_for_wri
 from executor.origin import OriginBatch, OriginResult
 from executor.places import lock_path
 from executor.recovery import begin_of
-from executor.staging import Site, StageBatch
+from executor.site import Site
+from executor.staging import StageBatch
 from executor.tablestage import SplitBatch
 from in_process import Delivery, add_measurement_sets, write
 from manifest.checking import verify_package

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.copying import SourceChangedError
+from executor.planned import SourceChangedError
 from executor.rollback import CannotUndoError
 from executor.staged import OriginChangedError
 from faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped

@@ -11,8 +11,9 @@ import pytest
 import xxhash
 
 from executor import copying
-from executor.copying import Planned, SourceChangedError, check_source, copy_big, copy_small
+from executor.copying import copy_big, copy_small
 from executor.disk import Disk
+from executor.planned import Planned, SourceChangedError, check_source
 from in_process import write
 from manifest.folder import opened_file, opened_folder
 

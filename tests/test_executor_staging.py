@@ -8,7 +8,8 @@ import pytest
 import xxhash
 
 from executor.disk import Disk
-from executor.staging import Site, StageBatch, StageResult, make_folders, stage_batch
+from executor.site import Site
+from executor.staging import StageBatch, StageResult, make_folders, stage_batch
 from in_process import write
 from manifest.problem import Code
 from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record

@@ -7,6 +7,7 @@ at every call of it. The short one tries a stop and an error on every call from 
 on some of those before it, where each call does the same as its neighbours for another file.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -14,6 +15,7 @@ from itertools import count
 
 import pytest
 
+from executor.places import probe_paths
 from executor.rollback import CannotUndoError
 from faulty_disk import ERRORS, Fault, FaultyDisk, Stopped
 from manifest.request import Mode
@@ -118,6 +120,15 @@ def test_call_fails(layouts: Layouts, scenario: Scenario) -> None:
 def test_stopped_again_in_recovery(layouts: Layouts, scenario: Scenario) -> None:
     laid = layouts.get(scenario)
     survive_second_stops(laid, range(laid.sync - 20, len(laid.calls), 11), stride=23)
+
+
+@pytest.mark.parametrize("recover", [check_goes_on, check_goes_back])
+def test_probe_that_a_power_cut_brings_back_is_swept(layouts: Layouts, recover: Callable[[Laid], None]) -> None:
+    laid = layouts.get(SCENARIOS[0])
+    fail_once(laid, Fault.STOP_BEFORE, laid.sync)
+    os.mkdir(probe_paths(laid.world.package)[0])
+    recover(laid)
+    laid.world.bring_back()
 
 
 @pytest.mark.torture

@@ -1,0 +1,263 @@
+"""Staging the files of one folder.
+
+A link is right if it is the planned inode; a copy is right if it has the planned size and mtime, provided that
+nothing can have been lost since (a restart of the system), else its content is read. Nothing is ever replaced in
+place.
+"""
+
+import errno
+import os
+import stat
+from contextlib import ExitStack
+from itertools import islice
+from typing import assert_never
+
+import xxhash
+
+from executor.copying import BIG_COPY_BYTES, copy_big, copy_small
+from executor.planned import (
+    Planned,
+    SourceChangedError,
+    check_content,
+    check_source,
+    is_copied,
+    planned_source,
+    seen_source,
+)
+from executor.removing import remove_tree
+from executor.site import Site, path_in_package
+from manifest.digest import digest_of_fd
+from manifest.folder import FILE_FLAGS, opened_beneath, opened_file, opened_folder
+from manifest.path import join
+from manifest.problem import Code, Problem
+from manifest.record import Action, FolderRecord
+
+
+def copy_file(site: Site, source: tuple[bytes, int], name: bytes, dir_fd: int, planned: Planned) -> None:
+    """Copy one source, given by name and folder descriptor, to a name that does not exist in the open folder.
+
+    Raises:
+        SourceChangedError: the source cannot be opened or is not as planned.
+    """
+    try:
+        fd = os.open(source[0], FILE_FLAGS, dir_fd=source[1])
+    except OSError as error:
+        raise SourceChangedError("the file", error.strerror or str(error)) from error
+    try:
+        if planned.size < BIG_COPY_BYTES:
+            copy_small(site.disk, fd, name, dir_fd, planned)
+        else:
+            target = os.path.join(os.readlink(b"/proc/self/fd/%d" % dir_fd), name)
+            partial = join(site.partial, xxhash.xxh3_64_hexdigest(target).encode())
+            site.disk.rename(copy_big(site.disk, fd, partial, planned), target)
+    finally:
+        os.close(fd)
+
+
+class FolderStage:
+    """The staging of one record's files.
+
+    Attributes:
+        linked_ctimes: by index, the ctimes of the linked sources, which their links have changed.
+        problems: sources that are not as planned, paths absolute; what belongs to them is not staged.
+        file_count, byte_count: what was staged.
+    """
+
+    def __init__(self, site: Site, record: FolderRecord, stack: ExitStack, *, is_new: bool) -> None:
+        self._site = site
+        self._record = record
+        self._stack = stack
+        self._target_fd = stack.enter_context(opened_folder(join(site.member, record.path)))
+        self._there = frozenset() if is_new else frozenset(map(os.fsencode, os.listdir(self._target_fd)))
+        self._source_fds: dict[tuple[bytes, bytes], int] = {}
+        self._own_links: dict[int, int] = {}  # inode to its ctime after we linked it: two names may share one
+        kinds = {*record.actions}
+        self._is_linkable = kinds == {Action.LINK} or (kinds == {Action.MOVE} and record.device == site.device)
+        self.linked_ctimes: dict[int, int] = {}
+        self.problems: list[Problem] = []
+        self.file_count = 0
+        self.byte_count = 0
+
+    def sweep(self) -> None:
+        """Remove what an earlier run left that is not planned."""
+        for name in sorted(self._there - set(self._record.names) - set(self._record.folders)):
+            remove_tree(self._site.disk, name, dir_fd=self._target_fd)
+
+    def stage_links(self, start: int) -> int:
+        """Link sources from index `start` on, up to the first that is not wholly as planned, and return its index.
+
+        The loop holds all that is done for a link in an empty folder: calls would take as long as the link itself.
+        What is not wholly as planned is a matter for `stage`, and so are all other actions.
+        """
+        record, target_fd, link = self._record, self._target_fd, self._site.disk.link
+        if start == len(record.names) or self._there or record.source_names or not self._is_linkable:
+            return start
+        try:
+            _, source_fd = self._source(start)
+        except SourceChangedError:
+            return start
+        columns = zip(record.names, record.sizes, record.mtimes, record.inodes, record.ctimes, strict=True)
+        for index, (name, *planned) in enumerate(islice(columns, start, None), start):
+            try:
+                source = os.lstat(name, dir_fd=source_fd)
+            except OSError:
+                return index
+            if [source.st_size, source.st_mtime_ns, source.st_ino, source.st_ctime_ns] != planned:
+                return index
+            try:
+                link(name, name, source_fd=source_fd, dir_fd=target_fd)
+            except OSError as error:
+                if self._is_for_stage(index, error):
+                    return index
+                raise
+            staged = os.lstat(name, dir_fd=target_fd)
+            if [staged.st_size, staged.st_mtime_ns, staged.st_ino] != planned[:3]:
+                self._site.disk.unlink(name, dir_fd=target_fd)
+                return index
+            self._own_links[staged.st_ino] = self.linked_ctimes[index] = staged.st_ctime_ns
+            self.file_count += 1
+            self.byte_count += staged.st_size
+        return len(record.names)
+
+    def _is_for_stage(self, index: int, error: OSError) -> bool:
+        """Tell whether `stage` would do something else about a link that failed than fail, too."""
+        if error.errno == errno.EXDEV:
+            return self._record.actions[index] == Action.MOVE  # which may copy
+        try:
+            seen_source(self._source(index), planned_source(self._record, index))
+        except SourceChangedError:
+            return True
+        return False
+
+    def stage(self, index: int) -> None:
+        """Stage one file, or add a problem if its source is not as planned."""
+        action = Action(self._record.actions[index])
+        try:
+            match action:
+                case Action.LINK:
+                    self._link(index, self._source(index))
+                case Action.CARRY:
+                    self._link(index, self._carried(index))
+                case Action.COPY | Action.KEEP:
+                    self._copy(index)
+                case Action.MOVE:
+                    self._move(index)
+                case Action.DUMMY:
+                    self._write(index, b"")
+                case Action.WRITE:
+                    self._write(index, self._site.readme)
+                case Action.SPLIT:
+                    return  # made by the table split, when the rest of the table is there
+                case _:
+                    assert_never(action)
+        except SourceChangedError as error:
+            path = os.path.join(self._site.origin, self._record.source_path(index))
+            self.problems.append(Problem(Code.ORIGIN_CHANGED, path, error.expected, error.found))
+            return
+        self.file_count += 1
+        self.byte_count += 0 if action is Action.DUMMY else self._record.sizes[index]
+
+    def _link(self, index: int, source: tuple[bytes, int]) -> None:
+        name, planned = self._record.names[index], planned_source(self._record, index)
+        status, is_untouched = seen_source(source, planned)
+        staged = self._staged(name)
+        if staged is not None and staged.st_ino != planned.inode:
+            self._site.disk.unlink(name, dir_fd=self._target_fd)
+            staged = None
+        if staged is None:
+            if not is_untouched and status.st_ctime_ns != self._own_links.get(planned.inode):
+                check_content(source, planned)
+            try:
+                self._site.disk.link(source[0], name, source_fd=source[1], dir_fd=self._target_fd)
+            except OSError:
+                seen_source(source, planned)  # gone or changed since it was looked at: then that is what to tell
+                raise
+            staged = os.lstat(name, dir_fd=self._target_fd)
+        check_source(planned, staged)
+        self._own_links[planned.inode] = staged.st_ctime_ns
+        self.linked_ctimes[index] = staged.st_ctime_ns
+
+    def _move(self, index: int) -> None:
+        """Link, or copy across file systems; the origin is touched only when the package is published."""
+        if not is_copied(self._record, index, self._site.device):
+            try:
+                self._link(index, self._source(index))
+                return
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+        self._copy(index)
+
+    def _copy(self, index: int) -> None:
+        name, planned = self._record.names[index], planned_source(self._record, index)
+        staged = self._staged(name)
+        if staged is not None:
+            if self._is_right(name, staged, planned):
+                return
+            self._site.disk.unlink(name, dir_fd=self._target_fd)
+        if self._record.actions[index] == Action.KEEP and self._keep(index, planned):
+            return
+        copy_file(self._site, self._source(index), name, self._target_fd, planned)
+
+    def _keep(self, index: int, planned: Planned) -> bool:
+        """Link the same file over from the package that is being replaced; False if it is not as it was left."""
+        name = self._record.names[index]
+        folder = self._site.member.removeprefix(self._site.tree + b"/")
+        try:
+            old_name, fd = self._opened(self._site.package, b"/".join((folder, join(self._record.path, name))))
+            status = os.lstat(old_name, dir_fd=fd)
+        except (SourceChangedError, FileNotFoundError):
+            return False
+        if not stat.S_ISREG(status.st_mode) or (status.st_size, status.st_mtime_ns) != (
+            planned.size,
+            planned.mtime_ns,
+        ):
+            return False
+        self._site.disk.link(old_name, name, source_fd=fd, dir_fd=self._target_fd)
+        return True
+
+    def _is_right(self, name: bytes, staged: os.stat_result, planned: Planned) -> bool:
+        if (staged.st_size, staged.st_mtime_ns) != (planned.size, planned.mtime_ns):
+            return False
+        if self._site.is_trusting:
+            return True
+        with opened_file(name, dir_fd=self._target_fd) as fd:
+            return digest_of_fd(fd, staged.st_size) == planned.digest
+
+    def _write(self, index: int, data: bytes) -> None:
+        disk, name = self._site.disk, self._record.names[index]
+        staged = self._staged(name)
+        if staged is not None:
+            if staged.st_size == len(data) == 0:
+                return
+            disk.unlink(name, dir_fd=self._target_fd)
+        fd = disk.create(name, dir_fd=self._target_fd)
+        try:
+            if data:
+                disk.write(fd, data)
+                disk.set_times(fd, self._record.mtimes[index])
+        finally:
+            os.close(fd)
+
+    def _staged(self, name: bytes) -> os.stat_result | None:
+        return os.lstat(name, dir_fd=self._target_fd) if name in self._there else None
+
+    def _source(self, index: int) -> tuple[bytes, int]:
+        """Return name and folder descriptor of a source."""
+        return self._opened(self._site.origin, self._record.source_path(index))
+
+    def _carried(self, index: int) -> tuple[bytes, int]:
+        """Return name and folder descriptor of the file in the package that the origin's link leads to."""
+        return self._opened(self._site.package, path_in_package(self._site, self._record.source_path(index)))
+
+    def _opened(self, root: bytes, path: bytes) -> tuple[bytes, int]:
+        """Return name and folder descriptor of a file; each folder is opened once."""
+        folder, name = os.path.split(path)
+        fd = self._source_fds.get((root, folder))
+        if fd is None:
+            try:
+                fd = self._stack.enter_context(opened_beneath(root, folder))
+            except OSError as error:
+                raise SourceChangedError("the folder", error.strerror or str(error)) from error
+            self._source_fds[root, folder] = fd
+        return name, fd

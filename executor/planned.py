@@ -1,0 +1,104 @@
+"""What the plan says of one source, and whether the source still is as it says."""
+
+import os
+import stat
+from dataclasses import dataclass
+
+import xxhash
+
+from manifest.digest import aligned_buffer
+from manifest.folder import opened_file
+from manifest.record import Action, FolderRecord
+
+
+class SourceChangedError(Exception):
+    """What is read is not what was planned.
+
+    Attributes:
+        expected, found: in words.
+    """
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(expected, found)
+        self.expected = expected
+        self.found = found
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What the plan says of one source file; digest NO_DIGEST where it was not read."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    mode: int
+    digest: bytes
+
+
+def check_source(planned: Planned, status: os.stat_result) -> bool:
+    """Compare an opened source with the plan; True if also its ctime is as planned.
+
+    Raises:
+        SourceChangedError: size, mtime or inode differ, or it is no regular file.
+    """
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceChangedError("a file", "a link" if stat.S_ISLNK(status.st_mode) else "something else")
+    expected = (planned.size, planned.mtime_ns, planned.inode)
+    found = (status.st_size, status.st_mtime_ns, status.st_ino)
+    if expected != found:
+        raise SourceChangedError(_in_words(*expected), _in_words(*found))
+    return status.st_ctime_ns == planned.ctime_ns
+
+
+def is_copied(record: FolderRecord, index: int, device: int) -> bool:
+    """Tell whether the content of the file is read and written; `device` is the package's file system."""
+    action = record.actions[index]
+    return action in (Action.COPY, Action.KEEP) or (action == Action.MOVE and record.device != device)
+
+
+def planned_source(record: FolderRecord, index: int) -> Planned:
+    """Return what the record says of the source of the file at `index`."""
+    return Planned(
+        size=record.sizes[index],
+        mtime_ns=record.mtimes[index],
+        ctime_ns=record.ctimes[index],
+        inode=record.inodes[index],
+        mode=record.modes[index],
+        digest=record.digest(index),
+    )
+
+
+def seen_source(source: tuple[bytes, int], planned: Planned) -> tuple[os.stat_result, bool]:
+    """Return the status of a source that is as planned, and whether also its ctime is.
+
+    Raises:
+        SourceChangedError: it is not there or not as planned.
+    """
+    name, dir_fd = source
+    try:
+        status = os.lstat(name, dir_fd=dir_fd)
+    except OSError as error:
+        raise SourceChangedError("the file", error.strerror or str(error)) from error
+    return status, check_source(planned, status)
+
+
+def check_content(source: tuple[bytes, int], planned: Planned) -> None:
+    """Read a source whose ctime alone is not as planned: linked by others, or changed by a forger."""
+    with opened_file(source[0], dir_fd=source[1]) as fd:
+        digest = digest_of_source(fd)
+    if digest != planned.digest:
+        raise SourceChangedError(f"digest {planned.digest.hex()}", f"digest {digest.hex()}")
+
+
+def digest_of_source(fd: int) -> bytes:
+    """Return the digest of an opened file whose ctime alone differs from the plan: it may only have been linked."""
+    state = xxhash.xxh3_128()
+    buffer = aligned_buffer()
+    while count := os.readv(fd, [buffer]):
+        state.update(buffer[:count])
+    return state.digest()
+
+
+def _in_words(size: int, mtime_ns: int, inode: int) -> str:
+    return f"{size} bytes, mtime {mtime_ns} ns, inode {inode}"
