@@ -6,6 +6,7 @@ own, so that even a mistake in escaping could not send anything.
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +27,7 @@ from pack.reportmembers import Group, Part, problem_groups
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
 MARK = b'<!DOCTYPE html>\n<html lang="en" data-made-by="qa2pack report">'  # by which a report is known again
 
@@ -89,6 +91,14 @@ def render_page(page: Page) -> str:
     )
 
 
+def breakable(name: str) -> "Markup":
+    """Return a name, escaped, that a browser may break where its parts end and not in the middle of a word."""
+    from markupsafe import Markup, escape
+
+    # In what escaping makes of a character there is none of these.
+    return Markup(re.sub(r"[/_.]+", r"\g<0><wbr>", str(escape(name))))
+
+
 @cache
 def _template() -> "Template":
     from jinja2 import Environment, StrictUndefined
@@ -100,6 +110,7 @@ def _template() -> "Template":
         "local": local_time,
         "done": what_was_done,
         "shown": shown,
+        "breakable": breakable,
     }
     return environment.from_string(_resource("report.html.jinja"))
 

@@ -20,6 +20,7 @@ from pack import embedding, reportdata
 from pack.embedding import Budget, embed_pictures, embed_texts
 from pack.exits import Exit
 from pack.reportdata import Candidate
+from pack.reportpage import breakable
 from report_pages import EVIL, png
 from snapshots import contents, snapshot
 
@@ -302,3 +303,7 @@ def test_a_full_disk_leaves_the_old_page(capsys: Capsys, delivery: Delivery, mon
     assert ran.code == Exit.FAILED
     assert "the disk is full" in ran.err
     assert contents(delivery.path.parent) == before
+
+
+def test_names_may_be_broken_where_their_parts_end_and_are_escaped() -> None:
+    assert breakable("qa/<u__1>&.png") == "qa/<wbr>&lt;u__<wbr>1&gt;&amp;.<wbr>png"
