@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from executor.stopping import InterruptedByUser
 from manifest.package import Package, read_state
 from manifest.path import is_within, join, shown
+from manifest.progress import Progress
 from pack.deliveryview import delivery_fields, delivery_lines
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields
@@ -52,7 +53,7 @@ def delivered(target: Target, asked: Asked, *, jobs: int, is_quiet: bool, is_jso
             shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers,
             reading(package, workers, output=output, lock=lock) as engine,
         ):
-            cut = _plan(package, asked)
+            cut = _plan(package, asked, workers.progress)
             if asked.is_dry:
                 outcome = None
             else:
@@ -63,7 +64,7 @@ def delivered(target: Target, asked: Asked, *, jobs: int, is_quiet: bool, is_jso
     return _guarded(target, work, is_json=is_json)
 
 
-def _plan(package: Package, asked: Asked) -> Cut:
+def _plan(package: Package, asked: Asked, progress: Progress) -> Cut:
     members = choose_members(
         package,
         read_state(package),
@@ -72,7 +73,7 @@ def _plan(package: Package, asked: Asked) -> Cut:
         may_be_dummies=asked.may_be_dummies,
     )
     name = DeliveryName(package.project, asked.day)
-    return plan_cut(CutRequest(name, asked.limit_bytes, asked.fill, asked.checksums), members)
+    return plan_cut(CutRequest(name, asked.limit_bytes, asked.fill, asked.checksums), members, progress)
 
 
 def _lock(package: Package, asked: Asked, output: bytes) -> bytes:
@@ -102,8 +103,10 @@ def _guarded(target: Target, work: Callable[[], Exit], *, is_json: bool) -> Exit
     except InterruptedByUser:
         code, title, advice = Exit.RESUMABLE, "interrupted.", _GOES_ON
     except OSError as error:
-        path = f" Path: {shown(error.filename)}." if isinstance(error.filename, str | bytes) else ""
-        code, title, advice = Exit.RESUMABLE, f"the system says: {error.strerror or error}.{path}", _GOES_ON
+        from pack.failure import words_of_system  # knows most of the program, so only where it is needed
+
+        title, advice = words_of_system(error)
+        code, advice = Exit.RESUMABLE, f"{advice} {_GOES_ON}"
     print(f"pack tarsplit: {title}", *folded(advice, indent=2), sep="\n", file=sys.stderr)
     if is_json:
         print_fields(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from manifest.progress import Progress
 from manifest.record import FolderRecord
 from tarsplit.listing import Delivered, delivered_records, folder_mtime
 from tarsplit.measure import measure
@@ -71,12 +72,17 @@ class Cut:
         """Bytes of all tars."""
         return sum(chunk.byte_count for chunk in self.chunks)
 
+    @property
+    def file_count(self) -> int:
+        """Files in all tars."""
+        return sum(end - start for chunk in self.chunks for start, end in chunk.chunk.files)
+
     def records(self) -> Iterator[FolderRecord]:
         """Yield the records of all that is delivered, in path order."""
         return delivered_records(self.members)
 
 
-def plan_cut(request: CutRequest, members: Sequence[Delivered]) -> Cut:
+def plan_cut(request: CutRequest, members: Sequence[Delivered], progress: Progress) -> Cut:
     """Return the planned delivery of these members; costs one pass over their manifests.
 
     Raises:
@@ -93,7 +99,11 @@ def plan_cut(request: CutRequest, members: Sequence[Delivered]) -> Cut:
         folder_mtime=folder_mtime(members),
         checksums=request.checksums,
     )
-    folders = [measure(record, header.project) for record in delivered_records(members)]
+    progress.phase("plan tars", file_count=sum(member.manifest.notes.file_count for member in members))
+    folders = []
+    for record in delivered_records(members):
+        folders.append(measure(record, header.project))
+        progress.advance(file_count=len(record.names))
     chunks = _partition(folders, request)
     planned = tuple(
         PlannedChunk(

@@ -9,6 +9,7 @@ request give the same bytes whatever happened between.
 
 import os
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from manifest.engine import Engine
@@ -22,11 +23,13 @@ from tarsplit.chunk import ChunkBatch, ChunkResult, write_chunk
 from tarsplit.cutting import Cut
 from tarsplit.naming import PART, checksum_line, checksum_name
 from tarsplit.refusal import DeliveryRefused
-from tarsplit.resume import clear_output, find_finished
+from tarsplit.resume import find_finished, find_litter
 from tarsplit.sidecar import ChunkRow, header_to_wire, notes_to_wire
 from tarsplit.state import FinishedChunk, encode_state
 from tarsplit.walk import RecordIndex, chunk_part
 from tarsplit.watch import watching
+
+_BLOCK_BYTES = 512  # as `st_blocks` counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +75,15 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
     sidecar = join(output, cut.header.name.manifest)
     with outfile.locked_part(sidecar) as file:
         writer = StreamWriter(file, header_to_wire(cut.header))
-        index = _write_records(cut, writer)
-        file.flush()
+        index = _write_records(cut, writer, progress)
+        outfile.flush(file)  # workers read it, and they may be on other machines
         fingerprint = writer.digest().hex()
         finished = find_finished(cut, output, fingerprint, engine=engine, progress=progress)
-        clear_output(cut, output, finished, is_replacing=destination.is_replacing)
+        litter = find_litter(cut, output, finished, is_replacing=destination.is_replacing)
         run = _Run(cut, destination, fingerprint, dict(finished or {}))
-        run.check_room()
+        run.check_room(litter)
+        for name in litter:
+            outfile.remove(join(output, name))
         run.keep_state()
         problems = run.write_chunks(index, engine=engine, progress=progress)
         rows = run.rows()
@@ -88,14 +93,17 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
             outfile.publish_part(file.fileno(), sidecar)
             outfile.sync_folder(output)
             outfile.remove(join(output, cut.header.name.state))
+            outfile.sync_folder(output)
     return Outcome(tuple(rows), len(finished or {}), tuple(problems))
 
 
-def _write_records(cut: Cut, writer: StreamWriter) -> RecordIndex:
+def _write_records(cut: Cut, writer: StreamWriter, progress: Progress) -> RecordIndex:
+    progress.phase("write manifest", file_count=cut.file_count)
     index = RecordIndex.at(writer.offset)
     for record in cut.records():
         writer.folder(record.path, encode_record(record))
         index.add(writer.offset, len(record.names))
+        progress.advance(file_count=len(record.names))
     return index
 
 
@@ -108,11 +116,12 @@ class _Run:
     fingerprint: str
     finished: dict[int, FinishedChunk]
 
-    def check_room(self) -> None:
-        """Refuse before anything is written if the missing chunks do not fit on the disk."""
+    def check_room(self, litter: Iterable[bytes]) -> None:
+        """Refuse before anything is removed if the missing chunks do not fit on the disk, also without the litter."""
         needed = sum(chunk.byte_count for number, chunk in enumerate(self.cut.chunks) if number not in self.finished)
         status = os.statvfs(self.destination.output)
         room = status.f_bavail * status.f_frsize
+        room += sum(os.lstat(join(self.destination.output, name)).st_blocks for name in litter) * _BLOCK_BYTES
         if needed > room:
             raise DeliveryRefused(
                 f"{needed} bytes are needed in {shown(self.destination.output)}, and {room} are free",

@@ -7,7 +7,7 @@ system does.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from tarsplit.naming import PART
@@ -28,26 +28,39 @@ class OutputBusyError(Exception):
 
 
 def make_folder(path: bytes) -> None:
-    """Make the output folder and those above it, where they are missing."""
-    os.makedirs(path, exist_ok=True)
+    """Make the output folder and those above it, where they are missing; their names are on the disk then."""
+    if os.path.isdir(path):
+        return
+    above = os.path.dirname(path)
+    make_folder(above)
+    with suppress(FileExistsError):  # another run made it a moment ago; what is no folder is told by its first use
+        os.mkdir(path)
+    sync_folder(above)
 
 
 @contextmanager
 def new_part(path: bytes) -> Iterator[int]:
-    """Yield the descriptor of an empty file at `path.part`, whatever was there; it is removed if the block raises.
-
-    An error of the system that names no file, as those of write and fsync, gets this one's name.
-    """
+    """Yield the descriptor of an empty file at `path.part`, whatever was there; it is removed if the block raises."""
     fd = os.open(path + PART, _NEW, 0o666)
     try:
-        yield fd
-    except BaseException as error:
+        with _naming(path):
+            yield fd
+    except BaseException:
         remove(path + PART)
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = path
         raise
     finally:
         os.close(fd)
+
+
+@contextmanager
+def _naming(path: bytes) -> Iterator[None]:
+    """Give an error of the system that names no file, as those of write and fsync do not, this one's name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = path
+        raise
 
 
 @contextmanager
@@ -58,7 +71,7 @@ def locked_part(path: bytes) -> Iterator[BinaryIO]:
         OutputBusyError: another process has it; its file is as it was.
     """
     fd = os.open(path + PART, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-    with os.fdopen(fd, "wb") as file:
+    with _naming(path), os.fdopen(fd, "wb") as file:  # closing writes too
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -96,6 +109,12 @@ def publish_part(fd: int, path: bytes) -> None:
     os.rename(path + PART, path)
 
 
+def flush(file: BinaryIO) -> None:
+    """Bring to the disk what was written so far: on a network's file system no other machine sees it before."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
 def write_durably(path: bytes, data: bytes) -> None:
     """Write a small file as a whole, name and content on the disk when this returns."""
     with new_part(path) as fd:
@@ -108,14 +127,13 @@ def sync_folder(path: bytes) -> None:
     """Bring the names in a folder to the disk."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
+        with _naming(path):
+            os.fsync(fd)
     finally:
         os.close(fd)
 
 
 def remove(path: bytes) -> None:
     """Remove a file, if it is there."""
-    try:
+    with suppress(FileNotFoundError):
         os.unlink(path)
-    except FileNotFoundError:
-        return

@@ -13,7 +13,6 @@ from manifest.progress import Progress
 from manifest.stream import StreamError
 from tarsplit.cutting import Cut
 from tarsplit.naming import PART, checksum_name
-from tarsplit.outfile import remove
 from tarsplit.refusal import DeliveryRefused
 from tarsplit.sidecar import open_sidecar
 from tarsplit.state import FinishedChunk, State, decode_state
@@ -69,27 +68,25 @@ def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
     return batch, sums.result() == batch.chunk.xxh128
 
 
-def clear_output(
+def find_litter(
     cut: Cut, output: bytes, finished: Mapping[int, FinishedChunk] | None, *, is_replacing: bool
-) -> None:
-    """Remove what is unfinished, and with `is_replacing` also what belongs to another delivery of that name.
+) -> list[bytes]:
+    """Return the names of what is to be removed: unfinished files and, with `is_replacing`, other deliveries' ones.
 
     Raises:
-        DeliveryRefused: such a delivery is there and is not to be replaced; nothing was removed.
+        DeliveryRefused: another delivery of that name is there and is not to be replaced.
     """
     name = cut.header.name
-    there = [entry for entry in os.listdir(output) if name.owns(entry) and entry != name.manifest + PART]
+    there = sorted(entry for entry in os.listdir(output) if name.owns(entry) and entry != name.manifest + PART)
     expected = _expected(cut) if finished is not None else set()
-    strangers = sorted(entry for entry in there if not entry.endswith(PART) and entry not in expected)
+    strangers = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
     if strangers and not is_replacing:
         raise DeliveryRefused(
             f"{shown(output)} holds another delivery of that name, of another state of the package or cut otherwise: "
             f"{shown(strangers[0])}" + (f" and {len(strangers) - 1} more files" if len(strangers) > 1 else ""),
             "give --replace to remove it, or choose another folder with --output",
         )
-    for entry in there:
-        if entry.endswith(PART) or entry in strangers:
-            remove(join(output, entry))
+    return [entry for entry in there if entry.endswith(PART) or entry in strangers]
 
 
 def _expected(cut: Cut) -> set[bytes]:

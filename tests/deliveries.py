@@ -53,7 +53,7 @@ def plan(package: Package, limit: int = 10 << 20, *, label_day: str = "", wanted
     """Plan how the package is cut."""
     members = choose_members(package, read_state(package), wanted=wanted, label_day=label_day)
     name = DeliveryName(package.project, DAY)
-    return plan_cut(CutRequest(name, limit, **wishes), members)
+    return plan_cut(CutRequest(name, limit, **wishes), members, Silent())
 
 
 def cut_up(

@@ -31,13 +31,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def start(home: Path, output: Path) -> subprocess.Popen[bytes]:
+def start(home: Path, output: Path, *, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     arguments = ["-n", DAY, "--size", "8MiB", "--jobs", "2", "--quiet", "--checksum", "md5,sha256"]
     return subprocess.Popen(
         [sys.executable, "-m", "pack.tarsplit_command", *arguments, "--output", output, home / PROJECT],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
         start_new_session=True,
     )
 
@@ -92,13 +92,20 @@ def test_worker_that_is_killed_does_not_stop_the_delivery(home: Path, tmp_path: 
     assert digests(output) == digests(home / "whole")
 
 
-def test_first_interrupt_finishes_what_runs_and_the_next_run_goes_on(home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_first_signal_finishes_what_runs_and_tells_that_the_same_command_goes_on(
+    home: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     output = tmp_path / "out"
-    process = start(home, output)
+    process = start(home, output, stderr=subprocess.PIPE)
     while process.poll() is None and not list(output.glob("*.tar.part")):
         time.sleep(0.001)
-    process.send_signal(signal.SIGINT)
-    assert process.wait() == 4
+    process.send_signal(number)
+    _, said = process.communicate()
+    assert process.returncode == 4
+    assert " ".join(said.decode().split()).endswith(
+        "pack tarsplit: interrupted. Finished tars are kept. Run the same command again: it goes on from there."
+    )
     assert not list(output.glob("*.part"))
     assert 0 < len(list(output.glob("*.tar"))) < len(list((home / "whole").glob("*.tar")))
     assert start(home, output).wait() == 0
