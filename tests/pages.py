@@ -21,9 +21,9 @@ _PART = re.compile(
     re.MULTILINE,
 )
 _PROMPT = re.compile(r"\$ |> ")
-# One with a word in capitals is no command but says what commands there are.
+# One with a word in capitals, or with a remark behind a wide gap, is no command but says what commands there are.
 _COMMAND_LINE = re.compile(
-    r"(?!.*\b[A-Z]{3,}\b)\s*(?:\$ )?"
+    r"(?!.*\b[A-Z]{3,}\b|.*\S {3,}\S)\s*(?:\$ )?"
     r"(?:pack|tarsplit|tarsplit\.py|python3?|pipx?|make|git|cd|[a-z0-9]+sum|bagit\.py) \S"
 )
 
