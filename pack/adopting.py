@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from manifest.path import shown
-from pack import job
+from pack import planjobs
 from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields
@@ -19,7 +19,7 @@ def adopted(attempt: Attempt, *, jobs: int, is_quiet: bool, is_json: bool) -> Ex
     target = attempt.target
     existing_package(target)
     with shown_workers(jobs, is_quiet=is_quiet) as workers:
-        members = job.adopt(target.package, workers)
+        members = planjobs.adopt(target.package, workers)
     if is_json:
         print_fields(
             {

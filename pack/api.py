@@ -15,6 +15,7 @@ from executor.lock import LockedError
 from executor.rollback import CannotUndoError, RolledBack
 from executor.staged import OriginChangedError
 from executor.status import State, Status
+from executor.status import read_status as status
 from executor.stopping import InterruptedByUser
 from manifest.ids import Append
 from manifest.package import Package, read_state
@@ -27,11 +28,13 @@ from manifest.role import Role
 from manifest.stream import StreamError
 from manifest.wish import Include
 from pack import PROGRAM
+from pack.applyjobs import apply, rollback
 from pack.engines import Workers
-from pack.job import adopt, apply, plan, rollback, status, verify
 from pack.listing import records_of
+from pack.planjobs import adopt, plan
 from pack.reading import UnfinishedError
 from pack.target import origin_of, target_of
+from pack.verifyjob import verify
 
 __all__ = [
     "Action",

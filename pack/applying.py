@@ -10,7 +10,7 @@ from executor.places import journal_path
 from executor.recovery import Phase, begin_of, phase_of, staged_so_far
 from manifest.path import shown
 from manifest.sizes import human_bytes
-from pack import job
+from pack import applyjobs
 from pack.amounts import counted
 from pack.attempt import Attempt
 from pack.exits import Exit
@@ -30,7 +30,7 @@ def applied(
     for line in _resume_lines(attempt.target):
         print(line, file=sys.stderr)
     with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers:
-        result = job.apply(attempt.target.package, options, workers)
+        result = applyjobs.apply(attempt.target.package, options, workers)
     if is_json:
         print_fields(_result_fields(result, attempt.target))
     else:

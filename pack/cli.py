@@ -1,45 +1,35 @@
 """The command line `pack`: which commands there are, and the way in.
 
 Each command stands in a module of its own, `cmd_<verb>`, which only takes the command line apart; what does the work
-is imported when the command runs, so that help and completion come at once.
+is imported when the command runs, so that help and completion come at once. Of the commands, only the one that is
+called is set up.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from pack import __version__
-from pack.cmd_adopt import adopt
-from pack.cmd_apply import apply
-from pack.cmd_diff import diff
-from pack.cmd_export import export
-from pack.cmd_layout import layout
-from pack.cmd_log import log
-from pack.cmd_plan import plan
-from pack.cmd_report import report
-from pack.cmd_rollback import rollback
-from pack.cmd_show import show
-from pack.cmd_status import status
-from pack.cmd_verify import verify
 from pack.command import Command
 from pack.exits import Exit, exit_code_lines
-from pack.tarsplit_command import register as register_tarsplit
 
-COMMANDS: tuple[Callable[..., None], ...] = (
-    plan,
-    apply,
-    verify,
-    show,
-    status,
-    log,
-    diff,
-    report,
-    export,
-    rollback,
-    adopt,
-    layout,
+COMMANDS = (
+    "plan",
+    "apply",
+    "verify",
+    "show",
+    "status",
+    "log",
+    "diff",
+    "report",
+    "export",
+    "rollback",
+    "adopt",
+    "layout",
+    "tarsplit",
 )
 
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
@@ -62,8 +52,8 @@ def _top(
     """
 
 
-def application() -> typer.Typer:
-    """Return all commands."""
+def application(names: Sequence[str] = COMMANDS) -> typer.Typer:
+    """Return the commands of these names."""
     # Without rich for help and errors: importing it takes longer than everything else about `pack --help`.
     program = typer.Typer(
         callback=_top,
@@ -73,16 +63,17 @@ def application() -> typer.Typer:
         no_args_is_help=True,
         context_settings=_HELP_NAMES,
     )
-    for command in COMMANDS:
-        program.command(cls=Command)(command)
-    register_tarsplit(program)
+    for name in names:
+        program.command(name, cls=Command)(getattr(import_module(f"pack.cmd_{name}"), name))
     return program
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; arguments default to those of the process."""
+    words = sys.argv[1:] if arguments is None else arguments
+    called = [name for name in words[:1] if name in COMMANDS]
     try:
-        application()(args=arguments, prog_name="pack")
+        application(called or COMMANDS)(args=words, prog_name="pack")
     except OSError as error:  # help or version could not be written
         print(f"pack: {error.strerror}", file=sys.stderr)
         return Exit.FAILED

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from manifest.planfile import Described
 from manifest.request import PlanRequest
-from pack import job
+from pack import planjobs
 from pack.attempt import Attempt
 from pack.fields import plan_fields, print_fields
 from pack.ink import ink_for
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def planned(request: PlanRequest, *, jobs: int, is_quiet: bool, cluster: str = "") -> Described:
     """Make the plan, with its progress shown."""
     with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers:
-        return job.plan(request, workers)
+        return planjobs.plan(request, workers)
 
 
 def print_plan(

@@ -4,11 +4,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from executor.status import State, Status
+from executor.status import State, Status, read_status
 from manifest.package import Standing
 from manifest.path import shown
 from manifest.sizes import human_bytes
-from pack import job
 from pack.amounts import counted
 from pack.attempt import Attempt
 from pack.exits import Exit
@@ -20,7 +19,7 @@ from pack.target import Target
 def told_status(attempt: Attempt, *, is_json: bool) -> Exit:
     """Print how the package stands on stdout."""
     target = attempt.target
-    status = job.status(target.package)
+    status = read_status(target.package)
     if is_json:
         fields = asdict(status) | path_fields("member", status.member) | {"holder": shown(status.holder)}
         package = path_fields("package", target.package.path)

@@ -1,110 +1,16 @@
-"""`tarsplit`: cut a package into the tar files of a delivery, or check a delivery. Also `pack tarsplit`.
+"""`tarsplit`: `pack tarsplit` as a command by itself.
 
 The command of old, `tarsplit.py -n 2012-06-20 2011.01234.S`, is this one.
 """
 
 import sys
-from collections.abc import Callable, Sequence
-from typing import Annotated, TypeVar
+from collections.abc import Sequence
 
 import typer
 
+from pack.cmd_tarsplit import tarsplit
 from pack.command import Command
 from pack.exits import Exit
-from pack.options import ClusterOption, JobsOption, JsonOption, QuietOption
-from tarsplit.naming import parse_checksums, parse_day, parse_size
-from tarsplit.partition import Fill
-
-Value = TypeVar("Value")
-
-Package = Annotated[
-    str | None,
-    typer.Argument(metavar="PACKAGE", help="The package; its name is the project code.", show_default=False),
-]
-Day = Annotated[
-    str | None,
-    typer.Option("-n", "--name", metavar="DATE", help="Date of the delivery, as in 2012-06-20.", show_default=False),
-]
-Size = Annotated[str, typer.Option(metavar="SIZE", help="Largest tar: bytes, or with a unit as in 6GiB or 2GB.")]
-Output = Annotated[str, typer.Option(metavar="DIR", help="Where the tars go; made if it is not there.")]
-Member = Annotated[str, typer.Option(metavar="NAME", help="Deliver only this member.", show_default=False)]
-Label = Annotated[bool, typer.Option("--label-member", help="Call the member member_ouss_DATE_id in the tar.")]
-FillOption = Annotated[Fill, typer.Option(metavar="order|tight", help="Fill in path order, or as few as can be.")]
-Checksum = Annotated[str, typer.Option(metavar="LIST", help="Checksum files: md5, sha256, xxh128, or none.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the chunks with their exact sizes; write nothing.")]
-Dummies = Annotated[bool, typer.Option("--allow-dummies", help="Cut a package made in mode fake or ticket, too.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Remove another delivery of that name from DIR first.")]
-Check = Annotated[
-    str | None,
-    typer.Option(metavar="DIR", help="Check the delivery in DIR; with PACKAGE, that it is its.", show_default=False),
-]
-
-
-def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
-    package: Package = None,
-    name: Day = None,
-    size: Size = "6GiB",
-    output: Output = ".",
-    member: Member = "",
-    label_member: Label = False,
-    fill: FillOption = Fill.ORDER,
-    checksum: Checksum = "md5",
-    dry_run: DryRun = False,
-    allow_dummies: Dummies = False,
-    replace: Replace = False,
-    check: Check = None,
-    jobs: JobsOption = 0,
-    cluster: ClusterOption = "",
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Cut PACKAGE into tar files by the sizes in its manifests; or check such a delivery with --check.
-
-    What is finished of an earlier run is kept. The package is only read.
-
-    Example: tarsplit -n 2012-06-20 2011.01234.S
-    """
-    from pack.attempt import Attempt
-    from pack.running import run
-    from pack.target import target_of
-
-    if check is not None:
-        from pack.deliverychecks import checked
-
-        run(
-            Attempt("tarsplit --check", target_of(package or check)),
-            lambda: checked(check, package, jobs=jobs, cluster=cluster, is_quiet=quiet, is_json=json),
-            is_json=json,
-        )
-    from pack.deliveryjobs import Asked, delivered
-
-    if package is None:
-        raise typer.BadParameter("name the package to cut, or --check DIR", param_hint="PACKAGE")
-    if name is None:
-        raise typer.BadParameter("give the date of the delivery, as in -n 2012-06-20", param_hint="-n")
-    asked = Asked(
-        day=_parsed(parse_day, name, "-n"),
-        limit_bytes=_parsed(parse_size, size, "--size"),
-        checksums=_parsed(parse_checksums, checksum, "--checksum"),
-        output=output,
-        member=member,
-        fill=fill,
-        is_labelled=label_member,
-        is_dry=dry_run,
-        may_be_dummies=allow_dummies,
-        is_replacing=replace,
-    )
-    attempt = Attempt("tarsplit", target_of(package))
-    run(
-        attempt,
-        lambda: delivered(attempt.target, asked, jobs=jobs, cluster=cluster, is_quiet=quiet, is_json=json),
-        is_json=json,
-    )
-
-
-def register(application: typer.Typer) -> None:
-    """Add the command to an application."""
-    application.command("tarsplit", cls=Command)(tarsplit)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -114,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    register(application)
+    application.command("tarsplit", cls=Command)(tarsplit)
     try:
         application(args=arguments, prog_name="tarsplit")
     except OSError as error:  # help could not be written
@@ -123,13 +29,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else Exit.FAILED
     return Exit.DONE
-
-
-def _parsed(parse: Callable[[str], Value], text: str, option: str) -> Value:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from executor.rollback import RolledBack
 from manifest.path import shown
-from pack import job
+from pack import applyjobs
 from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields
@@ -18,7 +18,7 @@ def undone(attempt: Attempt, *, jobs: int, is_quiet: bool, is_json: bool, may_re
     """Undo what can be undone and print the result on stdout."""
     target = attempt.target
     with shown_workers(jobs, is_quiet=is_quiet) as workers:
-        result = job.rollback(target.package, workers, may_reach_back=may_reach_back)
+        result = applyjobs.rollback(target.package, workers, may_reach_back=may_reach_back)
     if is_json:
         print_fields(
             {

@@ -8,7 +8,7 @@ from manifest.package import PackageState, Standing, read_state
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.request import Mode
 from manifest.sizes import human_bytes
-from pack import job
+from pack import verifyjob
 from pack.amounts import counted
 from pack.attempt import Attempt
 from pack.exits import Exit
@@ -28,7 +28,7 @@ def verified(
     target = attempt.target
     state = existing_package(target)
     with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers:
-        problems = job.verify(target.package, workers, is_quick=is_quick)
+        problems = verifyjob.verify(target.package, workers, is_quick=is_quick)
     code = Exit.PROBLEMS if problems else Exit.DONE
     if is_json:
         print_fields(

@@ -24,7 +24,7 @@ UNRUN = {
 }
 TEXTS = {name: (ROOT / name).read_text() for name in PAGES}
 STORIES = [name for name, text in TEXTS.items() if any(isinstance(step, Command) for step in steps_of(text))]
-VERBS = [*(f"pack {command.__name__}" for command in COMMANDS), "tarsplit"]
+VERBS = [*(f"pack {name}" for name in COMMANDS), "tarsplit"]
 
 
 @pytest.fixture(scope="session")

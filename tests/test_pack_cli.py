@@ -15,14 +15,14 @@ from pack.cli import COMMANDS
 from pack.exits import EXIT_WORDS, Exit
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([command.__name__, "-h"] for command in COMMANDS)])
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "-h"] for name in COMMANDS)])
 def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     ran = run_here(capsys, *arguments)
     assert ran.code == Exit.DONE
     assert [words for words in EXIT_WORDS.values() if words not in ran.out] == []
 
 
-@pytest.mark.parametrize("command", [command.__name__ for command in COMMANDS])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_each_command_has_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert f"Example: pack {command}" in run_here(capsys, command, "--help").out
 

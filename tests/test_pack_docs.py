@@ -12,7 +12,7 @@ from pack.cli import COMMANDS
 from pack.exits import EXIT_WORDS
 
 PAGE = (ROOT / "docs/commands.md").read_text()
-NAMES = [command.__name__ for command in COMMANDS]
+NAMES = [name for name in COMMANDS if name != "tarsplit"]  # which has a page of its own
 
 
 @pytest.mark.parametrize("name", NAMES)

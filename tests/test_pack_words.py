@@ -25,7 +25,7 @@ def test_no_words_are_missing() -> None:
 
 
 def test_commands_in_remedies_exist() -> None:
-    commands = {command.__name__ for command in COMMANDS}
+    commands = set(COMMANDS)
     named = {name for row in WORDS.values() for name in re.findall(r"(?<![\w.])pack ([a-z]+)\b", row.remedy)}
     assert named - commands == set()
 

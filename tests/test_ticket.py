@@ -22,7 +22,7 @@ from manifest.ids import Append
 from manifest.problem import Code, PlanRefused
 from manifest.progress import Silent
 from manifest.request import Mode
-from pack import job
+from pack import planjobs
 from pack.engines import Workers
 from snapshots import contents, files
 
@@ -403,7 +403,7 @@ def test_adopted_members_may_be_in_them_or_not(delivery: Delivery, tmp_path: Pat
 
 
 def adopt(delivery: Delivery) -> None:
-    job.adopt(delivery.package, Workers(1, Silent()))
+    planjobs.adopt(delivery.package, Workers(1, Silent()))
 
 
 def test_command_verifies_them(delivery: Delivery, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,17 +1,14 @@
-"""The jobs behind the commands and the old call: plan, apply, verify, adopt, with engine and lock set up.
+"""The jobs that make plans and manifests, with engine and lock set up: plan and adopt.
 
 Nothing is printed here. Everything a job needs to know comes in as values; what it found goes back as values or
-errors.
+errors. The jobs stand in several modules because a command must start without what only another one needs.
 """
 
 import os
-import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import contextmanager
 
-from executor.apply import Applied, ApplyOptions, apply_plan
 from executor.disk import Disk
 from executor.journal import read_journal
 from executor.lock import locked_for_writing
@@ -19,12 +16,7 @@ from executor.places import journal_path, lock_path
 from executor.preflight import check_room
 from executor.recovery import may_plan_again, phase_of
 from executor.removing import ensure_folder
-from executor.rollback import RolledBack, roll_back_package
 from executor.split import TableReader
-from executor.status import Status, read_status
-from executor.ticketcheck import check_tickets
-from manifest.adopt import adopt_members
-from manifest.checking import verify_package
 from manifest.engine import Engine
 from manifest.ids import Append
 from manifest.package import Package, Standing, read_state
@@ -33,9 +25,8 @@ from manifest.planning import make_plan, save_plan
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.progress import Progress
 from manifest.request import PlanRequest
-from manifest.stream import StreamError
-from pack.engines import Workers, started_engine, stopping
-from pack.reading import UnfinishedError, held
+from pack.engines import Workers, started_engine
+from pack.reading import UnfinishedError
 
 
 def plan(request: PlanRequest, workers: Workers) -> Described:
@@ -63,35 +54,6 @@ def plan(request: PlanRequest, workers: Workers) -> Described:
     return open_plan(package.plan)
 
 
-def apply(package: Package, options: ApplyOptions, workers: Workers) -> Applied:
-    """Apply the waiting plan or finish what was begun; raises as `executor.apply.apply_plan`."""
-    if workers.cluster:
-        # What a stopped run staged was written by machines of which any may have restarted since: it is read again.
-        options = replace(options, boot=f"cluster {secrets.token_hex(8)}")
-    lock = lock_path(package) if os.path.isdir(package.control) else b""
-    folders = (package.parent, *_origin(package))
-    with stopping() as stop, started_engine(workers, folders, lock=lock, stop=stop) as engine:
-        return apply_plan(package, options, engine=engine, disk=Disk(), progress=workers.progress, stop=stop)
-
-
-def _origin(package: Package) -> Iterator[bytes]:
-    """Yield the origin of the waiting plan; what is wrong with the plan is told by whoever applies it."""
-    with suppress(FileNotFoundError, StreamError):
-        yield open_plan(package.plan).header.origin
-
-
-def verify(package: Package, workers: Workers, *, is_quick: bool) -> list[Problem]:
-    """Return all that is not as the manifests say.
-
-    Raises:
-        UnfinishedError: the package is between two states.
-        LockedError: another process is changing it.
-    """
-    with held(package), started_engine(workers, (package.path,)) as engine:
-        found = list(verify_package(package, is_quick=is_quick, engine=engine, progress=workers.progress))
-        return [*found, *check_tickets(package, is_quick=is_quick)]
-
-
 def adopt(package: Package, workers: Workers) -> list[bytes]:
     """Write manifests for the members that have none; return those members."""
     _check_plannable(package)
@@ -113,6 +75,8 @@ def _adopt_for(request: PlanRequest, package: Package, workers: Workers) -> None
 
 
 def _adopt(package: Package, engine: Engine, progress: Progress) -> list[bytes]:
+    from manifest.adopt import adopt_members
+
     ensure_folder(Disk(), package.manifests)
     return list(adopt_members(package, read_state(package), engine=engine, progress=progress, now_ns=time.time_ns()))
 
@@ -142,16 +106,3 @@ def _check_plannable(package: Package) -> None:
     records = read_journal(journal_path(package))
     if not may_plan_again(records):
         raise UnfinishedError(package, phase_of(records))
-
-
-def rollback(package: Package, workers: Workers, *, may_reach_back: bool = False) -> RolledBack:
-    """Undo what is unfinished, or the last finished transaction; see `executor.rollback.roll_back_package`."""
-    with stopping() as stop, started_engine(workers, stop=stop) as engine:
-        return roll_back_package(
-            package, engine=engine, disk=Disk(), progress=workers.progress, may_reach_back=may_reach_back, stop=stop
-        )
-
-
-def status(package: Package) -> Status:
-    """Say how the package stands; changes nothing."""
-    return read_status(package)

@@ -1,0 +1,40 @@
+"""The jobs that change a package, with engine and lock set up: apply and rollback."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+from executor.apply import Applied, ApplyOptions, apply_plan
+from executor.disk import Disk
+from executor.places import lock_path
+from executor.rollback import RolledBack, roll_back_package
+from manifest.package import Package
+from manifest.planfile import open_plan
+from manifest.stream import StreamError
+from pack.engines import Workers, started_engine, stopping
+
+
+def apply(package: Package, options: ApplyOptions, workers: Workers) -> Applied:
+    """Apply the waiting plan or finish what was begun; raises as `executor.apply.apply_plan`."""
+    if workers.cluster:
+        # What a stopped run staged was written by machines of which any may have restarted since: it is read again.
+        options = replace(options, boot=f"cluster {os.urandom(8).hex()}")
+    lock = lock_path(package) if os.path.isdir(package.control) else b""
+    folders = (package.parent, *_origin(package))
+    with stopping() as stop, started_engine(workers, folders, lock=lock, stop=stop) as engine:
+        return apply_plan(package, options, engine=engine, disk=Disk(), progress=workers.progress, stop=stop)
+
+
+def _origin(package: Package) -> Iterator[bytes]:
+    """Yield the origin of the waiting plan; what is wrong with the plan is told by whoever applies it."""
+    with suppress(FileNotFoundError, StreamError):
+        yield open_plan(package.plan).header.origin
+
+
+def rollback(package: Package, workers: Workers, *, may_reach_back: bool = False) -> RolledBack:
+    """Undo what is unfinished, or the last finished transaction; see `executor.rollback.roll_back_package`."""
+    with stopping() as stop, started_engine(workers, stop=stop) as engine:
+        return roll_back_package(
+            package, engine=engine, disk=Disk(), progress=workers.progress, may_reach_back=may_reach_back, stop=stop
+        )

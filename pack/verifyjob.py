@@ -1,0 +1,20 @@
+"""The job that compares a package with its manifests, with engine and lock set up."""
+
+from executor.ticketcheck import check_tickets
+from manifest.checking import verify_package
+from manifest.package import Package
+from manifest.problem import Problem
+from pack.engines import Workers, started_engine
+from pack.reading import held
+
+
+def verify(package: Package, workers: Workers, *, is_quick: bool) -> list[Problem]:
+    """Return all that is not as the manifests say.
+
+    Raises:
+        UnfinishedError: the package is between two states.
+        LockedError: another process is changing it.
+    """
+    with held(package), started_engine(workers, (package.path,)) as engine:
+        found = list(verify_package(package, is_quick=is_quick, engine=engine, progress=workers.progress))
+        return [*found, *check_tickets(package, is_quick=is_quick)]
