@@ -141,7 +141,9 @@ class _Run:
         for chunk in self.finished.values():
             self._write_checksums(chunk)
         batches = deque(self._batch(number, index) for number in missing)
-        with watching([(batch.target, batch.byte_count) for batch in batches], engine, progress) as watch:
+        growing = [(batch.target, batch.byte_count) for batch in batches]
+        entry_count = sum(self.cut.chunks[number].entry_count for number in missing)
+        with watching(growing, entry_count, engine, progress) as watch:
             for result in engine.run(write_chunk, batches):
                 if result.problem:
                     problems.append(result.problem)

@@ -50,9 +50,15 @@ class Watch:
 
 
 @contextmanager
-def watching(files: Sequence[tuple[bytes, int]], engine: Engine, progress: Progress) -> Iterator[Watch]:
-    """Watch files, given with their final size, as they grow under their temporary names."""
-    progress.phase("write chunks", byte_count=sum(size for _, size in files))
+def watching(
+    files: Sequence[tuple[bytes, int]], entry_count: int, engine: Engine, progress: Progress
+) -> Iterator[Watch]:
+    """Watch files, given with their final size, as they grow under their temporary names.
+
+    Args:
+        entry_count: entries that will be counted as done.
+    """
+    progress.phase("write chunks", file_count=entry_count, byte_count=sum(size for _, size in files))
     # Starts the engine's processes now: a process forked beside a running thread may inherit a lock held for ever.
     deque(engine.run(_nothing, deque([0])), maxlen=0)
     watch = Watch(files, progress)

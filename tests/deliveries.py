@@ -11,7 +11,7 @@ from manifest.adopt import adopt_members
 from manifest.engine import Engine, InlineEngine
 from manifest.package import Package, read_state
 from manifest.problem import Problem
-from manifest.progress import Silent
+from manifest.progress import Progress, Silent
 from manifest.role import ROLES
 from tarsplit.check import check_delivery
 from tarsplit.cutting import Cut, CutRequest, plan_cut
@@ -20,6 +20,7 @@ from tarsplit.listing import choose_members
 from tarsplit.naming import DeliveryName
 from tarsplit.sidecar import open_sidecar
 
+SILENT = Silent()
 PROJECT = "2011.01234.S"
 DAY = "2012-06-20"
 MEMBER = "sg_ouss_id/group_ouss_id/member_ouss_id"
@@ -49,11 +50,19 @@ def adopt(path: Path) -> Package:
     return package
 
 
-def plan(package: Package, limit: int = 10 << 20, *, label_day: str = "", wanted: bytes = b"", **wishes: Any) -> Cut:
+def plan(
+    package: Package,
+    limit: int = 10 << 20,
+    *,
+    label_day: str = "",
+    wanted: bytes = b"",
+    progress: Progress = SILENT,
+    **wishes: Any,
+) -> Cut:
     """Plan how the package is cut."""
     members = choose_members(package, read_state(package), wanted=wanted, label_day=label_day)
     name = DeliveryName(package.project, DAY)
-    return plan_cut(CutRequest(name, limit, **wishes), members, Silent())
+    return plan_cut(CutRequest(name, limit, **wishes), members, progress)
 
 
 def cut_up(
