@@ -55,7 +55,8 @@ def stage_all(
     ensure_folder(disk, places.previous)
     make_folders(disk, places.staging, site.member.removeprefix(places.staging + b"/"))
     notes = plan.notes
-    progress.phase("stage", file_count=notes.file_count, byte_count=notes.byte_count)
+    byte_count = notes.byte_count if plan.header.mode.has_content else 0
+    progress.phase("stage", file_count=notes.file_count, byte_count=byte_count)
     with closing(RecordSpool()) as spool:
         _stage_files(plan, site, journal, spool, engine=engine, progress=progress)
         splits = _split_tables(plan, site, engine=engine, progress=progress)

@@ -43,7 +43,12 @@ def _verify_member(
 ) -> Iterator[Problem]:
     member = manifest.header.member_path
     notes = manifest.notes
-    progress.phase(f"verify {os.fsdecode(member)}", file_count=notes.file_count, byte_count=notes.byte_count)
+    is_read = manifest.header.mode.has_content and not is_quick
+    progress.phase(
+        f"verify {os.fsdecode(member)}",
+        file_count=notes.file_count,
+        byte_count=notes.byte_count if is_read else 0,  # else a bar would stand at the beginning to the end
+    )
     problems = verify_tree(
         package.member(member), manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=progress
     )

@@ -18,6 +18,11 @@ class Mode(StrEnum):
     MOVE = "move"
     TICKET = "ticket"
 
+    @property
+    def has_content(self) -> bool:
+        """Tell whether the package holds every file with its content, and no empty one in its place."""
+        return self not in (Mode.FAKE, Mode.TICKET)
+
 
 _ACTIONS = {
     Mode.FAKE: Action.DUMMY,

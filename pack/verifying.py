@@ -13,7 +13,7 @@ from pack.amounts import counted
 from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields, problem_fields
-from pack.ink import Ink, ink_for
+from pack.ink import Ink, folded, ink_for
 from pack.members import Member, members_of
 from pack.problemview import problem_text, remedy_lines
 from pack.reading import check_finished
@@ -66,7 +66,7 @@ def existing_package(target: Target) -> PackageState:
 def _compared(members: Sequence[Member]) -> str:
     """Return what was compared of members, of which some may hold empty files in place of the real ones."""
     modes = {member.header.mode for member in members if member.header and not member.header.is_adopted}
-    if not modes & {Mode.FAKE, Mode.TICKET}:
+    if all(mode.has_content for mode in modes):
         return "all content"
     if modes == {Mode.FAKE}:
         return "the files are empty (mode fake), so only names, types and sizes"
@@ -90,7 +90,15 @@ def _lines(
     scope = f"{counted(len(notes), 'member')}, {counted(files, 'file')}, {human_bytes(size)}"
     how = "names, types and sizes" if is_quick else _compared(members)
     if problems:
-        yield f"{ink.bad(counted(len(problems), 'problem'))} in {scope}; {how} compared"
+        count = counted(len(problems), "problem")
+        yield from _headed(count, ink.bad(count), f" in {scope}; {how} compared")
         yield from remedy_lines(problems, target)
     else:
-        yield f"{ink.good('All as packaged')}: {scope}; {how} compared"
+        yield from _headed("All as packaged", ink.good("All as packaged"), f": {scope}; {how} compared")
+
+
+def _headed(head: str, marked: str, rest: str) -> Iterator[str]:
+    """Yield a folded sentence whose first words are marked; folding must not count the marks."""
+    first, *others = folded(head + rest)
+    yield marked + first[len(head) :]
+    yield from others

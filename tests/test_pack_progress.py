@@ -13,8 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from commands import ROOT
+from commands import ROOT, run_here
+from executor.apply import ApplyOptions, apply_plan
+from executor.disk import Disk
+from in_process import Delivery
+from manifest.checking import verify_package
 from manifest.progress import Silent
+from manifest.request import Mode
 from pack.progress import Lines, shown_progress, time_left
 
 
@@ -120,3 +125,36 @@ def _read_all(terminal: int) -> Iterator[bytes]:
         if not data:
             return
         yield data
+
+
+class _Reached:
+    """Notes for each phase how much of what it counts was done."""
+
+    def __init__(self) -> None:
+        self.phases: list[tuple[str, int, int]] = []
+
+    def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
+        self._counts_bytes = byte_count > 0
+        self.phases.append((name.split(maxsplit=1)[0], byte_count or file_count, 0))
+
+    def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
+        name, total, done = self.phases[-1]
+        self.phases[-1] = (name, total, done + (byte_count if self._counts_bytes else file_count))
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("is_quick", [False, True])
+def test_bars_reach_their_end_in_every_mode(delivery: Delivery, mode: Mode, *, is_quick: bool) -> None:
+    reached = _Reached()
+    delivery.plan(mode)
+    apply_plan(delivery.package, ApplyOptions(), engine=delivery.engine, disk=Disk(), progress=reached)
+    list(verify_package(delivery.package, is_quick=is_quick, engine=delivery.engine, progress=reached))
+    counted = [(total, done) for _, total, done in reached.phases if total]
+    assert [done / total for total, done in counted] == pytest.approx([1, 1], rel=0.05)  # README is no staged file
+
+
+def test_summary_of_verify_fits_eighty_columns(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:
+    delivery.make(Mode.FAKE)
+    lines = run_here(capsys, "verify", delivery.path).out.splitlines()
+    assert " ".join(lines).endswith("so only names, types and sizes compared")
+    assert max(map(len, lines)) < 80
