@@ -14,6 +14,7 @@ from manifest.item import LeftOut
 from manifest.path import shown
 from manifest.planfile import Described
 from manifest.problem import Problem
+from pack.estimate import apply_seconds
 from pack.target import Target
 from pack.totals import totals_fields
 
@@ -65,6 +66,7 @@ def plan_fields(plan: Described, target: Target, *, free_bytes: int) -> Fields:
         "left_out": [_left_out_fields(left) for left in notes.left_out],
         "warnings": problem_fields(notes.warnings),
         "needed_bytes": notes.new_bytes,
+        "estimated_seconds": round(apply_seconds(new_bytes=notes.new_bytes, file_count=notes.file_count), 3),
         "free_bytes": free_bytes,
     }
 

@@ -17,6 +17,7 @@ from manifest.planfile import Described
 from manifest.request import Mode
 from manifest.sizes import human_bytes
 from pack.amounts import counted, exact_bytes
+from pack.estimate import about, apply_seconds
 from pack.ink import Ink, folded
 from pack.problemview import problem_lines
 from pack.target import Target
@@ -151,6 +152,7 @@ def _warning_lines(view: PlanView, ink: Ink) -> Iterator[str]:
 def _closing_lines(view: PlanView, ink: Ink) -> Iterator[str]:
     needed = view.plan.notes.new_bytes
     yield f"Space needed: {exact_bytes(needed)}; {human_bytes(view.free_bytes)} free"
+    yield f"Time needed: {about(apply_seconds(new_bytes=needed, file_count=view.plan.notes.file_count))}"
     if view.is_applied:
         yield "This is done now."
         return
