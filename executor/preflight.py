@@ -21,6 +21,7 @@ from manifest.planfile import Described
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.record import absolute_sources
 from manifest.request import Mode
+from manifest.stream import StreamError
 
 
 def check_plan(package: Package, plan: Described) -> None:
@@ -65,7 +66,7 @@ def _outside(package: Package, plan: Described) -> Iterator[Problem]:
         except UnsafePathError as error:
             yield Problem(Code.UNSAFE_PATH, error.path)
         except ValueError as error:
-            yield Problem(Code.MANIFEST_DAMAGED, plan.stream.path, found=str(error))
+            raise StreamError(plan.stream.path, "is damaged: a folder in it does not read as one") from error
         else:
             yield from _outside_of(allowed, sources)
 

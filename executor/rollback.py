@@ -42,10 +42,12 @@ from manifest.problem import Code, Problem
 from manifest.progress import Progress
 from manifest.request import Mode
 from manifest.stream import StreamError, peek_stream
+from manifest.unusable import unusable_manifest
 from manifest.verify import verify_tree
 
 _NEVER_NS = 1 << 63
 _IN_THE_WAY = "moved files cannot go back to where something else stands now"
+_MAKE_WAY = "Move away what stands there at the origin, then: pack rollback PACKAGE."
 
 
 class CannotUndoError(Exception):
@@ -54,12 +56,14 @@ class CannotUndoError(Exception):
     Attributes:
         reason: in words.
         problems: what is not as it was left, if that is the reason.
+        remedy: what to do; `PACKAGE` stands for its path.
     """
 
-    def __init__(self, reason: str, problems: tuple[Problem, ...] = ()) -> None:
+    def __init__(self, reason: str, problems: tuple[Problem, ...] = (), *, remedy: str) -> None:
         super().__init__(reason)
         self.reason = reason
         self.problems = problems
+        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +110,18 @@ def roll_back_package(
             file_journal(places_of(package, begin_of(records)), disk)
             records, step = (), Step.NOTHING
         if step is Step.TOO_LATE:
-            raise CannotUndoError("the replaced package is already being removed; only finishing is possible now")
+            raise CannotUndoError(
+                "the replaced package is already being removed; only finishing is possible now",
+                remedy="Finish it: pack apply PACKAGE.",
+            )
         if step is Step.NOTHING:
             for path in litter_paths(package):
                 remove_tree(disk, path)
             if not may_reach_back and os.path.lexists(package.plan) and last_finished(package):
                 raise CannotUndoError(
-                    "a plan waits that is newer than the last apply, as after an undoing; to undo that older apply "
-                    "nevertheless, add --further"
+                    "a plan waits that is newer than the last apply, as after an undoing",
+                    remedy="To undo that older apply nevertheless: pack rollback PACKAGE --further. To apply the "
+                    "plan: pack apply PACKAGE.",
                 )
             return _undo_finished(package, engine=engine, disk=disk, progress=progress, stop=stop)
         begin = begin_of(records)
@@ -193,7 +201,7 @@ def _check_origin(places: Places, commit: Commit | None, *, engine: Engine, disk
         member = places.package.member(manifest.header.member_path)
         problems = look_at_origin(manifest, member, engine=engine, disk=disk)
         if problems:
-            raise CannotUndoError(_IN_THE_WAY, tuple(problems))
+            raise CannotUndoError(_IN_THE_WAY, tuple(problems), remedy=_MAKE_WAY)
 
 
 def _restore_origin(places: Places, *, engine: Engine, disk: Disk) -> None:
@@ -202,7 +210,7 @@ def _restore_origin(places: Places, *, engine: Engine, disk: Disk) -> None:
         return
     problems = put_back(manifest, places.package.member(manifest.header.member_path), engine=engine, disk=disk)
     if problems:  # they came after it was looked; going on would take the only home of these files away
-        raise CannotUndoError(_IN_THE_WAY, tuple(problems))
+        raise CannotUndoError(_IN_THE_WAY, tuple(problems), remedy=_MAKE_WAY)
 
 
 def _manifest(places: Places) -> Described:
@@ -236,15 +244,25 @@ def _check_undoable(
     places: Places, begin: Begin, commit: Commit | None, *, engine: Engine, progress: Progress
 ) -> None:
     if commit is None or not is_published(places, commit):
-        raise CannotUndoError(f"{os.fsdecode(places.target)} is not what the last transaction left there")
+        raise CannotUndoError(
+            "what stands there is not what the last apply left; it was removed, replaced or renamed since",
+            remedy="Bring back what the apply left, then: pack rollback PACKAGE. Or leave it as it is and make a new "
+            "plan: pack plan ORIGIN PACKAGE.",
+        )
     is_replacing = begin.publishing in (Publishing.EXCHANGE, Publishing.TWO_RENAMES)
     if is_replacing and not (begin.keeps_previous and os.path.lexists(places.previous_tree)):
         raise CannotUndoError(
-            "the package that was replaced was not kept (that is what apply --keep-previous is for)"
+            "the package that was replaced was not kept",
+            remedy="To have the earlier state again, plan and apply it anew: pack plan ORIGIN PACKAGE. To be able to "
+            "undo a replacement, apply it with --keep-previous.",
         )
     problems = _changes(places, is_whole=places.root == places.tree, engine=engine, progress=progress)
     if problems:
-        raise CannotUndoError("the package was changed since, and undoing would lose that", problems)
+        raise CannotUndoError(
+            "the package was changed since, and undoing would lose that",
+            problems,
+            remedy="Move away what is new, put back what was changed, then: pack rollback PACKAGE.",
+        )
 
 
 def _changes(places: Places, *, is_whole: bool, engine: Engine, progress: Progress) -> tuple[Problem, ...]:
@@ -252,12 +270,16 @@ def _changes(places: Places, *, is_whole: bool, engine: Engine, progress: Progre
     member = places.group + b"/" + places.member
     try:
         manifest = open_manifest(places.package.manifest(member))
-    except (StreamError, FileNotFoundError) as error:
-        return (Problem(Code.MANIFEST_DAMAGED, places.package.manifest(member), found=str(error)),)
+    except StreamError as error:
+        return (unusable_manifest(error),)
+    except FileNotFoundError as error:
+        return (Problem(Code.MANIFEST_MISSING, os.fsencode(error.filename)),)
     lost = lost_sources(manifest)
     if lost:
         raise CannotUndoError(
-            "the origin does not have these files any more, the package may be their only copy", lost
+            "the origin does not have these files any more, the package may be their only copy",
+            lost,
+            remedy="Bring them back at the origin, then: pack rollback PACKAGE. Or keep the package.",
         )
     notes = manifest.notes
     progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)

@@ -28,7 +28,7 @@ from pack.crash import save_report
 from pack.exits import Exit
 from pack.ink import Ink, folded, unbroken
 from pack.nearby import near_path
-from pack.problemview import problem_lines
+from pack.problemview import filled, problem_lines
 from pack.reading import UnfinishedError
 from pack.refusal import Refused
 from pack.target import quoted
@@ -64,9 +64,10 @@ def failure_of(error: BaseException, attempt: Attempt, ink: Ink) -> Failure:
             return _of_problems("refused", problems, attempt, ink)
         case OriginChangedError(problems=problems):
             return _of_problems("stopped", problems, attempt, ink)
-        case CannotUndoError(reason=reason, problems=problems):
-            lines = problem_lines(problems, attempt.target, ink)
-            return _failure(Exit.FAILED, attempt, f"{shown(reason)}.", _state(attempt), *(line[2:] for line in lines))
+        case CannotUndoError(reason=reason, problems=problems, remedy=remedy):
+            lines = [line[2:] for line in problem_lines(problems, attempt.target, ink)]
+            lines += folded(filled(remedy, attempt.target, attempt.origin), label="Do: ")
+            return _failure(Exit.FAILED, attempt, f"{shown(reason)}.", _state(attempt), *lines)
         case JournalDamagedError():
             problem = Problem(Code.JOURNAL_DAMAGED, error.path, found=error.reason)
             return _of_problems("refused", (problem,), attempt, ink)

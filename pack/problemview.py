@@ -28,7 +28,7 @@ def problem_lines(problems: Iterable[Problem], target: Target, ink: Ink, *, orig
         yield from (f"      {_one(problem)}" for problem in group[:_MOST_PATHS])
         if len(group) > _MOST_PATHS:
             yield ink.dim(f"      and {len(group) - _MOST_PATHS:,} more (--json lists all)")
-        yield from folded(_filled(row.remedy, target, origin), indent=4, label="do: ")
+        yield from folded(filled(row.remedy, target, origin), indent=4, label="do: ")
 
 
 def problem_text(problem: Problem) -> str:
@@ -40,7 +40,7 @@ def remedy_lines(problems: Iterable[Problem], target: Target) -> Iterator[str]:
     """Yield, for each code among the problems, what it is and what to do."""
     for code in dict.fromkeys(problem.code for problem in problems):
         yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
-        yield from folded(_filled(WORDS[code].remedy, target, ""), indent=4, label="do: ")
+        yield from folded(filled(WORDS[code].remedy, target, ""), indent=4, label="do: ")
 
 
 def _headed(code: Code, what: str, ink: Ink) -> Iterator[str]:
@@ -56,8 +56,8 @@ def _one(problem: Problem) -> str:
     return shown(problem.path) + (": " + ", ".join(details) if details else "")
 
 
-def _filled(remedy: str, target: Target, origin: str) -> str:
-    """Put the user's paths into a remedy, with its commands kept on one line each."""
+def filled(remedy: str, target: Target, origin: str) -> str:
+    """Return a remedy with the user's paths, and with its commands kept on one line each."""
     remedy = _COMMAND.sub(lambda match: unbroken(match[0]), remedy)
     remedy = remedy.replace("PACKAGE", unbroken(target.quoted))
     return remedy.replace("ORIGIN", unbroken(origin)) if origin else remedy
