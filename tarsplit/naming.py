@@ -54,10 +54,7 @@ class DeliveryName:
 
     def owns(self, name: bytes) -> bool:
         """Tell whether a file would belong to this delivery, whatever number of chunks it has."""
-        rest = name.removeprefix(self.stem) if name.startswith(self.stem) else b""
-        return (
-            re.fullmatch(rb"(_[0-9]+_of_[0-9]+\.tar(\.[a-z0-9]+sum)?|\.manifest|\.state)(\.part)?", rest) is not None
-        )
+        return name.startswith(self.stem) and _OWN.fullmatch(name, len(self.stem)) is not None
 
 
 def in_tar(project: bytes, path: bytes) -> bytes:
