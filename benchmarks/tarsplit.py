@@ -3,8 +3,8 @@
     python benchmarks/tarsplit.py --dir FOLDER [--rounds 5] [--small 20000] [--big-gib 2]
 
 Each round runs ours and the peer one after the other on the same warm package, as whole processes with two workers.
-Ours compares every file with the manifest while it reads, which the peers do not, and takes md5 in a thread beside each
-worker: where others use the machine too, look at the processor's seconds as well. FOLDER should be on a journalled
+Ours compares every file with the manifest while it reads, which the peers do not, and takes md5 in a thread beside
+each worker: where others use the processor too, look at its seconds as well. FOLDER should be on a journalled
 disk or a tmpfs with room for three times the trees. Peers that are not installed are left out. Nothing outside
 FOLDER is written.
 """
