@@ -11,8 +11,10 @@ import resource
 import signal
 import warnings
 from collections.abc import Callable
-from multiprocessing.connection import Connection, Pipe
-from typing import NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 Answer = TypeVar("Answer")
 
@@ -33,6 +35,8 @@ def run_apart(question: Callable[[], Answer], *, seconds: int) -> Answer:
     Raises:
         ChildDiedError: a signal ended the child, or it took more than `seconds`.
     """
+    from multiprocessing.connection import Pipe  # loads much that most packages never need
+
     receiver, sender = Pipe(duplex=False)
     parent = os.getpid()
     with warnings.catch_warnings():
@@ -53,7 +57,7 @@ def run_apart(question: Callable[[], Answer], *, seconds: int) -> Answer:
     return cast(Answer, answer[0])
 
 
-def _answer(question: Callable[[], object], sender: Connection, parent: int, seconds: int) -> NoReturn:
+def _answer(question: Callable[[], object], sender: "Connection", parent: int, seconds: int) -> NoReturn:
     status = 1
     try:
         _follow(parent)
@@ -92,7 +96,7 @@ def _bound(seconds: int) -> None:
     os.dup2(null, 2)
 
 
-def _received(receiver: Connection) -> tuple[object, Exception | None] | None:
+def _received(receiver: "Connection") -> tuple[object, Exception | None] | None:
     with receiver:
         try:
             answer: tuple[object, Exception | None] = receiver.recv()

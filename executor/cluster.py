@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from executor.engine import CrewEngine, NoWorkersError, WorkersLostError
+from executor.crew import CrewEngine
+from executor.engine import NoWorkersError, WorkersLostError
 from executor.errand import Sighting, Terms, landmark, look_around, run_errand, running_python
 from executor.lock import admit_workers, dismiss_workers, locked_for_writing
 from executor.stopping import NEVER, Stop

@@ -10,7 +10,6 @@ import errno
 import fcntl
 import os
 
-from executor.split import split_staged_table
 from manifest.table import SplitSpec
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -103,6 +102,8 @@ class Disk:
 
     def split_table(self, table: bytes, spec: SplitSpec) -> None:
         """Let casacore split the staged table; counts as one change."""
+        from executor.split import split_staged_table  # loads much that most packages never need
+
         split_staged_table(table, spec)
 
     def append(self, fd: int, data: bytes) -> None:

@@ -102,7 +102,8 @@ class FolderStage:
                 source = os.lstat(name, dir_fd=source_fd)
             except OSError:
                 return index
-            if [source.st_size, source.st_mtime_ns, source.st_ino, source.st_ctime_ns] != planned:
+            found = [source.st_size, source.st_mtime_ns, source.st_ino, source.st_ctime_ns]
+            if found != planned or not stat.S_ISREG(source.st_mode):
                 return index
             try:
                 link(name, name, source_fd=source_fd, dir_fd=target_fd)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from manifest.record import decode_record, encode_record
-from manifest.scanbatch import BigFile, FileBatch, ScanBatch, ScanResult, SubtreeBatch
+from manifest.scanbatch import BatchGroup, BigFile, FileBatch, ScanBatch, ScanResult, SubtreeBatch
 
 Numbers = Mapping[int, int]
 
@@ -24,6 +24,8 @@ def renumber_batch(batch: ScanBatch, numbers: Numbers) -> ScanBatch:
             return replace(batch, options=replace(options, device=_translated(options.device, numbers)))
         case BigFile(identity=identity):
             return replace(batch, identity=replace(identity, device=_translated(identity.device, numbers)))
+        case BatchGroup(batches=batches):
+            return BatchGroup(tuple(renumber_batch(part, numbers) for part in batches))
 
 
 def renumber_result(result: ScanResult, numbers: Numbers) -> None:

@@ -30,8 +30,11 @@ class FileGrewOrShrankError(Exception):
 
 @cache
 def aligned_buffer() -> memoryview:
-    """Return this process's page-aligned buffer of `BUFFER_BYTES` bytes."""
-    return memoryview(mmap.mmap(-1, BUFFER_BYTES))
+    """Return this process's page-aligned buffer of `BUFFER_BYTES` bytes.
+
+    Private, or a forked worker would read its files into the buffer of all others.
+    """
+    return memoryview(mmap.mmap(-1, BUFFER_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
 
 def digest_of_bytes(data: bytes) -> bytes:

@@ -10,7 +10,7 @@ from manifest.header import Relink
 from manifest.problem import Problem
 from manifest.progress import Progress
 from manifest.scan import scan_batch
-from manifest.scanbatch import BigFile, ScanBatch, ScanResult
+from manifest.scanbatch import BatchGroup, BigFile, ScanBatch, ScanResult
 from manifest.spool import RecordSpool
 
 
@@ -57,10 +57,11 @@ class Gathered:
 def gather(batches: Iterable[ScanBatch], *, engine: Engine, progress: Progress) -> Gathered:
     """Run the scan's batches, and those that they leave for others, to the end.
 
+    All begin as one, so that a small package is done before workers would have started.
     Big files go first, the biggest before all: a huge one that begins last would keep everybody waiting.
     """
     gathered = Gathered()
-    queue = deque(batches)
+    queue: deque[ScanBatch] = deque([BatchGroup(tuple(batches))])
     for result in engine.run(scan_batch, queue):
         big_files = sorted((b for b in result.more if isinstance(b, BigFile)), key=lambda big: big.identity.size)
         queue.extendleft(big_files)

@@ -10,6 +10,7 @@ that was allowed; a link to a folder is followed unless it leads in a circle.
 """
 
 import os
+from collections import deque
 from collections.abc import Iterable
 
 from manifest.columns import Columns, changed, unreadable
@@ -19,7 +20,16 @@ from manifest.glob import first_match
 from manifest.known import KnownFolder, identity_of, known_digests
 from manifest.path import is_within, join
 from manifest.problem import Code, Problem
-from manifest.scanbatch import BigFile, FileBatch, ScanBatch, ScanOptions, ScanResult, Subtree, SubtreeBatch
+from manifest.scanbatch import (
+    BatchGroup,
+    BigFile,
+    FileBatch,
+    ScanBatch,
+    ScanOptions,
+    ScanResult,
+    Subtree,
+    SubtreeBatch,
+)
 
 BATCH_FILES = 4000
 BATCH_BYTES = 128 << 20
@@ -32,6 +42,11 @@ _Listing = list[tuple[bytes, "os.DirEntry[str]"]]
 def scan_batch(batch: ScanBatch) -> ScanResult:
     """Do one batch of any kind."""
     result = ScanResult()
+    _do(batch, result)
+    return result
+
+
+def _do(batch: ScanBatch, result: ScanResult) -> None:
     match batch:
         case SubtreeBatch():
             _scan_subtrees(batch, result)
@@ -39,12 +54,20 @@ def scan_batch(batch: ScanBatch) -> ScanResult:
             _scan_files(batch, result)
         case BigFile():
             _hash_big_file(batch, result)
-    return result
+        case BatchGroup():
+            left = deque(batch.batches)
+            while left and _has_budget(result):
+                _do(left.popleft(), result)
+            result.more.extend(left)
+
+
+def _has_budget(result: ScanResult) -> bool:
+    return result.file_count < BATCH_FILES and result.read_bytes < BATCH_BYTES
 
 
 def _scan_subtrees(batch: SubtreeBatch, result: ScanResult) -> None:
     pending = list(reversed(batch.subtrees))
-    while pending and result.file_count < BATCH_FILES and result.read_bytes < BATCH_BYTES:
+    while pending and _has_budget(result):
         subtree = pending.pop()
         try:
             pending.extend(reversed(_scan_folder(batch.options, subtree, result)))

@@ -104,6 +104,13 @@ class BigFile:
     identity: Identity
 
 
+@dataclass(frozen=True, slots=True)
+class BatchGroup:
+    """Batches that are begun one after the other as one; what is left when that took long comes back singly."""
+
+    batches: "tuple[ScanBatch, ...]"
+
+
 @dataclass(slots=True)
 class ScanResult:
     """What a batch found; the one value that workers send back."""
@@ -133,4 +140,4 @@ class ScanResult:
         self.byte_count += byte_count
 
 
-ScanBatch = SubtreeBatch | FileBatch | BigFile
+ScanBatch = SubtreeBatch | FileBatch | BigFile | BatchGroup

@@ -38,7 +38,7 @@ WRITERS = {
     # signal
     "executor/apart.py",
     "executor/diskfile.py",
-    "executor/engine.py",
+    "executor/pool.py",
     "executor/ticket.py",
     "manifest/spool.py",
     "pack/crash.py",

@@ -56,6 +56,9 @@ def test_big_files_go_first_and_the_biggest_before_all(tmp_path: Path) -> None:
     for name, mib in (("a/small", 33), ("a/huge", 35), ("a/large", 34)):
         write(tmp_path / name, b"")
         os.truncate(tmp_path / name, mib << 20)
+    for number in range(5):  # together as much as is read at once: then others get the rest
+        write(tmp_path / f"a/{number}", b"")
+        os.truncate(tmp_path / f"a/{number}", 31 << 20)
     write(tmp_path / "b/y", b"1")
     engine = Noting()
     found = gathered(tmp_path, b"a", b"b", engine=engine)
