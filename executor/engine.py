@@ -77,6 +77,7 @@ class PoolEngine:
             yield work(batches.popleft())
         if batches:
             yield from self._started().run(work, batches)
+        self._stop.check()  # what was done here was not looked at before
 
     def _started(self) -> "CrewEngine":
         if self._crew is None:

@@ -36,13 +36,14 @@ class Run:
     process: subprocess.Popen[str]
     scratch: Path
 
-    @property
-    def workers(self) -> list[int]:
-        """Its worker processes, as far as they have begun to work."""
+    def has_open(self, folder: Path | bytes) -> bool:
+        """Tell whether it, or a worker of it, has something open below a folder."""
+        above = os.fsdecode(folder) + "/"
         with suppress(FileNotFoundError):
             children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-            return [int(child) for child in children]
-        return []
+            files = [file for pid in (self.process.pid, *children) for file in Path(f"/proc/{pid}/fd").iterdir()]
+            return any(os.readlink(file).startswith(above) for file in files)
+        return False
 
     def wait_until(self, is_so: Callable[[], object]) -> None:
         """Wait for something to be seen while the command runs."""
@@ -153,7 +154,7 @@ def test_apply_ends_at_a_safe_point_and_goes_on(
 ) -> None:
     laid = layouts.get(REPLACE)
     run = start("apply", laid.world.package.path)
-    run.wait_until(lambda: run.workers and count_below(staging_of(laid.world) / "tree") > 3)
+    run.wait_until(lambda: count_below(staging_of(laid.world) / "tree") > 3)
     send(run.process.pid, number)
     code, err = run.end()
     assert code == 4
@@ -190,7 +191,7 @@ def test_rollback_of_a_finished_apply_has_changed_nothing_while_it_verifies(
     laid = layouts.get(KEPT)
     laid.world.apply()
     run = start("rollback", laid.world.package.path)
-    run.wait_until(lambda: run.workers)
+    run.wait_until(lambda: run.has_open(laid.world.package.path))
     send(run.process.pid, number)
     code, err = run.end()
     assert (code, "Nothing was changed." in err) == (4, True)
@@ -266,7 +267,8 @@ def test_other_commands_end_in_words_and_leave_nothing_behind(
     output, undisturbed = tmp_path / "tars", tmp_path / "tars without a stop"
     before = tree_at(laid.world.root, {})
     run = start(*arguments_of(laid, verb, output))
-    run.wait_until(lambda: run.workers)
+    place = laid.world.origins if verb == "plan" else laid.world.package.path
+    run.wait_until(lambda: run.has_open(place))
     send(run.process.pid, number)
     code, err = run.end()
     assert (code, "interrupted." in err, "Traceback" in err) == (4, True, False)
