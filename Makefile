@@ -4,13 +4,14 @@
 PYTHON ?= python3
 TEST_JOBS ?= auto
 
-.PHONY: help demo test torture bench pages clean
+.PHONY: help demo test torture bench bench-full pages clean
 
 help:
 	@echo "make demo    make a small reduction, package it, verify it and show the result"
 	@echo "make test    lint, check the types and run the tests"
 	@echo "make torture run the long versions of the fault tests (hours)"
-	@echo "make bench   measure the jobs beside peers, in turn (BENCH_DIR=FOLDER to say where)"
+	@echo "make bench   measure the jobs beside peers, in turn, for some minutes (BENCH_DIR=FOLDER to say where)"
+	@echo "make bench-full  with more peers and trees, growth, system calls and clusters (hours; BENCH_PAGE=docs/performance.md)"
 	@echo "make pages   run the commands on the pages of README and docs, and write down what they print"
 	@echo "make clean   remove what the other targets made"
 
@@ -29,8 +30,23 @@ torture: .venv/installed.stamp
 
 # A tmpfs by default: the peers are measured, not the disk. Peers that are not installed are left out with a word.
 BENCH_DIR ?= /dev/shm/qa2pack-bench
+BENCH_PAGE ?=
+BENCH = PYTHONPATH=tests .venv/bin/python -m
+BENCH_TO = --dir $(BENCH_DIR) $(if $(BENCH_PAGE),--page $(BENCH_PAGE))
+
 bench: .venv/installed.stamp
-	.venv/bin/python benchmarks/side_by_side.py --dir $(BENCH_DIR)
+	$(BENCH) benchmarks.side_by_side --dir $(BENCH_DIR) --rounds 3 --small 20000,100000 --big-gib 2 --one-gib 2 \
+	  --json build/bench/short.json
+
+# Hours, 20 GiB of room, and three million names for the growth. BENCH_PAGE=docs/performance.md writes the tables there.
+bench-full: .venv/installed.stamp
+	$(BENCH) benchmarks.side_by_side $(BENCH_TO) --full --small 20000,100000 --big-gib 2,8 --one-gib 4 --mixed 4 \
+	  --json build/bench/side-by-side.json
+	$(BENCH) benchmarks.syscalls $(BENCH_TO) --json build/bench/syscalls.json
+	$(BENCH) benchmarks.split $(BENCH_TO)
+	$(BENCH) benchmarks.growth $(BENCH_TO) --listed 10000000 --json build/bench/growth.json \
+	  $(if $(BENCH_PAGE),--picture $(dir $(BENCH_PAGE))pictures/growth.svg)
+	$(BENCH) benchmarks.cluster --dir $(BENCH_DIR) --json build/bench/cluster.json
 
 # A page shows what commands print; where that is not so any more, the page is changed.
 pages: .venv/installed.stamp

@@ -1,6 +1,6 @@
 """Measure the same commands on this machine's own processes and on Dask clusters of 1, 2 and 4 workers.
 
-    python benchmarks/cluster.py --dir FOLDER [--rounds 3] [--small 20000] [--big-mib 1024] [--json FILE]
+    python -m benchmarks.cluster --dir FOLDER [--rounds 3] [--small 20000] [--big-mib 1024] [--json FILE]
 
 The clusters run on the loopback of this machine, so this measures what the way through a scheduler costs, not what a
 network brings: with more workers than processors nothing can become faster. In each round all clusters take their
@@ -15,13 +15,13 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from distributed import LocalCluster
 
-from trees import make_big, make_small
+from benchmarks.trees import make_big, make_small
 
 _REPO = Path(__file__).resolve().parent.parent
 _WORKERS = (1, 2, 4)
@@ -39,10 +39,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     wishes = parser.parse_args()
     rows = []
-    for name, make in (
-        ("small", lambda root: make_small(root, wishes.small)),
-        ("big", lambda root: make_big(root, wishes.big_mib << 20, file_bytes=128 << 20)),
-    ):
+    makers: dict[str, Callable[[Path], None]] = {
+        "small": lambda root: make_small(root, wishes.small),
+        "big": lambda root: make_big(root, wishes.big_mib << 20, file_bytes=128 << 20),
+    }
+    for name, make in makers.items():
         root = wishes.dir / f"cluster-{name}"
         root.mkdir(parents=True)
         try:
@@ -68,12 +69,12 @@ def _measured(tree: str, root: Path, rounds: int) -> Iterator[dict[str, object]]
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     print(f"\n{os.cpu_count()} processors, load {load}")
     print(f"{tree}: {len(sizes)} files, {sum(sizes) / 2**20:.0f} MiB, medians of {rounds} rounds, least and most")
-    for (command, way), took in sorted(seconds.items()):
-        median = statistics.median(took)
+    for (command, way), each in sorted(seconds.items()):
+        median = statistics.median(each)
         files, mebibytes = len(sizes) / median, sum(sizes) / 2**20 / median
-        spread = f"({min(took):.2f} to {max(took):.2f})"
+        spread = f"({min(each):.2f} to {max(each):.2f})"
         print(f"  {command:<11} {way:<10} {median:7.2f} s {spread:<16} {files:7.0f} files/s {mebibytes:6.0f} MiB/s")
-        yield {"tree": tree, "command": command, "way": way, "seconds": took}
+        yield {"tree": tree, "command": command, "way": way, "seconds": each}
 
 
 def _round(root: Path, option: str) -> Iterator[tuple[str, float]]:

@@ -1,236 +1,142 @@
 """Measure the jobs beside peers that do the same work, in turn, and print ratios.
 
-    python benchmarks/side_by_side.py --dir FOLDER [--rounds 5] [--small 20000] [--big-gib 2] [--json FILE]
+    python -m benchmarks.side_by_side --dir FOLDER [--rounds 5] [--small 20000,100000] [--big-gib 2] [--full] ...
 
-Each round runs ours and the peer one after the other on the same warm tree, as whole processes. Times vary on shared
-machines: compare ratios, not seconds. FOLDER should be on a journalled disk or a tmpfs with room for three times
-the trees. Peers that are not installed are left out with a word. Nothing outside FOLDER is written.
+Each round runs ours and the peer one after the other on the same warm tree, as whole processes; one round before
+them is not counted. Times vary on shared machines: compare ratios, not seconds. FOLDER should be on a journalled disk
+or a tmpfs with room for three times a tree. Peers that are not installed are left out with a word.
 """
 
 import argparse
 import json
-import os
-import platform
-import resource
+import re
 import shutil
-import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
-from trees import count_files, make_big, make_small
+from benchmarks.cutting import tarsplit_jobs
+from benchmarks.job import Job, Kind, Tree
+from benchmarks.jobs import pack_jobs
+from benchmarks.machine import Machine, this_machine
+from benchmarks.page import fill, markdown_table
+from benchmarks.process import REPO, CommandFailedError, timed
+from benchmarks.rows import HEAD, Pair, Row, plain_line, row_of
+from benchmarks.trees import count_files
 
-_REPO = Path(__file__).resolve().parent.parent
+
+def main() -> int:
+    """Measure what was asked for; return 1 if a command failed, which the others do not mind."""
+    asked = _arguments()
+    asked.dir.mkdir(parents=True, exist_ok=True)
+    machine = this_machine(asked.dir)
+    print(machine.sentence(), plain_line(HEAD), sep="\n", flush=True)
+    rows: list[Row] = []
+    notes: list[str] = []
+    for tree in _trees(asked):
+        for found in _measured(tree, asked):
+            if isinstance(found, Row):
+                rows.append(found)
+                print(plain_line(found.cells()), flush=True)
+            else:
+                notes.append(found)
+                print(found, flush=True)
+    _save(asked, machine, rows, [note for note in notes if "left out" in note])
+    return 1 if any("failed" in note for note in notes) else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One comparison.
+def measure(folder: Path, job: Job, rounds: int) -> list[Pair]:
+    """Run ours and the peer in turn, after one round that is not counted.
 
-    Attributes:
-        ours, peer: shell commands, run inside the tree's folder.
-        before_ours, before_peer: what is prepared before each run and not measured.
-        target: the highest ratio to be content with.
-        needs: programs of the peer.
+    Raises:
+        CommandFailedError: one of the commands fails.
     """
-
-    name: str
-    ours: str
-    peer: str
-    target: float
-    needs: tuple[str, ...]
-    before_ours: str = "true"
-    before_peer: str = "true"
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What one run took: seconds of wall clock and of processor, and the largest process in MiB."""
-
-    wall_seconds: float
-    cpu_seconds: float
-    peak_mib: float
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table; ratios are ours / peer, round by round."""
-
-    tree: str
-    job: str
-    ours_seconds: float
-    peer_seconds: float
-    ratio: float
-    lowest: float
-    highest: float
-    ours_cpu: float
-    peer_cpu: float
-    peak_mib: float
-    target: float
-
-
-def jobs(tree: str) -> list[Job]:
-    """Return the comparisons for a tree, `small` or `big`."""
-    pack = f"{sys.executable} -m pack"
-    clean = "rm -rf P P.pack P.ticket.tar P.ticket.zip out"
-    hashing = (
-        "find SB -type f -print0 | xargs -0 xxhsum -H2 > sums"
-        if tree == "small"
-        else "find SB -type f -print0 | xargs -0 -n 1 -P 2 xxhsum -H2 > sums"
-    )
-    plan_hard = f"{pack} plan --quiet SB P --mode hard"
-    is_small = tree == "small"
-    return [
-        Job("plan", plan_hard, hashing, 0.65 if is_small else 0.75, ("xxhsum",), clean),
-        Job("plan again", plan_hard, hashing, 0.25, ("xxhsum",), f"{clean}; {plan_hard}"),
-        Job(
-            "plan + apply hard",
-            f"{plan_hard} && {pack} apply --quiet P",
-            f"{hashing} && cp -al SB out",
-            0.85,
-            ("xxhsum",),
-            clean,
-            clean,
-        ),
-        Job(
-            "apply hard",
-            f"{pack} apply --quiet P",
-            "cp -al SB out && sync -f out",
-            1.2,
-            (),
-            f"{clean}; {plan_hard}",
-            clean,
-        ),
-        Job(
-            "apply copy, checked",
-            f"{pack} apply --quiet P",
-            f"cp -a SB out && {hashing} && (cd out && cp ../sums . && sed -i 's,SB/,,' sums && xxhsum -q -c sums)",
-            0.8 if is_small else 0.6,
-            ("xxhsum",),
-            f"{clean}; {pack} plan --quiet SB P --mode copy",
-            clean,
-        ),
-        Job(
-            "apply fake",
-            f"{pack} apply --quiet P",
-            "find SB -type d -printf 'out/%p\\0' | xargs -0 mkdir -p"
-            " && find SB -type f -printf 'out/%p\\0' | xargs -0 touch",
-            1.0,
-            (),
-            f"{clean}; {pack} plan --quiet SB P --mode fake",
-            clean,
-        ),
-        Job(
-            "verify",
-            f"{pack} verify --quiet P",
-            "find SB -type f > /dev/null && xxhsum -q -c sums",
-            1.3 if is_small else 1.0,
-            ("xxhsum",),
-            f"{clean}; {plan_hard} && {pack} apply --quiet P",
-            "[ -s sums ] || (find SB -type f -print0 | xargs -0 xxhsum -H2 > sums)",
-        ),
-    ]
-
-
-def measure(folder: Path, job: Job, rounds: int) -> list[tuple[Run, Run]]:
-    """Run ours and the peer in turn, after one round that is not counted."""
+    timed(folder, job.once)
     pairs = []
     for number in range(rounds + 1):
-        _shell(folder, job.before_ours)
-        ours = _timed(folder, job.ours)
-        _shell(folder, job.before_peer)
-        peer = _timed(folder, job.peer)
+        timed(folder, job.before_ours)
+        ours = timed(folder, job.ours)
+        timed(folder, job.before_peer)
+        peer = timed(folder, job.peer)
         if number:
             pairs.append((ours, peer))
     return pairs
 
 
-def _shell(folder: Path, command: str) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(_REPO)}
-    subprocess.run(["sh", "-c", command], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+def _measured(tree: Tree, asked: argparse.Namespace) -> Iterator[Row | str]:
+    """Yield the lines for a tree, and sentences about what is left out or failed."""
+    jobs = [job for job in (*pack_jobs(tree), *tarsplit_jobs(tree)) if _is_wanted(job, asked)]
+    if not jobs:
+        return
+    free = shutil.disk_usage(asked.dir).free
+    if free < tree.room_bytes:
+        yield f"{tree.label}: left out, because it takes {tree.room_bytes >> 20} MiB and {free >> 20} MiB are free"
+        return
+    folder = asked.dir / f"{tree.kind}-{tree.size}"
+    shutil.rmtree(folder, ignore_errors=True)  # what a run that was stopped left
+    try:
+        timed(REPO, f"{sys.executable} -m benchmarks.trees {tree.kind} {folder} {tree.size}")
+        print(f"{tree.label}: {count_files(folder):,} files", flush=True)
+        for job in jobs:
+            yield _one(tree, folder, job, asked.rounds)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _timed(folder: Path, command: str) -> Run:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    start = time.perf_counter()
-    _shell(folder, command)
-    wall = time.perf_counter() - start
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Run(wall, cpu, after.ru_maxrss / 1024)
+def _one(tree: Tree, folder: Path, job: Job, rounds: int) -> Row | str:
+    if missing := job.missing():
+        return f"{tree.label}, {job.name}, {job.peer_name}: left out, because {', '.join(missing)} is not installed"
+    try:
+        return row_of(tree, job, measure(folder, job, rounds))
+    except CommandFailedError as error:
+        return f"{tree.label}, {job.name}, {job.peer_name}: failed, {error}"
 
 
-def row_of(tree: str, job: Job, pairs: list[tuple[Run, Run]]) -> Row:
-    """Return the line for a job from its rounds."""
-    ratios = [ours.wall_seconds / peer.wall_seconds for ours, peer in pairs]
-
-    def median(value: Callable[[tuple[Run, Run]], float]) -> float:
-        return statistics.median(map(value, pairs))
-
-    return Row(
-        tree=tree,
-        job=job.name,
-        ours_seconds=median(lambda pair: pair[0].wall_seconds),
-        peer_seconds=median(lambda pair: pair[1].wall_seconds),
-        ratio=statistics.median(ratios),
-        lowest=min(ratios),
-        highest=max(ratios),
-        ours_cpu=median(lambda pair: pair[0].cpu_seconds),
-        peer_cpu=median(lambda pair: pair[1].cpu_seconds),
-        peak_mib=median(lambda pair: pair[0].peak_mib),
-        target=job.target,
-    )
+def _is_wanted(job: Job, asked: argparse.Namespace) -> bool:
+    is_like = re.search(asked.jobs_like, f"{job.name} | {job.peer_name}") is not None
+    return is_like and (asked.full or not job.is_long)
 
 
-def print_row(row: Row) -> None:
-    """Print one line of the table."""
-    verdict = "met" if row.ratio <= row.target else "missed"
-    print(
-        f"{row.tree:<6} {row.job:<20} {row.ours_seconds:7.2f}s {row.peer_seconds:7.2f}s  {row.ratio:5.2f} "
-        f"({row.lowest:.2f}-{row.highest:.2f})  cpu {row.ours_cpu:5.2f}/{row.peer_cpu:5.2f}  "
-        f"target {row.target:4.2f} {verdict}",
-        flush=True,
-    )
+def _trees(asked: argparse.Namespace) -> Iterator[Tree]:
+    yield from (Tree(Kind.SMALL, int(count)) for count in asked.small if count)
+    yield from (Tree(Kind.BIG, int(gib * 2**30)) for gib in asked.big_gib if gib)
+    yield from (Tree(Kind.ONE, int(gib * 2**30)) for gib in asked.one_gib if gib)
+    yield from (Tree(Kind.MIXED, int(count)) for count in asked.mixed if count)
 
 
-def main() -> int:
-    """Measure all jobs on the trees that were asked for."""
-    parser = argparse.ArgumentParser(description="Measure the jobs beside peers that do the same work.")
-    parser.add_argument("--dir", type=Path, required=True, help="an empty or new folder to work in")
+def _save(asked: argparse.Namespace, machine: Machine, rows: list[Row], notes: list[str]) -> None:
+    if asked.json:
+        result = {"machine": asdict(machine), "rounds": asked.rounds, "left_out": notes}
+        result["rows"] = [{**asdict(row), "verdict": row.verdict} for row in rows]
+        asked.json.parent.mkdir(parents=True, exist_ok=True)
+        asked.json.write_text(json.dumps(result, indent=1) + "\n")
+    if asked.page:
+        table = markdown_table(HEAD, [row.cells() for row in rows])
+        told = "".join(f"- {note}\n" for note in notes)
+        fill(
+            asked.page, "side by side", f"{machine.sentence()} Medians of {asked.rounds} rounds.\n\n{table}\n\n{told}"
+        )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dir", type=Path, required=True, help="a folder to work in")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--small", type=int, default=20_000, help="small files; 0 leaves that tree out")
-    parser.add_argument("--big-gib", type=float, default=2, help="GiB in big files; 0 leaves that tree out")
+    trees = parser.add_argument_group("trees", "one or several sizes, with commas; 0 leaves them out")
+    trees.add_argument("--small", type=_list(int), default=[20_000], help="numbers of small files")
+    trees.add_argument("--big-gib", type=_list(float), default=[2.0], help="GiB in files of 256 MiB")
+    trees.add_argument("--one-gib", type=_list(float), default=[0.0], help="GiB in a single file")
+    trees.add_argument("--mixed", type=_list(int), default=[0], help="numbers of execution blocks")
+    parser.add_argument("--full", action="store_true", help="also peers that take long")
+    parser.add_argument("--jobs-like", metavar="REGEX", default="", help="only jobs where `NAME | PEER` is like this")
     parser.add_argument("--json", type=Path, help="write the table to this file too")
-    arguments = parser.parse_args()
-    rows = []
-    for tree, size, make in (
-        ("small", arguments.small, make_small),
-        ("big", int(arguments.big_gib * 2**30), make_big),
-    ):
-        if not size:
-            continue
-        folder = arguments.dir / tree
-        shutil.rmtree(folder, ignore_errors=True)  # what a run that was stopped left
-        folder.mkdir(parents=True)
-        make(folder, size)
-        kind = subprocess.run(["stat", "-f", "-c", "%T", folder], capture_output=True, text=True, check=True).stdout
-        print(f"{tree}: {count_files(folder)} files on {kind.strip()}, {len(os.sched_getaffinity(0))} processors")
-        for job in jobs(tree):
-            missing = [program for program in job.needs if shutil.which(program) is None]
-            if missing:
-                print(f"{tree:<6} {job.name:<20} left out: {', '.join(missing)} is not installed")
-                continue
-            rows.append(row_of(tree, job, measure(folder, job, arguments.rounds)))
-            print_row(rows[-1])
-        shutil.rmtree(folder)
-    if arguments.json:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=_REPO, capture_output=True, text=True, check=False)
-        result = {"machine": platform.platform(), "commit": commit.stdout.strip(), "rows": [asdict(r) for r in rows]}
-        arguments.json.write_text(json.dumps(result, indent=1))
-    return 0
+    parser.add_argument("--page", type=Path, help="and between the marks on this page")
+    return parser.parse_args()
+
+
+def _list(kind: Callable[[str], float]) -> Callable[[str], list[float]]:
+    return lambda text: [kind(part) for part in text.split(",")]
 
 
 if __name__ == "__main__":

@@ -16,15 +16,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from casacore import tables
-
+from benchmarks.page import fill, markdown_table
+from benchmarks.tables import POLARISATIONS, make_table
 from executor.split import describe_table, measure_split, split_staged_table
 from manifest.table import plan_split
-from measurement_sets import Recipe, write_measurement_set
 from splitting import file_sizes, stage_table
 
-CHANNELS, POLARISATIONS = 3840, 2
+CHANNELS = 3840
 ROUNDS = 7
+HEAD = ("GB", "rows", "describe, ms", "measure, ms", "split, ms", "copy of DATA, ms")
 
 
 def main() -> None:
@@ -32,15 +32,21 @@ def main() -> None:
     parser.add_argument("gigabytes", metavar="GB", type=float, nargs="*", default=[0.1, 1.0, 4.0])
     parser.add_argument("--dir", type=Path, default=Path("/dev/shm"), help="where the tables are made")
     parser.add_argument("--rows", type=int, help="make tables of so many rows, of few channels, instead")
+    parser.add_argument("--page", type=Path, help="put the table between the marks on this page")
     options = parser.parse_args()
-    print(f"{'GB':>6} {'rows':>9} {'describe':>10} {'measure':>10} {'split':>10} {'copy of DATA':>13}   (ms)")
+    rows = []
     for gigabytes in options.gigabytes:
         with tempfile.TemporaryDirectory(dir=options.dir, prefix="split-benchmark-") as folder:
-            measure(Path(folder), gigabytes * 1e9, options.rows)
+            rows.append(measure(Path(folder), gigabytes * 1e9, options.rows))
+            print(*rows[-1], sep="  ", flush=True)
+    table = markdown_table(HEAD, rows)
+    print(table)
+    if options.page:
+        fill(options.page, "table split", table)
 
 
-def measure(folder: Path, size_bytes: float, row_count: int | None) -> None:
-    """Make one table and print its line."""
+def measure(folder: Path, size_bytes: float, row_count: int | None) -> tuple[str, ...]:
+    """Make one table and return its line."""
     table = folder / "u.ms.split"
     channels = CHANNELS if row_count is None else max(1, int(size_bytes / (3 * 8 * POLARISATIONS * row_count)))
     rows = row_count or int(size_bytes / (3 * 8 * channels * POLARISATIONS))
@@ -61,24 +67,8 @@ def measure(folder: Path, size_bytes: float, row_count: int | None) -> None:
     copied = timed(partial(shutil.copyfile, biggest, folder / "copy"))
     (folder / "copy").unlink()
     total = sum(path.stat().st_size for path in table.iterdir()) / 1e9
-    print(
-        f"{total:6.2f} {rows:9d} {described * 1e3:10.1f} {measured * 1e3:10.1f}"
-        f" {statistics.median(splits) * 1e3:10.1f} {copied * 1e3:13.1f}",
-        flush=True,
-    )
-
-
-def make_table(path: Path, rows: int, channels: int) -> None:
-    """Make a table of which the first rows are filled, and fill the others with the same, which is faster."""
-    block = min(rows, 1 + 2_000_000 // channels)
-    recipe = Recipe(rows=rows, spectra=((channels, POLARISATIONS),), unfilled_rows=rows - block)
-    write_measurement_set(path, recipe)
-    with tables.table(str(path), readonly=False, ack=False) as table:
-        for column in (*recipe.columns, "FLAG", "WEIGHT", "SIGMA"):
-            values = table.getcol(column, 0, block)
-            for start in range(block, rows, block):
-                count = min(block, rows - start)
-                table.putcol(column, values[:count], start, count)
+    times = (described, measured, statistics.median(splits), copied)
+    return f"{total:.2f}", f"{rows:,}", *(f"{seconds * 1e3:.1f}" for seconds in times)
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -1,0 +1,51 @@
+"""The jobs of tarsplit and the tools that people cut packages with.
+
+Ours compares every file with the manifest while it reads, which the peers do not.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+
+from benchmarks.job import Job, Kind, Target, Tree
+from benchmarks.jobs import FEW_BIG, FEW_SMALL, HARD_PACKAGE
+
+_PROCESSES = len(os.sched_getaffinity(0))
+_TARSPLIT = f"{sys.executable} -m pack.tarsplit_command --quiet -n 2012-06-20 --output tars"
+_CLEAN = "rm -rf tars parts; mkdir tars parts"
+_LEAST_BYTES = 16 << 20
+
+
+def tarsplit_jobs(tree: Tree) -> Iterator[Job]:
+    """Yield the comparisons for a tree."""
+    if tree.kind is Kind.ONE:
+        return  # a file is never cut: there is nothing to do side by side
+    limit = _limit_bytes(tree)
+    parts = f"fpart -s {limit} -o parts/p P && ls parts/p.* | xargs -P {_PROCESSES} -n 1 sh -c"
+    tar = "tar -cf tars/${0##*/}.tar --no-recursion -T $0"
+    md5 = "md5sum tars/${0##*/}.tar > tars/${0##*/}.md5sum"
+    split = f"tar -cf - P | split -b {limit} - tars/p"
+    sums = f"ls tars/p* | xargs -P {_PROCESSES} -n 1 md5sum > tars/sums"
+    with_md5, without = f"{_TARSPLIT} --size {limit} P", f"{_TARSPLIT} --size {limit} --checksum none P"
+
+    def cut(name: str, peer_name: str, ours: str, peer: str, target: float | None, needs: tuple[str, ...]) -> Job:
+        least = {Kind.SMALL: FEW_SMALL, Kind.BIG: FEW_BIG}.get(tree.kind, 0)
+        wished = None if target is None else Target(target, least)
+        is_long = not needs
+        return Job(name, peer_name, ours, peer, wished, needs, HARD_PACKAGE, _CLEAN, _CLEAN, is_long)
+
+    yield cut("tarsplit, md5", "fpart, tar, md5sum", with_md5, f"{parts} '{tar} && {md5}'", 0.85, ("fpart",))
+    yield cut("tarsplit", "fpart, tar", without, f"{parts} '{tar}'", 0.7, ("fpart",))
+    yield cut("tarsplit, md5", "tar, split, md5sum", with_md5, f"{split} && {sums}", None, ())
+    yield cut("tarsplit", "tar, split", without, split, None, ())
+
+
+def _limit_bytes(tree: Tree) -> int:
+    """Return the size of a tar that makes some four of them."""
+    match tree.kind:
+        case Kind.SMALL:
+            return max(_LEAST_BYTES, tree.size * 6000 // 4)
+        case Kind.MIXED:
+            return max(_LEAST_BYTES, tree.size * (550 << 20) // 4)
+        case Kind.BIG | Kind.ONE:
+            return max(_LEAST_BYTES, tree.size // 4 + (1 << 20))

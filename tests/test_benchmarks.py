@@ -1,0 +1,135 @@
+"""What the benchmarks make of what they measured; how long anything takes is not tested."""
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from benchmarks.curves import Curve, draw
+from benchmarks.job import Job, Kind, Target, Tree
+from benchmarks.page import NoMarksError, filled, markdown_table
+from benchmarks.process import CommandFailedError, Run, timed
+from benchmarks.rows import row_of
+from benchmarks.syscalls import calls_per_file, counted_calls
+from benchmarks.watch import watched
+
+ROOT = Path(__file__).resolve().parent.parent
+PAIRS = [(Run(2, 3, 50), Run(4, 4, 9)), (Run(1, 2, 60), Run(4, 4, 9)), (Run(3, 9, 40), Run(4, 5, 9))]
+SUMMARY = """\
+% time     seconds  usecs/call     calls    errors syscall
+------ ----------- ----------- --------- --------- ----------------
+ 60.00    0.000150           1       120           read
+ 40.00    0.000100           1       110         7 openat
+------ ----------- ----------- --------- --------- ----------------
+100.00    0.000250           1       230         7 total
+"""
+
+
+def job(target: Target | None) -> Job:
+    return Job("plan", "peer", "true", "true", target)
+
+
+def test_row_holds_medians_the_range_of_ratios_and_the_largest_process() -> None:
+    row = row_of(Tree(Kind.SMALL, 100_000), job(Target(0.5)), PAIRS)
+    assert (row.ours_seconds, row.peer_seconds, row.ratio) == (2, 4, 0.5)
+    assert (row.lowest, row.highest, row.peak_mib, row.ours_cpu_seconds) == (0.25, 0.75, 60, 3)
+
+
+@pytest.mark.parametrize(
+    ("target", "verdict"),
+    [(Target(0.5), "met"), (Target(0.49), "missed"), (None, ""), (Target(0.49, least_size=100_001), "")],
+)
+def test_target_counts_only_on_trees_that_are_large_enough(target: Target | None, verdict: str) -> None:
+    assert row_of(Tree(Kind.SMALL, 100_000), job(target), PAIRS).verdict == verdict
+
+
+def test_peer_that_is_not_installed_is_missing() -> None:
+    wanted = Job("plan", "peer", "true", "true", needs=("sh", "no-such-program"))
+    assert wanted.missing() == ["no-such-program"]
+
+
+def test_page_gets_the_new_text_between_its_marks_only() -> None:
+    page = "before\n<!-- begin a -->\nold\n<!-- end a -->\n<!-- begin b -->\nkept\n<!-- end b -->\n"
+    new = filled(page, "a", r"new \1")
+    assert new == page.replace("\nold\n", "\n\nnew \\1\n\n")
+    assert filled(new, "a", r"new \1") == new
+
+
+def test_page_without_the_marks_is_refused() -> None:
+    with pytest.raises(NoMarksError):
+        filled("<!-- begin a --> and no end", "a", "new")
+
+
+def test_table_is_aligned_and_sets_numbers_to_the_right() -> None:
+    assert markdown_table(("job", "s"), [("plan", "1.00"), ("a", "12.00")]).splitlines() == [
+        "| job  |     s |",
+        "|------|------:|",
+        "| plan |  1.00 |",
+        "| a    | 12.00 |",
+    ]
+
+
+def test_calls_that_a_command_makes_once_cancel_out() -> None:
+    few = counted_calls(SUMMARY)
+    assert few == {"read": 120, "openat": 110}
+    twice = {"read": 320, "openat": 111, "close": 100}
+    assert calls_per_file(few, twice, 100) == {"read": 2.0, "close": 1.0}
+
+
+def test_picture_is_xml_and_names_every_curve_apart() -> None:
+    curves = [Curve(f"a < {number}", [(1000, 0.5, 20), (10_000, 5, 20)]) for number in range(3)]
+    texts = ET.fromstring(draw(curves)).findall("{http://www.w3.org/2000/svg}text")
+    names = [text for text in texts if (text.text or "").startswith("a < ")]
+    assert len(names) == 6
+    assert len({(name.get("x"), name.get("y")) for name in names}) == 6
+
+
+def test_failed_command_tells_its_last_words_and_its_exit_code(tmp_path: Path) -> None:
+    with pytest.raises(CommandFailedError, match=r"exit code 3 of: .*\n    last words$"):
+        timed(tmp_path, "echo last words >&2; exit 3")
+
+
+def test_processor_and_memory_are_those_of_the_command_alone(tmp_path: Path) -> None:
+    large = timed(tmp_path, f"{sys.executable} -c 'bytearray(300 << 20)'")
+    small = timed(tmp_path, "true")
+    assert large.peak_mib > 300
+    assert small.peak_mib < large.peak_mib - 100
+
+
+def test_watch_counts_processes_and_open_files(tmp_path: Path) -> None:
+    script = tmp_path / "held.py"
+    script.write_text(
+        "import subprocess\nfiles = [open('/dev/null') for _ in range(40)]\nsubprocess.run(['sleep', '3'])\n"
+    )
+    seen = watched(tmp_path, f"{sys.executable} {script}; true")
+    assert seen.process_count == 2
+    assert seen.open_file_count >= 43
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"), [("small", "120"), ("big", str(1 << 20)), ("mixed", "0")], ids=["small", "big", "none"]
+)
+def test_jobs_run_beside_their_peers(tmp_path: Path, kind: str, size: str) -> None:
+    sizes = {"small": "0", "big-gib": "0", "one-gib": "0", "mixed": "0"}
+    sizes |= {"big-gib": "0.001"} if kind == "big" else {kind: size}
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "benchmarks.side_by_side",
+        "--dir",
+        tmp_path / "work",
+        "--rounds",
+        "1",
+        "--full",
+    ]
+    command += [f"--{name}={value}" for name, value in sizes.items()]
+    command += ["--jobs-like", r"cp|touch|tar, split", "--json", tmp_path / "out" / "table.json"]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
+    assert done.returncode == 0
+    jobs = [row["job"] for row in json.loads((tmp_path / "out" / "table.json").read_text())["rows"]]
+    assert ("apply fake" in jobs and "tarsplit, md5" in jobs) == (kind != "mixed")
+    assert not list((tmp_path / "work").iterdir())
