@@ -9,6 +9,7 @@ import ctypes
 import errno
 import fcntl
 import os
+from contextlib import suppress
 
 from manifest.table import SplitSpec
 
@@ -16,6 +17,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
+CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)  # the answers of file systems that have no exchange
 _FICLONE = 0x40049409
 TEMPORARY = b".new"  # behind the name of a file that is written anew and then takes the old one's place
 
@@ -79,17 +81,17 @@ class Disk:
         """Remove a name that is no folder."""
         os.unlink(path, dir_fd=dir_fd)
 
-    def rename(self, source: bytes, target: bytes) -> None:
+    def rename(self, source: bytes, target: bytes, *, dir_fd: int | None = None) -> None:
         """Rename, where nothing may stand at the target: there it is EEXIST."""
-        _renameat2(source, target, _RENAME_NOREPLACE)
+        _renameat2(source, target, _RENAME_NOREPLACE, dir_fd)
 
     def replace(self, source: bytes, target: bytes, *, dir_fd: int | None = None) -> None:
         """Rename a file over the target, both in the same folder if a descriptor of one is given."""
         os.replace(source, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
-    def exchange(self, one: bytes, other: bytes) -> None:
-        """Exchange two paths in one step; EINVAL where the file system cannot."""
-        _renameat2(one, other, _RENAME_EXCHANGE)
+    def exchange(self, one: bytes, other: bytes, *, dir_fd: int | None = None) -> None:
+        """Exchange two paths in one step; one of `CANNOT_EXCHANGE` where the file system cannot."""
+        _renameat2(one, other, _RENAME_EXCHANGE, dir_fd)
 
     def fsync(self, fd: int) -> None:
         """Bring the open file or folder to the disk."""
@@ -111,17 +113,19 @@ class Disk:
         self.write(fd, data)
 
 
-def _renameat2(source: bytes, target: bytes, flags: int) -> None:
-    if _libc.renameat2(_AT_FDCWD, source, _AT_FDCWD, target, ctypes.c_uint(flags)) == 0:
+def _renameat2(source: bytes, target: bytes, flags: int, dir_fd: int | None) -> None:
+    folder = _AT_FDCWD if dir_fd is None else dir_fd
+    if _libc.renameat2(folder, source, folder, target, ctypes.c_uint(flags)) == 0:
         return
     error = _error(source, target)
     if flags != _RENAME_NOREPLACE or error.errno not in (errno.EINVAL, errno.ENOSYS):
         raise error
     # No flags on this file system (some network ones): look, then rename; staging is ours alone, and the lock is
     # held.
-    if os.path.lexists(target):
+    with suppress(FileNotFoundError):
+        os.lstat(target, dir_fd=dir_fd)
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), source, None, target)
-    os.rename(source, target)
+    os.rename(source, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
 
 def _error(source: bytes | None = None, target: bytes | None = None) -> OSError:

@@ -24,13 +24,13 @@ class Noting(Disk):
     def __init__(self) -> None:
         self.calls: list[str] = []
 
-    def rename(self, source: bytes, target: bytes) -> None:
+    def rename(self, source: bytes, target: bytes, *, dir_fd: int | None = None) -> None:
         self.calls.append("rename")
-        super().rename(source, target)
+        super().rename(source, target, dir_fd=dir_fd)
 
-    def exchange(self, one: bytes, other: bytes) -> None:
+    def exchange(self, one: bytes, other: bytes, *, dir_fd: int | None = None) -> None:
         self.calls.append("rename")
-        super().exchange(one, other)
+        super().exchange(one, other, dir_fd=dir_fd)
 
     def fsync(self, fd: int) -> None:
         self.calls.append("sync " + os.readlink(f"/proc/self/fd/{fd}"))

@@ -7,6 +7,7 @@ at every call of it. The short one tries a stop and an error on every call from 
 on some of those before it, where each call does the same as its neighbours for another file.
 """
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -129,6 +130,31 @@ def test_probe_that_a_power_cut_brings_back_is_swept(layouts: Layouts, recover: 
     os.mkdir(probe_paths(laid.world.package)[0])
     recover(laid)
     laid.world.bring_back()
+
+
+class WithoutExchange(FaultyDisk):
+    """A disk whose origin is on a file system that cannot exchange two names."""
+
+    def exchange(self, one: bytes, other: bytes, *, dir_fd: int | None = None) -> None:
+        """Refuse, in an origin."""
+        if dir_fd is not None:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        super().exchange(one, other)
+
+
+@pytest.mark.parametrize("recover", [check_goes_on, check_goes_back])
+def test_stopped_where_an_origin_cannot_exchange(layouts: Layouts, recover: Callable[[Laid], None]) -> None:
+    laid = layouts.get(Scenario(Change.NEW, Mode.MOVE))
+    for at in count(laid.calls.index("symlink")):
+        disk = WithoutExchange(Fault.STOP_BEFORE, at, laid.splits)
+        with suppress(Stopped):
+            laid.world.apply(disk)
+        check_visible(laid)
+        recover(laid)
+        laid.world.bring_back()
+        if not disk.has_failed:
+            break
+    assert {"symlink", "replace"} <= set(disk.calls)
 
 
 @pytest.mark.torture

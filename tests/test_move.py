@@ -1,12 +1,15 @@
 """Moving: files end in the package, the origin keeps a link to each, and all of it can be undone."""
 
+import errno
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from casacore import tables
 
+from executor.disk import Disk
 from executor.rollback import CannotUndoError
 from faulty_disk import Fault, FaultyDisk, Stopped
 from file_systems import folder_elsewhere, mounted
@@ -226,6 +229,121 @@ def test_links_that_were_swapped_come_back_as_the_files_they_were(delivery: Deli
     other.unlink()
     other.symlink_to(target)
     roll_back(delivery)
+    assert files(delivery.origin) == before
+
+
+class Meddling(Disk):
+    """A disk on which another program puts a file at a name just before that is given to something else."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._is_over = False
+
+    def exchange(self, one: bytes, other: bytes, *, dir_fd: int | None = None) -> None:
+        """Exchange, too late."""
+        self._meddle(other)
+        super().exchange(one, other, dir_fd=dir_fd)
+
+    def rename(self, source: bytes, target: bytes, *, dir_fd: int | None = None) -> None:
+        """Rename, too late."""
+        self._meddle(target)
+        super().rename(source, target, dir_fd=dir_fd)
+
+    def _meddle(self, name: bytes) -> None:
+        if name == os.fsencode(self._path.name) and not self._is_over:
+            self._is_over = True
+            self._path.with_suffix(".other").write_bytes(b"written meanwhile")
+            self._path.with_suffix(".other").rename(self._path)
+
+
+@pytest.mark.parametrize("is_missing", [False, True], ids=["link", "nothing"])
+def test_file_that_comes_while_another_goes_back_is_kept(delivery: Delivery, is_missing: bool) -> None:
+    before = read_files(delivery.origin)
+    delivery.make(Mode.MOVE)
+    script = delivery.origin / "scriptForImaging.py"
+    if is_missing:
+        script.unlink()
+    with pytest.raises(CannotUndoError) as caught:
+        roll_back(delivery, Meddling(script))
+    assert [problem.path for problem in caught.value.problems] == [os.fsencode(script)]
+    assert script.read_bytes() == b"written meanwhile"
+    assert lost_names(before, delivery) == []
+    script.unlink()
+    roll_back(delivery)
+    assert read_files(delivery.origin) == before
+
+
+def test_file_beside_its_link_outlives_the_removal_of_the_package(delivery: Delivery) -> None:
+    """Stopped before removing what came out of the exchange, which is the only copy once the package is gone."""
+    before = read_files(delivery.origin)
+    delivery.plan(Mode.MOVE)
+    with pytest.raises(Stopped):
+        delivery.apply(StoppingAtUnlink())
+    shutil.rmtree(delivery.path)
+    with pytest.raises(FileNotFoundError):
+        delivery.apply()
+    assert read_files(delivery.origin) == before
+
+
+def test_copy_that_goes_back_is_on_the_disk_before_it_counts(delivery: Delivery) -> None:
+    before = contents_and_times(delivery.origin)
+    delivery.make(Mode.MOVE)
+    disk = SyncedCopies()
+    roll_back(delivery, disk)
+    assert disk.copied_count == len(before) - 1 > 0, "all but the notes of the reducer"
+    assert contents_and_times(delivery.origin) == before
+
+
+class StoppingAtUnlink(Disk):
+    """A disk that stops when the first file is to be removed that a link took the place of."""
+
+    def unlink(self, path: bytes, *, dir_fd: int | None = None) -> None:
+        """Stop, or remove the name."""
+        if path.startswith(b".qa2pack."):
+            raise Stopped
+        super().unlink(path, dir_fd=dir_fd)
+
+
+class SyncedCopies(Disk):
+    """A disk that takes no links, and fails where a copy gets its name before it was synced."""
+
+    def __init__(self) -> None:
+        self._synced: set[int] = set()
+        self.copied_count = 0
+
+    def link(self, source: bytes, name: bytes, *, source_fd: int | None, dir_fd: int) -> None:
+        """Fail, as across file systems."""
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    def fsync(self, fd: int) -> None:
+        """Remember what was synced."""
+        self._synced.add(os.fstat(fd).st_ino)
+        super().fsync(fd)
+
+    def replace(self, source: bytes, target: bytes, *, dir_fd: int | None = None) -> None:
+        """Rename a copy only if it was synced."""
+        if target.startswith(b".qa2pack."):
+            assert os.lstat(source, dir_fd=dir_fd).st_ino in self._synced
+            self.copied_count += 1
+        super().replace(source, target, dir_fd=dir_fd)
+
+
+class WithoutExchange(Disk):
+    """A disk whose origin is on a file system that cannot exchange two names."""
+
+    def exchange(self, one: bytes, other: bytes, *, dir_fd: int | None = None) -> None:
+        """Refuse, in an origin."""
+        if dir_fd is not None:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        super().exchange(one, other)
+
+
+def test_moves_and_comes_back_where_the_origin_cannot_exchange(delivery: Delivery) -> None:
+    before = files(delivery.origin)
+    delivery.plan(Mode.MOVE)
+    assert delivery.apply(WithoutExchange()).left_alone == ()
+    assert set(links_below(delivery.origin)) == moved_sources(delivery) != set()
+    roll_back(delivery, WithoutExchange())
     assert files(delivery.origin) == before
 
 

@@ -2,8 +2,8 @@
 
 As in `test_origin_changes`, the change falls just before a call of the apply. A table is split from copies of some
 files and links to, or copies of, the others: of both kinds one changes here. A moved file becomes a link only while
-it is what was packaged; whatever else stands there is left alone and told. Only the instant between looking at a name
-and renaming the link over it is left out: there nothing can be told.
+it is what was packaged; whatever else stands there is left alone and told, also what comes to the name between
+looking at it and giving it to the link.
 """
 
 import os
@@ -16,7 +16,7 @@ import pytest
 
 from executor.apply import Applied
 from executor.staged import OriginChangedError
-from faulty_disk import CountingDisk, SplitMemory
+from faulty_disk import CountingDisk, SplitMemory, Stopped
 from manifest.planfile import open_plan
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.record import Action, decode_record
@@ -27,11 +27,13 @@ from test_origin_changes import (
     PACKAGED,
     WHOLE,
     ChangingDisk,
+    become_a_folder,
     become_a_link,
     delete,
     image_of,
     layouts,
     put_back,
+    replace_file,
     truncate,
 )
 from worlds import Change, Scenario
@@ -40,6 +42,7 @@ __all__ = ["layouts"]  # a fixture is used by its name
 
 _OLD = b"image.fits of the new one\n"
 _MOVE_STRIDE, _SPLIT_STRIDE = 7, 15
+LEAVING = (replace_file, delete, become_a_link, become_a_folder)  # the planned inode is not at the name any more
 
 
 # --- split
@@ -140,7 +143,8 @@ def test_file_changes_while_it_is_moved(layouts: Layouts, change: Callable[[Path
     outcomes = set()
     places = {*range(0, laid.sync, _MOVE_STRIDE), *range(laid.sync, len(laid.calls), 3), len(laid.calls) - 1}
     instant = calls_on(laid, image)
-    for at in sorted((places | {min(instant) - 1, max(instant) + 1}) - instant):
+    assert [laid.calls[at] for at in sorted(instant)] == ["symlink", "exchange", "unlink"]
+    for at in sorted({*places, *instant, min(instant) - 1, max(instant) + 1}):
         changed: list[tuple[str, bytes]] = []
         problems, applied = apply_while(laid, partial(change_and_look, change, image, changed), at)
         outcomes.add(bool(problems))
@@ -153,6 +157,9 @@ def test_file_changes_while_it_is_moved(layouts: Layouts, change: Callable[[Path
         else:
             assert applied is not None
             check_moved(laid, applied, changed[0])
+            if at == min(instant) + 1 and change in LEAVING:
+                assert {problem.path for problem in applied.left_alone} == {os.fsencode(image)}
+            assert list(image.parent.glob(".qa2pack*")) == []
         put_back(laid, mtime_ns)
     assert outcomes == {True, False}, "early changes are refused, late ones are left alone"
 
@@ -168,12 +175,12 @@ class NamingDisk(CountingDisk):
     def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
         """Do the call."""
         if name == "symlink" and args[0].endswith(b"/" + self._name):
-            self.instant = {len(self.calls), len(self.calls) + 1}
+            self.instant = {len(self.calls), len(self.calls) + 1, len(self.calls) + 2}
         return super().around(name, call, *args, **options)
 
 
 def calls_on(laid: Laid, path: Path) -> set[int]:
-    """Return the numbers of the two calls that put a link in the place of a file."""
+    """Return the numbers of the calls that put a link in the place of a file: prepare, exchange, remove the file."""
     disk = NamingDisk(os.fsencode(path.name), laid.splits)
     laid.world.apply(disk)
     laid.world.bring_back()
@@ -207,3 +214,42 @@ def check_moved(laid: Laid, applied: Applied, changed: tuple[str, bytes]) -> Non
         assert content == changed[1] or changed[0] == "link"
     else:
         assert seen_at(image) == changed
+
+
+class StoppingWhileChanging(ChangingDisk):
+    """Something happens before one call, and the program is stopped some calls later."""
+
+    def __init__(self, at: int, happening: Callable[[], None], splits: SplitMemory | None, *, later: int) -> None:
+        super().__init__(at, happening, splits)
+        self._left = at + later
+
+    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
+        """Do the call, or stop in its place."""
+        if self._left <= 0:
+            raise Stopped
+        self._left -= 1
+        return super().around(name, call, *args, **options)
+
+
+@pytest.mark.parametrize("later", [1, 2, 3])
+@pytest.mark.parametrize("change", LEAVING, ids=lambda change: change.__name__)
+@pytest.mark.parametrize("is_undone", [False, True], ids=["apply", "rollback"])
+def test_what_came_at_that_instant_outlives_a_stop(
+    layouts: Layouts, is_undone: bool, change: Callable[[Path], None], later: int
+) -> None:
+    """It came out of the exchange and the program was stopped before, in or after putting it back."""
+    laid = layouts.get(Scenario(Change.NEW, Mode.MOVE))
+    image, seen = image_of(laid), list[tuple[str, bytes]]()
+    at = min(calls_on(laid, image)) + 1
+    with pytest.raises(Stopped):
+        laid.world.apply(
+            StoppingWhileChanging(at, partial(change_and_look, change, image, seen), laid.splits, later=later)
+        )
+    if is_undone:
+        assert laid.world.can_roll_back() is (change is delete)
+    if not is_undone or change is not delete:
+        applied = laid.world.apply()
+        assert {problem.path for problem in applied.left_alone} == {os.fsencode(image)}
+        assert seen_at(image) == seen[0]
+        assert Path(os.fsdecode(laid.world.package.path + b"/" + PACKAGED)).read_bytes() == _OLD
+    assert list(image.parent.glob(".qa2pack*")) == []

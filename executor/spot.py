@@ -1,0 +1,186 @@
+"""One name of the origin whose file was moved: what stands there, and the ways to a link and back.
+
+At every instant the name leads to the whole content. Where it does not hold the planned file, or our link, it is left
+alone. The package's file is never touched.
+"""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from executor.copying import copy_small
+from executor.disk import Disk
+from executor.planned import Planned
+from executor.swap import Swap
+from manifest.digest import FileGrewOrShrankError, digest_of_fd
+from manifest.folder import opened_file, opened_folder
+from manifest.path import is_within
+
+
+class _Holds(Enum):
+    """What stands at a name of the origin."""
+
+    FILE = auto()  # the file that was planned
+    LINK = auto()  # a link into the member; where two of its files have one source, it may lead to the other one
+    NOTHING = auto()
+    STRANGER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One name of the origin, in an open folder, and the file of the package that belongs to it.
+
+    Attributes:
+        member: absolute path of the member.
+        target: absolute path of the file in it.
+    """
+
+    disk: Disk
+    fd: int
+    name: bytes
+    member: bytes
+    target: bytes
+    planned: Planned
+
+    def to_link(self) -> bytes | None:
+        """Replace the file by a link; return the name of what is in the way of that, None if a link is there then."""
+        swap = self._swap
+        if not swap.sweep():
+            return swap.beside
+        seen = _status(self.name, self.fd)
+        holds = self._judge(self.name, seen)
+        if holds is _Holds.FILE and self._is_packaged:
+            self.disk.symlink(self.target, swap.beside, dir_fd=self.fd)
+            if swap.enter(seen):
+                return None
+        return None if holds is _Holds.LINK else self.name
+
+    def in_the_way(self) -> bytes | None:
+        """Return the name of what would keep `back` from leaving the file at the name, None if nothing would."""
+        beside = self._swap.beside
+        if self._look(beside) is _Holds.STRANGER:
+            return beside
+        match self._look(self.name):
+            case _Holds.FILE:
+                return None
+            case _Holds.LINK | _Holds.NOTHING:
+                return None if os.path.lexists(self.target) else self.name
+            case _Holds.STRANGER:
+                return self.name
+
+    def back(self) -> bytes | None:
+        """Put the file back where the link is, or nothing; return what is in the way, None if it is there then."""
+        swap = self._swap
+        if not swap.sweep():
+            return swap.beside
+        holds = self._look(self.name)
+        if holds in (_Holds.FILE, _Holds.STRANGER):
+            return None if holds is _Holds.FILE else self.name
+        folder, name = os.path.split(self.target)
+        with opened_folder(folder) as package_fd:
+            self._bring(name, package_fd, swap)
+        is_there = swap.enter() if holds is _Holds.LINK else swap.fill()
+        return None if is_there else self.name
+
+    @property
+    def _swap(self) -> Swap:
+        return Swap(self.disk, self.fd, self.name, self._is_spare)
+
+    def _is_spare(self, name: bytes) -> bool:
+        holds = self._look(name)
+        return holds is _Holds.LINK or (holds is _Holds.FILE and self._is_packaged)
+
+    @property
+    def _is_packaged(self) -> bool:
+        """Tell whether the package still has the file: somebody may have removed it since a stop."""
+        return os.path.lexists(self.target)
+
+    def _look(self, name: bytes) -> _Holds:
+        return self._judge(name, _status(name, self.fd))
+
+    def _judge(self, name: bytes, status: os.stat_result | None) -> _Holds:
+        """Say what stands at a name that has this status."""
+        if status is None:
+            return _Holds.NOTHING
+        if stat.S_ISLNK(status.st_mode):
+            is_ours = self._leads_into_member(os.readlink(name, dir_fd=self.fd))
+            return _Holds.LINK if is_ours else _Holds.STRANGER
+        is_planned = stat.S_ISREG(status.st_mode) and (self._is_target(status) or self._is_planned(name, status))
+        return _Holds.FILE if is_planned else _Holds.STRANGER
+
+    def _leads_into_member(self, link: bytes) -> bool:
+        if link == self.target:
+            return True
+        # Another file of the package that has the same source, or the package by another path, through links.
+        here = b"/proc/self/fd/%d" % self.fd
+        return is_within(os.path.realpath(os.path.join(here, link)), os.path.realpath(self.member))
+
+    def _is_target(self, status: os.stat_result) -> bool:
+        """Tell whether this is the inode that the package has: then nothing is lost, whatever was written to it."""
+        try:
+            return os.path.samestat(status, os.lstat(self.target))
+        except FileNotFoundError:
+            return False
+
+    def _is_planned(self, name: bytes, status: os.stat_result) -> bool:
+        """Tell whether this is the file that was copied, or one with its content; read only if its state differs."""
+        planned = self.planned
+        if (status.st_size, status.st_mtime_ns) != (planned.size, planned.mtime_ns):
+            return False
+        if (status.st_ino, status.st_ctime_ns) == (planned.inode, planned.ctime_ns):
+            return True
+        with suppress(FileGrewOrShrankError), opened_file(name, dir_fd=self.fd) as fd:
+            return digest_of_fd(fd, planned.size) == planned.digest
+        return False
+
+    def _bring(self, name: bytes, package_fd: int, swap: Swap) -> None:
+        """Prepare the file beside the name: the package's own inode, or a checked copy."""
+        try:
+            self.disk.link(name, swap.beside, source_fd=package_fd, dir_fd=self.fd)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            self._copy_back(name, package_fd, swap)
+
+    def _copy_back(self, name: bytes, package_fd: int, swap: Swap) -> None:
+        with opened_file(name, dir_fd=package_fd) as source:
+            status = os.fstat(source)
+            planned = replace(self.planned, inode=status.st_ino, ctime_ns=0)
+            copy_small(self.disk, source, swap.unfinished, self.fd, planned)
+        # On the disk before it gets a name that counts: torn by a power cut it would pass for somebody's file.
+        with opened_file(swap.unfinished, dir_fd=self.fd) as copy:
+            self.disk.fsync(copy)
+        self.disk.replace(swap.unfinished, swap.beside, dir_fd=self.fd)
+
+
+def point_elsewhere(disk: Disk, link: tuple[bytes, int], *, old: bytes, new: bytes) -> None:
+    """Let a link that leads to `old` lead to `new`; anything else is left alone.
+
+    Args:
+        link: its name, and the open folder that it is in.
+
+    Raises:
+        FileNotFoundError: nothing stands at the name.
+    """
+    name, fd = link
+    swap = Swap(disk, fd, name, lambda name: _target(name, fd) in (old, new))
+    if swap.sweep() and _target(name, fd) == old:
+        disk.symlink(new, swap.beside, dir_fd=fd)
+        swap.enter()
+
+
+def _target(name: bytes, fd: int) -> bytes | None:
+    """Return where a link leads to, None if it is none."""
+    if not stat.S_ISLNK(os.lstat(name, dir_fd=fd).st_mode):
+        return None
+    return os.readlink(name, dir_fd=fd)
+
+
+def _status(name: bytes, fd: int) -> os.stat_result | None:
+    try:
+        return os.lstat(name, dir_fd=fd)
+    except FileNotFoundError:
+        return None
