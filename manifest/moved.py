@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 
 from manifest.destination import Destination
 from manifest.ids import SCIENCE_GOAL, Append
 from manifest.path import is_within, join
 from manifest.planfile import Described, open_manifest
 from manifest.problem import Code, PlanRefused, Problem
-from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record
+from manifest.record import NO_DIGEST, Action, decode_record
 from manifest.request import PlanRequest
 from manifest.spool import RecordSpool
 from manifest.stream import StreamError
@@ -19,32 +20,30 @@ _ONLY_HERE = frozenset((Action.MOVE, Action.CARRY))
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """What is safe when the package is replaced: the inodes taken over from it, and all content that the plan knows.
+class _Moved:
+    """A file that was moved into the package, and may be nowhere else.
 
-    Digests count for more than names do: content that the origin still has, or that another file takes over, is not
-    lost.
+    Attributes:
+        digest: of its content, NO_DIGEST if that is not known.
+        link: where it came from; a link there leads to it, unless somebody removed it.
     """
 
-    inodes: set[int] = field(default_factory=set)
-    digests: set[int] = field(default_factory=set)
+    file: bytes
+    digest: bytes
+    origin: bytes
+    link: bytes
 
-    def add(self, record: FolderRecord) -> None:
-        for index, action in enumerate(record.actions):
-            if action == Action.CARRY:
-                self.inodes.add(record.inodes[index])
-            if record.digest(index) != NO_DIGEST:
-                self.digests.add(_short(record.digest(index)))
-
-    def has(self, file: bytes, digest: bytes) -> bool:
-        try:
-            return _short(digest) in self.digests or os.lstat(file).st_ino in self.inodes
-        except FileNotFoundError:
-            return True  # whoever took it away has it
+    @property
+    def is_linked(self) -> bool:
+        """Tell whether the name that it came from still leads to it."""
+        return os.path.islink(self.link) and os.path.realpath(self.link) == self.file
 
 
 def lost_files(destination: Destination, request: PlanRequest, spool: RecordSpool) -> Iterator[Problem]:
     """Yield the files that only the package has and that replacing it would lose.
+
+    A file is safe if the new member takes it over. Where no link of the origin leads to it any more, it is enough
+    that its content is in another file which the plan knows; where one does, it would lead to nothing.
 
     Nobody can say where the files of an adopted member came from: they count as the only ones too, but `is_forced`
     gives them up.
@@ -54,16 +53,49 @@ def lost_files(destination: Destination, request: PlanRequest, spool: RecordSpoo
     """
     if request.append is not Append.NOTHING:
         return
-    kept: _Kept | None = None
+    left = list(_not_taken_over(destination, request, spool))
+    wanted = {moved.digest for moved in left if moved.digest != NO_DIGEST and not moved.is_linked}
+    known = _known_digests(spool, wanted)
+    for moved in left:
+        if moved.digest not in known or moved.is_linked:
+            yield Problem(Code.ONLY_COPY, moved.file, found=os.fsdecode(moved.origin))
+
+
+def _not_taken_over(destination: Destination, request: PlanRequest, spool: RecordSpool) -> Iterator[_Moved]:
+    """Yield the moved files whose inodes the new member does not have."""
+    taken: set[int] | None = None
     package = os.path.realpath(destination.package.path)
     for path in destination.state.manifests.values():
         manifest = _opened(path)
         if manifest.header.is_adopted and request.is_forced:
             continue
-        for file, digest in _moved_files(manifest, package):
-            kept = kept or _kept_by(spool)
-            if not kept.has(file, digest):
-                yield Problem(Code.ONLY_COPY, file, found=os.fsdecode(manifest.header.origin))
+        for inode, moved in _moved_files(manifest, package):
+            taken = _inodes_taken_over(spool) if taken is None else taken
+            if inode not in taken:
+                yield moved
+
+
+def _inodes_taken_over(spool: RecordSpool) -> set[int]:
+    return {
+        record.inodes[index]
+        for _, blob in spool.sorted_blobs()
+        for record in (decode_record(blob),)
+        for index, action in enumerate(record.actions)
+        if action == Action.CARRY
+    }
+
+
+def _known_digests(spool: RecordSpool, wanted: set[bytes]) -> set[bytes]:
+    """Return those of the wanted digests that the new member has; only they are held, of however many files."""
+    if not wanted:
+        return set()
+    return {
+        record.digest(index)
+        for _, blob in spool.sorted_blobs()
+        for record in (decode_record(blob),)
+        for index in range(len(record.names))
+        if record.digest(index) in wanted
+    }
 
 
 def _opened(path: bytes) -> Described:
@@ -73,27 +105,25 @@ def _opened(path: bytes) -> Described:
         raise PlanRefused(unusable_manifest(error, path)) from error
 
 
-def _kept_by(spool: RecordSpool) -> _Kept:
-    kept = _Kept()
-    for _, blob in spool.sorted_blobs():
-        kept.add(decode_record(blob))
-    return kept
-
-
-def _moved_files(manifest: Described, package: bytes) -> Iterator[tuple[bytes, bytes]]:
-    member = b"/".join((package, SCIENCE_GOAL, manifest.header.member_path))
+def _moved_files(manifest: Described, package: bytes) -> Iterator[tuple[int, _Moved]]:
+    """Yield the moved files that are still there, with their inodes; whoever took one of the others away has it."""
+    header = manifest.header
+    member = b"/".join((package, SCIENCE_GOAL, header.member_path))
     for blob in manifest.stream.blobs():
         record = decode_record(blob)
-        if not _ONLY_HERE.isdisjoint(record.actions):
-            for index, action in enumerate(record.actions):
-                if action in _ONLY_HERE and not _is_elsewhere(record.source_path(index), package):
-                    yield join(member, join(record.path, record.names[index])), record.digest(index)
+        for index, action in enumerate(record.actions):
+            source = record.source_path(index)
+            if action not in _ONLY_HERE or _is_elsewhere(source, package):
+                continue
+            file = join(member, join(record.path, record.names[index]))
+            with suppress(FileNotFoundError):
+                status = os.lstat(file)
+                is_same = (status.st_size, status.st_mtime_ns) == (record.sizes[index], record.mtimes[index])
+                # What was written into it since is nowhere else, whatever its digest was.
+                digest = record.digest(index) if is_same else NO_DIGEST
+                yield status.st_ino, _Moved(file, digest, header.origin, os.path.join(header.origin, source))
 
 
 def _is_elsewhere(source: bytes, package: bytes) -> bool:
     """Tell whether a source lies outside the origin, where a move leaves it as it was."""
     return source.startswith(b"/") and not is_within(source, package)
-
-
-def _short(digest: bytes) -> int:
-    return int.from_bytes(digest[:8])

@@ -70,7 +70,7 @@ PLANNING: Mapping[Code, Row] = {
         "pack plan --force.",
     ),
     Code.ONLY_COPY: Row(
-        "Replacing the package would lose this file: it is the only copy.",
+        "Replacing the package would lose this file: it is the only copy, or links lead to it.",
         "Files were moved into the package, and the new plan does not take them over.",
         "Plan with the origin they came from, or add to the package instead: --append member. A file that is not "
         "wanted any more can be taken out of the package by hand.",

@@ -219,6 +219,50 @@ def test_file_that_was_written_anew_at_the_origin_does_not_replace_the_moved_one
     assert refused_codes(moved) == [(Code.ONLY_COPY, os.fsencode(moved.member / "script/scriptForImaging.py"))]
 
 
+def copy_elsewhere(moved: Delivery, tmp_path: Path) -> Delivery:
+    """Return a delivery to the same package from a copy of the origin, with all content that the links lead to."""
+    shutil.copytree(moved.origin, tmp_path / "sb2", symlinks=False)
+    return Delivery(tmp_path / "sb2", moved.path)
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_replacing_with_a_copy_of_the_origin_is_refused_while_links_lead_to_the_files(
+    moved: Delivery, tmp_path: Path, mode: Mode
+) -> None:
+    """The content would be safe in the copy, but links would lead to nothing, to placeholders or to the copy's."""
+    moved_files = {os.fsencode(path) for path in links_below(moved.origin).values()}
+    found = refused_codes(copy_elsewhere(moved, tmp_path), mode)
+    assert set(found) == {(Code.ONLY_COPY, path) for path in moved_files}
+
+
+def test_replacing_with_a_copy_of_an_origin_that_is_gone_loses_nothing(moved: Delivery, tmp_path: Path) -> None:
+    other = copy_elsewhere(moved, tmp_path)
+    before = read_files(moved.origin)
+    shutil.rmtree(moved.origin)
+    other.make(Mode.COPY)
+    assert read_files(other.origin) == before
+    assert lost_names(before, other) == []
+
+
+def test_moved_file_that_was_written_to_since_is_not_safe_in_a_copy_from_before(
+    moved: Delivery, tmp_path: Path
+) -> None:
+    other = copy_elsewhere(moved, tmp_path)
+    (moved.member / "script/scriptForImaging.py").write_bytes(b"edited in the package")
+    shutil.rmtree(moved.origin)
+    assert refused_codes(other) == [(Code.ONLY_COPY, os.fsencode(moved.member / "script/scriptForImaging.py"))]
+
+
+def test_leaving_out_one_of_two_links_with_equal_files_is_refused(delivery: Delivery) -> None:
+    write(delivery.origin / "scriptForImagingAgain.py", (delivery.origin / "scriptForImaging.py").read_bytes())
+    delivery.make(Mode.MOVE)
+    path = os.fsencode(delivery.member / "script/scriptForImagingAgain.py")
+    assert refused_codes(delivery, exclude=("scriptForImagingAgain.py",)) == [(Code.ONLY_COPY, path)]
+    (delivery.origin / "scriptForImagingAgain.py").unlink()
+    delivery.make(Mode.HARD)
+    assert delivery.problems() == []
+
+
 def test_file_from_outside_that_a_move_left_in_place_does_not_stand_against_replacing(
     delivery: Delivery, tmp_path: Path
 ) -> None:
