@@ -12,6 +12,7 @@ import xxhash
 from executor.disk import Disk
 from executor.planned import Planned, SourceChangedError, check_source
 from manifest.digest import BUFFER_BYTES, aligned_buffer
+from manifest.pace import current_pace
 from manifest.record import NO_DIGEST
 
 BIG_COPY_BYTES = 256 << 20
@@ -110,6 +111,7 @@ def _pump(
 ) -> int:
     """Copy and hash from the current positions on, to the end or the limit; return the number of bytes."""
     buffer = aligned_buffer()
+    pace = current_pace()
     done = 0
     while limit is None or done < limit:
         count = os.readv(source_fd, [buffer])
@@ -123,6 +125,8 @@ def _pump(
         else:
             disk.write(target, block)
         done += count
+        if pace:
+            pace.take(count)
     return done
 
 
@@ -132,11 +136,14 @@ def _is_sparse(status: os.stat_result) -> bool:
 
 def _rehash(fd: int, state: "xxhash.xxh3_128", length: int) -> None:
     buffer = aligned_buffer()
+    pace = current_pace()
     os.lseek(fd, 0, os.SEEK_SET)
     while length:
         count = os.readv(fd, [buffer[: min(length, BUFFER_BYTES)]])
         state.update(buffer[:count])
         length -= count
+        if pace:
+            pace.take(count)
 
 
 def _check_digest(planned: Planned, digest: bytes) -> None:

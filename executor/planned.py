@@ -8,6 +8,7 @@ import xxhash
 
 from manifest.digest import aligned_buffer
 from manifest.folder import opened_file
+from manifest.pace import current_pace
 from manifest.record import Action, FolderRecord
 
 
@@ -95,8 +96,11 @@ def digest_of_source(fd: int) -> bytes:
     """Return the digest of an opened file whose ctime alone differs from the plan: it may only have been linked."""
     state = xxhash.xxh3_128()
     buffer = aligned_buffer()
+    pace = current_pace()
     while count := os.readv(fd, [buffer]):
         state.update(buffer[:count])
+        if pace:
+            pace.take(count)
     return state.digest()
 
 

@@ -15,6 +15,7 @@ from itertools import islice
 import xxhash
 
 from manifest.folder import FILE_FLAGS
+from manifest.pace import current_pace
 
 BUFFER_BYTES = 1 << 20
 
@@ -48,8 +49,11 @@ def digest_of_fd(fd: int, size: int) -> bytes:
     Raises:
         FileGrewOrShrankError: the file does not have `size` bytes.
     """
+    pace = current_pace()
     if size < BUFFER_BYTES:
         data = os.read(fd, size + 1)
+        if pace:
+            pace.take(len(data))
         if len(data) != size:
             raise FileGrewOrShrankError(size, len(data))
         return xxhash.xxh3_128_digest(data)
@@ -59,6 +63,8 @@ def digest_of_fd(fd: int, size: int) -> bytes:
     while count := os.readv(fd, [buffer]):
         state.update(buffer[:count])
         done += count
+        if pace:
+            pace.take(count)
     if done != size:
         raise FileGrewOrShrankError(size, done)
     return state.digest()
@@ -76,6 +82,7 @@ def digests_of_files(folder: int, names: Sequence[bytes], start: int = 0) -> tup
     stats: list[os.stat_result] = []
     digests: list[bytes] = []
     is_regular = stat.S_ISREG
+    pace = current_pace()
     with suppress(OSError):
         for name in islice(names, start, None):
             fd = os.open(name, FILE_FLAGS, dir_fd=folder)
@@ -87,6 +94,8 @@ def digests_of_files(folder: int, names: Sequence[bytes], start: int = 0) -> tup
                 data = os.read(fd, size + 1)
             finally:
                 os.close(fd)
+            if pace:
+                pace.take(size)
             if len(data) != size:
                 break
             stats.append(status)

@@ -24,12 +24,19 @@ from pack.workers import shown_workers
 
 
 def applied(
-    attempt: Attempt, options: ApplyOptions, *, jobs: int, is_quiet: bool, is_json: bool, cluster: str = ""
+    attempt: Attempt,
+    options: ApplyOptions,
+    *,
+    jobs: int,
+    is_quiet: bool,
+    is_json: bool,
+    cluster: str = "",
+    bandwidth: int = 0,
 ) -> Exit:
     """Apply the waiting plan or finish what was begun, and print the result on stdout."""
     for line in _resume_lines(attempt.target):
         print(line, file=sys.stderr)
-    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers:
+    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster, bandwidth=bandwidth) as workers:
         result = applyjobs.apply(attempt.target.package, options, workers)
     if is_json:
         print_fields(_result_fields(result, attempt.target))

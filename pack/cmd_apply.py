@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-from pack.options import ClusterOption, JobsOption, JsonOption, PackageArgument, QuietOption, RehashOption
+from pack.options import (
+    BandwidthOption,
+    ClusterOption,
+    JobsOption,
+    JsonOption,
+    PackageArgument,
+    QuietOption,
+    RehashOption,
+)
 
 KeepPrevious = Annotated[
     bool,
@@ -19,6 +27,7 @@ def apply(
     keep_previous: KeepPrevious = False,
     rehash: RehashOption = False,
     jobs: JobsOption = 0,
+    bandwidth: BandwidthOption = 0,
     cluster: ClusterOption = "",
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -39,6 +48,8 @@ def apply(
     options = ApplyOptions(keeps_previous=keep_previous, is_rehashing=rehash)
     run(
         attempt,
-        lambda: applied(attempt, options, jobs=jobs, cluster=cluster, is_quiet=quiet, is_json=json),
+        lambda: applied(
+            attempt, options, jobs=jobs, cluster=cluster, bandwidth=bandwidth, is_quiet=quiet, is_json=json
+        ),
         is_json=json,
     )

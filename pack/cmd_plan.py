@@ -10,6 +10,7 @@ from manifest.request import Mode
 from pack.command import defaults_of, typed_wishes
 from pack.options import (
     AsIsOption,
+    BandwidthOption,
     ClusterOption,
     ExcludeOption,
     FollowOutsideOption,
@@ -67,6 +68,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     follow_outside: FollowOutsideOption = False,
     tree: Tree = False,
     jobs: JobsOption = 0,
+    bandwidth: BandwidthOption = 0,
     cluster: ClusterOption = "",
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -107,7 +109,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
             is_forced=force,
             is_strict=strict,
         )
-        made = planned(request, jobs=jobs, cluster=cluster, is_quiet=quiet)
+        made = planned(request, jobs=jobs, cluster=cluster, bandwidth=bandwidth, is_quiet=quiet)
         print_plan(made, attempt, is_json=json, has_tree=tree, defaults=defaults_of(context))
         return Exit.DONE
 

@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from pack.options import ClusterOption, JobsOption, JsonOption, QuietOption
+from pack.options import BandwidthOption, ClusterOption, JobsOption, JsonOption, QuietOption
 from tarsplit.naming import parse_checksums, parse_day, parse_size
 from tarsplit.partition import Fill
 
@@ -48,6 +48,7 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
     replace: Replace = False,
     check: Check = None,
     jobs: JobsOption = 0,
+    bandwidth: BandwidthOption = 0,
     cluster: ClusterOption = "",
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -67,7 +68,9 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
 
         run(
             Attempt("tarsplit --check", target_of(package or check)),
-            lambda: checked(check, package, jobs=jobs, cluster=cluster, is_quiet=quiet, is_json=json),
+            lambda: checked(
+                check, package, jobs=jobs, cluster=cluster, bandwidth=bandwidth, is_quiet=quiet, is_json=json
+            ),
             is_json=json,
         )
     from pack.deliveryjobs import Asked, delivered
@@ -91,7 +94,9 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
     attempt = Attempt("tarsplit", target_of(package))
     run(
         attempt,
-        lambda: delivered(attempt.target, asked, jobs=jobs, cluster=cluster, is_quiet=quiet, is_json=json),
+        lambda: delivered(
+            attempt.target, asked, jobs=jobs, cluster=cluster, bandwidth=bandwidth, is_quiet=quiet, is_json=json
+        ),
         is_json=json,
     )
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pack.exits import Exit
-from pack.options import ClusterOption, JobsOption, JsonOption, PackageArgument, QuietOption
+from pack.options import BandwidthOption, ClusterOption, JobsOption, JsonOption, PackageArgument, QuietOption
 
 Quick = Annotated[bool, typer.Option("--quick", help="Compare names, types and sizes only; read no file.")]
 Chunks = Annotated[
@@ -20,12 +20,13 @@ Manifest = Annotated[
 ]
 
 
-def verify(
+def verify(  # noqa: PLR0913, PLR0917 - one parameter per option
     package: PackageArgument,
     quick: Quick = False,
     chunks: Chunks = None,
     manifest: Manifest = None,
     jobs: JobsOption = 0,
+    bandwidth: BandwidthOption = 0,
     cluster: ClusterOption = "",
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -49,11 +50,17 @@ def verify(
         if chunks is not None:
             from pack.deliverychecks import checked
 
-            return checked(chunks, package, jobs=jobs, cluster=cluster, is_quiet=quiet, is_json=json)
+            return checked(
+                chunks, package, jobs=jobs, cluster=cluster, bandwidth=bandwidth, is_quiet=quiet, is_json=json
+            )
         if manifest is not None:
             from pack.deliverychecks import verified_unpacked
 
-            return verified_unpacked(manifest, package, jobs=jobs, cluster=cluster, is_quiet=quiet, is_json=json)
-        return verified(attempt, is_quick=quick, jobs=jobs, cluster=cluster, is_quiet=quiet, is_json=json)
+            return verified_unpacked(
+                manifest, package, jobs=jobs, cluster=cluster, bandwidth=bandwidth, is_quiet=quiet, is_json=json
+            )
+        return verified(
+            attempt, is_quick=quick, jobs=jobs, cluster=cluster, bandwidth=bandwidth, is_quiet=quiet, is_json=json
+        )
 
     run(attempt, work, is_json=json)

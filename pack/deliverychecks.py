@@ -23,14 +23,26 @@ from tarsplit.check import check_delivery, compare_with_package, find_sidecars, 
 from tarsplit.sidecar import open_sidecar
 
 
-def checked(folder: str, package: str | None, *, jobs: int, is_quiet: bool, is_json: bool, cluster: str = "") -> Exit:
+def checked(
+    folder: str,
+    package: str | None,
+    *,
+    jobs: int,
+    is_quiet: bool,
+    is_json: bool,
+    cluster: str = "",
+    bandwidth: int = 0,
+) -> Exit:
     """Check every delivery in the folder, with a package also that it is its; print all problems on stdout.
 
     Raises:
         OSError: there is no such folder.
     """
     path = os.path.realpath(os.fsencode(folder))
-    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers, working(workers, path) as engine:
+    with (
+        shown_workers(jobs, is_quiet=is_quiet, cluster=cluster, bandwidth=bandwidth) as workers,
+        working(workers, path) as engine,
+    ):
         names = find_sidecars(path)
         problems = [
             problem
@@ -43,7 +55,16 @@ def checked(folder: str, package: str | None, *, jobs: int, is_quiet: bool, is_j
     return _told("tarsplit --check", path, problems, f"{scope}, every byte of every tar read", is_json=is_json)
 
 
-def verified_unpacked(file: str, tree: str, *, jobs: int, is_quiet: bool, is_json: bool, cluster: str = "") -> Exit:
+def verified_unpacked(
+    file: str,
+    tree: str,
+    *,
+    jobs: int,
+    is_quiet: bool,
+    is_json: bool,
+    cluster: str = "",
+    bandwidth: int = 0,
+) -> Exit:
     """Compare a tree that was unpacked from a delivery with its manifest; print all problems on stdout.
 
     Args:
@@ -55,7 +76,10 @@ def verified_unpacked(file: str, tree: str, *, jobs: int, is_quiet: bool, is_jso
     """
     path = os.path.realpath(os.fsencode(tree))
     sidecar = open_sidecar(os.fsencode(file))
-    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers, working(workers, path) as engine:
+    with (
+        shown_workers(jobs, is_quiet=is_quiet, cluster=cluster, bandwidth=bandwidth) as workers,
+        working(workers, path) as engine,
+    ):
         problems = list(verify_unpacked(sidecar, path, engine=engine, progress=workers.progress))
     count = sum(row.file_count for row in sidecar.chunks)
     return _told("verify", path, problems, f"{count:,} files, all content compared", is_json=is_json)

@@ -42,7 +42,16 @@ class Asked:
     is_replacing: bool
 
 
-def delivered(target: Target, asked: Asked, *, jobs: int, is_quiet: bool, is_json: bool, cluster: str = "") -> Exit:
+def delivered(
+    target: Target,
+    asked: Asked,
+    *,
+    jobs: int,
+    is_quiet: bool,
+    is_json: bool,
+    cluster: str = "",
+    bandwidth: int = 0,
+) -> Exit:
     """Cut the package, or with a dry run show how it would be cut; print the table of chunks on stdout."""
 
     def work() -> Exit:
@@ -50,7 +59,7 @@ def delivered(target: Target, asked: Asked, *, jobs: int, is_quiet: bool, is_jso
         output = _output(package, asked)
         lock = _lock(package, asked, output) if cluster and not asked.is_dry else b""
         with (
-            shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers,
+            shown_workers(jobs, is_quiet=is_quiet, cluster=cluster, bandwidth=bandwidth) as workers,
             reading(package, workers, output=output, lock=lock) as engine,
         ):
             cut = _plan(package, asked, workers.progress)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from executor.engine import PoolEngine, available_jobs
 from executor.stopping import Stop, stop_on_signals
 from manifest.engine import Engine
+from manifest.pace import PacedEngine
 from manifest.path import shown
 from manifest.progress import Progress, Silent
 from pack import PROGRAM
@@ -22,11 +23,13 @@ class Workers:
         jobs: most batches side by side; 0 means one for each processor, or for each worker of the cluster.
         progress: told how far it is.
         cluster: address of the scheduler; empty for this machine.
+        bandwidth: bytes that all of them together may read in a second; 0 is no bound.
     """
 
     jobs: int = 0
     progress: Progress = field(default_factory=Silent)
     cluster: str = ""
+    bandwidth: int = 0
 
 
 @contextmanager
@@ -49,14 +52,18 @@ def started_engine(
     with nullcontext(stop) if stop else stopping() as asked:
         if not workers.cluster:
             with PoolEngine(workers.jobs or available_jobs(), asked) as engine:
-                yield engine
+                yield _bounded(engine, workers)
             return
         from executor.cluster import Cluster, ClusterEngine, Ground
 
         cluster = Cluster(workers.cluster, running_program, workers.jobs, _tell)
         ground = Ground(tuple(filter(os.path.isdir, folders)), lock, is_locked)
         with ClusterEngine(cluster, ground, asked) as engine:
-            yield engine
+            yield _bounded(engine, workers)
+
+
+def _bounded(engine: Engine, workers: Workers) -> Engine:
+    return PacedEngine(engine, workers.bandwidth) if workers.bandwidth else engine
 
 
 def stopping() -> AbstractContextManager[Stop]:

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from pack.rate import parse_rate
+
 PackageArgument = Annotated[
     str,
     typer.Argument(metavar="PACKAGE", help="The package; its folder's name is the project code.", show_default=False),
@@ -22,6 +24,16 @@ ClusterOption = Annotated[
         metavar="ADDRESS",
         help="Let a Dask cluster do the work; its scheduler, as in tcp://host:8786.",
         show_default=False,
+    ),
+]
+BandwidthOption = Annotated[
+    int,
+    typer.Option(
+        "--bandwidth",
+        envvar="PACK_BANDWIDTH",
+        metavar="RATE",
+        parser=parse_rate,
+        help="Read no more than this per second, all workers together, as in 200MB; 0 means no bound.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

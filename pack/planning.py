@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pack.defaults import Default
 
 
-def planned(request: PlanRequest, *, jobs: int, is_quiet: bool, cluster: str = "") -> Described:
+def planned(request: PlanRequest, *, jobs: int, is_quiet: bool, cluster: str = "", bandwidth: int = 0) -> Described:
     """Make the plan, with its progress shown."""
-    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers:
+    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster, bandwidth=bandwidth) as workers:
         return planjobs.plan(request, workers)
 
 

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     MODE = "a mode"
     INCLUDES = "a list of GLOB=ROLE"
     GLOBS = "a list of globs"
+    RATE = "a rate, as in 200MB"
     COUNT = "a whole number, 0 or more"
     FLAG = "true or false"
 
@@ -39,6 +40,7 @@ KEYS: Mapping[str, Kind] = {
     "follow-outside": Kind.FLAG,
     "keep-previous": Kind.FLAG,
     "jobs": Kind.COUNT,
+    "bandwidth": Kind.RATE,
     "quiet": Kind.FLAG,
     "log": Kind.PATH,
     "cluster": Kind.TEXT,
@@ -114,6 +116,8 @@ class _Reader:
                 return value
             case str(), Kind.MODE if _is_mode(value):
                 return value
+            case str(), Kind.RATE if _is_rate(value):
+                return value
             case str(), Kind.TEXT | Kind.PATH if value and "\0" not in value:
                 is_path = kind is Kind.PATH or (key == "layout" and ("/" in value or value.endswith(".toml")))
                 return self._beside_file(value) if is_path else value
@@ -138,6 +142,18 @@ def _is_wish(part: object, kind: Kind) -> bool:
     try:
         parse_include(part)
     except PlanRefused:
+        return False
+    return True
+
+
+def _is_rate(value: str) -> bool:
+    from typer import BadParameter
+
+    from pack.rate import parse_rate
+
+    try:
+        parse_rate(value)
+    except BadParameter:
         return False
     return True
 

@@ -22,12 +22,19 @@ from pack.workers import shown_workers
 
 
 def verified(
-    attempt: Attempt, *, is_quick: bool, jobs: int, is_quiet: bool, is_json: bool, cluster: str = ""
+    attempt: Attempt,
+    *,
+    is_quick: bool,
+    jobs: int,
+    is_quiet: bool,
+    is_json: bool,
+    cluster: str = "",
+    bandwidth: int = 0,
 ) -> Exit:
     """Compare the package with its manifests and print all problems on stdout."""
     target = attempt.target
     state = existing_package(target)
-    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster) as workers:
+    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster, bandwidth=bandwidth) as workers:
         problems = verifyjob.verify(target.package, workers, is_quick=is_quick)
     code = Exit.PROBLEMS if problems else Exit.DONE
     if is_json:

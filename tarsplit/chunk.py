@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import xxhash
 
 from manifest.folder import opened_file, opened_folder
+from manifest.pace import current_pace
 from manifest.path import join
 from manifest.problem import Code, Problem
 from manifest.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
@@ -134,6 +135,8 @@ def _copy_file(record: FolderRecord, index: int, dir_fd: int, header: bytes, out
             found = _copy_big(fd, size, header, out)
         else:
             data = os.read(fd, size + 1)
+            if pace := current_pace():
+                pace.take(len(data))
             if len(data) != size:
                 raise _wrong_size(size, os.fstat(fd).st_size)
             out.add_file(header, data)
@@ -146,6 +149,7 @@ def _copy_file(record: FolderRecord, index: int, dir_fd: int, header: bytes, out
 def _copy_big(fd: int, size: int, header: bytes, out: TarWriter) -> bytes:
     state = xxhash.xxh3_128()
     out.add_header(header)
+    pace = current_pace()
     rest = size
     while rest:
         block = out.free_block()
@@ -155,6 +159,8 @@ def _copy_big(fd: int, size: int, header: bytes, out: TarWriter) -> bytes:
         state.update(block[:count])
         out.add_block(block[:count])
         rest -= count
+        if pace:
+            pace.take(count)
     if os.read(fd, 1):
         raise _wrong_size(size, os.fstat(fd).st_size)
     out.end_content(size)

@@ -13,6 +13,7 @@ import xxhash
 
 from manifest.digest import BUFFER_BYTES
 from manifest.folder import opened_file
+from manifest.pace import current_pace
 from manifest.path import join
 from manifest.problem import Code, Problem
 from manifest.record import NO_DIGEST
@@ -70,11 +71,14 @@ class _Reader:
     def __init__(self, fd: int, checksums: Iterable[str]) -> None:
         self.sums = Sums(checksums)
         self._file = os.fdopen(fd, "rb", buffering=BUFFER_BYTES, closefd=False)
+        self._pace = current_pace()
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, all of them."""
         data = self._file.read(size)
         self.sums.update(data)
+        if self._pace:
+            self._pace.take(size)
         if len(data) != size:
             raise _EndedError
         return data

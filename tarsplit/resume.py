@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from manifest.digest import aligned_buffer
 from manifest.engine import Engine
 from manifest.folder import opened_file
+from manifest.pace import current_pace
 from manifest.path import join, shown
 from manifest.progress import Progress
 from manifest.stream import StreamError
@@ -57,12 +58,15 @@ def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
     """Tell whether the chunk is there as it was recorded."""
     sums = Sums(())
     buffer = aligned_buffer()
+    pace = current_pace()
     try:
         with opened_file(batch.path) as fd:
             if os.fstat(fd).st_size != batch.byte_count:
                 return batch, False
             while count := os.readv(fd, [buffer]):
                 sums.update(buffer[:count])
+                if pace:
+                    pace.take(count)
     except OSError:
         return batch, False  # it is written anew, which tells what is wrong if it still is
     return batch, sums.result() == batch.chunk.xxh128

@@ -18,6 +18,7 @@ from stories import exit_faults
 UNRUN = {
     "README.md": 2,
     "docs/cluster.md": 1,
+    "docs/performance.md": 2,
     "docs/hostile-trees.md": 2,
     "docs/transactions.md": 1,
     "docs/tutorial.md": 1,

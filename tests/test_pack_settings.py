@@ -22,6 +22,7 @@ PATH = b"/data/project/pack.toml"
         ("jobs = '2'", "jobs must be a whole number, 0 or more, and is '2'"),
         ("jobs = -1", "jobs must be a whole number, 0 or more, and is -1"),
         ("jobs = true", "jobs must be a whole number, 0 or more, and is true"),
+        ("bandwidth = 'fast'", "bandwidth must be a rate, as in 200MB, and is 'fast'"),
         ("strict = 'yes'", "strict must be true or false, and is 'yes'"),
         ("exclude = 'a*'", "exclude must be a list of globs, and is 'a*'"),
         ("exclude = ['']", "exclude must be a list of globs"),

@@ -1,0 +1,19 @@
+"""Rates as they are typed: bytes per second, with or without a unit."""
+
+import typer
+
+
+def parse_rate(text: str | int) -> int:
+    """Return bytes per second from a text like 200MB, 1.5GiB/s or 0, which is no bound.
+
+    Raises:
+        typer.BadParameter: it is no rate.
+    """
+    from tarsplit.naming import parse_size
+
+    if isinstance(text, int):
+        return text  # a default goes through here as well
+    try:
+        return parse_size(text.strip().removesuffix("/s"))
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no rate; write bytes per second, as in 200MB or 1GiB") from error
