@@ -15,7 +15,6 @@ import xxhash
 from manifest.digest import aligned_buffer
 from manifest.engine import Engine, run_streamed
 from manifest.folder import opened_beneath, opened_file
-from manifest.pace import current_pace
 from manifest.path import join
 from manifest.problem import Code, Problem
 from manifest.progress import Progress
@@ -148,7 +147,6 @@ def _sums_of(fd: int, algorithms: tuple[str, ...]) -> tuple[int, bytes, tuple[st
     states = [hashlib.new(name, usedforsecurity=False) for name in algorithms]
     digest = xxhash.xxh3_128()
     buffer = aligned_buffer()
-    pace = current_pace()
     size = 0
     while count := os.readv(fd, [buffer]):
         block = buffer[:count]
@@ -156,8 +154,6 @@ def _sums_of(fd: int, algorithms: tuple[str, ...]) -> tuple[int, bytes, tuple[st
         for state in states:
             state.update(block)
         size += count
-        if pace:
-            pace.take(count)
     return size, digest.digest(), tuple(state.hexdigest() for state in states)
 
 

@@ -91,6 +91,16 @@ def test_small_amounts_are_waited_for_together() -> None:
     assert clock.now == pytest.approx(0.06)
 
 
+def test_what_is_left_to_wait_for_is_waited_for_at_the_end_of_the_work() -> None:
+    clock = Clock()
+    with paced(clock.pace(1000)):
+        current = current_pace()
+        assert current is not None
+        current.take(2)
+        assert clock.naps == []
+    assert clock.naps == [0.002]
+
+
 def test_plan_is_held_up_for_every_byte(delivery: Delivery) -> None:
     read = bytes_read(lambda: delivery.plan(Mode.COPY))
     delivery.apply()
