@@ -28,9 +28,11 @@ class Machine:
 
     def sentence(self) -> str:
         """Return all of it in words."""
+        commit, _, is_dirty = self.commit.partition("-")
+        at = f"commit {commit[:12]}{' with changes' if is_dirty else ''}"
         return (
             f"{self.processor_count} processors ({self.processor}), {self.memory_gib:.0f} GiB of memory, "
-            f"Linux {self.kernel}, Python {self.python}, {self.file_system}, commit {self.commit[:12]}, "
+            f"Linux {self.kernel}, Python {self.python}, {self.file_system}, {at}, "
             f"load {self.load:.1f} at the start."
         )
 
