@@ -142,6 +142,9 @@ class ClusterCrew:
         self._may_take[future] = frozenset(self._used)
         return future
 
+    def call_off(self) -> None:
+        """Do nothing: the workers of a cluster finish the few batches that were handed to them."""
+
     def look_around(self) -> None:
         """See which workers there are.
 

@@ -23,6 +23,10 @@ _AHEAD_PER_JOB = 2  # batches handed over per worker, so that none waits for the
 _PATIENCE_SECONDS = 2
 
 
+class NotBegunError(Exception):
+    """The work was called off before the batch was begun."""
+
+
 class Crew(Protocol):
     """Workers that take batches one by one, and may be lost.
 
@@ -43,6 +47,10 @@ class Crew(Protocol):
 
     def submit(self, work: Callable[[Batch], Result], batch: Batch) -> Future[Result]:
         """Let a worker do the batch."""
+        ...
+
+    def call_off(self) -> None:
+        """Let batches that no worker has begun raise `NotBegunError`, as far as the workers can be told."""
         ...
 
     def look_around(self) -> None:
@@ -86,7 +94,8 @@ class CrewEngine:
         """Run the batches side by side; see `manifest.engine.Engine`.
 
         Raises:
-            InterruptedByUser: a stop was asked for; the batches under way were finished and yielded before.
+            InterruptedByUser: a stop was asked for; the batches that were begun were finished and yielded before, and
+                the others are in `batches` again.
             WorkersDiedError: the workers are lost again and again on one batch.
         """
         under_way: dict[Future[Result], tuple[Batch, int]] = {}
@@ -96,7 +105,9 @@ class CrewEngine:
                 while under_way or again or batches:
                     if not self._stop.is_requested:
                         self._hand_over(work, batches, again, under_way)
-                    elif not under_way:
+                    elif under_way:
+                        self._crew.call_off()
+                    else:
                         self._stop.check()
                     for future in self._done(under_way):
                         batch, deaths = under_way.pop(future)
@@ -104,6 +115,9 @@ class CrewEngine:
                             result = future.result()
                         except self._crew.losses as error:
                             again.append((batch, self._count_death(deaths, error)))
+                            continue
+                        except NotBegunError:
+                            batches.appendleft(batch)
                             continue
                         yield result
             finally:

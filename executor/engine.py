@@ -69,7 +69,8 @@ class PoolEngine:
         """Run the batches side by side; see `manifest.engine.Engine`.
 
         Raises:
-            InterruptedByUser: a stop was asked for; the batches under way were finished and yielded before.
+            InterruptedByUser: a stop was asked for; the batches that were begun were finished and yielded before, and
+                the others are in `batches` again.
             WorkersDiedError: workers die again and again on one batch.
         """
         while batches and (self._jobs == 1 or len(batches) == 1):

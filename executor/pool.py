@@ -1,9 +1,11 @@
 """A crew of processes of this machine, because small files are bound by the interpreter lock.
 
-A worker that is killed takes its pool with it; a new pool is made.
+A worker that is killed takes its pool with it; a new pool is made. That the work is called off is told to all workers
+in a byte of memory that they share with this process: the pool itself takes back no batch that is in its queue.
 """
 
 import ctypes
+import mmap
 import multiprocessing
 import os
 import signal
@@ -13,10 +15,13 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
+from executor.crew import NotBegunError
+
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
 
 _PR_SET_PDEATHSIG = 1
+_CALLED_OFF = b"\1"
 
 
 class ProcessCrew:
@@ -27,6 +32,7 @@ class ProcessCrew:
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
         self._pool: Executor | None = None
+        self._notice = mmap.mmap(-1, 1)  # shared with processes that are forked
 
     @property
     def jobs(self) -> int:
@@ -40,10 +46,14 @@ class ProcessCrew:
     def submit(self, work: Callable[[Batch], Result], batch: Batch) -> Future[Result]:
         """Let a process do the batch."""
         try:
-            return self._started().submit(work, batch)
+            return self._started().submit(_do, work, batch)
         except BrokenProcessPool:
             self.close()
-            return self._started().submit(work, batch)
+            return self._started().submit(_do, work, batch)
+
+    def call_off(self) -> None:
+        """Tell the workers to begin nothing more, for good."""
+        self._notice[:] = _CALLED_OFF
 
     def look_around(self) -> None:
         """Do nothing: the pool tells by itself of a process that dies."""
@@ -69,15 +79,25 @@ class ProcessCrew:
                 self._jobs,
                 mp_context=multiprocessing.get_context("fork"),
                 initializer=_become_worker,
-                initargs=(os.getpid(),),
+                initargs=(os.getpid(), self._notice),
             )
         return self._pool
 
 
-def _become_worker(parent: int) -> None:
+def _become_worker(parent: int, notice: mmap.mmap) -> None:
     """Die with the parent, and leave Ctrl-C to it: the terminal sends it to all processes alike."""
+    _notices.append(notice)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)  # it ended before the line above
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+_notices: list[mmap.mmap] = []  # of a worker process, which has one
+
+
+def _do(work: Callable[[Batch], Result], batch: Batch) -> Result:
+    if any(notice[:] == _CALLED_OFF for notice in _notices):
+        raise NotBegunError
+    return work(batch)

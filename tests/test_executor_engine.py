@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from executor.crew import CrewEngine
 from executor.engine import PoolEngine, WorkersDiedError, available_jobs
+from executor.pool import ProcessCrew
 from executor.stopping import InterruptedByUser, Stop
 from manifest.engine import run_streamed
 
@@ -124,6 +126,51 @@ def test_stop_finishes_what_is_under_way_and_starts_nothing_more() -> None:
     assert 0 < len(results) <= 5
 
 
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """A batch that says when it is begun, and ends when it may."""
+
+    folder: Path
+    number: int
+
+
+def wait_for_release(batch: Slow) -> int:
+    (batch.folder / f"begun.{batch.number}").touch()
+    while not (batch.folder / "released").exists():
+        time.sleep(0.01)
+    return batch.number
+
+
+class StoppedCrew(ProcessCrew):
+    """Asks for a stop when both workers have begun a batch, and lets them end only when they were told of it."""
+
+    def __init__(self, folder: Path, stop: Stop) -> None:
+        super().__init__(2)
+        self._folder = folder
+        self._stop = stop
+
+    def look_around(self) -> None:
+        """Ask for a stop, as a signal does."""
+        self._stop.is_requested = len(list(self._folder.iterdir())) == 2
+
+    def call_off(self) -> None:
+        """Release the workers after that."""
+        super().call_off()
+        (self._folder / "released").touch()
+
+
+def test_batches_that_were_handed_over_and_not_begun_are_not_done_after_a_stop(tmp_path: Path) -> None:
+    stop = Stop()
+    queue = deque(Slow(tmp_path, number) for number in range(20))
+    results = []
+    with CrewEngine(StoppedCrew(tmp_path, stop), stop) as engine, pytest.raises(InterruptedByUser):
+        for result in engine.run(wait_for_release, queue):
+            results.append(result)
+    assert sorted(results) == [0, 1]
+    assert sorted(batch.number for batch in queue) == list(range(2, 20))
+    assert sorted(os.listdir(tmp_path)) == ["begun.0", "begun.1", "released"]
+
+
 def test_engine_leaves_no_process_behind() -> None:
     with PoolEngine(2) as engine:
         processes = set(engine.run(process_of, deque(range(20))))
@@ -133,6 +180,7 @@ def test_engine_leaves_no_process_behind() -> None:
 def test_workers_die_with_the_process_that_started_them() -> None:
     program = """
 import collections, os, time
+from executor.crew import CrewEngine
 from executor.engine import PoolEngine
 def work(number):
     os.write(1, str(os.getpid()).encode() + bytes([10]))  # in one piece: two workers share the pipe
