@@ -12,7 +12,8 @@ from itertools import chain
 from executor.disk import Disk
 from executor.places import probe_paths
 from executor.removing import remove_tree
-from executor.ticketroom import TICKET_COUNT, ticket_bytes
+from executor.room import free_bytes, needed_bytes, room_of
+from executor.ticketroom import TICKET_COUNT
 from manifest.destination import base_of
 from manifest.header import Header, Notes
 from manifest.package import Package, read_state
@@ -21,6 +22,7 @@ from manifest.planfile import Described
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.record import absolute_sources
 from manifest.request import Mode
+from manifest.sizes import human_bytes
 from manifest.stream import StreamError
 
 
@@ -147,17 +149,13 @@ def _origin_problems(header: Header) -> Iterator[Problem]:
 
 
 def _space_problems(package: Package, header: Header, notes: Notes) -> Iterator[Problem]:
-    room = os.statvfs(_existing(package))
-    free = room.f_bavail * room.f_frsize
-    # The last block of a file is half empty on the average: with small files that is most of what they take.
-    blocks = min(notes.new_files, notes.new_bytes) * room.f_frsize // 2
-    needed = notes.new_bytes + blocks + ticket_bytes(package, header, notes)
+    needed, free = needed_bytes(package, header, notes), free_bytes(package)
     if needed > free:
-        yield Problem(Code.NO_SPACE, package.parent, f"{needed} bytes", f"{free} bytes")
+        missing = needed - free
+        found = f"{human_bytes(free)}; {human_bytes(missing)} ({missing:,} bytes) are missing"
+        yield Problem(Code.NO_SPACE, package.parent, human_bytes(needed), found)
+    room = room_of(package)
     new_files = notes.new_files + TICKET_COUNT
     if room.f_files and new_files > room.f_favail:
-        yield Problem(Code.NO_INODES, package.parent, f"{new_files} inodes", f"{room.f_favail} inodes")
-
-
-def _existing(package: Package) -> bytes:
-    return package.control if os.path.isdir(package.control) else package.parent
+        found = f"{room.f_favail:,} inodes; {new_files - room.f_favail:,} are missing"
+        yield Problem(Code.NO_INODES, package.parent, f"{new_files:,} inodes", found)

@@ -31,6 +31,7 @@ from pack.nearby import near_path
 from pack.problemview import filled, problem_lines
 from pack.reading import UnfinishedError
 from pack.refusal import Refused
+from pack.shortage import shortage_of
 from pack.target import quoted
 
 _WITH_ARGUMENTS = frozenset({"plan", "diff", "export", "report"})
@@ -96,7 +97,9 @@ def _of_moment(error: BaseException, attempt: Attempt) -> Failure:
 def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
     match error:
         case OSError():
-            return _stopped(attempt, *words_of_system(error))
+            words, advice = words_of_system(error)
+            missing = shortage_of(attempt) if error.errno == errno.ENOSPC else ""
+            return _stopped(attempt, words, " ".join(filter(None, (advice, missing))))
         case StreamError() | JournalError():
             return _broken_file(error, attempt)
         case TableBrokenError():

@@ -47,7 +47,7 @@ def problem_fields(problems: Iterable[Problem]) -> list[Fields]:
     ]
 
 
-def plan_fields(plan: Described, target: Target, *, free_bytes: int) -> Fields:
+def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_bytes: int) -> Fields:
     """Return all that the view of a plan shows."""
     header, notes = plan.header, plan.notes
     return {
@@ -65,7 +65,7 @@ def plan_fields(plan: Described, target: Target, *, free_bytes: int) -> Fields:
         "difference": asdict(notes.difference) if notes.difference else None,
         "left_out": [_left_out_fields(left) for left in notes.left_out],
         "warnings": problem_fields(notes.warnings),
-        "needed_bytes": notes.new_bytes,
+        "needed_bytes": needed_bytes,
         "estimated_seconds": round(apply_seconds(new_bytes=notes.new_bytes, file_count=notes.file_count), 3),
         "free_bytes": free_bytes,
     }

@@ -1,9 +1,9 @@
 """Making a plan and printing it: what `pack plan` and the old call have in common."""
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
+from executor.room import free_bytes, needed_bytes
 from manifest.planfile import Described
 from manifest.request import PlanRequest
 from pack import planjobs
@@ -41,10 +41,10 @@ def print_plan(
         is_applied: it is applied next, without anybody typing it.
         defaults: the options that were not typed.
     """
-    room = os.statvfs(attempt.target.package.parent)
-    free_bytes = room.f_bavail * room.f_frsize
+    package = attempt.target.package
+    needed, free = needed_bytes(package, plan.header, plan.notes), free_bytes(package)
     if is_json:
-        fields = plan_fields(plan, attempt.target, free_bytes=free_bytes)
+        fields = plan_fields(plan, attempt.target, needed_bytes=needed, free_bytes=free)
         tree = {"files": list(file_fields(records_of(plan.stream)))} if has_tree else {}
         settled = {"defaults": [{"option": each.option, "source": each.source} for each in defaults]}
         print_fields({"command": "plan", "exit_code": 0, **fields, **settled, **tree})
@@ -53,6 +53,6 @@ def print_plan(
         for line in tree_lines(plan):
             print(line)
         print()
-    view = PlanView(plan, attempt.target, free_bytes, attempt.origin, is_applied, defaults)
+    view = PlanView(plan, attempt.target, needed, free, attempt.origin, is_applied, defaults)
     for line in plan_lines(view, ink_for(sys.stdout)):
         print(line)

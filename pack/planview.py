@@ -16,7 +16,7 @@ from manifest.path import shown
 from manifest.planfile import Described
 from manifest.request import Mode
 from manifest.sizes import human_bytes
-from pack.amounts import counted, exact_bytes
+from pack.amounts import counted
 from pack.estimate import about, apply_seconds
 from pack.ink import Ink, folded
 from pack.problemview import problem_lines
@@ -40,6 +40,7 @@ class PlanView:
     """What the view is made of.
 
     Attributes:
+        needed_bytes: about what the apply takes on the disk, with the ticket files.
         free_bytes: what the file system of the package has left.
         origin: the origin as the user calls it, quoted for a shell.
         is_applied: it is applied next, without anybody typing it.
@@ -48,6 +49,7 @@ class PlanView:
 
     plan: Described
     target: Target
+    needed_bytes: int
     free_bytes: int
     origin: str = ""
     is_applied: bool = False
@@ -150,9 +152,9 @@ def _warning_lines(view: PlanView, ink: Ink) -> Iterator[str]:
 
 
 def _closing_lines(view: PlanView, ink: Ink) -> Iterator[str]:
-    needed = view.plan.notes.new_bytes
-    yield f"Space needed: {exact_bytes(needed)}; {human_bytes(view.free_bytes)} free"
-    yield f"Time needed: {about(apply_seconds(new_bytes=needed, file_count=view.plan.notes.file_count))}"
+    notes = view.plan.notes
+    yield f"Space needed: about {human_bytes(view.needed_bytes)}; {human_bytes(view.free_bytes)} free"
+    yield f"Time needed: {about(apply_seconds(new_bytes=notes.new_bytes, file_count=notes.file_count))}"
     if view.is_applied:
         yield "This is done now."
         return

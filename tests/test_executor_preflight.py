@@ -1,6 +1,7 @@
 """What is refused before anything is written: at the library's level, with the path that is to blame."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from executor.preflight import check_room
+from executor.room import free_bytes, needed_bytes
 from in_process import Delivery, make_reduction, write
 from manifest.problem import Code, PlanRefused
 from manifest.request import Mode
@@ -52,6 +54,29 @@ def test_what_does_not_fit_is_refused(delivery: Delivery, needs: dict[str, int],
     if code is Code.NO_INODES and not os.statvfs(delivery.path.parent).f_files:
         pytest.skip("this file system does not count inodes")
     assert [c for c, _ in refused(lambda: check_room(delivery.package, plan.header, notes, {}))] == [code]
+
+
+def test_missing_space_is_told_in_people_s_numbers_and_to_the_byte(delivery: Delivery) -> None:
+    plan = delivery.plan(Mode.COPY)
+    notes = replace(plan.notes, new_bytes=1 << 60)
+    with pytest.raises(PlanRefused) as caught:
+        check_room(delivery.package, plan.header, notes, {})
+    (problem,) = caught.value.problems
+    missing = needed_bytes(delivery.package, plan.header, notes) - free_bytes(delivery.package)
+    assert problem.expected == "1024.0 PiB"
+    assert re.fullmatch(r"[\d.]+ [GT]iB; 10\d\d\.\d PiB \(([\d,]+) bytes\) are missing", problem.found)
+    told = int(problem.found.split("(")[1].split(" ")[0].replace(",", ""))
+    assert told == pytest.approx(missing, abs=1 << 30), "other programs write to this disk, too"
+
+
+def test_needed_room_holds_the_ticket_files(delivery: Delivery) -> None:
+    """A fake package is all empty files; its tickets are not."""
+    plan = delivery.plan(Mode.FAKE)
+    needed = needed_bytes(delivery.package, plan.header, plan.notes)
+    before = free_bytes(delivery.package)
+    delivery.apply()
+    tickets = sum(path.stat().st_size for path in delivery.path.parent.glob("*.ticket.*"))
+    assert before > needed >= tickets + plan.notes.new_bytes > plan.notes.new_bytes
 
 
 def test_readme_file_that_is_not_there_is_refused(delivery: Delivery) -> None:

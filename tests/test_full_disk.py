@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,10 @@ from pathlib import Path
 import pytest
 
 from manifest.request import Mode
+from pack.attempt import Attempt
+from pack.failure import failure_of
+from pack.ink import Ink
+from pack.target import target_of
 from worlds import Change, Scenario, World, make_world, scratch_root
 
 _BIG_BYTES = 3 << 20
@@ -73,3 +78,18 @@ def test_rolling_back_works_on_a_full_disk(world: World) -> None:
         world.apply()
     world.roll_back()
     assert world.state() == before
+
+
+def test_message_says_how_much_room_is_missing(world: World) -> None:
+    filling = world.root / "saved" / "other"
+    fill(filling, spare_bytes=_BIG_BYTES // 2, spare_inodes=200)
+    with pytest.raises(OSError, check=lambda error: error.errno == errno.ENOSPC) as caught:
+        world.apply()
+    attempt = Attempt("apply", target_of(os.fsdecode(world.package.path)))
+    told = re.search(r"About ([\d.]+) ([KM])iB more are needed", failure_of(caught.value, attempt, Ink()).text)
+    assert told
+    missing = int(float(told[1]) * {"K": 1 << 10, "M": 1 << 20}[told[2]])
+    assert missing < _BIG_BYTES, "what is staged, and was free, is taken off"
+    os.truncate(filling / "filling", (filling / "filling").stat().st_size - missing)
+    world.apply()
+    assert world.problems() == []
