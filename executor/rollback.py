@@ -30,7 +30,6 @@ from executor.places import Places, journal_path, litter_paths, lock_path, place
 from executor.publishing import file_journal, is_published, unpublish
 from executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
 from executor.removing import remove_tree
-from executor.sources import lost_sources
 from executor.staging import make_folders
 from executor.stopping import NEVER, Stop
 from manifest.engine import Engine
@@ -41,6 +40,7 @@ from manifest.planfile import Described, open_manifest
 from manifest.problem import Code, Problem
 from manifest.progress import Progress
 from manifest.request import Mode
+from manifest.sources import lost_sources
 from manifest.stream import StreamError, peek_stream
 from manifest.unusable import unusable_manifest
 from manifest.verify import verify_tree

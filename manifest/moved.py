@@ -12,6 +12,7 @@ from manifest.planfile import Described, open_manifest
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.record import NO_DIGEST, Action, decode_record
 from manifest.request import PlanRequest
+from manifest.sources import gone_files
 from manifest.spool import RecordSpool
 from manifest.stream import StreamError
 from manifest.unusable import unusable_manifest
@@ -59,6 +60,24 @@ def lost_files(destination: Destination, request: PlanRequest, spool: RecordSpoo
     for moved in left:
         if moved.digest not in known or moved.is_linked:
             yield Problem(Code.ONLY_COPY, moved.file, found=os.fsdecode(moved.origin))
+
+
+def last_copies(destination: Destination, request: PlanRequest, spool: RecordSpool) -> Iterator[Problem]:
+    """Yield one warning for all linked or copied files that are at their origin no more and go with the package.
+
+    Replacing them may be what is wanted, so it is not refused; but it must not pass in silence.
+    """
+    if request.append is not Append.NOTHING:
+        return
+    gone: list[tuple[bytes, bytes]] = []
+    for path in destination.state.manifests.values():
+        manifest = _opened(path)
+        member = join(SCIENCE_GOAL, manifest.header.member_path)
+        gone += [(join(member, file), digest) for _, file, digest in gone_files(manifest)]
+    known = _known_digests(spool, {digest for _, digest in gone} - {NO_DIGEST})
+    left = [file for file, digest in gone if digest not in known]
+    if left:
+        yield Problem(Code.W_LAST_COPY, min(left), found=f"{len(left)} files")
 
 
 def _not_taken_over(destination: Destination, request: PlanRequest, spool: RecordSpool) -> Iterator[_Moved]:

@@ -22,7 +22,7 @@ from manifest.ids import Append
 from manifest.item import Placement
 from manifest.keep import compare_with_old
 from manifest.layout import load_layout
-from manifest.moved import lost_files
+from manifest.moved import last_copies, lost_files
 from manifest.path import join
 from manifest.placing import measurement_sets, place
 from manifest.planfile import Described, save_durably
@@ -112,7 +112,14 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
         totals=sum_totals(gathered, header, splits),
         left_out=placement.left_out,
         warnings=tuple(
-            dict.fromkeys((*destination_warnings(request, destination), *placement.warnings, *gathered.warnings))
+            dict.fromkeys(
+                (
+                    *destination_warnings(request, destination),
+                    *last_copies(destination, request, gathered.spool),
+                    *placement.warnings,
+                    *gathered.warnings,
+                )
+            )
         ),
         splits=tuple(splits.tasks[path] for path in sorted(splits.tasks)),
         tables=tuple(tables[path] for path in sorted(tables)),

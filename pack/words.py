@@ -339,6 +339,11 @@ WARNINGS: Mapping[Code, Row] = {
         "If it is to replace the old member, plan without --append, which replaces the whole package. If another "
         "folder was meant, name that one.",
     ),
+    Code.W_LAST_COPY: Row(
+        "The package that is replaced has files that are not at their origin any more, nor in the new plan.",
+        "They were removed or changed at the origin after they were packaged; the path is the first of them.",
+        "If they are wanted: pack apply --keep-previous keeps the old package, --append adds to it instead.",
+    ),
     Code.W_NO_MATCH: Row(
         "Nothing in the origin matches this.",
         "The glob is mistyped, or the shell put file names in its place. One without a / is compared with names, one "

@@ -339,6 +339,13 @@ def _(world: World) -> Iterable[Problem]:
     return world.delivery.plan(append=Append.MEMBER).notes.warnings
 
 
+@breaks(Code.W_LAST_COPY)
+def _(world: World) -> Iterable[Problem]:
+    world.delivery.make()
+    (world.delivery.origin / "X8c" / f"{UID}.ms.scriptForCalibration.py").write_text("another")
+    return world.delivery.plan().notes.warnings
+
+
 @breaks(Code.W_NO_MATCH)
 def _(world: World) -> Iterable[Problem]:
     return world.delivery.plan(exclude=("*.fitz",), typed_globs=("*.fitz",)).notes.warnings

@@ -5,7 +5,9 @@ Only looks at names, sizes and times; nothing is read.
 
 import os
 import stat
+from collections.abc import Iterator
 
+from manifest.path import join
 from manifest.planfile import Described
 from manifest.problem import Code, Problem
 from manifest.record import Action, FolderRecord, decode_record
@@ -18,13 +20,19 @@ def lost_sources(manifest: Described) -> tuple[Problem, ...]:
     """Return a problem for each source that is not at the origin any more as it was packaged."""
     return tuple(
         Problem(Code.ORIGIN_CHANGED, source, "the file that was packaged", "another one, or none")
-        for blob in manifest.stream.blobs()
-        for record in (decode_record(blob),)
-        for index, action in enumerate(record.actions)
-        if action in _FROM_ORIGIN
-        for source in (os.path.join(manifest.header.origin, record.source_path(index)),)
-        if not _is_there(source, record, index)
+        for source, _, _ in gone_files(manifest)
     )
+
+
+def gone_files(manifest: Described) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Yield source, path in the member and digest of each file that is not at the origin as it was packaged."""
+    for blob in manifest.stream.blobs():
+        record = decode_record(blob)
+        for index, action in enumerate(record.actions):
+            if action in _FROM_ORIGIN:
+                source = os.path.join(manifest.header.origin, record.source_path(index))
+                if not _is_there(source, record, index):
+                    yield source, join(record.path, record.names[index]), record.digest(index)
 
 
 def _is_there(source: bytes, record: FolderRecord, index: int) -> bool:
