@@ -24,6 +24,9 @@ from manifest.record import NO_DIGEST
 from manifest.stream import StreamError
 
 _BLOCK_BYTES = 1 << 20
+# The last record of a zip; its last two bytes are the length of a comment.
+_ZIP_END_MARK = b"PK\x05\x06"
+_ZIP_END_BYTES = 22
 _OF_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError)
 
 
@@ -134,12 +137,19 @@ def _differences(
 
 
 def _in_tar(file: IO[bytes]) -> Iterator[_Archived]:
-    if os.fstat(file.fileno()).st_size % tarfile.RECORDSIZE:
-        raise tarfile.ReadError("it is cut short")
+    size = os.fstat(file.fileno()).st_size
+    if size % tarfile.RECORDSIZE:
+        raise tarfile.ReadError("it is cut short, or has bytes behind its end")
     with tarfile.open(fileobj=file, mode="r:", errors="surrogateescape") as archive:
         for info in archive:
             name = info.name.encode("utf-8", "surrogateescape")
             yield _Archived(name, info.size, lambda info=info: _digest_of(archive.extractfile(info)))  # type: ignore[misc]
+        end = archive.offset  # behind the last file
+    # Two empty blocks end it, and more of them fill up the last record; readers stop at the first and see no more.
+    records = -(-(end + 2 * tarfile.BLOCKSIZE) // tarfile.RECORDSIZE)
+    file.seek(end)
+    if size != records * tarfile.RECORDSIZE or file.read(tarfile.RECORDSIZE + tarfile.BLOCKSIZE).strip(b"\0"):
+        raise tarfile.ReadError("it does not end where the archive ends")
 
 
 def _in_zip(file: IO[bytes]) -> Iterator[_Archived]:
@@ -150,6 +160,12 @@ def _in_zip(file: IO[bytes]) -> Iterator[_Archived]:
                 info.file_size,
                 lambda info=info: _digest_of(archive.open(info)),  # type: ignore[misc]
             )
+        starts = [info.header_offset for info in archive.infolist()]
+    # Readers look for the end from behind, and take bytes around the archive for a program or a comment.
+    file.seek(-_ZIP_END_BYTES, os.SEEK_END)
+    end = file.read()
+    if 0 not in starts or not (end.startswith(_ZIP_END_MARK) and end.endswith(b"\0\0")):
+        raise zipfile.BadZipFile("it does not begin or end where the archive does")
 
 
 def _digest_of(file: IO[bytes] | None) -> bytes:

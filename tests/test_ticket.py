@@ -353,6 +353,36 @@ def test_cut_ticket_file_is_found(delivery: Delivery, ending: str, part: int) ->
 
 
 @pytest.mark.parametrize("ending", ["tar", "zip"])
+@pytest.mark.parametrize(
+    "more", [b"text\n", bytes(10_240), b"x" * 10_240, bytes(70_000)], ids=lambda more: f"{len(more)}"
+)
+def test_bytes_behind_the_end_of_a_ticket_file_are_found(delivery: Delivery, ending: str, more: bytes) -> None:
+    delivery.make(Mode.COPY)
+    path = ticket(delivery, ending)
+    path.write_bytes(path.read_bytes() + more)
+    assert found(delivery, is_quick=True) == [(Code.TICKET_DAMAGED, ending)]
+
+
+def test_bytes_written_into_what_fills_up_the_tar_are_found(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    path = ticket(delivery, "tar")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert found(delivery, is_quick=True) == [(Code.TICKET_DAMAGED, "tar")]
+
+
+def test_bytes_before_the_zip_and_a_comment_behind_it_are_found(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    path = ticket(delivery, "zip")
+    whole = path.read_bytes()
+    path.write_bytes(b"#!/bin/sh\n" + whole)
+    assert found(delivery, is_quick=True) == [(Code.TICKET_DAMAGED, "zip")]
+    path.write_bytes(whole)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"said later"
+    assert found(delivery, is_quick=True) == [(Code.TICKET_DAMAGED, "zip")]
+
+
+@pytest.mark.parametrize("ending", ["tar", "zip"])
 def test_missing_ticket_file_is_found(delivery: Delivery, ending: str) -> None:
     delivery.make(Mode.COPY)
     ticket(delivery, ending).unlink()
