@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from executor.disk import Disk
 from executor.outfile import write_output
 from manifest.package import Package
-from manifest.path import is_within, shown
+from manifest.path import shown
 from manifest.planfile import Described, open_manifest
 from manifest.request import Mode
 from pack.amounts import counted
@@ -19,6 +19,7 @@ from pack.exits import Exit
 from pack.fields import path_fields, print_fields
 from pack.ink import Ink, ink_for
 from pack.jsonlines import json_lines
+from pack.keptplaces import kept_place
 from pack.members import Member, chosen_members, members_of
 from pack.reading import held, working
 from pack.refusal import Refused
@@ -98,9 +99,6 @@ def _places(package: Package, wanted: Wanted) -> list[_Written]:
     if wanted.output is None:
         return []
     output = os.path.join(folder_of(wanted.output), os.path.basename(os.path.abspath(wanted.output)))
-    for folder in (package.path, package.control):
-        if is_within(os.path.realpath(output), os.path.realpath(folder)):
-            raise Refused(f"it would go into {shown(folder)}", "name another place with -o")
     is_folder = os.path.isdir(output) and wanted.formats != ("bagit",)
     if len(wanted.formats) > 1 and not is_folder:
         raise Refused("several lists need a folder", "make it", f"mkdir {quoted(output)}")
@@ -109,6 +107,8 @@ def _places(package: Package, wanted: Wanted) -> list[_Written]:
         for form in wanted.formats
     ]
     for place in places:
+        if kept := kept_place(place.path, package):
+            raise Refused(f"{shown(place.path)} would go into {kept}", "name another place with -o")
         _check_free(place, wanted)
     return places
 

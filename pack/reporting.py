@@ -11,13 +11,14 @@ from executor.history import read_history
 from executor.outfile import write_output
 from manifest.checking import verify_package
 from manifest.package import Package
-from manifest.path import is_within, shown
+from manifest.path import shown
 from manifest.sizes import human_bytes
 from pack.amounts import counted
 from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields
 from pack.ink import Ink, ink_for
+from pack.keptplaces import kept_place
 from pack.members import members_of
 from pack.reading import held, working
 from pack.refusal import Refused
@@ -89,13 +90,12 @@ def _place(package: Package, asked: Asked) -> bytes:
     """Return where the page goes.
 
     Raises:
-        Refused: it would go into the package or over something that is no report, or a folder is not there.
+        Refused: it would go where no output may go or over something that is no report, or a folder is not there.
     """
     wanted = package.path + b".report.html" if asked.output is None else asked.output
     output = os.path.join(folder_of(wanted), os.path.basename(os.path.abspath(wanted)))
-    for folder in (package.path, package.control):
-        if is_within(output, os.path.realpath(folder)):
-            raise Refused(f"the page would go into {shown(folder)}", "name another place with -o")
+    if kept := kept_place(output, package):
+        raise Refused(f"the page would go into {kept}", "name another place with -o")
     if not os.path.isdir(os.path.dirname(output)):
         parent = os.path.dirname(output)
         raise Refused(f"there is no folder {shown(parent)}", "make it", f"mkdir {quoted(parent)}")

@@ -6,18 +6,17 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import metadata
 
 import typer
 
 from manifest.heading import user_name
 from manifest.package import Package
-from manifest.path import is_within, shown
-from manifest.planfile import open_plan
-from manifest.stream import StreamError
+from manifest.path import shown
 from pack import PROGRAM
 from pack.exits import Exit
+from pack.keptplaces import kept_place
 from pack.logfile import Level, LogFile, logging_to
 from pack.refusal import Refused
 
@@ -25,27 +24,15 @@ _LIBRARIES = ("msgpack", "numpy", "python-casacore", "rich", "typer", "xxhash")
 
 
 def check_log_place(path: bytes, *, origin: bytes | None, package: Package | None) -> None:
-    """Refuse a log inside the origin, the package or its control folder; an empty path is no log.
+    """Refuse a log where no output may go; an empty path is no log.
 
     Raises:
         Refused: it lies there.
     """
     if not path:
         return
-    folders = [] if origin is None else [("the origin", origin)]
-    if package is not None:
-        folders += [("the package", package.path), ("the package's control folder", package.control)]
-        folders += [("the origin", planned) for planned in _planned_origin(package)]
-    real = os.path.realpath(path)
-    for words, folder in folders:
-        if is_within(real, os.path.realpath(folder)):
-            raise Refused(f"the log {shown(path)} would lie in {words}", "name a file elsewhere")
-
-
-def _planned_origin(package: Package) -> Iterator[bytes]:
-    """Yield the origin of the waiting plan; one that cannot be read is told by whoever needs it."""
-    with suppress(OSError, StreamError):
-        yield open_plan(package.plan).header.origin
+    if place := kept_place(path, package, origin):
+        raise Refused(f"the log {shown(path)} would lie in {place}", "name a file elsewhere")
 
 
 @contextmanager

@@ -270,7 +270,7 @@ def test_nothing_goes_into_the_package(
     before = snapshot(delivery.path)
     ran = run_here(capsys, "export", delivery.path, "--format", form, "-o", tmp_path / place)
     assert ran.code == Exit.FAILED
-    assert "it would go into" in ran.err
+    assert "would go into" in ran.err
     assert snapshot(delivery.path) == before
 
 
@@ -352,3 +352,31 @@ def test_the_same_package_gives_the_same_bag(capsys: Capsys, delivery: Delivery,
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     line = (tmp_path / "one/tagmanifest-sha256.txt").read_text().splitlines()[0]
     assert line == f"{hashlib.sha256((tmp_path / 'one/bag-info.txt').read_bytes()).hexdigest()}  bag-info.txt"
+
+
+def _kept_places(delivery: Delivery) -> list[Path]:
+    """Return places of which each holds a file that no output may replace."""
+    (delivery.origin / "link").symlink_to(write(delivery.origin.parent / "elsewhere", b""))
+    tickets = [Path(f"{delivery.path}.ticket.{ending}") for ending in ("tar", "zip")]
+    return [*tickets, delivery.origin / "notes of the reducer", delivery.origin / "link", delivery.origin / "new"]
+
+
+def test_no_list_or_page_replaces_ticket_files_or_the_origin(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make()
+    places = _kept_places(delivery)
+    before = snapshot(delivery.origin.parent)
+    for place in places:
+        for command in (("export", "--format", "json", "--replace"), ("report",)):
+            ran = run_here(capsys, *command, delivery.path, "-o", place)
+            assert (ran.code, "would go into" in ran.err) == (Exit.FAILED, True)
+    assert snapshot(delivery.origin.parent) == before
+
+
+def test_no_log_goes_into_ticket_files_or_the_origin_of_a_member(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make()
+    places = _kept_places(delivery)
+    before = snapshot(delivery.origin.parent)
+    for place in places:
+        ran = run_here(capsys, "verify", delivery.path, "--log", place)
+        assert (ran.code, "would lie in" in ran.err) == (Exit.USAGE, True)
+    assert snapshot(delivery.origin.parent) == before
