@@ -6,6 +6,7 @@ is there. Doing it again is always right, because it begins with fresh copies an
 """
 
 import os
+import stat
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -83,7 +84,9 @@ def _copy_source(site: Site, before: FolderRecord, index: int, dir_fd: int) -> N
             source_fd = stack.enter_context(opened_beneath(site.package if is_carried else site.origin, folder))
         except OSError as error:
             raise SourceChangedError("the folder", error.strerror or str(error)) from error
-        copy_file(site, (name, source_fd), before.names[index], dir_fd, planned_source(before, index))
+        planned = planned_source(before, index)
+        writable = replace(planned, mode=planned.mode | stat.S_IRUSR | stat.S_IWUSR)  # casacore is to change it
+        copy_file(site, (name, source_fd), before.names[index], dir_fd, writable)
 
 
 def _measured(batch: SplitBatch, table: bytes) -> FolderRecord:

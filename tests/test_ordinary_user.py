@@ -94,6 +94,19 @@ def test_read_only_files_and_folders_are_packaged(common: Path) -> None:
             assert delivery.problems() == []
 
 
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.MOVE])
+def test_measurement_set_of_read_only_files_is_split(common: Path, mode: Mode) -> None:
+    with as_ordinary_user():
+        delivery = Delivery(make_reduction(common / "sb1"), common / "2011.0.00229.S")
+        write_small_measurement_set(delivery.origin / f"X8c/{UID}.ms.split", seed=1)
+        for folder, _, names in os.walk(delivery.origin):
+            for name in names:
+                os.chmod(os.path.join(folder, name), 0o444)
+        assert delivery.plan(mode).notes.splits != ()
+        delivery.apply()
+        assert delivery.problems() == []
+
+
 def test_move_out_of_a_folder_that_may_not_be_written_is_refused(common: Path) -> None:
     """The files could be linked into the package, but no link could take their place at the end."""
     with as_ordinary_user():
@@ -101,9 +114,24 @@ def test_move_out_of_a_folder_that_may_not_be_written_is_refused(common: Path) -
         before = contents(delivery.origin)
         locked = delivery.origin / f"X8c/{UID}.ms.tsys"
         locked.chmod(0o555)
-        assert refused(delivery, Mode.MOVE) == {(Code.NOT_WRITABLE, os.fsencode(locked))}
+        assert refused(delivery, Mode.MOVE) == {(Code.ORIGIN_NOT_WRITABLE, os.fsencode(locked))}
         assert contents(delivery.origin) == before
         locked.chmod(0o755)
+
+
+def test_folders_that_a_move_may_not_write_are_told_once_each(common: Path) -> None:
+    """The files of one folder go to several places of the package, which are scanned one by one."""
+    with as_ordinary_user():
+        delivery = Delivery(make_reduction(common / "sb1"), common / "2011.0.00229.S")
+        locked = [delivery.origin, delivery.origin / "X8c"]
+        for folder in locked:
+            folder.chmod(0o555)
+        with pytest.raises(PlanRefused) as caught:
+            delivery.plan(Mode.MOVE)
+        for folder in locked:
+            folder.chmod(0o755)
+    told = [(problem.code, problem.path) for problem in caught.value.problems]
+    assert told == [(Code.ORIGIN_NOT_WRITABLE, os.fsencode(folder)) for folder in locked]
 
 
 def test_destination_that_may_not_be_written_is_refused(common: Path) -> None:
