@@ -145,7 +145,7 @@ def _mount_of(folder: bytes) -> str:
 def _origin_problems(header: Header) -> Iterator[Problem]:
     """A move writes into the origin at the end; that it cannot must be known before."""
     if header.mode is Mode.MOVE and not os.access(header.origin, os.W_OK | os.X_OK):
-        yield Problem(Code.NOT_WRITABLE, header.origin)
+        yield Problem(Code.ORIGIN_NOT_WRITABLE, header.origin)
 
 
 def _space_problems(package: Package, header: Header, notes: Notes) -> Iterator[Problem]:

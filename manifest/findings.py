@@ -80,8 +80,8 @@ def folder_problems(files: FileStates) -> list[Problem]:
         for source, action in zip(files.sources, files.actions, strict=True)
         if action == Action.MOVE and not source.startswith(b"/")
     }
-    paths = (os.path.join(files.root, folder) for folder in sorted(folders))
-    return [Problem(Code.NOT_WRITABLE, path) for path in paths if not os.access(path, os.W_OK | os.X_OK)]
+    paths = (join(files.root, folder) if folder else files.root for folder in sorted(folders))
+    return [Problem(Code.ORIGIN_NOT_WRITABLE, path) for path in paths if not os.access(path, os.W_OK | os.X_OK)]
 
 
 def count_names(names: Names, files: FileStates) -> None:

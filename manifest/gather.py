@@ -70,6 +70,7 @@ def gather(batches: Iterable[ScanBatch], *, engine: Engine, progress: Progress) 
         progress.advance(file_count=result.file_count, byte_count=result.read_bytes)
     gathered.warnings.extend(sum_warnings(gathered.sums))
     gathered.problems.extend(name_problems(gathered.linked))
-    gathered.problems.sort(key=lambda problem: (problem.path, problem.code))
+    # Several batches may look at one folder of the origin.
+    gathered.problems = sorted(dict.fromkeys(gathered.problems), key=lambda problem: (problem.path, problem.code))
     gathered.warnings.sort(key=lambda problem: (problem.path, problem.code))
     return gathered

@@ -16,6 +16,7 @@ class Code(StrEnum):
     # planning
     ORIGIN_MISSING = "origin-missing"
     ORIGIN_NOT_FOLDER = "origin-not-folder"
+    ORIGIN_NOT_WRITABLE = "origin-not-writable"
     UNREADABLE = "unreadable"
     NO_EXECUTION_BLOCK = "no-execution-block"
     README_MISSING = "readme-missing"

@@ -36,6 +36,11 @@ PLANNING: Mapping[Code, Row] = {
         "A file inside the reduction folder was named instead of the folder.",
         "Name the folder of the scheduling block, or of one execution block.",
     ),
+    Code.ORIGIN_NOT_WRITABLE: Row(
+        "A move cannot leave links in this folder of the origin.",
+        "The folder belongs to another user, may not be written, or its file system is read-only.",
+        "Use --mode copy, which writes nothing into the origin, or get permission to write to this folder.",
+    ),
     Code.UNREADABLE: Row(
         "This cannot be read.",
         "It belongs to another user, a folder on the way may not be entered, or the disk has an error.",

@@ -142,7 +142,7 @@ def test_origin_on_a_read_only_file_system(tmp_path: Path, mode: Mode) -> None:
         assert delivery.problems() == []
 
 
-@pytest.mark.parametrize(("mode", "code"), [(Mode.HARD, Code.CROSS_DEVICE), (Mode.MOVE, Code.NOT_WRITABLE)])
+@pytest.mark.parametrize(("mode", "code"), [(Mode.HARD, Code.CROSS_DEVICE), (Mode.MOVE, Code.ORIGIN_NOT_WRITABLE)])
 def test_origin_on_a_read_only_file_system_is_refused_in_the_plan(tmp_path: Path, mode: Mode, code: Code) -> None:
     make_reduction(tmp_path / "sb1")
     with read_only(tmp_path / "sb1", tmp_path / "locked") as origin:

@@ -247,6 +247,16 @@ def _(world: World) -> Iterable[Problem]:
     return refusal(replace(world.delivery, origin=origin, path=folder / "locked/2011.0.00229.S"))
 
 
+@breaks(Code.ORIGIN_NOT_WRITABLE)
+def _(world: World) -> Iterable[Problem]:
+    folder = world.stack.enter_context(folder_of_everybody())
+    origin = make_reduction(folder / "sb1")
+    origin.chmod(0o555)
+    world.stack.callback(origin.chmod, 0o755)
+    world.stack.enter_context(as_ordinary_user())
+    return refusal(replace(world.delivery, origin=origin, path=folder / "2011.0.00229.S"), Mode.MOVE)
+
+
 @breaks(Code.LINK_FORBIDDEN)
 def _(world: World) -> Iterable[Problem]:
     if os.geteuid() != 0:
