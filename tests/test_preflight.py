@@ -251,6 +251,7 @@ def _(world: World) -> Iterable[Problem]:
 def _(world: World) -> Iterable[Problem]:
     folder = world.stack.enter_context(folder_of_everybody())
     origin = make_reduction(folder / "sb1")
+    replace(world.delivery, origin=origin).plan()  # imports what the other user may not read
     origin.chmod(0o555)
     world.stack.callback(origin.chmod, 0o755)
     world.stack.enter_context(as_ordinary_user())
