@@ -10,10 +10,11 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from executor.crew import NotBegunError
 
@@ -27,11 +28,13 @@ _CALLED_OFF = b"\1"
 class ProcessCrew:
     """A pool of worker processes on this machine, started when it is first needed."""
 
-    losses: tuple[type[Exception], ...] = (BrokenProcessPool,)
+    losses: tuple[type[Exception], ...] = (BrokenProcessPool, CancelledError)
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
         self._pool: Executor | None = None
+        self._pools: WeakKeyDictionary[Future[Any], Executor] = WeakKeyDictionary()  # of each batch handed over
+        self._ping: Future[None] | None = None
         self._notice = mmap.mmap(-1, 1)  # shared with processes that are forked
 
     @property
@@ -46,21 +49,28 @@ class ProcessCrew:
     def submit(self, work: Callable[[Batch], Result], batch: Batch) -> Future[Result]:
         """Let a process do the batch."""
         try:
-            return self._started().submit(_do, work, batch)
+            future = self._started().submit(_do, work, batch)
         except BrokenProcessPool:
             self.close()
-            return self._started().submit(_do, work, batch)
+            future = self._started().submit(_do, work, batch)
+        self._pools[future] = self._started()
+        return future
 
     def call_off(self) -> None:
         """Tell the workers to begin nothing more, for good."""
         self._notice[:] = _CALLED_OFF
 
     def look_around(self) -> None:
-        """Do nothing: the pool tells by itself of a process that dies."""
+        """Find out whether the pool broke: it never ends a batch that was handed over at that very moment."""
+        if self._pool is not None and (self._ping is None or self._ping.done()):
+            try:
+                self._ping = self._pool.submit(_nothing)
+            except BrokenProcessPool:
+                self.close()
 
     def is_given_up(self, future: Future[Any]) -> bool:
-        """Tell that it never is: the pool ends every future."""
-        return False
+        """Tell whether the batch was handed to a pool that is gone."""
+        return self._pools.get(future) is not self._pool
 
     def replace_lost(self) -> None:
         """Close the pool, which is of no use any more; the next batch starts another."""
@@ -95,6 +105,10 @@ def _become_worker(parent: int, notice: mmap.mmap) -> None:
 
 
 _notices: list[mmap.mmap] = []  # of a worker process, which has one
+
+
+def _nothing() -> None:
+    pass
 
 
 def _do(work: Callable[[Batch], Result], batch: Batch) -> Result:

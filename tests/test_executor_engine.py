@@ -6,8 +6,11 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,6 +101,30 @@ def test_batch_of_a_killed_worker_is_run_again(tmp_path: Path, deaths: int) -> N
     with PoolEngine(2) as engine:
         assert sorted(engine.run(die_first, deque(Deadly(tmp_path, n) for n in range(30)))) == list(range(30))
     assert list(tmp_path.iterdir()) == []
+
+
+class Forgetful(ProcessCrew):
+    """A crew whose first batch is handed over at the moment when the pool breaks: nobody ever ends it."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.is_first = True
+
+    def submit(self, work: Callable[[Any], Any], batch: Any) -> Future[Any]:
+        """Lose the first batch, and kill the workers; else as ever."""
+        if not self.is_first:
+            return super().submit(work, batch)
+        self.is_first = False
+        done = super().submit(process_of, 0)
+        os.kill(done.result(), signal.SIGKILL)
+        lost: Future[Any] = Future()
+        self._pools[lost] = self._started()
+        return lost
+
+
+def test_batch_that_was_handed_over_while_the_pool_broke_is_run_again() -> None:
+    with CrewEngine(Forgetful()) as engine:
+        assert list(engine.run(square, deque([3]))) == [9]
 
 
 def test_batch_that_kills_every_worker_is_given_up(tmp_path: Path) -> None:
