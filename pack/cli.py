@@ -15,6 +15,7 @@ import typer
 from pack import __version__
 from pack.command import Command
 from pack.exits import Exit, exit_code_lines
+from pack.lostoutput import open_closed_streams
 
 COMMANDS = (
     "plan",
@@ -70,6 +71,7 @@ def application(names: Sequence[str] = COMMANDS) -> typer.Typer:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; arguments default to those of the process."""
+    open_closed_streams()
     words = sys.argv[1:] if arguments is None else arguments
     called = [name for name in words[:1] if name in COMMANDS]
     try:

@@ -59,4 +59,4 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
         request = selection.request(origin_of(origin), target.package.path, mode=Mode.COPY, append=Append.MEMBER)
         return differed(attempt, request, os.fsencode(member), jobs=jobs, is_quiet=quiet, is_json=json)
 
-    run(attempt, work, is_json=json)
+    run(attempt, work, is_json=json, is_output_all=True)

@@ -66,4 +66,9 @@ def export(
         os.fsencode(member),
         replace,
     )
-    run(attempt, lambda: exported(attempt, wanted, jobs=jobs, is_quiet=quiet, is_json=json), is_json=json)
+    run(
+        attempt,
+        lambda: exported(attempt, wanted, jobs=jobs, is_quiet=quiet, is_json=json),
+        is_json=json,
+        is_output_all=output is None,
+    )

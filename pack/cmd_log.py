@@ -16,4 +16,4 @@ def log(package: PackageArgument, json: JsonOption = False) -> None:
     from pack.target import target_of
 
     attempt = Attempt("log", target_of(package))
-    run(attempt, lambda: logged(attempt, is_json=json), is_json=json)
+    run(attempt, lambda: logged(attempt, is_json=json), is_json=json, is_output_all=True)

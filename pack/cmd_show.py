@@ -32,4 +32,4 @@ def show(
 
     attempt = Attempt("show", target_of(package))
     what = Shown(os.fsencode(member), role, files)
-    run(attempt, lambda: shown_package(attempt, what, is_json=json), is_json=json)
+    run(attempt, lambda: shown_package(attempt, what, is_json=json), is_json=json, is_output_all=True)

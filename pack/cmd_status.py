@@ -14,4 +14,4 @@ def status(package: PackageArgument, json: JsonOption = False) -> None:
     from pack.target import target_of
 
     attempt = Attempt("status", target_of(package))
-    run(attempt, lambda: told_status(attempt, is_json=json), is_json=json)
+    run(attempt, lambda: told_status(attempt, is_json=json), is_json=json, is_output_all=True)

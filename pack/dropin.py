@@ -21,6 +21,7 @@ from pack.currentlog import log_error
 from pack.failure import failure_of
 from pack.habits import Habits, read_habits
 from pack.ink import Ink
+from pack.lostoutput import open_closed_streams
 from pack.planning import planned, print_plan
 from pack.runlog import check_log_place, run_logged
 from pack.target import Target, origin_of, quoted, target_of
@@ -60,6 +61,7 @@ def QA_Packager(
         PackagingError: it is refused or failed; the text says what state the package is in and what to do.
         KeyboardInterrupt: it was interrupted; `pack apply` goes on.
     """
+    open_closed_streams()
     target = target_of(os.fspath(packpath))
     # Commands in messages may be typed elsewhere than where the script runs.
     target = Target(target.package, target.package.path)
@@ -123,6 +125,7 @@ def _raising(attempt: Attempt, work: Callable[[Attempt], None]) -> None:
     except Exception as error:
         failure = failure_of(error, attempt, Ink())
         log_error(failure.text)
-        raise PackagingError(failure.text, failure.problems) from error
+        # The text says it all, but of a fault of the program a developer wants to see where it is.
+        raise PackagingError(failure.text, failure.problems) from (error if failure.is_program else None)
     finally:
         sys.stdout.flush()

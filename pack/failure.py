@@ -45,12 +45,14 @@ class Failure:
         title: one line.
         rest: more lines, ready to print.
         problems: what it is about, where that is known.
+        is_program: the program itself is at fault, so a developer wants to see where it happened.
     """
 
     code: Exit
     title: str
     rest: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    is_program: bool = False
 
     @property
     def text(self) -> str:
@@ -235,13 +237,14 @@ def _phase(attempt: Attempt) -> Phase:
 
 def _bug(error: BaseException, attempt: Attempt) -> Failure:
     path = save_report(error)
-    return _failure(
+    failure = _failure(
         Exit.FAILED,
         attempt,
         f"a fault of this program: {type(error).__name__}: {shown(str(error))}",
         _state(attempt),
         f"Please send this file to those who look after the program: {quoted(os.fsencode(path))}",
     )
+    return replace(failure, is_program=True)
 
 
 def _failure(code: Exit, attempt: Attempt, title: str, *lines: str) -> Failure:

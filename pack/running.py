@@ -3,7 +3,7 @@
 Results go to stdout, everything else to stderr. With `--json`, stdout holds one object also when the command fails.
 """
 
-import os
+import errno
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
@@ -15,13 +15,27 @@ from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields, problem_fields
 from pack.ink import ink_for
+from pack.lostoutput import losing_output, send_nowhere
 
 if TYPE_CHECKING:
     from pack.failure import Failure
 
 
-def run(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> NoReturn:
-    """Do the work and leave with its exit code; a failure is told first."""
+def run(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool, is_output_all: bool = False) -> NoReturn:
+    """Do the work and leave with its exit code; a failure is told first.
+
+    Args:
+        is_output_all: what is printed is all that the command is for; otherwise output that is lost is no failure.
+    """
+    with losing_output(is_output_all=is_output_all) as out:
+        code = _ended(attempt, work, is_json=is_json)
+        if out is not None:
+            out.flush()
+            _tell_loss(attempt, out.fault, code)
+    raise typer.Exit(code)
+
+
+def _ended(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> Exit:
     try:
         with ended_by_keyboard():
             code = work()
@@ -37,7 +51,16 @@ def run(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> NoRetur
         if is_json:
             _print_failure(failure, attempt)
         code = failure.code
-    raise typer.Exit(code)
+    return code
+
+
+def _tell_loss(attempt: Attempt, fault: OSError | None, code: Exit) -> None:
+    """Tell that not all could be printed; a reader who has gone wanted no more."""
+    if fault is None or fault.errno == errno.EPIPE:
+        return
+    print(f"pack {attempt.verb}: the output could not be written ({fault.strerror}).", file=sys.stderr)
+    if code in (Exit.DONE, Exit.PROBLEMS):
+        print("  The work itself is done; the exit code tells how.", file=sys.stderr)
 
 
 def _give_up_unwritten() -> None:
@@ -45,8 +68,7 @@ def _give_up_unwritten() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        send_nowhere(sys.stdout.fileno())
 
 
 def _print_failure(failure: "Failure", attempt: Attempt) -> None:

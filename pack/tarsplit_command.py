@@ -11,10 +11,12 @@ import typer
 from pack.cmd_tarsplit import tarsplit
 from pack.command import Command
 from pack.exits import Exit
+from pack.lostoutput import open_closed_streams
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command by itself and return the exit code; arguments default to those of the process."""
+    open_closed_streams()
     application = typer.Typer(
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

@@ -34,7 +34,7 @@ WRITERS = {
     "executor/skeleton.py",
     "executor/split.py",
     "executor/whole.py",
-    # unnamed temporary files, archives written into them, reports of a crash, logs, a closed pipe, prctl, words at a
+    # unnamed temporary files, archives written into them, reports of a crash, logs, closed streams, prctl, words at a
     # signal
     "executor/apart.py",
     "executor/diskfile.py",
@@ -44,7 +44,7 @@ WRITERS = {
     "pack/crash.py",
     "pack/engines.py",
     "pack/logfile.py",
-    "pack/running.py",
+    "pack/lostoutput.py",
 }
 
 SLOW_TO_IMPORT = {"casacore", "dask", "distributed"}

@@ -91,3 +91,12 @@ def test_refusal_holds_its_problems(delivery: Delivery) -> None:
     with pytest.raises(PackagingError) as raised:
         QA_Packager("/nowhere", None, str(delivery.path))
     assert [problem.path for problem in raised.value.problems] == [b"/nowhere"]
+
+
+def test_refusal_shows_no_inner_errors(delivery: Delivery) -> None:
+    program = f"from QA2_Packaging_module import *; QA_Packager('/nowhere', None, {str(delivery.path)!r})"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=False, text=True, timeout=60
+    )
+    assert ran.stderr.count("Traceback") == 1
+    assert "PlanRefused" not in ran.stderr

@@ -1,0 +1,102 @@
+"""What is printed where nobody can take it: the work is done all the same, and its exit code tells how it ended."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from commands import ROOT, Ran
+from faulty_disk import Fault, FaultyDisk, Stopped
+from in_process import Delivery
+from pack.exits import Exit
+
+ENTRIES = {
+    "pack": "from pack.cli import main",
+    "tarsplit": "from pack.tarsplit_command import main",
+}
+
+
+def _shell(words: str, *arguments: str | Path, unbuffered: str = "", program: str = "pack") -> Ran:
+    """Run a command by a shell; `words` say what it does with the program, which is `"$@"`."""
+    code = f"import sys; {ENTRIES[program]}; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        ["bash", "-c", words, "bash", sys.executable, "-c", code, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+# The reader has gone before anything is written.
+_GONE = 'exec 3> >(true); wait $!; "$@" >&3'
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_apply_is_done_though_the_reader_has_gone(delivery: Delivery, unbuffered: str) -> None:
+    delivery.plan()
+    ran = _shell(_GONE, "apply", delivery.path, unbuffered=unbuffered)
+    assert (ran.code, ran.err) == (Exit.DONE, "")
+    assert delivery.found() == []
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_apply_is_done_though_the_disk_behind_its_output_is_full(delivery: Delivery, unbuffered: str) -> None:
+    delivery.plan()
+    ran = _shell('"$@" >/dev/full', "apply", delivery.path, unbuffered=unbuffered)
+    assert ran.code == Exit.DONE
+    assert "the output could not be written (No space left on device)" in ran.err
+    assert "The work itself is done" in ran.err
+    assert delivery.found() == []
+
+
+def test_messages_that_cannot_be_written_stop_nothing(delivery: Delivery) -> None:
+    delivery.plan()
+    with pytest.raises(Stopped):  # so that there is something to be told
+        delivery.apply(FaultyDisk(Fault.STOP_BEFORE, 20))
+    assert _shell('"$@" 2>/dev/full', "apply", delivery.path).code == Exit.DONE
+    assert delivery.found() == []
+
+
+def test_verify_keeps_its_verdict_though_the_reader_has_gone(delivery: Delivery) -> None:
+    delivery.make()
+    (delivery.member / "README").unlink()
+    assert _shell(_GONE, "verify", delivery.path, unbuffered="1").code == Exit.PROBLEMS
+
+
+def test_tarsplit_is_done_though_the_reader_has_gone(delivery: Delivery, tmp_path: Path) -> None:
+    delivery.make()
+    options = ("-n", "2012-06-20", "--output", tmp_path / "tars")
+    ran = _shell(_GONE, *options, delivery.path, program="tarsplit", unbuffered="1")
+    assert (ran.code, ran.err) == (Exit.DONE, "")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_stop_nothing(delivery: Delivery, closed: str) -> None:
+    ran = _shell(f'"$@" {closed}', "plan", delivery.origin, delivery.path, "--mode", "hard")
+    assert (ran.code, "Traceback" in ran.err) == (Exit.DONE, False)
+    assert _shell(f'"$@" {closed}', "apply", delivery.path).code == Exit.DONE
+    assert delivery.found() == []
+
+
+def test_no_file_gets_the_number_of_a_closed_stream() -> None:
+    words = '"$@" <&- >&- 2>&-'
+    code = "import os; from pack.lostoutput import open_closed_streams as o; o(); os._exit(os.open('/', 0))"
+    done = subprocess.run(
+        ["bash", "-c", words, "bash", sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 3
+
+
+def test_closed_stdout_is_no_fault_of_tarsplit(delivery: Delivery, tmp_path: Path) -> None:
+    delivery.make()
+    options = ("-n", "2012-06-20", "--output", tmp_path / "tars")
+    ran = _shell('"$@" >&-', *options, delivery.path, program="tarsplit")
+    assert (ran.code, "Traceback" in ran.err) == (Exit.DONE, False)
