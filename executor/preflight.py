@@ -16,6 +16,7 @@ from executor.room import free_bytes, needed_bytes, room_of
 from executor.ticketroom import TICKET_COUNT
 from manifest.destination import base_of
 from manifest.header import Header, Notes
+from manifest.occupied import ticket_obstacles
 from manifest.package import Package, read_state
 from manifest.path import UnsafePathError, is_within
 from manifest.planfile import Described
@@ -48,6 +49,7 @@ def _problems(package: Package, plan: Described) -> Iterator[Problem]:
         yield Problem(Code.ORIGIN_MISSING, header.origin)
     if is_within(header.origin, package.path) or is_within(package.path, header.origin):
         yield Problem(Code.NESTED, package.path, found=os.fsdecode(header.origin))
+    yield from ticket_obstacles(package)
     state = read_state(package)
     if state.standing is not header.standing:
         yield Problem(Code.PLAN_STALE, package.path, header.standing, state.standing)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from manifest.header import StreamKind, read_header
 from manifest.ids import Append, next_ids
+from manifest.occupied import enclosing_package, foreign_tickets, ticket_obstacles
 from manifest.package import Package, PackageState, Standing, read_state
 from manifest.path import is_within
 from manifest.problem import Code, PlanRefused, Problem
@@ -90,12 +91,17 @@ def _path_problems(request: PlanRequest) -> Iterator[Problem]:
         if is_within(origin, place) or is_within(place, origin):
             yield Problem(Code.NESTED, package.path, found=os.fsdecode(origin))
             break
+    around = enclosing_package(package)
+    if around is not None:
+        yield Problem(Code.INSIDE_PACKAGE, package.path, found=os.fsdecode(around))
     if not os.path.isdir(package.parent):
         yield Problem(Code.DESTINATION_MISSING, package.parent)
     elif not os.access(package.parent, os.W_OK | os.X_OK):
         yield Problem(Code.NOT_WRITABLE, package.parent)
     if os.path.ismount(package.path):
         yield Problem(Code.MOUNT_POINT, package.path)
+    yield from ticket_obstacles(package)
+    yield from () if request.is_forced else foreign_tickets(package)
 
 
 def _state_problems(request: PlanRequest, state: PackageState) -> Iterator[Problem]:

@@ -57,6 +57,11 @@ class Package:
         """The folder of the manifests, one per member."""
         return join(self.control, b"manifests")
 
+    @property
+    def tickets(self) -> tuple[bytes, ...]:
+        """The two ticket files beside the package."""
+        return (self.path + b".ticket.tar", self.path + b".ticket.zip")
+
     def manifest(self, member: bytes) -> bytes:
         """Return the manifest's path for a member given as `group/member`."""
         return join(self.manifests, member.replace(b"/", b".") + b".manifest")

@@ -24,6 +24,8 @@ class Code(StrEnum):
     PACKAGE_MISSING = "package-missing"
     NOT_ADOPTED = "not-adopted"
     NESTED = "nested"
+    INSIDE_PACKAGE = "inside-package"
+    TICKET_IN_THE_WAY = "ticket-in-the-way"
     COLLISION = "collision"
     CROSS_DEVICE = "cross-device"
     NO_SPACE = "no-space"

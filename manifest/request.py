@@ -51,7 +51,8 @@ class PlanRequest:
         include: globs with a role that go before all rules.
         layout: name of a layout that comes with the program, or path of a layout file.
         is_rehashing: read every file, whatever is known of it.
-        is_forced: replace a destination that is no package, or one that has no control folder.
+        is_forced: replace a destination that is no package, or one that has no control folder, and files where the
+            ticket files go.
         is_splitting: drop data columns from measurement sets; otherwise all columns are packaged.
         is_as_is: package tables whole that casacore cannot open.
         may_leave: follow links that lead out of the origin.

@@ -85,6 +85,16 @@ PLANNING: Mapping[Code, Row] = {
         "The package was given a place inside the reduction folder, or the reverse.",
         "Choose a destination outside the origin.",
     ),
+    Code.INSIDE_PACKAGE: Row(
+        "The destination lies in another package, or in the control folder of one.",
+        "The path goes on below a package. What is put there damages that package.",
+        "Choose a destination beside that package. To add a member to it, name the package itself: --append member.",
+    ),
+    Code.TICKET_IN_THE_WAY: Row(
+        "Something else stands where a ticket file of the package goes.",
+        "Another program or a person made it; apply would replace it.",
+        "Move it away, or choose another destination. Only if it is a file that may go: pack plan --force.",
+    ),
     Code.COLLISION: Row(
         "Several files of the origin would land on this one path of the package.",
         "Files of two execution blocks or folders have the same name and no rule tells them apart.",

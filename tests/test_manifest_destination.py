@@ -1,4 +1,6 @@
 import os
+import shutil
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,10 @@ from manifest.destination import base_of, choose_destination
 from manifest.ids import Append
 from manifest.package import Standing, read_state
 from manifest.problem import Code, PlanRefused
+from manifest.progress import Silent
 from manifest.request import Mode, PlanRequest
+from pack import planjobs
+from pack.engines import Workers
 
 MEMBER = b"group_ouss_id/member_ouss_id"
 
@@ -85,6 +90,96 @@ def test_package_in_the_origin_through_a_link_is_refused(delivery: Delivery) -> 
 def test_folder_for_the_package_must_be_there(delivery: Delivery) -> None:
     path = delivery.path.with_name("nowhere") / "2011.0.00229.S"
     assert refusal(replace(delivery, path=path)) == [(Code.DESTINATION_MISSING, os.fsencode(path.parent))]
+
+
+@pytest.mark.parametrize("inside", ["sg_ouss_id/inner", "inner", "sg_ouss_id/group_ouss_id/inner"])
+@pytest.mark.parametrize("is_with_control", [True, False])
+def test_package_in_another_package_is_refused(delivery: Delivery, inside: str, is_with_control: bool) -> None:
+    delivery.make(Mode.FAKE)
+    if not is_with_control:
+        delivery.path.with_name("2011.0.00229.S.pack").rename(delivery.path.with_name("lost"))
+    found = refusal(replace(delivery, path=delivery.path / inside), is_forced=True)
+    assert found == [(Code.INSIDE_PACKAGE, os.fsencode(delivery.path / inside))]
+
+
+@pytest.mark.parametrize("inside", ["x", "manifests/x"])
+def test_package_in_a_control_folder_is_refused(delivery: Delivery, inside: str) -> None:
+    delivery.make(Mode.FAKE)
+    path = delivery.path.with_name("2011.0.00229.S.pack") / inside
+    assert refusal(replace(delivery, path=path)) == [(Code.INSIDE_PACKAGE, os.fsencode(path))]
+
+
+def test_package_in_another_one_through_a_link_is_refused(delivery: Delivery) -> None:
+    delivery.make(Mode.FAKE)
+    door = delivery.path.with_name("door")
+    door.symlink_to(delivery.path / "sg_ouss_id")
+    assert [code for code, _ in refusal(replace(delivery, path=door / "inner"))] == [Code.INSIDE_PACKAGE]
+
+
+def test_folders_that_only_look_like_a_package_may_hold_one(delivery: Delivery) -> None:
+    folder = delivery.path.with_name("work.pack")
+    (folder / "sg_ouss_id").mkdir(parents=True)
+    assert chosen(replace(delivery, path=folder / "2011.0.00229.S"))[2] is Standing.ABSENT
+
+
+# --- where the ticket files go
+
+
+def ticket(delivery: Delivery, ending: str) -> Path:
+    return delivery.path.with_name(f"2011.0.00229.S.ticket.{ending}")
+
+
+def tarred(path: Path, name: str) -> None:
+    with tarfile.open(path, "w") as archive:
+        archive.add(__file__, name)
+
+
+@pytest.mark.parametrize("append", list(Append))
+@pytest.mark.parametrize("ending", ["tar", "zip"])
+def test_foreign_file_in_place_of_a_ticket_file_goes_only_with_force(
+    delivery: Delivery, ending: str, append: Append
+) -> None:
+    ticket(delivery, ending).write_bytes(b"the only copy")
+    assert refusal(delivery, append) == [(Code.TICKET_IN_THE_WAY, os.fsencode(ticket(delivery, ending)))]
+    assert chosen(delivery, append, is_forced=True)[2] is Standing.ABSENT
+
+
+def test_archive_of_something_else_is_no_ticket_file(delivery: Delivery) -> None:
+    tarred(ticket(delivery, "tar"), "thesis.tex")
+    assert [code for code, _ in refusal(delivery)] == [Code.TICKET_IN_THE_WAY]
+
+
+def test_ticket_files_of_this_package_are_replaced_without_asking(delivery: Delivery) -> None:
+    delivery.make(Mode.FAKE)
+    ticket(delivery, "tar").write_bytes(b"damaged")  # the manifest says who wrote it
+    shutil.rmtree(delivery.path)
+    assert chosen(delivery)[2] is Standing.ABSENT
+
+
+def test_ticket_files_of_an_adopted_package_are_known_by_their_content(delivery: Delivery) -> None:
+    delivery.make(Mode.FAKE)
+    shutil.rmtree(os.fsdecode(delivery.package.control))
+    planjobs.adopt(delivery.package, Workers(1, Silent()))
+    assert chosen(delivery, Append.MEMBER)[1] == b"member_ouss_id2"
+    ticket(delivery, "zip").write_bytes(b"the only copy")
+    assert [code for code, _ in refusal(delivery, Append.MEMBER)] == [Code.TICKET_IN_THE_WAY]
+
+
+@pytest.mark.parametrize("is_forced", [True, False])
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_what_no_ticket_file_can_replace_is_refused(delivery: Delivery, kind: str, is_forced: bool) -> None:
+    path = ticket(delivery, "tar")
+    path.mkdir() if kind == "folder" else path.symlink_to("elsewhere")
+    assert refusal(delivery, is_forced=is_forced) == [(Code.TICKET_IN_THE_WAY, os.fsencode(path))]
+
+
+def test_folder_in_place_of_a_ticket_file_is_refused_by_apply_too(delivery: Delivery) -> None:
+    delivery.plan(Mode.FAKE)
+    ticket(delivery, "tar").mkdir()
+    with pytest.raises(PlanRefused) as caught:
+        delivery.apply()
+    assert [problem.code for problem in caught.value.problems] == [Code.TICKET_IN_THE_WAY]
+    assert not delivery.path.exists()
 
 
 FOREIGN = ["file.txt", "sg_ouss_id/file.txt", "sg_ouss_id/group_ouss_id/file.txt", "other/file.txt"]

@@ -165,6 +165,18 @@ def _(world: World) -> Iterable[Problem]:
     return refusal(replace(world.delivery, path=world.delivery.origin / "2011.0.00229.S"))
 
 
+@breaks(Code.INSIDE_PACKAGE)
+def _(world: World) -> Iterable[Problem]:
+    world.delivery.make()
+    return refusal(replace(world.delivery, path=world.delivery.path / "sg_ouss_id/inner"))
+
+
+@breaks(Code.TICKET_IN_THE_WAY)
+def _(world: World) -> Iterable[Problem]:
+    write(Path(os.fsdecode(world.delivery.package.tickets[0])), b"the only copy")
+    return refusal(world.delivery)
+
+
 @breaks(Code.CROSS_DEVICE)
 def _(world: World) -> Iterable[Problem]:
     folder = world.stack.enter_context(folder_elsewhere(world.folder))
@@ -251,7 +263,7 @@ def _(world: World) -> Iterable[Problem]:
 def _(world: World) -> Iterable[Problem]:
     folder = world.stack.enter_context(folder_of_everybody())
     origin = make_reduction(folder / "sb1")
-    replace(world.delivery, origin=origin).plan()  # imports what the other user may not read
+    replace(world.delivery, origin=origin).plan(Mode.COPY)  # imports what the other user may not read
     origin.chmod(0o555)
     world.stack.callback(origin.chmod, 0o755)
     world.stack.enter_context(as_ordinary_user())

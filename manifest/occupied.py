@@ -1,0 +1,90 @@
+"""What stands in a new package's way beside the package itself: another package around it, other files beside it.
+
+Both would be damaged without a word: a package around it is none any more, and files with the names of the ticket
+files would be replaced. Only looks.
+"""
+
+import os
+import stat
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+
+from manifest.header import StreamKind, read_header
+from manifest.ids import SCIENCE_GOAL, is_group
+from manifest.package import Package
+from manifest.path import join
+from manifest.problem import Code, Problem
+from manifest.stream import StreamError, peek_stream
+
+_CONTROL_ENDING = b".pack"
+_IN_CONTROL = (b"lock", b"plan", b"journal", b"manifests")
+_SIZE_FILE = "package_size.txt"  # in both ticket files, whatever wrote them
+
+
+def enclosing_package(package: Package) -> bytes | None:
+    """Return the innermost package, or control folder of one, that the package would lie in."""
+    folder = os.path.realpath(package.parent)
+    while folder != os.path.dirname(folder):
+        if _is_package(folder) or _is_control(folder):
+            return folder
+        folder = os.path.dirname(folder)
+    return None
+
+
+def ticket_obstacles(package: Package) -> Iterator[Problem]:
+    """Yield what stands where a ticket file goes and is no file: no new one can take its place."""
+    for path in package.tickets:
+        with suppress(FileNotFoundError):
+            mode = os.lstat(path).st_mode
+            if not stat.S_ISREG(mode):
+                found = "a folder" if stat.S_ISDIR(mode) else "a link" if stat.S_ISLNK(mode) else "no file"
+                yield Problem(Code.TICKET_IN_THE_WAY, path, found=found)
+
+
+def foreign_tickets(package: Package) -> Iterator[Problem]:
+    """Yield files where ticket files go that neither this program wrote nor one like it."""
+    if _has_made_members(package):
+        return
+    for path in package.tickets:
+        if os.path.isfile(path) and not os.path.islink(path) and not _is_ticket(path):
+            yield Problem(Code.TICKET_IN_THE_WAY, path, found="a file that does not come from packaging")
+
+
+def _is_package(folder: bytes) -> bool:
+    try:
+        return any(map(is_group, os.listdir(join(folder, SCIENCE_GOAL))))
+    except OSError:
+        return False
+
+
+def _is_control(folder: bytes) -> bool:
+    return folder.endswith(_CONTROL_ENDING) and any(os.path.lexists(join(folder, name)) for name in _IN_CONTROL)
+
+
+def _has_made_members(package: Package) -> bool:
+    """Tell whether a member was made by this program, which writes both ticket files each time."""
+    try:
+        names = os.listdir(package.manifests)
+    except FileNotFoundError:
+        return False
+    return any(_is_of_made_member(join(package.manifests, name)) for name in names)
+
+
+def _is_of_made_member(manifest: bytes) -> bool:
+    try:
+        return not read_header(peek_stream(manifest), StreamKind.MANIFEST).is_adopted
+    except StreamError:
+        return True  # damaged, which is told where the manifest is needed
+
+
+def _is_ticket(path: bytes) -> bool:
+    try:
+        if path.endswith(b"zip"):
+            with zipfile.ZipFile(os.fsdecode(path)) as archive:
+                return _SIZE_FILE in archive.namelist()
+        with tarfile.open(os.fsdecode(path), "r:") as archive:
+            return _SIZE_FILE in archive.getnames()
+    except (OSError, tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError):
+        return False
