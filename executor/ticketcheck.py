@@ -1,7 +1,8 @@
 """Comparing the two ticket files with the manifests: only looks.
 
-They are written with every apply, for all members that the package has then. So they must be there, whole, and hold
-what the manifests of the members say that this program made. Adopted members may have come before or after them, and
+They are written with every apply, for all members that the package has then. So they must be whole and hold what the
+manifests of the members say that this program made. One that is not there is worth a warning only: the package is as
+good without it, for instance as a copy elsewhere. Adopted members may have come before or after them, and
 a package that holds no others may have ticket files of another program: nothing is said of either.
 """
 
@@ -70,7 +71,7 @@ def check_tickets(package: Package, *, is_quick: bool) -> Iterator[Problem]:
             with open(path, "rb") as file:
                 faults = list(_faults(file, suffix, expected, is_quick=is_quick))
         except FileNotFoundError:
-            yield Problem(Code.TICKET_MISSING, shown_path)
+            yield Problem(Code.W_TICKET_MISSING, shown_path)
         except OSError as error:
             yield Problem(Code.UNREADABLE, shown_path, found=error.strerror or "")
         else:

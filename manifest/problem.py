@@ -63,7 +63,6 @@ class Code(StrEnum):
     MANIFEST_NEWER = "manifest-newer"
     MANIFEST_MISSING = "manifest-missing"
     TICKET_DAMAGED = "ticket-damaged"
-    TICKET_MISSING = "ticket-missing"
     # warnings
     W_NAME = "warning-name"
     W_README_IN_PATH = "warning-readme-in-path"
@@ -80,6 +79,12 @@ class Code(StrEnum):
     W_SAME_ORIGIN = "warning-same-origin"
     W_LAST_COPY = "warning-last-copy"
     W_NO_MATCH = "warning-no-match"
+    W_TICKET_MISSING = "warning-ticket-missing"
+
+    @property
+    def is_warning(self) -> bool:
+        """Tell whether it is to be known, and refuses and breaks nothing."""
+        return self.name.startswith("W_")
 
 
 @dataclass(frozen=True, slots=True)

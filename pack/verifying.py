@@ -31,11 +31,13 @@ def verified(
     cluster: str = "",
     bandwidth: int = 0,
 ) -> Exit:
-    """Compare the package with its manifests and print all problems on stdout."""
+    """Compare the package with its manifests and print all problems and warnings on stdout."""
     target = attempt.target
     state = existing_package(target)
     with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster, bandwidth=bandwidth) as workers:
-        problems = verifyjob.verify(target.package, workers, is_quick=is_quick)
+        found = verifyjob.verify(target.package, workers, is_quick=is_quick)
+    problems = [each for each in found if not each.code.is_warning]
+    warnings = [each for each in found if each.code.is_warning]
     code = Exit.PROBLEMS if problems else Exit.DONE
     if is_json:
         print_fields(
@@ -46,10 +48,13 @@ def verified(
                 "is_quick": is_quick,
                 "problem_count": len(problems),
                 "problems": problem_fields(problems),
+                "warnings": problem_fields(warnings),
             }
         )
     else:
         for line in _lines(problems, target, state, ink_for(sys.stdout), is_quick=is_quick):
+            print(line)
+        for line in (*map(problem_text, warnings), *remedy_lines(warnings, target)):
             print(line)
     return code
 

@@ -9,7 +9,7 @@ from pack.reading import held
 
 
 def verify(package: Package, workers: Workers, *, is_quick: bool) -> list[Problem]:
-    """Return all that is not as the manifests say.
+    """Return all that is not as the manifests say; codes that are warnings leave the package as good.
 
     Raises:
         UnfinishedError: the package is between two states.

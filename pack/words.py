@@ -279,12 +279,6 @@ VERIFYING: Mapping[Code, Row] = {
         "Do not send it. Restore it from a backup. Every apply writes both anew; where the last one can be undone, "
         "pack rollback PACKAGE and pack apply PACKAGE do so.",
     ),
-    Code.TICKET_MISSING: Row(
-        "A ticket file is not there; it belongs beside the package.",
-        "It was removed or renamed, or the package was moved without it.",
-        "Restore it from a backup. Every apply writes both anew; where the last one can be undone, "
-        "pack rollback PACKAGE and pack apply PACKAGE do so.",
-    ),
 }
 
 WARNINGS: Mapping[Code, Row] = {
@@ -365,6 +359,11 @@ WARNINGS: Mapping[Code, Row] = {
         "with a / with whole paths in the origin.",
         "Mend the glob, and put it into quotes.",
     ),
+    Code.W_TICKET_MISSING: Row(
+        "This ticket file is not beside the package; the package itself does not need it.",
+        "It was not copied along with the package, or was removed or renamed.",
+        "If it is to be sent, copy it from where the package was. Every apply writes both ticket files anew.",
+    ),
 }
 
 WORDS: Mapping[Code, Row] = {**PLANNING, **VERIFYING, **WARNINGS}
@@ -383,7 +382,7 @@ def _page_lines() -> Iterator[str]:
     for title, rows in (
         ("Planning and applying: the plan is refused and nothing is changed", PLANNING),
         ("Verifying: the package is not as its manifests say", VERIFYING),
-        ("Warnings: the plan is made; `--strict` refuses it", WARNINGS),
+        ("Warnings: the plan is made, and `--strict` refuses it; a package that is verified is good", WARNINGS),
     ):
         yield ""
         yield f"## {title}"

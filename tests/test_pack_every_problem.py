@@ -75,11 +75,12 @@ class CommandDelivery(Delivery):
     def _step(self, verb: str, *arguments: str | Path) -> list[Problem]:
         """Run the command for people, then for a machine; raise what it refuses."""
         self.told.append(_run(verb, *arguments, "--jobs", "1", "--quiet"))
-        if self.told[-1].code == Exit.DONE:
+        if self.told[-1].code == Exit.DONE and verb != "verify":
             return []
         fields = json.loads(_run(verb, *arguments, "--jobs", "1", "--quiet", "--json").out)
-        problems = [Problem(Code(each["code"]), each["path"].encode()) for each in fields["problems"]]
-        if self.told[-1].code == Exit.PROBLEMS:
+        told = [*fields["problems"], *fields.get("warnings", ())]
+        problems = [Problem(Code(each["code"]), each["path"].encode()) for each in told]
+        if verb == "verify":
             return problems
         match problems[0].code:
             case Code.ORIGIN_CHANGED:

@@ -397,7 +397,7 @@ breaks(Code.EXTRA_FOLDER)(after(lambda member: (member / "qa/extra").mkdir()))
 breaks(Code.WRONG_TYPE)(after(lambda member: _as_link(member / SCRIPT)))
 breaks(Code.MANIFEST_DAMAGED)(after(lambda member: os.truncate(_manifest(member), 100)))
 breaks(Code.TICKET_DAMAGED)(after(lambda member: os.truncate(_ticket(member), 100)))
-breaks(Code.TICKET_MISSING)(after(lambda member: _ticket(member).unlink()))
+breaks(Code.W_TICKET_MISSING)(after(lambda member: _ticket(member).unlink()))
 breaks(Code.MANIFEST_NEWER)(after(lambda member: _as_of_a_newer_program(_manifest(member))))
 breaks(Code.MANIFEST_MISSING)(after(lambda member: _manifest(member).unlink()))
 

@@ -1,5 +1,6 @@
 """Ticket mode, and the two ticket files that come with every package: what tar and unzip make of them."""
 
+import json
 import os
 import shutil
 import stat
@@ -386,7 +387,7 @@ def test_bytes_before_the_zip_and_a_comment_behind_it_are_found(delivery: Delive
 def test_missing_ticket_file_is_found(delivery: Delivery, ending: str) -> None:
     delivery.make(Mode.COPY)
     ticket(delivery, ending).unlink()
-    assert found(delivery) == [(Code.TICKET_MISSING, ending)]
+    assert found(delivery) == [(Code.W_TICKET_MISSING, ending)]
 
 
 def test_ticket_files_of_an_earlier_package_are_found(delivery: Delivery) -> None:
@@ -429,7 +430,7 @@ def test_adopted_members_may_be_in_them_or_not(delivery: Delivery, tmp_path: Pat
         adopt(delivery)
     assert found(delivery) == []
     ticket(delivery, "zip").unlink()
-    assert found(delivery) == [(Code.TICKET_MISSING, "zip")]
+    assert found(delivery) == [(Code.W_TICKET_MISSING, "zip")]
 
 
 def adopt(delivery: Delivery) -> None:
@@ -439,6 +440,32 @@ def adopt(delivery: Delivery) -> None:
 def test_command_verifies_them(delivery: Delivery, capsys: pytest.CaptureFixture[str]) -> None:
     delivery.make(Mode.COPY)
     assert run_here(capsys, "verify", delivery.path).code == 0
-    ticket(delivery, "tar").unlink()
+    os.truncate(ticket(delivery, "tar"), 100)
     ran = run_here(capsys, "verify", delivery.path)
-    assert (ran.code, f"ticket-missing ../{PROJECT}.ticket.tar" in ran.out) == (3, True)
+    assert (ran.code, f"ticket-damaged ../{PROJECT}.ticket.tar" in ran.out) == (3, True)
+
+
+def test_package_copied_without_them_is_as_packaged_and_the_command_names_them(
+    delivery: Delivery, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    delivery.make(Mode.COPY)
+    far = tmp_path / "far"
+    far.mkdir()
+    subprocess.run(["cp", "-a", delivery.path, f"{delivery.path}.pack", far], check=True)
+    ran = run_here(capsys, "verify", far / PROJECT)
+    assert (ran.code, "All as packaged" in ran.out) == (0, True)
+    told = [f"warning-ticket-missing ../{PROJECT}.ticket.{ending}" in ran.out for ending in ("tar", "zip")]
+    assert told == [True, True]
+    fields = json.loads(run_here(capsys, "verify", far / PROJECT, "--json").out)
+    assert (fields["exit_code"], fields["problem_count"], fields["problems"]) == (0, 0, [])
+    assert [each["code"] for each in fields["warnings"]] == ["warning-ticket-missing"] * 2
+
+
+def test_missing_ticket_file_does_not_hide_other_problems(
+    delivery: Delivery, capsys: pytest.CaptureFixture[str]
+) -> None:
+    delivery.make(Mode.COPY)
+    ticket(delivery, "zip").unlink()
+    (delivery.member / "README").unlink()
+    ran = run_here(capsys, "verify", delivery.path)
+    assert (ran.code, "1 problem in" in ran.out, "warning-ticket-missing" in ran.out) == (3, True, True)
