@@ -26,6 +26,7 @@ _UsageError: Any = typer.BadParameter.__bases__[0]
 _DEFAULTS = "pack.defaults"
 _ARGUMENTS = "pack.arguments"
 _TYPED = "pack.typed"
+_PATHS = frozenset({"origin", "package", "check", "chunks", "delivery", "manifest", "output", "readme"})
 
 
 def defaults_of(context: typer.Context) -> "tuple[Default, ...]":
@@ -79,6 +80,7 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: _Context) -> Any:
         """Fill in defaults, open the log, run."""
+        self._check_paths(ctx)
         is_unsettled = ctx.params.pop("no_settings")
         files = () if is_unsettled else _settings(ctx)
         ctx.meta[_TYPED] = tuple(self._typed(ctx))
@@ -86,6 +88,12 @@ class Command(TyperCommand):
         log = ctx.params.pop("log")
         with self._logged(ctx, log) if log else nullcontext():
             return super().invoke(ctx)
+
+    def _check_paths(self, ctx: _Context) -> None:
+        """Refuse an empty path, as of a variable that is not set: it would mean the current folder."""
+        for param in self.params:
+            if param.name in _PATHS and ctx.params.get(param.name) == "":
+                raise typer.BadParameter("the path is empty", ctx=ctx, param=param)
 
     def _typed(self, ctx: _Context) -> Iterator[str]:
         for option in self.params:

@@ -23,6 +23,7 @@ from pack.habits import Habits, read_habits
 from pack.ink import Ink
 from pack.lostoutput import open_closed_streams
 from pack.planning import planned, print_plan
+from pack.refusal import Refused
 from pack.runlog import check_log_place, run_logged
 from pack.target import Target, origin_of, quoted, target_of
 
@@ -72,6 +73,8 @@ def QA_Packager(
 
     def look(attempt: Attempt) -> None:
         nonlocal habits
+        if not os.fspath(origpath) or not os.fspath(packpath):
+            raise Refused("a path is empty", "give origpath and packpath")
         habits = read_habits(os.path.dirname(origin), os.environ)
         check_log_place(habits.log, origin=origin, package=target.package)
 

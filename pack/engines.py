@@ -14,6 +14,8 @@ from manifest.path import shown
 from manifest.progress import Progress, Silent
 from pack import PROGRAM
 
+_MOST_PER_PROCESSOR = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Workers:
@@ -21,6 +23,7 @@ class Workers:
 
     Attributes:
         jobs: most batches side by side; 0 means one for each processor, or for each worker of the cluster.
+            On this machine at most four for each processor.
         progress: told how far it is.
         cluster: address of the scheduler; empty for this machine.
         bandwidth: bytes that all of them together may read in a second; 0 is no bound.
@@ -51,7 +54,7 @@ def started_engine(
     """
     with nullcontext(stop) if stop else stopping() as asked:
         if not workers.cluster:
-            with PoolEngine(workers.jobs or available_jobs(), asked) as engine:
+            with PoolEngine(job_count(workers.jobs), asked) as engine:
                 yield _bounded(engine, workers)
             return
         from executor.cluster import Cluster, ClusterEngine, Ground
@@ -60,6 +63,14 @@ def started_engine(
         ground = Ground(tuple(filter(os.path.isdir, folders)), lock, is_locked)
         with ClusterEngine(cluster, ground, asked) as engine:
             yield _bounded(engine, workers)
+
+
+def job_count(wanted: int) -> int:
+    """Return how many processes work on this machine where so many are wanted; 0 is one for each processor.
+
+    More than a few for each processor bring nothing but their memory, and a mistyped number could stop the machine.
+    """
+    return min(wanted or available_jobs(), _MOST_PER_PROCESSOR * available_jobs())
 
 
 def _bounded(engine: Engine, workers: Workers) -> Engine:

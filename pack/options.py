@@ -13,7 +13,11 @@ PackageArgument = Annotated[
 JobsOption = Annotated[
     int,
     typer.Option(
-        "--jobs", envvar="PACK_JOBS", metavar="N", min=0, help="Worker processes; 0 means one per processor."
+        "--jobs",
+        envvar="PACK_JOBS",
+        metavar="N",
+        min=0,
+        help="Worker processes, at most 4 per processor; 0: one.",
     ),
 ]
 ClusterOption = Annotated[

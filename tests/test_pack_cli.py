@@ -104,3 +104,11 @@ def test_reader_of_the_output_may_go_away(delivery: Delivery) -> None:
 
 def test_no_colour_reaches_a_pipe(delivery: Delivery) -> None:
     assert "\x1b" not in run_apart("plan", delivery.origin, delivery.path).out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["plan", "", "p"], ["plan", "o", ""], ["show", ""], ["apply", ""], ["tarsplit", "--check", ""]]
+)
+def test_empty_path_is_not_the_current_folder(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    ran = run_here(capsys, *arguments)
+    assert (ran.code, "the path is empty" in ran.err) == (Exit.USAGE, True)

@@ -100,3 +100,9 @@ def test_refusal_shows_no_inner_errors(delivery: Delivery) -> None:
     )
     assert ran.stderr.count("Traceback") == 1
     assert "PlanRefused" not in ran.stderr
+
+
+@pytest.mark.parametrize("paths", [("", "p"), ("o", "")])
+def test_empty_path_is_refused(paths: tuple[str, str]) -> None:
+    with pytest.raises(PackagingError, match="a path is empty"):
+        QA_Packager(paths[0], None, paths[1])
