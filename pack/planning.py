@@ -12,6 +12,7 @@ from pack.fields import plan_fields, print_fields
 from pack.ink import ink_for
 from pack.listing import file_fields, records_of
 from pack.planview import PlanView, plan_lines
+from pack.readmesource import readable_readme
 from pack.treeview import tree_lines
 from pack.workers import shown_workers
 
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 
 def planned(request: PlanRequest, *, jobs: int, is_quiet: bool, cluster: str = "", bandwidth: int = 0) -> Described:
     """Make the plan, with its progress shown."""
-    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster, bandwidth=bandwidth) as workers:
-        return planjobs.plan(request, workers)
+    with (
+        readable_readme(request) as readable,
+        shown_workers(jobs, is_quiet=is_quiet, cluster=cluster, bandwidth=bandwidth) as workers,
+    ):
+        return planjobs.plan(readable, workers)
 
 
 def print_plan(

@@ -5,6 +5,7 @@ serves all of them, and none is part of a reduction.
 """
 
 import os
+import stat
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -47,14 +48,23 @@ def own_settings_path(environment: Mapping[str, str]) -> bytes:
 
 def _read(path: bytes, *, is_personal: bool) -> "Settings | None":
     try:
-        with open(path, "rb") as file:
-            return _parsed(path, file, is_personal=is_personal)
+        with open(path, "rb", opener=_opened_at_once) as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return _parsed(path, file, is_personal=is_personal)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         from pack.settings import SettingsError
 
         raise SettingsError(path, f"nothing can be read ({error.strerror})") from error
+    from pack.settings import SettingsError
+
+    raise SettingsError(path, "nothing is read, because it is no file")
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    """Open without waiting for whoever writes to a named pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _parsed(path: bytes, file: BinaryIO, *, is_personal: bool) -> "Settings":

@@ -45,6 +45,7 @@ WRITERS = {
     "pack/engines.py",
     "pack/logfile.py",
     "pack/lostoutput.py",
+    "pack/readmesource.py",
 }
 
 SLOW_TO_IMPORT = {"casacore", "dask", "distributed"}

@@ -1,5 +1,6 @@
 """Where defaults are looked for."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,9 @@ def test_folder_of_the_users_own_file_is_no_foreign_place(tmp_path: Path) -> Non
     own = _write(tmp_path / "qa2pack/pack.toml", "log = 'log.txt'")
     found = find_settings(bytes(own.parent), {"XDG_CONFIG_HOME": str(tmp_path)})
     assert [settings.values for settings in found] == [{"log": str(own.parent / "log.txt")}]
+
+
+def test_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pack.toml")
+    with pytest.raises(SettingsError, match="no file"):
+        find_settings(bytes(tmp_path), {})

@@ -1,0 +1,44 @@
+"""Where the header of a README is read from: a file, or the pipe that a shell puts in place of `<(command)`.
+
+Anything else would let a plan wait for ever, or read for ever: a named pipe that nobody writes to, a device.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from manifest.problem import Code, PlanRefused, Problem
+from manifest.request import PlanRequest
+
+
+@contextmanager
+def readable_readme(request: PlanRequest) -> Iterator[PlanRequest]:
+    """Yield the request with a header that can be read at once; a path that leads nowhere is left as it is.
+
+    A pipe is read here, where a signal still ends the command at once, into memory.
+
+    Raises:
+        PlanRefused: it is neither a file nor such a pipe.
+    """
+    path = request.readme
+    mode = None if path is None else _mode_of(path)
+    if path is None or mode is None or stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        yield request
+    elif stat.S_ISFIFO(mode) and not os.path.lexists(os.path.realpath(path)):  # without a name: a shell's
+        with open(os.memfd_create("readme"), "w+b") as memory:
+            with open(path, "rb") as pipe:
+                shutil.copyfileobj(pipe, memory)
+            memory.flush()
+            yield replace(request, readme=b"/proc/self/fd/%d" % memory.fileno())
+    else:
+        raise PlanRefused(Problem(Code.README_MISSING, path, "a file", "something else"))
+
+
+def _mode_of(path: bytes) -> int | None:
+    try:
+        return os.stat(path).st_mode
+    except OSError:
+        return None  # told by whoever reads it
