@@ -161,7 +161,7 @@ def _missing_package(error: ImportError, attempt: Attempt) -> Failure:
 def _unfinished(error: UnfinishedError, attempt: Attempt) -> Failure:
     package = attempt.target.quoted
     return _failure(
-        Exit.RESUMABLE,
+        Exit.FAILED,  # the same command would not go on
         attempt,
         f"an apply was begun and has not ended (phase: {error.phase}).",
         f"To finish it: pack apply {package}",

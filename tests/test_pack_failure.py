@@ -134,7 +134,7 @@ def test_rollback_undoes_what_was_stopped(capsys: Capsys, delivery: Delivery, ca
 def test_new_plan_over_an_unfinished_apply_names_both_ways_out(capsys: Capsys, delivery: Delivery, call: str) -> None:
     _stopped(delivery, call)
     ran = run_here(capsys, "plan", delivery.origin, delivery.path)
-    assert ran.code == Exit.RESUMABLE
+    assert ran.code == Exit.FAILED
     assert f"pack apply {delivery.path}\n" in ran.err
     assert f"pack rollback {delivery.path}\n" in ran.err
 
