@@ -80,6 +80,8 @@ def _is_of_made_member(manifest: bytes) -> bool:
 
 
 def _is_ticket(path: bytes) -> bool:
+    if not os.path.getsize(path):
+        return True  # of a package of empty files, made by another program; nothing is lost with it
     try:
         if path.endswith(b"zip"):
             with zipfile.ZipFile(os.fsdecode(path)) as archive:

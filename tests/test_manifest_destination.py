@@ -144,6 +144,12 @@ def test_foreign_file_in_place_of_a_ticket_file_goes_only_with_force(
     assert chosen(delivery, append, is_forced=True)[2] is Standing.ABSENT
 
 
+def test_empty_file_in_place_of_a_ticket_file_holds_nothing_to_lose(delivery: Delivery) -> None:
+    ticket(delivery, "tar").touch()
+    ticket(delivery, "zip").touch()
+    assert chosen(delivery)[2] is Standing.ABSENT
+
+
 def test_archive_of_something_else_is_no_ticket_file(delivery: Delivery) -> None:
     tarred(ticket(delivery, "tar"), "thesis.tex")
     assert [code for code, _ in refusal(delivery)] == [Code.TICKET_IN_THE_WAY]
