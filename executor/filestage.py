@@ -9,7 +9,6 @@ import errno
 import os
 import stat
 from contextlib import ExitStack
-from itertools import islice
 from typing import assert_never
 
 import xxhash
@@ -96,8 +95,9 @@ class FolderStage:
             _, source_fd = self._source(start)
         except SourceChangedError:
             return start
-        columns = zip(record.names, record.sizes, record.mtimes, record.inodes, record.ctimes, strict=True)
-        for index, (name, *planned) in enumerate(islice(columns, start, None), start):
+        names, sizes, mtimes, inodes, ctimes = record.names, record.sizes, record.mtimes, record.inodes, record.ctimes
+        for index in range(start, len(names)):  # by index: skipping what was done would grow with the square
+            name, planned = names[index], [sizes[index], mtimes[index], inodes[index], ctimes[index]]
             try:
                 source = os.lstat(name, dir_fd=source_fd)
             except OSError:
