@@ -1,6 +1,7 @@
 """The jobs of tarsplit and the tools that people cut packages with.
 
-Ours compares every file with the manifest while it reads, which the peers do not.
+Ours compares every file with the manifest while it reads, which the peers do not. It ends when all is on the disk, so
+theirs end with a sync.
 """
 
 import os
@@ -32,7 +33,8 @@ def tarsplit_jobs(tree: Tree) -> Iterator[Job]:
         least = {Kind.SMALL: FEW_SMALL, Kind.BIG: FEW_BIG}.get(tree.kind, 0)
         wished = None if target is None else Target(target, least)
         is_long = not needs
-        return Job(name, peer_name, ours, peer, wished, needs, HARD_PACKAGE, _CLEAN, _CLEAN, is_long)
+        synced = f"{peer} && sync -f tars"
+        return Job(name, f"{peer_name}, sync", ours, synced, wished, needs, HARD_PACKAGE, _CLEAN, _CLEAN, is_long)
 
     yield cut("tarsplit, md5", "fpart, tar, md5sum", with_md5, f"{parts} '{tar} && {md5}'", 0.85, ("fpart",))
     yield cut("tarsplit", "fpart, tar", without, f"{parts} '{tar}'", 0.7, ("fpart",))

@@ -54,14 +54,14 @@ def diff_folder(old: FolderRecord | None, new: FolderRecord | None) -> Iterator[
 
 def count_changes(old: FolderRecord | None, new: FolderRecord | None, counts: dict[Kind, int]) -> None:
     """Add to the counts how the files of one folder fare; fast where nothing differs, as is usual."""
-    if old is not None and new is not None and _are_same(old, new):
+    if old is not None and new is not None and have_same_files(old, new):
         counts[Kind.UNCHANGED] += len(new.names)
         return
     for change in diff_folder(old, new):
         counts[change.kind] += 1
 
 
-def _are_same(old: FolderRecord, new: FolderRecord) -> bool:
+def have_same_files(old: FolderRecord, new: FolderRecord) -> bool:
     """Tell whether two folders hold the same files; False also where that takes a closer look."""
     return (
         old.names == new.names

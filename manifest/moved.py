@@ -6,11 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from manifest.destination import Destination
+from manifest.diff import have_same_files, paired_folders
 from manifest.ids import SCIENCE_GOAL, Append
 from manifest.path import is_within, join
 from manifest.planfile import Described, open_manifest
 from manifest.problem import Code, PlanRefused, Problem
-from manifest.record import NO_DIGEST, Action, decode_record
+from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, record_actions
 from manifest.request import PlanRequest
 from manifest.sources import gone_files
 from manifest.spool import RecordSpool
@@ -73,11 +74,21 @@ def last_copies(destination: Destination, request: PlanRequest, spool: RecordSpo
     for path in destination.state.manifests.values():
         manifest = _opened(path)
         member = join(SCIENCE_GOAL, manifest.header.member_path)
-        gone += [(join(member, file), digest) for _, file, digest in gone_files(manifest)]
+        files = gone_files(manifest, _not_scanned_again(manifest, spool))
+        gone += [(join(member, file), digest) for _, file, digest in files]
     known = _known_digests(spool, {digest for _, digest in gone} - {NO_DIGEST})
     left = [file for file, digest in gone if digest not in known]
     if left:
         yield Problem(Code.W_LAST_COPY, min(left), found=f"{len(left)} files")
+
+
+def _not_scanned_again(manifest: Described, spool: RecordSpool) -> Iterator[FolderRecord]:
+    """Yield the folders that the new member does not have just so; the scan has seen the files of the others."""
+    old = map(decode_record, manifest.stream.blobs())
+    new = (decode_record(blob) for _, blob in spool.sorted_blobs())
+    for before, after in paired_folders(old, new):
+        if before is not None and (after is None or not have_same_files(before, after)):
+            yield before
 
 
 def _not_taken_over(destination: Destination, request: PlanRequest, spool: RecordSpool) -> Iterator[_Moved]:
@@ -129,6 +140,8 @@ def _moved_files(manifest: Described, package: bytes) -> Iterator[tuple[int, _Mo
     header = manifest.header
     member = b"/".join((package, SCIENCE_GOAL, header.member_path))
     for blob in manifest.stream.blobs():
+        if _ONLY_HERE.isdisjoint(record_actions(blob)):
+            continue
         record = decode_record(blob)
         for index, action in enumerate(record.actions):
             source = record.source_path(index)

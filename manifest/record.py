@@ -124,6 +124,10 @@ class FolderRecord:
         )
 
 
+_FIELDS = tuple(field.name for field in fields(FolderRecord))
+_ACTIONS = _FIELDS.index("actions")
+
+
 def with_digests(record: FolderRecord, changes: dict[int, bytes]) -> FolderRecord:
     """Return the record with the digests at these indexes replaced."""
     digests = bytearray(record.digests)
@@ -253,10 +257,17 @@ def record_path(blob: bytes) -> bytes:
     return path
 
 
+def record_actions(blob: bytes) -> bytes:
+    """Return only the actions of an encoded record: cheap, for finding the few that need a closer look.
+
+    Raises:
+        ValueError: it is no record.
+    """
+    return bytes(_columns(blob)[_ACTIONS])
+
+
 def _unpacked_paths(blob: bytes) -> tuple[Any, ...]:
-    columns = msgpack.unpackb(blob)
-    if not isinstance(columns, list) or len(columns) != len(fields(FolderRecord)):
-        raise ValueError("a folder record has other columns than it should")
+    columns = _columns(blob)
     path, names, folders, *_, source, source_names, _, _, _ = columns
     if not all(isinstance(column, bytes) for column in (path, names, folders, source, source_names)):
         raise ValueError("a folder record has paths that are not bytes")
@@ -272,6 +283,13 @@ def _unpacked_paths(blob: bytes) -> tuple[Any, ...]:
     if b"\0" in source:
         raise UnsafePathError(source)
     return tuple(columns)
+
+
+def _columns(blob: bytes) -> list[Any]:
+    columns = msgpack.unpackb(blob)
+    if not isinstance(columns, list) or len(columns) != len(_FIELDS):
+        raise ValueError("a folder record has other columns than it should")
+    return columns
 
 
 def _has_unsafe_part(joined: bytes) -> bool:

@@ -5,7 +5,7 @@ Only looks at names, sizes and times; nothing is read.
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from manifest.path import join
 from manifest.planfile import Described
@@ -20,14 +20,17 @@ def lost_sources(manifest: Described) -> tuple[Problem, ...]:
     """Return a problem for each source that is not at the origin any more as it was packaged."""
     return tuple(
         Problem(Code.ORIGIN_CHANGED, source, "the file that was packaged", "another one, or none")
-        for source, _, _ in gone_files(manifest)
+        for source, _, _ in gone_files(manifest, map(decode_record, manifest.stream.blobs()))
     )
 
 
-def gone_files(manifest: Described) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Yield source, path in the member and digest of each file that is not at the origin as it was packaged."""
-    for blob in manifest.stream.blobs():
-        record = decode_record(blob)
+def gone_files(manifest: Described, records: Iterable[FolderRecord]) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Yield source, path in the member and digest of each file that is not at the origin as it was packaged.
+
+    Args:
+        records: those of the manifest that are looked at.
+    """
+    for record in records:
         for index, action in enumerate(record.actions):
             if action in _FROM_ORIGIN:
                 source = os.path.join(manifest.header.origin, record.source_path(index))

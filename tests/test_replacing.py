@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from in_process import Delivery, write
+from manifest import sources
 from manifest.ids import Append
 from manifest.planfile import Described
-from manifest.record import Action, decode_record
+from manifest.record import Action, FolderRecord, decode_record
 from manifest.request import Mode
 from opening import opened_paths
 from snapshots import contents, files
@@ -140,3 +141,22 @@ def test_appending_keeps_nothing(copied: Delivery) -> None:
     plan = copied.plan(Mode.COPY, append=Append.MEMBER)
     assert plan.notes.difference is None
     assert Action.KEEP not in actions(plan).values()
+
+
+def test_sources_that_the_scan_has_seen_are_not_looked_at_again(
+    copied: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[bytes] = []
+
+    def noting(source: bytes, record: FolderRecord, index: int) -> bool:
+        looked_at.append(os.path.basename(source))
+        return is_there(source, record, index)
+
+    is_there = sources._is_there
+    monkeypatch.setattr(sources, "_is_there", noting)
+    copied.plan(Mode.COPY)
+    assert looked_at == []
+    write(copied.origin / "scriptForImaging.py", b"another script")
+    copied.plan(Mode.COPY)
+    assert b"scriptForImaging.py" in looked_at
+    assert len(looked_at) == len(list((copied.member / "script").iterdir()))
