@@ -11,16 +11,16 @@ from pack.fields import path_fields, print_fields
 from pack.ink import Ink, ink_for
 from pack.target import Target
 from pack.verifying import existing_package
-from pack.workers import shown_workers
+from pack.workers import Conduct, shown_workers
 
 
-def adopted(attempt: Attempt, *, jobs: int, is_quiet: bool, is_json: bool) -> Exit:
+def adopted(attempt: Attempt, conduct: Conduct) -> Exit:
     """Adopt the members without a manifest and print their names on stdout."""
     target = attempt.target
     existing_package(target)
-    with shown_workers(jobs, is_quiet=is_quiet) as workers:
+    with shown_workers(conduct) as workers:
         members = planjobs.adopt(target.package, workers)
-    if is_json:
+    if conduct.is_json:
         print_fields(
             {
                 "command": "adopt",

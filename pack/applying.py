@@ -20,25 +20,16 @@ from pack.members import member_notes
 from pack.problemview import problem_text
 from pack.target import Target
 from pack.totals import totals_fields
-from pack.workers import shown_workers
+from pack.workers import Conduct, shown_workers
 
 
-def applied(
-    attempt: Attempt,
-    options: ApplyOptions,
-    *,
-    jobs: int,
-    is_quiet: bool,
-    is_json: bool,
-    cluster: str = "",
-    bandwidth: int = 0,
-) -> Exit:
+def applied(attempt: Attempt, options: ApplyOptions, conduct: Conduct) -> Exit:
     """Apply the waiting plan or finish what was begun, and print the result on stdout."""
     for line in _resume_lines(attempt.target):
         print(line, file=sys.stderr)
-    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster, bandwidth=bandwidth) as workers:
+    with shown_workers(conduct) as workers:
         result = applyjobs.apply(attempt.target.package, options, workers)
-    if is_json:
+    if conduct.is_json:
         print_fields(_result_fields(result, attempt.target))
     else:
         for line in _result_lines(result, attempt.target, ink_for(sys.stdout)):

@@ -16,6 +16,8 @@ def adopt(
     from pack.attempt import Attempt
     from pack.running import run
     from pack.target import target_of
+    from pack.workers import Conduct
 
+    conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
     attempt = Attempt("adopt", target_of(package))
-    run(attempt, lambda: adopted(attempt, jobs=jobs, is_quiet=quiet, is_json=json), is_json=json)
+    run(attempt, lambda: adopted(attempt, conduct), is_json=json)

@@ -43,13 +43,9 @@ def apply(
     from pack.attempt import Attempt
     from pack.running import run
     from pack.target import target_of
+    from pack.workers import Conduct
 
     attempt = Attempt("apply", target_of(package))
     options = ApplyOptions(keeps_previous=keep_previous, is_rehashing=rehash)
-    run(
-        attempt,
-        lambda: applied(
-            attempt, options, jobs=jobs, cluster=cluster, bandwidth=bandwidth, is_quiet=quiet, is_json=json
-        ),
-        is_json=json,
-    )
+    conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json)
+    run(attempt, lambda: applied(attempt, options, conduct), is_json=json)

@@ -49,7 +49,9 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
     from pack.running import run
     from pack.selection import Selection
     from pack.target import origin_of, quoted, target_of
+    from pack.workers import Conduct
 
+    conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
     target = target_of(package)
     attempt = Attempt("diff", target, quoted(os.fsencode(origin)))
     selection = Selection(tuple(include or ()), tuple(exclude or ()), layout, rehash, as_is, no_split, follow_outside)
@@ -57,6 +59,6 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
     def work() -> Exit:
         # Nothing is replaced and nothing linked by what is only compared: no package stands against it.
         request = selection.request(origin_of(origin), target.package.path, mode=Mode.COPY, append=Append.MEMBER)
-        return differed(attempt, request, os.fsencode(member), jobs=jobs, is_quiet=quiet, is_json=json)
+        return differed(attempt, request, os.fsencode(member), conduct)
 
     run(attempt, work, is_json=json, is_output_all=True)

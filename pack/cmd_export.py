@@ -53,12 +53,14 @@ def export(
     from pack.exporting import Wanted, exported
     from pack.running import run
     from pack.target import target_of
+    from pack.workers import Conduct
 
     formats = tuple(dict.fromkeys(format))
     if Format.BAGIT in formats and (len(formats) > 1 or output is None):
         raise typer.BadParameter("a bag is made by itself, in a new folder: -o DIR", param_hint="--format bagit")
     if output is None and (json or len(formats) > 1):
         raise typer.BadParameter("say where it goes", param_hint="-o")
+    conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
     attempt = Attempt("export", target_of(package))
     wanted = Wanted(
         tuple(str(one) for one in formats),
@@ -68,7 +70,7 @@ def export(
     )
     run(
         attempt,
-        lambda: exported(attempt, wanted, jobs=jobs, is_quiet=quiet, is_json=json),
+        lambda: exported(attempt, wanted, conduct),
         is_json=json,
         is_output_all=output is None,
     )

@@ -85,7 +85,9 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     from pack.running import run
     from pack.selection import Selection
     from pack.target import origin_of, quoted, target_of
+    from pack.workers import Conduct
 
+    conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json)
     target = target_of(package)
     attempt = Attempt("plan", target, quoted(os.fsencode(origin)))
     selection = Selection(
@@ -109,7 +111,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
             is_forced=force,
             is_strict=strict,
         )
-        made = planned(request, jobs=jobs, cluster=cluster, bandwidth=bandwidth, is_quiet=quiet)
+        made = planned(request, conduct)
         print_plan(made, attempt, is_json=json, has_tree=tree, defaults=defaults_of(context))
         return Exit.DONE
 

@@ -39,9 +39,11 @@ def report(
     from pack.reporting import Asked, reported
     from pack.running import run
     from pack.target import target_of
+    from pack.workers import Conduct
 
+    conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
     attempt = Attempt("report", target_of(package))
     asked = Asked(
         None if output is None else os.fsencode(output), None if delivery is None else os.fsencode(delivery), verify
     )
-    run(attempt, lambda: reported(attempt, asked, jobs=jobs, is_quiet=quiet, is_json=json), is_json=json)
+    run(attempt, lambda: reported(attempt, asked, conduct), is_json=json)

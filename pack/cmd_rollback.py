@@ -30,10 +30,8 @@ def rollback(
     from pack.running import run
     from pack.target import target_of
     from pack.undoing import undone
+    from pack.workers import Conduct
 
+    conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
     attempt = Attempt("rollback", target_of(package))
-    run(
-        attempt,
-        lambda: undone(attempt, jobs=jobs, is_quiet=quiet, is_json=json, may_reach_back=further),
-        is_json=json,
-    )
+    run(attempt, lambda: undone(attempt, conduct, may_reach_back=further), is_json=json)

@@ -62,15 +62,15 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
     from pack.attempt import Attempt
     from pack.running import run
     from pack.target import target_of
+    from pack.workers import Conduct
 
+    conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json)
     if check is not None:
         from pack.deliverychecks import checked
 
         run(
             Attempt("tarsplit --check", target_of(package or check)),
-            lambda: checked(
-                check, package, jobs=jobs, cluster=cluster, bandwidth=bandwidth, is_quiet=quiet, is_json=json
-            ),
+            lambda: checked(check, package, conduct),
             is_json=json,
         )
     from pack.deliveryjobs import Asked, delivered
@@ -92,13 +92,7 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
         is_replacing=replace,
     )
     attempt = Attempt("tarsplit", target_of(package))
-    run(
-        attempt,
-        lambda: delivered(
-            attempt.target, asked, jobs=jobs, cluster=cluster, bandwidth=bandwidth, is_quiet=quiet, is_json=json
-        ),
-        is_json=json,
-    )
+    run(attempt, lambda: delivered(attempt.target, asked, conduct), is_json=json)
 
 
 def _parsed(parse: Callable[[str], Value], text: str, option: str) -> Value:

@@ -41,26 +41,22 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter per option
     from pack.running import run
     from pack.target import target_of
     from pack.verifying import verified
+    from pack.workers import Conduct
 
     if sum((quick, chunks is not None, manifest is not None)) > 1:
         raise typer.BadParameter("choose one of --quick, --chunks and --manifest")
+    conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json)
     attempt = Attempt("verify", target_of(package))
 
     def work() -> Exit:
         if chunks is not None:
             from pack.deliverychecks import checked
 
-            return checked(
-                chunks, package, jobs=jobs, cluster=cluster, bandwidth=bandwidth, is_quiet=quiet, is_json=json
-            )
+            return checked(chunks, package, conduct)
         if manifest is not None:
             from pack.deliverychecks import verified_unpacked
 
-            return verified_unpacked(
-                manifest, package, jobs=jobs, cluster=cluster, bandwidth=bandwidth, is_quiet=quiet, is_json=json
-            )
-        return verified(
-            attempt, is_quick=quick, jobs=jobs, cluster=cluster, bandwidth=bandwidth, is_quiet=quiet, is_json=json
-        )
+            return verified_unpacked(manifest, package, conduct)
+        return verified(attempt, conduct, is_quick=quick)
 
     run(attempt, work, is_json=json)

@@ -18,21 +18,12 @@ from pack.ink import ink_for
 from pack.problemview import problem_text
 from pack.reading import working
 from pack.target import target_of
-from pack.workers import shown_workers
+from pack.workers import Conduct, shown_workers
 from tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
 from tarsplit.sidecar import open_sidecar
 
 
-def checked(
-    folder: str,
-    package: str | None,
-    *,
-    jobs: int,
-    is_quiet: bool,
-    is_json: bool,
-    cluster: str = "",
-    bandwidth: int = 0,
-) -> Exit:
+def checked(folder: str, package: str | None, conduct: Conduct) -> Exit:
     """Check every delivery in the folder, with a package also that it is its; print all problems on stdout.
 
     Raises:
@@ -40,7 +31,7 @@ def checked(
     """
     path = os.path.realpath(os.fsencode(folder))
     with (
-        shown_workers(jobs, is_quiet=is_quiet, cluster=cluster, bandwidth=bandwidth) as workers,
+        shown_workers(conduct) as workers,
         working(workers, path) as engine,
     ):
         names = find_sidecars(path)
@@ -52,19 +43,12 @@ def checked(
     if not names:
         problems.append(Problem(Code.MANIFEST_MISSING, path, "the .manifest of a delivery"))
     scope = "1 delivery" if len(names) == 1 else f"{len(names)} deliveries"
-    return _told("tarsplit --check", path, problems, f"{scope}, every byte of every tar read", is_json=is_json)
+    return _told(
+        "tarsplit --check", path, problems, f"{scope}, every byte of every tar read", is_json=conduct.is_json
+    )
 
 
-def verified_unpacked(
-    file: str,
-    tree: str,
-    *,
-    jobs: int,
-    is_quiet: bool,
-    is_json: bool,
-    cluster: str = "",
-    bandwidth: int = 0,
-) -> Exit:
+def verified_unpacked(file: str, tree: str, conduct: Conduct) -> Exit:
     """Compare a tree that was unpacked from a delivery with its manifest; print all problems on stdout.
 
     Args:
@@ -77,12 +61,12 @@ def verified_unpacked(
     path = os.path.realpath(os.fsencode(tree))
     sidecar = open_sidecar(os.fsencode(file))
     with (
-        shown_workers(jobs, is_quiet=is_quiet, cluster=cluster, bandwidth=bandwidth) as workers,
+        shown_workers(conduct) as workers,
         working(workers, path) as engine,
     ):
         problems = list(verify_unpacked(sidecar, path, engine=engine, progress=workers.progress))
     count = sum(row.file_count for row in sidecar.chunks)
-    return _told("verify", path, problems, f"{count:,} files, all content compared", is_json=is_json)
+    return _told("verify", path, problems, f"{count:,} files, all content compared", is_json=conduct.is_json)
 
 
 def _delivery_problems(path: bytes, package: str | None, engine: Engine, progress: Progress) -> Iterator[Problem]:

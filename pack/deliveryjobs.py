@@ -16,7 +16,7 @@ from pack.ink import folded, ink_for
 from pack.problemview import problem_text
 from pack.reading import reading
 from pack.target import Target
-from pack.workers import shown_workers
+from pack.workers import Conduct, shown_workers
 from tarsplit.cutting import Cut, CutRequest, plan_cut
 from tarsplit.deliver import Destination, Outcome, deliver
 from tarsplit.listing import choose_members
@@ -42,24 +42,15 @@ class Asked:
     is_replacing: bool
 
 
-def delivered(
-    target: Target,
-    asked: Asked,
-    *,
-    jobs: int,
-    is_quiet: bool,
-    is_json: bool,
-    cluster: str = "",
-    bandwidth: int = 0,
-) -> Exit:
+def delivered(target: Target, asked: Asked, conduct: Conduct) -> Exit:
     """Cut the package, or with a dry run show how it would be cut; print the table of chunks on stdout."""
 
     def work() -> Exit:
         package = target.package
         output = _output(package, asked)
-        lock = _lock(package, asked, output) if cluster and not asked.is_dry else b""
+        lock = _lock(package, asked, output) if conduct.cluster and not asked.is_dry else b""
         with (
-            shown_workers(jobs, is_quiet=is_quiet, cluster=cluster, bandwidth=bandwidth) as workers,
+            shown_workers(conduct) as workers,
             reading(package, workers, output=output, lock=lock) as engine,
         ):
             cut = _plan(package, asked, workers.progress)
@@ -68,9 +59,9 @@ def delivered(
             else:
                 destination = Destination(package.path, output, asked.is_replacing)
                 outcome = deliver(cut, destination, engine=engine, progress=workers.progress)
-        return _told(target, cut, outcome, output, is_json=is_json)
+        return _told(target, cut, outcome, output, is_json=conduct.is_json)
 
-    return _guarded(target, work, is_json=is_json)
+    return _guarded(target, work, is_json=conduct.is_json)
 
 
 def _plan(package: Package, asked: Asked, progress: Progress) -> Cut:

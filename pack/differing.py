@@ -30,14 +30,12 @@ from pack.members import Member, chosen_members, members_of
 from pack.reading import held, working
 from pack.refusal import Refused
 from pack.verifying import existing_package
-from pack.workers import shown_workers
+from pack.workers import Conduct, shown_workers
 
 _SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
 
 
-def differed(
-    attempt: Attempt, request: PlanRequest, wanted: bytes, *, jobs: int, is_quiet: bool, is_json: bool
-) -> Exit:
+def differed(attempt: Attempt, request: PlanRequest, wanted: bytes, conduct: Conduct) -> Exit:
     """Plan anew, compare with the member packaged from the same origin, and print the changes on stdout.
 
     Args:
@@ -52,10 +50,10 @@ def differed(
         manifest = open_manifest(package.manifest(member.path))
         if manifest.header.mode in (Mode.FAKE, Mode.TICKET):
             request = replace(request, mode=manifest.header.mode)
-        made = _planned(request, jobs=jobs, is_quiet=is_quiet)
+        made = _planned(request, conduct)
         try:
             changes = _changes(manifest.stream, made)
-            if is_json:
+            if conduct.is_json:
                 print_fields(_fields(attempt, manifest.header, changes))
             else:
                 for line in _lines(attempt, manifest.header, changes, len(members), ink_for(sys.stdout)):
@@ -81,8 +79,8 @@ def _chosen(members: list[Member], wanted: bytes, request: PlanRequest) -> Membe
     )
 
 
-def _planned(request: PlanRequest, *, jobs: int, is_quiet: bool) -> Plan:
-    with shown_workers(jobs, is_quiet=is_quiet) as workers, working(workers) as engine:
+def _planned(request: PlanRequest, conduct: Conduct) -> Plan:
+    with shown_workers(conduct) as workers, working(workers) as engine:
         return make_plan(
             request, reader=TableReader(), engine=engine, progress=workers.progress, now_ns=time.time_ns()
         )

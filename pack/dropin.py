@@ -26,6 +26,7 @@ from pack.planning import planned, print_plan
 from pack.refusal import Refused
 from pack.runlog import check_log_place, run_logged
 from pack.target import Target, origin_of, quoted, target_of
+from pack.workers import Conduct
 
 Choice = TypeVar("Choice", Append, Mode)
 
@@ -87,12 +88,12 @@ def QA_Packager(
             mode=_choice(Mode, mode, "mode"),
             is_strict=habits.is_strict,
         )
-        made = planned(request, jobs=habits.jobs, is_quiet=False)
+        made = planned(request, Conduct(habits.jobs))
         print_plan(made, attempt, is_json=False, is_applied=True, defaults=habits.defaults)
 
     def apply(attempt: Attempt) -> None:
         options = ApplyOptions(keeps_previous=habits.keeps_previous)
-        applied(attempt, options, jobs=habits.jobs, is_quiet=False, is_json=False)
+        applied(attempt, options, Conduct(habits.jobs))
 
     planning = Attempt("plan", target, quoted(origin))
     _raising(planning, look)

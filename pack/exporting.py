@@ -26,7 +26,7 @@ from pack.refusal import Refused
 from pack.sumlists import ALGORITHMS, folder_of, read_sums, spooled, xxhsum_lines
 from pack.target import Target, quoted
 from pack.verifying import existing_package
-from pack.workers import shown_workers
+from pack.workers import Conduct, shown_workers
 
 _ENDINGS = {"xxhsum": b".xxh128", "md5sum": b".md5", "sha256sum": b".sha256", "json": b".jsonl"}
 _CHECKS = {
@@ -59,14 +59,14 @@ class _Written:
     path: bytes
 
 
-def exported(attempt: Attempt, wanted: Wanted, *, jobs: int, is_quiet: bool, is_json: bool) -> Exit:
+def exported(attempt: Attempt, wanted: Wanted, conduct: Conduct) -> Exit:
     """Write what is wanted; a list without a file goes to stdout, else stdout tells what was written."""
     target = attempt.target
     members = chosen_members(members_of(existing_package(target)), wanted.member)
     with held(target.package):
         manifests = _manifests(members, wanted, target)
         places = _places(target.package, wanted)
-        with shown_workers(jobs, is_quiet=is_quiet) as workers:
+        with shown_workers(conduct) as workers:
             if wanted.formats == ("bagit",):
                 bagged(target.package, manifests, places[0].path, workers)
                 lists: list[Iterable[bytes]] = []
@@ -77,7 +77,7 @@ def exported(attempt: Attempt, wanted: Wanted, *, jobs: int, is_quiet: bool, is_
             return Exit.DONE
         for place, lines in zip(places, lists, strict=False):
             write_output(Disk(), place.path, lines, is_replacing=wanted.is_replacing)
-    _tell(attempt, places, manifests, is_json=is_json)
+    _tell(attempt, places, manifests, is_json=conduct.is_json)
     return Exit.DONE
 
 

@@ -14,17 +14,17 @@ from pack.listing import file_fields, records_of
 from pack.planview import PlanView, plan_lines
 from pack.readmesource import readable_readme
 from pack.treeview import tree_lines
-from pack.workers import shown_workers
+from pack.workers import Conduct, shown_workers
 
 if TYPE_CHECKING:
     from pack.defaults import Default
 
 
-def planned(request: PlanRequest, *, jobs: int, is_quiet: bool, cluster: str = "", bandwidth: int = 0) -> Described:
+def planned(request: PlanRequest, conduct: Conduct) -> Described:
     """Make the plan, with its progress shown."""
     with (
         readable_readme(request) as readable,
-        shown_workers(jobs, is_quiet=is_quiet, cluster=cluster, bandwidth=bandwidth) as workers,
+        shown_workers(conduct) as workers,
     ):
         return planjobs.plan(readable, workers)
 

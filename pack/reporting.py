@@ -28,7 +28,7 @@ from pack.reportpage import MARK, Page, Verified, render_page
 from pack.sumlists import folder_of
 from pack.target import quoted
 from pack.verifying import existing_package
-from pack.workers import shown_workers
+from pack.workers import Conduct, shown_workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ class Asked:
     has_full_verify: bool = False
 
 
-def reported(attempt: Attempt, asked: Asked, *, jobs: int, is_quiet: bool, is_json: bool) -> Exit:
+def reported(attempt: Attempt, asked: Asked, conduct: Conduct) -> Exit:
     """Look at the package, write the page, and print where it is on stdout."""
     package = attempt.target.package
     output = _place(package, asked)
     state = existing_package(attempt.target)
     with held(package):
-        with shown_workers(jobs, is_quiet=is_quiet) as workers, working(workers) as engine:
+        with shown_workers(conduct) as workers, working(workers) as engine:
             problems = verify_package(
                 package, is_quick=not asked.has_full_verify, engine=engine, progress=workers.progress
             )
@@ -68,7 +68,7 @@ def reported(attempt: Attempt, asked: Asked, *, jobs: int, is_quiet: bool, is_js
         data = render_page(page).encode()
         write_output(Disk(), output, [data], is_replacing=True)
     code = Exit.PROBLEMS if verified.problems else Exit.DONE
-    if is_json:
+    if conduct.is_json:
         print_fields(
             {
                 "command": "report",

@@ -11,15 +11,15 @@ from pack.exits import Exit
 from pack.fields import path_fields, print_fields
 from pack.ink import Ink, ink_for
 from pack.target import Target
-from pack.workers import shown_workers
+from pack.workers import Conduct, shown_workers
 
 
-def undone(attempt: Attempt, *, jobs: int, is_quiet: bool, is_json: bool, may_reach_back: bool = False) -> Exit:
+def undone(attempt: Attempt, conduct: Conduct, *, may_reach_back: bool = False) -> Exit:
     """Undo what can be undone and print the result on stdout."""
     target = attempt.target
-    with shown_workers(jobs, is_quiet=is_quiet) as workers:
+    with shown_workers(conduct) as workers:
         result = applyjobs.rollback(target.package, workers, may_reach_back=may_reach_back)
-    if is_json:
+    if conduct.is_json:
         print_fields(
             {
                 "command": "rollback",

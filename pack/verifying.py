@@ -18,28 +18,19 @@ from pack.members import Member, members_of
 from pack.problemview import problem_text, remedy_lines
 from pack.reading import check_finished
 from pack.target import Target
-from pack.workers import shown_workers
+from pack.workers import Conduct, shown_workers
 
 
-def verified(
-    attempt: Attempt,
-    *,
-    is_quick: bool,
-    jobs: int,
-    is_quiet: bool,
-    is_json: bool,
-    cluster: str = "",
-    bandwidth: int = 0,
-) -> Exit:
+def verified(attempt: Attempt, conduct: Conduct, *, is_quick: bool) -> Exit:
     """Compare the package with its manifests and print all problems and warnings on stdout."""
     target = attempt.target
     state = existing_package(target)
-    with shown_workers(jobs, is_quiet=is_quiet, cluster=cluster, bandwidth=bandwidth) as workers:
+    with shown_workers(conduct) as workers:
         found = verifyjob.verify(target.package, workers, is_quick=is_quick)
     problems = [each for each in found if not each.code.is_warning]
     warnings = [each for each in found if each.code.is_warning]
     code = Exit.PROBLEMS if problems else Exit.DONE
-    if is_json:
+    if conduct.is_json:
         print_fields(
             {
                 "command": "verify",

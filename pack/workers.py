@@ -2,17 +2,33 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from pack.engines import Workers
 from pack.progress import shown_progress
 
 
-@contextmanager
-def shown_workers(jobs: int, *, is_quiet: bool, cluster: str = "", bandwidth: int = 0) -> Iterator[Workers]:
-    """Yield the workers; 0 jobs mean one per processor, or one per worker of the cluster at that address.
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """How a command goes about its work, and tells of it, whatever the work is.
 
-    Args:
-        bandwidth: bytes that all of them together may read in a second; 0 is no bound.
+    Attributes:
+        jobs: most batches side by side; 0 means one for each processor, or for each worker of the cluster.
+        cluster: address of the scheduler; empty for this machine.
+        bandwidth: bytes that all workers together may read in a second; 0 is no bound.
+        is_quiet: show no progress.
+        is_json: print one object instead of lines.
     """
-    with shown_progress(is_quiet=is_quiet) as progress:
-        yield Workers(jobs, progress, cluster, bandwidth)
+
+    jobs: int = 0
+    cluster: str = ""
+    bandwidth: int = 0
+    is_quiet: bool = False
+    is_json: bool = False
+
+
+@contextmanager
+def shown_workers(conduct: Conduct) -> Iterator[Workers]:
+    """Yield the workers of a command, with progress that is shown."""
+    with shown_progress(is_quiet=conduct.is_quiet) as progress:
+        yield Workers(conduct.jobs, progress, conduct.cluster, conduct.bandwidth)
