@@ -24,8 +24,8 @@ from manifest.planfile import Described
 from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record
 from manifest.role import ROLES, Role
 from manifest.sizes import human_bytes
+from manifest.ticketfile import SIZE_FILE
 
-SIZE_FILE = b"package_size.txt"
 _ROLES = (Role.QA, Role.SCRIPT)
 _ZIP_FIRST_YEAR, _ZIP_LAST_YEAR = 1980, 2107
 

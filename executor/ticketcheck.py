@@ -16,19 +16,19 @@ from typing import IO
 import xxhash
 
 from executor.places import TICKET_SUFFIXES
-from executor.ticket import SIZE_FILE, Member, TicketFile, size_text, ticket_files, zip_name
+from executor.ticket import Member, TicketFile, size_text, ticket_files, zip_name
 from manifest.ids import SCIENCE_GOAL
 from manifest.package import Package, read_state
 from manifest.planfile import Described, open_manifest
 from manifest.problem import Code, Problem
 from manifest.record import NO_DIGEST
 from manifest.stream import StreamError
+from manifest.ticketfile import DAMAGE, SIZE_FILE
 
 _BLOCK_BYTES = 1 << 20
 # The last record of a zip; its last two bytes are the length of a comment.
 _ZIP_END_MARK = b"PK\x05\x06"
 _ZIP_END_BYTES = 22
-_OF_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _faults(file: IO[bytes], suffix: bytes, expected: _Expected, *, is_quick: bo
         for archived in (_in_zip if is_zip else _in_tar)(file):
             found.add(archived.name)
             yield from _differences(archived, wanted, expected, is_quick=is_quick)
-    except _OF_DAMAGE as error:
+    except DAMAGE as error:
         yield f"an archive that cannot be read to its end ({error})"
         return
     yield from (f"no {os.fsdecode(name)}" for name in sorted({*wanted, SIZE_FILE} - found))

@@ -6,8 +6,6 @@ files would be replaced. Only looks.
 
 import os
 import stat
-import tarfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -20,7 +18,6 @@ from manifest.stream import StreamError, peek_stream
 
 _CONTROL_ENDING = b".pack"
 _IN_CONTROL = (b"lock", b"plan", b"journal", b"manifests")
-_SIZE_FILE = "package_size.txt"  # in both ticket files, whatever wrote them
 
 
 def enclosing_package(package: Package) -> bytes | None:
@@ -48,7 +45,7 @@ def foreign_tickets(package: Package) -> Iterator[Problem]:
     if _has_made_members(package):
         return
     for path in package.tickets:
-        if os.path.isfile(path) and not os.path.islink(path) and not _is_ticket(path):
+        if os.path.isfile(path) and not os.path.islink(path) and not _comes_from_packaging(path):
             yield Problem(Code.TICKET_IN_THE_WAY, path, found="a file that does not come from packaging")
 
 
@@ -79,14 +76,7 @@ def _is_of_made_member(manifest: bytes) -> bool:
         return True  # damaged, which is told where the manifest is needed
 
 
-def _is_ticket(path: bytes) -> bool:
-    if not os.path.getsize(path):
-        return True  # of a package of empty files, made by another program; nothing is lost with it
-    try:
-        if path.endswith(b"zip"):
-            with zipfile.ZipFile(os.fsdecode(path)) as archive:
-                return _SIZE_FILE in archive.namelist()
-        with tarfile.open(os.fsdecode(path), "r:") as archive:
-            return _SIZE_FILE in archive.getnames()
-    except (OSError, tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError):
-        return False
+def _comes_from_packaging(path: bytes) -> bool:
+    from manifest.ticketfile import is_ticket_file  # loads slowly, and hardly any plan meets such a file
+
+    return is_ticket_file(path)

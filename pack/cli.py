@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from pack import __version__
-from pack.command import Command
-from pack.exits import Exit, exit_code_lines
+from pack.command import Command, ended
+from pack.exits import exit_code_lines
 from pack.lostoutput import open_closed_streams
 
 COMMANDS = (
@@ -74,14 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_closed_streams()
     words = sys.argv[1:] if arguments is None else arguments
     called = [name for name in words[:1] if name in COMMANDS]
-    try:
-        application(called or COMMANDS)(args=words, prog_name="pack")
-    except OSError as error:  # help or version could not be written
-        print(f"pack: {error.strerror}", file=sys.stderr)
-        return Exit.FAILED
-    except SystemExit as exit_:
-        return exit_.code if isinstance(exit_.code, int) else Exit.FAILED
-    return Exit.DONE
+    return ended(application(called or COMMANDS), words, "pack")
 
 
 if __name__ == "__main__":

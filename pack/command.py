@@ -5,7 +5,8 @@ What is typed counts most, then the environment, then the `pack.toml` beside the
 """
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from manifest.path import shown
-from pack.exits import exit_code_lines
+from pack.exits import Exit, exit_code_lines
 
 if TYPE_CHECKING:
     from pack.defaults import Default
@@ -39,6 +40,22 @@ def typed_wishes(context: typer.Context) -> tuple[str, ...]:
     """Return what was typed of the options that are lists."""
     found: tuple[str, ...] = context.meta.get(_TYPED, ())
     return found
+
+
+def ended(program: typer.Typer, words: Sequence[str] | None, name: str) -> int:
+    """Run a program of one or more commands, called by this name, and return its exit code.
+
+    Args:
+        words: the command line; None is that of the process.
+    """
+    try:
+        program(args=words, prog_name=name)
+    except OSError as error:  # help or version could not be written
+        print(f"{name}: {error.strerror}", file=sys.stderr)
+        return Exit.FAILED
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else Exit.FAILED
+    return Exit.DONE
 
 
 class Command(TyperCommand):

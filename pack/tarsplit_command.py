@@ -9,8 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from pack.cmd_tarsplit import tarsplit
-from pack.command import Command
-from pack.exits import Exit
+from pack.command import Command, ended
 from pack.lostoutput import open_closed_streams
 
 
@@ -23,14 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     application.command("tarsplit", cls=Command)(tarsplit)
-    try:
-        application(args=arguments, prog_name="tarsplit")
-    except OSError as error:  # help could not be written
-        print(f"tarsplit: {error.strerror}", file=sys.stderr)
-        return Exit.FAILED
-    except SystemExit as exit_:
-        return exit_.code if isinstance(exit_.code, int) else Exit.FAILED
-    return Exit.DONE
+    return ended(application, arguments, "tarsplit")
 
 
 if __name__ == "__main__":

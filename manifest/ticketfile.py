@@ -1,0 +1,22 @@
+"""What a ticket file is recognised by, whoever wrote it; opening one takes tarfile and zipfile, which load slowly."""
+
+import os
+import tarfile
+import zipfile
+
+SIZE_FILE = b"package_size.txt"  # in both ticket files
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError)
+
+
+def is_ticket_file(path: bytes) -> bool:
+    """Tell whether a regular file comes from packaging; False also where it cannot be read."""
+    if not os.path.getsize(path):
+        return True  # of a package of empty files, made by another program; nothing is lost with it
+    try:
+        if path.endswith(b"zip"):
+            with zipfile.ZipFile(os.fsdecode(path)) as archive:
+                return os.fsdecode(SIZE_FILE) in archive.namelist()
+        with tarfile.open(os.fsdecode(path), "r:") as archive:
+            return os.fsdecode(SIZE_FILE) in archive.getnames()
+    except (OSError, *DAMAGE):
+        return False
