@@ -2,8 +2,8 @@
 
 After each fault the package is looked at; then the same command goes on, or the transaction is rolled back, and the
 whole world (package, ticket files, origin, manifests) is compared with one in which nothing went wrong. The long
-version, `make torture`, tries every fault on every call, lets casacore split every table, and stops recovery itself
-at every call of it. The short one tries a stop and an error on every call from the sync before the commit on, and
+version, `make torture`, tries every fault on every call, lets casacore split every table, and stops recovery itself:
+after some first stops at every call of it, after every first stop at some calls. The short one tries a stop and an error on every call from the sync before the commit on, and
 on some of those before it, where each call does the same as its neighbours for another file.
 """
 
@@ -31,6 +31,9 @@ SCENARIOS = (
 )
 HALF_DONE = ("append", "split_table", "write")
 STRIDE = 8  # of the calls before the sync, in the short version
+# Every pair of two stops, in all scenarios, would take half a day.
+APART = 16  # calls between first stops after which recovery is stopped at every call of it
+NEIGHBOURS = 7  # first stops that share the calls of a recovery between them
 
 
 @pytest.fixture(scope="module")
@@ -166,11 +169,19 @@ def test_every_fault_on_every_call(layouts: Layouts, scenario: Scenario, fault: 
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("turn", range(4))
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_every_stop_in_every_recovery(layouts: Layouts, scenario: Scenario, turn: int) -> None:
+def test_stopped_again_at_every_call_of_a_recovery(layouts: Layouts, scenario: Scenario) -> None:
     laid = layouts.get(scenario)
-    survive_second_stops(laid, range(turn, len(laid.calls), 4), stride=1)
+    survive_second_stops(laid, range(SCENARIOS.index(scenario) % APART, len(laid.calls), APART), stride=1)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("turn", range(2))
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_stopped_at_every_call_and_again_in_recovery(layouts: Layouts, scenario: Scenario, turn: int) -> None:
+    """Stops one call apart have recoveries that are alike but for a call, and are stopped at calls one apart."""
+    laid = layouts.get(scenario)
+    survive_second_stops(laid, range(turn, len(laid.calls), 2), stride=NEIGHBOURS)
 
 
 def knows_inodes(scenario: Scenario, fault: Fault) -> bool:
