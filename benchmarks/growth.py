@@ -13,7 +13,7 @@ import os
 import shutil
 import statistics
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -39,6 +39,7 @@ _STEPS: Mapping[str, str] = {
     "plan again": PLAN_HARD,
     "apply hard": APPLY,
     "verify": f"{PACK} verify --quiet P",
+    "plan over the package": PLAN_HARD,
     f"append {_SECOND_COUNT} files": _append_to("P"),
 }
 _LISTED_STEPS: Mapping[str, str] = {
@@ -49,6 +50,25 @@ _LISTED_STEPS: Mapping[str, str] = {
     "export --format json": f"{PACK} export --quiet --output sums --format json {_LISTED}",
     f"append {_SECOND_COUNT} files": _append_to(_LISTED),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Jobs that are measured with ever more files.
+
+    Attributes:
+        maker: the module that makes what they work on.
+        has_files: False if it makes a manifest alone.
+    """
+
+    name: str
+    maker: str
+    steps: Mapping[str, str]
+    has_files: bool
+
+
+GROWN = Series("growth", "benchmarks.trees tiny", _STEPS, has_files=True)
+LISTED = Series("listed", "benchmarks.manifests", _LISTED_STEPS, has_files=False)
 _NAMES_PER_FILE = 2.2  # its own, that in the package, and folders
 _BYTES_PER_FILE = 5000
 
@@ -76,7 +96,7 @@ def main() -> int:
     machine = this_machine(asked.dir)
     print(machine.sentence(), flush=True)
     points: list[Point] = []
-    for point in (*_grown(asked), *_listed(asked)):
+    for point in (*_measured(GROWN, asked.counts, asked), *_measured(LISTED, asked.listed, asked)):
         points.append(point)
     table = markdown_table(HEAD, [_cells(point) for point in points])
     print(table)
@@ -91,33 +111,19 @@ def main() -> int:
     return 0
 
 
-def _grown(asked: argparse.Namespace) -> Iterator[Point]:
-    for count in asked.counts:
-        lacking = _lacking(asked.dir, count)
+def _measured(series: Series, counts: Sequence[int], asked: argparse.Namespace) -> Iterator[Point]:
+    for count in filter(None, counts):
+        lacking = _lacking(asked.dir, count) if series.has_files else ""
         if lacking:
             print(f"{count} files: left out, because {lacking} are free", flush=True)
             continue
-        folder = asked.dir / f"growth-{count}"
-        shutil.rmtree(folder, ignore_errors=True)
-        try:
-            timed(REPO, f"{sys.executable} -m benchmarks.trees tiny {folder} {count}")
-            _make_second(folder)
-            rounds = [_round(folder, _STEPS) for _ in range(asked.rounds)]
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        yield from _points(count, rounds)
-
-
-def _listed(asked: argparse.Namespace) -> Iterator[Point]:
-    """Measure what reads manifests alone."""
-    for count in filter(None, asked.listed):
-        folder = asked.dir / f"listed-{count}"
+        folder = asked.dir / f"{series.name}-{count}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         try:
-            timed(REPO, f"{sys.executable} -m benchmarks.manifests {folder} {count}")
+            timed(REPO, f"{sys.executable} -m {series.maker} {folder} {count}")
             _make_second(folder)
-            rounds = [_round(folder, _LISTED_STEPS) for _ in range(asked.rounds)]
+            rounds = [_round(folder, series.steps) for _ in range(asked.rounds)]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         yield from _points(count, rounds)

@@ -19,7 +19,9 @@ def png_bytes(*, seed: int, width: int = 160, height: int = 120) -> bytes:
     pixels[(height / 2 + wave + random.normal(0, 4, x.size)).astype(int), x] = 0
     lines = b"".join(b"\0" + line.tobytes() for line in pixels)
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    chunks = _png_chunk(b"IHDR", header) + _png_chunk(b"IDAT", zlib.compress(lines)) + _png_chunk(b"IEND", b"")
+    # Stored, not deflated: zlib packs differently from version to version, and README shows sizes.
+    data = zlib.compress(lines, level=0)
+    chunks = _png_chunk(b"IHDR", header) + _png_chunk(b"IDAT", data) + _png_chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 

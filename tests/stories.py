@@ -1,8 +1,9 @@
 """Telling the story of a page: its commands, typed into a real shell in a folder with real reductions.
 
 All of a page is one shell, so folders and variables stay. What a command prints is compared with what the page shows
-but for what differs from machine to machine: sizes, times, digests, names of user and host, and where lines are
-broken. `…` on the page stands for anything. A command must end well unless the next one is `echo $?`.
+but for what differs from machine to machine: sizes on the disk, times, digests, names of user and host, and where
+lines are broken. Tables of roles and their sizes are the same everywhere. `…` on the page stands for anything. A
+command must end well unless the next one is `echo $?`.
 """
 
 import os
@@ -21,6 +22,7 @@ FOLDER = "/data"  # what the story's folder is called on the pages
 SHELL = ("bash", "--noprofile", "--norc")
 _SECONDS = 240
 _MARK = "\036"
+_ROLE_ROW = re.compile(r"^  \w+ +[\d,]+ +[\d.]+ [KMGT]?i?B +[\d,]+$", re.MULTILINE)
 _ALIKE = (
     (re.compile(r"\b\d[\d,.]* ?(?:B|[KMGT]iB|bytes)(?:/s)?(?![\w])"), "<size>"),
     (re.compile(r"\b\d{1,3}(?:,\d{3})+\b"), "<number>"),
@@ -48,9 +50,10 @@ class Told:
     @property
     def is_as_shown(self) -> bool:
         """Tell whether the page shows what was printed."""
-        pieces = _alike("\n".join(self.command.shown)).split("…")
-        pattern = ".*".join(re.escape(piece.strip()) for piece in pieces)
-        return re.fullmatch(r"\s*" + pattern + r"\s*", _alike("\n".join(self.printed))) is not None
+        shown, printed = "\n".join(self.command.shown), "\n".join(self.printed)
+        pattern = ".*".join(re.escape(piece.strip()) for piece in _alike(shown).split("…"))
+        is_alike = re.fullmatch(r"\s*" + pattern + r"\s*", _alike(printed)) is not None
+        return is_alike and set(_ROLE_ROW.findall(shown)) <= set(_ROLE_ROW.findall(printed))
 
 
 class StoryError(Exception):
