@@ -71,19 +71,7 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
         () if request.is_rehashing else earlier_descriptions(destination.package, destination.state, request.origin)
     )
     placement, tables = _place(request, earlier, reader=reader, engine=engine)
-    options = ScanOptions(
-        root=request.origin,
-        action=Action.COPY,
-        is_hashing=request.mode is not Mode.FAKE,
-        exclude=request.exclude,
-        may_leave=request.may_leave,
-        known=() if request.is_rehashing else known_streams(destination.package, destination.state, request.origin),
-        package=os.path.realpath(request.package),
-        device=os.stat(destination.package.parent).st_dev,
-        may_copy=request.mode is Mode.TICKET,
-        carried=Action.CARRY if request.append is Append.NOTHING else None,
-        member=os.path.realpath(destination.package.member(join(destination.group, destination.member))),
-    )
+    options = _scan_options(request, destination)
     splits = scan_split_sources(
         tables,
         replace(options, is_hashing=request.mode not in (Mode.FAKE, Mode.TICKET)),
@@ -105,29 +93,43 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
         header, destination, gathered, may_keep=request.mode is Mode.COPY and not request.is_rehashing
     )
     new_files, new_bytes = count_new(gathered, header, splits, difference)
+    warnings = (
+        *destination_warnings(request, destination),
+        *last_copies(destination, request, gathered.spool),
+        *placement.warnings,
+        *gathered.warnings,
+    )
+    if request.is_strict and warnings:
+        raise PlanRefused(*dict.fromkeys(warnings))
     notes = Notes(
         new_files=new_files,
         new_bytes=new_bytes,
         difference=difference,
         totals=sum_totals(gathered, header, splits),
         left_out=placement.left_out,
-        warnings=tuple(
-            dict.fromkeys(
-                (
-                    *destination_warnings(request, destination),
-                    *last_copies(destination, request, gathered.spool),
-                    *placement.warnings,
-                    *gathered.warnings,
-                )
-            )
-        ),
+        warnings=tuple(dict.fromkeys(warnings)),
         splits=tuple(splits.tasks[path] for path in sorted(splits.tasks)),
         tables=tuple(tables[path] for path in sorted(tables)),
         relinks=tuple(sorted(gathered.relinks, key=lambda relink: relink.link)),
     )
-    if request.is_strict and notes.warnings:
-        raise PlanRefused(*notes.warnings)
     return Plan(header, notes, destination, gathered)
+
+
+def _scan_options(request: PlanRequest, destination: Destination) -> ScanOptions:
+    package = destination.package
+    return ScanOptions(
+        root=request.origin,
+        action=Action.COPY,
+        is_hashing=request.mode is not Mode.FAKE,
+        exclude=request.exclude,
+        may_leave=request.may_leave,
+        known=() if request.is_rehashing else known_streams(package, destination.state, request.origin),
+        package=os.path.realpath(request.package),
+        device=os.stat(package.parent).st_dev,
+        may_copy=request.mode is Mode.TICKET,
+        carried=Action.CARRY if request.append is Append.NOTHING else None,
+        member=os.path.realpath(package.member(join(destination.group, destination.member))),
+    )
 
 
 def save_plan(plan: Plan) -> bytes:
