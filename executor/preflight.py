@@ -117,7 +117,7 @@ def check_room(package: Package, header: Header, notes: Notes, devices: Mapping[
 
 
 def _device_problems(package: Package, header: Header, devices: Mapping[int, bytes]) -> Iterator[Problem]:
-    if os.path.islink(package.control) or _is_elsewhere(package.control, package.parent):
+    if _is_elsewhere(package.control, package.parent):
         yield Problem(Code.MOUNT_POINT, package.control)  # what is staged there could not be published in one step
     if header.mode is not Mode.HARD:
         return

@@ -32,6 +32,7 @@ from executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_
 from executor.removing import remove_tree
 from executor.staging import make_folders
 from executor.stopping import NEVER, Stop
+from manifest.control import check_control
 from manifest.engine import Engine
 from manifest.ids import SCIENCE_GOAL
 from manifest.package import Package
@@ -97,10 +98,12 @@ def roll_back_package(
 
     Raises:
         CannotUndoError: it is not possible any more; says why, nothing was changed.
+        PlanRefused: the control folder cannot be used.
         LockedError: another process works on the package.
         InterruptedByUser: a stop was asked for; the same call goes on later.
         OSError: the disk fails; the same call goes on later.
     """
+    check_control(package.control)
     if not os.path.isdir(package.control):
         return RolledBack()
     with locked_for_writing(lock_path(package)):

@@ -12,6 +12,7 @@ from executor.lock import holder
 from executor.places import journal_path, lock_path
 from executor.recovery import Phase, begin_of, phase_of, staged_so_far
 from executor.rollback import last_finished
+from manifest.control import check_control
 from manifest.package import Package, Standing, read_state
 from manifest.planfile import open_plan
 from manifest.stream import StreamError
@@ -66,7 +67,9 @@ def read_status(package: Package) -> Status:
 
     Raises:
         JournalError: the journal is damaged or of another version.
+        PlanRefused: the control folder cannot be used.
     """
+    check_control(package.control)
     working = holder(lock_path(package))
     records = read_journal(journal_path(package))
     is_quiet = phase_of(records) in (Phase.NONE, Phase.ENDED)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from manifest.engine import Engine
 from manifest.ids import SCIENCE_GOAL
-from manifest.package import Package, Standing, read_state
+from manifest.package import Package, Standing, manifest_names, read_state
 from manifest.path import is_within, join
 from manifest.planfile import Described, open_manifest
 from manifest.problem import Code, Problem
@@ -58,12 +58,7 @@ def _verify_member(
 
 def _recorded_members(package: Package) -> list[bytes]:
     """Return the members that have a manifest, whether or not they are on disk."""
-    try:
-        names = os.listdir(package.manifests)
-    except FileNotFoundError:
-        return []
-    suffix = b".manifest"
-    return sorted(name.removesuffix(suffix).replace(b".", b"/", 1) for name in names if name.endswith(suffix))
+    return [name.removesuffix(b".manifest").replace(b".", b"/", 1) for name in manifest_names(package)]
 
 
 def _relative(package: Package, member: bytes) -> bytes:

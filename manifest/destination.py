@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from manifest.control import check_control
 from manifest.header import StreamKind, read_header
 from manifest.ids import Append, next_ids
 from manifest.occupied import enclosing_package, foreign_tickets, ticket_obstacles
@@ -43,6 +44,7 @@ def choose_destination(request: PlanRequest) -> Destination:
         PlanRefused: the destination may not be written, with all the reasons.
     """
     package = Package(request.package)
+    check_control(package.control)
     problems = list(_path_problems(request))
     if problems:
         raise PlanRefused(*problems)

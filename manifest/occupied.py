@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from manifest.header import StreamKind, read_header
 from manifest.ids import SCIENCE_GOAL, is_group
-from manifest.package import Package
+from manifest.package import Package, manifest_names
 from manifest.path import join
 from manifest.problem import Code, Problem
 from manifest.stream import StreamError, peek_stream
@@ -62,11 +62,7 @@ def _is_control(folder: bytes) -> bool:
 
 def _has_made_members(package: Package) -> bool:
     """Tell whether a member was made by this program, which writes both ticket files each time."""
-    try:
-        names = os.listdir(package.manifests)
-    except FileNotFoundError:
-        return False
-    return any(_is_of_made_member(join(package.manifests, name)) for name in names)
+    return any(_is_of_made_member(join(package.manifests, name)) for name in manifest_names(package))
 
 
 def _is_of_made_member(manifest: bytes) -> bool:

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from manifest.control import check_control
 from manifest.ids import SCIENCE_GOAL, is_group, is_member
 from manifest.path import join
 from manifest.role import ROLES
 from manifest.stream import Stream, open_stream
 
 README = b"README"
+_MANIFEST = b".manifest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Package:
 
     def manifest(self, member: bytes) -> bytes:
         """Return the manifest's path for a member given as `group/member`."""
-        return join(self.manifests, member.replace(b"/", b".") + b".manifest")
+        return join(self.manifests, member.replace(b"/", b".") + _MANIFEST)
 
     def member(self, member: bytes) -> bytes:
         """Return the folder of a member given as `group/member`."""
@@ -110,8 +112,10 @@ def read_state(package: Package) -> PackageState:
     """Look at the destination down to the role folders.
 
     Raises:
+        PlanRefused: the control folder cannot be used, so there is no knowing what this is.
         OSError: a folder cannot be read.
     """
+    check_control(package.control)
     if not os.path.lexists(package.path):
         return PackageState(Standing.ABSENT, {}, {})
     if os.path.islink(package.path) or not os.path.isdir(package.path):
@@ -124,13 +128,18 @@ def read_state(package: Package) -> PackageState:
         for group in _listed(package.path, b"", SCIENCE_GOAL, strangers)
     }
     standing = Standing.PACKAGE if groups and not strangers else Standing.FOREIGN
-    manifests = {
-        join(group, member): package.manifest(join(group, member))
-        for group, members in groups.items()
-        for member in members
-        if os.path.exists(package.manifest(join(group, member)))
-    }
+    members = (join(group, member) for group, members in groups.items() for member in members)
+    described = {join(package.manifests, name) for name in manifest_names(package)}
+    manifests = {member: path for member in members if (path := package.manifest(member)) in described}
     return PackageState(standing, groups, manifests, tuple(strangers))
+
+
+def manifest_names(package: Package) -> list[bytes]:
+    """Return the names of all manifests, sorted, whether or not their members are there."""
+    try:
+        return sorted(name for name in os.listdir(package.manifests) if name.endswith(_MANIFEST))
+    except FileNotFoundError:
+        return []
 
 
 def _listed(path: bytes, relative: bytes, wanted: bytes, strangers: list[bytes]) -> Iterator[bytes]:

@@ -26,6 +26,7 @@ class Code(StrEnum):
     NESTED = "nested"
     INSIDE_PACKAGE = "inside-package"
     TICKET_IN_THE_WAY = "ticket-in-the-way"
+    CONTROL_UNUSABLE = "control-unusable"
     COLLISION = "collision"
     CROSS_DEVICE = "cross-device"
     NO_SPACE = "no-space"

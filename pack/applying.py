@@ -8,6 +8,7 @@ from executor.apply import Applied, ApplyOptions
 from executor.journal import read_journal
 from executor.places import journal_path
 from executor.recovery import Phase, begin_of, phase_of, staged_so_far
+from manifest.control import check_control
 from manifest.path import shown
 from manifest.sizes import human_bytes
 from pack import applyjobs
@@ -39,6 +40,7 @@ def applied(attempt: Attempt, options: ApplyOptions, conduct: Conduct) -> Exit:
 
 def _resume_lines(target: Target) -> Iterator[str]:
     """Say what was begun earlier and is gone on with; nothing if there is no such thing."""
+    check_control(target.package.control)
     records = read_journal(journal_path(target.package))
     match phase_of(records):
         case Phase.NONE | Phase.ENDED:

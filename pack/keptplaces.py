@@ -10,6 +10,7 @@ from contextlib import suppress
 from manifest.package import Package, read_state
 from manifest.path import is_within, join, shown
 from manifest.planfile import open_plan
+from manifest.problem import PlanRefused
 from manifest.stream import StreamError
 from pack.members import members_of
 
@@ -46,7 +47,7 @@ def _origins(package: Package) -> Iterator[bytes]:
     """Yield the origins of the waiting plan and of all members; what cannot be read is told by whoever needs it."""
     with suppress(OSError, StreamError):
         yield open_plan(package.plan).header.origin
-    with suppress(OSError):
+    with suppress(OSError, PlanRefused):
         for member in members_of(read_state(package)):
             if member.header and not member.header.is_adopted:
                 yield member.header.origin

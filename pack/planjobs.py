@@ -17,6 +17,7 @@ from executor.preflight import check_room
 from executor.recovery import may_plan_again, phase_of
 from executor.removing import ensure_folder
 from executor.split import TableReader
+from manifest.control import check_control
 from manifest.engine import Engine
 from manifest.ids import Append
 from manifest.package import Package, Standing, read_state
@@ -103,6 +104,7 @@ def _remove_empty_control(package: Package) -> None:
 
 
 def _check_plannable(package: Package) -> None:
+    check_control(package.control)
     records = read_journal(journal_path(package))
     if not may_plan_again(records):
         raise UnfinishedError(package, phase_of(records))

@@ -11,6 +11,7 @@ from executor.journal import read_journal
 from executor.lock import locked_for_reading, locked_meanwhile
 from executor.places import journal_path, lock_path
 from executor.recovery import Phase, phase_of
+from manifest.control import check_control
 from manifest.engine import Engine
 from manifest.package import Package
 from pack.engines import Workers, started_engine
@@ -47,7 +48,9 @@ def reading(package: Package, workers: Workers, *, output: bytes, lock: bytes = 
     Raises:
         UnfinishedError: a transaction has begun and not ended.
         LockedError: another process is changing it.
+        PlanRefused: its control folder cannot be used.
     """
+    check_control(package.control)
     with locked_for_reading(lock_path(package)):
         check_finished(package)
         folders = (package.path, output)

@@ -1,10 +1,9 @@
 """Verifying and telling what was found."""
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 
-from manifest.package import PackageState, Standing, read_state
+from manifest.package import PackageState, Standing, manifest_names, read_state
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.request import Mode
 from manifest.sizes import human_bytes
@@ -59,7 +58,7 @@ def existing_package(target: Target) -> PackageState:
     """
     package = target.package
     state = read_state(package)
-    if state.members or _has_manifests(target):
+    if state.members or manifest_names(package):
         return state
     check_finished(package)
     found = "something else" if state.standing is Standing.FOREIGN else ""
@@ -74,13 +73,6 @@ def _compared(members: Sequence[Member]) -> str:
     if modes == {Mode.FAKE}:
         return "the files are empty (mode fake), so only names, types and sizes"
     return "all content but that of files that are empty (mode fake or ticket)"
-
-
-def _has_manifests(target: Target) -> bool:
-    try:
-        return bool(os.listdir(target.package.manifests))
-    except FileNotFoundError:
-        return False
 
 
 def _lines(

@@ -95,6 +95,12 @@ PLANNING: Mapping[Code, Row] = {
         "Another program or a person made it; apply would replace it.",
         "Move it away, or choose another destination. Only if it is a file that may go: pack plan --force.",
     ),
+    Code.CONTROL_UNUSABLE: Row(
+        "The control folder of the package cannot be used.",
+        "Its owner does not let others enter it, or a file or a link stands in its place.",
+        "Have its owner let you read it (chmod -R go+rX PACKAGE.pack). In place of a link put the folder itself. A "
+        "file that belongs to something else is to be moved away.",
+    ),
     Code.COLLISION: Row(
         "Several files of the origin would land on this one path of the package.",
         "Files of two execution blocks or folders have the same name and no rule tells them apart.",

@@ -177,6 +177,12 @@ def _(world: World) -> Iterable[Problem]:
     return refusal(world.delivery)
 
 
+@breaks(Code.CONTROL_UNUSABLE)
+def _(world: World) -> Iterable[Problem]:
+    write(Path(os.fsdecode(world.delivery.package.control)), b"of another program")
+    return refusal(world.delivery)
+
+
 @breaks(Code.CROSS_DEVICE)
 def _(world: World) -> Iterable[Problem]:
     folder = world.stack.enter_context(folder_elsewhere(world.folder))
@@ -506,12 +512,6 @@ def test_control_folder_on_another_file_system_is_refused(delivery: Delivery) ->
         assert [(problem.code, problem.path) for problem in problems] == [
             (Code.MOUNT_POINT, delivery.package.control)
         ]
-
-
-def test_control_folder_that_is_a_link_is_refused(delivery: Delivery, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    Path(os.fsdecode(delivery.package.control)).symlink_to(tmp_path / "elsewhere")
-    assert [problem.code for problem in refusal(delivery, Mode.COPY)] == [Code.MOUNT_POINT]
 
 
 def test_plan_is_kept_only_if_nothing_stands_against_it(delivery: Delivery) -> None:

@@ -42,7 +42,7 @@ def as_ordinary_user() -> Iterator[int]:
 @cache
 def _load_everything() -> None:
     for module in project_modules():
-        if module.package in ("executor", "manifest", "tarsplit"):
+        if module.package in ("executor", "manifest", "pack", "tarsplit"):
             import_module(module.name.removesuffix(".py").replace("/", "."))
     with PoolEngine(2) as engine:
         list(engine.run(abs, deque([1, 2])))

@@ -1,0 +1,32 @@
+"""The control folder of a package, looked at before anything in it is: can it be used?
+
+What is in a folder that cannot be entered, or behind a link that leads to nothing, looks as if it were not there, and
+a package would seem to have no manifests, no plan and nothing to be finished.
+"""
+
+import os
+import stat
+
+from manifest.path import shown
+from manifest.problem import Code, PlanRefused, Problem
+
+
+def check_control(path: bytes) -> None:
+    """Refuse a control folder that is none or may not be entered; nothing at the path is fine.
+
+    Raises:
+        PlanRefused: with what it is.
+    """
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISLNK(mode):
+        found = f"a link to {shown(os.readlink(path))}"
+    elif not stat.S_ISDIR(mode):
+        found = "a file" if stat.S_ISREG(mode) else "no folder"
+    elif not os.access(path, os.X_OK):
+        found = "a folder that you may not enter"
+    else:
+        return
+    raise PlanRefused(Problem(Code.CONTROL_UNUSABLE, path, "a folder that you may read", found))
