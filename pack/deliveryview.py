@@ -21,7 +21,7 @@ def delivery_lines(cut: Cut, outcome: Outcome | None, output: bytes, ink: Ink) -
     yield ink.bold(f"{'entries':>10}  {'bytes':>16}  tar")
     rows = _rows(outcome)
     for chunk in cut.chunks:
-        yield from _chunk_lines(chunk, rows.get(chunk.name), is_dry=outcome is None)
+        yield from map(ink.fitted, _chunk_lines(chunk, rows.get(chunk.name), is_dry=outcome is None))
     total = f"{counted(len(cut.chunks), 'tar')}, {exact_bytes(cut.byte_count)}"
     if outcome is None:
         yield f"{total}; nothing was written (--dry-run)"

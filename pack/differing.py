@@ -14,7 +14,6 @@ from manifest.diff import Change, Kind, diff_members
 from manifest.header import Header
 from manifest.package import README
 from manifest.path import shown
-from manifest.planfile import open_manifest
 from manifest.planning import Plan, make_plan
 from manifest.record import decode_record
 from manifest.request import Mode, PlanRequest
@@ -24,9 +23,9 @@ from pack.amounts import counted
 from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import Fields, path_fields, print_fields
-from pack.ink import Ink, folded, ink_for
+from pack.ink import Ink, folded, ink_for, unbroken
 from pack.listing import records_of
-from pack.members import Member, chosen_members, members_of
+from pack.members import Member, chosen_members, members_of, usable_manifest
 from pack.reading import held, working
 from pack.refusal import Refused
 from pack.verifying import existing_package
@@ -44,10 +43,10 @@ def differed(attempt: Attempt, request: PlanRequest, wanted: bytes, conduct: Con
         wanted: name of the member to compare with; empty for the one with the same origin.
     """
     package = attempt.target.package
-    members = members_of(existing_package(attempt.target))
+    state = existing_package(attempt.target)
     with held(package):
-        member = _chosen(members, wanted, request)
-        manifest = open_manifest(package.manifest(member.path))
+        members = members_of(state)
+        manifest = usable_manifest(_chosen(members, wanted, request), attempt.target)
         if manifest.header.mode in (Mode.FAKE, Mode.TICKET):
             request = replace(request, mode=manifest.header.mode)
         made = _planned(request, conduct)
@@ -71,8 +70,9 @@ def _chosen(members: list[Member], wanted: bytes, request: PlanRequest) -> Membe
         for member in members
         if member.header and member.header.origin == request.origin and not member.header.is_adopted
     ]
-    if same:
-        return same[-1]
+    candidates = same or [member for member in members if member.fault]  # one that cannot be used may be the one
+    if candidates:
+        return candidates[-1]
     raise Refused(
         f"no member of the package was made from {shown(request.origin)}",
         "name the member to compare with (--member); pack show lists them with their origins",
@@ -94,14 +94,15 @@ def _changes(old: Stream, made: Plan) -> Iterator[Change]:
 
 def _lines(attempt: Attempt, header: Header, changes: Iterator[Change], member_count: int, ink: Ink) -> Iterator[str]:
     counts: Counter[Kind] = Counter()
-    yield ink.bold(f"{shown(header.member_path)}, packaged from {shown(header.origin)}")
+    yield ink.bold(shown(header.member_path))
+    yield f"  from   {shown(header.origin)}"
     for change in changes:
         counts[change.kind] += 1
         if change.kind is not Kind.UNCHANGED:
-            yield _marked(change, ink)
-    yield (
-        f"{counted(counts[Kind.UNCHANGED], 'file')} the same, {counts[Kind.CHANGED]:,} changed,"
-        f" {counts[Kind.ADDED]:,} added, {counts[Kind.REMOVED]:,} removed"
+            yield from _change_lines(change, ink)
+    yield from folded(
+        f"Compared with its manifest: {counted(counts[Kind.UNCHANGED], 'file')} the same,"
+        f" {counts[Kind.CHANGED]:,} changed, {counts[Kind.ADDED]:,} added, {counts[Kind.REMOVED]:,} removed"
     )
     if counts[Kind.CHANGED] or counts[Kind.ADDED] or counts[Kind.REMOVED]:
         yield from _next_lines(attempt, header, member_count, ink)
@@ -109,16 +110,12 @@ def _lines(attempt: Attempt, header: Header, changes: Iterator[Change], member_c
         yield ink.good("A new plan would change nothing.")
 
 
-def _marked(change: Change, ink: Ink) -> str:
+def _change_lines(change: Change, ink: Ink) -> Iterator[str]:
+    """Yield the path and its sizes, on two lines where one would be too long."""
+    marked = {Kind.ADDED: ink.good, Kind.REMOVED: ink.bad}.get(change.kind, ink.warning)
     sizes = [human_bytes(size) for size in (change.old_size, change.new_size) if size is not None]
-    text = f"{_SIGNS[change.kind]} {shown(change.path)}  {' -> '.join(dict.fromkeys(sizes))}"
-    match change.kind:
-        case Kind.ADDED:
-            return ink.good(text)
-        case Kind.REMOVED:
-            return ink.bad(text)
-        case _:
-            return ink.warning(text)
+    text = f"{unbroken(shown(change.path))}  {unbroken(' -> '.join(dict.fromkeys(sizes)))}"
+    yield from map(marked, folded(text, label=f"{_SIGNS[change.kind]} "))
 
 
 def _next_lines(attempt: Attempt, header: Header, member_count: int, ink: Ink) -> Iterator[str]:

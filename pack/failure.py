@@ -23,6 +23,7 @@ from manifest.path import shown
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.stream import StreamError
 from manifest.table import TableBrokenError
+from manifest.unusable import unusable_manifest
 from pack.attempt import Attempt
 from pack.crash import save_report
 from pack.exits import Exit
@@ -57,7 +58,7 @@ class Failure:
     @property
     def text(self) -> str:
         """All of it."""
-        return "\n".join((self.title, *self.rest))
+        return "\n".join((*folded(self.title), *self.rest))
 
 
 def failure_of(error: BaseException, attempt: Attempt, ink: Ink) -> Failure:
@@ -74,6 +75,8 @@ def failure_of(error: BaseException, attempt: Attempt, ink: Ink) -> Failure:
         case JournalDamagedError():
             problem = Problem(Code.JOURNAL_DAMAGED, error.path, found=error.reason)
             return _of_problems("refused", (problem,), attempt, ink)
+        case StreamError() if os.path.dirname(error.path) == attempt.target.package.manifests:
+            return _of_problems("refused", (unusable_manifest(error),), attempt, ink)
         case Refused(reason=reason, remedy=remedy, command=command):
             advice = (*folded(f"Do: {remedy}{':' if command else '.'}"), f"  {command}" if command else "")
             return _failure(Exit.FAILED, attempt, f"refused: {reason}.", _state(attempt), *advice)

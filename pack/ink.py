@@ -1,24 +1,31 @@
 """Colours and line widths of what is shown.
 
 Colour only where a terminal shows it and NO_COLOR (https://no-color.org) is not set. Running text is folded at 80
-columns; a path never is, so that it can be copied.
+columns; a path never is, so that it can be copied. Only drawings are cut, and only where a terminal would break them.
 """
 
 import os
+import shutil
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
 WIDTH = 79
+_GAP = "..."  # not one character: a terminal may show ASCII alone
 _NO_BREAK = "\N{NO-BREAK SPACE}"  # in no text that is shown: it is not printable, so it comes escaped
 
 
 @dataclass(frozen=True, slots=True)
 class Ink:
-    """Marks text for a terminal, or leaves it as it is."""
+    """Marks text for a terminal, or leaves it as it is.
+
+    Attributes:
+        columns: the width of the terminal; 0 where there is none.
+    """
 
     is_coloured: bool = False
+    columns: int = 0
 
     def bold(self, text: str) -> str:
         """Mark a heading."""
@@ -40,14 +47,23 @@ class Ink:
         """Mark a failure."""
         return self._marked(text, "31")
 
+    def fitted(self, line: str) -> str:
+        """Return a line of a drawing, its middle left out where the terminal would break it."""
+        if not 0 < self.columns < len(line):
+            return line
+        kept = max(self.columns - len(_GAP), 0)
+        return line[: kept - kept // 2] + _GAP + line[len(line) - kept // 2 :]
+
     def _marked(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.is_coloured else text
 
 
 def ink_for(stream: TextIO) -> Ink:
     """Return the ink for a stream."""
+    if not stream.isatty():
+        return Ink()
     is_wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Ink(is_wanted and stream.isatty())
+    return Ink(is_wanted, shutil.get_terminal_size((0, 0)).columns)
 
 
 def folded(text: str, *, indent: int = 0, label: str = "") -> Iterator[str]:

@@ -21,9 +21,15 @@ def records_of(stream: Stream, role: Role | None = None) -> Iterator[FolderRecor
 
 
 def file_lines(records: Iterable[FolderRecord]) -> Iterator[str]:
-    """Yield a line per file: its size in bytes and its path relative to the member."""
+    """Yield a line for each folder with files, its path relative to the member, and below one for each file.
+
+    Paths of files would not fit into 80 columns: those of tables alone take as many.
+    """
     for record in records:
-        yield from (f"  {entry.size:>15,}  {shown(entry.path)}" for entry in record.entries())
+        if record.path and record.names:
+            yield f"  {shown(record.path)}/"
+        for name, size in zip(record.names, record.sizes, strict=True):
+            yield f"  {size:>15,}  {shown(name)}"
 
 
 def file_fields(records: Iterable[FolderRecord]) -> Iterator[Fields]:

@@ -53,10 +53,11 @@ def print_plan(
         settled = {"defaults": [{"option": each.option, "source": each.source} for each in defaults]}
         print_fields({"command": "plan", "exit_code": 0, **fields, **settled, **tree})
         return
+    ink = ink_for(sys.stdout)
     if has_tree:
         for line in tree_lines(plan):
-            print(line)
+            print(ink.fitted(line))
         print()
     view = PlanView(plan, attempt.target, needed, free, attempt.origin, is_applied, defaults)
-    for line in plan_lines(view, ink_for(sys.stdout)):
+    for line in plan_lines(view, ink):
         print(line)

@@ -18,7 +18,7 @@ from manifest.request import Mode
 from manifest.sizes import human_bytes
 from pack.amounts import counted
 from pack.estimate import about, apply_seconds
-from pack.ink import Ink, folded
+from pack.ink import Ink, folded, unbroken
 from pack.problemview import problem_lines
 from pack.target import Target
 from pack.totals import totals_lines
@@ -80,7 +80,7 @@ def _default_lines(defaults: "tuple[Default, ...]") -> Iterator[str]:
     for default in defaults:
         sources.setdefault(default.source, []).append(default.option)
     for source, options in sources.items():
-        yield f"  {', '.join(options)} from {source}"
+        yield from folded(f"{', '.join(options)} from {unbroken(source)}", indent=2)
 
 
 def _split_lines(splits: tuple[SplitTask, ...], ink: Ink) -> Iterator[str]:
@@ -117,11 +117,11 @@ def _destination_lines(plan: Described, ink: Ink) -> Iterator[str]:
             yield from (f"  {shown(member)}" for member, _ in header.base)
     difference = plan.notes.difference
     if difference is not None:
+        yield f"  compared with the manifest of {shown(header.member_path)}:"
         yield (
-            f"  compared with its {shown(header.member_path)}: {counted(difference.unchanged, 'file')} the same,"
-            f" {difference.changed:,} changed,"
+            f"  {counted(difference.unchanged, 'file')} the same, {difference.changed:,} changed,"
+            f" {difference.added:,} added, {difference.removed:,} removed"
         )
-        yield f"  {difference.added:,} added, {difference.removed:,} removed"
         if difference.kept:
             yield f"  {counted(difference.kept, 'file')} of the old package are taken over without a copy"
 

@@ -25,7 +25,8 @@ def problem_lines(problems: Iterable[Problem], target: Target, ink: Ink, *, orig
     for code, group in groups.items():
         row = WORDS[code]
         yield from _headed(code, row.what, ink)
-        yield from (f"      {_one(problem)}" for problem in group[:_MOST_PATHS])
+        for problem in group[:_MOST_PATHS]:
+            yield from folded(_one(problem), indent=6)
         if len(group) > _MOST_PATHS:
             yield ink.dim(f"      and {len(group) - _MOST_PATHS:,} more (--json lists all)")
         yield from folded(filled(row.remedy, target, origin), indent=4, label="do: ")
@@ -33,7 +34,7 @@ def problem_lines(problems: Iterable[Problem], target: Target, ink: Ink, *, orig
 
 def problem_text(problem: Problem) -> str:
     """Return a problem on one line: code, path, what was expected and found."""
-    return f"{problem.code} {_one(problem)}"
+    return f"{problem.code} {shown(problem.path)}{_details(problem)}"
 
 
 def remedy_lines(problems: Iterable[Problem], target: Target) -> Iterator[str]:
@@ -50,10 +51,14 @@ def _headed(code: Code, what: str, ink: Ink) -> Iterator[str]:
 
 
 def _one(problem: Problem) -> str:
+    return unbroken(shown(problem.path)) + _details(problem)
+
+
+def _details(problem: Problem) -> str:
     details = [
         f"{word} {shown(text)}" for word, text in (("expected", problem.expected), ("found", problem.found)) if text
     ]
-    return shown(problem.path) + (": " + ", ".join(details) if details else "")
+    return ": " + ", ".join(details) if details else ""
 
 
 def filled(remedy: str, target: Target, origin: str) -> str:

@@ -11,7 +11,7 @@ from pack.amounts import counted, human_seconds
 from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import Fields, path_fields, print_fields
-from pack.ink import Ink, ink_for
+from pack.ink import Ink, folded, ink_for
 from pack.moments import local_time, utc_time
 from pack.verifying import existing_package
 
@@ -78,7 +78,7 @@ def _lines(history: History, ink: Ink) -> Iterator[str]:
         yield f"  what   {what_was_done(one)}: {counted(one.file_count, 'file')}, {human_bytes(one.byte_count)}"
         yield f"  mode   {one.mode or 'not known'}"
         yield f"  from   {shown(one.origin) or 'not known'}"
-        yield f"  by     {shown(one.user)} on {shown(one.host)}, in {_how_long(one)}"
+        yield from folded(f"{shown(one.user)} on {shown(one.host)}, in {_how_long(one)}", label="  by     ")
     for name in history.unreadable:
         yield ink.warning(f"The journal {shown(name)} cannot be read; it is damaged or of another version.")
 

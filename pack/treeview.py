@@ -1,4 +1,7 @@
-"""The tree of a member as it will be, every file with its size; drawn as the tree in README is."""
+"""The tree of a member as it will be, every file with its size; drawn as the tree in README is.
+
+What is said of a table stands below its name: names of tables alone take half of 80 columns.
+"""
 
 from collections.abc import Iterator
 
@@ -26,17 +29,21 @@ def tree_lines(plan: Described) -> Iterator[str]:
 def _folder_lines(record: FolderRecord, member: bytes, split: SplitTask | None) -> Iterator[str]:
     name = record.path.rpartition(b"/")[2] or member
     depth = _MEMBER_DEPTH + (record.path.count(b"/") + 1 if record.path else 0)
-    yield _line(depth, "", f"{shown(name)}/{_columns(split)}")
+    yield _line(depth, "", shown(name) + "/")
+    if split:
+        yield _below(depth + 1, "", _columns(split))
     for file, size in zip(record.names, record.sizes, strict=True):
         yield _line(depth + 1, human_bytes(size), shown(file))
 
 
-def _columns(split: SplitTask | None) -> str:
-    if split is None:
-        return ""
+def _columns(split: SplitTask) -> str:
     dropped = ", ".join(map(shown, split.spec.drop))
-    return f"  keeps {shown(split.spec.keep)}" + (f", drops {dropped}" if dropped else "")
+    return f"drops {dropped}" if dropped else f"keeps {shown(split.spec.keep)}"
 
 
 def _line(depth: int, size: str, name: str) -> str:
-    return f"{size:>10}  {'|   ' * depth}|-- {name}"
+    return _below(depth, size, f"|-- {name}")
+
+
+def _below(depth: int, size: str, text: str) -> str:
+    return f"{size:>10}  {'|   ' * depth}{text}"

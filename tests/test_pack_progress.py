@@ -1,19 +1,14 @@
 """How far it is: lines in a log, a bar on a terminal, nothing when it is not wished."""
 
 import io
-import os
-import pty
 import re
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 
-from commands import ROOT, run_here
+from commands import run_here
 from executor.apply import ApplyOptions, apply_plan
 from executor.disk import Disk
 from in_process import Delivery
@@ -21,6 +16,7 @@ from manifest.checking import verify_package
 from manifest.progress import Silent
 from manifest.request import Mode
 from pack.progress import Lines, shown_progress, time_left
+from terminals import printed_on_terminal
 
 
 def _lines_with_ticks(seconds: float) -> tuple[Lines, io.StringIO]:
@@ -88,43 +84,16 @@ with shown_progress(is_quiet=False) as progress:
 
 
 def test_terminal_gets_a_bar_without_a_thread() -> None:
-    printed = _on_terminal([sys.executable, "-c", _ON_TERMINAL])
+    printed = printed_on_terminal([sys.executable, "-c", _ON_TERMINAL])
     assert "0 files 0 B/919.8 GiB 0 B/s" in printed
     assert "sync" in printed
 
 
 def test_bar_stays_on_one_line_of_eighty_columns() -> None:
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", _on_terminal([sys.executable, "-c", _ON_TERMINAL]))
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed_on_terminal([sys.executable, "-c", _ON_TERMINAL]))
     drawn = [line for line in re.split(r"[\r\n]+", text) if line.strip()]
     assert max(map(len, drawn)) <= 80
     assert [line for line in drawn if not re.match("verify|sync", line)] == []
-
-
-def _on_terminal(command: list[str]) -> str:
-    """Run a command with stderr on a terminal and return what it printed there."""
-    terminal, end = pty.openpty()
-    printed: list[bytes] = []
-    reader = threading.Thread(target=lambda: printed.extend(_read_all(terminal)))
-    reader.start()
-    try:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "80"}
-        subprocess.run(command, stderr=end, env=environment, check=True, timeout=60, cwd=Path("/"))
-    finally:
-        os.close(end)
-        reader.join()
-        os.close(terminal)
-    return b"".join(printed).decode()
-
-
-def _read_all(terminal: int) -> Iterator[bytes]:
-    while True:
-        try:
-            data = os.read(terminal, 4096)
-        except OSError:  # the other end is closed
-            return
-        if not data:
-            return
-        yield data
 
 
 class _Reached:
