@@ -13,7 +13,6 @@ from manifest.control import check_control
 from manifest.ids import SCIENCE_GOAL, is_group, is_member
 from manifest.path import join
 from manifest.role import ROLES
-from manifest.stream import Stream, open_stream
 
 README = b"README"
 _MANIFEST = b".manifest"
@@ -174,12 +173,3 @@ def _strangers_in_member(folder: bytes, relative: bytes) -> Iterator[bytes]:
 
 def _is_folder(path: bytes) -> bool:
     return os.path.isdir(path) and not os.path.islink(path)
-
-
-def open_manifests(state: PackageState) -> dict[bytes, Stream]:
-    """Open the manifest of every member that has one.
-
-    Raises:
-        StreamError: a manifest is damaged; the error names it.
-    """
-    return {member: open_stream(path) for member, path in state.manifests.items()}

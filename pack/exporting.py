@@ -9,7 +9,7 @@ from executor.disk import Disk
 from executor.outfile import write_output
 from manifest.package import Package
 from manifest.path import shown
-from manifest.planfile import Described, open_manifest
+from manifest.planfile import Described
 from manifest.request import Mode
 from pack.amounts import counted
 from pack.attempt import Attempt
@@ -20,7 +20,7 @@ from pack.fields import path_fields, print_fields
 from pack.ink import Ink, ink_for
 from pack.jsonlines import json_lines
 from pack.keptplaces import kept_place
-from pack.members import Member, chosen_members, members_of
+from pack.members import Member, chosen_members, members_of, usable_manifest
 from pack.reading import held, working
 from pack.refusal import Refused
 from pack.sumlists import ALGORITHMS, folder_of, read_sums, spooled, xxhsum_lines
@@ -62,8 +62,9 @@ class _Written:
 def exported(attempt: Attempt, wanted: Wanted, conduct: Conduct) -> Exit:
     """Write what is wanted; a list without a file goes to stdout, else stdout tells what was written."""
     target = attempt.target
-    members = chosen_members(members_of(existing_package(target)), wanted.member)
+    state = existing_package(target)
     with held(target.package):
+        members = chosen_members(members_of(state), wanted.member)
         manifests = _manifests(members, wanted, target)
         places = _places(target.package, wanted)
         with shown_workers(conduct) as workers:
@@ -82,17 +83,15 @@ def exported(attempt: Attempt, wanted: Wanted, conduct: Conduct) -> Exit:
 
 
 def _manifests(members: Sequence[Member], wanted: Wanted, target: Target) -> list[Described]:
-    """Open the manifests, all of them checked, of members that can be exported so."""
-    for member in members:
-        if member.header is None and not member.fault:
-            raise Refused(f"{shown(member.path)} has no manifest", "give it one", f"pack adopt {target.quoted}")
-        is_empty = member.header is not None and member.header.mode in (Mode.FAKE, Mode.TICKET)
-        if member.header and is_empty and wanted.formats != ("json",):
+    """Return the manifests of members, all of which can be exported so."""
+    manifests = [usable_manifest(member, target) for member in members]
+    for header in (manifest.header for manifest in manifests):
+        if header.mode in (Mode.FAKE, Mode.TICKET) and wanted.formats != ("json",):
             raise Refused(
-                f"{shown(member.path)} is made of placeholders (mode {member.header.mode}), whose sums mean nothing",
+                f"{shown(header.member_path)} is made of placeholders (mode {header.mode}), whose sums mean nothing",
                 "package it again with --mode hard or copy; --format json describes it as it is",
             )
-    return [open_manifest(target.package.manifest(member.path)) for member in members]
+    return manifests
 
 
 def _places(package: Package, wanted: Wanted) -> list[_Written]:

@@ -1,13 +1,15 @@
-"""The members of a package with what their manifests say, without reading the manifests as a whole."""
+"""The members of a package with what their manifests say; each manifest is checked to its end when it is opened."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from manifest.header import Header, Notes, StreamKind, read_header, read_notes
+from manifest.header import Header, Notes, read_notes
 from manifest.package import Package, PackageState
 from manifest.path import shown
+from manifest.planfile import Described, open_manifest
 from manifest.stream import StreamError, peek_stream
 from pack.refusal import Refused
+from pack.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +18,23 @@ class Member:
 
     Attributes:
         path: `group/member`.
-        header, notes: from its manifest; None if it has none that can be read.
-        fault: why its manifest cannot be read; empty if it can, or if there is none.
+        manifest: None if it has none that can be used.
+        fault: why its manifest cannot be used; None if it can, or if there is none.
     """
 
     path: bytes
-    header: Header | None = None
-    notes: Notes | None = None
-    fault: str = ""
+    manifest: Described | None = None
+    fault: StreamError | None = None
+
+    @property
+    def header(self) -> Header | None:
+        """What its manifest begins with, if that can be used."""
+        return self.manifest.header if self.manifest else None
+
+    @property
+    def notes(self) -> Notes | None:
+        """What its manifest ends with, if that can be used."""
+        return self.manifest.notes if self.manifest else None
 
 
 def members_of(state: PackageState) -> list[Member]:
@@ -50,6 +61,20 @@ def chosen_members(members: Sequence[Member], wanted: bytes) -> list[Member]:
     raise Refused(f"{found} called {shown(wanted)}", f"name one of these: {names}")
 
 
+def usable_manifest(member: Member, target: Target) -> Described:
+    """Return the manifest of a member that cannot be done without.
+
+    Raises:
+        StreamError: it cannot be used.
+        Refused: there is none.
+    """
+    if member.fault is not None:
+        raise member.fault
+    if member.manifest is None:
+        raise Refused(f"{shown(member.path)} has no manifest", "give it one", f"pack adopt {target.quoted}")
+    return member.manifest
+
+
 def member_notes(package: Package, path: bytes) -> Notes:
     """Return what the manifest of a member says.
 
@@ -64,7 +89,6 @@ def _member(state: PackageState, path: bytes) -> Member:
     if path not in state.manifests:
         return Member(path)
     try:
-        stream = peek_stream(state.manifests[path])
-        return Member(path, read_header(stream, StreamKind.MANIFEST), read_notes(stream))
+        return Member(path, open_manifest(state.manifests[path]))
     except StreamError as error:
-        return Member(path, fault=error.reason)
+        return Member(path, fault=error)

@@ -18,6 +18,7 @@ from executor.recovery import may_plan_again, phase_of
 from executor.removing import ensure_folder
 from executor.split import TableReader
 from manifest.control import check_control
+from manifest.destination import base_of
 from manifest.engine import Engine
 from manifest.ids import Append
 from manifest.package import Package, Standing, read_state
@@ -56,11 +57,16 @@ def plan(request: PlanRequest, workers: Workers) -> Described:
 
 
 def adopt(package: Package, workers: Workers) -> list[bytes]:
-    """Write manifests for the members that have none; return those members."""
+    """Write manifests for the members that have none; return those members.
+
+    Raises:
+        PlanRefused: there is no package, or a manifest that is there cannot be used; nothing was changed.
+    """
     _check_plannable(package)
     state = read_state(package)
     if state.standing is not Standing.PACKAGE:
         raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))
+    base_of(state)  # a member whose manifest is damaged is not as it should be, though it has one
     with started_engine(workers) as engine, _control(package), locked_for_writing(lock_path(package)):
         return _adopt(package, engine, workers.progress)
 

@@ -7,9 +7,9 @@ from manifest.header import Header, Notes, Total
 from manifest.item import LeftOut
 from manifest.package import Package
 from manifest.path import shown
-from manifest.planfile import open_manifest
 from manifest.problem import Problem
 from manifest.role import ROLES
+from manifest.unusable import unusable_manifest
 from pack.embedding import Budget, Picture, Text, embed_pictures, embed_texts
 from pack.listing import records_of
 from pack.members import Member
@@ -84,10 +84,10 @@ def member_parts(package: Package, members: Iterable[Member]) -> tuple[Part, ...
 
 
 def _part(package: Package, member: Member, budget: Budget) -> Part:
-    if member.header is None:
-        fault = f"its manifest {shown(member.fault)}" if member.fault else "it has no manifest"
+    manifest = member.manifest
+    if manifest is None:
+        fault = problem_line(unusable_manifest(member.fault)) if member.fault else "it has no manifest"
         return Part(shown(member.path), fault)
-    manifest = open_manifest(package.manifest(member.path))
     header, notes = manifest.header, manifest.notes
     contents = read_contents(records_of(manifest.stream), notes.splits)
     folder = package.member(member.path)

@@ -1,4 +1,7 @@
-"""Showing what a package holds, from its manifests alone: no file of the package is looked at."""
+"""Showing what a package holds, from its manifests alone: no file of the package is looked at.
+
+A manifest that cannot be used is a problem, as it is for verify; the other members are shown.
+"""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -6,18 +9,18 @@ from dataclasses import dataclass
 
 from manifest.header import Header
 from manifest.path import shown
-from manifest.planfile import open_manifest
-from manifest.record import FolderRecord
 from manifest.role import Role
 from manifest.sizes import human_bytes
+from manifest.unusable import unusable_manifest
 from pack.amounts import counted
 from pack.attempt import Attempt
 from pack.exits import Exit
-from pack.fields import Fields, path_fields, print_fields
+from pack.fields import Fields, path_fields, print_fields, problem_fields
 from pack.ink import Ink, ink_for
 from pack.listing import file_fields, file_lines, records_of
 from pack.members import Member, chosen_members, members_of
 from pack.moments import local_time, utc_time
+from pack.problemview import problem_lines
 from pack.target import Target
 from pack.totals import totals_fields, totals_lines
 from pack.verifying import existing_package
@@ -43,19 +46,22 @@ def shown_package(attempt: Attempt, what: Shown, *, is_json: bool) -> Exit:
     target = attempt.target
     everything = members_of(existing_package(target))
     members = chosen_members(everything, what.member)
+    problems = [unusable_manifest(member.fault) for member in members if member.fault]
+    code = Exit.PROBLEMS if problems else Exit.DONE
     if is_json:
         print_fields(
             {
                 "command": "show",
-                "exit_code": Exit.DONE,
+                "exit_code": code,
                 **path_fields("package", target.package.path),
-                "members": [_fields(member, target, what) for member in members],
+                "members": [_fields(member, what) for member in members],
+                "problems": problem_fields(problems),
             }
         )
-        return Exit.DONE
+        return code
     for line in _lines(members, len(everything), target, what, ink_for(sys.stdout)):
         print(line)
-    return Exit.DONE
+    return code
 
 
 def _lines(members: Sequence[Member], count: int, target: Target, what: Shown, ink: Ink) -> Iterator[str]:
@@ -69,27 +75,23 @@ def _lines(members: Sequence[Member], count: int, target: Target, what: Shown, i
 
 
 def _member_lines(member: Member, target: Target, what: Shown, ink: Ink) -> Iterator[str]:
-    if member.header is None or member.notes is None:
+    if member.manifest is None:
         yield from _fault_lines(member, target, ink)
         return
-    yield from (f"  {label:<8} {text}" for label, text in _facts(member.header))
-    yield from totals_lines(member.notes.totals, ink, what.role)
-    if member.notes.splits and what.role is None:
-        saved = sum(task.saved_bytes for task in member.notes.splits)
-        yield f"  {counted(len(member.notes.splits), 'table')} without data columns worth {human_bytes(saved)}"
+    header, notes = member.manifest.header, member.manifest.notes
+    yield from (f"  {label:<8} {text}" for label, text in _facts(header))
+    yield from totals_lines(notes.totals, ink, what.role)
+    if notes.splits and what.role is None:
+        saved = sum(task.saved_bytes for task in notes.splits)
+        yield f"  {counted(len(notes.splits), 'table')} without data columns worth {human_bytes(saved)}"
     if what.has_files:
         yield ""
-        yield from file_lines(_records(member, target, what))
-
-
-def _records(member: Member, target: Target, what: Shown) -> Iterator[FolderRecord]:
-    """Yield the records that are asked for, from the manifest, all of which is checked first."""
-    return records_of(open_manifest(target.package.manifest(member.path)).stream, what.role)
+        yield from file_lines(records_of(member.manifest.stream, what.role))
 
 
 def _fault_lines(member: Member, target: Target, ink: Ink) -> Iterator[str]:
     if member.fault:
-        yield ink.bad(f"  its manifest {shown(member.fault)}")
+        yield from problem_lines([unusable_manifest(member.fault)], target, ink)
     else:
         yield ink.warning("  It has no manifest, so it cannot be verified. To give it one:")
         yield f"  {ink.bold(f'pack adopt {target.quoted}')}"
@@ -104,12 +106,13 @@ def _facts(header: Header) -> Iterator[tuple[str, str]]:
     yield "mode", header.mode
 
 
-def _fields(member: Member, target: Target, what: Shown) -> Fields:
+def _fields(member: Member, what: Shown) -> Fields:
     named = path_fields("member", member.path)
-    if member.header is None or member.notes is None:
-        return {**named, "has_manifest": bool(member.fault), "manifest_fault": shown(member.fault)}
-    header = member.header
-    files = {"files": list(file_fields(_records(member, target, what)))} if what.has_files else {}
+    if member.manifest is None:
+        fault = shown(member.fault.reason) if member.fault else ""
+        return {**named, "has_manifest": bool(fault), "manifest_fault": fault}
+    header, notes = member.manifest.header, member.manifest.notes
+    files = {"files": list(file_fields(records_of(member.manifest.stream, what.role)))} if what.has_files else {}
     return {
         **named,
         "has_manifest": True,
@@ -121,6 +124,6 @@ def _fields(member: Member, target: Target, what: Shown) -> Fields:
         "host": shown(header.host),
         "program": shown(header.program),
         "mode": header.mode,
-        **totals_fields([total for total in member.notes.totals if what.role in (None, total.role)]),
+        **totals_fields([total for total in notes.totals if what.role in (None, total.role)]),
         **files,
     }

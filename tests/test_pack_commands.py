@@ -1,7 +1,6 @@
 """Each command on a real package: what it prints, as text and as JSON, and its exit code."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -152,15 +151,6 @@ def test_show_says_where_a_member_came_from(capsys: Capsys, delivery: Delivery) 
     out = run_here(capsys, "show", delivery.path).out
     assert f"  from     {delivery.origin}\n" in out
     assert "  mode     hard\n" in out
-
-
-def test_show_says_that_a_manifest_is_damaged(capsys: Capsys, delivery: Delivery) -> None:
-    delivery.make()
-    (manifest,) = (delivery.path.parent / "2011.0.00229.S.pack/manifests").iterdir()
-    os.truncate(manifest, 100)
-    ran = run_here(capsys, "show", delivery.path)
-    assert ran.code == Exit.DONE
-    assert "its manifest is truncated" in ran.out
 
 
 def test_adopted_package_can_be_verified(capsys: Capsys, delivery: Delivery) -> None:
