@@ -98,15 +98,23 @@ def _path_problems(request: PlanRequest) -> Iterator[Problem]:
         yield Problem(Code.INSIDE_PACKAGE, package.path, found=os.fsdecode(around))
     if not os.path.isdir(package.parent):
         yield Problem(Code.DESTINATION_MISSING, package.parent)
-    elif not os.access(package.parent, os.W_OK | os.X_OK):
+    elif not request.is_compared:
+        yield from _writing_problems(package, is_forced=request.is_forced)
+
+
+def _writing_problems(package: Package, *, is_forced: bool) -> Iterator[Problem]:
+    """Yield what stands against writing beside the package."""
+    if not os.access(package.parent, os.W_OK | os.X_OK):
         yield Problem(Code.NOT_WRITABLE, package.parent)
     if os.path.ismount(package.path):
         yield Problem(Code.MOUNT_POINT, package.path)
     yield from ticket_obstacles(package)
-    yield from () if request.is_forced else foreign_tickets(package)
+    yield from () if is_forced else foreign_tickets(package)
 
 
 def _state_problems(request: PlanRequest, state: PackageState) -> Iterator[Problem]:
+    if request.is_compared:
+        return
     if state.standing is Standing.FOREIGN and not (request.is_forced and request.append is Append.NOTHING):
         shown = [os.path.join(request.package, stranger) for stranger in state.strangers[:20]]
         yield from (Problem(Code.NOT_A_PACKAGE, path) for path in shown or [request.package])

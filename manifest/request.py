@@ -58,6 +58,7 @@ class PlanRequest:
         may_leave: follow links that lead out of the origin.
         is_strict: refuse where otherwise a warning is given.
         program: name and version of what asks, for the record.
+        is_compared: the plan is only looked at, never applied, so it does not matter what may be written.
         typed_globs: those of include and exclude that a person typed for this plan: each should match something.
     """
 
@@ -76,4 +77,5 @@ class PlanRequest:
     may_leave: bool = False
     is_strict: bool = False
     program: str = "qa2pack"
+    is_compared: bool = False
     typed_globs: tuple[str, ...] = ()

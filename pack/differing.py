@@ -16,7 +16,7 @@ from manifest.package import README
 from manifest.path import shown
 from manifest.planning import Plan, make_plan
 from manifest.record import decode_record
-from manifest.request import Mode, PlanRequest
+from manifest.request import PlanRequest
 from manifest.sizes import human_bytes
 from manifest.stream import Stream
 from pack.amounts import counted
@@ -47,9 +47,8 @@ def differed(attempt: Attempt, request: PlanRequest, wanted: bytes, conduct: Con
     with held(package):
         members = members_of(state)
         manifest = usable_manifest(_chosen(members, wanted, request), attempt.target)
-        if manifest.header.mode in (Mode.FAKE, Mode.TICKET):
-            request = replace(request, mode=manifest.header.mode)
-        made = _planned(request, conduct)
+        mode = request.mode if manifest.header.mode.has_content else manifest.header.mode
+        made = _planned(replace(request, mode=mode, is_compared=True), conduct)
         try:
             changes = _changes(manifest.stream, made)
             if conduct.is_json:

@@ -2,15 +2,18 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 from commands import run_here
+from file_systems import read_only
 from in_process import Delivery, add_measurement_sets, make_reduction, write
 from manifest.ids import Append
 from manifest.request import Mode
 from pack.exits import Exit
 from snapshots import snapshot
+from users import as_ordinary_user, folder_of_everybody
 
 Capsys = pytest.CaptureFixture[str]
 NOTHING = "A new plan would change nothing.\n"
@@ -113,6 +116,33 @@ def test_a_broken_origin_is_refused_as_in_a_plan(capsys: Capsys, delivery: Deliv
     ran = run_here(capsys, "diff", delivery.origin, delivery.path)
     assert ran.code == Exit.FAILED
     assert "link-dangling" in ran.err
+
+
+def test_it_compares_where_nothing_may_be_written(capsys: Capsys, delivery: Delivery, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    stored = Delivery(delivery.origin, archive / delivery.path.name)
+    stored.make(Mode.COPY)
+    with read_only(archive, tmp_path / "read-only") as locked:
+        ran = run_here(capsys, "diff", delivery.origin, locked / stored.path.name)
+    assert (ran.code, ran.out.endswith(NOTHING)) == (Exit.DONE, True)
+
+
+def test_it_compares_for_those_who_may_not_write(capsys: Capsys) -> None:
+    with folder_of_everybody() as common:
+        (common / "archive").mkdir()
+        stored = Delivery(make_reduction(common / "sb1"), common / "archive/2011.0.00229.S")
+        stored.make(Mode.COPY)
+        stored.path.parent.chmod(0o555)
+        with as_ordinary_user():
+            ran = run_here(capsys, "diff", stored.origin, stored.path)
+    assert (ran.code, ran.out.endswith(NOTHING)) == (Exit.DONE, True)
+
+
+def test_what_does_not_belong_to_the_package_is_not_in_the_way(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make()
+    write(delivery.path / "notes.txt", b"of somebody")
+    assert run_here(capsys, "diff", delivery.origin, delivery.path).out.endswith(NOTHING)
 
 
 def test_names_are_escaped(capsys: Capsys, delivery: Delivery) -> None:
