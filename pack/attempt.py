@@ -12,11 +12,13 @@ class Attempt:
     Attributes:
         verb: the command.
         origin: the origin as the user calls it, quoted for a shell; empty where there is none.
+        noun: what the target is.
     """
 
     verb: str
     target: Target
     origin: str = ""
+    noun: str = "package"
 
     @property
     def again(self) -> str:

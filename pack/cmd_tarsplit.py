@@ -69,7 +69,7 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
         from pack.deliverychecks import checked
 
         run(
-            Attempt("tarsplit --check", target_of(package or check)),
+            Attempt("tarsplit --check", target_of(package or check), noun="package" if package else "delivery"),
             lambda: checked(check, package, conduct),
             is_json=json,
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from manifest.engine import Engine
 from manifest.package import read_state
 from manifest.path import join, shown
-from manifest.problem import Code, Problem
+from manifest.problem import Problem
 from manifest.progress import Progress
 from manifest.stream import StreamError
 from manifest.unusable import unusable_manifest
@@ -17,6 +17,7 @@ from pack.fields import path_fields, print_fields, problem_fields
 from pack.ink import ink_for
 from pack.problemview import problem_text
 from pack.reading import working
+from pack.refusal import Refused
 from pack.target import target_of
 from pack.workers import Conduct, shown_workers
 from tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
@@ -27,6 +28,7 @@ def checked(folder: str, package: str | None, conduct: Conduct) -> Exit:
     """Check every delivery in the folder, with a package also that it is its; print all problems on stdout.
 
     Raises:
+        Refused: there is no delivery in the folder.
         OSError: there is no such folder.
     """
     path = os.path.realpath(os.fsencode(folder))
@@ -35,13 +37,16 @@ def checked(folder: str, package: str | None, conduct: Conduct) -> Exit:
         working(workers, path) as engine,
     ):
         names = find_sidecars(path)
+        if not names:
+            raise Refused(
+                f"there is no delivery in {shown(path)}: no name there ends in .manifest",
+                "name the folder of the tars; if their .manifest did not come with them, have it sent",
+            )
         problems = [
             problem
             for name in names
             for problem in _delivery_problems(join(path, name), package, engine, workers.progress)
         ]
-    if not names:
-        problems.append(Problem(Code.MANIFEST_MISSING, path, "the .manifest of a delivery"))
     scope = "1 delivery" if len(names) == 1 else f"{len(names)} deliveries"
     return _told(
         "tarsplit --check", path, problems, f"{scope}, every byte of every tar read", is_json=conduct.is_json

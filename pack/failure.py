@@ -251,5 +251,5 @@ def _bug(error: BaseException, attempt: Attempt) -> Failure:
 
 
 def _failure(code: Exit, attempt: Attempt, title: str, *lines: str) -> Failure:
-    package = f"package: {shown(attempt.target.package.path)}"
+    package = f"{attempt.noun}: {shown(attempt.target.package.path)}"
     return Failure(code, f"pack {attempt.verb}: {title}", tuple(f"  {line}" for line in (package, *lines) if line))

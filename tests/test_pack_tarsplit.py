@@ -14,6 +14,7 @@ from executor.disk import Disk
 from executor.journal import Begin, Publishing, create_journal
 from in_process import Delivery, make_reduction
 from manifest.request import Mode
+from pack import __version__
 from pack.tarsplit_command import main
 from snapshots import contents, snapshot
 
@@ -77,10 +78,10 @@ def test_package_is_only_read(home: Path, capsys: pytest.CaptureFixture[str]) ->
     ("arguments", "words"),
     [
         ((PROJECT,), "-n 2012-06-20"),
-        (("-n", "yesterday", PROJECT), "'yesterday' is no date"),
+        (("-n", "yesterday", PROJECT), "'yesterday' is not a date"),
         (("-n", "2012-02-30", PROJECT), "no date of the calendar"),
         (("-n", DAY), "name the package"),
-        (("-n", DAY, "--size", "much", PROJECT), "'much' is no size"),
+        (("-n", DAY, "--size", "much", PROJECT), "'much' is not a size"),
         (("-n", DAY, "--checksum", "crc32", PROJECT), "crc32"),
         (("-n", DAY, "--fill", "loose", PROJECT), "loose"),
     ],
@@ -148,8 +149,20 @@ def test_check_ends_with_3_where_something_is_wrong(home: Path, capsys: pytest.C
 
 
 def test_check_of_a_folder_without_a_delivery_is_no_success(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ran = run(capsys, "--check", ".")
-    assert (ran.code, "manifest-missing" in ran.out) == (3, True)
+    (home / "empty").mkdir()
+    ran = run(capsys, "--check", "empty")
+    assert (ran.code, ran.out) == (1, "")
+    text = " ".join(ran.err.split())
+    assert f"refused: there is no delivery in {home / 'empty'}: no name there ends in .manifest." in text
+    assert "Do: name the folder of the tars; if their .manifest did not come with them, have it sent." in text
+    assert f"delivery: {home / 'empty'}" in text
+    assert "package:" not in text
+
+
+def test_verify_of_chunks_that_are_not_there_is_no_success(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "empty").mkdir()
+    ran = run_here(capsys, "verify", PROJECT, "--chunks", "empty")
+    assert (ran.code, "there is no delivery in" in ran.err) == (1, True)
 
 
 def test_check_tells_a_damaged_sidecar(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -214,3 +227,37 @@ def test_verify_compares_an_unpacked_tree_with_the_manifest_of_its_tars(
     (home / "unpacked" / PROJECT / MEMBER / "log/3.log").unlink()
     ran = run_here(capsys, *arguments)
     assert (ran.code, f"missing {MEMBER}/log/3.log" in ran.out) == (3, True)
+
+
+def test_version_is_that_of_pack(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "--version").out == f"qa2pack {__version__}\n"
+
+
+def test_each_place_of_a_setting_counts_before_the_next(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def limits(*options: str) -> tuple[int, list[dict[str, str]]]:
+        fields = json_of(capsys, "-n", DAY, "--dry-run", PROJECT, *options)
+        return fields["limit_bytes"], [each for each in fields["defaults"] if each["option"] != "jobs"]
+
+    assert limits() == (6 << 30, [])
+    (home / "pack.toml").write_text("[tarsplit]\nsize = '3MB'\n")
+    assert limits() == (3_000_000, [{"option": "size", "source": str(home / "pack.toml")}])
+    monkeypatch.setenv("PACK_TARSPLIT_SIZE", "4MB")
+    assert limits() == (4_000_000, [{"option": "size", "source": "PACK_TARSPLIT_SIZE"}])
+    assert limits("--size", "5MB") == (5_000_000, [])
+
+
+def test_settings_that_were_not_typed_are_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "pack.toml").write_text("[tarsplit]\nfill = 'tight'\nchecksum = 'none'\n")
+    lines = run(capsys, "-n", DAY, "--dry-run", PROJECT).out.splitlines()
+    assert " ".join(lines[:2]).split()[:4] == ["fill,", "checksum", "from", str(home / "pack.toml")]
+
+
+def test_bad_variable_is_told_by_its_name(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACK_TARSPLIT_SIZE", "big")
+    ran = run(capsys, "-n", DAY, PROJECT)
+    assert ran.code == 2
+    assert "PACK_TARSPLIT_SIZE: 'big' is not a size" in ran.err
