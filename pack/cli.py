@@ -12,8 +12,7 @@ from typing import Annotated
 
 import typer
 
-from pack import __version__
-from pack.command import Command, ended
+from pack.command import Command, ended, print_version
 from pack.exits import exit_code_lines
 from pack.lostoutput import open_closed_streams
 
@@ -36,15 +35,9 @@ COMMANDS = (
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 
-def _print_version(is_wanted: bool) -> None:
-    if is_wanted:
-        print(f"qa2pack {__version__}")
-        raise typer.Exit
-
-
 def _top(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Package an ALMA data reduction for delivery: plan it, look, apply it, verify it at any later time.

@@ -1,15 +1,29 @@
 """`pack tarsplit`: cut a package into the tar files of a delivery, or check a delivery."""
 
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
+from pack.command import defaults_of
 from pack.options import BandwidthOption, ClusterOption, JobsOption, JsonOption, QuietOption
 from tarsplit.naming import parse_checksums, parse_day, parse_size
 from tarsplit.partition import Fill
 
-Value = TypeVar("Value")
+
+def _checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:
+    """Return what looks at a value where it is taken from, so that a mistake is told with its option or variable."""
+
+    def check(text: str | None) -> str | None:
+        try:
+            if text is not None:
+                parse(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+        return text
+
+    return check
+
 
 Package = Annotated[
     str | None,
@@ -17,24 +31,67 @@ Package = Annotated[
 ]
 Day = Annotated[
     str | None,
-    typer.Option("-n", "--name", metavar="DATE", help="Date of the delivery, as in 2012-06-20.", show_default=False),
+    typer.Option(
+        "-n",
+        "--name",
+        metavar="DATE",
+        help="Date of the delivery, as in 2012-06-20.",
+        show_default=False,
+        callback=_checked(parse_day),
+    ),
 ]
-Size = Annotated[str, typer.Option(metavar="SIZE", help="Largest tar: bytes, or with a unit as in 6GiB or 2GB.")]
-Output = Annotated[str, typer.Option(metavar="DIR", help="Where the tars go; made if it is not there.")]
+Size = Annotated[
+    str,
+    typer.Option(
+        metavar="SIZE",
+        envvar="PACK_TARSPLIT_SIZE",
+        help="Largest tar: bytes, or with a unit as in 6GiB or 2GB.",
+        callback=_checked(parse_size),
+    ),
+]
+Output = Annotated[
+    str,
+    typer.Option(metavar="DIR", envvar="PACK_TARSPLIT_OUTPUT", help="Where the tars go; made if it is not there."),
+]
 Member = Annotated[str, typer.Option(metavar="NAME", help="Deliver only this member.", show_default=False)]
-Label = Annotated[bool, typer.Option("--label-member", help="Call the member member_ouss_DATE_id in the tar.")]
-FillOption = Annotated[Fill, typer.Option(metavar="order|tight", help="Fill in path order, or as few as can be.")]
-Checksum = Annotated[str, typer.Option(metavar="LIST", help="Checksum files: md5, sha256, xxh128, or none.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the chunks with their exact sizes; write nothing.")]
+Label = Annotated[
+    bool,
+    typer.Option(
+        "--label-member",
+        envvar="PACK_TARSPLIT_LABEL_MEMBER",
+        help="Call the member member_ouss_DATE_id in the tar.",
+    ),
+]
+FillOption = Annotated[
+    Fill,
+    typer.Option(
+        metavar="order|tight",
+        envvar="PACK_TARSPLIT_FILL",
+        help="Fill the tars in path order, or make as few as possible.",
+    ),
+]
+Checksum = Annotated[
+    str,
+    typer.Option(
+        metavar="LIST",
+        envvar="PACK_TARSPLIT_CHECKSUM",
+        help="Checksum files: md5, sha256, xxh128, or none.",
+        callback=_checked(parse_checksums),
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the tars with their exact sizes; write nothing.")]
 Dummies = Annotated[bool, typer.Option("--allow-dummies", help="Cut a package made in mode fake or ticket, too.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Remove another delivery of that name from DIR first.")]
 Check = Annotated[
     str | None,
-    typer.Option(metavar="DIR", help="Check the delivery in DIR; with PACKAGE, that it is its.", show_default=False),
+    typer.Option(
+        metavar="DIR", help="Check the delivery in DIR; with PACKAGE, also that it is of that.", show_default=False
+    ),
 ]
 
 
 def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
+    context: typer.Context,
     package: Package = None,
     name: Day = None,
     size: Size = "6GiB",
@@ -80,9 +137,9 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
     if name is None:
         raise typer.BadParameter("give the date of the delivery, as in -n 2012-06-20", param_hint="-n")
     asked = Asked(
-        day=_parsed(parse_day, name, "-n"),
-        limit_bytes=_parsed(parse_size, size, "--size"),
-        checksums=_parsed(parse_checksums, checksum, "--checksum"),
+        day=name,
+        limit_bytes=parse_size(size),
+        checksums=parse_checksums(checksum),
         output=output,
         member=member,
         fill=fill,
@@ -90,13 +147,7 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
         is_dry=dry_run,
         may_be_dummies=allow_dummies,
         is_replacing=replace,
+        defaults=defaults_of(context),
     )
     attempt = Attempt("tarsplit", target_of(package))
     run(attempt, lambda: delivered(attempt.target, asked, conduct), is_json=json)
-
-
-def _parsed(parse: Callable[[str], Value], text: str, option: str) -> Value:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error

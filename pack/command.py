@@ -14,10 +14,11 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from manifest.path import shown
+from pack import __version__
+from pack.defaults import Default, SettingsError
 from pack.exits import Exit, exit_code_lines
 
 if TYPE_CHECKING:
-    from pack.defaults import Default
     from pack.settings import Settings
 
 # What parses the command line is a part of typer that has had two names; typer.Context is what commands see of it.
@@ -30,7 +31,7 @@ _TYPED = "pack.typed"
 _PATHS = frozenset({"origin", "package", "check", "chunks", "delivery", "manifest", "output", "readme"})
 
 
-def defaults_of(context: typer.Context) -> "tuple[Default, ...]":
+def defaults_of(context: typer.Context) -> tuple[Default, ...]:
     """Return the options of the running command that were not typed, and have no value of the program's own."""
     found: tuple[Default, ...] = context.meta.get(_DEFAULTS, ())
     return found
@@ -40,6 +41,13 @@ def typed_wishes(context: typer.Context) -> tuple[str, ...]:
     """Return what was typed of the options that are lists."""
     found: tuple[str, ...] = context.meta.get(_TYPED, ())
     return found
+
+
+def print_version(is_wanted: bool) -> None:
+    """Print the version and exit, if that is wanted."""
+    if is_wanted:
+        print(f"qa2pack {__version__}")
+        raise typer.Exit
 
 
 def ended(program: typer.Typer, words: Sequence[str] | None, name: str) -> int:
@@ -81,6 +89,10 @@ class Command(TyperCommand):
             ),
         ]
 
+    def collect_usage_pieces(self, ctx: _Context) -> list[str]:
+        """Return the words of the usage line; an argument that must be there stands as itself, not in braces."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
     def parse_args(self, ctx: _Context, args: list[str]) -> list[str]:
         """Parse; a bad value from the environment is told with the variable's name."""
         ctx.meta[_ARGUMENTS] = tuple(args)
@@ -117,7 +129,7 @@ class Command(TyperCommand):
             if option.name in ("include", "exclude") and _source(ctx, option.name) == "COMMANDLINE":
                 yield from ctx.params[option.name]
 
-    def _from_environment(self, ctx: _Context) -> "Iterator[Default]":
+    def _from_environment(self, ctx: _Context) -> Iterator[Default]:
         """Tell what is from there; click takes single values from it, but a list only where nothing was typed."""
         for option in self.params:
             source = _source(ctx, option.name)
@@ -125,18 +137,18 @@ class Command(TyperCommand):
                 _take(ctx, option, tuple(parts))
             elif source != "ENVIRONMENT":
                 continue
-            yield _default(_key(option), str(option.envvar))
+            yield Default(_shown_name(option), str(option.envvar))
 
-    def _from_files(self, ctx: _Context, files: "tuple[Settings, ...]") -> "Iterator[Default]":
+    def _from_files(self, ctx: _Context, files: "tuple[Settings, ...]") -> Iterator[Default]:
         """Put what the files say where nothing was typed."""
         if not files:
             return
-        from pack.settings import values_of
+        from pack.settings import key_of, values_of
 
         for option in self.params:
-            for value, settings in values_of(files, _key(option)):
+            for value, settings in values_of(files, key_of(str(ctx.info_name), str(option.name))):
                 if _take(ctx, option, value):
-                    yield _default(_key(option), shown(settings.path))
+                    yield Default(_shown_name(option), shown(settings.path))
 
     def _logged(self, ctx: _Context, path: str) -> Any:
         import shlex
@@ -175,18 +187,15 @@ def _settings(ctx: _Context) -> "tuple[Settings, ...]":
 
     try:
         return find_settings(_folder(ctx), os.environ)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), ctx=ctx, param_hint="pack.toml") from error
+    except SettingsError as error:
+        from pack.ink import folded
+
+        # Without the context, which would put the usage of the command before it: the command line is right.
+        raise _UsageError("\n".join((f"in {shown(error.path)}:", *folded(error.reason, indent=2)))) from error
 
 
-def _key(option: Any) -> str:
+def _shown_name(option: Any) -> str:
     return str(option.name).replace("_", "-")
-
-
-def _default(option: str, source: str) -> "Default":
-    from pack.defaults import Default
-
-    return Default(option, source)
 
 
 def _source(ctx: _Context, name: str | None) -> str:

@@ -1,6 +1,11 @@
-"""Where the value of an option is from, when it was not typed."""
+"""Where the values of options are from that were not typed, and what is wrong where they cannot be understood.
+
+Small, because every command loads it.
+"""
 
 from dataclasses import dataclass
+
+from manifest.path import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +18,17 @@ class Default:
 
     option: str
     source: str
+
+
+class SettingsError(ValueError):
+    """A `pack.toml` that is not understood.
+
+    Attributes:
+        path: the file.
+        reason: what is wrong with it, and with which key.
+    """
+
+    def __init__(self, path: bytes, reason: str) -> None:
+        super().__init__(f"in {shown(path)}: {reason}")
+        self.path = path
+        self.reason = reason

@@ -9,7 +9,8 @@ from executor.stopping import InterruptedByUser
 from manifest.package import Package, read_state
 from manifest.path import is_within, join, shown
 from manifest.progress import Progress
-from pack.deliveryview import delivery_fields, delivery_lines
+from pack.defaults import Default
+from pack.deliveryview import DeliveryView, delivery_fields, delivery_lines
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields
 from pack.ink import folded, ink_for
@@ -18,7 +19,7 @@ from pack.reading import reading
 from pack.target import Target
 from pack.workers import Conduct, shown_workers
 from tarsplit.cutting import Cut, CutRequest, plan_cut
-from tarsplit.deliver import Destination, Outcome, deliver
+from tarsplit.deliver import Destination, deliver
 from tarsplit.listing import choose_members
 from tarsplit.naming import DeliveryName
 from tarsplit.outfile import OutputBusyError, make_folder
@@ -28,7 +29,11 @@ from tarsplit.refusal import DeliveryRefused
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The options of the command."""
+    """The options of the command.
+
+    Attributes:
+        defaults: those that were not typed.
+    """
 
     day: str
     limit_bytes: int
@@ -40,6 +45,7 @@ class Asked:
     is_dry: bool
     may_be_dummies: bool
     is_replacing: bool
+    defaults: tuple[Default, ...] = ()
 
 
 def delivered(target: Target, asked: Asked, conduct: Conduct) -> Exit:
@@ -59,7 +65,7 @@ def delivered(target: Target, asked: Asked, conduct: Conduct) -> Exit:
             else:
                 destination = Destination(package.path, output, asked.is_replacing)
                 outcome = deliver(cut, destination, engine=engine, progress=workers.progress)
-        return _told(target, cut, outcome, output, is_json=conduct.is_json)
+        return _told(DeliveryView(target, cut, outcome, output, asked.defaults), is_json=conduct.is_json)
 
     return _guarded(target, work, is_json=conduct.is_json)
 
@@ -124,16 +130,19 @@ def _guarded(target: Target, work: Callable[[], Exit], *, is_json: bool) -> Exit
 _GOES_ON = "Finished tars are kept. Run the same command again: it goes on from there."
 
 
-def _told(target: Target, cut: Cut, outcome: Outcome | None, output: bytes, *, is_json: bool) -> Exit:
+def _told(view: DeliveryView, *, is_json: bool) -> Exit:
+    outcome = view.outcome
     code = Exit.RESUMABLE if outcome and outcome.problems else Exit.DONE
     if is_json:
-        print_fields({"command": "tarsplit", "exit_code": code, **delivery_fields(target, cut, outcome, output)})
+        print_fields({"command": "tarsplit", "exit_code": code, **delivery_fields(view)})
         return code
-    for line in delivery_lines(cut, outcome, output, ink_for(sys.stdout)):
+    for line in delivery_lines(view, ink_for(sys.stdout)):
         print(line)
     if outcome and outcome.problems:
         for problem in outcome.problems:
             print(problem_text(problem))
         print("The tars with these files were not made; the others are finished and kept.", file=sys.stderr)
-        print(f"To see all that differs: pack verify {target.quoted}; then run the same command.", file=sys.stderr)
+        print(
+            f"To see all that differs: pack verify {view.target.quoted}; then run the same command.", file=sys.stderr
+        )
     return code

@@ -1,10 +1,13 @@
 """What a delivery looks like: the table of its chunks, and what should be known of them."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from manifest.path import shown
 from manifest.sizes import human_bytes
 from pack.amounts import counted, exact_bytes
+from pack.defaults import Default
+from pack.defaultview import default_fields, default_lines
 from pack.fields import Fields, path_fields, problem_fields
 from pack.ink import Ink, folded
 from pack.target import Target, quoted
@@ -15,8 +18,27 @@ from tarsplit.sidecar import ChunkRow
 _MOST_TABLES = 20
 
 
-def delivery_lines(cut: Cut, outcome: Outcome | None, output: bytes, ink: Ink) -> Iterator[str]:
-    """Yield the table, notes, and what to do next; without an outcome it is a dry run."""
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    """What the view is made of.
+
+    Attributes:
+        outcome: None for a dry run.
+        output: the folder of the tars.
+        defaults: the options that were not typed.
+    """
+
+    target: Target
+    cut: Cut
+    outcome: Outcome | None
+    output: bytes
+    defaults: tuple[Default, ...] = ()
+
+
+def delivery_lines(view: DeliveryView, ink: Ink) -> Iterator[str]:
+    """Yield the notes, the table, and what to do next."""
+    cut, outcome, output = view.cut, view.outcome, view.output
+    yield from default_lines(view.defaults)
     yield from map(ink.warning, _notes(cut))
     yield ink.bold(f"{'entries':>10}  {'bytes':>16}  tar")
     rows = _rows(outcome)
@@ -31,12 +53,14 @@ def delivery_lines(cut: Cut, outcome: Outcome | None, output: bytes, ink: Ink) -
         yield f"Next: tarsplit --check {quoted(output)}"
 
 
-def delivery_fields(target: Target, cut: Cut, outcome: Outcome | None, output: bytes) -> Fields:
+def delivery_fields(view: DeliveryView) -> Fields:
     """Return all that the lines show."""
+    cut, outcome = view.cut, view.outcome
     rows = _rows(outcome)
     return {
-        **path_fields("package", target.package.path),
-        **path_fields("output", output),
+        **path_fields("package", view.target.package.path),
+        **path_fields("output", view.output),
+        "defaults": default_fields(view.defaults),
         "date": cut.header.day,
         "limit_bytes": cut.header.limit_bytes,
         "fill": cut.header.fill,

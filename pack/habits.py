@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from manifest.path import shown
-from pack.defaults import Default
+from pack.defaults import Default, SettingsError
 from pack.refusal import Refused
 from pack.selection import Selection
-from pack.settings import Settings, SettingsError, values_of
+from pack.settings import Settings, values_of
 from pack.settingsfile import find_settings
 
 _KEYS = (

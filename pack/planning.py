@@ -8,6 +8,7 @@ from manifest.planfile import Described
 from manifest.request import PlanRequest
 from pack import planjobs
 from pack.attempt import Attempt
+from pack.defaultview import default_fields
 from pack.fields import plan_fields, print_fields
 from pack.ink import ink_for
 from pack.listing import file_fields, records_of
@@ -50,7 +51,7 @@ def print_plan(
     if is_json:
         fields = plan_fields(plan, attempt.target, needed_bytes=needed, free_bytes=free)
         tree = {"files": list(file_fields(records_of(plan.stream)))} if has_tree else {}
-        settled = {"defaults": [{"option": each.option, "source": each.source} for each in defaults]}
+        settled = {"defaults": default_fields(defaults)}
         print_fields({"command": "plan", "exit_code": 0, **fields, **settled, **tree})
         return
     ink = ink_for(sys.stdout)

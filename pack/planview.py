@@ -17,8 +17,9 @@ from manifest.planfile import Described
 from manifest.request import Mode
 from manifest.sizes import human_bytes
 from pack.amounts import counted
+from pack.defaultview import default_lines
 from pack.estimate import about, apply_seconds
-from pack.ink import Ink, folded, unbroken
+from pack.ink import Ink, folded
 from pack.problemview import problem_lines
 from pack.target import Target
 from pack.totals import totals_lines
@@ -64,7 +65,7 @@ def plan_lines(view: PlanView, ink: Ink) -> Iterator[str]:
     yield f"  package  {shown(view.target.package.path)}"
     yield f"  mode     {_MODES[header.mode]}"
     yield f"  layout   {shown(header.layout)}"
-    yield from _default_lines(view.defaults)
+    yield from default_lines(view.defaults)
     yield ""
     yield from totals_lines(notes.totals, ink)
     yield from _split_lines(notes.splits, ink)
@@ -73,14 +74,6 @@ def plan_lines(view: PlanView, ink: Ink) -> Iterator[str]:
     yield from _warning_lines(view, ink)
     yield ""
     yield from _closing_lines(view, ink)
-
-
-def _default_lines(defaults: "tuple[Default, ...]") -> Iterator[str]:
-    sources: dict[str, list[str]] = {}
-    for default in defaults:
-        sources.setdefault(default.source, []).append(default.option)
-    for source, options in sources.items():
-        yield from folded(f"{', '.join(options)} from {unbroken(source)}", indent=2)
 
 
 def _split_lines(splits: tuple[SplitTask, ...], ink: Ink) -> Iterator[str]:

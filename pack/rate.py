@@ -16,4 +16,4 @@ def parse_rate(text: str | int) -> int:
     try:
         return parse_size(text.strip().removesuffix("/s"))
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is no rate; write bytes per second, as in 200MB or 1GiB") from error
+        raise typer.BadParameter(f"{text!r} is not a rate; write bytes per second, as in 200MB or 1GiB") from error

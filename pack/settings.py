@@ -1,16 +1,18 @@
 """Defaults of options as a `pack.toml` gives them: which keys there are, and what each may hold.
 
-The keys are the names of options, so that `--help` explains them too. Pure: files are read by `pack.settingsfile`.
+The keys are the names of options, so that `--help` explains them too; those of one command alone stand in a table
+with its name, and are called after it: `tarsplit.size`. Pure: files are read by `pack.settingsfile`.
 Keys with which a file could make the program write somewhere, or trust another machine, count only in the user's own
 file: a `pack.toml` beside the origin may come from anybody who can write there.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from manifest.path import shown
+from pack.defaults import SettingsError
 
 Value = str | int | bool | tuple[str, ...]
 
@@ -19,13 +21,16 @@ class Kind(StrEnum):
     """What a key may hold, in the words of a message."""
 
     TEXT = "a text"
-    PATH = "the path of a file"
+    PATH = "a path"
     MODE = "a mode"
     INCLUDES = "a list of GLOB=ROLE"
     GLOBS = "a list of globs"
     RATE = "a rate, as in 200MB"
     COUNT = "a whole number, 0 or more"
     FLAG = "true or false"
+    SIZE = "a size, as in 6GiB or 2GB"
+    CHECKSUMS = "a list of checksums in one text, as in md5,sha256"
+    FILL = "order or tight"
 
 
 KEYS: Mapping[str, Kind] = {
@@ -44,22 +49,19 @@ KEYS: Mapping[str, Kind] = {
     "quiet": Kind.FLAG,
     "log": Kind.PATH,
     "cluster": Kind.TEXT,
+    "tarsplit.size": Kind.SIZE,
+    "tarsplit.output": Kind.PATH,
+    "tarsplit.label-member": Kind.FLAG,
+    "tarsplit.fill": Kind.FILL,
+    "tarsplit.checksum": Kind.CHECKSUMS,
 }
-PERSONAL = frozenset({"log", "cluster"})
+PERSONAL = frozenset({"log", "cluster", "tarsplit.output"})
 
 
-class SettingsError(ValueError):
-    """A `pack.toml` that is not understood.
-
-    Attributes:
-        path: the file.
-        reason: what is wrong with it, and with which key.
-    """
-
-    def __init__(self, path: bytes, reason: str) -> None:
-        super().__init__(f"in {shown(path)}, {reason}")
-        self.path = path
-        self.reason = reason
+def key_of(command: str, option: str) -> str:
+    """Return the key for an option of a command, whether there is one or not."""
+    key = option.replace("_", "-")
+    return key if f"{command}.{key}" not in KEYS else f"{command}.{key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +87,21 @@ def read_settings(table: Mapping[str, object], path: bytes, *, is_personal: bool
         SettingsError: an unknown key, or a value of the wrong kind; the first one found.
     """
     reader = _Reader(path)
+    table = dict(_flat(table))
     for key in table:
         if key not in KEYS:
             raise SettingsError(path, f"there is no key {shown(key)}{_near(key)}")
         if key in PERSONAL and not is_personal:
             raise SettingsError(path, f"{key} counts only in your own pack.toml, in the configuration folder")
     return Settings(path, {key: reader.value(key, KEYS[key], value) for key, value in table.items()})
+
+
+def _flat(table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{key}", part) for key, part in value.items())
+        else:
+            yield name, value
 
 
 def values_of(files: Sequence[Settings], key: str) -> Iterator[tuple[Value, Settings]]:
@@ -118,12 +129,14 @@ class _Reader:
                 return value
             case str(), Kind.RATE if _is_rate(value):
                 return value
+            case str(), Kind.SIZE | Kind.CHECKSUMS | Kind.FILL if _is_of_delivery(value, kind):
+                return value
             case str(), Kind.TEXT | Kind.PATH if value and "\0" not in value:
                 is_path = kind is Kind.PATH or (key == "layout" and ("/" in value or value.endswith(".toml")))
                 return self._beside_file(value) if is_path else value
             case list(), Kind.GLOBS | Kind.INCLUDES if all(_is_wish(part, kind) for part in value):
                 return tuple(map(str, value))
-        raise SettingsError(self.path, f"{key} must be {_words(kind)}, and is {shown(_as_toml(value))}")
+        raise SettingsError(self.path, f"{key} must be {_words(kind)}, not {shown(_as_toml(value))}")
 
     def _beside_file(self, value: str) -> str:
         """Return a path that is written in the file: it starts at the file's folder, or at a home folder."""
@@ -154,6 +167,18 @@ def _is_rate(value: str) -> bool:
     try:
         parse_rate(value)
     except BadParameter:
+        return False
+    return True
+
+
+def _is_of_delivery(value: str, kind: Kind) -> bool:
+    from tarsplit.naming import parse_checksums, parse_size
+    from tarsplit.partition import Fill
+
+    parsers: dict[Kind, Callable[[str], object]] = {Kind.SIZE: parse_size, Kind.CHECKSUMS: parse_checksums}
+    try:
+        parsers.get(kind, Fill)(value)
+    except ValueError:
         return False
     return True
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
 from manifest.path import join
+from pack.defaults import SettingsError
 
 if TYPE_CHECKING:
     from pack.settings import Settings
@@ -54,12 +55,8 @@ def _read(path: bytes, *, is_personal: bool) -> "Settings | None":
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        from pack.settings import SettingsError
-
-        raise SettingsError(path, f"nothing can be read ({error.strerror})") from error
-    from pack.settings import SettingsError
-
-    raise SettingsError(path, "nothing is read, because it is no file")
+        raise SettingsError(path, f"it cannot be read ({error.strerror})") from error
+    raise SettingsError(path, "it cannot be read (not a regular file)")
 
 
 def _opened_at_once(path: str, flags: int) -> int:
@@ -71,10 +68,10 @@ def _parsed(path: bytes, file: BinaryIO, *, is_personal: bool) -> "Settings":
     # Only here, because most commands find no file: what takes one apart takes time to load.
     import tomllib
 
-    from pack.settings import SettingsError, read_settings
+    from pack.settings import read_settings
 
     try:
         table = tomllib.load(file)
     except ValueError as error:  # not TOML, or not UTF-8
-        raise SettingsError(path, f"something is no TOML ({error})") from error
+        raise SettingsError(path, f"it is not valid TOML ({error})") from error
     return read_settings(table, path, is_personal=is_personal)

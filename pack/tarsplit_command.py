@@ -5,12 +5,31 @@ The command of old, `tarsplit.py -n 2012-06-20 2011.01234.S`, is this one.
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
+from typer.core import TyperOption
 
 from pack.cmd_tarsplit import tarsplit
-from pack.command import Command, ended
+from pack.command import Command, ended, print_version
 from pack.lostoutput import open_closed_streams
+
+
+class _Alone(Command):
+    """The command with what only a command by itself has: its version."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.params.append(
+            TyperOption(
+                param_decls=["--version"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=lambda _context, _option, is_wanted: print_version(is_wanted),
+                help="Show the version and exit.",
+            )
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    application.command("tarsplit", cls=Command)(tarsplit)
+    application.command("tarsplit", cls=_Alone)(tarsplit)
     return ended(application, arguments, "tarsplit")
 
 

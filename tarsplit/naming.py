@@ -80,11 +80,11 @@ def parse_day(text: str) -> str:
         ValueError: it is no date of the form 2012-06-20.
     """
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-        raise ValueError(f"{text!r} is no date of the form 2012-06-20")
+        raise ValueError(f"{text!r} is not a date of the form 2012-06-20")
     try:
         date.fromisoformat(text)
     except ValueError as error:
-        raise ValueError(f"{text!r} is no date of the calendar: {error}") from error
+        raise ValueError(f"{text!r} is not a date of the calendar: {error}") from error
     return text
 
 
@@ -96,7 +96,7 @@ def parse_size(text: str) -> int:
     """
     match = _SIZE.fullmatch(text)
     if match is None or (match[3] and not match[2]):
-        raise ValueError(f"{text!r} is no size; write bytes or a number with a unit, like 6GiB or 2GB")
+        raise ValueError(f"{text!r} is not a size; write bytes or a number with a unit, like 6GiB or 2GB")
     base = 1024 if match[3] else 1000
     whole, _, fraction = match[1].partition(".")
     unit: int = base ** _POWERS[match[2].upper()]
@@ -114,5 +114,5 @@ def parse_checksums(text: str) -> tuple[str, ...]:
     names = [name.strip().lower() for name in text.split(",")]
     for name in names:
         if name not in CHECKSUMS:
-            raise ValueError(f"{name!r} is no known checksum; choose from {', '.join(CHECKSUMS)}, or none")
+            raise ValueError(f"{name!r} is not a known checksum; choose from {', '.join(CHECKSUMS)}, or none")
     return tuple(name for name in CHECKSUMS if name in names)

@@ -222,7 +222,7 @@ def test_rate_that_is_none_is_refused_before_anything_begins(
 ) -> None:
     ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--bandwidth", "fast")
     assert ran.code == 2
-    assert "'fast' is no rate; write bytes per second" in " ".join(ran.err.split())
+    assert "'fast' is not a rate; write bytes per second" in " ".join(ran.err.split())
     assert not os.path.exists(delivery.package.control)
 
 

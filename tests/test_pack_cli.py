@@ -35,6 +35,10 @@ def test_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_here(capsys, "--version").out == f"qa2pack {__version__}\n"
 
 
+def test_usage_names_arguments_without_braces(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here(capsys, "plan", "--help").out.startswith("Usage: pack plan [OPTIONS] ORIGIN PACKAGE\n")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -124,7 +124,7 @@ def test_bad_file_is_a_usage_error_that_names_it(capsys: Capsys, delivery: Deliv
     beside.write_text("mod = 'hard'")
     ran = run_here(capsys, "plan", delivery.origin, delivery.path)
     assert ran.code == Exit.USAGE
-    assert f"in {beside}, there is no key mod; did you mean mode?" in ran.err
+    assert ran.err == f"Error: in {beside}:\n  there is no key mod; did you mean mode?\n"
 
 
 def test_command_without_an_origin_takes_the_file_beside_the_package(

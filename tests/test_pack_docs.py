@@ -35,6 +35,7 @@ def test_page_has_every_field(capsys: pytest.CaptureFixture[str], delivery: Deli
         ("show", package, "--files"),
         ("diff", delivery.origin, package),
         ("export", package, "--format", "json", "-o", package.with_suffix(".jsonl")),
+        ("tarsplit", package, "-n", "2012-06-20", "--dry-run"),
         ("rollback", package),
     ]
     printed = [json.loads(run_here(capsys, *command, "--json").out) for command in commands]

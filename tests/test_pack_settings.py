@@ -1,12 +1,14 @@
 """What a `pack.toml` may hold, and how a mistake in it is told."""
 
+import re
 import tomllib
 
 import pytest
 from typer.main import get_group
 
 from pack.cli import application
-from pack.settings import KEYS, PERSONAL, SettingsError, read_settings, values_of
+from pack.defaults import SettingsError
+from pack.settings import KEYS, PERSONAL, key_of, read_settings, values_of
 
 PATH = b"/data/project/pack.toml"
 
@@ -17,25 +19,29 @@ PATH = b"/data/project/pack.toml"
         ("mod = 'hard'", "there is no key mod; did you mean mode?"),
         ("follow_outside = true", "did you mean follow-outside?"),
         ("zzz = 1", "there is no key zzz; there are layout, "),
-        ("mode = 'hart'", "mode must be a mode (fake, copy, hard, move, ticket), and is 'hart'"),
+        ("mode = 'hart'", "mode must be a mode (fake, copy, hard, move, ticket), not 'hart'"),
         ("mode = 3", "mode must be a mode"),
-        ("jobs = '2'", "jobs must be a whole number, 0 or more, and is '2'"),
-        ("jobs = -1", "jobs must be a whole number, 0 or more, and is -1"),
-        ("jobs = true", "jobs must be a whole number, 0 or more, and is true"),
-        ("bandwidth = 'fast'", "bandwidth must be a rate, as in 200MB, and is 'fast'"),
-        ("strict = 'yes'", "strict must be true or false, and is 'yes'"),
-        ("exclude = 'a*'", "exclude must be a list of globs, and is 'a*'"),
+        ("jobs = '2'", "jobs must be a whole number, 0 or more, not '2'"),
+        ("jobs = -1", "jobs must be a whole number, 0 or more, not -1"),
+        ("jobs = true", "jobs must be a whole number, 0 or more, not true"),
+        ("bandwidth = 'fast'", "bandwidth must be a rate, as in 200MB, not 'fast'"),
+        ("strict = 'yes'", "strict must be true or false, not 'yes'"),
+        ("exclude = 'a*'", "exclude must be a list of globs, not 'a*'"),
         ("exclude = ['']", "exclude must be a list of globs"),
         ("include = ['*.txt']", "include must be a list of GLOB=ROLE with one of raw, "),
         ("include = ['*.txt=notes']", "include must be a list of GLOB=ROLE with one of raw, "),
-        ("readme = ''", "readme must be the path of a file, and is ''"),
+        ("tarsplit.size = 'big'", "tarsplit.size must be a size, as in 6GiB or 2GB, not 'big'"),
+        ("[tarsplit]\nfill = 'full'", "tarsplit.fill must be order or tight, not 'full'"),
+        ("[tarsplit]\nchecksum = 'crc'", "tarsplit.checksum must be a list of checksums in one text"),
+        ("[tarsplit]\nsiz = '2GB'", "there is no key tarsplit.siz; did you mean tarsplit.size?"),
+        ("readme = ''", "readme must be a path, not ''"),
         ('"a\\u001bb" = 1', "there is no key a\\x1bb"),
     ],
 )
 def test_mistake_is_told_with_file_and_key(text: str, words: str) -> None:
     with pytest.raises(SettingsError) as raised:
         read_settings(tomllib.loads(text), PATH, is_personal=True)
-    assert str(raised.value).startswith("in /data/project/pack.toml, ")
+    assert str(raised.value).startswith("in /data/project/pack.toml: ")
     assert words in str(raised.value)
 
 
@@ -70,7 +76,8 @@ def test_lists_are_gathered_and_of_other_keys_the_first_counts() -> None:
 
 
 def test_every_key_is_an_option_with_a_variable() -> None:
-    options = [option for command in get_group(application()).commands.values() for option in command.params]
-    variables = {str(option.name).replace("_", "-"): option.envvar for option in options if option.envvar}
+    commands = get_group(application()).commands.items()
+    options = [(name, option) for name, command in commands for option in command.params if option.envvar]
+    variables = {key_of(name, str(option.name)): option.envvar for name, option in options}
     del variables["no-settings"]
-    assert variables == {key: f"PACK_{key.upper().replace('-', '_')}" for key in KEYS}
+    assert variables == {key: f"PACK_{re.sub('[.-]', '_', key.upper())}" for key in KEYS}

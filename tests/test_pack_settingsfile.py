@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pack.settings import SettingsError
+from pack.defaults import SettingsError
 from pack.settingsfile import find_settings, own_settings_path
 
 
@@ -42,14 +42,14 @@ def test_users_own_file_is_in_the_configuration_folder(environment: dict[str, st
 @pytest.mark.parametrize("text", ["mode", "mode = 'a", "\x00"])
 def test_what_is_no_toml_is_told_with_the_file(tmp_path: Path, text: str) -> None:
     path = _write(tmp_path / "pack.toml", text)
-    with pytest.raises(SettingsError, match="is no TOML") as raised:
+    with pytest.raises(SettingsError, match="is not valid TOML") as raised:
         find_settings(bytes(tmp_path), {})
     assert raised.value.path == bytes(path)
 
 
 def test_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "pack.toml").mkdir()
-    with pytest.raises(SettingsError, match="nothing can be read"):
+    with pytest.raises(SettingsError, match="it cannot be read"):
         find_settings(bytes(tmp_path), {})
 
 
@@ -61,5 +61,5 @@ def test_folder_of_the_users_own_file_is_no_foreign_place(tmp_path: Path) -> Non
 
 def test_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pack.toml")
-    with pytest.raises(SettingsError, match="no file"):
+    with pytest.raises(SettingsError, match="not a regular file"):
         find_settings(bytes(tmp_path), {})

@@ -79,7 +79,7 @@ def test_package_is_only_read(home: Path, capsys: pytest.CaptureFixture[str]) ->
     [
         ((PROJECT,), "-n 2012-06-20"),
         (("-n", "yesterday", PROJECT), "'yesterday' is not a date"),
-        (("-n", "2012-02-30", PROJECT), "no date of the calendar"),
+        (("-n", "2012-02-30", PROJECT), "not a date of the calendar"),
         (("-n", DAY), "name the package"),
         (("-n", DAY, "--size", "much", PROJECT), "'much' is not a size"),
         (("-n", DAY, "--checksum", "crc32", PROJECT), "crc32"),

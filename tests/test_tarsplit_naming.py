@@ -61,7 +61,7 @@ def test_project_that_is_no_plain_name_is_refused(project: bytes) -> None:
     "text", ["", "2012-6-20", "20120620", "2012-06-31", "2012-13-01", "today", "\uff12012-06-20"]
 )
 def test_text_that_is_no_date_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no date"):
+    with pytest.raises(ValueError, match="is not a date"):
         parse_day(text)
 
 
@@ -75,7 +75,7 @@ def test_size_is_read_with_its_unit(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "GiB", "-1", "6 apples", "1iB", "1e9", "6GiB/s"])
 def test_text_that_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no size"):
+    with pytest.raises(ValueError, match="is not a size"):
         parse_size(text)
 
 

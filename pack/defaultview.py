@@ -1,0 +1,21 @@
+"""Where the values of options are from that were not typed, as it is shown and as fields."""
+
+from collections.abc import Iterator, Sequence
+
+from pack.defaults import Default
+from pack.fields import Fields
+from pack.ink import folded, unbroken
+
+
+def default_lines(defaults: Sequence[Default]) -> Iterator[str]:
+    """Yield a line for each place that options are from."""
+    sources: dict[str, list[str]] = {}
+    for default in defaults:
+        sources.setdefault(default.source, []).append(default.option)
+    for source, options in sources.items():
+        yield from folded(f"{', '.join(options)} from {unbroken(source)}", indent=2)
+
+
+def default_fields(defaults: Sequence[Default]) -> list[Fields]:
+    """Return an object for each option."""
+    return [{"option": each.option, "source": each.source} for each in defaults]
