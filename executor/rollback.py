@@ -36,7 +36,7 @@ from manifest.control import check_control
 from manifest.engine import Engine
 from manifest.ids import SCIENCE_GOAL
 from manifest.package import Package
-from manifest.path import join
+from manifest.path import join, shown
 from manifest.planfile import Described, open_manifest
 from manifest.problem import Code, Problem
 from manifest.progress import Progress
@@ -227,9 +227,7 @@ def _undo_finished(package: Package, *, engine: Engine, disk: Disk, progress: Pr
     path = last_finished(package)
     if path is None:
         return RolledBack()
-    records = read_journal(path)
-    if phase_of(records) is not Phase.ENDED:
-        raise JournalDamagedError(path, "is damaged: its end is missing")
+    records = _ended_journal(path)
     begin, commit = begin_of(records), _commit_of(records)
     places = places_of(package, begin)
     _check_undoable(places, begin, commit, engine=engine, progress=progress)
@@ -241,6 +239,21 @@ def _undo_finished(package: Package, *, engine: Engine, disk: Disk, progress: Pr
     sync_folder(disk, package.control)
     roll_back(package, records, engine=engine, disk=disk, stop=stop)
     return RolledBack(begin.group + b"/" + begin.member, was_finished=True)
+
+
+def _ended_journal(path: bytes) -> Sequence[Record]:
+    """Return what a filed journal tells; the package does not need it, but nothing can be undone without it."""
+    try:
+        records = read_journal(path)
+        if phase_of(records) is not Phase.ENDED:
+            raise JournalDamagedError(path, "is damaged: its end is missing")
+    except JournalError as error:
+        raise CannotUndoError(
+            f"the journal of the last apply {error.reason} ({shown(path)})",
+            remedy="Restore it from a backup, then: pack rollback PACKAGE. Without it this apply cannot be undone. "
+            "The package itself does not need it: pack verify PACKAGE.",
+        ) from error
+    return records
 
 
 def _check_undoable(

@@ -69,8 +69,9 @@ def transaction_fields(one: Finished) -> Fields:
 
 
 def _lines(history: History, ink: Ink) -> Iterator[str]:
-    if not history.finished:
-        yield "Nothing is known: no apply of this program made this package."
+    if not history.finished and not history.unreadable:
+        yield "No apply is on record: this program did not make the package, or the journals"
+        yield "in its control folder are gone."
     for number, one in enumerate(history.finished):
         if number:
             yield ""
@@ -81,6 +82,7 @@ def _lines(history: History, ink: Ink) -> Iterator[str]:
         yield from folded(f"{shown(one.user)} on {shown(one.host)}, in {_how_long(one)}", label="  by     ")
     for name in history.unreadable:
         yield ink.warning(f"The journal {shown(name)} cannot be read; it is damaged or of another version.")
+        yield "The package does not need it, but this apply cannot be told of, nor undone."
 
 
 def _how_long(one: Finished) -> str:

@@ -37,7 +37,7 @@ def undone(attempt: Attempt, conduct: Conduct, *, may_reach_back: bool = False) 
 
 def _lines(result: RolledBack, target: Target, ink: Ink) -> Iterator[str]:
     if not result.member:
-        yield "There is nothing to undo; nothing was changed."
+        yield "There is nothing to undo: no apply is on record. Nothing was changed."
         return
     what = "the last apply" if result.was_finished else "the apply that was stopped"
     yield f"{ink.good('Undone')}: {what}, which made {shown(result.member)}."

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -97,7 +98,30 @@ def test_an_adopted_package_has_no_past(capsys: Capsys, delivery: Delivery) -> N
     os.rename(delivery.package.control, delivery.package.control + b".gone")
     run_here(capsys, "adopt", delivery.path)
     out = run_here(capsys, "log", delivery.path).out
-    assert out == "Nothing is known: no apply of this program made this package.\n"
+    assert out.startswith("No apply is on record: this program did not make the package, or the journals")
+
+
+def test_journals_that_are_gone_are_no_apply_of_another_program(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make()
+    shutil.rmtree(os.path.join(delivery.package.control, b"finished"))
+    assert "or the journals\nin its control folder are gone.\n" in run_here(capsys, "log", delivery.path).out
+    assert "no apply is on record." in run_here(capsys, "rollback", delivery.path).out
+    assert delivery.problems() == []
+
+
+def test_only_journal_that_cannot_be_read_is_an_apply_all_the_same(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make()
+    finished = os.path.join(delivery.package.control, b"finished")
+    (name,) = os.listdir(finished)
+    os.truncate(os.path.join(finished, name), 5)
+    lines = run_here(capsys, "log", delivery.path).out.splitlines()
+    assert lines[0].startswith(f"The journal {os.fsdecode(name)} cannot be read;")
+    ran = run_here(capsys, "rollback", delivery.path)
+    text = " ".join(ran.err.split())
+    assert ran.code == Exit.FAILED
+    assert "the journal of the last apply is damaged: its first record cannot be read" in text
+    assert f"Restore it from a backup, then: pack rollback {delivery.path}. Without it" in text
+    assert "pack adopt" not in text
 
 
 def test_a_package_that_is_not_there_is_refused(capsys: Capsys, delivery: Delivery) -> None:
