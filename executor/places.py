@@ -89,16 +89,21 @@ class Places:
 
     def staged_ticket(self, suffix: bytes) -> bytes:
         """Return the path of a ticket file before it is published."""
-        return join(self.staging, b"ticket." + suffix)
+        return ticket_in(self.staging, suffix)
 
     def previous_ticket(self, suffix: bytes) -> bytes:
         """Return the path of a ticket file that was replaced."""
-        return join(self.previous, b"ticket." + suffix)
+        return ticket_in(self.previous, suffix)
 
     @property
     def finished(self) -> bytes:
         """The journal when all is done."""
         return b"/".join((self.package.control, b"finished", self.transaction.encode() + b".journal"))
+
+
+def ticket_in(folder: bytes, suffix: bytes) -> bytes:
+    """Return the path of a ticket file in a folder of the control folder."""
+    return join(folder, b"ticket." + suffix)
 
 
 def journal_path(package: Package) -> bytes:

@@ -29,6 +29,7 @@ from executor.origin import look_at_origin, put_back
 from executor.places import Places, journal_path, litter_paths, lock_path, places_of, probe_paths
 from executor.publishing import file_journal, is_published, unpublish
 from executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
+from executor.remaking import remake_previous
 from executor.removing import remove_tree
 from executor.staging import make_folders
 from executor.stopping import NEVER, Stop
@@ -228,11 +229,12 @@ def _undo_finished(package: Package, *, engine: Engine, disk: Disk, progress: Pr
     if path is None:
         return RolledBack()
     records = _ended_journal(path)
-    begin, commit = begin_of(records), _commit_of(records)
+    begin = begin_of(records)
     places = places_of(package, begin)
-    _check_undoable(places, begin, commit, engine=engine, progress=progress)
+    commit = _undoable_commit(places, begin, _commit_of(records), engine=engine, progress=progress)
     _check_origin(places, commit, engine=engine, disk=disk)
     stop.check()
+    remake_previous(places, commit, disk)
     # The journal stands for the transaction again; should all stop here, its end is still in it.
     disk.replace(path, journal_path(package))
     sync_folder(disk, os.path.dirname(path))
@@ -256,9 +258,10 @@ def _ended_journal(path: bytes) -> Sequence[Record]:
     return records
 
 
-def _check_undoable(
+def _undoable_commit(
     places: Places, begin: Begin, commit: Commit | None, *, engine: Engine, progress: Progress
-) -> None:
+) -> Commit:
+    """Return the commit of a finished transaction, if that can be undone."""
     if commit is None or not is_published(places, commit):
         raise CannotUndoError(
             "what stands there is not what the last apply left; it was removed, replaced or renamed since",
@@ -279,6 +282,7 @@ def _check_undoable(
             problems,
             remedy="Move away what is new, put back what was changed, then: pack rollback PACKAGE.",
         )
+    return commit
 
 
 def _changes(places: Places, *, is_whole: bool, engine: Engine, progress: Progress) -> tuple[Problem, ...]:

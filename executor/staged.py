@@ -156,7 +156,7 @@ def _write_tickets(places: Places, disk: Disk) -> None:
         member = manifest.header.member_path
         is_new = member == places.group + b"/" + places.member
         members.append(Member(manifest, places.staged_member if is_new else places.package.member(member)))
-    write_tickets(places, members, disk)
+    write_tickets(places.package.project, members, places.staging, disk)
 
 
 def _final_records(spool: RecordSpool, splits: dict[bytes, SplitResult]) -> Iterator[tuple[bytes, bytes]]:

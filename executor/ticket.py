@@ -15,7 +15,7 @@ from typing import IO
 
 from executor.disk import Disk
 from executor.diskfile import create_built
-from executor.places import Places
+from executor.places import ticket_in
 from manifest.folder import opened_file, opened_folder
 from manifest.header import Total
 from manifest.ids import SCIENCE_GOAL
@@ -60,14 +60,14 @@ class TicketFile:
     digest: bytes
 
 
-def write_tickets(places: Places, members: Iterable[Member], disk: Disk) -> None:
-    """Write both ticket files into staging."""
+def write_tickets(project: bytes, members: Iterable[Member], folder: bytes, disk: Disk) -> None:
+    """Write both ticket files into a folder of the control folder that does not hold them."""
     ordered = sorted(members, key=lambda member: member.manifest.header.member_path)
-    sizes = size_text(places.package.project, ordered).encode()
-    files = sorted((file for member in ordered for file in ticket_files(places.package.project, member)), key=_name)
+    sizes = size_text(project, ordered).encode()
+    files = sorted((file for member in ordered for file in ticket_files(project, member)), key=_name)
     newest = max((member.manifest.header.scanned_ns for member in ordered), default=0) // 10**9
-    create_built(disk, places.staged_ticket(b"tar"), lambda file: _write_tar(file, files, sizes, newest))
-    create_built(disk, places.staged_ticket(b"zip"), lambda file: _write_zip(file, files, sizes, newest))
+    create_built(disk, ticket_in(folder, b"tar"), lambda file: _write_tar(file, files, sizes, newest))
+    create_built(disk, ticket_in(folder, b"zip"), lambda file: _write_zip(file, files, sizes, newest))
 
 
 def size_text(project: bytes, members: Iterable[Member]) -> str:

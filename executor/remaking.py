@@ -1,0 +1,59 @@
+"""What an append replaced, made again where it is not kept any more: manifests and ticket files without its own.
+
+Only the last transaction keeps what it replaced. An append replaces no file of the package, so what it did replace
+follows from the members that were there before: manifests are never changed, and the same members give the same
+ticket files, unless another program wrote those.
+"""
+
+import os
+
+from executor.disk import TEMPORARY, Disk, sync_file_system, sync_folder
+from executor.journal import Commit
+from executor.places import TICKET_SUFFIXES, Places, ticket_in
+from executor.removing import ensure_folder, remove_tree
+from manifest.path import join
+from manifest.planfile import open_manifest
+
+
+def remake_previous(places: Places, commit: Commit, disk: Disk) -> None:
+    """Put what the finished append replaced where undoing looks for it; stopped, it can be done again.
+
+    Raises:
+        OSError: the disk fails or is full, or a file that goes into the ticket files is not there.
+    """
+    if not commit.had_manifests or os.path.lexists(places.previous_manifests):
+        return
+    remade = places.previous + TEMPORARY
+    remove_tree(disk, remade)
+    ensure_folder(disk, os.path.dirname(places.previous))
+    disk.mkdir(remade)
+    _link_manifests(places, join(remade, b"manifests"), disk)
+    _write_tickets(places, commit, remade, disk)
+    sync_file_system(disk, remade)
+    remove_tree(disk, places.previous)
+    disk.rename(remade, places.previous)
+    sync_folder(disk, os.path.dirname(places.previous))
+
+
+def _link_manifests(places: Places, folder: bytes, disk: Disk) -> None:
+    own = os.path.basename(places.package.manifest(join(places.group, places.member)))
+    disk.mkdir(folder)
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for name in sorted(os.listdir(places.package.manifests)):
+            if name != own:
+                disk.link(join(places.package.manifests, name), name, source_fd=None, dir_fd=fd)
+    finally:
+        os.close(fd)
+
+
+def _write_tickets(places: Places, commit: Commit, folder: bytes, disk: Disk) -> None:
+    from executor.ticket import Member, write_tickets  # loads much, and hardly any undoing needs it
+
+    kept = join(folder, b"manifests")
+    manifests = [open_manifest(join(kept, name)) for name in os.listdir(kept)]
+    members = [Member(found, places.package.member(found.header.member_path)) for found in manifests]
+    write_tickets(places.package.project, members, folder, disk)
+    for suffix in TICKET_SUFFIXES:
+        if suffix not in commit.had_tickets:
+            disk.unlink(ticket_in(folder, suffix))
