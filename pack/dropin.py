@@ -21,7 +21,7 @@ from pack.currentlog import log_error
 from pack.failure import failure_of
 from pack.habits import Habits, read_habits
 from pack.ink import Ink
-from pack.lostoutput import open_closed_streams
+from pack.lostoutput import losses_told, open_closed_streams
 from pack.planning import planned, print_plan
 from pack.refusal import Refused
 from pack.runlog import check_log_place, run_logged
@@ -64,6 +64,17 @@ def QA_Packager(
         KeyboardInterrupt: it was interrupted; `pack apply` goes on.
     """
     open_closed_streams()
+    with losses_told("QA_Packager"):
+        _package(origpath, readme, packpath, append, mode)
+
+
+def _package(
+    origpath: str | os.PathLike[str],
+    readme: str | os.PathLike[str] | None,
+    packpath: str | os.PathLike[str],
+    append: str,
+    mode: str,
+) -> None:
     target = target_of(os.fspath(packpath))
     # Commands in messages may be typed elsewhere than where the script runs.
     target = Target(target.package, target.package.path)

@@ -4,6 +4,7 @@ What a command did to a package does not depend on whether that can be told. So 
 for all, and the work ends as it would have ended.
 """
 
+import errno
 import io
 import os
 import sys
@@ -77,6 +78,27 @@ def losing_output(*, is_output_all: bool) -> Iterator[Losing | None]:
         out = Losing(sys.stdout)
         with redirect_stdout(out):
             yield out
+
+
+@contextmanager
+def losses_told(who: str) -> Iterator[None]:
+    """Let the output of a call lose what cannot be written, and tell that on stderr at the end."""
+    with losing_output(is_output_all=False) as out:
+        how: tuple[str, ...] = ()
+        try:
+            yield
+            how = ("The work itself is done.",)
+        finally:
+            if out is not None:
+                out.flush()
+                tell_loss(who, out.fault, *how)
+
+
+def tell_loss(who: str, fault: OSError | None, *rest: str) -> None:
+    """Tell that not all could be printed; a reader who has gone wanted no more."""
+    if fault is not None and fault.errno != errno.EPIPE:
+        first = f"{who}: the output could not be written ({fault.strerror})."
+        print(first, *rest, sep="\n  ", file=sys.stderr)
 
 
 def send_nowhere(descriptor: int) -> None:

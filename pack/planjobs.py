@@ -29,6 +29,7 @@ from manifest.progress import Progress
 from manifest.request import PlanRequest
 from pack.engines import Workers, started_engine
 from pack.reading import UnfinishedError
+from pack.readmesource import readable_readme
 
 
 def plan(request: PlanRequest, workers: Workers) -> Described:
@@ -41,6 +42,11 @@ def plan(request: PlanRequest, workers: Workers) -> Described:
         UnfinishedError: something was begun that must be finished or rolled back first.
         LockedError: another process works on the package.
     """
+    with readable_readme(request) as readable:
+        return _plan(readable, workers)
+
+
+def _plan(request: PlanRequest, workers: Workers) -> Described:
     package = Package(request.package)
     _check_plannable(package)
     _adopt_for(request, package, workers)

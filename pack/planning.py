@@ -13,7 +13,6 @@ from pack.fields import plan_fields, print_fields
 from pack.ink import ink_for
 from pack.listing import file_fields, records_of
 from pack.planview import PlanView, plan_lines
-from pack.readmesource import readable_readme
 from pack.treeview import tree_lines
 from pack.workers import Conduct, shown_workers
 
@@ -23,11 +22,8 @@ if TYPE_CHECKING:
 
 def planned(request: PlanRequest, conduct: Conduct) -> Described:
     """Make the plan, with its progress shown."""
-    with (
-        readable_readme(request) as readable,
-        shown_workers(conduct) as workers,
-    ):
-        return planjobs.plan(readable, workers)
+    with shown_workers(conduct) as workers:
+        return planjobs.plan(request, workers)
 
 
 def print_plan(

@@ -3,7 +3,6 @@
 Results go to stdout, everything else to stderr. With `--json`, stdout holds one object also when the command fails.
 """
 
-import errno
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
@@ -15,7 +14,7 @@ from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields, problem_fields
 from pack.ink import ink_for
-from pack.lostoutput import losing_output, send_nowhere
+from pack.lostoutput import losing_output, send_nowhere, tell_loss
 
 if TYPE_CHECKING:
     from pack.failure import Failure
@@ -31,7 +30,8 @@ def run(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool, is_output_
         code = _ended(attempt, work, is_json=is_json)
         if out is not None:
             out.flush()
-            _tell_loss(attempt, out.fault, code)
+            how = ("The work itself is done; the exit code tells how.",) if code in (Exit.DONE, Exit.PROBLEMS) else ()
+            tell_loss(f"pack {attempt.verb}", out.fault, *how)
     raise typer.Exit(code)
 
 
@@ -45,22 +45,14 @@ def _ended(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> Exit
     except (Exception, KeyboardInterrupt) as error:
         from pack.failure import failure_of  # knows every error there is, so most of the program
 
-        failure = failure_of(error, attempt, ink_for(sys.stderr))
+        ink = ink_for(sys.stderr)
+        failure = failure_of(error, attempt, ink)
         _give_up_unwritten()
-        print(failure.text, file=sys.stderr)
+        print(*ink.sentence(failure.title), *failure.rest, sep="\n", file=sys.stderr)
         if is_json:
             _print_failure(failure, attempt)
         code = failure.code
     return code
-
-
-def _tell_loss(attempt: Attempt, fault: OSError | None, code: Exit) -> None:
-    """Tell that not all could be printed; a reader who has gone wanted no more."""
-    if fault is None or fault.errno == errno.EPIPE:
-        return
-    print(f"pack {attempt.verb}: the output could not be written ({fault.strerror}).", file=sys.stderr)
-    if code in (Exit.DONE, Exit.PROBLEMS):
-        print("  The work itself is done; the exit code tells how.", file=sys.stderr)
 
 
 def _give_up_unwritten() -> None:

@@ -75,6 +75,34 @@ def test_tarsplit_is_done_though_the_reader_has_gone(delivery: Delivery, tmp_pat
     assert (ran.code, ran.err) == (Exit.DONE, "")
 
 
+_CALL = (
+    "import sys; from QA2_Packaging_module import QA_Packager; QA_Packager(*sys.argv[1:3], sys.argv[3], '', 'hard')"
+)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ('"$@" >/dev/full', "QA_Packager: the output could not be written (No space left on device).\n"),
+        (_GONE, ""),
+    ],
+)
+def test_call_of_old_is_done_though_its_output_is_lost(
+    delivery: Delivery, unbuffered: str, words: str, told: str
+) -> None:
+    done = subprocess.run(
+        ["bash", "-c", words, "bash", sys.executable, "-c", _CALL, delivery.origin, "", delivery.path],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr.replace("  The work itself is done.\n", "")) == (0, told)
+    assert delivery.found() == []
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_stop_nothing(delivery: Delivery, closed: str) -> None:
     ran = _shell(f'"$@" {closed}', "plan", delivery.origin, delivery.path, "--mode", "hard")

@@ -11,6 +11,7 @@ import pytest
 from commands import ROOT, run_here
 from in_process import Delivery
 from manifest.planfile import open_plan
+from pack import api
 from pack.exits import Exit
 
 
@@ -40,6 +41,14 @@ def test_named_pipes_and_devices_are_refused(
     os.mkfifo(tmp_path / "pipe")
     ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--readme", tmp_path / place)
     assert (ran.code, "readme-missing" in ran.err) == (Exit.FAILED, True)
+
+
+def test_programs_are_refused_as_the_command_is(delivery: Delivery, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    request = api.request_for(delivery.origin, delivery.package, readme=tmp_path / "pipe")
+    with pytest.raises(api.PlanRefused) as caught:
+        api.plan(request, api.Workers())
+    assert [problem.code for problem in caught.value.problems] == [api.Code.README_MISSING]
 
 
 def test_signal_ends_the_wait_for_a_pipe(delivery: Delivery, tmp_path: Path) -> None:
