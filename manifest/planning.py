@@ -35,6 +35,7 @@ from manifest.splitting import omitted_names, scan_split_sources
 from manifest.survey import survey
 from manifest.tableplan import TableReader, broken_table, describe_tables, plan_splits, without_column
 from manifest.unmatched import unmatched_globs
+from manifest.waiting import replaced_plan
 
 
 @dataclass(slots=True)
@@ -95,6 +96,7 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
     new_files, new_bytes = count_new(gathered, header, splits, difference)
     warnings = (
         *destination_warnings(request, destination),
+        *replaced_plan(request),
         *last_copies(destination, request, gathered.spool),
         *placement.warnings,
         *gathered.warnings,

@@ -78,6 +78,7 @@ class Code(StrEnum):
     W_OWNER = "warning-owner"
     W_NEW_PACKAGE = "warning-new-package"
     W_SAME_ORIGIN = "warning-same-origin"
+    W_PLAN_REPLACED = "warning-plan-replaced"
     W_LAST_COPY = "warning-last-copy"
     W_NO_MATCH = "warning-no-match"
     W_TICKET_MISSING = "warning-ticket-missing"

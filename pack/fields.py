@@ -14,6 +14,7 @@ from manifest.item import LeftOut
 from manifest.path import shown
 from manifest.planfile import Described
 from manifest.problem import Problem
+from pack.carrying import carried
 from pack.estimate import apply_seconds
 from pack.target import Target
 from pack.totals import totals_fields
@@ -50,6 +51,7 @@ def problem_fields(problems: Iterable[Problem]) -> list[Fields]:
 def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_bytes: int) -> Fields:
     """Return all that the view of a plan shows."""
     header, notes = plan.header, plan.notes
+    carried_count, carried_bytes = carried(plan)
     return {
         **path_fields("package", target.package.path),
         **path_fields("member", header.member_path),
@@ -66,6 +68,8 @@ def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_byte
         "left_out": [_left_out_fields(left) for left in notes.left_out],
         "warnings": problem_fields(notes.warnings),
         "needed_bytes": needed_bytes,
+        "carried_count": carried_count,
+        "carried_bytes": carried_bytes,
         "estimated_seconds": round(apply_seconds(new_bytes=notes.new_bytes, file_count=notes.file_count), 3),
         "free_bytes": free_bytes,
     }

@@ -17,6 +17,7 @@ from manifest.planfile import Described
 from manifest.request import Mode
 from manifest.sizes import human_bytes
 from pack.amounts import counted
+from pack.carrying import carried
 from pack.defaultview import default_lines
 from pack.estimate import about, apply_seconds
 from pack.ink import Ink, folded
@@ -64,6 +65,7 @@ def plan_lines(view: PlanView, ink: Ink) -> Iterator[str]:
     yield f"  origin   {shown(header.origin)}"
     yield f"  package  {shown(view.target.package.path)}"
     yield f"  mode     {_MODES[header.mode]}"
+    yield from _carried_lines(view.plan)
     yield f"  layout   {shown(header.layout)}"
     yield from default_lines(view.defaults)
     yield ""
@@ -74,6 +76,12 @@ def plan_lines(view: PlanView, ink: Ink) -> Iterator[str]:
     yield from _warning_lines(view, ink)
     yield ""
     yield from _closing_lines(view, ink)
+
+
+def _carried_lines(plan: Described) -> Iterator[str]:
+    count, size = carried(plan)
+    if count:
+        yield f"           {counted(count, 'file')}, {human_bytes(size)}, moved there earlier: kept as they are"
 
 
 def _split_lines(splits: tuple[SplitTask, ...], ink: Ink) -> Iterator[str]:

@@ -354,6 +354,12 @@ WARNINGS: Mapping[Code, Row] = {
         "If it is to replace the old member, plan without --append, which replaces the whole package. If another "
         "folder was meant, name that one.",
     ),
+    Code.W_PLAN_REPLACED: Row(
+        "A plan that waited to be applied is replaced by this one.",
+        "Somebody else made it, or it is of another origin, which is the path here. A package has one plan only.",
+        "If it is still wanted, agree with whoever made it: apply this one first, then make the other one anew with "
+        "--append, or for another package.",
+    ),
     Code.W_LAST_COPY: Row(
         "The package that is replaced has files that are not at their origin any more, nor in the new plan.",
         "They were removed or changed at the origin after they were packaged; the path is the first of them.",

@@ -383,6 +383,12 @@ def _(world: World) -> Iterable[Problem]:
 SCRIPT = "script/scriptForImaging.py"
 
 
+@breaks(Code.W_PLAN_REPLACED)
+def _(world: World) -> Iterable[Problem]:
+    replace(world.delivery, origin=make_reduction(world.folder / "sb9", seed=9)).plan()
+    return warnings(world.delivery)
+
+
 def after(change: Callable[[Path], object], *, mode: Mode = Mode.COPY) -> Broken:
     """Return a world in which the member of a finished package is changed, and the package verified."""
 

@@ -1,0 +1,24 @@
+"""The plan that waits already: a new one takes its place, and it is gone without having been applied."""
+
+import time
+from collections.abc import Iterator
+
+from manifest.header import StreamKind, read_header
+from manifest.heading import user_name
+from manifest.package import Package
+from manifest.path import shown
+from manifest.problem import Code, Problem
+from manifest.request import PlanRequest
+from manifest.stream import StreamError, peek_stream
+
+
+def replaced_plan(request: PlanRequest) -> Iterator[Problem]:
+    """Yield a warning if the waiting plan is somebody else's, or of another origin; to plan again is no news."""
+    try:
+        waiting = read_header(peek_stream(Package(request.package).plan), StreamKind.PLAN)
+    except (StreamError, FileNotFoundError):
+        return
+    if (waiting.user, waiting.origin) != (user_name(), request.origin):
+        when = time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(waiting.scanned_ns / 1e9))
+        who = f"{shown(waiting.user)} on {shown(waiting.host)}"
+        yield Problem(Code.W_PLAN_REPLACED, waiting.origin, found=f"a plan of {when} by {who}, mode {waiting.mode}")
