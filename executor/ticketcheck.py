@@ -22,6 +22,7 @@ from manifest.package import Package, read_state
 from manifest.planfile import Described, open_manifest
 from manifest.problem import Code, Problem
 from manifest.record import NO_DIGEST
+from manifest.sizes import counted
 from manifest.stream import StreamError
 from manifest.ticketfile import DAMAGE, SIZE_FILE
 
@@ -132,7 +133,7 @@ def _differences(
         return
     planned = wanted[archived.name]
     if archived.size != planned.size:
-        yield f"{name} of {archived.size} bytes, not {planned.size}"
+        yield f"{name} of {counted(archived.size, 'byte')}, not {planned.size:,}"
     elif not is_quick and planned.digest != NO_DIGEST and archived.digest() != planned.digest:
         yield f"{name} with another content"
 

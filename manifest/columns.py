@@ -24,6 +24,7 @@ from manifest.problem import Code, Problem
 from manifest.receivers import name_warnings
 from manifest.record import DIGEST_BYTES, NO_DIGEST, Action, FolderRecord, encode_record
 from manifest.scanbatch import BIG_FILE_BYTES, BigFile, ScanOptions, ScanResult
+from manifest.sizes import counted
 
 DEPTH_LIMIT = 300  # each folder on the way takes a descriptor and a call inside a call when a tree is removed
 _LAST_NS = (1 << 63) - 1  # what a record holds
@@ -226,7 +227,7 @@ class Columns:
         path = self._path
         longest = len(self.options.member) + len(path) + max(map(len, names), default=0)
         if longest > PATH_BYTES - STAGING_ROOM_BYTES:
-            yield Problem(Code.PATH_TOO_LONG, path, f"at most {PATH_BYTES} bytes", f"{longest} bytes")
+            yield Problem(Code.PATH_TOO_LONG, path, f"at most {PATH_BYTES:,} bytes", counted(longest, "byte"))
         elif path.count(b"/") >= DEPTH_LIMIT:
             yield Problem(Code.PATH_TOO_LONG, path, f"at most {DEPTH_LIMIT} folders inside each other", "more")
 
@@ -273,7 +274,8 @@ class Columns:
 
 def changed(path: bytes, error: FileGrewOrShrankError) -> Problem:
     """Return the problem of a file whose size changed while it was read."""
-    return Problem(Code.ORIGIN_CHANGED, path, f"{error.expected_bytes} bytes", f"{error.found_bytes} bytes")
+    expected, found = counted(error.expected_bytes, "byte"), counted(error.found_bytes, "byte")
+    return Problem(Code.ORIGIN_CHANGED, path, expected, found)
 
 
 def unreadable(path: bytes, error: OSError) -> Problem:

@@ -12,6 +12,7 @@ from manifest.package import Package, PackageState, Standing, read_state
 from manifest.path import is_within
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.request import PlanRequest
+from manifest.sizes import counted
 from manifest.stream import StreamError, open_stream, peek_stream
 from manifest.unusable import unusable_manifest
 
@@ -119,4 +120,4 @@ def _state_problems(request: PlanRequest, state: PackageState) -> Iterator[Probl
         shown = [os.path.join(request.package, stranger) for stranger in state.strangers[:20]]
         yield from (Problem(Code.NOT_A_PACKAGE, path) for path in shown or [request.package])
     elif state.without_manifest and request.append is Append.NOTHING and not request.is_forced:
-        yield Problem(Code.NOT_ADOPTED, request.package, found=f"{len(state.without_manifest)} members")
+        yield Problem(Code.NOT_ADOPTED, request.package, found=counted(len(state.without_manifest), "member"))

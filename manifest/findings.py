@@ -13,6 +13,7 @@ from functools import cache
 from manifest.path import join
 from manifest.problem import Code, Problem
 from manifest.record import Action
+from manifest.sizes import counted
 
 PATH_BYTES = 4095
 _SET_ID = 0o6000
@@ -106,7 +107,12 @@ def add_names(total: Names, more: Names) -> None:
 def name_problems(names: Names) -> list[Problem]:
     """Return a problem for each inode that would get more names than its file system takes."""
     return [
-        Problem(Code.LINK_LIMIT, path, f"at most {limit} links", f"{nlink} links, and {count} more would be made")
+        Problem(
+            Code.LINK_LIMIT,
+            path,
+            f"at most {limit:,} links",
+            f"{counted(nlink, 'link')}, and {count:,} more would be made",
+        )
         for count, nlink, path in names.values()
         if nlink + count > (limit := _link_limit(path))
     ]
@@ -139,7 +145,7 @@ def add_sums(total: Sums, more: Sums) -> None:
 
 def sum_warnings(sums: Sums) -> list[Problem]:
     """Return one warning for each kind."""
-    return [Problem(code, path, found=f"{count} files") for code, (count, path) in sorted(sums.items())]
+    return [Problem(code, path, found=counted(count, "file")) for code, (count, path) in sorted(sums.items())]
 
 
 def _link_limit(path: bytes) -> int:

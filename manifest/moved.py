@@ -13,6 +13,7 @@ from manifest.planfile import Described, open_manifest
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, record_actions
 from manifest.request import PlanRequest
+from manifest.sizes import counted
 from manifest.sources import gone_files
 from manifest.spool import RecordSpool
 from manifest.stream import StreamError
@@ -79,7 +80,7 @@ def last_copies(destination: Destination, request: PlanRequest, spool: RecordSpo
     known = _known_digests(spool, {digest for _, digest in gone} - {NO_DIGEST})
     left = [file for file, digest in gone if digest not in known]
     if left:
-        yield Problem(Code.W_LAST_COPY, min(left), found=f"{len(left)} files")
+        yield Problem(Code.W_LAST_COPY, min(left), found=counted(len(left), "file"))
 
 
 def _not_scanned_again(manifest: Described, spool: RecordSpool) -> Iterator[FolderRecord]:

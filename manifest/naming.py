@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from manifest.path import join, shown, sort_key
 from manifest.problem import Code, Problem
+from manifest.sizes import counted
 
 # Linux takes no longer names on any of its usual file systems.
 NAME_LIMIT_BYTES = 255
@@ -101,5 +102,5 @@ def _too_long(owners: dict[bytes, list[bytes]]) -> Iterator[Problem]:
                 Code.NAME_TOO_LONG,
                 sources[0],
                 expected=f"at most {NAME_LIMIT_BYTES} bytes",
-                found=f"{longest} bytes in {shown(path)}",
+                found=f"{counted(longest, 'byte')} in {shown(path)}",
             )

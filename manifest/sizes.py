@@ -1,4 +1,4 @@
-"""Sizes for people."""
+"""Sizes and numbers for people."""
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STEP = 1024
@@ -12,3 +12,8 @@ def human_bytes(count: int) -> str:
             return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
         size /= _STEP
     raise AssertionError("unreachable")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 file`, `2 files`, `12,000 files`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

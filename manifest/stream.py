@@ -24,6 +24,7 @@ import xxhash
 
 from manifest.path import shown, sort_key
 from manifest.record import record_path
+from manifest.sizes import counted
 
 MAGIC = b"qa2pack\n"
 END = b"qa2end.\n"
@@ -181,7 +182,7 @@ def _load(path: bytes, file: BinaryIO) -> Stream:
     file.seek(max(size - _FOOTER.size, 0))
     footer = file.read(_FOOTER.size)
     if size < _START.size + _FOOTER.size or not footer.endswith(END):
-        raise StreamError(path, f"is truncated or its end is damaged ({size} bytes)")
+        raise StreamError(path, f"is truncated or its end is damaged ({counted(size, 'byte')})")
     notes_offset, trailer_offset, digest, _ = _FOOTER.unpack(footer)
     if not _START.size <= notes_offset <= trailer_offset <= size:
         raise StreamError(path, "is damaged: its end points to places that it does not have")

@@ -19,6 +19,7 @@ from manifest.path import join
 from manifest.problem import Code, Problem
 from manifest.progress import Progress
 from manifest.record import NO_DIGEST, FolderRecord, decode_record
+from manifest.sizes import counted
 
 _BATCH_BYTES = 64 << 20  # some tenths of a second of md5
 _BATCH_FILES = 1000
@@ -135,7 +136,7 @@ def _sum_file(batch: SumBatch, record: FolderRecord, index: int, dir_fd: int, re
     expected = record.sizes[index]
     if size != expected:
         code = Code.TRUNCATED if size < expected else Code.GROWN
-        result.problems.append(Problem(code, path, f"{expected} bytes", f"{size} bytes"))
+        result.problems.append(Problem(code, path, counted(expected, "byte"), counted(size, "byte")))
     elif record.digest(index) not in (digest, NO_DIGEST):
         result.problems.append(Problem(Code.CHANGED, path, record.digest(index).hex(), digest.hex()))
     else:

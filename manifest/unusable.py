@@ -10,4 +10,4 @@ from manifest.stream import NewerFormatError, StreamError
 def unusable_manifest(error: StreamError, path: bytes | None = None) -> Problem:
     """Return the problem; its path is that of the file, unless another is given."""
     code = Code.MANIFEST_NEWER if isinstance(error, NewerFormatError) else Code.MANIFEST_DAMAGED
-    return Problem(code, error.path if path is None else path, found=error.reason)
+    return Problem(code, error.path if path is None else path, found=f"one that {error.reason}")

@@ -18,6 +18,7 @@ from manifest.problem import Code, Problem
 from manifest.progress import Progress
 from manifest.record import DIGEST_BYTES, NO_DIGEST, Action, FolderRecord, decode_record, grouped_blobs
 from manifest.scanbatch import BIG_FILE_BYTES
+from manifest.sizes import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ def _verify_big_file(file: BigFileBatch, result: VerifyResult) -> None:
 def _compare_sizes(path: bytes, expected: int, found: int, result: VerifyResult) -> bool:
     if expected != found:
         code = Code.TRUNCATED if found < expected else Code.GROWN
-        result.problems.append(Problem(code, path, f"{expected} bytes", f"{found} bytes"))
+        result.problems.append(Problem(code, path, counted(expected, "byte"), counted(found, "byte")))
     return expected == found
 
 

@@ -1,6 +1,6 @@
 """Numbers as people read them."""
 
-from manifest.sizes import human_bytes
+from manifest.sizes import counted, human_bytes
 
 _EXACT = 1024  # below this the exact number is the short one
 
@@ -8,11 +8,6 @@ _EXACT = 1024  # below this the exact number is the short one
 def exact_bytes(size: int) -> str:
     """Return a size both ways, `4.2 GiB (4,509,715,660 bytes)`."""
     return f"{human_bytes(size)} ({size:,} bytes)" if size >= _EXACT else counted(size, "byte")
-
-
-def counted(number: int, noun: str) -> str:
-    """Return `1 file`, `2 files`, `12,000 files`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def human_seconds(seconds: float) -> str:

@@ -10,9 +10,8 @@ from executor.places import journal_path
 from executor.recovery import Phase, begin_of, phase_of, staged_so_far
 from manifest.control import check_control
 from manifest.path import shown
-from manifest.sizes import human_bytes
+from manifest.sizes import counted, human_bytes
 from pack import applyjobs
-from pack.amounts import counted
 from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields, problem_fields

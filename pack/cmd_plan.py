@@ -43,7 +43,7 @@ How = Annotated[
     Mode,
     typer.Option(metavar="MODE", envvar="PACK_MODE", help="fake: empty files; copy; hard: hard links; move; ticket."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace a destination that is no package of this program.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a destination that this program did not make.")]
 Tree = Annotated[bool, typer.Option("--tree", help="Show the whole tree as it will be.")]
 Strict = Annotated[
     bool, typer.Option("--strict", envvar="PACK_STRICT", help="Refuse where otherwise a warning is given.")

@@ -9,9 +9,9 @@ from manifest.package import read_state
 from manifest.path import join, shown
 from manifest.problem import Problem
 from manifest.progress import Progress
+from manifest.sizes import counted
 from manifest.stream import StreamError
 from manifest.unusable import unusable_manifest
-from pack.amounts import counted
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields, problem_fields
 from pack.ink import ink_for
@@ -71,7 +71,7 @@ def verified_unpacked(file: str, tree: str, conduct: Conduct) -> Exit:
     ):
         problems = list(verify_unpacked(sidecar, path, engine=engine, progress=workers.progress))
     count = sum(row.file_count for row in sidecar.chunks)
-    return _told("verify", path, problems, f"{count:,} files, all content compared", is_json=conduct.is_json)
+    return _told("verify", path, problems, f"{counted(count, 'file')}, all content compared", is_json=conduct.is_json)
 
 
 def _delivery_problems(path: bytes, package: str | None, engine: Engine, progress: Progress) -> Iterator[Problem]:

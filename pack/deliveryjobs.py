@@ -113,7 +113,9 @@ def _guarded(target: Target, work: Callable[[], Exit], *, is_json: bool) -> Exit
 
         title, advice = words_of_system(error)
         code, advice = Exit.RESUMABLE, f"{advice} {_GOES_ON}"
-    print(*folded(f"pack tarsplit: {title}"), *folded(advice, indent=2), sep="\n", file=sys.stderr)
+    print(
+        *ink_for(sys.stderr).sentence(f"pack tarsplit: {title}"), *folded(advice, indent=2), sep="\n", file=sys.stderr
+    )
     if is_json:
         print_fields(
             {

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from manifest.path import shown
-from manifest.sizes import human_bytes
-from pack.amounts import counted, exact_bytes
+from manifest.sizes import counted, human_bytes
+from pack.amounts import exact_bytes
 from pack.defaults import Default
 from pack.defaultview import default_fields, default_lines
 from pack.fields import Fields, path_fields, problem_fields
@@ -90,7 +90,7 @@ def _notes(cut: Cut) -> Iterator[str]:
         yield from folded(f"Note: too large for one tar of {limit}, so their files are in several:")
         yield from (f"  {shown(table)}" for table in cut.cut_tables[:_MOST_TABLES])
         if len(cut.cut_tables) > _MOST_TABLES:
-            yield f"  and {len(cut.cut_tables) - _MOST_TABLES:,} more tables"
+            yield f"  and {counted(len(cut.cut_tables) - _MOST_TABLES, 'more table')}"
 
 
 def _chunk_lines(chunk: PlannedChunk, row: ChunkRow | None, *, is_dry: bool) -> Iterator[str]:

@@ -17,9 +17,8 @@ from manifest.path import shown
 from manifest.planning import Plan, make_plan
 from manifest.record import decode_record
 from manifest.request import PlanRequest
-from manifest.sizes import human_bytes
+from manifest.sizes import counted, human_bytes
 from manifest.stream import Stream
-from pack.amounts import counted
 from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import Fields, path_fields, print_fields

@@ -11,7 +11,7 @@ from manifest.package import Package
 from manifest.path import shown
 from manifest.planfile import Described
 from manifest.request import Mode
-from pack.amounts import counted
+from manifest.sizes import counted
 from pack.attempt import Attempt
 from pack.bagging import bagged
 from pack.engines import Workers

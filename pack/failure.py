@@ -58,7 +58,7 @@ class Failure:
     @property
     def text(self) -> str:
         """All of it."""
-        return "\n".join((*folded(self.title), *self.rest))
+        return "\n".join((self.title, *self.rest))
 
 
 def failure_of(error: BaseException, attempt: Attempt, ink: Ink) -> Failure:
@@ -73,7 +73,7 @@ def failure_of(error: BaseException, attempt: Attempt, ink: Ink) -> Failure:
             lines += folded(filled(remedy, attempt.target, attempt.origin), label="Do: ")
             return _failure(Exit.FAILED, attempt, f"{shown(reason)}.", _state(attempt), *lines)
         case JournalDamagedError():
-            problem = Problem(Code.JOURNAL_DAMAGED, error.path, found=error.reason)
+            problem = Problem(Code.JOURNAL_DAMAGED, error.path, found=f"one that {error.reason}")
             return _of_problems("refused", (problem,), attempt, ink)
         case StreamError() if os.path.dirname(error.path) == attempt.target.package.manifests:
             return _of_problems("refused", (unusable_manifest(error),), attempt, ink)

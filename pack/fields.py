@@ -15,7 +15,7 @@ from manifest.path import shown
 from manifest.planfile import Described
 from manifest.problem import Problem
 from pack.carrying import carried
-from pack.estimate import apply_seconds
+from pack.estimate import LOCAL
 from pack.target import Target
 from pack.totals import totals_fields
 
@@ -70,7 +70,7 @@ def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_byte
         "needed_bytes": needed_bytes,
         "carried_count": carried_count,
         "carried_bytes": carried_bytes,
-        "estimated_seconds": round(apply_seconds(new_bytes=notes.new_bytes, file_count=notes.file_count), 3),
+        "estimated_seconds": round(LOCAL.seconds(new_bytes=notes.new_bytes, file_count=notes.file_count), 3),
         "free_bytes": free_bytes,
     }
 

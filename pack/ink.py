@@ -54,6 +54,10 @@ class Ink:
         kept = max(self.columns - len(_GAP), 0)
         return line[: kept - kept // 2] + _GAP + line[len(line) - kept // 2 :]
 
+    def sentence(self, text: str, *, indent: int = 0) -> Iterator[str]:
+        """Yield a sentence with a path in it: folded on a terminal, one line where it may be searched."""
+        return folded(text, indent=indent) if self.columns else iter([" " * indent + text.replace(_NO_BREAK, " ")])
+
     def _marked(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.is_coloured else text
 

@@ -17,7 +17,7 @@ JobsOption = Annotated[
         envvar="PACK_JOBS",
         metavar="N",
         min=0,
-        help="Worker processes, at most 4 per processor; 0: one.",
+        help="Worker processes, at most 4 per processor; 0: one per processor.",
     ),
 ]
 ClusterOption = Annotated[

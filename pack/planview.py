@@ -15,11 +15,10 @@ from manifest.package import Standing
 from manifest.path import shown
 from manifest.planfile import Described
 from manifest.request import Mode
-from manifest.sizes import human_bytes
-from pack.amounts import counted
+from manifest.sizes import counted, human_bytes
 from pack.carrying import carried
 from pack.defaultview import default_lines
-from pack.estimate import about, apply_seconds
+from pack.estimate import time_needed
 from pack.ink import Ink, folded
 from pack.problemview import problem_lines
 from pack.target import Target
@@ -155,7 +154,7 @@ def _warning_lines(view: PlanView, ink: Ink) -> Iterator[str]:
 def _closing_lines(view: PlanView, ink: Ink) -> Iterator[str]:
     notes = view.plan.notes
     yield f"Space needed: about {human_bytes(view.needed_bytes)}; {human_bytes(view.free_bytes)} free"
-    yield f"Time needed: {about(apply_seconds(new_bytes=notes.new_bytes, file_count=notes.file_count))}"
+    yield f"Time needed: {time_needed(new_bytes=notes.new_bytes, file_count=notes.file_count)}"
     if view.is_applied:
         yield "This is done now."
         return

@@ -26,7 +26,7 @@ def problem_lines(problems: Iterable[Problem], target: Target, ink: Ink, *, orig
         row = WORDS[code]
         yield from _headed(code, row.what, ink)
         for problem in group[:_MOST_PATHS]:
-            yield from folded(_one(problem), indent=6)
+            yield from ink.sentence(_one(problem), indent=6)
         if len(group) > _MOST_PATHS:
             yield ink.dim(f"      and {len(group) - _MOST_PATHS:,} more (--json lists all)")
         yield from folded(filled(row.remedy, target, origin), indent=4, label="do: ")

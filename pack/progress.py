@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from manifest.path import shown
 from manifest.progress import Progress, Silent
-from manifest.sizes import human_bytes
-from pack.amounts import counted, human_seconds
+from manifest.sizes import counted, human_bytes
+from pack.amounts import human_seconds
 from pack.currentlog import progress_logged, terminal_of
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Bar:
             return counted(self._files, "file") if self._files else ""
         seconds = max(time.monotonic() - self._began, _BAR_SECONDS)
         done, total = human_bytes(self._bytes), human_bytes(self._all_bytes)
-        return f"{self._files:,} files {done}/{total} {human_bytes(round(self._bytes / seconds))}/s"
+        return f"{counted(self._files, 'file')} {done}/{total} {human_bytes(round(self._bytes / seconds))}/s"
 
     def _draw(self, *, is_due: bool) -> None:
         now = time.monotonic()

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from executor.history import Finished, History, read_history
 from executor.journal import Publishing
 from manifest.path import shown
-from manifest.sizes import human_bytes
-from pack.amounts import counted, human_seconds
+from manifest.sizes import counted, human_bytes
+from pack.amounts import human_seconds
 from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import Fields, path_fields, print_fields

@@ -12,8 +12,7 @@ from executor.outfile import write_output
 from manifest.checking import verify_package
 from manifest.package import Package
 from manifest.path import shown
-from manifest.sizes import human_bytes
-from pack.amounts import counted
+from manifest.sizes import counted, human_bytes
 from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields
@@ -104,7 +103,7 @@ def _place(package: Package, asked: Asked) -> bytes:
             f"there is no folder {shown(asked.delivery)}", "name the folder of the tar files with --delivery"
         )
     if os.path.lexists(output) and not _is_report(output):
-        raise Refused(f"{shown(output)} is there and is no report", "name another file with -o")
+        raise Refused(f"{shown(output)} is there and is not a report", "name another file with -o")
     return output
 
 

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 from executor.history import History
 from manifest.path import shown
 from manifest.problem import Problem
-from manifest.sizes import human_bytes
+from manifest.sizes import counted, human_bytes
 from pack import PROGRAM
-from pack.amounts import counted
 from pack.embedding import ALL_PICTURES_BYTES, ALL_TEXTS_BYTES, PICTURE_BYTES, TEXT_BYTES
 from pack.moments import local_time
 from pack.recounting import what_was_done

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from manifest.header import Header
 from manifest.path import shown
 from manifest.role import Role
-from manifest.sizes import human_bytes
+from manifest.sizes import counted, human_bytes
 from manifest.unusable import unusable_manifest
-from pack.amounts import counted
 from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import Fields, path_fields, print_fields, problem_fields

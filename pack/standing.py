@@ -7,8 +7,7 @@ from dataclasses import asdict
 from executor.status import State, Status, read_status
 from manifest.package import Standing
 from manifest.path import shown
-from manifest.sizes import human_bytes
-from pack.amounts import counted
+from manifest.sizes import counted, human_bytes
 from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields

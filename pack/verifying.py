@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from manifest.package import PackageState, Standing, manifest_names, read_state
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.request import Mode
-from manifest.sizes import human_bytes
+from manifest.sizes import counted, human_bytes
 from pack import verifyjob
-from pack.amounts import counted
 from pack.attempt import Attempt
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields, problem_fields

@@ -163,13 +163,13 @@ PLANNING: Mapping[Code, Row] = {
         "Have its owner make the package, or use --mode copy.",
     ),
     Code.UNKNOWN_ROLE: Row(
-        "This is no role of a package.",
+        "This is not a role of a package.",
         "It is misspelt in --include, PACK_INCLUDE or the layout file, or the part before the = is missing.",
         "Write --include GLOB=ROLE with one of raw, calibrated, calibration, script, qa, log, product.",
     ),
     Code.UNKNOWN_LAYOUT: Row(
         "The layout is not known, or not understood.",
-        "The name is misspelt, the file cannot be read, or something in it is no layout rule.",
+        "The name is misspelt, the file cannot be read, or something in it is not a layout rule.",
         "Use --layout cycle0, or mend the file: pack layout prints the rules of cycle0, which explain themselves.",
     ),
     Code.UNKNOWN_MODE: Row(
@@ -214,7 +214,7 @@ PLANNING: Mapping[Code, Row] = {
     ),
     Code.ORIGIN_CHANGED: Row(
         "The origin is not as it was planned.",
-        "Files were written, replaced or removed since the plan was made, or while it was made.",
+        "Files of the plan were written, replaced or removed since it was made, or while it was made.",
         "Let what writes there finish, then make a new plan: pack plan ORIGIN PACKAGE.",
     ),
     Code.JOURNAL_DAMAGED: Row(

@@ -102,7 +102,7 @@ def _stray_files(sidecar: Sidecar, folder: bytes) -> Iterator[Problem]:
         known |= {row.name, *(checksum_name(row.name, algorithm) for algorithm, _ in row.checksums)}
     for entry in sorted(os.listdir(folder)):
         if name.owns(entry) and entry not in known:
-            yield Problem(Code.EXTRA, entry, "no file that the delivery does not name")
+            yield Problem(Code.EXTRA, entry, "only files that the delivery names")
 
 
 def _batches(sidecar: Sidecar, folder: bytes) -> deque[CheckBatch]:

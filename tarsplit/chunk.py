@@ -14,6 +14,7 @@ from manifest.pace import current_pace
 from manifest.path import join
 from manifest.problem import Code, Problem
 from manifest.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
+from manifest.sizes import counted
 from tarsplit.outfile import new_part, publish_part
 from tarsplit.sums import sums_aside
 from tarsplit.tarwriter import OutputFailedError, TarWriter
@@ -169,7 +170,7 @@ def _copy_big(fd: int, size: int, header: bytes, out: TarWriter) -> bytes:
 
 def _wrong_size(expected: int, found: int) -> _DiffersError:
     code = Code.TRUNCATED if found < expected else Code.GROWN
-    return _DiffersError(code, f"{expected} bytes", f"{found} bytes")
+    return _DiffersError(code, counted(expected, "byte"), counted(found, "byte"))
 
 
 def _problem(error: _DiffersError | OSError, path: bytes, expected: str = "") -> Problem:

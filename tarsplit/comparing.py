@@ -17,6 +17,7 @@ from manifest.pace import current_pace
 from manifest.path import join
 from manifest.problem import Code, Problem
 from manifest.record import NO_DIGEST
+from manifest.sizes import counted
 from tarsplit.entry import BLOCK_BYTES
 from tarsplit.naming import in_tar
 from tarsplit.sidecar import ChunkRow
@@ -51,7 +52,7 @@ def check_chunk(batch: CheckBatch) -> CheckResult:
             size = os.fstat(fd).st_size
             if size != batch.row.byte_count:
                 code = Code.TRUNCATED if size < batch.row.byte_count else Code.GROWN
-                sizes = f"{batch.row.byte_count} bytes", f"{size} bytes"
+                sizes = counted(batch.row.byte_count, "byte"), counted(size, "byte")
                 result.problems.append(Problem(code, batch.row.name, *sizes))
             _compare(_Reader(fd, [name for name, _ in batch.row.checksums]), batch, result)
     except FileNotFoundError:

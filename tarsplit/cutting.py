@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 from manifest.progress import Progress
 from manifest.record import FolderRecord
+from manifest.sizes import counted
+from tarsplit.entry import BLOCK_BYTES
 from tarsplit.listing import Delivered, delivered_records, folder_mtime
 from tarsplit.measure import measure
 from tarsplit.naming import DeliveryName
 from tarsplit.partition import (
     MAX_CHUNKS,
+    RECORD_BLOCKS,
     Chunk,
     Fill,
     Measured,
@@ -22,6 +25,7 @@ from tarsplit.refusal import DeliveryRefused
 from tarsplit.sidecar import DeliveryHeader
 
 DEFAULT_LIMIT_BYTES = 6 << 30
+_LEAST_BYTES = RECORD_BLOCKS * BLOCK_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,10 @@ def plan_cut(request: CutRequest, members: Sequence[Delivered], progress: Progre
         DeliveryRefused: the limit is too small, or there would be more than 999 chunks.
     """
     if capacity_blocks(request.limit_bytes) <= 0:
-        raise DeliveryRefused(f"a tar of {request.limit_bytes} bytes holds nothing", "give a --size of 10240 or more")
+        raise DeliveryRefused(
+            f"the limit is {counted(request.limit_bytes, 'byte')}, and the smallest tar has {_LEAST_BYTES:,}",
+            "give a larger --size",
+        )
     header = DeliveryHeader(
         project=request.name.project,
         day=request.name.day,

@@ -17,6 +17,7 @@ from manifest.path import join, shown
 from manifest.problem import Problem
 from manifest.progress import Progress
 from manifest.record import encode_record
+from manifest.sizes import human_bytes
 from manifest.stream import StreamWriter
 from tarsplit import outfile
 from tarsplit.chunk import ChunkBatch, ChunkResult, write_chunk
@@ -123,8 +124,9 @@ class _Run:
         room = status.f_bavail * status.f_frsize
         room += sum(os.lstat(join(self.destination.output, name)).st_blocks for name in litter) * _BLOCK_BYTES
         if needed > room:
+            amounts = f"{human_bytes(needed)} are needed, and {human_bytes(room)} are free"
             raise DeliveryRefused(
-                f"{needed} bytes are needed in {shown(self.destination.output)}, and {room} are free",
+                f"{amounts} in {shown(self.destination.output)}",
                 "make room, or choose another folder with --output",
             )
 

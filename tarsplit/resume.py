@@ -11,6 +11,7 @@ from manifest.folder import opened_file
 from manifest.pace import current_pace
 from manifest.path import join, shown
 from manifest.progress import Progress
+from manifest.sizes import counted
 from manifest.stream import StreamError
 from tarsplit.cutting import Cut
 from tarsplit.naming import PART, checksum_name
@@ -87,7 +88,8 @@ def find_litter(
     if strangers and not is_replacing:
         raise DeliveryRefused(
             f"{shown(output)} holds another delivery of that name, of another state of the package or cut otherwise: "
-            f"{shown(strangers[0])}" + (f" and {len(strangers) - 1} more files" if len(strangers) > 1 else ""),
+            f"{shown(strangers[0])}"
+            + (f" and {counted(len(strangers) - 1, 'more file')}" if len(strangers) > 1 else ""),
             "give --replace to remove it, or choose another folder with --output",
         )
     return [entry for entry in there if entry.endswith(PART) or entry in strangers]

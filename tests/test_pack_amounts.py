@@ -2,7 +2,8 @@
 
 import pytest
 
-from pack.amounts import counted, exact_bytes, human_seconds
+from manifest.sizes import counted
+from pack.amounts import exact_bytes, human_seconds
 
 
 @pytest.mark.parametrize(

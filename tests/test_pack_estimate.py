@@ -6,7 +6,7 @@ import pytest
 
 from commands import run_here
 from in_process import Delivery
-from pack.estimate import about, apply_seconds
+from pack.estimate import LOCAL, SHARED, Rates, about, time_needed
 
 
 @pytest.mark.parametrize(
@@ -28,10 +28,22 @@ def test_time_is_said_roughly(seconds: float, words: str) -> None:
     assert about(seconds) == words
 
 
-def test_bytes_and_files_both_take_time() -> None:
-    alone = [apply_seconds(new_bytes=10**12, file_count=0), apply_seconds(new_bytes=0, file_count=10**7)]
-    assert [3000 < seconds < 10_000 for seconds in alone] == [True, True]
-    assert apply_seconds(new_bytes=10**12, file_count=10**7) == sum(alone)
+@pytest.mark.parametrize("rates", [LOCAL, SHARED])
+def test_bytes_and_files_both_take_time(rates: Rates) -> None:
+    alone = [rates.seconds(new_bytes=10**12, file_count=0), rates.seconds(new_bytes=0, file_count=10**7)]
+    assert min(alone) > 100
+    assert rates.seconds(new_bytes=10**12, file_count=10**7) == sum(alone)
+
+
+@pytest.mark.parametrize(
+    ("file_count", "words"),
+    [
+        (1000, "less than 10 s"),
+        (100_000, "less than 10 s on a local disk, about 2 min on shared storage"),
+    ],
+)
+def test_time_depends_on_the_storage(file_count: int, words: str) -> None:
+    assert time_needed(new_bytes=0, file_count=file_count) == words
 
 
 def test_plan_says_how_long_the_apply_takes(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:

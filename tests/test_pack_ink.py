@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from in_process import UID, Delivery, add_measurement_sets, make_reduction, write
-from pack.ink import Ink
+from pack.ink import Ink, unbroken
 from terminals import printed_on_terminal
 
 
@@ -17,6 +17,14 @@ def test_drawing_gives_way_in_its_middle() -> None:
 
 def test_nothing_is_cut_where_there_is_no_terminal() -> None:
     assert Ink().fitted("x" * 1000) == "x" * 1000
+
+
+def test_sentence_is_folded_on_a_terminal_alone() -> None:
+    text = f"{unbroken('the file /data/a b')} cannot be packaged, {'because ' * 9}of its name"
+    lines = list(Ink(columns=80).sentence(text, indent=2))
+    assert len(lines) == 2
+    assert max(map(len, lines)) < 80
+    assert list(Ink().sentence(text, indent=2)) == ["  " + " ".join(line.strip() for line in lines)]
 
 
 @pytest.fixture(scope="module")

@@ -98,7 +98,7 @@ def test_command_line_that_makes_no_sense_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("-n", DAY, "--size", "5kB", PROJECT), "holds nothing"),
+        (("-n", DAY, "--size", "5kB", PROJECT), "the limit is 5,000 bytes, and the smallest tar has 10,240"),
         (("-n", DAY, "--output", f"{PROJECT}/tars", PROJECT), "--output"),
         (("-n", DAY, "--member", "member_ouss_id7", PROJECT), "member_ouss_id7"),
         (("-n", DAY, "no_such_package"), "no_such_package"),

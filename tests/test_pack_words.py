@@ -1,9 +1,15 @@
 """Every problem has its words, and the page in docs says the same."""
 
+import os
 import re
+from pathlib import Path
 
-from commands import ROOT
+import pytest
+
+from commands import ROOT, run_here
+from in_process import Delivery, write
 from manifest.problem import Code
+from manifest.request import Mode
 from pack.cli import COMMANDS
 from pack.words import PLANNING, VERIFYING, WARNINGS, WORDS, problems_page
 
@@ -32,3 +38,18 @@ def test_commands_in_remedies_exist() -> None:
 
 def test_page_in_docs_is_the_one_made_from_the_words() -> None:
     assert (ROOT / "docs/problems.md").read_text() == problems_page(), "run python -m pack.words > docs/problems.md"
+
+
+def test_numbers_agree_with_their_nouns(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:
+    write(delivery.origin / "a.fits", b"x")
+    delivery.make(Mode.COPY)
+    (delivery.member / "product/a.fits").write_bytes(b"")
+    assert "product/a.fits: expected 1 byte, found 0 bytes\n" in run_here(capsys, "verify", delivery.path).out
+
+
+def test_damaged_manifest_is_told_in_a_sentence(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:
+    delivery.make(Mode.FAKE)
+    (manifest,) = Path(os.fsdecode(delivery.package.manifests)).iterdir()
+    manifest.write_bytes(manifest.read_bytes()[:-1])
+    out = run_here(capsys, "verify", delivery.path).out
+    assert re.search(r": found one that is truncated or its end is damaged \([\d,]+ bytes\)\n", out)

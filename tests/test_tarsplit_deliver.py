@@ -309,7 +309,7 @@ def test_member_without_manifest_is_refused(tmp_path: Path, package: Package) ->
 
 
 def test_limit_that_holds_nothing_is_refused(package: Package) -> None:
-    with pytest.raises(DeliveryRefused, match="holds nothing"):
+    with pytest.raises(DeliveryRefused, match="the smallest tar has 10,240"):
         plan(package, 10_239)
 
 
