@@ -1,13 +1,16 @@
 """Staging a batch: idempotent, never in place, and never through links."""
 
 import os
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import xxhash
 
+from counted import Counted
 from executor.disk import Disk
+from executor.filestage import FolderStage
 from executor.site import Site
 from executor.staging import StageBatch, StageResult, make_folders, stage_batch
 from in_process import write
@@ -199,3 +202,19 @@ def test_folders_above_are_made_too_and_told_apart(site: Site) -> None:
     assert make_folders(site.disk, site.member, b"a/b/c") is True
     assert make_folders(site.disk, site.member, b"a/b/c") is False
     assert make_folders(site.disk, site.member, b"a/b") is False
+
+
+def test_closer_looks_do_not_begin_again_at_the_start_of_the_folder(site: Site) -> None:
+    names = Counted(b"%03d" % number for number in range(100))
+    for name in names:
+        write(origin_of(site) / name.decode(), name)
+    record = planned(site, Action.LINK, *map(bytes.decode, names), ctimes=[0] * len(names), names=names)
+    make_folders(site.disk, site.member, record.path)
+    names.taken = index = 0
+    with ExitStack() as stack:
+        folder = FolderStage(site, record, stack, is_new=True)
+        while (index := folder.stage_links(index)) < len(names):
+            folder.stage(index)
+            index += 1
+    assert folder.file_count == len(names)
+    assert names.taken < 10 * len(names)

@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 import xxhash
 
+from counted import Counted
 from in_process import write
+from manifest.columns import Columns
+from manifest.digest import BUFFER_BYTES
+from manifest.folder import opened_folder
 from manifest.problem import Code
 from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record
 from manifest.scan import scan_batch
@@ -234,3 +238,15 @@ def test_path_longer_than_the_system_takes_at_once_is_scanned_and_told(tmp_path:
     os.close(folder)
     result = scan(options_of(tmp_path))
     assert (result.file_count, set(codes(result))) == (1, {Code.PATH_TOO_LONG})
+
+
+def test_files_that_are_not_small_do_not_let_a_folder_begin_anew(tmp_path: Path) -> None:
+    names = Counted(b"%03d" % number for number in range(60))
+    for name in names:
+        os.truncate(write(tmp_path / name.decode(), b""), BUFFER_BYTES)
+    columns = Columns(options_of(tmp_path), b"", b"", None, ScanResult())
+    names.taken = 0
+    with opened_folder(os.fsencode(tmp_path)) as fd:
+        columns.add_files(names, (), fd)
+    columns.finish(())
+    assert names.taken < 10 * len(names)
