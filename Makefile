@@ -46,7 +46,8 @@ bench-full: .venv/installed.stamp
 	$(BENCH) benchmarks.split $(BENCH_TO)
 	$(BENCH) benchmarks.growth $(BENCH_TO) --listed 10000000 --json build/bench/growth.json \
 	  $(if $(BENCH_PAGE),--picture $(dir $(BENCH_PAGE))pictures/growth.svg)
-	$(BENCH) benchmarks.cluster --dir $(BENCH_DIR) --json build/bench/cluster.json
+	$(BENCH) benchmarks.cluster --dir $(BENCH_DIR) --small 50000 --big-mib 2048 --json build/bench/cluster.json \
+	  $(if $(BENCH_PAGE),--page $(dir $(BENCH_PAGE))cluster.md)
 
 # A page shows what commands print; where that is not so any more, the page is changed.
 pages: .venv/installed.stamp

@@ -1,6 +1,6 @@
 """Measure the same commands on this machine's own processes and on Dask clusters of 1, 2 and 4 workers.
 
-    python -m benchmarks.cluster --dir FOLDER [--rounds 3] [--small 20000] [--big-mib 1024] [--json FILE]
+    python -m benchmarks.cluster --dir FOLDER [--rounds 3] [--small 20000] [--big-mib 1024] ...
 
 The clusters run on the loopback of this machine, so this measures what the way through a scheduler costs, not what a
 network brings: with more workers than processors nothing can become faster. In each round all clusters take their
@@ -15,18 +15,43 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from distributed import LocalCluster
 
+from benchmarks.machine import this_machine
+from benchmarks.page import fill, markdown_table
+from benchmarks.process import REPO
 from benchmarks.trees import make_big, make_small
 
-_REPO = Path(__file__).resolve().parent.parent
 _WORKERS = (1, 2, 4)
+OWN = "own processes"
+HEAD = ("", OWN, "1 worker", "2 workers", "4 workers")
 _PLAN = "plan SB P --mode copy"
 _COMMANDS = {"plan": (_PLAN, True), "apply copy": ("apply P", False), "verify": ("verify P", False)}
+_FEW_FILES = 100  # of which bytes tell more than files
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One command done in one way on one tree, in seconds of each round."""
+
+    tree: str
+    file_count: int
+    mebibytes: float
+    command: str
+    way: str
+    seconds: list[float]
+
+    def cell(self) -> str:
+        """Return median and rate."""
+        median = statistics.median(self.seconds)
+        if self.file_count < _FEW_FILES:
+            return f"{median:.2f} s, {self.mebibytes / median:,.0f} MiB/s"
+        return f"{median:.2f} s, {self.file_count / median:,.0f} files/s"
 
 
 def main() -> None:
@@ -37,8 +62,10 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=20_000, help="files of the small tree")
     parser.add_argument("--big-mib", type=int, default=1024, help="MiB of the big tree")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--page", type=Path, help="put the table between the marks on this page")
     wishes = parser.parse_args()
-    rows = []
+    machine = this_machine(wishes.dir)
+    measured: list[Measured] = []
     makers: dict[str, Callable[[Path], None]] = {
         "small": lambda root: make_small(root, wishes.small),
         "big": lambda root: make_big(root, wishes.big_mib << 20, file_bytes=128 << 20),
@@ -48,33 +75,48 @@ def main() -> None:
         root.mkdir(parents=True)
         try:
             make(root)
-            rows += list(_measured(name, root, wishes.rounds))
+            measured += _measured(name, root, wishes.rounds)
         finally:
             shutil.rmtree(root)
+    table = markdown_table(HEAD, list(_rows(measured)))
+    print(machine.sentence(), table, sep="\n")
     if wishes.json:
-        wishes.json.write_text(json.dumps(rows, indent=1))
+        wishes.json.parent.mkdir(parents=True, exist_ok=True)
+        result = {"machine": asdict(machine), "measured": list(map(asdict, measured))}
+        wishes.json.write_text(json.dumps(result, indent=1) + "\n")
+    if wishes.page:
+        fill(wishes.page, "cluster", f"{machine.sentence()} Medians of {wishes.rounds} rounds.\n\n{table}")
 
 
-def _measured(tree: str, root: Path, rounds: int) -> Iterator[dict[str, object]]:
+def _measured(tree: str, root: Path, rounds: int) -> list[Measured]:
     sizes = [path.stat().st_size for path in (root / "SB").rglob("*") if path.is_file()]
+    seconds: dict[tuple[str, str], list[float]] = {}
     with ExitStack() as stack:
-        ways = {"processes": ""}
+        ways = {OWN: ""}
         for count in _WORKERS:
-            ways[f"{count} workers"] = f" --cluster {stack.enter_context(_cluster(count))}"
-        seconds: dict[tuple[str, str], list[float]] = {}
-        for _ in range(rounds):
+            ways[_way(count)] = f" --cluster {stack.enter_context(_cluster(count))}"
+        for number in range(rounds):
             for way, option in ways.items():
                 for command, took in _round(root, option):
                     seconds.setdefault((command, way), []).append(took)
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"\n{os.cpu_count()} processors, load {load}")
-    print(f"{tree}: {len(sizes)} files, {sum(sizes) / 2**20:.0f} MiB, medians of {rounds} rounds, least and most")
-    for (command, way), each in sorted(seconds.items()):
-        median = statistics.median(each)
-        files, mebibytes = len(sizes) / median, sum(sizes) / 2**20 / median
-        spread = f"({min(each):.2f} to {max(each):.2f})"
-        print(f"  {command:<11} {way:<10} {median:7.2f} s {spread:<16} {files:7.0f} files/s {mebibytes:6.0f} MiB/s")
-        yield {"tree": tree, "command": command, "way": way, "seconds": each}
+                    print(f"{tree}, round {number + 1}, {way}: {command} {took:.2f} s", flush=True)
+    return [
+        Measured(tree, len(sizes), sum(sizes) / 2**20, command, way, each) for (command, way), each in seconds.items()
+    ]
+
+
+def _way(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count} workers"
+
+
+def _rows(measured: Sequence[Measured]) -> Iterator[tuple[str, ...]]:
+    by_job: dict[tuple[str, str], dict[str, Measured]] = {}
+    for one in measured:
+        by_job.setdefault((one.tree, one.command), {})[one.way] = one
+    for (_, command), ways in by_job.items():
+        first = ways[OWN]
+        tree = f"{first.file_count:,} files, {first.mebibytes:,.0f} MiB"
+        yield (f"{command}, {tree}", *(ways[way].cell() for way in HEAD[1:]))
 
 
 def _round(root: Path, option: str) -> Iterator[tuple[str, float]]:
@@ -86,7 +128,7 @@ def _round(root: Path, option: str) -> Iterator[tuple[str, float]]:
         subprocess.run(
             [sys.executable, "-m", "pack", *f"{text} --quiet{option}".split()],
             cwd=root,
-            env={**os.environ, "PYTHONPATH": str(_REPO)},
+            env={**os.environ, "PYTHONPATH": str(REPO)},
             stdout=subprocess.DEVNULL,
             check=True,
         )
@@ -95,7 +137,7 @@ def _round(root: Path, option: str) -> Iterator[tuple[str, float]]:
 
 @contextmanager
 def _cluster(count: int) -> Iterator[str]:
-    sys.path.insert(0, str(_REPO))  # workers get the same path
+    sys.path.insert(0, str(REPO))  # workers get the same path
     with LocalCluster(
         n_workers=count,
         threads_per_worker=1,

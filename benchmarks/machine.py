@@ -45,7 +45,7 @@ def this_machine(folder: Path) -> Machine:
         memory_gib=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30,
         kernel=platform.release(),
         python=platform.python_version(),
-        file_system=_said(["findmnt", "--noheadings", "--output", "FSTYPE", "--target", str(folder)]),
+        file_system=_said(["df", "--output=fstype", str(folder)]).split()[-1],
         commit=_said(["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]),
         load=os.getloadavg()[0],
     )
