@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from executor.disk import Disk
 from executor.journal import read_journal
-from executor.lock import locked_for_writing
+from executor.lock import locked_for_reading, locked_for_writing
 from executor.places import journal_path, lock_path
 from executor.preflight import check_room
 from executor.recovery import may_plan_again, phase_of
@@ -48,7 +48,7 @@ def plan(request: PlanRequest, workers: Workers) -> Described:
 
 def _plan(request: PlanRequest, workers: Workers) -> Described:
     package = Package(request.package)
-    _check_plannable(package)
+    _check_idle(package)
     _adopt_for(request, package, workers)
     with started_engine(workers, (request.origin, package.parent)) as engine:
         made = make_plan(
@@ -68,7 +68,7 @@ def adopt(package: Package, workers: Workers) -> list[bytes]:
     Raises:
         PlanRefused: there is no package, or a manifest that is there cannot be used; nothing was changed.
     """
-    _check_plannable(package)
+    _check_idle(package)
     state = read_state(package)
     if state.standing is not Standing.PACKAGE:
         raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))
@@ -113,6 +113,13 @@ def _remove_empty_control(package: Package) -> None:
         for name in os.listdir(package.control):
             disk.unlink(os.path.join(package.control, name))
         disk.rmdir(package.control)
+
+
+def _check_idle(package: Package) -> None:
+    """Refuse before the long work what would be refused after it; an apply that runs is not one that was stopped."""
+    check_control(package.control)
+    with locked_for_reading(lock_path(package)):
+        _check_plannable(package)
 
 
 def _check_plannable(package: Package) -> None:

@@ -82,7 +82,13 @@ def _check_visible(package: Package) -> None:
 
 
 def check_finished(package: Package) -> None:
-    """Raise UnfinishedError if a transaction has begun and not ended."""
-    phase = phase_of(read_journal(journal_path(package)))
+    """Refuse what has to wait for a transaction that has begun and not ended.
+
+    Raises:
+        UnfinishedError: it was stopped.
+        LockedError: another process is at it.
+    """
+    with locked_for_reading(lock_path(package)):
+        phase = phase_of(read_journal(journal_path(package)))
     if phase not in (Phase.NONE, Phase.ENDED):
         raise UnfinishedError(package, phase)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from commands import run_here
+from executor.lock import locked_for_writing
+from executor.places import lock_path
 from faulty_disk import Fault, FaultyDisk, Stopped
 from in_process import Delivery
 from manifest.request import Mode
@@ -106,6 +108,26 @@ def test_interrupted_new_package_is_not_missing(capsys: Capsys, delivery: Delive
     assert ran.code == Exit.FAILED  # the same command does not go on
     assert "has not ended (phase: staging)" in ran.err
     assert f"pack apply {delivery.path}\n" in ran.err
+
+
+@pytest.mark.parametrize("command", ["verify", "show", "report", "log", "adopt", "rollback", "apply"])
+def test_apply_that_runs_is_not_told_as_one_that_was_stopped(
+    capsys: Capsys, delivery: Delivery, command: str
+) -> None:
+    stop(delivery)
+    with locked_for_writing(lock_path(delivery.package)):
+        ran = run_here(capsys, command, delivery.path)
+    assert ran.code == Exit.LOCKED
+    assert f"process {os.getpid()} on " in ran.err
+    assert f"Wait for it, then run pack {command} {delivery.path}." in ran.err
+
+
+def test_plan_says_that_an_apply_runs(capsys: Capsys, delivery: Delivery) -> None:
+    stop(delivery)
+    with locked_for_writing(lock_path(delivery.package)):
+        ran = run_here(capsys, "plan", delivery.origin, delivery.path)
+    assert ran.code == Exit.LOCKED
+    assert "Wait for it, then run the same command." in ran.err
 
 
 def test_status_tells_that_the_last_apply_cannot_be_undone(capsys: Capsys, delivery: Delivery) -> None:
