@@ -17,19 +17,24 @@ from manifest.verify import verify_tree
 
 
 def verify_package(package: Package, *, is_quick: bool, engine: Engine, progress: Progress) -> Iterator[Problem]:
-    """Yield a problem, its path relative to the package, for all that is not as the manifests say."""
+    """Yield a problem for all that is not as the manifests say, its path relative to the package; that of a package
+    which is gone is absolute.
+    """
     state = read_state(package)
     if state.standing in (Standing.ABSENT, Standing.EMPTY):
-        yield Problem(Code.MISSING, b"", "a package")
+        yield Problem(Code.PACKAGE_GONE, package.path)
+        return  # that every folder in it is missing says nothing more
     for stranger in state.strangers:
         # Inside a member with a manifest the comparison itself finds it.
         if not any(is_within(package.path + b"/" + stranger, package.member(member)) for member in state.manifests):
             yield Problem(_extra(package, stranger), stranger)
-    for group in sorted(group for group, members in state.groups.items() if not members):
+    recorded = _recorded_members(package)
+    packaged = {member.partition(b"/")[0] for member in recorded}
+    for group in sorted(group for group, members in state.groups.items() if not members and group not in packaged):
         yield Problem(Code.EXTRA_FOLDER, join(SCIENCE_GOAL, group))
     for member in state.without_manifest:
         yield Problem(Code.MANIFEST_MISSING, _relative(package, member))
-    for member in _recorded_members(package):
+    for member in recorded:
         try:
             manifest = open_manifest(package.manifest(member))
         except StreamError as error:
@@ -42,6 +47,9 @@ def _verify_member(
     package: Package, manifest: Described, *, is_quick: bool, engine: Engine, progress: Progress
 ) -> Iterator[Problem]:
     member = manifest.header.member_path
+    if not os.path.lexists(package.member(member)):
+        yield Problem(Code.MISSING, _relative(package, member), "a member")
+        return
     notes = manifest.notes
     is_read = manifest.header.mode.has_content and not is_quick
     progress.phase(

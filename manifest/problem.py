@@ -53,6 +53,7 @@ class Code(StrEnum):
     ORIGIN_CHANGED = "origin-changed"
     JOURNAL_DAMAGED = "journal-damaged"
     # verifying
+    PACKAGE_GONE = "package-gone"
     CHANGED = "changed"
     TRUNCATED = "truncated"
     GROWN = "grown"

@@ -3,7 +3,10 @@
 import sys
 from collections.abc import Iterator, Sequence
 
+from manifest.header import Header
+from manifest.ids import SCIENCE_GOAL
 from manifest.package import PackageState, Standing, manifest_names, read_state
+from manifest.path import is_within, join
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.request import Mode
 from manifest.sizes import counted, human_bytes
@@ -15,7 +18,7 @@ from pack.ink import Ink, folded, ink_for
 from pack.members import Member, members_of
 from pack.problemview import problem_text, remedy_lines
 from pack.reading import check_finished
-from pack.target import Target
+from pack.target import Target, quoted
 from pack.workers import Conduct, shown_workers
 
 
@@ -52,7 +55,8 @@ def existing_package(target: Target) -> PackageState:
     """Return what is at the path.
 
     Raises:
-        UnfinishedError: there is none, because the apply that makes it has not ended.
+        UnfinishedError: there is none, because the apply that makes it was stopped.
+        LockedError: another process works on the package that is not there yet.
         PlanRefused: neither a package nor the control folder of one; a mistyped path is no broken package.
     """
     package = target.package
@@ -66,6 +70,8 @@ def existing_package(target: Target) -> PackageState:
 
 def _compared(members: Sequence[Member]) -> str:
     """Return what was compared of members, of which some may hold empty files in place of the real ones."""
+    if not any(member.notes for member in members):
+        return "nothing"
     modes = {member.header.mode for member in members if member.header and not member.header.is_adopted}
     if all(mode.has_content for mode in modes):
         return "all content"
@@ -82,13 +88,28 @@ def _lines(
     notes = [member.notes for member in members if member.notes]
     files, size = sum(note.file_count for note in notes), sum(note.byte_count for note in notes)
     scope = f"{counted(len(notes), 'member')}, {counted(files, 'file')}, {human_bytes(size)}"
-    how = "names, types and sizes" if is_quick else _compared(members)
+    how = "names, types and sizes" if is_quick and notes else _compared(members)
     if problems:
         count = counted(len(problems), "problem")
         yield from _headed(count, ink.bad(count), f" in {scope}; {how} compared")
-        yield from remedy_lines(problems, target)
+        origin, mode = _made_from(problems, members)
+        yield from remedy_lines(problems, target, origin=origin, mode=mode)
     else:
         yield from _headed("All as packaged", ink.good("All as packaged"), f": {scope}; {how} compared")
+
+
+def _made_from(problems: Sequence[Problem], members: Sequence[Member]) -> tuple[str, str]:
+    """Return origin, quoted for a shell, and mode of the one member that the problems are of; else empty texts."""
+    touched = [
+        member.header
+        for member in members
+        if any(is_within(problem.path, join(SCIENCE_GOAL, member.path)) for problem in problems)
+    ]
+    match touched:
+        case [Header(is_adopted=False) as header]:
+            return quoted(header.origin), header.mode
+        case _:
+            return "", ""
 
 
 def _headed(head: str, marked: str, rest: str) -> Iterator[str]:

@@ -227,6 +227,12 @@ PLANNING: Mapping[Code, Row] = {
 }
 
 VERIFYING: Mapping[Code, Row] = {
+    Code.PACKAGE_GONE: Row(
+        "The package is not at this path; its control folder is.",
+        "It was renamed, moved or removed, and the folder PACKAGE.pack beside it was not.",
+        "If it was renamed or moved, give it the name back, or give PACKAGE.pack the new one. If it was removed, "
+        "restore it from a backup.",
+    ),
     Code.CHANGED: Row(
         "The content is not what was packaged; the size is the same.",
         "The file was edited, or the disk returns other bytes. Hard links share their content with the origin.",

@@ -50,14 +50,16 @@ def test_missing_control_folder_is_found(made: Delivery) -> None:
     assert found(made) == [(Code.MANIFEST_MISSING, MEMBER)]
 
 
-def test_missing_member_is_found(made: Delivery) -> None:
+def test_missing_member_is_one_problem_and_not_one_for_each_folder_in_it(made: Delivery) -> None:
     shutil.rmtree(made.member)
-    assert (Code.MISSING, MEMBER) in found(made)
+    assert found(made) == [(Code.MISSING, MEMBER)]
 
 
-def test_missing_package_is_found(made: Delivery) -> None:
+def test_missing_package_is_one_problem_and_not_one_for_each_folder_in_it(made: Delivery) -> None:
     shutil.rmtree(made.path)
-    assert (Code.MISSING, b"") in found(made)
+    assert [each for each in found(made) if each[0] != Code.W_TICKET_MISSING] == [
+        (Code.PACKAGE_GONE, made.package.path)
+    ]
 
 
 def test_damaged_member_does_not_hide_the_next(made: Delivery) -> None:

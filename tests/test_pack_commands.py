@@ -207,3 +207,14 @@ def test_relative_paths_and_slashes_are_taken(
     assert run_here(capsys, "plan", *arguments).code == Exit.DONE
     assert run_here(capsys, "apply", "2011.0.00229.S").code == Exit.DONE
     assert (delivery.member / "README").read_text().startswith("Cycle: 0\n")
+
+
+def test_verify_of_a_renamed_package_says_so_once_and_compares_nothing(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make()
+    delivery.path.rename(delivery.path.with_name("elsewhere"))
+    verified = run_here(capsys, "verify", delivery.path)
+    assert verified.code == Exit.PROBLEMS
+    assert verified.out.startswith(
+        f"package-gone {delivery.path}\n1 problem in 0 members, 0 files, 0 B; nothing compared\n"
+    )
+    assert "give it the name back" in " ".join(verified.out.split())

@@ -375,6 +375,18 @@ def _(world: World) -> Iterable[Problem]:
     return world.delivery.plan().notes.warnings
 
 
+@breaks(Code.W_MEMBER_GOES)
+def _(world: World) -> Iterable[Problem]:
+    replace(world.delivery, origin=make_reduction(world.folder / "sb9", seed=9)).make()
+    return warnings(world.delivery)
+
+
+@breaks(Code.W_BECOMES_EMPTY)
+def _(world: World) -> Iterable[Problem]:
+    world.delivery.make()
+    return warnings(world.delivery, Mode.FAKE)
+
+
 @breaks(Code.W_NO_MATCH)
 def _(world: World) -> Iterable[Problem]:
     return world.delivery.plan(exclude=("*.fitz",), typed_globs=("*.fitz",)).notes.warnings
@@ -400,6 +412,7 @@ def after(change: Callable[[Path], object], *, mode: Mode = Mode.COPY) -> Broken
     return broken
 
 
+breaks(Code.PACKAGE_GONE)(after(lambda member: shutil.rmtree(member.parents[2])))
 breaks(Code.CHANGED)(after(lambda member: write(member / SCRIPT, bytes((member / SCRIPT).stat().st_size))))
 breaks(Code.TRUNCATED)(after(lambda member: os.truncate(member / SCRIPT, 1)))
 breaks(Code.GROWN)(after(lambda member: os.truncate(member / SCRIPT, 10_000)))
