@@ -36,10 +36,10 @@ from executor.stopping import NEVER, Stop
 from manifest.control import check_control
 from manifest.engine import Engine
 from manifest.ids import SCIENCE_GOAL
-from manifest.package import Package
+from manifest.package import Package, Standing, read_state
 from manifest.path import join, shown
 from manifest.planfile import Described, open_manifest
-from manifest.problem import Code, Problem
+from manifest.problem import Code, PlanRefused, Problem
 from manifest.progress import Progress
 from manifest.request import Mode
 from manifest.sources import lost_sources
@@ -99,14 +99,14 @@ def roll_back_package(
 
     Raises:
         CannotUndoError: it is not possible any more; says why, nothing was changed.
-        PlanRefused: the control folder cannot be used.
+        PlanRefused: there is no package, or its control folder cannot be used.
         LockedError: another process works on the package.
         InterruptedByUser: a stop was asked for; the same call goes on later.
         OSError: the disk fails; the same call goes on later.
     """
     check_control(package.control)
     if not os.path.isdir(package.control):
-        return RolledBack()
+        raise _without_control(package)
     with locked_for_writing(lock_path(package)):
         records = read_journal(journal_path(package))
         step = decide(records, Facts(None), Wish.ROLL_BACK)
@@ -132,6 +132,19 @@ def roll_back_package(
         _check_origin(places_of(package, begin), _commit_of(records), engine=engine, disk=disk)
         roll_back(package, records, engine=engine, disk=disk, stop=stop)
         return RolledBack(begin.group + b"/" + begin.member)
+
+
+def _without_control(package: Package) -> PlanRefused | CannotUndoError:
+    """Return what to raise where no control folder is: for a package without one, and for a mistyped path."""
+    state = read_state(package)
+    if not state.members:
+        found = "something else" if state.standing is Standing.FOREIGN else ""
+        return PlanRefused(Problem(Code.PACKAGE_MISSING, package.path, found=found))
+    return CannotUndoError(
+        f"nothing can be undone without the folder {shown(package.control)}, which is not there",
+        remedy="Bring PACKAGE.pack back, then: pack rollback PACKAGE. If the old script made the package, there is "
+        "nothing to undo.",
+    )
 
 
 def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, disk: Disk, stop: Stop = NEVER) -> None:
@@ -266,14 +279,14 @@ def _undoable_commit(
         raise CannotUndoError(
             "what stands there is not what the last apply left; it was removed, replaced or renamed since",
             remedy="Bring back what the apply left, then: pack rollback PACKAGE. Or leave it as it is and make a new "
-            "plan: pack plan ORIGIN PACKAGE.",
+            "plan: pack plan ORIGIN PACKAGE --mode MODE.",
         )
     is_replacing = begin.publishing in (Publishing.EXCHANGE, Publishing.TWO_RENAMES)
     if is_replacing and not (begin.keeps_previous and os.path.lexists(places.previous_tree)):
         raise CannotUndoError(
             "the package that was replaced was not kept",
-            remedy="To have the earlier state again, plan and apply it anew: pack plan ORIGIN PACKAGE. To be able to "
-            "undo a replacement, apply it with --keep-previous.",
+            remedy="To have the earlier state again, plan and apply it anew: pack plan ORIGIN PACKAGE --mode MODE. "
+            "To be able to undo a replacement, apply it with --keep-previous.",
         )
     problems = _changes(places, is_whole=places.root == places.tree, engine=engine, progress=progress)
     if problems:

@@ -39,6 +39,6 @@ def _lines(result: RolledBack, target: Target, ink: Ink) -> Iterator[str]:
     if not result.member:
         yield "There is nothing to undo: no apply is on record. Nothing was changed."
         return
-    what = "the last apply" if result.was_finished else "the apply that was stopped"
-    yield f"{ink.good('Undone')}: {what}, which made {shown(result.member)}."
+    what = "the last apply, which made" if result.was_finished else "the apply that was stopped, which was to make"
+    yield f"{ink.good('Undone')}: {what} {shown(result.member)}."
     yield f"  {shown(target.package.path)} is as it was before."

@@ -192,7 +192,7 @@ def test_apply_without_a_plan_is_refused(capsys: Capsys, delivery: Delivery) -> 
     assert snapshot(delivery.origin.parent) == before
 
 
-@pytest.mark.parametrize("verb", ["verify", "show", "adopt"])
+@pytest.mark.parametrize("verb", ["verify", "show", "adopt", "rollback"])
 @pytest.mark.parametrize("name", ["nowhere", "sb1"])
 def test_what_is_no_package_is_refused(capsys: Capsys, delivery: Delivery, verb: str, name: str) -> None:
     before = snapshot(delivery.origin.parent)

@@ -47,6 +47,11 @@ def _plan_waits(delivery: Delivery) -> None:
     delivery.plan()
 
 
+def _without_control(delivery: Delivery) -> None:
+    delivery.make()
+    shutil.rmtree(os.fsdecode(delivery.package.control))
+
+
 def _in_the_way(delivery: Delivery) -> None:
     delivery.make(Mode.MOVE)
     (delivery.origin / "scriptForImaging.py").unlink()
@@ -73,6 +78,7 @@ def _without_lock(delivery: Delivery) -> dict[str, object]:
         (_gone, "what stands there is not what the last apply left;", "pack plan ORIGIN PACKAGE"),
         (_only_copy, "the origin does not have these files any more,", "pack rollback PACKAGE"),
         (_plan_waits, "a plan waits that is newer than the last apply,", "pack rollback PACKAGE --further"),
+        (_without_control, "nothing can be undone without the folder", "pack rollback PACKAGE"),
         (_in_the_way, "moved files cannot go back to where something else stands now.", "pack rollback PACKAGE"),
         (_manifest_damaged, "the package was changed since,", "pack rollback PACKAGE"),
     ],
