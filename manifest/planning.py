@@ -29,6 +29,7 @@ from manifest.planfile import Described, save_durably
 from manifest.problem import Code, PlanRefused, Problem
 from manifest.progress import Progress
 from manifest.record import Action
+from manifest.replacing import replacing_warnings
 from manifest.request import Mode, PlanRequest
 from manifest.scanbatch import ScanOptions
 from manifest.splitting import omitted_names, scan_split_sources
@@ -95,6 +96,7 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
     )
     new_files, new_bytes = count_new(gathered, header, splits, difference)
     warnings = (
+        *replacing_warnings(request, destination, gathered.spool),
         *destination_warnings(request, destination),
         *replaced_plan(request),
         *last_copies(destination, request, gathered.spool),

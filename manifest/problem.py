@@ -80,6 +80,8 @@ class Code(StrEnum):
     W_NEW_PACKAGE = "warning-new-package"
     W_SAME_ORIGIN = "warning-same-origin"
     W_PLAN_REPLACED = "warning-plan-replaced"
+    W_MEMBER_GOES = "warning-member-goes"
+    W_BECOMES_EMPTY = "warning-becomes-empty"
     W_LAST_COPY = "warning-last-copy"
     W_NO_MATCH = "warning-no-match"
     W_TICKET_MISSING = "warning-ticket-missing"

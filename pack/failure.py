@@ -175,7 +175,7 @@ def _unfinished(error: UnfinishedError, attempt: Attempt) -> Failure:
 def _broken_file(error: StreamError | JournalError, attempt: Attempt) -> Failure:
     lines = [f"file: {shown(error.path)}", _state(attempt)]
     if os.path.basename(error.path) == b"plan":
-        lines.append(f"Make a new plan: {attempt.new_plan}")
+        lines.append(f"Make a new plan: {attempt.new_plan} --mode MODE")
     else:
         lines.append("Restore the file from a backup, or use the version of this program that wrote it.")
     return _failure(Exit.FAILED, attempt, f"a file of the control folder {shown(error.reason)}", *lines)

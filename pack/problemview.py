@@ -10,7 +10,7 @@ from pack.target import Target
 from pack.words import WORDS
 
 _MOST_PATHS = 20
-_COMMAND = re.compile(r"pack [a-z]+(?: (?:PACKAGE|ORIGIN|FILE|--[a-z-]+))*|--[a-z-]+ [A-Za-z.=]*\w")
+_COMMAND = re.compile(r"pack [a-z]+(?: (?:PACKAGE|ORIGIN|FILE|MODE|--[a-z-]+))*|--[a-z-]+ [A-Za-z.=]*\w")
 
 
 def problem_lines(problems: Iterable[Problem], target: Target, ink: Ink, *, origin: str = "") -> Iterator[str]:
@@ -37,11 +37,16 @@ def problem_text(problem: Problem) -> str:
     return f"{problem.code} {shown(problem.path)}{_details(problem)}"
 
 
-def remedy_lines(problems: Iterable[Problem], target: Target) -> Iterator[str]:
-    """Yield, for each code among the problems, what it is and what to do."""
+def remedy_lines(problems: Iterable[Problem], target: Target, *, origin: str = "", mode: str = "") -> Iterator[str]:
+    """Yield, for each code among the problems, what it is and what to do.
+
+    Args:
+        origin, mode: what the package was made from, quoted for a shell, and how; without them, commands say ORIGIN
+            and MODE.
+    """
     for code in dict.fromkeys(problem.code for problem in problems):
         yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
-        yield from folded(filled(WORDS[code].remedy, target, ""), indent=4, label="do: ")
+        yield from folded(filled(WORDS[code].remedy, target, origin, mode), indent=4, label="do: ")
 
 
 def _headed(code: Code, what: str, ink: Ink) -> Iterator[str]:
@@ -61,8 +66,9 @@ def _details(problem: Problem) -> str:
     return ": " + ", ".join(details) if details else ""
 
 
-def filled(remedy: str, target: Target, origin: str) -> str:
-    """Return a remedy with the user's paths, and with its commands kept on one line each."""
+def filled(remedy: str, target: Target, origin: str, mode: str = "") -> str:
+    """Return a remedy with the user's paths and mode, and with its commands kept on one line each."""
     remedy = _COMMAND.sub(lambda match: unbroken(match[0]), remedy)
+    remedy = remedy.replace("MODE", mode) if mode else remedy
     remedy = remedy.replace("PACKAGE", unbroken(target.quoted))
     return remedy.replace("ORIGIN", unbroken(origin)) if origin else remedy

@@ -1,7 +1,7 @@
 """What is said of each problem: what it is, where it comes from, what to do. One row per code.
 
-`PACKAGE` and `ORIGIN` in a row stand for the paths of the command at hand. `python -m pack.words` prints the
-page docs/problems.md.
+`PACKAGE` and `ORIGIN` in a row stand for the paths of the command at hand, `MODE` for the mode of the package.
+`python -m pack.words` prints the page docs/problems.md.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,6 +24,12 @@ class Row:
     cause: str
     remedy: str
 
+
+_PLAN = "pack plan ORIGIN PACKAGE --mode MODE"
+_APPLY = (
+    " and pack apply PACKAGE --keep-previous. That replaces the whole package: append its other members again, if it "
+    "has several."
+)
 
 PLANNING: Mapping[Code, Row] = {
     Code.ORIGIN_MISSING: Row(
@@ -66,7 +72,7 @@ PLANNING: Mapping[Code, Row] = {
     Code.PACKAGE_MISSING: Row(
         "There is no package here.",
         "The path is mistyped, or the package was never applied.",
-        "Check the path. pack plan ORIGIN PACKAGE plans a new package.",
+        f"Check the path. {_PLAN} plans a new package.",
     ),
     Code.NOT_ADOPTED: Row(
         "The package that would be replaced was not made by this program, or came without its control folder.",
@@ -180,7 +186,7 @@ PLANNING: Mapping[Code, Row] = {
     Code.UNSAFE_PATH: Row(
         "The plan names a path outside package and origin.",
         "The plan was changed, or comes from somewhere else.",
-        "Do not apply it. Make a new one: pack plan ORIGIN PACKAGE.",
+        f"Do not apply it. Make a new one, with the same options: {_PLAN}.",
     ),
     Code.TABLE_BROKEN: Row(
         "casacore cannot open this table, so its data columns cannot be dropped.",
@@ -205,17 +211,17 @@ PLANNING: Mapping[Code, Row] = {
     Code.PLAN_MISSING: Row(
         "There is no plan to apply.",
         "None was made, or it has been applied already.",
-        "Make one: pack plan ORIGIN PACKAGE.",
+        f"Make one: {_PLAN}.",
     ),
     Code.PLAN_STALE: Row(
         "The plan was made for another state of the package.",
         "The package has changed, was renamed or was removed since the plan was made.",
-        "Make a new plan: pack plan ORIGIN PACKAGE. What has not changed is not read again.",
+        f"Make a new plan, with the same options: {_PLAN}. What has not changed is not read again.",
     ),
     Code.ORIGIN_CHANGED: Row(
         "The origin is not as it was planned.",
         "Files of the plan were written, replaced or removed since it was made, or while it was made.",
-        "Let what writes there finish, then make a new plan: pack plan ORIGIN PACKAGE.",
+        f"Let what writes there finish, then make a new plan, with the same options: {_PLAN}.",
     ),
     Code.JOURNAL_DAMAGED: Row(
         "The journal of an apply cannot be read to its end, so nothing is decided from it.",
@@ -236,22 +242,22 @@ VERIFYING: Mapping[Code, Row] = {
     Code.CHANGED: Row(
         "The content is not what was packaged; the size is the same.",
         "The file was edited, or the disk returns other bytes. Hard links share their content with the origin.",
-        "Find out what changed it. If the origin is right: pack plan ORIGIN PACKAGE --rehash and pack apply PACKAGE.",
+        f"Find out what changed it. If the origin is right, make the package anew: {_PLAN} --rehash{_APPLY}",
     ),
     Code.TRUNCATED: Row(
         "The file is shorter than it was packaged.",
         "A copy was stopped, a disk was full, or the file was written to.",
-        "Restore it, or make the package anew: pack plan ORIGIN PACKAGE and pack apply PACKAGE.",
+        f"Restore it, or make the package anew: {_PLAN}{_APPLY}",
     ),
     Code.GROWN: Row(
         "The file is longer than it was packaged.",
         "Something was appended to it, in the package or, with hard links, in the origin.",
-        "Restore it, or make the package anew: pack plan ORIGIN PACKAGE and pack apply PACKAGE.",
+        f"Restore it, or make the package anew: {_PLAN}{_APPLY}",
     ),
     Code.MISSING: Row(
         "This was packaged and is not there.",
         "It was removed or renamed, or not copied along.",
-        "Restore it, or make the package anew: pack plan ORIGIN PACKAGE and pack apply PACKAGE.",
+        f"Restore it, or make the package anew: {_PLAN}{_APPLY}",
     ),
     Code.EXTRA: Row(
         "This was not packaged and is there.",
@@ -366,6 +372,17 @@ WARNINGS: Mapping[Code, Row] = {
         "If it is still wanted, agree with whoever made it: apply this one first, then make the other one anew with "
         "--append, or for another package.",
     ),
+    Code.W_MEMBER_GOES: Row(
+        "The plan replaces the whole package, and this member is not made anew.",
+        "--append was not given, and the member is of another origin.",
+        "To keep it and add to it: --append member. If the package is to be made anew, append the other members "
+        "again after it.",
+    ),
+    Code.W_BECOMES_EMPTY: Row(
+        "Files of the package that have content would be replaced by empty ones.",
+        "The modes fake and ticket make empty files; without --mode the mode is fake.",
+        "Unless empty files are wanted: --mode MODE, with the mode that the package was made with.",
+    ),
     Code.W_LAST_COPY: Row(
         "The package that is replaced has files that are not at their origin any more, nor in the new plan.",
         "They were removed or changed at the origin after they were packaged; the path is the first of them.",
@@ -396,7 +413,8 @@ def _page_lines() -> Iterator[str]:
     yield "# Problems and what to do"
     yield ""
     yield "Every problem has a code that does not change. The path it is about is printed with it. `PACKAGE` and"
-    yield "`ORIGIN` stand for the paths of your command. This page is made by `python -m pack.words`."
+    yield "`ORIGIN` stand for the paths of your command, `MODE` for the mode that the package was made with."
+    yield "This page is made by `python -m pack.words`."
     for title, rows in (
         ("Planning and applying: the plan is refused and nothing is changed", PLANNING),
         ("Verifying: the package is not as its manifests say", VERIFYING),

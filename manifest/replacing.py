@@ -1,0 +1,61 @@
+"""What goes with a package that is replaced: members that the plan does not make anew, and content of files.
+
+Either may be what is wanted, so neither is refused; but a forgotten `--append` or `--mode` must not pass in silence.
+Only looks.
+"""
+
+import os
+from collections.abc import Iterator
+
+from manifest.destination import Destination
+from manifest.header import Header, StreamKind, read_header
+from manifest.ids import Append
+from manifest.problem import Code, Problem
+from manifest.record import Action, record_actions
+from manifest.request import PlanRequest
+from manifest.spool import RecordSpool
+from manifest.stream import peek_stream
+
+
+def replacing_warnings(request: PlanRequest, destination: Destination, spool: RecordSpool) -> Iterator[Problem]:
+    """Yield a warning for each member that goes, and for each whose files would be empty ones.
+
+    Args:
+        spool: the records of the new member.
+    """
+    members = destination.state.members
+    if request.append is not Append.NOTHING or not members:
+        return
+    # README, all that is beside the folders, is made anew by each plan: that it becomes empty is no loss.
+    makes_empty = any(path and Action.DUMMY in record_actions(blob) for path, blob in spool.sorted_blobs())
+    for member in members:
+        header = _header(destination, member)
+        path = destination.package.member(member)
+        if _goes(header, request, is_alone=len(members) == 1):
+            yield Problem(Code.W_MEMBER_GOES, path, found=_origin(header))
+        if makes_empty and (header is None or header.mode.has_content):
+            yield Problem(Code.W_BECOMES_EMPTY, path, found=_mode(header))
+
+
+def _header(destination: Destination, member: bytes) -> Header | None:
+    path = destination.state.manifests.get(member)
+    return read_header(peek_stream(path), StreamKind.MANIFEST) if path else None
+
+
+def _goes(header: Header | None, request: PlanRequest, *, is_alone: bool) -> bool:
+    """Tell whether the plan does not make the member anew; of a single one without known origin it may well do so."""
+    if header is None or header.is_adopted:
+        return not is_alone
+    return header.origin != request.origin
+
+
+def _origin(header: Header | None) -> str:
+    if header is None or header.is_adopted:
+        return "one whose origin is not known"
+    return f"one of {os.fsdecode(header.origin)}"
+
+
+def _mode(header: Header | None) -> str:
+    if header is None or header.is_adopted:
+        return "files with content"
+    return f"files with content, mode {header.mode}"
