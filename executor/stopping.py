@@ -1,10 +1,12 @@
 """Stopping on request: the first signal asks to finish what runs, the second ends at once."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 
 class InterruptedByUser(Exception):
@@ -27,13 +29,16 @@ NEVER = Stop()
 
 
 @contextmanager
-def stop_on_signals(tell: Callable[[], None] = lambda: None) -> Iterator[Stop]:
-    """Yield a `Stop` that SIGINT and SIGTERM ask for; the second of them ends the process at once.
+def stop_on_signals(
+    tell: Callable[[], None] = lambda: None, tell_end: Callable[[], None] = lambda: None
+) -> Iterator[Stop]:
+    """Yield a `Stop` that SIGINT and SIGTERM ask for; the second of them ends the process at once, by that signal.
 
     Outside the main thread Python handles no signals, so there nothing asks.
 
     Args:
         tell: called at the first signal, between any two steps of the program.
+        tell_end: called at the second one, likewise; a third one ends even this.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -42,16 +47,28 @@ def stop_on_signals(tell: Callable[[], None] = lambda: None) -> Iterator[Stop]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         stop.is_requested = True
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_DFL)
+        _handle_both(end)
         tell()
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    def end(number: int, frame: FrameType | None) -> None:
+        _handle_both(signal.SIG_DFL)  # first: to tell may wait for a terminal that is held
+        tell_end()
+        os.kill(os.getpid(), number)
+
+    before = _handle_both(ask)
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+_Handler = Callable[[int, FrameType | None], None] | signal.Handlers
+
+
+def _handle_both(handler: _Handler) -> dict[signal.Signals, Any]:
+    """Set the handler of the two signals and return what they had before."""
+    return {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
 
 
 @contextmanager

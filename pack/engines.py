@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from executor.engine import PoolEngine, available_jobs
 from executor.stopping import Stop, stop_on_signals
@@ -78,15 +79,19 @@ def _bounded(engine: Engine, workers: Workers) -> Engine:
 
 
 def stopping() -> AbstractContextManager[Stop]:
-    """Yield a stop that signals ask for; the first is answered at once, because to finish may take a while."""
-    return stop_on_signals(_tell_stopping)
+    """Yield a stop that signals ask for; each is answered at once, because to finish may take a while."""
+    return stop_on_signals(partial(_answer, _STOPPING), partial(_answer, _STOPPED))
 
 
-def _tell_stopping() -> None:
+_STOPPING = b"Stopping as soon as what is under way is finished; once more stops at once.\n"
+_STOPPED = b"Stopped at once. To go on, or to begin again, type the same command.\n"
+
+
+def _answer(line: bytes) -> None:
     # Written to the descriptor: the signal may have come in the middle of a print.
     start = b"\n" if os.isatty(2) else b""  # a bar may be shown
     with suppress(OSError):
-        os.write(2, start + b"Stopping as soon as what is under way is finished; once more stops at once.\n")
+        os.write(2, start + line)
 
 
 def running_program() -> str:

@@ -236,8 +236,8 @@ def test_second_signal_ends_at_once(
     os.kill(run.process.pid, signal.SIGSTOP)  # else what is under way may end by itself before
     os.kill(run.process.pid, number)
     os.kill(run.process.pid, signal.SIGCONT)
-    code, _ = run.end(is_killed=True)
-    assert code == -number
+    code, err = run.end(is_killed=True)
+    assert (code, err) == (-number, "Stopped at once. To go on, or to begin again, type the same command.\n")
     again = start(verb, laid.world.package.path)
     assert again.end()[0] == 0
     if verb == "rollback":
