@@ -20,5 +20,6 @@ def replaced_plan(request: PlanRequest) -> Iterator[Problem]:
         return
     if (waiting.user, waiting.origin) != (user_name(), request.origin):
         when = time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(waiting.scanned_ns / 1e9))
-        who = f"{shown(waiting.user)} on {shown(waiting.host)}"
-        yield Problem(Code.W_PLAN_REPLACED, waiting.origin, found=f"a plan of {when} by {who}, mode {waiting.mode}")
+        is_own = waiting.user == user_name()
+        whose = "your own" if is_own else f"that of {shown(waiting.user)} on {shown(waiting.host)}"
+        yield Problem(Code.W_PLAN_REPLACED, waiting.origin, found=f"{whose} of {when}, mode {waiting.mode}")

@@ -69,7 +69,7 @@ def failure_of(error: BaseException, attempt: Attempt, ink: Ink) -> Failure:
         case OriginChangedError(problems=problems):
             return _of_problems("stopped", problems, attempt, ink)
         case CannotUndoError(reason=reason, problems=problems, remedy=remedy):
-            lines = [line[2:] for line in problem_lines(problems, attempt.target, ink)]
+            lines = [line[2:] for line in problem_lines(problems, attempt.target, ink, has_remedies=False)]
             lines += folded(filled(remedy, attempt.target, attempt.origin), label="Do: ")
             return _failure(Exit.FAILED, attempt, f"{shown(reason)}.", _state(attempt), *lines)
         case JournalDamagedError():

@@ -13,11 +13,14 @@ _MOST_PATHS = 20
 _COMMAND = re.compile(r"pack [a-z]+(?: (?:PACKAGE|ORIGIN|FILE|MODE|--[a-z-]+))*|--[a-z-]+ [A-Za-z.=]*\w")
 
 
-def problem_lines(problems: Iterable[Problem], target: Target, ink: Ink, *, origin: str = "") -> Iterator[str]:
+def problem_lines(
+    problems: Iterable[Problem], target: Target, ink: Ink, *, origin: str = "", has_remedies: bool = True
+) -> Iterator[str]:
     """Yield, for each code, what it is, the paths, and what to do.
 
     Args:
         origin: how the user calls the origin; without it, commands say ORIGIN.
+        has_remedies: say what to do; not where something else is to be done about all of them together.
     """
     groups: dict[Code, list[Problem]] = {}
     for problem in problems:
@@ -29,7 +32,8 @@ def problem_lines(problems: Iterable[Problem], target: Target, ink: Ink, *, orig
             yield from ink.sentence(_one(problem), indent=6)
         if len(group) > _MOST_PATHS:
             yield ink.dim(f"      and {len(group) - _MOST_PATHS:,} more (--json lists all)")
-        yield from folded(filled(row.remedy, target, origin), indent=4, label="do: ")
+        if has_remedies:
+            yield from folded(filled(row.remedy, target, origin), indent=4, label="do: ")
 
 
 def problem_text(problem: Problem) -> str:

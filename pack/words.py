@@ -368,9 +368,9 @@ WARNINGS: Mapping[Code, Row] = {
     ),
     Code.W_PLAN_REPLACED: Row(
         "A plan that waited to be applied is replaced by this one.",
-        "Somebody else made it, or it is of another origin, which is the path here. A package has one plan only.",
-        "If it is still wanted, agree with whoever made it: apply this one first, then make the other one anew with "
-        "--append, or for another package.",
+        "It is of another origin, which is the path here, or somebody else made it. A package has one plan only.",
+        "Nothing, if it is not wanted any more; agree with another person who made it. If it is: apply this one, "
+        "then make the other one anew with --append, or for another package.",
     ),
     Code.W_MEMBER_GOES: Row(
         "The plan replaces the whole package, and this member is not made anew.",

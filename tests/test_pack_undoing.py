@@ -94,5 +94,6 @@ def test_what_cannot_be_undone_is_told_with_a_next_step(
     assert "Nothing was changed." in ran.err
     do = ran.err[ran.err.index("\n  Do: ") :]
     assert next_step.replace("PACKAGE", str(delivery.path)) in do
+    assert " do: " not in ran.err  # what single problems would have one do is not what undoing needs
     assert [line for line in ran.err.splitlines() if line.count(str(delivery.path)) > 1] == []
     assert _without_lock(delivery) == before
