@@ -23,7 +23,9 @@ class Attempt:
     @property
     def again(self) -> str:
         """The command that tries it again."""
-        return "the same command" if self.verb in ("plan", "tarsplit") else f"pack {self.verb} {self.target.quoted}"
+        # Spelled out only where that needs none of the options that were typed.
+        is_whole = self.verb in ("apply", "rollback", "adopt")
+        return f"pack {self.verb} {self.target.quoted}" if is_whole else "the same command"
 
     @property
     def new_plan(self) -> str:

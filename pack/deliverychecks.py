@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from manifest.engine import Engine
-from manifest.package import read_state
+from manifest.package import Package, read_state
 from manifest.path import join, shown
 from manifest.problem import Problem
 from manifest.progress import Progress
@@ -18,10 +18,10 @@ from pack.ink import ink_for
 from pack.problemview import problem_text
 from pack.reading import working
 from pack.refusal import Refused
-from pack.target import target_of
+from pack.target import quoted, target_of
 from pack.workers import Conduct, shown_workers
 from tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
-from tarsplit.sidecar import open_sidecar
+from tarsplit.sidecar import Sidecar, open_sidecar
 
 
 def checked(folder: str, package: str | None, conduct: Conduct) -> Exit:
@@ -48,9 +48,8 @@ def checked(folder: str, package: str | None, conduct: Conduct) -> Exit:
             for problem in _delivery_problems(join(path, name), package, engine, workers.progress)
         ]
     scope = "1 delivery" if len(names) == 1 else f"{len(names)} deliveries"
-    return _told(
-        "tarsplit --check", path, problems, f"{scope}, every byte of every tar read", is_json=conduct.is_json
-    )
+    scope += "" if problems else ", every byte of every tar read"  # of a tar that is missing or short it was not
+    return _told("tarsplit --check", path, problems, scope, is_json=conduct.is_json)
 
 
 def verified_unpacked(file: str, tree: str, conduct: Conduct) -> Exit:
@@ -62,8 +61,10 @@ def verified_unpacked(file: str, tree: str, conduct: Conduct) -> Exit:
 
     Raises:
         StreamError: the file is damaged, or no manifest of a delivery.
+        Refused: it is a folder.
     """
     path = os.path.realpath(os.fsencode(tree))
+    _check_is_file(file)
     sidecar = open_sidecar(os.fsencode(file))
     with (
         shown_workers(conduct) as workers,
@@ -71,7 +72,8 @@ def verified_unpacked(file: str, tree: str, conduct: Conduct) -> Exit:
     ):
         problems = list(verify_unpacked(sidecar, path, engine=engine, progress=workers.progress))
     count = sum(row.file_count for row in sidecar.chunks)
-    return _told("verify", path, problems, f"{counted(count, 'file')}, all content compared", is_json=conduct.is_json)
+    scope = counted(count, "file") + ("" if problems else ", all content compared")
+    return _told("verify", path, problems, scope, is_json=conduct.is_json)
 
 
 def _delivery_problems(path: bytes, package: str | None, engine: Engine, progress: Progress) -> Iterator[Problem]:
@@ -79,10 +81,31 @@ def _delivery_problems(path: bytes, package: str | None, engine: Engine, progres
         sidecar = open_sidecar(path)
         if package is not None:
             target = target_of(package).package
+            _check_project(sidecar, target)
             yield from compare_with_package(sidecar, target, read_state(target))
         yield from check_delivery(sidecar, engine=engine, progress=progress)
     except StreamError as error:
         yield unusable_manifest(error)
+
+
+def _check_is_file(file: str) -> None:
+    path = os.fsencode(file)
+    if os.path.isdir(path):
+        names = find_sidecars(path)
+        advice = (
+            f"name the file: --manifest {quoted(join(path, names[0]))}" if len(names) == 1 else "name a file in it"
+        )
+        raise Refused(f"{shown(path)} is a folder, not the .manifest of a delivery", advice)
+
+
+def _check_project(sidecar: Sidecar, package: Package) -> None:
+    """Refuse to compare a delivery with another project: every folder would differ, and no tar be at fault."""
+    project = sidecar.header.project
+    if project != package.project:
+        raise Refused(
+            f"this delivery is of {shown(project)}, not of {shown(package.project)}",
+            f"name the package {shown(project)}, or the folder of the tars of {shown(package.project)}",
+        )
 
 
 def _told(command: str, path: bytes, problems: Sequence[Problem], scope: str, *, is_json: bool) -> Exit:

@@ -261,3 +261,36 @@ def test_bad_variable_is_told_by_its_name(
     ran = run(capsys, "-n", DAY, PROJECT)
     assert ran.code == 2
     assert "PACK_TARSPLIT_SIZE: 'big' is not a size" in ran.err
+
+
+def test_check_against_a_package_of_another_project_says_so_once(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "-n", DAY, "--output", "out", PROJECT)
+    make_package(home / "2011.0.00500.S", {"log/1.log": b"x"})
+    ran = run(capsys, "--check", "out", "2011.0.00500.S")
+    assert (ran.code, ran.out) == (1, "")
+    assert f"this delivery is of {PROJECT}, not of 2011.0.00500.S." in " ".join(ran.err.split())
+
+
+def test_check_does_not_claim_to_have_read_a_missing_tar(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "-n", DAY, "--output", "out", PROJECT)
+    next((home / "out").glob("*.tar")).unlink()
+    assert f"1 problem in {home / 'out'}: 1 delivery\n" in run(capsys, "--check", "out").out
+
+
+def test_folder_in_place_of_the_manifest_is_refused_with_the_one_in_it(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "-n", DAY, "--output", "out", PROJECT)
+    ran = run_here(capsys, "verify", PROJECT, "--manifest", "out")
+    assert (ran.code, ran.out) == (1, "")
+    assert "out is a folder, not the .manifest of a delivery." in " ".join(ran.err.split())
+    assert f"name the file: --manifest out/{PROJECT}_{DAY}.manifest." in " ".join(ran.err.split())
+
+
+def test_failed_verify_does_not_tell_a_command_without_its_options(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = run_here(capsys, "verify", PROJECT, "--manifest", "nowhere")
+    assert "To try again, run the same command." in ran.err
