@@ -7,7 +7,7 @@ What is typed counts most, then the environment, then the `pack.toml` beside the
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -111,9 +111,10 @@ class Command(TyperCommand):
         """Fill in defaults, open the log, run."""
         self._check_paths(ctx)
         is_unsettled = ctx.params.pop("no_settings")
-        files = () if is_unsettled else _settings(ctx)
         ctx.meta[_TYPED] = tuple(self._typed(ctx))
-        ctx.meta[_DEFAULTS] = (*self._from_environment(ctx), *self._from_files(ctx, files))
+        with _settings_checked():
+            files = () if is_unsettled else _settings(ctx)
+            ctx.meta[_DEFAULTS] = (*self._from_environment(ctx), *self._from_files(ctx, files))
         log = ctx.params.pop("log")
         with self._logged(ctx, log) if log else nullcontext():
             return super().invoke(ctx)
@@ -185,8 +186,14 @@ def _take(ctx: _Context, option: Any, value: object) -> bool:
 def _settings(ctx: _Context) -> "tuple[Settings, ...]":
     from pack.settingsfile import find_settings
 
+    return find_settings(_folder(ctx), os.environ)
+
+
+@contextmanager
+def _settings_checked() -> Iterator[None]:
+    """Tell of a file that is not understood, or refused, as of a mistake in the command line."""
     try:
-        return find_settings(_folder(ctx), os.environ)
+        yield
     except SettingsError as error:
         from pack.ink import folded
 

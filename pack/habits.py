@@ -45,9 +45,12 @@ def read_habits(folder: bytes, environment: Mapping[str, str]) -> Habits:
     """
     is_unsettled = environment.get("PACK_NO_SETTINGS", "").lower() in ("1", "true", "yes", "on")
     try:
-        files = () if is_unsettled else find_settings(folder, environment)
+        return _habits(() if is_unsettled else find_settings(folder, environment), environment)
     except SettingsError as error:
         raise Refused(str(error), "mend the file") from error
+
+
+def _habits(files: Sequence[Settings], environment: Mapping[str, str]) -> Habits:
     jobs, log = environment.get("PACK_JOBS"), environment.get("PACK_LOG")
     return Habits(
         selection=Selection(

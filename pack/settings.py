@@ -71,17 +71,19 @@ class Settings:
     Attributes:
         path: the file, absolute.
         values: from key to value; paths are absolute.
+        own: path of the user's own file, which may be this one; empty where it has no place.
     """
 
     path: bytes
     values: Mapping[str, Value]
+    own: bytes
 
 
-def read_settings(table: Mapping[str, object], path: bytes, *, is_personal: bool) -> Settings:
+def read_settings(table: Mapping[str, object], path: bytes, *, own: bytes) -> Settings:
     """Check what a file holds.
 
     Args:
-        is_personal: it is the user's own file.
+        own: path of the user's own file.
 
     Raises:
         SettingsError: an unknown key, or a value of the wrong kind; the first one found.
@@ -91,9 +93,7 @@ def read_settings(table: Mapping[str, object], path: bytes, *, is_personal: bool
     for key in table:
         if key not in KEYS:
             raise SettingsError(path, f"there is no key {shown(key)}{_near(key)}")
-        if key in PERSONAL and not is_personal:
-            raise SettingsError(path, f"{key} counts only in your own pack.toml, in the configuration folder")
-    return Settings(path, {key: reader.value(key, KEYS[key], value) for key, value in table.items()})
+    return Settings(path, {key: reader.value(key, KEYS[key], value) for key, value in table.items()}, own)
 
 
 def _flat(table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
@@ -105,9 +105,17 @@ def _flat(table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 
 def values_of(files: Sequence[Settings], key: str) -> Iterator[tuple[Value, Settings]]:
-    """Yield what counts for a key, with its file: lists from every file, anything else from the first that has it."""
+    """Yield what counts for a key, with its file: lists from every file, anything else from the first that has it.
+
+    Raises:
+        SettingsError: the key counts only in the user's own file, and is in another. Not raised before, because a
+            command that has no such option is not concerned.
+    """
     for settings in files:
         if key in settings.values:
+            if key in PERSONAL and settings.path != settings.own:
+                place = shown(settings.own) or "$HOME/.config/qa2pack/pack.toml"
+                raise SettingsError(settings.path, f"{key} is refused here: it counts only in your own file, {place}")
             yield settings.values[key], settings
             if KEYS[key] not in (Kind.INCLUDES, Kind.GLOBS):
                 return

@@ -30,7 +30,7 @@ def find_settings(folder: bytes, environment: Mapping[str, str]) -> "tuple[Setti
     own = own_settings_path(environment)
     beside = join(folder, NAME)
     paths = [own] if own and beside == os.path.realpath(own) else [beside, own]
-    found = (_read(path, is_personal=path == own) for path in paths if path)
+    found = (_read(path, own) for path in paths if path)
     return tuple(settings for settings in found if settings is not None)
 
 
@@ -47,11 +47,11 @@ def own_settings_path(environment: Mapping[str, str]) -> bytes:
     return join(base, b"qa2pack/" + NAME) if base else b""
 
 
-def _read(path: bytes, *, is_personal: bool) -> "Settings | None":
+def _read(path: bytes, own: bytes) -> "Settings | None":
     try:
         with open(path, "rb", opener=_opened_at_once) as file:
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return _parsed(path, file, is_personal=is_personal)
+                return _parsed(path, file, own)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -64,7 +64,7 @@ def _opened_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _parsed(path: bytes, file: BinaryIO, *, is_personal: bool) -> "Settings":
+def _parsed(path: bytes, file: BinaryIO, own: bytes) -> "Settings":
     # Only here, because most commands find no file: what takes one apart takes time to load.
     import tomllib
 
@@ -74,4 +74,4 @@ def _parsed(path: bytes, file: BinaryIO, *, is_personal: bool) -> "Settings":
         table = tomllib.load(file)
     except ValueError as error:  # not TOML, or not UTF-8
         raise SettingsError(path, f"it is not valid TOML ({error})") from error
-    return read_settings(table, path, is_personal=is_personal)
+    return read_settings(table, path, own=own)

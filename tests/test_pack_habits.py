@@ -35,6 +35,9 @@ def test_what_is_not_understood_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pack.toml").write_text("job = 3")
     with pytest.raises(Refused, match="there is no key job; did you mean jobs"):
         read_habits(bytes(tmp_path), {})
+    (tmp_path / "pack.toml").write_text("log = 'log.txt'")
+    with pytest.raises(Refused, match="log is refused here"):
+        read_habits(bytes(tmp_path), {})
 
 
 def test_call_heeds_the_file_beside_the_origin(capsys: Capsys, delivery: Delivery) -> None:

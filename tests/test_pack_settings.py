@@ -40,16 +40,18 @@ PATH = b"/data/project/pack.toml"
 )
 def test_mistake_is_told_with_file_and_key(text: str, words: str) -> None:
     with pytest.raises(SettingsError) as raised:
-        read_settings(tomllib.loads(text), PATH, is_personal=True)
+        read_settings(tomllib.loads(text), PATH, own=PATH)
     assert str(raised.value).startswith("in /data/project/pack.toml: ")
     assert words in str(raised.value)
 
 
 @pytest.mark.parametrize("key", sorted(PERSONAL))
 def test_key_that_could_do_harm_counts_only_in_the_users_own_file(key: str) -> None:
-    with pytest.raises(SettingsError, match=f"{key} counts only in your own pack.toml"):
-        read_settings({key: "x"}, PATH, is_personal=False)
-    assert key in read_settings({key: "x"}, PATH, is_personal=True).values
+    foreign = read_settings({key: "x"}, PATH, own=b"/home/me/pack.toml")
+    with pytest.raises(SettingsError, match=f"{key} is refused here: .* your own file, /home/me/pack.toml"):
+        list(values_of((foreign,), key))
+    assert list(values_of((foreign,), "mode")) == []
+    assert len(list(values_of((read_settings({key: "x"}, PATH, own=PATH),), key))) == 1
 
 
 @pytest.mark.parametrize(
@@ -63,13 +65,13 @@ def test_key_that_could_do_harm_counts_only_in_the_users_own_file(key: str) -> N
     ],
 )
 def test_path_starts_at_the_folder_of_the_file(text: str, value: str) -> None:
-    (found,) = read_settings(tomllib.loads(text), PATH, is_personal=False).values.values()
+    (found,) = read_settings(tomllib.loads(text), PATH, own=b"").values.values()
     assert found == value
 
 
 def test_lists_are_gathered_and_of_other_keys_the_first_counts() -> None:
-    near = read_settings({"jobs": 1, "exclude": ["a"]}, b"/near", is_personal=False)
-    own = read_settings({"jobs": 2, "exclude": ["b"], "mode": "hard"}, b"/own", is_personal=True)
+    near = read_settings({"jobs": 1, "exclude": ["a"]}, b"/near", own=b"/own")
+    own = read_settings({"jobs": 2, "exclude": ["b"], "mode": "hard"}, b"/own", own=PATH)
     assert [value for value, _ in values_of((near, own), "jobs")] == [1]
     assert [value for value, _ in values_of((near, own), "exclude")] == [("a",), ("b",)]
     assert [(value, file.path) for value, file in values_of((near, own), "mode")] == [("hard", b"/own")]

@@ -294,3 +294,14 @@ def test_failed_verify_does_not_tell_a_command_without_its_options(
 ) -> None:
     ran = run_here(capsys, "verify", PROJECT, "--manifest", "nowhere")
     assert "To try again, run the same command." in ran.err
+
+
+def test_setting_of_a_place_to_write_to_is_refused_by_no_other_command(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/conf")
+    (home / "pack.toml").write_text("[tarsplit]\noutput = 'elsewhere'\n")
+    assert run_here(capsys, "show", PROJECT).code == 0
+    ran = run(capsys, "-n", DAY, PROJECT)
+    words = "tarsplit.output is refused here: it counts only in your own file, /conf/qa2pack/pack.toml"
+    assert (ran.code, words in " ".join(ran.err.split())) == (2, True)
