@@ -10,9 +10,11 @@ from executor.places import journal_path
 from executor.recovery import Phase, begin_of, phase_of, staged_so_far
 from manifest.control import check_control
 from manifest.path import shown
+from manifest.planfile import open_manifest
 from manifest.sizes import counted, human_bytes
 from pack import applyjobs
 from pack.attempt import Attempt
+from pack.emptiness import packaged_amount
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields, problem_fields
 from pack.ink import Ink, ink_for
@@ -61,8 +63,8 @@ def _result_lines(result: Applied, target: Target, ink: Ink) -> Iterator[str]:
         yield f"Undone: {shown(result.member)} is not there any more. The plan still waits:"
         yield f"  {ink.bold(f'pack apply {target.quoted}')}"
         return
-    notes = member_notes(target.package, result.member)
-    yield f"{ink.good('Packaged')}: {counted(notes.file_count, 'file')}, {human_bytes(notes.byte_count)}, in"
+    manifest = open_manifest(target.package.manifest(result.member))
+    yield f"{ink.good('Packaged')}: {packaged_amount(manifest)}, in"
     yield f"  {shown(target.package.member(result.member))}"
     if os.path.exists(target.package.path + b".ticket.tar"):
         yield "Ticket files, beside the package:"

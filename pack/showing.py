@@ -13,6 +13,7 @@ from manifest.role import Role
 from manifest.sizes import counted, human_bytes
 from manifest.unusable import unusable_manifest
 from pack.attempt import Attempt
+from pack.emptiness import mode_words
 from pack.exits import Exit
 from pack.fields import Fields, path_fields, print_fields, problem_fields
 from pack.ink import Ink, ink_for
@@ -102,7 +103,7 @@ def _facts(header: Header) -> Iterator[tuple[str, str]]:
         return
     yield "from", shown(header.origin)
     yield "planned", f"{local_time(header.scanned_ns)}, by {shown(header.user)} on {shown(header.host)}"
-    yield "mode", header.mode
+    yield "mode", mode_words(header)
 
 
 def _fields(member: Member, what: Shown) -> Fields:

@@ -1,14 +1,15 @@
 """Telling how a package stands, and what to type next."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from executor.status import State, Status, read_status
-from manifest.package import Standing
+from manifest.package import Standing, read_state
 from manifest.path import shown
 from manifest.sizes import counted, human_bytes
 from pack.attempt import Attempt
+from pack.emptiness import emptiness_lines
 from pack.exits import Exit
 from pack.fields import path_fields, print_fields
 from pack.ink import Ink, ink_for
@@ -24,15 +25,17 @@ def told_status(attempt: Attempt, *, is_json: bool) -> Exit:
         package = path_fields("package", target.package.path)
         print_fields({"command": "status", "exit_code": Exit.DONE, **package, **fields})
         return Exit.DONE
-    for line in _lines(status, target, ink_for(sys.stdout)):
+    empty = tuple(emptiness_lines(read_state(target.package)))
+    for line in _lines(status, empty, target, ink_for(sys.stdout)):
         print(line)
     return Exit.DONE
 
 
-def _lines(status: Status, target: Target, ink: Ink) -> Iterator[str]:
+def _lines(status: Status, empty: Sequence[str], target: Target, ink: Ink) -> Iterator[str]:
     package = target.quoted
     yield f"{shown(target.package.path)}"
     yield f"  {_there(status)}"
+    yield from (ink.warning(f"  {line}") for line in empty)
     match status.state:
         case State.NONE:
             yield "  nothing is planned, and nothing that this program did can be undone"

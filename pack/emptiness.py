@@ -1,0 +1,59 @@
+"""Empty files in words: the modes fake and ticket make them, and nobody should take them for the data."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from manifest.header import Header, StreamKind, read_header
+from manifest.package import PackageState
+from manifest.planfile import Described
+from manifest.record import Action, decode_record
+from manifest.request import Mode
+from manifest.sizes import counted, human_bytes
+from manifest.stream import StreamError, peek_stream
+
+_EMPTY: Mapping[Mode, str] = {
+    Mode.FAKE: "the files are empty",
+    Mode.TICKET: "all files but README, qa and script are empty",
+}
+
+
+def packaged_amount(manifest: Described) -> str:
+    """Return how much a member holds, and how much of that is empty files."""
+    notes, mode = manifest.notes, manifest.header.mode
+    count, size = _empty_files(manifest)
+    if not count:
+        return f"{counted(notes.file_count, 'file')}, {human_bytes(notes.byte_count)}"
+    if count == notes.file_count:
+        return f"{counted(count, 'empty file')} (mode {mode}; {human_bytes(size)} if they were real)"
+    real = human_bytes(notes.byte_count - size)
+    return f"{counted(notes.file_count, 'file')}, {real}; {count:,} of them empty (mode {mode})"
+
+
+def mode_words(header: Header) -> str:
+    """Return the mode, and what is empty in it."""
+    empty = _EMPTY.get(header.mode)
+    return f"{header.mode}: {empty}; sizes are those of the real ones" if empty else header.mode
+
+
+def emptiness_lines(state: PackageState) -> Iterator[str]:
+    """Yield for each mode that makes empty files how many members are of it; a damaged manifest says nothing."""
+    modes = []
+    for path in state.manifests.values():
+        with suppress(StreamError):
+            modes.append(read_header(peek_stream(path), StreamKind.MANIFEST).mode)
+    for mode, empty in _EMPTY.items():
+        if count := modes.count(mode):
+            yield f"in {counted(count, 'member')} {empty} (mode {mode})"
+
+
+def _empty_files(manifest: Described) -> tuple[int, int]:
+    """Return the empty files of a member, and the bytes that the real ones have."""
+    if manifest.header.mode.has_content:
+        return 0, 0
+    sizes = [
+        size
+        for record in map(decode_record, manifest.stream.blobs())
+        for size, action in zip(record.sizes, record.actions, strict=True)
+        if action == Action.DUMMY
+    ]
+    return len(sizes), sum(sizes)
