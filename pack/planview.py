@@ -113,7 +113,7 @@ def _destination_lines(plan: Described, ink: Ink) -> Iterator[str]:
             yield ink.warning("At the destination: this package, which is replaced")
             yield from (f"  {shown(member)}" for member, _ in header.base)
         case Standing.PACKAGE:
-            yield ink.bold(f"At the destination: this package, to which {_added(header)} is added; kept as they are")
+            yield ink.bold(f"At the destination: this package; {_added(header)} is added, and these stay:")
             yield from (f"  {shown(member)}" for member, _ in header.base)
     difference = plan.notes.difference
     if difference is not None:

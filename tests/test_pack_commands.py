@@ -60,7 +60,7 @@ def test_plan_says_what_is_replaced(capsys: Capsys, delivery: Delivery) -> None:
 def test_plan_says_what_is_kept_when_appending(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     out = run_here(capsys, "plan", delivery.origin, delivery.path, "--append", "group").out
-    assert "to which a group is added; kept as they are\n  group_ouss_id/member_ouss_id\n" in out
+    assert "this package; a group is added, and these stay:\n  group_ouss_id/member_ouss_id\n" in out
 
 
 def test_excluded_and_included_files_are_planned_so(capsys: Capsys, delivery: Delivery) -> None:
