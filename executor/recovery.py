@@ -15,9 +15,7 @@ from executor.journal import (
     End,
     Published,
     Record,
-    Resume,
     RollBack,
-    Staged,
     Stale,
     SyncFailed,
 )
@@ -121,7 +119,12 @@ _STEPS_BACK = {
 def may_plan_again(records: Sequence[Record]) -> bool:
     """Tell whether a new plan is welcome: nothing is under way, or staging stopped because the origin had changed."""
     phase = phase_of(records)
-    return phase in (Phase.NONE, Phase.ENDED) or (phase is Phase.STAGING and isinstance(records[-1], Stale))
+    return phase in (Phase.NONE, Phase.ENDED) or is_stale(records)
+
+
+def is_stale(records: Sequence[Record]) -> bool:
+    """Tell whether staging stopped because the origin is not as planned: to go on takes a new plan."""
+    return phase_of(records) is Phase.STAGING and isinstance(records[-1], Stale)
 
 
 def begin_of(records: Sequence[Record]) -> Begin:
@@ -134,10 +137,3 @@ def begin_of(records: Sequence[Record]) -> Begin:
     if not isinstance(first, Begin):
         raise ValueError("the journal does not tell how it began")
     return first
-
-
-def staged_so_far(records: Sequence[Record]) -> tuple[int, int]:
-    """Return files and bytes that were staged since the last start; for showing."""
-    start = max((i for i, record in enumerate(records) if isinstance(record, Begin | Resume)), default=0)
-    staged = [record for record in records[start:] if isinstance(record, Staged)]
-    return sum(record.file_count for record in staged), sum(record.byte_count for record in staged)

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from executor.halfway import staged_amount
 from executor.journal import Begin, JournalError, Record, Resume, read_journal
 from executor.lock import holder
-from executor.places import journal_path, lock_path
-from executor.recovery import Phase, begin_of, phase_of, staged_so_far
+from executor.places import journal_path, lock_path, places_of
+from executor.recovery import Phase, begin_of, is_stale, phase_of
 from executor.rollback import last_finished
 from manifest.control import check_control
 from manifest.package import Package, Standing, read_state
-from manifest.planfile import open_plan
-from manifest.stream import StreamError
+from manifest.planfile import Described, open_plan
+from manifest.stream import StreamError, peek_stream
 
 
 class State(StrEnum):
@@ -36,28 +37,34 @@ class Status:
         standing: what is at the path of the package; while something is unfinished that may be the old one or the
             new one.
         member_count: how many members are there.
+        plan: the plan that waits, if it can be applied; of an unfinished transaction, only one that is newer.
         plan_fault: why the plan that waits cannot be applied; empty if it can, or if none waits.
         undo_fault: why the last apply cannot be undone, as far as that is known without looking at the package.
         member: `group/member` that the transaction is about; empty without one.
         phase: how far it came.
+        is_origin_changed: it stopped because sources are not as planned, so it cannot go on with its plan.
         holder: the process that works on it.
         host, user, pid: of the last process that worked on an unfinished transaction.
-        staged_files, staged_bytes: done since the last start, of `file_count` and `byte_count`.
+        staged_files, staged_bytes: what is staged of `file_count` and `byte_count`; None where that cannot be seen,
+            or does not matter because it is being undone.
+        byte_count: 0 where most files are made empty.
     """
 
     state: State
     standing: Standing = Standing.ABSENT
     member_count: int = 0
+    plan: Described | None = None
     plan_fault: str = ""
     undo_fault: str = ""
     member: bytes = b""
     phase: Phase = Phase.NONE
+    is_origin_changed: bool = False
     holder: str = ""
     host: str = ""
     user: str = ""
     pid: int = 0
-    staged_files: int = 0
-    staged_bytes: int = 0
+    staged_files: int | None = 0
+    staged_bytes: int | None = 0
     file_count: int = 0
     byte_count: int = 0
 
@@ -73,7 +80,7 @@ def read_status(package: Package) -> Status:
     working = holder(lock_path(package))
     records = read_journal(journal_path(package))
     is_quiet = phase_of(records) in (Phase.NONE, Phase.ENDED)
-    status = _quiet_status(package, working) if is_quiet else _status_under_way(records, working)
+    status = _quiet_status(package, working) if is_quiet else _status_under_way(package, records, working)
     state = read_state(package)
     return replace(status, standing=state.standing, member_count=len(state.members))
 
@@ -82,12 +89,11 @@ def _quiet_status(package: Package, working: str | None) -> Status:
     if working is not None:
         return Status(State.RUNNING, holder=working)
     try:
-        open_plan(package.plan)
+        return Status(State.PLANNED, plan=open_plan(package.plan))
     except FileNotFoundError:
         return _status_after_last(package)
     except StreamError as error:
         return Status(State.PLANNED, plan_fault=error.reason)
-    return Status(State.PLANNED)
 
 
 def _status_after_last(package: Package) -> Status:
@@ -101,14 +107,26 @@ def _status_after_last(package: Package) -> Status:
     return Status(State.FINISHED)
 
 
-def _status_under_way(records: Sequence[Record], working: str | None) -> Status:
-    begin = begin_of(records)
+def _status_under_way(package: Package, records: Sequence[Record], working: str | None) -> Status:
+    begin, phase = begin_of(records), phase_of(records)
     last = [record for record in records if isinstance(record, Begin | Resume)][-1]
-    files, size = staged_so_far(records)
+    byte_count = begin.byte_count if begin.mode is None or begin.mode.has_content else 0
+    match phase:
+        case Phase.STAGING:
+            staged = staged_amount(places_of(package, begin))
+        case Phase.ROLLING_BACK:
+            staged = None
+        case _:
+            staged = begin.file_count, byte_count
+    files, size = staged or (None, None)
+    plan, plan_fault = _newer_plan(package, begin)
     return Status(
         state=State.INTERRUPTED if working is None else State.RUNNING,
+        plan=plan,
+        plan_fault=plan_fault,
         member=begin.group + b"/" + begin.member,
-        phase=phase_of(records),
+        phase=phase,
+        is_origin_changed=is_stale(records),
         holder=working or "",
         host=last.host,
         user=last.user,
@@ -116,5 +134,17 @@ def _status_under_way(records: Sequence[Record], working: str | None) -> Status:
         staged_files=files,
         staged_bytes=size,
         file_count=begin.file_count,
-        byte_count=begin.byte_count,
+        byte_count=byte_count,
     )
+
+
+def _newer_plan(package: Package, begin: Begin) -> tuple[Described | None, str]:
+    """Return the plan that waits over an unfinished transaction, or why it cannot be applied."""
+    try:
+        if peek_stream(package.plan).digest == begin.plan:
+            return None, ""
+        return open_plan(package.plan), ""
+    except FileNotFoundError:
+        return None, ""
+    except StreamError as error:
+        return None, error.reason

@@ -5,13 +5,10 @@ import sys
 from collections.abc import Iterator
 
 from executor.apply import Applied, ApplyOptions
-from executor.journal import read_journal
-from executor.places import journal_path
-from executor.recovery import Phase, begin_of, phase_of, staged_so_far
-from manifest.control import check_control
+from executor.recovery import Phase
+from executor.status import State, read_status
 from manifest.path import shown
 from manifest.planfile import open_manifest
-from manifest.sizes import counted, human_bytes
 from pack import applyjobs
 from pack.attempt import Attempt
 from pack.emptiness import packaged_amount
@@ -20,6 +17,7 @@ from pack.fields import path_fields, print_fields, problem_fields
 from pack.ink import Ink, ink_for
 from pack.members import member_notes
 from pack.problemview import problem_text
+from pack.standing import staged_words
 from pack.target import Target
 from pack.totals import totals_fields
 from pack.workers import Conduct, shown_workers
@@ -41,17 +39,16 @@ def applied(attempt: Attempt, options: ApplyOptions, conduct: Conduct) -> Exit:
 
 def _resume_lines(target: Target) -> Iterator[str]:
     """Say what was begun earlier and is gone on with; nothing if there is no such thing."""
-    check_control(target.package.control)
-    records = read_journal(journal_path(target.package))
-    match phase_of(records):
-        case Phase.NONE | Phase.ENDED:
-            return
+    status = read_status(target.package)
+    if status.state is not State.INTERRUPTED:
+        return
+    match status.phase:
+        case Phase.STAGING if status.plan:
+            yield "A new plan takes the place of the one that was stopped while staging."
+            yield "What is staged and still right is used for it."
         case Phase.STAGING:
-            begin = begin_of(records)
-            files, size = staged_so_far(records)
-            yield "Going on with the apply that was stopped while staging. Its last run staged"
-            yield f"{files:,} of {counted(begin.file_count, 'file')},"
-            yield f"{human_bytes(size)} of {human_bytes(begin.byte_count)}."
+            yield "Going on with the apply that was stopped while staging."
+            yield from (f"Staged so far: {staged}." for staged in (staged_words(status),) if staged)
         case Phase.ROLLING_BACK:
             yield "Going on with undoing, which was stopped; the plan is not applied by this run."
         case phase:

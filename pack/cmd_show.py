@@ -12,6 +12,7 @@ OneRole = Annotated[
     Role | None, typer.Option("--role", metavar="ROLE", help="Only this folder: raw, qa, ...", show_default=False)
 ]
 Files = Annotated[bool, typer.Option("--files", help="List every file with its size in bytes.")]
+WaitingPlan = Annotated[bool, typer.Option("--plan", help="Show the plan that waits, as `pack plan` did.")]
 
 
 def show(
@@ -19,6 +20,7 @@ def show(
     member: MemberOption = "",
     role: OneRole = None,
     files: Files = False,
+    plan: WaitingPlan = False,
     json: JsonOption = False,
 ) -> None:
     """Show members, roles, files and bytes of PACKAGE, and where they came from.
@@ -27,9 +29,12 @@ def show(
     """
     from pack.attempt import Attempt
     from pack.running import run
-    from pack.showing import Shown, shown_package
+    from pack.showing import Shown, shown_package, shown_plan
     from pack.target import target_of
 
+    if plan and (member or role):
+        raise typer.BadParameter("a plan is shown whole, without --member and --role", param_hint="--plan")
     attempt = Attempt("show", target_of(package))
     what = Shown(os.fsencode(member), role, files)
-    run(attempt, lambda: shown_package(attempt, what, is_json=json), is_json=json, is_output_all=True)
+    show_it = shown_plan if plan else shown_package
+    run(attempt, lambda: show_it(attempt, what, is_json=json), is_json=json, is_output_all=True)

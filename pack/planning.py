@@ -48,7 +48,7 @@ def print_plan(
         fields = plan_fields(plan, attempt.target, needed_bytes=needed, free_bytes=free)
         tree = {"files": list(file_fields(records_of(plan.stream)))} if has_tree else {}
         settled = {"defaults": default_fields(defaults)}
-        print_fields({"command": "plan", "exit_code": 0, **fields, **settled, **tree})
+        print_fields({"command": attempt.verb, "exit_code": 0, **fields, **settled, **tree})
         return
     ink = ink_for(sys.stdout)
     if has_tree:

@@ -5,10 +5,13 @@ A manifest that cannot be used is a problem, as it is for verify; the other memb
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from manifest.control import check_control
 from manifest.header import Header
 from manifest.path import shown
+from manifest.planfile import open_plan
+from manifest.problem import Code, PlanRefused, Problem
 from manifest.role import Role
 from manifest.sizes import counted, human_bytes
 from manifest.unusable import unusable_manifest
@@ -21,7 +24,7 @@ from pack.listing import file_fields, file_lines, records_of
 from pack.members import Member, chosen_members, members_of
 from pack.moments import local_time, utc_time
 from pack.problemview import problem_lines
-from pack.target import Target
+from pack.target import Target, quoted
 from pack.totals import totals_fields, totals_lines
 from pack.verifying import existing_package
 
@@ -62,6 +65,21 @@ def shown_package(attempt: Attempt, what: Shown, *, is_json: bool) -> Exit:
     for line in _lines(members, len(everything), target, what, ink_for(sys.stdout)):
         print(line)
     return code
+
+
+def shown_plan(attempt: Attempt, what: Shown, *, is_json: bool) -> Exit:
+    """Print the plan that waits on stdout, as it was shown when it was made."""
+    from pack.planning import print_plan  # here: knows all that planning does
+
+    path = attempt.target.package.plan
+    check_control(attempt.target.package.control)
+    try:
+        plan = open_plan(path)
+    except FileNotFoundError as error:
+        raise PlanRefused(Problem(Code.PLAN_MISSING, path)) from error
+    again = replace(attempt, origin=quoted(plan.header.origin))
+    print_plan(plan, again, is_json=is_json, has_tree=what.has_files)
+    return Exit.DONE
 
 
 def _lines(members: Sequence[Member], count: int, target: Target, what: Shown, ink: Ink) -> Iterator[str]:

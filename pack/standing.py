@@ -2,17 +2,21 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from executor.status import State, Status, read_status
+from manifest.header import Header
+from manifest.ids import Append
 from manifest.package import Standing, read_state
 from manifest.path import shown
+from manifest.planfile import Described
 from manifest.sizes import counted, human_bytes
 from pack.attempt import Attempt
 from pack.emptiness import emptiness_lines
 from pack.exits import Exit
-from pack.fields import path_fields, print_fields
+from pack.fields import Fields, path_fields, print_fields
 from pack.ink import Ink, ink_for
+from pack.moments import local_time, utc_time
 from pack.target import Target
 
 
@@ -21,9 +25,8 @@ def told_status(attempt: Attempt, *, is_json: bool) -> Exit:
     target = attempt.target
     status = read_status(target.package)
     if is_json:
-        fields = asdict(status) | path_fields("member", status.member) | {"holder": shown(status.holder)}
         package = path_fields("package", target.package.path)
-        print_fields({"command": "status", "exit_code": Exit.DONE, **package, **fields})
+        print_fields({"command": "status", "exit_code": Exit.DONE, **package, **_fields(status)})
         return Exit.DONE
     empty = tuple(emptiness_lines(read_state(target.package)))
     for line in _lines(status, empty, target, ink_for(sys.stdout)):
@@ -45,10 +48,15 @@ def _lines(status: Status, empty: Sequence[str], target: Target, ink: Ink) -> It
             yield from _next(ink, f"pack plan ORIGIN {package}")
         case State.PLANNED:
             yield "  a plan waits to be applied"
-            yield from _next(ink, f"pack apply {package}")
+            yield from _plan_lines(status)
+            yield from _next(ink, f"pack apply {package}", f"or, to see the plan again, pack show --plan {package}")
         case State.RUNNING:
             yield f"  {shown(status.holder)} works on it"
             yield from _how_far(status)
+        case State.INTERRUPTED if status.is_origin_changed:
+            yield ink.warning("  stopped: the origin changed since it was planned, so it cannot go on as planned")
+            yield from _how_far(status)
+            yield from _after_change(status, package, ink)
         case State.INTERRUPTED:
             yield ink.warning(f"  interrupted; {shown(status.user)} on {shown(status.host)} worked on it last")
             yield from _how_far(status)
@@ -85,11 +93,84 @@ def _how_far(status: Status) -> Iterator[str]:
     if not status.member:
         return
     yield f"  phase {status.phase} of {shown(status.member)}"
-    yield f"  staged in the last run: {status.staged_files:,} of {counted(status.file_count, 'file')},"
-    yield f"  {human_bytes(status.staged_bytes)} of {human_bytes(status.byte_count)}"
+    if staged := staged_words(status):
+        yield f"  staged so far: {staged}"
 
 
-def _next(ink: Ink, command: str, other: str = "") -> Iterator[str]:
+def staged_words(status: Status) -> str:
+    """Return how much is staged; empty if that is not known."""
+    if status.staged_files is None or status.staged_bytes is None:
+        return ""
+    files = f"{status.staged_files:,} of {counted(status.file_count, 'file')}"
+    size = f", {human_bytes(status.staged_bytes)} of {human_bytes(status.byte_count)}" if status.byte_count else ""
+    return files + size
+
+
+def _after_change(status: Status, package: str, ink: Ink) -> Iterator[str]:
+    """Yield what to do where the origin changed; a newer plan may wait already."""
+    undo = f"or, to undo it, pack rollback {package}"
+    if status.plan:
+        yield "  a newer plan waits to be applied; what is staged and still right is used for it"
+        yield from _plan_lines(status)
+        yield from _next(ink, f"pack apply {package}", undo)
+        return
+    if status.plan_fault:
+        yield ink.bad(f"  a newer plan waits that cannot be applied: the file {shown(status.plan_fault)}")
+    yield from _next(ink, f"pack plan ORIGIN {package}", "with the same options as before", undo)
+
+
+def _plan_lines(status: Status) -> Iterator[str]:
+    if status.plan is None:
+        return
+    header, notes = status.plan.header, status.plan.notes
+    yield f"    planned  {local_time(header.scanned_ns)}, by {shown(header.user)} on {shown(header.host)}"
+    yield f"    origin   {shown(header.origin)}"
+    yield f"    mode     {header.mode}"
+    yield f"    {_change(header)}"
+    yield f"    holds    {counted(notes.file_count, 'file')}, {human_bytes(notes.byte_count)}"
+
+
+def _change(header: Header) -> str:
+    """Say what the plan does to what is there."""
+    member = shown(header.member_path)
+    match header.standing:
+        case Standing.ABSENT | Standing.EMPTY:
+            return f"makes    the package, with {member}"
+        case Standing.PACKAGE if header.append is Append.NOTHING:
+            return f"replaces the package, by one with {member}"
+        case Standing.PACKAGE:
+            return f"adds     {member} to the package"
+        case Standing.FOREIGN:
+            return f"replaces what is there, which is no package, by one with {member}"
+
+
+def _fields(status: Status) -> Fields:
+    plan = status.plan
+    return {
+        **asdict(replace(status, plan=None)),
+        **path_fields("member", status.member),
+        "holder": shown(status.holder),
+        "plan": _plan_fields(plan) if plan else None,
+    }
+
+
+def _plan_fields(plan: Described) -> Fields:
+    header, notes = plan.header, plan.notes
+    return {
+        **path_fields("member", header.member_path),
+        **path_fields("origin", header.origin),
+        "planned_at": utc_time(header.scanned_ns),
+        "user": shown(header.user),
+        "host": shown(header.host),
+        "mode": header.mode,
+        "append": header.append,
+        "destination": header.standing,
+        "plan_digest": plan.stream.digest.hex(),
+        "file_count": notes.file_count,
+        "byte_count": notes.byte_count,
+    }
+
+
+def _next(ink: Ink, command: str, *others: str) -> Iterator[str]:
     yield f"next: {ink.bold(command)}"
-    if other:
-        yield f"      {other}"
+    yield from (f"      {other}" for other in others)

@@ -3,7 +3,7 @@
 import pytest
 
 from executor.journal import Commit, Discard, End, Published, Record, Resume, RollBack, Staged, Stale, SyncFailed
-from executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, may_plan_again, phase_of, staged_so_far
+from executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, may_plan_again, phase_of
 from test_executor_journal import BEGIN
 
 COMMIT = Commit(12, had_manifests=True, had_tickets=(b"tar", b"zip"))
@@ -87,11 +87,6 @@ def test_new_plan_is_welcome_when_nothing_is_under_way_or_the_origin_changed(
     records: tuple[Record, ...], may: bool
 ) -> None:
     assert may_plan_again(records) is may
-
-
-def test_what_was_staged_counts_from_the_last_start() -> None:
-    assert staged_so_far((BEGIN, Staged(1, 10), Staged(2, 20))) == (3, 30)
-    assert staged_so_far((BEGIN, Staged(1, 10), RESUME, Staged(2, 20))) == (2, 20)
 
 
 def test_journal_without_its_begin_is_not_believed() -> None:

@@ -1,5 +1,6 @@
 """`pack status`, and what other commands say, where the package, its plan or its journal is not as one expects."""
 
+import errno
 import json
 import os
 import shutil
@@ -8,14 +9,23 @@ from pathlib import Path
 import pytest
 
 from commands import run_here
+from executor.disk import Disk
 from executor.lock import locked_for_writing
 from executor.places import lock_path
 from faulty_disk import Fault, FaultyDisk, Stopped
-from in_process import Delivery
+from in_process import Delivery, write
 from manifest.request import Mode
 from pack.exits import Exit
 
 Capsys = pytest.CaptureFixture[str]
+
+
+class FailingSync(Disk):
+    """A disk that cannot take what was staged."""
+
+    def syncfs(self, fd: int) -> None:
+        """Fail."""
+        raise OSError(errno.EIO, "error of the disk")
 
 
 def stop(delivery: Delivery, at: int = 30) -> None:
@@ -119,7 +129,7 @@ def test_apply_that_runs_is_not_told_as_one_that_was_stopped(
         ran = run_here(capsys, command, delivery.path)
     assert ran.code == Exit.LOCKED
     assert f"process {os.getpid()} on " in ran.err
-    assert f"Wait for it, then run pack {command} {delivery.path}." in ran.err
+    assert "Wait for it, then run " in ran.err
 
 
 def test_plan_says_that_an_apply_runs(capsys: Capsys, delivery: Delivery) -> None:
@@ -140,3 +150,87 @@ def test_status_tells_that_the_last_apply_cannot_be_undone(capsys: Capsys, deliv
     assert "cannot be undone: its journal is damaged" in out
     assert "pack rollback" not in out
     assert run_here(capsys, "rollback", delivery.path).code == Exit.FAILED
+
+
+def test_staged_files_and_bytes_are_those_that_are_there(capsys: Capsys, delivery: Delivery) -> None:
+    stop(delivery)
+    staging = Path(os.fsdecode(delivery.package.control), "staging")
+    partial = write(staging / "partial/0123456789abcdef", b"half")
+    there = [path for path in (staging / "tree").rglob("*") if path.is_file()]
+    seen = fields(capsys, delivery)
+    assert len(there) > 1
+    assert seen["staged_files"] == len(there)
+    assert seen["staged_bytes"] == sum(path.stat().st_size for path in (*there, partial))
+    assert f"  staged so far: {len(there)} of " in status(capsys, delivery)
+    ran = run_here(capsys, "apply", delivery.path)
+    assert f"stopped while staging.\nStaged so far: {len(there)} of " in ran.err
+
+
+def test_all_is_staged_when_the_apply_stops_at_its_end(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.plan(Mode.COPY)
+    with pytest.raises(OSError, match="error"):
+        delivery.apply(FailingSync())
+    seen = fields(capsys, delivery)
+    assert seen["staged_files"] == seen["file_count"]
+    assert seen["staged_bytes"] == seen["byte_count"]
+
+
+def test_bytes_of_empty_files_are_not_counted(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.plan(Mode.FAKE)
+    with pytest.raises(Stopped):
+        delivery.apply(FaultyDisk(Fault.STOP_BEFORE, 30))
+    (line,) = [line for line in status(capsys, delivery).splitlines() if "staged so far" in line]
+    assert line.endswith(" files")
+
+
+def test_status_after_the_origin_changed_asks_for_a_new_plan(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.plan(Mode.COPY)
+    write(delivery.origin / "scriptForImaging.py", b"another")
+    assert run_here(capsys, "apply", delivery.path).code == Exit.FAILED
+    out = status(capsys, delivery)
+    assert "the origin changed since it was planned" in out
+    assert f"next: pack plan ORIGIN {delivery.path}\n" in out
+    assert "pack apply" not in out
+    assert fields(capsys, delivery)["is_origin_changed"] is True
+    assert run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "hard").code == Exit.DONE
+    out = status(capsys, delivery)
+    assert "a newer plan waits to be applied" in out
+    assert "    mode     hard\n" in out
+    assert f"next: pack apply {delivery.path}\n" in out
+    ran = run_here(capsys, "apply", delivery.path)
+    assert ran.code == Exit.DONE
+    assert ran.err.startswith("A new plan takes the place of the one that was stopped while staging.\n")
+
+
+@pytest.mark.parametrize(
+    ("wishes", "change"),
+    [
+        ([], "    replaces the package, by one with group_ouss_id/member_ouss_id\n"),
+        (["--append", "member"], "    adds     group_ouss_id/member_ouss_id2 to the package\n"),
+    ],
+)
+def test_status_tells_what_the_waiting_plan_does(
+    capsys: Capsys, delivery: Delivery, wishes: list[str], change: str
+) -> None:
+    plan: list[str | Path] = ["plan", delivery.origin, delivery.path, "--mode", "copy"]
+    run_here(capsys, *plan)
+    assert "    makes    the package, with group_ouss_id/member_ouss_id\n" in status(capsys, delivery)
+    run_here(capsys, "apply", delivery.path)
+    run_here(capsys, *plan, *wishes)
+    out = status(capsys, delivery)
+    assert change in out
+    assert f"    origin   {delivery.origin}\n    mode     copy\n" in out
+    told = fields(capsys, delivery)["plan"]
+    assert isinstance(told, dict)
+    assert (told["origin"], told["mode"]) == (str(delivery.origin), "copy")
+
+
+def test_waiting_plan_is_shown_as_it_was_when_made(capsys: Capsys, delivery: Delivery) -> None:
+    made = run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "copy").out
+    again = run_here(capsys, "show", "--plan", delivery.path).out
+    assert [line for line in again.splitlines() if "free" not in line] == [
+        line for line in made.splitlines() if "free" not in line
+    ]
+    run_here(capsys, "apply", delivery.path)
+    ran = run_here(capsys, "show", "--plan", delivery.path)
+    assert (ran.code, "plan-missing" in ran.err) == (Exit.FAILED, True)
