@@ -4,9 +4,11 @@ A small file is one `read` of its size plus one byte, so that a file that grew s
 page-aligned buffer that is made once per process (an unaligned one reads several times slower on some CPUs).
 """
 
+import math
 import mmap
 import os
 import stat
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
@@ -69,8 +71,12 @@ def digest_of_fd(fd: int, size: int) -> bytes:
     return state.digest()
 
 
-def digests_of_files(folder: int, names: Sequence[bytes], start: int = 0) -> tuple[list[os.stat_result], list[bytes]]:
+def digests_of_files(
+    folder: int, names: Sequence[bytes], start: int = 0, *, until: float = math.inf
+) -> tuple[list[os.stat_result], list[bytes]]:
     """Read small files of an open folder one after the other, from index `start` to the first that is not plain.
+
+    With a bound on the rate, it may end before: when the monotonic clock shows `until`.
 
     Not plain is what is big, no regular file, not to be read, or changing. Whoever calls looks at it more closely,
     and goes on behind it. The loop holds everything that is done for a file, because calls would cost as much.
@@ -93,10 +99,12 @@ def digests_of_files(folder: int, names: Sequence[bytes], start: int = 0) -> tup
                 data = os.read(fd, size + 1)
             finally:
                 os.close(fd)
-            if pace:
-                pace.take(size)
             if len(data) != size:
                 break
             stats.append(status)
             digests.append(xxhash.xxh3_128_digest(data))
+            if pace:
+                pace.take(size)
+                if time.monotonic() > until:
+                    break
     return stats, digests

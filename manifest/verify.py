@@ -7,8 +7,9 @@ of another type than recorded, a link in place of a file above all. Nothing is f
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from manifest.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
 from manifest.engine import Engine, run_streamed
@@ -20,14 +21,21 @@ from manifest.record import DIGEST_BYTES, NO_DIGEST, Action, FolderRecord, decod
 from manifest.scanbatch import BIG_FILE_BYTES
 from manifest.sizes import counted
 
+_BATCH_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class FolderBatch:
-    """Encoded records to compare with the folders below `root`."""
+    """Encoded records to compare with the folders below `root`.
+
+    Attributes:
+        first: index of the file of the first record to begin with.
+    """
 
     root: bytes
     blobs: tuple[bytes, ...]
     is_quick: bool
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ class VerifyResult:
     """What a batch found."""
 
     problems: list[Problem] = field(default_factory=list)
-    more: list[BigFileBatch] = field(default_factory=list)
+    more: list[FolderBatch | BigFileBatch] = field(default_factory=list)
     file_count: int = 0
     byte_count: int = 0
 
@@ -71,52 +79,72 @@ def _batches(root: bytes, blobs: Iterable[bytes], *, is_quick: bool) -> Iterator
 
 
 def verify_batch(batch: FolderBatch | BigFileBatch) -> VerifyResult:
-    """Compare one batch."""
+    """Compare one batch, or of folders as much as is done in a second: then others can be told, or stop it."""
     result = VerifyResult()
     match batch:
         case FolderBatch():
-            for blob in batch.blobs:
-                _verify_folder(batch, decode_record(blob), result)
+            _verify_folders(batch, result)
         case BigFileBatch():
             _verify_big_file(batch, result)
     return result
 
 
-def _verify_folder(batch: FolderBatch, record: FolderRecord, result: VerifyResult) -> None:
+def _verify_folders(batch: FolderBatch, result: VerifyResult) -> None:
+    until = time.monotonic() + _BATCH_SECONDS
+    first = batch.first
+    for number, blob in enumerate(batch.blobs):
+        if number and time.monotonic() > until:
+            result.more.append(replace(batch, blobs=batch.blobs[number:], first=0))
+            return
+        record = decode_record(blob)
+        first = _verify_folder(batch, record, first, until, result)
+        if first < len(record.names):
+            result.more.append(replace(batch, blobs=batch.blobs[number:], first=first))
+            return
+        first = 0
+
+
+def _verify_folder(batch: FolderBatch, record: FolderRecord, first: int, until: float, result: VerifyResult) -> int:
+    """Compare the files from the first one on; return the index of that to go on with, which may be past the last."""
+    count = len(record.names)
+    done = first
     try:
         with opened_beneath(batch.root, record.path) as fd:
             found = dict(listed(fd))
-            for index in _doubtful(batch, record, fd, result):
-                _verify_file(batch, record, index, found.get(record.names[index]), fd, result)
+            while done < count and (done == first or time.monotonic() <= until):
+                doubtful, done = _read_many(batch, record, fd, done, until, result)
+                for index in doubtful:
+                    _verify_file(batch, record, index, found.get(record.names[index]), fd, result)
     except OSError as error:
         result.problems.append(_folder_problem(batch.root, record.path, error))
-        return
+        return count
+    if done < count:
+        return done
     for name in sorted(found.keys() - set(record.names) - set(record.folders)):
         is_folder = found[name].is_dir(follow_symlinks=False)
         path = join(record.path, name)
         result.problems.append(Problem(Code.EXTRA_FOLDER if is_folder else Code.EXTRA, path))
+    return count
 
 
-def _doubtful(batch: FolderBatch, record: FolderRecord, fd: int, result: VerifyResult) -> Iterator[int]:
-    """Yield the index of each file that needs a closer look; count the others, read many at a time, as sound."""
+def _read_many(
+    batch: FolderBatch, record: FolderRecord, fd: int, start: int, until: float, result: VerifyResult
+) -> tuple[Sequence[int], int]:
+    """Return the indexes of files that need a closer look, and of that to go on with; count the others as sound."""
     count = len(record.names)
     if batch.is_quick or Action.DUMMY in record.actions:
-        yield from range(count)
-        return
-    done = 0
-    while done < count:
-        stats, digests = digests_of_files(fd, record.names, done)
-        end = done + len(stats)
-        sizes = [status.st_size for status in stats]
-        doubtful: list[int] = []
-        if b"".join(digests) != record.digests[done * DIGEST_BYTES : end * DIGEST_BYTES]:
-            doubtful = [i for i, digest in enumerate(digests, done) if digest != record.digest(i)]
-        result.file_count += len(stats) - len(doubtful)
-        result.byte_count += sum(sizes) - sum(sizes[i - done] for i in doubtful)
-        yield from doubtful
-        if end < count:
-            yield end
-        done = end + 1
+        return range(start, count), count
+    stats, digests = digests_of_files(fd, record.names, start, until=until)
+    end = start + len(stats)
+    sizes = [status.st_size for status in stats]
+    doubtful: list[int] = []
+    if b"".join(digests) != record.digests[start * DIGEST_BYTES : end * DIGEST_BYTES]:
+        doubtful = [i for i, digest in enumerate(digests, start) if digest != record.digest(i)]
+    result.file_count += len(stats) - len(doubtful)
+    result.byte_count += sum(sizes) - sum(sizes[i - start] for i in doubtful)
+    if end < count:
+        doubtful.append(end)  # no plain file, or the time was up: either way it is done alone
+    return doubtful, end + 1
 
 
 def _verify_file(

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from in_process import Delivery, write
-from manifest.problem import Code
+from manifest.checking import verify_package
+from manifest.engine import InlineEngine
+from manifest.pace import PacedEngine
+from manifest.problem import Code, Problem
 from manifest.request import Mode
 from manifest.scanbatch import BIG_FILE_BYTES
 from snapshots import snapshot
@@ -184,3 +187,41 @@ def test_damage_of_many_files_is_all_found(made: Delivery) -> None:
     found = made.found()
     assert {code for code, _ in found} == {Code.GROWN}
     assert {os.fsdecode(path) for _, path in found} == {str(path.relative_to(made.member)) for path in paths}
+
+
+class Parts:
+    """Keeps the files and bytes that are told at a time."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[int, int]] = []
+
+    def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
+        """Nothing."""
+
+    def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
+        self.parts.append((file_count, byte_count))
+
+    @property
+    def sums(self) -> list[int]:
+        return [sum(counts) for counts in zip(*self.parts, strict=True)]
+
+
+def test_what_takes_long_is_done_and_told_in_parts_and_finds_the_same(
+    made: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(made.member / os.fsdecode(PICTURE))
+    (made.member / "README").unlink()
+    write(made.member / os.fsdecode(TABLE) / "extra", b"x")
+
+    def found(progress: Parts) -> list[Problem]:
+        engine = PacedEngine(InlineEngine(), 1 << 40)
+        return list(verify_package(made.package, is_quick=False, engine=engine, progress=progress))
+
+    whole, parts = Parts(), Parts()
+    problems = found(whole)
+    monkeypatch.setattr("manifest.verify._BATCH_SECONDS", -1.0)
+    assert found(parts) == problems
+    assert len(problems) == 3
+    assert parts.sums == whole.sums
+    assert len(whole.parts) == 1
+    assert max(files for files, _ in parts.parts) <= 2
