@@ -36,7 +36,8 @@ from executor.stopping import NEVER, Stop
 from manifest.control import check_control
 from manifest.engine import Engine
 from manifest.ids import SCIENCE_GOAL
-from manifest.package import Package, Standing, read_state
+from manifest.mistaken import no_package
+from manifest.package import Package, read_state
 from manifest.path import join, shown
 from manifest.planfile import Described, open_manifest
 from manifest.problem import Code, PlanRefused, Problem
@@ -138,8 +139,7 @@ def _without_control(package: Package) -> PlanRefused | CannotUndoError:
     """Return what to raise where no control folder is: for a package without one, and for a mistyped path."""
     state = read_state(package)
     if not state.members:
-        found = "something else" if state.standing is Standing.FOREIGN else ""
-        return PlanRefused(Problem(Code.PACKAGE_MISSING, package.path, found=found))
+        return PlanRefused(no_package(package, state))
     return CannotUndoError(
         f"nothing can be undone without the folder {shown(package.control)}, which is not there",
         remedy="Bring PACKAGE.pack back, then: pack rollback PACKAGE. If the old script made the package, there is "

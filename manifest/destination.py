@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from manifest.control import check_control
 from manifest.header import StreamKind, read_header
 from manifest.ids import Append, next_ids
+from manifest.mistaken import swapped_paths
 from manifest.occupied import enclosing_package, foreign_tickets, ticket_obstacles
 from manifest.package import Package, PackageState, Standing, read_state
 from manifest.path import is_within
@@ -114,6 +115,9 @@ def _writing_problems(package: Package, *, is_forced: bool) -> Iterator[Problem]
 
 
 def _state_problems(request: PlanRequest, state: PackageState) -> Iterator[Problem]:
+    if swapped := swapped_paths(request.origin, state):
+        yield swapped
+        return
     if request.is_compared:
         return
     if state.standing is Standing.FOREIGN and not (request.is_forced and request.append is Append.NOTHING):

@@ -16,7 +16,7 @@ from manifest.path import join
 from manifest.problem import Code, Problem
 from manifest.stream import StreamError, peek_stream
 
-_CONTROL_ENDING = b".pack"
+CONTROL_ENDING = b".pack"
 _IN_CONTROL = (b"lock", b"plan", b"journal", b"manifests")
 
 
@@ -24,7 +24,7 @@ def enclosing_package(package: Package) -> bytes | None:
     """Return the innermost package, or control folder of one, that the package would lie in."""
     folder = os.path.realpath(package.parent)
     while folder != os.path.dirname(folder):
-        if _is_package(folder) or _is_control(folder):
+        if is_package(folder) or is_control(folder):
             return folder
         folder = os.path.dirname(folder)
     return None
@@ -49,15 +49,17 @@ def foreign_tickets(package: Package) -> Iterator[Problem]:
             yield Problem(Code.TICKET_IN_THE_WAY, path, found="a file that does not come from packaging")
 
 
-def _is_package(folder: bytes) -> bool:
+def is_package(folder: bytes) -> bool:
+    """Tell whether a folder holds groups where a package has them."""
     try:
         return any(map(is_group, os.listdir(join(folder, SCIENCE_GOAL))))
     except OSError:
         return False
 
 
-def _is_control(folder: bytes) -> bool:
-    return folder.endswith(_CONTROL_ENDING) and any(os.path.lexists(join(folder, name)) for name in _IN_CONTROL)
+def is_control(folder: bytes) -> bool:
+    """Tell whether a folder is the control folder of a package, whether or not that is there."""
+    return folder.endswith(CONTROL_ENDING) and any(os.path.lexists(join(folder, name)) for name in _IN_CONTROL)
 
 
 def _has_made_members(package: Package) -> bool:

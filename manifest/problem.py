@@ -22,6 +22,8 @@ class Code(StrEnum):
     README_MISSING = "readme-missing"
     NOT_A_PACKAGE = "not-a-package"
     PACKAGE_MISSING = "package-missing"
+    PART_OF_PACKAGE = "part-of-package"
+    SWAPPED = "swapped"
     NOT_ADOPTED = "not-adopted"
     NESTED = "nested"
     INSIDE_PACKAGE = "inside-package"

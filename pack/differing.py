@@ -12,9 +12,11 @@ from dataclasses import replace
 from executor.split import TableReader
 from manifest.diff import Change, Kind, diff_members
 from manifest.header import Header
-from manifest.package import README
+from manifest.mistaken import swapped_paths
+from manifest.package import README, read_state
 from manifest.path import shown
 from manifest.planning import Plan, make_plan
+from manifest.problem import PlanRefused
 from manifest.record import decode_record
 from manifest.request import PlanRequest
 from manifest.sizes import counted, human_bytes
@@ -42,6 +44,8 @@ def differed(attempt: Attempt, request: PlanRequest, wanted: bytes, conduct: Con
         wanted: name of the member to compare with; empty for the one with the same origin.
     """
     package = attempt.target.package
+    if swapped := swapped_paths(request.origin, read_state(package)):
+        raise PlanRefused(swapped)
     state = existing_package(attempt.target)
     with held(package):
         members = members_of(state)

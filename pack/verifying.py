@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 
 from manifest.header import Header
 from manifest.ids import SCIENCE_GOAL
-from manifest.package import PackageState, Standing, manifest_names, read_state
+from manifest.mistaken import no_package
+from manifest.package import PackageState, manifest_names, read_state
 from manifest.path import is_within, join
-from manifest.problem import Code, PlanRefused, Problem
+from manifest.problem import PlanRefused, Problem
 from manifest.request import Mode
 from manifest.sizes import counted, human_bytes
 from pack import verifyjob
@@ -64,8 +65,7 @@ def existing_package(target: Target) -> PackageState:
     if state.members or manifest_names(package):
         return state
     check_finished(package)
-    found = "something else" if state.standing is Standing.FOREIGN else ""
-    raise PlanRefused(Problem(Code.PACKAGE_MISSING, package.path, found=found))
+    raise PlanRefused(no_package(package, state))
 
 
 def _compared(members: Sequence[Member]) -> str:

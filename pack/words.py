@@ -74,6 +74,17 @@ PLANNING: Mapping[Code, Row] = {
         "The path is mistyped, or the package was never applied.",
         f"Check the path. {_PLAN} plans a new package.",
     ),
+    Code.PART_OF_PACKAGE: Row(
+        "This is no package, though it belongs to one.",
+        "A folder inside the package was named, its control folder, a ticket file, or the manifest of a delivery.",
+        "Name the package itself. Tars that lie beside a manifest are checked with tarsplit --check FILE, and what was "
+        "unpacked from them with pack verify and --manifest FILE.",
+    ),
+    Code.SWAPPED: Row(
+        "The origin is a package, and something else is where the package is to be: are they swapped?",
+        "The package was typed first, and the reduction after it.",
+        "Type them the other way round, first the reduction: PACKAGE ORIGIN.",
+    ),
     Code.NOT_ADOPTED: Row(
         "The package that would be replaced was not made by this program, or came without its control folder.",
         "The old script made it, or it was moved without the folder PACKAGE.pack beside it.",
@@ -210,7 +221,7 @@ PLANNING: Mapping[Code, Row] = {
     ),
     Code.PLAN_MISSING: Row(
         "There is no plan to apply.",
-        "None was made, or it has been applied already.",
+        "None was made; or the last one was applied, and what it made is not there any more.",
         f"Make one: {_PLAN}.",
     ),
     Code.PLAN_STALE: Row(

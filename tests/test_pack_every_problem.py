@@ -34,6 +34,7 @@ _NOT_FOR_COMMANDS = {Code.UNKNOWN_MODE}
 # Worlds that are not made with the steps of a delivery: what is typed instead.
 _TYPED: dict[Code, tuple[str, ...]] = {
     Code.PACKAGE_MISSING: ("verify", "PACKAGE"),
+    Code.PART_OF_PACKAGE: ("verify", "MEMBER"),
     Code.UNKNOWN_ROLE: ("plan", "ORIGIN", "PACKAGE", "--include", "*.fits=picture"),
 }
 _OPTIONS = {"readme": "--readme", "layout": "--layout", "append": "--append"}
@@ -112,7 +113,13 @@ def _told(world: World, code: Code) -> tuple[Ran, list[Problem]]:
     """Break the world of the code and return what was printed of it, with the problems."""
     assert isinstance(world.delivery, CommandDelivery)
     if code in _TYPED:
-        places = {"ORIGIN": world.delivery.origin, "PACKAGE": world.delivery.path}
+        if "MEMBER" in _TYPED[code]:
+            world.delivery.make()
+        places = {
+            "ORIGIN": world.delivery.origin,
+            "PACKAGE": world.delivery.path,
+            "MEMBER": world.delivery.member,
+        }
         words = [places.get(word, word) for word in _TYPED[code]]
         fields = json.loads(_run(*words, "--json").out)
         return _run(*words), [Problem(Code(each["code"]), each["path"].encode()) for each in fields["problems"]]

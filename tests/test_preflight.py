@@ -140,6 +140,20 @@ def _(world: World) -> Iterable[Problem]:
     return refusal(world.delivery)
 
 
+@breaks(Code.PART_OF_PACKAGE)
+def _(world: World) -> Iterable[Problem]:
+    world.delivery.make()
+    with pytest.raises(PlanRefused) as caught:
+        existing_package(target_of(os.fspath(world.delivery.member / "qa")))
+    return caught.value.problems
+
+
+@breaks(Code.SWAPPED)
+def _(world: World) -> Iterable[Problem]:
+    world.delivery.make()
+    return refusal(replace(world.delivery, origin=world.delivery.path, path=world.delivery.origin))
+
+
 @breaks(Code.PACKAGE_MISSING)
 def _(world: World) -> Iterable[Problem]:
     with pytest.raises(PlanRefused) as caught:
