@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from executor.disk import Disk, sync_file_system
+from executor.history import read_history
 from executor.journal import (
     Begin,
     Commit,
@@ -85,12 +86,15 @@ class Applied:
         resumed: the phase in which a stopped transaction was taken up; NONE if this was a new one.
         is_rolled_back: an unfinished roll back was finished, and nothing was applied.
         left_alone: names of the origin that hold something else now than what was moved, and stay as they are.
+        done_before_ns: when an earlier run finished the last plan, ns since the epoch, and nothing was left for this
+            one; None if this one did something.
     """
 
     member: bytes
     resumed: Phase = Phase.NONE
     is_rolled_back: bool = False
     left_alone: tuple[Problem, ...] = ()
+    done_before_ns: int | None = None
 
 
 def apply_plan(
@@ -102,7 +106,7 @@ def apply_plan(
     progress: Progress,
     stop: Stop = NEVER,
 ) -> Applied:
-    """Apply the waiting plan, or finish what was begun.
+    """Apply the waiting plan, or finish what was begun; given twice, it does nothing the second time.
 
     Args:
         stop: looked at while folders are removed; the engine looks at its own between batches.
@@ -158,9 +162,18 @@ class _Applying:
         if step is Step.ROLL_FORWARD:
             return self._roll_forward(records)
         if plan is None:
-            raise PlanRefused(Problem(Code.PLAN_MISSING, self._package.plan))
+            return self._done_before()
         check_plan(self._package, plan)
         return self._stage_and_go_on(self._prepared(step, records, plan), plan)
+
+    def _done_before(self) -> Applied:
+        """Return what the last run made, if it still stands and no record of a later one is lost."""
+        history = read_history(self._package)
+        if history.finished and not history.unreadable:
+            last = history.finished[0]
+            if os.path.isdir(self._package.member(last.member)):
+                return Applied(last.member, done_before_ns=last.ended_ns)
+        raise PlanRefused(Problem(Code.PLAN_MISSING, self._package.plan))
 
     def _prepared(self, step: Step, records: Sequence[Record], plan: Described) -> Sequence[Record]:
         """Remove what cannot be used of earlier runs; return the records of the transaction that goes on, if any."""

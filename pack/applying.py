@@ -16,6 +16,7 @@ from pack.exits import Exit
 from pack.fields import path_fields, print_fields, problem_fields
 from pack.ink import Ink, ink_for
 from pack.members import member_notes
+from pack.moments import local_time, utc_time
 from pack.problemview import problem_text
 from pack.standing import staged_words
 from pack.target import Target
@@ -60,6 +61,10 @@ def _result_lines(result: Applied, target: Target, ink: Ink) -> Iterator[str]:
         yield f"Undone: {shown(result.member)} is not there any more. The plan still waits:"
         yield f"  {ink.bold(f'pack apply {target.quoted}')}"
         return
+    if result.done_before_ns is not None:
+        yield f"Nothing to do: the last plan was applied at {local_time(result.done_before_ns)}. To check it:"
+        yield f"  {ink.bold(f'pack verify {target.quoted}')}"
+        return
     manifest = open_manifest(target.package.manifest(result.member))
     yield f"{ink.good('Packaged')}: {packaged_amount(manifest)}, in"
     yield f"  {shown(target.package.member(result.member))}"
@@ -82,9 +87,10 @@ def _result_fields(result: Applied, target: Target) -> dict[str, object]:
         "resumed_phase": result.resumed,
         "is_rolled_back": result.is_rolled_back,
         "left_alone": problem_fields(result.left_alone),
+        "done_before_at": None if result.done_before_ns is None else utc_time(result.done_before_ns),
     }
     return (
         fields
-        if result.is_rolled_back
+        if result.is_rolled_back or result.done_before_ns is not None
         else fields | totals_fields(member_notes(target.package, result.member).totals)
     )

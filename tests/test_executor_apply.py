@@ -155,6 +155,26 @@ def test_same_plan_twice_is_one_package(delivery: Delivery) -> None:
 def test_nothing_to_apply_is_refused(delivery: Delivery) -> None:
     assert refusal(delivery) == [Code.PLAN_MISSING]
     delivery.make(Mode.FAKE)
+    shutil.rmtree(delivery.path)
+    assert refusal(delivery) == [Code.PLAN_MISSING]
+
+
+def test_what_was_applied_is_not_applied_again(delivery: Delivery) -> None:
+    delivery.plan(Mode.COPY)
+    first = delivery.apply()
+    before = _lasting(snapshot(delivery.path.parent))
+    second = delivery.apply()
+    assert first.done_before_ns is None
+    assert second.done_before_ns is not None
+    assert second.member == first.member
+    assert _lasting(snapshot(delivery.path.parent)) == before
+
+
+def test_damaged_journal_does_not_let_an_older_apply_pass_for_the_last(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    delivery.make(Mode.COPY)
+    folder = Path(os.fsdecode(delivery.package.control), "finished")
+    os.truncate(max(folder.iterdir()), 10)
     assert refusal(delivery) == [Code.PLAN_MISSING]
 
 

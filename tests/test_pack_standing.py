@@ -234,3 +234,13 @@ def test_waiting_plan_is_shown_as_it_was_when_made(capsys: Capsys, delivery: Del
     run_here(capsys, "apply", delivery.path)
     ran = run_here(capsys, "show", "--plan", delivery.path)
     assert (ran.code, "plan-missing" in ran.err) == (Exit.FAILED, True)
+
+
+def test_apply_that_is_typed_twice_says_that_nothing_is_left_to_do(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    ran = run_here(capsys, "apply", delivery.path)
+    assert ran.code == Exit.DONE
+    assert ran.out.startswith("Nothing to do: the last plan was applied at ")
+    assert ran.out.endswith(f"  pack verify {delivery.path}\n")
+    told = json.loads(run_here(capsys, "apply", delivery.path, "--json").out)
+    assert told["done_before_at"].endswith("Z")
