@@ -77,8 +77,8 @@ PLANNING: Mapping[Code, Row] = {
     Code.PART_OF_PACKAGE: Row(
         "This is no package, though it belongs to one.",
         "A folder inside the package was named, its control folder, a ticket file, or the manifest of a delivery.",
-        "Name the package itself. Tars that lie beside a manifest are checked with tarsplit --check FILE, and what was "
-        "unpacked from them with pack verify and --manifest FILE.",
+        "Name the package itself. Tars that lie beside a manifest are checked with tarsplit --check FILE, and what "
+        "was unpacked from them with pack verify and --manifest FILE.",
     ),
     Code.SWAPPED: Row(
         "The origin is a package, and something else is where the package is to be: are they swapped?",
