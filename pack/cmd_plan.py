@@ -25,6 +25,17 @@ from pack.options import (
     RehashOption,
 )
 
+_APPENDS = [each.value for each in Append if each]
+
+
+def _append_of(text: str) -> Append:
+    """Take the value of --append; nothing, which is no choice to be listed, is taken as well."""
+    try:
+        return Append(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(map(repr, _APPENDS))}.") from error
+
+
 Readme = Annotated[
     str | None,
     typer.Option(
@@ -35,6 +46,8 @@ AppendTo = Annotated[
     Append,
     typer.Option(
         metavar="group|member",
+        parser=_append_of,
+        autocompletion=lambda: _APPENDS,
         help="Add the next group, or the next member to the last group. [default: replace the package]",
         show_default=False,
     ),

@@ -94,13 +94,14 @@ class Command(TyperCommand):
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def parse_args(self, ctx: _Context, args: list[str]) -> list[str]:
-        """Parse; a bad value from the environment is told with the variable's name."""
+        """Parse; a bad value is told with the option or the variable that it is from."""
         ctx.meta[_ARGUMENTS] = tuple(args)
         try:
             return super().parse_args(ctx, args)
         except typer.BadParameter as error:
-            if error.param and _source(ctx, error.param.name) == "ENVIRONMENT":
-                error.param_hint = f"the environment variable {error.param.envvar}"
+            if error.param and error.param.envvar:  # else both would be named
+                is_typed = _source(ctx, error.param.name) != "ENVIRONMENT"
+                error.param_hint = error.param.opts if is_typed else f"the environment variable {error.param.envvar}"
             raise
         except _UsageError as error:
             path = next((word for word in ctx.meta[_ARGUMENTS] if word.startswith("-") and os.path.lexists(word)), "")

@@ -19,7 +19,7 @@ EXIT_WORDS = {
     Exit.FAILED: "failed or refused; nothing that was visible has changed",
     Exit.USAGE: "the command line, a variable or a pack.toml is not understood",
     Exit.PROBLEMS: "finished, and problems were found",
-    Exit.RESUMABLE: "interrupted or failed on the way; the same command goes on",
+    Exit.RESUMABLE: "interrupted or failed on the way; give the same command again",
     Exit.LOCKED: "another run works on this package",
 }
 

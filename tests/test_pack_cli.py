@@ -56,6 +56,19 @@ def test_what_is_not_understood_is_a_usage_error(capsys: pytest.CaptureFixture[s
     assert "Try 'pack" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--mode", "Invalid value for '--mode': 'memeber' is not one of 'fake', 'copy', 'hard', 'move', 'ticket'."),
+        ("--append", "Invalid value for '--append': 'memeber' is not one of 'group', 'member'."),
+    ],
+)
+def test_mistyped_value_is_told_with_the_option_and_what_there_is(
+    capsys: pytest.CaptureFixture[str], option: str, words: str
+) -> None:
+    assert words in " ".join(run_here(capsys, "plan", "a", "b", option, "memeber").err.split())
+
+
 def test_python_m_pack_is_the_same_command() -> None:
     assert run_apart("--version").out == f"qa2pack {__version__}\n"
 
