@@ -163,11 +163,18 @@ def _missing_package(error: ImportError, attempt: Attempt) -> Failure:
 
 def _unfinished(error: UnfinishedError, attempt: Attempt) -> Failure:
     package = attempt.target.quoted
+    finish = [f"To finish it: pack apply {package}"]
+    if error.is_origin_changed:
+        finish = [
+            "The origin has changed. To finish it, with the same options as before:",
+            f"              {attempt.new_plan} --mode MODE",
+            f"              pack apply {package}",
+        ]
     return _failure(
         Exit.FAILED,  # the same command would not go on
         attempt,
         f"an apply was begun and has not ended (phase: {error.phase}).",
-        f"To finish it: pack apply {package}",
+        *finish,
         f"To undo it:   pack rollback {package}",
     )
 

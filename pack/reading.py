@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from executor.journal import read_journal
 from executor.lock import locked_for_reading, locked_meanwhile
 from executor.places import journal_path, lock_path
-from executor.recovery import Phase, phase_of
+from executor.recovery import Phase, is_stale, phase_of
 from manifest.control import check_control
 from manifest.engine import Engine
 from manifest.package import Package
@@ -22,12 +22,14 @@ class UnfinishedError(Exception):
 
     Attributes:
         phase: how far it came.
+        is_origin_changed: it stopped because sources are not as planned, so it cannot go on with its plan.
     """
 
-    def __init__(self, package: Package, phase: Phase) -> None:
+    def __init__(self, package: Package, phase: Phase, *, is_origin_changed: bool = False) -> None:
         super().__init__(f"an unfinished transaction ({phase}) of {os.fsdecode(package.path)}")
         self.package = package
         self.phase = phase
+        self.is_origin_changed = is_origin_changed
 
 
 @contextmanager
@@ -89,6 +91,7 @@ def check_finished(package: Package) -> None:
         LockedError: another process is at it.
     """
     with locked_for_reading(lock_path(package)):
-        phase = phase_of(read_journal(journal_path(package)))
+        records = read_journal(journal_path(package))
+    phase = phase_of(records)
     if phase not in (Phase.NONE, Phase.ENDED):
-        raise UnfinishedError(package, phase)
+        raise UnfinishedError(package, phase, is_origin_changed=is_stale(records))

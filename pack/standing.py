@@ -54,7 +54,7 @@ def _lines(status: Status, empty: Sequence[str], target: Target, ink: Ink) -> It
             yield f"  {shown(status.holder)} works on it"
             yield from _how_far(status)
         case State.INTERRUPTED if status.is_origin_changed:
-            yield ink.warning("  stopped: the origin changed since it was planned, so it cannot go on as planned")
+            yield ink.warning("  stopped: the origin changed after the plan, so it cannot go on")
             yield from _how_far(status)
             yield from _after_change(status, package, ink)
         case State.INTERRUPTED:
@@ -110,7 +110,7 @@ def _after_change(status: Status, package: str, ink: Ink) -> Iterator[str]:
     """Yield what to do where the origin changed; a newer plan may wait already."""
     undo = f"or, to undo it, pack rollback {package}"
     if status.plan:
-        yield "  a newer plan waits to be applied; what is staged and still right is used for it"
+        yield "  a newer plan waits, which uses what is staged and still right"
         yield from _plan_lines(status)
         yield from _next(ink, f"pack apply {package}", undo)
         return

@@ -188,13 +188,14 @@ def test_status_after_the_origin_changed_asks_for_a_new_plan(capsys: Capsys, del
     write(delivery.origin / "scriptForImaging.py", b"another")
     assert run_here(capsys, "apply", delivery.path).code == Exit.FAILED
     out = status(capsys, delivery)
-    assert "the origin changed since it was planned" in out
+    assert "the origin changed after the plan, so it cannot go on\n" in out
     assert f"next: pack plan ORIGIN {delivery.path}\n" in out
     assert "pack apply" not in out
     assert fields(capsys, delivery)["is_origin_changed"] is True
+    assert f" pack plan ORIGIN {delivery.path} --mode MODE\n" in run_here(capsys, "verify", delivery.path).err
     assert run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "hard").code == Exit.DONE
     out = status(capsys, delivery)
-    assert "a newer plan waits to be applied" in out
+    assert "a newer plan waits, which" in out
     assert "    mode     hard\n" in out
     assert f"next: pack apply {delivery.path}\n" in out
     ran = run_here(capsys, "apply", delivery.path)
