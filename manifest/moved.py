@@ -28,7 +28,8 @@ class _Moved:
 
     Attributes:
         digest: of its content, NO_DIGEST if that is not known.
-        link: where it came from; a link there leads to it, unless somebody removed it.
+        origin: where it came from; empty if nobody can say, because the member was adopted.
+        link: its name there; a link there leads to it, unless somebody removed it.
     """
 
     file: bytes
@@ -61,7 +62,8 @@ def lost_files(destination: Destination, request: PlanRequest, spool: RecordSpoo
     known = _known_digests(spool, wanted)
     for moved in left:
         if moved.digest not in known or moved.is_linked:
-            yield Problem(Code.ONLY_COPY, moved.file, found=os.fsdecode(moved.origin))
+            code = Code.ONLY_COPY if moved.origin else Code.NOT_TAKEN_OVER
+            yield Problem(code, moved.file, found=os.fsdecode(moved.origin))
 
 
 def last_copies(destination: Destination, request: PlanRequest, spool: RecordSpool) -> Iterator[Problem]:
@@ -139,6 +141,7 @@ def _opened(path: bytes) -> Described:
 def _moved_files(manifest: Described, package: bytes) -> Iterator[tuple[int, _Moved]]:
     """Yield the moved files that are still there, with their inodes; whoever took one of the others away has it."""
     header = manifest.header
+    origin = b"" if header.is_adopted else header.origin
     member = b"/".join((package, SCIENCE_GOAL, header.member_path))
     for blob in manifest.stream.blobs():
         if _ONLY_HERE.isdisjoint(record_actions(blob)):
@@ -154,7 +157,7 @@ def _moved_files(manifest: Described, package: bytes) -> Iterator[tuple[int, _Mo
                 is_same = (status.st_size, status.st_mtime_ns) == (record.sizes[index], record.mtimes[index])
                 # What was written into it since is nowhere else, whatever its digest was.
                 digest = record.digest(index) if is_same else NO_DIGEST
-                yield status.st_ino, _Moved(file, digest, header.origin, os.path.join(header.origin, source))
+                yield status.st_ino, _Moved(file, digest, origin, os.path.join(header.origin, source))
 
 
 def _is_elsewhere(source: bytes, package: bytes) -> bool:

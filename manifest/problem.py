@@ -49,6 +49,7 @@ class Code(StrEnum):
     LINK_FORBIDDEN = "link-forbidden"
     PATH_TOO_LONG = "path-too-long"
     ONLY_COPY = "only-copy"
+    NOT_TAKEN_OVER = "not-taken-over"
     MOUNT_POINT = "mount-point"
     PLAN_MISSING = "plan-missing"
     PLAN_STALE = "plan-stale"

@@ -97,6 +97,15 @@ PLANNING: Mapping[Code, Row] = {
         "Plan with the origin they came from, or add to the package instead: --append member. A file that is not "
         "wanted any more can be taken out of the package by hand.",
     ),
+    Code.NOT_TAKEN_OVER: Row(
+        "The package was adopted, and the plan does not hold this file with the same content.",
+        "Nobody can say where an adopted file came from, so it may be the only copy. README and files of tables that "
+        "lose columns are written anew by each plan, so they stand here also where the origin is the right one; with "
+        "the mode fake, which reads nothing, all files do.",
+        "To keep the package and add to it: --append member. If the origin has the data of these files, or they may "
+        "go: pack plan ORIGIN PACKAGE --mode MODE --force and pack apply PACKAGE --keep-previous, so that "
+        "pack rollback PACKAGE can bring the old ones back.",
+    ),
     Code.NESTED: Row(
         "Origin and package lie one inside the other.",
         "The package was given a place inside the reduction folder, or the reverse.",

@@ -101,6 +101,20 @@ def test_what_is_no_package_is_not_adopted(lost: Delivery) -> None:
     assert [problem.code for problem in caught.value.problems] == [Code.NOT_A_PACKAGE]
 
 
+def test_only_what_the_plan_has_not_with_the_same_content_stands_against_replacing(lost: Delivery) -> None:
+    script = lost.member / "script/scriptForImaging.py"
+    script.write_bytes(b"edited in the package")
+    adopt(lost)
+    with pytest.raises(PlanRefused) as caught:
+        lost.plan(is_splitting=False)
+    assert [(problem.code, problem.path) for problem in caught.value.problems] == [
+        (Code.NOT_TAKEN_OVER, os.fsencode(path)) for path in (lost.member / "README", script)
+    ]
+    lost.make(is_forced=True)
+    assert lost.problems() == []
+    assert script.samefile(lost.origin / "scriptForImaging.py")
+
+
 def test_member_can_be_added_to_an_adopted_package(lost: Delivery) -> None:
     adopt(lost)
     lost.make(Mode.HARD, append=Append.MEMBER)

@@ -28,6 +28,7 @@ from manifest.request import Mode
 from manifest.wish import parse_include
 from measurement_sets import Recipe, Shared
 from pack.attempt import Attempt
+from pack.cli import main
 from pack.dropin import PackagingError, QA_Packager
 from pack.failure import failure_of
 from pack.ink import Ink
@@ -172,6 +173,14 @@ def _(world: World) -> Iterable[Problem]:
 def _(world: World) -> Iterable[Problem]:
     world.delivery.make(Mode.MOVE)
     return refusal(replace(world.delivery, origin=make_reduction(world.folder / "sb2", seed=2)))
+
+
+@breaks(Code.NOT_TAKEN_OVER)
+def _(world: World) -> Iterable[Problem]:
+    world.delivery.make(Mode.COPY)
+    shutil.rmtree(world.delivery.package.control)
+    main(["adopt", os.fspath(world.delivery.path), "--quiet"])
+    return refusal(world.delivery)
 
 
 @breaks(Code.NESTED)
