@@ -15,6 +15,9 @@ from manifest.role import ROLES
 
 # A role folder and what is directly in it: the tree goes no deeper.
 _PARTS_SHOWN = 2
+_BLANK_LINE = re.compile(rb"\n[ \t]*\r?\n")
+# What follows on the next line may be the value, unless that is a field itself.
+_BLANK_FIELD = re.compile(rb"^[ \t]*(\w[\w ]*):[ \t]*\r?(?=\Z|\n[ \t]*\w[\w ]*:)", re.MULTILINE)
 
 
 def header_template() -> bytes:
@@ -37,6 +40,12 @@ def readme_text(
     if text and not text.endswith(b"\n"):
         text += b"\n"
     return text + b"".join(line + b"\n" for line in tree_lines(member, paths))
+
+
+def blank_fields(text: bytes) -> list[bytes]:
+    """Return the names of the fields at the beginning of a README that nobody has filled in, in their order."""
+    fields = _BLANK_LINE.split(text, maxsplit=1)[0]
+    return [match[1] for match in _BLANK_FIELD.finditer(fields)]
 
 
 def tree_lines(member: tuple[bytes, bytes, bytes], paths: Iterable[bytes]) -> list[bytes]:

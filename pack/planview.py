@@ -14,6 +14,7 @@ from manifest.item import LeftOut
 from manifest.package import Standing
 from manifest.path import shown
 from manifest.planfile import Described
+from manifest.readme import blank_fields
 from manifest.request import Mode
 from manifest.sizes import counted, human_bytes
 from pack.carrying import carried
@@ -66,6 +67,8 @@ def plan_lines(view: PlanView, ink: Ink) -> Iterator[str]:
     yield f"  mode     {_MODES[header.mode]}"
     yield from _carried_lines(view.plan)
     yield f"  layout   {shown(header.layout)}"
+    if blanks := blank_fields(header.readme):
+        yield from folded(f"still blank: {', '.join(map(shown, blanks))}", indent=2, label="readme   ")
     yield from default_lines(view.defaults)
     yield ""
     yield from totals_lines(notes.totals, ink)

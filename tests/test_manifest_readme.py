@@ -1,6 +1,6 @@
 """The README of a member."""
 
-from manifest.readme import header_template, readme_text, tree_lines
+from manifest.readme import blank_fields, header_template, readme_text, tree_lines
 from manifest.role import ROLES
 
 MEMBER = (b"2011.0.00229.S", b"group_ouss_id", b"member_ouss_id2")
@@ -79,3 +79,13 @@ def test_template_has_every_field_and_explains_every_role() -> None:
 
 def test_template_gets_its_fields_filled_in() -> None:
     assert b"\nProject code: 2011.0.00229.S\nSB name: setup3\nPI name:\n" in text(header_template())
+
+
+def test_blank_fields_of_the_template_are_those_that_are_not_filled_in() -> None:
+    assert b", ".join(blank_fields(text(header_template()))) == (
+        b"PI name, Project title, Configuration, Proposed rms, CASA version used for reduction, Comments from Reducer"
+    )
+
+
+def test_field_with_its_value_on_the_next_line_and_what_is_no_field_are_not_blank() -> None:
+    assert blank_fields(b"PI name:\r\nTitle: x\r\nComments:\r\nfine\r\n\r\nWhere:\r\n\r\n") == [b"PI name"]

@@ -218,3 +218,11 @@ def test_verify_of_a_renamed_package_says_so_once_and_compares_nothing(capsys: C
         f"package-gone {delivery.path}\n1 problem in 0 members, 0 files, 0 B; nothing compared\n"
     )
     assert "give it the name back" in " ".join(verified.out.split())
+
+
+def test_plan_tells_which_fields_of_the_readme_are_blank(capsys: Capsys, delivery: Delivery) -> None:
+    header = write(delivery.origin.with_name("header"), b"PI name:\nProject title: x\n\n")
+    template = run_here(capsys, "plan", delivery.origin, delivery.path)
+    assert "\n  readme   still blank: PI name, Project title, " in template.out
+    own = run_here(capsys, "plan", delivery.origin, delivery.path, "--readme", header)
+    assert "\n  readme   still blank: PI name\n" in own.out
