@@ -15,6 +15,7 @@ from manifest.header import Header
 from manifest.mistaken import swapped_paths
 from manifest.package import README, read_state
 from manifest.path import shown
+from manifest.planfile import Described
 from manifest.planning import Plan, make_plan
 from manifest.problem import PlanRefused
 from manifest.record import decode_record
@@ -58,6 +59,8 @@ def differed(attempt: Attempt, request: PlanRequest, wanted: bytes, conduct: Con
                 print_fields(_fields(attempt, manifest.header, changes))
             else:
                 for line in _lines(attempt, manifest.header, changes, len(members), ink_for(sys.stdout)):
+                    print(line)
+                for line in _left_out_lines(manifest, made):
                     print(line)
         finally:
             made.gathered.spool.close()
@@ -110,6 +113,17 @@ def _lines(attempt: Attempt, header: Header, changes: Iterator[Change], member_c
         yield from _next_lines(attempt, header, member_count, ink)
     else:
         yield ink.good("A new plan would change nothing.")
+
+
+def _left_out_lines(manifest: Described, made: Plan) -> Iterator[str]:
+    """Yield what came to the origin and no rule takes: nothing of it shows among the changes."""
+    if manifest.header.origin != made.header.origin:
+        return
+    before = {left.path for left in manifest.notes.left_out}
+    new = [left for left in made.notes.left_out if left.path not in before]
+    if new:
+        yield f"Left out by a new plan, and not by the one of the package: {len(new):,}"
+        yield from (f"      {shown(left.path)}{'/' if left.is_tree else ''}" for left in new)
 
 
 def _change_lines(change: Change, ink: Ink) -> Iterator[str]:
