@@ -27,7 +27,9 @@ def replacing_warnings(request: PlanRequest, destination: Destination, spool: Re
     if request.append is not Append.NOTHING or not members:
         return
     # README, all that is beside the folders, is made anew by each plan: that it becomes empty is no loss.
-    makes_empty = any(path and Action.DUMMY in record_actions(blob) for path, blob in spool.sorted_blobs())
+    makes_empty = not request.mode.has_content and any(
+        path and Action.DUMMY in record_actions(blob) for path, blob in spool.sorted_blobs()
+    )
     for member in members:
         header = _header(destination, member)
         path = destination.package.member(member)
