@@ -106,8 +106,12 @@ def _verifying(tree: Tree) -> Iterator[Job]:
     bag = "rm -rf bag; cp -al SB bag && bagit.py --md5 bag"
     md5 = "find . -type f -printf '%P\\0' | xargs -0 md5sum > ../md5sums"
 
+    # rclone lets go of what it read, and the next to read it would wait for the disk.
+    warm = "find SB -type f -print0 | xargs -0 cat > /dev/null"
+
     def against(peer_name: str, peer: str, target: Target | None, needs: str, once: str, *, is_long: bool) -> Job:
-        return Job("verify", peer_name, verify, peer, target, (needs,), f"{HARD_PACKAGE} && {once}", is_long=is_long)
+        made = f"{HARD_PACKAGE} && {once}"
+        return Job("verify", peer_name, verify, peer, target, (needs,), made, warm, warm, is_long)
 
     compared = Target(1.3, least) if tree.kind is Kind.SMALL else _from_many_big(tree, 1.0)
     xxhsum = "find SB -type f > /dev/null && xxhsum -q -c sums"
