@@ -17,7 +17,7 @@ from executor.planned import Planned, SourceChangedError, check_source
 from in_process import write
 from manifest.folder import opened_file, opened_folder
 
-STEP = 1 << 20
+STEP = copying.COPY_BLOCK_BYTES
 
 
 class Plain(Disk):
