@@ -17,7 +17,7 @@ from manifest.record import NO_DIGEST
 
 BIG_COPY_BYTES = 256 << 20
 SYNC_STEP_BYTES = 256 << 20
-# For larger writes ext4 looks for larger pieces of free memory, and takes up to five times as long to find them.
+# For writes of 1 MiB, ext4 (Linux 6.18) took three to five times as long in the kernel; see docs/performance.md.
 COPY_BLOCK_BYTES = 128 << 10
 _ZEROS = bytes(COPY_BLOCK_BYTES)
 
