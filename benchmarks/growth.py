@@ -39,7 +39,7 @@ _STEPS: Mapping[str, str] = {
     "plan again": PLAN_HARD,
     "apply hard": APPLY,
     "verify": f"{PACK} verify --quiet P",
-    "plan over the package": PLAN_HARD,
+    "plan over it": PLAN_HARD,
     f"append {_SECOND_COUNT} files": _append_to("P"),
 }
 _LISTED_STEPS: Mapping[str, str] = {
