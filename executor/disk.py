@@ -133,6 +133,15 @@ def _error(source: bytes | None = None, target: bytes | None = None) -> OSError:
     return OSError(number, os.strerror(number), source, None, target)
 
 
+def link_into(disk: Disk, folder: bytes, path: bytes, name: bytes) -> None:
+    """Make a hard link to the file in a folder, under a name that is not there."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        disk.link(path, name, source_fd=None, dir_fd=fd)
+    finally:
+        os.close(fd)
+
+
 def sync_folder(disk: Disk, path: bytes) -> None:
     """Bring the names in a folder to the disk."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -7,7 +7,7 @@ again. The published tree is known by the inode of its root, which the commit re
 import os
 import time
 
-from executor.disk import TEMPORARY, Disk, sync_folder
+from executor.disk import TEMPORARY, Disk, link_into, sync_folder
 from executor.journal import Commit, Discard, End, Journal, Published, Publishing
 from executor.origin import replace_by_links
 from executor.places import TICKET_SUFFIXES, Places, journal_path
@@ -177,11 +177,7 @@ def _publish_ticket(places: Places, suffix: bytes, disk: Disk) -> None:
     if not os.path.lexists(staged):
         return
     if os.path.lexists(ticket) and not os.path.lexists(previous):
-        folder = os.open(places.previous, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            disk.link(ticket, os.path.basename(previous), source_fd=None, dir_fd=folder)
-        finally:
-            os.close(folder)
+        link_into(disk, places.previous, ticket, os.path.basename(previous))
         sync_folder(disk, places.previous)
     disk.replace(staged, ticket)
 

@@ -7,7 +7,7 @@ ticket files, unless another program wrote those.
 
 import os
 
-from executor.disk import TEMPORARY, Disk, sync_file_system, sync_folder
+from executor.disk import TEMPORARY, Disk, link_into, sync_file_system, sync_folder
 from executor.journal import Commit
 from executor.places import TICKET_SUFFIXES, Places, ticket_in
 from executor.removing import ensure_folder, remove_tree
@@ -38,13 +38,9 @@ def remake_previous(places: Places, commit: Commit, disk: Disk) -> None:
 def _link_manifests(places: Places, folder: bytes, disk: Disk) -> None:
     own = os.path.basename(places.package.manifest(join(places.group, places.member)))
     disk.mkdir(folder)
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        for name in sorted(os.listdir(places.package.manifests)):
-            if name != own:
-                disk.link(join(places.package.manifests, name), name, source_fd=None, dir_fd=fd)
-    finally:
-        os.close(fd)
+    for name in sorted(os.listdir(places.package.manifests)):
+        if name != own:
+            link_into(disk, folder, join(places.package.manifests, name), name)
 
 
 def _write_tickets(places: Places, commit: Commit, folder: bytes, disk: Disk) -> None:

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import cast
 
-from executor.disk import Disk
+from executor.disk import Disk, link_into
 from executor.diskfile import created_file
 from executor.journal import Journal, Staged
 from executor.places import TICKET_SUFFIXES, Places
@@ -124,14 +124,10 @@ def _link_manifests(plan: Described, places: Places, disk: Disk) -> None:
     """Take the manifests of the members that stay into the new set; those of a replaced package are left behind."""
     if places.root == places.tree:
         return
-    folder = os.open(places.new_manifests, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        for member, digest in plan.header.base:
-            if digest:
-                path = places.package.manifest(member)
-                disk.link(path, os.path.basename(path), source_fd=None, dir_fd=folder)
-    finally:
-        os.close(folder)
+    for member, digest in plan.header.base:
+        if digest:
+            path = places.package.manifest(member)
+            link_into(disk, places.new_manifests, path, os.path.basename(path))
 
 
 def _write_manifest(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from manifest.header import Header, StreamKind, read_header
-from manifest.package import PackageState
+from manifest.package import PackageState, Standing
 from manifest.planfile import Described
 from manifest.record import Action, decode_record
 from manifest.request import Mode
@@ -20,7 +20,7 @@ _EMPTY: Mapping[Mode, str] = {
 def packaged_amount(manifest: Described) -> str:
     """Return how much a member holds, and how much of that is empty files."""
     notes, mode = manifest.notes, manifest.header.mode
-    count, size = _empty_files(manifest)
+    count, size = _amount(manifest, Action.DUMMY)
     if not count:
         return f"{counted(notes.file_count, 'file')}, {human_bytes(notes.byte_count)}"
     if count == notes.file_count:
@@ -46,14 +46,22 @@ def emptiness_lines(state: PackageState) -> Iterator[str]:
             yield f"in {counted(count, 'member')} {empty} (mode {mode})"
 
 
-def _empty_files(manifest: Described) -> tuple[int, int]:
-    """Return the empty files of a member, and the bytes that the real ones have."""
-    if manifest.header.mode.has_content:
+def carried(plan: Described) -> tuple[int, int]:
+    """Return files and bytes that a plan of empty files takes over with their content, moved there earlier.
+
+    (0, 0) where none are made empty, or no package is replaced.
+    """
+    if plan.header.standing is not Standing.PACKAGE:
         return 0, 0
-    sizes = [
-        size
-        for record in map(decode_record, manifest.stream.blobs())
-        for size, action in zip(record.sizes, record.actions, strict=True)
-        if action == Action.DUMMY
-    ]
-    return len(sizes), sum(sizes)
+    return _amount(plan, Action.CARRY)
+
+
+def _amount(described: Described, action: Action) -> tuple[int, int]:
+    """Return how many files have the action where others are made empty, and the bytes that the real ones have."""
+    file_count = byte_count = 0
+    if described.header.mode.has_content:
+        return file_count, byte_count
+    for record in map(decode_record, described.stream.blobs()):
+        file_count += record.actions.count(action)
+        byte_count += sum(size for size, found in zip(record.sizes, record.actions, strict=True) if found == action)
+    return file_count, byte_count

@@ -14,7 +14,7 @@ from manifest.item import LeftOut
 from manifest.path import shown
 from manifest.planfile import Described
 from manifest.problem import Problem
-from pack.carrying import carried
+from pack.emptiness import carried
 from pack.estimate import LOCAL
 from pack.target import Target
 from pack.totals import totals_fields

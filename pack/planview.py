@@ -17,8 +17,8 @@ from manifest.planfile import Described
 from manifest.readme import blank_fields
 from manifest.request import Mode
 from manifest.sizes import counted, human_bytes
-from pack.carrying import carried
 from pack.defaultview import default_lines
+from pack.emptiness import carried
 from pack.estimate import time_needed
 from pack.ink import Ink, folded
 from pack.problemview import problem_lines
