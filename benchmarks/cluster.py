@@ -126,7 +126,7 @@ def _round(root: Path, option: str) -> Iterator[tuple[str, float]]:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         started = time.monotonic()
         subprocess.run(
-            [sys.executable, "-m", "pack", *f"{text} --quiet{option}".split()],
+            [sys.executable, "-m", "qa2pack.pack", *f"{text} --quiet{option}".split()],
             cwd=root,
             env={**os.environ, "PYTHONPATH": str(REPO)},
             stdout=subprocess.DEVNULL,

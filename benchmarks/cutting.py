@@ -12,7 +12,7 @@ from benchmarks.job import Job, Kind, Target, Tree
 from benchmarks.jobs import FEW_BIG, FEW_SMALL, HARD_PACKAGE
 
 _PROCESSES = len(os.sched_getaffinity(0))
-_TARSPLIT = f"{sys.executable} -m pack.tarsplit_command --quiet -n 2012-06-20 --output tars"
+_TARSPLIT = f"{sys.executable} -m qa2pack.pack.tarsplit_command --quiet -n 2012-06-20 --output tars"
 _CLEAN = "rm -rf tars parts; mkdir tars parts"
 _LEAST_BYTES = 16 << 20
 

@@ -13,9 +13,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from executor.disk import Disk, sync_file_system
-from executor.history import read_history
-from executor.journal import (
+from qa2pack.executor.disk import Disk, sync_file_system
+from qa2pack.executor.history import read_history
+from qa2pack.executor.journal import (
     Begin,
     Commit,
     Journal,
@@ -27,8 +27,8 @@ from executor.journal import (
     create_journal,
     read_journal,
 )
-from executor.lock import locked_for_writing
-from executor.places import (
+from qa2pack.executor.lock import locked_for_writing
+from qa2pack.executor.places import (
     TICKET_SUFFIXES,
     Places,
     choose_publishing,
@@ -38,21 +38,21 @@ from executor.places import (
     probe_paths,
     staging_path,
 )
-from executor.preflight import can_exchange, check_plan
-from executor.publishing import file_journal, finish, publish
-from executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
-from executor.removing import remove_tree
-from executor.rollback import roll_back
-from executor.site import Site
-from executor.staged import OriginChangedError, stage_all
-from executor.stopping import NEVER, Stop
-from manifest.engine import Engine
-from manifest.header import Header
-from manifest.heading import user_name
-from manifest.package import Package
-from manifest.planfile import Described, open_plan
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.progress import Progress
+from qa2pack.executor.preflight import can_exchange, check_plan
+from qa2pack.executor.publishing import file_journal, finish, publish
+from qa2pack.executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
+from qa2pack.executor.removing import remove_tree
+from qa2pack.executor.rollback import roll_back
+from qa2pack.executor.site import Site
+from qa2pack.executor.staged import OriginChangedError, stage_all
+from qa2pack.executor.stopping import NEVER, Stop
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.header import Header
+from qa2pack.manifest.heading import user_name
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.planfile import Described, open_plan
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.progress import Progress
 
 
 def running_boot() -> str:

@@ -13,14 +13,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from executor.disk import Disk, sync_file_system, sync_folder
-from executor.outfile import PARTIAL, write_output
-from executor.removing import remove_tree
-from manifest.folder import opened_beneath
-from manifest.ids import SCIENCE_GOAL
-from manifest.package import Package
-from manifest.path import join
-from manifest.record import decode_record
+from qa2pack.executor.disk import Disk, sync_file_system, sync_folder
+from qa2pack.executor.outfile import PARTIAL, write_output
+from qa2pack.executor.removing import remove_tree
+from qa2pack.manifest.folder import opened_beneath
+from qa2pack.manifest.ids import SCIENCE_GOAL
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.path import join
+from qa2pack.manifest.record import decode_record
 
 _PAYLOAD = b"data"
 _LIST = "manifest-sha256.txt"

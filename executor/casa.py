@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
-from manifest.table import Manager, TableShape
+from qa2pack.manifest.table import Manager, TableShape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,7 +1,7 @@
 """The change itself: one data column stays and is called DATA, and the weights follow it."""
 
-from executor.casa import Table
-from manifest.table import SplitSpec, weight_pairs
+from qa2pack.executor.casa import Table
+from qa2pack.manifest.table import SplitSpec, weight_pairs
 
 # What CASA's imager notes on the columns it makes; without meaning, and in its way, on a column called DATA.
 _IMAGER_KEYWORD = "CHANNEL_SELECTION"
@@ -23,7 +23,7 @@ def follow_weights(before: Table, table: Table, spec: SplitSpec) -> None:
     Columns that share their files are read where they are written: of a file that changes, only the table
     that changes it has the right view.
     """
-    from executor.weights import fill_weights
+    from qa2pack.executor.weights import fill_weights
 
     shared = [set(info["COLUMNS"]) for info in table.getdminfo().values()]
     for pair in weight_pairs(table.colnames(), spec.keep):

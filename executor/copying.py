@@ -9,11 +9,11 @@ import os
 
 import xxhash
 
-from executor.disk import Disk
-from executor.planned import Planned, SourceChangedError, check_source
-from manifest.digest import BUFFER_BYTES, aligned_buffer
-from manifest.pace import current_pace
-from manifest.record import NO_DIGEST
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.planned import Planned, SourceChangedError, check_source
+from qa2pack.manifest.digest import BUFFER_BYTES, aligned_buffer
+from qa2pack.manifest.pace import current_pace
+from qa2pack.manifest.record import NO_DIGEST
 
 BIG_COPY_BYTES = 256 << 20
 SYNC_STEP_BYTES = 256 << 20

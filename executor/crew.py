@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from executor.engine import WorkersDiedError
-from executor.stopping import NEVER, Stop
+from qa2pack.executor.engine import WorkersDiedError
+from qa2pack.executor.stopping import NEVER, Stop
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")

@@ -11,7 +11,7 @@ import fcntl
 import os
 from contextlib import suppress
 
-from manifest.table import SplitSpec
+from qa2pack.manifest.table import SplitSpec
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _RENAME_NOREPLACE = 1
@@ -104,7 +104,7 @@ class Disk:
 
     def split_table(self, table: bytes, spec: SplitSpec) -> None:
         """Let casacore split the staged table; counts as one change."""
-        from executor.split import split_staged_table  # loads much that most packages never need
+        from qa2pack.executor.split import split_staged_table  # loads much that most packages never need
 
         split_staged_table(table, spec)
 

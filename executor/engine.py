@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from executor.stopping import NEVER, Stop
+from qa2pack.executor.stopping import NEVER, Stop
 
 if TYPE_CHECKING:
-    from executor.crew import CrewEngine
+    from qa2pack.executor.crew import CrewEngine
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -82,8 +82,8 @@ class PoolEngine:
 
     def _started(self) -> "CrewEngine":
         if self._crew is None:
-            from executor.crew import CrewEngine
-            from executor.pool import ProcessCrew
+            from qa2pack.executor.crew import CrewEngine
+            from qa2pack.executor.pool import ProcessCrew
 
             self._crew = CrewEngine(ProcessCrew(self._jobs), self._stop)
         return self._crew

@@ -16,14 +16,14 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from executor.disk import Disk, sync_file_system
-from executor.lock import StrayError, working_for
-from executor.origin import OriginBatch, OriginResult
-from executor.staging import StageBatch
-from executor.tablestage import SplitBatch
-from manifest.device import renumber_batch, renumber_result
-from manifest.path import shown
-from manifest.scanbatch import BigFile, FileBatch, ScanResult, SubtreeBatch
+from qa2pack.executor.disk import Disk, sync_file_system
+from qa2pack.executor.lock import StrayError, working_for
+from qa2pack.executor.origin import OriginBatch, OriginResult
+from qa2pack.executor.staging import StageBatch
+from qa2pack.executor.tablestage import SplitBatch
+from qa2pack.manifest.device import renumber_batch, renumber_result
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.scanbatch import BigFile, FileBatch, ScanResult, SubtreeBatch
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")

@@ -13,8 +13,8 @@ from typing import assert_never
 
 import xxhash
 
-from executor.copying import BIG_COPY_BYTES, copy_big, copy_small
-from executor.planned import (
+from qa2pack.executor.copying import BIG_COPY_BYTES, copy_big, copy_small
+from qa2pack.executor.planned import (
     Planned,
     SourceChangedError,
     check_content,
@@ -23,13 +23,13 @@ from executor.planned import (
     planned_source,
     seen_source,
 )
-from executor.removing import remove_tree
-from executor.site import Site, path_in_package
-from manifest.digest import digest_of_fd
-from manifest.folder import FILE_FLAGS, opened_beneath, opened_file, opened_folder
-from manifest.path import join
-from manifest.problem import Code, Problem
-from manifest.record import Action, FolderRecord
+from qa2pack.executor.removing import remove_tree
+from qa2pack.executor.site import Site, path_in_package
+from qa2pack.manifest.digest import digest_of_fd
+from qa2pack.manifest.folder import FILE_FLAGS, opened_beneath, opened_file, opened_folder
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.record import Action, FolderRecord
 
 
 def copy_file(site: Site, source: tuple[bytes, int], name: bytes, dir_fd: int, planned: Planned) -> None:

@@ -5,7 +5,7 @@ The journal tells of a batch when it is done, and of nothing in a batch that was
 
 import os
 
-from executor.places import Places
+from qa2pack.executor.places import Places
 
 
 def staged_amount(places: Places) -> tuple[int, int] | None:

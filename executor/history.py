@@ -7,11 +7,11 @@ it replaced.
 import os
 from dataclasses import dataclass
 
-from executor.journal import Begin, End, JournalError, Publishing, Record, Resume, read_journal
-from executor.recovery import begin_of
-from manifest.package import Package
-from manifest.path import join
-from manifest.request import Mode
+from qa2pack.executor.journal import Begin, End, JournalError, Publishing, Record, Resume, read_journal
+from qa2pack.executor.recovery import begin_of
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.path import join
+from qa2pack.manifest.request import Mode
 
 _SUFFIX = b".journal"
 

@@ -20,8 +20,8 @@ from typing import Any, get_args
 import msgpack
 import xxhash
 
-from executor.disk import Disk, write_durably
-from manifest.request import Mode
+from qa2pack.executor.disk import Disk, write_durably
+from qa2pack.manifest.request import Mode
 
 _FRAME = struct.Struct("<IQ")
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import assert_never
 
-from executor.disk import Disk, sync_file_system
-from executor.planned import planned_source
-from executor.spot import Spot, point_elsewhere
-from manifest.engine import Engine, run_streamed
-from manifest.folder import opened_beneath
-from manifest.path import join
-from manifest.planfile import Described
-from manifest.problem import Code, Problem
-from manifest.record import Action, FolderRecord, decode_record, grouped_blobs
+from qa2pack.executor.disk import Disk, sync_file_system
+from qa2pack.executor.planned import planned_source
+from qa2pack.executor.spot import Spot, point_elsewhere
+from qa2pack.manifest.engine import Engine, run_streamed
+from qa2pack.manifest.folder import opened_beneath
+from qa2pack.manifest.path import join
+from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.record import Action, FolderRecord, decode_record, grouped_blobs
 
 
 class Direction(Enum):

@@ -3,11 +3,11 @@
 import os
 from dataclasses import dataclass
 
-from executor.disk import TEMPORARY
-from executor.journal import Begin, Publishing
-from manifest.ids import SCIENCE_GOAL, Append
-from manifest.package import Package, Standing
-from manifest.path import join
+from qa2pack.executor.disk import TEMPORARY
+from qa2pack.executor.journal import Begin, Publishing
+from qa2pack.manifest.ids import SCIENCE_GOAL, Append
+from qa2pack.manifest.package import Package, Standing
+from qa2pack.manifest.path import join
 
 TICKET_SUFFIXES = (b"tar", b"zip")
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import xxhash
 
-from manifest.digest import aligned_buffer
-from manifest.folder import opened_file
-from manifest.pace import current_pace
-from manifest.record import Action, FolderRecord
+from qa2pack.manifest.digest import aligned_buffer
+from qa2pack.manifest.folder import opened_file
+from qa2pack.manifest.pace import current_pace
+from qa2pack.manifest.record import Action, FolderRecord
 
 
 class SourceChangedError(Exception):

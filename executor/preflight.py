@@ -9,22 +9,22 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
-from executor.disk import Disk
-from executor.places import probe_paths
-from executor.removing import remove_tree
-from executor.room import free_bytes, needed_bytes, room_of
-from executor.ticketroom import TICKET_COUNT
-from manifest.destination import base_of
-from manifest.header import Header, Notes
-from manifest.occupied import ticket_obstacles
-from manifest.package import Package, read_state
-from manifest.path import UnsafePathError, is_within
-from manifest.planfile import Described
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.record import absolute_sources
-from manifest.request import Mode
-from manifest.sizes import human_bytes
-from manifest.stream import StreamError
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.places import probe_paths
+from qa2pack.executor.removing import remove_tree
+from qa2pack.executor.room import free_bytes, needed_bytes, room_of
+from qa2pack.executor.ticketroom import TICKET_COUNT
+from qa2pack.manifest.destination import base_of
+from qa2pack.manifest.header import Header, Notes
+from qa2pack.manifest.occupied import ticket_obstacles
+from qa2pack.manifest.package import Package, read_state
+from qa2pack.manifest.path import UnsafePathError, is_within
+from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.record import absolute_sources
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.sizes import human_bytes
+from qa2pack.manifest.stream import StreamError
 
 
 def check_plan(package: Package, plan: Described) -> None:

@@ -7,18 +7,18 @@ again. The published tree is known by the inode of its root, which the commit re
 import os
 import time
 
-from executor.disk import TEMPORARY, Disk, link_into, sync_folder
-from executor.journal import Commit, Discard, End, Journal, Published, Publishing
-from executor.origin import replace_by_links
-from executor.places import TICKET_SUFFIXES, Places, journal_path
-from executor.refreshing import refresh_ctimes
-from executor.removing import ensure_folder, move_away, remove_tree
-from executor.stopping import NEVER, Stop
-from manifest.engine import Engine
-from manifest.path import join
-from manifest.planfile import open_manifest
-from manifest.problem import Problem
-from manifest.request import Mode
+from qa2pack.executor.disk import TEMPORARY, Disk, link_into, sync_folder
+from qa2pack.executor.journal import Commit, Discard, End, Journal, Published, Publishing
+from qa2pack.executor.origin import replace_by_links
+from qa2pack.executor.places import TICKET_SUFFIXES, Places, journal_path
+from qa2pack.executor.refreshing import refresh_ctimes
+from qa2pack.executor.removing import ensure_folder, move_away, remove_tree
+from qa2pack.executor.stopping import NEVER, Stop
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.path import join
+from qa2pack.manifest.planfile import open_manifest
+from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.request import Mode
 
 
 def is_published(places: Places, commit: Commit) -> bool:

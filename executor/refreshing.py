@@ -12,16 +12,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
-from executor.disk import Disk, sync_folder
-from executor.diskfile import created_file
-from executor.journal import Publishing
-from executor.places import Places
-from manifest.folder import opened_beneath
-from manifest.header import Notes
-from manifest.path import join
-from manifest.planfile import Described, open_manifest, write_records
-from manifest.record import Action, FolderRecord, decode_record, encode_record
-from manifest.request import Mode
+from qa2pack.executor.disk import Disk, sync_folder
+from qa2pack.executor.diskfile import created_file
+from qa2pack.executor.journal import Publishing
+from qa2pack.executor.places import Places
+from qa2pack.manifest.folder import opened_beneath
+from qa2pack.manifest.header import Notes
+from qa2pack.manifest.path import join
+from qa2pack.manifest.planfile import Described, open_manifest, write_records
+from qa2pack.manifest.record import Action, FolderRecord, decode_record, encode_record
+from qa2pack.manifest.request import Mode
 
 _LINKED = frozenset({Action.LINK, Action.MOVE, Action.CARRY, Action.KEEP})
 

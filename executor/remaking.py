@@ -7,12 +7,12 @@ ticket files, unless another program wrote those.
 
 import os
 
-from executor.disk import TEMPORARY, Disk, link_into, sync_file_system, sync_folder
-from executor.journal import Commit
-from executor.places import TICKET_SUFFIXES, Places, ticket_in
-from executor.removing import ensure_folder, remove_tree
-from manifest.path import join
-from manifest.planfile import open_manifest
+from qa2pack.executor.disk import TEMPORARY, Disk, link_into, sync_file_system, sync_folder
+from qa2pack.executor.journal import Commit
+from qa2pack.executor.places import TICKET_SUFFIXES, Places, ticket_in
+from qa2pack.executor.removing import ensure_folder, remove_tree
+from qa2pack.manifest.path import join
+from qa2pack.manifest.planfile import open_manifest
 
 
 def remake_previous(places: Places, commit: Commit, disk: Disk) -> None:
@@ -44,7 +44,7 @@ def _link_manifests(places: Places, folder: bytes, disk: Disk) -> None:
 
 
 def _write_tickets(places: Places, commit: Commit, folder: bytes, disk: Disk) -> None:
-    from executor.ticket import Member, write_tickets  # loads much, and hardly any undoing needs it
+    from qa2pack.executor.ticket import Member, write_tickets  # loads much, and hardly any undoing needs it
 
     kept = join(folder, b"manifests")
     manifests = [open_manifest(join(kept, name)) for name in os.listdir(kept)]

@@ -3,8 +3,8 @@
 import os
 import stat
 
-from executor.disk import Disk
-from executor.stopping import NEVER, Stop
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.stopping import NEVER, Stop
 
 
 def remove_tree(disk: Disk, name: bytes, *, dir_fd: int | None = None, stop: Stop = NEVER) -> None:

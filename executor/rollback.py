@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from executor.disk import Disk, sync_folder
-from executor.journal import (
+from qa2pack.executor.disk import Disk, sync_folder
+from qa2pack.executor.journal import (
     Begin,
     Commit,
     JournalDamagedError,
@@ -24,29 +24,29 @@ from executor.journal import (
     continue_journal,
     read_journal,
 )
-from executor.lock import locked_for_writing
-from executor.origin import look_at_origin, put_back
-from executor.places import Places, journal_path, litter_paths, lock_path, places_of, probe_paths
-from executor.publishing import file_journal, is_published, unpublish
-from executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
-from executor.remaking import remake_previous
-from executor.removing import remove_tree
-from executor.staging import make_folders
-from executor.stopping import NEVER, Stop
-from manifest.control import check_control
-from manifest.engine import Engine
-from manifest.ids import SCIENCE_GOAL
-from manifest.mistaken import no_package
-from manifest.package import Package, read_state
-from manifest.path import join, shown
-from manifest.planfile import Described, open_manifest
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.progress import Progress
-from manifest.request import Mode
-from manifest.sources import lost_sources
-from manifest.stream import StreamError, peek_stream
-from manifest.unusable import unusable_manifest
-from manifest.verify import verify_tree
+from qa2pack.executor.lock import locked_for_writing
+from qa2pack.executor.origin import look_at_origin, put_back
+from qa2pack.executor.places import Places, journal_path, litter_paths, lock_path, places_of, probe_paths
+from qa2pack.executor.publishing import file_journal, is_published, unpublish
+from qa2pack.executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
+from qa2pack.executor.remaking import remake_previous
+from qa2pack.executor.removing import remove_tree
+from qa2pack.executor.staging import make_folders
+from qa2pack.executor.stopping import NEVER, Stop
+from qa2pack.manifest.control import check_control
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.ids import SCIENCE_GOAL
+from qa2pack.manifest.mistaken import no_package
+from qa2pack.manifest.package import Package, read_state
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.planfile import Described, open_manifest
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.sources import lost_sources
+from qa2pack.manifest.stream import StreamError, peek_stream
+from qa2pack.manifest.unusable import unusable_manifest
+from qa2pack.manifest.verify import verify_tree
 
 _NEVER_NS = 1 << 63
 _IN_THE_WAY = "moved files cannot go back to where something else stands now"

@@ -2,9 +2,9 @@
 
 import os
 
-from executor.ticketroom import ticket_bytes
-from manifest.header import Header, Notes
-from manifest.package import Package
+from qa2pack.executor.ticketroom import ticket_bytes
+from qa2pack.manifest.header import Header, Notes
+from qa2pack.manifest.package import Package
 
 _BLOCK_BYTES = 4096  # at most: what network file systems name as block is what they like to be sent at once
 _MANIFEST_BYTES_PER_FILE = 256  # of two manifests, the second with new ctimes, while both are there

@@ -3,9 +3,9 @@
 import os
 from dataclasses import dataclass
 
-from executor.disk import Disk
-from executor.planned import SourceChangedError
-from manifest.path import is_within, shown
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.planned import SourceChangedError
+from qa2pack.manifest.path import is_within, shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from executor.casa import Table, create_table, opened_table, read_shape
-from manifest.path import join
-from manifest.table import Manager, manager_files
+from qa2pack.executor.casa import Table, create_table, opened_table, read_shape
+from qa2pack.manifest.path import join
+from qa2pack.manifest.table import Manager, manager_files
 
 _COPIED = frozenset({b"table.dat", b"table.info"})
 

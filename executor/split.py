@@ -16,14 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from executor.apart import ChildDiedError, run_apart
-from executor.casa import opened_table, read_shape, tile_bytes
-from executor.columns import follow_weights, keep_one_column
-from executor.scratch import SCRATCH_PREFIX, scratch_folder
-from executor.skeleton import file_names, make_skeleton, make_view
-from executor.whole import measure_whole, split_whole
-from manifest.path import join, shown
-from manifest.table import SplitSpec, TableBrokenError, TableShape, manager_files
+from qa2pack.executor.apart import ChildDiedError, run_apart
+from qa2pack.executor.casa import opened_table, read_shape, tile_bytes
+from qa2pack.executor.columns import follow_weights, keep_one_column
+from qa2pack.executor.scratch import SCRATCH_PREFIX, scratch_folder
+from qa2pack.executor.skeleton import file_names, make_skeleton, make_view
+from qa2pack.executor.whole import measure_whole, split_whole
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.table import SplitSpec, TableBrokenError, TableShape, manager_files
 
 Answer = TypeVar("Answer")
 

@@ -11,13 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from executor.copying import copy_small
-from executor.disk import Disk
-from executor.planned import Planned
-from executor.swap import Swap
-from manifest.digest import FileGrewOrShrankError, digest_of_fd
-from manifest.folder import opened_file, opened_folder
-from manifest.path import is_within
+from qa2pack.executor.copying import copy_small
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.planned import Planned
+from qa2pack.executor.swap import Swap
+from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd
+from qa2pack.manifest.folder import opened_file, opened_folder
+from qa2pack.manifest.path import is_within
 
 
 class _Holds(Enum):

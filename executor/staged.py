@@ -6,22 +6,22 @@ from contextlib import closing
 from dataclasses import replace
 from typing import cast
 
-from executor.disk import Disk, link_into
-from executor.diskfile import created_file
-from executor.journal import Journal, Staged
-from executor.places import TICKET_SUFFIXES, Places
-from executor.removing import ensure_folder, remove_tree
-from executor.site import Site
-from executor.staging import StageBatch, StageResult, make_folders, stage_batch
-from executor.tablestage import SplitBatch, SplitResult, split_batch
-from manifest.engine import Engine, run_streamed
-from manifest.header import Notes, StreamKind, Total
-from manifest.path import join
-from manifest.planfile import Described, open_manifest, write_records
-from manifest.problem import Problem
-from manifest.progress import Progress
-from manifest.record import Action, decode_record, encode_record, grouped_blobs
-from manifest.spool import RecordSpool
+from qa2pack.executor.disk import Disk, link_into
+from qa2pack.executor.diskfile import created_file
+from qa2pack.executor.journal import Journal, Staged
+from qa2pack.executor.places import TICKET_SUFFIXES, Places
+from qa2pack.executor.removing import ensure_folder, remove_tree
+from qa2pack.executor.site import Site
+from qa2pack.executor.staging import StageBatch, StageResult, make_folders, stage_batch
+from qa2pack.executor.tablestage import SplitBatch, SplitResult, split_batch
+from qa2pack.manifest.engine import Engine, run_streamed
+from qa2pack.manifest.header import Notes, StreamKind, Total
+from qa2pack.manifest.path import join
+from qa2pack.manifest.planfile import Described, open_manifest, write_records
+from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.record import Action, decode_record, encode_record, grouped_blobs
+from qa2pack.manifest.spool import RecordSpool
 
 _BIG_FILE_BYTES = 64 << 20
 
@@ -142,7 +142,7 @@ def _write_manifest(
 
 def _write_tickets(places: Places, disk: Disk) -> None:
     """Write the ticket files for all members that the package will have."""
-    from executor.ticket import Member, write_tickets  # here: loads much, and planning never needs it
+    from qa2pack.executor.ticket import Member, write_tickets  # here: loads much, and planning never needs it
 
     for suffix in TICKET_SUFFIXES:
         remove_tree(disk, places.staged_ticket(suffix))

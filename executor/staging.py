@@ -9,13 +9,13 @@ import stat
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from executor.disk import Disk
-from executor.filestage import FolderStage
-from executor.planned import is_copied
-from executor.site import Site
-from manifest.path import join
-from manifest.problem import Problem
-from manifest.record import FolderRecord, decode_record, encode_record
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.filestage import FolderStage
+from qa2pack.executor.planned import is_copied
+from qa2pack.executor.site import Site
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.record import FolderRecord, decode_record, encode_record
 
 
 @dataclass(frozen=True, slots=True)

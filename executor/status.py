@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from executor.halfway import staged_amount
-from executor.journal import Begin, JournalError, Record, Resume, read_journal
-from executor.lock import holder
-from executor.places import journal_path, lock_path, places_of
-from executor.recovery import Phase, begin_of, is_stale, phase_of
-from executor.rollback import last_finished
-from manifest.control import check_control
-from manifest.package import Package, Standing, read_state
-from manifest.planfile import Described, open_plan
-from manifest.stream import StreamError, peek_stream
+from qa2pack.executor.halfway import staged_amount
+from qa2pack.executor.journal import Begin, JournalError, Record, Resume, read_journal
+from qa2pack.executor.lock import holder
+from qa2pack.executor.places import journal_path, lock_path, places_of
+from qa2pack.executor.recovery import Phase, begin_of, is_stale, phase_of
+from qa2pack.executor.rollback import last_finished
+from qa2pack.manifest.control import check_control
+from qa2pack.manifest.package import Package, Standing, read_state
+from qa2pack.manifest.planfile import Described, open_plan
+from qa2pack.manifest.stream import StreamError, peek_stream
 
 
 class State(StrEnum):

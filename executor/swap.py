@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import xxhash
 
-from executor.disk import CANNOT_EXCHANGE, Disk
+from qa2pack.executor.disk import CANNOT_EXCHANGE, Disk
 
 
 @dataclass(frozen=True, slots=True)

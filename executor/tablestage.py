@@ -10,15 +10,15 @@ import stat
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from executor.filestage import copy_file
-from executor.planned import SourceChangedError, planned_source
-from executor.site import Site, path_in_package
-from manifest.digest import digest_of_fd
-from manifest.folder import opened_beneath, opened_file, opened_folder
-from manifest.header import SplitTask
-from manifest.path import join
-from manifest.problem import Code, Problem
-from manifest.record import Action, FolderRecord, decode_record, encode_record
+from qa2pack.executor.filestage import copy_file
+from qa2pack.executor.planned import SourceChangedError, planned_source
+from qa2pack.executor.site import Site, path_in_package
+from qa2pack.manifest.digest import digest_of_fd
+from qa2pack.manifest.folder import opened_beneath, opened_file, opened_folder
+from qa2pack.manifest.header import SplitTask
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.record import Action, FolderRecord, decode_record, encode_record
 
 
 @dataclass(frozen=True, slots=True)

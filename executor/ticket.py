@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import IO
 
-from executor.disk import Disk
-from executor.diskfile import create_built
-from executor.places import ticket_in
-from manifest.folder import opened_file, opened_folder
-from manifest.header import Total
-from manifest.ids import SCIENCE_GOAL
-from manifest.path import join, shown
-from manifest.planfile import Described
-from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record
-from manifest.role import ROLES, Role
-from manifest.sizes import human_bytes
-from manifest.ticketfile import SIZE_FILE
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.diskfile import create_built
+from qa2pack.executor.places import ticket_in
+from qa2pack.manifest.folder import opened_file, opened_folder
+from qa2pack.manifest.header import Total
+from qa2pack.manifest.ids import SCIENCE_GOAL
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.record import NO_DIGEST, Action, FolderRecord, decode_record
+from qa2pack.manifest.role import ROLES, Role
+from qa2pack.manifest.sizes import human_bytes
+from qa2pack.manifest.ticketfile import SIZE_FILE
 
 _ROLES = (Role.QA, Role.SCRIPT)
 _ZIP_FIRST_YEAR, _ZIP_LAST_YEAR = 1980, 2107

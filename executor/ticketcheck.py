@@ -15,16 +15,16 @@ from typing import IO
 
 import xxhash
 
-from executor.places import TICKET_SUFFIXES
-from executor.ticket import Member, TicketFile, size_text, ticket_files, zip_name
-from manifest.ids import SCIENCE_GOAL
-from manifest.package import Package, read_state
-from manifest.planfile import Described, open_manifest
-from manifest.problem import Code, Problem
-from manifest.record import NO_DIGEST
-from manifest.sizes import counted
-from manifest.stream import StreamError
-from manifest.ticketfile import DAMAGE, SIZE_FILE
+from qa2pack.executor.places import TICKET_SUFFIXES
+from qa2pack.executor.ticket import Member, TicketFile, size_text, ticket_files, zip_name
+from qa2pack.manifest.ids import SCIENCE_GOAL
+from qa2pack.manifest.package import Package, read_state
+from qa2pack.manifest.planfile import Described, open_manifest
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.record import NO_DIGEST
+from qa2pack.manifest.sizes import counted
+from qa2pack.manifest.stream import StreamError
+from qa2pack.manifest.ticketfile import DAMAGE, SIZE_FILE
 
 _BLOCK_BYTES = 1 << 20
 # The last record of a zip; its last two bytes are the length of a comment.

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from manifest.header import Header, Notes, StreamKind, read_header, read_notes
-from manifest.ids import Append
-from manifest.package import Package
-from manifest.request import Mode
-from manifest.role import Role
-from manifest.stream import peek_stream
+from qa2pack.manifest.header import Header, Notes, StreamKind, read_header, read_notes
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.role import Role
+from qa2pack.manifest.stream import peek_stream
 
 TICKET_COUNT = 2
 _IN_TICKETS = ("", Role.QA.value, Role.SCRIPT.value)  # the first is README

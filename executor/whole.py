@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from executor.casa import Values, opened_table, read_shape
-from executor.columns import follow_weights, keep_one_column
-from executor.scratch import scratch_folder
-from executor.skeleton import file_names, make_empty_subtables, make_view
-from manifest.path import join
-from manifest.table import SplitSpec, TableShape, manager_files, own_files
+from qa2pack.executor.casa import Values, opened_table, read_shape
+from qa2pack.executor.columns import follow_weights, keep_one_column
+from qa2pack.executor.scratch import scratch_folder
+from qa2pack.executor.skeleton import file_names, make_empty_subtables, make_view
+from qa2pack.manifest.path import join
+from qa2pack.manifest.table import SplitSpec, TableShape, manager_files, own_files
 
 _NEW = ".split"  # in the folder of the staged table, to be on its file system; swept by the next try
 _TRIAL_BYTES = 128 << 20

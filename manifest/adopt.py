@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator
 
-from manifest.engine import Engine
-from manifest.gather import gather
-from manifest.header import Header, Notes, StreamKind, Total
-from manifest.ids import SCIENCE_GOAL, Append
-from manifest.package import README, Package, PackageState, Standing
-from manifest.path import join
-from manifest.planfile import save_durably
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.progress import Progress
-from manifest.record import Action
-from manifest.request import Mode
-from manifest.scanbatch import ScanOptions, Subtree, SubtreeBatch
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.gather import gather
+from qa2pack.manifest.header import Header, Notes, StreamKind, Total
+from qa2pack.manifest.ids import SCIENCE_GOAL, Append
+from qa2pack.manifest.package import README, Package, PackageState, Standing
+from qa2pack.manifest.path import join
+from qa2pack.manifest.planfile import save_durably
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.record import Action
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.scanbatch import ScanOptions, Subtree, SubtreeBatch
 
 
 def adopt_members(

@@ -2,16 +2,16 @@
 
 import os
 
-from manifest.batches import folder_records
-from manifest.digest import digest_of_bytes
-from manifest.gather import Gathered
-from manifest.header import Difference, Header, Total
-from manifest.item import Item
-from manifest.package import README
-from manifest.receivers import name_warnings
-from manifest.record import NO_DIGEST, Action, FolderRecord, encode_record
-from manifest.request import Mode
-from manifest.splitting import SplitSources
+from qa2pack.manifest.batches import folder_records
+from qa2pack.manifest.digest import digest_of_bytes
+from qa2pack.manifest.gather import Gathered
+from qa2pack.manifest.header import Difference, Header, Total
+from qa2pack.manifest.item import Item
+from qa2pack.manifest.package import README
+from qa2pack.manifest.receivers import name_warnings
+from qa2pack.manifest.record import NO_DIGEST, Action, FolderRecord, encode_record
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.splitting import SplitSources
 
 
 def add_generated(gathered: Gathered, header: Header, items: tuple[Item, ...], splits: SplitSources) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from manifest.item import Item
-from manifest.path import sort_key
-from manifest.record import Action, FolderRecord
-from manifest.request import Mode, action_for
-from manifest.role import ROLES
-from manifest.scanbatch import FileBatch, ScanBatch, ScanOptions, Subtree, SubtreeBatch
+from qa2pack.manifest.item import Item
+from qa2pack.manifest.path import sort_key
+from qa2pack.manifest.record import Action, FolderRecord
+from qa2pack.manifest.request import Mode, action_for
+from qa2pack.manifest.role import ROLES
+from qa2pack.manifest.scanbatch import FileBatch, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 
 _FILES_PER_BATCH = 2000
 

@@ -4,16 +4,16 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 
-from manifest.engine import Engine
-from manifest.ids import SCIENCE_GOAL
-from manifest.package import Package, Standing, manifest_names, read_state
-from manifest.path import is_within, join
-from manifest.planfile import Described, open_manifest
-from manifest.problem import Code, Problem
-from manifest.progress import Progress
-from manifest.stream import StreamError
-from manifest.unusable import unusable_manifest
-from manifest.verify import verify_tree
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.ids import SCIENCE_GOAL
+from qa2pack.manifest.package import Package, Standing, manifest_names, read_state
+from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.planfile import Described, open_manifest
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.stream import StreamError
+from qa2pack.manifest.unusable import unusable_manifest
+from qa2pack.manifest.verify import verify_tree
 
 
 def verify_package(package: Package, *, is_quick: bool, engine: Engine, progress: Progress) -> Iterator[Problem]:

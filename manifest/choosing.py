@@ -7,17 +7,17 @@ beats the `never` of a layout.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from manifest.block import Block
-from manifest.glob import first_match
-from manifest.item import LeftOut
-from manifest.layout import Layout, Level, Rule
-from manifest.naming import Claim, Prefixing
-from manifest.path import join
-from manifest.problem import Code, Problem
-from manifest.role import Role
-from manifest.survey import Kind, Node
-from manifest.uid import names_its_block, uid_of
-from manifest.wish import Include, role_wished
+from qa2pack.manifest.block import Block
+from qa2pack.manifest.glob import first_match
+from qa2pack.manifest.item import LeftOut
+from qa2pack.manifest.layout import Layout, Level, Rule
+from qa2pack.manifest.naming import Claim, Prefixing
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.role import Role
+from qa2pack.manifest.survey import Kind, Node
+from qa2pack.manifest.uid import names_its_block, uid_of
+from qa2pack.manifest.wish import Include, role_wished
 
 FAULTS: Mapping[Kind, Code] = {
     Kind.SPECIAL: Code.SPECIAL_FILE,

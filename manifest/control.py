@@ -7,8 +7,8 @@ a package would seem to have no manifests, no plan and nothing to be finished.
 import os
 import stat
 
-from manifest.path import shown
-from manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 
 def check_control(path: bytes) -> None:

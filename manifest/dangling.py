@@ -3,8 +3,8 @@
 import os
 from collections.abc import Iterator
 
-from manifest.path import join
-from manifest.problem import Code, Problem
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem
 
 
 def dangling_links(table: bytes) -> Iterator[Problem]:

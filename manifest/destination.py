@@ -4,18 +4,18 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from manifest.control import check_control
-from manifest.header import StreamKind, read_header
-from manifest.ids import Append, next_ids
-from manifest.mistaken import swapped_paths
-from manifest.occupied import enclosing_package, foreign_tickets, ticket_obstacles
-from manifest.package import Package, PackageState, Standing, read_state
-from manifest.path import is_within
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.request import PlanRequest
-from manifest.sizes import counted
-from manifest.stream import StreamError, open_stream, peek_stream
-from manifest.unusable import unusable_manifest
+from qa2pack.manifest.control import check_control
+from qa2pack.manifest.header import StreamKind, read_header
+from qa2pack.manifest.ids import Append, next_ids
+from qa2pack.manifest.mistaken import swapped_paths
+from qa2pack.manifest.occupied import enclosing_package, foreign_tickets, ticket_obstacles
+from qa2pack.manifest.package import Package, PackageState, Standing, read_state
+from qa2pack.manifest.path import is_within
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.request import PlanRequest
+from qa2pack.manifest.sizes import counted
+from qa2pack.manifest.stream import StreamError, open_stream, peek_stream
+from qa2pack.manifest.unusable import unusable_manifest
 
 
 @dataclass(frozen=True, slots=True)

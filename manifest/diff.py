@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from manifest.path import sort_key
-from manifest.record import NO_DIGEST, Action, Entry, FolderRecord
+from qa2pack.manifest.path import sort_key
+from qa2pack.manifest.record import NO_DIGEST, Action, Entry, FolderRecord
 
 Row = TypeVar("Row")
 

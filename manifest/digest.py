@@ -15,8 +15,8 @@ from functools import cache
 
 import xxhash
 
-from manifest.folder import FILE_FLAGS
-from manifest.pace import current_pace
+from qa2pack.manifest.folder import FILE_FLAGS
+from qa2pack.manifest.pace import current_pace
 
 BUFFER_BYTES = 1 << 20
 

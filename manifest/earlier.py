@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
-from manifest.header import StreamKind, read_header
-from manifest.known import KnownStream
-from manifest.package import Package, PackageState
-from manifest.planfile import Described, open_manifest, open_plan
-from manifest.stream import StreamError, peek_stream
+from qa2pack.manifest.header import StreamKind, read_header
+from qa2pack.manifest.known import KnownStream
+from qa2pack.manifest.package import Package, PackageState
+from qa2pack.manifest.planfile import Described, open_manifest, open_plan
+from qa2pack.manifest.stream import StreamError, peek_stream
 
 
 def known_streams(package: Package, state: PackageState, origin: bytes) -> tuple[KnownStream, ...]:

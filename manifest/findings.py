@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from manifest.path import join
-from manifest.problem import Code, Problem
-from manifest.record import Action
-from manifest.sizes import counted
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.record import Action
+from qa2pack.manifest.sizes import counted
 
 PATH_BYTES = 4095
 _SET_ID = 0o6000

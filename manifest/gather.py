@@ -4,14 +4,14 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from manifest.engine import Engine
-from manifest.findings import Names, Sums, add_names, add_sums, name_problems, sum_warnings
-from manifest.header import Relink
-from manifest.problem import Problem
-from manifest.progress import Progress
-from manifest.scan import scan_batch
-from manifest.scanbatch import BatchGroup, BigFile, ScanBatch, ScanResult
-from manifest.spool import RecordSpool
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.findings import Names, Sums, add_names, add_sums, name_problems, sum_warnings
+from qa2pack.manifest.header import Relink
+from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.scan import scan_batch
+from qa2pack.manifest.scanbatch import BatchGroup, BigFile, ScanBatch, ScanResult
+from qa2pack.manifest.spool import RecordSpool
 
 
 @dataclass(slots=True)

@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-from manifest.ids import Append
-from manifest.item import LeftOut
-from manifest.package import Standing
-from manifest.path import check_name, check_relative, join
-from manifest.problem import Code, Problem
-from manifest.request import Mode
-from manifest.stream import Stream, StreamError
-from manifest.table import SplitSpec
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.item import LeftOut
+from qa2pack.manifest.package import Standing
+from qa2pack.manifest.path import check_name, check_relative, join
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.stream import Stream, StreamError
+from qa2pack.manifest.table import SplitSpec
 
 
 class StreamKind(StrEnum):

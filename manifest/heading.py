@@ -4,12 +4,12 @@ import getpass
 import os
 import socket
 
-from manifest.destination import Destination
-from manifest.header import Header, StreamKind
-from manifest.item import Item
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.readme import header_template, readme_text
-from manifest.request import PlanRequest
+from qa2pack.manifest.destination import Destination
+from qa2pack.manifest.header import Header, StreamKind
+from qa2pack.manifest.item import Item
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.readme import header_template, readme_text
+from qa2pack.manifest.request import PlanRequest
 
 
 def readme_header(request: PlanRequest) -> bytes:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from manifest.problem import Problem
-from manifest.role import Role
+from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.role import Role
 
 
 @dataclass(frozen=True, slots=True)

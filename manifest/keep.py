@@ -2,16 +2,16 @@
 
 from dataclasses import replace
 
-from manifest.destination import Destination
-from manifest.diff import Kind, count_changes, paired_folders
-from manifest.gather import Gathered
-from manifest.header import Difference, Header
-from manifest.ids import Append
-from manifest.problem import PlanRefused
-from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
-from manifest.spool import RecordSpool
-from manifest.stream import StreamError, open_stream
-from manifest.unusable import unusable_manifest
+from qa2pack.manifest.destination import Destination
+from qa2pack.manifest.diff import Kind, count_changes, paired_folders
+from qa2pack.manifest.gather import Gathered
+from qa2pack.manifest.header import Difference, Header
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.problem import PlanRefused
+from qa2pack.manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
+from qa2pack.manifest.spool import RecordSpool
+from qa2pack.manifest.stream import StreamError, open_stream
+from qa2pack.manifest.unusable import unusable_manifest
 
 # Only what is a file of its own in the package: a hard link to the origin would make the new copy one, too.
 _OWN_FILES = frozenset((Action.COPY, Action.KEEP))

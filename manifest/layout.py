@@ -12,11 +12,11 @@ from enum import StrEnum
 from importlib import resources
 from typing import Never, TypeVar
 
-from manifest.glob import matches
-from manifest.naming import Prefixing
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.role import ROLES, Role
-from manifest.survey import Kind, Node
+from qa2pack.manifest.glob import matches
+from qa2pack.manifest.naming import Prefixing
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.role import ROLES, Role
+from qa2pack.manifest.survey import Kind, Node
 
 
 class Level(StrEnum):
@@ -105,7 +105,7 @@ class Layout:
 
 def known_layouts() -> tuple[str, ...]:
     """Return the names of the layouts that come with the package."""
-    folder = resources.files("manifest") / "layouts"
+    folder = resources.files("qa2pack.manifest") / "layouts"
     return tuple(sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml")))
 
 
@@ -134,7 +134,7 @@ def load_layout(name: str) -> Layout:
 
 def layout_text(name: str) -> str:
     """Return the file of a layout that comes with the program, by its name."""
-    return (resources.files("manifest") / "layouts" / f"{name}.toml").read_text()
+    return (resources.files("qa2pack.manifest") / "layouts" / f"{name}.toml").read_text()
 
 
 def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKNOWN_LAYOUT) -> Never:

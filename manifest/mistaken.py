@@ -5,9 +5,9 @@ Only looks.
 
 import os
 
-from manifest.occupied import CONTROL_ENDING, enclosing_package, is_control, is_package
-from manifest.package import Package, PackageState, Standing
-from manifest.problem import Code, Problem
+from qa2pack.manifest.occupied import CONTROL_ENDING, enclosing_package, is_control, is_package
+from qa2pack.manifest.package import Package, PackageState, Standing
+from qa2pack.manifest.problem import Code, Problem
 
 _TICKET_ENDINGS = (b".ticket.tar", b".ticket.zip")
 

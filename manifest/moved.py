@@ -5,19 +5,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from manifest.destination import Destination
-from manifest.diff import have_same_files, paired_folders
-from manifest.ids import SCIENCE_GOAL, Append
-from manifest.path import is_within, join
-from manifest.planfile import Described, open_manifest
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, record_actions
-from manifest.request import PlanRequest
-from manifest.sizes import counted
-from manifest.sources import gone_files
-from manifest.spool import RecordSpool
-from manifest.stream import StreamError
-from manifest.unusable import unusable_manifest
+from qa2pack.manifest.destination import Destination
+from qa2pack.manifest.diff import have_same_files, paired_folders
+from qa2pack.manifest.ids import SCIENCE_GOAL, Append
+from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.planfile import Described, open_manifest
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, record_actions
+from qa2pack.manifest.request import PlanRequest
+from qa2pack.manifest.sizes import counted
+from qa2pack.manifest.sources import gone_files
+from qa2pack.manifest.spool import RecordSpool
+from qa2pack.manifest.stream import StreamError
+from qa2pack.manifest.unusable import unusable_manifest
 
 _ONLY_HERE = frozenset((Action.MOVE, Action.CARRY))
 

@@ -9,12 +9,12 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 
-from manifest.header import StreamKind, read_header
-from manifest.ids import SCIENCE_GOAL, is_group
-from manifest.package import Package, manifest_names
-from manifest.path import join
-from manifest.problem import Code, Problem
-from manifest.stream import StreamError, peek_stream
+from qa2pack.manifest.header import StreamKind, read_header
+from qa2pack.manifest.ids import SCIENCE_GOAL, is_group
+from qa2pack.manifest.package import Package, manifest_names
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.stream import StreamError, peek_stream
 
 CONTROL_ENDING = b".pack"
 _IN_CONTROL = (b"lock", b"plan", b"journal", b"manifests")
@@ -75,6 +75,6 @@ def _is_of_made_member(manifest: bytes) -> bool:
 
 
 def _comes_from_packaging(path: bytes) -> bool:
-    from manifest.ticketfile import is_ticket_file  # loads slowly, and hardly any plan meets such a file
+    from qa2pack.manifest.ticketfile import is_ticket_file  # loads slowly, and hardly any plan meets such a file
 
     return is_ticket_file(path)

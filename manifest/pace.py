@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from manifest.engine import Engine
+from qa2pack.manifest.engine import Engine
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from manifest.control import check_control
-from manifest.ids import SCIENCE_GOAL, is_group, is_member
-from manifest.path import join
-from manifest.role import ROLES
+from qa2pack.manifest.control import check_control
+from qa2pack.manifest.ids import SCIENCE_GOAL, is_group, is_member
+from qa2pack.manifest.path import join
+from qa2pack.manifest.role import ROLES
 
 README = b"README"
 _MANIFEST = b".manifest"

@@ -7,19 +7,19 @@ comes out once, as an item, as left out with a reason, or as a problem; nothing 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from manifest.block import Block, find_blocks, nested_blocks
-from manifest.choosing import Choice, Draft, Outcome, Spot
-from manifest.glob import first_match
-from manifest.item import Item, LeftOut, Placement
-from manifest.layout import Layout, Level
-from manifest.naming import settle_names
-from manifest.path import join, shown, sort_key
-from manifest.portable import case_warnings
-from manifest.problem import Code, Problem
-from manifest.receivers import name_warnings
-from manifest.role import Role
-from manifest.survey import Kind, Node
-from manifest.wish import Include
+from qa2pack.manifest.block import Block, find_blocks, nested_blocks
+from qa2pack.manifest.choosing import Choice, Draft, Outcome, Spot
+from qa2pack.manifest.glob import first_match
+from qa2pack.manifest.item import Item, LeftOut, Placement
+from qa2pack.manifest.layout import Layout, Level
+from qa2pack.manifest.naming import settle_names
+from qa2pack.manifest.path import join, shown, sort_key
+from qa2pack.manifest.portable import case_warnings
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.receivers import name_warnings
+from qa2pack.manifest.role import Role
+from qa2pack.manifest.survey import Kind, Node
+from qa2pack.manifest.wish import Include
 
 # The columns that can be the one column of a packaged measurement set, in the order of trust.
 _KEEPABLE = ("DATA", "CORRECTED_DATA")

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from manifest.header import Header, Notes, StreamKind, header_to_wire, notes_to_wire, read_header, read_notes
-from manifest.stream import Stream, StreamWriter, open_stream
+from qa2pack.manifest.header import Header, Notes, StreamKind, header_to_wire, notes_to_wire, read_header, read_notes
+from qa2pack.manifest.stream import Stream, StreamWriter, open_stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,34 +9,34 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from manifest.assembly import add_generated, count_new, sum_totals
-from manifest.batches import scan_batches
-from manifest.dangling import dangling_links
-from manifest.destination import Destination, choose_destination, destination_warnings
-from manifest.earlier import earlier_descriptions, known_split_sources, known_streams
-from manifest.engine import Engine
-from manifest.gather import Gathered, gather
-from manifest.header import Header, Notes, TableNote
-from manifest.heading import make_header, readme_header
-from manifest.ids import Append
-from manifest.item import Placement
-from manifest.keep import compare_with_old
-from manifest.layout import load_layout
-from manifest.moved import last_copies, lost_files
-from manifest.path import join
-from manifest.placing import measurement_sets, place
-from manifest.planfile import Described, save_durably
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.progress import Progress
-from manifest.record import Action
-from manifest.replacing import replacing_warnings
-from manifest.request import Mode, PlanRequest
-from manifest.scanbatch import ScanOptions
-from manifest.splitting import omitted_names, scan_split_sources
-from manifest.survey import survey
-from manifest.tableplan import TableReader, broken_table, describe_tables, plan_splits, without_column
-from manifest.unmatched import unmatched_globs
-from manifest.waiting import replaced_plan
+from qa2pack.manifest.assembly import add_generated, count_new, sum_totals
+from qa2pack.manifest.batches import scan_batches
+from qa2pack.manifest.dangling import dangling_links
+from qa2pack.manifest.destination import Destination, choose_destination, destination_warnings
+from qa2pack.manifest.earlier import earlier_descriptions, known_split_sources, known_streams
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.gather import Gathered, gather
+from qa2pack.manifest.header import Header, Notes, TableNote
+from qa2pack.manifest.heading import make_header, readme_header
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.item import Placement
+from qa2pack.manifest.keep import compare_with_old
+from qa2pack.manifest.layout import load_layout
+from qa2pack.manifest.moved import last_copies, lost_files
+from qa2pack.manifest.path import join
+from qa2pack.manifest.placing import measurement_sets, place
+from qa2pack.manifest.planfile import Described, save_durably
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.record import Action
+from qa2pack.manifest.replacing import replacing_warnings
+from qa2pack.manifest.request import Mode, PlanRequest
+from qa2pack.manifest.scanbatch import ScanOptions
+from qa2pack.manifest.splitting import omitted_names, scan_split_sources
+from qa2pack.manifest.survey import survey
+from qa2pack.manifest.tableplan import TableReader, broken_table, describe_tables, plan_splits, without_column
+from qa2pack.manifest.unmatched import unmatched_globs
+from qa2pack.manifest.waiting import replaced_plan
 
 
 @dataclass(slots=True)

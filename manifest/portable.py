@@ -3,8 +3,8 @@
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from manifest.path import shown
-from manifest.problem import Code, Problem
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code, Problem
 
 
 def case_warnings(paths: Iterable[bytes]) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ table (`pack.words`), never in the code that finds the problem.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from manifest.path import shown
+from qa2pack.manifest.path import shown
 
 
 class Code(StrEnum):

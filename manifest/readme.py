@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable
 from importlib import resources
 
-from manifest.ids import SCIENCE_GOAL
-from manifest.package import README
-from manifest.path import shown, sort_key
-from manifest.role import ROLES
+from qa2pack.manifest.ids import SCIENCE_GOAL
+from qa2pack.manifest.package import README
+from qa2pack.manifest.path import shown, sort_key
+from qa2pack.manifest.role import ROLES
 
 # A role folder and what is directly in it: the tree goes no deeper.
 _PARTS_SHOWN = 2
@@ -22,7 +22,7 @@ _BLANK_FIELD = re.compile(rb"^[ \t]*(\w[\w ]*):[ \t]*\r?(?=\Z|\n[ \t]*\w[\w ]*:)
 
 def header_template() -> bytes:
     """Return the header that comes with the package: blank fields and the explanation of the folders."""
-    return (resources.files("manifest") / "templates" / "README.header.txt").read_bytes()
+    return (resources.files("qa2pack.manifest") / "templates" / "README.header.txt").read_bytes()
 
 
 def readme_text(

@@ -7,8 +7,8 @@ backquote, `;`, `--` or a letter that is not ASCII, and on any path but README's
 import re
 from collections.abc import Sequence
 
-from manifest.path import join
-from manifest.problem import Code, Problem
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem
 
 _REFUSED = re.compile(rb"[ \t\n|`;]|--|[^\x00-\x7f]")
 _README = b"README"

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgpack
 
-from manifest.path import UnsafePathError, check_name, check_relative, join
+from qa2pack.manifest.path import UnsafePathError, check_name, check_relative, join
 
 DIGEST_BYTES = 16
 NO_DIGEST = bytes(DIGEST_BYTES)

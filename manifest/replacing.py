@@ -7,14 +7,14 @@ Only looks.
 import os
 from collections.abc import Iterator
 
-from manifest.destination import Destination
-from manifest.header import Header, StreamKind, read_header
-from manifest.ids import Append
-from manifest.problem import Code, Problem
-from manifest.record import Action, record_actions
-from manifest.request import PlanRequest
-from manifest.spool import RecordSpool
-from manifest.stream import peek_stream
+from qa2pack.manifest.destination import Destination
+from qa2pack.manifest.header import Header, StreamKind, read_header
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.record import Action, record_actions
+from qa2pack.manifest.request import PlanRequest
+from qa2pack.manifest.spool import RecordSpool
+from qa2pack.manifest.stream import peek_stream
 
 
 def replacing_warnings(request: PlanRequest, destination: Destination, spool: RecordSpool) -> Iterator[Problem]:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from manifest.ids import Append
-from manifest.record import Action
-from manifest.role import Role
-from manifest.wish import Include
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.record import Action
+from qa2pack.manifest.role import Role
+from qa2pack.manifest.wish import Include
 
 
 class Mode(StrEnum):

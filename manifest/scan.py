@@ -13,14 +13,14 @@ import os
 from collections import deque
 from collections.abc import Iterable
 
-from manifest.columns import Columns, changed, unreadable
-from manifest.digest import FileGrewOrShrankError, digest_of_fd
-from manifest.folder import listed, opened_file, opened_folder
-from manifest.glob import first_match
-from manifest.known import KnownFolder, identity_of, known_digests
-from manifest.path import is_within, join
-from manifest.problem import Code, Problem
-from manifest.scanbatch import (
+from qa2pack.manifest.columns import Columns, changed, unreadable
+from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd
+from qa2pack.manifest.folder import listed, opened_file, opened_folder
+from qa2pack.manifest.glob import first_match
+from qa2pack.manifest.known import KnownFolder, identity_of, known_digests
+from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.scanbatch import (
     BatchGroup,
     BigFile,
     FileBatch,

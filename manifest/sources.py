@@ -7,10 +7,10 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
-from manifest.path import join
-from manifest.planfile import Described
-from manifest.problem import Code, Problem
-from manifest.record import Action, FolderRecord, decode_record
+from qa2pack.manifest.path import join
+from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.record import Action, FolderRecord, decode_record
 
 # A moved file is put back, a carried one is in the package that comes back; the others came from the origin.
 _FROM_ORIGIN = frozenset((Action.LINK, Action.COPY, Action.KEEP))

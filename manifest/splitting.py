@@ -4,16 +4,16 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from manifest.engine import Engine
-from manifest.gather import gather
-from manifest.header import SplitTask, TableNote
-from manifest.path import join
-from manifest.problem import Problem
-from manifest.progress import Progress
-from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
-from manifest.request import Mode
-from manifest.scanbatch import FileBatch, ScanOptions
-from manifest.table import SplitSpec
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.gather import gather
+from qa2pack.manifest.header import SplitTask, TableNote
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.scanbatch import FileBatch, ScanOptions
+from qa2pack.manifest.table import SplitSpec
 
 
 @dataclass(frozen=True, slots=True)

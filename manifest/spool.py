@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 
-from manifest.path import sort_key
-from manifest.record import decode_record, encode_record, merge_records, with_digests
+from qa2pack.manifest.path import sort_key
+from qa2pack.manifest.record import decode_record, encode_record, merge_records, with_digests
 
 
 class RecordSpool:

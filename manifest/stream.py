@@ -22,9 +22,9 @@ from typing import BinaryIO
 import msgpack
 import xxhash
 
-from manifest.path import shown, sort_key
-from manifest.record import record_path
-from manifest.sizes import counted
+from qa2pack.manifest.path import shown, sort_key
+from qa2pack.manifest.record import record_path
+from qa2pack.manifest.sizes import counted
 
 MAGIC = b"qa2pack\n"
 END = b"qa2end.\n"

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 import xxhash
 
-from manifest.digest import aligned_buffer
-from manifest.engine import Engine, run_streamed
-from manifest.folder import opened_beneath, opened_file
-from manifest.path import join
-from manifest.problem import Code, Problem
-from manifest.progress import Progress
-from manifest.record import NO_DIGEST, FolderRecord, decode_record
-from manifest.sizes import counted
+from qa2pack.manifest.digest import aligned_buffer
+from qa2pack.manifest.engine import Engine, run_streamed
+from qa2pack.manifest.folder import opened_beneath, opened_file
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record
+from qa2pack.manifest.sizes import counted
 
 _BATCH_BYTES = 64 << 20  # some tenths of a second of md5
 _BATCH_FILES = 1000

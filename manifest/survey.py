@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from manifest.path import is_within, join, shown
-from manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.path import is_within, join, shown
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 # A table is any folder with this file in it.
 TABLE_MARK = b"table.dat"

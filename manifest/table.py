@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from manifest.path import shown
+from qa2pack.manifest.path import shown
 
 DATA_COLUMNS = ("DATA", "MODEL_DATA", "CORRECTED_DATA", "FLOAT_DATA", "LAG_DATA")
 _SINGLE_DISH = frozenset({"FLOAT_DATA", "LAG_DATA"})

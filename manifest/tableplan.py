@@ -13,12 +13,12 @@ from typing import Protocol
 import msgpack
 import xxhash
 
-from manifest.engine import Engine
-from manifest.header import TableNote
-from manifest.item import Item
-from manifest.path import shown
-from manifest.problem import Code, Problem
-from manifest.table import ColumnMissingError, SplitSpec, TableBrokenError, TableShape, plan_split
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.header import TableNote
+from qa2pack.manifest.item import Item
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.table import ColumnMissingError, SplitSpec, TableBrokenError, TableShape, plan_split
 
 
 class TableReader(Protocol):

@@ -6,10 +6,10 @@ Only names are looked at, and the folders of packaged trees only for a glob that
 import os
 from collections.abc import Iterator, Sequence
 
-from manifest.glob import first_match
-from manifest.item import Item, Placement
-from manifest.path import join
-from manifest.problem import Code, Problem
+from qa2pack.manifest.glob import first_match
+from qa2pack.manifest.item import Item, Placement
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem
 
 
 def unmatched_globs(origin: bytes, globs: Sequence[str], placement: Placement) -> Iterator[Problem]:

@@ -3,8 +3,8 @@
 What to do about the two is opposite: a damaged one may have to be made anew, a newer one is good and must stay.
 """
 
-from manifest.problem import Code, Problem
-from manifest.stream import NewerFormatError, StreamError
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.stream import NewerFormatError, StreamError
 
 
 def unusable_manifest(error: StreamError, path: bytes | None = None) -> Problem:

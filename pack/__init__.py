@@ -4,9 +4,5 @@ One verb, one module: each parses what was asked, calls `manifest`, `executor` o
 answer. Nothing here decides what a package holds and nothing here changes a file.
 """
 
-from pack.siblings import load_tarsplit
-
 __version__ = "0.1.0.dev0"
 PROGRAM = f"qa2pack {__version__}"
-
-load_tarsplit()

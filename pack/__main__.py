@@ -1,8 +1,8 @@
-"""Lets `python -m pack` do what `pack` does."""
+"""Lets `python -m qa2pack.pack` do what `pack` does."""
 
 import sys
 
-from pack.cli import main
+from qa2pack.pack.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

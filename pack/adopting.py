@@ -3,15 +3,15 @@
 import sys
 from collections.abc import Iterator, Sequence
 
-from manifest.path import shown
-from pack import planjobs
-from pack.attempt import Attempt
-from pack.exits import Exit
-from pack.fields import path_fields, print_fields
-from pack.ink import Ink, ink_for
-from pack.target import Target
-from pack.verifying import existing_package
-from pack.workers import Conduct, shown_workers
+from qa2pack.manifest.path import shown
+from qa2pack.pack import planjobs
+from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.fields import path_fields, print_fields
+from qa2pack.pack.ink import Ink, ink_for
+from qa2pack.pack.target import Target
+from qa2pack.pack.verifying import existing_package
+from qa2pack.pack.workers import Conduct, shown_workers
 
 
 def adopted(attempt: Attempt, conduct: Conduct) -> Exit:

@@ -1,6 +1,6 @@
 """Numbers as people read them."""
 
-from manifest.sizes import counted, human_bytes
+from qa2pack.manifest.sizes import counted, human_bytes
 
 _EXACT = 1024  # below this the exact number is the short one
 

@@ -10,31 +10,31 @@ text; `package_at` and `request_for` take any kind of path, relative ones too. d
 
 import os
 
-from executor.apply import Applied, ApplyOptions
-from executor.lock import LockedError
-from executor.rollback import CannotUndoError, RolledBack
-from executor.staged import OriginChangedError
-from executor.status import State, Status
-from executor.status import read_status as status
-from executor.stopping import InterruptedByUser
-from manifest.ids import Append
-from manifest.package import Package, read_state
-from manifest.planfile import Described, open_manifest, open_plan
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.progress import Progress, Silent
-from manifest.record import Action, Entry, FolderRecord
-from manifest.request import Mode, PlanRequest
-from manifest.role import Role
-from manifest.stream import StreamError
-from manifest.wish import Include
-from pack import PROGRAM
-from pack.applyjobs import apply, rollback
-from pack.engines import Workers
-from pack.listing import records_of
-from pack.planjobs import adopt, plan
-from pack.reading import UnfinishedError
-from pack.target import origin_of, target_of
-from pack.verifyjob import verify
+from qa2pack.executor.apply import Applied, ApplyOptions
+from qa2pack.executor.lock import LockedError
+from qa2pack.executor.rollback import CannotUndoError, RolledBack
+from qa2pack.executor.staged import OriginChangedError
+from qa2pack.executor.status import State, Status
+from qa2pack.executor.status import read_status as status
+from qa2pack.executor.stopping import InterruptedByUser
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.package import Package, read_state
+from qa2pack.manifest.planfile import Described, open_manifest, open_plan
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.progress import Progress, Silent
+from qa2pack.manifest.record import Action, Entry, FolderRecord
+from qa2pack.manifest.request import Mode, PlanRequest
+from qa2pack.manifest.role import Role
+from qa2pack.manifest.stream import StreamError
+from qa2pack.manifest.wish import Include
+from qa2pack.pack import PROGRAM
+from qa2pack.pack.applyjobs import apply, rollback
+from qa2pack.pack.engines import Workers
+from qa2pack.pack.listing import records_of
+from qa2pack.pack.planjobs import adopt, plan
+from qa2pack.pack.reading import UnfinishedError
+from qa2pack.pack.target import origin_of, target_of
+from qa2pack.pack.verifyjob import verify
 
 __all__ = [
     "Action",

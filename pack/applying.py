@@ -4,24 +4,24 @@ import os
 import sys
 from collections.abc import Iterator
 
-from executor.apply import Applied, ApplyOptions
-from executor.recovery import Phase
-from executor.status import State, read_status
-from manifest.path import shown
-from manifest.planfile import open_manifest
-from pack import applyjobs
-from pack.attempt import Attempt
-from pack.emptiness import packaged_amount
-from pack.exits import Exit
-from pack.fields import path_fields, print_fields, problem_fields
-from pack.ink import Ink, ink_for
-from pack.members import member_notes
-from pack.moments import local_time, utc_time
-from pack.problemview import problem_text
-from pack.standing import staged_words
-from pack.target import Target
-from pack.totals import totals_fields
-from pack.workers import Conduct, shown_workers
+from qa2pack.executor.apply import Applied, ApplyOptions
+from qa2pack.executor.recovery import Phase
+from qa2pack.executor.status import State, read_status
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.planfile import open_manifest
+from qa2pack.pack import applyjobs
+from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.emptiness import packaged_amount
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.fields import path_fields, print_fields, problem_fields
+from qa2pack.pack.ink import Ink, ink_for
+from qa2pack.pack.members import member_notes
+from qa2pack.pack.moments import local_time, utc_time
+from qa2pack.pack.problemview import problem_text
+from qa2pack.pack.standing import staged_words
+from qa2pack.pack.target import Target
+from qa2pack.pack.totals import totals_fields
+from qa2pack.pack.workers import Conduct, shown_workers
 
 
 def applied(attempt: Attempt, options: ApplyOptions, conduct: Conduct) -> Exit:

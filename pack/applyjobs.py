@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
-from executor.apply import Applied, ApplyOptions, apply_plan
-from executor.disk import Disk
-from executor.places import lock_path
-from executor.rollback import RolledBack, roll_back_package
-from manifest.package import Package
-from manifest.planfile import open_plan
-from manifest.stream import StreamError
-from pack.engines import Workers, started_engine, stopping
+from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.places import lock_path
+from qa2pack.executor.rollback import RolledBack, roll_back_package
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.planfile import open_plan
+from qa2pack.manifest.stream import StreamError
+from qa2pack.pack.engines import Workers, started_engine, stopping
 
 
 def apply(package: Package, options: ApplyOptions, workers: Workers) -> Applied:

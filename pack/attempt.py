@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pack.target import Target
+from qa2pack.pack.target import Target
 
 
 @dataclass(frozen=True, slots=True)

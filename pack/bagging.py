@@ -3,20 +3,20 @@
 import os
 from collections.abc import Iterator, Sequence
 
-from executor.bag import BagMember, CannotLinkError, Payload, make_bag
-from executor.disk import Disk
-from executor.outfile import PARTIAL
-from manifest.package import Package
-from manifest.path import join, shown
-from manifest.planfile import Described
-from manifest.record import decode_record
-from manifest.sumline import NotInABagError, bag_line
-from pack import PROGRAM
-from pack.engines import Workers
-from pack.reading import working
-from pack.refusal import Refused
-from pack.sumlists import in_package, read_sums, spooled
-from pack.target import quoted
+from qa2pack.executor.bag import BagMember, CannotLinkError, Payload, make_bag
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.outfile import PARTIAL
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.record import decode_record
+from qa2pack.manifest.sumline import NotInABagError, bag_line
+from qa2pack.pack import PROGRAM
+from qa2pack.pack.engines import Workers
+from qa2pack.pack.reading import working
+from qa2pack.pack.refusal import Refused
+from qa2pack.pack.sumlists import in_package, read_sums, spooled
+from qa2pack.pack.target import quoted
 
 _ALGORITHM = "sha256"
 

@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from pack.command import Command, ended, print_version
-from pack.exits import exit_code_lines
-from pack.lostoutput import open_closed_streams
+from qa2pack.pack.command import Command, ended, print_version
+from qa2pack.pack.exits import exit_code_lines
+from qa2pack.pack.lostoutput import open_closed_streams
 
 COMMANDS = (
     "plan",
@@ -58,7 +58,7 @@ def application(names: Sequence[str] = COMMANDS) -> typer.Typer:
         context_settings=_HELP_NAMES,
     )
     for name in names:
-        program.command(name, cls=Command)(getattr(import_module(f"pack.cmd_{name}"), name))
+        program.command(name, cls=Command)(getattr(import_module(f"qa2pack.pack.cmd_{name}"), name))
     return program
 
 

@@ -1,6 +1,6 @@
 """`pack adopt`: manifests for members that have none."""
 
-from pack.options import JobsOption, JsonOption, PackageArgument, QuietOption
+from qa2pack.pack.options import JobsOption, JsonOption, PackageArgument, QuietOption
 
 
 def adopt(
@@ -12,11 +12,11 @@ def adopt(
 
     Example: pack adopt 2011.0.00229.S
     """
-    from pack.adopting import adopted
-    from pack.attempt import Attempt
-    from pack.running import run
-    from pack.target import target_of
-    from pack.workers import Conduct
+    from qa2pack.pack.adopting import adopted
+    from qa2pack.pack.attempt import Attempt
+    from qa2pack.pack.running import run
+    from qa2pack.pack.target import target_of
+    from qa2pack.pack.workers import Conduct
 
     conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
     attempt = Attempt("adopt", target_of(package))

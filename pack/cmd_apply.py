@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pack.options import (
+from qa2pack.pack.options import (
     BandwidthOption,
     ClusterOption,
     JobsOption,
@@ -38,12 +38,12 @@ def apply(
 
     Example: pack apply 2011.0.00229.S
     """
-    from executor.apply import ApplyOptions
-    from pack.applying import applied
-    from pack.attempt import Attempt
-    from pack.running import run
-    from pack.target import target_of
-    from pack.workers import Conduct
+    from qa2pack.executor.apply import ApplyOptions
+    from qa2pack.pack.applying import applied
+    from qa2pack.pack.attempt import Attempt
+    from qa2pack.pack.running import run
+    from qa2pack.pack.target import target_of
+    from qa2pack.pack.workers import Conduct
 
     attempt = Attempt("apply", target_of(package))
     options = ApplyOptions(keeps_previous=keep_previous, is_rehashing=rehash)

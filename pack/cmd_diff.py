@@ -2,7 +2,7 @@
 
 import os
 
-from pack.options import (
+from qa2pack.pack.options import (
     AsIsOption,
     ExcludeOption,
     FollowOutsideOption,
@@ -41,15 +41,15 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: pack diff IRC10216_setup3_b6 2011.0.00229.S
     """
-    from manifest.ids import Append
-    from manifest.request import Mode
-    from pack.attempt import Attempt
-    from pack.differing import differed
-    from pack.exits import Exit
-    from pack.running import run
-    from pack.selection import Selection
-    from pack.target import origin_of, quoted, target_of
-    from pack.workers import Conduct
+    from qa2pack.manifest.ids import Append
+    from qa2pack.manifest.request import Mode
+    from qa2pack.pack.attempt import Attempt
+    from qa2pack.pack.differing import differed
+    from qa2pack.pack.exits import Exit
+    from qa2pack.pack.running import run
+    from qa2pack.pack.selection import Selection
+    from qa2pack.pack.target import origin_of, quoted, target_of
+    from qa2pack.pack.workers import Conduct
 
     conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
     target = target_of(package)

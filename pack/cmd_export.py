@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pack.options import JobsOption, JsonOption, MemberOption, PackageArgument, QuietOption
+from qa2pack.pack.options import JobsOption, JsonOption, MemberOption, PackageArgument, QuietOption
 
 
 class Format(StrEnum):
@@ -49,11 +49,11 @@ def export(
 
     Example: pack export 2011.0.00229.S --format md5sum -o 2011.0.00229.S.md5
     """
-    from pack.attempt import Attempt
-    from pack.exporting import Wanted, exported
-    from pack.running import run
-    from pack.target import target_of
-    from pack.workers import Conduct
+    from qa2pack.pack.attempt import Attempt
+    from qa2pack.pack.exporting import Wanted, exported
+    from qa2pack.pack.running import run
+    from qa2pack.pack.target import target_of
+    from qa2pack.pack.workers import Conduct
 
     formats = tuple(dict.fromkeys(format))
     if Format.BAGIT in formats and (len(formats) > 1 or output is None):

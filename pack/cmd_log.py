@@ -1,6 +1,6 @@
 """`pack log`: what was done to a package."""
 
-from pack.options import JsonOption, PackageArgument
+from qa2pack.pack.options import JsonOption, PackageArgument
 
 
 def log(package: PackageArgument, json: JsonOption = False) -> None:
@@ -10,10 +10,10 @@ def log(package: PackageArgument, json: JsonOption = False) -> None:
 
     Example: pack log 2011.0.00229.S
     """
-    from pack.attempt import Attempt
-    from pack.recounting import logged
-    from pack.running import run
-    from pack.target import target_of
+    from qa2pack.pack.attempt import Attempt
+    from qa2pack.pack.recounting import logged
+    from qa2pack.pack.running import run
+    from qa2pack.pack.target import target_of
 
     attempt = Attempt("log", target_of(package))
     run(attempt, lambda: logged(attempt, is_json=json), is_json=json, is_output_all=True)

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from manifest.ids import Append
-from manifest.request import Mode
-from pack.command import defaults_of, typed_wishes
-from pack.options import (
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.request import Mode
+from qa2pack.pack.command import defaults_of, typed_wishes
+from qa2pack.pack.options import (
     AsIsOption,
     BandwidthOption,
     ClusterOption,
@@ -92,13 +92,13 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: pack plan IRC10216_setup3_b6 2011.0.00229.S --mode hard --readme README.header.txt
     """
-    from pack.attempt import Attempt
-    from pack.exits import Exit
-    from pack.planning import planned, print_plan
-    from pack.running import run
-    from pack.selection import Selection
-    from pack.target import origin_of, quoted, target_of
-    from pack.workers import Conduct
+    from qa2pack.pack.attempt import Attempt
+    from qa2pack.pack.exits import Exit
+    from qa2pack.pack.planning import planned, print_plan
+    from qa2pack.pack.running import run
+    from qa2pack.pack.selection import Selection
+    from qa2pack.pack.target import origin_of, quoted, target_of
+    from qa2pack.pack.workers import Conduct
 
     conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json)
     target = target_of(package)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pack.options import JobsOption, JsonOption, PackageArgument, QuietOption
+from qa2pack.pack.options import JobsOption, JsonOption, PackageArgument, QuietOption
 
 Output = Annotated[
     str | None,
@@ -35,11 +35,11 @@ def report(
 
     Example: pack report 2011.0.00229.S -o report.html
     """
-    from pack.attempt import Attempt
-    from pack.reporting import Asked, reported
-    from pack.running import run
-    from pack.target import target_of
-    from pack.workers import Conduct
+    from qa2pack.pack.attempt import Attempt
+    from qa2pack.pack.reporting import Asked, reported
+    from qa2pack.pack.running import run
+    from qa2pack.pack.target import target_of
+    from qa2pack.pack.workers import Conduct
 
     conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
     attempt = Attempt("report", target_of(package))

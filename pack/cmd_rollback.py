@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pack.options import JobsOption, JsonOption, PackageArgument, QuietOption
+from qa2pack.pack.options import JobsOption, JsonOption, PackageArgument, QuietOption
 
 FurtherOption = Annotated[
     bool, typer.Option("--further", help="Undo the last finished apply although a plan waits, as after an undoing.")
@@ -26,11 +26,11 @@ def rollback(
 
     Example: pack rollback 2011.0.00229.S
     """
-    from pack.attempt import Attempt
-    from pack.running import run
-    from pack.target import target_of
-    from pack.undoing import undone
-    from pack.workers import Conduct
+    from qa2pack.pack.attempt import Attempt
+    from qa2pack.pack.running import run
+    from qa2pack.pack.target import target_of
+    from qa2pack.pack.undoing import undone
+    from qa2pack.pack.workers import Conduct
 
     conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
     attempt = Attempt("rollback", target_of(package))

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from manifest.role import Role
-from pack.options import JsonOption, MemberOption, PackageArgument
+from qa2pack.manifest.role import Role
+from qa2pack.pack.options import JsonOption, MemberOption, PackageArgument
 
 OneRole = Annotated[
     Role | None, typer.Option("--role", metavar="ROLE", help="Only this folder: raw, qa, ...", show_default=False)
@@ -27,10 +27,10 @@ def show(
 
     Example: pack show 2011.0.00229.S --role qa --files
     """
-    from pack.attempt import Attempt
-    from pack.running import run
-    from pack.showing import Shown, shown_package, shown_plan
-    from pack.target import target_of
+    from qa2pack.pack.attempt import Attempt
+    from qa2pack.pack.running import run
+    from qa2pack.pack.showing import Shown, shown_package, shown_plan
+    from qa2pack.pack.target import target_of
 
     if plan and (member or role):
         raise typer.BadParameter("a plan is shown whole, without --member and --role", param_hint="--plan")

@@ -1,6 +1,6 @@
 """`pack status`: how a package stands, and what to do next."""
 
-from pack.options import JsonOption, PackageArgument
+from qa2pack.pack.options import JsonOption, PackageArgument
 
 
 def status(package: PackageArgument, json: JsonOption = False) -> None:
@@ -8,10 +8,10 @@ def status(package: PackageArgument, json: JsonOption = False) -> None:
 
     Example: pack status 2011.0.00229.S
     """
-    from pack.attempt import Attempt
-    from pack.running import run
-    from pack.standing import told_status
-    from pack.target import target_of
+    from qa2pack.pack.attempt import Attempt
+    from qa2pack.pack.running import run
+    from qa2pack.pack.standing import told_status
+    from qa2pack.pack.target import target_of
 
     attempt = Attempt("status", target_of(package))
     run(attempt, lambda: told_status(attempt, is_json=json), is_json=json, is_output_all=True)

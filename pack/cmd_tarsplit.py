@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from pack.command import defaults_of
-from pack.options import BandwidthOption, ClusterOption, JobsOption, JsonOption, QuietOption
-from tarsplit.naming import parse_checksums, parse_day, parse_size
-from tarsplit.partition import Fill
+from qa2pack.pack.command import defaults_of
+from qa2pack.pack.options import BandwidthOption, ClusterOption, JobsOption, JsonOption, QuietOption
+from qa2pack.tarsplit.naming import parse_checksums, parse_day, parse_size
+from qa2pack.tarsplit.partition import Fill
 
 
 def _checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:
@@ -116,21 +116,21 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: pack tarsplit -n 2012-06-20 2011.01234.S
     """
-    from pack.attempt import Attempt
-    from pack.running import run
-    from pack.target import target_of
-    from pack.workers import Conduct
+    from qa2pack.pack.attempt import Attempt
+    from qa2pack.pack.running import run
+    from qa2pack.pack.target import target_of
+    from qa2pack.pack.workers import Conduct
 
     conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json)
     if check is not None:
-        from pack.deliverychecks import checked
+        from qa2pack.pack.deliverychecks import checked
 
         run(
             Attempt("tarsplit --check", target_of(package or check), noun="package" if package else "delivery"),
             lambda: checked(check, package, conduct),
             is_json=json,
         )
-    from pack.deliveryjobs import Asked, delivered
+    from qa2pack.pack.deliveryjobs import Asked, delivered
 
     if package is None:
         raise typer.BadParameter("name the package to cut, or --check DIR", param_hint="PACKAGE")

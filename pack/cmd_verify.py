@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from pack.exits import Exit
-from pack.options import BandwidthOption, ClusterOption, JobsOption, JsonOption, PackageArgument, QuietOption
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.options import BandwidthOption, ClusterOption, JobsOption, JsonOption, PackageArgument, QuietOption
 
 Quick = Annotated[bool, typer.Option("--quick", help="Compare names, types and sizes only; read no file.")]
 Chunks = Annotated[
@@ -37,11 +37,11 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: pack verify 2011.0.00229.S
     """
-    from pack.attempt import Attempt
-    from pack.running import run
-    from pack.target import target_of
-    from pack.verifying import verified
-    from pack.workers import Conduct
+    from qa2pack.pack.attempt import Attempt
+    from qa2pack.pack.running import run
+    from qa2pack.pack.target import target_of
+    from qa2pack.pack.verifying import verified
+    from qa2pack.pack.workers import Conduct
 
     if sum((quick, chunks is not None, manifest is not None)) > 1:
         raise typer.BadParameter("choose one of --quick, --chunks and --manifest")
@@ -50,11 +50,11 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     def work() -> Exit:
         if chunks is not None:
-            from pack.deliverychecks import checked
+            from qa2pack.pack.deliverychecks import checked
 
             return checked(chunks, package, conduct)
         if manifest is not None:
-            from pack.deliverychecks import verified_unpacked
+            from qa2pack.pack.deliverychecks import verified_unpacked
 
             return verified_unpacked(manifest, package, conduct)
         return verified(attempt, conduct, is_quick=quick)

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand, TyperOption
 
-from manifest.path import shown
-from pack import __version__
-from pack.defaults import Default, SettingsError
-from pack.exits import Exit, exit_code_lines
+from qa2pack.manifest.path import shown
+from qa2pack.pack import __version__
+from qa2pack.pack.defaults import Default, SettingsError
+from qa2pack.pack.exits import Exit, exit_code_lines
 
 if TYPE_CHECKING:
-    from pack.settings import Settings
+    from qa2pack.pack.settings import Settings
 
 # What parses the command line is a part of typer that has had two names; typer.Context is what commands see of it.
 _Context = Any
 _UsageError: Any = typer.BadParameter.__bases__[0]
 
-_DEFAULTS = "pack.defaults"
+_DEFAULTS = "qa2pack.pack.defaults"
 _ARGUMENTS = "pack.arguments"
 _TYPED = "pack.typed"
 _PATHS = frozenset({"origin", "package", "check", "chunks", "delivery", "manifest", "output", "readme"})
@@ -145,7 +145,7 @@ class Command(TyperCommand):
         """Put what the files say where nothing was typed."""
         if not files:
             return
-        from pack.settings import key_of, values_of
+        from qa2pack.pack.settings import key_of, values_of
 
         for option in self.params:
             for value, settings in values_of(files, key_of(str(ctx.info_name), str(option.name))):
@@ -155,9 +155,9 @@ class Command(TyperCommand):
     def _logged(self, ctx: _Context, path: str) -> Any:
         import shlex
 
-        from pack.refusal import Refused
-        from pack.runlog import check_log_place, run_logged
-        from pack.target import origin_of, target_of
+        from qa2pack.pack.refusal import Refused
+        from qa2pack.pack.runlog import check_log_place, run_logged
+        from qa2pack.pack.target import origin_of, target_of
 
         origin, package = ctx.params.get("origin"), ctx.params.get("package")
         log = os.path.abspath(os.fsencode(path))
@@ -185,7 +185,7 @@ def _take(ctx: _Context, option: Any, value: object) -> bool:
 
 
 def _settings(ctx: _Context) -> "tuple[Settings, ...]":
-    from pack.settingsfile import find_settings
+    from qa2pack.pack.settingsfile import find_settings
 
     return find_settings(_folder(ctx), os.environ)
 
@@ -196,7 +196,7 @@ def _settings_checked() -> Iterator[None]:
     try:
         yield
     except SettingsError as error:
-        from pack.ink import folded
+        from qa2pack.pack.ink import folded
 
         # Without the context, which would put the usage of the command before it: the command line is right.
         raise _UsageError("\n".join((f"in {shown(error.path)}:", *folded(error.reason, indent=2)))) from error
@@ -214,7 +214,7 @@ def _source(ctx: _Context, name: str | None) -> str:
 
 def _folder(ctx: _Context) -> bytes:
     """Return the folder that holds what the command is about: the origin, or the package where there is none."""
-    from pack.target import origin_of, target_of
+    from qa2pack.pack.target import origin_of, target_of
 
     if origin := ctx.params.get("origin"):
         return os.path.dirname(origin_of(origin))

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import traceback
 
-from pack import __version__
+from qa2pack.pack import __version__
 
 
 def save_report(error: BaseException) -> str:

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TextIO
 
-from manifest.progress import Progress
+from qa2pack.manifest.progress import Progress
 
 if TYPE_CHECKING:
-    from pack.logfile import LogFile
+    from qa2pack.pack.logfile import LogFile
 
 CURRENT_LOG: "ContextVar[LogFile | None]" = ContextVar("log", default=None)
 
@@ -16,7 +16,7 @@ CURRENT_LOG: "ContextVar[LogFile | None]" = ContextVar("log", default=None)
 def log_error(text: str) -> None:
     """Log a failure that is not printed; nothing where there is no log."""
     if log := CURRENT_LOG.get():
-        from pack.logfile import Level
+        from qa2pack.pack.logfile import Level
 
         log.write(Level.ERROR, text)
 
@@ -28,7 +28,7 @@ def progress_logged(progress: Progress) -> Iterator[Progress]:
     if log is None:
         yield progress
         return
-    from pack.logfile import LoggedProgress
+    from qa2pack.pack.logfile import LoggedProgress
 
     logged = LoggedProgress(progress, log)
     try:

@@ -5,7 +5,7 @@ Small, because every command loads it.
 
 from dataclasses import dataclass
 
-from manifest.path import shown
+from qa2pack.manifest.path import shown
 
 
 @dataclass(frozen=True, slots=True)

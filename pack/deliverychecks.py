@@ -4,24 +4,24 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
-from manifest.engine import Engine
-from manifest.package import Package, read_state
-from manifest.path import join, shown
-from manifest.problem import Problem
-from manifest.progress import Progress
-from manifest.sizes import counted
-from manifest.stream import StreamError
-from manifest.unusable import unusable_manifest
-from pack.exits import Exit
-from pack.fields import path_fields, print_fields, problem_fields
-from pack.ink import ink_for
-from pack.problemview import problem_text
-from pack.reading import working
-from pack.refusal import Refused
-from pack.target import quoted, target_of
-from pack.workers import Conduct, shown_workers
-from tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
-from tarsplit.sidecar import Sidecar, open_sidecar
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.package import Package, read_state
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.sizes import counted
+from qa2pack.manifest.stream import StreamError
+from qa2pack.manifest.unusable import unusable_manifest
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.fields import path_fields, print_fields, problem_fields
+from qa2pack.pack.ink import ink_for
+from qa2pack.pack.problemview import problem_text
+from qa2pack.pack.reading import working
+from qa2pack.pack.refusal import Refused
+from qa2pack.pack.target import quoted, target_of
+from qa2pack.pack.workers import Conduct, shown_workers
+from qa2pack.tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
+from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar
 
 
 def checked(folder: str, package: str | None, conduct: Conduct) -> Exit:

@@ -5,26 +5,26 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from executor.stopping import InterruptedByUser
-from manifest.package import Package, read_state
-from manifest.path import is_within, join, shown
-from manifest.progress import Progress
-from pack.defaults import Default
-from pack.deliveryview import DeliveryView, delivery_fields, delivery_lines
-from pack.exits import Exit
-from pack.fields import path_fields, print_fields
-from pack.ink import folded, ink_for
-from pack.problemview import problem_text
-from pack.reading import reading
-from pack.target import Target
-from pack.workers import Conduct, shown_workers
-from tarsplit.cutting import Cut, CutRequest, plan_cut
-from tarsplit.deliver import Destination, deliver
-from tarsplit.listing import choose_members
-from tarsplit.naming import DeliveryName
-from tarsplit.outfile import OutputBusyError, make_folder
-from tarsplit.partition import Fill
-from tarsplit.refusal import DeliveryRefused
+from qa2pack.executor.stopping import InterruptedByUser
+from qa2pack.manifest.package import Package, read_state
+from qa2pack.manifest.path import is_within, join, shown
+from qa2pack.manifest.progress import Progress
+from qa2pack.pack.defaults import Default
+from qa2pack.pack.deliveryview import DeliveryView, delivery_fields, delivery_lines
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.fields import path_fields, print_fields
+from qa2pack.pack.ink import folded, ink_for
+from qa2pack.pack.problemview import problem_text
+from qa2pack.pack.reading import reading
+from qa2pack.pack.target import Target
+from qa2pack.pack.workers import Conduct, shown_workers
+from qa2pack.tarsplit.cutting import Cut, CutRequest, plan_cut
+from qa2pack.tarsplit.deliver import Destination, deliver
+from qa2pack.tarsplit.listing import choose_members
+from qa2pack.tarsplit.naming import DeliveryName
+from qa2pack.tarsplit.outfile import OutputBusyError, make_folder
+from qa2pack.tarsplit.partition import Fill
+from qa2pack.tarsplit.refusal import DeliveryRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _guarded(target: Target, work: Callable[[], Exit], *, is_json: bool) -> Exit
     except InterruptedByUser:
         code, title, advice = Exit.RESUMABLE, "interrupted.", _GOES_ON
     except OSError as error:
-        from pack.failure import words_of_system  # knows most of the program, so only where it is needed
+        from qa2pack.pack.failure import words_of_system  # knows most of the program, so only where it is needed
 
         title, advice = words_of_system(error)
         code, advice = Exit.RESUMABLE, f"{advice} {_GOES_ON}"

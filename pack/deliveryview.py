@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from manifest.path import shown
-from manifest.sizes import counted, human_bytes
-from pack.amounts import exact_bytes
-from pack.defaults import Default
-from pack.defaultview import default_fields, default_lines
-from pack.fields import Fields, path_fields, problem_fields
-from pack.ink import Ink, folded
-from pack.target import Target, quoted
-from tarsplit.cutting import Cut, PlannedChunk
-from tarsplit.deliver import Outcome
-from tarsplit.sidecar import ChunkRow
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.sizes import counted, human_bytes
+from qa2pack.pack.amounts import exact_bytes
+from qa2pack.pack.defaults import Default
+from qa2pack.pack.defaultview import default_fields, default_lines
+from qa2pack.pack.fields import Fields, path_fields, problem_fields
+from qa2pack.pack.ink import Ink, folded
+from qa2pack.pack.target import Target, quoted
+from qa2pack.tarsplit.cutting import Cut, PlannedChunk
+from qa2pack.tarsplit.deliver import Outcome
+from qa2pack.tarsplit.sidecar import ChunkRow
 
 _MOST_TABLES = 20
 

@@ -9,29 +9,29 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from executor.split import TableReader
-from manifest.diff import Change, Kind, diff_members
-from manifest.header import Header
-from manifest.mistaken import swapped_paths
-from manifest.package import README, read_state
-from manifest.path import shown
-from manifest.planfile import Described
-from manifest.planning import Plan, make_plan
-from manifest.problem import PlanRefused
-from manifest.record import decode_record
-from manifest.request import PlanRequest
-from manifest.sizes import counted, human_bytes
-from manifest.stream import Stream
-from pack.attempt import Attempt
-from pack.exits import Exit
-from pack.fields import Fields, path_fields, print_fields
-from pack.ink import Ink, folded, ink_for, unbroken
-from pack.listing import records_of
-from pack.members import Member, chosen_members, members_of, usable_manifest
-from pack.reading import held, working
-from pack.refusal import Refused
-from pack.verifying import existing_package
-from pack.workers import Conduct, shown_workers
+from qa2pack.executor.split import TableReader
+from qa2pack.manifest.diff import Change, Kind, diff_members
+from qa2pack.manifest.header import Header
+from qa2pack.manifest.mistaken import swapped_paths
+from qa2pack.manifest.package import README, read_state
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.planning import Plan, make_plan
+from qa2pack.manifest.problem import PlanRefused
+from qa2pack.manifest.record import decode_record
+from qa2pack.manifest.request import PlanRequest
+from qa2pack.manifest.sizes import counted, human_bytes
+from qa2pack.manifest.stream import Stream
+from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.fields import Fields, path_fields, print_fields
+from qa2pack.pack.ink import Ink, folded, ink_for, unbroken
+from qa2pack.pack.listing import records_of
+from qa2pack.pack.members import Member, chosen_members, members_of, usable_manifest
+from qa2pack.pack.reading import held, working
+from qa2pack.pack.refusal import Refused
+from qa2pack.pack.verifying import existing_package
+from qa2pack.pack.workers import Conduct, shown_workers
 
 _SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
 

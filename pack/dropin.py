@@ -10,23 +10,23 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
-from executor.apply import ApplyOptions
-from executor.stopping import InterruptedByUser
-from manifest.ids import Append
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.request import Mode
-from pack.applying import applied
-from pack.attempt import Attempt
-from pack.currentlog import log_error
-from pack.failure import failure_of
-from pack.habits import Habits, read_habits
-from pack.ink import Ink
-from pack.lostoutput import losses_told, open_closed_streams
-from pack.planning import planned, print_plan
-from pack.refusal import Refused
-from pack.runlog import check_log_place, run_logged
-from pack.target import Target, origin_of, quoted, target_of
-from pack.workers import Conduct
+from qa2pack.executor.apply import ApplyOptions
+from qa2pack.executor.stopping import InterruptedByUser
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.request import Mode
+from qa2pack.pack.applying import applied
+from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.currentlog import log_error
+from qa2pack.pack.failure import failure_of
+from qa2pack.pack.habits import Habits, read_habits
+from qa2pack.pack.ink import Ink
+from qa2pack.pack.lostoutput import losses_told, open_closed_streams
+from qa2pack.pack.planning import planned, print_plan
+from qa2pack.pack.refusal import Refused
+from qa2pack.pack.runlog import check_log_place, run_logged
+from qa2pack.pack.target import Target, origin_of, quoted, target_of
+from qa2pack.pack.workers import Conduct
 
 Choice = TypeVar("Choice", Append, Mode)
 

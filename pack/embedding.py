@@ -10,9 +10,9 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from manifest.folder import opened_beneath, opened_file
-from manifest.path import shown
-from pack.reportdata import Candidate
+from qa2pack.manifest.folder import opened_beneath, opened_file
+from qa2pack.manifest.path import shown
+from qa2pack.pack.reportdata import Candidate
 
 PICTURE_BYTES = 4 << 20
 ALL_PICTURES_BYTES = 24 << 20

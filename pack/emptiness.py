@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from manifest.header import Header, StreamKind, read_header
-from manifest.package import PackageState, Standing
-from manifest.planfile import Described
-from manifest.record import Action, decode_record
-from manifest.request import Mode
-from manifest.sizes import counted, human_bytes
-from manifest.stream import StreamError, peek_stream
+from qa2pack.manifest.header import Header, StreamKind, read_header
+from qa2pack.manifest.package import PackageState, Standing
+from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.record import Action, decode_record
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.sizes import counted, human_bytes
+from qa2pack.manifest.stream import StreamError, peek_stream
 
 _EMPTY: Mapping[Mode, str] = {
     Mode.FAKE: "the files are empty",

@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, field
 from functools import partial
 
-from executor.engine import PoolEngine, available_jobs
-from executor.stopping import Stop, stop_on_signals
-from manifest.engine import Engine
-from manifest.pace import PacedEngine
-from manifest.path import shown
-from manifest.progress import Progress, Silent
-from pack import PROGRAM
+from qa2pack.executor.engine import PoolEngine, available_jobs
+from qa2pack.executor.stopping import Stop, stop_on_signals
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.pace import PacedEngine
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.progress import Progress, Silent
+from qa2pack.pack import PROGRAM
 
 _MOST_PER_PROCESSOR = 4
 
@@ -58,7 +58,7 @@ def started_engine(
             with PoolEngine(job_count(workers.jobs), asked) as engine:
                 yield _bounded(engine, workers)
             return
-        from executor.cluster import Cluster, ClusterEngine, Ground
+        from qa2pack.executor.cluster import Cluster, ClusterEngine, Ground
 
         cluster = Cluster(workers.cluster, running_program, workers.jobs, _tell)
         ground = Ground(tuple(filter(os.path.isdir, folders)), lock, is_locked)

@@ -5,28 +5,28 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from executor.disk import Disk
-from executor.outfile import write_output
-from manifest.package import Package
-from manifest.path import shown
-from manifest.planfile import Described
-from manifest.request import Mode
-from manifest.sizes import counted
-from pack.attempt import Attempt
-from pack.bagging import bagged
-from pack.engines import Workers
-from pack.exits import Exit
-from pack.fields import path_fields, print_fields
-from pack.ink import Ink, ink_for
-from pack.jsonlines import json_lines
-from pack.keptplaces import kept_place
-from pack.members import Member, chosen_members, members_of, usable_manifest
-from pack.reading import held, working
-from pack.refusal import Refused
-from pack.sumlists import ALGORITHMS, folder_of, read_sums, spooled, xxhsum_lines
-from pack.target import Target, quoted
-from pack.verifying import existing_package
-from pack.workers import Conduct, shown_workers
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.outfile import write_output
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.sizes import counted
+from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.bagging import bagged
+from qa2pack.pack.engines import Workers
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.fields import path_fields, print_fields
+from qa2pack.pack.ink import Ink, ink_for
+from qa2pack.pack.jsonlines import json_lines
+from qa2pack.pack.keptplaces import kept_place
+from qa2pack.pack.members import Member, chosen_members, members_of, usable_manifest
+from qa2pack.pack.reading import held, working
+from qa2pack.pack.refusal import Refused
+from qa2pack.pack.sumlists import ALGORITHMS, folder_of, read_sums, spooled, xxhsum_lines
+from qa2pack.pack.target import Target, quoted
+from qa2pack.pack.verifying import existing_package
+from qa2pack.pack.workers import Conduct, shown_workers
 
 _ENDINGS = {"xxhsum": b".xxh128", "md5sum": b".md5", "sha256sum": b".sha256", "json": b".jsonl"}
 _CHECKS = {

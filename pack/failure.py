@@ -11,29 +11,29 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from executor.engine import NoWorkersError, WorkersDiedError, WorkersLostError
-from executor.journal import JournalDamagedError, JournalError, read_journal
-from executor.lock import LockedError
-from executor.places import journal_path
-from executor.recovery import Phase, phase_of
-from executor.rollback import CannotUndoError
-from executor.staged import OriginChangedError
-from executor.stopping import InterruptedByUser
-from manifest.path import shown
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.stream import StreamError
-from manifest.table import TableBrokenError
-from manifest.unusable import unusable_manifest
-from pack.attempt import Attempt
-from pack.crash import save_report
-from pack.exits import Exit
-from pack.ink import Ink, folded, unbroken
-from pack.nearby import near_path
-from pack.problemview import filled, problem_lines
-from pack.reading import UnfinishedError
-from pack.refusal import Refused
-from pack.shortage import shortage_of
-from pack.target import quoted
+from qa2pack.executor.engine import NoWorkersError, WorkersDiedError, WorkersLostError
+from qa2pack.executor.journal import JournalDamagedError, JournalError, read_journal
+from qa2pack.executor.lock import LockedError
+from qa2pack.executor.places import journal_path
+from qa2pack.executor.recovery import Phase, phase_of
+from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.executor.staged import OriginChangedError
+from qa2pack.executor.stopping import InterruptedByUser
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.stream import StreamError
+from qa2pack.manifest.table import TableBrokenError
+from qa2pack.manifest.unusable import unusable_manifest
+from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.crash import save_report
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.ink import Ink, folded, unbroken
+from qa2pack.pack.nearby import near_path
+from qa2pack.pack.problemview import filled, problem_lines
+from qa2pack.pack.reading import UnfinishedError
+from qa2pack.pack.refusal import Refused
+from qa2pack.pack.shortage import shortage_of
+from qa2pack.pack.target import quoted
 
 _WITH_ARGUMENTS = frozenset({"plan", "diff", "export", "report"})
 

@@ -9,15 +9,15 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
-from manifest.header import SplitTask
-from manifest.item import LeftOut
-from manifest.path import shown
-from manifest.planfile import Described
-from manifest.problem import Problem
-from pack.emptiness import carried
-from pack.estimate import LOCAL
-from pack.target import Target
-from pack.totals import totals_fields
+from qa2pack.manifest.header import SplitTask
+from qa2pack.manifest.item import LeftOut
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.problem import Problem
+from qa2pack.pack.emptiness import carried
+from qa2pack.pack.estimate import LOCAL
+from qa2pack.pack.target import Target
+from qa2pack.pack.totals import totals_fields
 
 Fields = Mapping[str, object]
 

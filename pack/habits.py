@@ -4,12 +4,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from manifest.path import shown
-from pack.defaults import Default, SettingsError
-from pack.refusal import Refused
-from pack.selection import Selection
-from pack.settings import Settings, values_of
-from pack.settingsfile import find_settings
+from qa2pack.manifest.path import shown
+from qa2pack.pack.defaults import Default, SettingsError
+from qa2pack.pack.refusal import Refused
+from qa2pack.pack.selection import Selection
+from qa2pack.pack.settings import Settings, values_of
+from qa2pack.pack.settingsfile import find_settings
 
 _KEYS = (
     "layout", "include", "exclude", "strict", "as-is", "no-split", "follow-outside", "keep-previous", "jobs", "log",

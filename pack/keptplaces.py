@@ -7,12 +7,12 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 
-from manifest.package import Package, read_state
-from manifest.path import is_within, join, shown
-from manifest.planfile import open_plan
-from manifest.problem import PlanRefused
-from manifest.stream import StreamError
-from pack.members import members_of
+from qa2pack.manifest.package import Package, read_state
+from qa2pack.manifest.path import is_within, join, shown
+from qa2pack.manifest.planfile import open_plan
+from qa2pack.manifest.problem import PlanRefused
+from qa2pack.manifest.stream import StreamError
+from qa2pack.pack.members import members_of
 
 _TICKET_ENDINGS = (b".ticket.tar", b".ticket.zip")
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
-from manifest.path import shown
-from manifest.record import NO_DIGEST, Entry, FolderRecord, decode_record
-from manifest.role import Role
-from manifest.stream import Stream
-from pack.fields import Fields, path_fields
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.record import NO_DIGEST, Entry, FolderRecord, decode_record
+from qa2pack.manifest.role import Role
+from qa2pack.manifest.stream import Stream
+from qa2pack.pack.fields import Fields, path_fields
 
 
 def records_of(stream: Stream, role: Role | None = None) -> Iterator[FolderRecord]:

@@ -14,9 +14,9 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from enum import StrEnum
 from typing import TextIO
 
-from manifest.path import shown
-from manifest.progress import Progress
-from pack.currentlog import CURRENT_LOG
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.progress import Progress
+from qa2pack.pack.currentlog import CURRENT_LOG
 
 
 class Level(StrEnum):

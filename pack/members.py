@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from manifest.header import Header, Notes, read_notes
-from manifest.package import Package, PackageState
-from manifest.path import shown
-from manifest.planfile import Described, open_manifest
-from manifest.stream import StreamError, peek_stream
-from pack.refusal import Refused
-from pack.target import Target
+from qa2pack.manifest.header import Header, Notes, read_notes
+from qa2pack.manifest.package import Package, PackageState
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.planfile import Described, open_manifest
+from qa2pack.manifest.stream import StreamError, peek_stream
+from qa2pack.pack.refusal import Refused
+from qa2pack.pack.target import Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import os
 
-from manifest.path import join
+from qa2pack.manifest.path import join
 
 _BESIDE_A_PACKAGE = (".pack", ".ticket.tar", ".ticket.zip")
 

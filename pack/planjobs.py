@@ -9,27 +9,27 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from executor.disk import Disk
-from executor.journal import read_journal
-from executor.lock import locked_for_reading, locked_for_writing
-from executor.places import journal_path, lock_path
-from executor.preflight import check_room
-from executor.recovery import may_plan_again, phase_of
-from executor.removing import ensure_folder
-from executor.split import TableReader
-from manifest.control import check_control
-from manifest.destination import base_of
-from manifest.engine import Engine
-from manifest.ids import Append
-from manifest.package import Package, Standing, read_state
-from manifest.planfile import Described, open_plan
-from manifest.planning import make_plan, save_plan
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.progress import Progress
-from manifest.request import PlanRequest
-from pack.engines import Workers, started_engine
-from pack.reading import UnfinishedError
-from pack.readmesource import readable_readme
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.journal import read_journal
+from qa2pack.executor.lock import locked_for_reading, locked_for_writing
+from qa2pack.executor.places import journal_path, lock_path
+from qa2pack.executor.preflight import check_room
+from qa2pack.executor.recovery import may_plan_again, phase_of
+from qa2pack.executor.removing import ensure_folder
+from qa2pack.executor.split import TableReader
+from qa2pack.manifest.control import check_control
+from qa2pack.manifest.destination import base_of
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.package import Package, Standing, read_state
+from qa2pack.manifest.planfile import Described, open_plan
+from qa2pack.manifest.planning import make_plan, save_plan
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.request import PlanRequest
+from qa2pack.pack.engines import Workers, started_engine
+from qa2pack.pack.reading import UnfinishedError
+from qa2pack.pack.readmesource import readable_readme
 
 
 def plan(request: PlanRequest, workers: Workers) -> Described:
@@ -88,7 +88,7 @@ def _adopt_for(request: PlanRequest, package: Package, workers: Workers) -> None
 
 
 def _adopt(package: Package, engine: Engine, progress: Progress) -> list[bytes]:
-    from manifest.adopt import adopt_members
+    from qa2pack.manifest.adopt import adopt_members
 
     ensure_folder(Disk(), package.manifests)
     return list(adopt_members(package, read_state(package), engine=engine, progress=progress, now_ns=time.time_ns()))

@@ -3,21 +3,21 @@
 import sys
 from typing import TYPE_CHECKING
 
-from executor.room import free_bytes, needed_bytes
-from manifest.planfile import Described
-from manifest.request import PlanRequest
-from pack import planjobs
-from pack.attempt import Attempt
-from pack.defaultview import default_fields
-from pack.fields import plan_fields, print_fields
-from pack.ink import ink_for
-from pack.listing import file_fields, records_of
-from pack.planview import PlanView, plan_lines
-from pack.treeview import tree_lines
-from pack.workers import Conduct, shown_workers
+from qa2pack.executor.room import free_bytes, needed_bytes
+from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.request import PlanRequest
+from qa2pack.pack import planjobs
+from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.defaultview import default_fields
+from qa2pack.pack.fields import plan_fields, print_fields
+from qa2pack.pack.ink import ink_for
+from qa2pack.pack.listing import file_fields, records_of
+from qa2pack.pack.planview import PlanView, plan_lines
+from qa2pack.pack.treeview import tree_lines
+from qa2pack.pack.workers import Conduct, shown_workers
 
 if TYPE_CHECKING:
-    from pack.defaults import Default
+    from qa2pack.pack.defaults import Default
 
 
 def planned(request: PlanRequest, conduct: Conduct) -> Described:

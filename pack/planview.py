@@ -8,22 +8,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from manifest.header import Header, SplitTask
-from manifest.ids import Append
-from manifest.item import LeftOut
-from manifest.package import Standing
-from manifest.path import shown
-from manifest.planfile import Described
-from manifest.readme import blank_fields
-from manifest.request import Mode
-from manifest.sizes import counted, human_bytes
-from pack.defaultview import default_lines
-from pack.emptiness import carried
-from pack.estimate import time_needed
-from pack.ink import Ink, folded
-from pack.problemview import problem_lines
-from pack.target import Target
-from pack.totals import totals_lines
+from qa2pack.manifest.header import Header, SplitTask
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.item import LeftOut
+from qa2pack.manifest.package import Standing
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.readme import blank_fields
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.sizes import counted, human_bytes
+from qa2pack.pack.defaultview import default_lines
+from qa2pack.pack.emptiness import carried
+from qa2pack.pack.estimate import time_needed
+from qa2pack.pack.ink import Ink, folded
+from qa2pack.pack.problemview import problem_lines
+from qa2pack.pack.target import Target
+from qa2pack.pack.totals import totals_lines
 
 _MODES = {
     Mode.FAKE: "fake: empty files, to look at the tree",
@@ -34,7 +34,7 @@ _MODES = {
 }
 
 if TYPE_CHECKING:
-    from pack.defaults import Default
+    from qa2pack.pack.defaults import Default
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from manifest.path import shown
-from manifest.problem import Code, Problem
-from pack.ink import Ink, folded, unbroken
-from pack.target import Target
-from pack.words import WORDS
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.pack.ink import Ink, folded, unbroken
+from qa2pack.pack.target import Target
+from qa2pack.pack.words import WORDS
 
 _MOST_PATHS = 20
 _COMMAND = re.compile(r"pack [a-z]+(?: (?:PACKAGE|ORIGIN|FILE|MODE|--[a-z-]+))*|--[a-z-]+ [A-Za-z.=]*\w")

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from manifest.path import shown
-from manifest.progress import Progress, Silent
-from manifest.sizes import counted, human_bytes
-from pack.amounts import human_seconds
-from pack.currentlog import progress_logged, terminal_of
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.progress import Progress, Silent
+from qa2pack.manifest.sizes import counted, human_bytes
+from qa2pack.pack.amounts import human_seconds
+from qa2pack.pack.currentlog import progress_logged, terminal_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

@@ -7,14 +7,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from executor.journal import read_journal
-from executor.lock import locked_for_reading, locked_meanwhile
-from executor.places import journal_path, lock_path
-from executor.recovery import Phase, is_stale, phase_of
-from manifest.control import check_control
-from manifest.engine import Engine
-from manifest.package import Package
-from pack.engines import Workers, started_engine
+from qa2pack.executor.journal import read_journal
+from qa2pack.executor.lock import locked_for_reading, locked_meanwhile
+from qa2pack.executor.places import journal_path, lock_path
+from qa2pack.executor.recovery import Phase, is_stale, phase_of
+from qa2pack.manifest.control import check_control
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.package import Package
+from qa2pack.pack.engines import Workers, started_engine
 
 
 class UnfinishedError(Exception):

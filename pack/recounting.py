@@ -3,17 +3,17 @@
 import sys
 from collections.abc import Iterator
 
-from executor.history import Finished, History, read_history
-from executor.journal import Publishing
-from manifest.path import shown
-from manifest.sizes import counted, human_bytes
-from pack.amounts import human_seconds
-from pack.attempt import Attempt
-from pack.exits import Exit
-from pack.fields import Fields, path_fields, print_fields
-from pack.ink import Ink, folded, ink_for
-from pack.moments import local_time, utc_time
-from pack.verifying import existing_package
+from qa2pack.executor.history import Finished, History, read_history
+from qa2pack.executor.journal import Publishing
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.sizes import counted, human_bytes
+from qa2pack.pack.amounts import human_seconds
+from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.fields import Fields, path_fields, print_fields
+from qa2pack.pack.ink import Ink, folded, ink_for
+from qa2pack.pack.moments import local_time, utc_time
+from qa2pack.pack.verifying import existing_package
 
 _WHAT = {
     Publishing.NEW: "a new package",

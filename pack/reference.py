@@ -1,6 +1,6 @@
 """The page docs/reference.md: every command with its arguments and options, from the same text as `--help`.
 
-`python -m pack.reference` prints it.
+`python -m qa2pack.pack.reference` prints it.
 """
 
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from typing import Any
 
 from typer.main import get_group
 
-from pack.cli import application
-from pack.exits import EXIT_WORDS
+from qa2pack.pack.cli import application
+from qa2pack.pack.exits import EXIT_WORDS
 
 
 def reference_page() -> str:
@@ -22,7 +22,7 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "What `pack COMMAND --help` shows, for every command. More on each is in [commands.md](commands.md), on"
     yield "variables and defaults in [configuration.md](configuration.md). This page is made by"
-    yield "`python -m pack.reference`."
+    yield "`python -m qa2pack.pack.reference`."
     commands = get_group(application()).commands
     for name, command in commands.items():
         yield from _command_lines(name, command)

@@ -3,10 +3,10 @@
 import os
 from dataclasses import dataclass
 
-from manifest.path import join, shown
-from manifest.stream import StreamError
-from tarsplit.check import find_sidecars
-from tarsplit.sidecar import ChunkRow, Sidecar, open_sidecar
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.stream import StreamError
+from qa2pack.tarsplit.check import find_sidecars
+from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar, open_sidecar
 
 
 @dataclass(frozen=True, slots=True)

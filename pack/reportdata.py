@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from manifest.header import SplitTask
-from manifest.package import README
-from manifest.path import join, shown
-from manifest.record import Action, FolderRecord
-from manifest.role import ROLES, Role
-from manifest.uid import UID_PATTERN
+from qa2pack.manifest.header import SplitTask
+from qa2pack.manifest.package import README
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.record import Action, FolderRecord
+from qa2pack.manifest.role import ROLES, Role
+from qa2pack.manifest.uid import UID_PATTERN
 
 _TABLE_MARK = b"table.dat"
 _UID = re.compile(UID_PATTERN.encode())

@@ -6,28 +6,28 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from executor.disk import Disk
-from executor.history import read_history
-from executor.outfile import write_output
-from manifest.checking import verify_package
-from manifest.package import Package
-from manifest.path import shown
-from manifest.sizes import counted, human_bytes
-from pack.attempt import Attempt
-from pack.exits import Exit
-from pack.fields import path_fields, print_fields
-from pack.ink import Ink, ink_for
-from pack.keptplaces import kept_place
-from pack.members import members_of
-from pack.reading import held, working
-from pack.refusal import Refused
-from pack.reportchunks import deliveries_in
-from pack.reportmembers import member_parts
-from pack.reportpage import MARK, Page, Verified, render_page
-from pack.sumlists import folder_of
-from pack.target import quoted
-from pack.verifying import existing_package
-from pack.workers import Conduct, shown_workers
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.history import read_history
+from qa2pack.executor.outfile import write_output
+from qa2pack.manifest.checking import verify_package
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.sizes import counted, human_bytes
+from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.fields import path_fields, print_fields
+from qa2pack.pack.ink import Ink, ink_for
+from qa2pack.pack.keptplaces import kept_place
+from qa2pack.pack.members import members_of
+from qa2pack.pack.reading import held, working
+from qa2pack.pack.refusal import Refused
+from qa2pack.pack.reportchunks import deliveries_in
+from qa2pack.pack.reportmembers import member_parts
+from qa2pack.pack.reportpage import MARK, Page, Verified, render_page
+from qa2pack.pack.sumlists import folder_of
+from qa2pack.pack.target import quoted
+from qa2pack.pack.verifying import existing_package
+from qa2pack.pack.workers import Conduct, shown_workers
 
 
 @dataclass(frozen=True, slots=True)

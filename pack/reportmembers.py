@@ -3,19 +3,19 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from manifest.header import Header, Notes, Total
-from manifest.item import LeftOut
-from manifest.package import Package
-from manifest.path import shown
-from manifest.problem import Problem
-from manifest.role import ROLES
-from manifest.unusable import unusable_manifest
-from pack.embedding import Budget, Picture, Text, embed_pictures, embed_texts
-from pack.listing import records_of
-from pack.members import Member
-from pack.moments import local_time
-from pack.reportdata import Contents, Table, read_contents
-from pack.words import WORDS
+from qa2pack.manifest.header import Header, Notes, Total
+from qa2pack.manifest.item import LeftOut
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.role import ROLES
+from qa2pack.manifest.unusable import unusable_manifest
+from qa2pack.pack.embedding import Budget, Picture, Text, embed_pictures, embed_texts
+from qa2pack.pack.listing import records_of
+from qa2pack.pack.members import Member
+from qa2pack.pack.moments import local_time
+from qa2pack.pack.reportdata import Contents, Table, read_contents
+from qa2pack.pack.words import WORDS
 
 _MOST_ROWS = 1000
 

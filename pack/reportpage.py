@@ -13,16 +13,16 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from executor.history import History
-from manifest.path import shown
-from manifest.problem import Problem
-from manifest.sizes import counted, human_bytes
-from pack import PROGRAM
-from pack.embedding import ALL_PICTURES_BYTES, ALL_TEXTS_BYTES, PICTURE_BYTES, TEXT_BYTES
-from pack.moments import local_time
-from pack.recounting import what_was_done
-from pack.reportchunks import Delivery
-from pack.reportmembers import Group, Part, problem_groups
+from qa2pack.executor.history import History
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.sizes import counted, human_bytes
+from qa2pack.pack import PROGRAM
+from qa2pack.pack.embedding import ALL_PICTURES_BYTES, ALL_TEXTS_BYTES, PICTURE_BYTES, TEXT_BYTES
+from qa2pack.pack.moments import local_time
+from qa2pack.pack.recounting import what_was_done
+from qa2pack.pack.reportchunks import Delivery
+from qa2pack.pack.reportmembers import Group, Part, problem_groups
 
 if TYPE_CHECKING:
     from jinja2 import Template

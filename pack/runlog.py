@@ -11,14 +11,14 @@ from importlib import metadata
 
 import typer
 
-from manifest.heading import user_name
-from manifest.package import Package
-from manifest.path import shown
-from pack import PROGRAM
-from pack.exits import Exit
-from pack.keptplaces import kept_place
-from pack.logfile import Level, LogFile, logging_to
-from pack.refusal import Refused
+from qa2pack.manifest.heading import user_name
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.path import shown
+from qa2pack.pack import PROGRAM
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.keptplaces import kept_place
+from qa2pack.pack.logfile import Level, LogFile, logging_to
+from qa2pack.pack.refusal import Refused
 
 _LIBRARIES = ("msgpack", "numpy", "python-casacore", "rich", "typer", "xxhash")
 

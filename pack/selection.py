@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from manifest.ids import Append
-from manifest.request import Mode, PlanRequest
-from manifest.wish import parse_include
-from pack import PROGRAM
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.request import Mode, PlanRequest
+from qa2pack.manifest.wish import parse_include
+from qa2pack.pack import PROGRAM
 
 
 @dataclass(frozen=True, slots=True)

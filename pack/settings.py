@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from manifest.path import shown
-from pack.defaults import SettingsError
+from qa2pack.manifest.path import shown
+from qa2pack.pack.defaults import SettingsError
 
 Value = str | int | bool | tuple[str, ...]
 
@@ -157,8 +157,8 @@ def _is_wish(part: object, kind: Kind) -> bool:
         return False
     if kind is Kind.GLOBS:
         return True
-    from manifest.problem import PlanRefused
-    from manifest.wish import parse_include
+    from qa2pack.manifest.problem import PlanRefused
+    from qa2pack.manifest.wish import parse_include
 
     try:
         parse_include(part)
@@ -170,7 +170,7 @@ def _is_wish(part: object, kind: Kind) -> bool:
 def _is_rate(value: str) -> bool:
     from typer import BadParameter
 
-    from pack.rate import parse_rate
+    from qa2pack.pack.rate import parse_rate
 
     try:
         parse_rate(value)
@@ -180,8 +180,8 @@ def _is_rate(value: str) -> bool:
 
 
 def _is_of_delivery(value: str, kind: Kind) -> bool:
-    from tarsplit.naming import parse_checksums, parse_size
-    from tarsplit.partition import Fill
+    from qa2pack.tarsplit.naming import parse_checksums, parse_size
+    from qa2pack.tarsplit.partition import Fill
 
     parsers: dict[Kind, Callable[[str], object]] = {Kind.SIZE: parse_size, Kind.CHECKSUMS: parse_checksums}
     try:
@@ -192,14 +192,14 @@ def _is_of_delivery(value: str, kind: Kind) -> bool:
 
 
 def _is_mode(value: str) -> bool:
-    from manifest.request import Mode
+    from qa2pack.manifest.request import Mode
 
     return value in list(Mode)
 
 
 def _words(kind: Kind) -> str:
-    from manifest.request import Mode
-    from manifest.role import ROLES
+    from qa2pack.manifest.request import Mode
+    from qa2pack.manifest.role import ROLES
 
     more = {Kind.MODE: f" ({', '.join(Mode)})", Kind.INCLUDES: f" with one of {', '.join(ROLES)}"}
     return kind + more.get(kind, "")

@@ -9,11 +9,11 @@ import stat
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
-from manifest.path import join
-from pack.defaults import SettingsError
+from qa2pack.manifest.path import join
+from qa2pack.pack.defaults import SettingsError
 
 if TYPE_CHECKING:
-    from pack.settings import Settings
+    from qa2pack.pack.settings import Settings
 
 NAME = b"pack.toml"
 
@@ -68,7 +68,7 @@ def _parsed(path: bytes, file: BinaryIO, own: bytes) -> "Settings":
     # Only here, because most commands find no file: what takes one apart takes time to load.
     import tomllib
 
-    from pack.settings import read_settings
+    from qa2pack.pack.settings import read_settings
 
     try:
         table = tomllib.load(file)

@@ -1,11 +1,11 @@
 """How much is missing on a full disk, for an apply that was stopped by it."""
 
-from executor.places import staging_path
-from executor.room import enough_bytes, free_bytes, used_bytes
-from manifest.planfile import open_plan
-from manifest.sizes import human_bytes
-from manifest.stream import StreamError
-from pack.attempt import Attempt
+from qa2pack.executor.places import staging_path
+from qa2pack.executor.room import enough_bytes, free_bytes, used_bytes
+from qa2pack.manifest.planfile import open_plan
+from qa2pack.manifest.sizes import human_bytes
+from qa2pack.manifest.stream import StreamError
+from qa2pack.pack.attempt import Attempt
 
 
 def shortage_of(attempt: Attempt) -> str:

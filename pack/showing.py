@@ -7,26 +7,26 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from manifest.control import check_control
-from manifest.header import Header
-from manifest.path import shown
-from manifest.planfile import open_plan
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.role import Role
-from manifest.sizes import counted, human_bytes
-from manifest.unusable import unusable_manifest
-from pack.attempt import Attempt
-from pack.emptiness import mode_words
-from pack.exits import Exit
-from pack.fields import Fields, path_fields, print_fields, problem_fields
-from pack.ink import Ink, ink_for
-from pack.listing import file_fields, file_lines, records_of
-from pack.members import Member, chosen_members, members_of
-from pack.moments import local_time, utc_time
-from pack.problemview import problem_lines
-from pack.target import Target, quoted
-from pack.totals import totals_fields, totals_lines
-from pack.verifying import existing_package
+from qa2pack.manifest.control import check_control
+from qa2pack.manifest.header import Header
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.planfile import open_plan
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.role import Role
+from qa2pack.manifest.sizes import counted, human_bytes
+from qa2pack.manifest.unusable import unusable_manifest
+from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.emptiness import mode_words
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.fields import Fields, path_fields, print_fields, problem_fields
+from qa2pack.pack.ink import Ink, ink_for
+from qa2pack.pack.listing import file_fields, file_lines, records_of
+from qa2pack.pack.members import Member, chosen_members, members_of
+from qa2pack.pack.moments import local_time, utc_time
+from qa2pack.pack.problemview import problem_lines
+from qa2pack.pack.target import Target, quoted
+from qa2pack.pack.totals import totals_fields, totals_lines
+from qa2pack.pack.verifying import existing_package
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def shown_package(attempt: Attempt, what: Shown, *, is_json: bool) -> Exit:
 
 def shown_plan(attempt: Attempt, what: Shown, *, is_json: bool) -> Exit:
     """Print the plan that waits on stdout, as it was shown when it was made."""
-    from pack.planning import print_plan  # here: knows all that planning does
+    from qa2pack.pack.planning import print_plan  # here: knows all that planning does
 
     path = attempt.target.package.plan
     check_control(attempt.target.package.control)

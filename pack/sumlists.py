@@ -8,17 +8,17 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from manifest.engine import Engine
-from manifest.package import Package
-from manifest.path import join, shown
-from manifest.planfile import Described
-from manifest.problem import PlanRefused, Problem
-from manifest.progress import Progress
-from manifest.record import NO_DIGEST, decode_record
-from manifest.spool import OrderedSpool
-from manifest.sumline import Line, coreutils_line, xxhsum_line
-from manifest.summing import sum_files
-from pack.refusal import Refused
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.problem import PlanRefused, Problem
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.record import NO_DIGEST, decode_record
+from qa2pack.manifest.spool import OrderedSpool
+from qa2pack.manifest.sumline import Line, coreutils_line, xxhsum_line
+from qa2pack.manifest.summing import sum_files
+from qa2pack.pack.refusal import Refused
 
 ALGORITHMS = {"md5sum": "md5", "sha256sum": "sha256"}
 

@@ -9,8 +9,8 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from manifest.package import Package
-from manifest.path import join
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.path import join
 
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 

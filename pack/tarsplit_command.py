@@ -10,9 +10,9 @@ from typing import Any
 import typer
 from typer.core import TyperOption
 
-from pack.cmd_tarsplit import tarsplit
-from pack.command import Command, ended, print_version
-from pack.lostoutput import open_closed_streams
+from qa2pack.pack.cmd_tarsplit import tarsplit
+from qa2pack.pack.command import Command, ended, print_version
+from qa2pack.pack.lostoutput import open_closed_streams
 
 
 class _Alone(Command):

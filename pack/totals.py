@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from manifest.header import Total
-from manifest.role import ROLES, Role
-from manifest.sizes import human_bytes
-from pack.ink import Ink
+from qa2pack.manifest.header import Total
+from qa2pack.manifest.role import ROLES, Role
+from qa2pack.manifest.sizes import human_bytes
+from qa2pack.pack.ink import Ink
 
 _README = "README"
 _ROW = "  {:<12} {:>12} {:>10} {:>22}"

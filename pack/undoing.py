@@ -3,15 +3,15 @@
 import sys
 from collections.abc import Iterator
 
-from executor.rollback import RolledBack
-from manifest.path import shown
-from pack import applyjobs
-from pack.attempt import Attempt
-from pack.exits import Exit
-from pack.fields import path_fields, print_fields
-from pack.ink import Ink, ink_for
-from pack.target import Target
-from pack.workers import Conduct, shown_workers
+from qa2pack.executor.rollback import RolledBack
+from qa2pack.manifest.path import shown
+from qa2pack.pack import applyjobs
+from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.fields import path_fields, print_fields
+from qa2pack.pack.ink import Ink, ink_for
+from qa2pack.pack.target import Target
+from qa2pack.pack.workers import Conduct, shown_workers
 
 
 def undone(attempt: Attempt, conduct: Conduct, *, may_reach_back: bool = False) -> Exit:

@@ -3,24 +3,24 @@
 import sys
 from collections.abc import Iterator, Sequence
 
-from manifest.header import Header
-from manifest.ids import SCIENCE_GOAL
-from manifest.mistaken import no_package
-from manifest.package import PackageState, manifest_names, read_state
-from manifest.path import is_within, join
-from manifest.problem import PlanRefused, Problem
-from manifest.request import Mode
-from manifest.sizes import counted, human_bytes
-from pack import verifyjob
-from pack.attempt import Attempt
-from pack.exits import Exit
-from pack.fields import path_fields, print_fields, problem_fields
-from pack.ink import Ink, folded, ink_for
-from pack.members import Member, members_of
-from pack.problemview import problem_text, remedy_lines
-from pack.reading import check_finished
-from pack.target import Target, quoted
-from pack.workers import Conduct, shown_workers
+from qa2pack.manifest.header import Header
+from qa2pack.manifest.ids import SCIENCE_GOAL
+from qa2pack.manifest.mistaken import no_package
+from qa2pack.manifest.package import PackageState, manifest_names, read_state
+from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.problem import PlanRefused, Problem
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.sizes import counted, human_bytes
+from qa2pack.pack import verifyjob
+from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.fields import path_fields, print_fields, problem_fields
+from qa2pack.pack.ink import Ink, folded, ink_for
+from qa2pack.pack.members import Member, members_of
+from qa2pack.pack.problemview import problem_text, remedy_lines
+from qa2pack.pack.reading import check_finished
+from qa2pack.pack.target import Target, quoted
+from qa2pack.pack.workers import Conduct, shown_workers
 
 
 def verified(attempt: Attempt, conduct: Conduct, *, is_quick: bool) -> Exit:

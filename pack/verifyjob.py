@@ -1,11 +1,11 @@
 """The job that compares a package with its manifests, with engine and lock set up."""
 
-from executor.ticketcheck import check_tickets
-from manifest.checking import verify_package
-from manifest.package import Package
-from manifest.problem import Problem
-from pack.engines import Workers, started_engine
-from pack.reading import held
+from qa2pack.executor.ticketcheck import check_tickets
+from qa2pack.manifest.checking import verify_package
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.problem import Problem
+from qa2pack.pack.engines import Workers, started_engine
+from qa2pack.pack.reading import held
 
 
 def verify(package: Package, workers: Workers, *, is_quick: bool) -> list[Problem]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pack.engines import Workers
-from pack.progress import shown_progress
+from qa2pack.pack.engines import Workers
+from qa2pack.pack.progress import shown_progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,21 +10,21 @@ from collections.abc import Iterator
 
 import xxhash
 
-from manifest.engine import Engine
-from manifest.ids import SCIENCE_GOAL
-from manifest.package import Package, PackageState
-from manifest.path import join, shown
-from manifest.problem import Code, Problem
-from manifest.progress import Progress
-from manifest.record import decode_record, encode_record, record_path
-from manifest.stream import StreamError, read_frames
-from manifest.verify import verify_tree
-from tarsplit.comparing import CheckBatch, check_chunk
-from tarsplit.listing import Delivered, choose_members, delivered_records
-from tarsplit.naming import checksum_line, checksum_name
-from tarsplit.refusal import DeliveryRefused
-from tarsplit.sidecar import ChunkRow, Sidecar
-from tarsplit.walk import RecordIndex, chunk_part
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.ids import SCIENCE_GOAL
+from qa2pack.manifest.package import Package, PackageState
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.record import decode_record, encode_record, record_path
+from qa2pack.manifest.stream import StreamError, read_frames
+from qa2pack.manifest.verify import verify_tree
+from qa2pack.tarsplit.comparing import CheckBatch, check_chunk
+from qa2pack.tarsplit.listing import Delivered, choose_members, delivered_records
+from qa2pack.tarsplit.naming import checksum_line, checksum_name
+from qa2pack.tarsplit.refusal import DeliveryRefused
+from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar
+from qa2pack.tarsplit.walk import RecordIndex, chunk_part
 
 
 def find_sidecars(folder: bytes) -> list[bytes]:

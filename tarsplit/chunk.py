@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 import xxhash
 
-from manifest.folder import opened_file, opened_folder
-from manifest.pace import current_pace
-from manifest.path import join
-from manifest.problem import Code, Problem
-from manifest.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
-from manifest.sizes import counted
-from tarsplit.outfile import new_part, publish_part
-from tarsplit.sums import sums_aside
-from tarsplit.tarwriter import OutputFailedError, TarWriter
-from tarsplit.walk import ChunkPart, Share, header_of_folder, headers_of_files, shares
+from qa2pack.manifest.folder import opened_file, opened_folder
+from qa2pack.manifest.pace import current_pace
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
+from qa2pack.manifest.sizes import counted
+from qa2pack.tarsplit.outfile import new_part, publish_part
+from qa2pack.tarsplit.sums import sums_aside
+from qa2pack.tarsplit.tarwriter import OutputFailedError, TarWriter
+from qa2pack.tarsplit.walk import ChunkPart, Share, header_of_folder, headers_of_files, shares
 
 _SMALL_BYTES = 256 << 10  # up to here a file is read at once
 

@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 
 import xxhash
 
-from manifest.digest import BUFFER_BYTES
-from manifest.folder import opened_file
-from manifest.pace import current_pace
-from manifest.path import join
-from manifest.problem import Code, Problem
-from manifest.record import NO_DIGEST
-from manifest.sizes import counted
-from tarsplit.entry import BLOCK_BYTES
-from tarsplit.naming import in_tar
-from tarsplit.sidecar import ChunkRow
-from tarsplit.sums import ALWAYS, Sums
-from tarsplit.walk import ChunkPart, header_of_folder, headers_of_files, shares
+from qa2pack.manifest.digest import BUFFER_BYTES
+from qa2pack.manifest.folder import opened_file
+from qa2pack.manifest.pace import current_pace
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.record import NO_DIGEST
+from qa2pack.manifest.sizes import counted
+from qa2pack.tarsplit.entry import BLOCK_BYTES
+from qa2pack.tarsplit.naming import in_tar
+from qa2pack.tarsplit.sidecar import ChunkRow
+from qa2pack.tarsplit.sums import ALWAYS, Sums
+from qa2pack.tarsplit.walk import ChunkPart, header_of_folder, headers_of_files, shares
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from manifest.progress import Progress
-from manifest.record import FolderRecord
-from manifest.sizes import counted
-from tarsplit.entry import BLOCK_BYTES
-from tarsplit.listing import Delivered, delivered_records, folder_mtime
-from tarsplit.measure import measure
-from tarsplit.naming import DeliveryName
-from tarsplit.partition import (
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.record import FolderRecord
+from qa2pack.manifest.sizes import counted
+from qa2pack.tarsplit.entry import BLOCK_BYTES
+from qa2pack.tarsplit.listing import Delivered, delivered_records, folder_mtime
+from qa2pack.tarsplit.measure import measure
+from qa2pack.tarsplit.naming import DeliveryName
+from qa2pack.tarsplit.partition import (
     MAX_CHUNKS,
     RECORD_BLOCKS,
     Chunk,
@@ -21,8 +21,8 @@ from tarsplit.partition import (
     cut_tables,
     partition,
 )
-from tarsplit.refusal import DeliveryRefused
-from tarsplit.sidecar import DeliveryHeader
+from qa2pack.tarsplit.refusal import DeliveryRefused
+from qa2pack.tarsplit.sidecar import DeliveryHeader
 
 DEFAULT_LIMIT_BYTES = 6 << 30
 _LEAST_BYTES = RECORD_BLOCKS * BLOCK_BYTES

@@ -12,23 +12,23 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from manifest.engine import Engine
-from manifest.path import join, shown
-from manifest.problem import Problem
-from manifest.progress import Progress
-from manifest.record import encode_record
-from manifest.sizes import human_bytes
-from manifest.stream import StreamWriter
-from tarsplit import outfile
-from tarsplit.chunk import ChunkBatch, ChunkResult, write_chunk
-from tarsplit.cutting import Cut
-from tarsplit.naming import PART, checksum_line, checksum_name
-from tarsplit.refusal import DeliveryRefused
-from tarsplit.resume import find_finished, find_litter
-from tarsplit.sidecar import ChunkRow, header_to_wire, notes_to_wire
-from tarsplit.state import FinishedChunk, encode_state
-from tarsplit.walk import RecordIndex, chunk_part
-from tarsplit.watch import watching
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.record import encode_record
+from qa2pack.manifest.sizes import human_bytes
+from qa2pack.manifest.stream import StreamWriter
+from qa2pack.tarsplit import outfile
+from qa2pack.tarsplit.chunk import ChunkBatch, ChunkResult, write_chunk
+from qa2pack.tarsplit.cutting import Cut
+from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
+from qa2pack.tarsplit.refusal import DeliveryRefused
+from qa2pack.tarsplit.resume import find_finished, find_litter
+from qa2pack.tarsplit.sidecar import ChunkRow, header_to_wire, notes_to_wire
+from qa2pack.tarsplit.state import FinishedChunk, encode_state
+from qa2pack.tarsplit.walk import RecordIndex, chunk_part
+from qa2pack.tarsplit.watch import watching
 
 _BLOCK_BYTES = 512  # as `st_blocks` counts
 

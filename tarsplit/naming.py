@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-from manifest.path import check_name
+from qa2pack.manifest.path import check_name
 
 CHECKSUMS = ("md5", "sha256", "xxh128")
 _OWN = re.compile(rb"(_[0-9]+_of_[0-9]+\.tar(\.[a-z0-9]+sum)?|\.manifest|\.state)(\.part)?")

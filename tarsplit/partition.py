@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate, chain
 
-from manifest.path import sort_key
-from tarsplit.entry import BLOCK_BYTES
-from tarsplit.piece import Bin, Piece, Row, Span
-from tarsplit.tight import fill_tight
+from qa2pack.manifest.path import sort_key
+from qa2pack.tarsplit.entry import BLOCK_BYTES
+from qa2pack.tarsplit.piece import Bin, Piece, Row, Span
+from qa2pack.tarsplit.tight import fill_tight
 
 RECORD_BLOCKS = 20  # a tar is written in records of 10240 bytes
 END_BLOCKS = 2

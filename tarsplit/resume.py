@@ -5,20 +5,20 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from manifest.digest import aligned_buffer
-from manifest.engine import Engine
-from manifest.folder import opened_file
-from manifest.pace import current_pace
-from manifest.path import join, shown
-from manifest.progress import Progress
-from manifest.sizes import counted
-from manifest.stream import StreamError
-from tarsplit.cutting import Cut
-from tarsplit.naming import PART, checksum_name
-from tarsplit.refusal import DeliveryRefused
-from tarsplit.sidecar import open_sidecar
-from tarsplit.state import FinishedChunk, State, decode_state
-from tarsplit.sums import Sums
+from qa2pack.manifest.digest import aligned_buffer
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.folder import opened_file
+from qa2pack.manifest.pace import current_pace
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.sizes import counted
+from qa2pack.manifest.stream import StreamError
+from qa2pack.tarsplit.cutting import Cut
+from qa2pack.tarsplit.naming import PART, checksum_name
+from qa2pack.tarsplit.refusal import DeliveryRefused
+from qa2pack.tarsplit.sidecar import open_sidecar
+from qa2pack.tarsplit.state import FinishedChunk, State, decode_state
+from qa2pack.tarsplit.sums import Sums
 
 
 @dataclass(frozen=True, slots=True)

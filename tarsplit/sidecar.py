@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from manifest.path import check_name, check_relative
-from manifest.stream import Stream, StreamError, open_stream
-from tarsplit.naming import CHECKSUMS, DeliveryName
-from tarsplit.piece import Span
+from qa2pack.manifest.path import check_name, check_relative
+from qa2pack.manifest.stream import Stream, StreamError, open_stream
+from qa2pack.tarsplit.naming import CHECKSUMS, DeliveryName
+from qa2pack.tarsplit.piece import Span
 
 KIND = "delivery"
 

@@ -2,11 +2,11 @@
 
 from itertools import cycle
 
-from manifest.digest import aligned_buffer
-from tarsplit.entry import BLOCK_BYTES
-from tarsplit.outfile import write_all
-from tarsplit.partition import END_BLOCKS, RECORD_BLOCKS
-from tarsplit.sums import Sums
+from qa2pack.manifest.digest import aligned_buffer
+from qa2pack.tarsplit.entry import BLOCK_BYTES
+from qa2pack.tarsplit.outfile import write_all
+from qa2pack.tarsplit.partition import END_BLOCKS, RECORD_BLOCKS
+from qa2pack.tarsplit.sums import Sums
 
 _FLUSH_BYTES = 1 << 20
 _PADDING = [bytes(count) for count in range(BLOCK_BYTES)]

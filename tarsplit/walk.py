@@ -9,11 +9,11 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from manifest.record import FolderRecord, decode_record
-from manifest.stream import read_frames
-from tarsplit.entry import file_headers, folder_header
-from tarsplit.naming import in_tar
-from tarsplit.piece import Span
+from qa2pack.manifest.record import FolderRecord, decode_record
+from qa2pack.manifest.stream import read_frames
+from qa2pack.tarsplit.entry import file_headers, folder_header
+from qa2pack.tarsplit.naming import in_tar
+from qa2pack.tarsplit.piece import Span
 
 FOLDER_MODE = 0o755
 

@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from manifest.engine import Engine
-from manifest.progress import Progress
-from tarsplit.naming import PART
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.progress import Progress
+from qa2pack.tarsplit.naming import PART
 
 _INTERVAL_SECONDS = 0.5
 

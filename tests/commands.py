@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pack.cli import main
+from qa2pack.pack.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,9 +31,9 @@ def run_here(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Ran:
 
 
 def run_apart(*arguments: str | bytes | Path, cwd: Path | None = None) -> Ran:
-    """Run `python -m pack` in a process of its own."""
+    """Run `python -m qa2pack.pack` in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "pack", *arguments],
+        [sys.executable, "-m", "qa2pack.pack", *arguments],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

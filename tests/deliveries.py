@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from executor.engine import PoolEngine
-from manifest.adopt import adopt_members
-from manifest.engine import Engine, InlineEngine
-from manifest.package import Package, read_state
-from manifest.problem import Problem
-from manifest.progress import Progress, Silent
-from manifest.role import ROLES
-from tarsplit.check import check_delivery
-from tarsplit.cutting import Cut, CutRequest, plan_cut
-from tarsplit.deliver import Destination, Outcome, deliver
-from tarsplit.listing import choose_members
-from tarsplit.naming import DeliveryName
-from tarsplit.sidecar import open_sidecar
+from qa2pack.executor.engine import PoolEngine
+from qa2pack.manifest.adopt import adopt_members
+from qa2pack.manifest.engine import Engine, InlineEngine
+from qa2pack.manifest.package import Package, read_state
+from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.progress import Progress, Silent
+from qa2pack.manifest.role import ROLES
+from qa2pack.tarsplit.check import check_delivery
+from qa2pack.tarsplit.cutting import Cut, CutRequest, plan_cut
+from qa2pack.tarsplit.deliver import Destination, Outcome, deliver
+from qa2pack.tarsplit.listing import choose_members
+from qa2pack.tarsplit.naming import DeliveryName
+from qa2pack.tarsplit.sidecar import open_sidecar
 
 SILENT = Silent()
 PROJECT = "2011.01234.S"

@@ -9,13 +9,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from manifest.header import Header, StreamKind
-from manifest.ids import Append
-from manifest.package import Standing
-from manifest.path import sort_key
-from manifest.record import Action, FolderRecord, encode_record
-from manifest.request import Mode
-from manifest.stream import StreamWriter
+from qa2pack.manifest.header import Header, StreamKind
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.package import Standing
+from qa2pack.manifest.path import sort_key
+from qa2pack.manifest.record import Action, FolderRecord, encode_record
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.stream import StreamWriter
 
 NAMES = st.binary(min_size=1, max_size=12).filter(
     lambda name: b"/" not in name and b"\0" not in name and name not in {b".", b".."}

@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from executor.disk import Disk
-from executor.rollback import RolledBack, roll_back_package
 from in_process import Delivery
-from manifest.progress import Silent
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.rollback import RolledBack, roll_back_package
+from qa2pack.manifest.progress import Silent
 
 
 def roll_back(delivery: Delivery, disk: Disk | None = None) -> RolledBack:

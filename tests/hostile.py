@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from manifest.problem import Code
+from qa2pack.manifest.problem import Code
 
 UID = "uid___A002_X3c9295_X8c"
 OTHER_UID = "uid___A002_X3dc0e7_X8c"

@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from executor.apply import Applied, ApplyOptions, apply_plan
-from executor.disk import Disk
-from executor.preflight import check_room
-from executor.split import TableReader as CasaReader
-from executor.ticketcheck import check_tickets
-from manifest.checking import verify_package
-from manifest.engine import Engine, InlineEngine
-from manifest.package import Package
-from manifest.planfile import Described, open_plan
-from manifest.planning import Plan, make_plan, save_plan
-from manifest.problem import Problem
-from manifest.progress import Silent
-from manifest.request import Mode, PlanRequest
-from manifest.tableplan import TableReader
 from measurement_sets import Recipe, write_measurement_set
+from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.preflight import check_room
+from qa2pack.executor.split import TableReader as CasaReader
+from qa2pack.executor.ticketcheck import check_tickets
+from qa2pack.manifest.checking import verify_package
+from qa2pack.manifest.engine import Engine, InlineEngine
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.planfile import Described, open_plan
+from qa2pack.manifest.planning import Plan, make_plan, save_plan
+from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.request import Mode, PlanRequest
+from qa2pack.manifest.tableplan import TableReader
 
 UID = "uid___A002_X3c9295_X8c"
 OF_THE_REDUCTION_NS = 1_338_552_000 * 10**9  # long before any scan, as files of a reduction are

@@ -6,9 +6,9 @@ A scenario is laid out once: its world is looked at before, applied undisturbed,
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from executor.recovery import Phase
 from faulty_disk import CountingDisk, SplitMemory, WatchedDisk
-from manifest.request import Mode
+from qa2pack.executor.recovery import Phase
+from qa2pack.manifest.request import Mode
 from worlds import Change, Scenario, State, World, make_world
 
 

@@ -21,9 +21,9 @@ from typing import Any
 
 import msgpack
 
-from executor.journal import Commit
 from faulty_disk import SplitMemory, WatchedDisk
 from journals import FRAME, framed, sound_payloads
+from qa2pack.executor.journal import Commit
 
 Name = tuple[int, bytes]  # inode of the folder, name in it
 Names = dict[Name, int]

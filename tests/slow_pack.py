@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pack.cli import main
+from qa2pack.pack.cli import main
 
 CALL_SECONDS = 0.01
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+IMPORT_ROOT = "qa2pack"
 PACKAGES = ("executor", "manifest", "pack", "tarsplit")
 
 _CHANGING_TABLE = """
@@ -64,14 +65,37 @@ def project_modules() -> Iterator[Module]:
 
 
 def imported_packages(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Yield the top-level package and the line of each import, at any depth; relative imports come as `.`."""
+    """Yield our package, or the foreign top-level one, and the line of each import; relative imports come as `.`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from ((alias.name.split(".")[0], node.lineno) for alias in node.names)
+            yield from ((_package(alias.name), node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield "." if node.level else (node.module or "").split(".")[0], node.lineno
+            if node.module == IMPORT_ROOT:
+                yield from ((alias.name, node.lineno) for alias in node.names)
+            else:
+                yield "." if node.level else _package(node.module or ""), node.lineno
         elif isinstance(node, ast.Call) and _last_name(node.func) in {"import_module", "__import__"}:
-            yield _text_argument(node, 0).split(".")[0], node.lineno
+            yield _package(_text_argument(node, 0)), node.lineno
+
+
+def flat_imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield name and line of each import of one of our packages that does not go through the import root."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        elif isinstance(node, ast.Call) and _last_name(node.func) in {"import_module", "__import__"}:
+            names = [_text_argument(node, 0)]
+        else:
+            continue
+        yield from ((name, node.lineno) for name in names if name.split(".")[0] in PACKAGES)
+
+
+def _package(module: str) -> str:
+    """Return the package of ours that a module is in, or the top-level one of a foreign module."""
+    top, _, rest = module.partition(".")
+    return rest.split(".")[0] if top == IMPORT_ROOT and rest else top
 
 
 def imported_on_loading(tree: ast.Module) -> Iterator[tuple[str, int]]:
@@ -167,4 +191,6 @@ def _last_name(node: ast.expr) -> str:
 
 def _text_argument(call: ast.Call, index: int) -> str:
     argument = call.args[index] if len(call.args) > index else None
+    if isinstance(argument, ast.JoinedStr) and argument.values:
+        argument = argument.values[0]  # the start of an f-string tells the package
     return argument.value if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else ""

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from casacore import tables
 
-from executor.split import describe_table, measure_split, split_staged_table
-from manifest.table import SplitSpec, plan_split
+from qa2pack.executor.split import describe_table, measure_split, split_staged_table
+from qa2pack.manifest.table import SplitSpec, plan_split
 
 
 def file_sizes(table: Path) -> dict[bytes, int]:

@@ -18,36 +18,36 @@ import pytest
 from distributed import LocalCluster
 
 from deliveries import cut_up, make_package
-from executor.apply import ApplyOptions, apply_plan, running_boot
-from executor.cluster import Cluster, ClusterEngine, Ground
-from executor.disk import Disk
-from executor.engine import NoWorkersError, WorkersDiedError, WorkersLostError
-from executor.errand import Terms, find_fault, folders_written, landmark, run_errand, running_python
-from executor.journal import read_journal
-from executor.lock import LockedError, StrayError, admit_workers, locked_for_writing, working_for
-from executor.origin import OriginBatch, OriginResult
-from executor.places import lock_path
-from executor.recovery import begin_of
-from executor.site import Site
-from executor.staging import StageBatch
-from executor.tablestage import SplitBatch
 from in_process import Delivery, add_measurement_sets, write
-from manifest.checking import verify_package
-from manifest.device import renumber_batch, renumber_result
-from manifest.known import Identity
-from manifest.progress import Silent
-from manifest.record import Action, decode_record
-from manifest.request import Mode
-from manifest.scan import scan_batch
-from manifest.scanbatch import BatchGroup, BigFile, ScanBatch, ScanOptions, Subtree, SubtreeBatch
-from pack.attempt import Attempt
-from pack.cli import main as pack
-from pack.engines import running_program
-from pack.exits import Exit
-from pack.failure import failure_of
-from pack.ink import Ink
-from pack.target import target_of
-from pack.tarsplit_command import main as tarsplit
+from qa2pack.executor.apply import ApplyOptions, apply_plan, running_boot
+from qa2pack.executor.cluster import Cluster, ClusterEngine, Ground
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.engine import NoWorkersError, WorkersDiedError, WorkersLostError
+from qa2pack.executor.errand import Terms, find_fault, folders_written, landmark, run_errand, running_python
+from qa2pack.executor.journal import read_journal
+from qa2pack.executor.lock import LockedError, StrayError, admit_workers, locked_for_writing, working_for
+from qa2pack.executor.origin import OriginBatch, OriginResult
+from qa2pack.executor.places import lock_path
+from qa2pack.executor.recovery import begin_of
+from qa2pack.executor.site import Site
+from qa2pack.executor.staging import StageBatch
+from qa2pack.executor.tablestage import SplitBatch
+from qa2pack.manifest.checking import verify_package
+from qa2pack.manifest.device import renumber_batch, renumber_result
+from qa2pack.manifest.known import Identity
+from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.record import Action, decode_record
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.scan import scan_batch
+from qa2pack.manifest.scanbatch import BatchGroup, BigFile, ScanBatch, ScanOptions, Subtree, SubtreeBatch
+from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.cli import main as pack
+from qa2pack.pack.engines import running_program
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.failure import failure_of
+from qa2pack.pack.ink import Ink
+from qa2pack.pack.target import target_of
+from qa2pack.pack.tarsplit_command import main as tarsplit
 from snapshots import contents
 from source_code import ROOT, project_modules
 
@@ -72,7 +72,7 @@ def many(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> Delivery:
     for folder in range(60):
         for name in range(4):
             write(delivery.origin / PLOTS / f"d{folder:02d}/plot{name}.png", os.urandom(20_000))
-    monkeypatch.setattr("manifest.record._GROUP_BYTES", 1)
+    monkeypatch.setattr("qa2pack.manifest.record._GROUP_BYTES", 1)
     return delivery
 
 
@@ -302,7 +302,7 @@ def test_lost_scheduler_leaves_an_apply_that_goes_on(many: Delivery) -> None:
 def test_no_scheduler_is_said(
     delivery: Delivery, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("executor.cluster._CONNECT_SECONDS", 1)
+    monkeypatch.setattr("qa2pack.executor.cluster._CONNECT_SECONDS", 1)
     code = pack(["plan", str(delivery.origin), str(delivery.path), "--cluster", "tcp://127.0.0.1:9"])
     assert code == Exit.FAILED
     assert "no scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().err

@@ -9,9 +9,9 @@ from make_reduction import make_reductions
 
 from commands import run_here
 from documents import HAS_MOUNTS, PAGES, ROOT, UNSHARED, story_folder, story_of
-from pack import api
-from pack.cli import COMMANDS
 from pages import Command, Stray, Unrun, steps_of
+from qa2pack.pack import api
+from qa2pack.pack.cli import COMMANDS
 from stories import exit_faults
 
 # How many blocks of commands are not run; each says on its page why. A new one is a decision.

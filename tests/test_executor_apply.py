@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from executor.disk import Disk
-from executor.lock import LockedError, locked_for_writing
-from executor.places import lock_path
-from executor.staged import OriginChangedError
 from generated import record_of
 from in_process import Delivery, add_measurement_sets, make_reduction, write
-from manifest.header import SplitTask
-from manifest.ids import Append
-from manifest.planfile import Described, open_plan, save_durably
-from manifest.problem import Code, PlanRefused
-from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
-from manifest.request import Mode
-from manifest.stream import StreamError
 from measurement_sets import Recipe
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.lock import LockedError, locked_for_writing
+from qa2pack.executor.places import lock_path
+from qa2pack.executor.staged import OriginChangedError
+from qa2pack.manifest.header import SplitTask
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.planfile import Described, open_plan, save_durably
+from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.stream import StreamError
 from snapshots import Seen, contents, files, snapshot
 
 SCRIPT = "script/scriptForImaging.py"

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from executor import copying
-from executor.copying import copy_big, copy_small
-from executor.disk import Disk
-from executor.planned import Planned, SourceChangedError, check_source
 from in_process import write
-from manifest.folder import opened_file, opened_folder
+from qa2pack.executor import copying
+from qa2pack.executor.copying import copy_big, copy_small
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.planned import Planned, SourceChangedError, check_source
+from qa2pack.manifest.folder import opened_file, opened_folder
 
 STEP = copying.COPY_BLOCK_BYTES
 

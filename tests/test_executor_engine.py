@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from executor.crew import CrewEngine
-from executor.engine import PoolEngine, WorkersDiedError, available_jobs
-from executor.pool import ProcessCrew
-from executor.stopping import InterruptedByUser, Stop
-from manifest.engine import run_streamed
+from qa2pack.executor.crew import CrewEngine
+from qa2pack.executor.engine import PoolEngine, WorkersDiedError, available_jobs
+from qa2pack.executor.pool import ProcessCrew
+from qa2pack.executor.stopping import InterruptedByUser, Stop
+from qa2pack.manifest.engine import run_streamed
 
 ROOT = Path(__file__).parent.parent
 
@@ -207,8 +207,8 @@ def test_engine_leaves_no_process_behind() -> None:
 def test_workers_die_with_the_process_that_started_them() -> None:
     program = """
 import collections, os, time
-from executor.crew import CrewEngine
-from executor.engine import PoolEngine
+from qa2pack.executor.crew import CrewEngine
+from qa2pack.executor.engine import PoolEngine
 def work(number):
     os.write(1, str(os.getpid()).encode() + bytes([10]))  # in one piece: two workers share the pipe
     time.sleep(60)

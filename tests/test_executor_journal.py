@@ -6,8 +6,9 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from executor.disk import Disk
-from executor.journal import (
+from journals import framed, frames_of
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.journal import (
     Begin,
     Commit,
     Discard,
@@ -26,7 +27,6 @@ from executor.journal import (
     create_journal,
     read_journal,
 )
-from journals import framed, frames_of
 
 BEGIN = Begin(
     transaction="20261123T020000-abcdef01",

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from executor.preflight import check_room
-from executor.room import free_bytes, needed_bytes
 from in_process import Delivery, make_reduction, write
-from manifest.problem import Code, PlanRefused
-from manifest.request import Mode
-from manifest.wish import parse_include
+from qa2pack.executor.preflight import check_room
+from qa2pack.executor.room import free_bytes, needed_bytes
+from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.wish import parse_include
 from snapshots import snapshot
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from executor.disk import Disk
-from executor.journal import Commit, Published, Publishing, create_journal, read_journal
-from executor.places import Places, choose_publishing, journal_path
-from executor.publishing import is_published, publish, unpublish
-from manifest.ids import Append
-from manifest.package import Package, Standing
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.journal import Commit, Published, Publishing, create_journal, read_journal
+from qa2pack.executor.places import Places, choose_publishing, journal_path
+from qa2pack.executor.publishing import is_published, publish, unpublish
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.package import Package, Standing
 from snapshots import contents
 from test_executor_journal import BEGIN
 

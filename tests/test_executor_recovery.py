@@ -2,8 +2,19 @@
 
 import pytest
 
-from executor.journal import Commit, Discard, End, Published, Record, Resume, RollBack, Staged, Stale, SyncFailed
-from executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, may_plan_again, phase_of
+from qa2pack.executor.journal import (
+    Commit,
+    Discard,
+    End,
+    Published,
+    Record,
+    Resume,
+    RollBack,
+    Staged,
+    Stale,
+    SyncFailed,
+)
+from qa2pack.executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, may_plan_again, phase_of
 from test_executor_journal import BEGIN
 
 COMMIT = Commit(12, had_manifests=True, had_tickets=(b"tar", b"zip"))

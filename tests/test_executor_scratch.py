@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from commands import ROOT
-from executor.scratch import SCRATCH_PREFIX, scratch_folder
-from manifest.request import Mode
+from qa2pack.executor.scratch import SCRATCH_PREFIX, scratch_folder
+from qa2pack.manifest.request import Mode
 from worlds import Change, Scenario, make_world
 
 _HOLD = """
 import os, sys, time
-from executor.scratch import scratch_folder
+from qa2pack.executor.scratch import scratch_folder
 with scratch_folder() as folder:
     (folder / "table").mkdir()
     (folder / "table" / "to the origin").symlink_to(sys.argv[1])
@@ -143,7 +143,7 @@ def test_links_and_other_names_stay(temporary: Path, origin: Path) -> None:
 def test_plan_that_was_killed_leaves_nothing_for_long(temporary: Path, tmp_path: Path) -> None:
     world = make_world(tmp_path, Scenario(Change.NEW, Mode.COPY))
     origin, package = str(world.origins / "before"), os.fsdecode(world.package.path)
-    command = [sys.executable, "-m", "pack", "plan", origin, package, "--rehash", "--mode", "copy"]
+    command = [sys.executable, "-m", "qa2pack.pack", "plan", origin, package, "--rehash", "--mode", "copy"]
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not any(temporary.glob(f"{SCRATCH_PREFIX}*/*")):
         assert process.poll() is None

@@ -9,13 +9,13 @@ import pytest
 import xxhash
 
 from counted import Counted
-from executor.disk import Disk
-from executor.filestage import FolderStage
-from executor.site import Site
-from executor.staging import StageBatch, StageResult, make_folders, stage_batch
 from in_process import write
-from manifest.problem import Code
-from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.filestage import FolderStage
+from qa2pack.executor.site import Site
+from qa2pack.executor.staging import StageBatch, StageResult, make_folders, stage_batch
+from qa2pack.manifest.problem import Code
+from qa2pack.manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
 from snapshots import files, snapshot
 
 BIG_BYTES = 1 << 20

@@ -17,11 +17,11 @@ from itertools import count
 
 import pytest
 
-from executor.places import probe_paths
-from executor.rollback import CannotUndoError
 from faulty_disk import ERRORS, Fault, FaultyDisk, Stopped
-from manifest.request import Mode
 from outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_goes_on_either_way, check_visible
+from qa2pack.executor.places import probe_paths
+from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.manifest.request import Mode
 from worlds import Change, Scenario, scratch_root
 
 SCENARIOS = (

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from manifest.request import Mode
-from pack.attempt import Attempt
-from pack.failure import failure_of
-from pack.ink import Ink
-from pack.target import target_of
+from qa2pack.manifest.request import Mode
+from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.failure import failure_of
+from qa2pack.pack.ink import Ink
+from qa2pack.pack.target import target_of
 from worlds import Change, Scenario, World, make_world, scratch_root
 
 _BIG_BYTES = 3 << 20

@@ -4,7 +4,9 @@ import pytest
 
 from source_code import (
     PACKAGES,
+    ROOT,
     changing_calls,
+    flat_imports,
     imported_on_loading,
     imported_packages,
     parse,
@@ -64,6 +66,29 @@ def test_packages_import_each_other_only_downwards() -> None:
         if package in ours - MAY_IMPORT[module.package]
     ]
     assert wrong == []
+
+
+def test_packages_are_imported_through_the_import_root_alone() -> None:
+    places = [path for folder in (*PACKAGES, "tests", "benchmarks", "demo") for path in (ROOT / folder).rglob("*.py")]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in [*places, ROOT / "QA2_Packaging_module.py"]
+        for name, line in flat_imports(parse(path.name, path.read_text()).tree)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import pack.cli",
+        "from manifest import uid",
+        "def f():\n    import tarsplit",
+        "import_module(f'pack.cmd_{name}')",
+    ],
+)
+def test_flat_import_is_seen(text: str) -> None:
+    assert list(flat_imports(parse("pack/x.py", text).tree)) != []
 
 
 def test_slow_packages_are_imported_inside_functions() -> None:
@@ -132,7 +157,7 @@ def test_changing_call_is_seen(text: str) -> None:
         "import tarfile\ntarfile.open(path, 'r:gz')",
         "from pathlib import Path\nname.replace('a', 'b')",
         "from pathlib import Path\nPath(a).read_text()",
-        "from executor import disk\nfrom pathlib import Path\ndisk.unlink(a)",
+        "from qa2pack.executor import disk\nfrom pathlib import Path\ndisk.unlink(a)",
         "name.replace(old)",
         "from dataclasses import replace\nreplace(record, size=1)",
     ],
@@ -144,11 +169,11 @@ def test_reading_call_is_no_change(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "package"),
     [
-        ("import executor.disk", "executor"),
-        ("from executor.disk import link", "executor"),
-        ("def f():\n    from executor import disk", "executor"),
+        ("import qa2pack.executor.disk", "executor"),
+        ("from qa2pack.executor.disk import link", "executor"),
+        ("def f():\n    from qa2pack.executor import disk", "executor"),
         ("from . import disk", "."),
-        ("import importlib\nimportlib.import_module('executor.disk')", "executor"),
+        ("import importlib\nimportlib.import_module('qa2pack.executor.disk')", "executor"),
     ],
 )
 def test_import_is_seen(text: str, package: str) -> None:

@@ -19,12 +19,12 @@ from typing import Any
 
 import pytest
 
-from executor.engine import PoolEngine
-from executor.lock import holder
-from executor.places import lock_path
 from faulty_disk import WatchedDisk
-from manifest.request import Mode
 from outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_goes_on_either_way, check_visible
+from qa2pack.executor.engine import PoolEngine
+from qa2pack.executor.lock import holder
+from qa2pack.executor.places import lock_path
+from qa2pack.manifest.request import Mode
 from worlds import Change, Scenario, World, scratch_root
 
 _SCENARIOS = (
@@ -156,7 +156,7 @@ def kill_a_worker(process: ForkServerProcess, after_seconds: float) -> int:
 
 def test_command_is_killed_and_finishes(layouts: Layouts) -> None:
     laid = layouts.get(Scenario(Change.REPLACE, Mode.HARD))
-    command = [sys.executable, "-m", "pack", "apply", os.fsdecode(laid.world.package.path)]
+    command = [sys.executable, "-m", "qa2pack.pack", "apply", os.fsdecode(laid.world.package.path)]
     for seed in range(6):
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             time.sleep(random.Random(seed).uniform(0.1, 0.8))

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from manifest.batches import folder_records, scan_batches
-from manifest.item import Item
-from manifest.record import Action
-from manifest.request import Mode
-from manifest.role import ROLES, Role
-from manifest.scanbatch import FileBatch, ScanOptions, Subtree, SubtreeBatch
+from qa2pack.manifest.batches import folder_records, scan_batches
+from qa2pack.manifest.item import Item
+from qa2pack.manifest.record import Action
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.role import ROLES, Role
+from qa2pack.manifest.scanbatch import FileBatch, ScanOptions, Subtree, SubtreeBatch
 
 OPTIONS = ScanOptions(os.fsencode(Path("/origin")), Action.COPY)
 TREE = Item(b"X8c/U.ms.tsys", b"calibration/U.calibration/U.ms.tsys", True, Role.CALIBRATION)

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from in_process import Delivery, make_reduction
-from manifest.destination import base_of, choose_destination
-from manifest.ids import Append
-from manifest.package import Standing, read_state
-from manifest.problem import Code, PlanRefused
-from manifest.progress import Silent
-from manifest.request import Mode, PlanRequest
-from pack import planjobs
-from pack.engines import Workers
+from qa2pack.manifest.destination import base_of, choose_destination
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.package import Standing, read_state
+from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.request import Mode, PlanRequest
+from qa2pack.pack import planjobs
+from qa2pack.pack.engines import Workers
 
 MEMBER = b"group_ouss_id/member_ouss_id"
 

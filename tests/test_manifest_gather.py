@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from in_process import write
-from manifest.engine import InlineEngine
-from manifest.gather import Gathered, gather
-from manifest.problem import Code
-from manifest.progress import Silent
-from manifest.record import NO_DIGEST, Action, decode_record
-from manifest.scanbatch import BigFile, ScanOptions, Subtree, SubtreeBatch
+from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.gather import Gathered, gather
+from qa2pack.manifest.problem import Code
+from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.record import NO_DIGEST, Action, decode_record
+from qa2pack.manifest.scanbatch import BigFile, ScanOptions, Subtree, SubtreeBatch
 
 
 class Counting(Silent):

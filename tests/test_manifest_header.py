@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from generated import header_of, record_of
-from manifest.header import (
+from qa2pack.manifest.header import (
     Difference,
     Header,
     Notes,
@@ -18,12 +18,12 @@ from manifest.header import (
     read_header,
     read_notes,
 )
-from manifest.item import LeftOut
-from manifest.planfile import open_manifest, open_plan, save_durably
-from manifest.problem import Code, Problem
-from manifest.record import encode_record
-from manifest.stream import StreamError, open_stream
-from manifest.table import SplitSpec
+from qa2pack.manifest.item import LeftOut
+from qa2pack.manifest.planfile import open_manifest, open_plan, save_durably
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.record import encode_record
+from qa2pack.manifest.stream import StreamError, open_stream
+from qa2pack.manifest.table import SplitSpec
 
 SPEC = SplitSpec(
     keep="CORRECTED_DATA",

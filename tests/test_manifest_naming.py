@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifest.naming import Claim, Prefixing, settle_names
-from manifest.portable import case_warnings
-from manifest.problem import Code
+from qa2pack.manifest.naming import Claim, Prefixing, settle_names
+from qa2pack.manifest.portable import case_warnings
+from qa2pack.manifest.problem import Code
 
 
 def claim(source: bytes, name: bytes, prefix: bytes = b"", when: Prefixing = Prefixing.MEETING) -> Claim:

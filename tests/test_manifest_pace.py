@@ -16,17 +16,17 @@ import pytest
 
 from commands import run_here
 from deliveries import PROJECT, adopt, check, cut_up, make_package
-from executor.copying import copy_big
-from executor.disk import Disk
-from executor.engine import PoolEngine
-from executor.planned import Planned, digest_of_source
 from in_process import Delivery, make_reduction, write
-from manifest.digest import digest_of_bytes
-from manifest.engine import InlineEngine
-from manifest.pace import BURST_SECONDS, Bucket, Pace, PacedEngine, current_pace, paced
-from manifest.request import Mode
-from pack.engines import Workers, started_engine
-from pack.rate import parse_rate
+from qa2pack.executor.copying import copy_big
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.engine import PoolEngine
+from qa2pack.executor.planned import Planned, digest_of_source
+from qa2pack.manifest.digest import digest_of_bytes
+from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.pace import BURST_SECONDS, Bucket, Pace, PacedEngine, current_pace, paced
+from qa2pack.manifest.request import Mode
+from qa2pack.pack.engines import Workers, started_engine
+from qa2pack.pack.rate import parse_rate
 
 BIG_BYTES = (3 << 20) + 17
 
@@ -187,7 +187,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Workers]:
         found.append(Workers(*values))
         return found[-1]
 
-    monkeypatch.setattr("pack.workers.Workers", workers)
+    monkeypatch.setattr("qa2pack.pack.workers.Workers", workers)
     return found
 
 

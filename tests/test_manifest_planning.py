@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from executor.engine import PoolEngine
 from in_process import Delivery, add_measurement_sets, age, make_reduction, write
-from manifest.ids import Append
-from manifest.problem import Code, PlanRefused
-from manifest.record import NO_DIGEST, Action, Entry, decode_record
-from manifest.request import Mode
-from manifest.table import SplitSpec, TableShape
 from measurement_sets import Recipe
 from opening import opened_paths
+from qa2pack.executor.engine import PoolEngine
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.record import NO_DIGEST, Action, Entry, decode_record
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.table import SplitSpec, TableShape
 from snapshots import snapshot
 
 NOW_NS = 1_800_000_000 * 10**9
@@ -72,7 +72,7 @@ def plan_again(delivery: Delivery, mode: Mode, **wishes: object) -> set[str]:
 
 @pytest.fixture
 def two_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[PoolEngine]:
-    monkeypatch.setattr("manifest.scan.BATCH_FILES", 3)
+    monkeypatch.setattr("qa2pack.manifest.scan.BATCH_FILES", 3)
     with PoolEngine(2) as engine:
         yield engine
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 
 from generated import plain, record_of, records
-from manifest.path import UnsafePathError
-from manifest.record import (
+from qa2pack.manifest.path import UnsafePathError
+from qa2pack.manifest.record import (
     Action,
     FolderRecord,
     absolute_sources,

@@ -8,14 +8,22 @@ import xxhash
 
 from counted import Counted
 from in_process import write
-from manifest.columns import Columns
-from manifest.digest import BUFFER_BYTES
-from manifest.folder import opened_folder
-from manifest.problem import Code
-from manifest.record import NO_DIGEST, Action, FolderRecord, decode_record
-from manifest.scan import scan_batch
-from manifest.scanbatch import BIG_FILE_BYTES, BigFile, FileBatch, ScanOptions, ScanResult, Subtree, SubtreeBatch
 from opening import opened_paths
+from qa2pack.manifest.columns import Columns
+from qa2pack.manifest.digest import BUFFER_BYTES
+from qa2pack.manifest.folder import opened_folder
+from qa2pack.manifest.problem import Code
+from qa2pack.manifest.record import NO_DIGEST, Action, FolderRecord, decode_record
+from qa2pack.manifest.scan import scan_batch
+from qa2pack.manifest.scanbatch import (
+    BIG_FILE_BYTES,
+    BigFile,
+    FileBatch,
+    ScanOptions,
+    ScanResult,
+    Subtree,
+    SubtreeBatch,
+)
 
 
 def options_of(root: Path, **values: object) -> ScanOptions:
@@ -117,7 +125,7 @@ def test_without_hashing_no_file_is_opened(tmp_path: Path) -> None:
 
 
 def test_batch_that_is_too_much_leaves_the_rest_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("manifest.scan.BATCH_FILES", 3)
+    monkeypatch.setattr("qa2pack.manifest.scan.BATCH_FILES", 3)
     for number in range(20):
         write(tmp_path / f"{number:02}/x", b"1")
         write(tmp_path / f"{number:02}/sub/y", b"1")

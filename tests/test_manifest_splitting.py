@@ -6,16 +6,16 @@ import pytest
 import xxhash
 
 from in_process import OF_THE_REDUCTION_NS, write
-from manifest.engine import InlineEngine
-from manifest.header import TableNote
-from manifest.problem import Code
-from manifest.progress import Silent
-from manifest.record import NO_DIGEST, Action, decode_record
-from manifest.request import Mode
-from manifest.scanbatch import ScanOptions
-from manifest.splitting import SplitSources, omitted_names, scan_split_sources
-from manifest.table import SplitSpec
 from opening import opened_paths
+from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.header import TableNote
+from qa2pack.manifest.problem import Code
+from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.record import NO_DIGEST, Action, decode_record
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.scanbatch import ScanOptions
+from qa2pack.manifest.splitting import SplitSources, omitted_names, scan_split_sources
+from qa2pack.manifest.table import SplitSpec
 
 SPEC = SplitSpec(
     keep="CORRECTED_DATA",

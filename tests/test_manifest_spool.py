@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generated import PATHS, members, plain, record_of
-from manifest.path import sort_key
-from manifest.record import NO_DIGEST, FolderRecord, decode_record, encode_record
-from manifest.spool import OrderedSpool, RecordSpool
+from qa2pack.manifest.path import sort_key
+from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record, encode_record
+from qa2pack.manifest.spool import OrderedSpool, RecordSpool
 
 
 @pytest.fixture

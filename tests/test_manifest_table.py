@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifest.table import (
+from qa2pack.manifest.table import (
     ColumnMissingError,
     Manager,
     SplitSpec,

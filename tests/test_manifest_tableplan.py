@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from in_process import write
-from manifest.engine import InlineEngine
-from manifest.header import TableNote
-from manifest.item import Item
-from manifest.problem import Code
-from manifest.role import Role
-from manifest.table import Manager, SplitSpec, TableBrokenError, TableShape
-from manifest.tableplan import describe_tables, fingerprint, plan_splits, without_column
+from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.header import TableNote
+from qa2pack.manifest.item import Item
+from qa2pack.manifest.problem import Code
+from qa2pack.manifest.role import Role
+from qa2pack.manifest.table import Manager, SplitSpec, TableBrokenError, TableShape
+from qa2pack.manifest.tableplan import describe_tables, fingerprint, plan_splits, without_column
 
 TABLE = b"X8c/U.ms.split"
 ITEM = Item(TABLE, b"raw/U.ms.split", True, Role.RAW, "DATA")

@@ -9,7 +9,7 @@ import pytest
 
 from commands import run_here
 from in_process import Delivery
-from manifest.problem import Code
+from qa2pack.manifest.problem import Code
 
 Capsys = pytest.CaptureFixture[str]
 

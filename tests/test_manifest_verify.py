@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from in_process import Delivery, write
-from manifest.checking import verify_package
-from manifest.engine import InlineEngine
-from manifest.pace import PacedEngine
-from manifest.problem import Code, Problem
-from manifest.request import Mode
-from manifest.scanbatch import BIG_FILE_BYTES
+from qa2pack.manifest.checking import verify_package
+from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.pace import PacedEngine
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.scanbatch import BIG_FILE_BYTES
 from snapshots import snapshot
 
 PICTURE = b"qa/uid___A002_X3c9295_X8c__qa2_part1.png"
@@ -219,7 +219,7 @@ def test_what_takes_long_is_done_and_told_in_parts_and_finds_the_same(
 
     whole, parts = Parts(), Parts()
     problems = found(whole)
-    monkeypatch.setattr("manifest.verify._BATCH_SECONDS", -1.0)
+    monkeypatch.setattr("qa2pack.manifest.verify._BATCH_SECONDS", -1.0)
     assert found(parts) == problems
     assert len(problems) == 3
     assert parts.sums == whole.sums

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from in_process import Delivery, make_reduction
-from manifest.planfile import open_plan
-from manifest.problem import Code, PlanRefused
+from qa2pack.manifest.planfile import open_plan
+from qa2pack.manifest.problem import Code, PlanRefused
 
 REPLACED = Code.W_PLAN_REPLACED
 

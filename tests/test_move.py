@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from casacore import tables
 
-from executor.disk import Disk
-from executor.rollback import CannotUndoError
 from faulty_disk import Fault, FaultyDisk, Stopped
 from file_systems import folder_elsewhere, mounted
 from homes import links_below, lost_names, read_files, roll_back
 from in_process import UID, Delivery, add_measurement_sets, make_reduction, write
-from manifest.planfile import open_manifest
-from manifest.record import Action, decode_record
-from manifest.request import Mode
 from measurement_sets import DATA_COLUMNS
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.manifest.planfile import open_manifest
+from qa2pack.manifest.record import Action, decode_record
+from qa2pack.manifest.request import Mode
 from snapshots import contents, files, snapshot
 
 RAW = f"X8c/{UID}.ms.split"

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from executor.rollback import CannotUndoError
 from homes import links_below, read_files, roll_back
 from hostile import CASES, CannotMakeError, make_case
 from in_process import UID, Delivery, age, make_reduction
-from manifest.ids import Append
-from manifest.problem import Code, PlanRefused
-from manifest.request import Mode
+from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.request import Mode
 from reductions import write_small_measurement_set
 from snapshots import contents, files
 from users import as_ordinary_user, folder_of_everybody

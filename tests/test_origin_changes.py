@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from executor.staged import OriginChangedError
 from faulty_disk import CountingDisk, SplitMemory, WatchedDisk
-from manifest.engine import InlineEngine
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.request import Mode
 from outcomes import Laid, Layouts
+from qa2pack.executor.staged import OriginChangedError
+from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.request import Mode
 from worlds import Change, Scenario, scratch_root
 
 Batch = TypeVar("Batch")

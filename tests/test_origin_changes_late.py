@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from executor.apply import Applied
-from executor.staged import OriginChangedError
 from faulty_disk import CountingDisk, SplitMemory, Stopped
-from manifest.planfile import open_plan
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.record import Action, decode_record
-from manifest.request import Mode
 from outcomes import Laid, Layouts
+from qa2pack.executor.apply import Applied
+from qa2pack.executor.staged import OriginChangedError
+from qa2pack.manifest.planfile import open_plan
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.record import Action, decode_record
+from qa2pack.manifest.request import Mode
 from test_origin_changes import (
     CHANGES,
     PACKAGED,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from manifest.sizes import counted
-from pack.amounts import exact_bytes, human_seconds
+from qa2pack.manifest.sizes import counted
+from qa2pack.pack.amounts import exact_bytes, human_seconds
 
 
 @pytest.mark.parametrize(

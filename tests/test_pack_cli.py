@@ -10,9 +10,9 @@ import pytest
 
 from commands import ROOT, run_apart, run_here
 from in_process import Delivery
-from pack import __version__
-from pack.cli import COMMANDS
-from pack.exits import EXIT_WORDS, Exit
+from qa2pack.pack import __version__
+from qa2pack.pack.cli import COMMANDS
+from qa2pack.pack.exits import EXIT_WORDS, Exit
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *([name, "-h"] for name in COMMANDS)])
@@ -74,7 +74,7 @@ def test_python_m_pack_is_the_same_command() -> None:
 
 
 def test_help_imports_nothing_slow() -> None:
-    assert _imported("--help").isdisjoint({"rich", "numpy", "casacore", "multiprocessing", "executor.apply"})
+    assert _imported("--help").isdisjoint({"rich", "numpy", "casacore", "multiprocessing", "qa2pack.executor.apply"})
 
 
 def test_plan_without_tables_imports_nothing_slow(delivery: Delivery) -> None:
@@ -83,7 +83,7 @@ def test_plan_without_tables_imports_nothing_slow(delivery: Delivery) -> None:
 
 def _imported(*arguments: str) -> set[str]:
     program = (
-        "import sys; from pack.cli import main; code = main(sys.argv[1:]);"
+        "import sys; from qa2pack.pack.cli import main; code = main(sys.argv[1:]);"
         "print(*sys.modules, file=sys.stderr, sep='\\n'); sys.exit(code)"
     )
     ran = subprocess.run(
@@ -108,7 +108,7 @@ def test_paths_may_be_any_bytes(delivery: Delivery, tmp_path: Path) -> None:
 
 def test_reader_of_the_output_may_go_away(delivery: Delivery) -> None:
     delivery.make()
-    command = [sys.executable, "-m", "pack", "show", str(delivery.path)]
+    command = [sys.executable, "-m", "qa2pack.pack", "show", str(delivery.path)]
     read, write = os.pipe()
     os.close(read)
     try:

@@ -8,8 +8,8 @@ import pytest
 
 from commands import run_here
 from in_process import UID, Delivery, add_measurement_sets, write
-from manifest.request import Mode
-from pack.exits import Exit
+from qa2pack.manifest.request import Mode
+from qa2pack.pack.exits import Exit
 from snapshots import contents
 
 Capsys = pytest.CaptureFixture[str]

@@ -17,7 +17,7 @@ _BASH = shutil.which("bash")
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
     """A folder with the two programs, as an installation makes them."""
-    for name, module in (("pack", "pack.cli"), ("tarsplit", "pack.tarsplit_command")):
+    for name, module in (("pack", "qa2pack.pack.cli"), ("tarsplit", "qa2pack.pack.tarsplit_command")):
         program = tmp_path / name
         program.write_text(f"#!{sys.executable}\nimport sys\nfrom {module} import main\nsys.exit(main())\n")
         program.chmod(0o755)

@@ -8,8 +8,8 @@ import pytest
 
 from commands import run_here
 from in_process import Delivery, make_reduction
-from manifest.request import Mode
-from pack.exits import Exit
+from qa2pack.manifest.request import Mode
+from qa2pack.pack.exits import Exit
 from snapshots import contents
 from users import as_ordinary_user, folder_of_everybody
 

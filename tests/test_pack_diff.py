@@ -9,9 +9,9 @@ import pytest
 from commands import run_here
 from file_systems import read_only
 from in_process import Delivery, add_measurement_sets, make_reduction, write
-from manifest.ids import Append
-from manifest.request import Mode
-from pack.exits import Exit
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.request import Mode
+from qa2pack.pack.exits import Exit
 from snapshots import snapshot
 from users import as_ordinary_user, folder_of_everybody
 

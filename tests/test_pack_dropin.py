@@ -10,8 +10,8 @@ import pytest
 
 from commands import ROOT
 from in_process import Delivery, make_reduction
-from pack.dropin import PackagingError
 from QA2_Packaging_module import QA_Packager
+from qa2pack.pack.dropin import PackagingError
 from snapshots import contents
 
 Capsys = pytest.CaptureFixture[str]

@@ -16,17 +16,17 @@ from typing import Any
 import pytest
 
 from commands import Ran
-from executor.apply import Applied
-from executor.disk import Disk
-from executor.journal import JournalDamagedError
-from executor.staged import OriginChangedError
 from in_process import Delivery, make_reduction
-from manifest.planfile import Described, open_plan
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.request import Mode
-from pack.cli import main
-from pack.exits import Exit
-from pack.words import WARNINGS, WORDS
+from qa2pack.executor.apply import Applied
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.journal import JournalDamagedError
+from qa2pack.executor.staged import OriginChangedError
+from qa2pack.manifest.planfile import Described, open_plan
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.request import Mode
+from qa2pack.pack.cli import main
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.words import WARNINGS, WORDS
 from test_preflight import WORLDS, World
 
 # Only a call of old can ask for an unknown mode; tests of it are with the call.

@@ -13,13 +13,13 @@ import pytest
 import xxhash
 
 from commands import run_apart, run_here
-from executor.bag import CannotLinkError
-from executor.disk import Disk
 from in_process import Delivery, write
-from manifest.ids import Append
-from manifest.request import Mode
 from opening import opened_paths
-from pack.exits import Exit
+from qa2pack.executor.bag import CannotLinkError
+from qa2pack.executor.disk import Disk
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.request import Mode
+from qa2pack.pack.exits import Exit
 from snapshots import contents, snapshot
 
 Capsys = pytest.CaptureFixture[str]

@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 
 from commands import ROOT, run_here
-from executor.engine import WorkersDiedError
-from executor.journal import JournalError
-from executor.lock import LockedError
-from executor.stopping import InterruptedByUser
 from faulty_disk import Stopped, WatchedDisk
 from in_process import Delivery
-from manifest.table import TableBrokenError
-from pack.attempt import Attempt
-from pack.exits import Exit
-from pack.failure import failure_of
-from pack.ink import Ink
-from pack.target import target_of
+from qa2pack.executor.engine import WorkersDiedError
+from qa2pack.executor.journal import JournalError
+from qa2pack.executor.lock import LockedError
+from qa2pack.executor.stopping import InterruptedByUser
+from qa2pack.manifest.table import TableBrokenError
+from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.failure import failure_of
+from qa2pack.pack.ink import Ink
+from qa2pack.pack.target import target_of
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -163,7 +163,7 @@ def test_full_disk_behind_stdout_is_told(delivery: Delivery) -> None:
     delivery.make()
     with open("/dev/full", "wb") as full:
         ran = subprocess.run(
-            [sys.executable, "-m", "pack", "show", str(delivery.path)],
+            [sys.executable, "-m", "qa2pack.pack", "show", str(delivery.path)],
             env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""},
             stdout=full,
             stderr=subprocess.PIPE,

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from in_process import Delivery
-from pack.dropin import PackagingError
-from pack.habits import Habits, read_habits
-from pack.refusal import Refused
 from QA2_Packaging_module import QA_Packager
+from qa2pack.pack.dropin import PackagingError
+from qa2pack.pack.habits import Habits, read_habits
+from qa2pack.pack.refusal import Refused
 
 Capsys = pytest.CaptureFixture[str]
 

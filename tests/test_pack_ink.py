@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from in_process import UID, Delivery, add_measurement_sets, make_reduction, write
-from pack.ink import Ink, unbroken
+from qa2pack.pack.ink import Ink, unbroken
 from terminals import printed_on_terminal
 
 
@@ -57,7 +57,7 @@ def deep(tmp_path_factory: pytest.TempPathFactory) -> Delivery:
 def test_only_a_path_on_a_line_of_its_own_is_wider_than_the_terminal(
     deep: Delivery, arguments: list[str], columns: int
 ) -> None:
-    command = [sys.executable, "-m", "pack", *arguments]
+    command = [sys.executable, "-m", "qa2pack.pack", *arguments]
     printed = printed_on_terminal(command, columns=columns, cwd=deep.path.parent)
     lines = re.sub(r"\x1b\[[0-9;]*m", "", printed).splitlines()
     assert lines

@@ -6,8 +6,8 @@ import pytest
 
 from commands import run_here
 from in_process import UID, Delivery, add_measurement_sets, write
-from manifest.ids import Append
-from pack.exits import Exit
+from qa2pack.manifest.ids import Append
+from qa2pack.pack.exits import Exit
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -7,14 +7,14 @@ import shutil
 import pytest
 
 from commands import run_here
-from executor.disk import Disk
-from executor.history import read_history
-from executor.journal import Begin, End, Publishing, Resume, create_journal
 from in_process import Delivery
-from manifest.ids import Append
-from manifest.package import Package
-from manifest.request import Mode
-from pack.exits import Exit
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.history import read_history
+from qa2pack.executor.journal import Begin, End, Publishing, Resume, create_journal
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.request import Mode
+from qa2pack.pack.exits import Exit
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -10,11 +10,11 @@ import pytest
 from commands import ROOT, Ran
 from faulty_disk import Fault, FaultyDisk, Stopped
 from in_process import Delivery
-from pack.exits import Exit
+from qa2pack.pack.exits import Exit
 
 ENTRIES = {
-    "pack": "from pack.cli import main",
-    "tarsplit": "from pack.tarsplit_command import main",
+    "pack": "from qa2pack.pack.cli import main",
+    "tarsplit": "from qa2pack.pack.tarsplit_command import main",
 }
 
 
@@ -113,7 +113,7 @@ def test_closed_streams_stop_nothing(delivery: Delivery, closed: str) -> None:
 
 def test_no_file_gets_the_number_of_a_closed_stream() -> None:
     words = '"$@" <&- >&- 2>&-'
-    code = "import os; from pack.lostoutput import open_closed_streams as o; o(); os._exit(os.open('/', 0))"
+    code = "import os; from qa2pack.pack.lostoutput import open_closed_streams as o; o(); os._exit(os.open('/', 0))"
     done = subprocess.run(
         ["bash", "-c", words, "bash", sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(ROOT)},

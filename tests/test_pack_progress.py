@@ -9,13 +9,13 @@ from itertools import count
 import pytest
 
 from commands import run_here
-from executor.apply import ApplyOptions, apply_plan
-from executor.disk import Disk
 from in_process import Delivery
-from manifest.checking import verify_package
-from manifest.progress import Silent
-from manifest.request import Mode
-from pack.progress import Lines, shown_progress, time_left
+from qa2pack.executor.apply import ApplyOptions, apply_plan
+from qa2pack.executor.disk import Disk
+from qa2pack.manifest.checking import verify_package
+from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.request import Mode
+from qa2pack.pack.progress import Lines, shown_progress, time_left
 from terminals import printed_on_terminal
 
 
@@ -74,7 +74,7 @@ def test_quiet_says_nothing_at_all() -> None:
 
 _ON_TERMINAL = """
 import threading
-from pack.progress import shown_progress
+from qa2pack.pack.progress import shown_progress
 with shown_progress(is_quiet=False) as progress:
     progress.phase("verify group_ouss_id/member_ouss_id", file_count=123456, byte_count=987654321987)
     progress.advance(file_count=65432, byte_count=487654321987)

@@ -10,14 +10,14 @@ import pytest
 
 from commands import ROOT, run_here
 from in_process import Delivery
-from manifest.planfile import open_plan
-from pack import api
-from pack.exits import Exit
+from qa2pack.manifest.planfile import open_plan
+from qa2pack.pack import api
+from qa2pack.pack.exits import Exit
 
 
 def _fed(delivery: Delivery, writer: str) -> subprocess.Popen[str]:
     """Start a plan whose header is what a command of the shell writes."""
-    command = (sys.executable, "-m", "pack", "plan", delivery.origin, delivery.path)
+    command = (sys.executable, "-m", "qa2pack.pack", "plan", delivery.origin, delivery.path)
     return subprocess.Popen(
         ["bash", "-c", f'exec "$@" --readme <({writer})', "bash", *command],
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from commands import Ran, run_here
-from executor.lock import locked_for_writing
-from executor.places import lock_path
 from in_process import UID, Delivery, add_measurement_sets, write
-from manifest.problem import Code
-from manifest.request import Mode
-from pack.exits import Exit
+from qa2pack.executor.lock import locked_for_writing
+from qa2pack.executor.places import lock_path
+from qa2pack.manifest.problem import Code
+from qa2pack.manifest.request import Mode
+from qa2pack.pack.exits import Exit
 from snapshots import contents, snapshot
 
 Capsys = pytest.CaptureFixture[str]

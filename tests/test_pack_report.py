@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from commands import run_here
-from executor.disk import Disk
 from in_process import UID, Delivery, add_measurement_sets, write
-from manifest.ids import Append
-from manifest.request import Mode
-from pack import embedding, reportdata
-from pack.embedding import Budget, embed_pictures, embed_texts
-from pack.exits import Exit
-from pack.reportdata import Candidate
-from pack.reportpage import breakable
+from qa2pack.executor.disk import Disk
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.request import Mode
+from qa2pack.pack import embedding, reportdata
+from qa2pack.pack.embedding import Budget, embed_pictures, embed_texts
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.reportdata import Candidate
+from qa2pack.pack.reportpage import breakable
 from report_pages import EVIL, png
 from snapshots import contents, snapshot
 

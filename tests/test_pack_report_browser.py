@@ -9,7 +9,7 @@ import pytest
 
 from browser import CHROMIUM, Tab, opened_tab
 from in_process import Delivery, add_measurement_sets, make_reduction, write
-from pack.cli import main
+from qa2pack.pack.cli import main
 from report_pages import EVIL, png
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here (Debian: apt install chromium)")

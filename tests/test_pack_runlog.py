@@ -11,10 +11,10 @@ import pytest
 
 from commands import ROOT, run_here
 from in_process import Delivery
-from pack.dropin import PackagingError
-from pack.exits import Exit
-from pack.tarsplit_command import main as tarsplit
 from QA2_Packaging_module import QA_Packager
+from qa2pack.pack.dropin import PackagingError
+from qa2pack.pack.exits import Exit
+from qa2pack.pack.tarsplit_command import main as tarsplit
 from snapshots import snapshot
 
 Capsys = pytest.CaptureFixture[str]
@@ -134,7 +134,17 @@ def test_call_of_old_refuses_a_log_in_the_origin(delivery: Delivery, monkeypatch
 
 def test_bytes_that_are_exported_are_not_logged(delivery: Delivery, log: Path) -> None:
     delivery.make()
-    command = [sys.executable, "-m", "pack", "export", str(delivery.path), "--format", "md5sum", "--log", str(log)]
+    command = [
+        sys.executable,
+        "-m",
+        "qa2pack.pack",
+        "export",
+        str(delivery.path),
+        "--format",
+        "md5sum",
+        "--log",
+        str(log),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     ran = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60)
     assert b"README" in ran.stdout

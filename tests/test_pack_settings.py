@@ -6,9 +6,9 @@ import tomllib
 import pytest
 from typer.main import get_group
 
-from pack.cli import application
-from pack.defaults import SettingsError
-from pack.settings import KEYS, PERSONAL, key_of, read_settings, values_of
+from qa2pack.pack.cli import application
+from qa2pack.pack.defaults import SettingsError
+from qa2pack.pack.settings import KEYS, PERSONAL, key_of, read_settings, values_of
 
 PATH = b"/data/project/pack.toml"
 

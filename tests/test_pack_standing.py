@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from commands import run_here
-from executor.disk import Disk
-from executor.lock import locked_for_writing
-from executor.places import lock_path
 from faulty_disk import Fault, FaultyDisk, Stopped
 from in_process import Delivery, write
-from manifest.request import Mode
-from pack.exits import Exit
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.lock import locked_for_writing
+from qa2pack.executor.places import lock_path
+from qa2pack.manifest.request import Mode
+from qa2pack.pack.exits import Exit
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pack.target import origin_of, quoted, target_of
+from qa2pack.pack.target import origin_of, quoted, target_of
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import pytest
 
 from commands import Ran, run_here
 from deliveries import DAY, MEMBER, PROJECT, extract, make_package
-from executor.disk import Disk
-from executor.journal import Begin, Publishing, create_journal
 from in_process import Delivery, make_reduction
-from manifest.request import Mode
-from pack import __version__
-from pack.tarsplit_command import main
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.journal import Begin, Publishing, create_journal
+from qa2pack.manifest.request import Mode
+from qa2pack.pack import __version__
+from qa2pack.pack.tarsplit_command import main
 from snapshots import contents, snapshot
 
 

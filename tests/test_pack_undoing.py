@@ -9,8 +9,8 @@ import pytest
 
 from commands import run_here
 from in_process import Delivery, write
-from manifest.request import Mode
-from pack.exits import Exit
+from qa2pack.manifest.request import Mode
+from qa2pack.pack.exits import Exit
 from snapshots import snapshot
 
 Capsys = pytest.CaptureFixture[str]

@@ -8,9 +8,9 @@ import pytest
 
 from commands import run_here
 from in_process import Delivery, make_reduction
-from manifest.ids import Append
-from manifest.request import Mode
-from pack.exits import Exit
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.request import Mode
+from qa2pack.pack.exits import Exit
 
 Capsys = pytest.CaptureFixture[str]
 SCRIPT = "script/scriptForImaging.py"

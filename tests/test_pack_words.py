@@ -8,10 +8,10 @@ import pytest
 
 from commands import ROOT, run_here
 from in_process import Delivery, write
-from manifest.problem import Code
-from manifest.request import Mode
-from pack.cli import COMMANDS
-from pack.words import PLANNING, VERIFYING, WARNINGS, WORDS, problems_page
+from qa2pack.manifest.problem import Code
+from qa2pack.manifest.request import Mode
+from qa2pack.pack.cli import COMMANDS
+from qa2pack.pack.words import PLANNING, VERIFYING, WARNINGS, WORDS, problems_page
 
 
 def test_every_code_has_its_words() -> None:
@@ -37,7 +37,9 @@ def test_commands_in_remedies_exist() -> None:
 
 
 def test_page_in_docs_is_the_one_made_from_the_words() -> None:
-    assert (ROOT / "docs/problems.md").read_text() == problems_page(), "run python -m pack.words > docs/problems.md"
+    assert (ROOT / "docs/problems.md").read_text() == problems_page(), (
+        "python -m qa2pack.pack.words > docs/problems.md"
+    )
 
 
 def test_numbers_agree_with_their_nouns(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:

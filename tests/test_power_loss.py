@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from executor.journal import JournalError
-from manifest.problem import PlanRefused
-from manifest.request import Mode
-from manifest.stream import StreamError
 from outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_visible
 from power_loss import Picture, Pool, RecordingDisk, Tape, crash_states, take_picture
+from qa2pack.executor.journal import JournalError
+from qa2pack.manifest.problem import PlanRefused
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.stream import StreamError
 from test_fault_grid import SCENARIOS
 from worlds import Change, Scenario, scratch_root
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from faulty_disk import SplitMemory, WatchedDisk
-from manifest.request import Mode
 from outcomes import Layouts, check_goes_back, check_goes_on, check_visible
+from qa2pack.manifest.request import Mode
 from worlds import Change, Scenario, scratch_root
 
 _IMAGE_BYTES = 32 << 20

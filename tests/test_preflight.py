@@ -12,28 +12,28 @@ from pathlib import Path
 
 import pytest
 
-from executor.journal import JournalDamagedError
-from executor.places import journal_path
-from executor.staged import OriginChangedError
 from faulty_disk import Fault, FaultyDisk, Stopped
 from file_systems import folder_elsewhere, mounted, small_disk
 from homes import links_below
 from hostile import CASES, CannotMakeError, make_case
 from in_process import UID, Delivery, add_measurement_sets, make_reduction, write
-from manifest.ids import Append
-from manifest.planfile import open_plan, save_durably
-from manifest.problem import Code, PlanRefused, Problem
-from manifest.record import decode_record, encode_record, record_path
-from manifest.request import Mode
-from manifest.wish import parse_include
 from measurement_sets import Recipe, Shared
-from pack.attempt import Attempt
-from pack.cli import main
-from pack.dropin import PackagingError, QA_Packager
-from pack.failure import failure_of
-from pack.ink import Ink
-from pack.target import target_of
-from pack.verifying import existing_package
+from qa2pack.executor.journal import JournalDamagedError
+from qa2pack.executor.places import journal_path
+from qa2pack.executor.staged import OriginChangedError
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.planfile import open_plan, save_durably
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.record import decode_record, encode_record, record_path
+from qa2pack.manifest.request import Mode
+from qa2pack.manifest.wish import parse_include
+from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.cli import main
+from qa2pack.pack.dropin import PackagingError, QA_Packager
+from qa2pack.pack.failure import failure_of
+from qa2pack.pack.ink import Ink
+from qa2pack.pack.target import target_of
+from qa2pack.pack.verifying import existing_package
 from reductions import write_small_measurement_set
 from users import as_ordinary_user, folder_of_everybody
 

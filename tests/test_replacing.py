@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from in_process import Delivery, write
-from manifest import sources
-from manifest.ids import Append
-from manifest.planfile import Described
-from manifest.record import Action, FolderRecord, decode_record
-from manifest.request import Mode
 from opening import opened_paths
+from qa2pack.manifest import sources
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.record import Action, FolderRecord, decode_record
+from qa2pack.manifest.request import Mode
 from snapshots import contents, files
 
 SCRIPT = "script/scriptForImaging.py"

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from commands import run_here
-from executor.rollback import CannotUndoError
 from homes import roll_back
 from in_process import Delivery
-from manifest.problem import Code
-from manifest.request import Mode
+from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.manifest.problem import Code
+from qa2pack.manifest.request import Mode
 
 
 @pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY])

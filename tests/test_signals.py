@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from commands import ROOT
-from executor.recovery import Phase
 from faulty_disk import Fault, FaultyDisk, Stopped
-from manifest.request import Mode
 from outcomes import Laid, Layouts, check_goes_on, check_is_before, check_visible
+from qa2pack.executor.recovery import Phase
+from qa2pack.manifest.request import Mode
 from snapshots import contents
 from worlds import Change, Scenario, World, scratch_root, tree_at
 

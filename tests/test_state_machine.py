@@ -24,10 +24,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from executor.recovery import Phase
-from executor.rollback import CannotUndoError
 from faulty_disk import Fault, FaultyDisk, Stopped, WatchedDisk
-from manifest.request import Mode
+from qa2pack.executor.recovery import Phase
+from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.manifest.request import Mode
 from reductions import write_reduction
 from worlds import Change, Scenario, World, scratch_root
 

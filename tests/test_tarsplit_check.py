@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from deliveries import DAY, MEMBER, PROJECT, adopt, check, cut_up, extract, make_package, tars
-from executor.engine import PoolEngine
-from manifest.engine import InlineEngine
-from manifest.package import Package, read_state
-from manifest.problem import Code
-from manifest.progress import Silent
-from manifest.stream import StreamError
-from tarsplit.check import compare_with_package, find_sidecars, verify_unpacked
-from tarsplit.sidecar import Sidecar, open_sidecar
+from qa2pack.executor.engine import PoolEngine
+from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.package import Package, read_state
+from qa2pack.manifest.problem import Code
+from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.stream import StreamError
+from qa2pack.tarsplit.check import compare_with_package, find_sidecars, verify_unpacked
+from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar
 
 STEM = f"{PROJECT}_{DAY}"
 BIG = "product/b.fits"

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from deliveries import DAY, MEMBER, PROJECT, adopt, check, cut_up, extract, make_package, plan, tars
-from manifest.engine import InlineEngine
-from manifest.package import Package
-from manifest.problem import Code
-from manifest.progress import Silent
+from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.problem import Code
+from qa2pack.manifest.progress import Silent
+from qa2pack.tarsplit.cutting import Cut
+from qa2pack.tarsplit.deliver import Destination, Outcome, deliver
+from qa2pack.tarsplit.outfile import OutputBusyError, locked_part
+from qa2pack.tarsplit.refusal import DeliveryRefused
 from snapshots import contents
-from tarsplit.cutting import Cut
-from tarsplit.deliver import Destination, Outcome, deliver
-from tarsplit.outfile import OutputBusyError, locked_part
-from tarsplit.refusal import DeliveryRefused
 
 STEM = f"{PROJECT}_{DAY}"
 LIMIT = 60_000

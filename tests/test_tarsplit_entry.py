@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tarsplit.entry import BLOCK_BYTES, file_header, file_headers, folder_header, header_bytes, padded
+from qa2pack.tarsplit.entry import BLOCK_BYTES, file_header, file_headers, folder_header, header_bytes, padded
 
 GIB = 1 << 30
 _NAMES = st.binary(min_size=1, max_size=255).map(lambda name: name.replace(b"/", b"_").replace(b"\0", b"0"))

@@ -18,10 +18,10 @@ import pytest
 from commands import ROOT, Ran
 from deliveries import DAY, PROJECT, check, make_package, plan
 from file_systems import small_disk
-from manifest.engine import InlineEngine
-from manifest.package import Package
-from manifest.progress import Silent
-from tarsplit.deliver import Destination, deliver
+from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.progress import Silent
+from qa2pack.tarsplit.deliver import Destination, deliver
 
 STEM = f"{PROJECT}_{DAY}"
 LIMIT = 60_000
@@ -47,7 +47,18 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 def run(home: Path, output: Path, *before: str, options: tuple[str, ...] = ()) -> Ran:
     """Run the command, given what comes before it on the command line and more options."""
-    command = [*before, sys.executable, "-m", "pack.tarsplit_command", "-n", DAY, "--size", str(LIMIT), "--jobs", "1"]
+    command = [
+        *before,
+        sys.executable,
+        "-m",
+        "qa2pack.pack.tarsplit_command",
+        "-n",
+        DAY,
+        "--size",
+        str(LIMIT),
+        "--jobs",
+        "1",
+    ]
     done = subprocess.run(
         [*command, *options, "--quiet", "--output", output, home / PROJECT],
         env={**os.environ, "PYTHONPATH": str(ROOT)},

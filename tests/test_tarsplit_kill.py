@@ -34,7 +34,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(home: Path, output: Path, *, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     arguments = ["-n", DAY, "--size", "8MiB", "--jobs", "2", "--quiet", "--checksum", "md5,sha256"]
     return subprocess.Popen(
-        [sys.executable, "-m", "pack.tarsplit_command", *arguments, "--output", output, home / PROJECT],
+        [sys.executable, "-m", "qa2pack.pack.tarsplit_command", *arguments, "--output", output, home / PROJECT],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
         stderr=stderr,

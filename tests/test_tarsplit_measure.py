@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifest.record import Action, FolderRecord
-from tarsplit.entry import BLOCK_BYTES, padded
-from tarsplit.measure import measure
-from tarsplit.walk import Share, header_of_folder, headers_of_files
+from qa2pack.manifest.record import Action, FolderRecord
+from qa2pack.tarsplit.entry import BLOCK_BYTES, padded
+from qa2pack.tarsplit.measure import measure
+from qa2pack.tarsplit.walk import Share, header_of_folder, headers_of_files
 
 MEMBER = b"sg_ouss_id/group_ouss_id/member_ouss_id"
 _NAMES = st.binary(min_size=1, max_size=255).map(lambda name: name.replace(b"/", b"_").replace(b"\0", b"0"))

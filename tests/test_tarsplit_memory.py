@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from deliveries import DAY, PROJECT, make_package
-from manifest.header import Notes
-from manifest.planfile import open_manifest, save_durably
-from manifest.record import Action, FolderRecord, encode_record
+from qa2pack.manifest.header import Notes
+from qa2pack.manifest.planfile import open_manifest, save_durably
+from qa2pack.manifest.record import Action, FolderRecord, encode_record
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES_PER_FOLDER = 100
 _MEASURED = """
 import sys
-from pack.tarsplit_command import main
+from qa2pack.pack.tarsplit_command import main
 code = main(sys.argv[1:])
 status = open("/proc/self/status").read()  # ru_maxrss would count what the parent held at the fork
 print(int(status.split("VmHWM:")[1].split()[0]) // 1024, file=sys.stderr)

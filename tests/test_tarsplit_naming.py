@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from manifest.path import UnsafePathError
-from tarsplit.naming import (
+from qa2pack.manifest.path import UnsafePathError
+from qa2pack.tarsplit.naming import (
     DeliveryName,
     checksum_line,
     in_tar,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifest.path import sort_key
-from tarsplit.partition import (
+from qa2pack.manifest.path import sort_key
+from qa2pack.tarsplit.partition import (
     Chunk,
     Fill,
     Measured,
@@ -19,7 +19,7 @@ from tarsplit.partition import (
     partition,
     tar_bytes,
 )
-from tarsplit.tight import pack_sizes
+from qa2pack.tarsplit.tight import pack_sizes
 
 RECORD = 10240
 MEMBER = b"sg_ouss_id/group_ouss_id/member_ouss_id"

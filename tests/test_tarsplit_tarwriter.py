@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from manifest.digest import digest_of_bytes
-from tarsplit.entry import BLOCK_BYTES, padded
-from tarsplit.partition import tar_bytes
-from tarsplit.sums import sums_aside
-from tarsplit.tarwriter import OutputFailedError, TarWriter
+from qa2pack.manifest.digest import digest_of_bytes
+from qa2pack.tarsplit.entry import BLOCK_BYTES, padded
+from qa2pack.tarsplit.partition import tar_bytes
+from qa2pack.tarsplit.sums import sums_aside
+from qa2pack.tarsplit.tarwriter import OutputFailedError, TarWriter
 
 
 def write_blocks(

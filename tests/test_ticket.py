@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 
 from commands import run_here
-from executor.ticketcheck import check_tickets
-from executor.ticketroom import ticket_bytes
 from faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped
 from file_systems import folder_elsewhere, small_disk
 from homes import roll_back
 from in_process import UID, Delivery, add_measurement_sets, make_reduction, write
-from manifest.ids import Append
-from manifest.problem import Code, PlanRefused
-from manifest.progress import Silent
-from manifest.request import Mode
-from pack import planjobs
-from pack.engines import Workers
+from qa2pack.executor.ticketcheck import check_tickets
+from qa2pack.executor.ticketroom import ticket_bytes
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.request import Mode
+from qa2pack.pack import planjobs
+from qa2pack.pack.engines import Workers
 from snapshots import contents, files
 
 PROJECT = "2011.0.00229.S"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from executor.rollback import CannotUndoError
 from faulty_disk import Fault, FaultyDisk, Stopped
-from manifest.request import Mode
+from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.manifest.request import Mode
 from reductions import write_reduction
 from worlds import Change, Scenario, State, World, scratch_root
 

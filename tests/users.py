@@ -11,7 +11,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from executor.engine import PoolEngine
+from qa2pack.executor.engine import PoolEngine
 from source_code import project_modules
 
 NOBODY = 65_534
@@ -43,7 +43,7 @@ def as_ordinary_user() -> Iterator[int]:
 def _load_everything() -> None:
     for module in project_modules():
         if module.package in ("executor", "manifest", "pack", "tarsplit"):
-            import_module(module.name.removesuffix(".py").replace("/", "."))
+            import_module("qa2pack." + module.name.removesuffix(".py").replace("/", "."))
     with PoolEngine(2) as engine:
         list(engine.run(abs, deque([1, 2])))
     codecs.lookup("cp437")  # of names in zip files

@@ -16,23 +16,23 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from executor.apply import Applied, ApplyOptions, apply_plan
-from executor.disk import Disk
-from executor.journal import Commit, Record, read_journal
-from executor.places import journal_path
-from executor.recovery import Phase, phase_of
-from executor.rollback import CannotUndoError, RolledBack, roll_back_package
-from executor.split import TableReader
-from manifest.checking import verify_package
-from manifest.engine import Engine, InlineEngine
-from manifest.ids import Append
-from manifest.package import Package
-from manifest.planfile import open_manifest
-from manifest.planning import make_plan, save_plan
-from manifest.problem import Problem
-from manifest.progress import Silent
-from manifest.record import FolderRecord, decode_record
-from manifest.request import Mode, PlanRequest
+from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
+from qa2pack.executor.disk import Disk
+from qa2pack.executor.journal import Commit, Record, read_journal
+from qa2pack.executor.places import journal_path
+from qa2pack.executor.recovery import Phase, phase_of
+from qa2pack.executor.rollback import CannotUndoError, RolledBack, roll_back_package
+from qa2pack.executor.split import TableReader
+from qa2pack.manifest.checking import verify_package
+from qa2pack.manifest.engine import Engine, InlineEngine
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.planfile import open_manifest
+from qa2pack.manifest.planning import make_plan, save_plan
+from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.record import FolderRecord, decode_record
+from qa2pack.manifest.request import Mode, PlanRequest
 from reductions import write_reduction
 
 Tree = dict[bytes, tuple[object, ...]]
