@@ -35,8 +35,6 @@ from qa2pack.pack.refusal import Refused
 from qa2pack.pack.shortage import shortage_of
 from qa2pack.pack.target import quoted
 
-_WITH_ARGUMENTS = frozenset({"plan", "diff", "export", "report"})
-
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -94,7 +92,7 @@ def _of_moment(error: BaseException, attempt: Attempt) -> Failure:
             next_step = f"Wait for it, then run {attempt.again}."
             return _failure(Exit.LOCKED, attempt, f"{who} works on this package.", next_step)
         case InterruptedByUser() | KeyboardInterrupt():
-            return _stopped(attempt, "interrupted.", "")
+            return _stopped(attempt, "interrupted.", "", is_user=True)
         case _:
             return _of_disk_or_program(error, attempt)
 
@@ -211,10 +209,9 @@ def words_of_system(error: OSError) -> tuple[str, str]:
     return words, " ".join(filter(None, (f"Path: {', '.join(map(shown, names))}." if names else "", advice)))
 
 
-def _stopped(attempt: Attempt, title: str, advice: str) -> Failure:
+def _stopped(attempt: Attempt, title: str, advice: str, *, is_user: bool = False) -> Failure:
     """Return the failure of something that the same command can do once more, or go on with."""
     is_begun = _phase(attempt) not in (Phase.NONE, Phase.ENDED)
-    is_user = title == "interrupted."
     code = Exit.RESUMABLE if is_begun or is_user else Exit.FAILED
     return _failure(code, attempt, title, *folded(advice, indent=0), *_state_and_next(attempt))
 

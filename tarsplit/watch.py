@@ -60,7 +60,8 @@ def watching(
     """
     progress.phase("write chunks", file_count=entry_count, byte_count=sum(size for _, size in files))
     # Starts the engine's processes now: a process forked beside a running thread may inherit a lock held for ever.
-    deque(engine.run(_nothing, deque([0])), maxlen=0)
+    # An engine does a single batch in this process, so as many are needed here as there will be, or two.
+    deque(engine.run(_nothing, deque(range(min(len(files), 2)))), maxlen=0)
     watch = Watch(files, progress)
     thread = threading.Thread(target=watch.run, daemon=True)
     thread.start()
