@@ -51,6 +51,7 @@ from qa2pack.manifest.header import Header
 from qa2pack.manifest.heading import user_name
 from qa2pack.manifest.package import Package
 from qa2pack.manifest.planfile import Described, open_plan
+from qa2pack.manifest.presence import is_folder, is_there
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
 
@@ -118,7 +119,7 @@ def apply_plan(
         LockedError: another process works on the package.
         OSError: the disk fails or is full; the same call goes on later.
     """
-    if not os.path.isdir(package.control):
+    if not is_folder(package.control):
         raise PlanRefused(Problem(Code.PLAN_MISSING, package.plan))
     with locked_for_writing(lock_path(package)):
         return _Applying(package, options, engine=engine, disk=disk, progress=progress, stop=stop).run()
@@ -171,7 +172,7 @@ class _Applying:
         history = read_history(self._package)
         if history.finished and not history.unreadable:
             last = history.finished[0]
-            if os.path.isdir(self._package.member(last.member)):
+            if is_folder(self._package.member(last.member)):
                 return Applied(last.member, done_before_ns=last.ended_ns)
         raise PlanRefused(Problem(Code.PLAN_MISSING, self._package.plan))
 
@@ -183,7 +184,7 @@ class _Applying:
             return records
         self._is_trusting = step is Step.RESTAGE and self._is_same_boot(records)
         keeps_staged = step is Step.RESTAGE and _same_member(begin_of(records), plan.header)
-        if os.path.lexists(journal_path(self._package)):  # also one that was never finished being made
+        if is_there(journal_path(self._package)):  # also one that was never finished being made
             self._disk.unlink(journal_path(self._package))
         if not keeps_staged:
             remove_tree(self._disk, staging_path(self._package), stop=self._stop)
@@ -269,8 +270,8 @@ class _Applying:
             raise
         commit = Commit(
             root_inode=os.lstat(places.root).st_ino,
-            had_manifests=os.path.lexists(places.package.manifests),
-            had_tickets=tuple(suffix for suffix in TICKET_SUFFIXES if os.path.lexists(places.ticket(suffix))),
+            had_manifests=is_there(places.package.manifests),
+            had_tickets=tuple(suffix for suffix in TICKET_SUFFIXES if is_there(places.ticket(suffix))),
         )
         journal.append_durably(commit)
         return commit

@@ -20,6 +20,7 @@ from qa2pack.manifest.folder import opened_beneath
 from qa2pack.manifest.ids import SCIENCE_GOAL
 from qa2pack.manifest.package import Package
 from qa2pack.manifest.path import join
+from qa2pack.manifest.presence import is_there
 from qa2pack.manifest.record import decode_record
 
 _PAYLOAD = b"data"
@@ -81,7 +82,7 @@ def make_bag(
         CannotLinkError: a file has as many links as can be, or may not be linked.
         OSError: the disk fails.
     """
-    if os.path.lexists(bag):
+    if is_there(bag):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), bag)
     partial = bag + PARTIAL
     disk.mkdir(partial)

@@ -11,6 +11,7 @@ import fcntl
 import os
 from contextlib import suppress
 
+from qa2pack.manifest.presence import is_there
 from qa2pack.manifest.table import SplitSpec
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -163,7 +164,7 @@ def sync_file_system(disk: Disk, path: bytes) -> None:
 def write_durably(disk: Disk, path: bytes, data: bytes) -> None:
     """Write a file under a temporary name and put it in place of `path`, on disk when this returns."""
     temporary = path + TEMPORARY
-    if os.path.lexists(temporary):
+    if is_there(temporary):
         disk.unlink(temporary)
     fd = disk.create(temporary)
     try:

@@ -17,6 +17,7 @@ from qa2pack.executor.copying import BIG_COPY_BYTES, copy_big, copy_small
 from qa2pack.executor.planned import (
     Planned,
     SourceChangedError,
+    as_change,
     check_content,
     check_source,
     is_copied,
@@ -41,7 +42,7 @@ def copy_file(site: Site, source: tuple[bytes, int], name: bytes, dir_fd: int, p
     try:
         fd = os.open(source[0], FILE_FLAGS, dir_fd=source[1])
     except OSError as error:
-        raise SourceChangedError("the file", error.strerror or str(error)) from error
+        raise as_change("the file", error) from error
     try:
         if planned.size < BIG_COPY_BYTES:
             copy_small(site.disk, fd, name, dir_fd, planned)
@@ -259,6 +260,6 @@ class FolderStage:
             try:
                 fd = self._stack.enter_context(opened_beneath(root, folder))
             except OSError as error:
-                raise SourceChangedError("the folder", error.strerror or str(error)) from error
+                raise as_change("the folder", error) from error
             self._source_fds[root, folder] = fd
         return name, fd

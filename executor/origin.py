@@ -18,6 +18,7 @@ from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.folder import opened_beneath
 from qa2pack.manifest.path import join
 from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.presence import is_folder
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.record import Action, FolderRecord, decode_record, grouped_blobs
 
@@ -110,7 +111,7 @@ def _batches(manifest: Described, member: bytes, direction: Direction, disk: Dis
 def _sync(manifest: Described, done: OriginResult, disk: Disk) -> None:
     """Bring to the disk what was written: other file systems may be mounted below the origin."""
     folders = dict(done.folders)
-    if os.path.isdir(manifest.header.origin):
+    if is_folder(manifest.header.origin):
         folders[os.stat(manifest.header.origin).st_dev] = manifest.header.origin
     for folder in folders.values():
         sync_file_system(disk, folder)

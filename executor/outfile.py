@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 
 from qa2pack.executor.disk import Disk, sync_folder
+from qa2pack.manifest.presence import is_there
 
 PARTIAL = b".qa2pack-partial"  # behind the name of what is not complete
 
@@ -20,7 +21,7 @@ def write_output(disk: Disk, path: bytes, blocks: Iterable[bytes], *, is_replaci
         OSError: the disk fails. In both cases what was there before stays, and nothing is left beside it.
     """
     partial = path + PARTIAL
-    if os.path.lexists(partial):
+    if is_there(partial):
         disk.unlink(partial)
     fd = disk.create(partial)
     try:

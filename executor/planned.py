@@ -1,5 +1,6 @@
 """What the plan says of one source, and whether the source still is as it says."""
 
+import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from qa2pack.manifest.digest import aligned_buffer
 from qa2pack.manifest.folder import opened_file
 from qa2pack.manifest.pace import current_pace
 from qa2pack.manifest.record import Action, FolderRecord
+
+# What others can do to a source, so that it is not the one that was planned.
+_CHANGES = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO, errno.EISDIR))
 
 
 class SourceChangedError(Exception):
@@ -70,6 +74,14 @@ def planned_source(record: FolderRecord, index: int) -> Planned:
     )
 
 
+def as_change(expected: str, error: OSError) -> Exception:
+    """Return what to raise for a source that cannot be reached: a change of the origin, or the disk's own error.
+
+    An error of the disk or the server says nothing of the source: taken for a change, it would ask for a new plan.
+    """
+    return SourceChangedError(expected, error.strerror or str(error)) if error.errno in _CHANGES else error
+
+
 def seen_source(source: tuple[bytes, int], planned: Planned) -> tuple[os.stat_result, bool]:
     """Return the status of a source that is as planned, and whether also its ctime is.
 
@@ -80,7 +92,7 @@ def seen_source(source: tuple[bytes, int], planned: Planned) -> tuple[os.stat_re
     try:
         status = os.lstat(name, dir_fd=dir_fd)
     except OSError as error:
-        raise SourceChangedError("the file", error.strerror or str(error)) from error
+        raise as_change("the file", error) from error
     return status, check_source(planned, status)
 
 

@@ -20,6 +20,7 @@ from qa2pack.manifest.occupied import ticket_obstacles
 from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.path import UnsafePathError, is_within
 from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.presence import is_folder
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.record import absolute_sources
 from qa2pack.manifest.request import Mode
@@ -45,7 +46,7 @@ def _problems(package: Package, plan: Described) -> Iterator[Problem]:
         return
     if not os.path.isabs(header.origin):
         yield Problem(Code.UNSAFE_PATH, header.origin)
-    elif not os.path.isdir(header.origin):
+    elif not is_folder(header.origin):
         yield Problem(Code.ORIGIN_MISSING, header.origin)
     if is_within(header.origin, package.path) or is_within(package.path, header.origin):
         yield Problem(Code.NESTED, package.path, found=os.fsdecode(header.origin))
@@ -130,7 +131,7 @@ def _device_problems(package: Package, header: Header, devices: Mapping[int, byt
 
 
 def _is_elsewhere(path: bytes, parent: bytes) -> bool:
-    return os.path.isdir(path) and os.stat(path).st_dev != os.stat(parent).st_dev
+    return is_folder(path) and os.stat(path).st_dev != os.stat(parent).st_dev
 
 
 def _mount_of(folder: bytes) -> str:

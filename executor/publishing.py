@@ -17,6 +17,7 @@ from qa2pack.executor.stopping import NEVER, Stop
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.path import join
 from qa2pack.manifest.planfile import open_manifest
+from qa2pack.manifest.presence import is_folder, is_there, status_of
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.request import Mode
 
@@ -38,7 +39,7 @@ def publish(places: Places, commit: Commit, journal: Journal, disk: Disk) -> Non
     # exchange and keep the removals, and eat the old package.
     sync_folder(disk, os.path.dirname(places.target))
     sync_folder(disk, os.path.dirname(places.root))
-    if os.path.lexists(places.new_manifests):
+    if is_there(places.new_manifests):
         move_away(disk, places.package.manifests, places.previous_manifests)
         disk.rename(places.new_manifests, places.package.manifests)
     for suffix in TICKET_SUFFIXES:
@@ -75,13 +76,13 @@ def finish(
     if places.publishing is Publishing.EXCHANGE:
         move_away(disk, places.tree, places.previous_tree)  # after the exchange this is the old package
         sync_folder(disk, places.previous)
-        if os.path.isdir(places.staging):  # not after a stop further below
+        if is_folder(places.staging):  # not after a stop further below
             sync_folder(disk, places.staging)
     if not keeps_previous:
         _discard(places, journal, disk, stop)
     remove_tree(disk, places.staging, stop=stop)
     refresh_ctimes(places, disk)
-    if os.path.lexists(places.package.plan):
+    if is_there(places.package.plan):
         disk.replace(places.package.plan, places.package.last_plan)
     sync_folder(disk, places.package.control)
     journal.append_durably(End(time.time_ns()))
@@ -112,7 +113,7 @@ def file_journal(places: Places, disk: Disk) -> None:
 
 def _discard(places: Places, journal: Journal, disk: Disk, stop: Stop) -> None:
     """Remove the replaced package; what little else was replaced stays for undoing."""
-    if os.path.lexists(places.previous_tree):
+    if is_there(places.previous_tree):
         journal.append_durably(Discard())
         remove_tree(disk, places.previous_tree, stop=stop)
     # Before the end: a power cut after it could bring back a part of the old package, which nobody would remove.
@@ -122,7 +123,7 @@ def _discard(places: Places, journal: Journal, disk: Disk, stop: Stop) -> None:
 def _remove_older_previous(places: Places, disk: Disk) -> None:
     """Remove what older transactions kept: only the last one can be undone."""
     folder = os.path.dirname(places.previous)
-    if not os.path.isdir(folder):
+    if not is_folder(folder):
         return
     for name in sorted(os.listdir(folder)):
         if name != os.path.basename(places.previous):
@@ -131,10 +132,8 @@ def _remove_older_previous(places: Places, disk: Disk) -> None:
 
 
 def _inode(path: bytes) -> int | None:
-    try:
-        return os.lstat(path).st_ino
-    except FileNotFoundError:
-        return None
+    status = status_of(path)
+    return None if status is None else status.st_ino
 
 
 def unpublish(places: Places, commit: Commit, disk: Disk) -> None:
@@ -154,7 +153,7 @@ def unpublish(places: Places, commit: Commit, disk: Disk) -> None:
 def _rename_back(places: Places, disk: Disk) -> None:
     match places.publishing:
         case Publishing.EXCHANGE:
-            old = places.previous_tree if os.path.lexists(places.previous_tree) else places.root
+            old = places.previous_tree if is_there(places.previous_tree) else places.root
             disk.exchange(old, places.target)
         case Publishing.TWO_RENAMES:
             disk.rename(places.target, places.root)
@@ -167,16 +166,16 @@ def _rename_back(places: Places, disk: Disk) -> None:
 def _manifests_back(places: Places, commit: Commit, disk: Disk) -> None:
     if not commit.had_manifests:
         move_away(disk, places.package.manifests, places.new_manifests)
-    elif os.path.lexists(places.previous_manifests):
+    elif is_there(places.previous_manifests):
         move_away(disk, places.package.manifests, places.new_manifests)
         disk.rename(places.previous_manifests, places.package.manifests)
 
 
 def _publish_ticket(places: Places, suffix: bytes, disk: Disk) -> None:
     ticket, staged, previous = places.ticket(suffix), places.staged_ticket(suffix), places.previous_ticket(suffix)
-    if not os.path.lexists(staged):
+    if not is_there(staged):
         return
-    if os.path.lexists(ticket) and not os.path.lexists(previous):
+    if is_there(ticket) and not is_there(previous):
         link_into(disk, places.previous, ticket, os.path.basename(previous))
         sync_folder(disk, places.previous)
     disk.replace(staged, ticket)
@@ -184,7 +183,7 @@ def _publish_ticket(places: Places, suffix: bytes, disk: Disk) -> None:
 
 def _ticket_back(places: Places, suffix: bytes, commit: Commit, disk: Disk) -> None:
     ticket, previous = places.ticket(suffix), places.previous_ticket(suffix)
-    if os.path.lexists(previous):
+    if is_there(previous):
         disk.replace(previous, ticket)
-    elif suffix not in commit.had_tickets and os.path.lexists(ticket):
+    elif suffix not in commit.had_tickets and is_there(ticket):
         disk.unlink(ticket)

@@ -20,6 +20,7 @@ from qa2pack.manifest.folder import opened_beneath
 from qa2pack.manifest.header import Notes
 from qa2pack.manifest.path import join
 from qa2pack.manifest.planfile import Described, open_manifest, write_records
+from qa2pack.manifest.presence import is_there
 from qa2pack.manifest.record import Action, FolderRecord, decode_record, encode_record
 from qa2pack.manifest.request import Mode
 
@@ -37,7 +38,7 @@ def refresh_ctimes(places: Places, disk: Disk) -> None:
     if not _may_have_changed(places, manifest):
         return
     temporary = path + b".new"
-    if os.path.lexists(temporary):
+    if is_there(temporary):
         disk.unlink(temporary)
     with created_file(disk, temporary) as file:
         write_records(file, manifest.header, _notes(manifest), _records(manifest, places.package.member(member)))

@@ -13,6 +13,7 @@ from qa2pack.executor.places import TICKET_SUFFIXES, Places, ticket_in
 from qa2pack.executor.removing import ensure_folder, remove_tree
 from qa2pack.manifest.path import join
 from qa2pack.manifest.planfile import open_manifest
+from qa2pack.manifest.presence import is_there
 
 
 def remake_previous(places: Places, commit: Commit, disk: Disk) -> None:
@@ -21,7 +22,7 @@ def remake_previous(places: Places, commit: Commit, disk: Disk) -> None:
     Raises:
         OSError: the disk fails or is full, or a file that goes into the ticket files is not there.
     """
-    if not commit.had_manifests or os.path.lexists(places.previous_manifests):
+    if not commit.had_manifests or is_there(places.previous_manifests):
         return
     remade = places.previous + TEMPORARY
     remove_tree(disk, remade)

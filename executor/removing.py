@@ -5,6 +5,7 @@ import stat
 
 from qa2pack.executor.disk import Disk
 from qa2pack.executor.stopping import NEVER, Stop
+from qa2pack.manifest.presence import is_folder, is_there
 
 
 def remove_tree(disk: Disk, name: bytes, *, dir_fd: int | None = None, stop: Stop = NEVER) -> None:
@@ -39,11 +40,11 @@ def remove_tree(disk: Disk, name: bytes, *, dir_fd: int | None = None, stop: Sto
 
 def ensure_folder(disk: Disk, path: bytes, mode: int = 0o777) -> None:
     """Make a folder if it is not there."""
-    if not os.path.isdir(path):
+    if not is_folder(path):
         disk.mkdir(path, mode)
 
 
 def move_away(disk: Disk, path: bytes, target: bytes) -> None:
     """Rename `path` to `target` unless that was done before: `path` is gone or `target` is there."""
-    if os.path.lexists(path) and not os.path.lexists(target):
+    if is_there(path) and not is_there(target):
         disk.rename(path, target)

@@ -40,6 +40,7 @@ from qa2pack.manifest.mistaken import no_package
 from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.planfile import Described, open_manifest
+from qa2pack.manifest.presence import is_folder, is_there
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.request import Mode
@@ -106,7 +107,7 @@ def roll_back_package(
         OSError: the disk fails; the same call goes on later.
     """
     check_control(package.control)
-    if not os.path.isdir(package.control):
+    if not is_folder(package.control):
         raise _without_control(package)
     with locked_for_writing(lock_path(package)):
         records = read_journal(journal_path(package))
@@ -122,7 +123,7 @@ def roll_back_package(
         if step is Step.NOTHING:
             for path in litter_paths(package):
                 remove_tree(disk, path)
-            if not may_reach_back and os.path.lexists(package.plan) and last_finished(package):
+            if not may_reach_back and is_there(package.plan) and last_finished(package):
                 raise CannotUndoError(
                     "a plan waits that is newer than the last apply, as after an undoing",
                     remedy="To undo that older apply nevertheless: pack rollback PACKAGE --further. To apply the "
@@ -171,7 +172,7 @@ def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, di
     remove_tree(disk, places.staging, stop=stop)
     remove_tree(disk, places.previous, stop=stop)
     folder = os.path.dirname(places.previous)
-    if os.path.isdir(folder) and not os.listdir(folder):
+    if is_folder(folder) and not os.listdir(folder):
         disk.rmdir(folder)
     _let_plan_wait(package, begin_of(records), disk)
     for probe in probe_paths(package):  # a power cut may bring one back
@@ -191,7 +192,7 @@ def _note_rolling_back(package: Package, disk: Disk) -> None:
 
 def _let_plan_wait(package: Package, begin: Begin, disk: Disk) -> None:
     """Take the plan back from among the applied ones, if the transaction came that far."""
-    if os.path.lexists(package.plan) or not os.path.lexists(package.last_plan):
+    if is_there(package.plan) or not is_there(package.last_plan):
         return
     with suppress(StreamError):
         if peek_stream(package.last_plan).digest == begin.plan:
@@ -234,7 +235,7 @@ def _manifest(places: Places) -> Described:
     """Open the manifest of the published member, which may not be published itself yet."""
     path = places.package.manifest(join(places.group, places.member))
     staged = join(places.new_manifests, os.path.basename(path))
-    return open_manifest(staged if os.path.lexists(staged) else path)
+    return open_manifest(staged if is_there(staged) else path)
 
 
 def _undo_finished(package: Package, *, engine: Engine, disk: Disk, progress: Progress, stop: Stop) -> RolledBack:
@@ -282,7 +283,7 @@ def _undoable_commit(
             "plan: pack plan ORIGIN PACKAGE --mode MODE.",
         )
     is_replacing = begin.publishing in (Publishing.EXCHANGE, Publishing.TWO_RENAMES)
-    if is_replacing and not (begin.keeps_previous and os.path.lexists(places.previous_tree)):
+    if is_replacing and not (begin.keeps_previous and is_there(places.previous_tree)):
         raise CannotUndoError(
             "the package that was replaced was not kept",
             remedy="To have the earlier state again, plan and apply it anew: pack plan ORIGIN PACKAGE --mode MODE. "

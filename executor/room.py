@@ -5,6 +5,7 @@ import os
 from qa2pack.executor.ticketroom import ticket_bytes
 from qa2pack.manifest.header import Header, Notes
 from qa2pack.manifest.package import Package
+from qa2pack.manifest.presence import is_folder
 
 _BLOCK_BYTES = 4096  # at most: what network file systems name as block is what they like to be sent at once
 _MANIFEST_BYTES_PER_FILE = 256  # of two manifests, the second with new ctimes, while both are there
@@ -39,7 +40,7 @@ def free_bytes(package: Package) -> int:
 
 def room_of(package: Package) -> os.statvfs_result:
     """Return the state of the file system that holds the control folder, or will hold it."""
-    return os.statvfs(package.control if os.path.isdir(package.control) else package.parent)
+    return os.statvfs(package.control if is_folder(package.control) else package.parent)
 
 
 def used_bytes(folder: bytes) -> int:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from qa2pack.executor.casa import Table, create_table, opened_table, read_shape
 from qa2pack.manifest.path import join
+from qa2pack.manifest.presence import is_file
 from qa2pack.manifest.table import Manager, manager_files
 
 _COPIED = frozenset({b"table.dat", b"table.info"})
@@ -50,7 +51,7 @@ def make_empty_subtables(table: bytes, view: Path) -> None:
     with os.scandir(table) as listing:
         names = [entry.name for entry in listing if entry.is_dir()]
     for name in names:
-        if os.path.isfile(os.path.join(table, name, b"table.dat")):
+        if is_file(os.path.join(table, name, b"table.dat")):
             create_table(str(view / os.fsdecode(name)), {}, {})
 
 

@@ -18,6 +18,7 @@ from qa2pack.executor.swap import Swap
 from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.folder import opened_file, opened_folder
 from qa2pack.manifest.path import is_within
+from qa2pack.manifest.presence import is_there, status_of
 
 
 class _Holds(Enum):
@@ -50,7 +51,7 @@ class Spot:
         swap = self._swap
         if not swap.sweep():
             return swap.beside
-        seen = _status(self.name, self.fd)
+        seen = status_of(self.name, dir_fd=self.fd)
         holds = self._judge(self.name, seen)
         if holds is _Holds.FILE and self._is_packaged:
             self.disk.symlink(self.target, swap.beside, dir_fd=self.fd)
@@ -67,7 +68,7 @@ class Spot:
             case _Holds.FILE:
                 return None
             case _Holds.LINK | _Holds.NOTHING:
-                return None if os.path.lexists(self.target) else self.name
+                return None if is_there(self.target) else self.name
             case _Holds.STRANGER:
                 return self.name
 
@@ -96,10 +97,10 @@ class Spot:
     @property
     def _is_packaged(self) -> bool:
         """Tell whether the package still has the file: somebody may have removed it since a stop."""
-        return os.path.lexists(self.target)
+        return is_there(self.target)
 
     def _look(self, name: bytes) -> _Holds:
-        return self._judge(name, _status(name, self.fd))
+        return self._judge(name, status_of(name, dir_fd=self.fd))
 
     def _judge(self, name: bytes, status: os.stat_result | None) -> _Holds:
         """Say what stands at a name that has this status."""
@@ -120,10 +121,8 @@ class Spot:
 
     def _is_target(self, status: os.stat_result) -> bool:
         """Tell whether this is the inode that the package has: then nothing is lost, whatever was written to it."""
-        try:
-            return os.path.samestat(status, os.lstat(self.target))
-        except FileNotFoundError:
-            return False
+        found = status_of(self.target)
+        return found is not None and os.path.samestat(status, found)
 
     def _is_planned(self, name: bytes, status: os.stat_result) -> bool:
         """Tell whether this is the file that was copied, or one with its content; read only if its state differs."""
@@ -177,10 +176,3 @@ def _target(name: bytes, fd: int) -> bytes | None:
     if not stat.S_ISLNK(os.lstat(name, dir_fd=fd).st_mode):
         return None
     return os.readlink(name, dir_fd=fd)
-
-
-def _status(name: bytes, fd: int) -> os.stat_result | None:
-    try:
-        return os.lstat(name, dir_fd=fd)
-    except FileNotFoundError:
-        return None

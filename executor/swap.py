@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import xxhash
 
 from qa2pack.executor.disk import CANNOT_EXCHANGE, Disk
+from qa2pack.manifest.presence import is_there
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +106,7 @@ class Swap:
         return True
 
     def _holds(self, name: bytes) -> bool:
-        try:
-            os.lstat(name, dir_fd=self.fd)
-        except FileNotFoundError:
-            return False
-        return True
+        return is_there(name, dir_fd=self.fd)
 
 
 def _is_same(one: os.stat_result, other: os.stat_result) -> bool:

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from qa2pack.executor.filestage import copy_file
-from qa2pack.executor.planned import SourceChangedError, planned_source
+from qa2pack.executor.planned import SourceChangedError, as_change, planned_source
 from qa2pack.executor.site import Site, path_in_package
 from qa2pack.manifest.digest import digest_of_fd
 from qa2pack.manifest.folder import opened_beneath, opened_file, opened_folder
@@ -83,7 +83,7 @@ def _copy_source(site: Site, before: FolderRecord, index: int, dir_fd: int) -> N
         try:
             source_fd = stack.enter_context(opened_beneath(site.package if is_carried else site.origin, folder))
         except OSError as error:
-            raise SourceChangedError("the folder", error.strerror or str(error)) from error
+            raise as_change("the folder", error) from error
         planned = planned_source(before, index)
         writable = replace(planned, mode=planned.mode | stat.S_IRUSR | stat.S_IWUSR)  # casacore is to change it
         copy_file(site, (name, source_fd), before.names[index], dir_fd, writable)

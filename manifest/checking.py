@@ -9,6 +9,7 @@ from qa2pack.manifest.ids import SCIENCE_GOAL
 from qa2pack.manifest.package import Package, Standing, manifest_names, read_state
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.planfile import Described, open_manifest
+from qa2pack.manifest.presence import is_plain_folder, is_there
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.stream import StreamError
@@ -47,7 +48,7 @@ def _verify_member(
     package: Package, manifest: Described, *, is_quick: bool, engine: Engine, progress: Progress
 ) -> Iterator[Problem]:
     member = manifest.header.member_path
-    if not os.path.lexists(package.member(member)):
+    if not is_there(package.member(member)):
         yield Problem(Code.MISSING, _relative(package, member), "a member")
         return
     notes = manifest.notes
@@ -75,4 +76,4 @@ def _relative(package: Package, member: bytes) -> bytes:
 
 def _extra(package: Package, stranger: bytes) -> Code:
     path = os.path.join(package.path, stranger)
-    return Code.EXTRA_FOLDER if os.path.isdir(path) and not os.path.islink(path) else Code.EXTRA
+    return Code.EXTRA_FOLDER if is_plain_folder(path) else Code.EXTRA

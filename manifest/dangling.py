@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 from qa2pack.manifest.path import join
+from qa2pack.manifest.presence import is_link, leads_anywhere
 from qa2pack.manifest.problem import Code, Problem
 
 
@@ -11,8 +12,8 @@ def dangling_links(table: bytes) -> Iterator[Problem]:
     """Yield a problem for each link right in the folder of the table that leads to nothing, sorted by name."""
     try:
         names = sorted(os.listdir(table))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return  # told by whoever looked for the table
     for path in (join(table, name) for name in names):
-        if os.path.islink(path) and not os.path.exists(path):
+        if is_link(path) and not leads_anywhere(path):
             yield Problem(Code.LINK_DANGLING, path, found=os.fsdecode(os.readlink(path)))

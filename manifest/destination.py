@@ -11,6 +11,7 @@ from qa2pack.manifest.mistaken import swapped_paths
 from qa2pack.manifest.occupied import enclosing_package, foreign_tickets, ticket_obstacles
 from qa2pack.manifest.package import Package, PackageState, Standing, read_state
 from qa2pack.manifest.path import is_within
+from qa2pack.manifest.presence import is_folder, is_plain_folder, is_there
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.request import PlanRequest
 from qa2pack.manifest.sizes import counted
@@ -85,10 +86,10 @@ def base_of(state: PackageState) -> tuple[tuple[bytes, bytes], ...]:
 
 def _path_problems(request: PlanRequest) -> Iterator[Problem]:
     origin, package = request.origin, Package(request.package)
-    if not os.path.lexists(origin):
+    if not is_there(origin):
         yield Problem(Code.ORIGIN_MISSING, origin)
         return
-    if not os.path.isdir(origin):
+    if not is_folder(origin):
         yield Problem(Code.ORIGIN_NOT_FOLDER, origin)
     destination = os.path.join(os.path.realpath(package.parent), package.project)
     for place in (destination, destination + b".pack"):
@@ -98,7 +99,7 @@ def _path_problems(request: PlanRequest) -> Iterator[Problem]:
     around = enclosing_package(package)
     if around is not None:
         yield Problem(Code.INSIDE_PACKAGE, package.path, found=os.fsdecode(around))
-    if not os.path.isdir(package.parent):
+    if not is_folder(package.parent):
         yield Problem(Code.DESTINATION_MISSING, package.parent)
     elif not request.is_compared:
         yield from _writing_problems(package, is_forced=request.is_forced)
@@ -108,10 +109,17 @@ def _writing_problems(package: Package, *, is_forced: bool) -> Iterator[Problem]
     """Yield what stands against writing beside the package."""
     if not os.access(package.parent, os.W_OK | os.X_OK):
         yield Problem(Code.NOT_WRITABLE, package.parent)
-    if os.path.ismount(package.path):
+    if _is_mount_point(package):
         yield Problem(Code.MOUNT_POINT, package.path)
     yield from ticket_obstacles(package)
     yield from () if is_forced else foreign_tickets(package)
+
+
+def _is_mount_point(package: Package) -> bool:
+    if not is_plain_folder(package.path):
+        return False
+    here, above = os.lstat(package.path), os.stat(package.parent)
+    return here.st_dev != above.st_dev or os.path.samestat(here, above)
 
 
 def _state_problems(request: PlanRequest, state: PackageState) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ import os
 
 from qa2pack.manifest.occupied import CONTROL_ENDING, enclosing_package, is_control, is_package
 from qa2pack.manifest.package import Package, PackageState, Standing
+from qa2pack.manifest.presence import is_file
 from qa2pack.manifest.problem import Code, Problem
 
 _TICKET_ENDINGS = (b".ticket.tar", b".ticket.zip")
@@ -19,7 +20,7 @@ def no_package(package: Package, state: PackageState) -> Problem:
     owner = _owner(package)
     if owner is not None:
         return Problem(Code.PART_OF_PACKAGE, package.path, found=f"a part of {os.fsdecode(owner)}")
-    if package.path.endswith(b".manifest") and os.path.isfile(package.path):
+    if package.path.endswith(b".manifest") and is_file(package.path):
         return Problem(Code.PART_OF_PACKAGE, package.path, found="a manifest")
     found = "something else" if state.standing is Standing.FOREIGN else ""
     return Problem(Code.PACKAGE_MISSING, package.path, found=found)

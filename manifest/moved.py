@@ -10,6 +10,7 @@ from qa2pack.manifest.diff import have_same_files, paired_folders
 from qa2pack.manifest.ids import SCIENCE_GOAL, Append
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.planfile import Described, open_manifest
+from qa2pack.manifest.presence import is_link, resolved
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, record_actions
 from qa2pack.manifest.request import PlanRequest
@@ -40,7 +41,7 @@ class _Moved:
     @property
     def is_linked(self) -> bool:
         """Tell whether the name that it came from still leads to it."""
-        return os.path.islink(self.link) and os.path.realpath(self.link) == self.file
+        return is_link(self.link) and resolved(self.link) == self.file
 
 
 def lost_files(destination: Destination, request: PlanRequest, spool: RecordSpool) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from qa2pack.manifest.header import StreamKind, read_header
 from qa2pack.manifest.ids import SCIENCE_GOAL, is_group
 from qa2pack.manifest.package import Package, manifest_names
 from qa2pack.manifest.path import join
+from qa2pack.manifest.presence import is_plain_file, is_there
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.stream import StreamError, peek_stream
 
@@ -45,7 +46,7 @@ def foreign_tickets(package: Package) -> Iterator[Problem]:
     if _has_made_members(package):
         return
     for path in package.tickets:
-        if os.path.isfile(path) and not os.path.islink(path) and not _comes_from_packaging(path):
+        if is_plain_file(path) and not _comes_from_packaging(path):
             yield Problem(Code.TICKET_IN_THE_WAY, path, found="a file that does not come from packaging")
 
 
@@ -53,13 +54,13 @@ def is_package(folder: bytes) -> bool:
     """Tell whether a folder holds groups where a package has them."""
     try:
         return any(map(is_group, os.listdir(join(folder, SCIENCE_GOAL))))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 
 def is_control(folder: bytes) -> bool:
     """Tell whether a folder is the control folder of a package, whether or not that is there."""
-    return folder.endswith(CONTROL_ENDING) and any(os.path.lexists(join(folder, name)) for name in _IN_CONTROL)
+    return folder.endswith(CONTROL_ENDING) and any(is_there(join(folder, name)) for name in _IN_CONTROL)
 
 
 def _has_made_members(package: Package) -> bool:

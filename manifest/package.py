@@ -12,6 +12,7 @@ from enum import StrEnum
 from qa2pack.manifest.control import check_control
 from qa2pack.manifest.ids import SCIENCE_GOAL, is_group, is_member
 from qa2pack.manifest.path import join
+from qa2pack.manifest.presence import is_plain_folder, is_there
 from qa2pack.manifest.role import ROLES
 
 README = b"README"
@@ -115,9 +116,9 @@ def read_state(package: Package) -> PackageState:
         OSError: a folder cannot be read.
     """
     check_control(package.control)
-    if not os.path.lexists(package.path):
+    if not is_there(package.path):
         return PackageState(Standing.ABSENT, {}, {})
-    if os.path.islink(package.path) or not os.path.isdir(package.path):
+    if not is_plain_folder(package.path):
         return PackageState(Standing.FOREIGN, {}, {}, (b"",))
     if not os.listdir(package.path):
         return PackageState(Standing.EMPTY, {}, {})
@@ -144,11 +145,11 @@ def manifest_names(package: Package) -> list[bytes]:
 def _listed(path: bytes, relative: bytes, wanted: bytes, strangers: list[bytes]) -> Iterator[bytes]:
     """Yield the groups; everything beside the one folder `wanted` is a stranger."""
     for name in sorted(os.listdir(path)):
-        if name != wanted or not _is_folder(join(path, name)):
+        if name != wanted or not is_plain_folder(join(path, name)):
             strangers.append(join(relative, name))
             continue
         for group in sorted(os.listdir(join(path, name))):
-            if is_group(group) and _is_folder(b"/".join((path, name, group))):
+            if is_group(group) and is_plain_folder(b"/".join((path, name, group))):
                 yield group
             else:
                 strangers.append(join(name, group))
@@ -157,7 +158,7 @@ def _listed(path: bytes, relative: bytes, wanted: bytes, strangers: list[bytes])
 def _members(package: Package, group: bytes, strangers: list[bytes]) -> Iterator[bytes]:
     folder = package.member(group)
     for name in sorted(os.listdir(folder)):
-        if is_member(name) and _is_folder(join(folder, name)):
+        if is_member(name) and is_plain_folder(join(folder, name)):
             yield name
             strangers.extend(_strangers_in_member(join(folder, name), b"/".join((SCIENCE_GOAL, group, name))))
         else:
@@ -167,9 +168,5 @@ def _members(package: Package, group: bytes, strangers: list[bytes]) -> Iterator
 def _strangers_in_member(folder: bytes, relative: bytes) -> Iterator[bytes]:
     roles = {role.folder for role in ROLES}
     for name in sorted(os.listdir(folder)):
-        if name != README and not (name in roles and _is_folder(join(folder, name))):
+        if name != README and not (name in roles and is_plain_folder(join(folder, name))):
             yield join(relative, name)
-
-
-def _is_folder(path: bytes) -> bool:
-    return os.path.isdir(path) and not os.path.islink(path)

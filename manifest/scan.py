@@ -19,6 +19,7 @@ from qa2pack.manifest.folder import listed, opened_file, opened_folder
 from qa2pack.manifest.glob import first_match
 from qa2pack.manifest.known import KnownFolder, identity_of, known_digests
 from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.presence import is_folder
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.scanbatch import (
     BatchGroup,
@@ -123,7 +124,7 @@ def _scan_link(found: Columns, subtree: Subtree, name: bytes, result: ScanResult
     if options.is_in_package(target):
         found.add_carried(name, join(subtree.source, name), target)
         return ()
-    if os.path.isdir(os.path.join(options.root, target)):
+    if is_folder(os.path.join(options.root, target)):
         return _linked_folder(options, subtree, name, target, result)
     found.add_stranger(name, target)
     return ()

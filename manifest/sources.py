@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from qa2pack.manifest.path import join
 from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.presence import status_of
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.record import Action, FolderRecord, decode_record
 
@@ -39,9 +40,8 @@ def gone_files(manifest: Described, records: Iterable[FolderRecord]) -> Iterator
 
 
 def _is_there(source: bytes, record: FolderRecord, index: int) -> bool:
-    try:
-        status = os.lstat(source)
-    except OSError:
+    status = status_of(source)
+    if status is None:
         return False
     expected = (record.sizes[index], record.mtimes[index])
     return stat.S_ISREG(status.st_mode) and (status.st_size, status.st_mtime_ns) == expected

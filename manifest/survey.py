@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from qa2pack.manifest.path import is_within, join, shown
+from qa2pack.manifest.presence import is_there
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 # A table is any folder with this file in it.
@@ -112,7 +113,7 @@ def _folder(walk: _Walk, node: Node, above: tuple[bytes, ...]) -> Node:
     if len(above) >= DEPTH_LIMIT:
         return _fault(node, Kind.UNREADABLE, f"more than {DEPTH_LIMIT} folders inside each other")
     if node.name and walk.opaque(node.name):
-        kind = Kind.TABLE if os.path.lexists(os.path.join(real, TABLE_MARK)) else Kind.FOLDER
+        kind = Kind.TABLE if is_there(os.path.join(real, TABLE_MARK)) else Kind.FOLDER
         return Node(node.name, kind, source=node.source, opaque=kind is Kind.FOLDER)
     try:
         with os.scandir(real) as listing:

@@ -32,6 +32,8 @@ _CHANGING_PATH_METHODS = {
     *("chmod", "hardlink_to", "lchmod", "mkdir", "rmdir", "symlink_to", "touch", "unlink"),
     *("write_bytes", "write_text"),
 }
+_HIDING = {f"os.path.{name}" for name in ("exists", "isdir", "isfile", "islink", "ismount", "lexists")}
+_HIDING_PATH_METHODS = ("exists", "is_mount")  # is_dir and is_file are also methods of entries, which raise
 _MOVING_PATH_METHODS = ("rename", "replace")
 _MODE = re.compile(r"[rwaxbtU+]{1,4}([:|](gz|bz2|xz|\*)?)?")
 
@@ -123,6 +125,20 @@ def changing_calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
                 yield "open for writing", node.lineno
             if has_pathlib and _is_changing_path_call(node, known):
                 yield f"Path.{_last_name(node.func)}", node.lineno
+
+
+def looks_that_hide_errors(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Yield name and line of each function that takes any error of a disk for the absence of a file."""
+    known = _names_of_imports(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute) and _full_name(node, known) in _HIDING:
+            yield _full_name(node, known), node.lineno
+        elif isinstance(node, ast.Attribute) and _full_name(node, known) == "":
+            inner = node.value
+            if isinstance(inner, ast.Attribute) and f"{_full_name(inner, known)}.{node.attr}" in _HIDING:
+                yield f"os.path.{node.attr}", node.lineno
+            elif node.attr in _HIDING_PATH_METHODS:
+                yield f"Path.{node.attr}", node.lineno
 
 
 def _run_on_loading(node: ast.AST) -> Iterator[ast.AST]:

@@ -9,6 +9,7 @@ from source_code import (
     flat_imports,
     imported_on_loading,
     imported_packages,
+    looks_that_hide_errors,
     parse,
     project_modules,
 )
@@ -114,6 +115,31 @@ def test_only_the_writers_change_the_file_system() -> None:
 def test_every_writer_on_the_list_writes() -> None:
     writing = {module.name for module in project_modules() if any(changing_calls(module.tree))}
     assert WRITERS - writing == set()
+
+
+def test_no_look_takes_an_error_for_absence() -> None:
+    wrong = [
+        f"{module.name}:{line} {call}"
+        for module in project_modules()
+        if module.package in {"executor", "manifest"}
+        for call, line in looks_that_hide_errors(module.tree)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os\nos.path.lexists(a)",
+        "import os as system\nfilter(system.path.isdir, a)",
+        "from os.path import exists\nexists(a)",
+        "from os import path\npath.islink(a)",
+        "import os.path\nos.path.isfile(a)",
+        "from pathlib import Path\nPath(a).exists()",
+    ],
+)
+def test_look_that_hides_errors_is_seen(text: str) -> None:
+    assert list(looks_that_hide_errors(parse("executor/x.py", text).tree)) != []
 
 
 @pytest.mark.parametrize(

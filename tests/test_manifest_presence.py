@@ -1,0 +1,56 @@
+"""Whether something stands at a path: nothing but absence is taken for it."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.presence import (
+    is_file,
+    is_folder,
+    is_link,
+    is_plain_file,
+    is_plain_folder,
+    is_there,
+    leads_anywhere,
+    resolved,
+)
+
+LOOKS = (is_there, is_link, is_plain_folder, is_plain_file, is_folder, is_file, leads_anywhere)
+
+
+@pytest.mark.parametrize("look", [*LOOKS, resolved])
+@pytest.mark.parametrize("name", ["nothing", "file/below"])
+def test_nothing_is_there(tmp_path: Path, look: Callable[[bytes], object], name: str) -> None:
+    (tmp_path / "file").touch()
+    assert not look(os.fsencode(tmp_path / name))
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_error_is_raised(monkeypatch: pytest.MonkeyPatch, look: Callable[[bytes], object], code: int) -> None:
+    def failing(path: bytes, **_: object) -> os.stat_result:
+        raise OSError(code, os.strerror(code), path)
+
+    monkeypatch.setattr(os, "lstat", failing)
+    monkeypatch.setattr(os, "stat", failing)
+    with pytest.raises(OSError, match=os.strerror(code)):
+        look(b"/somewhere")
+
+
+def test_kinds_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for name, target in (("to-folder", "folder"), ("to-file", "file"), ("to-nothing", "nothing"), ("loop", "loop")):
+        (tmp_path / name).symlink_to(target)
+    seen = {path.name: "".join(str(int(look(os.fsencode(path)))) for look in LOOKS) for path in tmp_path.iterdir()}
+    assert seen == {
+        "folder": "1010101",
+        "file": "1001011",
+        "to-folder": "1100101",
+        "to-file": "1100011",
+        "to-nothing": "1100000",
+        "loop": "1100000",
+    }
