@@ -21,6 +21,7 @@ import msgpack
 import xxhash
 
 from qa2pack.executor.disk import Disk, write_durably
+from qa2pack.manifest.opening import LARGE_BYTES, ControlFileError, control_fd, read_control
 from qa2pack.manifest.request import Mode
 
 _FRAME = struct.Struct("<IQ")
@@ -203,7 +204,7 @@ def continue_journal(path: bytes, disk: Disk) -> Journal:
 def _written(path: bytes, frames: list[bytes], disk: Disk) -> Journal:
     """Write a journal of these frames; the mark may go with them, because the name comes when all is on disk."""
     write_durably(disk, path, b"".join((*frames, _mark(len(frames)))))
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    fd = control_fd(path, os.O_WRONLY | os.O_APPEND)
     return Journal(fd, disk, frame_count=len(frames) + 1)
 
 
@@ -227,8 +228,10 @@ def read_journal(path: bytes) -> tuple[Record, ...]:
 
 def _payloads(path: bytes) -> list[bytes]:
     """Return the payload of each sound frame up to a torn tail, marks among them."""
-    with open(path, "rb") as file:
-        data = file.read()
+    try:
+        data = read_control(path, limit_bytes=LARGE_BYTES)
+    except ControlFileError as error:
+        raise JournalDamagedError(path, f"is {error.strerror}") from error
     payloads: list[bytes] = []
     end = 0
     while (payload := _payload_at(data, end)) is not None:
