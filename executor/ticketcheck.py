@@ -15,7 +15,7 @@ from typing import IO
 
 import xxhash
 
-from qa2pack.executor.places import TICKET_SUFFIXES
+from qa2pack.executor.journal import TICKET_SUFFIXES
 from qa2pack.executor.ticket import Member, TicketFile, size_text, ticket_files, zip_name
 from qa2pack.manifest.ids import SCIENCE_GOAL
 from qa2pack.manifest.opening import opened_control

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from qa2pack.manifest.header import Header, Notes, StreamKind, header_to_wire, notes_to_wire, read_header, read_notes
 from qa2pack.manifest.opening import ControlFileError, control_fd
+from qa2pack.manifest.path import shown
 from qa2pack.manifest.stream import Stream, StreamError, StreamWriter, open_stream
 
 
@@ -33,6 +34,21 @@ def open_plan(path: bytes) -> Described:
 def open_manifest(path: bytes) -> Described:
     """Open a manifest, all of it checked; raises as `open_plan`."""
     return _open(path, StreamKind.MANIFEST)
+
+
+def open_manifest_of(member: bytes, path: bytes) -> Described:
+    """Open the manifest of a member given as `group/member`, all of it checked.
+
+    What it names is changed or removed under its member's name, so one that stands at another's place is refused.
+
+    Raises:
+        StreamError: as `open_plan`, or it is of another member.
+        FileNotFoundError: there is none.
+    """
+    manifest = open_manifest(path)
+    if manifest.header.member_path != member:
+        raise StreamError(path, f"is the manifest of another member, {shown(manifest.header.member_path)}")
+    return manifest
 
 
 def _open(path: bytes, kind: StreamKind) -> Described:
