@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from qa2pack.executor.disk import Disk, sync_file_system
 from qa2pack.executor.history import read_history
 from qa2pack.executor.journal import (
+    TICKET_SUFFIXES,
     Begin,
     Commit,
     Journal,
@@ -29,7 +30,6 @@ from qa2pack.executor.journal import (
 )
 from qa2pack.executor.lock import locked_for_writing
 from qa2pack.executor.places import (
-    TICKET_SUFFIXES,
     Places,
     choose_publishing,
     journal_path,

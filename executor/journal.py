@@ -11,6 +11,7 @@ frames anew first.
 """
 
 import os
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
@@ -21,9 +22,13 @@ import msgpack
 import xxhash
 
 from qa2pack.executor.disk import Disk, write_durably
+from qa2pack.manifest.opening import LARGE_BYTES, ControlFileError, control_fd, read_control
+from qa2pack.manifest.path import UnsafePathError, check_name, shown
 from qa2pack.manifest.request import Mode
 
 _FRAME = struct.Struct("<IQ")
+_TRANSACTION = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}")  # as `executor.apply` names it
+TICKET_SUFFIXES = (b"tar", b"zip")
 
 
 class Publishing(StrEnum):
@@ -149,6 +154,10 @@ class JournalError(Exception):
         self.reason = reason
 
 
+class UnsafeNameError(Exception):
+    """A name in a journal that could lead out of the folders that it is for."""
+
+
 class JournalDamagedError(JournalError):
     """A journal in which a frame that was on the disk is not sound any more, or is gone.
 
@@ -203,7 +212,7 @@ def continue_journal(path: bytes, disk: Disk) -> Journal:
 def _written(path: bytes, frames: list[bytes], disk: Disk) -> Journal:
     """Write a journal of these frames; the mark may go with them, because the name comes when all is on disk."""
     write_durably(disk, path, b"".join((*frames, _mark(len(frames)))))
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    fd = control_fd(path, os.O_WRONLY | os.O_APPEND)
     return Journal(fd, disk, frame_count=len(frames) + 1)
 
 
@@ -227,8 +236,10 @@ def read_journal(path: bytes) -> tuple[Record, ...]:
 
 def _payloads(path: bytes) -> list[bytes]:
     """Return the payload of each sound frame up to a torn tail, marks among them."""
-    with open(path, "rb") as file:
-        data = file.read()
+    try:
+        data = read_control(path, limit_bytes=LARGE_BYTES)
+    except ControlFileError as error:
+        raise JournalDamagedError(path, f"is {error.strerror}") from error
     payloads: list[bytes] = []
     end = 0
     while (payload := _payload_at(data, end)) is not None:
@@ -276,6 +287,29 @@ def _packed(payload: bytes) -> bytes:
     return _FRAME.pack(len(payload), xxhash.xxh3_64_intdigest(payload)) + payload
 
 
+def _check_names(begin: dict[str, Any]) -> None:
+    """Check what becomes a part of paths, below which things are moved and removed.
+
+    Raises:
+        UnsafeNameError: a name that no run of this program gave.
+    """
+    transaction = begin["transaction"]
+    if not isinstance(transaction, str) or not _TRANSACTION.fullmatch(transaction):
+        raise UnsafeNameError(f"it calls its transaction {shown(str(transaction))}, a name that is never given")
+    for kind in ("group", "member"):
+        name = begin[kind]
+        try:
+            check_name(name)
+        except (UnsafePathError, TypeError) as error:
+            raise UnsafeNameError(f"it calls the {kind} {shown(str(name))}, which is no plain name") from error
+
+
+def _check_suffixes(suffixes: tuple[object, ...]) -> None:
+    unknown = [suffix for suffix in suffixes if suffix not in TICKET_SUFFIXES]
+    if unknown:
+        raise UnsafeNameError(f"it tells of a ticket file that ends in {shown(str(unknown[0]))}")
+
+
 def _decoded(path: bytes, payload: bytes) -> Record:
     try:
         wire: dict[str, Any] = msgpack.unpackb(payload)
@@ -284,8 +318,12 @@ def _decoded(path: bytes, payload: bytes) -> Record:
         if kind is Begin:
             values["publishing"] = Publishing(values["publishing"])
             values["mode"] = Mode(values["mode"]) if values["mode"] else None
+            _check_names(values)
         if kind is Commit:
             values["had_tickets"] = tuple(values["had_tickets"])
+            _check_suffixes(values["had_tickets"])
         return kind(**values)
+    except UnsafeNameError as error:
+        raise JournalDamagedError(path, f"is damaged: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise JournalError(path, f"has a record that this program does not know ({error})") from error

@@ -8,6 +8,7 @@ its own while it writes, shared with the others, on a file that the coordinator 
 package for writing sees that some are still at it, and those that come late find the file gone.
 """
 
+import errno
 import fcntl
 import os
 import socket
@@ -15,7 +16,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from qa2pack.manifest.opening import ControlFileError, control_fd
+
 _LOOK_SECONDS = 0.05
+_LINE_START = b"process "
+_LINE_BYTES = 400
 
 
 class LockedError(Exception):
@@ -39,9 +44,10 @@ def locked_for_writing(path: bytes) -> Iterator[None]:
         LockedError: somebody else holds it, for reading or writing, or workers of another run still write; told at
             once.
     """
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    fd = control_fd(path, os.O_RDWR | os.O_CREAT)
     try:
         _take(path, fd, fcntl.LOCK_EX)
+        _check_ours(path, fd)
         _shut_out_strays(path)
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
@@ -69,7 +75,7 @@ def locked_for_reading(path: bytes) -> Iterator[None]:
         LockedError: somebody writes; told at once.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = control_fd(path)
     except FileNotFoundError:
         yield
         return
@@ -87,6 +93,19 @@ def holder(path: bytes) -> str | None:
             return None
     except LockedError as error:
         return error.holder or "another process"
+
+
+def _check_ours(path: bytes, fd: int) -> None:
+    """Refuse a lock file that holds anything but a line of ours, because it is emptied: it may be any file.
+
+    Raises:
+        ControlFileError: with what it is.
+    """
+    held = os.pread(fd, _LINE_BYTES, 0)
+    if os.fstat(fd).st_nlink > 1:
+        raise ControlFileError(errno.EINVAL, "a file with another name elsewhere, not a lock", path)
+    if held and not (held.startswith(_LINE_START) and len(held) < _LINE_BYTES):
+        raise ControlFileError(errno.EINVAL, "a file with content of another kind, not a lock", path)
 
 
 def _take(path: bytes, fd: int, kind: int) -> None:
@@ -112,7 +131,7 @@ def admit_workers(path: bytes, token: bytes) -> None:
         LockedError: workers of another run still write.
     """
     _shut_out_strays(path)
-    fd = os.open(worker_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    fd = control_fd(worker_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_EXCL)
     try:
         os.ftruncate(fd, 0)
         os.pwrite(fd, token, 0)
@@ -142,7 +161,7 @@ def working_for(path: bytes, token: bytes) -> Iterator[None]:
         StrayError: that run has ended.
     """
     try:
-        fd = os.open(worker_lock_path(path), os.O_RDONLY | os.O_CLOEXEC)
+        fd = control_fd(worker_lock_path(path))
     except FileNotFoundError as error:
         raise StrayError from error
     try:
@@ -160,7 +179,7 @@ def working_for(path: bytes, token: bytes) -> Iterator[None]:
 def _shut_out_strays(path: bytes) -> None:
     """Remove the file of the workers' lock, which nobody holds then."""
     try:
-        fd = os.open(worker_lock_path(path), os.O_RDWR | os.O_CLOEXEC)
+        fd = control_fd(worker_lock_path(path), os.O_RDWR)
     except FileNotFoundError:
         return
     try:

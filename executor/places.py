@@ -9,8 +9,6 @@ from qa2pack.manifest.ids import SCIENCE_GOAL, Append
 from qa2pack.manifest.package import Package, Standing
 from qa2pack.manifest.path import join
 
-TICKET_SUFFIXES = (b"tar", b"zip")
-
 
 @dataclass(frozen=True, slots=True)
 class Places:

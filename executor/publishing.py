@@ -8,15 +8,15 @@ import os
 import time
 
 from qa2pack.executor.disk import TEMPORARY, Disk, link_into, sync_folder
-from qa2pack.executor.journal import Commit, Discard, End, Journal, Published, Publishing
+from qa2pack.executor.journal import TICKET_SUFFIXES, Commit, Discard, End, Journal, Published, Publishing
 from qa2pack.executor.origin import replace_by_links
-from qa2pack.executor.places import TICKET_SUFFIXES, Places, journal_path
+from qa2pack.executor.places import Places, journal_path
 from qa2pack.executor.refreshing import refresh_ctimes
 from qa2pack.executor.removing import ensure_folder, move_away, remove_tree
 from qa2pack.executor.stopping import NEVER, Stop
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.path import join
-from qa2pack.manifest.planfile import open_manifest
+from qa2pack.manifest.planfile import open_manifest_of
 from qa2pack.manifest.presence import is_folder, is_there, status_of
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.request import Mode
@@ -93,7 +93,7 @@ def finish(
 def _leave_links(places: Places, disk: Disk, engine: Engine) -> list[Problem]:
     """Touch the origin, for the first time and last of all: the new package is published and on disk."""
     member = join(places.group, places.member)
-    manifest = open_manifest(places.package.manifest(member))
+    manifest = open_manifest_of(member, places.package.manifest(member))
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
         return []
     return replace_by_links(manifest, places.package.member(member), engine=engine, disk=disk)

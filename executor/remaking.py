@@ -8,11 +8,12 @@ ticket files, unless another program wrote those.
 import os
 
 from qa2pack.executor.disk import TEMPORARY, Disk, link_into, sync_file_system, sync_folder
-from qa2pack.executor.journal import Commit
-from qa2pack.executor.places import TICKET_SUFFIXES, Places, ticket_in
+from qa2pack.executor.journal import TICKET_SUFFIXES, Commit
+from qa2pack.executor.places import Places, ticket_in
 from qa2pack.executor.removing import ensure_folder, remove_tree
+from qa2pack.manifest.package import member_of_manifest
 from qa2pack.manifest.path import join
-from qa2pack.manifest.planfile import open_manifest
+from qa2pack.manifest.planfile import open_manifest_of
 from qa2pack.manifest.presence import is_there
 
 
@@ -48,7 +49,7 @@ def _write_tickets(places: Places, commit: Commit, folder: bytes, disk: Disk) ->
     from qa2pack.executor.ticket import Member, write_tickets  # loads much, and hardly any undoing needs it
 
     kept = join(folder, b"manifests")
-    manifests = [open_manifest(join(kept, name)) for name in os.listdir(kept)]
+    manifests = [open_manifest_of(member_of_manifest(name), join(kept, name)) for name in os.listdir(kept)]
     members = [Member(found, places.package.member(found.header.member_path)) for found in manifests]
     write_tickets(places.package.project, members, folder, disk)
     for suffix in TICKET_SUFFIXES:

@@ -39,7 +39,7 @@ from qa2pack.manifest.ids import SCIENCE_GOAL
 from qa2pack.manifest.mistaken import no_package
 from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.planfile import Described, open_manifest
+from qa2pack.manifest.planfile import Described, open_manifest_of
 from qa2pack.manifest.presence import is_folder, is_there
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
@@ -235,7 +235,7 @@ def _manifest(places: Places) -> Described:
     """Open the manifest of the published member, which may not be published itself yet."""
     path = places.package.manifest(join(places.group, places.member))
     staged = join(places.new_manifests, os.path.basename(path))
-    return open_manifest(staged if is_there(staged) else path)
+    return open_manifest_of(join(places.group, places.member), staged if is_there(staged) else path)
 
 
 def _undo_finished(package: Package, *, engine: Engine, disk: Disk, progress: Progress, stop: Stop) -> RolledBack:
@@ -303,7 +303,7 @@ def _changes(places: Places, *, is_whole: bool, engine: Engine, progress: Progre
     """Return what is in the way of removing the published tree: everything that is not as it was left."""
     member = places.group + b"/" + places.member
     try:
-        manifest = open_manifest(places.package.manifest(member))
+        manifest = open_manifest_of(member, places.package.manifest(member))
     except StreamError as error:
         return (unusable_manifest(error),)
     except FileNotFoundError as error:

@@ -8,8 +8,8 @@ from typing import cast
 
 from qa2pack.executor.disk import Disk, link_into
 from qa2pack.executor.diskfile import created_file
-from qa2pack.executor.journal import Journal, Staged
-from qa2pack.executor.places import TICKET_SUFFIXES, Places
+from qa2pack.executor.journal import TICKET_SUFFIXES, Journal, Staged
+from qa2pack.executor.places import Places
 from qa2pack.executor.removing import ensure_folder, remove_tree
 from qa2pack.executor.site import Site
 from qa2pack.executor.staging import StageBatch, StageResult, make_folders, stage_batch

@@ -15,9 +15,10 @@ from typing import IO
 
 import xxhash
 
-from qa2pack.executor.places import TICKET_SUFFIXES
+from qa2pack.executor.journal import TICKET_SUFFIXES
 from qa2pack.executor.ticket import Member, TicketFile, size_text, ticket_files, zip_name
 from qa2pack.manifest.ids import SCIENCE_GOAL
+from qa2pack.manifest.opening import opened_control
 from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.planfile import Described, open_manifest
 from qa2pack.manifest.problem import Code, Problem
@@ -69,7 +70,7 @@ def check_tickets(package: Package, *, is_quick: bool) -> Iterator[Problem]:
         path = package.path + b".ticket." + suffix
         shown_path = b"../" + os.path.basename(path)
         try:
-            with open(path, "rb") as file:
+            with opened_control(path) as file:
                 faults = list(_faults(file, suffix, expected, is_quick=is_quick))
         except FileNotFoundError:
             yield Problem(Code.W_TICKET_MISSING, shown_path)

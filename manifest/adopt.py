@@ -6,6 +6,7 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.gather import gather
 from qa2pack.manifest.header import Header, Notes, StreamKind, Total
 from qa2pack.manifest.ids import SCIENCE_GOAL, Append
+from qa2pack.manifest.opening import LARGE_BYTES, read_control
 from qa2pack.manifest.package import README, Package, PackageState, Standing
 from qa2pack.manifest.path import join
 from qa2pack.manifest.planfile import save_durably
@@ -69,7 +70,6 @@ def _header(package: Package, member: bytes, now_ns: int) -> Header:
 
 def _readme(package: Package, member: bytes) -> bytes:
     try:
-        with open(join(package.member(member), README), "rb") as file:
-            return file.read()
+        return read_control(join(package.member(member), README), limit_bytes=LARGE_BYTES)
     except FileNotFoundError:
         return b""

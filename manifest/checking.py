@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.ids import SCIENCE_GOAL
-from qa2pack.manifest.package import Package, Standing, manifest_names, read_state
+from qa2pack.manifest.package import Package, Standing, manifest_names, member_of_manifest, read_state
 from qa2pack.manifest.path import is_within, join
-from qa2pack.manifest.planfile import Described, open_manifest
+from qa2pack.manifest.planfile import Described, open_manifest_of
 from qa2pack.manifest.presence import is_plain_folder, is_there
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
@@ -37,7 +37,7 @@ def verify_package(package: Package, *, is_quick: bool, engine: Engine, progress
         yield Problem(Code.MANIFEST_MISSING, _relative(package, member))
     for member in recorded:
         try:
-            manifest = open_manifest(package.manifest(member))
+            manifest = open_manifest_of(member, package.manifest(member))
         except StreamError as error:
             yield unusable_manifest(error, _relative(package, member))
             continue
@@ -67,7 +67,7 @@ def _verify_member(
 
 def _recorded_members(package: Package) -> list[bytes]:
     """Return the members that have a manifest, whether or not they are on disk."""
-    return [name.removesuffix(b".manifest").replace(b".", b"/", 1) for name in manifest_names(package)]
+    return [member_of_manifest(name) for name in manifest_names(package)]
 
 
 def _relative(package: Package, member: bytes) -> bytes:

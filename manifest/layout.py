@@ -5,6 +5,7 @@ ordered and the first that fits wins. Everything is checked while loading: an un
 refused with what is known, so a misspelt rule cannot silently take nothing. Nothing but loading reads a file.
 """
 
+import os
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Never, TypeVar
 
 from qa2pack.manifest.glob import matches
 from qa2pack.manifest.naming import Prefixing
+from qa2pack.manifest.opening import SMALL_BYTES, read_control
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.role import ROLES, Role
 from qa2pack.manifest.survey import Kind, Node
@@ -119,12 +121,8 @@ def load_layout(name: str) -> Layout:
     if not is_path and name not in known_layouts():
         _refuse(name, expected=f"one of {', '.join(known_layouts())}, or the path of a .toml file")
     try:
-        if is_path:
-            with open(name, "rb") as file:
-                text = file.read().decode()
-        else:
-            text = layout_text(name)
-        table = tomllib.loads(text)
+        data = read_control(os.fsencode(name), limit_bytes=SMALL_BYTES) if is_path else layout_text(name).encode()
+        table = tomllib.loads(data.decode())
     except OSError as error:
         _refuse(name, expected="a file that can be read", found=(error.strerror or str(error)).lower())
     except ValueError as error:  # not TOML, or not UTF-8

@@ -142,6 +142,11 @@ def manifest_names(package: Package) -> list[bytes]:
         return []
 
 
+def member_of_manifest(name: bytes) -> bytes:
+    """Return the member, as `group/member`, that a manifest of this name is of."""
+    return name.removesuffix(_MANIFEST).replace(b".", b"/", 1)
+
+
 def _listed(path: bytes, relative: bytes, wanted: bytes, strangers: list[bytes]) -> Iterator[bytes]:
     """Yield the groups; everything beside the one folder `wanted` is a stranger."""
     for name in sorted(os.listdir(path)):

@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from qa2pack.manifest.header import Header, Notes, StreamKind, header_to_wire, notes_to_wire, read_header, read_notes
-from qa2pack.manifest.stream import Stream, StreamWriter, open_stream
+from qa2pack.manifest.opening import ControlFileError, control_fd
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.stream import Stream, StreamError, StreamWriter, open_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,38 @@ def open_manifest(path: bytes) -> Described:
     return _open(path, StreamKind.MANIFEST)
 
 
+def open_manifest_of(member: bytes, path: bytes) -> Described:
+    """Open the manifest of a member given as `group/member`, all of it checked.
+
+    What it names is changed or removed under its member's name, so one that stands at another's place is refused.
+
+    Raises:
+        StreamError: as `open_plan`, or it is of another member.
+        FileNotFoundError: there is none.
+    """
+    manifest = open_manifest(path)
+    if manifest.header.member_path != member:
+        raise StreamError(path, f"is the manifest of another member, {shown(manifest.header.member_path)}")
+    return manifest
+
+
 def _open(path: bytes, kind: StreamKind) -> Described:
+    check_openable(path)
     stream = open_stream(path)
     return Described(stream, read_header(stream, kind), read_notes(stream))
+
+
+def check_openable(path: bytes) -> None:
+    """Refuse what is no regular file, before anything waits for it.
+
+    Raises:
+        StreamError: it is a link, a pipe or the like.
+        OSError: it cannot be opened.
+    """
+    try:
+        os.close(control_fd(path))
+    except ControlFileError as error:
+        raise StreamError(path, f"is {error.strerror}") from error
 
 
 def write_records(file: BinaryIO, header: Header, notes: Notes, blobs: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -52,7 +84,9 @@ def save_durably(path: bytes, header: Header, notes: Notes, blobs: Iterable[tupl
     The old file stays whole if anything fails.
     """
     temporary = path + b".new"
-    with open(temporary, "wb") as file:
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)  # not opened: it may be of a run that was stopped, or a link or a pipe of somebody else
+    with open(temporary, "xb") as file:
         digest = write_records(file, header, notes, blobs)
         file.flush()
         os.fsync(file.fileno())

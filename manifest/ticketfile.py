@@ -4,19 +4,22 @@ import os
 import tarfile
 import zipfile
 
+from qa2pack.manifest.opening import opened_control
+
 SIZE_FILE = b"package_size.txt"  # in both ticket files
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError)
 
 
 def is_ticket_file(path: bytes) -> bool:
     """Tell whether a regular file comes from packaging; False also where it cannot be read."""
-    if not os.path.getsize(path):
-        return True  # of a package of empty files, made by another program; nothing is lost with it
     try:
-        if path.endswith(b"zip"):
-            with zipfile.ZipFile(os.fsdecode(path)) as archive:
-                return os.fsdecode(SIZE_FILE) in archive.namelist()
-        with tarfile.open(os.fsdecode(path), "r:") as archive:
-            return os.fsdecode(SIZE_FILE) in archive.getnames()
+        with opened_control(path) as file:
+            if not os.fstat(file.fileno()).st_size:
+                return True  # of a package of empty files, made by another program; nothing is lost with it
+            if path.endswith(b"zip"):
+                with zipfile.ZipFile(file) as archive:
+                    return os.fsdecode(SIZE_FILE) in archive.namelist()
+            with tarfile.open(fileobj=file, mode="r:") as archive:
+                return os.fsdecode(SIZE_FILE) in archive.getnames()
     except (OSError, *DAMAGE):
         return False

@@ -19,6 +19,7 @@ from qa2pack.executor.recovery import Phase, phase_of
 from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.executor.staged import OriginChangedError
 from qa2pack.executor.stopping import InterruptedByUser
+from qa2pack.manifest.opening import ControlFileError
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.stream import StreamError
@@ -72,6 +73,9 @@ def failure_of(error: BaseException, attempt: Attempt, ink: Ink) -> Failure:
             return _failure(Exit.FAILED, attempt, f"{shown(reason)}.", _state(attempt), *lines)
         case JournalDamagedError():
             problem = Problem(Code.JOURNAL_DAMAGED, error.path, found=f"one that {error.reason}")
+            return _of_problems("refused", (problem,), attempt, ink)
+        case ControlFileError(strerror=found, filename=path):
+            problem = Problem(Code.CONTROL_UNUSABLE, os.fsencode(path), "a regular file", str(found))
             return _of_problems("refused", (problem,), attempt, ink)
         case StreamError() if os.path.dirname(error.path) == attempt.target.package.manifests:
             return _of_problems("refused", (unusable_manifest(error),), attempt, ink)

@@ -10,6 +10,7 @@ from qa2pack.executor.disk import Disk
 from qa2pack.executor.history import read_history
 from qa2pack.executor.outfile import write_output
 from qa2pack.manifest.checking import verify_package
+from qa2pack.manifest.opening import ControlFileError, opened_control
 from qa2pack.manifest.package import Package
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.sizes import counted, human_bytes
@@ -108,10 +109,11 @@ def _place(package: Package, asked: Asked) -> bytes:
 
 
 def _is_report(path: bytes) -> bool:
-    if os.path.islink(path) or not os.path.isfile(path):
+    try:
+        with opened_control(path) as file:
+            return file.read(len(MARK)) == MARK
+    except ControlFileError:
         return False
-    with open(path, "rb") as file:
-        return file.read(len(MARK)) == MARK
 
 
 def _lines(output: bytes, size: int, problem_count: int, ink: Ink) -> Iterator[str]:

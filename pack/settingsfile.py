@@ -5,10 +5,10 @@ serves all of them, and none is part of a reduction.
 """
 
 import os
-import stat
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
+from qa2pack.manifest.opening import SMALL_BYTES, read_control
 from qa2pack.manifest.path import join
 from qa2pack.pack.defaults import SettingsError
 
@@ -48,30 +48,25 @@ def own_settings_path(environment: Mapping[str, str]) -> bytes:
 
 
 def _read(path: bytes, own: bytes) -> "Settings | None":
+    # The user's own may be a link into a collection of such files; one that lies in a shared folder may not.
+    place = os.path.realpath(path) if path == own else path
     try:
-        with open(path, "rb", opener=_opened_at_once) as file:
-            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return _parsed(path, file, own)
+        data = read_control(place, limit_bytes=SMALL_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise SettingsError(path, f"it cannot be read ({error.strerror})") from error
-    raise SettingsError(path, "it cannot be read (not a regular file)")
+    return _parsed(path, data, own)
 
 
-def _opened_at_once(path: str, flags: int) -> int:
-    """Open without waiting for whoever writes to a named pipe."""
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
-def _parsed(path: bytes, file: BinaryIO, own: bytes) -> "Settings":
+def _parsed(path: bytes, data: bytes, own: bytes) -> "Settings":
     # Only here, because most commands find no file: what takes one apart takes time to load.
     import tomllib
 
     from qa2pack.pack.settings import read_settings
 
     try:
-        table = tomllib.load(file)
+        table = tomllib.loads(data.decode())
     except ValueError as error:  # not TOML, or not UTF-8
         raise SettingsError(path, f"it is not valid TOML ({error})") from error
     return read_settings(table, path, own=own)

@@ -12,6 +12,7 @@ import xxhash
 
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.ids import SCIENCE_GOAL
+from qa2pack.manifest.opening import opened_control
 from qa2pack.manifest.package import Package, PackageState
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
@@ -144,7 +145,7 @@ def _checksum_problems(row: ChunkRow, folder: bytes) -> Iterator[Problem]:
     for algorithm, digest in row.checksums:
         name = checksum_name(row.name, algorithm)
         try:
-            with open(join(folder, name), "rb") as file:
+            with opened_control(join(folder, name)) as file:
                 if file.read(1 << 16) != checksum_line(row.name, digest):
                     yield Problem(Code.CHANGED, name, f"the {algorithm} of {shown(row.name)}")
         except FileNotFoundError:

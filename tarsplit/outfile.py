@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
+from qa2pack.manifest.opening import control_fd
 from qa2pack.tarsplit.naming import PART
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
 class OutputBusyError(Exception):
@@ -41,7 +42,7 @@ def make_folder(path: bytes) -> None:
 @contextmanager
 def new_part(path: bytes) -> Iterator[int]:
     """Yield the descriptor of an empty file at `path.part`, whatever was there; it is removed if the block raises."""
-    fd = os.open(path + PART, _NEW, 0o666)
+    fd = control_fd(path + PART, _NEW)
     try:
         with _naming(path):
             yield fd
@@ -70,7 +71,7 @@ def locked_part(path: bytes) -> Iterator[BinaryIO]:
     Raises:
         OutputBusyError: another process has it; its file is as it was.
     """
-    fd = os.open(path + PART, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    fd = control_fd(path + PART, os.O_WRONLY | os.O_CREAT)
     with _naming(path), os.fdopen(fd, "wb") as file:  # closing writes too
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

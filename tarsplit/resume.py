@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from qa2pack.manifest.digest import aligned_buffer
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.folder import opened_file
+from qa2pack.manifest.opening import LARGE_BYTES, read_control
 from qa2pack.manifest.pace import current_pace
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.progress import Progress
@@ -102,8 +103,7 @@ def _expected(cut: Cut) -> set[bytes]:
 
 def _state(cut: Cut, output: bytes) -> State | None:
     try:
-        with open(join(output, cut.header.name.state), "rb") as file:
-            return decode_state(file.read())
+        return decode_state(read_control(join(output, cut.header.name.state), limit_bytes=LARGE_BYTES))
     except FileNotFoundError:
         return None
 

@@ -225,3 +225,31 @@ def test_publishing_is_a_word_again(path: bytes) -> None:
     (begin,) = read_journal(path)
     assert isinstance(begin, Begin)
     assert begin.publishing is Publishing.MEMBER
+
+
+@pytest.mark.parametrize(
+    "transaction", ["../../../home/x", "", ".", "..", "/x", "a/b", "t1", "20261123T020000-abcdef01\n", 7, None]
+)
+def test_transaction_with_a_name_that_is_never_given_is_damage(transaction: object, tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path / "journal")
+    create_journal(path, replace(BEGIN, transaction=transaction), Disk()).close()  # type: ignore[arg-type]
+    with pytest.raises(JournalDamagedError, match="transaction"):
+        read_journal(path)
+
+
+@pytest.mark.parametrize("name", [b"../../home", b"", b".", b"..", b"a/b", b"a\0b", "text", 7])
+@pytest.mark.parametrize("kind", ["group", "member"])
+def test_member_or_group_that_is_no_plain_name_is_damage(kind: str, name: object, tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path / "journal")
+    create_journal(path, replace(BEGIN, **{kind: name}), Disk()).close()  # type: ignore[arg-type]
+    with pytest.raises(JournalDamagedError, match=kind):
+        read_journal(path)
+
+
+def test_ticket_file_with_a_suffix_of_a_path_is_damage(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path / "journal")
+    journal = create_journal(path, BEGIN, Disk())
+    journal.append_durably(Commit(12, had_manifests=True, had_tickets=(b"tar", b"/../../x")))
+    journal.close()
+    with pytest.raises(JournalDamagedError, match="ticket"):
+        read_journal(path)

@@ -1,0 +1,92 @@
+"""Opening files that others may have put there: control files, settings, sidecars, checksum files, layouts, tickets.
+
+Whoever may write to a shared folder may put anything at such a name. So no link is followed, nothing is waited for,
+as a named pipe would have us do for ever, and only a regular file is read, up to a bound where it is read whole.
+Whose file it is, is a matter of its own: see `manifest.owner`.
+"""
+
+import errno
+import os
+import stat
+from typing import BinaryIO
+
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.sizes import human_bytes
+
+SMALL_BYTES = 1 << 20  # of what people write, or what holds one line
+LARGE_BYTES = 1 << 26  # of what a program writes and is read whole
+_SAFE_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+class ControlFileError(OSError):
+    """Something stands at the path that is not to be read; `strerror` says in words what it is."""
+
+
+def control_fd(path: bytes, flags: int = os.O_RDONLY, *, mode: int = 0o666) -> int:
+    """Open a regular file and return its descriptor; the caller closes it.
+
+    Args:
+        flags: as for `os.open`; not following links and not waiting are added.
+        mode: permission bits where `flags` makes the file.
+
+    Raises:
+        ControlFileError: it is a link, a pipe, a folder or anything else that is no regular file.
+        OSError: as `open` does.
+    """
+    try:
+        fd = os.open(path, flags | _SAFE_FLAGS, mode)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR) and (kind := _kind_at(path)):
+            raise _refused(path, kind) from error
+        raise
+    kind = _kind_of(os.fstat(fd).st_mode)
+    if kind:
+        os.close(fd)
+        raise _refused(path, kind)
+    return fd
+
+
+def opened_control(path: bytes, *, buffering: int = -1) -> BinaryIO:
+    """Open a regular file for reading; raises as `control_fd`."""
+    return open(path, "rb", buffering=buffering, opener=lambda name, flags: control_fd(os.fsencode(name), flags))
+
+
+def read_control(path: bytes, *, limit_bytes: int) -> bytes:
+    """Return all that a regular file holds.
+
+    Raises:
+        ControlFileError: as `control_fd`, or it is larger than the bound; then nothing of it was read.
+        OSError: as `open` and `read` do.
+    """
+    with opened_control(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size <= limit_bytes:
+            data = file.read(limit_bytes + 1)
+            if len(data) <= limit_bytes:  # else it grew meanwhile
+                return data
+    found = f"a file of {human_bytes(max(size, limit_bytes))}, more than the {human_bytes(limit_bytes)} that are read"
+    raise ControlFileError(errno.EFBIG, found, path)
+
+
+def _refused(path: bytes, kind: str) -> ControlFileError:
+    return ControlFileError(errno.EINVAL, f"{kind}, not a regular file", path)
+
+
+def _kind_at(path: bytes) -> str:
+    try:
+        mode = os.lstat(path).st_mode
+        return f"a link to {shown(os.readlink(path))}" if stat.S_ISLNK(mode) else _kind_of(mode)
+    except OSError:
+        return ""
+
+
+def _kind_of(mode: int) -> str:
+    """Return in words what it is; empty for a regular file."""
+    return "" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "something")
