@@ -1,9 +1,9 @@
 """Files that are empty or broken though their name promises a FITS file, an archive or compressed data.
 
 They are packaged as they are, because the origin is what it is; but a product of no bytes, or one whose transfer
-broke off, is what a reducer wants to hear of before the archive does. What costs nothing is looked at: the size, the first
-bytes of what is compressed, and gzip to its end where it is small. It is no check of the format: a file of which
-nothing is said may still be damaged further in.
+broke off, is what a reducer wants to hear of before the archive does. What costs nothing is looked at: the size, the
+first bytes of what is compressed, and gzip to its end where it is small. It is no check of the format: a file of
+which nothing is said may still be damaged further in.
 """
 
 import os
