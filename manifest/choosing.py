@@ -1,7 +1,7 @@
 """What becomes of one thing in the origin, names aside: a draft of an item, left out, or a problem.
 
 Pure. In this order: excludes, includes, the rules of the layout. So an exclude beats all, and an include
-beats the `never` of a layout.
+beats the `never` of a layout; files of other programs only where it spells the name out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.role import Role
 from qa2pack.manifest.survey import Kind, Node
 from qa2pack.manifest.uid import names_its_block, uid_of
-from qa2pack.manifest.wish import Include, role_wished
+from qa2pack.manifest.wish import Include, role_wished, spelt_out
 
 FAULTS: Mapping[Kind, Code] = {
     Kind.SPECIAL: Code.SPECIAL_FILE,
@@ -75,7 +75,11 @@ class Choice:
         excluded = first_match(spot.path, self.exclude)
         if excluded is not None:
             return (_left_out(spot, f"excluded by {excluded}"),)
-        role = None if spot.path in self.blocks else role_wished(spot.path, self.include)
+        foreign = self.layout.why_foreign(spot.node.name)
+        wishes = spelt_out(self.include) if foreign else self.include
+        role = None if spot.path in self.blocks else role_wished(spot.path, wishes)
+        if role is None and foreign:
+            return (_left_out(spot, foreign),)
         rule = None if spot.path in self.blocks else self.layout.rule_for(spot.node, spot.level)
         if role is None and rule is not None and rule.never:
             doubt = Problem(Code.W_LOOKS_LIKE_MS, spot.path, expected="--include or --exclude", found=rule.never)

@@ -25,6 +25,7 @@ from qa2pack.manifest.receivers import name_warnings
 from qa2pack.manifest.record import DIGEST_BYTES, NO_DIGEST, Action, FolderRecord, encode_record
 from qa2pack.manifest.scanbatch import BIG_FILE_BYTES, BigFile, ScanOptions, ScanResult
 from qa2pack.manifest.sizes import counted
+from qa2pack.manifest.soundness import unsound_files
 
 DEPTH_LIMIT = 300  # each folder on the way takes a descriptor and a call inside a call when a tree is removed
 _LAST_NS = (1 << 63) - 1  # what a record holds
@@ -218,6 +219,7 @@ class Columns:
             result.warnings.extend(case_warnings(join(path, name) for name in names))
         files = FileStates(self.options.root, self._sources, self._actions, states)
         count_oddities(result.sums, path, self._names, states)
+        result.warnings.extend(unsound_files(files, is_reading=self.options.is_hashing))
         result.problems.extend(stat_problems(files))
         result.problems.extend(folder_problems(files))
         count_names(result.linked, files)

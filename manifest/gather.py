@@ -21,6 +21,7 @@ class Gathered:
     Attributes:
         spool: the folder records.
         counts: files and bytes by role folder.
+        foreign: sources inside trees that other programs made, and that were passed over; whether each is a folder.
         devices: the file systems of the sources, each with one path of the package from it.
     """
 
@@ -34,6 +35,7 @@ class Gathered:
     new_files: int = 0
     new_bytes: int = 0
     relinks: list[Relink] = field(default_factory=list)
+    foreign: list[tuple[bytes, bool]] = field(default_factory=list)
 
     def add(self, result: ScanResult) -> None:
         """Take the result of one batch."""
@@ -48,6 +50,7 @@ class Gathered:
         add_sums(self.sums, result.sums)
         add_names(self.linked, result.linked)
         self.relinks.extend(result.relinks)
+        self.foreign.extend(result.foreign)
         self.devices = {**result.devices, **self.devices}
         for role, (file_count, byte_count) in result.counts.items():
             files, size = self.counts.get(role, (0, 0))

@@ -1,7 +1,9 @@
 """What becomes of the things in the origin: an item is packaged, the rest is left out with a reason."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
+from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.role import Role
 
@@ -49,3 +51,8 @@ class Placement:
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     execution_blocks: tuple[bytes, ...]
+
+    def with_inner(self, left_out: Iterable[LeftOut]) -> "Placement":
+        """Return it with what is left out inside packaged trees, each once though a tree may be packaged twice."""
+        everything = {*self.left_out, *left_out}
+        return replace(self, left_out=tuple(sorted(everything, key=lambda left: sort_key(left.path))))

@@ -81,6 +81,14 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreign:
+    """Names that other programs give to files of their own, which are no part of a reduction."""
+
+    globs: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """The rules of one style of delivery.
 
@@ -88,6 +96,7 @@ class Layout:
         block_marks: globs; a folder with one such name in it is an execution block.
         qa_folders: names of the folders in an execution block that are looked through as well.
         calibrated_from_raw: column that becomes the calibrated data of a block that has none; may be empty.
+        foreign: what is left out wherever it lies, also inside tables.
     """
 
     name: str
@@ -95,6 +104,16 @@ class Layout:
     block_marks: tuple[str, ...]
     qa_folders: tuple[str, ...]
     calibrated_from_raw: str
+    foreign: tuple[Foreign, ...] = ()
+
+    @property
+    def foreign_globs(self) -> tuple[str, ...]:
+        """The names of all files of other programs; they are asked for each name, so they are one tuple."""
+        return tuple(glob for foreign in self.foreign for glob in foreign.globs)
+
+    def why_foreign(self, name: bytes) -> str:
+        """Return the reason why something of this name is left out as another program's; empty if it is not."""
+        return next((foreign.reason for foreign in self.foreign if matches(name, foreign.globs)), "")
 
     def rule_for(self, node: Node, level: Level) -> Rule | None:
         """Return the first rule that fits."""
@@ -102,7 +121,8 @@ class Layout:
 
     def is_opaque(self, name: bytes) -> bool:
         """Tell whether folders of this name are taken or left whole, so that nobody need look inside."""
-        return any(rule.shape is Shape.TREE and matches(name, rule.globs) for rule in self.rules)
+        is_whole = any(rule.shape is Shape.TREE and matches(name, rule.globs) for rule in self.rules)
+        return is_whole or bool(self.why_foreign(name))
 
 
 def known_layouts() -> tuple[str, ...]:
@@ -140,7 +160,8 @@ def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKN
 
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
-_LAYOUT_KEYS = frozenset({"name", "block_marks", "qa_folders", "calibrated_from_raw", "rule"})
+_LAYOUT_KEYS = frozenset({"name", "block_marks", "qa_folders", "calibrated_from_raw", "foreign", "rule"})
+_FOREIGN_KEYS = frozenset({"globs", "reason"})
 _RULE_KEYS = frozenset({"levels", "kind", "globs", "role", "folder", "prefix", "rename", "column", "never", "warn"})
 
 
@@ -152,18 +173,23 @@ class _Reader:
 
     def layout(self, table: Mapping[str, object]) -> Layout:
         self._check_keys(table, _LAYOUT_KEYS, "layout")
-        rules = table.get("rule", [])
-        if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
-            _refuse(self.name, expected="rules as [[rule]] tables")
         if not self._texts(table, "block_marks"):
             _refuse(self.name, expected="block_marks, by which execution blocks are known")
         return Layout(
             name=self._text(table, "name") or self.name,
-            rules=tuple(self._rule(rule) for rule in rules),
+            rules=tuple(self._rule(rule) for rule in self._tables(table, "rule")),
             block_marks=self._texts(table, "block_marks"),
             qa_folders=self._texts(table, "qa_folders"),
             calibrated_from_raw=self._text(table, "calibrated_from_raw"),
+            foreign=tuple(self._foreign(foreign) for foreign in self._tables(table, "foreign")),
         )
+
+    def _foreign(self, table: Mapping[str, object]) -> Foreign:
+        self._check_keys(table, _FOREIGN_KEYS, "foreign")
+        foreign = Foreign(self._texts(table, "globs"), self._text(table, "reason"))
+        if not foreign.globs or not foreign.reason:
+            _refuse(self.name, expected="in each [[foreign]]: globs and a reason")
+        return foreign
 
     def _rule(self, table: Mapping[str, object]) -> Rule:
         self._check_keys(table, _RULE_KEYS, "rule")
@@ -189,6 +215,12 @@ class _Reader:
         unknown = sorted(set(table) - known)
         if unknown:
             _refuse(self.name, expected=f"{where} keys {', '.join(sorted(known))}", found=", ".join(unknown))
+
+    def _tables(self, table: Mapping[str, object], key: str) -> list[dict[str, object]]:
+        value = table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
+            _refuse(self.name, expected=f"{key}s as [[{key}]] tables")
+        return value
 
     def _text(self, table: Mapping[str, object], key: str) -> str:
         value = table.get(key, "")

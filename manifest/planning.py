@@ -6,7 +6,7 @@ space and which permissions the apply will find is preflight's matter, not the p
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.assembly import add_generated, count_new, sum_totals
@@ -19,9 +19,9 @@ from qa2pack.manifest.gather import Gathered, gather
 from qa2pack.manifest.header import Header, Notes, TableNote
 from qa2pack.manifest.heading import make_header, readme_header
 from qa2pack.manifest.ids import Append
-from qa2pack.manifest.item import Placement
+from qa2pack.manifest.item import LeftOut, Placement
 from qa2pack.manifest.keep import compare_with_old
-from qa2pack.manifest.layout import load_layout
+from qa2pack.manifest.layout import Layout, load_layout
 from qa2pack.manifest.moved import last_copies, lost_files
 from qa2pack.manifest.path import join
 from qa2pack.manifest.placing import measurement_sets, place
@@ -72,8 +72,9 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
     earlier = (
         () if request.is_rehashing else earlier_descriptions(destination.package, destination.state, request.origin)
     )
-    placement, tables = _place(request, earlier, reader=reader, engine=engine)
-    options = _scan_options(request, destination)
+    layout = load_layout(request.layout)
+    placement, tables = _place(request, layout, earlier, reader=reader, engine=engine)
+    options = _scan_options(request, layout, destination)
     splits = scan_split_sources(
         tables,
         replace(options, is_hashing=request.mode not in (Mode.FAKE, Mode.TICKET)),
@@ -110,7 +111,7 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
         new_bytes=new_bytes,
         difference=difference,
         totals=sum_totals(gathered, header, splits),
-        left_out=placement.left_out,
+        left_out=placement.with_inner(_foreign_inside(gathered, layout)).left_out,
         warnings=tuple(dict.fromkeys(warnings)),
         splits=tuple(splits.tasks[path] for path in sorted(splits.tasks)),
         tables=tuple(tables[path] for path in sorted(tables)),
@@ -119,13 +120,20 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
     return Plan(header, notes, destination, gathered)
 
 
-def _scan_options(request: PlanRequest, destination: Destination) -> ScanOptions:
+def _foreign_inside(gathered: Gathered, layout: Layout) -> Iterator[LeftOut]:
+    """Yield what the scan passed over in trees because other programs made it."""
+    for source, is_tree in gathered.foreign:
+        yield LeftOut(source, layout.why_foreign(source.rpartition(b"/")[2]), is_tree)
+
+
+def _scan_options(request: PlanRequest, layout: Layout, destination: Destination) -> ScanOptions:
     package = destination.package
     return ScanOptions(
         root=request.origin,
         action=Action.COPY,
         is_hashing=request.mode is not Mode.FAKE,
         exclude=request.exclude,
+        foreign=layout.foreign_globs,
         may_leave=request.may_leave,
         known=() if request.is_rehashing else known_streams(package, destination.state, request.origin),
         package=os.path.realpath(request.package),
@@ -142,10 +150,9 @@ def save_plan(plan: Plan) -> bytes:
 
 
 def _place(
-    request: PlanRequest, earlier: tuple[Described, ...], *, reader: TableReader, engine: Engine
+    request: PlanRequest, layout: Layout, earlier: tuple[Described, ...], *, reader: TableReader, engine: Engine
 ) -> tuple[Placement, Mapping[bytes, TableNote]]:
     """Apply the rules; the notes say of each destination that is a measurement set how it is split."""
-    layout = load_layout(request.layout)
     origin = survey(
         request.origin,
         opaque=layout.is_opaque,
@@ -167,7 +174,7 @@ def _place(
         include=request.include,
         exclude=request.exclude,
     )
-    broken, dangling = _broken_tables(request.origin, tables.broken)
+    broken, dangling = _broken_tables(request.origin, tables.broken, layout.foreign_globs)
     is_lenient = request.is_as_is or request.mode in (Mode.FAKE, Mode.TICKET)
     problems = [*(_located(request.origin, problem) for problem in placement.problems), *dangling]
     problems += [] if is_lenient else broken
@@ -175,7 +182,9 @@ def _place(
         raise PlanRefused(*problems)
     items = placement.items if request.is_splitting else tuple(replace(item, column=None) for item in placement.items)
     items = tuple(without_column(items, tables.broken))
-    notes, unmeasured = plan_splits(request.origin, items, tables, known=known, reader=reader, engine=engine)
+    notes, unmeasured = plan_splits(
+        request.origin, items, tables, known=known, reader=reader, engine=engine, foreign=layout.foreign_globs
+    )
     if unmeasured and not is_lenient:
         raise PlanRefused(*unmeasured)
     unmatched = unmatched_globs(request.origin, request.typed_globs, placement)
@@ -190,11 +199,13 @@ def _place(
     return replace(placement, items=items, warnings=(*warnings, *estimated)), notes
 
 
-def _broken_tables(origin: bytes, reasons: Mapping[bytes, str]) -> tuple[list[Problem], list[Problem]]:
+def _broken_tables(
+    origin: bytes, reasons: Mapping[bytes, str], foreign: tuple[str, ...]
+) -> tuple[list[Problem], list[Problem]]:
     """Return the tables that are broken, and links to nothing, where those are why a table cannot be opened."""
     broken, dangling = [], []
     for source, reason in sorted(reasons.items()):
-        links = list(dangling_links(os.path.join(origin, source)))
+        links = list(dangling_links(os.path.join(origin, source), foreign))
         dangling += links
         broken += [] if links else [broken_table(os.path.join(origin, source), reason)]
     return broken, dangling

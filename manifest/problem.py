@@ -87,6 +87,8 @@ class Code(StrEnum):
     W_BECOMES_EMPTY = "warning-becomes-empty"
     W_LAST_COPY = "warning-last-copy"
     W_NO_MATCH = "warning-no-match"
+    W_EMPTY = "warning-empty"
+    W_BROKEN = "warning-broken"
     W_TICKET_MISSING = "warning-ticket-missing"
 
     @property

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from qa2pack.manifest.columns import Columns, changed, unreadable
 from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.folder import listed, opened_file, opened_folder
-from qa2pack.manifest.glob import first_match
+from qa2pack.manifest.glob import first_match, matches
 from qa2pack.manifest.known import KnownFolder, identity_of, known_digests
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.presence import is_folder
@@ -87,7 +87,7 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
     found = Columns(options, subtree.path, subtree.source, known, result)
     folders: list[Subtree] = []
     with opened_folder(os.path.join(options.root, subtree.source)) as fd:
-        files, others = _sorted_out(options, subtree, fd)
+        files, others = _sorted_out(options, subtree, fd, result)
         found.add_files([name for name, _ in files], [entry for _, entry in files], fd)
         for name, entry in others:
             source = join(subtree.source, name)
@@ -101,12 +101,14 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
     return folders
 
 
-def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int) -> "tuple[_Listing, _Listing]":
+def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int, result: ScanResult) -> "tuple[_Listing, _Listing]":
     """Return what the open folder holds, sorted by name: the regular files, and all else."""
     files: _Listing = []
     others: _Listing = []
     for name, entry in listed(fd):
-        if not (subtree.omit or options.exclude) or not _is_passed_over(options, subtree, name):
+        if options.foreign and matches(name, options.foreign):
+            result.foreign.append((join(subtree.source, name), entry.is_dir(follow_symlinks=False)))
+        elif not (subtree.omit or options.exclude) or not _is_passed_over(options, subtree, name):
             (files if entry.is_file(follow_symlinks=False) else others).append((name, entry))
     return files, others
 

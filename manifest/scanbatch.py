@@ -21,6 +21,7 @@ class ScanOptions:
         action: of every file.
         is_hashing: False leaves all digests empty and opens no file.
         exclude: globs of names or paths (relative to the origin) that are passed over.
+        foreign: globs of names that other programs give to their files; passed over too, and told in the result.
         may_leave: follow links that lead out of the origin.
         follows_links: False makes every link a problem: in a package there are none.
         known: earlier streams whose digests may be reused.
@@ -37,6 +38,7 @@ class ScanOptions:
     action: Action
     is_hashing: bool = True
     exclude: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
     may_leave: bool = False
     follows_links: bool = True
     known: tuple[KnownStream, ...] = ()
@@ -124,6 +126,7 @@ class ScanResult:
     sums: Sums = field(default_factory=dict)
     linked: Names = field(default_factory=dict)
     relinks: list[Relink] = field(default_factory=list)
+    foreign: list[tuple[bytes, bool]] = field(default_factory=list)  # sources that were passed over; whether folders
     counts: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # files and bytes by role folder
     file_count: int = 0
     byte_count: int = 0

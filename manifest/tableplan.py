@@ -14,6 +14,7 @@ import msgpack
 import xxhash
 
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.glob import matches
 from qa2pack.manifest.header import TableNote
 from qa2pack.manifest.item import Item
 from qa2pack.manifest.path import shown
@@ -98,8 +99,11 @@ def plan_splits(
     known: Iterable[TableNote],
     reader: TableReader,
     engine: Engine,
+    foreign: tuple[str, ...] = (),
 ) -> tuple[dict[bytes, TableNote], list[Problem]]:
     """Return a note per destination for every item that keeps one column and could be opened.
+
+    Names that match `foreign` are no files of the table, whatever they begin with.
 
     A note without a spec is of a table that is packaged as it is, because it holds one data column.
     """
@@ -117,7 +121,7 @@ def plan_splits(
             asked.setdefault((item.source, item.column), []).append(item.path)
     for (source, keep), paths in asked.items():
         try:
-            spec = _spec(root, source, keep, tables, reader)
+            spec = _spec(root, source, keep, tables, reader, foreign=foreign)
         except (TableBrokenError, ColumnMissingError) as error:
             reason = error.reason if isinstance(error, TableBrokenError) else str(error)
             problems.append(broken_table(os.path.join(root, source), reason))
@@ -132,11 +136,14 @@ def broken_table(table: bytes, reason: str) -> Problem:
     return Problem(Code.TABLE_BROKEN, table, found=reason.replace(f"{shown(table)}/", "").replace(shown(table), "it"))
 
 
-def _spec(root: bytes, source: bytes, keep: str, tables: Tables, reader: TableReader) -> SplitSpec | None:
+def _spec(
+    root: bytes, source: bytes, keep: str, tables: Tables, reader: TableReader, *, foreign: tuple[str, ...]
+) -> SplitSpec | None:
     table = os.path.join(root, source)
     shape = tables.shapes.get(source) or reader.describe(table)
     with os.scandir(table) as listing:
         files = {os.fsencode(entry.name): entry.stat().st_size for entry in listing if entry.is_file()}
+    files = {name: size for name, size in files.items() if not matches(name, foreign)}
     spec = plan_split(shape, files, keep)
     return reader.measure(table, spec) if spec else None
 

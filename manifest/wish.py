@@ -30,6 +30,11 @@ def parse_include(text: str) -> Include:
     return Include(glob, Role(role))
 
 
+def spelt_out(includes: Iterable[Include]) -> tuple[Include, ...]:
+    """Return the includes that name one thing, without a wildcard: only they reach files of other programs."""
+    return tuple(include for include in includes if not set("*?[{").intersection(include.glob))
+
+
 def role_wished(path: bytes, includes: Iterable[Include]) -> Role | None:
     """Return the role of the first include that is for this path."""
     return next((include.role for include in includes if first_match(path, (include.glob,))), None)

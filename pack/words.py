@@ -414,6 +414,17 @@ WARNINGS: Mapping[Code, Row] = {
         "with a / with whole paths in the origin.",
         "Mend the glob, and put it into quotes.",
     ),
+    Code.W_EMPTY: Row(
+        "This file is empty, and a file with such a name never is.",
+        "The program that should write it was stopped, the disk was full, or its transfer did not begin.",
+        "Make it anew, or leave it out: --exclude GLOB. Else it is packaged as it is.",
+    ),
+    Code.W_BROKEN: Row(
+        "This file is not what its name says.",
+        "Its transfer or the program that wrote it broke off, or it is of another format. Looked at are the first "
+        "bytes of compressed files, and gzip files up to 4 MiB to their end.",
+        "Make or fetch it anew, rename it, or leave it out: --exclude GLOB. Else it is packaged as it is.",
+    ),
     Code.W_TICKET_MISSING: Row(
         "This ticket file is not beside the package; the package itself does not need it.",
         "It was not copied along with the package, or was removed or renamed.",

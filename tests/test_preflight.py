@@ -410,6 +410,18 @@ def _(world: World) -> Iterable[Problem]:
     return warnings(world.delivery, Mode.FAKE)
 
 
+@breaks(Code.W_EMPTY)
+def _(world: World) -> Iterable[Problem]:
+    write(world.delivery.origin / "empty.fits", b"")
+    return warnings(world.delivery)
+
+
+@breaks(Code.W_BROKEN)
+def _(world: World) -> Iterable[Problem]:
+    write(world.delivery.origin / "image.fits.gz", b"<html>not found</html>")
+    return warnings(world.delivery)
+
+
 @breaks(Code.W_NO_MATCH)
 def _(world: World) -> Iterable[Problem]:
     return world.delivery.plan(exclude=("*.fitz",), typed_globs=("*.fitz",)).notes.warnings

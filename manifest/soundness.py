@@ -1,0 +1,103 @@
+"""Files that are empty or broken though their name promises a FITS file, an archive or compressed data.
+
+They are packaged as they are, because the origin is what it is; but a product of no bytes, or one whose transfer
+broke off, is what a reducer wants to hear of before the archive does. What costs nothing is looked at: the size, the
+first bytes of what is compressed, and gzip to its end where it is small. It is no check of the format: a file of
+which nothing is said may still be damaged further in.
+"""
+
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+
+from qa2pack.manifest.findings import FileStates
+from qa2pack.manifest.folder import opened_file
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.record import Action
+
+# Unpacking costs a hundred times what hashing does, so it is done where it is over in a twentieth of a second.
+GZIP_BYTES = 4 << 20
+_UNPACKED_BYTES = 64 << 20
+_PIECE_BYTES = 1 << 20
+
+_GZIP = (b".gz", b".tgz")
+_STARTS = {
+    _GZIP: (b"\x1f\x8b",),
+    (b".bz2", b".tbz2", b".tbz"): (b"BZh",),
+    (b".xz", b".txz"): (b"\xfd7zXZ\0",),
+    (b".zst",): (b"\x28\xb5\x2f\xfd",),
+    (b".zip",): (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"),
+}
+_CHECKED = tuple(suffix for suffixes in _STARTS for suffix in suffixes)
+# Only their size is looked at: there are tens of thousands of plots, and opening each again would be felt.
+_NEVER_EMPTY = (
+    *_CHECKED,
+    b".fits",
+    b".fit",
+    b".tar",
+    b".png",
+    b".jpg",
+    b".jpeg",
+    b".gif",
+    b".pdf",
+    b".ps",
+    b".eps",
+    b".html",
+)
+
+
+def unsound_files(files: FileStates, *, is_reading: bool) -> Iterator[Problem]:
+    """Yield a warning for each file that is not what its name says.
+
+    Files that the package has already are passed over: they were told when they were packaged.
+
+    Args:
+        is_reading: look into files too, not only at their sizes.
+    """
+    columns = zip(files.sources, files.actions, files.states.sizes, strict=True)
+    for source, action, size in columns:
+        name = source.lower()
+        if not name.endswith(_NEVER_EMPTY) or action == Action.CARRY:
+            continue
+        path = os.path.join(files.root, source)
+        if size == 0:
+            yield Problem(Code.W_EMPTY, path)
+        elif is_reading and name.endswith(_CHECKED):
+            fault = _fault(path, name, size)
+            if fault:
+                yield Problem(Code.W_BROKEN, path, found=fault)
+
+
+def _fault(path: bytes, name: bytes, size: int) -> str:
+    """Say what is wrong with the file; nothing where it cannot be read, which whoever hashes it tells."""
+    starts = next(starts for suffixes, starts in _STARTS.items() if name.endswith(suffixes))
+    try:
+        with opened_file(path) as fd:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                return ""
+            if not os.pread(fd, max(map(len, starts)), 0).startswith(starts):
+                return "other first bytes than such a file has"
+            return _gzip_fault(fd) if name.endswith(_GZIP) and size <= GZIP_BYTES else ""
+    except OSError:
+        return ""
+
+
+def _gzip_fault(fd: int) -> str:
+    """Unpack a small gzip file, to its end or to as much as is cheap, with its checksums."""
+    data = os.pread(fd, GZIP_BYTES, 0)
+    unpacked_bytes = 0
+    while data.startswith(_STARTS[_GZIP]):  # several in a row are one file; what follows the last is padding
+        unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        while data and not unpacking.eof:
+            try:
+                unpacked_bytes += len(unpacking.decompress(data, _PIECE_BYTES))
+            except zlib.error:
+                return "compressed data that are damaged"
+            data = unpacking.unconsumed_tail
+            if unpacked_bytes > _UNPACKED_BYTES:
+                return ""
+        if not unpacking.eof:
+            return "compressed data that break off"
+        data = unpacking.unused_data
+    return ""
