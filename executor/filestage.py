@@ -14,6 +14,7 @@ from typing import assert_never
 import xxhash
 
 from qa2pack.executor.copying import BIG_COPY_BYTES, copy_big, copy_small
+from qa2pack.executor.disk import CANNOT_LINK
 from qa2pack.executor.planned import (
     Planned,
     SourceChangedError,
@@ -201,7 +202,7 @@ class FolderStage:
         copy_file(self._site, self._source(index), name, self._target_fd, planned)
 
     def _keep(self, index: int, planned: Planned) -> bool:
-        """Link the same file over from the package that is being replaced; False if it is not as it was left."""
+        """Link the same file over from the replaced package; False if it is not as it was left, or links are none."""
         name = self._record.names[index]
         folder = self._site.member.removeprefix(self._site.tree + b"/")
         try:
@@ -214,7 +215,12 @@ class FolderStage:
             planned.mtime_ns,
         ):
             return False
-        self._site.disk.link(old_name, name, source_fd=fd, dir_fd=self._target_fd)
+        try:
+            self._site.disk.link(old_name, name, source_fd=fd, dir_fd=self._target_fd)
+        except OSError as error:
+            if error.errno not in CANNOT_LINK:
+                raise
+            return False
         return True
 
     def _is_right(self, name: bytes, staged: os.stat_result, planned: Planned) -> bool:
