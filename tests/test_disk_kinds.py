@@ -12,7 +12,10 @@ from homes import roll_back
 from in_process import Delivery, make_reduction, write
 from qa2pack.executor.disk import Disk
 from qa2pack.executor.probing import check_disk
+from qa2pack.executor.staged import OriginChangedError
+from qa2pack.manifest.planfile import save_durably
 from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.record import decode_record, encode_record
 from qa2pack.manifest.request import Mode
 from qa2pack.manifest.wish import Include, parse_include
 
@@ -117,3 +120,74 @@ def test_package_on_exfat_is_made_replaced_and_undone(disk: ExfatDisk, delivery:
     assert far.problems() == []
     assert not (far.member / "product/more.fits").exists()
     assert [path.read_bytes() for path in sorted(disk.path.glob("*.ticket.*"))] != tickets
+
+
+def renumbered(path: Path, content: bytes | None = None) -> None:
+    """Give a file another inode number, as a new mount does, and nothing else; or another content, too."""
+    status = path.stat()
+    path.rename(path.with_name("old"))
+    write(path, path.with_name("old").read_bytes() if content is None else content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # the old one stays: its number is not given again
+
+
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.MOVE])
+def test_source_with_another_inode_number_is_read_again_and_packaged(delivery: Delivery, mode: Mode) -> None:
+    image = write(delivery.origin / "image.fits", b"123")
+    delivery.plan(mode)
+    renumbered(image)
+    delivery.apply()
+    assert delivery.problems() == []
+    packaged = delivery.member / "product/image.fits"
+    assert packaged.read_bytes() == b"123"
+    assert packaged.samefile(image) == (mode is not Mode.COPY)
+
+
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.MOVE])
+def test_source_with_another_inode_number_and_content_is_no_source(delivery: Delivery, mode: Mode) -> None:
+    image = write(delivery.origin / "image.fits", b"123")
+    delivery.plan(mode)
+    renumbered(image, b"321")
+    with pytest.raises(OriginChangedError) as caught:
+        delivery.apply()
+    assert [problem.path for problem in caught.value.problems] == [os.fsencode(image)]
+
+
+def test_source_that_is_exchanged_after_it_was_compared_is_not_linked(delivery: Delivery) -> None:
+    image = write(delivery.origin / "image.fits", b"123")
+    delivery.plan(Mode.HARD)
+    renumbered(image)
+
+    class Exchanging(Disk):
+        """Somebody puts another file there at the very moment in which it is linked."""
+
+        def link(self, source: bytes, name: bytes, *, source_fd: int | None, dir_fd: int) -> None:
+            if name == b"image.fits":
+                image.with_name("old").unlink()
+                renumbered(image, b"321")
+            super().link(source, name, source_fd=source_fd, dir_fd=dir_fd)
+
+    with pytest.raises(OriginChangedError):
+        delivery.apply(Exchanging())
+
+
+def test_file_system_that_has_another_number_now_is_still_the_package_s_own(delivery: Delivery) -> None:
+    made = delivery.made(Mode.MOVE)
+    delivery.path.with_name(delivery.path.name + ".pack").mkdir()
+    blobs = [(path, decode_record(blob)) for path, blob in made.gathered.spool.sorted_blobs()]
+    renamed = ((path, encode_record(replace(record, device=record.device + 1))) for path, record in blobs)
+    save_durably(delivery.package.plan, made.header, made.notes, renamed)
+    before = (delivery.origin / "calibrated_all.clean.fits").stat().st_ino
+    delivery.apply()
+    assert (delivery.member / "product/calibrated_all.clean.fits").stat().st_ino == before
+
+
+def test_origin_on_a_disk_that_was_mounted_again_is_packaged_as_planned(disk: ExfatDisk, tmp_path: Path) -> None:
+    origin = make_reduction(disk.path / "sb1")
+    write(disk.path / "first", b"")
+    delivery = Delivery(origin, tmp_path / "2011.0.00229.S")
+    delivery.plan(Mode.COPY)
+    disk.mount_again()
+    for path in sorted(origin.rglob("*"), reverse=True):
+        path.stat()
+    delivery.apply()
+    assert delivery.problems() == []
