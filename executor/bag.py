@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from qa2pack.executor.disk import Disk, sync_file_system, sync_folder
+from qa2pack.executor.disk import CANNOT_LINK, Disk, sync_file_system, sync_folder
 from qa2pack.executor.outfile import PARTIAL, write_output
 from qa2pack.executor.removing import remove_tree
 from qa2pack.manifest.folder import opened_beneath
@@ -120,7 +120,7 @@ def _link_folder(source: bytes, target: bytes, blob: bytes, disk: Disk) -> None:
                 try:
                     disk.link(name, name, source_fd=source_fd, dir_fd=target_fd)
                 except OSError as error:
-                    if error.errno in (errno.EMLINK, errno.EPERM, errno.EXDEV):
+                    if error.errno in (errno.EXDEV, *CANNOT_LINK):
                         path = join(join(source, record.path), name)
                         raise CannotLinkError(path, error.strerror or "") from error
                     raise

@@ -19,6 +19,8 @@ _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)  # the answers of file systems that have no exchange
+# The answers of file systems that have no hard links, and of those that were told not to make them.
+CANNOT_LINK = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL)
 _FICLONE = 0x40049409
 TEMPORARY = b".new"  # behind the name of a file that is written anew and then takes the old one's place
 
@@ -135,12 +137,37 @@ def _error(source: bytes | None = None, target: bytes | None = None) -> OSError:
 
 
 def link_into(disk: Disk, folder: bytes, path: bytes, name: bytes) -> None:
-    """Make a hard link to the file in a folder, under a name that is not there."""
+    """Give the file one name more, in a folder where that is not there; a copy where the disk has no hard links.
+
+    The folder is the caller's to sync; a copy's content is on disk when this returns.
+    """
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         disk.link(path, name, source_fd=None, dir_fd=fd)
+    except OSError as error:
+        if error.errno not in CANNOT_LINK:
+            raise
+        _copy_into(disk, fd, path, name)
     finally:
         os.close(fd)
+
+
+def _copy_into(disk: Disk, folder: int, path: bytes, name: bytes) -> None:
+    """Copy a file of ours whole or not at all, with its mtime; what a copy that was stopped left is made anew."""
+    temporary = name + TEMPORARY
+    with suppress(FileNotFoundError):
+        disk.unlink(temporary, dir_fd=folder)
+    with open(path, "rb", opener=lambda each, flags: os.open(each, flags | os.O_NOFOLLOW | os.O_CLOEXEC)) as source:
+        status = os.fstat(source.fileno())
+        target = disk.create(temporary, dir_fd=folder, mode=status.st_mode & 0o777)
+        try:
+            while block := source.read(1 << 20):
+                disk.write(target, block)
+            disk.set_times(target, status.st_mtime_ns)
+            disk.fsync(target)
+        finally:
+            os.close(target)
+    disk.rename(temporary, name, dir_fd=folder)
 
 
 def sync_folder(disk: Disk, path: bytes) -> None:

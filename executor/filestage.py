@@ -1,8 +1,8 @@
 """Staging the files of one folder.
 
-A link is right if it is the planned inode; a copy is right if it has the planned size and mtime, provided that
-nothing can have been lost since (a restart of the system), else its content is read. Nothing is ever replaced in
-place.
+A link is right if it is the inode of a source that is as planned; a copy is right if it has the planned size and
+mtime, provided that nothing can have been lost since (a restart of the system), else its content is read. Nothing is
+ever replaced in place.
 """
 
 import errno
@@ -14,13 +14,13 @@ from typing import assert_never
 import xxhash
 
 from qa2pack.executor.copying import BIG_COPY_BYTES, copy_big, copy_small
+from qa2pack.executor.disk import CANNOT_LINK
 from qa2pack.executor.planned import (
     Planned,
     SourceChangedError,
     as_change,
     check_content,
     check_source,
-    is_copied,
     planned_source,
     seen_source,
 )
@@ -163,11 +163,11 @@ class FolderStage:
         name, planned = self._record.names[index], planned_source(self._record, index)
         status, is_untouched = seen_source(source, planned)
         staged = self._staged(name)
-        if staged is not None and staged.st_ino != planned.inode:
+        if staged is not None and staged.st_ino != status.st_ino:
             self._site.disk.unlink(name, dir_fd=self._target_fd)
             staged = None
         if staged is None:
-            if not is_untouched and status.st_ctime_ns != self._own_links.get(planned.inode):
+            if not is_untouched and not self._is_own_doing(status, planned):
                 check_content(source, planned)
             try:
                 self._site.disk.link(source[0], name, source_fd=source[1], dir_fd=self._target_fd)
@@ -176,14 +176,25 @@ class FolderStage:
                 raise
             staged = os.lstat(name, dir_fd=self._target_fd)
         check_source(planned, staged)
-        self._own_links[planned.inode] = staged.st_ctime_ns
+        if staged.st_ino != status.st_ino:  # put there after its content was compared, before it was linked
+            raise SourceChangedError(f"inode {status.st_ino}", f"inode {staged.st_ino}")
+        self._own_links[staged.st_ino] = staged.st_ctime_ns
         self.linked_ctimes[index] = staged.st_ctime_ns
 
+    def _is_own_doing(self, source: os.stat_result, planned: Planned) -> bool:
+        """Tell whether a source has another ctime than planned only because we linked it under another name."""
+        is_planned_inode = source.st_ino == planned.inode
+        return is_planned_inode and source.st_ctime_ns == self._own_links.get(source.st_ino)
+
     def _move(self, index: int) -> None:
-        """Link, or copy across file systems; the origin is touched only when the package is published."""
-        if not is_copied(self._record, index, self._site.device):
+        """Link, or copy across file systems; the origin is touched only when the package is published.
+
+        Where the source is, is looked at now: the number of a file system may be another one than planned.
+        """
+        source = self._source(index)
+        if os.fstat(source[1]).st_dev == self._site.device:
             try:
-                self._link(index, self._source(index))
+                self._link(index, source)
                 return
             except OSError as error:
                 if error.errno != errno.EXDEV:
@@ -202,7 +213,7 @@ class FolderStage:
         copy_file(self._site, self._source(index), name, self._target_fd, planned)
 
     def _keep(self, index: int, planned: Planned) -> bool:
-        """Link the same file over from the package that is being replaced; False if it is not as it was left."""
+        """Link the same file over from the replaced package; False if it is not as it was left, or links are none."""
         name = self._record.names[index]
         folder = self._site.member.removeprefix(self._site.tree + b"/")
         try:
@@ -215,7 +226,12 @@ class FolderStage:
             planned.mtime_ns,
         ):
             return False
-        self._site.disk.link(old_name, name, source_fd=fd, dir_fd=self._target_fd)
+        try:
+            self._site.disk.link(old_name, name, source_fd=fd, dir_fd=self._target_fd)
+        except OSError as error:
+            if error.errno not in CANNOT_LINK:
+                raise
+            return False
         return True
 
     def _is_right(self, name: bytes, staged: os.stat_result, planned: Planned) -> bool:

@@ -119,9 +119,20 @@ def probe_paths(package: Package) -> tuple[bytes, bytes]:
     return join(package.control, b"probe.one"), join(package.control, b"probe.two")
 
 
+def probe_folder(package: Package) -> bytes:
+    """Return the folder in which it is tried out what the disk can do."""
+    return join(package.control, b"probe.disk")
+
+
 def litter_paths(package: Package) -> tuple[bytes, ...]:
     """Return what runs that were stopped may leave in the control folder beside a transaction."""
-    return (*probe_paths(package), journal_path(package) + TEMPORARY, package.plan + TEMPORARY, staging_path(package))
+    return (
+        *probe_paths(package),
+        probe_folder(package),
+        journal_path(package) + TEMPORARY,
+        package.plan + TEMPORARY,
+        staging_path(package),
+    )
 
 
 def lock_path(package: Package) -> bytes:

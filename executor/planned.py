@@ -1,4 +1,8 @@
-"""What the plan says of one source, and whether the source still is as it says."""
+"""What the plan says of one source, and whether the source still is as it says.
+
+Size and mtime must be as planned. Inode number and ctime are hints: as planned they vouch for the content, which is
+then not read again; else it is read and compared. Some file systems give other inode numbers at each mount.
+"""
 
 import errno
 import os
@@ -10,7 +14,7 @@ import xxhash
 from qa2pack.manifest.digest import aligned_buffer
 from qa2pack.manifest.folder import opened_file
 from qa2pack.manifest.pace import current_pace
-from qa2pack.manifest.record import Action, FolderRecord
+from qa2pack.manifest.record import NO_DIGEST, Action, FolderRecord
 
 # What others can do to a source, so that it is not the one that was planned.
 _CHANGES = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO, errno.EISDIR))
@@ -42,22 +46,23 @@ class Planned:
 
 
 def check_source(planned: Planned, status: os.stat_result) -> bool:
-    """Compare an opened source with the plan; True if also its ctime is as planned.
+    """Compare a source with the plan; True if also inode and ctime are as planned, else its content must be compared.
 
     Raises:
-        SourceChangedError: size, mtime or inode differ, or it is no regular file.
+        SourceChangedError: size or mtime differ, or it is no regular file; or the inode differs, and there is no
+            digest to compare the content with.
     """
     if not stat.S_ISREG(status.st_mode):
         raise SourceChangedError("a file", "a link" if stat.S_ISLNK(status.st_mode) else "something else")
     expected = (planned.size, planned.mtime_ns, planned.inode)
     found = (status.st_size, status.st_mtime_ns, status.st_ino)
-    if expected != found:
+    if expected[:2] != found[:2] or (expected != found and planned.digest == NO_DIGEST):
         raise SourceChangedError(_in_words(*expected), _in_words(*found))
-    return status.st_ctime_ns == planned.ctime_ns
+    return expected == found and status.st_ctime_ns == planned.ctime_ns
 
 
 def is_copied(record: FolderRecord, index: int, device: int) -> bool:
-    """Tell whether the content of the file is read and written; `device` is the package's file system."""
+    """Tell whether the content of the file was to be read and written as planned; `device` is the package's."""
     action = record.actions[index]
     return action in (Action.COPY, Action.KEEP) or (action == Action.MOVE and record.device != device)
 
@@ -83,7 +88,7 @@ def as_change(expected: str, error: OSError) -> Exception:
 
 
 def seen_source(source: tuple[bytes, int], planned: Planned) -> tuple[os.stat_result, bool]:
-    """Return the status of a source that is as planned, and whether also its ctime is.
+    """Return the status of a source that is as planned, and whether also inode and ctime are.
 
     Raises:
         SourceChangedError: it is not there or not as planned.
@@ -97,7 +102,7 @@ def seen_source(source: tuple[bytes, int], planned: Planned) -> tuple[os.stat_re
 
 
 def check_content(source: tuple[bytes, int], planned: Planned) -> None:
-    """Read a source whose ctime alone is not as planned: linked by others, or changed by a forger."""
+    """Read a source whose ctime or inode is not as planned: linked by others, mounted anew, or forged."""
     with opened_file(source[0], dir_fd=source[1]) as fd:
         digest = digest_of_source(fd)
     if digest != planned.digest:
@@ -105,7 +110,7 @@ def check_content(source: tuple[bytes, int], planned: Planned) -> None:
 
 
 def digest_of_source(fd: int) -> bytes:
-    """Return the digest of an opened file whose ctime alone differs from the plan: it may only have been linked."""
+    """Return the digest of an opened file of which size and mtime alone are as planned."""
     state = xxhash.xxh3_128()
     buffer = aligned_buffer()
     pace = current_pace()

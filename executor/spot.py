@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from qa2pack.executor.copying import copy_small
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.disk import CANNOT_LINK, Disk
 from qa2pack.executor.planned import Planned
 from qa2pack.executor.swap import Swap
 from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd
@@ -140,7 +140,7 @@ class Spot:
         try:
             self.disk.link(name, swap.beside, source_fd=package_fd, dir_fd=self.fd)
         except OSError as error:
-            if error.errno != errno.EXDEV:
+            if error.errno not in (errno.EXDEV, *CANNOT_LINK):
                 raise
             self._copy_back(name, package_fd, swap)
 

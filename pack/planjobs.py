@@ -14,6 +14,7 @@ from qa2pack.executor.journal import read_journal
 from qa2pack.executor.lock import locked_for_reading, locked_for_writing
 from qa2pack.executor.places import journal_path, lock_path
 from qa2pack.executor.preflight import check_room
+from qa2pack.executor.probing import check_disk
 from qa2pack.executor.recovery import may_plan_again, phase_of
 from qa2pack.executor.removing import ensure_folder
 from qa2pack.executor.split import TableReader
@@ -57,6 +58,7 @@ def _plan(request: PlanRequest, workers: Workers) -> Described:
         check_room(package, made.header, made.notes, made.devices)
         with _control(package), locked_for_writing(lock_path(package)):
             _check_plannable(package)
+            check_disk(package, made.header, made.gathered.spool.sorted_blobs(), Disk())
             save_plan(made)
     made.gathered.spool.close()
     return open_plan(package.plan)

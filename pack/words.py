@@ -137,6 +137,23 @@ PLANNING: Mapping[Code, Row] = {
         "Origin and package lie on different disks.",
         "Choose a destination on the disk of the origin, or use --mode copy.",
     ),
+    Code.NO_HARD_LINKS: Row(
+        "The disk of the package has no hard links.",
+        "Its file system (exFAT, FAT, some network shares) has none, and the mode links files of the origin into the "
+        "package.",
+        "Use --mode copy, or choose a destination on another disk.",
+    ),
+    Code.NAME_REFUSED: Row(
+        "The disk of the package cannot hold this name.",
+        "Its file system (exFAT, FAT, NTFS, some network shares) takes no such letters, endings or lengths; that was "
+        "tried out.",
+        "Rename it in the origin, leave it out (--exclude GLOB), or choose a destination on another disk.",
+    ),
+    Code.NAMES_MERGE: Row(
+        "Two names of one folder are one name to the disk of the package.",
+        "They differ only in upper and lower case, or in how a letter with an accent is written; that was tried out.",
+        "Rename one of them in the origin, leave one out (--exclude GLOB), or choose a destination on another disk.",
+    ),
     Code.NO_SPACE: Row(
         "There is not enough space for the package.",
         "The copies, and the files that table splits write, need more than is free.",

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,55 @@ def read_only(folder: Path, place: Path) -> Iterator[Path]:
     with mounted(place, "--bind", os.fspath(folder)):
         subprocess.run(["mount", "-o", "remount,ro,bind", place], check=True)
         yield place
+
+
+@contextmanager
+def exfat_disk(place: Path) -> Iterator["ExfatDisk"]:
+    """Mount an empty exFAT: no hard links, no colons, case is folded, and inode numbers are others at each mount."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a disk")
+    make, losetup = _tool("mkfs.exfat"), _tool("losetup")
+    image = place.with_name(place.name + ".image")
+    with open(image, "wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run([make, image], check=True, capture_output=True)
+    done = subprocess.run([losetup, "-f", "--show", image], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"there is no loop device here: {done.stderr.strip()}")
+    place.mkdir()
+    disk = ExfatDisk(place, done.stdout.strip())
+    try:
+        disk.mount()
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=False, capture_output=True)
+        subprocess.run([losetup, "-d", disk.device], check=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ExfatDisk:
+    """A mounted exFAT, which can be taken off and mounted again."""
+
+    path: Path
+    device: str
+
+    def mount(self) -> None:
+        """Mount it; skip the test where that cannot be done."""
+        done = subprocess.run(
+            [_tool("mount.exfat-fuse"), self.device, self.path], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            pytest.skip(f"exFAT cannot be mounted here: {done.stderr.strip()}")
+
+    def mount_again(self) -> None:
+        """Take it off and mount it again: numbers are given to files in the order in which they are asked for."""
+        subprocess.run(["umount", self.path], check=True)
+        self.mount()
+
+
+def _tool(name: str) -> str:
+    """Return the path of a tool of the system; skip the test where there is none."""
+    path = shutil.which(name, path=f"{os.environ['PATH']}:/sbin:/usr/sbin")
+    if path is None:
+        pytest.skip(f"there is no {name} here")
+    return path

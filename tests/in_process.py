@@ -11,6 +11,7 @@ from measurement_sets import Recipe, write_measurement_set
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.disk import Disk
 from qa2pack.executor.preflight import check_room
+from qa2pack.executor.probing import check_disk
 from qa2pack.executor.split import TableReader as CasaReader
 from qa2pack.executor.ticketcheck import check_tickets
 from qa2pack.manifest.checking import verify_package
@@ -58,6 +59,7 @@ class Delivery:
         made = self.made(mode, **wishes)
         check_room(self.package, made.header, made.notes, made.devices)
         os.makedirs(self.package.control, exist_ok=True)
+        check_disk(self.package, made.header, made.gathered.spool.sorted_blobs(), Disk())
         save_plan(made)
         made.gathered.spool.close()
         return open_plan(self.package.plan)

@@ -16,6 +16,7 @@ from qa2pack.executor.copying import copy_big, copy_small
 from qa2pack.executor.disk import Disk
 from qa2pack.executor.planned import Planned, SourceChangedError, check_source
 from qa2pack.manifest.folder import opened_file, opened_folder
+from qa2pack.manifest.record import NO_DIGEST
 
 STEP = copying.COPY_BLOCK_BYTES
 
@@ -119,7 +120,8 @@ def test_holes_stay_holes(tmp_path: Path, copy: object, size_of_hole: int) -> No
 CHANGES = {
     "size": {"size": 1},
     "mtime": {"mtime_ns": 1},
-    "inode": {"inode": 1},
+    "inode and content": {"inode": 1, "digest": b"x" * 16},
+    "inode, without a digest": {"inode": 1, "digest": NO_DIGEST},
     "content": {"digest": b"x" * 16},
 }
 
@@ -135,8 +137,9 @@ def test_source_that_is_not_as_planned_leaves_nothing(
     assert list((tmp_path / "target").iterdir()) == []
 
 
-def test_source_whose_ctime_alone_differs_is_copied_and_compared(tmp_path: Path, source: Path) -> None:
-    planned = planned_of(source, ctime_ns=1)
+@pytest.mark.parametrize("hint", ["ctime_ns", "inode"])
+def test_source_of_which_a_hint_alone_differs_is_copied_and_compared(tmp_path: Path, source: Path, hint: str) -> None:
+    planned = planned_of(source, **{hint: 1})
     small(source, tmp_path / "one", planned, Disk())
     assert (tmp_path / "one").read_bytes() == source.read_bytes()
     with pytest.raises(SourceChangedError):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from faulty_disk import Fault, FaultyDisk, Stopped
-from file_systems import folder_elsewhere, mounted, small_disk
+from file_systems import exfat_disk, folder_elsewhere, mounted, small_disk
 from homes import links_below
 from hostile import CASES, CannotMakeError, make_case
 from in_process import UID, Delivery, add_measurement_sets, make_reduction, write
@@ -210,6 +210,28 @@ def _(world: World) -> Iterable[Problem]:
 def _(world: World) -> Iterable[Problem]:
     folder = world.stack.enter_context(folder_elsewhere(world.folder))
     return refusal(replace(world.delivery, path=folder / "2011.0.00229.S"))
+
+
+@breaks(Code.NO_HARD_LINKS)
+def _(world: World) -> Iterable[Problem]:
+    disk = world.stack.enter_context(exfat_disk(world.folder / "small"))
+    origin = make_reduction(disk.path / "sb1")
+    return refusal(replace(world.delivery, origin=origin, path=disk.path / "2011.0.00229.S"))
+
+
+@breaks(Code.NAME_REFUSED)
+def _(world: World) -> Iterable[Problem]:
+    write(world.delivery.origin / "spw0:1.fits", b"1")
+    disk = world.stack.enter_context(exfat_disk(world.folder / "small"))
+    return refusal(replace(world.delivery, path=disk.path / "2011.0.00229.S"), Mode.COPY)
+
+
+@breaks(Code.NAMES_MERGE)
+def _(world: World) -> Iterable[Problem]:
+    for name in ("image.fits", "Image.fits"):
+        write(world.delivery.origin / name, b"1")
+    disk = world.stack.enter_context(exfat_disk(world.folder / "small"))
+    return refusal(replace(world.delivery, path=disk.path / "2011.0.00229.S"), Mode.COPY)
 
 
 @breaks(Code.NO_SPACE)

@@ -1,0 +1,182 @@
+"""What the disk of a package can do, tried out before a plan that relies on it is kept.
+
+A plan that is kept can be applied. So what only the disk knows is asked of the disk: a hard link, names that some
+file systems refuse or change, names that differ in case only. A few names that are hard to hold are tried first; a
+disk that takes them all takes every name, and no record of the plan is looked at. All that is made here lies in one
+folder of the control folder, and is gone afterwards.
+"""
+
+import errno
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from qa2pack.executor.disk import CANNOT_LINK, Disk
+from qa2pack.executor.places import probe_folder
+from qa2pack.executor.removing import remove_tree
+from qa2pack.manifest.header import Header
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.record import Action, FolderRecord, decode_record
+
+# What FAT, exFAT, NTFS, SMB, HFS and encrypted folders refuse or change, one name for each reason.
+_HARD_NAMES = (
+    *(b"probe" + bytes([byte]) + b"x" for byte in b':*?"<>|\\\x01\t\n\x7f'),
+    b"probe.",
+    b"probe ",
+    b" probe",
+    b"aux.txt",
+    b"probe\xff",
+    "probe\xe9".encode(),
+    "probe\u0301".encode(),
+    "probe\U0001f52d".encode(),
+    b"probe".ljust(255, b"x"),
+)
+_ALIKE_NAMES = ((b"probe", b"PROBE"), ("\xe9".encode(), "\xc9".encode()), ("\xe9".encode(), b"e\xcc\x81"))
+# What every disk takes; anything else is tried out if the disk refused one of the hard names.
+_PLAIN = re.compile(rb"(?![. ]|(?i:aux|con|nul|prn|com\d|lpt\d)(?:\.|\Z))[\w.+,=@%#~ -]{1,99}(?<![. ])")
+_REFUSALS = (
+    *(errno.EINVAL, errno.ENOENT, errno.EILSEQ, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EEXIST),
+    *(errno.EOPNOTSUPP, errno.ENOTDIR, errno.ENXIO),
+)
+
+
+def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, bytes]], disk: Disk) -> None:
+    """Find out whether the disk can hold what is planned; the control folder must exist.
+
+    Args:
+        blobs: the plan's records, encoded, with their paths; looked at only if the disk is of a peculiar kind.
+
+    Raises:
+        PlanRefused: with all that the disk cannot hold.
+    """
+    with _probed(package, disk) as fd:
+        has_links = _can_link(disk, fd)
+        is_choosy = not all(_holds(disk, fd, name) for name in _HARD_NAMES)
+        is_folding = any(_merges(disk, fd, *pair) for pair in _ALIKE_NAMES)
+        if has_links and not is_choosy and not is_folding:
+            return
+        device = os.fstat(fd).st_dev
+        tried: dict[bytes, bool] = {}
+        problems: list[Problem] = []
+        for _, blob in blobs:
+            record = decode_record(blob)
+            if not has_links and _links(record, device):
+                has_links = True  # told once
+                problems.append(_no_links(package, header))
+            if is_choosy:
+                problems.extend(_refused_names(disk, fd, record, tried))
+            if is_folding:
+                problems.extend(_merged_names(disk, fd, record))
+    if problems:
+        raise PlanRefused(*problems)
+
+
+@contextmanager
+def _probed(package: Package, disk: Disk) -> Iterator[int]:
+    """Make an empty folder on the package's disk, yield its descriptor, and remove it with all in it."""
+    folder = probe_folder(package)
+    remove_tree(disk, folder)
+    disk.mkdir(folder)
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+    finally:
+        remove_tree(disk, folder)
+
+
+def _can_link(disk: Disk, fd: int) -> bool:
+    os.close(disk.create(b"probe", dir_fd=fd))
+    try:
+        disk.link(b"probe", b"link", source_fd=fd, dir_fd=fd)
+    except OSError as error:
+        if error.errno not in CANNOT_LINK:
+            raise
+        return False
+    finally:
+        _empty(disk, fd)
+    return True
+
+
+def _holds(disk: Disk, fd: int, name: bytes) -> bool:
+    """Tell whether a file of this name can be made, and is listed by this very name."""
+    try:
+        os.close(disk.create(name, dir_fd=fd))
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        return False
+    return _empty(disk, fd) == [name]
+
+
+def _merges(disk: Disk, fd: int, one: bytes, other: bytes) -> bool:
+    """Tell whether both names are one to the disk; a name that it refuses is none."""
+    try:
+        os.close(disk.create(one, dir_fd=fd))
+        os.lstat(other, dir_fd=fd)
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        return False
+    finally:
+        _empty(disk, fd)
+    return True
+
+
+def _empty(disk: Disk, fd: int) -> list[bytes]:
+    """Remove all files from the probe's folder; return their names."""
+    names = [os.fsencode(name) for name in os.listdir(fd)]
+    for name in names:
+        with suppress(FileNotFoundError):
+            disk.unlink(name, dir_fd=fd)
+    return names
+
+
+def _links(record: FolderRecord, device: int) -> bool:
+    """Tell whether a file of the folder is to become a second name of an inode on the package's disk."""
+    actions = {*record.actions}
+    return bool(actions & {Action.LINK, Action.CARRY}) or (Action.MOVE in actions and record.device == device)
+
+
+def _no_links(package: Package, header: Header) -> Problem:
+    return Problem(
+        Code.NO_HARD_LINKS, package.parent, f"a disk that has hard links, for mode {header.mode}", "one that has none"
+    )
+
+
+def _refused_names(disk: Disk, fd: int, record: FolderRecord, tried: dict[bytes, bool]) -> Iterator[Problem]:
+    """Yield a problem for each name of the folder that the disk does not hold; each name is tried once."""
+    for name in _all_names(record):
+        if _PLAIN.fullmatch(name):
+            continue
+        if name not in tried:
+            tried[name] = _holds(disk, fd, name)
+        if not tried[name]:
+            yield Problem(Code.NAME_REFUSED, join(record.path, name), "a name that the disk takes")
+
+
+def _merged_names(disk: Disk, fd: int, record: FolderRecord) -> Iterator[Problem]:
+    """Yield a problem for each name that is to the disk the name of another one of the folder."""
+    alike: dict[str, list[bytes]] = {}
+    for name in _all_names(record):
+        text = name.decode("utf-8", "surrogateescape")
+        alike.setdefault(unicodedata.normalize("NFC", text).casefold(), []).append(name)
+    for first, *others in alike.values():
+        for other in others:
+            if _merges(disk, fd, first, other):
+                yield Problem(
+                    Code.NAMES_MERGE,
+                    join(record.path, other),
+                    "a name that the disk tells from others",
+                    shown(join(record.path, first)),
+                )
+
+
+def _all_names(record: FolderRecord) -> Sequence[bytes]:
+    return [*record.names, *record.folders]
