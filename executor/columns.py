@@ -1,20 +1,21 @@
-"""The change itself: one data column stays and is called DATA, and the weights follow it."""
+"""The change itself: one data column stays, mostly called DATA, and the weights follow it."""
 
 from qa2pack.executor.casa import Table
-from qa2pack.manifest.table import SplitSpec, weight_pairs
+from qa2pack.manifest.table import SplitSpec, final_name, weight_pairs
 
 # What CASA's imager notes on the columns it makes; without meaning, and in its way, on a column called DATA.
 _IMAGER_KEYWORD = "CHANNEL_SELECTION"
 
 
 def keep_one_column(table: Table, spec: SplitSpec) -> None:
-    """Drop the data columns that go, with their keywords, and name the one that stays DATA."""
+    """Drop the data columns that go, with their keywords, and give the one that stays its name, mostly DATA."""
     if spec.drop:
         table.removecols(spec.drop)
-    if spec.keep != "DATA":
-        table.renamecol(spec.keep, "DATA")
-    if _IMAGER_KEYWORD in table.colkeywordnames("DATA"):
-        table.removecolkeyword("DATA", _IMAGER_KEYWORD)
+    name = final_name(spec.keep)
+    if spec.keep != name:
+        table.renamecol(spec.keep, name)
+    if _IMAGER_KEYWORD in table.colkeywordnames(name):
+        table.removecolkeyword(name, _IMAGER_KEYWORD)
 
 
 def follow_weights(before: Table, table: Table, spec: SplitSpec) -> None:

@@ -17,7 +17,7 @@ from qa2pack.executor.columns import follow_weights, keep_one_column
 from qa2pack.executor.scratch import scratch_folder
 from qa2pack.executor.skeleton import file_names, make_empty_subtables, make_view
 from qa2pack.manifest.path import join
-from qa2pack.manifest.table import SplitSpec, TableShape, manager_files, own_files
+from qa2pack.manifest.table import SplitSpec, TableShape, final_name, manager_files, own_files
 
 _NEW = ".split"  # in the folder of the staged table, to be on its file system; swept by the next try
 _TRIAL_BYTES = 128 << 20
@@ -93,7 +93,7 @@ def _scaled(
 ) -> Iterator[tuple[bytes, int]]:
     """Spread what each manager holds now, less the share of the columns that go, over its files of the trial."""
     for manager in new.managers:
-        column = manager.columns[0] if manager.columns[0] != "DATA" else renamed
+        column = manager.columns[0] if manager.columns[0] != final_name(renamed) else renamed
         was = next(each for each in old.managers if column in each.columns)
         held = sum(before[name] for name in manager_files(was, before))
         names = manager_files(manager, trial)

@@ -19,10 +19,12 @@ from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.receivers import name_warnings
 from qa2pack.manifest.role import Role
 from qa2pack.manifest.survey import Kind, Node
+from qa2pack.manifest.table import SINGLE_DISH_COLUMNS
 from qa2pack.manifest.wish import Include
 
-# The columns that can be the one column of a packaged measurement set, in the order of trust.
-_KEEPABLE = ("DATA", "CORRECTED_DATA")
+# The columns that can be the one column of a packaged measurement set: what was observed comes first.
+_CALIBRATED = "CORRECTED_DATA"
+_KEEPABLE = ("DATA", "FLOAT_DATA", "LAG_DATA", _CALIBRATED)
 
 
 def measurement_sets(
@@ -70,7 +72,9 @@ def place(
         items=tuple(items),
         left_out=tuple(sorted(left_out, key=lambda left: sort_key(left.path))),
         problems=_sorted([*faults, *meetings, *_block_problems(choice)]),
-        warnings=_sorted([*doubts, *_block_warnings(origin, choice), *_path_warnings(items)]),
+        warnings=_sorted(
+            [*doubts, *_block_warnings(origin, choice), *_column_warnings(drafts, columns), *_path_warnings(items)]
+        ),
         execution_blocks=tuple(sorted(choice.blocks)),
     )
 
@@ -159,9 +163,11 @@ def _item(draft: Draft, path: bytes, columns: Mapping[bytes, Sequence[str]]) -> 
 
 
 def _kept_column(wanted: str, columns: Sequence[str] | None) -> str | None:
-    """Return the column to keep: the wanted one, else another that holds visibilities, else (None) all."""
+    """Return the column to keep: the wanted one, else another that holds data, else (None) all."""
     if columns is None or wanted in columns:
         return wanted
+    if SINGLE_DISH_COLUMNS.issuperset(columns):
+        return None
     return next((column for column in _KEEPABLE if column in columns), None)
 
 
@@ -190,6 +196,15 @@ def _is_excluded(path: bytes, choice: Choice) -> bool:
     parts = path.split(b"/")
     folders = (b"/".join(parts[:count]) for count in range(1, len(parts) + 1))
     return any(first_match(folder, choice.exclude) is not None for folder in folders)
+
+
+def _column_warnings(drafts: Iterable[Draft], columns: Mapping[bytes, Sequence[str]]) -> Iterator[Problem]:
+    """Warn where calibrated data would be packaged as raw ones, because there are no others."""
+    for draft in drafts:
+        held = columns.get(draft.spot.node.source)
+        is_other_wanted = draft.column not in {"", _CALIBRATED}
+        if held and draft.role is Role.RAW and is_other_wanted and _kept_column(draft.column, held) == _CALIBRATED:
+            yield Problem(Code.W_RAW_IS_CALIBRATED, draft.spot.node.source, draft.column, ", ".join(held))
 
 
 def _path_warnings(items: Sequence[Item]) -> Iterator[Problem]:

@@ -76,6 +76,7 @@ class Code(StrEnum):
     W_README_IN_PATH = "warning-readme-in-path"
     W_CASE = "warning-case"
     W_TABLE_UNREADABLE = "warning-table-unreadable"
+    W_RAW_IS_CALIBRATED = "warning-raw-is-calibrated"
     W_SEVERAL_UIDS = "warning-several-uids"
     W_NESTED_EB = "warning-nested-eb"
     W_LOOKS_LIKE_MS = "warning-looks-like-ms"

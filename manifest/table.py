@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from qa2pack.manifest.path import shown
 
 DATA_COLUMNS = ("DATA", "MODEL_DATA", "CORRECTED_DATA", "FLOAT_DATA", "LAG_DATA")
-_SINGLE_DISH = frozenset({"FLOAT_DATA", "LAG_DATA"})
+SINGLE_DISH_COLUMNS = frozenset({"FLOAT_DATA", "LAG_DATA"})
 
 # The managers whose files are known by name. Anything else (virtual columns, a manager from a plug-in, all
 # managers in one container file) is left to casacore as a whole.
@@ -102,7 +102,7 @@ class SplitSpec:
     """How one table loses all its data columns but one.
 
     Attributes:
-        keep: the column that stays; it is called DATA afterwards.
+        keep: the column that stays; see `final_name` for what it is called afterwards.
         drop: the data columns that go.
         written: files of the table's folder that the split rewrites: to be staged as copies, never as links.
         placeholders: headers of dropped managers that casacore needs to open the staged table, gone afterwards.
@@ -125,10 +125,11 @@ class SplitSpec:
 
 
 def plan_split(shape: TableShape, files: Mapping[bytes, int], keep: str) -> SplitSpec | None:
-    """Say how the table comes to hold `keep` alone, named DATA; None if it is packaged as it is.
+    """Say how the table comes to hold `keep` alone; None if it is packaged as it is.
 
     It is packaged as it is when it is no measurement set, when DATA is its only data column, and when it is a
-    single-dish set without visibilities. A set that holds CORRECTED_DATA alone still has it renamed.
+    single-dish set without visibilities. A set that holds CORRECTED_DATA alone still has it renamed. Where a
+    single-dish column is kept, others of that kind stay with it.
 
     Args:
         files: names and sizes in bytes of the regular files in the table's folder, not of its subtables.
@@ -137,16 +138,25 @@ def plan_split(shape: TableShape, files: Mapping[bytes, int], keep: str) -> Spli
         ColumnMissingError: the table has other data columns, but not this one.
     """
     columns = shape.data_columns
-    if not shape.is_measurement_set or columns in {(), ("DATA",)} or _SINGLE_DISH.issuperset(columns):
+    if not shape.is_measurement_set or columns in {(), ("DATA",)} or SINGLE_DISH_COLUMNS.issuperset(columns):
         return None
     if keep not in columns:
         raise ColumnMissingError(keep, columns)
-    drop = tuple(name for name in columns if name != keep)
+    staying = {keep, *(SINGLE_DISH_COLUMNS if keep in SINGLE_DISH_COLUMNS else ())}
+    drop = tuple(name for name in columns if name not in staying)
     if not drop and keep != "CORRECTED_DATA":
         return None
     if _needs_casacore(shape, files, drop):
         return _whole_split(files, keep=keep, drop=drop)
     return _split_by_files(shape, files, keep=keep, drop=drop)
+
+
+def final_name(keep: str) -> str:
+    """Return what the column that is kept is called after the split: DATA, but single-dish data keep their name.
+
+    FLOAT_DATA holds real numbers, which no program expects in DATA.
+    """
+    return keep if keep in SINGLE_DISH_COLUMNS else "DATA"
 
 
 def weight_pairs(columns: Iterable[str], keep: str) -> tuple[tuple[str, str], ...]:

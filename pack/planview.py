@@ -17,6 +17,7 @@ from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.readme import blank_fields
 from qa2pack.manifest.request import Mode
 from qa2pack.manifest.sizes import counted, human_bytes
+from qa2pack.manifest.table import final_name
 from qa2pack.pack.defaultview import default_lines
 from qa2pack.pack.emptiness import carried
 from qa2pack.pack.estimate import time_needed
@@ -93,7 +94,8 @@ def _split_lines(splits: tuple[SplitTask, ...], ink: Ink) -> Iterator[str]:
     yield ""
     yield ink.bold(f"Tables that lose data columns: {len(splits)}, {human_bytes(saved)} less")
     for task in splits:
-        renamed = "" if task.spec.keep == "DATA" else ", as DATA"
+        name = final_name(task.spec.keep)
+        renamed = "" if task.spec.keep == name else f", as {name}"
         yield f"  {shown(task.path)}"
         if task.spec.drop:
             dropped = ", ".join(map(shown, task.spec.drop))

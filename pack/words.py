@@ -357,6 +357,11 @@ WARNINGS: Mapping[Code, Row] = {
         "The table is damaged or incomplete. In the modes copy, hard and move this is refused without --as-is.",
         "Make the table anew, or leave it out: --exclude GLOB.",
     ),
+    Code.W_RAW_IS_CALIBRATED: Row(
+        "The raw data of this table are not there; what goes into raw is its CORRECTED_DATA.",
+        "It holds neither DATA nor FLOAT_DATA: a program dropped or renamed the column that was observed.",
+        "Get the measurement set with the observed data. --strict refuses a plan with this.",
+    ),
     Code.W_SEVERAL_UIDS: Row(
         "One folder holds tables of several execution blocks.",
         "Tables were copied from another block, or two blocks were reduced in one folder.",

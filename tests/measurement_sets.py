@@ -166,7 +166,8 @@ def _fill_rows(table: Any, recipe: Recipe) -> None:
 def _fill_spectrum(rows: Any, recipe: Recipe, random: np.random.Generator, shape: tuple[int, int, int]) -> None:
     count, _, polarisations = shape
     for column in recipe.columns:
-        rows.putcol(column, _complex_noise(random, shape))
+        noise = _complex_noise(random, shape)
+        rows.putcol(column, noise.real if column == "FLOAT_DATA" else noise)
     rows.putcol("FLAG", random.random(shape) < 0.1)
     for column in ("WEIGHT", "SIGMA"):
         rows.putcol(column, _weights(random, (count, polarisations), odd=recipe.odd_weights))

@@ -167,6 +167,16 @@ def test_keyword_of_the_imager_goes_with_its_column(table: Path, tmp_path: Path)
         assert opened.getcolkeywords("DATA") == {"KEPT": 7}
 
 
+def test_single_dish_data_keep_their_name_and_values(tmp_path: Path) -> None:
+    table, staged = tmp_path / "uid.ms", tmp_path / "staged"
+    write_measurement_set(table, Recipe(columns=("FLOAT_DATA", "CORRECTED_DATA")))
+    before = read_cells(table)
+    split_table(table, staged, "FLOAT_DATA")
+    after = read_cells(staged)
+    del before["CORRECTED_DATA"]
+    assert after == before
+
+
 def test_corrected_data_alone_comes_out_as_data(tmp_path: Path) -> None:
     table, staged = tmp_path / "u.ms", tmp_path / "staged"
     write_measurement_set(table, Recipe(columns=("CORRECTED_DATA",)))

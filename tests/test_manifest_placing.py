@@ -348,6 +348,21 @@ def test_calibrated_keeps_data_or_what_there_is(
     assert got.columns() == {f"calibrated/{U}.ms.split.cal": kept}
 
 
+@pytest.mark.parametrize(
+    "columns", [("FLOAT_DATA", "CORRECTED_DATA"), ("MODEL_DATA", "FLOAT_DATA"), ("LAG_DATA", "MODEL_DATA")]
+)
+def test_raw_keeps_what_was_observed_where_there_is_no_data(tmp_path: Path, columns: tuple[str, ...]) -> None:
+    got = placed(tmp_path, f"{SPLIT}/table.dat", columns={SPLIT.encode(): columns})
+    (observed,) = {"FLOAT_DATA", "LAG_DATA"}.intersection(columns)
+    assert (got.columns()[f"raw/{U}.ms.split"], got.warnings) == (observed, [])
+
+
+def test_calibrated_data_in_raw_are_warned_of(tmp_path: Path) -> None:
+    got = placed(tmp_path, f"{SPLIT}/table.dat", columns={SPLIT.encode(): ("MODEL_DATA", "CORRECTED_DATA")})
+    assert got.columns()[f"raw/{U}.ms.split"] == "CORRECTED_DATA"
+    assert got.warnings == [(Code.W_RAW_IS_CALIBRATED, SPLIT)]
+
+
 def test_block_without_calibrated_data_gets_them_from_its_raw_data(tmp_path: Path) -> None:
     columns = {SPLIT.encode(): ("DATA", "CORRECTED_DATA")}
     got = placed(tmp_path, f"{SPLIT}/table.dat", columns=columns)
