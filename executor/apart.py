@@ -7,11 +7,13 @@ of the machine's, or never come back. The child takes that upon itself. What it 
 import ctypes
 import faulthandler
 import os
+import pickle
 import resource
 import signal
+import sys
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, TypeVar, cast
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -21,16 +23,29 @@ Answer = TypeVar("Answer")
 # Far above what describing or splitting a table takes, far below what would bring the machine down.
 _MEMORY_BYTES = 4 << 30
 _PR_SET_PDEATHSIG = 1
+# The names are found where this process finds them, whatever the new one would do.
+_PROGRAM = """
+import os, pickle, sys
+file = os.fdopen(int(sys.argv[1]), "rb")
+sys.path[:] = pickle.load(file)
+from qa2pack.executor.apart import answer_afresh
+answer_afresh(file, int(sys.argv[2]))
+"""
 
 
 class ChildDiedError(Exception):
     """The child ended without an answer; str() says how."""
 
 
-def run_apart(question: Callable[[], Answer], *, seconds: int) -> Answer:
+def run_apart(question: Callable[[], Answer], *, seconds: int, is_fresh: bool = False) -> Answer:
     """Return what the question returns, or raise what it raises, from a child process that is gone afterwards.
 
     Answer and exceptions must be picklable. What the question prints is dropped.
+
+    Args:
+        seconds: after which the child is ended; 0 leaves it all the time, and all the memory.
+        is_fresh: the child begins as a new program, without what this process has loaded; then the question must be
+            picklable, too.
 
     Raises:
         ChildDiedError: a signal ended the child, or it took more than `seconds`.
@@ -46,7 +61,7 @@ def run_apart(question: Callable[[], Answer], *, seconds: int) -> Answer:
         child = os.fork()
     if child == 0:
         receiver.close()
-        _answer(question, sender, parent, seconds)
+        _answer(question, sender, parent, seconds=seconds, is_fresh=is_fresh)
     sender.close()
     answer = _received(receiver)
     _, status = os.waitpid(child, 0)
@@ -57,18 +72,49 @@ def run_apart(question: Callable[[], Answer], *, seconds: int) -> Answer:
     return cast(Answer, answer[0])
 
 
-def _answer(question: Callable[[], object], sender: "Connection", parent: int, seconds: int) -> NoReturn:
-    status = 1
+def _answer(
+    question: Callable[[], object], sender: "Connection", parent: int, *, seconds: int, is_fresh: bool
+) -> NoReturn:
     try:
         _follow(parent)
         _bound(seconds)
-        try:
-            sender.send((question(), None))
-        except Exception as error:
-            sender.send((None, error))
-        status = 0
+        if is_fresh:
+            _begin_anew(question, sender)
+        _send_answer(question, sender)
     finally:
-        os._exit(status)  # the parent's buffers and exit handlers are not the child's to run
+        os._exit(1)  # the parent's buffers and exit handlers are not the child's to run
+
+
+def _send_answer(question: Callable[[], object], sender: "Connection") -> NoReturn:
+    try:
+        sender.send((question(), None))
+    except Exception as error:
+        sender.send((None, error))
+    os._exit(0)
+
+
+def _begin_anew(question: Callable[[], object], sender: "Connection") -> NoReturn:
+    """Become a new program; process number, bounds and the time that is left stay what they are."""
+    fd = os.memfd_create("question", 0)
+    with open(fd, "wb", closefd=False) as file:
+        pickle.dump([os.path.abspath(path) for path in sys.path], file)
+        pickle.dump(question, file)
+    os.lseek(fd, 0, os.SEEK_SET)
+    os.set_inheritable(sender.fileno(), True)
+    os.execv(sys.executable, [sys.executable, "-c", _PROGRAM, str(fd), str(sender.fileno())])
+
+
+def answer_afresh(file: BinaryIO, fd: int) -> NoReturn:
+    """Answer the question in the file, in the new program, through the pipe that is open as `fd`."""
+    from multiprocessing.connection import Connection
+
+    sender = Connection(fd, readable=False)
+    try:
+        with file:
+            question = pickle.load(file)
+        _send_answer(question, sender)
+    finally:
+        os._exit(1)
 
 
 def _follow(parent: int) -> None:
@@ -84,16 +130,23 @@ def _bound(seconds: int) -> None:
     faulthandler.disable()  # a crash of the child is an answer, not a reason to alarm the user
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(seconds)  # the kernel's default action: ends even a loop inside casacore
-    with open("/proc/self/statm") as statm:
-        used = int(statm.read().split()[0]) * resource.getpagesize()
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = used + _MEMORY_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))  # casacore holds a file of every column open
+    if seconds:
+        _bound_memory()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     # Not writable on purpose: writes to it fail and are forgotten.
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)
+
+
+def _bound_memory() -> None:
+    with open("/proc/self/statm") as statm:
+        used = int(statm.read().split()[0]) * resource.getpagesize()
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = used + _MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
 
 
 def _received(receiver: "Connection") -> tuple[object, Exception | None] | None:

@@ -2,13 +2,18 @@
 
 casacore is imported when a table is first opened, because that takes a good part of a second. It knows paths
 as UTF-8 text only, so it is only ever given paths of scratch folders, never of an origin or a package.
+
+Only children that `executor.fence` makes may call what is here. No table is opened that names a manager which
+casacore would have to look for, and that is read from the very file which casacore opens next.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
-from qa2pack.manifest.table import Manager, TableShape
+from qa2pack.manifest.managers import PLAIN, UnreadableTableError, read_table_file
+from qa2pack.manifest.table import Manager, TableShape, UnknownManagersError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +53,10 @@ def opened_table(path: str, *, writable: bool = False) -> Iterator[Table]:
 
     Raises:
         RuntimeError: casacore cannot open it.
+        UnreadableTableError: it does not say with certainty which managers it has.
+        UnknownManagersError: casacore would load code for it.
     """
+    _refuse_strangers(path)
     from casacore import tables
 
     table = cast(Table, tables.table(path, readonly=not writable, ack=False))
@@ -56,6 +64,14 @@ def opened_table(path: str, *, writable: bool = False) -> Iterator[Table]:
         yield table
     finally:
         table.close()
+
+
+def _refuse_strangers(path: str) -> None:
+    found = read_table_file(os.fsencode(path))
+    if found.kind != PLAIN:  # casacore would open others, which nobody has looked into
+        raise UnreadableTableError(f"it is a {found.kind}, which takes its content from other tables")
+    if found.unknown:
+        raise UnknownManagersError(found.unknown)
 
 
 def create_table(path: str, description: Mapping[str, Any], managers: Mapping[str, Any]) -> None:

@@ -32,6 +32,18 @@ def file_names(folder: bytes) -> list[bytes]:
         return sorted(entry.name for entry in listing if entry.is_file())
 
 
+def room_for(table: bytes, copied: Iterable[bytes] = ()) -> int:
+    """Return how many bytes a view and a skeleton of the table take at most, with copies of some of its files.
+
+    Raises:
+        OSError: the table cannot be read.
+    """
+    names = file_names(table)
+    sizes = {name: os.stat(join(table, name)).st_size for name in names if name != b"table.lock"}
+    tiled = {name.partition(b"_TSM")[0] for name in names if b"_TSM" in name}
+    return 2 * sum(sizes.get(name, 0) for name in {*_COPIED, *tiled}) + sum(sizes.get(name, 0) for name in copied)
+
+
 def make_view(table: bytes, view: Path) -> None:
     """Make the folder `view` through which the table can be read.
 

@@ -1,8 +1,8 @@
 """Reading the shape of tables, and dropping all data columns but one, with casacore.
 
-The visibilities are never read, copied or opened for writing: see `executor.skeleton` for how. What is asked
-about an origin is asked in a child process, because damaged tables make casacore crash. A table in
-which the columns that go have no files of their own is the exception: `executor.whole` writes it anew.
+The visibilities are never read, copied or opened for writing: see `executor.skeleton` for how. casacore works in
+child processes alone (`executor.fence`), because damaged tables make it crash. A table in which the columns that go
+have no files of their own is the exception: `executor.whole` writes it anew.
 """
 
 import errno
@@ -10,28 +10,39 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from qa2pack.executor.apart import ChildDiedError, run_apart
+from qa2pack.executor.apart import ChildDiedError
 from qa2pack.executor.casa import opened_table, read_shape, tile_bytes
 from qa2pack.executor.columns import follow_weights, keep_one_column
-from qa2pack.executor.scratch import SCRATCH_PREFIX, scratch_folder
-from qa2pack.executor.skeleton import file_names, make_skeleton, make_view
-from qa2pack.executor.whole import measure_whole, split_whole
+from qa2pack.executor.fence import check_fence, run_fenced
+from qa2pack.executor.scratch import SCRATCH_PREFIX
+from qa2pack.executor.skeleton import file_names, make_skeleton, make_view, room_for
+from qa2pack.executor.whole import measure_whole, split_whole, trial_bytes
+from qa2pack.manifest.managers import UnreadableTableError
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.table import SplitSpec, TableBrokenError, TableShape, manager_files
+from qa2pack.manifest.problem import Code
+from qa2pack.manifest.table import (
+    SplitSpec,
+    SurroundingsError,
+    TableBrokenError,
+    TableShape,
+    UnknownManagersError,
+    manager_files,
+)
 
 Answer = TypeVar("Answer")
 
 _DESCRIBE_SECONDS = 120
 _MEASURE_SECONDS = 1800  # an incremental manager, or a small table as a whole, is written for trial
 # What came of damaging every file of a table in many ways.
-_OF_DAMAGE = (RuntimeError, OSError, MemoryError, ArithmeticError, LookupError, ValueError)
-_IN_SCRATCH = re.compile(rf"\S*/{SCRATCH_PREFIX}[^/\s]+/(?:table|skeleton|here|new)")
+_OF_DAMAGE = (UnreadableTableError, RuntimeError, OSError, MemoryError, ArithmeticError, LookupError, ValueError)
+_IN_SCRATCH = re.compile(rf"\S*/{SCRATCH_PREFIX}[^/\s]+/work/(?:table|skeleton|here|new)")
 _OWN = (b"table.dat", b"table.info", b"table.lock")
 
 
@@ -57,7 +68,10 @@ def describe_table(table: bytes) -> TableShape:
     Raises:
         TableBrokenError: the table, a file of it, or a column in it cannot be opened.
     """
-    return _asked(table, partial(_describe, table), seconds=_DESCRIBE_SECONDS)
+    table = os.path.abspath(table)
+    with _of_table(table):
+        room = room_for(table)
+    return _asked(table, partial(_describe, table), room=room, seconds=_DESCRIBE_SECONDS)
 
 
 def measure_split(table: bytes, spec: SplitSpec) -> SplitSpec:
@@ -68,8 +82,11 @@ def measure_split(table: bytes, spec: SplitSpec) -> SplitSpec:
     Raises:
         TableBrokenError: casacore cannot split it.
     """
-    measure = measure_whole if spec.whole else _measure
-    return _asked(table, partial(measure, table, spec), seconds=_MEASURE_SECONDS)
+    table = os.path.abspath(table)
+    measure = measure_whole(table, spec) if spec.whole else partial(_measure, table, spec)
+    with _of_table(table):
+        room = trial_bytes(table) if spec.whole else room_for(table, spec.written)
+    return _asked(table, measure, room=room, seconds=_MEASURE_SECONDS)
 
 
 def split_staged_table(staged: bytes, spec: SplitSpec) -> None:
@@ -84,30 +101,41 @@ def split_staged_table(staged: bytes, spec: SplitSpec) -> None:
         OSError: a file cannot be read or written, also where casacore says so in its own words.
         ValueError: a file that is to be written is staged as a link; nothing was changed.
     """
+    staged = os.path.abspath(staged)
     try:
         if spec.whole:
             split_whole(staged, spec)
         else:
             _split(staged, spec)
-    except RuntimeError as error:
-        reason = _reason(staged, error)
-        number = errno.ENOSPC if os.strerror(errno.ENOSPC) in reason else errno.EIO
-        raise OSError(number, reason, staged) from error
+    except SurroundingsError as error:
+        number = errno.ENOSPC if error.is_full else errno.EIO
+        raise OSError(number, error.found, error.path) from error
+    except (RuntimeError, ChildDiedError, UnreadableTableError, UnknownManagersError) as error:
+        raise OSError(errno.EIO, _reason(staged, error), staged) from error
 
 
-def _asked(table: bytes, question: Callable[[Path], Answer], *, seconds: int) -> Answer:
-    import casacore.tables  # noqa: F401 - here, so that the children need not do it one after the other
-
+def _asked(table: bytes, question: Callable[[Path], Answer], *, room: int, seconds: int) -> Answer:
     try:
-        with scratch_folder() as scratch:  # ours: a child that crashes cannot clean up
-            return run_apart(partial(question, scratch), seconds=seconds)
+        return run_fenced(question, room_bytes=room, seconds=seconds)
+    except UnknownManagersError as error:
+        raise TableBrokenError(table, str(error), Code.MANAGER_UNKNOWN) from error
     except (*_OF_DAMAGE, ChildDiedError) as error:
+        check_fence(room)
         raise TableBrokenError(table, _reason(table, error)) from error
 
 
 def _reason(table: bytes, error: Exception) -> str:
     """Return what the error says, of the table and not of the scratch folder through which casacore saw it."""
     return _IN_SCRATCH.sub(lambda _: shown(table), str(error)) or type(error).__name__
+
+
+@contextmanager
+def _of_table(table: bytes) -> Iterator[None]:
+    """Take an error of the system in looking at the table's files for what it is: the table cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise TableBrokenError(table, _reason(table, error)) from error
 
 
 def _describe(table: bytes, scratch: Path) -> TableShape:
@@ -144,15 +172,24 @@ def _measure(table: bytes, spec: SplitSpec, scratch: Path) -> SplitSpec:
 
 def _split(staged: bytes, spec: SplitSpec) -> None:
     _refuse_links(staged, spec)
-    with scratch_folder() as scratch:
-        view, skeleton = scratch / "table", scratch / "skeleton"
-        make_view(staged, view)
-        make_skeleton(staged, skeleton, view=view, linked=set(spec.written).difference(_OWN), copied=())
-        _change_columns(view, skeleton, spec, with_weights=True)
-        for name in spec.placeholders:
-            os.unlink(join(staged, name))
-        for name in _sizes(skeleton, _OWN):
-            shutil.copyfile(join(os.fsencode(skeleton), name), join(staged, name))
+    run_fenced(
+        partial(_split_in, staged, spec), room_bytes=room_for(staged), collect=partial(_take_own, staged, spec)
+    )
+
+
+def _split_in(staged: bytes, spec: SplitSpec, scratch: Path) -> None:
+    view, skeleton = scratch / "table", scratch / "skeleton"
+    make_view(staged, view)
+    make_skeleton(staged, skeleton, view=view, linked=set(spec.written).difference(_OWN), copied=())
+    _change_columns(view, skeleton, spec, with_weights=True)
+
+
+def _take_own(staged: bytes, spec: SplitSpec, scratch: Path) -> None:
+    skeleton = scratch / "skeleton"
+    for name in spec.placeholders:
+        os.unlink(join(staged, name))
+    for name in _sizes(skeleton, _OWN):
+        shutil.copyfile(join(os.fsencode(skeleton), name), join(staged, name))
 
 
 def _refuse_links(staged: bytes, spec: SplitSpec) -> None:

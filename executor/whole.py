@@ -8,14 +8,15 @@ because casacore leaves gaps in such files as they happened to be in memory.
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from qa2pack.executor.casa import Values, opened_table, read_shape
 from qa2pack.executor.columns import follow_weights, keep_one_column
-from qa2pack.executor.scratch import scratch_folder
-from qa2pack.executor.skeleton import file_names, make_empty_subtables, make_view
+from qa2pack.executor.fence import run_fenced
+from qa2pack.executor.skeleton import file_names, make_empty_subtables, make_view, room_for
 from qa2pack.manifest.path import join
 from qa2pack.manifest.table import SplitSpec, TableShape, final_name, manager_files, own_files
 
@@ -32,12 +33,7 @@ def split_whole(staged: bytes, spec: SplitSpec) -> None:
     """
     new = join(staged, os.fsencode(_NEW))
     shutil.rmtree(new, ignore_errors=True)
-    with scratch_folder() as scratch:
-        view, here = scratch / "table", scratch / "here"
-        make_view(staged, view)
-        make_empty_subtables(staged, view)
-        here.symlink_to(os.path.abspath(staged))  # a path that casacore understands, whatever staged is called
-        _write(view, here / _NEW, spec)
+    run_fenced(partial(_write_beside, staged, spec), room_bytes=room_for(staged))
     for name in own_files(file_names(staged)):
         os.unlink(join(staged, name))
     for name in file_names(new):
@@ -45,10 +41,28 @@ def split_whole(staged: bytes, spec: SplitSpec) -> None:
     shutil.rmtree(new)
 
 
-def measure_whole(table: bytes, spec: SplitSpec, scratch: Path) -> SplitSpec:
-    """Return the spec with the files after the split, from a trial; with few rows if the table is large."""
+def _write_beside(staged: bytes, spec: SplitSpec, scratch: Path) -> None:
+    view, here = scratch / "table", scratch / "here"
+    make_view(staged, view)
+    make_empty_subtables(staged, view)
+    here.symlink_to(staged)  # a path that casacore understands, whatever staged is called
+    _write(view, here / _NEW, spec)
+
+
+def trial_bytes(table: bytes) -> int:
+    """Return how many bytes a trial takes, at most."""
+    sizes = (os.stat(join(table, name)).st_size for name in own_files(file_names(table)))
+    return room_for(table) + min(sum(sizes), _TRIAL_BYTES)
+
+
+def measure_whole(table: bytes, spec: SplitSpec) -> Callable[[Path], SplitSpec]:
+    """Return what is to be asked in a child: the files after the split, from a trial; large tables with few rows."""
+    return partial(_measure, table, spec, _TRIAL_BYTES)
+
+
+def _measure(table: bytes, spec: SplitSpec, most_bytes: int, scratch: Path) -> SplitSpec:
     before = {name: os.stat(join(table, name)).st_size for name in own_files(file_names(table))}
-    estimated = sum(before.values()) > _TRIAL_BYTES
+    estimated = sum(before.values()) > most_bytes
     view, new = scratch / "table", scratch / "new"
     make_view(table, view)
     make_empty_subtables(table, view)

@@ -34,7 +34,7 @@ from qa2pack.manifest.request import Mode, PlanRequest
 from qa2pack.manifest.scanbatch import ScanOptions
 from qa2pack.manifest.splitting import omitted_names, scan_split_sources
 from qa2pack.manifest.survey import survey
-from qa2pack.manifest.tableplan import TableReader, broken_table, describe_tables, plan_splits, without_column
+from qa2pack.manifest.tableplan import TableReader, describe_tables, plan_splits, without_column
 from qa2pack.manifest.unmatched import unmatched_globs
 from qa2pack.manifest.waiting import replaced_plan
 
@@ -200,14 +200,14 @@ def _place(
 
 
 def _broken_tables(
-    origin: bytes, reasons: Mapping[bytes, str], foreign: tuple[str, ...]
+    origin: bytes, problems: Mapping[bytes, Problem], foreign: tuple[str, ...]
 ) -> tuple[list[Problem], list[Problem]]:
     """Return the tables that are broken, and links to nothing, where those are why a table cannot be opened."""
     broken, dangling = [], []
-    for source, reason in sorted(reasons.items()):
+    for source, problem in sorted(problems.items()):
         links = list(dangling_links(os.path.join(origin, source), foreign))
         dangling += links
-        broken += [] if links else [broken_table(os.path.join(origin, source), reason)]
+        broken += [] if links else [problem]
     return broken, dangling
 
 

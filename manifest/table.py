@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code
 
 DATA_COLUMNS = ("DATA", "MODEL_DATA", "CORRECTED_DATA", "FLOAT_DATA", "LAG_DATA")
 SINGLE_DISH_COLUMNS = frozenset({"FLOAT_DATA", "LAG_DATA"})
@@ -31,15 +32,52 @@ class TableBrokenError(Exception):
     Attributes:
         path: the table's folder.
         reason: what casacore, or the system, said about it.
+        code: as what it is to be reported.
     """
 
-    def __init__(self, path: bytes, reason: str) -> None:
-        super().__init__(path, reason)
+    def __init__(self, path: bytes, reason: str, code: Code = Code.TABLE_BROKEN) -> None:
+        super().__init__(path, reason, code)
         self.path = path
         self.reason = reason
+        self.code = code
 
     def __str__(self) -> str:
         return f"the table {shown(self.path)} cannot be read: {shown(self.reason)}"
+
+
+class UnknownManagersError(Exception):
+    """The table names data managers that are not of casacore itself, and for which it would load libraries.
+
+    Attributes:
+        names: what the table calls them.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__(names)
+        self.names = names
+
+    def __str__(self) -> str:
+        return f"the data manager {', '.join(map(shown, self.names))}, which is not one of casacore's own"
+
+
+class SurroundingsError(Exception):
+    """casacore cannot work here, whatever the table; nothing was changed.
+
+    Attributes:
+        path: the folder for temporary files.
+        expected, found: what was needed there, and what was found.
+        is_full: there is not enough room.
+    """
+
+    def __init__(self, path: bytes, expected: str, found: str, is_full: bool) -> None:
+        super().__init__(path, expected, found, is_full)
+        self.path = path
+        self.expected = expected
+        self.found = found
+        self.is_full = is_full
+
+    def __str__(self) -> str:
+        return f"casacore cannot work with {shown(self.path)}: {shown(self.found)}"
 
 
 class ColumnMissingError(Exception):

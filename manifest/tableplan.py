@@ -18,20 +18,35 @@ from qa2pack.manifest.glob import matches
 from qa2pack.manifest.header import TableNote
 from qa2pack.manifest.item import Item
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.table import ColumnMissingError, SplitSpec, TableBrokenError, TableShape, plan_split
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.table import (
+    ColumnMissingError,
+    SplitSpec,
+    SurroundingsError,
+    TableBrokenError,
+    TableShape,
+    plan_split,
+)
 
 
 class TableReader(Protocol):
     """Asks casacore; must be picklable, its methods change nothing in the table."""
 
     def describe(self, table: bytes) -> TableShape:
-        """Return columns and storage managers of a table, or raise `TableBrokenError`."""
+        """Return columns and storage managers of a table.
+
+        Raises:
+            TableBrokenError: it cannot be opened.
+            SurroundingsError: no table could be opened here.
+        """
         ...
 
     def measure(self, table: bytes, spec: SplitSpec) -> SplitSpec:
-        """Return the spec with the exact sizes that the split will leave, or raise `TableBrokenError`."""
+        """Return the spec with the exact sizes that the split will leave, or raise as `describe` does."""
         ...
+
+
+_OF_SURROUNDINGS = frozenset({Code.SCRATCH_FULL, Code.CASACORE_UNUSABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +57,13 @@ class Tables:
         shapes: of the tables that casacore was asked about now.
         columns: data columns by source; tables that could not be opened are missing.
         fingerprints: of all tables, by source.
-        broken: what casacore said of those it could not open.
+        broken: the problems of those that casacore could not open.
     """
 
     shapes: Mapping[bytes, TableShape]
     columns: Mapping[bytes, tuple[str, ...]]
     fingerprints: Mapping[bytes, bytes]
-    broken: Mapping[bytes, str]
+    broken: Mapping[bytes, Problem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +91,22 @@ def fingerprint(table: bytes) -> bytes:
 def describe_tables(
     root: bytes, sources: Iterable[bytes], *, known: Iterable[TableNote], reader: TableReader, engine: Engine
 ) -> Tables:
-    """Find out the columns of the tables, from casacore only where they changed since they were noted."""
+    """Find out the columns of the tables, from casacore only where they changed since they were noted.
+
+    Raises:
+        PlanRefused: casacore cannot work here; that is never taken for a fault of a table.
+    """
     marks = {source: fingerprint(os.path.join(root, source)) for source in sources}
     columns = {note.source: note.columns for note in known if marks.get(note.source) == note.fingerprint}
     queue = deque(_Query(reader, root, source) for source in marks if source not in columns)
     shapes: dict[bytes, TableShape] = {}
-    broken: dict[bytes, str] = {}
+    broken: dict[bytes, Problem] = {}
     for source, answer in engine.run(_describe, queue):
         if isinstance(answer, TableShape):
             shapes[source] = answer
             columns[source] = answer.data_columns
+        elif answer.code in _OF_SURROUNDINGS:
+            raise PlanRefused(answer)
         else:
             broken[source] = answer
     return Tables(shapes, columns, marks, broken)
@@ -122,18 +143,27 @@ def plan_splits(
     for (source, keep), paths in asked.items():
         try:
             spec = _spec(root, source, keep, tables, reader, foreign=foreign)
+        except SurroundingsError as error:
+            raise PlanRefused(_of_surroundings(error)) from error
         except (TableBrokenError, ColumnMissingError) as error:
-            reason = error.reason if isinstance(error, TableBrokenError) else str(error)
-            problems.append(broken_table(os.path.join(root, source), reason))
+            problems.append(_broken_table(os.path.join(root, source), error))
             continue
         note = TableNote(source, keep, tables.fingerprints[source], tables.columns[source], spec)
         notes.update((path, note) for path in paths)
     return notes, problems
 
 
-def broken_table(table: bytes, reason: str) -> Problem:
+def _broken_table(table: bytes, error: TableBrokenError | ColumnMissingError) -> Problem:
     """Return the problem of a table; the reason names files in it without the path, which stands before it."""
-    return Problem(Code.TABLE_BROKEN, table, found=reason.replace(f"{shown(table)}/", "").replace(shown(table), "it"))
+    reason, code = (
+        (error.reason, error.code) if isinstance(error, TableBrokenError) else (str(error), Code.TABLE_BROKEN)
+    )
+    return Problem(code, table, found=reason.replace(f"{shown(table)}/", "").replace(shown(table), "it"))
+
+
+def _of_surroundings(error: SurroundingsError) -> Problem:
+    code = Code.SCRATCH_FULL if error.is_full else Code.CASACORE_UNUSABLE
+    return Problem(code, error.path, error.expected, error.found)
 
 
 def _spec(
@@ -148,11 +178,14 @@ def _spec(
     return reader.measure(table, spec) if spec else None
 
 
-def _describe(query: _Query) -> tuple[bytes, TableShape | str]:
+def _describe(query: _Query) -> tuple[bytes, TableShape | Problem]:
+    table = os.path.join(query.root, query.source)
     try:
-        return query.source, query.reader.describe(os.path.join(query.root, query.source))
+        return query.source, query.reader.describe(table)
     except TableBrokenError as error:
-        return query.source, error.reason
+        return query.source, _broken_table(table, error)
+    except SurroundingsError as error:
+        return query.source, _of_surroundings(error)
 
 
 def without_column(items: Iterable[Item], sources: Iterable[bytes]) -> list[Item]:

@@ -230,6 +230,23 @@ PLANNING: Mapping[Code, Row] = {
         "The table is damaged or incomplete, for instance after a stopped copy or a full disk.",
         "Make the table anew, leave it out (--exclude GLOB), or package it as it is: --as-is.",
     ),
+    Code.MANAGER_UNKNOWN: Row(
+        "The table names a data manager for which casacore would load a library, so it is not opened.",
+        "It was made with a plug-in, which is code and therefore not loaded; or somebody has tampered with it.",
+        "Copy the table with CASA into one with the usual managers, leave it out (--exclude GLOB), or package it "
+        "unopened: --as-is.",
+    ),
+    Code.SCRATCH_FULL: Row(
+        "There is too little room for temporary files to look into tables.",
+        "The disk of the folder for temporary files (TMPDIR, else /tmp) is full, or a quota is used up. No table is "
+        "at fault.",
+        "Make room there, or set TMPDIR to a folder with more room.",
+    ),
+    Code.CASACORE_UNUSABLE: Row(
+        "casacore cannot work on this machine at the moment, whatever the table.",
+        "Files that may be open, memory, or the folder for temporary files (TMPDIR, else /tmp) are short or missing.",
+        "Look at what was found, ease it (ulimit -a shows limits), and run the command again.",
+    ),
     Code.NOT_WRITABLE: Row(
         "Nothing may be written here.",
         "The folder belongs to another user, or its file system is read-only.",

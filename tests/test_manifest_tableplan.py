@@ -8,7 +8,7 @@ from in_process import write
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.header import TableNote
 from qa2pack.manifest.item import Item
-from qa2pack.manifest.problem import Code
+from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.role import Role
 from qa2pack.manifest.table import Manager, SplitSpec, TableBrokenError, TableShape
 from qa2pack.manifest.tableplan import describe_tables, fingerprint, plan_splits, without_column
@@ -133,7 +133,10 @@ def test_fingerprint_stays_when_files_are_linked(root: bytes, tmp_path: Path) ->
 
 def test_table_that_cannot_be_opened_is_told_and_not_measured(root: bytes) -> None:
     tables = describe_tables(root, [TABLE], known=(), reader=Reader(None), engine=InlineEngine())
-    assert (dict(tables.broken), dict(tables.columns)) == ({TABLE: "no table"}, {})
+    assert (dict(tables.broken), dict(tables.columns)) == (
+        {TABLE: Problem(Code.TABLE_BROKEN, os.path.join(root, TABLE), found="no table")},
+        {},
+    )
     assert planned(root, Reader(None), ITEM) == ({}, [])
 
 

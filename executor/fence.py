@@ -1,0 +1,162 @@
+"""Letting casacore work in a child process with surroundings of its own, and telling them from the table.
+
+casacore reads settings of the user (`~/.casarc`, CASARCFILES) that change how tables are stored, needs a home and
+room for temporary files, and looks for libraries from the current folder. Here it has an empty home, empty settings,
+a folder for temporary files and a current folder in which there is nothing. It reads settings once per process, so
+a child of one that has casacore loaded already begins as a program anew.
+
+What fails is the table's fault only if casacore can do the same kind of work there on a table of our own.
+"""
+
+import errno
+import os
+import signal
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from qa2pack.executor.apart import ChildDiedError, run_apart
+from qa2pack.executor.casa import create_table, opened_table
+from qa2pack.executor.scratch import scratch_folder
+from qa2pack.manifest.table import SurroundingsError
+
+Answer = TypeVar("Answer")
+
+_MARGIN_BYTES = 256 << 10  # what casacore writes beside copies of a table's files: empty tables, locks
+_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_PROCESS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EROFS)
+_OF_CASACORE = ("CASA", "AIPS")  # what the names of its variables begin with
+_PROBE_SECONDS = 60
+_PROBE_COLUMN = {
+    "valueType": "int",
+    "dataManagerType": "StandardStMan",
+    "dataManagerGroup": "StandardStMan",
+    "option": 0,
+    "maxlen": 0,
+    "comment": "",
+    "keywords": {},
+}
+
+
+def run_fenced(
+    question: Callable[[Path], Answer],
+    *,
+    room_bytes: int,
+    seconds: int = 0,
+    collect: Callable[[Path], None] = lambda _: None,
+) -> Answer:
+    """Return what the question answers in a child process; it is given an empty folder for its work.
+
+    Args:
+        question: picklable, and so are its answer and its exceptions; paths in it must be absolute.
+        room_bytes: how much it may write into the folder.
+        seconds: after which the child is ended, and unless it is 0 memory is bounded, too.
+        collect: takes what is of use out of the folder, in this process.
+
+    Raises:
+        SurroundingsError: not the question is at fault but what it finds here, such as a full disk.
+        ChildDiedError: the child ended without an answer.
+    """
+    import numpy  # noqa: F401 - here, so that the children need not do it one after the other
+
+    try:
+        with scratch_folder() as scratch:  # ours: a child that crashes cannot clean up
+            _lay_out(scratch)
+            _check_room(scratch, room_bytes + _MARGIN_BYTES)
+            answer = run_apart(partial(_ask, question, scratch), seconds=seconds, is_fresh=_is_loaded())
+            collect(scratch / "work")
+            return answer
+    except Exception as error:
+        _blame_surroundings(error, room_bytes)
+        raise
+
+
+def check_fence(room_bytes: int) -> None:
+    """Let casacore work on a table of our own, after it failed on another.
+
+    Raises:
+        SurroundingsError: it fails on that, too.
+    """
+    try:
+        run_fenced(_probe, room_bytes=room_bytes, seconds=_PROBE_SECONDS)
+    except (RuntimeError, OSError, MemoryError, ChildDiedError) as error:
+        raise _unusable(str(error) or type(error).__name__) from error
+
+
+def _ask(question: Callable[[Path], Answer], scratch: Path) -> Answer:
+    """Enter the surroundings, in the child; before casacore is loaded, because it looks around only then."""
+    for name in [name for name in os.environ if name.startswith(_OF_CASACORE)]:
+        del os.environ[name]
+    os.environ["HOME"] = str(scratch / "home")
+    os.environ["CASARCFILES"] = str(scratch / "settings")
+    os.environ["TMPDIR"] = tempfile.tempdir = str(scratch / "temporary")
+    os.chdir(scratch / "nothing")  # not `/`: a table may name a library as `/../../tmp/x`, which lib/ makes a path
+    import casacore.tables  # noqa: F401 - where it cannot be loaded at all, no table is at fault
+
+    return question(scratch / "work")
+
+
+def _lay_out(scratch: Path) -> None:
+    for name in ("home", "temporary", "nothing", "work"):
+        (scratch / name).mkdir()
+    (scratch / "settings").touch()
+
+
+def _check_room(scratch: Path, count: int) -> None:
+    """Take so much room and give it back; that also finds a quota, of which the file system says nothing."""
+    fd, path = tempfile.mkstemp(dir=scratch)
+    try:
+        os.posix_fallocate(fd, 0, count)
+    finally:
+        os.close(fd)
+        os.unlink(path)
+
+
+def _is_loaded() -> bool:
+    """Tell whether casacore, also one that another package brought, is in this process."""
+    with open("/proc/self/maps", "rb") as maps:
+        return any(b"libcasa" in line for line in maps)
+
+
+def _blame_surroundings(error: Exception, room_bytes: int) -> None:
+    """Raise what the error means if no table can be at fault; casacore has errors of the system as text."""
+    number = error.errno if isinstance(error, OSError) else None
+    text = str(error)
+    if number in _ROOM or any(os.strerror(code) in text for code in _ROOM):
+        raise _full(room_bytes + _MARGIN_BYTES) from error
+    if number in _PROCESS or any(os.strerror(code) in text for code in _PROCESS):
+        raise _unusable(text) from error
+    if isinstance(error, ChildDiedError) and signal.SIGKILL.name in text:
+        raise _unusable(f"the process {text}, as the system does where memory is short") from error
+    if isinstance(error, FileNotFoundError) and "temporary directory" in text:
+        raise _unusable(text) from error
+
+
+def _full(count: int) -> SurroundingsError:
+    folder = tempfile.gettempdir()
+    status = os.statvfs(folder)
+    free = status.f_bavail * status.f_frsize
+    found = f"{free:,} bytes free on the file system at {_mount_point(folder)}, or a quota that is used up"
+    return SurroundingsError(os.fsencode(folder), f"room for {count:,} bytes", found, is_full=True)
+
+
+def _unusable(reason: str) -> SurroundingsError:
+    folder = os.fsencode(os.environ.get("TMPDIR") or "/tmp")
+    return SurroundingsError(folder, "", reason, is_full=False)
+
+
+def _mount_point(folder: str) -> str:
+    path = os.path.realpath(folder)
+    while not os.path.ismount(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def _probe(work: Path) -> None:
+    """Do what is done with tables: make one, fill it, open it."""
+    path = str(work / "probe")
+    create_table(path, {"A": _PROBE_COLUMN}, {})
+    with opened_table(path) as table:
+        table.nrows()
