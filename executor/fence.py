@@ -25,8 +25,8 @@ from qa2pack.manifest.table import SurroundingsError
 Answer = TypeVar("Answer")
 
 _MARGIN_BYTES = 256 << 10  # what casacore writes beside copies of a table's files: empty tables, locks
-_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_PROCESS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EROFS)
+_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_PROCESS = (errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EROFS)
 _OF_CASACORE = ("CASA", "AIPS")  # what the names of its variables begin with
 _PROBE_SECONDS = 60
 _PROBE_COLUMN = {
@@ -82,7 +82,7 @@ def check_fence(room_bytes: int) -> None:
     try:
         run_fenced(_probe, room_bytes=room_bytes, seconds=_PROBE_SECONDS)
     except (RuntimeError, OSError, MemoryError, ChildDiedError) as error:
-        raise _unusable(str(error) or type(error).__name__) from error
+        raise _unusable(_words(error)) from error
 
 
 def _ask(question: Callable[[Path], Answer], scratch: Path) -> Answer:
@@ -127,23 +127,30 @@ def _blame_surroundings(error: Exception, room_bytes: int) -> None:
     if number in _ROOM or any(os.strerror(code) in text for code in _ROOM):
         raise _full(room_bytes + _MARGIN_BYTES) from error
     if number in _PROCESS or any(os.strerror(code) in text for code in _PROCESS):
-        raise _unusable(text) from error
+        raise _unusable(_words(error)) from error
     if isinstance(error, ChildDiedError) and signal.SIGKILL.name in text:
         raise _unusable(f"the process {text}, as the system does where memory is short") from error
     if isinstance(error, FileNotFoundError) and "temporary directory" in text:
-        raise _unusable(text) from error
+        raise _unusable(_words(error)) from error
+
+
+def _words(error: Exception) -> str:
+    """Return what the error says, without the number that Python puts before it."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
 
 
 def _full(count: int) -> SurroundingsError:
     folder = tempfile.gettempdir()
     status = os.statvfs(folder)
     free = status.f_bavail * status.f_frsize
-    found = f"{free:,} bytes free on the file system at {_mount_point(folder)}, or a quota that is used up"
+    mount = _mount_point(folder)
+    where = "its file system" if mount == os.path.realpath(folder) else f"the file system at {mount}"
+    found = f"{free:,} bytes free on {where}, or a quota that is used up"
     return SurroundingsError(os.fsencode(folder), f"room for {count:,} bytes", found, is_full=True)
 
 
 def _unusable(reason: str) -> SurroundingsError:
-    folder = os.fsencode(os.environ.get("TMPDIR") or "/tmp")
+    folder = os.fsencode(tempfile.tempdir or os.environ.get("TMPDIR") or "/tmp")
     return SurroundingsError(folder, "", reason, is_full=False)
 
 

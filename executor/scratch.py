@@ -5,6 +5,7 @@ the lock back however they end. So a folder that can be locked is nobody's any m
 scratch removes it. Only folders of the same user with our prefix are looked at, and links never.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -31,12 +32,24 @@ def scratch_folder() -> Iterator[Path]:
 def _made() -> tuple[Path, int]:
     """Make a folder and lock it; another run may sweep it before it is locked, and then the next one will do."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX))
+        folder = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=_root()))
         with suppress(FileNotFoundError):
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             if _is_locked(lock) and os.fstat(lock).st_nlink:
                 return folder, lock
             os.close(lock)
+
+
+def _root() -> str:
+    """Return the folder for temporary files; never one that is only meant by being the current one, as Python does.
+
+    That may be the origin.
+    """
+    folder = tempfile.gettempdir()
+    wished = {os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")}
+    if folder == os.getcwd() and folder not in wished and not folder.endswith("tmp"):
+        raise FileNotFoundError(errno.ENOENT, "no usable temporary directory", "/tmp")
+    return folder
 
 
 def _is_locked(fd: int) -> bool:

@@ -4,6 +4,7 @@ Each world is made from a sound one by breaking one thing. The list of worlds an
 """
 
 import os
+import resource
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -292,6 +293,32 @@ def _(world: World) -> Iterable[Problem]:
 @breaks(Code.TABLE_BROKEN)
 def _(world: World) -> Iterable[Problem]:
     write(world.delivery.origin / f"X8c/{UID}.ms.split/table.dat", b"no table")
+    return refusal(world.delivery)
+
+
+@breaks(Code.MANAGER_UNKNOWN)
+def _(world: World) -> Iterable[Problem]:
+    add_measurement_sets(world.delivery.origin)
+    table = world.delivery.origin / f"X8c/{UID}.ms.split/table.dat"
+    write(table, table.read_bytes().replace(b"StandardStMan", b"/evilevilevil"))
+    return refusal(world.delivery)
+
+
+@breaks(Code.SCRATCH_FULL)
+def _(world: World) -> Iterable[Problem]:
+    add_measurement_sets(world.delivery.origin)
+    disk = world.stack.enter_context(small_disk(world.folder / "small", size=100_000))
+    patch = world.stack.enter_context(pytest.MonkeyPatch.context())
+    patch.setattr("tempfile.tempdir", str(disk))
+    return refusal(world.delivery)
+
+
+@breaks(Code.CASACORE_UNUSABLE)
+def _(world: World) -> Iterable[Problem]:
+    add_measurement_sets(world.delivery.origin)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    world.stack.callback(resource.setrlimit, resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     return refusal(world.delivery)
 
 
