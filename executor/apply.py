@@ -49,6 +49,7 @@ from qa2pack.executor.stopping import NEVER, Stop
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.header import Header
 from qa2pack.manifest.heading import user_name
+from qa2pack.manifest.owner import check_owned
 from qa2pack.manifest.package import Package
 from qa2pack.manifest.planfile import Described, open_plan
 from qa2pack.manifest.presence import is_folder, is_there
@@ -70,12 +71,14 @@ class ApplyOptions:
         keeps_previous: keep a replaced package, so that the replacing can be undone later.
         is_rehashing: read staged copies again instead of trusting size and mtime.
         may_exchange: False takes the way of two renames even where the file system could exchange.
+        trusted: numbers of users whose control folder is acted on, too.
         boot: id of the running system.
     """
 
     keeps_previous: bool = False
     is_rehashing: bool = False
     may_exchange: bool = True
+    trusted: frozenset[int] = frozenset()
     boot: str = field(default_factory=running_boot)
 
 
@@ -122,6 +125,7 @@ def apply_plan(
     if not is_folder(package.control):
         raise PlanRefused(Problem(Code.PLAN_MISSING, package.plan))
     with locked_for_writing(lock_path(package)):
+        check_owned(package, options.trusted)
         return _Applying(package, options, engine=engine, disk=disk, progress=progress, stop=stop).run()
 
 

@@ -37,6 +37,7 @@ from qa2pack.manifest.control import check_control
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.ids import SCIENCE_GOAL
 from qa2pack.manifest.mistaken import no_package
+from qa2pack.manifest.owner import check_owned
 from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.planfile import Described, open_manifest_of
@@ -90,6 +91,7 @@ def roll_back_package(
     disk: Disk,
     progress: Progress,
     may_reach_back: bool = True,
+    trusted: frozenset[int] = frozenset(),
     stop: Stop = NEVER,
 ) -> RolledBack:
     """Undo the unfinished transaction; if there is none, the last finished one.
@@ -98,6 +100,7 @@ def roll_back_package(
         stop: looked at between steps and while folders are removed.
         may_reach_back: False refuses to undo a finished one while a plan waits, as it does after an undoing: a
             command that is given twice must not undo twice.
+        trusted: numbers of users whose control folder is acted on, too.
 
     Raises:
         CannotUndoError: it is not possible any more; says why, nothing was changed.
@@ -110,6 +113,7 @@ def roll_back_package(
     if not is_folder(package.control):
         raise _without_control(package)
     with locked_for_writing(lock_path(package)):
+        check_owned(package, trusted)
         records = read_journal(journal_path(package))
         step = decide(records, Facts(None), Wish.ROLL_BACK)
         if step is Step.FILE_JOURNAL:

@@ -29,6 +29,7 @@ class Code(StrEnum):
     INSIDE_PACKAGE = "inside-package"
     TICKET_IN_THE_WAY = "ticket-in-the-way"
     CONTROL_UNUSABLE = "control-unusable"
+    CONTROL_FOREIGN = "control-foreign"
     COLLISION = "collision"
     CROSS_DEVICE = "cross-device"
     NO_HARD_LINKS = "no-hard-links"

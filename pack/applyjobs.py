@@ -9,6 +9,8 @@ from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.disk import Disk
 from qa2pack.executor.places import lock_path
 from qa2pack.executor.rollback import RolledBack, roll_back_package
+from qa2pack.manifest.control import check_control
+from qa2pack.manifest.owner import check_owned
 from qa2pack.manifest.package import Package
 from qa2pack.manifest.planfile import open_plan
 from qa2pack.manifest.stream import StreamError
@@ -17,6 +19,9 @@ from qa2pack.pack.engines import Workers, started_engine, stopping
 
 def apply(package: Package, options: ApplyOptions, workers: Workers) -> Applied:
     """Apply the waiting plan or finish what was begun; raises as `executor.apply.apply_plan`."""
+    check_control(package.control)
+    check_owned(package, workers.trusted)
+    options = replace(options, trusted=options.trusted | workers.trusted)
     if workers.cluster:
         # What a stopped run staged was written by machines of which any may have restarted since: it is read again.
         options = replace(options, boot=f"cluster {os.urandom(8).hex()}")
@@ -34,7 +39,15 @@ def _origin(package: Package) -> Iterator[bytes]:
 
 def rollback(package: Package, workers: Workers, *, may_reach_back: bool = False) -> RolledBack:
     """Undo what is unfinished, or the last finished transaction; see `executor.rollback.roll_back_package`."""
+    check_control(package.control)
+    check_owned(package, workers.trusted)
     with stopping() as stop, started_engine(workers, stop=stop) as engine:
         return roll_back_package(
-            package, engine=engine, disk=Disk(), progress=workers.progress, may_reach_back=may_reach_back, stop=stop
+            package,
+            engine=engine,
+            disk=Disk(),
+            progress=workers.progress,
+            may_reach_back=may_reach_back,
+            trusted=workers.trusted,
+            stop=stop,
         )

@@ -1,10 +1,14 @@
 """`pack adopt`: manifests for members that have none."""
 
-from qa2pack.pack.options import JobsOption, JsonOption, PackageArgument, QuietOption
+from qa2pack.pack.options import JobsOption, JsonOption, PackageArgument, QuietOption, TrustOwnerOption
 
 
 def adopt(
-    package: PackageArgument, jobs: JobsOption = 0, json: JsonOption = False, quiet: QuietOption = False
+    package: PackageArgument,
+    trust_owner: TrustOwnerOption = None,
+    jobs: JobsOption = 0,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Write manifests for members of PACKAGE that have none, as the old script left them.
 
@@ -16,8 +20,9 @@ def adopt(
     from qa2pack.pack.attempt import Attempt
     from qa2pack.pack.running import run
     from qa2pack.pack.target import target_of
+    from qa2pack.pack.trust import trusted_users
     from qa2pack.pack.workers import Conduct
 
-    conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
+    conduct = Conduct(jobs, is_quiet=quiet, is_json=json, trusted=trusted_users(trust_owner))
     attempt = Attempt("adopt", target_of(package))
     run(attempt, lambda: adopted(attempt, conduct), is_json=json)

@@ -12,6 +12,7 @@ from qa2pack.pack.options import (
     PackageArgument,
     QuietOption,
     RehashOption,
+    TrustOwnerOption,
 )
 
 KeepPrevious = Annotated[
@@ -22,10 +23,11 @@ KeepPrevious = Annotated[
 ]
 
 
-def apply(
+def apply(  # noqa: PLR0913, PLR0917 - one parameter per option
     package: PackageArgument,
     keep_previous: KeepPrevious = False,
     rehash: RehashOption = False,
+    trust_owner: TrustOwnerOption = None,
     jobs: JobsOption = 0,
     bandwidth: BandwidthOption = 0,
     cluster: ClusterOption = "",
@@ -43,9 +45,10 @@ def apply(
     from qa2pack.pack.attempt import Attempt
     from qa2pack.pack.running import run
     from qa2pack.pack.target import target_of
+    from qa2pack.pack.trust import trusted_users
     from qa2pack.pack.workers import Conduct
 
     attempt = Attempt("apply", target_of(package))
     options = ApplyOptions(keeps_previous=keep_previous, is_rehashing=rehash)
-    conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json)
+    conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, trusted=trusted_users(trust_owner))
     run(attempt, lambda: applied(attempt, options, conduct), is_json=json)

@@ -23,6 +23,7 @@ from qa2pack.pack.options import (
     PackageArgument,
     QuietOption,
     RehashOption,
+    TrustOwnerOption,
 )
 
 _APPENDS = [each.value for each in Append if each]
@@ -80,6 +81,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     no_split: NoSplitOption = False,
     follow_outside: FollowOutsideOption = False,
     tree: Tree = False,
+    trust_owner: TrustOwnerOption = None,
     jobs: JobsOption = 0,
     bandwidth: BandwidthOption = 0,
     cluster: ClusterOption = "",
@@ -98,9 +100,10 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     from qa2pack.pack.running import run
     from qa2pack.pack.selection import Selection
     from qa2pack.pack.target import origin_of, quoted, target_of
+    from qa2pack.pack.trust import trusted_users
     from qa2pack.pack.workers import Conduct
 
-    conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json)
+    conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, trusted=trusted_users(trust_owner))
     target = target_of(package)
     attempt = Attempt("plan", target, quoted(os.fsencode(origin)))
     selection = Selection(

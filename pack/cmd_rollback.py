@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.options import JobsOption, JsonOption, PackageArgument, QuietOption
+from qa2pack.pack.options import JobsOption, JsonOption, PackageArgument, QuietOption, TrustOwnerOption
 
 FurtherOption = Annotated[
     bool, typer.Option("--further", help="Undo the last finished apply although a plan waits, as after an undoing.")
@@ -14,6 +14,7 @@ FurtherOption = Annotated[
 def rollback(
     package: PackageArgument,
     further: FurtherOption = False,
+    trust_owner: TrustOwnerOption = None,
     jobs: JobsOption = 0,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -29,9 +30,10 @@ def rollback(
     from qa2pack.pack.attempt import Attempt
     from qa2pack.pack.running import run
     from qa2pack.pack.target import target_of
+    from qa2pack.pack.trust import trusted_users
     from qa2pack.pack.undoing import undone
     from qa2pack.pack.workers import Conduct
 
-    conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
+    conduct = Conduct(jobs, is_quiet=quiet, is_json=json, trusted=trusted_users(trust_owner))
     attempt = Attempt("rollback", target_of(package))
     run(attempt, lambda: undone(attempt, conduct, may_reach_back=further), is_json=json)

@@ -99,12 +99,12 @@ def _package(
             mode=_choice(Mode, mode, "mode"),
             is_strict=habits.is_strict,
         )
-        made = planned(request, Conduct(habits.jobs))
+        made = planned(request, Conduct(habits.jobs, trusted=habits.trusted))
         print_plan(made, attempt, is_json=False, is_applied=True, defaults=habits.defaults)
 
     def apply(attempt: Attempt) -> None:
         options = ApplyOptions(keeps_previous=habits.keeps_previous)
-        applied(attempt, options, Conduct(habits.jobs))
+        applied(attempt, options, Conduct(habits.jobs, trusted=habits.trusted))
 
     planning = Attempt("plan", target, quoted(origin))
     _raising(planning, look)

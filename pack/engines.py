@@ -28,12 +28,14 @@ class Workers:
         progress: told how far it is.
         cluster: address of the scheduler; empty for this machine.
         bandwidth: bytes that all of them together may read in a second; 0 is no bound.
+        trusted: numbers of users whose control folders are acted on, too.
     """
 
     jobs: int = 0
     progress: Progress = field(default_factory=Silent)
     cluster: str = ""
     bandwidth: int = 0
+    trusted: frozenset[int] = frozenset()
 
 
 @contextmanager

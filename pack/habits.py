@@ -4,15 +4,19 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from typer import BadParameter
+
 from qa2pack.manifest.path import shown
 from qa2pack.pack.defaults import Default, SettingsError
 from qa2pack.pack.refusal import Refused
 from qa2pack.pack.selection import Selection
 from qa2pack.pack.settings import Settings, values_of
 from qa2pack.pack.settingsfile import find_settings
+from qa2pack.pack.trust import trusted_users
 
 _KEYS = (
     "layout", "include", "exclude", "strict", "as-is", "no-split", "follow-outside", "keep-previous", "jobs", "log",
+    "trust-owner",
 )  # fmt: skip
 
 
@@ -23,6 +27,7 @@ class Habits:
     Attributes:
         jobs: worker processes; 0 means one per processor.
         log: absolute path of the log; empty where none is wished.
+        trusted: numbers of users whose control folders are acted on, too.
         defaults: where all of it is from.
     """
 
@@ -31,6 +36,7 @@ class Habits:
     keeps_previous: bool = False
     jobs: int = 0
     log: bytes = b""
+    trusted: frozenset[int] = frozenset()
     defaults: tuple[Default, ...] = ()
 
 
@@ -65,6 +71,7 @@ def _habits(files: Sequence[Settings], environment: Mapping[str, str]) -> Habits
         keeps_previous=_is_set(files, "keep-previous"),
         jobs=_count(jobs) if jobs else next((int(v) for v, _ in values_of(files, "jobs") if isinstance(v, int)), 0),
         log=_absolute(log or _text(files, "log")),
+        trusted=_trusted((*environment.get("PACK_TRUST_OWNER", "").split(), *_texts(files, "trust-owner"))),
         defaults=tuple(_defaults(files, jobs=jobs, log=log)),
     )
 
@@ -79,6 +86,13 @@ def _defaults(files: Sequence[Settings], *, jobs: str | None, log: str | None) -
         for _, settings in values_of(files, key)
     ]
     return found
+
+
+def _trusted(names: Sequence[str]) -> frozenset[int]:
+    try:
+        return trusted_users(names)
+    except BadParameter as error:
+        raise Refused(error.message, "mend trust-owner in your own pack.toml, or PACK_TRUST_OWNER") from error
 
 
 def _texts(files: Sequence[Settings], key: str) -> tuple[str, ...]:

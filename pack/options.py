@@ -45,6 +45,15 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", envvar="PACK_QUIET",
 RehashOption = Annotated[
     bool, typer.Option("--rehash", help="Read every file again; do not trust sizes and times that have not changed.")
 ]
+TrustOwnerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trust-owner",
+        metavar="NAME",
+        envvar="PACK_TRUST_OWNER",
+        help="Act on a control folder of this user, too; a name or a number. Repeatable.",
+    ),
+]
 OriginArgument = Annotated[
     str,
     typer.Argument(metavar="ORIGIN", help="The reduction folder of one scheduling block.", show_default=False),

@@ -22,6 +22,7 @@ from qa2pack.manifest.control import check_control
 from qa2pack.manifest.destination import base_of
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.ids import Append
+from qa2pack.manifest.owner import check_owned
 from qa2pack.manifest.package import Package, Standing, read_state
 from qa2pack.manifest.planfile import Described, open_plan
 from qa2pack.manifest.planning import make_plan, save_plan
@@ -49,7 +50,7 @@ def plan(request: PlanRequest, workers: Workers) -> Described:
 
 def _plan(request: PlanRequest, workers: Workers) -> Described:
     package = Package(request.package)
-    _check_idle(package)
+    _check_idle(package, workers.trusted)
     _adopt_for(request, package, workers)
     with started_engine(workers, (request.origin, package.parent)) as engine:
         made = make_plan(
@@ -57,6 +58,7 @@ def _plan(request: PlanRequest, workers: Workers) -> Described:
         )
         check_room(package, made.header, made.notes, made.devices)
         with _control(package), locked_for_writing(lock_path(package)):
+            check_owned(package, workers.trusted)
             _check_plannable(package)
             check_disk(package, made.header, made.gathered.spool.sorted_blobs(), Disk())
             save_plan(made)
@@ -70,7 +72,7 @@ def adopt(package: Package, workers: Workers) -> list[bytes]:
     Raises:
         PlanRefused: there is no package, or a manifest that is there cannot be used; nothing was changed.
     """
-    _check_idle(package)
+    _check_idle(package, workers.trusted)
     state = read_state(package)
     if state.standing is not Standing.PACKAGE:
         raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))
@@ -117,9 +119,10 @@ def _remove_empty_control(package: Package) -> None:
         disk.rmdir(package.control)
 
 
-def _check_idle(package: Package) -> None:
+def _check_idle(package: Package, trusted: frozenset[int]) -> None:
     """Refuse before the long work what would be refused after it; an apply that runs is not one that was stopped."""
     check_control(package.control)
+    check_owned(package, trusted)
     with locked_for_reading(lock_path(package)):
         _check_plannable(package)
 

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     MODE = "a mode"
     INCLUDES = "a list of GLOB=ROLE"
     GLOBS = "a list of globs"
+    NAMES = "a list of texts"
     RATE = "a rate, as in 200MB"
     COUNT = "a whole number, 0 or more"
     FLAG = "true or false"
@@ -48,6 +49,7 @@ KEYS: Mapping[str, Kind] = {
     "bandwidth": Kind.RATE,
     "quiet": Kind.FLAG,
     "log": Kind.PATH,
+    "trust-owner": Kind.NAMES,
     "cluster": Kind.TEXT,
     "tarsplit.size": Kind.SIZE,
     "tarsplit.output": Kind.PATH,
@@ -55,7 +57,8 @@ KEYS: Mapping[str, Kind] = {
     "tarsplit.fill": Kind.FILL,
     "tarsplit.checksum": Kind.CHECKSUMS,
 }
-PERSONAL = frozenset({"log", "cluster", "tarsplit.output"})
+PERSONAL = frozenset({"log", "cluster", "trust-owner", "tarsplit.output"})
+_LISTS = (Kind.INCLUDES, Kind.GLOBS, Kind.NAMES)
 
 
 def key_of(command: str, option: str) -> str:
@@ -117,7 +120,7 @@ def values_of(files: Sequence[Settings], key: str) -> Iterator[tuple[Value, Sett
                 place = shown(settings.own) or "$HOME/.config/qa2pack/pack.toml"
                 raise SettingsError(settings.path, f"{key} is refused here: it counts only in your own file, {place}")
             yield settings.values[key], settings
-            if KEYS[key] not in (Kind.INCLUDES, Kind.GLOBS):
+            if KEYS[key] not in _LISTS:
                 return
 
 
@@ -142,7 +145,7 @@ class _Reader:
             case str(), Kind.TEXT | Kind.PATH if value and "\0" not in value:
                 is_path = kind is Kind.PATH or (key == "layout" and ("/" in value or value.endswith(".toml")))
                 return self._beside_file(value) if is_path else value
-            case list(), Kind.GLOBS | Kind.INCLUDES if all(_is_wish(part, kind) for part in value):
+            case list(), Kind.GLOBS | Kind.INCLUDES | Kind.NAMES if all(_is_wish(part, kind) for part in value):
                 return tuple(map(str, value))
         raise SettingsError(self.path, f"{key} must be {_words(kind)}, not {shown(_as_toml(value))}")
 
@@ -155,7 +158,7 @@ class _Reader:
 def _is_wish(part: object, kind: Kind) -> bool:
     if not isinstance(part, str) or not part:
         return False
-    if kind is Kind.GLOBS:
+    if kind is not Kind.INCLUDES:
         return True
     from qa2pack.manifest.problem import PlanRefused
     from qa2pack.manifest.wish import parse_include

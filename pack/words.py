@@ -127,6 +127,12 @@ PLANNING: Mapping[Code, Row] = {
         "Have its owner let you read it (chmod -R go+rX PACKAGE.pack). In place of a link put the thing itself. What "
         "belongs to something else is to be moved away.",
     ),
+    Code.CONTROL_FOREIGN: Row(
+        "This belongs to another user, and what is in it decides what is linked, moved and removed in your name.",
+        "Somebody else made the package, or put something into its control folder.",
+        "If you work on the package together and trust this person: the same command with --trust-owner NAME, or "
+        "trust-owner in your own pack.toml. Else name another destination.",
+    ),
     Code.COLLISION: Row(
         "Several files of the origin would land on this one path of the package.",
         "Files of two execution blocks or folders have the same name and no rule tells them apart.",

@@ -18,6 +18,7 @@ class Conduct:
         bandwidth: bytes that all workers together may read in a second; 0 is no bound.
         is_quiet: show no progress.
         is_json: print one object instead of lines.
+        trusted: numbers of users whose control folders are acted on, too.
     """
 
     jobs: int = 0
@@ -25,10 +26,11 @@ class Conduct:
     bandwidth: int = 0
     is_quiet: bool = False
     is_json: bool = False
+    trusted: frozenset[int] = frozenset()
 
 
 @contextmanager
 def shown_workers(conduct: Conduct) -> Iterator[Workers]:
     """Yield the workers of a command, with progress that is shown."""
     with shown_progress(is_quiet=conduct.is_quiet) as progress:
-        yield Workers(conduct.jobs, progress, conduct.cluster, conduct.bandwidth)
+        yield Workers(conduct.jobs, progress, conduct.cluster, conduct.bandwidth, trusted=conduct.trusted)

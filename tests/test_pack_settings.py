@@ -8,7 +8,7 @@ from typer.main import get_group
 
 from qa2pack.pack.cli import application
 from qa2pack.pack.defaults import SettingsError
-from qa2pack.pack.settings import KEYS, PERSONAL, key_of, read_settings, values_of
+from qa2pack.pack.settings import KEYS, PERSONAL, Kind, key_of, read_settings, values_of
 
 PATH = b"/data/project/pack.toml"
 
@@ -47,11 +47,12 @@ def test_mistake_is_told_with_file_and_key(text: str, words: str) -> None:
 
 @pytest.mark.parametrize("key", sorted(PERSONAL))
 def test_key_that_could_do_harm_counts_only_in_the_users_own_file(key: str) -> None:
-    foreign = read_settings({key: "x"}, PATH, own=b"/home/me/pack.toml")
+    said = {key: ["x"] if KEYS[key] is Kind.NAMES else "x"}
+    foreign = read_settings(said, PATH, own=b"/home/me/pack.toml")
     with pytest.raises(SettingsError, match=f"{key} is refused here: .* your own file, /home/me/pack.toml"):
         list(values_of((foreign,), key))
     assert list(values_of((foreign,), "mode")) == []
-    assert len(list(values_of((read_settings({key: "x"}, PATH, own=PATH),), key))) == 1
+    assert len(list(values_of((read_settings(said, PATH, own=PATH),), key))) == 1
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,15 @@ def _(world: World) -> Iterable[Problem]:
     return refusal(world.delivery)
 
 
+@breaks(Code.CONTROL_FOREIGN)
+def _(world: World) -> Iterable[Problem]:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files to another user")
+    world.delivery.make()
+    os.chown(world.delivery.package.control, 12_345, -1)
+    return refusal(world.delivery)
+
+
 @breaks(Code.CROSS_DEVICE)
 def _(world: World) -> Iterable[Problem]:
     folder = world.stack.enter_context(folder_elsewhere(world.folder))
