@@ -15,13 +15,14 @@ import struct
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any, get_args
+from typing import get_args
 
 import msgpack
 import xxhash
 
 from qa2pack.executor.disk import Disk, write_durably
 from qa2pack.manifest.request import Mode
+from qa2pack.manifest.wire import Moment, WireError, read_value, unpack_map
 
 _FRAME = struct.Struct("<IQ")
 
@@ -59,7 +60,7 @@ class Begin:
     host: str
     user: str
     pid: int
-    at_ns: int
+    at_ns: Moment
     mode: Mode | None = None
     origin: bytes = b""
 
@@ -72,7 +73,7 @@ class Resume:
     host: str
     user: str
     pid: int
-    at_ns: int
+    at_ns: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +125,14 @@ class Discard:
 class RollBack:
     """The transaction is being undone."""
 
-    at_ns: int
+    at_ns: Moment
 
 
 @dataclass(frozen=True, slots=True)
 class End:
     """Everything is done."""
 
-    at_ns: int
+    at_ns: Moment
 
 
 Record = Begin | Resume | Staged | Stale | SyncFailed | Commit | Published | Discard | RollBack | End
@@ -212,7 +213,8 @@ def read_journal(path: bytes) -> tuple[Record, ...]:
 
     Raises:
         JournalDamagedError: something is wrong before its end, or not even the first record can be read: it was on
-            disk before the journal got its name, so that is no torn tail.
+            disk before the journal got its name, so that is no torn tail. Or a sound frame holds values of other
+            types than its record has.
         JournalError: a sound frame holds something that this program does not know.
     """
     try:
@@ -260,8 +262,13 @@ def _marks_behind(data: bytes, end: int) -> Iterator[int]:
 
 
 def _marked(payload: bytes) -> int | None:
-    """Return how many frames a mark says are on the disk before it; None if this is no mark."""
-    return int(msgpack.unpackb(payload)[_MARK]) if payload.startswith(_MARK_START) else None
+    """Return how many frames a mark says are on disk before it, -1 if it gives no number; None if it is no mark."""
+    if not payload.startswith(_MARK_START):
+        return None
+    try:
+        return read_value(int, unpack_map(payload)[_MARK])
+    except WireError:
+        return -1  # never the number of the frames before it
 
 
 def _mark(frame_count: int) -> bytes:
@@ -278,14 +285,16 @@ def _packed(payload: bytes) -> bytes:
 
 def _decoded(path: bytes, payload: bytes) -> Record:
     try:
-        wire: dict[str, Any] = msgpack.unpackb(payload)
-        kind = _KINDS[wire["kind"]]
+        wire = unpack_map(payload)
+        kind = _KINDS[read_value(str, wire["kind"])]
         values = {field.name: wire[field.name] for field in fields(kind)}
-        if kind is Begin:
-            values["publishing"] = Publishing(values["publishing"])
-            values["mode"] = Mode(values["mode"]) if values["mode"] else None
-        if kind is Commit:
-            values["had_tickets"] = tuple(values["had_tickets"])
-        return kind(**values)
-    except (KeyError, TypeError, ValueError) as error:
+        if kind is Begin:  # words of a newer program: not damage
+            for name, words in (("publishing", set(Publishing)), ("mode", {*Mode, None})):
+                if isinstance(values[name], str | None) and values[name] not in words:
+                    raise WireError(f"{name} {values[name]}")
+    except (KeyError, ValueError) as error:
         raise JournalError(path, f"has a record that this program does not know ({error})") from error
+    try:
+        return read_value(kind, values)
+    except ValueError as error:
+        raise JournalDamagedError(path, f"is damaged: a record holds values that it cannot have ({error})") from error
