@@ -16,7 +16,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any, get_args
+from typing import get_args
 
 import msgpack
 import xxhash
@@ -25,6 +25,7 @@ from qa2pack.executor.disk import Disk, write_durably
 from qa2pack.manifest.opening import LARGE_BYTES, ControlFileError, control_fd, read_control
 from qa2pack.manifest.path import UnsafePathError, check_name, shown
 from qa2pack.manifest.request import Mode
+from qa2pack.manifest.wire import Moment, WireError, read_value, unpack_map
 
 _FRAME = struct.Struct("<IQ")
 _TRANSACTION = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}")  # as `executor.apply` names it
@@ -64,7 +65,7 @@ class Begin:
     host: str
     user: str
     pid: int
-    at_ns: int
+    at_ns: Moment
     mode: Mode | None = None
     origin: bytes = b""
 
@@ -77,7 +78,7 @@ class Resume:
     host: str
     user: str
     pid: int
-    at_ns: int
+    at_ns: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +130,14 @@ class Discard:
 class RollBack:
     """The transaction is being undone."""
 
-    at_ns: int
+    at_ns: Moment
 
 
 @dataclass(frozen=True, slots=True)
 class End:
     """Everything is done."""
 
-    at_ns: int
+    at_ns: Moment
 
 
 Record = Begin | Resume | Staged | Stale | SyncFailed | Commit | Published | Discard | RollBack | End
@@ -221,7 +222,8 @@ def read_journal(path: bytes) -> tuple[Record, ...]:
 
     Raises:
         JournalDamagedError: something is wrong before its end, or not even the first record can be read: it was on
-            disk before the journal got its name, so that is no torn tail.
+            disk before the journal got its name, so that is no torn tail. Or a sound frame holds values of other
+            types than its record has.
         JournalError: a sound frame holds something that this program does not know.
     """
     try:
@@ -271,8 +273,13 @@ def _marks_behind(data: bytes, end: int) -> Iterator[int]:
 
 
 def _marked(payload: bytes) -> int | None:
-    """Return how many frames a mark says are on the disk before it; None if this is no mark."""
-    return int(msgpack.unpackb(payload)[_MARK]) if payload.startswith(_MARK_START) else None
+    """Return how many frames a mark says are on disk before it, -1 if it gives no number; None if it is no mark."""
+    if not payload.startswith(_MARK_START):
+        return None
+    try:
+        return read_value(int, unpack_map(payload)[_MARK])
+    except WireError:
+        return -1  # never the number of the frames before it
 
 
 def _mark(frame_count: int) -> bytes:
@@ -287,43 +294,45 @@ def _packed(payload: bytes) -> bytes:
     return _FRAME.pack(len(payload), xxhash.xxh3_64_intdigest(payload)) + payload
 
 
-def _check_names(begin: dict[str, Any]) -> None:
+def _check_names(record: Record) -> None:
     """Check what becomes a part of paths, below which things are moved and removed.
 
     Raises:
         UnsafeNameError: a name that no run of this program gave.
     """
-    transaction = begin["transaction"]
-    if not isinstance(transaction, str) or not _TRANSACTION.fullmatch(transaction):
-        raise UnsafeNameError(f"it calls its transaction {shown(str(transaction))}, a name that is never given")
-    for kind in ("group", "member"):
-        name = begin[kind]
-        try:
-            check_name(name)
-        except (UnsafePathError, TypeError) as error:
-            raise UnsafeNameError(f"it calls the {kind} {shown(str(name))}, which is no plain name") from error
-
-
-def _check_suffixes(suffixes: tuple[object, ...]) -> None:
-    unknown = [suffix for suffix in suffixes if suffix not in TICKET_SUFFIXES]
-    if unknown:
-        raise UnsafeNameError(f"it tells of a ticket file that ends in {shown(str(unknown[0]))}")
+    match record:
+        case Begin():
+            if not _TRANSACTION.fullmatch(record.transaction):
+                raise UnsafeNameError(
+                    f"it calls its transaction {shown(record.transaction)}, a name that is never given"
+                )
+            for kind, name in (("group", record.group), ("member", record.member)):
+                try:
+                    check_name(name)
+                except UnsafePathError as error:
+                    raise UnsafeNameError(f"it calls the {kind} {shown(name)}, which is no plain name") from error
+        case Commit():
+            for suffix in record.had_tickets:
+                if suffix not in TICKET_SUFFIXES:
+                    raise UnsafeNameError(f"it tells of a ticket file that ends in {shown(suffix)}")
 
 
 def _decoded(path: bytes, payload: bytes) -> Record:
     try:
-        wire: dict[str, Any] = msgpack.unpackb(payload)
-        kind = _KINDS[wire["kind"]]
+        wire = unpack_map(payload)
+        kind = _KINDS[read_value(str, wire["kind"])]
         values = {field.name: wire[field.name] for field in fields(kind)}
-        if kind is Begin:
-            values["publishing"] = Publishing(values["publishing"])
-            values["mode"] = Mode(values["mode"]) if values["mode"] else None
-            _check_names(values)
-        if kind is Commit:
-            values["had_tickets"] = tuple(values["had_tickets"])
-            _check_suffixes(values["had_tickets"])
-        return kind(**values)
+        if kind is Begin:  # words of a newer program: not damage
+            for name, words in (("publishing", set(Publishing)), ("mode", {*Mode, None})):
+                if isinstance(values[name], str | None) and values[name] not in words:
+                    raise WireError(f"{name} {values[name]}")
+    except (KeyError, ValueError) as error:
+        raise JournalError(path, f"has a record that this program does not know ({error})") from error
+    try:
+        record = read_value(kind, values)
+        _check_names(record)
+        return record
     except UnsafeNameError as error:
         raise JournalDamagedError(path, f"is damaged: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise JournalError(path, f"has a record that this program does not know ({error})") from error
+    except ValueError as error:
+        raise JournalDamagedError(path, f"is damaged: a record holds values that it cannot have ({error})") from error

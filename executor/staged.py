@@ -16,12 +16,13 @@ from qa2pack.executor.staging import StageBatch, StageResult, make_folders, stag
 from qa2pack.executor.tablestage import SplitBatch, SplitResult, split_batch
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.header import Notes, StreamKind, Total
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.planfile import Described, open_manifest, write_records
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.record import Action, decode_record, encode_record, grouped_blobs
 from qa2pack.manifest.spool import RecordSpool
+from qa2pack.manifest.stream import StreamError
 
 _BIG_FILE_BYTES = 64 << 20
 
@@ -109,15 +110,27 @@ def _split_tables(plan: Described, site: Site, *, engine: Engine, progress: Prog
 
 def _is_splitting(plan: Described) -> Iterator[bool]:
     for task in plan.notes.splits:
-        record = decode_record(plan.stream.find(task.path) or b"")
+        record = decode_record(_table(plan, task.path))
         yield Action.SPLIT in record.actions
         return
 
 
 def _split_files(plan: Described, path: bytes) -> bytes:
     """Return the encoded record of only those files of a table that the split makes."""
-    record = decode_record(plan.stream.find(path) or b"")
+    record = decode_record(_table(plan, path))
     return encode_record(record.selected([i for i, action in enumerate(record.actions) if action == Action.SPLIT]))
+
+
+def _table(plan: Described, path: bytes) -> bytes:
+    """Return the encoded record of a table that the plan's notes name.
+
+    Raises:
+        StreamError: the plan has no such folder.
+    """
+    blob = plan.stream.find(path)
+    if blob is None:
+        raise StreamError(plan.stream.path, f"is damaged: it has no folder {shown(path)}, which it splits")
+    return blob
 
 
 def _link_manifests(plan: Described, places: Places, disk: Disk) -> None:

@@ -4,19 +4,19 @@ The header is written before the first folder is known, so it holds what was ask
 notes come after the last folder and hold what the work brought to light.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any
 
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.item import LeftOut
 from qa2pack.manifest.package import Standing
 from qa2pack.manifest.path import check_name, check_relative, join
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.record import check_columns
 from qa2pack.manifest.request import Mode
 from qa2pack.manifest.stream import Stream, StreamError
 from qa2pack.manifest.table import SplitSpec
+from qa2pack.manifest.wire import Moment, WireError, read_value
 
 
 class StreamKind(StrEnum):
@@ -47,7 +47,7 @@ class Header:
     mode: Mode
     append: Append
     origin: bytes
-    scanned_ns: int
+    scanned_ns: Moment
     layout: str
     may_leave: bool
     standing: Standing
@@ -181,26 +181,16 @@ def read_header(stream: Stream, kind: StreamKind) -> Header:
     """Return the header of a stream that must be of the kind.
 
     Raises:
-        StreamError: it is of another kind, or a field is missing or unsafe.
+        StreamError: it is of another kind, or a field is missing, unsafe, or of another type than it should be.
     """
     try:
-        wire: dict[str, Any] = dict(stream.header)
-        header = Header(
-            **{
-                **{field.name: wire[field.name] for field in fields(Header)},
-                "kind": StreamKind(wire["kind"]),
-                "mode": Mode(wire["mode"]),
-                "append": Append(wire["append"]),
-                "standing": Standing(wire["standing"]),
-                "base": tuple((member, digest) for member, digest in wire["base"]),
-            }
-        )
+        header = read_value(Header, _known(Header, stream.header))
         for name in (header.project, header.group, header.member):
             check_name(name)
         for member, _ in header.base:
             check_relative(member)
-    except (KeyError, TypeError, ValueError) as error:
-        raise StreamError(stream.path, "has a header that does not make sense") from error
+    except ValueError as error:
+        raise StreamError(stream.path, "is damaged: it has a header that does not make sense") from error
     if header.kind is not kind:
         raise StreamError(stream.path, f"is a {header.kind}, not a {kind}")
     return header
@@ -210,51 +200,36 @@ def read_notes(stream: Stream) -> Notes:
     """Return the notes of a stream.
 
     Raises:
-        StreamError: a field is missing or unsafe.
+        StreamError: a field is missing, unsafe, or of another type than it should be.
     """
-    wire: dict[str, Any] = stream.notes
     try:
-        difference = wire["difference"]
-        return Notes(
-            totals=tuple(Total(**total) for total in wire["totals"]),
-            new_files=wire["new_files"],
-            new_bytes=wire["new_bytes"],
-            left_out=tuple(LeftOut(**left) for left in wire["left_out"]),
-            warnings=tuple(Problem(**{**warning, "code": Code(warning["code"])}) for warning in wire["warnings"]),
-            splits=tuple(_read_split(split) for split in wire["splits"]),
-            tables=tuple(_read_table_note(note) for note in wire["tables"]),
-            relinks=tuple(_read_relink(relink) for relink in wire["relinks"]),
-            difference=Difference(**difference) if difference else None,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise StreamError(stream.path, "has notes that do not make sense") from error
+        notes = read_value(Notes, _known(Notes, stream.notes))
+        for task in notes.splits:
+            _check_task(task)
+        for spec in (note.spec for note in notes.tables if note.spec):
+            _check_spec(spec)
+        for relink in notes.relinks:
+            check_relative(relink.link)
+    except ValueError as error:
+        raise StreamError(stream.path, "is damaged: it has notes that do not make sense") from error
+    return notes
 
 
-def _read_split(wire: dict[str, Any]) -> SplitTask:
-    task = SplitTask(**{**wire, "spec": _read_spec(wire["spec"])})
+def _known(kind: type[Header] | type[Notes], wire: dict[str, object]) -> dict[str, object]:
+    """Return what this program knows of; no field has a default here, because each is always written."""
+    try:
+        return {field.name: wire[field.name] for field in fields(kind)}
+    except KeyError as error:
+        raise WireError(f"nothing of {error}") from error
+
+
+def _check_task(task: SplitTask) -> None:
     check_relative(task.path)
     check_relative(task.source.removeprefix(b"/"))
-    return task
+    check_columns(task.before)
+    _check_spec(task.spec)
 
 
-def _read_relink(wire: dict[str, Any]) -> Relink:
-    relink = Relink(**wire)
-    check_relative(relink.link)
-    return relink
-
-
-def _read_table_note(wire: dict[str, Any]) -> TableNote:
-    spec = wire["spec"]
-    return TableNote(**{**wire, "columns": tuple(wire["columns"]), "spec": _read_spec(spec) if spec else None})
-
-
-def _read_spec(wire: dict[str, Any]) -> SplitSpec:
-    values: dict[str, Any] = {name: _tuple(value) for name, value in wire.items()}
-    spec = SplitSpec(**{**values, "sizes": tuple((name, size) for name, size in wire["sizes"])})
+def _check_spec(spec: SplitSpec) -> None:
     for name in (*spec.written, *spec.placeholders, *spec.dropped, *(name for name, _ in spec.sizes)):
         check_name(name)
-    return spec
-
-
-def _tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else value

@@ -17,10 +17,11 @@ from typing import Any
 import msgpack
 
 from qa2pack.manifest.path import UnsafePathError, check_name, check_relative, join
+from qa2pack.manifest.wire import WireError, unpack_columns
 
 DIGEST_BYTES = 16
 NO_DIGEST = bytes(DIGEST_BYTES)
-_BIN8 = 0xC4
+_BIN8 = b"\xc4"
 _GROUP_BYTES = 256 << 10
 _UNSAFE_PARTS = (b"\0\0", b"\0.\0", b"\0..\0")
 
@@ -125,7 +126,10 @@ class FolderRecord:
 
 
 _FIELDS = tuple(field.name for field in fields(FolderRecord))
+_TYPES = [int if field.name == "device" else bytes for field in fields(FolderRecord)]
+_NAMES = _FIELDS.index("names")  # and then those of the folders
 _ACTIONS = _FIELDS.index("actions")
+_KNOWN_ACTIONS = bytes(Action)
 
 
 def with_digests(record: FolderRecord, changes: dict[int, bytes]) -> FolderRecord:
@@ -192,11 +196,13 @@ def decode_record(blob: bytes) -> FolderRecord:
     """Return the record, its columns and paths checked.
 
     Raises:
-        ValueError: the columns do not fit together.
+        WireError: the columns are of other types, or do not fit together.
         UnsafePathError: a path or name could lead out of the member or the origin.
     """
+    columns = _unpacked_paths(blob)
+    _check_lengths(columns)
     (path, names, folders, sizes, mtimes, modes, actions, digests, source, source_names, device, inodes, ctimes) = (
-        _unpacked_paths(blob)
+        columns
     )
     record = FolderRecord(
         path=path,
@@ -213,7 +219,8 @@ def decode_record(blob: bytes) -> FolderRecord:
         inodes=_unpacked("Q", inodes),
         ctimes=_unpacked("q", ctimes),
     )
-    _check(record)
+    _check_order(record.names)
+    _check_order(record.folders)
     return record
 
 
@@ -223,7 +230,7 @@ def absolute_sources(blob: bytes) -> list[bytes]:
     Where the folder of all sources is absolute it stands for them.
 
     Raises:
-        ValueError: it is no record.
+        WireError: it is no record.
         UnsafePathError: a path or name could lead out of the member, or not straight to its source.
     """
     *_, source, names, _, _, _ = _unpacked_paths(blob)
@@ -247,13 +254,14 @@ def grouped_blobs(blobs: Iterable[bytes]) -> Iterator[tuple[bytes, ...]]:
 
 
 def record_path(blob: bytes) -> bytes:
-    """Return only the folder's path of an encoded record: cheap, for merging and looking up."""
-    if blob[1] == _BIN8:  # the first element of the array, in msgpack's form for up to 255 bytes
+    """Return only the folder's path of an encoded record: cheap, for merging and looking up.
+
+    Raises:
+        WireError: it is no record.
+    """
+    if blob[1:2] == _BIN8:  # the first element of the array, in msgpack's form for up to 255 bytes
         return blob[3 : 3 + blob[2]]
-    unpacker = msgpack.Unpacker(max_buffer_size=len(blob))
-    unpacker.feed(blob)
-    unpacker.read_array_header()
-    path: bytes = unpacker.unpack()
+    path: bytes = _columns(blob)[0]
     return path
 
 
@@ -261,16 +269,14 @@ def record_actions(blob: bytes) -> bytes:
     """Return only the actions of an encoded record: cheap, for finding the few that need a closer look.
 
     Raises:
-        ValueError: it is no record.
+        WireError: it is no record.
     """
     return bytes(_columns(blob)[_ACTIONS])
 
 
-def _unpacked_paths(blob: bytes) -> tuple[Any, ...]:
+def _unpacked_paths(blob: bytes) -> list[Any]:
     columns = _columns(blob)
     path, names, folders, *_, source, source_names, _, _, _ = columns
-    if not all(isinstance(column, bytes) for column in (path, names, folders, source, source_names)):
-        raise ValueError("a folder record has paths that are not bytes")
     check_relative(path)
     for joined in (names, folders):
         if b"/" in joined or _has_unsafe_part(joined):
@@ -282,14 +288,55 @@ def _unpacked_paths(blob: bytes) -> tuple[Any, ...]:
                 check_relative(name.removeprefix(b"/"))
     if b"\0" in source:
         raise UnsafePathError(source)
-    return tuple(columns)
+    return columns
+
+
+def check_columns(blob: bytes) -> None:
+    """Refuse what is no record: columns of other types, or that do not fit together in length.
+
+    Looks at each column as a whole and at no path, so that it costs little beside reading the file.
+
+    Raises:
+        WireError: it is none.
+    """
+    _check_lengths(_columns(blob))
+
+
+def check_record(blob: bytes) -> None:
+    """Refuse whatever `decode_record` refuses, and raise as that does; takes less time.
+
+    Raises:
+        WireError: the columns are of other types, or do not fit together.
+        UnsafePathError: a path or name could lead out of the member or the origin.
+    """
+    columns = _unpacked_paths(blob)
+    _check_lengths(columns)
+    for joined in columns[_NAMES : _NAMES + 2]:
+        _check_order(_names(joined))
 
 
 def _columns(blob: bytes) -> list[Any]:
-    columns = msgpack.unpackb(blob)
-    if not isinstance(columns, list) or len(columns) != len(_FIELDS):
-        raise ValueError("a folder record has other columns than it should")
+    columns = unpack_columns(blob, len(_FIELDS))
+    if list(map(type, columns)) != _TYPES:
+        raise WireError("a folder record has columns of other types than it should")
     return columns
+
+
+def _check_lengths(columns: Sequence[Any]) -> None:
+    _, names, _, sizes, mtimes, modes, actions, digests, _, source_names, _, inodes, ctimes = columns
+    count = names.count(b"\0") + 1 if names else 0
+    wide = 8 * count
+    if (
+        len(actions) != count
+        or len(modes) != 2 * count
+        or len(digests) != DIGEST_BYTES * count
+        or not len(sizes) == len(mtimes) == len(inodes) == len(ctimes) == wide
+    ):
+        raise WireError("the columns of a folder record differ in length")
+    if source_names and source_names.count(b"\0") + 1 != count:
+        raise WireError("the sources of a folder record do not fit its names")
+    if actions.translate(None, _KNOWN_ACTIONS):
+        raise WireError("a folder record has actions that are none")
 
 
 def _has_unsafe_part(joined: bytes) -> bool:
@@ -302,16 +349,9 @@ def _has_unsafe_part(joined: bytes) -> bool:
     return bool(joined) and any(unsafe in enclosed for unsafe in _UNSAFE_PARTS)
 
 
-def _check(record: FolderRecord) -> None:
-    count = len(record.names)
-    columns = (record.sizes, record.mtimes, record.modes, record.actions, record.inodes, record.ctimes)
-    if any(len(column) != count for column in columns) or len(record.digests) != count * DIGEST_BYTES:
-        raise ValueError("the columns of a folder record differ in length")
-    if record.source_names and len(record.source_names) != count:
-        raise ValueError("the sources of a folder record do not fit its names")
-    for names in (record.names, record.folders):
-        if not all(map(operator.lt, names, names[1:])):
-            raise ValueError("the names of a folder record are not sorted")
+def _check_order(names: Sequence[bytes]) -> None:
+    if not all(map(operator.lt, names, names[1:])):
+        raise WireError("the names of a folder record are not sorted")
 
 
 def _names(joined: bytes) -> list[bytes]:

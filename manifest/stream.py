@@ -8,6 +8,10 @@ offset of the notes and of the trailer, XXH3-128 of all before the digest, and a
 short, one with a flipped bit, one that is something else and one from a newer version are told apart, in that order
 of tests: mark at the start, version, mark at the end, digest.
 
+Of a file that is opened nothing is unpacked before its digest is compared, and no frame is taken that is greater than
+its kind may be, so that a file with great holes asks for no memory. After that all frames are walked: a right digest
+says nothing of who wrote them.
+
 Reading and writing stream; only the notes and the index are held. Where the bytes go is the caller's business:
 the writer gets an open file, and the caller makes it durable and gives it its name.
 """
@@ -17,14 +21,16 @@ import struct
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO
 
 import msgpack
 import xxhash
 
-from qa2pack.manifest.path import shown, sort_key
-from qa2pack.manifest.record import record_path
+from qa2pack.manifest.path import UnsafePathError, check_relative, shown, sort_key
+from qa2pack.manifest.record import check_columns, record_path
 from qa2pack.manifest.sizes import counted
+from qa2pack.manifest.wire import WireError, read_value, unpack_map
 
 MAGIC = b"qa2pack\n"
 END = b"qa2end.\n"
@@ -35,6 +41,8 @@ _FOOTER = struct.Struct("<QQ16s8s")
 _INDEX_STEP_BYTES = 1 << 20
 _READ_BYTES = 1 << 20
 HEADER, FOLDER, NOTES, TRAILER = b"H", b"F", b"N", b"T"
+# Ten million names in one folder, a million trees that are left out: both are more than anything seen.
+_LIMITS = {HEADER: 64 << 20, FOLDER: 1 << 30, NOTES: 256 << 20, TRAILER: 256 << 20}
 
 
 class StreamError(Exception):
@@ -97,12 +105,23 @@ class StreamWriter:
         return digest
 
     def _frame(self, kind: bytes, payload: bytes) -> None:
+        if len(payload) > _LIMITS[kind]:
+            what = f"would have a part of {counted(len(payload), 'byte')}, more than it could be read with"
+            raise StreamError(os.fsencode(str(self._file.name)), what)
         self._write(_FRAME.pack(kind, len(payload)) + payload)
 
     def _write(self, data: bytes) -> None:
         self._hash.update(data)
         self._file.write(data)
         self._offset += len(data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trailer:
+    """How many folders there are, and where some of them stand."""
+
+    folders: int
+    index: tuple[tuple[bytes, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +159,18 @@ class Stream:
 
 
 def read_frames(path: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the payloads of the frames between two offsets, each with the offset of the frame after it.
+    """Yield the payloads of the folders' frames between two offsets, each with the offset of the frame after it.
 
     The file may still lack its end.
+
+    Raises:
+        WireError: there is no such frame.
     """
     with open(path, "rb", buffering=_READ_BYTES) as file:
         file.seek(start)
         offset = start
         while offset < end:
-            payload = _read_frame(file, end)
+            payload = _read_frame(file, FOLDER, end)
             offset += _FRAME.size + len(payload)
             yield offset, payload
 
@@ -161,10 +183,15 @@ def open_stream(path: bytes) -> Stream:
         OSError: it cannot be read.
     """
     with open(path, "rb", buffering=_READ_BYTES) as file:
-        stream = _load(path, file)
-        if _digest_of(file, os.fstat(file.fileno()).st_size - len(END) - len(stream.digest)) != stream.digest:
+        footer = _read_footer(path, file)
+        if _digest_of(file, footer.size - len(END) - len(footer.digest)) != footer.digest:
             raise StreamError(path, "is damaged: its checksum does not fit its content")
-        return stream
+        stream = _load(path, file, footer)
+    try:
+        _check_folders(path, footer, _Trailer(stream.folder_count, stream.index), stream.folders_offset)
+    except WireError as error:
+        raise StreamError(path, f"is damaged: {error}") from error
+    return stream
 
 
 def peek_stream(path: bytes) -> Stream:
@@ -173,10 +200,20 @@ def peek_stream(path: bytes) -> Stream:
     Costs the same for any number of files. Raises as `open_stream`, but for damage between start and end.
     """
     with open(path, "rb") as file:
-        return _load(path, file)
+        return _load(path, file, _read_footer(path, file))
 
 
-def _load(path: bytes, file: BinaryIO) -> Stream:
+@dataclass(frozen=True, slots=True)
+class _Footer:
+    """The end of a stream of so many bytes."""
+
+    size: int
+    notes_offset: int
+    trailer_offset: int
+    digest: bytes
+
+
+def _read_footer(path: bytes, file: BinaryIO) -> _Footer:
     _check_start(path, file.read(_START.size))
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - _FOOTER.size, 0))
@@ -184,28 +221,61 @@ def _load(path: bytes, file: BinaryIO) -> Stream:
     if size < _START.size + _FOOTER.size or not footer.endswith(END):
         raise StreamError(path, f"is truncated or its end is damaged ({counted(size, 'byte')})")
     notes_offset, trailer_offset, digest, _ = _FOOTER.unpack(footer)
-    if not _START.size <= notes_offset <= trailer_offset <= size:
+    if not _START.size <= notes_offset <= trailer_offset <= size - _FOOTER.size:
         raise StreamError(path, "is damaged: its end points to places that it does not have")
+    return _Footer(size, notes_offset, trailer_offset, digest)
+
+
+def _load(path: bytes, file: BinaryIO, footer: _Footer) -> Stream:
     try:
         file.seek(_START.size)
-        header = msgpack.unpackb(_read_frame(file, size))
+        header = unpack_map(_read_frame(file, HEADER, footer.notes_offset))
         folders_offset = file.tell()
-        file.seek(notes_offset)
-        notes = msgpack.unpackb(_read_frame(file, size))
-        file.seek(trailer_offset)
-        trailer = msgpack.unpackb(_read_frame(file, size))
-        return Stream(
-            path=path,
-            header=header,
-            notes=notes,
-            digest=digest,
-            folder_count=trailer["folders"],
-            index=tuple((folder, offset) for folder, offset in trailer["index"]),
-            folders_offset=folders_offset,
-            notes_offset=notes_offset,
-        )
-    except (ValueError, KeyError, TypeError, OverflowError, struct.error, msgpack.UnpackException) as error:
+        file.seek(footer.notes_offset)
+        notes = unpack_map(_read_frame(file, NOTES, footer.trailer_offset))
+        file.seek(footer.trailer_offset)
+        trailer = read_value(_Trailer, unpack_map(_read_frame(file, TRAILER, footer.size - _FOOTER.size)))
+    except ValueError as error:
         raise StreamError(path, "is damaged: it does not read as a plan or manifest") from error
+    return Stream(
+        path=path,
+        header=header,
+        notes=notes,
+        digest=footer.digest,
+        folder_count=trailer.folders,
+        index=trailer.index,
+        folders_offset=folders_offset,
+        notes_offset=footer.notes_offset,
+    )
+
+
+@lru_cache(maxsize=64)  # a plan looks several times at the manifests of the package
+def _check_folders(path: bytes, footer: _Footer, trailer: _Trailer, start: int) -> None:
+    """Look at all records as wholes: each one is one, in order, and where the index says; at none of their paths."""
+    index = iter((*trailer.index, (b"", -1)))
+    place, count, before = next(index), 0, None
+    for end, blob in read_frames(path, start, footer.notes_offset):
+        check_columns(blob)
+        folder = record_path(blob)
+        key = sort_key(folder)
+        if before is not None and key <= before and _is_safe(folder):
+            raise WireError("its folders are not sorted")
+        if place[1] == start:
+            if place[0] != folder:
+                raise WireError("its index does not fit its folders")
+            place = next(index)
+        start, count, before = end, count + 1, key
+    if count != trailer.folders or place[1] != -1:
+        raise WireError("its index does not fit its folders")
+
+
+def _is_safe(folder: bytes) -> bool:
+    """Tell whether a folder is plainly below the member; those who follow the path say more of one that is not."""
+    try:
+        check_relative(folder)
+    except UnsafePathError:
+        return False
+    return True
 
 
 def _check_start(path: bytes, start: bytes) -> None:
@@ -231,8 +301,14 @@ def _digest_of(file: BinaryIO, length: int) -> bytes:
     return state.digest()
 
 
-def _read_frame(file: BinaryIO, size: int) -> bytes:
-    _, length = _FRAME.unpack(file.read(_FRAME.size))
-    if file.tell() + length > size:
-        raise ValueError("a frame reaches beyond the end of the file")
-    return file.read(length)
+def _read_frame(file: BinaryIO, kind: bytes, end: int) -> bytes:
+    head = file.read(_FRAME.size)
+    if len(head) < _FRAME.size:
+        raise WireError("a frame is cut short")
+    found, length = _FRAME.unpack(head)
+    if found != kind or length > _LIMITS[kind] or file.tell() + length > end:
+        raise WireError("a frame is of another kind than it should be, or too long")
+    payload = file.read(length)
+    if len(payload) != length:
+        raise WireError("a frame is cut short")
+    return payload

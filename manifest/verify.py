@@ -96,7 +96,13 @@ def _verify_folders(batch: FolderBatch, result: VerifyResult) -> None:
         if number and time.monotonic() > until:
             result.more.append(replace(batch, blobs=batch.blobs[number:], first=0))
             return
-        record = decode_record(blob)
+        try:
+            record = decode_record(blob)
+        except ValueError as error:  # its file has the right checksum, so no one has refused it before
+            found = f"a folder's record that does not make sense ({error})"
+            result.problems.append(Problem(Code.MANIFEST_DAMAGED, b"", found=found))
+            first = 0
+            continue
         first = _verify_folder(batch, record, first, until, result)
         if first < len(record.names):
             result.more.append(replace(batch, blobs=batch.blobs[number:], first=first))

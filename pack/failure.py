@@ -20,11 +20,12 @@ from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.executor.staged import OriginChangedError
 from qa2pack.executor.stopping import InterruptedByUser
 from qa2pack.manifest.opening import ControlFileError
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.path import UnsafePathError, shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.stream import StreamError
 from qa2pack.manifest.table import TableBrokenError
-from qa2pack.manifest.unusable import unusable_manifest
+from qa2pack.manifest.unusable import files_with_bad_records, unusable_manifest
+from qa2pack.manifest.wire import WireError
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.crash import save_report
 from qa2pack.pack.exits import Exit
@@ -109,6 +110,8 @@ def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
             return _stopped(attempt, words, " ".join(filter(None, (advice, missing))))
         case StreamError() | JournalError():
             return _broken_file(error, attempt)
+        case WireError() | UnsafePathError():
+            return _broken_record(error, attempt)
         case TableBrokenError():
             title = f"casacore could not work on a table: {shown(error.reason)}"
             return _failure(Exit.FAILED, attempt, title, f"table: {shown(error.path)}", *_state_and_next(attempt))
@@ -188,6 +191,14 @@ def _broken_file(error: StreamError | JournalError, attempt: Attempt) -> Failure
     else:
         lines.append("Restore the file from a backup, or use the version of this program that wrote it.")
     return _failure(Exit.FAILED, attempt, f"a file of the control folder {shown(error.reason)}", *lines)
+
+
+def _broken_record(error: WireError | UnsafePathError, attempt: Attempt) -> Failure:
+    """Return the failure of a folder's record that makes no sense, met where nothing knew its file any more."""
+    files = [f"file: {shown(path)}" for path in files_with_bad_records(attempt.target.package)]
+    title = f"a plan or manifest is damaged: {shown(str(error))}."
+    advice = "Restore the file from a backup, or make it anew."
+    return _failure(Exit.FAILED, attempt, title, *files, _state(attempt), advice)
 
 
 _SYSTEM_WORDS = {

@@ -8,11 +8,11 @@ made on.
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from qa2pack.manifest.path import check_name, check_relative
 from qa2pack.manifest.planfile import check_openable
 from qa2pack.manifest.stream import Stream, StreamError, open_stream
+from qa2pack.manifest.wire import Moment, read_value
 from qa2pack.tarsplit.naming import CHECKSUMS, DeliveryName
 from qa2pack.tarsplit.piece import Span
 
@@ -36,7 +36,7 @@ class DeliveryHeader:
     limit_bytes: int
     fill: str
     members: tuple[tuple[bytes, bytes], ...]
-    folder_mtime: int
+    folder_mtime: Moment
     checksums: tuple[str, ...]
 
     @property
@@ -71,6 +71,14 @@ class ChunkRow:
     def folder_count(self) -> int:
         """How many folders have their entry in it."""
         return sum(end - start for start, end in self.folders)
+
+
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    """What a delivery's notes hold."""
+
+    fingerprint: str
+    chunks: tuple[ChunkRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,33 +117,21 @@ def open_sidecar(path: bytes) -> Sidecar:
     if stream.header.get("kind") != KIND:
         raise StreamError(path, "does not describe a delivery")
     try:
-        wire: dict[str, Any] = {key: value for key, value in stream.header.items() if key != "kind"}
-        members = tuple((path, source) for path, source in wire["members"])
-        header = DeliveryHeader(**{**wire, "members": members, "checksums": tuple(wire["checksums"])})
+        header = read_value(DeliveryHeader, {key: value for key, value in stream.header.items() if key != "kind"})
         _ = header.name
-        for member in members:
-            for name in member:
-                check_relative(name)
-        if not isinstance(header.folder_mtime, int) or not isinstance(header.limit_bytes, int):
-            raise TypeError("a number is none")
-        rows: Any = stream.notes["chunks"]
-        return Sidecar(stream, header, str(stream.notes["fingerprint"]), tuple(_row(row) for row in rows))
-    except (KeyError, TypeError, ValueError) as error:
-        raise StreamError(path, f"describes a delivery that does not make sense ({error})") from error
+        for name in (name for member in header.members for name in member):
+            check_relative(name)
+        notes = read_value(_Notes, stream.notes)
+        for row in notes.chunks:
+            _check_row(row)
+    except ValueError as error:
+        raise StreamError(path, f"is damaged: it describes a delivery that does not make sense ({error})") from error
+    return Sidecar(stream, header, notes.fingerprint, notes.chunks)
 
 
-def _row(wire: dict[str, Any]) -> ChunkRow:
-    row = ChunkRow(
-        **{
-            **wire,
-            "folders": tuple((start, end) for start, end in wire["folders"]),
-            "files": tuple((start, end) for start, end in wire["files"]),
-            "checksums": tuple((name, digest) for name, digest in wire["checksums"]),
-        }
-    )
+def _check_row(row: ChunkRow) -> None:
     check_name(row.name)
-    if not isinstance(row.byte_count, int):
-        raise TypeError("a size is none")
+    if any(end < start for start, end in (*row.folders, *row.files)):
+        raise ValueError("a span that ends before it begins")
     if any(name not in CHECKSUMS for name, _ in row.checksums):
         raise ValueError("a checksum that is not known")
-    return row

@@ -1,6 +1,6 @@
 import os
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import msgpack
@@ -252,4 +252,36 @@ def test_ticket_file_with_a_suffix_of_a_path_is_damage(tmp_path: Path) -> None:
     journal.append_durably(Commit(12, had_manifests=True, had_tickets=(b"tar", b"/../../x")))
     journal.close()
     with pytest.raises(JournalDamagedError, match="ticket"):
+        read_journal(path)
+
+
+WRONG_VALUES: dict[str, tuple[Record, dict[str, object]]] = {
+    "text for a number": (Staged(1, 1), {"file_count": "1"}),
+    "truth for a number": (Staged(1, 1), {"file_count": True}),
+    "fraction for a number": (Staged(1, 1), {"byte_count": 1.5}),
+    "number below zero": (Staged(1, 1), {"byte_count": -1}),
+    "text for bytes": (BEGIN, {"group": "group_ouss_id"}),
+    "bytes for text": (BEGIN, {"transaction": b"t"}),
+    "nothing for bytes": (BEGIN, {"plan": None}),
+    "number for a truth": (BEGIN, {"keeps_previous": 1}),
+    "text for a list": (Commit(1, True, ()), {"had_tickets": "tar"}),
+    "list of numbers": (Commit(1, True, ()), {"had_tickets": [1]}),
+}
+
+
+@pytest.mark.parametrize(("record", "values"), WRONG_VALUES.values(), ids=WRONG_VALUES)
+def test_record_with_a_value_of_another_type_is_damage(
+    path: bytes, record: Record, values: dict[str, object]
+) -> None:
+    payload = msgpack.packb({"kind": type(record).__name__, **asdict(record), **values})
+    Path(os.fsdecode(path)).write_bytes(written(path + b".whole", []) + framed(payload))
+    with pytest.raises(JournalDamagedError, match="is damaged"):
+        read_journal(path)
+
+
+@pytest.mark.parametrize("mark", ["2", None, [], -1, 2.0, b"2"])
+def test_mark_that_is_no_number_is_damage(path: bytes, mark: object) -> None:
+    whole = written(path + b".whole", [])
+    Path(os.fsdecode(path)).write_bytes(whole + framed(msgpack.packb({"frames on disk": mark})))
+    with pytest.raises(JournalDamagedError, match="is damaged"):
         read_journal(path)

@@ -1,6 +1,10 @@
+import copy
 import os
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,3 +144,43 @@ def test_saving_leaves_the_old_file_whole_when_it_fails(tmp_path: Path, header: 
     with pytest.raises(OSError, match="no space"):
         save_durably(path, replace(header, layout="other"), NOTES, failing())  # type: ignore[arg-type]
     assert open_plan(path).header == header
+
+
+WRONG_VALUES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "text for a count": lambda wire: wire["totals"][0].update(byte_count="x"),
+    "truth for a count": lambda wire: wire["totals"][0].update(file_count=True),
+    "count below zero": lambda wire: wire.update(new_files=-1),
+    "map for a list": lambda wire: wire.update(totals={}),
+    "list for a map": lambda wire: wire["left_out"].append([b"a", "", False]),
+    "text for a path": lambda wire: wire["left_out"][0].update(path="a"),
+    "number for a truth": lambda wire: wire["left_out"][0].update(is_tree=0),
+    "unknown code": lambda wire: wire["warnings"][0].update(code="warning-of-nothing"),
+    "unknown field": lambda wire: wire["warnings"][0].update(colour="red"),
+    "missing field": lambda wire: wire["splits"][0].pop("saved_bytes"),
+    "list in a list too long": lambda wire: wire["splits"][0]["spec"]["sizes"].append([b"table.f4", 1, 2]),
+    "text for a list": lambda wire: wire["tables"][0].update(columns="DATA"),
+    "no record": lambda wire: wire["splits"][0].update(before=b"\x9d"),
+    "climbing link": lambda wire: wire.update(relinks=[{"link": b"../a", "old": b"b", "new": b"c"}]),
+}
+
+
+@pytest.mark.parametrize("change", WRONG_VALUES.values(), ids=WRONG_VALUES)
+def test_notes_with_a_value_of_another_type_are_damaged(
+    tmp_path: Path, header: Header, change: Callable[[dict[str, Any]], object]
+) -> None:
+    stream = open_stream(saved(tmp_path, header))
+    wire = copy.deepcopy(stream.notes)
+    change(wire)
+    with pytest.raises(StreamError, match="is damaged"):
+        read_notes(replace(stream, notes=wire))
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Header)])
+@pytest.mark.parametrize("value", [None, 1.5, {"a": 1}, [[]], -(2**63)])
+def test_header_with_a_value_of_another_type_is_damaged(
+    tmp_path: Path, header: Header, name: str, value: object
+) -> None:
+    stream = open_stream(saved(tmp_path, header))
+    is_early = name == "scanned_ns" and value == -(2**63)
+    with nullcontext() if is_early else pytest.raises(StreamError, match="is damaged"):
+        read_header(replace(stream, header={**stream.header, name: value}), StreamKind.PLAN)

@@ -1,8 +1,12 @@
 import os
 import struct
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
+import msgpack
 import pytest
+import xxhash
 from hypothesis import HealthCheck, given, settings
 
 from generated import members, plain, record_of, stream_bytes
@@ -121,3 +125,87 @@ def test_peeking_gives_the_ends_without_the_checksum(path: Path) -> None:
     middle = SMALL.index(b"a.png")
     path.write_bytes(SMALL[:middle] + b"b" + SMALL[middle + 1 :])
     assert peek_stream(os.fsencode(path)).notes == {"totals": [1, 2]}
+
+
+def sealed(path: Path, frames: list[tuple[bytes, object]]) -> bytes:
+    """Write a stream of these frames, whatever they hold, with a right checksum; return its path."""
+    data = bytearray(struct.pack("<8sH", b"qa2pack\n", VERSION))
+    places = {}
+    for kind, value in frames:
+        places[kind] = len(data)
+        payload = value if isinstance(value, bytes) else msgpack.packb(value)
+        data += struct.pack("<cI", kind, len(payload)) + payload
+    data += struct.pack("<QQ", places[b"N"], places[b"T"])
+    path.write_bytes(data + xxhash.xxh3_128_digest(data) + b"qa2end.\n")
+    return os.fsencode(path)
+
+
+ONE = encode_record(record_of(sizes={b"a": 1}))
+COLUMNS = msgpack.unpackb(ONE)
+SOUND: list[tuple[bytes, object]] = [
+    (b"H", {}),
+    (b"F", ONE),
+    (b"N", {}),
+    (b"T", {"folders": 1, "index": [[b"", 16]]}),
+]
+VALUES: tuple[object, ...] = (None, "text", -1.5, [b"a"], {}, b"odd")
+ILL_TYPED: dict[str, tuple[int, object]] = {
+    "header that is a list": (0, [1]),
+    "header that is empty": (0, b""),
+    "header with a number for a name": (0, {1: 2}),
+    "notes that are a number": (2, 7),
+    "notes with something behind them": (2, b"\x80\x80"),
+    "notes of thousand lists in each other": (2, b"\x91" * 100_000 + b"\x90"),
+    "list of milliards": (2, b"\x81\xa1a\xdd\xff\xff\xff\xff"),
+    "moment for a map": (2, b"\xd6\xff\0\0\0\0"),
+    "index without places": (3, {"folders": 1, "index": [[1, 2]]}),
+    "index with another place": (3, {"folders": 1, "index": [[b"", 17]]}),
+    "index with another folder": (3, {"folders": 1, "index": [[b"qa", 16]]}),
+    "other number of folders": (3, {"folders": 2, "index": [[b"", 16]]}),
+    "record that is a map": (1, {}),
+    "record without a column": (1, COLUMNS[:-1]),
+    **{
+        f"{name} as {type(value).__name__}": (1, [*COLUMNS[:i], value, *COLUMNS[i + 1 :]])
+        for i, name in enumerate(FolderRecord.__slots__)
+        for value in VALUES
+        if not (value == b"odd" and name in {"path", "names", "folders", "source", "source_names"})
+    },
+    "action that is none": (1, [*COLUMNS[:6], b"\x63", *COLUMNS[7:]]),
+}
+
+
+@pytest.mark.parametrize(("number", "value"), ILL_TYPED.values(), ids=ILL_TYPED)
+def test_wrong_type_under_a_right_checksum_is_damage(path: Path, number: int, value: object) -> None:
+    assert open_stream(sealed(path, SOUND)).folder_count == 1
+    frames = [*SOUND]
+    frames[number] = (frames[number][0], value)
+    with pytest.raises(StreamError, match="is damaged"):
+        open_stream(sealed(path, frames))
+
+
+@pytest.mark.parametrize("folders", [[b"qa", b""], [b"", b""], [b"a/b", b"a"]])
+def test_folders_out_of_order_under_a_right_checksum_are_damage(path: Path, folders: list[bytes]) -> None:
+    frames = [(b"F", encode_record(record_of(folder))) for folder in folders]
+    with pytest.raises(StreamError, match="not sorted"):
+        open_stream(sealed(path, [SOUND[0], *frames, SOUND[2], (b"T", {"folders": 2, "index": [[folders[0], 16]]})]))
+
+
+@pytest.mark.parametrize("read", [open_stream, peek_stream])
+def test_frame_of_a_file_full_of_holes_asks_for_no_memory(path: Path, read: Callable[[bytes], object]) -> None:
+    size = 2**31
+    with path.open("wb") as file:
+        file.write(struct.pack("<8sH", b"qa2pack\n", VERSION) + struct.pack("<cI", b"H", 1) + b"\x80")
+        notes_offset = file.tell()
+        file.write(struct.pack("<cI", b"N", size))
+        file.seek(size, os.SEEK_CUR)
+        trailer_offset = file.tell()
+        trailer = msgpack.packb({"folders": 0, "index": []})
+        file.write(struct.pack("<cI", b"T", len(trailer)) + trailer)
+        file.write(struct.pack("<QQ", notes_offset, trailer_offset) + bytes(16) + b"qa2end.\n")
+    tracemalloc.start()
+    try:
+        with pytest.raises(StreamError, match="is damaged"):
+            read(os.fsencode(path))
+        assert tracemalloc.get_traced_memory()[1] < 2**26
+    finally:
+        tracemalloc.stop()

@@ -1,6 +1,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,12 @@ from in_process import Delivery, write
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.pace import PacedEngine
+from qa2pack.manifest.planfile import open_manifest, save_durably
 from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.record import decode_record, encode_record
 from qa2pack.manifest.request import Mode
 from qa2pack.manifest.scanbatch import BIG_FILE_BYTES
+from qa2pack.manifest.unusable import files_with_bad_records
 from snapshots import snapshot
 
 PICTURE = b"qa/uid___A002_X3c9295_X8c__qa2_part1.png"
@@ -225,3 +229,23 @@ def test_what_takes_long_is_done_and_told_in_parts_and_finds_the_same(
     assert parts.sums == whole.sums
     assert len(whole.parts) == 1
     assert max(files for files, _ in parts.parts) <= 2
+
+
+FORGED: dict[str, dict[str, object]] = {
+    "folder that climbs": {"path": b"script/../../x"},
+    "name that climbs": {"names": [b"..", b"scriptForImaging.py"]},
+    "names out of order": {"names": [b"z", b"scriptForImaging.py"]},
+}
+
+
+@pytest.mark.parametrize("columns", FORGED.values(), ids=FORGED)
+def test_record_that_makes_no_sense_under_a_right_checksum_is_damage_of_the_manifest(
+    made: Delivery, columns: dict[str, object]
+) -> None:
+    path = made.package.manifest(b"group_ouss_id/member_ouss_id")
+    manifest = open_manifest(path)
+    records = [decode_record(blob) for blob in manifest.stream.blobs()]
+    forged = [replace(record, **columns) if record.path == b"script" else record for record in records]  # type: ignore[arg-type]
+    save_durably(path, manifest.header, manifest.notes, [(record.path, encode_record(record)) for record in forged])
+    assert {problem.code for problem in made.problems()} == {Code.MANIFEST_DAMAGED}
+    assert list(files_with_bad_records(made.package)) == [path]

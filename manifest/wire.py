@@ -1,0 +1,172 @@
+"""Reading what others may have written: msgpack within bounds, and values of exactly the types that a field has.
+
+A checksum says that a file is as it was written, not that this program wrote it. So every wire form, of headers,
+notes, chunks, records and the journal, passes here, and whatever is not as the fields say ends in a `WireError`,
+which its caller names as damage of the file. What gets past would fail later, far from the file that is to blame.
+
+Columns of millions of files are not taken value by value: `manifest.record` looks at each as a whole.
+"""
+
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+import msgpack
+
+_MOST = (1 << 64) - 1  # what msgpack holds; numbers of files on a disk go as far
+_EARLIEST_NS = -(1 << 63)
+_FEWEST_ITEMS = 1024
+_ITEM_BYTES = 4  # lists of values take more than that on the wire; their pointers in memory take twice as many
+T = TypeVar("T")
+_Reader = Callable[[Any], Any]
+
+
+class WireError(ValueError):
+    """Bytes that do not hold what they should."""
+
+
+@dataclass(frozen=True, slots=True)
+class _From:
+    """The least value of a number; the greatest is the same for all."""
+
+    least: int
+
+
+# A moment or a time may lie before 1970; all other numbers count something.
+Moment = Annotated[int, _From(_EARLIEST_NS)]
+
+
+def unpack(payload: bytes) -> Any:
+    """Return what msgpack bytes hold, without asking for more memory than their length allows.
+
+    A few bytes could else announce a list of milliards. How deep lists may stand in lists is bounded by msgpack.
+
+    Raises:
+        WireError: they are no msgpack, or hold types that no wire form has.
+    """
+    items = max(_FEWEST_ITEMS, len(payload) // _ITEM_BYTES)
+    return _unpacked(payload, max_array_len=items, max_map_len=items, max_ext_len=0)
+
+
+def unpack_columns(blob: bytes, count: int) -> list[Any]:
+    """Return so many columns, each bytes or a number: nothing else is looked at further than its first byte.
+
+    Raises:
+        WireError: there is something else, or another number of them.
+    """
+    columns = _unpacked(blob, max_array_len=count, max_map_len=0, max_str_len=0, max_ext_len=0)
+    if not isinstance(columns, list) or len(columns) != count:
+        raise WireError("other columns than there should be")
+    return columns
+
+
+def _unpacked(payload: bytes, **limits: int) -> Any:
+    try:
+        return msgpack.unpackb(payload, **limits)
+    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
+        raise WireError(f"no msgpack of this form ({error})") from error
+
+
+def unpack_map(payload: bytes) -> dict[str, object]:
+    """Return the map of names that msgpack bytes hold; raises as `unpack`, and if they hold anything else."""
+    wire = unpack(payload)
+    if not isinstance(wire, dict) or not all(isinstance(name, str) for name in wire):
+        raise WireError("no map of names")
+    return wire
+
+
+def read_value(kind: type[T], wire: object) -> T:
+    """Return the value of a dataclass, enumeration or plain type that the wire form stands for.
+
+    A map must hold a value for each field that has no default, and no others; lists become tuples.
+
+    Raises:
+        WireError: a value is of another type, a number out of range, or a field missing or unknown.
+        ValueError: the dataclass itself refuses its values.
+    """
+    return cast("T", _reader(cast("Any", kind))(wire))
+
+
+@cache
+def _reader(kind: Any) -> _Reader:
+    """Return what turns the wire form of a type into its value; made once for each type."""
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _number(args[1].least)
+    if origin is tuple and args[-1] is ...:
+        return _list(_reader(args[0]))
+    if origin is tuple:
+        return _row(tuple(map(_reader, args)))
+    if origin in (UnionType, Union):
+        (inner,) = (arg for arg in args if arg is not NoneType)
+        return _optional(_reader(inner))
+    if is_dataclass(kind):
+        return _fields(cast("type[Any]", kind))
+    if issubclass(kind, Enum):
+        return _choice(kind)
+    return _number(0) if kind is int else _plain(kind)
+
+
+def _plain(kind: type[object]) -> _Reader:
+    def read(wire: object) -> object:
+        if type(wire) is not kind:
+            raise WireError(f"{type(wire).__name__} where there should be {kind.__name__}")
+        return wire
+
+    return read
+
+
+def _number(least: int) -> _Reader:
+    def read(wire: object) -> object:
+        if type(wire) is not int or not least <= wire <= _MOST:
+            raise WireError("a number that is none, or out of range")
+        return wire
+
+    return read
+
+
+def _choice(kind: type[Enum]) -> _Reader:
+    def read(wire: object) -> object:
+        if type(wire) is not str:
+            raise WireError(f"{type(wire).__name__} where there should be a word")
+        return kind(wire)
+
+    return read
+
+
+def _optional(inner: _Reader) -> _Reader:
+    return lambda wire: None if wire is None else inner(wire)
+
+
+def _list(inner: _Reader) -> _Reader:
+    def read(wire: object) -> object:
+        if type(wire) is not list:
+            raise WireError(f"{type(wire).__name__} where there should be a list")
+        return tuple(map(inner, wire))
+
+    return read
+
+
+def _row(inner: tuple[_Reader, ...]) -> _Reader:
+    def read(wire: object) -> object:
+        if type(wire) is not list or len(wire) != len(inner):
+            raise WireError(f"no list of {len(inner)} values")
+        return tuple(reader(value) for reader, value in zip(inner, wire, strict=True))
+
+    return read
+
+
+def _fields(kind: type[Any]) -> _Reader:
+    hints = get_type_hints(kind, include_extras=True)
+    readers = {field.name: _reader(hints[field.name]) for field in fields(kind)}
+    needed = {field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING}
+
+    def read(wire: object) -> object:
+        if type(wire) is not dict or not needed <= wire.keys() <= readers.keys():
+            raise WireError(f"no values of a {kind.__name__}")
+        return kind(**{name: readers[name](value) for name, value in wire.items()})
+
+    return read
