@@ -13,6 +13,7 @@ from qa2pack.manifest.findings import (
     count_oddities,
     count_one,
     folder_problems,
+    mark_problems,
     stat_problems,
 )
 from qa2pack.manifest.folder import opened_file, opened_folder
@@ -220,6 +221,7 @@ class Columns:
         count_oddities(result.sums, path, self._names, states)
         result.problems.extend(stat_problems(files))
         result.problems.extend(folder_problems(files))
+        result.problems.extend(mark_problems(files))
         count_names(result.linked, files)
         result.problems.extend(self._depth_problems(names))
 

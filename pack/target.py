@@ -40,7 +40,7 @@ class Target:
 
 
 def target_of(text: str) -> Target:
-    """Return the package at a path, or where a link there leads to; `.` and `..` name this folder and the one above."""
+    """Return the package at a path, or where a link there leads to; `.` and `..` name the folders that they are."""
     typed = _stripped(os.fsencode(text))
     parent, name = os.path.split(typed)
     is_link = os.path.islink(typed)

@@ -278,7 +278,7 @@ def reverse(path: Path) -> None:
 
 
 def become_another_inode(path: Path) -> None:
-    """Put another file with the same size and mtime there; one with the same content would do, its number is a hint."""
+    """Put another file of the same size and mtime there; with the same content, too, it would do."""
     new = write(path.with_name("new"), path.read_bytes()[::-1])
     shutil.copystat(path, new)
     new.replace(path)
