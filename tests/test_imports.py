@@ -36,8 +36,8 @@ WRITERS = {
     "executor/skeleton.py",
     "executor/split.py",
     "executor/whole.py",
-    # unnamed temporary files, archives written into them, reports of a crash, logs, closed streams, words at a signal;
-    # prctl and statx, which are called through the C library and change nothing
+    # unnamed temporary files, archives written into them, reports of a crash, logs, closed streams, words at a signal
+    # prctl and statx are calls of the C library that change nothing
     "executor/apart.py",
     "executor/diskfile.py",
     "executor/pool.py",
