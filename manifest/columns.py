@@ -13,6 +13,7 @@ from qa2pack.manifest.findings import (
     count_oddities,
     count_one,
     folder_problems,
+    mark_problems,
     stat_problems,
 )
 from qa2pack.manifest.folder import opened_file, opened_folder
@@ -222,6 +223,7 @@ class Columns:
         result.warnings.extend(unsound_files(files, is_reading=self.options.is_hashing))
         result.problems.extend(stat_problems(files))
         result.problems.extend(folder_problems(files))
+        result.problems.extend(mark_problems(files))
         count_names(result.linked, files)
         result.problems.extend(self._depth_problems(names))
 

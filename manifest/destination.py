@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from qa2pack.manifest.control import check_control
+from qa2pack.manifest.flags import mark_of
 from qa2pack.manifest.header import StreamKind, read_header
 from qa2pack.manifest.ids import Append, next_ids
 from qa2pack.manifest.mistaken import swapped_paths
@@ -107,8 +108,10 @@ def _path_problems(request: PlanRequest) -> Iterator[Problem]:
 
 def _writing_problems(package: Package, *, is_forced: bool) -> Iterator[Problem]:
     """Yield what stands against writing beside the package."""
+    marks = {place: mark for place in (package.parent, package.path, package.control) if (mark := mark_of(place))}
     if not os.access(package.parent, os.W_OK | os.X_OK):
-        yield Problem(Code.NOT_WRITABLE, package.parent)
+        marks.setdefault(package.parent, "")
+    yield from (Problem(Code.NOT_WRITABLE, place, found=mark) for place, mark in marks.items())
     if _is_mount_point(package):
         yield Problem(Code.MOUNT_POINT, package.path)
     yield from ticket_obstacles(package)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from qa2pack.manifest.flags import has_marks, mark_of
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.record import Action
@@ -19,6 +20,7 @@ PATH_BYTES = 4095
 _SET_ID = 0o6000
 _NO_LIMIT_BELOW = 1000  # the C library says 127 of every file system whose limit it does not know
 _LINKING = frozenset((Action.LINK, Action.MOVE))
+_MARKED = frozenset((*_LINKING, Action.CARRY))
 
 Sums = dict[Code, tuple[int, bytes]]
 # By device and inode: how many names the package gives it, how many it has, and one of its paths.
@@ -82,7 +84,25 @@ def folder_problems(files: FileStates) -> list[Problem]:
         if action == Action.MOVE and not source.startswith(b"/")
     }
     paths = (join(files.root, folder) if folder else files.root for folder in sorted(folders))
-    return [Problem(Code.ORIGIN_NOT_WRITABLE, path) for path in paths if not os.access(path, os.W_OK | os.X_OK)]
+    problems = []
+    for path in paths:
+        if mark := mark_of(path):
+            problems.append(Problem(Code.UNCHANGEABLE, path, found=mark))
+        elif not os.access(path, os.W_OK | os.X_OK):
+            problems.append(Problem(Code.ORIGIN_NOT_WRITABLE, path))
+    return problems
+
+
+def mark_problems(files: FileStates) -> Iterator[Problem]:
+    """Yield a problem for each source that takes no further name, or in whose place no link can be put."""
+    if not {*files.actions} & _MARKED:
+        return
+    columns = zip(files.sources, files.actions, files.states.devices, strict=True)
+    for source, action, device in columns:
+        if action in _MARKED:
+            path = os.path.join(files.root, source)
+            if has_marks(device, path) and (mark := mark_of(path)):
+                yield Problem(Code.UNCHANGEABLE, path, found=mark)
 
 
 def count_names(names: Names, files: FileStates) -> None:

@@ -54,6 +54,7 @@ class Code(StrEnum):
     DESTINATION_MISSING = "destination-missing"
     LINK_LIMIT = "link-limit"
     LINK_FORBIDDEN = "link-forbidden"
+    UNCHANGEABLE = "unchangeable"
     PATH_TOO_LONG = "path-too-long"
     ONLY_COPY = "only-copy"
     NOT_TAKEN_OVER = "not-taken-over"

@@ -82,7 +82,10 @@ AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
 def package_at(path: AnyPath) -> Package:
-    """Return the package at a path, whether it exists or not; its last part is the project code."""
+    """Return the package at a path, whether it exists or not; its last part is the project code.
+
+    For a link it is the package that the link leads to, as its `path` tells.
+    """
     return target_of(os.fsdecode(path)).package
 
 

@@ -77,6 +77,8 @@ def _package(
 ) -> None:
     target = target_of(os.fspath(packpath))
     # Commands in messages may be typed elsewhere than where the script runs.
+    for line in target.link_lines("package"):
+        print(f"QA_Packager: {line}", file=sys.stderr)
     target = Target(target.package, target.package.path)
     origin = origin_of(os.fspath(origpath))
 

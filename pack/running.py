@@ -36,6 +36,8 @@ def run(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool, is_output_
 
 
 def _ended(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> Exit:
+    for line in attempt.target.link_lines(attempt.noun):
+        print(f"pack {attempt.verb}: {line}", file=sys.stderr)
     try:
         with ended_by_keyboard():
             code = work()

@@ -1,7 +1,8 @@
 """Paths as people type them, and commands that they can type again.
 
-Any bytes are taken; a trailing slash and a relative path are fine. Links in the way to a package are resolved, its
-own last part is kept, because the control folder stands beside that name.
+Any bytes are taken; a trailing slash and a relative path are fine. Links in the way to a package are resolved, and a
+package that is itself a link is the one that the link leads to: what belongs to a package stands beside it, not
+beside a link that was left where it was.
 """
 
 import os
@@ -10,7 +11,7 @@ import shlex
 from dataclasses import dataclass
 
 from qa2pack.manifest.package import Package
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import join, shown
 
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
@@ -21,23 +22,31 @@ class Target:
 
     Attributes:
         typed: the path as it was typed, without trailing slashes.
+        is_link: what was typed is a link; the package is what it leads to.
     """
 
     package: Package
     typed: bytes
+    is_link: bool = False
 
     @property
     def quoted(self) -> str:
         """The path for a command that is shown to the user."""
         return quoted(self.typed)
 
+    def link_lines(self, noun: str) -> tuple[str, ...]:
+        """Return the line that tells of a link and where it leads to; none if there is no link."""
+        return (f"{self.quoted} is a link; the {noun} is {shown(self.package.path)}",) if self.is_link else ()
+
 
 def target_of(text: str) -> Target:
-    """Return the package at a path; the current folder and its parents are named by `.` and `..`."""
+    """Return the package at a path, or where a link there leads to; `.` and `..` name the folders that they are."""
     typed = _stripped(os.fsencode(text))
     parent, name = os.path.split(typed)
-    path = os.path.realpath(typed) if name in (b"", b".", b"..") else join(os.path.realpath(parent or b"."), name)
-    return Target(Package(path.replace(b"//", b"/")), typed)
+    is_link = os.path.islink(typed)
+    is_name = name not in (b"", b".", b"..") and not is_link
+    path = join(os.path.realpath(parent or b"."), name) if is_name else os.path.realpath(typed)
+    return Target(Package(path.replace(b"//", b"/")), typed, is_link)
 
 
 def origin_of(text: str) -> bytes:

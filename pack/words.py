@@ -201,6 +201,11 @@ PLANNING: Mapping[Code, Row] = {
         "Folders lie very deep in each other, or have very long names.",
         "Choose a destination with a shorter path, shorten names in the origin, or leave it out: --exclude GLOB.",
     ),
+    Code.UNCHANGEABLE: Row(
+        "This is marked as immutable or append-only.",
+        "Somebody protected it (chattr +i or +a): not even root can link it, or put a link in its place.",
+        "Take the mark away (chattr -i -a), or use --mode copy.",
+    ),
     Code.LINK_LIMIT: Row(
         "This file has as many hard links as its file system takes.",
         "It is linked into very many packages or backups already.",
@@ -255,7 +260,8 @@ PLANNING: Mapping[Code, Row] = {
     ),
     Code.NOT_WRITABLE: Row(
         "Nothing may be written here.",
-        "The folder belongs to another user, or its file system is read-only.",
+        "The folder belongs to another user, its file system is read-only, or it is marked as immutable or "
+        "append-only (chattr +i or +a).",
         "Choose another destination, or get permission to write to this folder.",
     ),
     Code.DESTINATION_MISSING: Row(

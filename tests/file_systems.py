@@ -55,6 +55,18 @@ def read_only(folder: Path, place: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def marked(path: Path, mark: str) -> Iterator[Path]:
+    """Mark a file or folder as immutable (`i`) or append-only (`a`), which only root may."""
+    done = subprocess.run([_tool("chattr"), f"+{mark}", path], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"nothing can be marked here: {done.stderr.strip()}")
+    try:
+        yield path
+    finally:
+        subprocess.run([_tool("chattr"), f"-{mark}", path], check=True)
+
+
+@contextmanager
 def exfat_disk(place: Path) -> Iterator["ExfatDisk"]:
     """Mount an empty exFAT: no hard links, no colons, case is folded, and inode numbers are others at each mount."""
     if os.geteuid() != 0:

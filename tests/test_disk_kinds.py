@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from commands import run_here
 from file_systems import ExfatDisk, exfat_disk
 from homes import roll_back
 from in_process import Delivery, make_reduction, write
@@ -18,6 +19,7 @@ from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.record import decode_record, encode_record
 from qa2pack.manifest.request import Mode
 from qa2pack.manifest.wish import Include, parse_include
+from qa2pack.pack.exits import Exit
 
 
 @pytest.fixture
@@ -191,3 +193,37 @@ def test_origin_on_a_disk_that_was_mounted_again_is_packaged_as_planned(disk: Ex
         path.stat()
     delivery.apply()
     assert delivery.problems() == []
+
+
+@pytest.mark.parametrize(
+    "words", [["verify"], ["show"], ["status"], ["log"], ["report"], ["tarsplit", "-n", "2012-06-20", "--dry-run"]]
+)
+def test_command_given_a_link_works_on_the_package_that_it_leads_to_and_says_so(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, moved_away: Delivery, words: list[str]
+) -> None:
+    ran = run_here(capsys, *words, tmp_path / "link")
+    assert ran.code == Exit.DONE
+    assert f"{tmp_path}/link is a link; the package is {moved_away.path}" in ran.err
+
+
+def test_package_behind_a_link_is_appended_to_and_never_replaced_by_another(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, moved_away: Delivery
+) -> None:
+    link = tmp_path / "link"
+    assert run_here(capsys, "plan", moved_away.origin, link, "--mode", "copy", "--append", "member").code == Exit.DONE
+    assert run_here(capsys, "apply", link).code == Exit.DONE
+    assert os.readlink(link) == os.fspath(moved_away.path)
+    assert moved_away.problems() == []
+    assert len(list((moved_away.path / "sg_ouss_id/group_ouss_id").iterdir())) == 2
+
+
+@pytest.fixture
+def moved_away(delivery: Delivery, tmp_path: Path) -> Delivery:
+    """A package that was moved to a bigger disk, with a link at its old place."""
+    (tmp_path / "big").mkdir()
+    delivery.make(Mode.COPY)
+    for path in tmp_path.glob(delivery.path.name + "*"):
+        path.rename(tmp_path / "big" / path.name)
+    moved = replace(delivery, path=tmp_path / "big" / delivery.path.name)
+    (tmp_path / "link").symlink_to(moved.path)
+    return moved

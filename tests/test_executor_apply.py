@@ -278,8 +278,10 @@ def reverse(path: Path) -> None:
 
 
 def become_another_inode(path: Path) -> None:
-    shutil.copy2(path, path.with_name("new"))
-    path.with_name("new").replace(path)
+    """Put another file of the same size and mtime there; with the same content, too, it would do."""
+    new = write(path.with_name("new"), path.read_bytes()[::-1])
+    shutil.copystat(path, new)
+    new.replace(path)
 
 
 def become_link_to_itself(path: Path) -> None:
@@ -310,7 +312,7 @@ ORIGIN_CHANGES: dict[str, tuple[str, Callable[[Path], object]]] = {
     "content": ("scriptForImaging.py", lambda path: write(path, b"x")),
     "content of the same size": ("scriptForImaging.py", reverse),
     "gone": ("scriptForImaging.py", Path.unlink),
-    "another inode": ("scriptForImaging.py", become_another_inode),
+    "another inode and content": ("scriptForImaging.py", become_another_inode),
     "link to itself moved away": ("scriptForImaging.py", become_link_to_itself),
     "pipe": ("scriptForImaging.py", become_pipe),
     "folder a link to a twin": ("X8c", become_link_to_a_twin),

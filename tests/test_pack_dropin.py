@@ -106,3 +106,13 @@ def test_refusal_shows_no_inner_errors(delivery: Delivery) -> None:
 def test_empty_path_is_refused(paths: tuple[str, str]) -> None:
     with pytest.raises(PackagingError, match="a path is empty"):
         QA_Packager(paths[0], None, paths[1])
+
+
+def test_call_with_a_link_makes_the_package_where_it_leads_to_and_says_so(
+    delivery: Delivery, header: Path, tmp_path: Path, capsys: Capsys
+) -> None:
+    (tmp_path / "big").mkdir()
+    delivery.path.symlink_to(tmp_path / "big/P")
+    QA_Packager(delivery.origin, header, delivery.path)
+    assert (tmp_path / "big/P/sg_ouss_id").is_dir()
+    assert f"is a link; the package is {tmp_path}/big/P" in capsys.readouterr().err

@@ -27,10 +27,19 @@ def test_links_on_the_way_to_a_package_are_resolved(here: bytes, tmp_path: Path)
 
 
 @pytest.mark.parametrize("typed", ["P", "P/"])
-def test_a_package_that_is_a_link_keeps_its_name(here: bytes, tmp_path: Path, typed: str) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "P").symlink_to("real")
-    assert target_of(typed).package.path == here + b"/P"
+@pytest.mark.parametrize("to", ["big/P", "nowhere", "chain"])
+def test_link_stands_for_the_package_that_it_leads_to(here: bytes, tmp_path: Path, typed: str, to: str) -> None:
+    (tmp_path / "big/P").mkdir(parents=True)
+    (tmp_path / "chain").symlink_to("big/P")
+    (tmp_path / "P").symlink_to(to)
+    target = target_of(typed)
+    led = here + (b"/nowhere" if to == "nowhere" else b"/big/P")
+    assert (target.package.path, target.typed) == (led, b"P")
+    assert target.link_lines("package") == (f"P is a link; the package is {os.fsdecode(led)}",)
+
+
+def test_what_is_no_link_is_not_told_to_be_one(here: bytes) -> None:
+    assert target_of("P").link_lines("package") == ()
 
 
 def test_current_folder_is_known_by_its_name(here: bytes) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from faulty_disk import Fault, FaultyDisk, Stopped
-from file_systems import exfat_disk, folder_elsewhere, mounted, small_disk
+from file_systems import exfat_disk, folder_elsewhere, marked, mounted, small_disk
 from homes import links_below
 from hostile import CASES, CannotMakeError, make_case
 from in_process import UID, Delivery, add_measurement_sets, make_reduction, write
@@ -242,6 +242,12 @@ def _(world: World) -> Iterable[Problem]:
         write(world.delivery.origin / name, b"1")
     disk = world.stack.enter_context(exfat_disk(world.folder / "small"))
     return refusal(replace(world.delivery, path=disk.path / "2011.0.00229.S"), Mode.COPY)
+
+
+@breaks(Code.UNCHANGEABLE)
+def _(world: World) -> Iterable[Problem]:
+    world.stack.enter_context(marked(world.delivery.origin / "scriptForImaging.py", "i"))
+    return refusal(world.delivery)
 
 
 @breaks(Code.NO_SPACE)
