@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,5 +59,7 @@ def _processor() -> str:
 
 
 def _said(command: list[str]) -> str:
+    if shutil.which(command[0]) is None:
+        return "unknown"
     done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"

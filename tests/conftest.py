@@ -2,12 +2,14 @@
 
 import os
 import tarfile
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from in_process import Delivery, make_reduction
+from tools import REQUIRED
 
 pytest.register_assert_rewrite("outcomes", "worlds")  # they assert on behalf of tests
 
@@ -30,7 +32,9 @@ def casa_reduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The reduction folder of a project, with measurement sets written by CASA. Shared: not to be changed."""
     folder = tmp_path_factory.mktemp("casa")
     with tarfile.open(_ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
+        if hasattr(tarfile, "data_filter"):
+            archive.extraction_filter = staticmethod(tarfile.data_filter)  # Debian 12 has Python 3.11.2, without it
+        archive.extractall(folder)
     (project,) = folder.iterdir()
     return project
 
@@ -41,3 +45,16 @@ def _no_habits(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("PACK_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Count a skipped test as a failure where everything that tests need is said to be there."""
+    report = yield
+    if REQUIRED and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{reason}; with QA2PACK_REQUIRE_TOOLS=1 no test may be skipped: type make test-tools"
+    return report

@@ -11,15 +11,18 @@ from pathlib import Path
 
 import pytest
 
-_MEMORY = Path("/dev/shm")
+from tools import needs_tool
+
+_PLACES = (Path("/dev/shm"), Path("/tmp"), Path("/var/tmp"))
 
 
 @contextmanager
 def folder_elsewhere(near: Path) -> Iterator[Path]:
     """Yield an empty folder on another file system than `near`."""
-    if not os.access(_MEMORY, os.W_OK) or _MEMORY.stat().st_dev == near.stat().st_dev:
+    others = [place for place in _PLACES if os.access(place, os.W_OK) and place.stat().st_dev != near.stat().st_dev]
+    if not others:
         pytest.skip("there is no second file system to write to")
-    folder = Path(tempfile.mkdtemp(prefix="qa2pack-test-", dir=_MEMORY))
+    folder = Path(tempfile.mkdtemp(prefix="qa2pack-test-", dir=others[0]))
     try:
         yield folder
     finally:
@@ -30,7 +33,7 @@ def folder_elsewhere(near: Path) -> Iterator[Path]:
 def mounted(place: Path, *arguments: str) -> Iterator[Path]:
     """Mount something at `place` and yield it; `arguments` are those of mount(8) before the place."""
     place.mkdir(exist_ok=True)
-    done = subprocess.run(["mount", *arguments, place], capture_output=True, check=False)
+    done = subprocess.run([needs_tool("mount"), *arguments, place], capture_output=True, check=False)
     if done.returncode:
         pytest.skip(f"this user may not mount: {done.stderr.decode().strip()}")
     try:

@@ -261,7 +261,7 @@ CASES = (
     Case("sparse", _sparse),
     Case("old-and-future-times", _times),
     Case("time-after-2262", _far_time, refused=(Code.UNREADABLE,), named=b"image.fits", exclude="image.fits"),
-    Case("empty-file", _empty_file),
+    Case("empty-file", _empty_file, warned=(Code.W_EMPTY,)),
     Case("read-only-files", _mode("image.fits", 0o444)),
     Case(
         "file-without-read",

@@ -50,6 +50,7 @@ from qa2pack.pack.target import target_of
 from qa2pack.pack.tarsplit_command import main as tarsplit
 from snapshots import contents
 from source_code import ROOT, project_modules
+from tools import needs_tool
 
 PLOTS = "X8c/uid___A002_X3c9295_X8c.ms.tsys.plots"
 
@@ -327,7 +328,7 @@ def test_worker_in_another_mount_namespace_is_named_and_not_used(
 ) -> None:
     command = f"mount -t tmpfs none {tmp_path} && exec {sys.executable} -m distributed.cli.dask_worker"
     options = "--no-nanny --no-dashboard --nthreads 1 --host 127.0.0.1 --name stranger"
-    if subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode:
+    if subprocess.run([needs_tool("unshare"), "--mount", "true"], check=False, capture_output=True).returncode:
         pytest.skip("unshare --mount is not permitted here")
     told: list[str] = []
     with subprocess.Popen(

@@ -1,6 +1,5 @@
 import errno
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from qa2pack.executor.disk import Disk
 from qa2pack.executor.planned import Planned, SourceChangedError, check_source
 from qa2pack.manifest.folder import opened_file, opened_folder
 from qa2pack.manifest.record import NO_DIGEST
+from tools import needs_root, needs_tool
 
 STEP = copying.COPY_BLOCK_BYTES
 
@@ -229,11 +229,8 @@ def test_part_whose_sync_failed_is_never_used(tmp_path: Path, source: Path) -> N
 @contextmanager
 def mounted(image: Path, folder: Path, make: list[str]) -> Iterator[Path]:
     """Mount a fresh file system that shares blocks, or skip with the reason."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a file system")
-    program = shutil.which(make[0])
-    if program is None:
-        pytest.skip(f"{make[0]} is not installed")
+    needs_root("mount a file system")
+    program = needs_tool(make[0])
     with image.open("wb") as file:
         file.truncate(512 << 20)
     subprocess.run([program, *make[1:], image], check=True, capture_output=True)

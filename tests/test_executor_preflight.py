@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from file_systems import folder_elsewhere
 from in_process import Delivery, make_reduction, write
 from qa2pack.executor.preflight import check_room
 from qa2pack.executor.room import free_bytes, needed_bytes
@@ -16,6 +17,7 @@ from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.request import Mode
 from qa2pack.manifest.wish import parse_include
 from snapshots import snapshot
+from users import as_ordinary_user, folder_of_everybody
 
 
 def refused(step: Callable[[], object]) -> list[tuple[Code, bytes]]:
@@ -27,14 +29,8 @@ def refused(step: Callable[[], object]) -> list[tuple[Code, bytes]]:
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[Path]:
     """A folder on another file system."""
-    for place in ("/dev/shm", "/tmp", "/var/tmp"):
-        if os.path.isdir(place) and os.stat(place).st_dev != tmp_path.stat().st_dev:
-            folder = Path(place) / f"qa2pack-test-{os.getpid()}"
-            folder.mkdir()
-            yield folder
-            shutil.rmtree(folder)
-            return
-    pytest.skip("there is no second file system to write to")
+    with folder_elsewhere(tmp_path) as folder:
+        yield folder
 
 
 def test_hard_mode_across_file_systems_is_refused(delivery: Delivery, elsewhere: Path) -> None:
@@ -109,14 +105,15 @@ def test_unknown_role_is_refused(text: str) -> None:
     assert refused(lambda: parse_include(text)) == [(Code.UNKNOWN_ROLE, text.encode())]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_unreadable_parts_are_all_named(delivery: Delivery) -> None:
-    for name in ("scriptForImaging.py", "X8c/checklist.txt"):
-        (delivery.origin / name).chmod(0)
-    assert refused(delivery.made) == [
-        (Code.UNREADABLE, os.fsencode(delivery.origin / "X8c/checklist.txt")),
-        (Code.UNREADABLE, os.fsencode(delivery.origin / "scriptForImaging.py")),
-    ]
+def test_unreadable_parts_are_all_named() -> None:
+    with folder_of_everybody() as folder, as_ordinary_user():  # root may read everything
+        delivery = Delivery(make_reduction(folder / "sb1"), folder / "2011.0.00229.S")
+        for name in ("scriptForImaging.py", "X8c/checklist.txt"):
+            (delivery.origin / name).chmod(0)
+        assert refused(delivery.made) == [
+            (Code.UNREADABLE, os.fsencode(delivery.origin / "X8c/checklist.txt")),
+            (Code.UNREADABLE, os.fsencode(delivery.origin / "scriptForImaging.py")),
+        ]
 
 
 @pytest.mark.parametrize("target", ["nowhere", "/etc/hostname"])

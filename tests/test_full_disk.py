@@ -16,6 +16,7 @@ from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.failure import failure_of
 from qa2pack.pack.ink import Ink
 from qa2pack.pack.target import target_of
+from tools import needs_root
 from worlds import Change, Scenario, World, make_world, scratch_root
 
 _BIG_BYTES = 3 << 20
@@ -24,8 +25,7 @@ _BIG_BYTES = 3 << 20
 @contextmanager
 def small_disk(place: Path, options: str) -> Iterator[Path]:
     """Mount a file system of this size in memory."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
+    needs_root("mount a small file system")
     place.mkdir()
     mounting = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", options, "qa2pack-test", place], capture_output=True, text=True, check=False

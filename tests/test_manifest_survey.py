@@ -9,6 +9,7 @@ import pytest
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.survey import DEPTH_LIMIT, Kind, Node, survey
 from trees import make_tree
+from users import as_ordinary_user, folder_of_everybody
 
 
 def look(root: Path, *, follow_outside: bool = False) -> dict[str, Node]:
@@ -149,12 +150,11 @@ def test_socket_behind_a_link_is_special(tmp_path: Path, monkeypatch: pytest.Mon
         assert look(tmp_path)["link"].detail == "a socket"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_folder_without_permission_is_unreadable(tmp_path: Path) -> None:
-    make_tree(tmp_path, ["locked/x"])
-    (tmp_path / "locked").chmod(0)
-    node = look(tmp_path)["locked"]
-    (tmp_path / "locked").chmod(0o700)
+def test_folder_without_permission_is_unreadable() -> None:
+    with folder_of_everybody() as folder, as_ordinary_user():  # root may read everything
+        make_tree(folder, ["locked/x"])
+        (folder / "locked").chmod(0)
+        node = look(folder)["locked"]
     assert (node.kind, node.detail) == (Kind.UNREADABLE, "permission denied")
 
 

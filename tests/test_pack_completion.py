@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from commands import ROOT
-
-_BASH = shutil.which("bash")
+from tools import needs_tool
 
 
 @pytest.fixture
@@ -26,8 +24,6 @@ def programs(tmp_path: Path) -> Path:
 
 def _completed(programs: Path, *words: str) -> list[str]:
     """Return what bash offers for the last word, as it would when the tab key is pressed."""
-    if _BASH is None:
-        pytest.skip("there is no bash")
     name = words[0]
     script = "\n".join(
         (
@@ -40,7 +36,12 @@ def _completed(programs: Path, *words: str) -> list[str]:
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{programs}:{os.environ['PATH']}"}
     ran = subprocess.run(
-        [_BASH, "--norc", "-c", script], env=environment, capture_output=True, check=True, text=True, timeout=60
+        [needs_tool("bash"), "--norc", "-c", script],
+        env=environment,
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
     )
     assert ran.stderr == ""
     return ran.stdout.split()

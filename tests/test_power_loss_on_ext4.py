@@ -6,7 +6,6 @@ without the content of files that are still waiting for their blocks.
 """
 
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import pytest
 from faulty_disk import SplitMemory, WatchedDisk
 from outcomes import Layouts, check_goes_back, check_goes_on, check_visible
 from qa2pack.manifest.request import Mode
+from tools import needs_root, needs_tool
 from worlds import Change, Scenario, scratch_root
 
 _IMAGE_BYTES = 32 << 20
@@ -67,10 +67,8 @@ def mounted(image: Path, place: Path) -> Iterator[None]:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder with a fresh image in it and a place to mount it."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount an image")
-    if shutil.which("mkfs.ext4") is None:
-        pytest.skip("there is no mkfs.ext4 here")
+    needs_root("mount an image")
+    needs_tool("mkfs.ext4")
     with scratch_root() as root:
         (root / "place").mkdir()
         (root / "copies").mkdir()

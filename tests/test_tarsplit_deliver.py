@@ -21,6 +21,7 @@ from qa2pack.tarsplit.deliver import Destination, Outcome, deliver
 from qa2pack.tarsplit.outfile import OutputBusyError, locked_part
 from qa2pack.tarsplit.refusal import DeliveryRefused
 from snapshots import contents
+from tools import needs_tool
 
 STEM = f"{PROJECT}_{DAY}"
 LIMIT = 60_000
@@ -57,8 +58,7 @@ def digests(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("tool", ["tar", "bsdtar"])
 @pytest.mark.parametrize("fill", ["order", "tight"])
 def test_all_chunks_extracted_are_the_package(tmp_path: Path, package: Package, tool: str, fill: str) -> None:
-    if shutil.which(tool) is None:
-        pytest.skip(f"{tool} is not installed")
+    needs_tool(tool)
     outcome = cut_up(package, tmp_path / "out", LIMIT, fill=fill)
     assert (outcome.problems, len(outcome.chunks) > 3) == ((), True)
     assert extract(tmp_path / "out", tmp_path / "unpacked", tool) == ""

@@ -2,7 +2,6 @@
 
 import io
 import os
-import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -12,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qa2pack.tarsplit.entry import BLOCK_BYTES, file_header, file_headers, folder_header, header_bytes, padded
+from tools import needs_tool
 
 GIB = 1 << 30
 _NAMES = st.binary(min_size=1, max_size=255).map(lambda name: name.replace(b"/", b"_").replace(b"\0", b"0"))
@@ -96,8 +96,7 @@ def test_padding_fills_the_last_block(size: int) -> None:
 )
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
 def test_tools_list_a_file_above_8_gib_without_a_word(tmp_path: Path, tool: str, path: bytes, locale: str) -> None:
-    if shutil.which(tool) is None:
-        pytest.skip(f"{tool} is not installed")
+    needs_tool(tool)
     size = 8 * GIB + 1
     archive = tmp_path / "a.tar"
     with archive.open("wb") as file:

@@ -22,6 +22,7 @@ from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.package import Package
 from qa2pack.manifest.progress import Silent
 from qa2pack.tarsplit.deliver import Destination, deliver
+from tools import needs_tool
 
 STEM = f"{PROJECT}_{DAY}"
 LIMIT = 60_000
@@ -132,11 +133,8 @@ def test_disk_that_fills_up_meanwhile_leaves_whole_chunks_only(home: Path, disk:
 
 def tracer(*options: str) -> list[str]:
     """Return the start of a command line that lets system calls of the rest of it fail."""
-    strace = ["strace", "-f", "-o", os.devnull, *options]
-    if (
-        shutil.which("strace") is None
-        or subprocess.run([*strace, "true"], capture_output=True, check=False).returncode
-    ):
+    strace = [needs_tool("strace"), "-f", "-o", os.devnull, *options]
+    if subprocess.run([*strace, "true"], capture_output=True, check=False).returncode:
         pytest.skip("system calls cannot be traced here")
     return strace
 

@@ -26,6 +26,7 @@ from qa2pack.manifest.request import Mode
 from qa2pack.pack import planjobs
 from qa2pack.pack.engines import Workers
 from snapshots import contents, files
+from tools import needs_tool
 
 PROJECT = "2011.0.00229.S"
 MEMBER = f"{PROJECT}/sg_ouss_id/group_ouss_id/member_ouss_id"
@@ -47,7 +48,7 @@ def untarred(archive: Path, folder: Path) -> Path:
 
 
 def unzipped(archive: Path, folder: Path) -> Path:
-    subprocess.run(["unzip", "-q", archive, "-d", folder], check=True, stdin=subprocess.DEVNULL)
+    subprocess.run([needs_tool("unzip"), "-q", archive, "-d", folder], check=True, stdin=subprocess.DEVNULL)
     return folder
 
 

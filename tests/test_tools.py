@@ -1,0 +1,27 @@
+"""A test that lacks a program is skipped with a reason, or fails where all programs are said to be there."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from commands import ROOT
+
+TEST = "tests/test_tools.py::test_that_needs_a_program_nobody_has"
+
+
+def test_that_needs_a_program_nobody_has() -> None:
+    """Not for itself: it is run by the tests below."""
+    if "QA2PACK_TEST_OF_TOOLS" in os.environ:
+        pytest.skip("no-such-program is not installed")
+
+
+@pytest.mark.parametrize(("required", "code", "told"), [("", 0, "1 skipped"), ("1", 1, "make test-tools")])
+def test_a_missing_tool_is_a_skip_or_a_failure(required: str, code: int, told: str) -> None:
+    environment = {**os.environ, "QA2PACK_REQUIRE_TOOLS": required, "QA2PACK_TEST_OF_TOOLS": "1"}
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", TEST]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert "no-such-program is not installed" in done.stdout
+    assert told in done.stdout

@@ -1,0 +1,37 @@
+"""What a test needs and a machine may lack: programs, other file systems, terminals.
+
+By default a test that lacks something is skipped with a reason, so the suite passes on a machine with Python, venv
+and make alone. With QA2PACK_REQUIRE_TOOLS=1, which continuous integration sets, a skipped test is a failure
+(see `conftest.py`): there `make test-tools` has installed everything, and what is never run proves nothing.
+"""
+
+import os
+import shutil
+
+import pytest
+
+REQUIRED = os.environ.get("QA2PACK_REQUIRE_TOOLS") == "1"
+# Packages of Debian that have programs of other names.
+_PACKAGES = {
+    "xxhsum": "xxhash",
+    "bsdtar": "libarchive-tools",
+    "mkfs.xfs": "xfsprogs",
+    "mkfs.btrfs": "btrfs-progs",
+    "mkfs.ext4": "e2fsprogs",
+    "mkfs.exfat": "exfatprogs",
+    "mount.exfat-fuse": "exfat-fuse",
+}
+
+
+def needs_tool(name: str) -> str:
+    """Return the path of a program, or skip the test that asks."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed (Debian: apt install {_PACKAGES.get(name, name)})")
+    return path
+
+
+def needs_root(reason: str) -> None:
+    """Skip the test that asks where it is not run by root."""
+    if os.geteuid() != 0:
+        pytest.skip(f"only root can {reason}")
