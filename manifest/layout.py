@@ -145,7 +145,7 @@ def load_layout(name: str) -> Layout:
         table = tomllib.loads(data.decode())
     except OSError as error:
         _refuse(name, expected="a file that can be read", found=(error.strerror or str(error)).lower())
-    except ValueError as error:  # not TOML, or not UTF-8
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or nested beyond all measure
         _refuse(name, expected="TOML", found=str(error))
     return _Reader(name).layout(table)
 

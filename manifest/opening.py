@@ -66,11 +66,16 @@ def read_control(path: bytes, *, limit_bytes: int) -> bytes:
         OSError: as `open` and `read` do.
     """
     with opened_control(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size <= limit_bytes:
-            data = file.read(limit_bytes + 1)
-            if len(data) <= limit_bytes:  # else it grew meanwhile
-                return data
+        return read_bounded(file, path, limit_bytes=limit_bytes)
+
+
+def read_bounded(file: BinaryIO, path: bytes, *, limit_bytes: int) -> bytes:
+    """Return all that an open file holds; raises as `read_control`."""
+    size = os.fstat(file.fileno()).st_size
+    if size <= limit_bytes:
+        data = file.read(limit_bytes + 1)
+        if len(data) <= limit_bytes:  # else it grew meanwhile
+            return data
     found = f"a file of {human_bytes(max(size, limit_bytes))}, more than the {human_bytes(limit_bytes)} that are read"
     raise ControlFileError(errno.EFBIG, found, path)
 

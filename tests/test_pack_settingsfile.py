@@ -63,3 +63,63 @@ def test_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pack.toml")
     with pytest.raises(SettingsError, match="not a regular file"):
         find_settings(bytes(tmp_path), {})
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file to another user")
+    path = _write(tmp_path / "project/pack.toml", "mode = 'move'\nreadme = '~/.ssh/id_ed25519'")
+    os.chown(path, 12_345, -1)
+    return path
+
+
+def test_file_of_another_user_is_left_aside_and_its_owner_named(
+    foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert find_settings(bytes(foreign.parent), {"HOME": str(tmp_path)}) == ()
+    told = capsys.readouterr().err
+    assert "12345" in told
+    assert f'trusted = ["{foreign}"]' in told
+
+
+def test_file_of_another_user_counts_if_the_users_own_file_names_it(foreign: Path, tmp_path: Path) -> None:
+    _write(tmp_path / "config/qa2pack/pack.toml", f"trusted = ['{foreign}']")
+    found = find_settings(bytes(foreign.parent), {"XDG_CONFIG_HOME": str(tmp_path / "config")})
+    assert [settings.values.get("mode") for settings in found] == ["move", None]
+
+
+def test_file_of_another_user_cannot_make_itself_trusted(foreign: Path, tmp_path: Path) -> None:
+    foreign.write_text(f"trusted = ['{foreign}']")
+    assert find_settings(bytes(foreign.parent), {"HOME": str(tmp_path)}) == ()
+
+
+def test_only_the_users_own_file_says_what_is_trusted(tmp_path: Path) -> None:
+    _write(tmp_path / "project/pack.toml", "trusted = ['/data/pack.toml']")
+    with pytest.raises(SettingsError, match="only in your own file"):
+        find_settings(bytes(tmp_path / "project"), {"HOME": str(tmp_path)})
+
+
+def test_ones_own_place_with_a_file_of_another_user_does_not_count(foreign: Path) -> None:
+    folder = foreign.parent / "qa2pack"
+    folder.mkdir()
+    foreign.rename(folder / "pack.toml")
+    assert find_settings(bytes(folder / "else"), {"XDG_CONFIG_HOME": str(foreign.parent)}) == ()
+
+
+def test_users_own_file_may_be_a_link_and_one_beside_the_origin_may_not(tmp_path: Path) -> None:
+    kept = _write(tmp_path / "dotfiles/pack.toml", "mode = 'hard'")
+    own = tmp_path / "config/qa2pack/pack.toml"
+    own.parent.mkdir(parents=True)
+    own.symlink_to(kept)
+    (found,) = find_settings(bytes(tmp_path), {"XDG_CONFIG_HOME": str(tmp_path / "config")})
+    assert found.values == {"mode": "hard"}
+    (tmp_path / "pack.toml").symlink_to(kept)
+    with pytest.raises(SettingsError, match="a link to"):
+        find_settings(bytes(tmp_path), {"XDG_CONFIG_HOME": str(tmp_path / "config")})
+
+
+def test_settings_that_are_nested_without_end_are_told(tmp_path: Path) -> None:
+    _write(tmp_path / "pack.toml", "include = " + "[" * 100_000)
+    with pytest.raises(SettingsError, match="is not valid TOML"):
+        find_settings(bytes(tmp_path), {})
