@@ -46,6 +46,7 @@ from qa2pack.executor.rollback import roll_back
 from qa2pack.executor.site import Site
 from qa2pack.executor.staged import OriginChangedError, stage_all
 from qa2pack.executor.stopping import NEVER, Stop
+from qa2pack.executor.whereabouts import is_published
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.header import Header
 from qa2pack.manifest.heading import user_name
@@ -117,6 +118,7 @@ def apply_plan(
 
     Raises:
         InterruptedByUser: a stop was asked for; the same call goes on later.
+        UnknownTreeError: it cannot be told whether what was stopped was published; nothing was changed.
         PlanRefused: there is no plan, or what it relies on is not so any more; nothing was changed.
         OriginChangedError: sources are not as planned; nothing is visible.
         LockedError: another process works on the package.
@@ -208,8 +210,8 @@ class _Applying:
         )
         try:
             self._stage(plan, places, journal, is_trusting=self._is_trusting or self._is_same_boot(records))
-            commit = self._commit(places, journal)
-            left_alone = self._publish(places, begin, commit, journal)
+            self._commit(places, journal)
+            left_alone = self._publish(places, begin, journal, is_published=False)
         finally:
             journal.close()
         return Applied(plan.header.member_path, phase_of(records), left_alone=left_alone)
@@ -264,7 +266,7 @@ class _Applying:
         """Tell whether the system never restarted since the transaction began."""
         return {record.boot for record in records if isinstance(record, Begin | Resume)} == {self._options.boot}
 
-    def _commit(self, places: Places, journal: Journal) -> Commit:
+    def _commit(self, places: Places, journal: Journal) -> None:
         """Bring all that is staged to the disk, and say so: the moment of commit."""
         self._progress.phase("sync")
         try:
@@ -272,17 +274,18 @@ class _Applying:
         except OSError:
             journal.append(SyncFailed())
             raise
+        root = os.lstat(places.root)
         commit = Commit(
-            root_inode=os.lstat(places.root).st_ino,
+            root_inode=root.st_ino,
+            root_mtime_ns=root.st_mtime_ns,
             had_manifests=is_there(places.package.manifests),
             had_tickets=tuple(suffix for suffix in TICKET_SUFFIXES if is_there(places.ticket(suffix))),
         )
         journal.append_durably(commit)
-        return commit
 
-    def _publish(self, places: Places, begin: Begin, commit: Commit, journal: Journal) -> tuple[Problem, ...]:
+    def _publish(self, places: Places, begin: Begin, journal: Journal, *, is_published: bool) -> tuple[Problem, ...]:
         self._progress.phase("publish")
-        publish(places, commit, journal, self._disk)
+        publish(places, journal, self._disk, is_published=is_published)
         return self._finish(places, begin, journal)
 
     def _finish(self, places: Places, begin: Begin, journal: Journal) -> tuple[Problem, ...]:
@@ -300,11 +303,14 @@ class _Applying:
     def _roll_forward(self, records: Sequence[Record]) -> Applied:
         begin = begin_of(records)
         places = places_of(self._package, begin)
+        is_done = True
+        if phase_of(records) is Phase.COMMITTED:  # looked at before anything is written: it may be that none can tell
+            commit = next(record for record in records if isinstance(record, Commit))
+            is_done = is_published(places, commit, engine=self._engine)
         journal = self._resumed_journal()
         try:
             if phase_of(records) is Phase.COMMITTED:
-                commit = next(record for record in records if isinstance(record, Commit))
-                left_alone = self._publish(places, begin, commit, journal)
+                left_alone = self._publish(places, begin, journal, is_published=is_done)
             else:
                 left_alone = self._finish(places, begin, journal)
         finally:

@@ -94,7 +94,7 @@ class Commit:
     """All that is staged is on disk, and from here it only goes forward. THE moment of commit.
 
     Attributes:
-        root_inode: of the staged tree, by which it is known again wherever it stands.
+        root_inode, root_mtime_ns: of the staged tree; hints where it stands, never proof; 0 if not known.
         had_manifests: there were such files before, which go aside when the new ones come.
         had_tickets: the suffixes of the ticket files that there were before.
     """
@@ -102,6 +102,7 @@ class Commit:
     root_inode: int
     had_manifests: bool
     had_tickets: tuple[bytes, ...]
+    root_mtime_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +322,8 @@ def _decoded(path: bytes, payload: bytes) -> Record:
     try:
         wire = unpack_map(payload)
         kind = _KINDS[read_value(str, wire["kind"])]
+        if kind is Commit:
+            wire.setdefault("root_mtime_ns", 0)  # journals of before had none
         values = {field.name: wire[field.name] for field in fields(kind)}
         if kind is Begin:  # words of a newer program: not damage
             for name, words in (("publishing", set(Publishing)), ("mode", {*Mode, None})):

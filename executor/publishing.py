@@ -1,7 +1,7 @@
 """From the commit to the end: making the staged tree visible, and what follows.
 
 Every step looks whether it is done before it does anything, so the sequence can be stopped at any call and begun
-again. The published tree is known by the inode of its root, which the commit recorded.
+again. Whether the tree's own rename is done is told by `executor.whereabouts`.
 """
 
 import os
@@ -17,23 +17,21 @@ from qa2pack.executor.stopping import NEVER, Stop
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.path import join
 from qa2pack.manifest.planfile import open_manifest_of
-from qa2pack.manifest.presence import is_folder, is_there, status_of
+from qa2pack.manifest.presence import is_folder, is_there
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.request import Mode
 
 
-def is_published(places: Places, commit: Commit) -> bool:
-    """Tell whether the tree that was staged stands at the target."""
-    return _inode(places.target) == commit.root_inode
-
-
-def publish(places: Places, commit: Commit, journal: Journal, disk: Disk) -> None:
+def publish(places: Places, journal: Journal, disk: Disk, *, is_published: bool) -> None:
     """Make the staged tree and the manifests visible, and bring that to the disk.
 
     A power cut before the tree's rename leaves the old package, one after it the new; between the rename of the
     tree and that of the manifests the journal says that both belong together, and going on does the rest.
+
+    Args:
+        is_published: the tree stands at its target already.
     """
-    if not is_published(places, commit):
+    if not is_published:
         _rename_into_place(places, disk)
     # The exchange must be on disk before anything of the old tree is removed: else a power cut could lose the
     # exchange and keep the removals, and eat the old package.
@@ -131,14 +129,9 @@ def _remove_older_previous(places: Places, disk: Disk) -> None:
     sync_folder(disk, folder)  # once the journal is filed, nobody would remove it again
 
 
-def _inode(path: bytes) -> int | None:
-    status = status_of(path)
-    return None if status is None else status.st_ino
-
-
-def unpublish(places: Places, commit: Commit, disk: Disk) -> None:
+def unpublish(places: Places, commit: Commit, disk: Disk, *, is_published: bool) -> None:
     """Undo `publish`, so that the old package and its manifests stand where they stood; can be done again."""
-    if is_published(places, commit):
+    if is_published:
         _rename_back(places, disk)
     elif places.publishing is Publishing.TWO_RENAMES:
         move_away(disk, places.previous_tree, places.target)

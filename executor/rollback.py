@@ -27,12 +27,13 @@ from qa2pack.executor.journal import (
 from qa2pack.executor.lock import locked_for_writing
 from qa2pack.executor.origin import look_at_origin, put_back
 from qa2pack.executor.places import Places, journal_path, litter_paths, lock_path, places_of, probe_paths
-from qa2pack.executor.publishing import file_journal, is_published, unpublish
+from qa2pack.executor.publishing import file_journal, unpublish
 from qa2pack.executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
 from qa2pack.executor.remaking import remake_previous
 from qa2pack.executor.removing import remove_tree
 from qa2pack.executor.staging import make_folders
 from qa2pack.executor.stopping import NEVER, Stop
+from qa2pack.executor.whereabouts import is_like_target, is_published, staged_manifest
 from qa2pack.manifest.control import check_control
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.ids import SCIENCE_GOAL
@@ -104,6 +105,7 @@ def roll_back_package(
 
     Raises:
         CannotUndoError: it is not possible any more; says why, nothing was changed.
+        UnknownTreeError: it cannot be told whether what was stopped was published; nothing was changed.
         PlanRefused: there is no package, or its control folder cannot be used.
         LockedError: another process works on the package.
         InterruptedByUser: a stop was asked for; the same call goes on later.
@@ -135,7 +137,7 @@ def roll_back_package(
                 )
             return _undo_finished(package, engine=engine, disk=disk, progress=progress, stop=stop)
         begin = begin_of(records)
-        _check_origin(places_of(package, begin), _commit_of(records), engine=engine, disk=disk)
+        _check_published(package, records, engine=engine, disk=disk)
         roll_back(package, records, engine=engine, disk=disk, stop=stop)
         return RolledBack(begin.group + b"/" + begin.member)
 
@@ -173,6 +175,10 @@ def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, di
     stop.check()
     if commit is not None:
         _undo_published(places, commit, engine=engine, disk=disk)
+        # First of all that goes: where its manifest is gone, the tree was taken back, whatever is left of it.
+        remove_tree(disk, places.new_manifests)
+        if is_folder(places.staging):
+            sync_folder(disk, places.staging)
     remove_tree(disk, places.staging, stop=stop)
     remove_tree(disk, places.previous, stop=stop)
     folder = os.path.dirname(places.previous)
@@ -205,19 +211,26 @@ def _let_plan_wait(package: Package, begin: Begin, disk: Disk) -> None:
 
 def _undo_published(places: Places, commit: Commit, *, engine: Engine, disk: Disk) -> None:
     """Put origin files back first, while the package still has their content, then take the package away."""
-    if is_published(places, commit):
+    is_visible = is_published(places, commit, engine=engine, was_undone=True)
+    if is_visible:
         _restore_origin(places, engine=engine, disk=disk)
         # A finished transaction has no staging any more, and what is taken away goes there.
         make_folders(
             disk, places.package.control, os.path.dirname(places.root).removeprefix(places.package.control + b"/")
         )
-    unpublish(places, commit, disk)
+    unpublish(places, commit, disk, is_published=is_visible)
 
 
-def _check_origin(places: Places, commit: Commit | None, *, engine: Engine, disk: Disk) -> None:
+def _check_published(package: Package, records: Sequence[Record], *, engine: Engine, disk: Disk) -> None:
+    """Refuse before anything is changed what could not be undone in the end."""
+    places, commit = places_of(package, begin_of(records)), _commit_of(records)
+    was_undone = any(isinstance(record, RollBack) for record in records)
+    if commit is not None and is_published(places, commit, engine=engine, was_undone=was_undone):
+        _check_origin(places, engine=engine, disk=disk)
+
+
+def _check_origin(places: Places, *, engine: Engine, disk: Disk) -> None:
     """Refuse to take the package away while a moved file could not go back: the package is its only home."""
-    if commit is None or not is_published(places, commit):
-        return
     manifest = _manifest(places)
     if manifest.header.mode is Mode.MOVE:
         member = places.package.member(manifest.header.member_path)
@@ -237,8 +250,8 @@ def _restore_origin(places: Places, *, engine: Engine, disk: Disk) -> None:
 
 def _manifest(places: Places) -> Described:
     """Open the manifest of the published member, which may not be published itself yet."""
+    staged = staged_manifest(places)
     path = places.package.manifest(join(places.group, places.member))
-    staged = join(places.new_manifests, os.path.basename(path))
     return open_manifest_of(join(places.group, places.member), staged if is_there(staged) else path)
 
 
@@ -250,7 +263,7 @@ def _undo_finished(package: Package, *, engine: Engine, disk: Disk, progress: Pr
     begin = begin_of(records)
     places = places_of(package, begin)
     commit = _undoable_commit(places, begin, _commit_of(records), engine=engine, progress=progress)
-    _check_origin(places, commit, engine=engine, disk=disk)
+    _check_origin(places, engine=engine, disk=disk)
     stop.check()
     remake_previous(places, commit, disk)
     # The journal stands for the transaction again; should all stop here, its end is still in it.
@@ -280,7 +293,7 @@ def _undoable_commit(
     places: Places, begin: Begin, commit: Commit | None, *, engine: Engine, progress: Progress
 ) -> Commit:
     """Return the commit of a finished transaction, if that can be undone."""
-    if commit is None or not is_published(places, commit):
+    if commit is None or not _may_stand(places, commit, engine=engine):
         raise CannotUndoError(
             "what stands there is not what the last apply left; it was removed, replaced or renamed since",
             remedy="Bring back what the apply left, then: pack rollback PACKAGE. Or leave it as it is and make a new "
@@ -301,6 +314,15 @@ def _undoable_commit(
             remedy="Move away what is new, put back what was changed, then: pack rollback PACKAGE.",
         )
     return commit
+
+
+def _may_stand(places: Places, commit: Commit, *, engine: Engine) -> bool:
+    """Tell whether what stands at the target may be what the apply left; what was changed in it is told later."""
+    try:
+        manifest = _manifest(places)
+    except (StreamError, FileNotFoundError):
+        return is_there(places.target)
+    return is_like_target(places, commit, manifest, engine=engine)
 
 
 def _changes(places: Places, *, is_whole: bool, engine: Engine, progress: Progress) -> tuple[Problem, ...]:

@@ -19,6 +19,7 @@ from qa2pack.executor.recovery import Phase, phase_of
 from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.executor.staged import OriginChangedError
 from qa2pack.executor.stopping import InterruptedByUser
+from qa2pack.executor.whereabouts import UnknownTreeError
 from qa2pack.manifest.opening import ControlFileError
 from qa2pack.manifest.path import UnsafePathError, shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
@@ -72,6 +73,9 @@ def failure_of(error: BaseException, attempt: Attempt, ink: Ink) -> Failure:
             lines = [line[2:] for line in problem_lines(problems, attempt.target, ink, has_remedies=False)]
             lines += folded(filled(remedy, attempt.target, attempt.origin), label="Do: ")
             return _failure(Exit.FAILED, attempt, f"{shown(reason)}.", _state(attempt), *lines)
+        case UnknownTreeError(reason=reason, remedy=remedy):
+            lines = list(folded(filled(remedy, attempt.target, attempt.origin), label="Do: "))
+            return _failure(Exit.FAILED, attempt, f"refused: {reason}.", _state(attempt), *lines)
         case JournalDamagedError():
             problem = Problem(Code.JOURNAL_DAMAGED, error.path, found=f"one that {error.reason}")
             return _of_problems("refused", (problem,), attempt, ink)
