@@ -1,0 +1,80 @@
+"""What is released: an sdist and a wheel built from it hold the whole program once, and it runs from there alone."""
+
+import os
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from commands import ROOT
+
+FOLDERS = ("executor", "manifest", "pack", "tarsplit")
+
+
+def _run(*command: str | Path, cwd: Path) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _built(kind: str, source: Path, output: Path) -> Path:
+    """Build without an index or an environment of its own: the build backend is among what tests need."""
+    pytest.importorskip("hatchling", reason="hatchling is not installed: pip install '.[test]'")
+    _run(sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", output, cwd=source)
+    (built,) = output.iterdir()
+    return built
+
+
+def _files_in_repository() -> set[str]:
+    files = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))
+    return {
+        f"qa2pack/{path.relative_to(ROOT)}" for path in files if path.is_file() and "__pycache__" not in path.parts
+    } | {"qa2pack/__init__.py", "QA2_Packaging_module.py"}
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _built("sdist", ROOT, tmp_path_factory.mktemp("sdist"))
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel made of nothing but the sdist."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder)
+    return _built("wheel", folder / sdist.name.removesuffix(".tar.gz"), tmp_path_factory.mktemp("wheel"))
+
+
+def test_sdist_holds_the_whole_program_once(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = [member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()]
+    assert _files_in_repository() <= set(names)
+    assert not [name for name in names if name.startswith(tuple(f"{folder}/" for folder in FOLDERS))]
+    assert len(names) == len(set(names))
+
+
+def test_wheel_of_the_sdist_holds_the_program_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert names == _files_in_repository()
+
+
+def test_commands_run_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv/bin/python"
+    _run(python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel, cwd=tmp_path)
+    (site,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+    # What the program needs is taken from where the tests run; the program itself stands before all that.
+    others = [path for path in sys.path if path.endswith("-packages")]
+    (site / "others.pth").write_text("".join(f"{path}\n" for path in others))
+    where = _run(python, "-c", "import qa2pack.executor as it; print(it.__file__)", cwd=tmp_path)
+    assert where.startswith(str(tmp_path))
+    assert _run(tmp_path / "venv/bin/pack", "--version", cwd=tmp_path).startswith("qa2pack ")
+    assert "Usage" in _run(tmp_path / "venv/bin/tarsplit", "--help", cwd=tmp_path)
+    assert 'name = "cycle0"' in _run(tmp_path / "venv/bin/pack", "layout", cwd=tmp_path)
