@@ -156,7 +156,8 @@ def _unusable(reason: str) -> SurroundingsError:
 
 def _mount_point(folder: str) -> str:
     path = os.path.realpath(folder)
-    while not os.path.ismount(path):
+    device = os.stat(path).st_dev
+    while path != "/" and os.stat(os.path.dirname(path)).st_dev == device:
         path = os.path.dirname(path)
     return path
 
