@@ -21,6 +21,7 @@ class Gathered:
     Attributes:
         spool: the folder records.
         counts: files and bytes by role folder.
+        holes: by path in the member, the bytes that a copy of a sparse file does not write.
         devices: the file systems of the sources, each with one path of the package from it.
     """
 
@@ -33,6 +34,7 @@ class Gathered:
     linked: Names = field(default_factory=dict)
     new_files: int = 0
     new_bytes: int = 0
+    holes: dict[bytes, int] = field(default_factory=dict)
     relinks: list[Relink] = field(default_factory=list)
 
     def add(self, result: ScanResult) -> None:
@@ -45,6 +47,7 @@ class Gathered:
         self.warnings.extend(result.warnings)
         self.new_files += result.new_files
         self.new_bytes += result.new_bytes
+        self.holes |= result.holes
         add_sums(self.sums, result.sums)
         add_names(self.linked, result.linked)
         self.relinks.extend(result.relinks)
