@@ -12,13 +12,14 @@ import xxhash
 from qa2pack.executor.disk import Disk
 from qa2pack.executor.planned import Planned, SourceChangedError, check_source
 from qa2pack.manifest.digest import BUFFER_BYTES, aligned_buffer
+from qa2pack.manifest.holes import HOLE_BYTES
 from qa2pack.manifest.pace import current_pace
 from qa2pack.manifest.record import NO_DIGEST
 
 BIG_COPY_BYTES = 256 << 20
 SYNC_STEP_BYTES = 256 << 20
 # For writes of 1 MiB, ext4 (Linux 6.18) took three to five times as long in the kernel; see docs/performance.md.
-COPY_BLOCK_BYTES = 128 << 10
+COPY_BLOCK_BYTES = HOLE_BYTES
 _ZEROS = bytes(COPY_BLOCK_BYTES)
 
 

@@ -58,4 +58,5 @@ def count_new(
     is_dummy = header.mode in (Mode.FAKE, Mode.TICKET)
     split_bytes = 0 if is_dummy else sum(size for task in splits.tasks.values() for _, size in task.spec.sizes)
     kept_files, kept_bytes = (difference.kept, difference.kept_bytes) if difference else (0, 0)
-    return gathered.new_files + split_files + 1 - kept_files, gathered.new_bytes + split_bytes - kept_bytes
+    new_bytes = gathered.new_bytes + split_bytes - kept_bytes - sum(gathered.holes.values())
+    return gathered.new_files + split_files + 1 - kept_files, new_bytes

@@ -18,6 +18,7 @@ from qa2pack.manifest.findings import (
 )
 from qa2pack.manifest.folder import opened_file, opened_folder
 from qa2pack.manifest.header import Relink
+from qa2pack.manifest.holes import hole_bytes
 from qa2pack.manifest.known import KnownFolder, identity_of
 from qa2pack.manifest.path import join
 from qa2pack.manifest.portable import case_warnings
@@ -225,7 +226,18 @@ class Columns:
         result.problems.extend(folder_problems(files))
         result.problems.extend(mark_problems(files))
         count_names(result.linked, files)
+        self._note_holes()
         result.problems.extend(self._depth_problems(names))
+
+    def _note_holes(self) -> None:
+        if not {*self._actions} & {Action.COPY, Action.MOVE}:
+            return
+        columns = zip(self._names, self._sources, self._actions, self._stats, strict=True)
+        for name, source, action, status in columns:
+            is_far = status.st_dev != self.options.device
+            is_copied = action == Action.COPY or (action == Action.MOVE and is_far)
+            if is_copied and (holes := hole_bytes(os.path.join(self.options.root, source), status)):
+                self._result.holes[join(self._path, name)] = holes
 
     def _depth_problems(self, names: Sequence[bytes]) -> Iterator[Problem]:
         path = self._path

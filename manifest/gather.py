@@ -22,6 +22,7 @@ class Gathered:
         spool: the folder records.
         counts: files and bytes by role folder.
         foreign: sources inside trees that other programs made, and that were passed over; whether each is a folder.
+        holes: by path in the member, the bytes that a copy of a sparse file does not write.
         devices: the file systems of the sources, each with one path of the package from it.
     """
 
@@ -34,6 +35,7 @@ class Gathered:
     linked: Names = field(default_factory=dict)
     new_files: int = 0
     new_bytes: int = 0
+    holes: dict[bytes, int] = field(default_factory=dict)
     relinks: list[Relink] = field(default_factory=list)
     foreign: list[tuple[bytes, bool]] = field(default_factory=list)
 
@@ -47,6 +49,7 @@ class Gathered:
         self.warnings.extend(result.warnings)
         self.new_files += result.new_files
         self.new_bytes += result.new_bytes
+        self.holes |= result.holes
         add_sums(self.sums, result.sums)
         add_names(self.linked, result.linked)
         self.relinks.extend(result.relinks)

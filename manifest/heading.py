@@ -1,5 +1,6 @@
 """The header of a new plan: what was asked for, by whom, and what it relies on."""
 
+import codecs
 import getpass
 import os
 import socket
@@ -16,15 +17,32 @@ def readme_header(request: PlanRequest) -> bytes:
     """Return the text that README begins with: the file that was named, or the template.
 
     Raises:
-        PlanRefused: the file cannot be read.
+        PlanRefused: the file cannot be read, or holds no text in UTF-8.
     """
     if request.readme is None:
         return header_template()
     try:
         with open(request.readme, "rb") as file:
-            return file.read()
+            text = file.read()
     except OSError as error:
         raise PlanRefused(Problem(Code.README_MISSING, request.readme, found=error.strerror or "")) from error
+    if kind := _other_than_text(text):
+        raise PlanRefused(Problem(Code.README_NOT_TEXT, request.readme, "text in UTF-8", kind))
+    return text
+
+
+def _other_than_text(data: bytes) -> str:
+    """Say what the bytes are if they are no text in UTF-8; empty if they are."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "UTF-16"
+    if b"\0" in data:
+        return "binary data"
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return f"byte 0x{data[error.start]:02x} in line {line}, in another encoding"
+    return ""
 
 
 def make_header(

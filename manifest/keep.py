@@ -7,6 +7,7 @@ from qa2pack.manifest.diff import Kind, count_changes, paired_folders
 from qa2pack.manifest.gather import Gathered
 from qa2pack.manifest.header import Difference, Header
 from qa2pack.manifest.ids import Append
+from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import PlanRefused
 from qa2pack.manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
 from qa2pack.manifest.spool import RecordSpool
@@ -71,6 +72,8 @@ def compare_with_old(
             marked = with_kept(before, after)
             kept += marked.actions.count(Action.KEEP)
             kept_bytes += sum(s for s, a in zip(marked.sizes, marked.actions, strict=True) if a == Action.KEEP)
+            for name in (n for n, a in zip(marked.names, marked.actions, strict=True) if a == Action.KEEP):
+                gathered.holes.pop(join(marked.path, name), None)  # its size is taken off as a whole
             spool.add(marked.path, encode_record(marked))
     replaced, gathered.spool = (gathered.spool, spool) if may_keep else (spool, gathered.spool)
     replaced.close()

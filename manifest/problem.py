@@ -20,6 +20,7 @@ class Code(StrEnum):
     UNREADABLE = "unreadable"
     NO_EXECUTION_BLOCK = "no-execution-block"
     README_MISSING = "readme-missing"
+    README_NOT_TEXT = "readme-not-text"
     NOT_A_PACKAGE = "not-a-package"
     PACKAGE_MISSING = "package-missing"
     PART_OF_PACKAGE = "part-of-package"

@@ -133,6 +133,7 @@ class ScanResult:
     read_bytes: int = 0
     new_files: int = 0  # that will be made, not linked
     new_bytes: int = 0
+    holes: dict[bytes, int] = field(default_factory=dict)  # of files that are copied: bytes not written, by path
 
     def count(self, path: bytes, file_count: int, byte_count: int) -> None:
         """Count files of one folder of the package."""

@@ -7,11 +7,19 @@ of folders, not of files.
 import tempfile
 import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
+from typing import IO
 
 from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.record import decode_record, encode_record, merge_records, with_digests
+
+
+def _let_go(file: IO[bytes]) -> None:
+    """Close a file that nobody needs any more, also one of which not all could be written."""
+    with suppress(OSError):
+        file.close()
 
 
 class RecordSpool:
@@ -23,7 +31,7 @@ class RecordSpool:
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the finalizer
-        self._closing = weakref.finalize(self, self._file.close)
+        self._closing = weakref.finalize(self, _let_go, self._file)
         self._index: list[tuple[bytes, int, int]] = []
         self._offset = 0
         self._is_reading = False
@@ -75,7 +83,7 @@ class OrderedSpool:
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the finalizer
-        self._closing = weakref.finalize(self, self._file.close)
+        self._closing = weakref.finalize(self, _let_go, self._file)
         self._index: list[tuple[int, int, int]] = []
         self._offset = 0
 

@@ -14,7 +14,7 @@ import typer
 
 from qa2pack.pack.command import Command, ended, print_version
 from qa2pack.pack.exits import exit_code_lines
-from qa2pack.pack.lostoutput import open_closed_streams
+from qa2pack.pack.lostoutput import escape_what_is_not_encoded, open_closed_streams
 
 COMMANDS = (
     "plan",
@@ -65,6 +65,7 @@ def application(names: Sequence[str] = COMMANDS) -> typer.Typer:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; arguments default to those of the process."""
     open_closed_streams()
+    escape_what_is_not_encoded()
     words = sys.argv[1:] if arguments is None else arguments
     called = [name for name in words[:1] if name in COMMANDS]
     return ended(application(called or COMMANDS), words, "pack")

@@ -110,7 +110,7 @@ def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
     match error:
         case OSError():
             words, advice = words_of_system(error)
-            missing = shortage_of(attempt) if error.errno == errno.ENOSPC else ""
+            missing = shortage_of(error, attempt) if error.errno == errno.ENOSPC else ""
             return _stopped(attempt, words, " ".join(filter(None, (advice, missing))))
         case StreamError() | JournalError():
             return _broken_file(error, attempt)

@@ -17,6 +17,7 @@ from typing import TextIO
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.progress import Progress
 from qa2pack.pack.currentlog import CURRENT_LOG
+from qa2pack.pack.lostoutput import write_escaped
 
 
 class Level(StrEnum):
@@ -102,7 +103,7 @@ class Copied(io.TextIOBase):
         *lines, self._begun = (self._begun + text).split("\n")
         if lines:
             self._log.write(self._level, "\n".join(lines))
-        return self.terminal.write(text)
+        return write_escaped(self.terminal, text)
 
     def end_line(self) -> None:
         """Log what was written of a line that does not end."""

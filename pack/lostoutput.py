@@ -1,5 +1,7 @@
 """What a command prints, where nobody can take it: a full disk behind stdout, a reader who has gone, a closed stream.
 
+Also a terminal or a pipe whose encoding has not all letters: what it lacks is written as an escape.
+
 What a command did to a package does not depend on whether that can be told. So a stream that fails is let go once and
 for all, and the work ends as it would have ended.
 """
@@ -33,7 +35,7 @@ class Losing(io.TextIOBase):
     def write(self, text: str) -> int:
         """Write the text, or lose it."""
         try:
-            return self._stream.write(text)
+            return write_escaped(self._stream, text)
         except OSError as error:
             self._let_go(error)
             return len(text)
@@ -62,6 +64,27 @@ class Losing(io.TextIOBase):
         self.fault = self.fault or error
         with suppress(OSError):  # a stream of Python's own has no descriptor
             send_nowhere(self._stream.fileno())
+
+
+def write_escaped(stream: TextIO, text: str) -> int:
+    """Write the text, with escapes for what the stream's encoding does not have."""
+    try:
+        return stream.write(text)
+    except UnicodeEncodeError:  # raised before anything is written
+        encoding = getattr(stream, "encoding", None) or "ascii"
+        return stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def escape_what_is_not_encoded() -> None:
+    """Let the streams of this process escape what their encoding does not have, rather than fail on it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not (_is_utf8(stream) and stream.errors == "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _is_utf8(stream: TextIO) -> bool:
+    """Tell whether a stream can write every letter."""
+    return stream.encoding.lower().replace("-", "").replace("_", "") == "utf8"
 
 
 @contextmanager

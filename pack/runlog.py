@@ -45,7 +45,7 @@ def run_logged(path: bytes, verb: str, command: str) -> Iterator[None]:
     began = time.monotonic()
     with logging_to(path, verb) as log:
         log.write(Level.INFO, f"begin: {command}")
-        log.write(Level.INFO, f"folder {os.getcwd()}, user {user_name()}, host {socket.gethostname()}")
+        log.write(Level.INFO, f"folder {_folder()}, user {user_name()}, host {socket.gethostname()}")
         log.write(Level.INFO, f"{PROGRAM}, Python {platform.python_version()}, {platform.platform()}")
         log.write(Level.INFO, ", ".join(_versions()))
         try:
@@ -54,6 +54,13 @@ def run_logged(path: bytes, verb: str, command: str) -> Iterator[None]:
             _log_end(log, error, time.monotonic() - began)
             raise
         _log_end(log, None, time.monotonic() - began)
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError as error:  # removed meanwhile, or not to be read: the work may not need it
+        return f"unknown ({error.strerror})"
 
 
 def _versions() -> Iterator[str]:

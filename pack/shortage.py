@@ -1,15 +1,70 @@
-"""How much is missing on a full disk, for an apply that was stopped by it."""
+"""Which disk is full, and how much is missing there, for a command that was stopped by it.
+
+The system says of a full disk neither which one nor how much. So those are looked at on which a command writes: that
+of the package, that of temporary files, and the one of the path that the error names, if it names one.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
 
 from qa2pack.executor.places import staging_path
 from qa2pack.executor.room import enough_bytes, free_bytes, used_bytes
+from qa2pack.manifest.path import shown
 from qa2pack.manifest.planfile import open_plan
 from qa2pack.manifest.sizes import human_bytes
 from qa2pack.manifest.stream import StreamError
 from qa2pack.pack.attempt import Attempt
 
+_LITTLE_BYTES = 1 << 20  # a disk with less is full: what is left are ends of blocks, and what others gave back
 
-def shortage_of(attempt: Attempt) -> str:
-    """Return how much room must be made before going on, in words; empty if that is not known or not the matter.
+
+def shortage_of(error: OSError, attempt: Attempt) -> str:
+    """Return which disk is full and how much room must be made before going on, in words; empty if not known."""
+    full = {device: words for device, words in _full_disks(error, attempt)}
+    own = _device(_place_of_package(attempt))
+    missing = _missing(attempt) if not full or own in full else ""
+    return " ".join((*filter(None, (missing,)), *full.values()))
+
+
+def _full_disks(error: OSError, attempt: Attempt) -> Iterator[tuple[int, str]]:
+    """Yield the number of each file system that is full, and the words that name it."""
+    named = os.fsencode(error.filename) if isinstance(error.filename, str | bytes) else b""
+    folders = (os.path.dirname(named) if named.startswith(b"/") else b"", _place_of_package(attempt), _temporary())
+    seen: set[int] = set()
+    for folder in folders:
+        device = _device(folder)
+        if device is None or device in seen:
+            continue
+        seen.add(device)
+        state = os.statvfs(folder)
+        free_bytes_there = state.f_bavail * state.f_frsize
+        if free_bytes_there < _LITTLE_BYTES or (state.f_files and not state.f_favail):
+            what = human_bytes(free_bytes_there) if not state.f_files or state.f_favail else "0 inodes"
+            yield device, f"Full is the disk of {shown(folder)}: {what} are free."
+
+
+def _place_of_package(attempt: Attempt) -> bytes:
+    package = attempt.target.package
+    return package.control if os.path.isdir(package.control) else package.parent
+
+
+def _temporary() -> bytes:
+    try:
+        return os.fsencode(tempfile.gettempdir())
+    except OSError:  # there is none in which a file can be made
+        return os.fsencode(os.environ.get("TMPDIR", "/tmp"))
+
+
+def _device(folder: bytes) -> int | None:
+    try:
+        return os.stat(folder).st_dev
+    except OSError:
+        return None
+
+
+def _missing(attempt: Attempt) -> str:
+    """Return how much room must be made where the package is; empty if that is not known or not the matter.
 
     What is staged already is looked at file by file, so it takes a moment for very many.
     """

@@ -12,7 +12,7 @@ from typer.core import TyperOption
 
 from qa2pack.pack.cmd_tarsplit import tarsplit
 from qa2pack.pack.command import Command, ended, print_version
-from qa2pack.pack.lostoutput import open_closed_streams
+from qa2pack.pack.lostoutput import escape_what_is_not_encoded, open_closed_streams
 
 
 class _Alone(Command):
@@ -35,6 +35,7 @@ class _Alone(Command):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command by itself and return the exit code; arguments default to those of the process."""
     open_closed_streams()
+    escape_what_is_not_encoded()
     application = typer.Typer(
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

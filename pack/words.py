@@ -63,6 +63,11 @@ PLANNING: Mapping[Code, Row] = {
         "The path is mistyped, or the file may not be read.",
         "Check --readme FILE. Without --readme the template that comes with the program is used.",
     ),
+    Code.README_NOT_TEXT: Row(
+        "The header of the README is no text in UTF-8.",
+        "Another file was named, or an editor saved it in another encoding (UTF-16, Latin-1).",
+        "Name the right file, or have it in UTF-8: iconv -f ENCODING -t UTF-8 FILE > NEW.",
+    ),
     Code.NOT_A_PACKAGE: Row(
         "The destination holds something that does not belong to a package.",
         "The path names another folder, or files were added to the package by hand.",

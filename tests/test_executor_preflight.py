@@ -80,6 +80,30 @@ def test_readme_file_that_is_not_there_is_refused(delivery: Delivery) -> None:
     assert refused(lambda: delivery.made(readme=missing)) == [(Code.README_MISSING, missing)]
 
 
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        ("Cycle: 0\n".encode("utf-16"), "UTF-16"),
+        ("Cycle: 0\n".encode("utf-16-le"), "binary data"),
+        (b"\x7fELF\x02\x01\x01\0\0", "binary data"),
+        ("Cycle: 0\nPI: J\xfcrgen\n".encode("latin-1"), "byte 0xfc in line 2, in another encoding"),
+    ],
+)
+def test_readme_file_that_is_no_text_is_refused_by_name(
+    delivery: Delivery, tmp_path: Path, data: bytes, found: str
+) -> None:
+    header = write(tmp_path / "header.txt", data)
+    with pytest.raises(PlanRefused) as caught:
+        delivery.made(readme=os.fsencode(header))
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.path, problem.found) == (Code.README_NOT_TEXT, os.fsencode(header), found)
+
+
+def test_readme_file_in_utf8_is_taken_as_it_is(delivery: Delivery, tmp_path: Path) -> None:
+    header = write(tmp_path / "header.txt", "\ufeffPI: J\xfcrgen\n".encode())
+    assert delivery.made(readme=os.fsencode(header)).header.readme.startswith(header.read_bytes())
+
+
 def test_origin_without_an_execution_block_is_refused(delivery: Delivery) -> None:
     shutil.rmtree(delivery.origin / "X8c")
     assert [code for code, _ in refused(delivery.made)] == [Code.NO_EXECUTION_BLOCK]

@@ -5,14 +5,18 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from commands import run_here
+from in_process import Delivery
 from qa2pack.manifest.request import Mode
 from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.exits import Exit
 from qa2pack.pack.failure import failure_of
 from qa2pack.pack.ink import Ink
 from qa2pack.pack.target import target_of
@@ -93,3 +97,17 @@ def test_message_says_how_much_room_is_missing(world: World) -> None:
     os.truncate(filling / "filling", (filling / "filling").stat().st_size - missing)
     world.apply()
     assert world.problems() == []
+
+
+def test_full_disk_of_temporary_files_is_the_one_that_is_named(
+    delivery: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with small_disk(tmp_path / "scratch", "size=1m") as scratch:
+        monkeypatch.setattr(tempfile, "tempdir", os.fspath(scratch))
+        fill(scratch / "other", spare_bytes=0, spare_inodes=30)
+        ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "copy")
+        told = " ".join(ran.err.split())
+        assert ran.code != Exit.DONE
+        assert f"Full is the disk of {scratch}: 0 B are free." in told
+        assert told.count("Full is the disk") == 1
+        assert "more are needed" not in told

@@ -9,7 +9,7 @@ import pytest
 
 from commands import ROOT, Ran
 from faulty_disk import Fault, FaultyDisk, Stopped
-from in_process import Delivery
+from in_process import Delivery, write
 from qa2pack.pack.exits import Exit
 
 ENTRIES = {
@@ -128,3 +128,63 @@ def test_closed_stdout_is_no_fault_of_tarsplit(delivery: Delivery, tmp_path: Pat
     options = ("-n", "2012-06-20", "--output", tmp_path / "tars")
     ran = _shell('"$@" >&-', *options, delivery.path, program="tarsplit")
     assert (ran.code, "Traceback" in ran.err) == (Exit.DONE, False)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "ascii:strict", "latin-1", "utf-8"])
+@pytest.mark.parametrize("more", [(), ("--log", "log")])
+def test_letters_that_the_output_does_not_have_are_escaped(
+    delivery: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, more: tuple[str, ...]
+) -> None:
+    name = "im\xe4ge \U0001f52d.fits"
+    write(delivery.origin / name, b"1")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    words: list[str | Path] = [
+        "plan",
+        delivery.origin,
+        delivery.path,
+        "--tree",
+        "--mode",
+        "copy",
+        "--include",
+        "im*=product",
+        *more,
+    ]
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import sys; {ENTRIES['pack']}; sys.exit(main(sys.argv[1:]))", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert ran.returncode == Exit.DONE
+    plain = encoding.partition(":")[0]
+    assert name.encode(plain, "backslashreplace") in ran.stdout
+    assert ran.stderr == b""
+
+
+def test_call_in_a_program_whose_output_lacks_letters_is_done(delivery: Delivery) -> None:
+    delivery.path.with_name("P\xe4").mkdir()
+    code = (
+        "import sys; from QA2_Packaging_module import QA_Packager\n"
+        "QA_Packager(sys.argv[1], None, sys.argv[2]); print(sys.stdout.errors)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, delivery.origin, delivery.path.with_name("P\xe4") / "P"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "P\\xe4/P" in ran.stdout
+    assert ran.stdout.endswith("strict\n"), "the streams of the caller are left as they were"
+
+
+def test_apply_with_a_log_is_done_though_its_folder_was_removed(delivery: Delivery, tmp_path: Path) -> None:
+    delivery.plan()
+    (tmp_path / "gone").mkdir()
+    words = f"cd '{tmp_path}/gone' && rmdir '{tmp_path}/gone' && \"$@\""
+    ran = _shell(words, "apply", delivery.path, "--log", tmp_path / "log")
+    assert ran.code == Exit.DONE
+    assert delivery.found() == []

@@ -244,6 +244,12 @@ def _(world: World) -> Iterable[Problem]:
     return refusal(replace(world.delivery, path=disk.path / "2011.0.00229.S"), Mode.COPY)
 
 
+@breaks(Code.README_NOT_TEXT)
+def _(world: World) -> Iterable[Problem]:
+    header = write(world.folder / "header.txt", "Cycle: 0\n".encode("utf-16"))
+    return refusal(world.delivery, readme=os.fsencode(header))
+
+
 @breaks(Code.UNCHANGEABLE)
 def _(world: World) -> Iterable[Problem]:
     world.stack.enter_context(marked(world.delivery.origin / "scriptForImaging.py", "i"))
