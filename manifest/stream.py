@@ -107,7 +107,7 @@ class StreamWriter:
     def _frame(self, kind: bytes, payload: bytes) -> None:
         if len(payload) > _LIMITS[kind]:
             what = f"would have a part of {counted(len(payload), 'byte')}, more than it could be read with"
-            raise StreamError(os.fsencode(str(self._file.name)), what)
+            raise StreamError(os.fsencode(str(getattr(self._file, "name", ""))), what)
         self._write(_FRAME.pack(kind, len(payload)) + payload)
 
     def _write(self, data: bytes) -> None:

@@ -19,7 +19,9 @@ from qa2pack.executor.engine import WorkersDiedError
 from qa2pack.executor.journal import JournalError
 from qa2pack.executor.lock import LockedError
 from qa2pack.executor.stopping import InterruptedByUser
+from qa2pack.manifest.path import UnsafePathError
 from qa2pack.manifest.table import TableBrokenError
+from qa2pack.manifest.wire import WireError
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.exits import Exit
 from qa2pack.pack.failure import failure_of
@@ -66,6 +68,8 @@ ERRORS = (
     (KeyboardInterrupt(), Exit.RESUMABLE, "interrupted"),
     (WorkersDiedError("died"), Exit.FAILED, "--jobs 1"),
     (JournalError(b"/data/x", "has a record"), Exit.FAILED, "/data/x"),
+    (WireError("the columns differ in length"), Exit.FAILED, "a plan or manifest is damaged: the columns differ"),
+    (UnsafePathError(b"../x"), Exit.FAILED, "a plan or manifest is damaged: unsafe path ../x"),
     (TableBrokenError(b"/data/x", "no such column"), Exit.FAILED, "no such column"),
     (
         ModuleNotFoundError("no casacore", name="casacore"),

@@ -1,13 +1,16 @@
 """Ticket mode, and the two ticket files that come with every package: what tar and unzip make of them."""
 
+import copy
 import json
 import os
 import shutil
 import stat
 import subprocess
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -382,6 +385,125 @@ def test_bytes_before_the_zip_and_a_comment_behind_it_are_found(delivery: Delive
     with zipfile.ZipFile(path, "a") as archive:
         archive.comment = b"said later"
     assert found(delivery, is_quick=True) == [(Code.TICKET_DAMAGED, "zip")]
+
+
+SCRIPT = f"{MEMBER}/script/scriptForImaging.py"
+
+
+def give(info: object, **values: object) -> None:
+    for name, value in values.items():
+        setattr(info, name, value)
+
+
+TAR_ENTRIES: dict[str, Callable[[tarfile.TarInfo], object]] = {
+    "symlink": lambda info: give(info, type=tarfile.SYMTYPE, linkname="/etc/passwd"),
+    "hard link": lambda info: give(info, type=tarfile.LNKTYPE, linkname=f"{MEMBER}/README"),
+    "character device": lambda info: setattr(info, "type", tarfile.CHRTYPE),
+    "block device": lambda info: setattr(info, "type", tarfile.BLKTYPE),
+    "pipe": lambda info: setattr(info, "type", tarfile.FIFOTYPE),
+    "folder": lambda info: setattr(info, "type", tarfile.DIRTYPE),
+    "contiguous file": lambda info: setattr(info, "type", tarfile.CONTTYPE),
+    "set-uid": lambda info: setattr(info, "mode", 0o4755),
+    "set-gid": lambda info: setattr(info, "mode", 0o2755),
+    "sticky": lambda info: setattr(info, "mode", 0o1644),
+    "climbing": lambda info: setattr(info, "name", f"{MEMBER}/../../../../x"),
+}
+
+
+def rewrite_tar(path: Path, change: Callable[[tarfile.TarInfo], object], *, is_added: bool = False) -> None:
+    """Write the tar anew, its script changed, or there a second time and changed."""
+    with tarfile.open(path) as archive:
+        entries = [(info, reader.read()) for info in archive if (reader := archive.extractfile(info)) is not None]
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
+        for info, content in entries:
+            if info.name == SCRIPT:
+                if is_added:
+                    archive.addfile(info, BytesIO(content))
+                change(info)
+                info.size = len(content) if info.isreg() else 0
+            archive.addfile(info, BytesIO(content))
+
+
+@pytest.mark.parametrize("is_added", [False, True], ids=["instead", "beside"])
+@pytest.mark.parametrize("change", TAR_ENTRIES.values(), ids=TAR_ENTRIES)
+def test_tar_entry_that_is_no_plain_file_is_found(
+    delivery: Delivery, change: Callable[[tarfile.TarInfo], object], is_added: bool
+) -> None:
+    delivery.make(Mode.FAKE)  # all files are empty there, and so are links
+    rewrite_tar(ticket(delivery, "tar"), change, is_added=is_added)
+    assert set(found(delivery, is_quick=True)) == {(Code.TICKET_DAMAGED, "tar")}
+    assert set(found(delivery)) == {(Code.TICKET_DAMAGED, "tar")}
+
+
+@pytest.mark.parametrize("ending", ["tar", "zip"])
+def test_repeated_entry_is_found(delivery: Delivery, ending: str) -> None:
+    delivery.make(Mode.COPY)
+    path = ticket(delivery, ending)
+    if ending == "tar":
+        rewrite_tar(path, lambda _: None, is_added=True)
+    else:
+        rewrite_zip(path, lambda _: None, is_added=True)
+    assert found(delivery, is_quick=True) == [(Code.TICKET_DAMAGED, ending)]
+
+
+ZIP_ENTRIES: dict[str, Callable[[zipfile.ZipInfo], object]] = {
+    "symlink": lambda info: setattr(info, "external_attr", 0o120777 << 16),
+    "character device": lambda info: setattr(info, "external_attr", 0o020644 << 16),
+    "block device": lambda info: setattr(info, "external_attr", 0o060644 << 16),
+    "pipe": lambda info: setattr(info, "external_attr", 0o010644 << 16),
+    "folder": lambda info: setattr(info, "external_attr", (0o040755 << 16) | 0x10),
+    "set-uid": lambda info: setattr(info, "external_attr", 0o104755 << 16),
+    "set-gid": lambda info: setattr(info, "external_attr", 0o102755 << 16),
+    "of another system": lambda info: setattr(info, "create_system", 0),
+    "deflated": lambda info: setattr(info, "compress_type", zipfile.ZIP_DEFLATED),
+    "with a comment": lambda info: setattr(info, "comment", b"x"),
+    "with an extra field": lambda info: setattr(info, "extra", b"\xfe\xca\0\0"),
+    "of a later version": lambda info: setattr(info, "extract_version", 63),
+}
+
+
+def rewrite_zip(path: Path, change: Callable[[zipfile.ZipInfo], object], *, is_added: bool = False) -> None:
+    """Write the zip anew, its script changed, or there a second time and changed."""
+    with zipfile.ZipFile(path) as archive:
+        entries = [(info, archive.read(info)) for info in archive.infolist()]
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(path, "w") as archive:
+        for info, content in entries:
+            if info.filename == SCRIPT:
+                if is_added:
+                    archive.writestr(copy.copy(info), content)
+                change(info)
+            archive.writestr(info, content)
+
+
+@pytest.mark.parametrize("change", ZIP_ENTRIES.values(), ids=ZIP_ENTRIES)
+def test_zip_entry_that_is_not_as_it_is_written_is_found(
+    delivery: Delivery, change: Callable[[zipfile.ZipInfo], object]
+) -> None:
+    delivery.make(Mode.COPY)
+    rewrite_zip(ticket(delivery, "zip"), change)
+    assert set(found(delivery, is_quick=True)) == {(Code.TICKET_DAMAGED, "zip")}
+
+
+@pytest.mark.skipif(shutil.which("unzip") is None, reason="there is no unzip")
+def test_every_zip_that_unzip_rejects_is_found(delivery: Delivery, tmp_path: Path) -> None:
+    """Bytes of its headers are changed one after the other; of what only Python reads, nothing may pass."""
+    delivery.make(Mode.FAKE)
+    path, changed = ticket(delivery, "zip"), tmp_path / "changed.zip"
+    whole = path.read_bytes()
+    first = len(SCRIPT) + 120  # the first entry, and all behind the last
+    offsets = [*range(first), *range(whole.index(b"PK\x01\x02"), len(whole), 3)]
+    passed = []
+    for offset in offsets:
+        data = bytearray(whole)
+        data[offset] ^= 0x55
+        path.write_bytes(data)
+        if not found(delivery):
+            changed.write_bytes(data)
+            test = subprocess.run(
+                ["unzip", "-tqq", changed], check=False, capture_output=True, stdin=subprocess.DEVNULL
+            )
+            passed += [offset] if test.returncode else []
+    assert passed == []
 
 
 @pytest.mark.parametrize("ending", ["tar", "zip"])

@@ -1,0 +1,146 @@
+"""Reading the two ticket files entry by entry, as strictly as whoever unpacks them: only looks.
+
+The program writes nothing into them but plain files, each once, stored as they are, one behind the other. Whatever
+else an archive can hold (links, devices, pipes, folders, rights of another user) is none of its entries, and what
+Python reads without a word though the two headers of a zip's entry differ is an error for unzip. So the headers of a
+zip are compared with those that the program writes, and not only read.
+"""
+
+import copy
+import os
+import stat
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+import xxhash
+
+from qa2pack.manifest.path import UnsafePathError, check_relative
+from qa2pack.manifest.ticketfile import DAMAGE
+
+UNREADABLE = (*DAMAGE, RuntimeError, struct.error)  # of an encrypted entry, and of a header that is none
+_BLOCK_BYTES = 1 << 20
+_SPECIAL_BITS = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
+# The end of a zip: mark, disks, twice the number of entries, size and place of the directory, length of a comment.
+_ZIP_END = struct.Struct("<4s4H2LH")
+_ZIP_END_MARK = b"PK\x05\x06"
+_ZIP_ENTRY_BYTES, _ZIP_LENGTHS_AT, _ZIP_LENGTHS = 46, 28, struct.Struct("<3H")  # of name, extra fields and comment
+_ZIP64 = b"\x01\x00"  # the extra field of sizes beyond 4 GiB
+_ZIP64_BYTES = 0xFFFFFFFF
+_UNIX = 3
+_LATEST_VERSION = zipfile.ZIP64_VERSION  # of the format, that one must know to read what this program writes
+_TEXT_NAME = 0x800  # the flag of a name that is UTF-8
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """A file in a ticket file.
+
+    Attributes:
+        fault: in words what is wrong with the entry itself; empty if nothing is.
+        digest: of what can be read of it, which may raise one of `UNREADABLE`.
+    """
+
+    name: bytes
+    size: int
+    fault: str
+    digest: Callable[[], bytes]
+
+
+def read_tar(file: IO[bytes]) -> Iterator[Archived]:
+    """Yield the entries of an open tar; raises one of `UNREADABLE` where it is none, or has more around it."""
+    size = os.fstat(file.fileno()).st_size
+    if size % tarfile.RECORDSIZE:
+        raise tarfile.ReadError("it is cut short, or has bytes behind its end")
+    with tarfile.open(fileobj=file, mode="r:", errors="surrogateescape") as archive:
+        for info in archive:
+            name = info.name.encode("utf-8", "surrogateescape")
+            digest = lambda info=info: _digest_of(archive.extractfile(info))  # noqa: E731
+            yield Archived(name, info.size, _fault_in_tar(name, info), digest)
+        end = archive.offset  # behind the last file
+    # Two empty blocks end it, and more of them fill up the last record; readers stop at the first and see no more.
+    records = -(-(end + 2 * tarfile.BLOCKSIZE) // tarfile.RECORDSIZE)
+    file.seek(end)
+    if size != records * tarfile.RECORDSIZE or file.read(tarfile.RECORDSIZE + tarfile.BLOCKSIZE).strip(b"\0"):
+        raise tarfile.ReadError("it does not end where the archive ends")
+
+
+def _fault_in_tar(name: bytes, info: tarfile.TarInfo) -> str:
+    if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or info.issparse():
+        return "which is no plain file"
+    return _fault_of(name, info.mode)
+
+
+def read_zip(file: IO[bytes]) -> Iterator[Archived]:
+    """Yield the entries of an open zip; raises one of `UNREADABLE` where it is none, or not as it is written."""
+    with zipfile.ZipFile(file) as archive:
+        _check_headers(file, archive)
+        for info in archive.infolist():
+            name = info.filename.encode("utf-8", "surrogateescape")
+            digest = lambda info=info: _digest_of(archive.open(info))  # noqa: E731
+            yield Archived(name, info.file_size, _fault_in_zip(name, info), digest)
+
+
+def _fault_in_zip(name: bytes, info: zipfile.ZipInfo) -> str:
+    mode = info.external_attr >> 16
+    if info.create_system != _UNIX or not stat.S_ISREG(mode) or info.external_attr & 0xFFFF:
+        return "which is no plain file"
+    return _fault_of(name, mode)
+
+
+def _fault_of(name: bytes, mode: int) -> str:
+    try:
+        check_relative(name)
+    except UnsafePathError:
+        return "which leads elsewhere"
+    return "with the rights of another user" if mode & _SPECIAL_BITS else ""
+
+
+def _check_headers(file: IO[bytes], archive: zipfile.ZipFile) -> None:
+    """Compare all headers with those that the program writes: entry behind entry, the directory, and the end."""
+    place = 0
+    for info in archive.infolist():
+        is_plain = info.compress_type == zipfile.ZIP_STORED and info.compress_size == info.file_size
+        is_plain &= not info.flag_bits & ~_TEXT_NAME and not info.comment and info.extra[:2] in (b"", _ZIP64)
+        is_plain &= info.extract_version <= _LATEST_VERSION and not info.volume and not info.reserved
+        if not is_plain or info.header_offset != place or (info.file_size == 0 and info.CRC):
+            raise zipfile.BadZipFile(f"{info.filename} does not stand in it as it is written")
+        as_written = copy.copy(info)
+        as_written.extra = b""
+        header = as_written.FileHeader()
+        file.seek(place)
+        if file.read(len(header)) != header:
+            raise zipfile.BadZipFile(f"the two headers of {info.filename} differ")
+        place += len(header) + info.compress_size
+    if place >= _ZIP64_BYTES:  # its end has another form, which is left to zipfile
+        return
+    # Readers look for the end from behind, and take bytes around the archive for a program or a comment.
+    file.seek(-_ZIP_END.size, os.SEEK_END)
+    end_place, count = file.tell(), len(archive.infolist())
+    if file.read() != _ZIP_END.pack(_ZIP_END_MARK, 0, 0, count, count, end_place - place, place, 0):
+        raise zipfile.BadZipFile("it does not begin or end where the archive does")
+    file.seek(place)
+    if not _is_filled(file.read(end_place - place), count):
+        raise zipfile.BadZipFile("its directory does not end where the archive does")
+
+
+def _is_filled(directory: bytes, count: int) -> bool:
+    """Tell whether so many entries fill a zip's directory; zipfile takes a last one that reaches beyond its end."""
+    place = 0
+    for _ in range(count):
+        if place + _ZIP_ENTRY_BYTES > len(directory):
+            return False
+        place += _ZIP_ENTRY_BYTES + sum(_ZIP_LENGTHS.unpack_from(directory, place + _ZIP_LENGTHS_AT))
+    return place == len(directory)
+
+
+def _digest_of(file: IO[bytes] | None) -> bytes:
+    state = xxhash.xxh3_128()
+    if file is not None:  # a folder or a link has no content
+        with file:
+            while block := file.read(_BLOCK_BYTES):
+                state.update(block)
+    return state.digest()
