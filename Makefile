@@ -4,11 +4,14 @@
 PYTHON ?= python3
 TEST_JOBS ?= auto
 
-.PHONY: help demo test torture bench bench-full pages clean
+.PHONY: help demo test test-tools test-lowest test-pythons torture bench bench-full pages clean
 
 help:
 	@echo "make demo    make a small reduction, package it, verify it and show the result"
 	@echo "make test    lint, check the types and run the tests"
+	@echo "make test-tools  install what tests use beside Python, on Debian and Ubuntu (root, or sudo without a password)"
+	@echo "make test-lowest run the tests with the lowest versions that are allowed of what the program needs"
+	@echo "make test-pythons  run the tests with every newer Python that is installed"
 	@echo "make torture run the long versions of the fault tests (hours)"
 	@echo "make bench   measure the jobs beside peers, in turn, for some minutes (BENCH_DIR=FOLDER to say where)"
 	@echo "make bench-full  with more peers and trees, growth, system calls and clusters (hours; BENCH_PAGE=docs/performance.md)"
@@ -23,6 +26,44 @@ test: .venv/installed.stamp
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/pytest -n $(TEST_JOBS) --dist worksteal
+
+# Without these, tests are skipped with a reason; with QA2PACK_REQUIRE_TOOLS=1 a skipped test is a failure.
+test-tools:
+	@sh tests/install_tools.sh
+
+# Lint and types are checked by `make test` alone: newer libraries come with other type hints.
+test-lowest: build/lowest/installed.stamp
+	build/lowest/bin/python -m pytest -n $(TEST_JOBS) --dist worksteal
+
+build/lowest/installed.stamp: pyproject.toml tests/lowest.py
+	@rm -rf build/lowest
+	@mkdir -p build
+	$(PYTHON) -m venv build/lowest
+	build/lowest/bin/python tests/lowest.py >build/lowest/constraints.txt
+	build/lowest/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint build/lowest/constraints.txt --editable '.[test]'
+	@touch $@
+
+# Pythons are looked for on the PATH, and where pyenv and uv put them.
+PYTHONS ?= 3.12 3.13
+PYTHON_PLACES = "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$version*/bin \
+  "$${XDG_DATA_HOME:-$$HOME/.local/share}"/uv/python/cpython-$$version*/bin
+
+test-pythons:
+	@for version in $(PYTHONS); do \
+	  python=; \
+	  for each in python$$version $$(ls -d $(PYTHON_PLACES) 2>/dev/null | sed "s|$$|/python$$version|"); do \
+	    "$$each" -c 'import ensurepip, venv' 2>/dev/null && { python=$$each; break; }; \
+	  done; \
+	  [ -n "$$python" ] || { echo "Python $$version is not installed: left out"; continue; }; \
+	  folder=build/python$$version; \
+	  [ -f $$folder/installed.stamp ] && [ ! pyproject.toml -nt $$folder/installed.stamp ] || { \
+	    rm -rf $$folder && mkdir -p build && "$$python" -m venv $$folder \
+	    && $$folder/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' \
+	    && touch $$folder/installed.stamp; } || exit 1; \
+	  echo "Python $$version"; \
+	  $$folder/bin/python -m pytest -n $(TEST_JOBS) --dist worksteal || exit 1; \
+	done
 
 # Every fault on every call, every stop in every recovery, every power cut, hundreds of kills: see docs/transactions.md.
 torture: .venv/installed.stamp

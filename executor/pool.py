@@ -84,14 +84,31 @@ class ProcessCrew:
 
     def _started(self) -> Executor:
         if self._pool is None:
-            # fork: starts in a tenth of the time, and the workers only do what is sent to them.
-            self._pool = ProcessPoolExecutor(
-                self._jobs,
-                mp_context=multiprocessing.get_context("fork"),
-                initializer=_become_worker,
-                initargs=(os.getpid(), self._notice),
-            )
+            try:
+                # fork: starts in a tenth of the time, and the workers only do what is sent to them.
+                self._pool = ProcessPoolExecutor(
+                    self._jobs,
+                    mp_context=multiprocessing.get_context("fork"),
+                    initializer=_become_worker,
+                    initargs=(os.getpid(), self._notice),
+                )
+            except (
+                OSError
+            ):  # processes talk through semaphores in /dev/shm, and some containers let nobody write there
+                self._pool = _InThisProcess()
         return self._pool
+
+
+class _InThisProcess(Executor):
+    """Does each batch at once, one after the other: no threads, which would share the buffer for reading."""
+
+    def submit(self, work: Callable[..., Result], /, *arguments: Any, **named: Any) -> Future[Result]:
+        future: Future[Result] = Future()
+        try:
+            future.set_result(work(*arguments, **named))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 def _become_worker(parent: int, notice: mmap.mmap) -> None:

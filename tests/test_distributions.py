@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from commands import ROOT
+from lowest import lowest_versions
 
 FOLDERS = ("executor", "manifest", "pack", "tarsplit")
 
@@ -78,3 +79,7 @@ def test_commands_run_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
     assert _run(tmp_path / "venv/bin/pack", "--version", cwd=tmp_path).startswith("qa2pack ")
     assert "Usage" in _run(tmp_path / "venv/bin/tarsplit", "--help", cwd=tmp_path)
     assert 'name = "cycle0"' in _run(tmp_path / "venv/bin/pack", "layout", cwd=tmp_path)
+
+
+def test_every_dependency_has_a_lowest_version() -> None:
+    assert {"typer==0.28", "hatchling==1.27"} <= set(lowest_versions())

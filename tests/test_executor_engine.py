@@ -19,7 +19,9 @@ from qa2pack.executor.engine import PoolEngine, WorkersDiedError, available_jobs
 from qa2pack.executor.pool import ProcessCrew
 from qa2pack.executor.stopping import InterruptedByUser, Stop
 from qa2pack.manifest.engine import run_streamed
+from tools import needs_workers
 
+pytestmark = needs_workers
 ROOT = Path(__file__).parent.parent
 
 

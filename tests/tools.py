@@ -5,6 +5,7 @@ and make alone. With QA2PACK_REQUIRE_TOOLS=1, which continuous integration sets,
 (see `conftest.py`): there `make test-tools` has installed everything, and what is never run proves nothing.
 """
 
+import multiprocessing
 import os
 import shutil
 
@@ -35,3 +36,17 @@ def needs_root(reason: str) -> None:
     """Skip the test that asks where it is not run by root."""
     if os.geteuid() != 0:
         pytest.skip(f"only root can {reason}")
+
+
+def _has_semaphores() -> bool:
+    try:
+        multiprocessing.get_context("fork").Lock()
+    except OSError:
+        return False
+    return True
+
+
+needs_workers = pytest.mark.skipif(
+    not _has_semaphores(),
+    reason="worker processes need a /dev/shm that can be written",
+)

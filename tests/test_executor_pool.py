@@ -1,0 +1,23 @@
+"""Where worker processes cannot be had, the work is done all the same."""
+
+import multiprocessing
+from collections import deque
+from multiprocessing.context import ForkContext
+
+import pytest
+
+from qa2pack.executor.engine import PoolEngine
+
+
+def _refused(*_: object) -> None:
+    raise OSError(30, "Read-only file system")
+
+
+def test_batches_are_done_in_this_process_where_no_semaphore_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that lets nobody write to /dev/shm."""
+    for name in ("Lock", "BoundedSemaphore", "Semaphore"):
+        monkeypatch.setattr(ForkContext, name, _refused)
+    with pytest.raises(OSError):
+        multiprocessing.get_context("fork").Lock()
+    with PoolEngine(2) as engine:
+        assert sorted(engine.run(abs, deque([-1, -2, -3]))) == [1, 2, 3]
