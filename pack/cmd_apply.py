@@ -7,6 +7,7 @@ import typer
 from qa2pack.pack.options import (
     BandwidthOption,
     ClusterOption,
+    InsecureClusterOption,
     JobsOption,
     JsonOption,
     PackageArgument,
@@ -31,6 +32,7 @@ def apply(  # noqa: PLR0913, PLR0917 - one parameter per option
     jobs: JobsOption = 0,
     bandwidth: BandwidthOption = 0,
     cluster: ClusterOption = "",
+    insecure_cluster: InsecureClusterOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -50,5 +52,13 @@ def apply(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     attempt = Attempt("apply", target_of(package))
     options = ApplyOptions(keeps_previous=keep_previous, is_rehashing=rehash)
-    conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, trusted=trusted_users(trust_owner))
+    conduct = Conduct(
+        jobs,
+        cluster,
+        bandwidth,
+        is_quiet=quiet,
+        is_json=json,
+        trusted=trusted_users(trust_owner),
+        is_insecure=insecure_cluster,
+    )
     run(attempt, lambda: applied(attempt, options, conduct), is_json=json)

@@ -15,6 +15,7 @@ from qa2pack.pack.options import (
     ExcludeOption,
     FollowOutsideOption,
     IncludeOption,
+    InsecureClusterOption,
     JobsOption,
     JsonOption,
     LayoutOption,
@@ -85,6 +86,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     jobs: JobsOption = 0,
     bandwidth: BandwidthOption = 0,
     cluster: ClusterOption = "",
+    insecure_cluster: InsecureClusterOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -103,7 +105,15 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     from qa2pack.pack.trust import trusted_users
     from qa2pack.pack.workers import Conduct
 
-    conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, trusted=trusted_users(trust_owner))
+    conduct = Conduct(
+        jobs,
+        cluster,
+        bandwidth,
+        is_quiet=quiet,
+        is_json=json,
+        trusted=trusted_users(trust_owner),
+        is_insecure=insecure_cluster,
+    )
     target = target_of(package)
     attempt = Attempt("plan", target, quoted(os.fsencode(origin)))
     selection = Selection(

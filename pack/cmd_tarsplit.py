@@ -6,7 +6,14 @@ from typing import Annotated
 import typer
 
 from qa2pack.pack.command import defaults_of
-from qa2pack.pack.options import BandwidthOption, ClusterOption, JobsOption, JsonOption, QuietOption
+from qa2pack.pack.options import (
+    BandwidthOption,
+    ClusterOption,
+    InsecureClusterOption,
+    JobsOption,
+    JsonOption,
+    QuietOption,
+)
 from qa2pack.tarsplit.naming import parse_checksums, parse_day, parse_size
 from qa2pack.tarsplit.partition import Fill
 
@@ -107,6 +114,7 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
     jobs: JobsOption = 0,
     bandwidth: BandwidthOption = 0,
     cluster: ClusterOption = "",
+    insecure_cluster: InsecureClusterOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -121,7 +129,7 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
     from qa2pack.pack.target import target_of
     from qa2pack.pack.workers import Conduct
 
-    conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json)
+    conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, is_insecure=insecure_cluster)
     if check is not None:
         from qa2pack.pack.deliverychecks import checked
 

@@ -5,7 +5,15 @@ from typing import Annotated
 import typer
 
 from qa2pack.pack.exits import Exit
-from qa2pack.pack.options import BandwidthOption, ClusterOption, JobsOption, JsonOption, PackageArgument, QuietOption
+from qa2pack.pack.options import (
+    BandwidthOption,
+    ClusterOption,
+    InsecureClusterOption,
+    JobsOption,
+    JsonOption,
+    PackageArgument,
+    QuietOption,
+)
 
 Quick = Annotated[bool, typer.Option("--quick", help="Compare names, types and sizes only; read no file.")]
 Chunks = Annotated[
@@ -28,6 +36,7 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter per option
     jobs: JobsOption = 0,
     bandwidth: BandwidthOption = 0,
     cluster: ClusterOption = "",
+    insecure_cluster: InsecureClusterOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -45,7 +54,7 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     if sum((quick, chunks is not None, manifest is not None)) > 1:
         raise typer.BadParameter("choose one of --quick, --chunks and --manifest")
-    conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json)
+    conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, is_insecure=insecure_cluster)
     attempt = Attempt("verify", target_of(package))
 
     def work() -> Exit:

@@ -14,6 +14,7 @@ from qa2pack.manifest.pace import PacedEngine
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.pack import PROGRAM
+from qa2pack.pack.clusteraddress import check_address
 
 _MOST_PER_PROCESSOR = 4
 
@@ -27,6 +28,7 @@ class Workers:
             On this machine at most four for each processor.
         progress: told how far it is.
         cluster: address of the scheduler; empty for this machine.
+        is_insecure: a plain connection to a cluster of other machines is taken.
         bandwidth: bytes that all of them together may read in a second; 0 is no bound.
         trusted: numbers of users whose control folders are acted on, too.
     """
@@ -36,6 +38,7 @@ class Workers:
     cluster: str = ""
     bandwidth: int = 0
     trusted: frozenset[int] = frozenset()
+    is_insecure: bool = False
 
 
 @contextmanager
@@ -60,6 +63,7 @@ def started_engine(
             with PoolEngine(job_count(workers.jobs), asked) as engine:
                 yield _bounded(engine, workers)
             return
+        check_address(workers.cluster, is_insecure=workers.is_insecure)
         from qa2pack.executor.cluster import Cluster, ClusterEngine, Ground
 
         cluster = Cluster(workers.cluster, running_program, workers.jobs, _tell)

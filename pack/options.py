@@ -26,8 +26,16 @@ ClusterOption = Annotated[
         "--cluster",
         envvar="PACK_CLUSTER",
         metavar="ADDRESS",
-        help="Let a Dask cluster do the work; its scheduler, as in tcp://host:8786.",
+        help="Let a Dask cluster do the work; its scheduler, as in tls://host:8786.",
         show_default=False,
+    ),
+]
+InsecureClusterOption = Annotated[
+    bool,
+    typer.Option(
+        "--insecure-cluster",
+        envvar="PACK_INSECURE_CLUSTER",
+        help="Take a plain tcp:// cluster of other machines: whoever reaches that network can act as you.",
     ),
 ]
 BandwidthOption = Annotated[

@@ -51,13 +51,14 @@ KEYS: Mapping[str, Kind] = {
     "log": Kind.PATH,
     "trust-owner": Kind.NAMES,
     "cluster": Kind.TEXT,
+    "insecure-cluster": Kind.FLAG,
     "tarsplit.size": Kind.SIZE,
     "tarsplit.output": Kind.PATH,
     "tarsplit.label-member": Kind.FLAG,
     "tarsplit.fill": Kind.FILL,
     "tarsplit.checksum": Kind.CHECKSUMS,
 }
-PERSONAL = frozenset({"log", "cluster", "trust-owner", "tarsplit.output"})
+PERSONAL = frozenset({"log", "cluster", "insecure-cluster", "trust-owner", "tarsplit.output"})
 _LISTS = (Kind.INCLUDES, Kind.GLOBS, Kind.NAMES)
 
 

@@ -127,7 +127,7 @@ PLANNING: Mapping[Code, Row] = {
         "Move it away, or choose another destination. Only if it is a file that may go: pack plan --force.",
     ),
     Code.CONTROL_UNUSABLE: Row(
-        "The control folder of the package, or a file of it, cannot be used.",
+        "The control folder of the package cannot be used.",
         "Its owner does not let others enter it, or a link, a named pipe or something else stands in its place.",
         "Have its owner let you read it (chmod -R go+rX PACKAGE.pack). In place of a link put the thing itself. What "
         "belongs to something else is to be moved away.",

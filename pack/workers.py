@@ -15,6 +15,7 @@ class Conduct:
     Attributes:
         jobs: most batches side by side; 0 means one for each processor, or for each worker of the cluster.
         cluster: address of the scheduler; empty for this machine.
+        is_insecure: a plain connection to a cluster of other machines is taken.
         bandwidth: bytes that all workers together may read in a second; 0 is no bound.
         is_quiet: show no progress.
         is_json: print one object instead of lines.
@@ -27,10 +28,18 @@ class Conduct:
     is_quiet: bool = False
     is_json: bool = False
     trusted: frozenset[int] = frozenset()
+    is_insecure: bool = False
 
 
 @contextmanager
 def shown_workers(conduct: Conduct) -> Iterator[Workers]:
     """Yield the workers of a command, with progress that is shown."""
     with shown_progress(is_quiet=conduct.is_quiet) as progress:
-        yield Workers(conduct.jobs, progress, conduct.cluster, conduct.bandwidth, trusted=conduct.trusted)
+        yield Workers(
+            conduct.jobs,
+            progress,
+            conduct.cluster,
+            conduct.bandwidth,
+            trusted=conduct.trusted,
+            is_insecure=conduct.is_insecure,
+        )

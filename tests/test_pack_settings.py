@@ -47,7 +47,7 @@ def test_mistake_is_told_with_file_and_key(text: str, words: str) -> None:
 
 @pytest.mark.parametrize("key", sorted(PERSONAL))
 def test_key_that_could_do_harm_counts_only_in_the_users_own_file(key: str) -> None:
-    said = {key: ["x"] if KEYS[key] is Kind.NAMES else "x"}
+    said = {key: {Kind.NAMES: ["x"], Kind.FLAG: True}.get(KEYS[key], "x")}
     foreign = read_settings(said, PATH, own=b"/home/me/pack.toml")
     with pytest.raises(SettingsError, match=f"{key} is refused here: .* your own file, /home/me/pack.toml"):
         list(values_of((foreign,), key))
