@@ -8,11 +8,14 @@ ever replaced in place.
 import errno
 import os
 import stat
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import partial
+from multiprocessing import parent_process
 from typing import assert_never
 
 import xxhash
 
+from qa2pack.executor.apart import run_apart
 from qa2pack.executor.copying import BIG_COPY_BYTES, copy_big, copy_small
 from qa2pack.executor.disk import CANNOT_LINK
 from qa2pack.executor.planned import (
@@ -31,6 +34,10 @@ from qa2pack.manifest.folder import FILE_FLAGS, opened_beneath, opened_file, ope
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.record import Action, FolderRecord
+from qa2pack.manifest.tablelock import LOCK_NAME, is_table_lock
+
+_LOCK_BYTES = 1 << 20  # casacore writes some hundred
+_LOCK_SECONDS = 60
 
 
 def copy_file(site: Site, source: tuple[bytes, int], name: bytes, dir_fd: int, planned: Planned) -> None:
@@ -54,6 +61,29 @@ def copy_file(site: Site, source: tuple[bytes, int], name: bytes, dir_fd: int, p
         os.close(fd)
 
 
+def copy_lock(site: Site, source: tuple[bytes, int], name: bytes, dir_fd: int, planned: Planned) -> None:
+    """Make the package's own lock of a table, of the planned size, whatever has become of the origin's since."""
+    is_worker = parent_process() is not None  # it opens no tables
+    read = partial(_lock_bytes, source)
+    found = read() if is_worker else run_apart(read, seconds=_LOCK_SECONDS)
+    data = found[: planned.size].ljust(planned.size, b"\0")
+    fd = site.disk.create(name, dir_fd=dir_fd, mode=planned.mode & 0o777 | 0o200)
+    try:
+        if data:
+            site.disk.write(fd, data)
+        site.disk.set_mode(fd, planned.mode & 0o777)
+        site.disk.set_times(fd, planned.mtime_ns)
+    finally:
+        os.close(fd)
+
+
+def _lock_bytes(source: tuple[bytes, int]) -> bytes:
+    """Read a lock, in a process that holds none; one that is not there or not to be read is as good as empty."""
+    with suppress(OSError), opened_file(source[0], dir_fd=source[1]) as fd:
+        return os.read(fd, _LOCK_BYTES)
+    return b""
+
+
 class FolderStage:
     """The staging of one record's files.
 
@@ -71,7 +101,7 @@ class FolderStage:
         self._there = frozenset() if is_new else frozenset(map(os.fsencode, os.listdir(self._target_fd)))
         self._source_fds: dict[tuple[bytes, bytes], int] = {}
         self._own_links: dict[int, int] = {}  # inode to its ctime after we linked it: two names may share one
-        kinds = {*record.actions}
+        kinds = {*record.actions} - ({Action.COPY} if LOCK_NAME in record.names else set())
         self._is_linkable = kinds == {Action.LINK} or (kinds == {Action.MOVE} and record.device == site.device)
         self.linked_ctimes: dict[int, int] = {}
         self.problems: list[Problem] = []
@@ -98,6 +128,8 @@ class FolderStage:
             return start
         names, sizes, mtimes, inodes, ctimes = record.names, record.sizes, record.mtimes, record.inodes, record.ctimes
         for index in range(start, len(names)):  # by index: skipping what was done would grow with the square
+            if record.actions[index] == Action.COPY:
+                return index
             name, planned = names[index], [sizes[index], mtimes[index], inodes[index], ctimes[index]]
             try:
                 source = os.lstat(name, dir_fd=source_fd)
@@ -161,6 +193,9 @@ class FolderStage:
 
     def _link(self, index: int, source: tuple[bytes, int]) -> None:
         name, planned = self._record.names[index], planned_source(self._record, index)
+        if self._record.actions[index] == Action.LINK and is_table_lock(self._record.source_path(index)):
+            self._link_lock(index, source)
+            return
         status, is_untouched = seen_source(source, planned)
         staged = self._staged(name)
         if staged is not None and staged.st_ino != status.st_ino:
@@ -186,6 +221,21 @@ class FolderStage:
         is_planned_inode = source.st_ino == planned.inode
         return is_planned_inode and source.st_ctime_ns == self._own_links.get(source.st_ino)
 
+    def _link_lock(self, index: int, source: tuple[bytes, int]) -> None:
+        """Link the lock of a table as it is by now: whoever opened the table since the plan has written to it."""
+        name = self._record.names[index]
+        if self._staged(name) is not None:
+            self._site.disk.unlink(name, dir_fd=self._target_fd)
+        try:
+            is_file = stat.S_ISREG(os.lstat(source[0], dir_fd=source[1]).st_mode)
+        except FileNotFoundError:
+            is_file = False
+        if is_file:
+            self._site.disk.link(source[0], name, source_fd=source[1], dir_fd=self._target_fd)
+            self.linked_ctimes[index] = os.lstat(name, dir_fd=self._target_fd).st_ctime_ns
+        else:
+            copy_lock(self._site, source, name, self._target_fd, planned_source(self._record, index))
+
     def _move(self, index: int) -> None:
         """Link, or copy across file systems; the origin is touched only when the package is published.
 
@@ -210,7 +260,8 @@ class FolderStage:
             self._site.disk.unlink(name, dir_fd=self._target_fd)
         if self._record.actions[index] == Action.KEEP and self._keep(index, planned):
             return
-        copy_file(self._site, self._source(index), name, self._target_fd, planned)
+        copy = copy_lock if is_table_lock(self._record.source_path(index)) else copy_file
+        copy(self._site, self._source(index), name, self._target_fd, planned)
 
     def _keep(self, index: int, planned: Planned) -> bool:
         """Link the same file over from the replaced package; False if it is not as it was left, or links are none."""

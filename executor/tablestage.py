@@ -10,7 +10,7 @@ import stat
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from qa2pack.executor.filestage import copy_file
+from qa2pack.executor.filestage import copy_file, copy_lock
 from qa2pack.executor.planned import SourceChangedError, as_change, planned_source
 from qa2pack.executor.site import Site, path_in_package
 from qa2pack.manifest.digest import digest_of_fd
@@ -19,6 +19,7 @@ from qa2pack.manifest.header import SplitTask
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.record import Action, FolderRecord, decode_record, encode_record
+from qa2pack.manifest.tablelock import is_table_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,8 @@ def _copy_source(site: Site, before: FolderRecord, index: int, dir_fd: int) -> N
             raise as_change("the folder", error) from error
         planned = planned_source(before, index)
         writable = replace(planned, mode=planned.mode | stat.S_IRUSR | stat.S_IWUSR)  # casacore is to change it
-        copy_file(site, (name, source_fd), before.names[index], dir_fd, writable)
+        copy = copy_lock if is_table_lock(name) else copy_file
+        copy(site, (name, source_fd), before.names[index], dir_fd, writable)
 
 
 def _measured(batch: SplitBatch, table: bytes) -> FolderRecord:

@@ -28,6 +28,7 @@ from qa2pack.manifest.record import DIGEST_BYTES, NO_DIGEST, Action, FolderRecor
 from qa2pack.manifest.scanbatch import BIG_FILE_BYTES, BigFile, ScanOptions, ScanResult
 from qa2pack.manifest.sizes import counted
 from qa2pack.manifest.soundness import unsound_files
+from qa2pack.manifest.tablelock import LOCK_NAME
 
 DEPTH_LIMIT = 300  # each folder on the way takes a descriptor and a call inside a call when a tree is removed
 _LAST_NS = (1 << 63) - 1  # what a record holds
@@ -103,7 +104,7 @@ class Columns:
     def _actions_for(self, names: Sequence[bytes], stats: Sequence[os.stat_result]) -> bytes:
         """Return the actions of many files; linking them is the same for all and makes nothing new."""
         is_linking = self._action is Action.LINK or self._action is Action.MOVE
-        if is_linking and {status.st_dev for status in stats} <= {self.options.device}:
+        if is_linking and LOCK_NAME not in names and {status.st_dev for status in stats} <= {self.options.device}:
             return bytes([self._action]) * len(stats)
         return bytes(map(self._action_for, names, stats))
 
@@ -248,6 +249,9 @@ class Columns:
             yield Problem(Code.PATH_TOO_LONG, path, f"at most {DEPTH_LIMIT} folders inside each other", "more")
 
     def _add(self, name: bytes, source: bytes, source_name: bytes, fd: int, entry: "os.DirEntry[str] | None") -> None:
+        if source_name == LOCK_NAME and self._action is not Action.CARRY:
+            self._append(name, source, os.lstat(source_name, dir_fd=fd), NO_DIGEST)
+            return
         if self._known is not None or not self._is_hashing:
             status = entry.stat(follow_symlinks=False) if entry else os.lstat(source_name, dir_fd=fd)
             digest = self._digest_without_reading(source, status)
@@ -282,6 +286,8 @@ class Columns:
         if action is Action.LINK and is_far and self.options.may_copy:
             count_one(self._result.sums, Code.W_COPIED, join(self._path, name))
             action = Action.COPY
+        if name == LOCK_NAME and action is Action.MOVE:
+            action = Action.COPY  # the origin keeps its own
         if action in (Action.COPY, Action.DUMMY) or (action is Action.MOVE and is_far):
             self._result.new_files += 1
             self._result.new_bytes += 0 if action is Action.DUMMY else status.st_size

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.record import NO_DIGEST, Action, Entry, FolderRecord
+from qa2pack.manifest.tablelock import is_table_lock
 
 Row = TypeVar("Row")
 
@@ -84,7 +85,11 @@ def _kind(before: Entry, after: Entry | None) -> Kind:
 
 def _is_same(old: Entry, new: Entry) -> bool:
     """Tell whether two files hold the same; where a digest is not known yet, by the time of the last change."""
-    if old.size != new.size or (old.action is Action.DUMMY) is not (new.action is Action.DUMMY):
+    if (old.action is Action.DUMMY) is not (new.action is Action.DUMMY):
+        return False
+    if is_table_lock(old.path):
+        return True
+    if old.size != new.size:
         return False
     if NO_DIGEST in (old.digest, new.digest):
         return old.mtime_ns == new.mtime_ns

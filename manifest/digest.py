@@ -17,6 +17,7 @@ import xxhash
 
 from qa2pack.manifest.folder import FILE_FLAGS
 from qa2pack.manifest.pace import current_pace
+from qa2pack.manifest.tablelock import LOCK_NAME
 
 BUFFER_BYTES = 1 << 20
 
@@ -78,8 +79,9 @@ def digests_of_files(
 
     With a bound on the rate, it may end before: when the monotonic clock shows `until`.
 
-    Not plain is what is big, no regular file, not to be read, or changing. Whoever calls looks at it more closely,
-    and goes on behind it. The loop holds everything that is done for a file, because calls would cost as much.
+    Not plain is what is big, the lock of a table, no regular file, not to be read, or changing. Whoever calls looks
+    at it more closely, and goes on behind it. The loop holds everything that is done for a file, because calls would
+    cost as much.
 
     Returns:
         The states of the files that were read, and their digests.
@@ -90,6 +92,8 @@ def digests_of_files(
     pace = current_pace()
     with suppress(OSError):
         for index in range(start, len(names)):  # by index: skipping what was done would grow with the square
+            if names[index] == LOCK_NAME:
+                break
             fd = os.open(names[index], FILE_FLAGS, dir_fd=folder)
             try:
                 status = os.fstat(fd)

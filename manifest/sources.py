@@ -12,6 +12,7 @@ from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.presence import status_of
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.record import Action, FolderRecord, decode_record
+from qa2pack.manifest.tablelock import is_table_lock
 
 # A moved file is put back, a carried one is in the package that comes back; the others came from the origin.
 _FROM_ORIGIN = frozenset((Action.LINK, Action.COPY, Action.KEEP))
@@ -33,7 +34,7 @@ def gone_files(manifest: Described, records: Iterable[FolderRecord]) -> Iterator
     """
     for record in records:
         for index, action in enumerate(record.actions):
-            if action in _FROM_ORIGIN:
+            if action in _FROM_ORIGIN and not is_table_lock(record.names[index]):
                 source = os.path.join(manifest.header.origin, record.source_path(index))
                 if not _is_there(source, record, index):
                     yield source, join(record.path, record.names[index]), record.digest(index)

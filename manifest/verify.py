@@ -1,7 +1,8 @@
 """Comparing a member on disk with its manifest: every difference is a problem with its path.
 
 Found are: files that changed, shrank, grew or are missing, anything that is there and should not be, and anything
-of another type than recorded, a link in place of a file above all. Nothing is followed, nothing is written.
+of another type than recorded, a link in place of a file above all. What the locks of tables hold does not count.
+Nothing is followed, nothing is written.
 """
 
 import errno
@@ -20,6 +21,7 @@ from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.record import DIGEST_BYTES, NO_DIGEST, Action, FolderRecord, decode_record, grouped_blobs
 from qa2pack.manifest.scanbatch import BIG_FILE_BYTES
 from qa2pack.manifest.sizes import counted
+from qa2pack.manifest.tablelock import is_table_lock
 
 _BATCH_SECONDS = 1.0
 
@@ -166,7 +168,7 @@ def _verify_file(
         result.problems.append(Problem(Code.MISSING, path))
     elif not entry.is_file(follow_symlinks=False):
         result.problems.append(Problem(Code.WRONG_TYPE, path, "a file", _type_in_words(entry)))
-    else:
+    elif not is_table_lock(path):
         size = 0 if record.actions[index] == Action.DUMMY else record.sizes[index]
         digest = record.digest(index)
         try:
