@@ -45,6 +45,7 @@ class Begin:
         plan: digest of the plan.
         boot: id of the running system; what was written before a restart and not synced cannot be trusted.
         mode, origin: as in the plan; for the log, never for deciding.
+        sequence: one more than that of the transaction before; clocks can be set back. 0 in journals of before.
     """
 
     transaction: str
@@ -62,6 +63,7 @@ class Begin:
     at_ns: int
     mode: Mode | None = None
     origin: bytes = b""
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,8 @@ class End:
 
 Record = Begin | Resume | Staged | Stale | SyncFailed | Commit | Published | Discard | RollBack | End
 _KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in get_args(Record)}
+# What older journals do not have.
+_LATER_FIELDS: dict[type[Record], dict[str, Any]] = {Begin: {"sequence": 0}, Commit: {"root_mtime_ns": 0}}
 _MARK = "frames on disk"
 _MARK_START = msgpack.packb({_MARK: 0})[:-1]
 
@@ -281,8 +285,7 @@ def _decoded(path: bytes, payload: bytes) -> Record:
     try:
         wire: dict[str, Any] = msgpack.unpackb(payload)
         kind = _KINDS[wire["kind"]]
-        if kind is Commit:
-            wire.setdefault("root_mtime_ns", 0)  # journals of before had none
+        wire = _LATER_FIELDS.get(kind, {}) | wire
         values = {field.name: wire[field.name] for field in fields(kind)}
         if kind is Begin:
             values["publishing"] = Publishing(values["publishing"])

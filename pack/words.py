@@ -123,9 +123,10 @@ PLANNING: Mapping[Code, Row] = {
     ),
     Code.CONTROL_UNUSABLE: Row(
         "The control folder of the package cannot be used.",
-        "Its owner does not let others enter it, or a file or a link stands in its place.",
+        "Its owner does not let others enter it, or a file, a link or another package stands in its place.",
         "Have its owner let you read it (chmod -R go+rX PACKAGE.pack). In place of a link put the folder itself. A "
-        "file that belongs to something else is to be moved away.",
+        "file that belongs to something else is to be moved away. Where a package is called PACKAGE.pack, give this "
+        "one another name.",
     ),
     Code.COLLISION: Row(
         "Several files of the origin would land on this one path of the package.",
@@ -314,7 +315,8 @@ VERIFYING: Mapping[Code, Row] = {
     Code.TICKET_DAMAGED: Row(
         "A ticket file beside the package does not hold what was packaged.",
         "It was changed or cut short, or the disk returns other bytes.",
-        "Do not send it. Restore it from a backup. Every apply writes both anew; where the last one can be undone, "
+        "Do not send it. Put right first what else is found in the files of the package: they go into it. Restore it "
+        "from a backup. Every apply writes both anew; where the last one can be undone, "
         "pack rollback PACKAGE and pack apply PACKAGE do so.",
     ),
 }
