@@ -61,13 +61,15 @@ def test_rollback_undoes_the_last_apply_whatever_the_clock_said(
     assert contents(delivery.path) == first
 
 
-@pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY, Mode.FAKE])
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY, Mode.MOVE])
 def test_link_that_the_origin_had_stays_after_a_move(delivery: Delivery, mode: Mode) -> None:
-    own = script(delivery).parent / "uid___own.scriptForImaging.py"
-    own.symlink_to(script(delivery).name)
+    plot = delivery.origin / "X8c/qa2/qa2_part1.png"
+    own = plot.with_name("qa2_part2.png")
+    own.symlink_to(plot.name)
     delivery.make(Mode.MOVE)
-    delivery.make(mode, append=Append.MEMBER)
-    assert os.readlink(own) == script(delivery).name
+    delivery.make(mode)
+    assert os.readlink(own) == plot.name
+    assert (own.read_bytes(), delivery.problems()) == (plot.read_bytes(), [])
 
 
 @pytest.mark.parametrize("name", ["plan", "status", "verify"])
