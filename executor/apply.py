@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from qa2pack.executor.disk import Disk, sync_file_system
-from qa2pack.executor.history import read_history
+from qa2pack.executor.history import next_sequence, read_history
 from qa2pack.executor.journal import (
     TICKET_SUFFIXES,
     Begin,
@@ -235,6 +235,7 @@ class _Applying:
             at_ns=time.time_ns(),
             mode=header.mode,
             origin=header.origin,
+            sequence=next_sequence(self._package),
         )
 
     def _resumed_journal(self) -> Journal:

@@ -24,6 +24,7 @@ class Finished:
         member: `group/member` that it made.
         mode, origin: of its plan; None and empty where the journal does not tell.
         user, host: who began it, and where.
+        sequence: its number among all of the package, whatever the clock said; 0 if the journal does not tell.
         run_count: in how many runs it was done: one more than it was taken up again.
     """
 
@@ -37,6 +38,7 @@ class Finished:
     began_ns: int
     ended_ns: int
     run_count: int
+    sequence: int
     file_count: int
     byte_count: int
 
@@ -56,18 +58,54 @@ class History:
 
 def read_history(package: Package) -> History:
     """Read the journals of the finished transactions; none if there never was one."""
+    known, unreadable = [], []
+    for path in _paths(package):
+        try:
+            known.append(_finished(read_journal(path)))
+        except (JournalError, LookupError, ValueError):
+            unreadable.append(os.path.basename(path))
+    return History(
+        tuple(sorted(known, key=lambda one: (one.sequence, one.began_ns), reverse=True)), tuple(unreadable)
+    )
+
+
+def next_sequence(package: Package) -> int:
+    """Return the number of a transaction that begins now, higher than that of any that can be undone."""
+    return max((one.sequence for one in read_history(package).finished), default=0) + 1
+
+
+def last_finished(package: Package) -> bytes | None:
+    """Return the journal of the transaction that ended last, by the numbers in them, not by any clock.
+
+    One that cannot be read counts as the last unless its name has an earlier second than that of the last readable
+    one. Left out, it would let an older transaction be undone in its place, under a package made after that one.
+    """
+    known, unreadable = [], []
+    for path in _paths(package):
+        try:
+            begin = begin_of(read_journal(path))
+        except (JournalError, LookupError, ValueError):
+            unreadable.append((_second(path), path))
+        else:
+            known.append(((begin.sequence, _second(path), begin.at_ns), path))
+    last = max(known, default=None)
+    doubtful = max(unreadable, default=None)
+    if last is None or (doubtful is not None and doubtful[0] >= _second(last[1])):
+        return doubtful[1] if doubtful else None
+    return last[1]
+
+
+def _paths(package: Package) -> list[bytes]:
     folder = join(package.control, b"finished")
     try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(_SUFFIX))
+        return sorted(join(folder, name) for name in os.listdir(folder) if name.endswith(_SUFFIX))
     except FileNotFoundError:
-        return History((), ())
-    known, unreadable = [], []
-    for name in names:
-        try:
-            known.append(_finished(read_journal(join(folder, name))))
-        except (JournalError, LookupError, ValueError):
-            unreadable.append(name)
-    return History(tuple(sorted(known, key=lambda one: one.began_ns, reverse=True)), tuple(unreadable))
+        return []
+
+
+def _second(path: bytes) -> bytes:
+    """Return the second in the name of a journal."""
+    return os.path.basename(path).partition(b"-")[0]
 
 
 def _finished(records: tuple[Record, ...]) -> Finished:
@@ -84,6 +122,7 @@ def _finished(records: tuple[Record, ...]) -> Finished:
         began_ns=begin.at_ns,
         ended_ns=ends[-1],
         run_count=sum(isinstance(record, Begin | Resume) for record in records),
+        sequence=begin.sequence,
         file_count=begin.file_count,
         byte_count=begin.byte_count,
     )

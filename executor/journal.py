@@ -51,6 +51,7 @@ class Begin:
         plan: digest of the plan.
         boot: id of the running system; what was written before a restart and not synced cannot be trusted.
         mode, origin: as in the plan; for the log, never for deciding.
+        sequence: one more than that of the transaction before; clocks can be set back. 0 in journals of before.
     """
 
     transaction: str
@@ -68,6 +69,7 @@ class Begin:
     at_ns: Moment
     mode: Mode | None = None
     origin: bytes = b""
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ class End:
 
 Record = Begin | Resume | Staged | Stale | SyncFailed | Commit | Published | Discard | RollBack | End
 _KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in get_args(Record)}
+# What older journals do not have.
+_LATER_FIELDS: dict[type[Record], dict[str, Any]] = {Begin: {"sequence": 0}, Commit: {"root_mtime_ns": 0}}
 _MARK = "frames on disk"
 _MARK_START = msgpack.packb({_MARK: 0})[:-1]
 
@@ -322,8 +326,7 @@ def _decoded(path: bytes, payload: bytes) -> Record:
     try:
         wire = unpack_map(payload)
         kind = _KINDS[read_value(str, wire["kind"])]
-        if kind is Commit:
-            wire.setdefault("root_mtime_ns", 0)  # journals of before had none
+        wire = _LATER_FIELDS.get(kind, {}) | wire
         values = {field.name: wire[field.name] for field in fields(kind)}
         if kind is Begin:  # words of a newer program: not damage
             for name, words in (("publishing", set(Publishing)), ("mode", {*Mode, None})):

@@ -13,6 +13,7 @@ from qa2pack.executor.disk import Disk
 from qa2pack.executor.places import probe_paths
 from qa2pack.executor.removing import remove_tree
 from qa2pack.executor.room import free_bytes, needed_bytes, room_of
+from qa2pack.executor.staying import changed_in_tickets
 from qa2pack.executor.ticketroom import TICKET_COUNT
 from qa2pack.manifest.destination import base_of
 from qa2pack.manifest.header import Header, Notes
@@ -56,6 +57,8 @@ def _problems(package: Package, plan: Described) -> Iterator[Problem]:
         yield Problem(Code.PLAN_STALE, package.path, header.standing, state.standing)
     elif base_of(state) != header.base:
         yield Problem(Code.PLAN_STALE, package.path, "the members as they were planned for", "others")
+    else:
+        yield from changed_in_tickets(package, header)
     yield from _outside(package, plan)
 
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from qa2pack.executor.disk import Disk, sync_folder
+from qa2pack.executor.history import last_finished
 from qa2pack.executor.journal import (
     Begin,
     Commit,
@@ -51,7 +52,6 @@ from qa2pack.manifest.stream import StreamError, peek_stream
 from qa2pack.manifest.unusable import unusable_manifest
 from qa2pack.manifest.verify import verify_tree
 
-_NEVER_NS = 1 << 63
 _IN_THE_WAY = "moved files cannot go back to where something else stands now"
 _MAKE_WAY = "Move away what stands there at the origin, then: pack rollback PACKAGE."
 
@@ -362,29 +362,6 @@ def _neighbours(places: Places, *, is_whole: bool) -> tuple[Problem, ...]:
         for name in sorted(os.listdir(folder))
         if name != own
     )
-
-
-def last_finished(package: Package) -> bytes | None:
-    """Return the journal of the transaction that ended last; one that cannot be read counts by its name."""
-    folder = os.path.join(package.control, b"finished")
-    try:
-        paths = [os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(b".journal")]
-    except FileNotFoundError:
-        return None
-    return max(paths, key=_began, default=None)
-
-
-def _began(path: bytes) -> tuple[bytes, int]:
-    """Return what orders transactions in time: the second in the name, and the time in the journal.
-
-    A journal that cannot be read comes last in its second. Left out, it would let an older transaction be undone in
-    its place, under a package that was made after that one.
-    """
-    second = os.path.basename(path).partition(b"-")[0]
-    try:
-        return second, begin_of(read_journal(path)).at_ns
-    except (JournalError, OSError):
-        return second, _NEVER_NS
 
 
 def _commit_of(records: Sequence[Record]) -> Commit | None:

@@ -163,7 +163,9 @@ class Columns:
         new = b"/".join((self.options.member, join(self._path, name)))
         if new != target:
             old = os.readlink(os.path.join(self.options.root, link))
-            self._result.relinks.append(Relink(link, old, new))
+            # Any other link is the origin's own: it leads to one of these, and stays right when that one changes.
+            if old.startswith(b"/") and self.options.is_in_package(_real_place(old)):
+                self._result.relinks.append(Relink(link, old, new))
 
     def finish(self, folders: Sequence[bytes]) -> None:
         """Pack the record and add it to the result."""
@@ -303,3 +305,9 @@ def changed(path: bytes, error: FileGrewOrShrankError) -> Problem:
 def unreadable(path: bytes, error: OSError) -> Problem:
     """Return the problem of a file or folder that the system will not give."""
     return Problem(Code.UNREADABLE, path, found=error.strerror or str(error))
+
+
+def _real_place(path: bytes) -> bytes:
+    """Return where a name is, without any links on the way; what it leads to itself does not matter."""
+    folder, name = os.path.split(path)
+    return join(os.path.realpath(folder), name)

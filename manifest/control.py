@@ -7,12 +7,14 @@ a package would seem to have no manifests, no plan and nothing to be finished.
 import os
 import stat
 
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.ids import SCIENCE_GOAL
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.presence import is_there
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 
 def check_control(path: bytes) -> None:
-    """Refuse a control folder that is none or may not be entered; nothing at the path is fine.
+    """Refuse a control folder that is none, is a package itself, or may not be entered; nothing there is fine.
 
     Raises:
         PlanRefused: with what it is.
@@ -27,6 +29,8 @@ def check_control(path: bytes) -> None:
         found = "a file" if stat.S_ISREG(mode) else "no folder"
     elif not os.access(path, os.X_OK):
         found = "a folder that you may not enter"
+    elif is_there(join(path, SCIENCE_GOAL)):
+        found = "a package, or a folder with one in it"
     else:
         return
     raise PlanRefused(Problem(Code.CONTROL_UNUSABLE, path, "a folder that you may read", found))

@@ -128,9 +128,11 @@ PLANNING: Mapping[Code, Row] = {
     ),
     Code.CONTROL_UNUSABLE: Row(
         "The control folder of the package cannot be used.",
-        "Its owner does not let others enter it, or a link, a named pipe or something else stands in its place.",
+        "Its owner does not let others enter it, or a link, a named pipe, another package or something else stands in "
+        "its place.",
         "Have its owner let you read it (chmod -R go+rX PACKAGE.pack). In place of a link put the thing itself. What "
-        "belongs to something else is to be moved away.",
+        "belongs to something else is to be moved away. Where a package is called PACKAGE.pack, give this one "
+        "another name.",
     ),
     Code.CONTROL_FOREIGN: Row(
         "This belongs to another user, and what is in it decides what is linked, moved and removed in your name.",
@@ -365,7 +367,8 @@ VERIFYING: Mapping[Code, Row] = {
     Code.TICKET_DAMAGED: Row(
         "A ticket file beside the package does not hold what was packaged.",
         "It was changed or cut short, or the disk returns other bytes.",
-        "Do not send it. Restore it from a backup. Every apply writes both anew; where the last one can be undone, "
+        "Do not send it. Put right first what else is found in the files of the package: they go into it. Restore it "
+        "from a backup. Every apply writes both anew; where the last one can be undone, "
         "pack rollback PACKAGE and pack apply PACKAGE do so.",
     ),
 }

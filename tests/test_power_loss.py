@@ -13,6 +13,7 @@ import pytest
 from outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_visible
 from power_loss import Picture, Pool, RecordingDisk, Tape, crash_states, take_picture
 from qa2pack.executor.journal import JournalError
+from qa2pack.executor.whereabouts import UnknownTreeError
 from qa2pack.manifest.problem import PlanRefused
 from qa2pack.manifest.request import Mode
 from qa2pack.manifest.stream import StreamError
@@ -172,5 +173,5 @@ class NoSyncOfPublishing(RecordingDisk):
 def test_missing_sync_is_noticed(layouts: Layouts, disk_type: type[RecordingDisk], scenario: Scenario) -> None:
     assert scenario in CHOSEN, "with all syncs nothing is found wrong"
     cuts = record(layouts.get(scenario), disk_type)
-    with pytest.raises((AssertionError, OSError, PlanRefused, JournalError, StreamError)):
+    with pytest.raises((AssertionError, OSError, PlanRefused, JournalError, StreamError, UnknownTreeError)):
         survive_cuts(cuts, some(cuts.tape), random_count=2, single_count=2)

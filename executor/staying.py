@@ -1,0 +1,61 @@
+"""What an append takes into the ticket files from members that stay, compared with their manifests before it begins.
+
+The ticket files are written anew from the files of all members. One that was changed in place since (a hard link
+shares its content with the origin) would go into them, and no manifest would know what they hold. Only looks.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd
+from qa2pack.manifest.folder import opened_file, opened_folder
+from qa2pack.manifest.header import Header
+from qa2pack.manifest.ids import Append
+from qa2pack.manifest.package import Package
+from qa2pack.manifest.planfile import open_manifest
+from qa2pack.manifest.presence import status_of
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.record import NO_DIGEST
+from qa2pack.manifest.sizes import counted
+
+if TYPE_CHECKING:
+    from qa2pack.executor.ticket import TicketFile
+
+
+def changed_in_tickets(package: Package, header: Header) -> Iterator[Problem]:
+    """Yield a problem for each file of a member that stays which the ticket files take, and which was changed.
+
+    Raises:
+        StreamError: the manifest of a member that stays cannot be used.
+        OSError: a file cannot be read.
+    """
+    if header.append is Append.NOTHING:
+        return
+    from qa2pack.executor.ticket import Member, ticket_files  # loads much, and most plans append nothing
+
+    for name, digest in header.base:
+        if digest:
+            member = Member(open_manifest(package.manifest(name)), package.member(name))
+            for file in ticket_files(package.project, member):
+                yield from _difference(file)
+
+
+def _difference(file: "TicketFile") -> Iterator[Problem]:
+    status = status_of(file.path)
+    if status is None:
+        yield Problem(Code.MISSING, file.path)
+    elif status.st_size != file.size:
+        code = Code.TRUNCATED if status.st_size < file.size else Code.GROWN
+        yield Problem(code, file.path, counted(file.size, "byte"), counted(status.st_size, "byte"))
+    elif file.digest != NO_DIGEST and (found := _digest(file)) != file.digest:
+        yield Problem(Code.CHANGED, file.path, file.digest.hex(), found.hex())
+
+
+def _digest(file: "TicketFile") -> bytes:
+    folder, name = os.path.split(file.path)
+    with opened_folder(folder) as dir_fd, opened_file(name, dir_fd=dir_fd) as fd:
+        try:
+            return digest_of_fd(fd, file.size)
+        except FileGrewOrShrankError:
+            return NO_DIGEST
