@@ -38,6 +38,7 @@ _HARD_NAMES = (
 _ALIKE_NAMES = ((b"probe", b"PROBE"), ("\xe9".encode(), "\xc9".encode()), ("\xe9".encode(), b"e\xcc\x81"))
 # What every disk takes; anything else is tried out if the disk refused one of the hard names.
 _PLAIN = re.compile(rb"(?![. ]|(?i:aux|con|nul|prn|com\d|lpt\d)(?:\.|\Z))[\w.+,=@%#~ -]{1,99}(?<![. ])")
+_HOLE_BYTES = 1 << 20
 _REFUSALS = (
     *(errno.EINVAL, errno.ENOENT, errno.EILSEQ, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EEXIST),
     *(errno.EOPNOTSUPP, errno.ENOTDIR, errno.ENXIO),
@@ -73,6 +74,21 @@ def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, by
                 problems.extend(_merged_names(disk, fd, record))
     if problems:
         raise PlanRefused(*problems)
+
+
+def has_holes(package: Package, disk: Disk) -> bool:
+    """Find out whether a file's holes take no room on the disk; the control folder must exist."""
+    with _probed(package, disk) as fd:
+        file = disk.create(b"probe", dir_fd=fd)
+        try:
+            disk.truncate(file, _HOLE_BYTES)
+            return os.fstat(file).st_blocks * 512 < _HOLE_BYTES
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, *_REFUSALS):
+                raise
+            return False
+        finally:
+            os.close(file)
 
 
 @contextmanager

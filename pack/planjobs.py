@@ -8,13 +8,14 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from qa2pack.executor.disk import Disk
 from qa2pack.executor.journal import read_journal
 from qa2pack.executor.lock import locked_for_reading, locked_for_writing
 from qa2pack.executor.places import journal_path, lock_path
 from qa2pack.executor.preflight import check_room
-from qa2pack.executor.probing import check_disk
+from qa2pack.executor.probing import check_disk, has_holes
 from qa2pack.executor.recovery import may_plan_again, phase_of
 from qa2pack.executor.removing import ensure_folder
 from qa2pack.executor.split import TableReader
@@ -61,6 +62,9 @@ def _plan(request: PlanRequest, workers: Workers) -> Described:
             check_owned(package, workers.trusted)
             _check_plannable(package)
             check_disk(package, made.header, made.gathered.spool.sorted_blobs(), Disk())
+            if made.gathered.holes and not has_holes(package, Disk()):
+                notes = replace(made.notes, new_bytes=made.notes.new_bytes + sum(made.gathered.holes.values()))
+                check_room(package, made.header, notes, made.devices)
             save_plan(made)
     made.gathered.spool.close()
     return open_plan(package.plan)

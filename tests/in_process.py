@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from measurement_sets import Recipe, write_measurement_set
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.disk import Disk
 from qa2pack.executor.preflight import check_room
-from qa2pack.executor.probing import check_disk
+from qa2pack.executor.probing import check_disk, has_holes
 from qa2pack.executor.split import TableReader as CasaReader
 from qa2pack.executor.ticketcheck import check_tickets
 from qa2pack.manifest.checking import verify_package
@@ -60,6 +60,9 @@ class Delivery:
         check_room(self.package, made.header, made.notes, made.devices)
         os.makedirs(self.package.control, exist_ok=True)
         check_disk(self.package, made.header, made.gathered.spool.sorted_blobs(), Disk())
+        if made.gathered.holes and not has_holes(self.package, Disk()):
+            notes = replace(made.notes, new_bytes=made.notes.new_bytes + sum(made.gathered.holes.values()))
+            check_room(self.package, made.header, notes, made.devices)
         save_plan(made)
         made.gathered.spool.close()
         return open_plan(self.package.plan)

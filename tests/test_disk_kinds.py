@@ -109,6 +109,13 @@ def test_exfat_takes_no_colon_and_folds_case(disk: ExfatDisk, delivery: Delivery
     ]
 
 
+def test_exfat_needs_room_for_holes(disk: ExfatDisk, delivery: Delivery) -> None:
+    os.truncate(delivery.origin / "calibrated_all.clean.fits", 1 << 30)
+    with pytest.raises(PlanRefused) as caught:
+        replace(delivery, path=disk.path / "2011.0.00229.S").plan(Mode.COPY)
+    assert [problem.code for problem in caught.value.problems] == [Code.NO_SPACE]
+
+
 def test_package_on_exfat_is_made_replaced_and_undone(disk: ExfatDisk, delivery: Delivery) -> None:
     far = replace(delivery, path=disk.path / "2011.0.00229.S")
     far.make(Mode.COPY)
