@@ -23,7 +23,7 @@ from qa2pack.executor.scratch import SCRATCH_PREFIX, scratch_folder
 from qa2pack.executor.skeleton import file_names, make_skeleton, make_view
 from qa2pack.executor.whole import measure_whole, split_whole
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.table import SplitSpec, TableBrokenError, TableShape, manager_files
+from qa2pack.manifest.table import CONTAINERS, SplitSpec, TableBrokenError, TableShape, manager_files
 
 Answer = TypeVar("Answer")
 
@@ -122,6 +122,8 @@ def _describe(table: bytes, scratch: Path) -> TableShape:
 def _check_files(table: bytes, shape: TableShape, needed: dict[int, int]) -> None:
     """casacore opens the files of tiles when it needs them, so one that is missing or cut does not show before."""
     names = file_names(table)
+    if not CONTAINERS.isdisjoint(names):
+        return  # all managers are in one file
     for manager in shape.managers:
         tiles = (name for name in manager_files(manager, names) if name != manager.header)
         found = sum(os.stat(join(table, name)).st_size for name in tiles)

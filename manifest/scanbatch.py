@@ -8,6 +8,7 @@ from qa2pack.manifest.known import Identity, KnownStream
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.record import Action
+from qa2pack.manifest.referring import Reference
 
 BIG_FILE_BYTES = 32 << 20  # files of this size are read in batches of their own
 
@@ -124,6 +125,7 @@ class ScanResult:
     sums: Sums = field(default_factory=dict)
     linked: Names = field(default_factory=dict)
     relinks: list[Relink] = field(default_factory=list)
+    references: list[Reference] = field(default_factory=list)
     counts: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # files and bytes by role folder
     file_count: int = 0
     byte_count: int = 0

@@ -19,7 +19,7 @@ SINGLE_DISH_COLUMNS = frozenset({"FLOAT_DATA", "LAG_DATA"})
 # managers in one container file) is left to casacore as a whole.
 _TILED = frozenset({"TiledShapeStMan", "TiledColumnStMan", "TiledCellStMan", "TiledDataStMan"})
 _PLAIN = frozenset({"StandardStMan", "IncrementalStMan"})
-_CONTAINERS = frozenset({b"table.mf", b"table.mfh5"})
+CONTAINERS = frozenset({b"table.mf", b"table.mfh5"})
 
 _MANAGER_FILE = re.compile(rb"table\.f(\d+)(?:\D.*)?", re.DOTALL)
 _ALWAYS_WRITTEN = (b"table.dat", b"table.info", b"table.lock")
@@ -190,7 +190,7 @@ def _sequence(name: bytes) -> int | None:
 
 
 def _needs_casacore(shape: TableShape, files: Iterable[bytes], drop: tuple[str, ...]) -> bool:
-    return not _CONTAINERS.isdisjoint(files) or any(not _can_do_by_files(manager, drop) for manager in shape.managers)
+    return not CONTAINERS.isdisjoint(files) or any(not _can_do_by_files(manager, drop) for manager in shape.managers)
 
 
 def _can_do_by_files(manager: Manager, drop: tuple[str, ...]) -> bool:

@@ -213,6 +213,13 @@ PLANNING: Mapping[Code, Row] = {
         "The table is damaged or incomplete, for instance after a stopped copy or a full disk.",
         "Make the table anew, leave it out (--exclude GLOB), or package it as it is: --as-is.",
     ),
+    Code.TABLE_REFERS: Row(
+        "This table is of no use without another one, which the package would not have where it looks for it.",
+        "It is a selection (a reference table), a concatenation, a multi-MS of another name, or has a subtable "
+        "elsewhere.",
+        "Put a copy in its place that stands alone (in CASA tb.open(OLD), tb.copy(NEW, deep=True, valuecopy=True)), "
+        "or put the other table beside it so that it is packaged too, or leave it out: --exclude GLOB.",
+    ),
     Code.NOT_WRITABLE: Row(
         "Nothing may be written here.",
         "The folder belongs to another user, or its file system is read-only.",
@@ -339,6 +346,11 @@ WARNINGS: Mapping[Code, Row] = {
         "casacore cannot open this table; it is packaged whole.",
         "The table is damaged or incomplete. In the modes copy, hard and move this is refused without --as-is.",
         "Make the table anew, or leave it out: --exclude GLOB.",
+    ),
+    Code.W_TABLE_WHOLE: Row(
+        "This table is packaged whole, with all its data columns.",
+        "It joins or selects from other tables, so it has no columns of its own to drop.",
+        "Nothing, if that is wanted. Else put in its place what CASA's split makes of it.",
     ),
     Code.W_RAW_IS_CALIBRATED: Row(
         "The raw data of this table are not there; what goes into raw is its CORRECTED_DATA.",

@@ -76,6 +76,28 @@ def write_measurement_set(path: Path, recipe: Recipe | None = None) -> None:
     _fill_subtables(path, recipe)
 
 
+def write_multi_measurement_set(path: Path, recipe: Recipe | None = None) -> None:
+    """Make a table at `path` that joins two measurement sets in its folder `SUBMSS`, as CASA's `partition` does."""
+    parts = [path / "SUBMSS" / f"{path.name}.{number:04}.ms" for number in range(2)]
+    parts[0].parent.mkdir(parents=True)
+    for part in parts:
+        write_measurement_set(part, recipe)
+    new = path.with_name("joined")
+    joined = tables.table([str(part) for part in parts], ack=False)
+    joined.rename(str(new))
+    joined.flush()
+    del joined
+    for file in new.iterdir():
+        file.rename(path / file.name)
+    new.rmdir()
+
+
+def select_rows(table: Path, selection: Path) -> None:
+    """Make a table that holds the first rows of another one, and nothing but their numbers."""
+    with tables.table(str(table), ack=False) as opened:
+        opened.query("rownumber() <= 5", name=str(selection)).close()
+
+
 def write_calibration_table(path: Path, *, rows: int = 40, seed: int = 1) -> None:
     """Make a table of antenna gains, all in one storage manager, as `gaincal` does."""
     random = np.random.default_rng(seed)

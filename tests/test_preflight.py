@@ -17,7 +17,13 @@ from file_systems import folder_elsewhere, mounted, small_disk
 from homes import links_below
 from hostile import CASES, CannotMakeError, make_case
 from in_process import UID, Delivery, add_measurement_sets, make_reduction, write
-from measurement_sets import Recipe, Shared
+from measurement_sets import (
+    Recipe,
+    Shared,
+    select_rows,
+    write_calibration_table,
+    write_multi_measurement_set,
+)
 from qa2pack.executor.journal import JournalDamagedError
 from qa2pack.executor.places import journal_path
 from qa2pack.executor.staged import OriginChangedError
@@ -277,6 +283,21 @@ def _(world: World) -> Iterable[Problem]:
 def _(world: World) -> Iterable[Problem]:
     write(world.delivery.origin / f"X8c/{UID}.ms.split/table.dat", b"no table")
     return warnings(world.delivery, Mode.FAKE)
+
+
+@breaks(Code.TABLE_REFERS)
+def _(world: World) -> Iterable[Problem]:
+    write_calibration_table(world.folder / "whole.bandpass")
+    select_rows(world.folder / "whole.bandpass", world.delivery.origin / f"X8c/{UID}.ms.split.bandpass")
+    return refusal(world.delivery)
+
+
+@breaks(Code.W_TABLE_WHOLE)
+def _(world: World) -> Iterable[Problem]:
+    table = world.delivery.origin / f"X8c/{UID}.ms.split"
+    shutil.rmtree(table, ignore_errors=True)
+    write_multi_measurement_set(table, Recipe(rows=12))
+    return warnings(world.delivery)
 
 
 @breaks(Code.NOT_WRITABLE)
