@@ -47,6 +47,9 @@ from qa2pack.manifest.tableplan import (
 from qa2pack.manifest.unmatched import unmatched_globs
 from qa2pack.manifest.waiting import replaced_plan
 
+# What refuses a plan, and what it is called where the table is packaged whole instead.
+_LENIENT = {Code.TABLE_BROKEN: Code.W_TABLE_UNREADABLE, Code.TABLE_LOSSY: Code.W_TABLE_WHOLE}
+
 
 @dataclass(slots=True)
 class Plan:
@@ -203,7 +206,7 @@ def _place(
         *placement.warnings,
         *unmatched,
         *whole_tables(request.origin, tables),
-        *(replace(p, code=Code.W_TABLE_UNREADABLE) for p in (*broken, *unmeasured)),
+        *(replace(p, code=_LENIENT[p.code]) for p in (*broken, *unmeasured)),
     )
     estimated = (
         Problem(Code.W_SIZE_ESTIMATED, path) for path, note in notes.items() if note.spec and note.spec.estimated

@@ -43,6 +43,7 @@ class Code(StrEnum):
     UNKNOWN_MODE = "unknown-mode"
     UNSAFE_PATH = "unsafe-path"
     TABLE_BROKEN = "table-broken"
+    TABLE_LOSSY = "table-lossy"
     TABLE_REFERS = "table-refers"
     NOT_WRITABLE = "not-writable"
     DESTINATION_MISSING = "destination-missing"

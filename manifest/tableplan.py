@@ -19,7 +19,14 @@ from qa2pack.manifest.item import Item
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.sizes import counted
-from qa2pack.manifest.table import ColumnMissingError, SplitSpec, TableBrokenError, TableShape, plan_split
+from qa2pack.manifest.table import (
+    ColumnMissingError,
+    LossyManagerError,
+    SplitSpec,
+    TableBrokenError,
+    TableShape,
+    plan_split,
+)
 from qa2pack.manifest.tablenames import Kind, TableNames, read_table_names
 
 
@@ -124,6 +131,9 @@ def plan_splits(
     for (source, keep), paths in asked.items():
         try:
             spec = _spec(root, source, keep, tables, reader)
+        except LossyManagerError as error:
+            problems.append(Problem(Code.TABLE_LOSSY, os.path.join(root, source), found=str(error)))
+            continue
         except (TableBrokenError, ColumnMissingError) as error:
             reason = error.reason if isinstance(error, TableBrokenError) else str(error)
             problems.append(broken_table(os.path.join(root, source), reason))

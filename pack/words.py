@@ -220,6 +220,12 @@ PLANNING: Mapping[Code, Row] = {
         "Put a copy in its place that stands alone (in CASA tb.open(OLD), tb.copy(NEW, deep=True, valuecopy=True)), "
         "or put the other table beside it so that it is packaged too, or leave it out: --exclude GLOB.",
     ),
+    Code.TABLE_LOSSY: Row(
+        "Dropping the data columns of this table would change the values of those that stay.",
+        "A storage manager that rounds values keeps them, and the table would have to be written anew.",
+        "Package it whole: --no-split. Or put a copy without compression in its place (made with CASA), "
+        "or leave it out: --exclude GLOB.",
+    ),
     Code.NOT_WRITABLE: Row(
         "Nothing may be written here.",
         "The folder belongs to another user, or its file system is read-only.",
@@ -349,7 +355,8 @@ WARNINGS: Mapping[Code, Row] = {
     ),
     Code.W_TABLE_WHOLE: Row(
         "This table is packaged whole, with all its data columns.",
-        "It joins or selects from other tables, so it has no columns of its own to drop.",
+        "It joins or selects from other tables, so it has no columns of its own to drop; or dropping them would "
+        "change the values that stay.",
         "Nothing, if that is wanted. Else put in its place what CASA's split makes of it.",
     ),
     Code.W_RAW_IS_CALIBRATED: Row(

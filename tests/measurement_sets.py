@@ -92,6 +92,37 @@ def write_multi_measurement_set(path: Path, recipe: Recipe | None = None) -> Non
     new.rmdir()
 
 
+def write_compressed_measurement_set(path: Path) -> None:
+    """Make a measurement set whose DATA are compressed with loss, as LOFAR's DP3 does; CORRECTED_DATA are not."""
+    kept = {"datamanagertype": "DyscoStMan", "datamanagergroup": "Dysco", "valuetype": "complex"}
+    data = tables.makearrcoldesc("DATA", 0j, shape=[8, 4], options=5, **kept)
+    manager = {
+        "TYPE": "DyscoStMan",
+        "NAME": "Dysco",
+        "SEQNR": 0,
+        "COLUMNS": ["DATA"],
+        "SPEC": {
+            "dataBitCount": 8,
+            "weightBitCount": 8,
+            "distribution": "TruncatedGaussian",
+            "normalization": "AF",
+            "studentTNu": 0.0,
+            "distributionTruncation": 2.5,
+        },
+    }
+    corrected = tables.makearrcoldesc("CORRECTED_DATA", 0j, ndim=2, valuetype="complex")
+    random = np.random.default_rng(1)
+    with tables.default_ms(str(path), tables.maketabdesc([data, corrected]), {"*1": manager}) as table:
+        first, second = np.tile(np.triu_indices(5), 3)  # Dysco wants several times, and each baseline once in each
+        table.addrows(first.size)
+        table.putcol("ANTENNA1", first.astype(np.int32))
+        table.putcol("ANTENNA2", second.astype(np.int32))
+        table.putcol("TIME", 4.8e9 + np.arange(first.size) // (first.size // 3) * 6.0)
+        for column in ("DATA", "CORRECTED_DATA"):
+            for row in range(first.size):
+                table.putcell(column, row, _complex_noise(random, (8, 4)))
+
+
 def select_rows(table: Path, selection: Path) -> None:
     """Make a table that holds the first rows of another one, and nothing but their numbers."""
     with tables.table(str(table), ack=False) as opened:

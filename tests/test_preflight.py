@@ -22,6 +22,7 @@ from measurement_sets import (
     Shared,
     select_rows,
     write_calibration_table,
+    write_compressed_measurement_set,
     write_multi_measurement_set,
 )
 from qa2pack.executor.journal import JournalDamagedError
@@ -289,6 +290,12 @@ def _(world: World) -> Iterable[Problem]:
 def _(world: World) -> Iterable[Problem]:
     write_calibration_table(world.folder / "whole.bandpass")
     select_rows(world.folder / "whole.bandpass", world.delivery.origin / f"X8c/{UID}.ms.split.bandpass")
+    return refusal(world.delivery)
+
+
+@breaks(Code.TABLE_LOSSY)
+def _(world: World) -> Iterable[Problem]:
+    write_compressed_measurement_set(world.delivery.origin / f"X8c/{UID}.ms.split")
     return refusal(world.delivery)
 
 
