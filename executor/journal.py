@@ -146,7 +146,7 @@ class End:
 Record = Begin | Resume | Staged | Stale | SyncFailed | Commit | Published | Discard | RollBack | End
 _KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in get_args(Record)}
 # What older journals do not have.
-_LATER_FIELDS: dict[type[Record], dict[str, Any]] = {Begin: {"sequence": 0}, Commit: {"root_mtime_ns": 0}}
+_LATER_FIELDS: dict[type[Record], dict[str, object]] = {Begin: {"sequence": 0}, Commit: {"root_mtime_ns": 0}}
 _MARK = "frames on disk"
 _MARK_START = msgpack.packb({_MARK: 0})[:-1]
 

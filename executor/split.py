@@ -28,6 +28,7 @@ from qa2pack.manifest.managers import UnreadableTableError
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.table import (
+    CONTAINERS,
     SplitSpec,
     SurroundingsError,
     TableBrokenError,
@@ -150,6 +151,8 @@ def _describe(table: bytes, scratch: Path) -> TableShape:
 def _check_files(table: bytes, shape: TableShape, needed: dict[int, int]) -> None:
     """casacore opens the files of tiles when it needs them, so one that is missing or cut does not show before."""
     names = file_names(table)
+    if not CONTAINERS.isdisjoint(names):
+        return  # all managers are in one file
     for manager in shape.managers:
         tiles = (name for name in manager_files(manager, names) if name != manager.header)
         found = sum(os.stat(join(table, name)).st_size for name in tiles)

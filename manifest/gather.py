@@ -9,6 +9,7 @@ from qa2pack.manifest.findings import Names, Sums, add_names, add_sums, name_pro
 from qa2pack.manifest.header import Relink
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.referring import Reference
 from qa2pack.manifest.scan import scan_batch
 from qa2pack.manifest.scanbatch import BatchGroup, BigFile, ScanBatch, ScanResult
 from qa2pack.manifest.spool import RecordSpool
@@ -38,6 +39,7 @@ class Gathered:
     holes: dict[bytes, int] = field(default_factory=dict)
     relinks: list[Relink] = field(default_factory=list)
     foreign: list[tuple[bytes, bool]] = field(default_factory=list)
+    references: list[Reference] = field(default_factory=list)
 
     def add(self, result: ScanResult) -> None:
         """Take the result of one batch."""
@@ -54,6 +56,7 @@ class Gathered:
         add_names(self.linked, result.linked)
         self.relinks.extend(result.relinks)
         self.foreign.extend(result.foreign)
+        self.references.extend(result.references)
         self.devices = {**result.devices, **self.devices}
         for role, (file_count, byte_count) in result.counts.items():
             files, size = self.counts.get(role, (0, 0))

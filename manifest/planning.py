@@ -29,14 +29,25 @@ from qa2pack.manifest.planfile import Described, save_durably
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.record import Action
+from qa2pack.manifest.referring import item_references, reference_problems
 from qa2pack.manifest.replacing import replacing_warnings
 from qa2pack.manifest.request import Mode, PlanRequest
 from qa2pack.manifest.scanbatch import ScanOptions
 from qa2pack.manifest.splitting import omitted_names, scan_split_sources
 from qa2pack.manifest.survey import survey
-from qa2pack.manifest.tableplan import TableReader, describe_tables, plan_splits, without_column
+from qa2pack.manifest.tableplan import (
+    TableReader,
+    describe_tables,
+    newly_opened,
+    plan_splits,
+    whole_tables,
+    without_column,
+)
 from qa2pack.manifest.unmatched import unmatched_globs
 from qa2pack.manifest.waiting import replaced_plan
+
+# What a refusal is called where the table is packaged whole instead, if not unreadable.
+_LENIENT = {Code.TABLE_LOSSY: Code.W_TABLE_WHOLE}
 
 
 @dataclass(slots=True)
@@ -87,6 +98,11 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
     progress.phase("scan and hash" if options.is_hashing else "scan")
     gathered = gather(scan_batches(placement.items, options, request.mode, omit), engine=engine, progress=progress)
     gathered.problems.extend(splits.problems)
+    if _needs_all(request):
+        split = frozenset(splits.tasks)
+        gathered.problems.extend(
+            reference_problems(request.origin, gathered.references, placement.items, split=split)
+        )
     gathered.problems.extend(lost_files(destination, request, gathered.spool))
     if gathered.problems:
         raise PlanRefused(*gathered.problems)
@@ -181,7 +197,13 @@ def _place(
     if problems:
         raise PlanRefused(*problems)
     items = placement.items if request.is_splitting else tuple(replace(item, column=None) for item in placement.items)
-    items = tuple(without_column(items, tables.broken))
+    items = tuple(without_column(items, (*tables.broken, *tables.whole)))
+    if _needs_all(request):
+        alone = reference_problems(
+            request.origin, item_references(request.origin, newly_opened(items, tables)), items, split=frozenset()
+        )
+        if alone:
+            raise PlanRefused(*alone)
     notes, unmeasured = plan_splits(
         request.origin, items, tables, known=known, reader=reader, engine=engine, foreign=layout.foreign_globs
     )
@@ -191,7 +213,8 @@ def _place(
     warnings = (
         *placement.warnings,
         *unmatched,
-        *(replace(p, code=Code.W_TABLE_UNREADABLE) for p in (*broken, *unmeasured)),
+        *whole_tables(request.origin, tables),
+        *(replace(p, code=_LENIENT.get(p.code, Code.W_TABLE_UNREADABLE)) for p in (*broken, *unmeasured)),
     )
     estimated = (
         Problem(Code.W_SIZE_ESTIMATED, path) for path, note in notes.items() if note.spec and note.spec.estimated
@@ -209,6 +232,11 @@ def _broken_tables(
         dangling += links
         broken += [] if links else [problem]
     return broken, dangling
+
+
+def _needs_all(request: PlanRequest) -> bool:
+    """Tell whether tables of the package are to be of use; empty files are not."""
+    return request.mode not in (Mode.FAKE, Mode.TICKET)
 
 
 def _located(origin: bytes, problem: Problem) -> Problem:

@@ -11,7 +11,7 @@ that was allowed; a link to a folder is followed unless it leads in a circle.
 
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from qa2pack.manifest.columns import Columns, changed, unreadable
 from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd
@@ -21,6 +21,7 @@ from qa2pack.manifest.known import KnownFolder, identity_of, known_digests
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.presence import is_folder
 from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.referring import DESCRIPTION, references
 from qa2pack.manifest.scanbatch import (
     BatchGroup,
     BigFile,
@@ -34,6 +35,7 @@ from qa2pack.manifest.scanbatch import (
 
 BATCH_FILES = 4000
 BATCH_BYTES = 128 << 20
+_INFO = b"table.info"
 _SHARES = 4  # batches made of what a batch could not finish
 _MAX_LINKED_FOLDERS = 8  # more links to folders inside each other than this are a circle
 
@@ -97,6 +99,8 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
                 folders.append(Subtree(source, join(subtree.path, name), link_count=subtree.link_count))
             else:
                 result.problems.append(Problem(Code.SPECIAL_FILE, os.path.join(options.root, source)))
+    if options.is_hashing and options.follows_links and _may_refer(subtree, dict(files), known):
+        result.references.extend(references(options.root, subtree.source, subtree.path))
     found.finish([os.path.basename(folder.path) for folder in folders])
     return folders
 
@@ -111,6 +115,21 @@ def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int, result: ScanRes
         elif not (subtree.omit or options.exclude) or not _is_passed_over(options, subtree, name):
             (files if entry.is_file(follow_symlinks=False) else others).append((name, entry))
     return files, others
+
+
+def _may_refer(subtree: Subtree, files: "Mapping[bytes, os.DirEntry[str]]", known: KnownFolder | None) -> bool:
+    """Tell whether the folder is a table that may need others, and has to be looked into for it.
+
+    An earlier plan looked into those that are known, but what they need may have gone since. Selections and
+    concatenations are few and have no storage managers, so these are looked into every time.
+    """
+    entry = files.get(DESCRIPTION)
+    if entry is None:
+        return False
+    if _INFO in files and not any(name.startswith((b"table.f", b"table.mf")) for name in files):
+        return True
+    source = join(subtree.source, DESCRIPTION)
+    return known is None or known.digest(source, identity_of(entry.stat(follow_symlinks=False))) is None
 
 
 def _is_passed_over(options: ScanOptions, subtree: Subtree, name: bytes) -> bool:

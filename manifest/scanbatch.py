@@ -8,6 +8,7 @@ from qa2pack.manifest.known import Identity, KnownStream
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.record import Action
+from qa2pack.manifest.referring import Reference
 
 BIG_FILE_BYTES = 32 << 20  # files of this size are read in batches of their own
 
@@ -127,6 +128,7 @@ class ScanResult:
     linked: Names = field(default_factory=dict)
     relinks: list[Relink] = field(default_factory=list)
     foreign: list[tuple[bytes, bool]] = field(default_factory=list)  # sources that were passed over; whether folders
+    references: list[Reference] = field(default_factory=list)
     counts: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # files and bytes by role folder
     file_count: int = 0
     byte_count: int = 0

@@ -20,7 +20,10 @@ SINGLE_DISH_COLUMNS = frozenset({"FLOAT_DATA", "LAG_DATA"})
 # managers in one container file) is left to casacore as a whole.
 _TILED = frozenset({"TiledShapeStMan", "TiledColumnStMan", "TiledCellStMan", "TiledDataStMan"})
 _PLAIN = frozenset({"StandardStMan", "IncrementalStMan"})
-_CONTAINERS = frozenset({b"table.mf", b"table.mfh5"})
+# The managers that give back each value as it was put in, so that a table may be written anew. The others
+# (DyscoStMan, CompressComplex, scaled columns, plug-ins) may round, and what is rounded twice is not what it was.
+_EXACT = _TILED | _PLAIN | {"StManAipsIO", "MemoryStMan", "BitFlagsEngine", "ForwardColumnEngine"}
+CONTAINERS = frozenset({b"table.mf", b"table.mfh5"})
 
 _MANAGER_FILE = re.compile(rb"table\.f(\d+)(?:\D.*)?", re.DOTALL)
 _ALWAYS_WRITTEN = (b"table.dat", b"table.info", b"table.lock")
@@ -95,6 +98,23 @@ class ColumnMissingError(Exception):
 
     def __str__(self) -> str:
         return f"there is no column {self.keep} to keep, only {', '.join(self.columns)}"
+
+
+class LossyManagerError(Exception):
+    """The split would have to write values anew that their storage manager rounds.
+
+    Attributes:
+        kind: the storage manager.
+        columns: what it keeps.
+    """
+
+    def __init__(self, kind: str, columns: tuple[str, ...]) -> None:
+        super().__init__(kind, columns)
+        self.kind = kind
+        self.columns = columns
+
+    def __str__(self) -> str:
+        return f"{shown(self.kind)} keeps {', '.join(map(shown, self.columns))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +194,7 @@ def plan_split(shape: TableShape, files: Mapping[bytes, int], keep: str) -> Spli
 
     Raises:
         ColumnMissingError: the table has other data columns, but not this one.
+        LossyManagerError: the table would have to be written anew, and that may change values that stay.
     """
     columns = shape.data_columns
     if not shape.is_measurement_set or columns in {(), ("DATA",)} or SINGLE_DISH_COLUMNS.issuperset(columns):
@@ -185,6 +206,7 @@ def plan_split(shape: TableShape, files: Mapping[bytes, int], keep: str) -> Spli
     if not drop and keep != "CORRECTED_DATA":
         return None
     if _needs_casacore(shape, files, drop):
+        _refuse_lossy(shape, drop)
         return _whole_split(files, keep=keep, drop=drop)
     return _split_by_files(shape, files, keep=keep, drop=drop)
 
@@ -228,7 +250,14 @@ def _sequence(name: bytes) -> int | None:
 
 
 def _needs_casacore(shape: TableShape, files: Iterable[bytes], drop: tuple[str, ...]) -> bool:
-    return not _CONTAINERS.isdisjoint(files) or any(not _can_do_by_files(manager, drop) for manager in shape.managers)
+    return not CONTAINERS.isdisjoint(files) or any(not _can_do_by_files(manager, drop) for manager in shape.managers)
+
+
+def _refuse_lossy(shape: TableShape, drop: tuple[str, ...]) -> None:
+    for manager in shape.managers:
+        staying = tuple(name for name in manager.columns if name not in drop)
+        if staying and manager.kind not in _EXACT:
+            raise LossyManagerError(manager.kind, staying)
 
 
 def _can_do_by_files(manager: Manager, drop: tuple[str, ...]) -> bool:

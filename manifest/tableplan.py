@@ -6,8 +6,8 @@ what it said last time is reused while the files of the table's folder are the s
 
 import os
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import msgpack
@@ -19,14 +19,17 @@ from qa2pack.manifest.header import TableNote
 from qa2pack.manifest.item import Item
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.sizes import counted
 from qa2pack.manifest.table import (
     ColumnMissingError,
+    LossyManagerError,
     SplitSpec,
     SurroundingsError,
     TableBrokenError,
     TableShape,
     plan_split,
 )
+from qa2pack.manifest.tablenames import Kind, TableNames, read_table_names
 
 
 class TableReader(Protocol):
@@ -58,12 +61,14 @@ class Tables:
         columns: data columns by source; tables that could not be opened are missing.
         fingerprints: of all tables, by source.
         broken: the problems of those that casacore could not open.
+        whole: what those are that are no tables of their own, so that nothing can be dropped from them.
     """
 
     shapes: Mapping[bytes, TableShape]
     columns: Mapping[bytes, tuple[str, ...]]
     fingerprints: Mapping[bytes, bytes]
     broken: Mapping[bytes, Problem]
+    whole: Mapping[bytes, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,9 @@ def describe_tables(
     """
     marks = {source: fingerprint(os.path.join(root, source)) for source in sources}
     columns = {note.source: note.columns for note in known if marks.get(note.source) == note.fingerprint}
-    queue = deque(_Query(reader, root, source) for source in marks if source not in columns)
+    names = {source: read_table_names(os.path.join(root, source)) for source in marks if source not in columns}
+    whole = {source: _said(found) for source, found in names.items() if found.kind is not Kind.PLAIN}
+    queue = deque(_Query(reader, root, source) for source in names if source not in whole)
     shapes: dict[bytes, TableShape] = {}
     broken: dict[bytes, Problem] = {}
     for source, answer in engine.run(_describe, queue):
@@ -109,7 +116,7 @@ def describe_tables(
             raise PlanRefused(answer)
         else:
             broken[source] = answer
-    return Tables(shapes, columns, marks, broken)
+    return Tables(shapes, columns, marks, broken, whole)
 
 
 def plan_splits(
@@ -145,12 +152,34 @@ def plan_splits(
             spec = _spec(root, source, keep, tables, reader, foreign=foreign)
         except SurroundingsError as error:
             raise PlanRefused(_of_surroundings(error)) from error
+        except LossyManagerError as error:
+            problems.append(Problem(Code.TABLE_LOSSY, os.path.join(root, source), found=str(error)))
+            continue
         except (TableBrokenError, ColumnMissingError) as error:
             problems.append(_broken_table(os.path.join(root, source), error))
             continue
         note = TableNote(source, keep, tables.fingerprints[source], tables.columns[source], spec)
         notes.update((path, note) for path in paths)
     return notes, problems
+
+
+def newly_opened(items: Iterable[Item], tables: Tables) -> Iterator[Item]:
+    """Yield the items of the tables of which nothing was known."""
+    return (item for item in items if item.source in {*tables.shapes, *tables.broken, *tables.whole})
+
+
+def whole_tables(origin: bytes, tables: Tables) -> list[Problem]:
+    """Return a warning for each table that keeps all its data columns."""
+    return [
+        Problem(Code.W_TABLE_WHOLE, os.path.join(origin, source), found=said)
+        for source, said in sorted(tables.whole.items())
+    ]
+
+
+def _said(names: TableNames) -> str:
+    if names.kind is Kind.CONCATENATION:
+        return f"a concatenation, or multi-MS, of {counted(len(names.rows), 'table')}"
+    return "a selection from another table"
 
 
 def _broken_table(table: bytes, error: TableBrokenError | ColumnMissingError) -> Problem:

@@ -128,8 +128,8 @@ PLANNING: Mapping[Code, Row] = {
     ),
     Code.CONTROL_UNUSABLE: Row(
         "The control folder of the package cannot be used.",
-        "Its owner does not let others enter it, or a link, a named pipe, another package or something else stands in "
-        "its place.",
+        "Its owner does not let others enter it, or a link, a named pipe, another package or something else stands "
+        "in its place.",
         "Have its owner let you read it (chmod -R go+rX PACKAGE.pack). In place of a link put the thing itself. What "
         "belongs to something else is to be moved away. Where a package is called PACKAGE.pack, give this one "
         "another name.",
@@ -265,6 +265,19 @@ PLANNING: Mapping[Code, Row] = {
         "Files that may be open, memory, or the folder for temporary files (TMPDIR, else /tmp) are short or missing.",
         "Look at what was found, ease it (ulimit -a shows limits), and run the command again.",
     ),
+    Code.TABLE_REFERS: Row(
+        "This table is of no use without another one, which the package would not have where it looks for it.",
+        "It is a selection (a reference table), a concatenation, a multi-MS of another name, or has a subtable "
+        "elsewhere.",
+        "Put a copy in its place that stands alone (in CASA tb.open(OLD), tb.copy(NEW, deep=True, valuecopy=True)), "
+        "or put the other table beside it so that it is packaged too, or leave it out: --exclude GLOB.",
+    ),
+    Code.TABLE_LOSSY: Row(
+        "Dropping the data columns of this table would change the values of those that stay.",
+        "A storage manager that rounds values keeps them, and the table would have to be written anew.",
+        "Package it whole: --no-split. Or put a copy without compression in its place (made with CASA), "
+        "or leave it out: --exclude GLOB.",
+    ),
     Code.NOT_WRITABLE: Row(
         "Nothing may be written here.",
         "The folder belongs to another user, its file system is read-only, or it is marked as immutable or "
@@ -393,6 +406,12 @@ WARNINGS: Mapping[Code, Row] = {
         "casacore cannot open this table; it is packaged whole.",
         "The table is damaged or incomplete. In the modes copy, hard and move this is refused without --as-is.",
         "Make the table anew, or leave it out: --exclude GLOB.",
+    ),
+    Code.W_TABLE_WHOLE: Row(
+        "This table is packaged whole, with all its data columns.",
+        "It joins or selects from other tables, so it has no columns of its own to drop; or dropping them would "
+        "change the values that stay.",
+        "Nothing, if that is wanted. Else put in its place what CASA's split makes of it.",
     ),
     Code.W_RAW_IS_CALIBRATED: Row(
         "The raw data of this table are not there; what goes into raw is its CORRECTED_DATA.",

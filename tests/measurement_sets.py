@@ -76,6 +76,59 @@ def write_measurement_set(path: Path, recipe: Recipe | None = None) -> None:
     _fill_subtables(path, recipe)
 
 
+def write_multi_measurement_set(path: Path, recipe: Recipe | None = None) -> None:
+    """Make a table at `path` that joins two measurement sets in its folder `SUBMSS`, as CASA's `partition` does."""
+    parts = [path / "SUBMSS" / f"{path.name}.{number:04}.ms" for number in range(2)]
+    parts[0].parent.mkdir(parents=True)
+    for part in parts:
+        write_measurement_set(part, recipe)
+    new = path.with_name("joined")
+    joined = tables.table([str(part) for part in parts], ack=False)
+    joined.rename(str(new))
+    joined.flush()
+    del joined
+    for file in new.iterdir():
+        file.rename(path / file.name)
+    new.rmdir()
+
+
+def write_compressed_measurement_set(path: Path) -> None:
+    """Make a measurement set whose DATA are compressed with loss, as LOFAR's DP3 does; CORRECTED_DATA are not."""
+    kept = {"datamanagertype": "DyscoStMan", "datamanagergroup": "Dysco", "valuetype": "complex"}
+    data = tables.makearrcoldesc("DATA", 0j, shape=[8, 4], options=5, **kept)
+    manager = {
+        "TYPE": "DyscoStMan",
+        "NAME": "Dysco",
+        "SEQNR": 0,
+        "COLUMNS": ["DATA"],
+        "SPEC": {
+            "dataBitCount": 8,
+            "weightBitCount": 8,
+            "distribution": "TruncatedGaussian",
+            "normalization": "AF",
+            "studentTNu": 0.0,
+            "distributionTruncation": 2.5,
+        },
+    }
+    corrected = tables.makearrcoldesc("CORRECTED_DATA", 0j, ndim=2, valuetype="complex")
+    random = np.random.default_rng(1)
+    with tables.default_ms(str(path), tables.maketabdesc([data, corrected]), {"*1": manager}) as table:
+        first, second = np.tile(np.triu_indices(5), 3)  # Dysco wants several times, and each baseline once in each
+        table.addrows(first.size)
+        table.putcol("ANTENNA1", first.astype(np.int32))
+        table.putcol("ANTENNA2", second.astype(np.int32))
+        table.putcol("TIME", 4.8e9 + np.arange(first.size) // (first.size // 3) * 6.0)
+        for column in ("DATA", "CORRECTED_DATA"):
+            for row in range(first.size):
+                table.putcell(column, row, _complex_noise(random, (8, 4)))
+
+
+def select_rows(table: Path, selection: Path) -> None:
+    """Make a table that holds the first rows of another one, and nothing but their numbers."""
+    with tables.table(str(table), ack=False) as opened:
+        opened.query("rownumber() <= 5", name=str(selection)).close()
+
+
 def write_calibration_table(path: Path, *, rows: int = 40, seed: int = 1) -> None:
     """Make a table of antenna gains, all in one storage manager, as `gaincal` does."""
     random = np.random.default_rng(seed)

@@ -360,6 +360,18 @@ def test_calibration_table_is_no_measurement_set(tmp_path: Path) -> None:
     assert (shape.is_measurement_set, shape.data_columns, shape.row_count) == (False, (), 40)
 
 
+def test_table_in_one_file_is_split(tmp_path: Path) -> None:
+    table, staged = tmp_path / "uid.ms", tmp_path / "staged"
+    settings = tmp_path / "casarc"
+    settings.write_text("table.storage.option: multifile\n")
+    make = f"from measurement_sets import *; write_measurement_set(Path({str(table)!r}), Recipe(rows=12))"
+    environment = {**os.environ, "CASARCFILES": str(settings), "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", make], check=True, env=environment)
+    assert (table / "table.mf").exists()
+    split_table(table, staged, "CORRECTED_DATA")
+    assert read_cells(staged)["DATA"] == read_cells(table)["CORRECTED_DATA"]
+
+
 def test_table_behind_links_is_described(table: Path, tmp_path: Path) -> None:
     linked = tmp_path / "linked"
     linked.mkdir()

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from qa2pack.manifest.table import (
     ColumnMissingError,
+    LossyManagerError,
     Manager,
     SplitSpec,
     TableBrokenError,
@@ -65,6 +66,23 @@ def test_measurement_set_of_one_data_column_or_single_dish_is_packaged_as_it_is(
 def test_corrected_data_alone_is_renamed() -> None:
     spec = planned(shape_of(tiled(1, "CORRECTED_DATA"), tiled(2, "FLAG")), "CORRECTED_DATA")
     assert (spec.drop, spec.dropped, spec.whole) == ((), (), False)
+
+
+@pytest.mark.parametrize("kind", ["DyscoStMan", "CompressComplex", "ScaledComplexData<Complex,Short>", "Plug-in"])
+def test_table_is_never_written_anew_where_values_that_stay_would_change(kind: str) -> None:
+    shape = shape_of(Manager(1, kind, ("DATA",)), tiled(2, "CORRECTED_DATA"))
+    with pytest.raises(LossyManagerError, match="keeps DATA"):
+        plan_split(shape, files_of(shape), "DATA")
+
+
+def test_compressed_column_may_be_dropped() -> None:
+    shape = shape_of(Manager(1, "DyscoStMan", ("MODEL_DATA",)), tiled(2, "DATA"))
+    assert planned(shape, "DATA").drop == ("MODEL_DATA",)
+
+
+def test_compressed_data_alone_are_packaged_as_they_are() -> None:
+    shape = shape_of(Manager(1, "DyscoStMan", ("DATA",)))
+    assert plan_split(shape, files_of(shape), "DATA") is None
 
 
 def test_column_that_is_not_there_is_refused() -> None:

@@ -18,7 +18,14 @@ from file_systems import exfat_disk, folder_elsewhere, marked, mounted, small_di
 from homes import links_below
 from hostile import CASES, CannotMakeError, make_case
 from in_process import UID, Delivery, add_measurement_sets, make_reduction, write
-from measurement_sets import Recipe, Shared
+from measurement_sets import (
+    Recipe,
+    Shared,
+    select_rows,
+    write_calibration_table,
+    write_compressed_measurement_set,
+    write_multi_measurement_set,
+)
 from qa2pack.executor.journal import JournalDamagedError
 from qa2pack.executor.places import journal_path
 from qa2pack.executor.staged import OriginChangedError
@@ -347,6 +354,27 @@ def _(world: World) -> Iterable[Problem]:
 def _(world: World) -> Iterable[Problem]:
     write(world.delivery.origin / f"X8c/{UID}.ms.split/table.dat", b"no table")
     return warnings(world.delivery, Mode.FAKE)
+
+
+@breaks(Code.TABLE_REFERS)
+def _(world: World) -> Iterable[Problem]:
+    write_calibration_table(world.folder / "whole.bandpass")
+    select_rows(world.folder / "whole.bandpass", world.delivery.origin / f"X8c/{UID}.ms.split.bandpass")
+    return refusal(world.delivery)
+
+
+@breaks(Code.TABLE_LOSSY)
+def _(world: World) -> Iterable[Problem]:
+    write_compressed_measurement_set(world.delivery.origin / f"X8c/{UID}.ms.split")
+    return refusal(world.delivery)
+
+
+@breaks(Code.W_TABLE_WHOLE)
+def _(world: World) -> Iterable[Problem]:
+    table = world.delivery.origin / f"X8c/{UID}.ms.split"
+    shutil.rmtree(table, ignore_errors=True)
+    write_multi_measurement_set(table, Recipe(rows=12))
+    return warnings(world.delivery)
 
 
 @breaks(Code.NOT_WRITABLE)
