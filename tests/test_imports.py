@@ -32,6 +32,7 @@ WRITERS = {
     "manifest/planfile.py",
     "tarsplit/outfile.py",
     # measurement sets, in folders of their own
+    "executor/fence.py",
     "executor/scratch.py",
     "executor/skeleton.py",
     "executor/split.py",
