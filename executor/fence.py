@@ -5,7 +5,8 @@ room for temporary files, and looks for libraries from the current folder. Here 
 a folder for temporary files and a current folder in which there is nothing. It reads settings once per process, so
 a child of one that has casacore loaded already begins as a program anew.
 
-What fails is the table's fault only if casacore can do the same kind of work there on a table of our own.
+It writes nothing but that, in a scratch folder. What fails is the table's fault only if casacore can do the same kind
+of work there on a table of our own.
 """
 
 import errno
