@@ -1,9 +1,14 @@
-"""`pack`, with a little time before each file is opened or removed, so that a signal can fall between two of them."""
+"""`pack`, with a little time before each file is opened or removed, so that a signal can fall between two of them.
+
+With QA2PACK_TEST_HOLD=FOLDER it stands still where it first opens something below that folder, until the file
+QA2PACK_TEST_HELD, which it makes there, is gone: nobody has to catch the moment.
+"""
 
 import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from qa2pack.pack.cli import main
@@ -21,6 +26,24 @@ def slowed(call: Callable[..., Any]) -> Callable[..., Any]:
     return slow
 
 
+def held(call: Callable[..., Any], folder: str, mark: Path) -> Callable[..., Any]:
+    """Return the call of `os.open` that stands still once, after it opened the first thing below the folder."""
+    left = [mark]
+
+    def hold(*args: Any, **options: Any) -> Any:
+        fd = call(*args, **options)
+        if left and os.readlink(f"/proc/self/fd/{fd}").startswith(folder + "/"):
+            left.clear()
+            mark.touch()
+            while mark.exists():
+                time.sleep(CALL_SECONDS)
+        return fd
+
+    return hold
+
+
 if __name__ == "__main__":
+    if "QA2PACK_TEST_HOLD" in os.environ:
+        os.open = held(os.open, os.environ["QA2PACK_TEST_HOLD"], Path(os.environ["QA2PACK_TEST_HELD"]))
     os.open, os.unlink = slowed(os.open), slowed(os.unlink)
     sys.exit(main())

@@ -35,15 +35,7 @@ class Run:
 
     process: subprocess.Popen[str]
     scratch: Path
-
-    def has_open(self, folder: Path | bytes) -> bool:
-        """Tell whether it, or a worker of it, has something open below a folder."""
-        above = os.fsdecode(folder) + "/"
-        with suppress(FileNotFoundError):
-            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-            files = [file for pid in (self.process.pid, *children) for file in Path(f"/proc/{pid}/fd").iterdir()]
-            return any(os.readlink(file).startswith(above) for file in files)
-        return False
+    held: Path  # is there while the command stands still
 
     def wait_until(self, is_so: Callable[[], object]) -> None:
         """Wait for something to be seen while the command runs."""
@@ -112,18 +104,21 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
     """Return what starts a command; what is left of it at the end is killed."""
     runs: list[Run] = []
 
-    def started(*arguments: str | bytes | Path) -> Run:
+    def started(*arguments: str | bytes | Path, hold_at: Path | bytes | None = None) -> Run:
+        """Start it; with `hold_at` it stands still where it has opened something below that folder."""
+        held = tmp_path / f"held{len(runs)}"
+        holding = {"QA2PACK_TEST_HOLD": os.fsdecode(hold_at), "QA2PACK_TEST_HELD": str(held)} if hold_at else {}
         scratch = tmp_path / f"scratch{len(runs)}"
         scratch.mkdir()
         process = subprocess.Popen(
             [sys.executable, ROOT / "tests" / "slow_pack.py", *arguments],
-            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TMPDIR": str(scratch)},
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TMPDIR": str(scratch), **holding},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
-        runs.append(Run(process, scratch))
+        runs.append(Run(process, scratch, held))
         return runs[-1]
 
     yield started
@@ -190,9 +185,10 @@ def test_rollback_of_a_finished_apply_has_changed_nothing_while_it_verifies(
 ) -> None:
     laid = layouts.get(KEPT)
     laid.world.apply()
-    run = start("rollback", laid.world.package.path)
-    run.wait_until(lambda: run.has_open(laid.world.package.path))
+    run = start("rollback", laid.world.package.path, hold_at=laid.world.package.path)
+    run.wait_until(run.held.exists)
     send(run.process.pid, number)
+    run.held.unlink()
     code, err = run.end()
     assert (code, "Nothing was changed." in err) == (4, True)
     assert laid.world.state() == laid.after
@@ -266,10 +262,11 @@ def test_other_commands_end_in_words_and_leave_nothing_behind(
     laid.world.apply()
     output, undisturbed = tmp_path / "tars", tmp_path / "tars without a stop"
     before = tree_at(laid.world.root, {})
-    run = start(*arguments_of(laid, verb, output))
     place = laid.world.origins if verb == "plan" else laid.world.package.path
-    run.wait_until(lambda: run.has_open(place))
+    run = start(*arguments_of(laid, verb, output), hold_at=place)
+    run.wait_until(run.held.exists)
     send(run.process.pid, number)
+    run.held.unlink()
     code, err = run.end()
     assert (code, "interrupted." in err, "Traceback" in err) == (4, True, False)
     assert tree_at(laid.world.root, {}) == before
