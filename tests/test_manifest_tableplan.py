@@ -144,6 +144,12 @@ def test_table_that_cannot_be_split_is_a_problem(root: bytes) -> None:
     assert planned(root, Reader(can_split=False), ITEM) == ({}, [Code.TABLE_BROKEN])
 
 
+def test_table_whose_values_are_rounded_is_a_problem_and_not_measured(root: bytes) -> None:
+    reader = Reader(replace(SHAPE, managers=(Manager(1, "DyscoStMan", ("DATA",)), *SHAPE.managers[1:])))
+    assert planned(root, reader, ITEM) == ({}, [Code.TABLE_LOSSY])
+    assert reader.asked == ["describe"]
+
+
 def test_tables_that_are_packaged_whole_lose_their_column() -> None:
     other = replace(ITEM, source=b"other")
     assert without_column([ITEM, other], [TABLE]) == [replace(ITEM, column=None), other]
