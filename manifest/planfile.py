@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from qa2pack.manifest.header import Header, Notes, StreamKind, header_to_wire, notes_to_wire, read_header, read_notes
-from qa2pack.manifest.opening import ControlFileError, control_fd
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.stream import Stream, StreamError, StreamWriter, open_stream
 
@@ -52,22 +51,8 @@ def open_manifest_of(member: bytes, path: bytes) -> Described:
 
 
 def _open(path: bytes, kind: StreamKind) -> Described:
-    check_openable(path)
     stream = open_stream(path)
     return Described(stream, read_header(stream, kind), read_notes(stream))
-
-
-def check_openable(path: bytes) -> None:
-    """Refuse what is no regular file, before anything waits for it.
-
-    Raises:
-        StreamError: it is a link, a pipe or the like.
-        OSError: it cannot be opened.
-    """
-    try:
-        os.close(control_fd(path))
-    except ControlFileError as error:
-        raise StreamError(path, f"is {error.strerror}") from error
 
 
 def write_records(file: BinaryIO, header: Header, notes: Notes, blobs: Iterable[tuple[bytes, bytes]]) -> bytes:

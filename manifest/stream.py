@@ -166,7 +166,7 @@ def read_frames(path: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]
     Raises:
         WireError: there is no such frame.
     """
-    with open(path, "rb", buffering=_READ_BYTES) as file:
+    with _opened(path, buffering=_READ_BYTES) as file:
         file.seek(start)
         offset = start
         while offset < end:
@@ -182,7 +182,7 @@ def open_stream(path: bytes) -> Stream:
         StreamError: it is foreign, newer, truncated or damaged; the reason says which.
         OSError: it cannot be read.
     """
-    with open(path, "rb", buffering=_READ_BYTES) as file:
+    with _opened(path, buffering=_READ_BYTES) as file:
         footer = _read_footer(path, file)
         if _digest_of(file, footer.size - len(END) - len(footer.digest)) != footer.digest:
             raise StreamError(path, "is damaged: its checksum does not fit its content")
@@ -199,7 +199,7 @@ def peek_stream(path: bytes) -> Stream:
 
     Costs the same for any number of files. Raises as `open_stream`, but for damage between start and end.
     """
-    with open(path, "rb") as file:
+    with _opened(path) as file:
         return _load(path, file, _read_footer(path, file))
 
 
@@ -224,6 +224,14 @@ def _read_footer(path: bytes, file: BinaryIO) -> _Footer:
     if not _START.size <= notes_offset <= trailer_offset <= size - _FOOTER.size:
         raise StreamError(path, "is damaged: its end points to places that it does not have")
     return _Footer(size, notes_offset, trailer_offset, digest)
+
+
+def _opened(path: bytes, *, buffering: int = -1) -> BinaryIO:
+    """Open a stream's file; a link, a pipe or the like is none."""
+    try:
+        return opened_control(path, buffering=buffering)
+    except ControlFileError as error:
+        raise StreamError(path, f"is {error.strerror}") from error
 
 
 def _load(path: bytes, file: BinaryIO, footer: _Footer) -> Stream:

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from qa2pack.manifest.path import check_name, check_relative
-from qa2pack.manifest.planfile import check_openable
 from qa2pack.manifest.stream import Stream, StreamError, open_stream
 from qa2pack.manifest.wire import Moment, read_value
 from qa2pack.tarsplit.naming import CHECKSUMS, DeliveryName
@@ -112,7 +111,6 @@ def open_sidecar(path: bytes) -> Sidecar:
         StreamError: it is damaged, foreign, newer, or does not describe a delivery.
         FileNotFoundError: there is none.
     """
-    check_openable(path)
     stream = open_stream(path)
     if stream.header.get("kind") != KIND:
         raise StreamError(path, "does not describe a delivery")

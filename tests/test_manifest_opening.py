@@ -1,5 +1,6 @@
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from qa2pack.executor.lock import locked_for_reading, locked_for_writing
 from qa2pack.manifest.header import Notes
 from qa2pack.manifest.opening import ControlFileError, control_fd, read_control
 from qa2pack.manifest.planfile import open_manifest, open_plan, save_durably
-from qa2pack.manifest.stream import StreamError
+from qa2pack.manifest.stream import Stream, StreamError, open_stream, peek_stream
 from qa2pack.tarsplit.outfile import locked_part, new_part
 
 
@@ -109,3 +110,10 @@ def test_plan_is_written_where_something_else_is_left_of_a_stopped_run(kind: str
     put(kind, tmp_path / "x.new")
     save_durably(os.fsencode(tmp_path / "x"), header_of(tmp_path), Notes(), ())
     assert open_plan(os.fsencode(tmp_path / "x")).header.origin == os.fsencode(tmp_path)
+
+
+@KINDS
+@pytest.mark.parametrize("opens", [open_stream, peek_stream])
+def test_stream_that_is_no_file_is_damaged(kind: str, opens: Callable[[bytes], Stream], tmp_path: Path) -> None:
+    with pytest.raises(StreamError, match="not a regular file"):
+        opens(put(kind, tmp_path / "x.manifest"))
