@@ -202,9 +202,7 @@ def decode_record(blob: bytes) -> FolderRecord:
     columns = _unpacked_paths(blob)
     listed = _names(columns[_NAMES])
     _check_lengths(columns, len(listed))
-    (path, names, folders, sizes, mtimes, modes, actions, digests, source, source_names, device, inodes, ctimes) = (
-        columns
-    )
+    (path, _, folders, sizes, mtimes, modes, actions, digests, source, source_names, device, inodes, ctimes) = columns
     record = FolderRecord(
         path=path,
         names=listed,
