@@ -200,13 +200,12 @@ def decode_record(blob: bytes) -> FolderRecord:
         UnsafePathError: a path or name could lead out of the member or the origin.
     """
     columns = _unpacked_paths(blob)
-    _check_lengths(columns)
-    (path, names, folders, sizes, mtimes, modes, actions, digests, source, source_names, device, inodes, ctimes) = (
-        columns
-    )
+    listed = _names(columns[_NAMES])
+    _check_lengths(columns, len(listed))
+    (path, _, folders, sizes, mtimes, modes, actions, digests, source, source_names, device, inodes, ctimes) = columns
     record = FolderRecord(
         path=path,
-        names=_names(names),
+        names=listed,
         folders=_names(folders),
         sizes=_unpacked("Q", sizes),
         mtimes=_unpacked("q", mtimes),
@@ -299,7 +298,8 @@ def check_columns(blob: bytes) -> None:
     Raises:
         WireError: it is none.
     """
-    _check_lengths(_columns(blob))
+    columns = _columns(blob)
+    _check_lengths(columns, _count(columns[_NAMES]))
 
 
 def check_record(blob: bytes) -> None:
@@ -310,7 +310,7 @@ def check_record(blob: bytes) -> None:
         UnsafePathError: a path or name could lead out of the member or the origin.
     """
     columns = _unpacked_paths(blob)
-    _check_lengths(columns)
+    _check_lengths(columns, _count(columns[_NAMES]))
     for joined in columns[_NAMES : _NAMES + 2]:
         _check_order(_names(joined))
 
@@ -322,9 +322,12 @@ def _columns(blob: bytes) -> list[Any]:
     return columns
 
 
-def _check_lengths(columns: Sequence[Any]) -> None:
-    _, names, _, sizes, mtimes, modes, actions, digests, _, source_names, _, inodes, ctimes = columns
-    count = names.count(b"\0") + 1 if names else 0
+def _count(joined: bytes) -> int:
+    return joined.count(b"\0") + 1 if joined else 0
+
+
+def _check_lengths(columns: Sequence[Any], count: int) -> None:
+    _, _, _, sizes, mtimes, modes, actions, digests, _, source_names, _, inodes, ctimes = columns
     wide = 8 * count
     if (
         len(actions) != count
@@ -333,7 +336,7 @@ def _check_lengths(columns: Sequence[Any]) -> None:
         or not len(sizes) == len(mtimes) == len(inodes) == len(ctimes) == wide
     ):
         raise WireError("the columns of a folder record differ in length")
-    if source_names and source_names.count(b"\0") + 1 != count:
+    if source_names and _count(source_names) != count:
         raise WireError("the sources of a folder record do not fit its names")
     if actions.translate(None, _KNOWN_ACTIONS):
         raise WireError("a folder record has actions that are none")
