@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from qa2pack.manifest.item import Item
 from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.presence import is_file
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.tablenames import TableNames, located, read_table_names
 
@@ -82,7 +83,7 @@ def _holds(root: bytes, reference: Reference, places: Mapping[bytes, Item], spli
         return False
     here = os.path.realpath(os.path.join(root, packaged))
     there = os.path.realpath(located(reference.name, os.path.join(root, reference.source)))
-    return here == there and os.path.isfile(join(here, DESCRIPTION))
+    return here == there and is_file(join(here, DESCRIPTION))
 
 
 def _source_of(path: bytes, places: Mapping[bytes, Item]) -> bytes | None:
