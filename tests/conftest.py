@@ -47,6 +47,16 @@ def _no_habits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")
 
 
+@pytest.fixture(autouse=True)
+def casacore_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let casacore's children be forked, as those of `pack` are, although tests load casacore themselves.
+
+    A child that begins as a program anew takes half a second, for each of thousands of questions. The tests of that
+    have a fixture of this name that does nothing.
+    """
+    monkeypatch.setattr("qa2pack.executor.fence._is_loaded", lambda: False)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

@@ -59,6 +59,11 @@ print("casacore" in sys.modules, "libcasa" in open("/proc/self/maps").read())
 """
 
 
+@pytest.fixture(autouse=True)
+def casacore_begins() -> None:
+    """Let the fence see for itself whether casacore is loaded."""
+
+
 def make_table(work: Path) -> list[str]:
     create_table(str(work / "table"), ONE_COLUMN, {})
     return sorted(os.listdir(work / "table"))
