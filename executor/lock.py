@@ -102,10 +102,10 @@ def _check_ours(path: bytes, fd: int) -> None:
         ControlFileError: with what it is.
     """
     held = os.pread(fd, _LINE_BYTES, 0)
-    if os.fstat(fd).st_nlink > 1:
-        raise ControlFileError(errno.EINVAL, "a file with another name elsewhere, not a lock", path)
     if held and not (held.startswith(_LINE_START) and len(held) < _LINE_BYTES):
-        raise ControlFileError(errno.EINVAL, "a file with content of another kind, not a lock", path)
+        # A lock of ours may have more names, too: that of a copy by hard links (cp -al).
+        kind = "another name elsewhere" if os.fstat(fd).st_nlink > 1 else "content of another kind"
+        raise ControlFileError(errno.EINVAL, f"a file with {kind}, not a lock", path)
 
 
 def _take(path: bytes, fd: int, kind: int) -> None:
