@@ -78,6 +78,8 @@ def is_published(places: Places, commit: Commit, *, engine: Engine, was_undone: 
     if here is not staged:
         return here > staged
     hints = _hints(places, commit)
+    if here is _Likeness.NONE and was_undone and not hints and not is_there(places.root):
+        return False  # the staged tree goes after it was taken back, and nothing of what is at the target is its
     if here is _Likeness.NONE:  # changed since: believed only if there is no other tree that it could be
         hints = hints if not is_there(places.root) and hints == {True} else set()
     if len(hints) != 1:
