@@ -183,8 +183,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Workers]:
     """Return the list of all workers that commands ask for."""
     found: list[Workers] = []
 
-    def workers(*values: Any) -> Workers:
-        found.append(Workers(*values))
+    def workers(*values: Any, **named: Any) -> Workers:
+        found.append(Workers(*values, **named))
         return found[-1]
 
     monkeypatch.setattr("qa2pack.pack.workers.Workers", workers)
