@@ -484,9 +484,9 @@ def test_zip_entry_that_is_not_as_it_is_written_is_found(
     assert set(found(delivery, is_quick=True)) == {(Code.TICKET_DAMAGED, "zip")}
 
 
-@pytest.mark.skipif(shutil.which("unzip") is None, reason="there is no unzip")
 def test_every_zip_that_unzip_rejects_is_found(delivery: Delivery, tmp_path: Path) -> None:
     """Bytes of its headers are changed one after the other; of what only Python reads, nothing may pass."""
+    needs_tool("unzip")
     delivery.make(Mode.FAKE)
     path, changed = ticket(delivery, "zip"), tmp_path / "changed.zip"
     whole = path.read_bytes()
