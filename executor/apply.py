@@ -45,7 +45,7 @@ from qa2pack.executor.removing import remove_tree
 from qa2pack.executor.rollback import roll_back
 from qa2pack.executor.site import Site
 from qa2pack.executor.staged import OriginChangedError, stage_all
-from qa2pack.executor.stopping import NEVER, Stop
+from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.whereabouts import is_published
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.header import Header

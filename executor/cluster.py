@@ -23,7 +23,7 @@ from qa2pack.executor.crew import CrewEngine
 from qa2pack.executor.engine import NoWorkersError, WorkersLostError
 from qa2pack.executor.errand import Sighting, Terms, landmark, look_around, run_errand, running_python
 from qa2pack.executor.lock import admit_workers, dismiss_workers, locked_for_writing
-from qa2pack.executor.stopping import NEVER, Stop
+from qa2pack.executor.stop_signals import NEVER, Stop
 
 if TYPE_CHECKING:
     from distributed import Client

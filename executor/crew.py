@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from qa2pack.executor.engine import WorkersDiedError
-from qa2pack.executor.stopping import NEVER, Stop
+from qa2pack.executor.stop_signals import NEVER, Stop
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")

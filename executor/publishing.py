@@ -13,7 +13,7 @@ from qa2pack.executor.origin import replace_by_links
 from qa2pack.executor.places import Places, journal_path
 from qa2pack.executor.refreshing import refresh_ctimes
 from qa2pack.executor.removing import ensure_folder, move_away, remove_tree
-from qa2pack.executor.stopping import NEVER, Stop
+from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.path import join
 from qa2pack.manifest.planfile import open_manifest_of

@@ -30,10 +30,10 @@ from qa2pack.executor.origin import look_at_origin, put_back
 from qa2pack.executor.places import Places, journal_path, litter_paths, lock_path, places_of, probe_paths
 from qa2pack.executor.publishing import file_journal, unpublish
 from qa2pack.executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
-from qa2pack.executor.remaking import remake_previous
+from qa2pack.executor.remake import remake_previous
 from qa2pack.executor.removing import remove_tree
 from qa2pack.executor.staging import make_folders
-from qa2pack.executor.stopping import NEVER, Stop
+from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.whereabouts import is_like_target, is_published, staged_manifest
 from qa2pack.manifest.control import check_control
 from qa2pack.manifest.engine import Engine

@@ -3,15 +3,15 @@
 Only looks.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from qa2pack.executor.halfway import staged_amount
 from qa2pack.executor.history import last_finished
 from qa2pack.executor.journal import Begin, JournalError, Record, Resume, read_journal
 from qa2pack.executor.lock import holder
-from qa2pack.executor.places import journal_path, lock_path, places_of
+from qa2pack.executor.places import Places, journal_path, lock_path, places_of
 from qa2pack.executor.recovery import Phase, begin_of, is_stale, phase_of
 from qa2pack.manifest.control import check_control
 from qa2pack.manifest.package import Package, Standing, read_state
@@ -148,3 +148,33 @@ def _newer_plan(package: Package, begin: Begin) -> tuple[Described | None, str]:
         return None, ""
     except StreamError as error:
         return None, error.reason
+
+
+def staged_amount(places: Places) -> tuple[int, int] | None:
+    """Return files and bytes that are staged, with the bytes of big files that are half copied.
+
+    None if they cannot be counted: the folder is closed to everybody but its owner. What is staged or published at
+    the same time may be counted or not.
+    """
+    try:
+        file_count, byte_count = _amount(places.tree)
+        return file_count, byte_count + _amount(places.partial)[1]
+    except OSError:
+        return None
+
+
+def _amount(folder: bytes) -> tuple[int, int]:
+    file_count = byte_count = 0
+    for above, _, names in os.walk(folder, onerror=_raise_unless_gone):
+        for name in names:
+            try:
+                byte_count += os.lstat(os.path.join(above, name)).st_size
+            except FileNotFoundError:
+                continue
+            file_count += 1
+    return file_count, byte_count
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error

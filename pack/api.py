@@ -16,7 +16,7 @@ from qa2pack.executor.rollback import CannotUndoError, RolledBack
 from qa2pack.executor.staged import OriginChangedError
 from qa2pack.executor.status import State, Status
 from qa2pack.executor.status import read_status as status
-from qa2pack.executor.stopping import InterruptedByUser
+from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.planfile import Described, open_manifest, open_plan

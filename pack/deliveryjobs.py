@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from qa2pack.executor.stopping import InterruptedByUser
+from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.progress import Progress

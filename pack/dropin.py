@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 from qa2pack.executor.apply import ApplyOptions
-from qa2pack.executor.stopping import InterruptedByUser
+from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.request import Mode

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from qa2pack.executor.engine import PoolEngine, available_jobs
-from qa2pack.executor.stopping import Stop, stop_on_signals
+from qa2pack.executor.stop_signals import Stop, stop_on_signals
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.pace import PacedEngine
 from qa2pack.manifest.path import shown

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from qa2pack.executor.stopping import ended_by_keyboard
+from qa2pack.executor.stop_signals import ended_by_keyboard
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.exits import Exit
 from qa2pack.pack.fields import path_fields, print_fields, problem_fields

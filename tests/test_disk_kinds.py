@@ -12,7 +12,7 @@ from file_systems import ExfatDisk, exfat_disk
 from homes import roll_back
 from in_process import Delivery, make_reduction, write
 from qa2pack.executor.disk import Disk
-from qa2pack.executor.probing import check_disk
+from qa2pack.executor.probe_disk import check_disk
 from qa2pack.executor.staged import OriginChangedError
 from qa2pack.manifest.planfile import save_durably
 from qa2pack.manifest.problem import Code, PlanRefused

@@ -17,7 +17,7 @@ import pytest
 from qa2pack.executor.crew import CrewEngine
 from qa2pack.executor.engine import PoolEngine, WorkersDiedError, available_jobs
 from qa2pack.executor.pool import ProcessCrew
-from qa2pack.executor.stopping import InterruptedByUser, Stop
+from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.manifest.engine import run_streamed
 from tools import needs_workers
 

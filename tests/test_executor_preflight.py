@@ -12,7 +12,7 @@ import pytest
 from file_systems import folder_elsewhere
 from in_process import Delivery, make_reduction, write
 from qa2pack.executor.preflight import check_room
-from qa2pack.executor.room import free_bytes, needed_bytes
+from qa2pack.executor.space import free_bytes, needed_bytes
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.request import Mode
 from qa2pack.manifest.wish import parse_include

@@ -18,7 +18,7 @@ from in_process import Delivery
 from qa2pack.executor.engine import WorkersDiedError
 from qa2pack.executor.journal import JournalError
 from qa2pack.executor.lock import LockedError
-from qa2pack.executor.stopping import InterruptedByUser
+from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.manifest.path import UnsafePathError
 from qa2pack.manifest.table import TableBrokenError
 from qa2pack.manifest.wire import WireError
