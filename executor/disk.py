@@ -107,7 +107,7 @@ class Disk:
 
     def split_table(self, table: bytes, spec: SplitSpec) -> None:
         """Let casacore split the staged table; counts as one change."""
-        from qa2pack.executor.split import split_staged_table  # loads much that most packages never need
+        from qa2pack.executor.casa.split import split_staged_table  # loads much that most packages never need
 
         split_staged_table(table, spec)
 

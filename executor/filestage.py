@@ -15,7 +15,7 @@ from typing import assert_never
 
 import xxhash
 
-from qa2pack.executor.apart import run_apart
+from qa2pack.executor.casa.child_process import run_apart
 from qa2pack.executor.copying import BIG_COPY_BYTES, copy_big, copy_small
 from qa2pack.executor.disk import CANNOT_LINK
 from qa2pack.executor.planned import (

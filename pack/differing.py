@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from qa2pack.executor.split import TableReader
+from qa2pack.executor.casa.split import TableReader
 from qa2pack.manifest.diff import Change, Kind, diff_members
 from qa2pack.manifest.header import Header
 from qa2pack.manifest.mistaken import swapped_paths

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from casacore import tables
 
-from qa2pack.executor.split import describe_table, measure_split, split_staged_table
+from qa2pack.executor.casa.split import describe_table, measure_split, split_staged_table
 from qa2pack.manifest.table import SplitSpec, plan_split
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.apart import ChildDiedError, run_apart
+from qa2pack.executor.casa.child_process import ChildDiedError, run_apart
 
 
 def take(count: int) -> int:

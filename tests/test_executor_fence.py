@@ -14,11 +14,11 @@ import pytest
 from commands import ROOT
 from file_systems import small_disk
 from measurement_sets import Recipe, Shared, write_measurement_set
-from qa2pack.executor.apart import ChildDiedError, run_apart
-from qa2pack.executor.casa import create_table
-from qa2pack.executor.fence import run_fenced
-from qa2pack.executor.scratch import scratch_folder
-from qa2pack.executor.split import describe_table
+from qa2pack.executor.casa.child_process import ChildDiedError, run_apart
+from qa2pack.executor.casa.scratch import scratch_folder
+from qa2pack.executor.casa.split import describe_table
+from qa2pack.executor.casa.surroundings import run_fenced
+from qa2pack.executor.casa.table import create_table
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.table import SurroundingsError, TableBrokenError
 
@@ -40,20 +40,20 @@ from pathlib import Path
 from casacore import tables
 tables.table(sys.argv[1] + "/mine", tables.maketabdesc([tables.makescacoldesc("A", 1)]), ack=False).close()
 assert os.path.exists(sys.argv[1] + "/mine/table.mf")
-from qa2pack.executor.fence import run_fenced
+from qa2pack.executor.casa.surroundings import run_fenced
 from test_executor_fence import make_table
 print(*run_fenced(make_table, room_bytes=0, seconds=60))
 """
 FIRST = """
 import sys
-from qa2pack.executor.fence import run_fenced
+from qa2pack.executor.casa.surroundings import run_fenced
 from test_executor_fence import make_table
 sys.modules.pop("casacore", None)
 print(*run_fenced(make_table, room_bytes=0, seconds=60))
 """
 LOADED = """
 import os, sys
-from qa2pack.executor.split import describe_table
+from qa2pack.executor.casa.split import describe_table
 describe_table(os.fsencode(sys.argv[1]))
 print("casacore" in sys.modules, "libcasa" in open("/proc/self/maps").read())
 """

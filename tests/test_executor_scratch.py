@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from commands import ROOT
-from qa2pack.executor.scratch import SCRATCH_PREFIX, scratch_folder
+from qa2pack.executor.casa.scratch import SCRATCH_PREFIX, scratch_folder
 from qa2pack.manifest.request import Mode
 from worlds import Change, Scenario, make_world
 
 _HOLD = """
 import os, sys, time
-from qa2pack.executor.scratch import scratch_folder
+from qa2pack.executor.casa.scratch import scratch_folder
 with scratch_folder() as folder:
     (folder / "table").mkdir()
     (folder / "table" / "to the origin").symlink_to(sys.argv[1])

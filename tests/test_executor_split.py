@@ -13,8 +13,8 @@ import xxhash
 from casacore import tables
 
 from measurement_sets import Recipe, Shared, write_calibration_table, write_measurement_set
-from qa2pack.executor.split import describe_table, measure_split, split_staged_table
-from qa2pack.executor.weights import _CHUNK_ROWS
+from qa2pack.executor.casa.split import describe_table, measure_split, split_staged_table
+from qa2pack.executor.casa.weights import _CHUNK_ROWS
 from qa2pack.manifest.table import Manager, TableBrokenError
 from splitting import file_sizes, measured_spec, read_arrays, read_cells, split_table, stage_table
 from watching import writes_noted
@@ -229,7 +229,7 @@ def test_same_table_gives_the_same_bytes(tmp_path: Path, recipe: Recipe) -> None
 
 
 def test_names_of_an_estimated_split_are_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qa2pack.executor.whole._TRIAL_BYTES", 0)
+    monkeypatch.setattr("qa2pack.executor.casa.rewrite._TRIAL_BYTES", 0)
     table, staged = tmp_path / "u.ms", tmp_path / "staged"
     write_measurement_set(table, Recipe(rows=5000, shared=(Shared("TiledShapeStMan", ("DATA", "MODEL_DATA")),)))
     spec = split_table(table, staged, "DATA")

@@ -33,14 +33,14 @@ WRITERS = {
     "manifest/planfile.py",
     "tarsplit/outfile.py",
     # measurement sets, in folders of their own
-    "executor/fence.py",
-    "executor/scratch.py",
-    "executor/skeleton.py",
-    "executor/split.py",
-    "executor/whole.py",
+    "executor/casa/surroundings.py",
+    "executor/casa/scratch.py",
+    "executor/casa/skeleton.py",
+    "executor/casa/split.py",
+    "executor/casa/rewrite.py",
     # unnamed temporary files, archives written into them, reports of a crash, logs, closed streams, words at a signal
     # prctl and statx are calls of the C library that change nothing
-    "executor/apart.py",
+    "executor/casa/child_process.py",
     "executor/diskfile.py",
     "executor/pool.py",
     "executor/ticket.py",

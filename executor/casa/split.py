@@ -17,13 +17,13 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from qa2pack.executor.apart import ChildDiedError
-from qa2pack.executor.casa import opened_table, read_shape, tile_bytes
-from qa2pack.executor.columns import follow_weights, keep_one_column
-from qa2pack.executor.fence import check_fence, run_fenced
-from qa2pack.executor.scratch import SCRATCH_PREFIX
-from qa2pack.executor.skeleton import file_names, make_skeleton, make_view, room_for
-from qa2pack.executor.whole import measure_whole, split_whole, trial_bytes
+from qa2pack.executor.casa.child_process import ChildDiedError
+from qa2pack.executor.casa.columns import follow_weights, keep_one_column
+from qa2pack.executor.casa.rewrite import measure_whole, split_whole, trial_bytes
+from qa2pack.executor.casa.scratch import SCRATCH_PREFIX
+from qa2pack.executor.casa.skeleton import file_names, make_skeleton, make_view, room_for
+from qa2pack.executor.casa.surroundings import check_fence, run_fenced
+from qa2pack.executor.casa.table import opened_table, read_shape, tile_bytes
 from qa2pack.manifest.managers import UnreadableTableError
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code

@@ -28,7 +28,7 @@ _PROGRAM = """
 import os, pickle, sys
 file = os.fdopen(int(sys.argv[1]), "rb")
 sys.path[:] = pickle.load(file)
-from qa2pack.executor.apart import answer_afresh
+from qa2pack.executor.casa.child_process import answer_afresh
 answer_afresh(file, int(sys.argv[2]))
 """
 

@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from qa2pack.executor.apart import ChildDiedError, run_apart
-from qa2pack.executor.casa import create_table, opened_table
-from qa2pack.executor.scratch import scratch_folder
+from qa2pack.executor.casa.child_process import ChildDiedError, run_apart
+from qa2pack.executor.casa.scratch import scratch_folder
+from qa2pack.executor.casa.table import create_table, opened_table
 from qa2pack.manifest.table import SurroundingsError
 
 Answer = TypeVar("Answer")

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from qa2pack.executor.casa import Table
+from qa2pack.executor.casa.table import Table
 
 Floats: TypeAlias = NDArray[np.float32]
 

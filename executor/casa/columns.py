@@ -1,6 +1,6 @@
 """The change itself: one data column stays, mostly called DATA, and the weights follow it."""
 
-from qa2pack.executor.casa import Table
+from qa2pack.executor.casa.table import Table
 from qa2pack.manifest.table import SplitSpec, final_name, weight_pairs
 
 # What CASA's imager notes on the columns it makes; without meaning, and in its way, on a column called DATA.
@@ -24,7 +24,7 @@ def follow_weights(before: Table, table: Table, spec: SplitSpec) -> None:
     Columns that share their files are read where they are written: of a file that changes, only the table
     that changes it has the right view.
     """
-    from qa2pack.executor.weights import fill_weights
+    from qa2pack.executor.casa.weights import fill_weights
 
     shared = [set(info["COLUMNS"]) for info in table.getdminfo().values()]
     for pair in weight_pairs(table.colnames(), spec.keep):

@@ -13,10 +13,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from qa2pack.executor.casa import Values, opened_table, read_shape
-from qa2pack.executor.columns import follow_weights, keep_one_column
-from qa2pack.executor.fence import run_fenced
-from qa2pack.executor.skeleton import file_names, make_empty_subtables, make_view, room_for
+from qa2pack.executor.casa.columns import follow_weights, keep_one_column
+from qa2pack.executor.casa.skeleton import file_names, make_empty_subtables, make_view, room_for
+from qa2pack.executor.casa.surroundings import run_fenced
+from qa2pack.executor.casa.table import Values, opened_table, read_shape
 from qa2pack.manifest.path import join
 from qa2pack.manifest.table import SplitSpec, TableShape, final_name, manager_files, own_files
 

@@ -18,7 +18,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from qa2pack.executor.casa import Table, create_table, opened_table, read_shape
+from qa2pack.executor.casa.table import Table, create_table, opened_table, read_shape
 from qa2pack.manifest.path import join
 from qa2pack.manifest.presence import is_file
 from qa2pack.manifest.table import Manager, manager_files

@@ -1,0 +1,1 @@
+"""Everything that touches casacore, in a child process."""
