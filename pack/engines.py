@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, field
 from functools import partial
 
-from qa2pack.executor.engine import PoolEngine, available_jobs
+from qa2pack.executor.engine.local import PoolEngine, available_jobs
 from qa2pack.executor.stop_signals import Stop, stop_on_signals
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.pace import PacedEngine
@@ -64,7 +64,7 @@ def started_engine(
                 yield _bounded(engine, workers)
             return
         check_address(workers.cluster, is_insecure=workers.is_insecure)
-        from qa2pack.executor.cluster import Cluster, ClusterEngine, Ground
+        from qa2pack.executor.engine.dask import Cluster, ClusterEngine, Ground
 
         cluster = Cluster(workers.cluster, running_program, workers.jobs, _tell)
         ground = Ground(tuple(filter(os.path.isdir, folders)), lock, is_locked)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from qa2pack.executor.engine import NoWorkersError, WorkersDiedError, WorkersLostError
+from qa2pack.executor.engine.errors import NoWorkersError, WorkersDiedError, WorkersLostError
 from qa2pack.executor.journal import JournalDamagedError, JournalError, read_journal
 from qa2pack.executor.lock import LockedError
 from qa2pack.executor.places import journal_path

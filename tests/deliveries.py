@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qa2pack.executor.engine import PoolEngine
+from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.manifest.adopt import adopt_members
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.package import Package, read_state

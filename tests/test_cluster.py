@@ -20,10 +20,17 @@ from distributed import LocalCluster
 from deliveries import cut_up, make_package
 from in_process import Delivery, add_measurement_sets, write
 from qa2pack.executor.apply import ApplyOptions, apply_plan, running_boot
-from qa2pack.executor.cluster import Cluster, ClusterEngine, Ground
 from qa2pack.executor.disk import Disk
-from qa2pack.executor.engine import NoWorkersError, WorkersDiedError, WorkersLostError
-from qa2pack.executor.errand import Terms, find_fault, folders_written, landmark, run_errand, running_python
+from qa2pack.executor.engine.dask import Cluster, ClusterEngine, Ground
+from qa2pack.executor.engine.dask_worker import (
+    Terms,
+    find_fault,
+    folders_written,
+    landmark,
+    run_errand,
+    running_python,
+)
+from qa2pack.executor.engine.errors import NoWorkersError, WorkersDiedError, WorkersLostError
 from qa2pack.executor.journal import read_journal
 from qa2pack.executor.lock import LockedError, StrayError, admit_workers, locked_for_writing, working_for
 from qa2pack.executor.origin import OriginBatch, OriginResult
@@ -303,7 +310,7 @@ def test_lost_scheduler_leaves_an_apply_that_goes_on(many: Delivery) -> None:
 def test_no_scheduler_is_said(
     delivery: Delivery, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qa2pack.executor.cluster._CONNECT_SECONDS", 1)
+    monkeypatch.setattr("qa2pack.executor.engine.dask._CONNECT_SECONDS", 1)
     code = pack(["plan", str(delivery.origin), str(delivery.path), "--cluster", "tcp://127.0.0.1:9"])
     assert code == Exit.FAILED
     assert "no scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().err
@@ -417,7 +424,8 @@ def test_executor_sends_no_other_work_to_workers() -> None:
     sent = {
         ast.unparse(call.args[1] if name == "run_streamed" else call.args[0])
         for module in project_modules()
-        if module.package == "executor" and module.name not in ("executor/crew.py", "executor/engine.py")
+        if module.package == "executor"
+        and module.name not in ("executor/engine/futures.py", "executor/engine/local.py")
         for call in ast.walk(module.tree)
         if isinstance(call, ast.Call)
         if (name := ast.unparse(call.func)) in ("run_streamed", "engine.run", "self._engine.run")

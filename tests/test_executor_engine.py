@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from qa2pack.executor.crew import CrewEngine
-from qa2pack.executor.engine import PoolEngine, WorkersDiedError, available_jobs
-from qa2pack.executor.pool import ProcessCrew
+from qa2pack.executor.engine.errors import WorkersDiedError
+from qa2pack.executor.engine.futures import CrewEngine
+from qa2pack.executor.engine.local import PoolEngine, available_jobs
+from qa2pack.executor.engine.processes import ProcessCrew
 from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.manifest.engine import run_streamed
 from tools import needs_workers
@@ -209,8 +210,8 @@ def test_engine_leaves_no_process_behind() -> None:
 def test_workers_die_with_the_process_that_started_them() -> None:
     program = """
 import collections, os, time
-from qa2pack.executor.crew import CrewEngine
-from qa2pack.executor.engine import PoolEngine
+from qa2pack.executor.engine.futures import CrewEngine
+from qa2pack.executor.engine.local import PoolEngine
 def work(number):
     os.write(1, str(os.getpid()).encode() + bytes([10]))  # in one piece: two workers share the pipe
     time.sleep(60)

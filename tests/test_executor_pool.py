@@ -6,7 +6,7 @@ from multiprocessing.context import ForkContext
 
 import pytest
 
-from qa2pack.executor.engine import PoolEngine
+from qa2pack.executor.engine.local import PoolEngine
 
 
 def _refused(*_: object) -> None:

@@ -42,7 +42,7 @@ WRITERS = {
     # prctl and statx are calls of the C library that change nothing
     "executor/casa/child_process.py",
     "executor/diskfile.py",
-    "executor/pool.py",
+    "executor/engine/processes.py",
     "executor/ticket.py",
     "manifest/flags.py",
     "manifest/spool.py",

@@ -11,7 +11,7 @@ import pytest
 from in_process import Delivery, add_measurement_sets, age, make_reduction, write
 from measurement_sets import Recipe
 from opening import opened_paths
-from qa2pack.executor.engine import PoolEngine
+from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.record import NO_DIGEST, Action, Entry, decode_record

@@ -15,7 +15,7 @@ import pytest
 from commands import ROOT, run_here
 from faulty_disk import Stopped, WatchedDisk
 from in_process import Delivery
-from qa2pack.executor.engine import WorkersDiedError
+from qa2pack.executor.engine.errors import WorkersDiedError
 from qa2pack.executor.journal import JournalError
 from qa2pack.executor.lock import LockedError
 from qa2pack.executor.stop_signals import InterruptedByUser

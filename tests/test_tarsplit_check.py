@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deliveries import DAY, MEMBER, PROJECT, adopt, check, cut_up, extract, make_package, tars
-from qa2pack.executor.engine import PoolEngine
+from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.problem import Code

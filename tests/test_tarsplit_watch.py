@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.engine import PoolEngine
+from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.manifest.progress import Silent
 from qa2pack.tarsplit.watch import watching
 

@@ -11,7 +11,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from qa2pack.executor.engine import PoolEngine
+from qa2pack.executor.engine.local import PoolEngine
 from source_code import project_modules
 
 NOBODY = 65_534

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from qa2pack.executor.crew import NotBegunError
+from qa2pack.executor.engine.errors import NotBegunError
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")

@@ -12,30 +12,10 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from qa2pack.executor.stop_signals import NEVER, Stop
 
 if TYPE_CHECKING:
-    from qa2pack.executor.crew import CrewEngine
+    from qa2pack.executor.engine.futures import CrewEngine
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
-
-
-class WorkersDiedError(Exception):
-    """Worker processes die again and again on the same batch."""
-
-
-class NoWorkersError(Exception):
-    """There is no worker that could be used; nothing was begun.
-
-    Attributes:
-        faults: a sentence for each worker that there is, saying what is wrong with it.
-    """
-
-    def __init__(self, reason: str, faults: tuple[str, ...] = ()) -> None:
-        super().__init__(reason)
-        self.faults = faults
-
-
-class WorkersLostError(Exception):
-    """The workers, or the way to them, were lost while work was under way."""
 
 
 def available_jobs() -> int:
@@ -82,8 +62,8 @@ class PoolEngine:
 
     def _started(self) -> "CrewEngine":
         if self._crew is None:
-            from qa2pack.executor.crew import CrewEngine
-            from qa2pack.executor.pool import ProcessCrew
+            from qa2pack.executor.engine.futures import CrewEngine
+            from qa2pack.executor.engine.processes import ProcessCrew
 
             self._crew = CrewEngine(ProcessCrew(self._jobs), self._stop)
         return self._crew

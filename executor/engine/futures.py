@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from qa2pack.executor.engine import WorkersDiedError
+from qa2pack.executor.engine.errors import NotBegunError, WorkersDiedError
 from qa2pack.executor.stop_signals import NEVER, Stop
 
 Batch = TypeVar("Batch")
@@ -21,10 +21,6 @@ Result = TypeVar("Result")
 _MAX_DEATHS = 3
 _AHEAD_PER_JOB = 2  # batches handed over per worker, so that none waits for the coordinator
 _PATIENCE_SECONDS = 2
-
-
-class NotBegunError(Exception):
-    """The work was called off before the batch was begun."""
 
 
 class Crew(Protocol):

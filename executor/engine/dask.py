@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from qa2pack.executor.crew import CrewEngine
-from qa2pack.executor.engine import NoWorkersError, WorkersLostError
-from qa2pack.executor.errand import Sighting, Terms, landmark, look_around, run_errand, running_python
+from qa2pack.executor.engine.dask_worker import Sighting, Terms, landmark, look_around, run_errand, running_python
+from qa2pack.executor.engine.errors import NoWorkersError, WorkersLostError
+from qa2pack.executor.engine.futures import CrewEngine
 from qa2pack.executor.lock import admit_workers, dismiss_workers, locked_for_writing
 from qa2pack.executor.stop_signals import NEVER, Stop
 

@@ -1,0 +1,1 @@
+"""Where batches run: in line, in a process pool, or on a Dask cluster."""
