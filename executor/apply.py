@@ -13,8 +13,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from qa2pack.executor.disk import Disk, sync_file_system
 from qa2pack.executor.history import next_sequence, read_history
+from qa2pack.executor.io.disk import Disk, sync_file_system
+from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.journal import (
     TICKET_SUFFIXES,
     Begin,
@@ -41,7 +42,6 @@ from qa2pack.executor.places import (
 from qa2pack.executor.preflight import can_exchange, check_plan
 from qa2pack.executor.publishing import file_journal, finish, publish
 from qa2pack.executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
-from qa2pack.executor.removing import remove_tree
 from qa2pack.executor.rollback import roll_back
 from qa2pack.executor.site import Site
 from qa2pack.executor.staged import OriginChangedError, stage_all

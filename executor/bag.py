@@ -13,9 +13,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from qa2pack.executor.disk import CANNOT_LINK, Disk, sync_file_system, sync_folder
-from qa2pack.executor.outfile import PARTIAL, write_output
-from qa2pack.executor.removing import remove_tree
+from qa2pack.executor.io.disk import CANNOT_LINK, Disk, sync_file_system, sync_folder
+from qa2pack.executor.io.output_file import PARTIAL, write_output
+from qa2pack.executor.io.remove import remove_tree
 from qa2pack.manifest.folder import opened_beneath
 from qa2pack.manifest.ids import SCIENCE_GOAL
 from qa2pack.manifest.package import Package

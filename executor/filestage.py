@@ -17,7 +17,8 @@ import xxhash
 
 from qa2pack.executor.casa.child_process import run_apart
 from qa2pack.executor.copying import BIG_COPY_BYTES, copy_big, copy_small
-from qa2pack.executor.disk import CANNOT_LINK
+from qa2pack.executor.io.disk import CANNOT_LINK
+from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.planned import (
     Planned,
     SourceChangedError,
@@ -27,7 +28,6 @@ from qa2pack.executor.planned import (
     planned_source,
     seen_source,
 )
-from qa2pack.executor.removing import remove_tree
 from qa2pack.executor.site import Site, path_in_package
 from qa2pack.manifest.digest import digest_of_fd
 from qa2pack.manifest.folder import FILE_FLAGS, opened_beneath, opened_file, opened_folder

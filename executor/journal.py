@@ -21,7 +21,7 @@ from typing import get_args
 import msgpack
 import xxhash
 
-from qa2pack.executor.disk import Disk, write_durably
+from qa2pack.executor.io.disk import Disk, write_durably
 from qa2pack.manifest.opening import LARGE_BYTES, ControlFileError, control_fd, read_control
 from qa2pack.manifest.path import UnsafePathError, check_name, shown
 from qa2pack.manifest.request import Mode

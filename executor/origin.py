@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import assert_never
 
-from qa2pack.executor.disk import Disk, sync_file_system
+from qa2pack.executor.io.disk import Disk, sync_file_system
 from qa2pack.executor.planned import planned_source
 from qa2pack.executor.spot import Spot, point_elsewhere
 from qa2pack.manifest.engine import Engine, run_streamed

@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.places import probe_paths
-from qa2pack.executor.removing import remove_tree
 from qa2pack.executor.space import free_bytes, needed_bytes, room_of
 from qa2pack.executor.staying import changed_in_tickets
 from qa2pack.executor.ticketroom import TICKET_COUNT

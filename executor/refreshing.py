@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
-from qa2pack.executor.disk import Disk, sync_folder
-from qa2pack.executor.diskfile import created_file
+from qa2pack.executor.io.disk import Disk, sync_folder
+from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.journal import Publishing
 from qa2pack.executor.places import Places
 from qa2pack.manifest.folder import opened_beneath

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from qa2pack.executor.disk import Disk, sync_folder
 from qa2pack.executor.history import last_finished
+from qa2pack.executor.io.disk import Disk, sync_folder
+from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.journal import (
     Begin,
     Commit,
@@ -31,7 +32,6 @@ from qa2pack.executor.places import Places, journal_path, litter_paths, lock_pat
 from qa2pack.executor.publishing import file_journal, unpublish
 from qa2pack.executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
 from qa2pack.executor.remake import remake_previous
-from qa2pack.executor.removing import remove_tree
 from qa2pack.executor.staging import make_folders
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.whereabouts import is_like_target, is_published, staged_manifest

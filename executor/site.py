@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.planned import SourceChangedError
 from qa2pack.manifest.path import is_within, shown
 

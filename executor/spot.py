@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from qa2pack.executor.copying import copy_small
-from qa2pack.executor.disk import CANNOT_LINK, Disk
+from qa2pack.executor.io.disk import CANNOT_LINK, Disk
 from qa2pack.executor.planned import Planned
 from qa2pack.executor.swap import Swap
 from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd

@@ -6,11 +6,11 @@ from contextlib import closing
 from dataclasses import replace
 from typing import cast
 
-from qa2pack.executor.disk import Disk, link_into
-from qa2pack.executor.diskfile import created_file
+from qa2pack.executor.io.disk import Disk, link_into
+from qa2pack.executor.io.file_object import created_file
+from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.journal import TICKET_SUFFIXES, Journal, Staged
 from qa2pack.executor.places import Places
-from qa2pack.executor.removing import ensure_folder, remove_tree
 from qa2pack.executor.site import Site
 from qa2pack.executor.staging import StageBatch, StageResult, make_folders, stage_batch
 from qa2pack.executor.tablestage import SplitBatch, SplitResult, split_batch

@@ -9,8 +9,8 @@ import stat
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from qa2pack.executor.disk import Disk
 from qa2pack.executor.filestage import FolderStage
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.planned import is_copied
 from qa2pack.executor.site import Site
 from qa2pack.manifest.path import join

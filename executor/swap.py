@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import xxhash
 
-from qa2pack.executor.disk import CANNOT_EXCHANGE, Disk
+from qa2pack.executor.io.disk import CANNOT_EXCHANGE, Disk
 from qa2pack.manifest.presence import is_there
 
 

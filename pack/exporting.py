@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from qa2pack.executor.disk import Disk
-from qa2pack.executor.outfile import write_output
+from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.io.output_file import write_output
 from qa2pack.manifest.package import Package
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.planfile import Described

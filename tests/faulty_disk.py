@@ -12,7 +12,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.manifest.table import SplitSpec
 
 MUTATING_CALLS = tuple(name for name in vars(Disk) if not name.startswith("_"))

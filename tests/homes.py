@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from in_process import Delivery
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.rollback import RolledBack, roll_back_package
 from qa2pack.manifest.progress import Silent
 

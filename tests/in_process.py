@@ -10,7 +10,7 @@ from typing import Any
 from measurement_sets import Recipe, write_measurement_set
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.casa.split import TableReader as CasaReader
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.preflight import check_room
 from qa2pack.executor.probe_disk import check_disk, has_holes
 from qa2pack.executor.ticketcheck import check_tickets

@@ -20,7 +20,6 @@ from distributed import LocalCluster
 from deliveries import cut_up, make_package
 from in_process import Delivery, add_measurement_sets, write
 from qa2pack.executor.apply import ApplyOptions, apply_plan, running_boot
-from qa2pack.executor.disk import Disk
 from qa2pack.executor.engine.dask import Cluster, ClusterEngine, Ground
 from qa2pack.executor.engine.dask_worker import (
     Terms,
@@ -31,6 +30,7 @@ from qa2pack.executor.engine.dask_worker import (
     running_python,
 )
 from qa2pack.executor.engine.errors import NoWorkersError, WorkersDiedError, WorkersLostError
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.journal import read_journal
 from qa2pack.executor.lock import LockedError, StrayError, admit_workers, locked_for_writing, working_for
 from qa2pack.executor.origin import OriginBatch, OriginResult

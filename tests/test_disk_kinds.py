@@ -11,7 +11,7 @@ from commands import run_here
 from file_systems import ExfatDisk, exfat_disk
 from homes import roll_back
 from in_process import Delivery, make_reduction, write
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.probe_disk import check_disk
 from qa2pack.executor.staged import OriginChangedError
 from qa2pack.manifest.planfile import save_durably

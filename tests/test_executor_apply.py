@@ -11,7 +11,7 @@ import pytest
 from generated import record_of
 from in_process import Delivery, add_measurement_sets, make_reduction, write
 from measurement_sets import Recipe
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.lock import LockedError, locked_for_writing
 from qa2pack.executor.places import lock_path
 from qa2pack.executor.staged import OriginChangedError

@@ -12,7 +12,7 @@ import xxhash
 from in_process import write
 from qa2pack.executor import copying
 from qa2pack.executor.copying import copy_big, copy_small
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.planned import Planned, SourceChangedError, check_source
 from qa2pack.manifest.folder import opened_file, opened_folder
 from qa2pack.manifest.record import NO_DIGEST

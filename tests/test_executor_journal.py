@@ -7,7 +7,7 @@ import msgpack
 import pytest
 
 from journals import framed, frames_of
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.journal import (
     Begin,
     Commit,

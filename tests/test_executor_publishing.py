@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.journal import Commit, Published, Publishing, create_journal, read_journal
 from qa2pack.executor.places import Places, choose_publishing, journal_path
 from qa2pack.executor.publishing import publish, unpublish

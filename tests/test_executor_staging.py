@@ -10,8 +10,8 @@ import xxhash
 
 from counted import Counted
 from in_process import write
-from qa2pack.executor.disk import Disk
 from qa2pack.executor.filestage import FolderStage
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.site import Site
 from qa2pack.executor.staging import StageBatch, StageResult, make_folders, stage_batch
 from qa2pack.manifest.problem import Code

@@ -27,7 +27,7 @@ NEVER_INSTALLED = {"benchmarks", "conftest", "demo", "tests"}
 # The only modules that may change a file system. A new one needs a reason that its docstring gives.
 WRITERS = {
     # what becomes the package or a delivery, and what is kept of it
-    "executor/disk.py",
+    "executor/io/disk.py",
     "executor/journal.py",
     "executor/lock.py",
     "manifest/planfile.py",
@@ -41,7 +41,7 @@ WRITERS = {
     # unnamed temporary files, archives written into them, reports of a crash, logs, closed streams, words at a signal
     # prctl and statx are calls of the C library that change nothing
     "executor/casa/child_process.py",
-    "executor/diskfile.py",
+    "executor/io/file_object.py",
     "executor/engine/processes.py",
     "executor/ticket.py",
     "manifest/flags.py",
@@ -197,11 +197,11 @@ def test_reading_call_is_no_change(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "package"),
     [
-        ("import qa2pack.executor.disk", "executor"),
-        ("from qa2pack.executor.disk import link", "executor"),
+        ("import qa2pack.executor.io.disk", "executor"),
+        ("from qa2pack.executor.io.disk import link", "executor"),
         ("def f():\n    from qa2pack.executor import disk", "executor"),
         ("from . import disk", "."),
-        ("import importlib\nimportlib.import_module('qa2pack.executor.disk')", "executor"),
+        ("import importlib\nimportlib.import_module('qa2pack.executor.io.disk')", "executor"),
     ],
 )
 def test_import_is_seen(text: str, package: str) -> None:

@@ -14,7 +14,7 @@ from file_systems import folder_elsewhere, mounted
 from homes import links_below, lost_names, read_files, roll_back
 from in_process import UID, Delivery, add_measurement_sets, make_reduction, write
 from measurement_sets import DATA_COLUMNS
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.manifest.planfile import open_manifest
 from qa2pack.manifest.record import Action, decode_record

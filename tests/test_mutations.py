@@ -19,7 +19,7 @@ from deliveries import DAY, cut_up
 from in_process import Delivery, add_measurement_sets
 from journals import framed, sound_payloads
 from measurement_sets import Recipe
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.journal import (
     Begin,
     Commit,

@@ -18,7 +18,7 @@ import pytest
 from commands import Ran
 from in_process import Delivery, make_reduction
 from qa2pack.executor.apply import Applied
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.journal import JournalDamagedError
 from qa2pack.executor.staged import OriginChangedError
 from qa2pack.manifest.planfile import Described, open_plan

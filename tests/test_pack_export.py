@@ -17,7 +17,7 @@ from file_systems import folder_elsewhere
 from in_process import Delivery, write
 from opening import opened_paths
 from qa2pack.executor.bag import CannotLinkError
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.request import Mode
 from qa2pack.pack.exits import Exit

@@ -11,7 +11,7 @@ import pytest
 from commands import run_here
 from in_process import Delivery
 from qa2pack.executor.apply import ApplyOptions, apply_plan
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.request import Mode

@@ -13,7 +13,7 @@ import pytest
 
 from commands import run_here
 from in_process import UID, Delivery, add_measurement_sets, write
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.request import Mode
 from qa2pack.pack import embedding, reportdata

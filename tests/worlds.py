@@ -18,7 +18,7 @@ from typing import Any
 
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.casa.split import TableReader
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.journal import Commit, Record, read_journal
 from qa2pack.executor.places import journal_path
 from qa2pack.executor.recovery import Phase, phase_of

@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from qa2pack.executor.disk import Disk, sync_file_system
+from qa2pack.executor.io.disk import Disk, sync_file_system
 from qa2pack.executor.lock import StrayError, working_for
 from qa2pack.executor.origin import OriginBatch, OriginResult
 from qa2pack.executor.staging import StageBatch

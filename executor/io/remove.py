@@ -3,7 +3,7 @@
 import os
 import stat
 
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.manifest.presence import is_folder, is_there
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from io import BufferedWriter, RawIOBase
 from typing import IO, BinaryIO, cast
 
-from qa2pack.executor.disk import Disk
+from qa2pack.executor.io.disk import Disk
 
 _BLOCK_BYTES = 1 << 20
 

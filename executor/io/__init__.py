@@ -1,0 +1,1 @@
+"""The one seam through which a disk is changed."""
