@@ -40,7 +40,7 @@ from qa2pack.executor.places import (
     staging_path,
 )
 from qa2pack.executor.preflight import can_exchange, check_plan
-from qa2pack.executor.publishing import file_journal, finish, publish
+from qa2pack.executor.publish.publish import file_journal, finish, publish
 from qa2pack.executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
 from qa2pack.executor.rollback import roll_back
 from qa2pack.executor.site import Site

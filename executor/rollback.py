@@ -27,9 +27,9 @@ from qa2pack.executor.journal import (
     read_journal,
 )
 from qa2pack.executor.lock import locked_for_writing
-from qa2pack.executor.origin import look_at_origin, put_back
 from qa2pack.executor.places import Places, journal_path, litter_paths, lock_path, places_of, probe_paths
-from qa2pack.executor.publishing import file_journal, unpublish
+from qa2pack.executor.publish.origin_links import look_at_origin, put_back
+from qa2pack.executor.publish.publish import file_journal, unpublish
 from qa2pack.executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
 from qa2pack.executor.remake import remake_previous
 from qa2pack.executor.staging import make_folders

@@ -33,8 +33,8 @@ from qa2pack.executor.engine.errors import NoWorkersError, WorkersDiedError, Wor
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.journal import read_journal
 from qa2pack.executor.lock import LockedError, StrayError, admit_workers, locked_for_writing, working_for
-from qa2pack.executor.origin import OriginBatch, OriginResult
 from qa2pack.executor.places import lock_path
+from qa2pack.executor.publish.origin_links import OriginBatch, OriginResult
 from qa2pack.executor.recovery import begin_of
 from qa2pack.executor.site import Site
 from qa2pack.executor.staging import StageBatch
