@@ -43,8 +43,8 @@ from qa2pack.executor.preflight import can_exchange, check_plan
 from qa2pack.executor.publish.publish import file_journal, finish, publish
 from qa2pack.executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
 from qa2pack.executor.rollback import roll_back
-from qa2pack.executor.site import Site
-from qa2pack.executor.staged import OriginChangedError, stage_all
+from qa2pack.executor.stage.context import Site
+from qa2pack.executor.stage.stage import OriginChangedError, stage_all
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.whereabouts import is_published
 from qa2pack.manifest.engine import Engine

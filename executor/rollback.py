@@ -32,7 +32,7 @@ from qa2pack.executor.publish.origin_links import look_at_origin, put_back
 from qa2pack.executor.publish.publish import file_journal, unpublish
 from qa2pack.executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
 from qa2pack.executor.remake import remake_previous
-from qa2pack.executor.staging import make_folders
+from qa2pack.executor.stage.batch import make_folders
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.whereabouts import is_like_target, is_published, staged_manifest
 from qa2pack.manifest.control import check_control

@@ -13,7 +13,7 @@ import os
 from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.executor.lock import LockedError
 from qa2pack.executor.rollback import CannotUndoError, RolledBack
-from qa2pack.executor.staged import OriginChangedError
+from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.status import State, Status
 from qa2pack.executor.status import read_status as status
 from qa2pack.executor.stop_signals import InterruptedByUser

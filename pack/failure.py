@@ -17,7 +17,7 @@ from qa2pack.executor.lock import LockedError
 from qa2pack.executor.places import journal_path
 from qa2pack.executor.recovery import Phase, phase_of
 from qa2pack.executor.rollback import CannotUndoError
-from qa2pack.executor.staged import OriginChangedError
+from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.executor.whereabouts import UnknownTreeError
 from qa2pack.manifest.opening import ControlFileError

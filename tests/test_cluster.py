@@ -36,9 +36,9 @@ from qa2pack.executor.lock import LockedError, StrayError, admit_workers, locked
 from qa2pack.executor.places import lock_path
 from qa2pack.executor.publish.origin_links import OriginBatch, OriginResult
 from qa2pack.executor.recovery import begin_of
-from qa2pack.executor.site import Site
-from qa2pack.executor.staging import StageBatch
-from qa2pack.executor.tablestage import SplitBatch
+from qa2pack.executor.stage.batch import StageBatch
+from qa2pack.executor.stage.context import Site
+from qa2pack.executor.stage.table import SplitBatch
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.device import renumber_batch, renumber_result
 from qa2pack.manifest.known import Identity

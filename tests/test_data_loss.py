@@ -16,9 +16,9 @@ from faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped
 from file_systems import folder_elsewhere, small_disk
 from homes import links_below, lost_names, read_files, roll_back
 from in_process import UID, Delivery, make_reduction, write
-from qa2pack.executor.planned import SourceChangedError
 from qa2pack.executor.rollback import CannotUndoError
-from qa2pack.executor.staged import OriginChangedError
+from qa2pack.executor.stage.planned_source import SourceChangedError
+from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.request import Mode

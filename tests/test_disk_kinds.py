@@ -13,7 +13,7 @@ from homes import roll_back
 from in_process import Delivery, make_reduction, write
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.probe_disk import check_disk
-from qa2pack.executor.staged import OriginChangedError
+from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.planfile import save_durably
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.record import decode_record, encode_record

@@ -14,7 +14,7 @@ from measurement_sets import Recipe
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.lock import LockedError, locked_for_writing
 from qa2pack.executor.places import lock_path
-from qa2pack.executor.staged import OriginChangedError
+from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.header import SplitTask
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.planfile import Described, open_plan, save_durably

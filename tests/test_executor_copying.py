@@ -10,10 +10,10 @@ import pytest
 import xxhash
 
 from in_process import write
-from qa2pack.executor import copying
-from qa2pack.executor.copying import copy_big, copy_small
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.planned import Planned, SourceChangedError, check_source
+from qa2pack.executor.stage import copy as copying
+from qa2pack.executor.stage.copy import copy_big, copy_small
+from qa2pack.executor.stage.planned_source import Planned, SourceChangedError, check_source
 from qa2pack.manifest.folder import opened_file, opened_folder
 from qa2pack.manifest.record import NO_DIGEST
 from tools import needs_root, needs_tool

@@ -10,10 +10,10 @@ import xxhash
 
 from counted import Counted
 from in_process import write
-from qa2pack.executor.filestage import FolderStage
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.site import Site
-from qa2pack.executor.staging import StageBatch, StageResult, make_folders, stage_batch
+from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, stage_batch
+from qa2pack.executor.stage.context import Site
+from qa2pack.executor.stage.folder import FolderStage
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
 from snapshots import files, snapshot

@@ -17,10 +17,10 @@ import pytest
 from commands import run_here
 from deliveries import PROJECT, adopt, check, cut_up, make_package
 from in_process import Delivery, make_reduction, write
-from qa2pack.executor.copying import copy_big
 from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.planned import Planned, digest_of_source
+from qa2pack.executor.stage.copy import copy_big
+from qa2pack.executor.stage.planned_source import Planned, digest_of_source
 from qa2pack.manifest.digest import digest_of_bytes
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.pace import BURST_SECONDS, Bucket, Pace, PacedEngine, current_pace, paced

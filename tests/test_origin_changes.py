@@ -14,7 +14,7 @@ import pytest
 
 from faulty_disk import CountingDisk, SplitMemory, WatchedDisk
 from outcomes import Laid, Layouts
-from qa2pack.executor.staged import OriginChangedError
+from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.request import Mode

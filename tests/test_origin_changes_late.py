@@ -17,7 +17,7 @@ import pytest
 from faulty_disk import CountingDisk, SplitMemory, Stopped
 from outcomes import Laid, Layouts
 from qa2pack.executor.apply import Applied
-from qa2pack.executor.staged import OriginChangedError
+from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.planfile import open_plan
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.record import Action, decode_record

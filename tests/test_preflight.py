@@ -28,7 +28,7 @@ from measurement_sets import (
 )
 from qa2pack.executor.journal import JournalDamagedError
 from qa2pack.executor.places import journal_path
-from qa2pack.executor.staged import OriginChangedError
+from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.planfile import open_plan, save_durably
 from qa2pack.manifest.problem import Code, PlanRefused, Problem

@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from qa2pack.executor.copying import copy_small
 from qa2pack.executor.io.disk import CANNOT_LINK, Disk
-from qa2pack.executor.planned import Planned
 from qa2pack.executor.publish.exchange import Swap
+from qa2pack.executor.stage.copy import copy_small
+from qa2pack.executor.stage.planned_source import Planned
 from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.folder import opened_file, opened_folder
 from qa2pack.manifest.path import is_within

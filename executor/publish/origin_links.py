@@ -12,8 +12,8 @@ from enum import Enum, auto
 from typing import assert_never
 
 from qa2pack.executor.io.disk import Disk, sync_file_system
-from qa2pack.executor.planned import planned_source
 from qa2pack.executor.publish.origin_file import Spot, point_elsewhere
+from qa2pack.executor.stage.planned_source import planned_source
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.folder import opened_beneath
 from qa2pack.manifest.path import join

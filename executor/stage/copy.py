@@ -10,7 +10,7 @@ import os
 import xxhash
 
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.planned import Planned, SourceChangedError, check_source
+from qa2pack.executor.stage.planned_source import Planned, SourceChangedError, check_source
 from qa2pack.manifest.digest import BUFFER_BYTES, aligned_buffer
 from qa2pack.manifest.holes import HOLE_BYTES
 from qa2pack.manifest.pace import current_pace

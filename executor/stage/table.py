@@ -10,9 +10,9 @@ import stat
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from qa2pack.executor.filestage import copy_file, copy_lock
-from qa2pack.executor.planned import SourceChangedError, as_change, planned_source
-from qa2pack.executor.site import Site, path_in_package
+from qa2pack.executor.stage.context import Site, path_in_package
+from qa2pack.executor.stage.folder import copy_file, copy_lock
+from qa2pack.executor.stage.planned_source import SourceChangedError, as_change, planned_source
 from qa2pack.manifest.digest import digest_of_fd
 from qa2pack.manifest.folder import opened_beneath, opened_file, opened_folder
 from qa2pack.manifest.header import SplitTask

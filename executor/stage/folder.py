@@ -16,10 +16,11 @@ from typing import assert_never
 import xxhash
 
 from qa2pack.executor.casa.child_process import run_apart
-from qa2pack.executor.copying import BIG_COPY_BYTES, copy_big, copy_small
 from qa2pack.executor.io.disk import CANNOT_LINK
 from qa2pack.executor.io.remove import remove_tree
-from qa2pack.executor.planned import (
+from qa2pack.executor.stage.context import Site, path_in_package
+from qa2pack.executor.stage.copy import BIG_COPY_BYTES, copy_big, copy_small
+from qa2pack.executor.stage.planned_source import (
     Planned,
     SourceChangedError,
     as_change,
@@ -28,7 +29,6 @@ from qa2pack.executor.planned import (
     planned_source,
     seen_source,
 )
-from qa2pack.executor.site import Site, path_in_package
 from qa2pack.manifest.digest import digest_of_fd
 from qa2pack.manifest.folder import FILE_FLAGS, opened_beneath, opened_file, opened_folder
 from qa2pack.manifest.path import join

@@ -9,10 +9,10 @@ import stat
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from qa2pack.executor.filestage import FolderStage
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.planned import is_copied
-from qa2pack.executor.site import Site
+from qa2pack.executor.stage.context import Site
+from qa2pack.executor.stage.folder import FolderStage
+from qa2pack.executor.stage.planned_source import is_copied
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.record import FolderRecord, decode_record, encode_record

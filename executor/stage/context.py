@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.planned import SourceChangedError
+from qa2pack.executor.stage.planned_source import SourceChangedError
 from qa2pack.manifest.path import is_within, shown
 
 

@@ -1,0 +1,1 @@
+"""Staging: making the new package beside the old one."""
