@@ -46,7 +46,7 @@ def _link_manifests(places: Places, folder: bytes, disk: Disk) -> None:
 
 
 def _write_tickets(places: Places, commit: Commit, folder: bytes, disk: Disk) -> None:
-    from qa2pack.executor.ticket import Member, write_tickets  # loads much, and hardly any undoing needs it
+    from qa2pack.executor.tickets.write import Member, write_tickets  # loads much, and hardly any undoing needs it
 
     kept = join(folder, b"manifests")
     manifests = [open_manifest_of(member_of_manifest(name), join(kept, name)) for name in os.listdir(kept)]

@@ -2,7 +2,7 @@
 
 import os
 
-from qa2pack.executor.ticketroom import ticket_bytes
+from qa2pack.executor.tickets.size import ticket_bytes
 from qa2pack.manifest.header import Header, Notes
 from qa2pack.manifest.package import Package
 from qa2pack.manifest.presence import is_folder

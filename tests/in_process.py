@@ -13,7 +13,7 @@ from qa2pack.executor.casa.split import TableReader as CasaReader
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.preflight import check_room
 from qa2pack.executor.probe_disk import check_disk, has_holes
-from qa2pack.executor.ticketcheck import check_tickets
+from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.package import Package

@@ -43,7 +43,7 @@ WRITERS = {
     "executor/casa/child_process.py",
     "executor/io/file_object.py",
     "executor/engine/processes.py",
-    "executor/ticket.py",
+    "executor/tickets/write.py",
     "manifest/flags.py",
     "manifest/spool.py",
     "pack/crash.py",

@@ -20,8 +20,8 @@ from faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped
 from file_systems import folder_elsewhere, small_disk
 from homes import roll_back
 from in_process import UID, Delivery, add_measurement_sets, make_reduction, write
-from qa2pack.executor.ticketcheck import check_tickets
-from qa2pack.executor.ticketroom import ticket_bytes
+from qa2pack.executor.tickets.check import check_tickets
+from qa2pack.executor.tickets.size import ticket_bytes
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.progress import Silent

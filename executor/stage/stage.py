@@ -155,7 +155,7 @@ def _write_manifest(
 
 def _write_tickets(places: Places, disk: Disk) -> None:
     """Write the ticket files for all members that the package will have."""
-    from qa2pack.executor.ticket import Member, write_tickets  # here: loads much, and planning never needs it
+    from qa2pack.executor.tickets.write import Member, write_tickets  # here: loads much, and planning never needs it
 
     for suffix in TICKET_SUFFIXES:
         remove_tree(disk, places.staged_ticket(suffix))

@@ -20,7 +20,7 @@ from qa2pack.manifest.record import NO_DIGEST
 from qa2pack.manifest.sizes import counted
 
 if TYPE_CHECKING:
-    from qa2pack.executor.ticket import TicketFile
+    from qa2pack.executor.tickets.write import TicketFile
 
 
 def changed_in_tickets(package: Package, header: Header) -> Iterator[Problem]:
@@ -32,7 +32,7 @@ def changed_in_tickets(package: Package, header: Header) -> Iterator[Problem]:
     """
     if header.append is Append.NOTHING:
         return
-    from qa2pack.executor.ticket import Member, ticket_files  # loads much, and most plans append nothing
+    from qa2pack.executor.tickets.write import Member, ticket_files  # loads much, and most plans append nothing
 
     for name, digest in header.base:
         if digest:

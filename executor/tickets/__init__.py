@@ -1,0 +1,1 @@
+"""The ticket files of a package: written, read, checked, and how large they become."""
