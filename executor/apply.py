@@ -13,10 +13,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from qa2pack.executor.history import next_sequence, read_history
 from qa2pack.executor.io.disk import Disk, sync_file_system
 from qa2pack.executor.io.remove import remove_tree
-from qa2pack.executor.journal import (
+from qa2pack.executor.preflight import can_exchange, check_plan
+from qa2pack.executor.publish.publish import file_journal, finish, publish
+from qa2pack.executor.rollback import roll_back
+from qa2pack.executor.stage.context import Site
+from qa2pack.executor.stage.stage import OriginChangedError, stage_all
+from qa2pack.executor.stop_signals import NEVER, Stop
+from qa2pack.executor.transaction.history import next_sequence, read_history
+from qa2pack.executor.transaction.journal import (
     TICKET_SUFFIXES,
     Begin,
     Commit,
@@ -29,8 +35,8 @@ from qa2pack.executor.journal import (
     create_journal,
     read_journal,
 )
-from qa2pack.executor.lock import locked_for_writing
-from qa2pack.executor.places import (
+from qa2pack.executor.transaction.lock import locked_for_writing
+from qa2pack.executor.transaction.paths import (
     Places,
     choose_publishing,
     journal_path,
@@ -39,14 +45,8 @@ from qa2pack.executor.places import (
     probe_paths,
     staging_path,
 )
-from qa2pack.executor.preflight import can_exchange, check_plan
-from qa2pack.executor.publish.publish import file_journal, finish, publish
-from qa2pack.executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
-from qa2pack.executor.rollback import roll_back
-from qa2pack.executor.stage.context import Site
-from qa2pack.executor.stage.stage import OriginChangedError, stage_all
-from qa2pack.executor.stop_signals import NEVER, Stop
-from qa2pack.executor.whereabouts import is_published
+from qa2pack.executor.transaction.published_tree import is_published
+from qa2pack.executor.transaction.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.header import Header
 from qa2pack.manifest.heading import user_name

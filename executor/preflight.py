@@ -11,10 +11,10 @@ from itertools import chain
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.remove import remove_tree
-from qa2pack.executor.places import probe_paths
 from qa2pack.executor.space import free_bytes, needed_bytes, room_of
 from qa2pack.executor.tickets.size import TICKET_COUNT
 from qa2pack.executor.tickets.unchanged_members import changed_in_tickets
+from qa2pack.executor.transaction.paths import probe_paths
 from qa2pack.manifest.destination import base_of
 from qa2pack.manifest.header import Header, Notes
 from qa2pack.manifest.occupied import ticket_obstacles

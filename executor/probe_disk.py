@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 
 from qa2pack.executor.io.disk import CANNOT_LINK, Disk
 from qa2pack.executor.io.remove import remove_tree
-from qa2pack.executor.places import probe_folder
+from qa2pack.executor.transaction.paths import probe_folder
 from qa2pack.manifest.header import Header
 from qa2pack.manifest.package import Package
 from qa2pack.manifest.path import join, shown

@@ -9,8 +9,8 @@ import os
 
 from qa2pack.executor.io.disk import TEMPORARY, Disk, link_into, sync_file_system, sync_folder
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
-from qa2pack.executor.journal import TICKET_SUFFIXES, Commit
-from qa2pack.executor.places import Places, ticket_in
+from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Commit
+from qa2pack.executor.transaction.paths import Places, ticket_in
 from qa2pack.manifest.package import member_of_manifest
 from qa2pack.manifest.path import join
 from qa2pack.manifest.planfile import open_manifest_of

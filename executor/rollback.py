@@ -12,10 +12,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from qa2pack.executor.history import last_finished
 from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.executor.io.remove import remove_tree
-from qa2pack.executor.journal import (
+from qa2pack.executor.publish.origin_links import look_at_origin, put_back
+from qa2pack.executor.publish.publish import file_journal, unpublish
+from qa2pack.executor.remake import remake_previous
+from qa2pack.executor.stage.batch import make_folders
+from qa2pack.executor.stop_signals import NEVER, Stop
+from qa2pack.executor.transaction.history import last_finished
+from qa2pack.executor.transaction.journal import (
     Begin,
     Commit,
     JournalDamagedError,
@@ -26,15 +31,10 @@ from qa2pack.executor.journal import (
     continue_journal,
     read_journal,
 )
-from qa2pack.executor.lock import locked_for_writing
-from qa2pack.executor.places import Places, journal_path, litter_paths, lock_path, places_of, probe_paths
-from qa2pack.executor.publish.origin_links import look_at_origin, put_back
-from qa2pack.executor.publish.publish import file_journal, unpublish
-from qa2pack.executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
-from qa2pack.executor.remake import remake_previous
-from qa2pack.executor.stage.batch import make_folders
-from qa2pack.executor.stop_signals import NEVER, Stop
-from qa2pack.executor.whereabouts import is_like_target, is_published, staged_manifest
+from qa2pack.executor.transaction.lock import locked_for_writing
+from qa2pack.executor.transaction.paths import Places, journal_path, litter_paths, lock_path, places_of, probe_paths
+from qa2pack.executor.transaction.published_tree import is_like_target, is_published, staged_manifest
+from qa2pack.executor.transaction.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
 from qa2pack.manifest.control import check_control
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.ids import SCIENCE_GOAL

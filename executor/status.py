@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from qa2pack.executor.history import last_finished
-from qa2pack.executor.journal import Begin, JournalError, Record, Resume, read_journal
-from qa2pack.executor.lock import holder
-from qa2pack.executor.places import Places, journal_path, lock_path, places_of
-from qa2pack.executor.recovery import Phase, begin_of, is_stale, phase_of
+from qa2pack.executor.transaction.history import last_finished
+from qa2pack.executor.transaction.journal import Begin, JournalError, Record, Resume, read_journal
+from qa2pack.executor.transaction.lock import holder
+from qa2pack.executor.transaction.paths import Places, journal_path, lock_path, places_of
+from qa2pack.executor.transaction.recovery import Phase, begin_of, is_stale, phase_of
 from qa2pack.manifest.control import check_control
 from qa2pack.manifest.package import Package, Standing, read_state
 from qa2pack.manifest.planfile import Described, open_plan

@@ -11,12 +11,12 @@ text; `package_at` and `request_for` take any kind of path, relative ones too. d
 import os
 
 from qa2pack.executor.apply import Applied, ApplyOptions
-from qa2pack.executor.lock import LockedError
 from qa2pack.executor.rollback import CannotUndoError, RolledBack
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.status import State, Status
 from qa2pack.executor.status import read_status as status
 from qa2pack.executor.stop_signals import InterruptedByUser
+from qa2pack.executor.transaction.lock import LockedError
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.planfile import Described, open_manifest, open_plan

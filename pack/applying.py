@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterator
 
 from qa2pack.executor.apply import Applied, ApplyOptions
-from qa2pack.executor.recovery import Phase
 from qa2pack.executor.status import State, read_status
+from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.planfile import open_manifest
 from qa2pack.pack import applyjobs

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.places import lock_path
 from qa2pack.executor.rollback import RolledBack, roll_back_package
+from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.control import check_control
 from qa2pack.manifest.owner import check_owned
 from qa2pack.manifest.package import Package

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from qa2pack.executor.engine.errors import NoWorkersError, WorkersDiedError, WorkersLostError
-from qa2pack.executor.journal import JournalDamagedError, JournalError, read_journal
-from qa2pack.executor.lock import LockedError
-from qa2pack.executor.places import journal_path
-from qa2pack.executor.recovery import Phase, phase_of
 from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.stop_signals import InterruptedByUser
-from qa2pack.executor.whereabouts import UnknownTreeError
+from qa2pack.executor.transaction.journal import JournalDamagedError, JournalError, read_journal
+from qa2pack.executor.transaction.lock import LockedError
+from qa2pack.executor.transaction.paths import journal_path
+from qa2pack.executor.transaction.published_tree import UnknownTreeError
+from qa2pack.executor.transaction.recovery import Phase, phase_of
 from qa2pack.manifest.opening import ControlFileError
 from qa2pack.manifest.path import UnsafePathError, shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem

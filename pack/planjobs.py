@@ -13,12 +13,12 @@ from dataclasses import replace
 from qa2pack.executor.casa.split import TableReader
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.remove import ensure_folder
-from qa2pack.executor.journal import read_journal
-from qa2pack.executor.lock import locked_for_reading, locked_for_writing
-from qa2pack.executor.places import journal_path, lock_path
 from qa2pack.executor.preflight import check_room
 from qa2pack.executor.probe_disk import check_disk, has_holes
-from qa2pack.executor.recovery import may_plan_again, phase_of
+from qa2pack.executor.transaction.journal import read_journal
+from qa2pack.executor.transaction.lock import locked_for_reading, locked_for_writing
+from qa2pack.executor.transaction.paths import journal_path, lock_path
+from qa2pack.executor.transaction.recovery import may_plan_again, phase_of
 from qa2pack.manifest.control import check_control
 from qa2pack.manifest.destination import base_of
 from qa2pack.manifest.engine import Engine

@@ -7,10 +7,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from qa2pack.executor.journal import read_journal
-from qa2pack.executor.lock import locked_for_reading, locked_meanwhile
-from qa2pack.executor.places import journal_path, lock_path
-from qa2pack.executor.recovery import Phase, is_stale, phase_of
+from qa2pack.executor.transaction.journal import read_journal
+from qa2pack.executor.transaction.lock import locked_for_reading, locked_meanwhile
+from qa2pack.executor.transaction.paths import journal_path, lock_path
+from qa2pack.executor.transaction.recovery import Phase, is_stale, phase_of
 from qa2pack.manifest.control import check_control
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.package import Package

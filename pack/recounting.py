@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Iterator
 
-from qa2pack.executor.history import Finished, History, read_history
-from qa2pack.executor.journal import Publishing
+from qa2pack.executor.transaction.history import Finished, History, read_history
+from qa2pack.executor.transaction.journal import Publishing
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.sizes import counted, human_bytes
 from qa2pack.pack.amounts import human_seconds

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from qa2pack.executor.history import read_history
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.output_file import write_output
+from qa2pack.executor.transaction.history import read_history
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.opening import ControlFileError, opened_control
 from qa2pack.manifest.package import Package

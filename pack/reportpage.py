@@ -13,7 +13,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from qa2pack.executor.history import History
+from qa2pack.executor.transaction.history import History
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.sizes import counted, human_bytes

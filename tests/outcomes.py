@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from faulty_disk import CountingDisk, SplitMemory, WatchedDisk
-from qa2pack.executor.recovery import Phase
+from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.request import Mode
 from worlds import Change, Scenario, State, World, make_world
 

@@ -23,7 +23,7 @@ import msgpack
 
 from faulty_disk import SplitMemory, WatchedDisk
 from journals import FRAME, framed, sound_payloads
-from qa2pack.executor.journal import Commit
+from qa2pack.executor.transaction.journal import Commit
 
 Name = tuple[int, bytes]  # inode of the folder, name in it
 Names = dict[Name, int]

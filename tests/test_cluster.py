@@ -31,14 +31,14 @@ from qa2pack.executor.engine.dask_worker import (
 )
 from qa2pack.executor.engine.errors import NoWorkersError, WorkersDiedError, WorkersLostError
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.journal import read_journal
-from qa2pack.executor.lock import LockedError, StrayError, admit_workers, locked_for_writing, working_for
-from qa2pack.executor.places import lock_path
 from qa2pack.executor.publish.origin_links import OriginBatch, OriginResult
-from qa2pack.executor.recovery import begin_of
 from qa2pack.executor.stage.batch import StageBatch
 from qa2pack.executor.stage.context import Site
 from qa2pack.executor.stage.table import SplitBatch
+from qa2pack.executor.transaction.journal import read_journal
+from qa2pack.executor.transaction.lock import LockedError, StrayError, admit_workers, locked_for_writing, working_for
+from qa2pack.executor.transaction.paths import lock_path
+from qa2pack.executor.transaction.recovery import begin_of
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.device import renumber_batch, renumber_result
 from qa2pack.manifest.known import Identity

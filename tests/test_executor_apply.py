@@ -12,9 +12,9 @@ from generated import record_of
 from in_process import Delivery, add_measurement_sets, make_reduction, write
 from measurement_sets import Recipe
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.lock import LockedError, locked_for_writing
-from qa2pack.executor.places import lock_path
 from qa2pack.executor.stage.stage import OriginChangedError
+from qa2pack.executor.transaction.lock import LockedError, locked_for_writing
+from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.header import SplitTask
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.planfile import Described, open_plan, save_durably

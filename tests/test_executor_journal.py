@@ -8,7 +8,7 @@ import pytest
 
 from journals import framed, frames_of
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.journal import (
+from qa2pack.executor.transaction.journal import (
     Begin,
     Commit,
     Discard,

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.lock import LockedError, holder, locked_for_reading, locked_for_writing
+from qa2pack.executor.transaction.lock import LockedError, holder, locked_for_reading, locked_for_writing
 
 HOLD = """
 import sys
-from qa2pack.executor.lock import locked_for_reading, locked_for_writing
+from qa2pack.executor.transaction.lock import locked_for_reading, locked_for_writing
 lock = {"writing": locked_for_writing, "reading": locked_for_reading}[sys.argv[1]]
 with lock(sys.argv[2].encode()):
     print("held", flush=True)

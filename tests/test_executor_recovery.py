@@ -2,7 +2,7 @@
 
 import pytest
 
-from qa2pack.executor.journal import (
+from qa2pack.executor.transaction.journal import (
     Commit,
     Discard,
     End,
@@ -14,7 +14,7 @@ from qa2pack.executor.journal import (
     Stale,
     SyncFailed,
 )
-from qa2pack.executor.recovery import Facts, Phase, Step, Wish, begin_of, decide, may_plan_again, phase_of
+from qa2pack.executor.transaction.recovery import Facts, Phase, Step, Wish, begin_of, decide, may_plan_again, phase_of
 from test_executor_journal import BEGIN
 
 COMMIT = Commit(12, had_manifests=True, had_tickets=(b"tar", b"zip"))

@@ -28,8 +28,8 @@ NEVER_INSTALLED = {"benchmarks", "conftest", "demo", "tests"}
 WRITERS = {
     # what becomes the package or a delivery, and what is kept of it
     "executor/io/disk.py",
-    "executor/journal.py",
-    "executor/lock.py",
+    "executor/transaction/journal.py",
+    "executor/transaction/lock.py",
     "manifest/planfile.py",
     "tarsplit/outfile.py",
     # measurement sets, in folders of their own

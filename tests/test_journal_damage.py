@@ -14,12 +14,12 @@ from commands import run_here
 from faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped
 from journals import frames_of
 from outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_goes_on_either_way
-from qa2pack.executor.history import last_finished
-from qa2pack.executor.journal import JournalDamagedError
-from qa2pack.executor.places import journal_path
-from qa2pack.executor.recovery import Phase
 from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.executor.status import read_status
+from qa2pack.executor.transaction.history import last_finished
+from qa2pack.executor.transaction.journal import JournalDamagedError
+from qa2pack.executor.transaction.paths import journal_path
+from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.request import Mode
 from worlds import Change, Scenario, World, scratch_root, tree_at
 

@@ -22,8 +22,8 @@ import pytest
 from faulty_disk import WatchedDisk
 from outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_goes_on_either_way, check_visible
 from qa2pack.executor.engine.local import PoolEngine
-from qa2pack.executor.lock import holder
-from qa2pack.executor.places import lock_path
+from qa2pack.executor.transaction.lock import holder
+from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.request import Mode
 from worlds import Change, Scenario, World, scratch_root
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from generated import header_of
-from qa2pack.executor.journal import JournalDamagedError, read_journal
-from qa2pack.executor.lock import locked_for_reading, locked_for_writing
+from qa2pack.executor.transaction.journal import JournalDamagedError, read_journal
+from qa2pack.executor.transaction.lock import locked_for_reading, locked_for_writing
 from qa2pack.manifest.header import Notes
 from qa2pack.manifest.opening import ControlFileError, control_fd, read_control
 from qa2pack.manifest.planfile import open_manifest, open_plan, save_durably

@@ -20,7 +20,7 @@ from in_process import Delivery, add_measurement_sets
 from journals import framed, sound_payloads
 from measurement_sets import Recipe
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.journal import (
+from qa2pack.executor.transaction.journal import (
     Begin,
     Commit,
     End,
@@ -30,7 +30,7 @@ from qa2pack.executor.journal import (
     create_journal,
     read_journal,
 )
-from qa2pack.executor.recovery import phase_of
+from qa2pack.executor.transaction.recovery import phase_of
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.path import UnsafePathError

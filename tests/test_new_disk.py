@@ -16,9 +16,9 @@ import pytest
 from faulty_disk import Fault, FaultyDisk, Stopped
 from outcomes import Laid, Layouts, check_goes_back, check_goes_on
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.places import places_of
-from qa2pack.executor.recovery import Phase, begin_of
-from qa2pack.executor.whereabouts import UnknownTreeError, is_published
+from qa2pack.executor.transaction.paths import places_of
+from qa2pack.executor.transaction.published_tree import UnknownTreeError, is_published
+from qa2pack.executor.transaction.recovery import Phase, begin_of
 from qa2pack.manifest.request import Mode
 from worlds import Change, Scenario, scratch_root
 

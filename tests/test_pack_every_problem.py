@@ -19,8 +19,8 @@ from commands import Ran
 from in_process import Delivery, make_reduction
 from qa2pack.executor.apply import Applied
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.journal import JournalDamagedError
 from qa2pack.executor.stage.stage import OriginChangedError
+from qa2pack.executor.transaction.journal import JournalDamagedError
 from qa2pack.manifest.planfile import Described, open_plan
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.request import Mode

@@ -16,9 +16,9 @@ from commands import ROOT, run_here
 from faulty_disk import Stopped, WatchedDisk
 from in_process import Delivery
 from qa2pack.executor.engine.errors import WorkersDiedError
-from qa2pack.executor.journal import JournalError
-from qa2pack.executor.lock import LockedError
 from qa2pack.executor.stop_signals import InterruptedByUser
+from qa2pack.executor.transaction.journal import JournalError
+from qa2pack.executor.transaction.lock import LockedError
 from qa2pack.manifest.path import UnsafePathError
 from qa2pack.manifest.table import TableBrokenError
 from qa2pack.manifest.wire import WireError

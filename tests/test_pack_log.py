@@ -8,9 +8,9 @@ import pytest
 
 from commands import run_here
 from in_process import Delivery
-from qa2pack.executor.history import read_history
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.journal import Begin, End, Publishing, Resume, create_journal
+from qa2pack.executor.transaction.history import read_history
+from qa2pack.executor.transaction.journal import Begin, End, Publishing, Resume, create_journal
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.package import Package
 from qa2pack.manifest.request import Mode

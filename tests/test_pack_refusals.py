@@ -10,8 +10,8 @@ import pytest
 from commands import Ran, run_here
 from file_systems import folder_elsewhere
 from in_process import UID, Delivery, add_measurement_sets, write
-from qa2pack.executor.lock import locked_for_writing
-from qa2pack.executor.places import lock_path
+from qa2pack.executor.transaction.lock import locked_for_writing
+from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.request import Mode
 from qa2pack.pack.exits import Exit

@@ -12,8 +12,8 @@ from commands import run_here
 from faulty_disk import Fault, FaultyDisk, Stopped
 from in_process import Delivery, write
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.lock import locked_for_writing
-from qa2pack.executor.places import lock_path
+from qa2pack.executor.transaction.lock import locked_for_writing
+from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.request import Mode
 from qa2pack.pack.exits import Exit
 

@@ -12,7 +12,7 @@ from commands import Ran, run_here
 from deliveries import DAY, MEMBER, PROJECT, extract, make_package
 from in_process import Delivery, make_reduction
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.journal import Begin, Publishing, create_journal
+from qa2pack.executor.transaction.journal import Begin, Publishing, create_journal
 from qa2pack.manifest.request import Mode
 from qa2pack.pack import __version__
 from qa2pack.pack.tarsplit_command import main

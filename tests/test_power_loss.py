@@ -12,8 +12,8 @@ import pytest
 
 from outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_visible
 from power_loss import Picture, Pool, RecordingDisk, Tape, crash_states, take_picture
-from qa2pack.executor.journal import JournalError
-from qa2pack.executor.whereabouts import UnknownTreeError
+from qa2pack.executor.transaction.journal import JournalError
+from qa2pack.executor.transaction.published_tree import UnknownTreeError
 from qa2pack.manifest.problem import PlanRefused
 from qa2pack.manifest.request import Mode
 from qa2pack.manifest.stream import StreamError

@@ -26,9 +26,9 @@ from measurement_sets import (
     write_compressed_measurement_set,
     write_multi_measurement_set,
 )
-from qa2pack.executor.journal import JournalDamagedError
-from qa2pack.executor.places import journal_path
 from qa2pack.executor.stage.stage import OriginChangedError
+from qa2pack.executor.transaction.journal import JournalDamagedError
+from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.planfile import open_plan, save_durably
 from qa2pack.manifest.problem import Code, PlanRefused, Problem

@@ -19,10 +19,10 @@ from typing import Any
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.casa.split import TableReader
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.journal import Commit, Record, read_journal
-from qa2pack.executor.places import journal_path
-from qa2pack.executor.recovery import Phase, phase_of
 from qa2pack.executor.rollback import CannotUndoError, RolledBack, roll_back_package
+from qa2pack.executor.transaction.journal import Commit, Record, read_journal
+from qa2pack.executor.transaction.paths import journal_path
+from qa2pack.executor.transaction.recovery import Phase, phase_of
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.ids import Append

@@ -22,8 +22,8 @@ from weakref import WeakKeyDictionary
 from qa2pack.executor.engine.dask_worker import Sighting, Terms, landmark, look_around, run_errand, running_python
 from qa2pack.executor.engine.errors import NoWorkersError, WorkersLostError
 from qa2pack.executor.engine.futures import CrewEngine
-from qa2pack.executor.lock import admit_workers, dismiss_workers, locked_for_writing
 from qa2pack.executor.stop_signals import NEVER, Stop
+from qa2pack.executor.transaction.lock import admit_workers, dismiss_workers, locked_for_writing
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from qa2pack.executor.io.disk import Disk, sync_file_system
-from qa2pack.executor.lock import StrayError, working_for
 from qa2pack.executor.publish.origin_links import OriginBatch, OriginResult
 from qa2pack.executor.stage.batch import StageBatch
 from qa2pack.executor.stage.table import SplitBatch
+from qa2pack.executor.transaction.lock import StrayError, working_for
 from qa2pack.manifest.device import renumber_batch, renumber_result
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.scanbatch import BigFile, FileBatch, ScanResult, SubtreeBatch

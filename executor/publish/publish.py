@@ -9,11 +9,11 @@ import time
 
 from qa2pack.executor.io.disk import TEMPORARY, Disk, link_into, sync_folder
 from qa2pack.executor.io.remove import ensure_folder, move_away, remove_tree
-from qa2pack.executor.journal import TICKET_SUFFIXES, Commit, Discard, End, Journal, Published, Publishing
-from qa2pack.executor.places import Places, journal_path
 from qa2pack.executor.publish.origin_links import replace_by_links
 from qa2pack.executor.publish.refresh_ctimes import refresh_ctimes
 from qa2pack.executor.stop_signals import NEVER, Stop
+from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Commit, Discard, End, Journal, Published, Publishing
+from qa2pack.executor.transaction.paths import Places, journal_path
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.path import join
 from qa2pack.manifest.planfile import open_manifest_of

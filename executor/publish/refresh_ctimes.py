@@ -14,8 +14,8 @@ from dataclasses import replace
 
 from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.executor.io.file_object import created_file
-from qa2pack.executor.journal import Publishing
-from qa2pack.executor.places import Places
+from qa2pack.executor.transaction.journal import Publishing
+from qa2pack.executor.transaction.paths import Places
 from qa2pack.manifest.folder import opened_beneath
 from qa2pack.manifest.header import Notes
 from qa2pack.manifest.path import join

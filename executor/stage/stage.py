@@ -9,11 +9,11 @@ from typing import cast
 from qa2pack.executor.io.disk import Disk, link_into
 from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
-from qa2pack.executor.journal import TICKET_SUFFIXES, Journal, Staged
-from qa2pack.executor.places import Places
 from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, stage_batch
 from qa2pack.executor.stage.context import Site
 from qa2pack.executor.stage.table import SplitBatch, SplitResult, split_batch
+from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Staged
+from qa2pack.executor.transaction.paths import Places
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.header import Notes, StreamKind, Total
 from qa2pack.manifest.path import join, shown

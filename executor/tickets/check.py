@@ -13,9 +13,9 @@ from typing import IO
 
 import xxhash
 
-from qa2pack.executor.journal import TICKET_SUFFIXES
 from qa2pack.executor.tickets.read import UNREADABLE, Archived, read_tar, read_zip
 from qa2pack.executor.tickets.write import Member, TicketFile, size_text, ticket_files, zip_name
+from qa2pack.executor.transaction.journal import TICKET_SUFFIXES
 from qa2pack.manifest.ids import SCIENCE_GOAL
 from qa2pack.manifest.opening import opened_control
 from qa2pack.manifest.package import Package, read_state

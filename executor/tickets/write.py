@@ -15,7 +15,7 @@ from typing import IO
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.file_object import create_built
-from qa2pack.executor.places import ticket_in
+from qa2pack.executor.transaction.paths import ticket_in
 from qa2pack.manifest.folder import opened_file, opened_folder
 from qa2pack.manifest.header import Total
 from qa2pack.manifest.ids import SCIENCE_GOAL

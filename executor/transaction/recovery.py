@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from qa2pack.executor.journal import (
+from qa2pack.executor.transaction.journal import (
     Begin,
     Commit,
     Discard,

@@ -10,8 +10,8 @@ import os
 import stat
 from enum import IntEnum
 
-from qa2pack.executor.journal import Commit
-from qa2pack.executor.places import Places
+from qa2pack.executor.transaction.journal import Commit
+from qa2pack.executor.transaction.paths import Places
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.folder import opened_file
 from qa2pack.manifest.ids import SCIENCE_GOAL

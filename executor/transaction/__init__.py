@@ -1,0 +1,1 @@
+"""Journal, recovery, paths, history and lock of a transaction."""
