@@ -15,8 +15,10 @@ from qa2pack.executor.space import free_bytes, needed_bytes, room_of
 from qa2pack.executor.tickets.size import TICKET_COUNT
 from qa2pack.executor.tickets.unchanged_members import changed_in_tickets
 from qa2pack.executor.transaction.paths import probe_paths
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.destination import base_of
 from qa2pack.manifest.header import Header, Notes
+from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.occupied import ticket_obstacles
 from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.path import UnsafePathError, is_within
@@ -24,8 +26,6 @@ from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.presence import is_folder
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.record import absolute_sources
-from qa2pack.manifest.request import Mode
-from qa2pack.manifest.sizes import human_bytes
 from qa2pack.manifest.stream import StreamError
 
 

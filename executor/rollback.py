@@ -35,6 +35,7 @@ from qa2pack.executor.transaction.lock import locked_for_writing
 from qa2pack.executor.transaction.paths import Places, journal_path, litter_paths, lock_path, places_of, probe_paths
 from qa2pack.executor.transaction.published_tree import is_like_target, is_published, staged_manifest
 from qa2pack.executor.transaction.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.control import check_control
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.ids import SCIENCE_GOAL
@@ -46,7 +47,6 @@ from qa2pack.manifest.planfile import Described, open_manifest_of
 from qa2pack.manifest.presence import is_folder, is_there
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.request import Mode
 from qa2pack.manifest.sources import lost_sources
 from qa2pack.manifest.stream import StreamError, peek_stream
 from qa2pack.manifest.unusable import unusable_manifest

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.gather import gather
 from qa2pack.manifest.header import Header, Notes, StreamKind, Total
@@ -12,8 +13,6 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.planfile import save_durably
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.record import Action
-from qa2pack.manifest.request import Mode
 from qa2pack.manifest.scanbatch import ScanOptions, Subtree, SubtreeBatch
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from qa2pack.manifest.actions import Action, Mode, action_for
 from qa2pack.manifest.item import Item
 from qa2pack.manifest.path import sort_key
-from qa2pack.manifest.record import Action, FolderRecord
-from qa2pack.manifest.request import Mode, action_for
+from qa2pack.manifest.record import FolderRecord
 from qa2pack.manifest.role import ROLES
 from qa2pack.manifest.scanbatch import FileBatch, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 

@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
 from qa2pack.manifest.findings import (
     PATH_BYTES,
@@ -19,16 +20,16 @@ from qa2pack.manifest.findings import (
 from qa2pack.manifest.folder import opened_file, opened_folder
 from qa2pack.manifest.header import Relink
 from qa2pack.manifest.holes import hole_bytes
+from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.known import KnownFolder, identity_of
 from qa2pack.manifest.path import join
 from qa2pack.manifest.portable import case_warnings
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.receivers import name_warnings
-from qa2pack.manifest.record import DIGEST_BYTES, NO_DIGEST, Action, FolderRecord, encode_record
+from qa2pack.manifest.record import DIGEST_BYTES, NO_DIGEST, FolderRecord, encode_record
 from qa2pack.manifest.scanbatch import BIG_FILE_BYTES, BigFile, ScanOptions, ScanResult
-from qa2pack.manifest.sizes import counted
 from qa2pack.manifest.soundness import unsound_files
-from qa2pack.manifest.tablelock import LOCK_NAME
+from qa2pack.manifest.table_lock import LOCK_NAME
 
 DEPTH_LIMIT = 300  # each folder on the way takes a descriptor and a call inside a call when a tree is removed
 _LAST_NS = (1 << 63) - 1  # what a record holds

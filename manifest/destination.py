@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from qa2pack.manifest.control import check_control
 from qa2pack.manifest.flags import mark_of
 from qa2pack.manifest.header import StreamKind, read_header
+from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.ids import Append, next_ids
 from qa2pack.manifest.mistaken import swapped_paths
 from qa2pack.manifest.occupied import enclosing_package, foreign_tickets, ticket_obstacles
@@ -15,7 +16,6 @@ from qa2pack.manifest.path import is_within
 from qa2pack.manifest.presence import is_folder, is_plain_folder, is_there
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.request import PlanRequest
-from qa2pack.manifest.sizes import counted
 from qa2pack.manifest.stream import StreamError, open_stream, peek_stream
 from qa2pack.manifest.unusable import unusable_manifest
 

@@ -17,7 +17,7 @@ import xxhash
 
 from qa2pack.manifest.folder import FILE_FLAGS
 from qa2pack.manifest.pace import current_pace
-from qa2pack.manifest.tablelock import LOCK_NAME
+from qa2pack.manifest.table_lock import LOCK_NAME
 
 BUFFER_BYTES = 1 << 20
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.flags import has_marks, mark_of
+from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.record import Action
-from qa2pack.manifest.sizes import counted
 
 PATH_BYTES = 4095
 _SET_ID = 0o6000

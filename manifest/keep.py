@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.destination import Destination
 from qa2pack.manifest.diff import Kind, count_changes, paired_folders
 from qa2pack.manifest.gather import Gathered
@@ -9,7 +10,7 @@ from qa2pack.manifest.header import Difference, Header
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import PlanRefused
-from qa2pack.manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, encode_record
+from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record, encode_record
 from qa2pack.manifest.spool import RecordSpool
 from qa2pack.manifest.stream import StreamError, open_stream
 from qa2pack.manifest.unusable import unusable_manifest

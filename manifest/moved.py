@@ -5,16 +5,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.destination import Destination
 from qa2pack.manifest.diff import have_same_files, paired_folders
+from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.ids import SCIENCE_GOAL, Append
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.planfile import Described, open_manifest
 from qa2pack.manifest.presence import is_link, resolved
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, record_actions
+from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record, record_actions
 from qa2pack.manifest.request import PlanRequest
-from qa2pack.manifest.sizes import counted
 from qa2pack.manifest.sources import gone_files
 from qa2pack.manifest.spool import RecordSpool
 from qa2pack.manifest.stream import StreamError

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.sizes import counted
 
 # Linux takes no longer names on any of its usual file systems.
 NAME_LIMIT_BYTES = 255

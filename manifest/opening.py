@@ -10,8 +10,8 @@ import os
 import stat
 from typing import BinaryIO
 
+from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.sizes import human_bytes
 
 SMALL_BYTES = 1 << 20  # of what people write, or what holds one line
 LARGE_BYTES = 1 << 26  # of what a program writes and is read whole

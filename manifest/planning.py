@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.assembly import add_generated, count_new, sum_totals
 from qa2pack.manifest.batches import scan_batches
 from qa2pack.manifest.dangling import dangling_links
@@ -28,10 +29,9 @@ from qa2pack.manifest.placing import measurement_sets, place
 from qa2pack.manifest.planfile import Described, save_durably
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.record import Action
 from qa2pack.manifest.referring import item_references, reference_problems
 from qa2pack.manifest.replacing import replacing_warnings
-from qa2pack.manifest.request import Mode, PlanRequest
+from qa2pack.manifest.request import PlanRequest
 from qa2pack.manifest.scanbatch import ScanOptions
 from qa2pack.manifest.splitting import omitted_names, scan_split_sources
 from qa2pack.manifest.survey import survey

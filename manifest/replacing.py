@@ -7,11 +7,12 @@ Only looks.
 import os
 from collections.abc import Iterator
 
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.destination import Destination
 from qa2pack.manifest.header import Header, StreamKind, read_header
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.record import Action, record_actions
+from qa2pack.manifest.record import record_actions
 from qa2pack.manifest.request import PlanRequest
 from qa2pack.manifest.spool import RecordSpool
 from qa2pack.manifest.stream import peek_stream

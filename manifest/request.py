@@ -1,44 +1,10 @@
 """What a user asks for when planning: made once from the command line or the old call, then only read."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.ids import Append
-from qa2pack.manifest.record import Action
-from qa2pack.manifest.role import Role
 from qa2pack.manifest.wish import Include
-
-
-class Mode(StrEnum):
-    """How the files of the origin get into the package."""
-
-    FAKE = "fake"
-    COPY = "copy"
-    HARD = "hard"
-    MOVE = "move"
-    TICKET = "ticket"
-
-    @property
-    def has_content(self) -> bool:
-        """Tell whether the package holds every file with its content, and no empty one in its place."""
-        return self not in (Mode.FAKE, Mode.TICKET)
-
-
-_ACTIONS = {
-    Mode.FAKE: Action.DUMMY,
-    Mode.COPY: Action.COPY,
-    Mode.HARD: Action.LINK,
-    Mode.MOVE: Action.MOVE,
-    Mode.TICKET: Action.DUMMY,
-}
-_TICKET_ROLES = frozenset({Role.SCRIPT, Role.QA})
-
-
-def action_for(mode: Mode, role: Role) -> Action:
-    """Return what the mode does with a file of the role."""
-    if mode is Mode.TICKET and role in _TICKET_ROLES:
-        return Action.LINK
-    return _ACTIONS[mode]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ import stat
 import zlib
 from collections.abc import Iterator
 
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.findings import FileStates
 from qa2pack.manifest.folder import opened_file
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.record import Action
 
 # Unpacking costs a hundred times what hashing does, so it is done where it is over in a twentieth of a second.
 GZIP_BYTES = 4 << 20

@@ -16,10 +16,10 @@ import xxhash
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.glob import matches
 from qa2pack.manifest.header import TableNote
+from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.item import Item
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.sizes import counted
 from qa2pack.manifest.table import (
     ColumnMissingError,
     LossyManagerError,

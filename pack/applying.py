@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.executor.status import State, read_status
 from qa2pack.executor.transaction.recovery import Phase
+from qa2pack.manifest.humanize import local_time, utc_time
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.planfile import open_manifest
 from qa2pack.pack import applyjobs
@@ -16,7 +17,6 @@ from qa2pack.pack.exits import Exit
 from qa2pack.pack.fields import path_fields, print_fields, problem_fields
 from qa2pack.pack.ink import Ink, ink_for
 from qa2pack.pack.members import member_notes
-from qa2pack.pack.moments import local_time, utc_time
 from qa2pack.pack.problemview import problem_text
 from qa2pack.pack.standing import staged_words
 from qa2pack.pack.target import Target

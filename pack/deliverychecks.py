@@ -5,11 +5,11 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.sizes import counted
 from qa2pack.manifest.stream import StreamError
 from qa2pack.manifest.unusable import unusable_manifest
 from qa2pack.pack.exits import Exit

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from qa2pack.manifest.humanize import counted, exact_bytes, human_bytes
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.sizes import counted, human_bytes
-from qa2pack.pack.amounts import exact_bytes
 from qa2pack.pack.defaults import Default
 from qa2pack.pack.defaultview import default_fields, default_lines
 from qa2pack.pack.fields import Fields, path_fields, problem_fields

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
+from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.header import Header, StreamKind, read_header
+from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.package import PackageState, Standing
 from qa2pack.manifest.planfile import Described
-from qa2pack.manifest.record import Action, decode_record
-from qa2pack.manifest.request import Mode
-from qa2pack.manifest.sizes import counted, human_bytes
+from qa2pack.manifest.record import decode_record
 from qa2pack.manifest.stream import StreamError, peek_stream
 
 _EMPTY: Mapping[Mode, str] = {

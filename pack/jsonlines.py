@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.header import Header
+from qa2pack.manifest.humanize import utc_time
 from qa2pack.manifest.package import Package
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.record import Entry, decode_record
 from qa2pack.pack.fields import Fields, path_fields, problem_fields
 from qa2pack.pack.listing import digest_text
-from qa2pack.pack.moments import utc_time
 from qa2pack.pack.sumlists import in_package
 
 

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from qa2pack.manifest.humanize import counted, human_bytes, human_seconds
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.progress import Progress, Silent
-from qa2pack.manifest.sizes import counted, human_bytes
-from qa2pack.pack.amounts import human_seconds
 from qa2pack.pack.currentlog import progress_logged, terminal_of
 
 if TYPE_CHECKING:

@@ -5,14 +5,12 @@ from collections.abc import Iterator
 
 from qa2pack.executor.transaction.history import Finished, History, read_history
 from qa2pack.executor.transaction.journal import Publishing
+from qa2pack.manifest.humanize import counted, human_bytes, human_seconds, local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.sizes import counted, human_bytes
-from qa2pack.pack.amounts import human_seconds
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.exits import Exit
 from qa2pack.pack.fields import Fields, path_fields, print_fields
 from qa2pack.pack.ink import Ink, folded, ink_for
-from qa2pack.pack.moments import local_time, utc_time
 from qa2pack.pack.verifying import existing_package
 
 _WHAT = {

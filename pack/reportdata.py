@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.header import SplitTask
 from qa2pack.manifest.package import README
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.record import Action, FolderRecord
+from qa2pack.manifest.record import FolderRecord
 from qa2pack.manifest.role import ROLES, Role
 from qa2pack.manifest.uid import UID_PATTERN
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from qa2pack.manifest.header import Header, Notes, Total
+from qa2pack.manifest.humanize import local_time
 from qa2pack.manifest.item import LeftOut
 from qa2pack.manifest.package import Package
 from qa2pack.manifest.path import shown
@@ -13,7 +14,6 @@ from qa2pack.manifest.unusable import unusable_manifest
 from qa2pack.pack.embedding import Budget, Picture, Text, embed_pictures, embed_texts
 from qa2pack.pack.listing import records_of
 from qa2pack.pack.members import Member
-from qa2pack.pack.moments import local_time
 from qa2pack.pack.reportdata import Contents, Table, read_contents
 from qa2pack.pack.words import WORDS
 

@@ -14,12 +14,11 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from qa2pack.executor.transaction.history import History
+from qa2pack.manifest.humanize import counted, human_bytes, local_time
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.sizes import counted, human_bytes
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.embedding import ALL_PICTURES_BYTES, ALL_TEXTS_BYTES, PICTURE_BYTES, TEXT_BYTES
-from qa2pack.pack.moments import local_time
 from qa2pack.pack.recounting import what_was_done
 from qa2pack.pack.reportchunks import Delivery
 from qa2pack.pack.reportmembers import Group, Part, problem_groups

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.ids import Append
-from qa2pack.manifest.request import Mode, PlanRequest
+from qa2pack.manifest.request import PlanRequest
 from qa2pack.manifest.wish import parse_include
 from qa2pack.pack import PROGRAM
 

@@ -196,13 +196,13 @@ def _is_of_delivery(value: str, kind: Kind) -> bool:
 
 
 def _is_mode(value: str) -> bool:
-    from qa2pack.manifest.request import Mode
+    from qa2pack.manifest.actions import Mode
 
     return value in list(Mode)
 
 
 def _words(kind: Kind) -> str:
-    from qa2pack.manifest.request import Mode
+    from qa2pack.manifest.actions import Mode
     from qa2pack.manifest.role import ROLES
 
     more = {Kind.MODE: f" ({', '.join(Mode)})", Kind.INCLUDES: f" with one of {', '.join(ROLES)}"}

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from qa2pack.manifest.control import check_control
 from qa2pack.manifest.header import Header
+from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.planfile import open_plan
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.role import Role
-from qa2pack.manifest.sizes import counted, human_bytes
 from qa2pack.manifest.unusable import unusable_manifest
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.emptiness import mode_words
@@ -22,7 +22,6 @@ from qa2pack.pack.fields import Fields, path_fields, print_fields, problem_field
 from qa2pack.pack.ink import Ink, ink_for
 from qa2pack.pack.listing import file_fields, file_lines, records_of
 from qa2pack.pack.members import Member, chosen_members, members_of
-from qa2pack.pack.moments import local_time, utc_time
 from qa2pack.pack.problemview import problem_lines
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.totals import totals_fields, totals_lines

@@ -6,17 +6,16 @@ from dataclasses import asdict, replace
 
 from qa2pack.executor.status import State, Status, read_status
 from qa2pack.manifest.header import Header
+from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.package import Standing, read_state
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.planfile import Described
-from qa2pack.manifest.sizes import counted, human_bytes
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.emptiness import emptiness_lines
 from qa2pack.pack.exits import Exit
 from qa2pack.pack.fields import Fields, path_fields, print_fields
 from qa2pack.pack.ink import Ink, ink_for
-from qa2pack.pack.moments import local_time, utc_time
 from qa2pack.pack.target import Target
 
 

@@ -8,13 +8,13 @@ listing is the same on any machine. Only reads manifests.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.digest import digest_of_bytes
 from qa2pack.manifest.ids import SCIENCE_GOAL
 from qa2pack.manifest.package import README, Package, PackageState
 from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.planfile import Described, open_manifest
-from qa2pack.manifest.record import NO_DIGEST, Action, FolderRecord, decode_record, with_digests
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record, with_digests
 from qa2pack.tarsplit.refusal import DeliveryRefused
 
 _SECOND = 10**9

@@ -9,12 +9,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.header import Header, StreamKind
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.package import Standing
 from qa2pack.manifest.path import sort_key
-from qa2pack.manifest.record import Action, FolderRecord, encode_record
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.record import FolderRecord, encode_record
 from qa2pack.manifest.stream import StreamWriter
 
 NAMES = st.binary(min_size=1, max_size=12).filter(

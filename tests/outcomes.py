@@ -8,7 +8,7 @@ from pathlib import Path
 
 from faulty_disk import CountingDisk, SplitMemory, WatchedDisk
 from qa2pack.executor.transaction.recovery import Phase
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.actions import Mode
 from worlds import Change, Scenario, State, World, make_world
 
 

@@ -10,9 +10,9 @@ from commands import run_here
 from homes import roll_back
 from in_process import Delivery, age, make_reduction
 from qa2pack.executor.transaction.history import read_history
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.manifest.request import Mode
 from snapshots import contents
 
 

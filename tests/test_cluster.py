@@ -39,12 +39,12 @@ from qa2pack.executor.transaction.journal import read_journal
 from qa2pack.executor.transaction.lock import LockedError, StrayError, admit_workers, locked_for_writing, working_for
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.executor.transaction.recovery import begin_of
+from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.device import renumber_batch, renumber_result
 from qa2pack.manifest.known import Identity
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.record import Action, decode_record
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.record import decode_record
 from qa2pack.manifest.scan import scan_batch
 from qa2pack.manifest.scanbatch import BatchGroup, BigFile, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 from qa2pack.pack.attempt import Attempt

@@ -19,9 +19,9 @@ from in_process import UID, Delivery, make_reduction, write
 from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.executor.stage.planned_source import SourceChangedError
 from qa2pack.executor.stage.stage import OriginChangedError
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.manifest.request import Mode
 from snapshots import contents
 from worlds import scratch_root
 

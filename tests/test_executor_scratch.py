@@ -14,7 +14,7 @@ import pytest
 
 from commands import ROOT
 from qa2pack.executor.casa.scratch import SCRATCH_PREFIX, scratch_folder
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.actions import Mode
 from worlds import Change, Scenario, make_world
 
 _HOLD = """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.actions import Mode
 from worlds import Change, Scenario, State, World, make_world, scratch_root
 
 SCENARIOS = (

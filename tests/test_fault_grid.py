@@ -21,7 +21,7 @@ from faulty_disk import ERRORS, Fault, FaultyDisk, Stopped
 from outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_goes_on_either_way, check_visible
 from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.executor.transaction.paths import probe_paths
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.actions import Mode
 from worlds import Change, Scenario, scratch_root
 
 SCENARIOS = (

@@ -14,7 +14,7 @@ import pytest
 
 from commands import run_here
 from in_process import Delivery
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.actions import Mode
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.exits import Exit
 from qa2pack.pack.failure import failure_of

@@ -11,9 +11,9 @@ from in_process import Delivery, make_reduction
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.executor.transaction.journal import Begin, Commit, End, JournalDamagedError, create_journal, read_journal
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.problem import Code
-from qa2pack.manifest.request import Mode
 from snapshots import snapshot
 
 

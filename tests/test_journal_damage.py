@@ -20,7 +20,7 @@ from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import JournalDamagedError
 from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.executor.transaction.recovery import Phase
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.actions import Mode
 from worlds import Change, Scenario, World, scratch_root, tree_at
 
 SCENARIOS = (

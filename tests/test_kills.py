@@ -24,7 +24,7 @@ from outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_goes_o
 from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.executor.transaction.lock import holder
 from qa2pack.executor.transaction.paths import lock_path
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.actions import Mode
 from worlds import Change, Scenario, World, scratch_root
 
 _SCENARIOS = (

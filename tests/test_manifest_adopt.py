@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from in_process import Delivery
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.adopt import adopt_members
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.ids import Append
@@ -12,7 +13,6 @@ from qa2pack.manifest.package import read_state
 from qa2pack.manifest.planfile import open_manifest
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.request import Mode
 from snapshots import snapshot
 
 MEMBER = b"group_ouss_id/member_ouss_id"

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from in_process import Delivery
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code
-from qa2pack.manifest.request import Mode
 
 MEMBER = b"sg_ouss_id/group_ouss_id/member_ouss_id"
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from in_process import Delivery, make_reduction
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.destination import base_of, choose_destination
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.package import Standing, read_state
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.request import Mode, PlanRequest
+from qa2pack.manifest.request import PlanRequest
 from qa2pack.pack import planjobs
 from qa2pack.pack.engines import Workers
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 
 from generated import members, record_of
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.diff import Change, Kind, diff_members
-from qa2pack.manifest.record import NO_DIGEST, Action, FolderRecord
+from qa2pack.manifest.record import NO_DIGEST, FolderRecord
 
 MIRRORED = {Kind.ADDED: Kind.REMOVED, Kind.REMOVED: Kind.ADDED}
 

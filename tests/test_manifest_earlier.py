@@ -1,9 +1,9 @@
 import os
 
 from in_process import Delivery
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.earlier import known_streams
 from qa2pack.manifest.package import read_state
-from qa2pack.manifest.request import Mode
 
 MEMBER = b"group_ouss_id/member_ouss_id"
 

@@ -6,8 +6,8 @@ import pytest
 
 from file_systems import marked
 from in_process import Delivery
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.manifest.request import Mode
 
 NAME = "scriptForImaging.py"
 

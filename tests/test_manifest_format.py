@@ -11,9 +11,9 @@ import xxhash
 
 from in_process import Delivery, add_measurement_sets
 from measurement_sets import Recipe
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.planfile import open_manifest, open_plan
 from qa2pack.manifest.record import decode_record
-from qa2pack.manifest.request import Mode
 
 # The second reader begins here; it knows nothing of the package `manifest`.
 

@@ -7,8 +7,8 @@ import pytest
 
 from file_systems import small_disk
 from in_process import Delivery, make_reduction, write
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.holes import HOLE_BYTES, hole_bytes
-from qa2pack.manifest.request import Mode
 
 STEP = HOLE_BYTES
 

@@ -12,10 +12,10 @@ from in_process import Delivery, add_measurement_sets, age, make_reduction, writ
 from measurement_sets import Recipe
 from opening import opened_paths
 from qa2pack.executor.engine.local import PoolEngine
+from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.manifest.record import NO_DIGEST, Action, Entry, decode_record
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.record import NO_DIGEST, Entry, decode_record
 from qa2pack.manifest.table import SplitSpec, TableShape
 from snapshots import snapshot
 

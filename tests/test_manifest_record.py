@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 
 from generated import plain, record_of, records
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.path import UnsafePathError
 from qa2pack.manifest.record import (
-    Action,
     FolderRecord,
     absolute_sources,
     decode_record,

@@ -14,8 +14,8 @@ from measurement_sets import (
     write_measurement_set,
     write_multi_measurement_set,
 )
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.manifest.request import Mode
 from reductions import write_small_measurement_set
 
 SMALL = Recipe(rows=12, columns=("DATA",))

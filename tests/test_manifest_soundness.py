@@ -6,8 +6,8 @@ import os
 import pytest
 
 from in_process import Delivery, write
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.manifest.request import Mode
 from qa2pack.manifest.role import Role
 from qa2pack.manifest.wish import Include
 

@@ -16,9 +16,9 @@ from in_process import UID, Delivery, add_measurement_sets, make_reduction, writ
 from measurement_sets import DATA_COLUMNS
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.planfile import open_manifest
-from qa2pack.manifest.record import Action, decode_record
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.record import decode_record
 from snapshots import contents, files, snapshot
 
 RAW = f"X8c/{UID}.ms.split"

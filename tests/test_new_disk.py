@@ -19,7 +19,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.transaction.paths import places_of
 from qa2pack.executor.transaction.published_tree import UnknownTreeError, is_published
 from qa2pack.executor.transaction.recovery import Phase, begin_of
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.actions import Mode
 from worlds import Change, Scenario, scratch_root
 
 SCENARIOS = (

@@ -10,9 +10,9 @@ from homes import links_below, read_files, roll_back
 from hostile import CASES, CannotMakeError, make_case
 from in_process import UID, Delivery, age, make_reduction
 from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.manifest.request import Mode
 from reductions import write_small_measurement_set
 from snapshots import contents, files
 from users import as_ordinary_user, folder_of_everybody

@@ -15,9 +15,9 @@ import pytest
 from faulty_disk import CountingDisk, SplitMemory, WatchedDisk
 from outcomes import Laid, Layouts
 from qa2pack.executor.stage.stage import OriginChangedError
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.request import Mode
 from worlds import Change, Scenario, scratch_root
 
 Batch = TypeVar("Batch")

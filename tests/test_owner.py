@@ -10,9 +10,9 @@ import pytest
 from commands import Ran
 from homes import roll_back
 from in_process import Delivery, make_reduction
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.manifest.request import Mode
 from snapshots import snapshot
 from test_pack_every_problem import _run as run
 from users import NOBODY, as_ordinary_user, folder_of_everybody

@@ -2,8 +2,7 @@
 
 import pytest
 
-from qa2pack.manifest.sizes import counted
-from qa2pack.pack.amounts import exact_bytes, human_seconds
+from qa2pack.manifest.humanize import counted, exact_bytes, human_seconds
 
 
 @pytest.mark.parametrize(

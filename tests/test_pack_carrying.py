@@ -6,7 +6,7 @@ import pytest
 
 from commands import run_here
 from in_process import Delivery
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.actions import Mode
 
 Capsys = pytest.CaptureFixture[str]
 

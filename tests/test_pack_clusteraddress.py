@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from in_process import Delivery, make_reduction
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.actions import Mode
 from qa2pack.pack.cli import main
 from qa2pack.pack.clusteraddress import check_address
 from qa2pack.pack.engines import Workers, started_engine

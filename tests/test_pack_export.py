@@ -18,8 +18,8 @@ from in_process import Delivery, write
 from opening import opened_paths
 from qa2pack.executor.bag import CannotLinkError
 from qa2pack.executor.io.disk import Disk
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.ids import Append
-from qa2pack.manifest.request import Mode
 from qa2pack.pack.exits import Exit
 from snapshots import contents, snapshot
 from tools import needs_tool

@@ -12,8 +12,8 @@ from file_systems import folder_elsewhere
 from in_process import UID, Delivery, add_measurement_sets, write
 from qa2pack.executor.transaction.lock import locked_for_writing
 from qa2pack.executor.transaction.paths import lock_path
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code
-from qa2pack.manifest.request import Mode
 from qa2pack.pack.exits import Exit
 from snapshots import contents, snapshot
 

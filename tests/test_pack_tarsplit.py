@@ -13,7 +13,7 @@ from deliveries import DAY, MEMBER, PROJECT, extract, make_package
 from in_process import Delivery, make_reduction
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.transaction.journal import Begin, Publishing, create_journal
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.actions import Mode
 from qa2pack.pack import __version__
 from qa2pack.pack.tarsplit_command import main
 from snapshots import contents, snapshot

@@ -8,8 +8,8 @@ import pytest
 
 from commands import ROOT, run_here
 from in_process import Delivery, write
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code
-from qa2pack.manifest.request import Mode
 from qa2pack.pack.cli import COMMANDS
 from qa2pack.pack.words import PLANNING, VERIFYING, WARNINGS, WORDS, problems_page
 

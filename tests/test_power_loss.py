@@ -14,8 +14,8 @@ from outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_visibl
 from power_loss import Picture, Pool, RecordingDisk, Tape, crash_states, take_picture
 from qa2pack.executor.transaction.journal import JournalError
 from qa2pack.executor.transaction.published_tree import UnknownTreeError
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import PlanRefused
-from qa2pack.manifest.request import Mode
 from qa2pack.manifest.stream import StreamError
 from test_fault_grid import SCENARIOS
 from worlds import Change, Scenario, scratch_root

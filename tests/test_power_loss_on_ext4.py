@@ -16,7 +16,7 @@ import pytest
 
 from faulty_disk import SplitMemory, WatchedDisk
 from outcomes import Layouts, check_goes_back, check_goes_on, check_visible
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.actions import Mode
 from tools import needs_root, needs_tool
 from worlds import Change, Scenario, scratch_root
 

@@ -8,10 +8,10 @@ import pytest
 from in_process import Delivery, write
 from opening import opened_paths
 from qa2pack.manifest import sources
+from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.planfile import Described
-from qa2pack.manifest.record import Action, FolderRecord, decode_record
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.record import FolderRecord, decode_record
 from snapshots import contents, files
 
 SCRIPT = "script/scriptForImaging.py"

@@ -10,8 +10,8 @@ from commands import run_here
 from homes import roll_back
 from in_process import Delivery
 from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code
-from qa2pack.manifest.request import Mode
 
 
 @pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY])

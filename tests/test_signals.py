@@ -19,7 +19,7 @@ from commands import ROOT
 from faulty_disk import Fault, FaultyDisk, Stopped
 from outcomes import Laid, Layouts, check_goes_on, check_is_before, check_visible
 from qa2pack.executor.transaction.recovery import Phase
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.actions import Mode
 from snapshots import contents
 from worlds import Change, Scenario, World, scratch_root, tree_at
 

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from faulty_disk import Fault, FaultyDisk, Stopped, WatchedDisk
 from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.executor.transaction.recovery import Phase
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.actions import Mode
 from reductions import write_reduction
 from worlds import Change, Scenario, World, scratch_root
 

@@ -9,7 +9,7 @@ import pytest
 
 from homes import roll_back
 from in_process import UID, Delivery, add_measurement_sets
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.actions import Mode
 
 LOCK = f"{UID}.ms.split.cal/POINTING/table.lock"
 TAKE = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB)"

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from deliveries import DAY, PROJECT, make_package
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.header import Notes
 from qa2pack.manifest.planfile import open_manifest, save_durably
-from qa2pack.manifest.record import Action, FolderRecord, encode_record
+from qa2pack.manifest.record import FolderRecord, encode_record
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES_PER_FOLDER = 100

@@ -22,10 +22,10 @@ from homes import roll_back
 from in_process import UID, Delivery, add_measurement_sets, make_reduction, write
 from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.executor.tickets.size import ticket_bytes
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.request import Mode
 from qa2pack.pack import planjobs
 from qa2pack.pack.engines import Workers
 from snapshots import contents, files

@@ -11,7 +11,7 @@ import pytest
 
 from faulty_disk import Fault, FaultyDisk, Stopped
 from qa2pack.executor.rollback import CannotUndoError
-from qa2pack.manifest.request import Mode
+from qa2pack.manifest.actions import Mode
 from reductions import write_reduction
 from worlds import Change, Scenario, State, World, scratch_root
 

@@ -23,6 +23,7 @@ from qa2pack.executor.rollback import CannotUndoError, RolledBack, roll_back_pac
 from qa2pack.executor.transaction.journal import Commit, Record, read_journal
 from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.executor.transaction.recovery import Phase, phase_of
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.ids import Append
@@ -32,7 +33,7 @@ from qa2pack.manifest.planning import make_plan, save_plan
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.record import FolderRecord, decode_record
-from qa2pack.manifest.request import Mode, PlanRequest
+from qa2pack.manifest.request import PlanRequest
 from reductions import write_reduction
 
 Tree = dict[bytes, tuple[object, ...]]

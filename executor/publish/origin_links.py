@@ -14,13 +14,14 @@ from typing import assert_never
 from qa2pack.executor.io.disk import Disk, sync_file_system
 from qa2pack.executor.publish.origin_file import Spot, point_elsewhere
 from qa2pack.executor.stage.planned_source import planned_source
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.folder import opened_beneath
 from qa2pack.manifest.path import join
 from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.presence import is_folder
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.record import Action, FolderRecord, decode_record, grouped_blobs
+from qa2pack.manifest.record import FolderRecord, decode_record, grouped_blobs
 
 
 class Direction(Enum):

@@ -14,12 +14,12 @@ from qa2pack.executor.publish.refresh_ctimes import refresh_ctimes
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Commit, Discard, End, Journal, Published, Publishing
 from qa2pack.executor.transaction.paths import Places, journal_path
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.path import join
 from qa2pack.manifest.planfile import open_manifest_of
 from qa2pack.manifest.presence import is_folder, is_there
 from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.request import Mode
 
 
 def publish(places: Places, journal: Journal, disk: Disk, *, is_published: bool) -> None:

@@ -29,12 +29,13 @@ from qa2pack.executor.stage.planned_source import (
     planned_source,
     seen_source,
 )
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.digest import digest_of_fd
 from qa2pack.manifest.folder import FILE_FLAGS, opened_beneath, opened_file, opened_folder
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.record import Action, FolderRecord
-from qa2pack.manifest.tablelock import LOCK_NAME, is_table_lock
+from qa2pack.manifest.record import FolderRecord
+from qa2pack.manifest.table_lock import LOCK_NAME, is_table_lock
 
 _LOCK_BYTES = 1 << 20  # casacore writes some hundred
 _LOCK_SECONDS = 60

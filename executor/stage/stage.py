@@ -14,13 +14,14 @@ from qa2pack.executor.stage.context import Site
 from qa2pack.executor.stage.table import SplitBatch, SplitResult, split_batch
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Staged
 from qa2pack.executor.transaction.paths import Places
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.header import Notes, StreamKind, Total
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.planfile import Described, open_manifest, write_records
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.record import Action, decode_record, encode_record, grouped_blobs
+from qa2pack.manifest.record import decode_record, encode_record, grouped_blobs
 from qa2pack.manifest.spool import RecordSpool
 from qa2pack.manifest.stream import StreamError
 

@@ -22,9 +22,9 @@ import msgpack
 import xxhash
 
 from qa2pack.executor.io.disk import Disk, write_durably
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.opening import LARGE_BYTES, ControlFileError, control_fd, read_control
 from qa2pack.manifest.path import UnsafePathError, check_name, shown
-from qa2pack.manifest.request import Mode
 from qa2pack.manifest.wire import Moment, WireError, read_value, unpack_map
 
 _FRAME = struct.Struct("<IQ")

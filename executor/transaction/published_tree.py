@@ -12,6 +12,7 @@ from enum import IntEnum
 
 from qa2pack.executor.transaction.journal import Commit
 from qa2pack.executor.transaction.paths import Places
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.folder import opened_file
 from qa2pack.manifest.ids import SCIENCE_GOAL
@@ -21,7 +22,6 @@ from qa2pack.manifest.planfile import Described, open_manifest
 from qa2pack.manifest.presence import is_plain_folder, is_there, status_of
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.request import Mode
 from qa2pack.manifest.verify import verify_tree
 
 _MORE = frozenset((Code.EXTRA, Code.EXTRA_FOLDER))
