@@ -47,11 +47,11 @@ from qa2pack.executor.transaction.paths import (
 )
 from qa2pack.executor.transaction.published_tree import is_published
 from qa2pack.executor.transaction.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
+from qa2pack.manifest.alma.control_folder_owner import check_owned
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.header import Header
 from qa2pack.manifest.heading import user_name
-from qa2pack.manifest.owner import check_owned
-from qa2pack.manifest.package import Package
 from qa2pack.manifest.planfile import Described, open_plan
 from qa2pack.manifest.presence import is_folder, is_there
 from qa2pack.manifest.problem import Code, PlanRefused, Problem

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from qa2pack.executor.io.disk import CANNOT_LINK, Disk, sync_file_system, sync_folder
 from qa2pack.executor.io.output_file import PARTIAL, write_output
 from qa2pack.executor.io.remove import remove_tree
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.folder import opened_beneath
-from qa2pack.manifest.ids import SCIENCE_GOAL
-from qa2pack.manifest.package import Package
 from qa2pack.manifest.path import join
 from qa2pack.manifest.presence import is_there
 from qa2pack.manifest.record import decode_record

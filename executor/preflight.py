@@ -16,11 +16,11 @@ from qa2pack.executor.tickets.size import TICKET_COUNT
 from qa2pack.executor.tickets.unchanged_members import changed_in_tickets
 from qa2pack.executor.transaction.paths import probe_paths
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.destination import base_of
 from qa2pack.manifest.header import Header, Notes
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.occupied import ticket_obstacles
-from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.path import UnsafePathError, is_within
 from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.presence import is_folder

@@ -17,8 +17,8 @@ from qa2pack.executor.io.disk import CANNOT_LINK, Disk
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.transaction.paths import probe_folder
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.header import Header
-from qa2pack.manifest.package import Package
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.record import FolderRecord, decode_record

@@ -36,12 +36,12 @@ from qa2pack.executor.transaction.paths import Places, journal_path, litter_path
 from qa2pack.executor.transaction.published_tree import is_like_target, is_published, staged_manifest
 from qa2pack.executor.transaction.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.control import check_control
+from qa2pack.manifest.alma.control_folder import check_control
+from qa2pack.manifest.alma.control_folder_owner import check_owned
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.ids import SCIENCE_GOAL
 from qa2pack.manifest.mistaken import no_package
-from qa2pack.manifest.owner import check_owned
-from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.planfile import Described, open_manifest_of
 from qa2pack.manifest.presence import is_folder, is_there

@@ -13,8 +13,8 @@ from qa2pack.executor.transaction.journal import Begin, JournalError, Record, Re
 from qa2pack.executor.transaction.lock import holder
 from qa2pack.executor.transaction.paths import Places, journal_path, lock_path, places_of
 from qa2pack.executor.transaction.recovery import Phase, begin_of, is_stale, phase_of
-from qa2pack.manifest.control import check_control
-from qa2pack.manifest.package import Package, Standing, read_state
+from qa2pack.manifest.alma.control_folder import check_control
+from qa2pack.manifest.alma.package import Package, Standing, read_state
 from qa2pack.manifest.planfile import Described, open_plan
 from qa2pack.manifest.stream import StreamError, peek_stream
 

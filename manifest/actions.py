@@ -2,7 +2,7 @@
 
 from enum import IntEnum, StrEnum
 
-from qa2pack.manifest.role import Role
+from qa2pack.manifest.alma.role import Role
 
 
 class Action(IntEnum):

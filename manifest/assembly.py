@@ -3,13 +3,13 @@
 import os
 
 from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.alma.receiver_limits import name_warnings
 from qa2pack.manifest.batches import folder_records
 from qa2pack.manifest.digest import digest_of_bytes
 from qa2pack.manifest.gather import Gathered
 from qa2pack.manifest.header import Difference, Header, Total
 from qa2pack.manifest.item import Item
-from qa2pack.manifest.package import README
-from qa2pack.manifest.receivers import name_warnings
 from qa2pack.manifest.record import NO_DIGEST, FolderRecord, encode_record
 from qa2pack.manifest.splitting import SplitSources
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action, Mode, action_for
+from qa2pack.manifest.alma.role import ROLES
 from qa2pack.manifest.item import Item
 from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.record import FolderRecord
-from qa2pack.manifest.role import ROLES
 from qa2pack.manifest.scanbatch import FileBatch, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 
 _FILES_PER_BATCH = 2000

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from qa2pack.manifest.alma.uid import uid_of
 from qa2pack.manifest.glob import matches
 from qa2pack.manifest.layout import Layout
 from qa2pack.manifest.path import join
 from qa2pack.manifest.survey import Node
-from qa2pack.manifest.uid import uid_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.package import Package, Standing, manifest_names, member_of_manifest, read_state
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.ids import SCIENCE_GOAL
-from qa2pack.manifest.package import Package, Standing, manifest_names, member_of_manifest, read_state
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.planfile import Described, open_manifest_of
 from qa2pack.manifest.presence import is_plain_folder, is_there

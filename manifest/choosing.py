@@ -7,6 +7,8 @@ beats the `never` of a layout; files of other programs only where it spells the 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from qa2pack.manifest.alma.role import Role
+from qa2pack.manifest.alma.uid import names_its_block, uid_of
 from qa2pack.manifest.block import Block
 from qa2pack.manifest.glob import first_match
 from qa2pack.manifest.item import LeftOut
@@ -14,9 +16,7 @@ from qa2pack.manifest.layout import Layout, Level, Rule
 from qa2pack.manifest.naming import Claim, Prefixing
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.role import Role
 from qa2pack.manifest.survey import Kind, Node
-from qa2pack.manifest.uid import names_its_block, uid_of
 from qa2pack.manifest.wish import Include, role_wished, spelt_out
 
 FAULTS: Mapping[Kind, Code] = {

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.alma.receiver_limits import case_warnings, name_warnings
 from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
 from qa2pack.manifest.findings import (
     PATH_BYTES,
@@ -23,9 +24,7 @@ from qa2pack.manifest.holes import hole_bytes
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.known import KnownFolder, identity_of
 from qa2pack.manifest.path import join
-from qa2pack.manifest.portable import case_warnings
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.receivers import name_warnings
 from qa2pack.manifest.record import DIGEST_BYTES, NO_DIGEST, FolderRecord, encode_record
 from qa2pack.manifest.scanbatch import BIG_FILE_BYTES, BigFile, ScanOptions, ScanResult
 from qa2pack.manifest.soundness import unsound_files

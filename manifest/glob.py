@@ -9,7 +9,7 @@ import functools
 import re
 from collections.abc import Iterable
 
-from qa2pack.manifest.uid import UID_PATTERN
+from qa2pack.manifest.alma.uid import UID_PATTERN
 
 # No file name holds NUL, so it can stand for the placeholder while the rest is translated.
 _MARK = "\0"

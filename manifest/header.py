@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.ids import Append
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import Standing
+from qa2pack.manifest.alma.split_spec import SplitSpec
 from qa2pack.manifest.item import LeftOut
-from qa2pack.manifest.package import Standing
 from qa2pack.manifest.path import check_name, check_relative, join
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.record import check_columns
 from qa2pack.manifest.stream import Stream, StreamError
-from qa2pack.manifest.table import SplitSpec
 from qa2pack.manifest.wire import Moment, WireError, read_value
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.role import Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.destination import Destination
 from qa2pack.manifest.diff import Kind, count_changes, paired_folders
 from qa2pack.manifest.gather import Gathered
 from qa2pack.manifest.header import Difference, Header
-from qa2pack.manifest.ids import Append
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import PlanRefused
 from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record, encode_record

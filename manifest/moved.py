@@ -6,10 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
 from qa2pack.manifest.destination import Destination
 from qa2pack.manifest.diff import have_same_files, paired_folders
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.ids import SCIENCE_GOAL, Append
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.planfile import Described, open_manifest
 from qa2pack.manifest.presence import is_link, resolved

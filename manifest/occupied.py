@@ -9,9 +9,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, is_group
+from qa2pack.manifest.alma.package import Package, manifest_names
 from qa2pack.manifest.header import StreamKind, read_header
-from qa2pack.manifest.ids import SCIENCE_GOAL, is_group
-from qa2pack.manifest.package import Package, manifest_names
 from qa2pack.manifest.path import join
 from qa2pack.manifest.presence import is_plain_file, is_there
 from qa2pack.manifest.problem import Code, Problem
@@ -76,6 +76,8 @@ def _is_of_made_member(manifest: bytes) -> bool:
 
 
 def _comes_from_packaging(path: bytes) -> bool:
-    from qa2pack.manifest.ticketfile import is_ticket_file  # loads slowly, and hardly any plan meets such a file
+    from qa2pack.manifest.alma.ticket_file import (
+        is_ticket_file,  # loads slowly, and hardly any plan meets such a file
+    )
 
     return is_ticket_file(path)

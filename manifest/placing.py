@@ -7,6 +7,9 @@ comes out once, as an item, as left out with a reason, or as a problem; nothing 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from qa2pack.manifest.alma.receiver_limits import case_warnings, name_warnings
+from qa2pack.manifest.alma.role import Role
+from qa2pack.manifest.alma.split_spec import SINGLE_DISH_COLUMNS
 from qa2pack.manifest.block import Block, find_blocks, nested_blocks
 from qa2pack.manifest.choosing import Choice, Draft, Outcome, Spot
 from qa2pack.manifest.glob import first_match
@@ -14,12 +17,8 @@ from qa2pack.manifest.item import Item, LeftOut, Placement
 from qa2pack.manifest.layout import Layout, Level
 from qa2pack.manifest.naming import settle_names
 from qa2pack.manifest.path import join, shown, sort_key
-from qa2pack.manifest.portable import case_warnings
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.receivers import name_warnings
-from qa2pack.manifest.role import Role
 from qa2pack.manifest.survey import Kind, Node
-from qa2pack.manifest.table import SINGLE_DISH_COLUMNS
 from qa2pack.manifest.wish import Include
 
 # The columns that can be the one column of a packaged measurement set: what was observed comes first.

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.assembly import add_generated, count_new, sum_totals
 from qa2pack.manifest.batches import scan_batches
 from qa2pack.manifest.dangling import dangling_links
@@ -19,7 +20,6 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.gather import Gathered, gather
 from qa2pack.manifest.header import Header, Notes, TableNote
 from qa2pack.manifest.heading import make_header, readme_header
-from qa2pack.manifest.ids import Append
 from qa2pack.manifest.item import LeftOut, Placement
 from qa2pack.manifest.keep import compare_with_old
 from qa2pack.manifest.layout import Layout, load_layout

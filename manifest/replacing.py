@@ -8,9 +8,9 @@ import os
 from collections.abc import Iterator
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.destination import Destination
 from qa2pack.manifest.header import Header, StreamKind, read_header
-from qa2pack.manifest.ids import Append
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.record import record_actions
 from qa2pack.manifest.request import PlanRequest

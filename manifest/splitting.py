@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.alma.split_spec import SplitSpec
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.gather import gather
 from qa2pack.manifest.header import SplitTask, TableNote
@@ -13,7 +14,6 @@ from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record, encode_record
 from qa2pack.manifest.scanbatch import FileBatch, ScanOptions
-from qa2pack.manifest.table import SplitSpec
 
 
 @dataclass(frozen=True, slots=True)

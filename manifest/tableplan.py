@@ -13,14 +13,7 @@ from typing import Protocol
 import msgpack
 import xxhash
 
-from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.glob import matches
-from qa2pack.manifest.header import TableNote
-from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.item import Item
-from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.table import (
+from qa2pack.manifest.alma.split_spec import (
     ColumnMissingError,
     LossyManagerError,
     SplitSpec,
@@ -29,6 +22,13 @@ from qa2pack.manifest.table import (
     TableShape,
     plan_split,
 )
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.glob import matches
+from qa2pack.manifest.header import TableNote
+from qa2pack.manifest.humanize import counted
+from qa2pack.manifest.item import Item
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.tablenames import Kind, TableNames, read_table_names
 
 

@@ -5,7 +5,7 @@ What to do about the two is opposite: a damaged one may have to be made anew, a 
 
 from collections.abc import Iterator
 
-from qa2pack.manifest.package import Package, manifest_names
+from qa2pack.manifest.alma.package import Package, manifest_names
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.record import check_record

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Iterator
 
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.header import StreamKind, read_header
 from qa2pack.manifest.heading import user_name
-from qa2pack.manifest.package import Package
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.request import PlanRequest

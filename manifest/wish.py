@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.glob import first_match
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.role import ROLES, Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,14 @@ from qa2pack.executor.status import read_status as status
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.executor.transaction.lock import LockedError
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.ids import Append
-from qa2pack.manifest.package import Package, read_state
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import Package, read_state
+from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.planfile import Described, open_manifest, open_plan
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.manifest.record import Entry, FolderRecord
 from qa2pack.manifest.request import PlanRequest
-from qa2pack.manifest.role import Role
 from qa2pack.manifest.stream import StreamError
 from qa2pack.manifest.wish import Include
 from qa2pack.pack import PROGRAM

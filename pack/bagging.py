@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from qa2pack.executor.bag import BagMember, CannotLinkError, Payload, make_bag
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.output_file import PARTIAL
-from qa2pack.manifest.package import Package
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.record import decode_record

@@ -42,7 +42,7 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
     Example: pack diff IRC10216_setup3_b6 2011.0.00229.S
     """
     from qa2pack.manifest.actions import Mode
-    from qa2pack.manifest.ids import Append
+    from qa2pack.manifest.alma.member_ids import Append
     from qa2pack.pack.attempt import Attempt
     from qa2pack.pack.differing import differed
     from qa2pack.pack.exits import Exit

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.ids import Append
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.pack.command import defaults_of, typed_wishes
 from qa2pack.pack.options import (
     AsIsOption,

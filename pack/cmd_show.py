@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.manifest.role import Role
+from qa2pack.manifest.alma.role import Role
 from qa2pack.pack.options import JsonOption, MemberOption, PackageArgument
 
 OneRole = Annotated[

@@ -4,9 +4,9 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
+from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress

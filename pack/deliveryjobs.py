@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qa2pack.executor.stop_signals import InterruptedByUser
-from qa2pack.manifest.package import Package, read_state
+from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.progress import Progress
 from qa2pack.pack.defaults import Default

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from qa2pack.executor.casa.split import TableReader
+from qa2pack.manifest.alma.package import README, read_state
 from qa2pack.manifest.diff import Change, Kind, diff_members
 from qa2pack.manifest.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.mistaken import swapped_paths
-from qa2pack.manifest.package import README, read_state
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.planning import Plan, make_plan

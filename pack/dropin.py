@@ -13,7 +13,7 @@ from typing import TypeVar
 from qa2pack.executor.apply import ApplyOptions
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.ids import Append
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.pack.applying import applied
 from qa2pack.pack.attempt import Attempt

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterator, Sequence
 
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.header import Header
 from qa2pack.manifest.humanize import utc_time
-from qa2pack.manifest.package import Package
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.record import Entry, decode_record

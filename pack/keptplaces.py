@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 
-from qa2pack.manifest.package import Package, read_state
+from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.planfile import open_plan
 from qa2pack.manifest.problem import PlanRefused

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
+from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.record import NO_DIGEST, Entry, FolderRecord, decode_record
-from qa2pack.manifest.role import Role
 from qa2pack.manifest.stream import Stream
 from qa2pack.pack.fields import Fields, path_fields
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from qa2pack.manifest.alma.package import Package, PackageState
 from qa2pack.manifest.header import Header, Notes, read_notes
-from qa2pack.manifest.package import Package, PackageState
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.planfile import Described, open_manifest
 from qa2pack.manifest.stream import StreamError, peek_stream

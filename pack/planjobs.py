@@ -19,12 +19,12 @@ from qa2pack.executor.transaction.journal import read_journal
 from qa2pack.executor.transaction.lock import locked_for_reading, locked_for_writing
 from qa2pack.executor.transaction.paths import journal_path, lock_path
 from qa2pack.executor.transaction.recovery import may_plan_again, phase_of
-from qa2pack.manifest.control import check_control
+from qa2pack.manifest.alma.control_folder import check_control
+from qa2pack.manifest.alma.control_folder_owner import check_owned
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import Package, Standing, read_state
 from qa2pack.manifest.destination import base_of
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.ids import Append
-from qa2pack.manifest.owner import check_owned
-from qa2pack.manifest.package import Package, Standing, read_state
 from qa2pack.manifest.planfile import Described, open_plan
 from qa2pack.manifest.planning import make_plan, save_plan
 from qa2pack.manifest.problem import Code, PlanRefused, Problem

@@ -11,9 +11,9 @@ from qa2pack.executor.transaction.journal import read_journal
 from qa2pack.executor.transaction.lock import locked_for_reading, locked_meanwhile
 from qa2pack.executor.transaction.paths import journal_path, lock_path
 from qa2pack.executor.transaction.recovery import Phase, is_stale, phase_of
-from qa2pack.manifest.control import check_control
+from qa2pack.manifest.alma.control_folder import check_control
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.package import Package
 from qa2pack.pack.engines import Workers, started_engine
 
 

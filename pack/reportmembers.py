@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.alma.role import ROLES
 from qa2pack.manifest.header import Header, Notes, Total
 from qa2pack.manifest.humanize import local_time
 from qa2pack.manifest.item import LeftOut
-from qa2pack.manifest.package import Package
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.role import ROLES
 from qa2pack.manifest.unusable import unusable_manifest
 from qa2pack.pack.embedding import Budget, Picture, Text, embed_pictures, embed_texts
 from qa2pack.pack.listing import records_of

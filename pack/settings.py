@@ -203,7 +203,7 @@ def _is_mode(value: str) -> bool:
 
 def _words(kind: Kind) -> str:
     from qa2pack.manifest.actions import Mode
-    from qa2pack.manifest.role import ROLES
+    from qa2pack.manifest.alma.role import ROLES
 
     more = {Kind.MODE: f" ({', '.join(Mode)})", Kind.INCLUDES: f" with one of {', '.join(ROLES)}"}
     return kind + more.get(kind, "")

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 
 from qa2pack.executor.status import State, Status, read_status
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import Standing, read_state
 from qa2pack.manifest.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
-from qa2pack.manifest.ids import Append
-from qa2pack.manifest.package import Standing, read_state
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.planfile import Described
 from qa2pack.pack.attempt import Attempt

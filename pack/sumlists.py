@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.package import Package
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.problem import PlanRefused, Problem

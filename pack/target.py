@@ -10,7 +10,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from qa2pack.manifest.package import Package
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.path import join, shown
 
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)

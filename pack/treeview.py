@@ -5,9 +5,9 @@ What is said of a table stands below its name: names of tables alone take half o
 
 from collections.abc import Iterator
 
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.header import SplitTask
 from qa2pack.manifest.humanize import human_bytes
-from qa2pack.manifest.ids import SCIENCE_GOAL
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.record import FolderRecord

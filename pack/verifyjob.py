@@ -1,8 +1,8 @@
 """The job that compares a package with its manifests, with engine and lock set up."""
 
 from qa2pack.executor.tickets.check import check_tickets
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.checking import verify_package
-from qa2pack.manifest.package import Package
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack.engines import Workers, started_engine
 from qa2pack.pack.reading import held

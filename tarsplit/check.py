@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import xxhash
 
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.package import Package, PackageState
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.ids import SCIENCE_GOAL
 from qa2pack.manifest.opening import opened_control
-from qa2pack.manifest.package import Package, PackageState
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.package import README, Package, PackageState
 from qa2pack.manifest.digest import digest_of_bytes
-from qa2pack.manifest.ids import SCIENCE_GOAL
-from qa2pack.manifest.package import README, Package, PackageState
 from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.planfile import Described, open_manifest
 from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record, with_digests

@@ -2,7 +2,7 @@
 
 from array import array
 
-from qa2pack.manifest.package import README
+from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.path import join
 from qa2pack.manifest.record import FolderRecord
 from qa2pack.tarsplit.entry import BLOCK_BYTES, have_single_blocks, header_bytes

@@ -8,11 +8,11 @@ from typing import Any
 
 from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.manifest.adopt import adopt_members
+from qa2pack.manifest.alma.package import Package, read_state
+from qa2pack.manifest.alma.role import ROLES
 from qa2pack.manifest.engine import Engine, InlineEngine
-from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress, Silent
-from qa2pack.manifest.role import ROLES
 from qa2pack.tarsplit.check import check_delivery
 from qa2pack.tarsplit.cutting import Cut, CutRequest, plan_cut
 from qa2pack.tarsplit.deliver import Destination, Outcome, deliver

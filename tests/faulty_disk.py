@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from qa2pack.executor.io.disk import Disk
-from qa2pack.manifest.table import SplitSpec
+from qa2pack.manifest.alma.split_spec import SplitSpec
 
 MUTATING_CALLS = tuple(name for name in vars(Disk) if not name.startswith("_"))
 

@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import Standing
 from qa2pack.manifest.header import Header, StreamKind
-from qa2pack.manifest.ids import Append
-from qa2pack.manifest.package import Standing
 from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.record import FolderRecord, encode_record
 from qa2pack.manifest.stream import StreamWriter

@@ -15,9 +15,9 @@ from qa2pack.executor.preflight import check_room
 from qa2pack.executor.probe_disk import check_disk, has_holes
 from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.engine import Engine, InlineEngine
-from qa2pack.manifest.package import Package
 from qa2pack.manifest.planfile import Described, open_plan
 from qa2pack.manifest.planning import Plan, make_plan, save_plan
 from qa2pack.manifest.problem import Problem

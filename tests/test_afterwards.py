@@ -11,7 +11,7 @@ from homes import roll_back
 from in_process import Delivery, age, make_reduction
 from qa2pack.executor.transaction.history import read_history
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.ids import Append
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
 from snapshots import contents
 

@@ -20,7 +20,7 @@ from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.executor.stage.planned_source import SourceChangedError
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.ids import Append
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
 from snapshots import contents
 from worlds import scratch_root

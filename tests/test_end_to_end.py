@@ -11,8 +11,8 @@ from casacore import tables
 
 from in_process import Delivery, age
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.header import SplitTask
-from qa2pack.manifest.ids import Append
 from qa2pack.manifest.planfile import open_plan
 from qa2pack.manifest.record import Entry, decode_record
 from snapshots import Seen, files, snapshot

@@ -16,8 +16,8 @@ from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.transaction.lock import LockedError, locked_for_writing
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.header import SplitTask
-from qa2pack.manifest.ids import Append
 from qa2pack.manifest.planfile import Described, open_plan, save_durably
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record, encode_record

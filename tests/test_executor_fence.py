@@ -19,8 +19,8 @@ from qa2pack.executor.casa.scratch import scratch_folder
 from qa2pack.executor.casa.split import describe_table
 from qa2pack.executor.casa.surroundings import run_fenced
 from qa2pack.executor.casa.table import create_table
+from qa2pack.manifest.alma.split_spec import SurroundingsError, TableBrokenError
 from qa2pack.manifest.problem import Code
-from qa2pack.manifest.table import SurroundingsError, TableBrokenError
 
 ONE_COLUMN = {
     "A": {

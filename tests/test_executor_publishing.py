@@ -9,8 +9,8 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.publish import publish, unpublish
 from qa2pack.executor.transaction.journal import Commit, Published, Publishing, create_journal, read_journal
 from qa2pack.executor.transaction.paths import Places, choose_publishing, journal_path
-from qa2pack.manifest.ids import Append
-from qa2pack.manifest.package import Package, Standing
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import Package, Standing
 from snapshots import contents
 from test_executor_journal import BEGIN
 

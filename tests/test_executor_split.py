@@ -15,7 +15,7 @@ from casacore import tables
 from measurement_sets import Recipe, Shared, write_calibration_table, write_measurement_set
 from qa2pack.executor.casa.split import describe_table, measure_split, split_staged_table
 from qa2pack.executor.casa.weights import _CHUNK_ROWS
-from qa2pack.manifest.table import Manager, TableBrokenError
+from qa2pack.manifest.alma.split_spec import Manager, TableBrokenError
 from splitting import file_sizes, measured_spec, read_arrays, read_cells, split_table, stage_table
 from watching import writes_noted
 

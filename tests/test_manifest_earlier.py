@@ -2,8 +2,8 @@ import os
 
 from in_process import Delivery
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.package import read_state
 from qa2pack.manifest.earlier import known_streams
-from qa2pack.manifest.package import read_state
 
 MEMBER = b"group_ouss_id/member_ouss_id"
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from generated import header_of, record_of
+from qa2pack.manifest.alma.split_spec import SplitSpec
 from qa2pack.manifest.header import (
     Difference,
     Header,
@@ -27,7 +28,6 @@ from qa2pack.manifest.planfile import open_manifest, open_plan, save_durably
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.record import encode_record
 from qa2pack.manifest.stream import StreamError, open_stream
-from qa2pack.manifest.table import SplitSpec
 
 SPEC = SplitSpec(
     keep="CORRECTED_DATA",

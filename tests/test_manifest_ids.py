@@ -2,7 +2,7 @@
 
 import pytest
 
-from qa2pack.manifest.ids import Append, is_group, is_member, next_ids
+from qa2pack.manifest.alma.member_ids import Append, is_group, is_member, next_ids
 
 MEMBER = b"member_ouss_id"
 GROUP = b"group_ouss_id"

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.manifest.alma.role import Role
+from qa2pack.manifest.alma.uid import uid_of
 from qa2pack.manifest.glob import first_match, matches
 from qa2pack.manifest.layout import Level, known_layouts, load_layout
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.role import Role
 from qa2pack.manifest.survey import Kind, Node
-from qa2pack.manifest.uid import uid_of
 from qa2pack.manifest.wish import Include, parse_include
 
 RULE = 'block_marks = ["{uid}.ms"]\n[[rule]]\nglobs = ["*.txt"]\n'

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.item import Item, Placement
 from qa2pack.manifest.layout import load_layout
 from qa2pack.manifest.placing import measurement_sets, place
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.role import Role
 from qa2pack.manifest.survey import Kind, Node, survey
 from qa2pack.manifest.wish import Include, parse_include
 from trees import expected_of_project229, make_project229, make_tree

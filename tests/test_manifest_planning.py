@@ -13,10 +13,10 @@ from measurement_sets import Recipe
 from opening import opened_paths
 from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.ids import Append
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.split_spec import SplitSpec, TableShape
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.record import NO_DIGEST, Entry, decode_record
-from qa2pack.manifest.table import SplitSpec, TableShape
 from snapshots import snapshot
 
 NOW_NS = 1_800_000_000 * 10**9

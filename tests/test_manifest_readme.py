@@ -1,7 +1,7 @@
 """The README of a member."""
 
-from qa2pack.manifest.readme import blank_fields, header_template, readme_text, tree_lines
-from qa2pack.manifest.role import ROLES
+from qa2pack.manifest.alma.readme import blank_fields, header_template, readme_text, tree_lines
+from qa2pack.manifest.alma.role import ROLES
 
 MEMBER = (b"2011.0.00229.S", b"group_ouss_id", b"member_ouss_id2")
 PATHS = [

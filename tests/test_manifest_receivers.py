@@ -1,7 +1,7 @@
 import pytest
 
+from qa2pack.manifest.alma.receiver_limits import name_warnings
 from qa2pack.manifest.problem import Code
-from qa2pack.manifest.receivers import name_warnings
 
 REFUSED = [b"a b", b"a\tb", b"a\nb", b"a|b", b"a`b", b"a;b", b"a--b", "é".encode(), b"\xff"]
 

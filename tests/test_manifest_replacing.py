@@ -10,9 +10,9 @@ import pytest
 from in_process import Delivery, make_reduction
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.adopt import adopt_members
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import read_state
 from qa2pack.manifest.engine import InlineEngine
-from qa2pack.manifest.ids import Append
-from qa2pack.manifest.package import read_state
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.progress import Silent
 

@@ -8,6 +8,7 @@ import xxhash
 from in_process import OF_THE_REDUCTION_NS, write
 from opening import opened_paths
 from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.alma.split_spec import SplitSpec
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.header import TableNote
 from qa2pack.manifest.problem import Code
@@ -15,7 +16,6 @@ from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.record import NO_DIGEST, decode_record
 from qa2pack.manifest.scanbatch import ScanOptions
 from qa2pack.manifest.splitting import SplitSources, omitted_names, scan_split_sources
-from qa2pack.manifest.table import SplitSpec
 
 SPEC = SplitSpec(
     keep="CORRECTED_DATA",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa2pack.manifest.table import (
+from qa2pack.manifest.alma.split_spec import (
     ColumnMissingError,
     LossyManagerError,
     Manager,

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from in_process import write
+from qa2pack.manifest.alma.role import Role
+from qa2pack.manifest.alma.split_spec import Manager, SplitSpec, TableBrokenError, TableShape
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.header import TableNote
 from qa2pack.manifest.item import Item
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.role import Role
-from qa2pack.manifest.table import Manager, SplitSpec, TableBrokenError, TableShape
 from qa2pack.manifest.tableplan import describe_tables, fingerprint, plan_splits, without_column
 
 TABLE = b"X8c/U.ms.split"

@@ -11,7 +11,7 @@ from hostile import CASES, CannotMakeError, make_case
 from in_process import UID, Delivery, age, make_reduction
 from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.ids import Append
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
 from reductions import write_small_measurement_set
 from snapshots import contents, files

@@ -11,7 +11,7 @@ from commands import Ran
 from homes import roll_back
 from in_process import Delivery, make_reduction
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.ids import Append
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
 from snapshots import snapshot
 from test_pack_every_problem import _run as run

@@ -8,7 +8,7 @@ import pytest
 from commands import run_here
 from in_process import Delivery
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.ids import Append
+from qa2pack.manifest.alma.member_ids import Append
 
 Capsys = pytest.CaptureFixture[str]
 

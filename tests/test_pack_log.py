@@ -12,8 +12,8 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.transaction.history import read_history
 from qa2pack.executor.transaction.journal import Begin, End, Publishing, Resume, create_journal
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.ids import Append
-from qa2pack.manifest.package import Package
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import Package
 from qa2pack.pack.exits import Exit
 
 Capsys = pytest.CaptureFixture[str]

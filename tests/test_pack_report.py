@@ -15,7 +15,7 @@ from commands import run_here
 from in_process import UID, Delivery, add_measurement_sets, write
 from qa2pack.executor.io.disk import Disk
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.ids import Append
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.pack import embedding, reportdata
 from qa2pack.pack.embedding import Budget, embed_pictures, embed_texts
 from qa2pack.pack.exits import Exit

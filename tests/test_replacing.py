@@ -9,7 +9,7 @@ from in_process import Delivery, write
 from opening import opened_paths
 from qa2pack.manifest import sources
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.ids import Append
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.record import FolderRecord, decode_record
 from snapshots import contents, files

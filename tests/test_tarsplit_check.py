@@ -10,8 +10,8 @@ import pytest
 
 from deliveries import DAY, MEMBER, PROJECT, adopt, check, cut_up, extract, make_package, tars
 from qa2pack.executor.engine.local import PoolEngine
+from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import InlineEngine
-from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.stream import StreamError

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from deliveries import DAY, MEMBER, PROJECT, adopt, check, cut_up, extract, make_package, plan, tars
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import InlineEngine
-from qa2pack.manifest.package import Package
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
 from qa2pack.tarsplit.cutting import Cut

@@ -18,8 +18,8 @@ import pytest
 from commands import ROOT, Ran
 from deliveries import DAY, PROJECT, check, make_package, plan
 from file_systems import small_disk
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import InlineEngine
-from qa2pack.manifest.package import Package
 from qa2pack.manifest.progress import Silent
 from qa2pack.tarsplit.deliver import Destination, deliver
 from tools import needs_tool

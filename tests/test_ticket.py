@@ -23,7 +23,7 @@ from in_process import UID, Delivery, add_measurement_sets, make_reduction, writ
 from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.executor.tickets.size import ticket_bytes
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.ids import Append
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.progress import Silent
 from qa2pack.pack import planjobs

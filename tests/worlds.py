@@ -24,10 +24,10 @@ from qa2pack.executor.transaction.journal import Commit, Record, read_journal
 from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.executor.transaction.recovery import Phase, phase_of
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.engine import Engine, InlineEngine
-from qa2pack.manifest.ids import Append
-from qa2pack.manifest.package import Package
 from qa2pack.manifest.planfile import open_manifest
 from qa2pack.manifest.planning import make_plan, save_plan
 from qa2pack.manifest.problem import Problem

@@ -1,7 +1,7 @@
 """The change itself: one data column stays, mostly called DATA, and the weights follow it."""
 
 from qa2pack.executor.casa.table import Table
-from qa2pack.manifest.table import SplitSpec, final_name, weight_pairs
+from qa2pack.manifest.alma.split_spec import SplitSpec, final_name, weight_pairs
 
 # What CASA's imager notes on the columns it makes; without meaning, and in its way, on a column called DATA.
 _IMAGER_KEYWORD = "CHANNEL_SELECTION"

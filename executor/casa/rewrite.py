@@ -17,8 +17,8 @@ from qa2pack.executor.casa.columns import follow_weights, keep_one_column
 from qa2pack.executor.casa.skeleton import file_names, make_empty_subtables, make_view, room_for
 from qa2pack.executor.casa.surroundings import run_fenced
 from qa2pack.executor.casa.table import Values, opened_table, read_shape
+from qa2pack.manifest.alma.split_spec import SplitSpec, TableShape, final_name, manager_files, own_files
 from qa2pack.manifest.path import join
-from qa2pack.manifest.table import SplitSpec, TableShape, final_name, manager_files, own_files
 
 _NEW = ".split"  # in the folder of the staged table, to be on its file system; swept by the next try
 _TRIAL_BYTES = 128 << 20

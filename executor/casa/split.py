@@ -24,10 +24,7 @@ from qa2pack.executor.casa.scratch import SCRATCH_PREFIX
 from qa2pack.executor.casa.skeleton import file_names, make_skeleton, make_view, room_for
 from qa2pack.executor.casa.surroundings import check_fence, run_fenced
 from qa2pack.executor.casa.table import opened_table, read_shape, tile_bytes
-from qa2pack.manifest.managers import UnreadableTableError
-from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Code
-from qa2pack.manifest.table import (
+from qa2pack.manifest.alma.split_spec import (
     CONTAINERS,
     SplitSpec,
     SurroundingsError,
@@ -36,6 +33,9 @@ from qa2pack.manifest.table import (
     UnknownManagersError,
     manager_files,
 )
+from qa2pack.manifest.managers import UnreadableTableError
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.problem import Code
 
 Answer = TypeVar("Answer")
 

@@ -21,7 +21,7 @@ from typing import TypeVar
 from qa2pack.executor.casa.child_process import ChildDiedError, run_apart
 from qa2pack.executor.casa.scratch import scratch_folder
 from qa2pack.executor.casa.table import create_table, opened_table
-from qa2pack.manifest.table import SurroundingsError
+from qa2pack.manifest.alma.split_spec import SurroundingsError
 
 Answer = TypeVar("Answer")
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
+from qa2pack.manifest.alma.split_spec import Manager, TableShape, UnknownManagersError
 from qa2pack.manifest.managers import PLAIN, UnreadableTableError, read_table_file
-from qa2pack.manifest.table import Manager, TableShape, UnknownManagersError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

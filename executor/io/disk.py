@@ -11,8 +11,8 @@ import fcntl
 import os
 from contextlib import suppress
 
+from qa2pack.manifest.alma.split_spec import SplitSpec
 from qa2pack.manifest.presence import is_there
-from qa2pack.manifest.table import SplitSpec
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _RENAME_NOREPLACE = 1

@@ -16,16 +16,16 @@ import xxhash
 from qa2pack.executor.tickets.read import UNREADABLE, Archived, read_tar, read_zip
 from qa2pack.executor.tickets.write import Member, TicketFile, size_text, ticket_files, zip_name
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.package import Package, read_state
+from qa2pack.manifest.alma.ticket_file import SIZE_FILE
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.ids import SCIENCE_GOAL
 from qa2pack.manifest.opening import opened_control
-from qa2pack.manifest.package import Package, read_state
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.planfile import Described, open_manifest
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.record import NO_DIGEST
 from qa2pack.manifest.stream import StreamError
-from qa2pack.manifest.ticketfile import SIZE_FILE
 
 
 @dataclass(frozen=True, slots=True)

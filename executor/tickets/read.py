@@ -18,8 +18,8 @@ from typing import IO
 
 import xxhash
 
+from qa2pack.manifest.alma.ticket_file import DAMAGE
 from qa2pack.manifest.path import UnsafePathError, check_relative
-from qa2pack.manifest.ticketfile import DAMAGE
 
 UNREADABLE = (*DAMAGE, RuntimeError, struct.error)  # of an encrypted entry, and of a header that is none
 _BLOCK_BYTES = 1 << 20

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.header import Header, Notes, StreamKind, read_header, read_notes
-from qa2pack.manifest.ids import Append
-from qa2pack.manifest.package import Package
-from qa2pack.manifest.role import Role
 from qa2pack.manifest.stream import peek_stream
 
 TICKET_COUNT = 2

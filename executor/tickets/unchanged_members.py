@@ -8,12 +8,12 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.folder import opened_file, opened_folder
 from qa2pack.manifest.header import Header
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.ids import Append
-from qa2pack.manifest.package import Package
 from qa2pack.manifest.planfile import open_manifest
 from qa2pack.manifest.presence import status_of
 from qa2pack.manifest.problem import Code, Problem

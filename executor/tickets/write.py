@@ -17,15 +17,15 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.file_object import create_built
 from qa2pack.executor.transaction.paths import ticket_in
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.role import ROLES, Role
+from qa2pack.manifest.alma.ticket_file import SIZE_FILE
 from qa2pack.manifest.folder import opened_file, opened_folder
 from qa2pack.manifest.header import Total
 from qa2pack.manifest.humanize import human_bytes
-from qa2pack.manifest.ids import SCIENCE_GOAL
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record
-from qa2pack.manifest.role import ROLES, Role
-from qa2pack.manifest.ticketfile import SIZE_FILE
 
 _ROLES = (Role.QA, Role.SCRIPT)
 _ZIP_FIRST_YEAR, _ZIP_LAST_YEAR = 1980, 2107

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from qa2pack.executor.transaction.journal import Begin, End, JournalError, Publishing, Record, Resume, read_journal
 from qa2pack.executor.transaction.recovery import begin_of
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.package import Package
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.path import join
 
 _SUFFIX = b".journal"

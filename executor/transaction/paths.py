@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import TEMPORARY
 from qa2pack.executor.transaction.journal import Begin, Publishing
-from qa2pack.manifest.ids import SCIENCE_GOAL, Append
-from qa2pack.manifest.package import Package, Standing
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
+from qa2pack.manifest.alma.package import Package, Standing
 from qa2pack.manifest.path import join
 
 

@@ -13,10 +13,10 @@ from enum import IntEnum
 from qa2pack.executor.transaction.journal import Commit
 from qa2pack.executor.transaction.paths import Places
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.folder import opened_file
-from qa2pack.manifest.ids import SCIENCE_GOAL
-from qa2pack.manifest.package import README
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.planfile import Described, open_manifest
 from qa2pack.manifest.presence import is_plain_folder, is_there, status_of

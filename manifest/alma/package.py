@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from qa2pack.manifest.control import check_control
-from qa2pack.manifest.ids import SCIENCE_GOAL, is_group, is_member
+from qa2pack.manifest.alma.control_folder import check_control
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, is_group, is_member
+from qa2pack.manifest.alma.role import ROLES
 from qa2pack.manifest.path import join
 from qa2pack.manifest.presence import is_plain_folder, is_there
-from qa2pack.manifest.role import ROLES
 
 README = b"README"
 _MANIFEST = b".manifest"

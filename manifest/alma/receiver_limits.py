@@ -5,9 +5,10 @@ backquote, `;`, `--` or a letter that is not ASCII, and on any path but README's
 """
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
 
 _REFUSED = re.compile(rb"[ \t\n|`;]|--|[^\x00-\x7f]")
@@ -29,3 +30,13 @@ def _codes(folder: bytes, name: bytes) -> list[Code]:
     if _README in name and (folder or name != _README):
         codes.append(Code.W_README_IN_PATH)
     return codes
+
+
+def case_warnings(paths: Iterable[bytes]) -> Iterator[Problem]:
+    """Warn of each path that such a disk would merge with an earlier one of them."""
+    seen: dict[str, bytes] = {}
+    for path in paths:
+        text = path.decode("utf-8", "surrogateescape")
+        other = seen.setdefault(unicodedata.normalize("NFC", text).casefold(), path)
+        if other != path:
+            yield Problem(Code.W_CASE, path, expected="more than case to tell it from another", found=shown(other))

@@ -8,7 +8,7 @@ import os
 import pwd
 from collections.abc import Collection, Iterator
 
-from qa2pack.manifest.package import Package
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 

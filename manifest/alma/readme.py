@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable
 from importlib import resources
 
-from qa2pack.manifest.ids import SCIENCE_GOAL
-from qa2pack.manifest.package import README
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.alma.role import ROLES
 from qa2pack.manifest.path import shown, sort_key
-from qa2pack.manifest.role import ROLES
 
 # A role folder and what is directly in it: the tree goes no deeper.
 _PARTS_SHOWN = 2
