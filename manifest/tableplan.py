@@ -22,6 +22,7 @@ from qa2pack.manifest.alma.split_spec import (
     TableShape,
     plan_split,
 )
+from qa2pack.manifest.casa.table_names import Kind, TableNames, read_table_names
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.glob import matches
 from qa2pack.manifest.header import TableNote
@@ -29,7 +30,6 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.item import Item
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.tablenames import Kind, TableNames, read_table_names
 
 
 class TableReader(Protocol):

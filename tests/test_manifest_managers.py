@@ -9,7 +9,7 @@ import pytest
 from casacore import tables
 
 from measurement_sets import Recipe, Shared, write_measurement_set
-from qa2pack.manifest.managers import UnreadableTableError, manager_names, read_table_file
+from qa2pack.manifest.casa.storage_managers import UnreadableTableError, manager_names, read_table_file
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from measurement_sets import (
     write_measurement_set,
     write_multi_measurement_set,
 )
-from qa2pack.manifest.tablenames import Kind, TableNames, located, parse_table_names, read_table_names
+from qa2pack.manifest.casa.table_names import Kind, TableNames, located, parse_table_names, read_table_names
 
 
 def names_of(table: Path) -> TableNames:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from qa2pack.manifest.alma.split_spec import Manager, TableShape, UnknownManagersError
-from qa2pack.manifest.managers import PLAIN, UnreadableTableError, read_table_file
+from qa2pack.manifest.casa.storage_managers import PLAIN, UnreadableTableError, read_table_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
