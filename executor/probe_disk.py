@@ -18,10 +18,11 @@ from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.transaction.paths import probe_folder
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.header import Header
+from qa2pack.manifest.format.header import Header
+from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.record import FolderRecord, decode_record
 
 # What FAT, exFAT, NTFS, SMB, HFS and encrypted folders refuse or change, one name for each reason.
 _HARD_NAMES = (

@@ -15,8 +15,8 @@ from qa2pack.executor.transaction.paths import Places, journal_path, lock_path, 
 from qa2pack.executor.transaction.recovery import Phase, begin_of, is_stale, phase_of
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import Package, Standing, read_state
-from qa2pack.manifest.planfile import Described, open_plan
-from qa2pack.manifest.stream import StreamError, peek_stream
+from qa2pack.manifest.format.files import Described, open_plan
+from qa2pack.manifest.format.stream import StreamError, peek_stream
 
 
 class State(StrEnum):

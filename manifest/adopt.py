@@ -6,11 +6,11 @@ from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
 from qa2pack.manifest.alma.package import README, Package, PackageState, Standing
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.files import save_durably
+from qa2pack.manifest.format.header import Header, Notes, StreamKind, Total
 from qa2pack.manifest.gather import gather
-from qa2pack.manifest.header import Header, Notes, StreamKind, Total
 from qa2pack.manifest.opening import LARGE_BYTES, read_control
 from qa2pack.manifest.path import join
-from qa2pack.manifest.planfile import save_durably
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scanbatch import ScanOptions, Subtree, SubtreeBatch

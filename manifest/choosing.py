@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.alma.uid import names_its_block, uid_of
 from qa2pack.manifest.block import Block
+from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.glob import first_match
-from qa2pack.manifest.item import LeftOut
 from qa2pack.manifest.layout import Layout, Level, Rule
 from qa2pack.manifest.naming import Claim, Prefixing
 from qa2pack.manifest.path import join

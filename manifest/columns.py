@@ -19,13 +19,14 @@ from qa2pack.manifest.findings import (
     stat_problems,
 )
 from qa2pack.manifest.folder import opened_file, opened_folder
-from qa2pack.manifest.header import Relink
+from qa2pack.manifest.format.header import Relink
+from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.holes import hole_bytes
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.known import KnownFolder, identity_of
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.record import DIGEST_BYTES, NO_DIGEST, FolderRecord, encode_record
 from qa2pack.manifest.scanbatch import BIG_FILE_BYTES, BigFile, ScanOptions, ScanResult
 from qa2pack.manifest.soundness import unsound_files
 from qa2pack.manifest.table_lock import LOCK_NAME

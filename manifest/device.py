@@ -9,7 +9,7 @@ stay as they are, which leads to a refusal or to a copy, never to a wrong link.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from qa2pack.manifest.record import decode_record, encode_record
+from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.scanbatch import BatchGroup, BigFile, FileBatch, ScanBatch, ScanResult, SubtreeBatch
 
 Numbers = Mapping[int, int]

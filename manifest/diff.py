@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import TypeVar
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.format.record import NO_DIGEST, Entry, FolderRecord
 from qa2pack.manifest.path import sort_key
-from qa2pack.manifest.record import NO_DIGEST, Entry, FolderRecord
 from qa2pack.manifest.table_lock import is_table_lock
 
 Row = TypeVar("Row")

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.findings import Names, Sums, add_names, add_sums, name_problems, sum_warnings
-from qa2pack.manifest.header import Relink
+from qa2pack.manifest.format.header import Relink
+from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.referring import Reference
 from qa2pack.manifest.scan import scan_batch
 from qa2pack.manifest.scanbatch import BatchGroup, BigFile, ScanBatch, ScanResult
-from qa2pack.manifest.spool import RecordSpool
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.alma.role import Role
+from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.problem import Problem
 
@@ -23,15 +24,6 @@ class Item:
     is_tree: bool
     role: Role
     column: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A file or a whole tree of the origin, by its path there, that is not packaged."""
-
-    path: bytes
-    reason: str
-    is_tree: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record, record_path
+from qa2pack.manifest.format.stream import Stream, StreamError, open_stream
 from qa2pack.manifest.path import sort_key
-from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record, record_path
-from qa2pack.manifest.stream import Stream, StreamError, open_stream
 
 # The kernel stamps files with the time of its last tick, up to 10 ms ago.
 _CLOCK_TICK_NS = 20_000_000

@@ -9,17 +9,17 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
 from qa2pack.manifest.destination import Destination
 from qa2pack.manifest.diff import have_same_files, paired_folders
+from qa2pack.manifest.format.files import Described, open_manifest, unusable_manifest
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record, record_actions
+from qa2pack.manifest.format.spool import RecordSpool
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_within, join
-from qa2pack.manifest.planfile import Described, open_manifest
 from qa2pack.manifest.presence import is_link, resolved
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record, record_actions
 from qa2pack.manifest.request import PlanRequest
 from qa2pack.manifest.sources import gone_files
-from qa2pack.manifest.spool import RecordSpool
-from qa2pack.manifest.stream import StreamError
-from qa2pack.manifest.unusable import unusable_manifest
 
 _ONLY_HERE = frozenset((Action.MOVE, Action.CARRY))
 

@@ -11,11 +11,11 @@ from contextlib import suppress
 
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, is_group
 from qa2pack.manifest.alma.package import Package, manifest_names
-from qa2pack.manifest.header import StreamKind, read_header
+from qa2pack.manifest.format.header import StreamKind, read_header
+from qa2pack.manifest.format.stream import StreamError, peek_stream
 from qa2pack.manifest.path import join
 from qa2pack.manifest.presence import is_plain_file, is_there
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.stream import StreamError, peek_stream
 
 CONTROL_ENDING = b".pack"
 _IN_CONTROL = (b"lock", b"plan", b"journal", b"manifests")

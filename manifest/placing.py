@@ -12,8 +12,9 @@ from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.alma.split_spec import SINGLE_DISH_COLUMNS
 from qa2pack.manifest.block import Block, find_blocks, nested_blocks
 from qa2pack.manifest.choosing import Choice, Draft, Outcome, Spot
+from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.glob import first_match
-from qa2pack.manifest.item import Item, LeftOut, Placement
+from qa2pack.manifest.item import Item, Placement
 from qa2pack.manifest.layout import Layout, Level
 from qa2pack.manifest.naming import settle_names
 from qa2pack.manifest.path import join, shown, sort_key

@@ -17,16 +17,16 @@ from qa2pack.manifest.dangling import dangling_links
 from qa2pack.manifest.destination import Destination, choose_destination, destination_warnings
 from qa2pack.manifest.earlier import earlier_descriptions, known_split_sources, known_streams
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.files import Described, save_durably
+from qa2pack.manifest.format.header import Header, LeftOut, Notes, TableNote
 from qa2pack.manifest.gather import Gathered, gather
-from qa2pack.manifest.header import Header, Notes, TableNote
 from qa2pack.manifest.heading import make_header, readme_header
-from qa2pack.manifest.item import LeftOut, Placement
+from qa2pack.manifest.item import Placement
 from qa2pack.manifest.keep import compare_with_old
 from qa2pack.manifest.layout import Layout, load_layout
 from qa2pack.manifest.moved import last_copies, lost_files
 from qa2pack.manifest.path import join
 from qa2pack.manifest.placing import measurement_sets, place
-from qa2pack.manifest.planfile import Described, save_durably
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.referring import item_references, reference_problems

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.destination import Destination
-from qa2pack.manifest.header import Header, StreamKind, read_header
+from qa2pack.manifest.format.header import Header, StreamKind, read_header
+from qa2pack.manifest.format.record_codec import record_actions
+from qa2pack.manifest.format.spool import RecordSpool
+from qa2pack.manifest.format.stream import peek_stream
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.record import record_actions
 from qa2pack.manifest.request import PlanRequest
-from qa2pack.manifest.spool import RecordSpool
-from qa2pack.manifest.stream import peek_stream
 
 
 def replacing_warnings(request: PlanRequest, destination: Destination, spool: RecordSpool) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.findings import Names, Sums
-from qa2pack.manifest.header import Relink
+from qa2pack.manifest.format.header import Relink
 from qa2pack.manifest.known import Identity, KnownStream
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.problem import Problem

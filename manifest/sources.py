@@ -8,11 +8,12 @@ import stat
 from collections.abc import Iterable, Iterator
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.path import join
-from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.presence import status_of
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.record import FolderRecord, decode_record
 from qa2pack.manifest.table_lock import is_table_lock
 
 # A moved file is put back, a carried one is in the package that comes back; the others came from the origin.

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.split_spec import SplitSpec
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.header import SplitTask, TableNote
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.gather import gather
-from qa2pack.manifest.header import SplitTask, TableNote
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record, encode_record
 from qa2pack.manifest.scanbatch import FileBatch, ScanOptions
 
 

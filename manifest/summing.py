@@ -15,11 +15,12 @@ import xxhash
 from qa2pack.manifest.digest import aligned_buffer
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.folder import opened_beneath, opened_file
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record
 from qa2pack.manifest.table_lock import is_table_lock
 
 _BATCH_BYTES = 64 << 20  # some tenths of a second of md5

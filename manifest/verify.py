@@ -16,11 +16,12 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.folder import listed, opened_beneath, opened_file
+from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record, grouped_blobs
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.record import DIGEST_BYTES, NO_DIGEST, FolderRecord, decode_record, grouped_blobs
 from qa2pack.manifest.scanbatch import BIG_FILE_BYTES
 from qa2pack.manifest.table_lock import is_table_lock
 

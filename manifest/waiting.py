@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator
 
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.header import StreamKind, read_header
+from qa2pack.manifest.format.header import StreamKind, read_header
+from qa2pack.manifest.format.stream import StreamError, peek_stream
 from qa2pack.manifest.heading import user_name
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.request import PlanRequest
-from qa2pack.manifest.stream import StreamError, peek_stream
 
 
 def replaced_plan(request: PlanRequest) -> Iterator[Problem]:

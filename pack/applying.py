@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.executor.status import State, read_status
 from qa2pack.executor.transaction.recovery import Phase
+from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.humanize import local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.planfile import open_manifest
 from qa2pack.pack import applyjobs
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.emptiness import packaged_amount

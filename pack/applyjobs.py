@@ -12,8 +12,8 @@ from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.planfile import open_plan
-from qa2pack.manifest.stream import StreamError
+from qa2pack.manifest.format.files import open_plan
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.pack.engines import Workers, started_engine, stopping
 
 

@@ -7,9 +7,9 @@ from qa2pack.executor.bag import BagMember, CannotLinkError, Payload, make_bag
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.output_file import PARTIAL
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.planfile import Described
-from qa2pack.manifest.record import decode_record
 from qa2pack.manifest.sumline import NotInABagError, bag_line
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.engines import Workers

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.files import unusable_manifest
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.stream import StreamError
-from qa2pack.manifest.unusable import unusable_manifest
 from qa2pack.pack.exits import Exit
 from qa2pack.pack.fields import path_fields, print_fields, problem_fields
 from qa2pack.pack.ink import ink_for

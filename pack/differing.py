@@ -12,16 +12,16 @@ from dataclasses import replace
 from qa2pack.executor.casa.split import TableReader
 from qa2pack.manifest.alma.package import README, read_state
 from qa2pack.manifest.diff import Change, Kind, diff_members
-from qa2pack.manifest.header import Header
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import Header
+from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.format.stream import Stream
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.mistaken import swapped_paths
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.planning import Plan, make_plan
 from qa2pack.manifest.problem import PlanRefused
-from qa2pack.manifest.record import decode_record
 from qa2pack.manifest.request import PlanRequest
-from qa2pack.manifest.stream import Stream
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.exits import Exit
 from qa2pack.pack.fields import Fields, path_fields, print_fields

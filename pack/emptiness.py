@@ -5,11 +5,11 @@ from contextlib import suppress
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.package import PackageState, Standing
-from qa2pack.manifest.header import Header, StreamKind, read_header
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import Header, StreamKind, read_header
+from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.format.stream import StreamError, peek_stream
 from qa2pack.manifest.humanize import counted, human_bytes
-from qa2pack.manifest.planfile import Described
-from qa2pack.manifest.record import decode_record
-from qa2pack.manifest.stream import StreamError, peek_stream
 
 _EMPTY: Mapping[Mode, str] = {
     Mode.FAKE: "the files are empty",

@@ -9,9 +9,9 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.output_file import write_output
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.planfile import Described
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.bagging import bagged
 from qa2pack.pack.engines import Workers

@@ -21,12 +21,12 @@ from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.executor.transaction.published_tree import UnknownTreeError
 from qa2pack.executor.transaction.recovery import Phase, phase_of
 from qa2pack.manifest.alma.split_spec import TableBrokenError
+from qa2pack.manifest.format.files import files_with_bad_records, unusable_manifest
+from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.format.wire import WireError
 from qa2pack.manifest.opening import ControlFileError
 from qa2pack.manifest.path import UnsafePathError, shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.stream import StreamError
-from qa2pack.manifest.unusable import files_with_bad_records, unusable_manifest
-from qa2pack.manifest.wire import WireError
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.crash import save_report
 from qa2pack.pack.exits import Exit

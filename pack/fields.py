@@ -9,10 +9,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
-from qa2pack.manifest.header import SplitTask
-from qa2pack.manifest.item import LeftOut
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import LeftOut, SplitTask
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack.emptiness import carried
 from qa2pack.pack.estimate import LOCAL

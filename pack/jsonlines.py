@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.header import Header
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import Header
+from qa2pack.manifest.format.record import Entry
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.humanize import utc_time
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.planfile import Described
-from qa2pack.manifest.record import Entry, decode_record
 from qa2pack.pack.fields import Fields, path_fields, problem_fields
 from qa2pack.pack.listing import digest_text
 from qa2pack.pack.sumlists import in_package

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from qa2pack.manifest.alma.package import Package, read_state
+from qa2pack.manifest.format.files import open_plan
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import is_within, join, shown
-from qa2pack.manifest.planfile import open_plan
 from qa2pack.manifest.problem import PlanRefused
-from qa2pack.manifest.stream import StreamError
 from qa2pack.pack.members import members_of
 
 _TICKET_ENDINGS = (b".ticket.tar", b".ticket.zip")

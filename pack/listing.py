@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from qa2pack.manifest.alma.role import Role
+from qa2pack.manifest.format.record import NO_DIGEST, Entry, FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.format.stream import Stream
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.record import NO_DIGEST, Entry, FolderRecord, decode_record
-from qa2pack.manifest.stream import Stream
 from qa2pack.pack.fields import Fields, path_fields
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.package import Package, PackageState
-from qa2pack.manifest.header import Header, Notes, read_notes
+from qa2pack.manifest.format.files import Described, open_manifest
+from qa2pack.manifest.format.header import Header, Notes, read_notes
+from qa2pack.manifest.format.stream import StreamError, peek_stream
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.planfile import Described, open_manifest
-from qa2pack.manifest.stream import StreamError, peek_stream
 from qa2pack.pack.refusal import Refused
 from qa2pack.pack.target import Target
 

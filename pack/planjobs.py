@@ -25,7 +25,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package, Standing, read_state
 from qa2pack.manifest.destination import base_of
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.planfile import Described, open_plan
+from qa2pack.manifest.format.files import Described, open_plan
 from qa2pack.manifest.planning import make_plan, save_plan
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress

@@ -4,7 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from qa2pack.executor.space import free_bytes, needed_bytes
-from qa2pack.manifest.planfile import Described
+from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.request import PlanRequest
 from qa2pack.pack import planjobs
 from qa2pack.pack.attempt import Attempt

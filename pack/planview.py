@@ -13,11 +13,10 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Standing
 from qa2pack.manifest.alma.readme import blank_fields
 from qa2pack.manifest.alma.split_spec import final_name
-from qa2pack.manifest.header import Header, SplitTask
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import Header, LeftOut, SplitTask
 from qa2pack.manifest.humanize import counted, human_bytes
-from qa2pack.manifest.item import LeftOut
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.planfile import Described
 from qa2pack.pack.defaultview import default_lines
 from qa2pack.pack.emptiness import carried
 from qa2pack.pack.estimate import time_needed

@@ -3,8 +3,8 @@
 import os
 from dataclasses import dataclass
 
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.stream import StreamError
 from qa2pack.tarsplit.check import find_sidecars
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar, open_sidecar
 

@@ -11,9 +11,9 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.alma.uid import UID_PATTERN
-from qa2pack.manifest.header import SplitTask
+from qa2pack.manifest.format.header import SplitTask
+from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.record import FolderRecord
 
 _TABLE_MARK = b"table.dat"
 _UID = re.compile(UID_PATTERN.encode())

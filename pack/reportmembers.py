@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.alma.role import ROLES
-from qa2pack.manifest.header import Header, Notes, Total
+from qa2pack.manifest.format.files import unusable_manifest
+from qa2pack.manifest.format.header import Header, LeftOut, Notes, Total
 from qa2pack.manifest.humanize import local_time
-from qa2pack.manifest.item import LeftOut
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.unusable import unusable_manifest
 from qa2pack.pack.embedding import Budget, Picture, Text, embed_pictures, embed_texts
 from qa2pack.pack.listing import records_of
 from qa2pack.pack.members import Member

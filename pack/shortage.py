@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 from qa2pack.executor.space import enough_bytes, free_bytes, used_bytes
 from qa2pack.executor.transaction.paths import staging_path
+from qa2pack.manifest.format.files import open_plan
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.planfile import open_plan
-from qa2pack.manifest.stream import StreamError
 from qa2pack.pack.attempt import Attempt
 
 _LITTLE_BYTES = 1 << 20  # a disk with less is full: what is left are ends of blocks, and what others gave back

@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.role import Role
-from qa2pack.manifest.header import Header
+from qa2pack.manifest.format.files import open_plan, unusable_manifest
+from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.planfile import open_plan
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.unusable import unusable_manifest
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.emptiness import mode_words
 from qa2pack.pack.exits import Exit

@@ -7,10 +7,10 @@ from dataclasses import asdict, replace
 from qa2pack.executor.status import State, Status, read_status
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Standing, read_state
-from qa2pack.manifest.header import Header
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.planfile import Described
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.emptiness import emptiness_lines
 from qa2pack.pack.exits import Exit

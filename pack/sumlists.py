@@ -10,12 +10,13 @@ from dataclasses import replace
 
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.record import NO_DIGEST
+from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.format.spool import OrderedSpool
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.planfile import Described
 from qa2pack.manifest.problem import PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.record import NO_DIGEST, decode_record
-from qa2pack.manifest.spool import OrderedSpool
 from qa2pack.manifest.sumline import Line, coreutils_line, xxhsum_line
 from qa2pack.manifest.summing import sum_files
 from qa2pack.pack.refusal import Refused

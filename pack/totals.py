@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.alma.role import ROLES, Role
-from qa2pack.manifest.header import Total
+from qa2pack.manifest.format.header import Total
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.pack.ink import Ink
 

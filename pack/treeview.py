@@ -6,11 +6,11 @@ What is said of a table stands below its name: names of tables alone take half o
 from collections.abc import Iterator
 
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
-from qa2pack.manifest.header import SplitTask
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import SplitTask
+from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.planfile import Described
-from qa2pack.manifest.record import FolderRecord
 from qa2pack.pack.listing import records_of
 
 _MEMBER_DEPTH = 3  # below the package, its one science goal and the group

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import PackageState, manifest_names, read_state
-from qa2pack.manifest.header import Header
+from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.mistaken import no_package
 from qa2pack.manifest.path import is_within, join

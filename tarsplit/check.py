@@ -13,12 +13,12 @@ import xxhash
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import Package, PackageState
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.record_codec import decode_record, encode_record, record_path
+from qa2pack.manifest.format.stream import StreamError, read_frames
 from qa2pack.manifest.opening import opened_control
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.record import decode_record, encode_record, record_path
-from qa2pack.manifest.stream import StreamError, read_frames
 from qa2pack.manifest.verify import verify_tree
 from qa2pack.tarsplit.comparing import CheckBatch, check_chunk
 from qa2pack.tarsplit.listing import Delivered, choose_members, delivered_records

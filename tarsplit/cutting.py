@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.record import FolderRecord
 from qa2pack.tarsplit.entry import BLOCK_BYTES
 from qa2pack.tarsplit.listing import Delivered, delivered_records, folder_mtime
 from qa2pack.tarsplit.measure import measure

@@ -13,12 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.record_codec import encode_record
+from qa2pack.manifest.format.stream import StreamWriter
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.record import encode_record
-from qa2pack.manifest.stream import StreamWriter
 from qa2pack.tarsplit import outfile
 from qa2pack.tarsplit.chunk import ChunkBatch, ChunkResult, write_chunk
 from qa2pack.tarsplit.cutting import Cut

@@ -12,9 +12,10 @@ from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import README, Package, PackageState
 from qa2pack.manifest.digest import digest_of_bytes
+from qa2pack.manifest.format.files import Described, open_manifest
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord, with_digests
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.path import join, shown, sort_key
-from qa2pack.manifest.planfile import Described, open_manifest
-from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record, with_digests
 from qa2pack.tarsplit.refusal import DeliveryRefused
 
 _SECOND = 10**9

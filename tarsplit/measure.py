@@ -3,8 +3,8 @@
 from array import array
 
 from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.path import join
-from qa2pack.manifest.record import FolderRecord
 from qa2pack.tarsplit.entry import BLOCK_BYTES, have_single_blocks, header_bytes
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.partition import Measured

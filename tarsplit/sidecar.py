@@ -9,9 +9,9 @@ made on.
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+from qa2pack.manifest.format.stream import Stream, StreamError, open_stream
+from qa2pack.manifest.format.wire import Moment, read_value
 from qa2pack.manifest.path import check_name, check_relative
-from qa2pack.manifest.stream import Stream, StreamError, open_stream
-from qa2pack.manifest.wire import Moment, read_value
 from qa2pack.tarsplit.naming import CHECKSUMS, DeliveryName
 from qa2pack.tarsplit.piece import Span
 

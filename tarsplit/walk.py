@@ -9,8 +9,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from qa2pack.manifest.record import FolderRecord, decode_record
-from qa2pack.manifest.stream import read_frames
+from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.format.stream import read_frames
 from qa2pack.tarsplit.entry import file_headers, folder_header
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.piece import Span

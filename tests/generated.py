@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Standing
-from qa2pack.manifest.header import Header, StreamKind
+from qa2pack.manifest.format.header import Header, StreamKind
+from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.format.record_codec import encode_record
+from qa2pack.manifest.format.stream import StreamWriter
 from qa2pack.manifest.path import sort_key
-from qa2pack.manifest.record import FolderRecord, encode_record
-from qa2pack.manifest.stream import StreamWriter
 
 NAMES = st.binary(min_size=1, max_size=12).filter(
     lambda name: b"/" not in name and b"\0" not in name and name not in {b".", b".."}

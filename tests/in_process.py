@@ -18,7 +18,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.engine import Engine, InlineEngine
-from qa2pack.manifest.planfile import Described, open_plan
+from qa2pack.manifest.format.files import Described, open_plan
 from qa2pack.manifest.planning import Plan, make_plan, save_plan
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Silent

@@ -42,9 +42,9 @@ from qa2pack.executor.transaction.recovery import begin_of
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.device import renumber_batch, renumber_result
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.known import Identity
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.record import decode_record
 from qa2pack.manifest.scan import scan_batch
 from qa2pack.manifest.scanbatch import BatchGroup, BigFile, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 from qa2pack.pack.attempt import Attempt
@@ -80,7 +80,7 @@ def many(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> Delivery:
     for folder in range(60):
         for name in range(4):
             write(delivery.origin / PLOTS / f"d{folder:02d}/plot{name}.png", os.urandom(20_000))
-    monkeypatch.setattr("qa2pack.manifest.record._GROUP_BYTES", 1)
+    monkeypatch.setattr("qa2pack.manifest.format.record_codec._GROUP_BYTES", 1)
     return delivery
 
 

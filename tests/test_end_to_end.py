@@ -12,9 +12,10 @@ from casacore import tables
 from in_process import Delivery, age
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.header import SplitTask
-from qa2pack.manifest.planfile import open_plan
-from qa2pack.manifest.record import Entry, decode_record
+from qa2pack.manifest.format.files import open_plan
+from qa2pack.manifest.format.header import SplitTask
+from qa2pack.manifest.format.record import Entry
+from qa2pack.manifest.format.record_codec import decode_record
 from snapshots import Seen, files, snapshot
 from splitting import read_arrays, read_cells
 from trees import expected_of_project229, make_project229

@@ -17,11 +17,12 @@ from qa2pack.executor.transaction.lock import LockedError, locked_for_writing
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.header import SplitTask
-from qa2pack.manifest.planfile import Described, open_plan, save_durably
+from qa2pack.manifest.format.files import Described, open_plan, save_durably
+from qa2pack.manifest.format.header import SplitTask
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record, encode_record
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record, encode_record
-from qa2pack.manifest.stream import StreamError
 from snapshots import Seen, contents, files, snapshot
 
 SCRIPT = "script/scriptForImaging.py"

@@ -15,8 +15,9 @@ from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, 
 from qa2pack.executor.stage.context import Site
 from qa2pack.executor.stage.folder import FolderStage
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.problem import Code
-from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record, encode_record
 from snapshots import files, snapshot
 
 BIG_BYTES = 1 << 20

@@ -10,10 +10,10 @@ from file_systems import read_only
 from hostile import CASES, CannotMakeError, Case, make_case, page_row
 from in_process import Delivery, make_reduction
 from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.format.files import Described, open_manifest
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.path import is_within
-from qa2pack.manifest.planfile import Described, open_manifest
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.manifest.record import decode_record
 from snapshots import contents, snapshot
 
 IS_ROOT = os.geteuid() == 0

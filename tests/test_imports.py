@@ -30,7 +30,7 @@ WRITERS = {
     "executor/io/disk.py",
     "executor/transaction/journal.py",
     "executor/transaction/lock.py",
-    "manifest/planfile.py",
+    "manifest/format/files.py",
     "tarsplit/outfile.py",
     # measurement sets, in folders of their own
     "executor/casa/surroundings.py",
@@ -45,7 +45,7 @@ WRITERS = {
     "executor/engine/processes.py",
     "executor/tickets/write.py",
     "manifest/flags.py",
-    "manifest/spool.py",
+    "manifest/format/spool.py",
     "pack/crash.py",
     "pack/engines.py",
     "pack/logfile.py",

@@ -10,7 +10,7 @@ from qa2pack.manifest.adopt import adopt_members
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import read_state
 from qa2pack.manifest.engine import InlineEngine
-from qa2pack.manifest.planfile import open_manifest
+from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.progress import Silent
 from snapshots import snapshot

@@ -12,8 +12,8 @@ import xxhash
 from in_process import Delivery, add_measurement_sets
 from measurement_sets import Recipe
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.planfile import open_manifest, open_plan
-from qa2pack.manifest.record import decode_record
+from qa2pack.manifest.format.files import open_manifest, open_plan
+from qa2pack.manifest.format.record_codec import decode_record
 
 # The second reader begins here; it knows nothing of the package `manifest`.
 

@@ -10,9 +10,11 @@ import pytest
 
 from generated import header_of, record_of
 from qa2pack.manifest.alma.split_spec import SplitSpec
-from qa2pack.manifest.header import (
+from qa2pack.manifest.format.files import open_manifest, open_plan, save_durably
+from qa2pack.manifest.format.header import (
     Difference,
     Header,
+    LeftOut,
     Notes,
     SplitTask,
     StreamKind,
@@ -23,11 +25,9 @@ from qa2pack.manifest.header import (
     read_header,
     read_notes,
 )
-from qa2pack.manifest.item import LeftOut
-from qa2pack.manifest.planfile import open_manifest, open_plan, save_durably
+from qa2pack.manifest.format.record_codec import encode_record
+from qa2pack.manifest.format.stream import StreamError, open_stream
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.record import encode_record
-from qa2pack.manifest.stream import StreamError, open_stream
 
 SPEC = SplitSpec(
     keep="CORRECTED_DATA",

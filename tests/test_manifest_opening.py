@@ -8,10 +8,10 @@ import pytest
 from generated import header_of
 from qa2pack.executor.transaction.journal import JournalDamagedError, read_journal
 from qa2pack.executor.transaction.lock import locked_for_reading, locked_for_writing
-from qa2pack.manifest.header import Notes
+from qa2pack.manifest.format.files import open_manifest, open_plan, save_durably
+from qa2pack.manifest.format.header import Notes
+from qa2pack.manifest.format.stream import Stream, StreamError, open_stream, peek_stream
 from qa2pack.manifest.opening import ControlFileError, control_fd, read_control
-from qa2pack.manifest.planfile import open_manifest, open_plan, save_durably
-from qa2pack.manifest.stream import Stream, StreamError, open_stream, peek_stream
 from qa2pack.tarsplit.outfile import locked_part, new_part
 
 

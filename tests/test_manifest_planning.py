@@ -15,8 +15,9 @@ from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.split_spec import SplitSpec, TableShape
+from qa2pack.manifest.format.record import NO_DIGEST, Entry
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.manifest.record import NO_DIGEST, Entry, decode_record
 from snapshots import snapshot
 
 NOW_NS = 1_800_000_000 * 10**9

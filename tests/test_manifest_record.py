@@ -6,16 +6,9 @@ from hypothesis import given
 
 from generated import plain, record_of, records
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.format.record import FolderRecord, merge_records, with_digests
+from qa2pack.manifest.format.record_codec import absolute_sources, decode_record, encode_record, record_path
 from qa2pack.manifest.path import UnsafePathError
-from qa2pack.manifest.record import (
-    FolderRecord,
-    absolute_sources,
-    decode_record,
-    encode_record,
-    merge_records,
-    record_path,
-    with_digests,
-)
 
 UNSAFE_NAMES = [b"..", b".", b"a/b", b"/a", b"/"]
 UNSAFE_PATHS = [b"..", b"a/../b", b"a//b", b"a/./b", b"a/", b"a/..", b"./a"]

@@ -13,8 +13,9 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.columns import Columns
 from qa2pack.manifest.digest import BUFFER_BYTES
 from qa2pack.manifest.folder import opened_folder
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.problem import Code
-from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record
 from qa2pack.manifest.scan import scan_batch
 from qa2pack.manifest.scanbatch import (
     BIG_FILE_BYTES,

@@ -10,10 +10,11 @@ from opening import opened_paths
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.split_spec import SplitSpec
 from qa2pack.manifest.engine import InlineEngine
-from qa2pack.manifest.header import TableNote
+from qa2pack.manifest.format.header import TableNote
+from qa2pack.manifest.format.record import NO_DIGEST
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.record import NO_DIGEST, decode_record
 from qa2pack.manifest.scanbatch import ScanOptions
 from qa2pack.manifest.splitting import SplitSources, omitted_names, scan_split_sources
 

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generated import PATHS, members, plain, record_of
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record, encode_record
+from qa2pack.manifest.format.spool import OrderedSpool, RecordSpool
 from qa2pack.manifest.path import sort_key
-from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record, encode_record
-from qa2pack.manifest.spool import OrderedSpool, RecordSpool
 
 
 @pytest.fixture

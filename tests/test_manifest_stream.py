@@ -10,8 +10,9 @@ import xxhash
 from hypothesis import HealthCheck, given, settings
 
 from generated import members, plain, record_of, stream_bytes
-from qa2pack.manifest.record import FolderRecord, decode_record, encode_record
-from qa2pack.manifest.stream import VERSION, StreamError, open_stream, peek_stream
+from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record, encode_record
+from qa2pack.manifest.format.stream import VERSION, StreamError, open_stream, peek_stream
 
 # Hypothesis runs many examples with one tmp_path, and each of them writes the file anew.
 rewriting = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -10,10 +10,10 @@ from opening import opened_paths
 from qa2pack.manifest import summing
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import InlineEngine
-from qa2pack.manifest.planfile import open_manifest
+from qa2pack.manifest.format.files import open_manifest
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.record import decode_record
 from qa2pack.manifest.summing import SumResult, sum_files
 
 ALGORITHMS = ("md5", "sha256")

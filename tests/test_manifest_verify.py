@@ -10,12 +10,11 @@ from in_process import Delivery, write
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.format.files import files_with_bad_records, open_manifest, save_durably
+from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.pace import PacedEngine
-from qa2pack.manifest.planfile import open_manifest, save_durably
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.record import decode_record, encode_record
 from qa2pack.manifest.scanbatch import BIG_FILE_BYTES
-from qa2pack.manifest.unusable import files_with_bad_records
 from snapshots import snapshot
 
 PICTURE = b"qa/uid___A002_X3c9295_X8c__qa2_part1.png"

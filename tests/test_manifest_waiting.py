@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from in_process import Delivery, make_reduction
-from qa2pack.manifest.planfile import open_plan
+from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.problem import Code, PlanRefused
 
 REPLACED = Code.W_PLAN_REPLACED

@@ -17,8 +17,8 @@ from measurement_sets import DATA_COLUMNS
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.planfile import open_manifest
-from qa2pack.manifest.record import decode_record
+from qa2pack.manifest.format.files import open_manifest
+from qa2pack.manifest.format.record_codec import decode_record
 from snapshots import contents, files, snapshot
 
 RAW = f"X8c/{UID}.ms.split"

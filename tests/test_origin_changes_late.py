@@ -19,9 +19,9 @@ from outcomes import Laid, Layouts
 from qa2pack.executor.apply import Applied
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.planfile import open_plan
+from qa2pack.manifest.format.files import open_plan
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.record import decode_record
 from test_origin_changes import (
     CHANGES,
     PACKAGED,

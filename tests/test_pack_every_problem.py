@@ -22,7 +22,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.transaction.journal import JournalDamagedError
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.planfile import Described, open_plan
+from qa2pack.manifest.format.files import Described, open_plan
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.pack.cli import main
 from qa2pack.pack.exits import Exit

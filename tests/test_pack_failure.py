@@ -20,8 +20,8 @@ from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.executor.transaction.journal import JournalError
 from qa2pack.executor.transaction.lock import LockedError
 from qa2pack.manifest.alma.split_spec import TableBrokenError
+from qa2pack.manifest.format.wire import WireError
 from qa2pack.manifest.path import UnsafePathError
-from qa2pack.manifest.wire import WireError
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.exits import Exit
 from qa2pack.pack.failure import failure_of

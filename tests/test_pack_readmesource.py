@@ -10,7 +10,7 @@ import pytest
 
 from commands import ROOT, run_here
 from in_process import Delivery
-from qa2pack.manifest.planfile import open_plan
+from qa2pack.manifest.format.files import open_plan
 from qa2pack.pack import api
 from qa2pack.pack.exits import Exit
 

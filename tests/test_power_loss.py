@@ -15,8 +15,8 @@ from power_loss import Picture, Pool, RecordingDisk, Tape, crash_states, take_pi
 from qa2pack.executor.transaction.journal import JournalError
 from qa2pack.executor.transaction.published_tree import UnknownTreeError
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.problem import PlanRefused
-from qa2pack.manifest.stream import StreamError
 from test_fault_grid import SCENARIOS
 from worlds import Change, Scenario, scratch_root
 

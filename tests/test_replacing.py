@@ -10,8 +10,9 @@ from opening import opened_paths
 from qa2pack.manifest import sources
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.planfile import Described
-from qa2pack.manifest.record import FolderRecord, decode_record
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record
 from snapshots import contents, files
 
 SCRIPT = "script/scriptForImaging.py"

@@ -10,8 +10,8 @@ from homes import links_below, lost_names, read_files, roll_back
 from in_process import UID, Delivery, add_measurement_sets, age, make_reduction, write
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.manifest.record import decode_record
 from qa2pack.manifest.wish import parse_include
 from reductions import write_small_measurement_set
 from snapshots import contents, files

@@ -12,9 +12,9 @@ from deliveries import DAY, MEMBER, PROJECT, adopt, check, cut_up, extract, make
 from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.stream import StreamError
 from qa2pack.tarsplit.check import compare_with_package, find_sidecars, verify_unpacked
 from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.record import FolderRecord
+from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.tarsplit.entry import BLOCK_BYTES, padded
 from qa2pack.tarsplit.measure import measure
 from qa2pack.tarsplit.walk import Share, header_of_folder, headers_of_files

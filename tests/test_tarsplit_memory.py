@@ -9,9 +9,10 @@ import pytest
 
 from deliveries import DAY, PROJECT, make_package
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.header import Notes
-from qa2pack.manifest.planfile import open_manifest, save_durably
-from qa2pack.manifest.record import FolderRecord, encode_record
+from qa2pack.manifest.format.files import open_manifest, save_durably
+from qa2pack.manifest.format.header import Notes
+from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.format.record_codec import encode_record
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES_PER_FOLDER = 100

@@ -28,11 +28,12 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.engine import Engine, InlineEngine
-from qa2pack.manifest.planfile import open_manifest
+from qa2pack.manifest.format.files import open_manifest
+from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.planning import make_plan, save_plan
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.record import FolderRecord, decode_record
 from qa2pack.manifest.request import PlanRequest
 from reductions import write_reduction
 

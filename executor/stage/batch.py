@@ -13,9 +13,10 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage.context import Site
 from qa2pack.executor.stage.folder import FolderStage
 from qa2pack.executor.stage.planned_source import is_copied
+from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.record import FolderRecord, decode_record, encode_record
 
 
 @dataclass(frozen=True, slots=True)

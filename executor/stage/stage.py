@@ -16,14 +16,14 @@ from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Stage
 from qa2pack.executor.transaction.paths import Places
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.engine import Engine, run_streamed
-from qa2pack.manifest.header import Notes, StreamKind, Total
+from qa2pack.manifest.format.files import Described, open_manifest, write_records
+from qa2pack.manifest.format.header import Notes, StreamKind, Total
+from qa2pack.manifest.format.record_codec import decode_record, encode_record, grouped_blobs
+from qa2pack.manifest.format.spool import RecordSpool
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.planfile import Described, open_manifest, write_records
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.record import decode_record, encode_record, grouped_blobs
-from qa2pack.manifest.spool import RecordSpool
-from qa2pack.manifest.stream import StreamError
 
 _BIG_FILE_BYTES = 64 << 20
 

@@ -19,13 +19,13 @@ from qa2pack.executor.transaction.journal import TICKET_SUFFIXES
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.alma.ticket_file import SIZE_FILE
+from qa2pack.manifest.format.files import Described, open_manifest
+from qa2pack.manifest.format.record import NO_DIGEST
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.opening import opened_control
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.planfile import Described, open_manifest
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.record import NO_DIGEST
-from qa2pack.manifest.stream import StreamError
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.alma.role import Role
-from qa2pack.manifest.header import Header, Notes, StreamKind, read_header, read_notes
-from qa2pack.manifest.stream import peek_stream
+from qa2pack.manifest.format.header import Header, Notes, StreamKind, read_header, read_notes
+from qa2pack.manifest.format.stream import peek_stream
 
 TICKET_COUNT = 2
 _IN_TICKETS = ("", Role.QA.value, Role.SCRIPT.value)  # the first is README

@@ -21,11 +21,12 @@ from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.alma.ticket_file import SIZE_FILE
 from qa2pack.manifest.folder import opened_file, opened_folder
-from qa2pack.manifest.header import Total
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import Total
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.planfile import Described
-from qa2pack.manifest.record import NO_DIGEST, FolderRecord, decode_record
 
 _ROLES = (Role.QA, Role.SCRIPT)
 _ZIP_FIRST_YEAR, _ZIP_LAST_YEAR = 1980, 2107

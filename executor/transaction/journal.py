@@ -23,9 +23,9 @@ import xxhash
 
 from qa2pack.executor.io.disk import Disk, write_durably
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.format.wire import Moment, WireError, read_value, unpack_map
 from qa2pack.manifest.opening import LARGE_BYTES, ControlFileError, control_fd, read_control
 from qa2pack.manifest.path import UnsafePathError, check_name, shown
-from qa2pack.manifest.wire import Moment, WireError, read_value, unpack_map
 
 _FRAME = struct.Struct("<IQ")
 _TRANSACTION = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}")  # as `executor.apply` names it

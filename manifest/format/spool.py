@@ -12,8 +12,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import IO
 
+from qa2pack.manifest.format.record import merge_records, with_digests
+from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.path import sort_key
-from qa2pack.manifest.record import decode_record, encode_record, merge_records, with_digests
 
 
 def _let_go(file: IO[bytes]) -> None:

@@ -11,12 +11,20 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Standing
 from qa2pack.manifest.alma.split_spec import SplitSpec
-from qa2pack.manifest.item import LeftOut
+from qa2pack.manifest.format.record_codec import check_columns
+from qa2pack.manifest.format.stream import Stream, StreamError
+from qa2pack.manifest.format.wire import Moment, WireError, read_value
 from qa2pack.manifest.path import check_name, check_relative, join
 from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.record import check_columns
-from qa2pack.manifest.stream import Stream, StreamError
-from qa2pack.manifest.wire import Moment, WireError, read_value
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file or a whole tree of the origin, by its path there, that is not packaged."""
+
+    path: bytes
+    reason: str
+    is_tree: bool
 
 
 class StreamKind(StrEnum):

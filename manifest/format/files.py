@@ -1,14 +1,25 @@
 """Writing plans and manifests from what was gathered, and opening them again."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from qa2pack.manifest.header import Header, Notes, StreamKind, header_to_wire, notes_to_wire, read_header, read_notes
-from qa2pack.manifest.path import shown
-from qa2pack.manifest.stream import Stream, StreamError, StreamWriter, open_stream
+from qa2pack.manifest.alma.package import Package, manifest_names
+from qa2pack.manifest.format.header import (
+    Header,
+    Notes,
+    StreamKind,
+    header_to_wire,
+    notes_to_wire,
+    read_header,
+    read_notes,
+)
+from qa2pack.manifest.format.record_codec import check_record
+from qa2pack.manifest.format.stream import NewerFormatError, Stream, StreamError, StreamWriter, open_stream
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.problem import Code, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +93,25 @@ def save_durably(path: bytes, header: Header, notes: Notes, blobs: Iterable[tupl
     finally:
         os.close(fd)
     return digest
+
+
+def unusable_manifest(error: StreamError, path: bytes | None = None) -> Problem:
+    """Return the problem; its path is that of the file, unless another is given."""
+    code = Code.MANIFEST_NEWER if isinstance(error, NewerFormatError) else Code.MANIFEST_DAMAGED
+    return Problem(code, error.path if path is None else path, found=f"one that {error.reason}")
+
+
+def files_with_bad_records(package: Package) -> Iterator[bytes]:
+    """Yield the plans and manifests of a package with records that make no sense under a right checksum.
+
+    For the words when such a record was met where its file was not known; a file that does not open is another fault.
+    """
+    manifests = (join(package.manifests, name) for name in manifest_names(package))
+    for path in (package.plan, package.last_plan, *manifests):
+        try:
+            for blob in open_stream(path).blobs():
+                check_record(blob)
+        except ValueError:
+            yield path
+        except (OSError, StreamError):
+            continue

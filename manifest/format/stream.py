@@ -27,11 +27,11 @@ from typing import BinaryIO
 import msgpack
 import xxhash
 
+from qa2pack.manifest.format.record_codec import check_columns, record_path
+from qa2pack.manifest.format.wire import WireError, read_value, unpack_map
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.opening import ControlFileError, opened_control
 from qa2pack.manifest.path import UnsafePathError, check_relative, shown, sort_key
-from qa2pack.manifest.record import check_columns, record_path
-from qa2pack.manifest.wire import WireError, read_value, unpack_map
 
 MAGIC = b"qa2pack\n"
 END = b"qa2end.\n"

@@ -1,0 +1,1 @@
+"""Manifests and plans on disk: records, streams, header, notes."""

@@ -1,0 +1,141 @@
+"""One folder of a package as one record, in columns.
+
+A record holds the files and the names of the subfolders of one folder, sorted by name, so that it can be checked
+against a disk by itself. Columns keep a million entries at some tens of bytes each; there is no object per file.
+What a record means for the package (path, size, mode, digest, action) and where it came from (source, inode,
+mtime, ctime) stand side by side, because the identity of a source is what makes its digest reusable.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from qa2pack.manifest.actions import Action
+from qa2pack.manifest.path import join
+
+DIGEST_BYTES = 16
+NO_DIGEST = bytes(DIGEST_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file, as a view for code that looks at single files; bulk work stays with the columns."""
+
+    path: bytes
+    size: int
+    mtime_ns: int
+    mode: int
+    action: Action
+    digest: bytes
+    source: bytes
+    inode: int
+    ctime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRecord:
+    """The files of one folder, column by column; all columns have one value per name, in byte order of names.
+
+    Attributes:
+        path: folder relative to the member; empty for the member itself.
+        folders: names of the subfolders, sorted.
+        sizes: bytes in the package (after a table split).
+        mtimes, ctimes: ns since the epoch, of the source as scanned.
+        modes: permission bits.
+        digests: XXH3-128 of the content, big-endian as xxhsum prints it, 16 bytes each, joined;
+            16 zero bytes where the content was not read or does not exist yet.
+        source: folder of the sources, relative to the origin (absolute when a link led out of it).
+        source_names: names below `source` where they differ from `names`, else empty. May hold `/`.
+        device, inodes: identity of the sources.
+    """
+
+    path: bytes
+    names: Sequence[bytes] = ()
+    folders: Sequence[bytes] = ()
+    sizes: Sequence[int] = ()
+    mtimes: Sequence[int] = ()
+    modes: Sequence[int] = ()
+    actions: bytes = b""
+    digests: bytes = b""
+    source: bytes = b""
+    source_names: Sequence[bytes] = ()
+    device: int = 0
+    inodes: Sequence[int] = ()
+    ctimes: Sequence[int] = ()
+
+    def digest(self, index: int) -> bytes:
+        """Return the digest of the file at `index` (16 bytes)."""
+        return self.digests[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES]
+
+    def source_path(self, index: int) -> bytes:
+        """Return the source of the file at `index`, relative to the origin, or absolute."""
+        return join(self.source, self.source_names[index] if self.source_names else self.names[index])
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the files one by one, in order."""
+        for index, name in enumerate(self.names):
+            yield Entry(
+                path=join(self.path, name),
+                size=self.sizes[index],
+                mtime_ns=self.mtimes[index],
+                mode=self.modes[index],
+                action=Action(self.actions[index]),
+                digest=self.digest(index),
+                source=self.source_path(index),
+                inode=self.inodes[index],
+                ctime_ns=self.ctimes[index],
+            )
+
+    def selected(self, indexes: Sequence[int]) -> "FolderRecord":
+        """Return the record of only these files, without subfolders."""
+        return replace(
+            self,
+            folders=(),
+            names=[self.names[i] for i in indexes],
+            sizes=[self.sizes[i] for i in indexes],
+            mtimes=[self.mtimes[i] for i in indexes],
+            modes=[self.modes[i] for i in indexes],
+            actions=bytes(self.actions[i] for i in indexes),
+            digests=b"".join(self.digest(i) for i in indexes),
+            source_names=[self.source_names[i] for i in indexes] if self.source_names else (),
+            inodes=[self.inodes[i] for i in indexes],
+            ctimes=[self.ctimes[i] for i in indexes],
+        )
+
+
+def with_digests(record: FolderRecord, changes: dict[int, bytes]) -> FolderRecord:
+    """Return the record with the digests at these indexes replaced."""
+    digests = bytearray(record.digests)
+    for index, digest in changes.items():
+        digests[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES] = digest
+    return replace(record, digests=bytes(digests))
+
+
+def merge_records(records: Sequence[FolderRecord]) -> FolderRecord:
+    """Return one record for parts that describe the same folder, sorted by name.
+
+    The sources become relative to the origin where the parts come from different folders.
+    """
+    folders = sorted({folder for record in records for folder in record.folders})
+    filled = [record for record in records if record.names] or records[:1]
+    if len(filled) == 1:
+        return replace(filled[0], folders=folders)
+    records = filled
+    rows = sorted(
+        (name, part, index) for part, record in enumerate(records) for index, name in enumerate(record.names)
+    )
+    parts = [(records[part], index) for _, part, index in rows]
+    return FolderRecord(
+        path=records[0].path,
+        names=[name for name, _, _ in rows],
+        folders=folders,
+        sizes=[record.sizes[i] for record, i in parts],
+        mtimes=[record.mtimes[i] for record, i in parts],
+        modes=[record.modes[i] for record, i in parts],
+        actions=bytes(record.actions[i] for record, i in parts),
+        digests=b"".join(record.digest(i) for record, i in parts),
+        source=b"",
+        source_names=[record.source_path(i) for record, i in parts],
+        device=parts[0][0].device,
+        inodes=[record.inodes[i] for record, i in parts],
+        ctimes=[record.ctimes[i] for record, i in parts],
+    )
