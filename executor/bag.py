@@ -18,10 +18,10 @@ from qa2pack.executor.io.output_file import PARTIAL, write_output
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.folder import opened_beneath
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs.presence import is_there
+from qa2pack.manifest.fs.safe_open import opened_beneath
 from qa2pack.manifest.path import join
-from qa2pack.manifest.presence import is_there
 
 _PAYLOAD = b"data"
 _LIST = "manifest-sha256.txt"

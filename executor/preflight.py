@@ -22,10 +22,10 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Notes
 from qa2pack.manifest.format.record_codec import absolute_sources
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.occupied import ticket_obstacles
 from qa2pack.manifest.path import UnsafePathError, is_within
-from qa2pack.manifest.presence import is_folder
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 

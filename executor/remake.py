@@ -13,8 +13,8 @@ from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Commit
 from qa2pack.executor.transaction.paths import Places, ticket_in
 from qa2pack.manifest.alma.package import member_of_manifest
 from qa2pack.manifest.format.files import open_manifest_of
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join
-from qa2pack.manifest.presence import is_there
 
 
 def remake_previous(places: Places, commit: Commit, disk: Disk) -> None:

@@ -43,9 +43,9 @@ from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, open_manifest_of, unusable_manifest
 from qa2pack.manifest.format.stream import StreamError, peek_stream
+from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.mistaken import no_package
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.presence import is_folder, is_there
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.sources import lost_sources

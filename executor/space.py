@@ -5,7 +5,7 @@ import os
 from qa2pack.executor.tickets.size import ticket_bytes
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.header import Header, Notes
-from qa2pack.manifest.presence import is_folder
+from qa2pack.manifest.fs.presence import is_folder
 
 _BLOCK_BYTES = 4096  # at most: what network file systems name as block is what they like to be sent at once
 _MANIFEST_BYTES_PER_FILE = 256  # of two manifests, the second with new ctimes, while both are there

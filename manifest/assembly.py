@@ -6,10 +6,10 @@ from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.receiver_limits import name_warnings
 from qa2pack.manifest.batches import folder_records
-from qa2pack.manifest.digest import digest_of_bytes
 from qa2pack.manifest.format.header import Difference, Header, Total
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
+from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.gather import Gathered
 from qa2pack.manifest.item import Item
 from qa2pack.manifest.splitting import SplitSources

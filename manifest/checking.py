@@ -9,8 +9,8 @@ from qa2pack.manifest.alma.package import Package, Standing, manifest_names, mem
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, open_manifest_of, unusable_manifest
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.presence import is_plain_folder, is_there
 from qa2pack.manifest.path import is_within, join
-from qa2pack.manifest.presence import is_plain_folder, is_there
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.verify import verify_tree

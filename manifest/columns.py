@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.receiver_limits import case_warnings, name_warnings
-from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
 from qa2pack.manifest.findings import (
     PATH_BYTES,
     FileStates,
@@ -18,11 +17,12 @@ from qa2pack.manifest.findings import (
     mark_problems,
     stat_problems,
 )
-from qa2pack.manifest.folder import opened_file, opened_folder
 from qa2pack.manifest.format.header import Relink
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
-from qa2pack.manifest.holes import hole_bytes
+from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
+from qa2pack.manifest.fs.holes import hole_bytes
+from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.known import KnownFolder, identity_of
 from qa2pack.manifest.path import join

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.member_ids import Append, next_ids
 from qa2pack.manifest.alma.package import Package, PackageState, Standing, read_state
-from qa2pack.manifest.flags import mark_of
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import StreamKind, read_header
 from qa2pack.manifest.format.stream import StreamError, open_stream, peek_stream
+from qa2pack.manifest.fs.immutable import mark_of
+from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.mistaken import swapped_paths
 from qa2pack.manifest.occupied import enclosing_package, foreign_tickets, ticket_obstacles
 from qa2pack.manifest.path import is_within
-from qa2pack.manifest.presence import is_folder, is_plain_folder, is_there
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.request import PlanRequest
 

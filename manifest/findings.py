@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.flags import has_marks, mark_of
+from qa2pack.manifest.fs.immutable import has_marks, mark_of
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem

@@ -6,8 +6,8 @@ Only looks.
 import os
 
 from qa2pack.manifest.alma.package import Package, PackageState, Standing
+from qa2pack.manifest.fs.presence import is_file
 from qa2pack.manifest.occupied import CONTROL_ENDING, enclosing_package, is_control, is_package
-from qa2pack.manifest.presence import is_file
 from qa2pack.manifest.problem import Code, Problem
 
 _TICKET_ENDINGS = (b".ticket.tar", b".ticket.zip")

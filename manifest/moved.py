@@ -14,9 +14,9 @@ from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, record_actions
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.presence import is_link, resolved
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_within, join
-from qa2pack.manifest.presence import is_link, resolved
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.request import PlanRequest
 from qa2pack.manifest.sources import gone_files

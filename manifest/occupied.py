@@ -13,8 +13,8 @@ from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, is_group
 from qa2pack.manifest.alma.package import Package, manifest_names
 from qa2pack.manifest.format.header import StreamKind, read_header
 from qa2pack.manifest.format.stream import StreamError, peek_stream
+from qa2pack.manifest.fs.presence import is_plain_file, is_there
 from qa2pack.manifest.path import join
-from qa2pack.manifest.presence import is_plain_file, is_there
 from qa2pack.manifest.problem import Code, Problem
 
 CONTROL_ENDING = b".pack"

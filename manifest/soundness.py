@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.findings import FileStates
-from qa2pack.manifest.folder import opened_file
+from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.problem import Code, Problem
 
 # Unpacking costs a hundred times what hashing does, so it is done where it is over in a twentieth of a second.

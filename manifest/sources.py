@@ -11,8 +11,8 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.path import join
-from qa2pack.manifest.presence import status_of
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.table_lock import is_table_lock
 

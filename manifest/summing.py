@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 import xxhash
 
-from qa2pack.manifest.digest import aligned_buffer
 from qa2pack.manifest.engine import Engine, run_streamed
-from qa2pack.manifest.folder import opened_beneath, opened_file
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs.digest import aligned_buffer
+from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import is_within, join, shown
-from qa2pack.manifest.presence import is_there
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 # A table is any folder with this file in it.

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
 from qa2pack.manifest.engine import Engine, run_streamed
-from qa2pack.manifest.folder import listed, opened_beneath, opened_file
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, grouped_blobs
+from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
+from qa2pack.manifest.fs.safe_open import listed, opened_beneath, opened_file
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem

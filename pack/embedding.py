@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from qa2pack.manifest.folder import opened_beneath, opened_file
+from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
 from qa2pack.manifest.path import shown
 from qa2pack.pack.reportdata import Candidate
 

@@ -10,7 +10,7 @@ from functools import partial
 from qa2pack.executor.engine.local import PoolEngine, available_jobs
 from qa2pack.executor.stop_signals import Stop, stop_on_signals
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.pace import PacedEngine
+from qa2pack.manifest.fs.throttle import PacedEngine
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.pack import PROGRAM

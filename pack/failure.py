@@ -24,7 +24,7 @@ from qa2pack.manifest.alma.split_spec import TableBrokenError
 from qa2pack.manifest.format.files import files_with_bad_records, unusable_manifest
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.format.wire import WireError
-from qa2pack.manifest.opening import ControlFileError
+from qa2pack.manifest.fs.untrusted import ControlFileError
 from qa2pack.manifest.path import UnsafePathError, shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.pack.attempt import Attempt

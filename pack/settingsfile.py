@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from qa2pack.manifest.alma.control_folder_owner import foreign_owner
-from qa2pack.manifest.opening import SMALL_BYTES, opened_control, read_bounded
+from qa2pack.manifest.fs.untrusted import SMALL_BYTES, opened_control, read_bounded
 from qa2pack.manifest.path import join, shown
 from qa2pack.pack.defaults import SettingsError
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import xxhash
 
-from qa2pack.manifest.folder import opened_file, opened_folder
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
+from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
+from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.pace import current_pace
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.tarsplit.outfile import new_part, publish_part

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import xxhash
 
-from qa2pack.manifest.digest import BUFFER_BYTES
-from qa2pack.manifest.folder import opened_file
 from qa2pack.manifest.format.record import NO_DIGEST
+from qa2pack.manifest.fs.digest import BUFFER_BYTES
+from qa2pack.manifest.fs.safe_open import opened_file
+from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.pace import current_pace
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.tarsplit.entry import BLOCK_BYTES

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import README, Package, PackageState
-from qa2pack.manifest.digest import digest_of_bytes
 from qa2pack.manifest.format.files import Described, open_manifest
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord, with_digests
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.tarsplit.refusal import DeliveryRefused
 

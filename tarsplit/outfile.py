@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-from qa2pack.manifest.opening import control_fd
+from qa2pack.manifest.fs.untrusted import control_fd
 from qa2pack.tarsplit.naming import PART
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC

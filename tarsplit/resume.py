@@ -5,13 +5,13 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from qa2pack.manifest.digest import aligned_buffer
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.folder import opened_file
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.digest import aligned_buffer
+from qa2pack.manifest.fs.safe_open import opened_file
+from qa2pack.manifest.fs.throttle import current_pace
+from qa2pack.manifest.fs.untrusted import LARGE_BYTES, read_control
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.opening import LARGE_BYTES, read_control
-from qa2pack.manifest.pace import current_pace
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.progress import Progress
 from qa2pack.tarsplit.cutting import Cut

@@ -14,8 +14,8 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage import copy as copying
 from qa2pack.executor.stage.copy import copy_big, copy_small
 from qa2pack.executor.stage.planned_source import Planned, SourceChangedError, check_source
-from qa2pack.manifest.folder import opened_file, opened_folder
 from qa2pack.manifest.format.record import NO_DIGEST
+from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from tools import needs_root, needs_tool
 
 STEP = copying.COPY_BLOCK_BYTES

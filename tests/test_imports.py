@@ -44,7 +44,7 @@ WRITERS = {
     "executor/io/file_object.py",
     "executor/engine/processes.py",
     "executor/tickets/write.py",
-    "manifest/flags.py",
+    "manifest/fs/immutable.py",
     "manifest/format/spool.py",
     "pack/crash.py",
     "pack/engines.py",

@@ -2,7 +2,7 @@
 
 import os
 
-from qa2pack.manifest.digest import aligned_buffer
+from qa2pack.manifest.fs.digest import aligned_buffer
 
 
 def test_buffer_is_not_shared_with_processes_that_are_forked_later() -> None:

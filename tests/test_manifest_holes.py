@@ -8,7 +8,7 @@ import pytest
 from file_systems import small_disk
 from in_process import Delivery, make_reduction, write
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.holes import HOLE_BYTES, hole_bytes
+from qa2pack.manifest.fs.holes import HOLE_BYTES, hole_bytes
 
 STEP = HOLE_BYTES
 

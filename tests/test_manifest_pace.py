@@ -22,9 +22,9 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage.copy import copy_big
 from qa2pack.executor.stage.planned_source import Planned, digest_of_source
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.digest import digest_of_bytes
 from qa2pack.manifest.engine import InlineEngine
-from qa2pack.manifest.pace import BURST_SECONDS, Bucket, Pace, PacedEngine, current_pace, paced
+from qa2pack.manifest.fs.digest import digest_of_bytes
+from qa2pack.manifest.fs.throttle import BURST_SECONDS, Bucket, Pace, PacedEngine, current_pace, paced
 from qa2pack.pack.engines import Workers, started_engine
 from qa2pack.pack.rate import parse_rate
 

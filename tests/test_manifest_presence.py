@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.manifest.presence import (
+from qa2pack.manifest.fs.presence import (
     is_file,
     is_folder,
     is_link,

@@ -11,10 +11,10 @@ from in_process import write
 from opening import opened_paths
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.columns import Columns
-from qa2pack.manifest.digest import BUFFER_BYTES
-from qa2pack.manifest.folder import opened_folder
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs.digest import BUFFER_BYTES
+from qa2pack.manifest.fs.safe_open import opened_folder
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.scan import scan_batch
 from qa2pack.manifest.scanbatch import (

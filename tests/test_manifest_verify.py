@@ -12,7 +12,7 @@ from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.files import files_with_bad_records, open_manifest, save_durably
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
-from qa2pack.manifest.pace import PacedEngine
+from qa2pack.manifest.fs.throttle import PacedEngine
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.scanbatch import BIG_FILE_BYTES
 from snapshots import snapshot

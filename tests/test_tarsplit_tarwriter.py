@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.manifest.digest import digest_of_bytes
+from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.tarsplit.entry import BLOCK_BYTES, padded
 from qa2pack.tarsplit.partition import tar_bytes
 from qa2pack.tarsplit.sums import sums_aside

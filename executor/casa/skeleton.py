@@ -20,8 +20,8 @@ from pathlib import Path
 
 from qa2pack.executor.casa.table import Table, create_table, opened_table, read_shape
 from qa2pack.manifest.alma.split_spec import Manager, manager_files
+from qa2pack.manifest.fs.presence import is_file
 from qa2pack.manifest.path import join
-from qa2pack.manifest.presence import is_file
 
 _COPIED = frozenset({b"table.dat", b"table.info"})
 

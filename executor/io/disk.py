@@ -12,7 +12,7 @@ import os
 from contextlib import suppress
 
 from qa2pack.manifest.alma.split_spec import SplitSpec
-from qa2pack.manifest.presence import is_there
+from qa2pack.manifest.fs.presence import is_there
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _RENAME_NOREPLACE = 1

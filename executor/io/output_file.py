@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 
 from qa2pack.executor.io.disk import Disk, sync_folder
-from qa2pack.manifest.presence import is_there
+from qa2pack.manifest.fs.presence import is_there
 
 PARTIAL = b".qa2pack-partial"  # behind the name of what is not complete
 

@@ -5,7 +5,7 @@ import stat
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stop_signals import NEVER, Stop
-from qa2pack.manifest.presence import is_folder, is_there
+from qa2pack.manifest.fs.presence import is_folder, is_there
 
 
 def remove_tree(disk: Disk, name: bytes, *, dir_fd: int | None = None, stop: Stop = NEVER) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import xxhash
 
 from qa2pack.executor.io.disk import CANNOT_EXCHANGE, Disk
-from qa2pack.manifest.presence import is_there
+from qa2pack.manifest.fs.presence import is_there
 
 
 @dataclass(frozen=True, slots=True)

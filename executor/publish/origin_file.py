@@ -15,10 +15,10 @@ from qa2pack.executor.io.disk import CANNOT_LINK, Disk
 from qa2pack.executor.publish.exchange import Swap
 from qa2pack.executor.stage.copy import copy_small
 from qa2pack.executor.stage.planned_source import Planned
-from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd
-from qa2pack.manifest.folder import opened_file, opened_folder
+from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
+from qa2pack.manifest.fs.presence import is_there, status_of
+from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.path import is_within
-from qa2pack.manifest.presence import is_there, status_of
 
 
 class _Holds(Enum):

@@ -16,12 +16,12 @@ from qa2pack.executor.publish.origin_file import Spot, point_elsewhere
 from qa2pack.executor.stage.planned_source import planned_source
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.engine import Engine, run_streamed
-from qa2pack.manifest.folder import opened_beneath
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, grouped_blobs
+from qa2pack.manifest.fs.presence import is_folder
+from qa2pack.manifest.fs.safe_open import opened_beneath
 from qa2pack.manifest.path import join
-from qa2pack.manifest.presence import is_folder
 from qa2pack.manifest.problem import Code, Problem
 
 

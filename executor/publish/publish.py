@@ -17,8 +17,8 @@ from qa2pack.executor.transaction.paths import Places, journal_path
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import open_manifest_of
+from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.path import join
-from qa2pack.manifest.presence import is_folder, is_there
 from qa2pack.manifest.problem import Problem
 
 

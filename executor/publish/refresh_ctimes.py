@@ -17,13 +17,13 @@ from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.transaction.journal import Publishing
 from qa2pack.executor.transaction.paths import Places
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.folder import opened_beneath
 from qa2pack.manifest.format.files import Described, open_manifest, write_records
 from qa2pack.manifest.format.header import Notes
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
+from qa2pack.manifest.fs.presence import is_there
+from qa2pack.manifest.fs.safe_open import opened_beneath
 from qa2pack.manifest.path import join
-from qa2pack.manifest.presence import is_there
 
 _LINKED = frozenset({Action.LINK, Action.MOVE, Action.CARRY, Action.KEEP})
 

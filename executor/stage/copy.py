@@ -11,10 +11,10 @@ import xxhash
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage.planned_source import Planned, SourceChangedError, check_source
-from qa2pack.manifest.digest import BUFFER_BYTES, aligned_buffer
 from qa2pack.manifest.format.record import NO_DIGEST
-from qa2pack.manifest.holes import HOLE_BYTES
-from qa2pack.manifest.pace import current_pace
+from qa2pack.manifest.fs.digest import BUFFER_BYTES, aligned_buffer
+from qa2pack.manifest.fs.holes import HOLE_BYTES
+from qa2pack.manifest.fs.throttle import current_pace
 
 BIG_COPY_BYTES = 256 << 20
 SYNC_STEP_BYTES = 256 << 20

@@ -30,9 +30,9 @@ from qa2pack.executor.stage.planned_source import (
     seen_source,
 )
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.digest import digest_of_fd
-from qa2pack.manifest.folder import FILE_FLAGS, opened_beneath, opened_file, opened_folder
 from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.fs.digest import digest_of_fd
+from qa2pack.manifest.fs.safe_open import FILE_FLAGS, opened_beneath, opened_file, opened_folder
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.table_lock import LOCK_NAME, is_table_lock

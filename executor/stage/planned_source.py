@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import xxhash
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.digest import aligned_buffer
-from qa2pack.manifest.folder import opened_file
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
-from qa2pack.manifest.pace import current_pace
+from qa2pack.manifest.fs.digest import aligned_buffer
+from qa2pack.manifest.fs.safe_open import opened_file
+from qa2pack.manifest.fs.throttle import current_pace
 
 # What others can do to a source, so that it is not the one that was planned.
 _CHANGES = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO, errno.EISDIR))

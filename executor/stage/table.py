@@ -14,11 +14,11 @@ from qa2pack.executor.stage.context import Site, path_in_package
 from qa2pack.executor.stage.folder import copy_file, copy_lock
 from qa2pack.executor.stage.planned_source import SourceChangedError, as_change, planned_source
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.digest import digest_of_fd
-from qa2pack.manifest.folder import opened_beneath, opened_file, opened_folder
 from qa2pack.manifest.format.header import SplitTask
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
+from qa2pack.manifest.fs.digest import digest_of_fd
+from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file, opened_folder
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.table_lock import is_table_lock

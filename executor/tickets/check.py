@@ -22,8 +22,8 @@ from qa2pack.manifest.alma.ticket_file import SIZE_FILE
 from qa2pack.manifest.format.files import Described, open_manifest
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.untrusted import opened_control
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.opening import opened_control
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem
 

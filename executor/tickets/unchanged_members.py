@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.digest import FileGrewOrShrankError, digest_of_fd
-from qa2pack.manifest.folder import opened_file, opened_folder
 from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.record import NO_DIGEST
+from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
+from qa2pack.manifest.fs.presence import status_of
+from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.presence import status_of
 from qa2pack.manifest.problem import Code, Problem
 
 if TYPE_CHECKING:

@@ -20,11 +20,11 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.alma.ticket_file import SIZE_FILE
-from qa2pack.manifest.folder import opened_file, opened_folder
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Total
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import join, shown
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from qa2pack.manifest.opening import ControlFileError, control_fd
+from qa2pack.manifest.fs.untrusted import ControlFileError, control_fd
 
 _LOOK_SECONDS = 0.05
 _LINE_START = b"process "

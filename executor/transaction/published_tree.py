@@ -16,10 +16,10 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.folder import opened_file
 from qa2pack.manifest.format.files import Described, open_manifest
+from qa2pack.manifest.fs.presence import is_plain_folder, is_there, status_of
+from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.presence import is_plain_folder, is_there, status_of
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify import verify_tree

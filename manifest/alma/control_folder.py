@@ -8,8 +8,8 @@ import os
 import stat
 
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.presence import is_there
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 

@@ -12,8 +12,8 @@ from enum import StrEnum
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, is_group, is_member
 from qa2pack.manifest.alma.role import ROLES
+from qa2pack.manifest.fs.presence import is_plain_folder, is_there
 from qa2pack.manifest.path import join
-from qa2pack.manifest.presence import is_plain_folder, is_there
 
 README = b"README"
 _MANIFEST = b".manifest"

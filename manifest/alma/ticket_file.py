@@ -4,7 +4,7 @@ import os
 import tarfile
 import zipfile
 
-from qa2pack.manifest.opening import opened_control
+from qa2pack.manifest.fs.untrusted import opened_control
 
 SIZE_FILE = b"package_size.txt"  # in both ticket files
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError)

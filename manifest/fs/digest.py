@@ -15,8 +15,8 @@ from functools import cache
 
 import xxhash
 
-from qa2pack.manifest.folder import FILE_FLAGS
-from qa2pack.manifest.pace import current_pace
+from qa2pack.manifest.fs.safe_open import FILE_FLAGS
+from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.table_lock import LOCK_NAME
 
 BUFFER_BYTES = 1 << 20

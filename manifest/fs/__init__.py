@@ -1,0 +1,1 @@
+"""Reading file systems: opening safely, digests, throttle, looks that hide no error."""
