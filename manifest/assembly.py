@@ -11,7 +11,7 @@ from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.gather import Gathered
-from qa2pack.manifest.item import Item
+from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.splitting import SplitSources
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from qa2pack.manifest.actions import Action, Mode, action_for
 from qa2pack.manifest.alma.role import ROLES
 from qa2pack.manifest.format.record import FolderRecord
-from qa2pack.manifest.item import Item
+from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.scanbatch import FileBatch, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 from qa2pack.manifest.fs.presence import is_link, leads_anywhere
-from qa2pack.manifest.glob import matches
+from qa2pack.manifest.layout.globs import matches
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 

@@ -21,12 +21,14 @@ from qa2pack.manifest.format.files import Described, save_durably
 from qa2pack.manifest.format.header import Header, LeftOut, Notes, TableNote
 from qa2pack.manifest.gather import Gathered, gather
 from qa2pack.manifest.heading import make_header, readme_header
-from qa2pack.manifest.item import Placement
 from qa2pack.manifest.keep import compare_with_old
-from qa2pack.manifest.layout import Layout, load_layout
+from qa2pack.manifest.layout.item import Placement
+from qa2pack.manifest.layout.place import measurement_sets, place
+from qa2pack.manifest.layout.rules import Layout, load_layout
+from qa2pack.manifest.layout.survey import survey
+from qa2pack.manifest.layout.unmatched_globs import unmatched_globs
 from qa2pack.manifest.moved import last_copies, lost_files
 from qa2pack.manifest.path import join
-from qa2pack.manifest.placing import measurement_sets, place
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.referring import item_references, reference_problems
@@ -34,7 +36,6 @@ from qa2pack.manifest.replacing import replacing_warnings
 from qa2pack.manifest.request import PlanRequest
 from qa2pack.manifest.scanbatch import ScanOptions
 from qa2pack.manifest.splitting import omitted_names, scan_split_sources
-from qa2pack.manifest.survey import survey
 from qa2pack.manifest.tableplan import (
     TableReader,
     describe_tables,
@@ -43,7 +44,6 @@ from qa2pack.manifest.tableplan import (
     whole_tables,
     without_column,
 )
-from qa2pack.manifest.unmatched import unmatched_globs
 from qa2pack.manifest.waiting import replaced_plan
 
 # What a refusal is called where the table is packaged whole instead, if not unreadable.

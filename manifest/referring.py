@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from qa2pack.manifest.casa.table_names import TableNames, located, read_table_names
 from qa2pack.manifest.fs.presence import is_file
-from qa2pack.manifest.item import Item
+from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.wish import Include
+from qa2pack.manifest.layout.include import Include
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from qa2pack.manifest.columns import Columns, changed, unreadable
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.fs.safe_open import listed, opened_file, opened_folder
-from qa2pack.manifest.glob import first_match, matches
 from qa2pack.manifest.known import KnownFolder, identity_of, known_digests
+from qa2pack.manifest.layout.globs import first_match, matches
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.referring import DESCRIPTION, references

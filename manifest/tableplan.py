@@ -25,9 +25,9 @@ from qa2pack.manifest.alma.split_spec import (
 from qa2pack.manifest.casa.table_names import Kind, TableNames, read_table_names
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.header import TableNote
-from qa2pack.manifest.glob import matches
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.item import Item
+from qa2pack.manifest.layout.globs import matches
+from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 

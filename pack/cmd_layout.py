@@ -15,7 +15,7 @@ def layout(name: Name = "cycle0") -> None:
 
     Example: pack layout > ours.toml; pack plan IRC10216_setup3_b6 2011.0.00229.S --layout ours.toml
     """
-    from qa2pack.manifest.layout import known_layouts, layout_text
+    from qa2pack.manifest.layout.rules import known_layouts, layout_text
 
     if name not in known_layouts():
         known = ", ".join(known_layouts())

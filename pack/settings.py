@@ -161,8 +161,8 @@ def _is_wish(part: object, kind: Kind) -> bool:
         return False
     if kind is not Kind.INCLUDES:
         return True
+    from qa2pack.manifest.layout.include import parse_include
     from qa2pack.manifest.problem import PlanRefused
-    from qa2pack.manifest.wish import parse_include
 
     try:
         parse_include(part)

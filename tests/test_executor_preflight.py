@@ -14,8 +14,8 @@ from in_process import Delivery, make_reduction, write
 from qa2pack.executor.preflight import check_room
 from qa2pack.executor.space import free_bytes, needed_bytes
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.layout.include import parse_include
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.manifest.wish import parse_include
 from snapshots import snapshot
 from users import as_ordinary_user, folder_of_everybody
 

@@ -8,9 +8,9 @@ import pytest
 from in_process import UID, Delivery, add_measurement_sets
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.role import Role
-from qa2pack.manifest.layout import load_layout
+from qa2pack.manifest.layout.include import Include
+from qa2pack.manifest.layout.rules import load_layout
 from qa2pack.manifest.problem import PlanRefused
-from qa2pack.manifest.wish import Include
 from trees import make_tree
 
 TABLE = f"X8c/{UID}.ms.split"

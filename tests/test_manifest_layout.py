@@ -7,11 +7,11 @@ import pytest
 
 from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.alma.uid import uid_of
-from qa2pack.manifest.glob import first_match, matches
-from qa2pack.manifest.layout import Level, known_layouts, load_layout
+from qa2pack.manifest.layout.globs import first_match, matches
+from qa2pack.manifest.layout.include import Include, parse_include
+from qa2pack.manifest.layout.rules import Level, known_layouts, load_layout
+from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.survey import Kind, Node
-from qa2pack.manifest.wish import Include, parse_include
 
 RULE = 'block_marks = ["{uid}.ms"]\n[[rule]]\nglobs = ["*.txt"]\n'
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa2pack.manifest.alma.receiver_limits import case_warnings
-from qa2pack.manifest.naming import Claim, Prefixing, settle_names
+from qa2pack.manifest.layout.names import Claim, Prefixing, settle_names
 from qa2pack.manifest.problem import Code
 
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa2pack.manifest.alma.role import Role
-from qa2pack.manifest.item import Item, Placement
-from qa2pack.manifest.layout import load_layout
-from qa2pack.manifest.placing import measurement_sets, place
+from qa2pack.manifest.layout.include import Include, parse_include
+from qa2pack.manifest.layout.item import Item, Placement
+from qa2pack.manifest.layout.place import measurement_sets, place
+from qa2pack.manifest.layout.rules import load_layout
+from qa2pack.manifest.layout.survey import Kind, Node, survey
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.survey import Kind, Node, survey
-from qa2pack.manifest.wish import Include, parse_include
 from trees import expected_of_project229, make_project229, make_tree
 
 LAYOUT = load_layout("cycle0")

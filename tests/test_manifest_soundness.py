@@ -8,8 +8,8 @@ import pytest
 from in_process import Delivery, write
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.role import Role
+from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.manifest.wish import Include
 
 PACKED = gzip.compress(bytes(range(256)) * 400, mtime=0)  # the bytes are the names of tests: the same each time
 AS_PRODUCTS = (Include("*.gz", Role.PRODUCT), Include("*.tgz", Role.PRODUCT), Include("*.zip", Role.PRODUCT))

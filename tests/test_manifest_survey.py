@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.manifest.layout.survey import DEPTH_LIMIT, Kind, Node, survey
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.manifest.survey import DEPTH_LIMIT, Kind, Node, survey
 from trees import make_tree
 from users import as_ordinary_user, folder_of_everybody
 

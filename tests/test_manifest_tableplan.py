@@ -9,7 +9,7 @@ from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.alma.split_spec import Manager, SplitSpec, TableBrokenError, TableShape
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.header import TableNote
-from qa2pack.manifest.item import Item
+from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.tableplan import describe_tables, fingerprint, plan_splits, without_column
 

@@ -33,8 +33,8 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import open_plan, save_durably
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, record_path
+from qa2pack.manifest.layout.include import parse_include
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.wish import parse_include
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.cli import main
 from qa2pack.pack.dropin import PackagingError, QA_Packager

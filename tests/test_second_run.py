@@ -11,8 +11,8 @@ from in_process import UID, Delivery, add_measurement_sets, age, make_reduction,
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.layout.include import parse_include
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.manifest.wish import parse_include
 from reductions import write_small_measurement_set
 from snapshots import contents, files
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.uid import uid_of
-from qa2pack.manifest.glob import matches
-from qa2pack.manifest.layout import Layout
+from qa2pack.manifest.layout.globs import matches
+from qa2pack.manifest.layout.rules import Layout
+from qa2pack.manifest.layout.survey import Node
 from qa2pack.manifest.path import join
-from qa2pack.manifest.survey import Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ Only names are looked at, and the folders of packaged trees only for a glob that
 import os
 from collections.abc import Iterator, Sequence
 
-from qa2pack.manifest.glob import first_match
-from qa2pack.manifest.item import Item, Placement
+from qa2pack.manifest.layout.globs import first_match
+from qa2pack.manifest.layout.item import Item, Placement
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.alma.uid import names_its_block, uid_of
-from qa2pack.manifest.block import Block
 from qa2pack.manifest.format.header import LeftOut
-from qa2pack.manifest.glob import first_match
-from qa2pack.manifest.layout import Layout, Level, Rule
-from qa2pack.manifest.naming import Claim, Prefixing
+from qa2pack.manifest.layout.execution_blocks import Block
+from qa2pack.manifest.layout.globs import first_match
+from qa2pack.manifest.layout.include import Include, role_wished, spelt_out
+from qa2pack.manifest.layout.names import Claim, Prefixing
+from qa2pack.manifest.layout.rules import Layout, Level, Rule
+from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.survey import Kind, Node
-from qa2pack.manifest.wish import Include, role_wished, spelt_out
 
 FAULTS: Mapping[Kind, Code] = {
     Kind.SPECIAL: Code.SPECIAL_FILE,

@@ -10,17 +10,17 @@ from dataclasses import replace
 from qa2pack.manifest.alma.receiver_limits import case_warnings, name_warnings
 from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.alma.split_spec import SINGLE_DISH_COLUMNS
-from qa2pack.manifest.block import Block, find_blocks, nested_blocks
-from qa2pack.manifest.choosing import Choice, Draft, Outcome, Spot
 from qa2pack.manifest.format.header import LeftOut
-from qa2pack.manifest.glob import first_match
-from qa2pack.manifest.item import Item, Placement
-from qa2pack.manifest.layout import Layout, Level
-from qa2pack.manifest.naming import settle_names
+from qa2pack.manifest.layout.decide import Choice, Draft, Outcome, Spot
+from qa2pack.manifest.layout.execution_blocks import Block, find_blocks, nested_blocks
+from qa2pack.manifest.layout.globs import first_match
+from qa2pack.manifest.layout.include import Include
+from qa2pack.manifest.layout.item import Item, Placement
+from qa2pack.manifest.layout.names import settle_names
+from qa2pack.manifest.layout.rules import Layout, Level
+from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.survey import Kind, Node
-from qa2pack.manifest.wish import Include
 
 # The columns that can be the one column of a packaged measurement set: what was observed comes first.
 _CALIBRATED = "CORRECTED_DATA"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.role import ROLES, Role
-from qa2pack.manifest.glob import first_match
+from qa2pack.manifest.layout.globs import first_match
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 

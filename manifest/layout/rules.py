@@ -15,10 +15,10 @@ from typing import Never, TypeVar
 
 from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.fs.untrusted import SMALL_BYTES, read_control
-from qa2pack.manifest.glob import matches
-from qa2pack.manifest.naming import Prefixing
+from qa2pack.manifest.layout.globs import matches
+from qa2pack.manifest.layout.names import Prefixing
+from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.survey import Kind, Node
 
 
 class Level(StrEnum):
