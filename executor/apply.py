@@ -53,7 +53,7 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, open_plan
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.fs.presence import is_folder, is_there
-from qa2pack.manifest.heading import user_name
+from qa2pack.manifest.plan.plan_header import user_name
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
 

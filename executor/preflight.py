@@ -17,15 +17,15 @@ from qa2pack.executor.tickets.unchanged_members import changed_in_tickets
 from qa2pack.executor.transaction.paths import probe_paths
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package, read_state
-from qa2pack.manifest.destination import base_of
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Notes
 from qa2pack.manifest.format.record_codec import absolute_sources
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.humanize import human_bytes
-from qa2pack.manifest.occupied import ticket_obstacles
 from qa2pack.manifest.path import UnsafePathError, is_within
+from qa2pack.manifest.plan.destination import base_of
+from qa2pack.manifest.plan.obstacles import ticket_obstacles
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 

@@ -44,11 +44,11 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, open_manifest_of, unusable_manifest
 from qa2pack.manifest.format.stream import StreamError, peek_stream
 from qa2pack.manifest.fs.presence import is_folder, is_there
-from qa2pack.manifest.mistaken import no_package
 from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.plan.obstacles import no_package
+from qa2pack.manifest.plan.origin_files import lost_sources
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.sources import lost_sources
 from qa2pack.manifest.verify import verify_tree
 
 _IN_THE_WAY = "moved files cannot go back to where something else stands now"

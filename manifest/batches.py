@@ -4,10 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action, Mode, action_for
-from qa2pack.manifest.alma.role import ROLES
-from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.layout.item import Item
-from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.scanbatch import FileBatch, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 
 _FILES_PER_BATCH = 2000
@@ -43,26 +40,6 @@ def scan_batches(
             names = tuple(item.path.rpartition(b"/")[2] for item in part)
             sources = tuple(item.source for item in part)
             yield FileBatch(_with_action(options, group.action), group.folder, names, sources)
-
-
-def folder_records(items: Iterable[Item]) -> Iterator[FolderRecord]:
-    """Yield a record without files for every folder above an item, each naming its subfolders.
-
-    The member itself and the seven role folders are always among them.
-    """
-    children: dict[bytes, set[bytes]] = {b"": {role.folder for role in ROLES}}
-    for role in ROLES:
-        children[role.folder] = set()
-    for item in items:
-        path = item.path if item.is_tree else item.path.rpartition(b"/")[0]
-        while path:
-            parent, _, name = path.rpartition(b"/")
-            children.setdefault(parent, set()).add(name)
-            if path != item.path:  # a tree's own record comes from its scan
-                children.setdefault(path, set())
-            path = parent
-    for path in sorted(children, key=sort_key):
-        yield FolderRecord(path=path, folders=sorted(children[path]))
 
 
 def _with_action(options: ScanOptions, action: Action) -> ScanOptions:

@@ -25,9 +25,9 @@ from qa2pack.manifest.format.files import Described, open_manifest, open_plan
 from qa2pack.manifest.format.record import Entry, FolderRecord
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.layout.include import Include
+from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress, Silent
-from qa2pack.manifest.request import PlanRequest
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.applyjobs import apply, rollback
 from qa2pack.pack.engines import Workers

@@ -17,11 +17,11 @@ from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.stream import Stream
 from qa2pack.manifest.humanize import counted, human_bytes
-from qa2pack.manifest.mistaken import swapped_paths
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.planning import Plan, make_plan
+from qa2pack.manifest.plan.make import Plan, make_plan
+from qa2pack.manifest.plan.obstacles import swapped_paths
+from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import PlanRefused
-from qa2pack.manifest.request import PlanRequest
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.exits import Exit
 from qa2pack.pack.fields import Fields, path_fields, print_fields

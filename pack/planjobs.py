@@ -23,13 +23,13 @@ from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package, Standing, read_state
-from qa2pack.manifest.destination import base_of
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, open_plan
-from qa2pack.manifest.planning import make_plan, save_plan
+from qa2pack.manifest.plan.destination import base_of
+from qa2pack.manifest.plan.make import make_plan, save_plan
+from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.request import PlanRequest
 from qa2pack.pack.engines import Workers, started_engine
 from qa2pack.pack.reading import UnfinishedError
 from qa2pack.pack.readmesource import readable_readme

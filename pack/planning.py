@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from qa2pack.executor.space import free_bytes, needed_bytes
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.request import PlanRequest
+from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.pack import planjobs
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.defaultview import default_fields

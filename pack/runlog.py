@@ -12,8 +12,8 @@ from importlib import metadata
 import typer
 
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.heading import user_name
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.plan.plan_header import user_name
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.exits import Exit
 from qa2pack.pack.keptplaces import kept_place

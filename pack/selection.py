@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.layout.include import parse_include
-from qa2pack.manifest.request import PlanRequest
+from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.pack import PROGRAM
 
 

@@ -8,8 +8,8 @@ from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import PackageState, manifest_names, read_state
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes
-from qa2pack.manifest.mistaken import no_package
 from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.plan.obstacles import no_package
 from qa2pack.manifest.problem import PlanRefused, Problem
 from qa2pack.pack import verifyjob
 from qa2pack.pack.attempt import Attempt

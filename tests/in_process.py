@@ -19,11 +19,11 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.format.files import Described, open_plan
-from qa2pack.manifest.planning import Plan, make_plan, save_plan
+from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
+from qa2pack.manifest.plan.request import PlanRequest
+from qa2pack.manifest.plan.tables import TableReader
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.request import PlanRequest
-from qa2pack.manifest.tableplan import TableReader
 
 UID = "uid___A002_X3c9295_X8c"
 OF_THE_REDUCTION_NS = 1_338_552_000 * 10**9  # long before any scan, as files of a reduction are

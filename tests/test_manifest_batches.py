@@ -5,8 +5,9 @@ import pytest
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.role import ROLES, Role
-from qa2pack.manifest.batches import folder_records, scan_batches
+from qa2pack.manifest.batches import scan_batches
 from qa2pack.manifest.layout.item import Item
+from qa2pack.manifest.plan.totals import folder_records
 from qa2pack.manifest.scanbatch import FileBatch, ScanOptions, Subtree, SubtreeBatch
 
 OPTIONS = ScanOptions(os.fsencode(Path("/origin")), Action.COPY)

@@ -10,10 +10,10 @@ from in_process import Delivery, make_reduction
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Standing, read_state
-from qa2pack.manifest.destination import base_of, choose_destination
+from qa2pack.manifest.plan.destination import base_of, choose_destination
+from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.request import PlanRequest
 from qa2pack.pack import planjobs
 from qa2pack.pack.engines import Workers
 

@@ -13,10 +13,10 @@ from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.header import TableNote
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.plan.table_files import SplitSources, omitted_names, scan_split_sources
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.scanbatch import ScanOptions
-from qa2pack.manifest.splitting import SplitSources, omitted_names, scan_split_sources
 
 SPEC = SplitSpec(
     keep="CORRECTED_DATA",

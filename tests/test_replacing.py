@@ -7,12 +7,12 @@ import pytest
 
 from in_process import Delivery, write
 from opening import opened_paths
-from qa2pack.manifest import sources
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.plan import origin_files as sources
 from snapshots import contents, files
 
 SCRIPT = "script/scriptForImaging.py"

@@ -31,10 +31,10 @@ from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.planning import make_plan, save_plan
+from qa2pack.manifest.plan.make import make_plan, save_plan
+from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.request import PlanRequest
 from reductions import write_reduction
 
 Tree = dict[bytes, tuple[object, ...]]

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.destination import Destination
 from qa2pack.manifest.diff import Kind, count_changes, paired_folders
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import Difference, Header
@@ -14,6 +13,7 @@ from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError, open_stream
 from qa2pack.manifest.gather import Gathered
 from qa2pack.manifest.path import join
+from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.problem import PlanRefused
 
 # Only what is a file of its own in the package: a hard link to the origin would make the new copy one, too.

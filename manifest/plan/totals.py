@@ -1,18 +1,20 @@
 """What a plan holds beside what was scanned: README, the folders above the items, what the splits leave, the sums."""
 
 import os
+from collections.abc import Iterable, Iterator
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.receiver_limits import name_warnings
-from qa2pack.manifest.batches import folder_records
+from qa2pack.manifest.alma.role import ROLES
 from qa2pack.manifest.format.header import Difference, Header, Total
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.gather import Gathered
 from qa2pack.manifest.layout.item import Item
-from qa2pack.manifest.splitting import SplitSources
+from qa2pack.manifest.path import sort_key
+from qa2pack.manifest.plan.table_files import SplitSources
 
 
 def add_generated(gathered: Gathered, header: Header, items: tuple[Item, ...], splits: SplitSources) -> None:
@@ -61,3 +63,23 @@ def count_new(
     kept_files, kept_bytes = (difference.kept, difference.kept_bytes) if difference else (0, 0)
     new_bytes = gathered.new_bytes + split_bytes - kept_bytes - sum(gathered.holes.values())
     return gathered.new_files + split_files + 1 - kept_files, new_bytes
+
+
+def folder_records(items: Iterable[Item]) -> Iterator[FolderRecord]:
+    """Yield a record without files for every folder above an item, each naming its subfolders.
+
+    The member itself and the seven role folders are always among them.
+    """
+    children: dict[bytes, set[bytes]] = {b"": {role.folder for role in ROLES}}
+    for role in ROLES:
+        children[role.folder] = set()
+    for item in items:
+        path = item.path if item.is_tree else item.path.rpartition(b"/")[0]
+        while path:
+            parent, _, name = path.rpartition(b"/")
+            children.setdefault(parent, set()).add(name)
+            if path != item.path:  # a tree's own record comes from its scan
+                children.setdefault(path, set())
+            path = parent
+    for path in sorted(children, key=sort_key):
+        yield FolderRecord(path=path, folders=sorted(children[path]))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
-from qa2pack.manifest.destination import Destination
 from qa2pack.manifest.diff import have_same_files, paired_folders
 from qa2pack.manifest.format.files import Described, open_manifest, unusable_manifest
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
@@ -17,9 +16,10 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_link, resolved
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.plan.destination import Destination
+from qa2pack.manifest.plan.origin_files import gone_files
+from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.request import PlanRequest
-from qa2pack.manifest.sources import gone_files
 
 _ONLY_HERE = frozenset((Action.MOVE, Action.CARRY))
 

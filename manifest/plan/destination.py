@@ -13,11 +13,10 @@ from qa2pack.manifest.format.stream import StreamError, open_stream, peek_stream
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.mistaken import swapped_paths
-from qa2pack.manifest.occupied import enclosing_package, foreign_tickets, ticket_obstacles
 from qa2pack.manifest.path import is_within
+from qa2pack.manifest.plan.obstacles import enclosing_package, foreign_tickets, swapped_paths, ticket_obstacles
+from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.request import PlanRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ import os
 import socket
 
 from qa2pack.manifest.alma.readme import header_template, readme_text
-from qa2pack.manifest.destination import Destination
 from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.layout.item import Item
+from qa2pack.manifest.plan.destination import Destination
+from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.request import PlanRequest
 
 
 def readme_header(request: PlanRequest) -> bytes:

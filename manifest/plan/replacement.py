@@ -5,17 +5,21 @@ Only looks.
 """
 
 import os
+import time
 from collections.abc import Iterator
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.destination import Destination
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.header import Header, StreamKind, read_header
 from qa2pack.manifest.format.record_codec import record_actions
 from qa2pack.manifest.format.spool import RecordSpool
-from qa2pack.manifest.format.stream import peek_stream
+from qa2pack.manifest.format.stream import StreamError, peek_stream
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.plan.destination import Destination
+from qa2pack.manifest.plan.plan_header import user_name
+from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.request import PlanRequest
 
 
 def replacing_warnings(request: PlanRequest, destination: Destination, spool: RecordSpool) -> Iterator[Problem]:
@@ -62,3 +66,16 @@ def _mode(header: Header | None) -> str:
     if header is None or header.is_adopted:
         return "files with content"
     return f"files with content, mode {header.mode}"
+
+
+def replaced_plan(request: PlanRequest) -> Iterator[Problem]:
+    """Yield a warning if the waiting plan is somebody else's, or of another origin; to plan again is no news."""
+    try:
+        waiting = read_header(peek_stream(Package(request.package).plan), StreamKind.PLAN)
+    except (StreamError, FileNotFoundError):
+        return
+    if (waiting.user, waiting.origin) != (user_name(), request.origin):
+        when = time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(waiting.scanned_ns / 1e9))
+        is_own = waiting.user == user_name()
+        whose = "your own" if is_own else f"that of {shown(waiting.user)} on {shown(waiting.host)}"
+        yield Problem(Code.W_PLAN_REPLACED, waiting.origin, found=f"{whose} of {when}, mode {waiting.mode}")

@@ -25,10 +25,11 @@ from qa2pack.manifest.alma.split_spec import (
 from qa2pack.manifest.casa.table_names import Kind, TableNames, read_table_names
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.header import TableNote
+from qa2pack.manifest.fs.presence import is_link, leads_anywhere
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.layout.globs import matches
 from qa2pack.manifest.layout.item import Item
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 
@@ -221,3 +222,17 @@ def without_column(items: Iterable[Item], sources: Iterable[bytes]) -> list[Item
     """Return the items with those of the sources marked to be packaged whole."""
     whole = frozenset(sources)
     return [replace(item, column=None) if item.source in whole else item for item in items]
+
+
+def dangling_links(table: bytes, foreign: tuple[str, ...] = ()) -> Iterator[Problem]:
+    """Yield a problem for each link right in the folder of the table that leads to nothing, sorted by name.
+
+    Names that match `foreign` are no files of the table; an editor's lock is such a link.
+    """
+    try:
+        names = sorted(os.listdir(table))
+    except (FileNotFoundError, NotADirectoryError):
+        return  # told by whoever looked for the table
+    for path in (join(table, name) for name in names if not matches(name, foreign)):
+        if is_link(path) and not leads_anywhere(path):
+            yield Problem(Code.LINK_DANGLING, path, found=os.fsdecode(os.readlink(path)))

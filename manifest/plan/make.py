@@ -11,40 +11,39 @@ from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.assembly import add_generated, count_new, sum_totals
 from qa2pack.manifest.batches import scan_batches
-from qa2pack.manifest.dangling import dangling_links
-from qa2pack.manifest.destination import Destination, choose_destination, destination_warnings
 from qa2pack.manifest.earlier import earlier_descriptions, known_split_sources, known_streams
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, save_durably
 from qa2pack.manifest.format.header import Header, LeftOut, Notes, TableNote
 from qa2pack.manifest.gather import Gathered, gather
-from qa2pack.manifest.heading import make_header, readme_header
-from qa2pack.manifest.keep import compare_with_old
 from qa2pack.manifest.layout.item import Placement
 from qa2pack.manifest.layout.place import measurement_sets, place
 from qa2pack.manifest.layout.rules import Layout, load_layout
 from qa2pack.manifest.layout.survey import survey
 from qa2pack.manifest.layout.unmatched_globs import unmatched_globs
-from qa2pack.manifest.moved import last_copies, lost_files
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.referring import item_references, reference_problems
-from qa2pack.manifest.replacing import replacing_warnings
-from qa2pack.manifest.request import PlanRequest
-from qa2pack.manifest.scanbatch import ScanOptions
-from qa2pack.manifest.splitting import omitted_names, scan_split_sources
-from qa2pack.manifest.tableplan import (
+from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings
+from qa2pack.manifest.plan.last_copies import last_copies, lost_files
+from qa2pack.manifest.plan.plan_header import make_header, readme_header
+from qa2pack.manifest.plan.replacement import replaced_plan, replacing_warnings
+from qa2pack.manifest.plan.request import PlanRequest
+from qa2pack.manifest.plan.reuse import compare_with_old
+from qa2pack.manifest.plan.table_files import omitted_names, scan_split_sources
+from qa2pack.manifest.plan.tables import (
     TableReader,
+    dangling_links,
     describe_tables,
     newly_opened,
     plan_splits,
     whole_tables,
     without_column,
 )
-from qa2pack.manifest.waiting import replaced_plan
+from qa2pack.manifest.plan.totals import add_generated, count_new, sum_totals
+from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.referring import item_references, reference_problems
+from qa2pack.manifest.scanbatch import ScanOptions
 
 # What a refusal is called where the table is packaged whole instead, if not unreadable.
 _LENIENT = {Code.TABLE_LOSSY: Code.W_TABLE_WHOLE}
