@@ -9,11 +9,11 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.header import Header, Notes, StreamKind, Total
 from qa2pack.manifest.fs.untrusted import LARGE_BYTES, read_control
-from qa2pack.manifest.gather import gather
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.scanbatch import ScanOptions, Subtree, SubtreeBatch
+from qa2pack.manifest.scan.batches import ScanOptions, Subtree, SubtreeBatch
+from qa2pack.manifest.scan.collect import gather
 
 
 def adopt_members(

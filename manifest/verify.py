@@ -22,7 +22,7 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.scanbatch import BIG_FILE_BYTES
+from qa2pack.manifest.scan.batches import BIG_FILE_BYTES
 from qa2pack.manifest.table_lock import is_table_lock
 
 _BATCH_SECONDS = 1.0

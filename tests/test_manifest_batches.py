@@ -5,10 +5,10 @@ import pytest
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.role import ROLES, Role
-from qa2pack.manifest.batches import scan_batches
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.plan.totals import folder_records
-from qa2pack.manifest.scanbatch import FileBatch, ScanOptions, Subtree, SubtreeBatch
+from qa2pack.manifest.scan.batches import FileBatch, ScanOptions, Subtree, SubtreeBatch
+from qa2pack.manifest.scan.make_batches import scan_batches
 
 OPTIONS = ScanOptions(os.fsencode(Path("/origin")), Action.COPY)
 TREE = Item(b"X8c/U.ms.tsys", b"calibration/U.calibration/U.ms.tsys", True, Role.CALIBRATION)

@@ -3,7 +3,7 @@ import os
 from in_process import Delivery
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import read_state
-from qa2pack.manifest.earlier import known_streams
+from qa2pack.manifest.scan.earlier_manifests import known_streams
 
 MEMBER = b"group_ouss_id/member_ouss_id"
 

@@ -8,10 +8,10 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.gather import Gathered, gather
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.scanbatch import BigFile, ScanOptions, Subtree, SubtreeBatch
+from qa2pack.manifest.scan.batches import BigFile, ScanOptions, Subtree, SubtreeBatch
+from qa2pack.manifest.scan.collect import Gathered, gather
 
 
 class Counting(Silent):

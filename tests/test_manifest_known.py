@@ -7,7 +7,7 @@ import pytest
 from generated import record_of, stream_bytes
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
-from qa2pack.manifest.known import Identity, KnownDigests, KnownFolder, KnownStream
+from qa2pack.manifest.scan.digest_cache import Identity, KnownDigests, KnownFolder, KnownStream
 
 SECOND_NS = 10**9
 SCANNED_NS = 1000 * SECOND_NS

@@ -73,7 +73,7 @@ def plan_again(delivery: Delivery, mode: Mode, **wishes: object) -> set[str]:
 
 @pytest.fixture
 def two_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[PoolEngine]:
-    monkeypatch.setattr("qa2pack.manifest.scan.BATCH_FILES", 3)
+    monkeypatch.setattr("qa2pack.manifest.scan.walk.BATCH_FILES", 3)
     with PoolEngine(2) as engine:
         yield engine
 

@@ -10,14 +10,12 @@ from counted import Counted
 from in_process import write
 from opening import opened_paths
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.columns import Columns
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import BUFFER_BYTES
 from qa2pack.manifest.fs.safe_open import opened_folder
 from qa2pack.manifest.problem import Code
-from qa2pack.manifest.scan import scan_batch
-from qa2pack.manifest.scanbatch import (
+from qa2pack.manifest.scan.batches import (
     BIG_FILE_BYTES,
     BigFile,
     FileBatch,
@@ -26,6 +24,8 @@ from qa2pack.manifest.scanbatch import (
     Subtree,
     SubtreeBatch,
 )
+from qa2pack.manifest.scan.record_builder import Columns
+from qa2pack.manifest.scan.walk import scan_batch
 
 
 def options_of(root: Path, **values: object) -> ScanOptions:
@@ -127,7 +127,7 @@ def test_without_hashing_no_file_is_opened(tmp_path: Path) -> None:
 
 
 def test_batch_that_is_too_much_leaves_the_rest_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qa2pack.manifest.scan.BATCH_FILES", 3)
+    monkeypatch.setattr("qa2pack.manifest.scan.walk.BATCH_FILES", 3)
     for number in range(20):
         write(tmp_path / f"{number:02}/x", b"1")
         write(tmp_path / f"{number:02}/sub/y", b"1")

@@ -16,7 +16,7 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.plan.table_files import SplitSources, omitted_names, scan_split_sources
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.scanbatch import ScanOptions
+from qa2pack.manifest.scan.batches import ScanOptions
 
 SPEC = SplitSpec(
     keep="CORRECTED_DATA",

@@ -14,7 +14,7 @@ from qa2pack.manifest.format.files import files_with_bad_records, open_manifest,
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.fs.throttle import PacedEngine
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.scanbatch import BIG_FILE_BYTES
+from qa2pack.manifest.scan.batches import BIG_FILE_BYTES
 from snapshots import snapshot
 
 PICTURE = b"qa/uid___A002_X3c9295_X8c__qa2_part1.png"

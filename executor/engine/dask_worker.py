@@ -21,9 +21,9 @@ from qa2pack.executor.publish.origin_links import OriginBatch, OriginResult
 from qa2pack.executor.stage.batch import StageBatch
 from qa2pack.executor.stage.table import SplitBatch
 from qa2pack.executor.transaction.lock import StrayError, working_for
-from qa2pack.manifest.device import renumber_batch, renumber_result
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.scanbatch import BigFile, FileBatch, ScanResult, SubtreeBatch
+from qa2pack.manifest.scan.batches import BigFile, FileBatch, ScanResult, SubtreeBatch
+from qa2pack.manifest.scan.device_numbers import renumber_batch, renumber_result
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")

@@ -11,12 +11,9 @@ from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.batches import scan_batches
-from qa2pack.manifest.earlier import earlier_descriptions, known_split_sources, known_streams
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, save_durably
 from qa2pack.manifest.format.header import Header, LeftOut, Notes, TableNote
-from qa2pack.manifest.gather import Gathered, gather
 from qa2pack.manifest.layout.item import Placement
 from qa2pack.manifest.layout.place import measurement_sets, place
 from qa2pack.manifest.layout.rules import Layout, load_layout
@@ -42,8 +39,11 @@ from qa2pack.manifest.plan.tables import (
 from qa2pack.manifest.plan.totals import add_generated, count_new, sum_totals
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.referring import item_references, reference_problems
-from qa2pack.manifest.scanbatch import ScanOptions
+from qa2pack.manifest.scan.batches import ScanOptions
+from qa2pack.manifest.scan.collect import Gathered, gather
+from qa2pack.manifest.scan.earlier_manifests import earlier_descriptions, known_split_sources, known_streams
+from qa2pack.manifest.scan.make_batches import scan_batches
+from qa2pack.manifest.scan.table_references import item_references, reference_problems
 
 # What a refusal is called where the table is packaged whole instead, if not unreadable.
 _LENIENT = {Code.TABLE_LOSSY: Code.W_TABLE_WHOLE}

@@ -11,10 +11,10 @@ from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError, open_stream
-from qa2pack.manifest.gather import Gathered
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.problem import PlanRefused
+from qa2pack.manifest.scan.collect import Gathered
 
 # Only what is a file of its own in the package: a hard link to the origin would make the new copy one, too.
 _OWN_FILES = frozenset((Action.COPY, Action.KEEP))

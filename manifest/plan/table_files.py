@@ -10,11 +10,11 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.header import SplitTask, TableNote
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
-from qa2pack.manifest.gather import gather
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.scanbatch import FileBatch, ScanOptions
+from qa2pack.manifest.scan.batches import FileBatch, ScanOptions
+from qa2pack.manifest.scan.collect import gather
 
 
 @dataclass(frozen=True, slots=True)

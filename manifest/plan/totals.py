@@ -11,10 +11,10 @@ from qa2pack.manifest.format.header import Difference, Header, Total
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
-from qa2pack.manifest.gather import Gathered
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.plan.table_files import SplitSources
+from qa2pack.manifest.scan.collect import Gathered
 
 
 def add_generated(gathered: Gathered, header: Header, items: tuple[Item, ...], splits: SplitSources) -> None:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.findings import Names, Sums
 from qa2pack.manifest.format.header import Relink
-from qa2pack.manifest.known import Identity, KnownStream
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.referring import Reference
+from qa2pack.manifest.scan.digest_cache import Identity, KnownStream
+from qa2pack.manifest.scan.link_and_owner_checks import Names, Sums
+from qa2pack.manifest.scan.table_references import Reference
 
 BIG_FILE_BYTES = 32 << 20  # files of this size are read in batches of their own
 

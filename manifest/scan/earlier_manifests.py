@@ -7,7 +7,7 @@ from qa2pack.manifest.alma.package import Package, PackageState
 from qa2pack.manifest.format.files import Described, open_manifest, open_plan
 from qa2pack.manifest.format.header import StreamKind, read_header
 from qa2pack.manifest.format.stream import StreamError, peek_stream
-from qa2pack.manifest.known import KnownStream
+from qa2pack.manifest.scan.digest_cache import KnownStream
 
 
 def known_streams(package: Package, state: PackageState, origin: bytes) -> tuple[KnownStream, ...]:

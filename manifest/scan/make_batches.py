@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action, Mode, action_for
 from qa2pack.manifest.layout.item import Item
-from qa2pack.manifest.scanbatch import FileBatch, ScanBatch, ScanOptions, Subtree, SubtreeBatch
+from qa2pack.manifest.scan.batches import FileBatch, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 
 _FILES_PER_BATCH = 2000
 

@@ -12,9 +12,9 @@ import zlib
 from collections.abc import Iterator
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.findings import FileStates
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.scan.link_and_owner_checks import FileStates
 
 # Unpacking costs a hundred times what hashing does, so it is done where it is over in a twentieth of a second.
 GZIP_BYTES = 4 << 20

@@ -6,7 +6,19 @@ from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.receiver_limits import case_warnings, name_warnings
-from qa2pack.manifest.findings import (
+from qa2pack.manifest.format.header import Relink
+from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.record_codec import encode_record
+from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
+from qa2pack.manifest.fs.holes import hole_bytes
+from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
+from qa2pack.manifest.humanize import counted
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.scan.batches import BIG_FILE_BYTES, BigFile, ScanOptions, ScanResult
+from qa2pack.manifest.scan.broken_files import unsound_files
+from qa2pack.manifest.scan.digest_cache import KnownFolder, identity_of
+from qa2pack.manifest.scan.link_and_owner_checks import (
     PATH_BYTES,
     FileStates,
     StateColumns,
@@ -17,18 +29,6 @@ from qa2pack.manifest.findings import (
     mark_problems,
     stat_problems,
 )
-from qa2pack.manifest.format.header import Relink
-from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
-from qa2pack.manifest.format.record_codec import encode_record
-from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
-from qa2pack.manifest.fs.holes import hole_bytes
-from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
-from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.known import KnownFolder, identity_of
-from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.scanbatch import BIG_FILE_BYTES, BigFile, ScanOptions, ScanResult
-from qa2pack.manifest.soundness import unsound_files
 from qa2pack.manifest.table_lock import LOCK_NAME
 
 DEPTH_LIMIT = 300  # each folder on the way takes a descriptor and a call inside a call when a tree is removed

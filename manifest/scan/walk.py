@@ -13,16 +13,13 @@ import os
 from collections import deque
 from collections.abc import Iterable, Mapping
 
-from qa2pack.manifest.columns import Columns, changed, unreadable
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.fs.safe_open import listed, opened_file, opened_folder
-from qa2pack.manifest.known import KnownFolder, identity_of, known_digests
 from qa2pack.manifest.layout.globs import first_match, matches
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.referring import DESCRIPTION, references
-from qa2pack.manifest.scanbatch import (
+from qa2pack.manifest.scan.batches import (
     BatchGroup,
     BigFile,
     FileBatch,
@@ -32,6 +29,9 @@ from qa2pack.manifest.scanbatch import (
     Subtree,
     SubtreeBatch,
 )
+from qa2pack.manifest.scan.digest_cache import KnownFolder, identity_of, known_digests
+from qa2pack.manifest.scan.record_builder import Columns, changed, unreadable
+from qa2pack.manifest.scan.table_references import DESCRIPTION, references
 
 BATCH_FILES = 4000
 BATCH_BYTES = 128 << 20

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
-from qa2pack.manifest.scanbatch import BatchGroup, BigFile, FileBatch, ScanBatch, ScanResult, SubtreeBatch
+from qa2pack.manifest.scan.batches import BatchGroup, BigFile, FileBatch, ScanBatch, ScanResult, SubtreeBatch
 
 Numbers = Mapping[int, int]
 

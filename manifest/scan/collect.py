@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.findings import Names, Sums, add_names, add_sums, name_problems, sum_warnings
 from qa2pack.manifest.format.header import Relink
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.referring import Reference
-from qa2pack.manifest.scan import scan_batch
-from qa2pack.manifest.scanbatch import BatchGroup, BigFile, ScanBatch, ScanResult
+from qa2pack.manifest.scan.batches import BatchGroup, BigFile, ScanBatch, ScanResult
+from qa2pack.manifest.scan.link_and_owner_checks import Names, Sums, add_names, add_sums, name_problems, sum_warnings
+from qa2pack.manifest.scan.table_references import Reference
+from qa2pack.manifest.scan.walk import scan_batch
 
 
 @dataclass(slots=True)

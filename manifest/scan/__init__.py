@@ -1,0 +1,1 @@
+"""Walking and hashing an origin, with a digest cache."""
