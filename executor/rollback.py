@@ -49,7 +49,7 @@ from qa2pack.manifest.plan.obstacles import no_package
 from qa2pack.manifest.plan.origin_files import lost_sources
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.verify import verify_tree
+from qa2pack.manifest.verify.member import verify_tree
 
 _IN_THE_WAY = "moved files cannot go back to where something else stands now"
 _MAKE_WAY = "Move away what stands there at the origin, then: pack rollback PACKAGE."

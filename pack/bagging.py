@@ -10,7 +10,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.sumline import NotInABagError, bag_line
+from qa2pack.manifest.verify.checksum_lines import NotInABagError, bag_line
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.engines import Workers
 from qa2pack.pack.reading import working

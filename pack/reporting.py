@@ -10,10 +10,10 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.output_file import write_output
 from qa2pack.executor.transaction.history import read_history
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.fs.untrusted import ControlFileError, opened_control
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.exits import Exit
 from qa2pack.pack.fields import path_fields, print_fields

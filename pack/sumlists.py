@@ -17,8 +17,8 @@ from qa2pack.manifest.format.spool import OrderedSpool
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.sumline import Line, coreutils_line, xxhsum_line
-from qa2pack.manifest.summing import sum_files
+from qa2pack.manifest.verify.checksum_lines import Line, coreutils_line, xxhsum_line
+from qa2pack.manifest.verify.checksums import sum_files
 from qa2pack.pack.refusal import Refused
 
 ALGORITHMS = {"md5sum": "md5", "sha256sum": "sha256"}

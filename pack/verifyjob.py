@@ -2,8 +2,8 @@
 
 from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.engines import Workers, started_engine
 from qa2pack.pack.reading import held
 

@@ -19,7 +19,7 @@ from qa2pack.manifest.fs.untrusted import opened_control
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.verify import verify_tree
+from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.tarsplit.comparing import CheckBatch, check_chunk
 from qa2pack.tarsplit.listing import Delivered, choose_members, delivered_records
 from qa2pack.tarsplit.naming import checksum_line, checksum_name

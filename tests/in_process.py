@@ -16,7 +16,6 @@ from qa2pack.executor.probe_disk import check_disk, has_holes
 from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.format.files import Described, open_plan
 from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
@@ -24,6 +23,7 @@ from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.plan.tables import TableReader
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.verify.package import verify_package
 
 UID = "uid___A002_X3c9295_X8c"
 OF_THE_REDUCTION_NS = 1_338_552_000 * 10**9  # long before any scan, as files of a reduction are

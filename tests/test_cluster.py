@@ -40,13 +40,13 @@ from qa2pack.executor.transaction.lock import LockedError, StrayError, admit_wor
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.executor.transaction.recovery import begin_of
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.scan.batches import BatchGroup, BigFile, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 from qa2pack.manifest.scan.device_numbers import renumber_batch, renumber_result
 from qa2pack.manifest.scan.digest_cache import Identity
 from qa2pack.manifest.scan.walk import scan_batch
+from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.cli import main as pack
 from qa2pack.pack.engines import running_program

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qa2pack.manifest.sumline import NotInABagError, bag_line, coreutils_line, xxhsum_line
+from qa2pack.manifest.verify.checksum_lines import NotInABagError, bag_line, coreutils_line, xxhsum_line
 
 NAMES = st.binary(min_size=1, max_size=20).filter(
     lambda name: not set(name) & {0, ord("/")} and name not in (b".", b"..")

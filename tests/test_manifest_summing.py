@@ -7,14 +7,14 @@ import pytest
 
 from in_process import Delivery
 from opening import opened_paths
-from qa2pack.manifest import summing
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.summing import SumResult, sum_files
+from qa2pack.manifest.verify import checksums as summing
+from qa2pack.manifest.verify.checksums import SumResult, sum_files
 
 ALGORITHMS = ("md5", "sha256")
 

@@ -8,13 +8,13 @@ import pytest
 
 from in_process import Delivery, write
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.files import files_with_bad_records, open_manifest, save_durably
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.fs.throttle import PacedEngine
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.scan.batches import BIG_FILE_BYTES
+from qa2pack.manifest.verify.package import verify_package
 from snapshots import snapshot
 
 PICTURE = b"qa/uid___A002_X3c9295_X8c__qa2_part1.png"
@@ -222,7 +222,7 @@ def test_what_takes_long_is_done_and_told_in_parts_and_finds_the_same(
 
     whole, parts = Parts(), Parts()
     problems = found(whole)
-    monkeypatch.setattr("qa2pack.manifest.verify._BATCH_SECONDS", -1.0)
+    monkeypatch.setattr("qa2pack.manifest.verify.member._BATCH_SECONDS", -1.0)
     assert found(parts) == problems
     assert len(problems) == 3
     assert parts.sums == whole.sums

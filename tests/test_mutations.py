@@ -32,7 +32,6 @@ from qa2pack.executor.transaction.journal import (
 )
 from qa2pack.executor.transaction.recovery import phase_of
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.files import open_manifest, open_plan
 from qa2pack.manifest.format.record_codec import absolute_sources
@@ -40,6 +39,7 @@ from qa2pack.manifest.format.stream import StreamError, peek_stream
 from qa2pack.manifest.format.wire import WireError
 from qa2pack.manifest.path import UnsafePathError
 from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.jsonlines import json_lines
 from qa2pack.tarsplit.check import check_delivery
 from qa2pack.tarsplit.sidecar import open_sidecar

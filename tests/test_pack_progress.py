@@ -13,8 +13,8 @@ from in_process import Delivery
 from qa2pack.executor.apply import ApplyOptions, apply_plan
 from qa2pack.executor.io.disk import Disk
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.progress import Lines, shown_progress, time_left
 from terminals import printed_on_terminal
 

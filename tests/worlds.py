@@ -26,7 +26,6 @@ from qa2pack.executor.transaction.recovery import Phase, phase_of
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.checking import verify_package
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.format.record import FolderRecord
@@ -35,6 +34,7 @@ from qa2pack.manifest.plan.make import make_plan, save_plan
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.verify.package import verify_package
 from reductions import write_reduction
 
 Tree = dict[bytes, tuple[object, ...]]

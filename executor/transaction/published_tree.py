@@ -22,7 +22,7 @@ from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
-from qa2pack.manifest.verify import verify_tree
+from qa2pack.manifest.verify.member import verify_tree
 
 _MORE = frozenset((Code.EXTRA, Code.EXTRA_FOLDER))
 

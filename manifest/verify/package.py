@@ -13,7 +13,7 @@ from qa2pack.manifest.fs.presence import is_plain_folder, is_there
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.verify import verify_tree
+from qa2pack.manifest.verify.member import verify_tree
 
 
 def verify_package(package: Package, *, is_quick: bool, engine: Engine, progress: Progress) -> Iterator[Problem]:

@@ -1,0 +1,1 @@
+"""Comparing a package with its manifests and with checksum files."""
