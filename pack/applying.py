@@ -13,7 +13,7 @@ from qa2pack.manifest.path import shown
 from qa2pack.pack import applyjobs
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.emptiness import packaged_amount
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields, problem_fields
 from qa2pack.pack.ink import Ink, ink_for
 from qa2pack.pack.members import member_notes

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from qa2pack.pack.command import Command, ended, print_version
-from qa2pack.pack.exits import exit_code_lines
+from qa2pack.pack.exit_codes import exit_code_lines
 from qa2pack.pack.lostoutput import escape_what_is_not_encoded, open_closed_streams
 
 COMMANDS = (

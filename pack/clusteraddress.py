@@ -7,7 +7,7 @@ certificate, on the loopback the users of this machine; anywhere else it is ever
 import ipaddress
 
 from qa2pack.manifest.path import shown
-from qa2pack.pack.refusal import Refused
+from qa2pack.pack.refused import Refused
 
 _SAFE = ("tls", "wss", "inproc")  # inproc never leaves the process
 

@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperOption
 from qa2pack.manifest.path import shown
 from qa2pack.pack import __version__
 from qa2pack.pack.defaults import Default, SettingsError
-from qa2pack.pack.exits import Exit, exit_code_lines
+from qa2pack.pack.exit_codes import Exit, exit_code_lines
 
 if TYPE_CHECKING:
     from qa2pack.pack.settings import Settings
@@ -155,7 +155,7 @@ class Command(TyperCommand):
     def _logged(self, ctx: _Context, path: str) -> Any:
         import shlex
 
-        from qa2pack.pack.refusal import Refused
+        from qa2pack.pack.refused import Refused
         from qa2pack.pack.runlog import check_log_place, run_logged
         from qa2pack.pack.target import origin_of, target_of
 

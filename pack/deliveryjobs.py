@@ -11,7 +11,7 @@ from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.progress import Progress
 from qa2pack.pack.defaults import Default
 from qa2pack.pack.deliveryview import DeliveryView, delivery_fields, delivery_lines
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields
 from qa2pack.pack.ink import folded, ink_for
 from qa2pack.pack.problemview import problem_text

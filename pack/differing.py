@@ -23,13 +23,13 @@ from qa2pack.manifest.plan.obstacles import swapped_paths
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import PlanRefused
 from qa2pack.pack.attempt import Attempt
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import Fields, path_fields, print_fields
 from qa2pack.pack.ink import Ink, folded, ink_for, unbroken
 from qa2pack.pack.listing import records_of
 from qa2pack.pack.members import Member, chosen_members, members_of, usable_manifest
 from qa2pack.pack.reading import held, working
-from qa2pack.pack.refusal import Refused
+from qa2pack.pack.refused import Refused
 from qa2pack.pack.verifying import existing_package
 from qa2pack.pack.workers import Conduct, shown_workers
 

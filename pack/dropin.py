@@ -23,7 +23,7 @@ from qa2pack.pack.habits import Habits, read_habits
 from qa2pack.pack.ink import Ink
 from qa2pack.pack.lostoutput import losses_told, open_closed_streams
 from qa2pack.pack.planning import planned, print_plan
-from qa2pack.pack.refusal import Refused
+from qa2pack.pack.refused import Refused
 from qa2pack.pack.runlog import check_log_place, run_logged
 from qa2pack.pack.target import Target, origin_of, quoted, target_of
 from qa2pack.pack.workers import Conduct

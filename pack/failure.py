@@ -29,12 +29,12 @@ from qa2pack.manifest.path import UnsafePathError, shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.crash import save_report
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.ink import Ink, folded, unbroken
 from qa2pack.pack.nearby import near_path
 from qa2pack.pack.problemview import filled, problem_lines
 from qa2pack.pack.reading import UnfinishedError
-from qa2pack.pack.refusal import Refused
+from qa2pack.pack.refused import Refused
 from qa2pack.pack.shortage import shortage_of
 from qa2pack.pack.target import quoted
 

@@ -8,7 +8,7 @@ from typer import BadParameter
 
 from qa2pack.manifest.path import shown
 from qa2pack.pack.defaults import Default, SettingsError
-from qa2pack.pack.refusal import Refused
+from qa2pack.pack.refused import Refused
 from qa2pack.pack.selection import Selection
 from qa2pack.pack.settings import Settings, values_of
 from qa2pack.pack.settingsfile import find_settings

@@ -8,7 +8,7 @@ from qa2pack.manifest.format.files import Described, open_manifest
 from qa2pack.manifest.format.header import Header, Notes, read_notes
 from qa2pack.manifest.format.stream import StreamError, peek_stream
 from qa2pack.manifest.path import shown
-from qa2pack.pack.refusal import Refused
+from qa2pack.pack.refused import Refused
 from qa2pack.pack.target import Target
 
 

@@ -15,17 +15,16 @@ from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.attempt import Attempt
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields
 from qa2pack.pack.ink import Ink, ink_for
-from qa2pack.pack.keptplaces import kept_place
 from qa2pack.pack.members import members_of
+from qa2pack.pack.protected_paths import folder_of, kept_place
 from qa2pack.pack.reading import held, working
-from qa2pack.pack.refusal import Refused
+from qa2pack.pack.refused import Refused
 from qa2pack.pack.reportchunks import deliveries_in
 from qa2pack.pack.reportmembers import member_parts
 from qa2pack.pack.reportpage import MARK, Page, Verified, render_page
-from qa2pack.pack.sumlists import folder_of
 from qa2pack.pack.target import quoted
 from qa2pack.pack.verifying import existing_package
 from qa2pack.pack.workers import Conduct, shown_workers

@@ -15,10 +15,10 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.plan_header import user_name
 from qa2pack.pack import PROGRAM
-from qa2pack.pack.exits import Exit
-from qa2pack.pack.keptplaces import kept_place
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.logfile import Level, LogFile, logging_to
-from qa2pack.pack.refusal import Refused
+from qa2pack.pack.protected_paths import kept_place
+from qa2pack.pack.refused import Refused
 
 _LIBRARIES = ("msgpack", "numpy", "python-casacore", "rich", "typer", "xxhash")
 

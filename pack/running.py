@@ -11,7 +11,7 @@ import typer
 
 from qa2pack.executor.stop_signals import ended_by_keyboard
 from qa2pack.pack.attempt import Attempt
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields, problem_fields
 from qa2pack.pack.ink import ink_for
 from qa2pack.pack.lostoutput import losing_output, send_nowhere, tell_loss

@@ -16,7 +16,7 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.emptiness import mode_words
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import Fields, path_fields, print_fields, problem_fields
 from qa2pack.pack.ink import Ink, ink_for
 from qa2pack.pack.listing import file_fields, file_lines, records_of

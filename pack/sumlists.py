@@ -4,7 +4,6 @@ XXH128 sums stand in the manifests. The others need every file to be read, once 
 its manifest says stops it, so no list is made from a damaged package.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -19,7 +18,7 @@ from qa2pack.manifest.problem import PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.verify.checksum_lines import Line, coreutils_line, xxhsum_line
 from qa2pack.manifest.verify.checksums import sum_files
-from qa2pack.pack.refusal import Refused
+from qa2pack.pack.refused import Refused
 
 ALGORITHMS = {"md5sum": "md5", "sha256sum": "sha256"}
 
@@ -92,8 +91,3 @@ def spooled(spools: Sequence[OrderedSpool]) -> Iterator[bytes]:
     for spool in spools:
         yield from spool.pieces()
         spool.close()
-
-
-def folder_of(path: bytes) -> bytes:
-    """Return the resolved folder that a path is in, whether or not anything is at the path."""
-    return os.path.realpath(os.path.dirname(os.path.abspath(path)))

@@ -13,7 +13,7 @@ from qa2pack.manifest.plan.obstacles import no_package
 from qa2pack.manifest.problem import PlanRefused, Problem
 from qa2pack.pack import verifyjob
 from qa2pack.pack.attempt import Attempt
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields, problem_fields
 from qa2pack.pack.ink import Ink, folded, ink_for
 from qa2pack.pack.members import Member, members_of

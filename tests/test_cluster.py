@@ -50,7 +50,7 @@ from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.cli import main as pack
 from qa2pack.pack.engines import running_program
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.failure import failure_of
 from qa2pack.pack.ink import Ink
 from qa2pack.pack.target import target_of

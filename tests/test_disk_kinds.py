@@ -19,7 +19,7 @@ from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.layout.include import Include, parse_include
 from qa2pack.manifest.problem import Code, PlanRefused
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 
 
 @pytest.fixture

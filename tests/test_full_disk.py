@@ -16,7 +16,7 @@ from commands import run_here
 from in_process import Delivery
 from qa2pack.manifest.actions import Mode
 from qa2pack.pack.attempt import Attempt
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.failure import failure_of
 from qa2pack.pack.ink import Ink
 from qa2pack.pack.target import target_of

@@ -12,7 +12,7 @@ from commands import ROOT, run_apart, run_here
 from in_process import Delivery
 from qa2pack.pack import __version__
 from qa2pack.pack.cli import COMMANDS
-from qa2pack.pack.exits import EXIT_WORDS, Exit
+from qa2pack.pack.exit_codes import EXIT_WORDS, Exit
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *([name, "-h"] for name in COMMANDS)])

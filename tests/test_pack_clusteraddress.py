@@ -8,7 +8,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.pack.cli import main
 from qa2pack.pack.clusteraddress import check_address
 from qa2pack.pack.engines import Workers, started_engine
-from qa2pack.pack.refusal import Refused
+from qa2pack.pack.refused import Refused
 
 PLAIN = [
     "tcp://node7:8786",

@@ -9,7 +9,7 @@ import pytest
 
 from commands import run_here
 from in_process import Delivery
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 
 Capsys = pytest.CaptureFixture[str]
 Planned = Callable[..., dict[str, Any]]

@@ -9,7 +9,7 @@ import pytest
 from commands import run_here
 from in_process import UID, Delivery, add_measurement_sets, write
 from qa2pack.manifest.actions import Mode
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from snapshots import contents
 
 Capsys = pytest.CaptureFixture[str]

@@ -11,7 +11,7 @@ from file_systems import read_only
 from in_process import Delivery, add_measurement_sets, make_reduction, write
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from snapshots import snapshot
 from users import as_ordinary_user, folder_of_everybody
 

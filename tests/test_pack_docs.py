@@ -9,7 +9,7 @@ import pytest
 from commands import ROOT, run_here
 from in_process import Delivery
 from qa2pack.pack.cli import COMMANDS
-from qa2pack.pack.exits import EXIT_WORDS
+from qa2pack.pack.exit_codes import EXIT_WORDS
 
 PAGE = (ROOT / "docs/commands.md").read_text()
 NAMES = [name for name in COMMANDS if name != "tarsplit"]  # which has a page of its own

@@ -25,7 +25,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.files import Described, open_plan
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.pack.cli import main
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.words import WARNINGS, WORDS
 from test_preflight import WORLDS, World
 

@@ -20,7 +20,7 @@ from qa2pack.executor.bag import CannotLinkError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from snapshots import contents, snapshot
 from tools import needs_tool
 

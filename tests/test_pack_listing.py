@@ -7,7 +7,7 @@ import pytest
 from commands import run_here
 from in_process import UID, Delivery, add_measurement_sets, write
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -14,7 +14,7 @@ from qa2pack.executor.transaction.journal import Begin, End, Publishing, Resume,
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -10,7 +10,7 @@ import pytest
 from commands import ROOT, Ran
 from faulty_disk import Fault, FaultyDisk, Stopped
 from in_process import Delivery, write
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 
 ENTRIES = {
     "pack": "from qa2pack.pack.cli import main",

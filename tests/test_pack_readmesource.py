@@ -12,7 +12,7 @@ from commands import ROOT, run_here
 from in_process import Delivery
 from qa2pack.manifest.format.files import open_plan
 from qa2pack.pack import api
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 
 
 def _fed(delivery: Delivery, writer: str) -> subprocess.Popen[str]:

@@ -2,12 +2,12 @@
 
 from commands import ROOT
 from qa2pack.pack.cli import COMMANDS
-from qa2pack.pack.reference import reference_page
+from qa2pack.pack.reference_page import reference_page
 
 
 def test_page_in_docs_is_the_one_made_from_the_commands() -> None:
     page = (ROOT / "docs/reference.md").read_text()
-    assert page == reference_page(), "run python -m qa2pack.pack.reference > docs/reference.md"
+    assert page == reference_page(), "run python -m qa2pack.pack.reference_page > docs/reference.md"
 
 
 def test_page_has_every_command_and_its_options() -> None:

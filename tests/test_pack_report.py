@@ -18,7 +18,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.pack import embedding, reportdata
 from qa2pack.pack.embedding import Budget, embed_pictures, embed_texts
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.reportdata import Candidate
 from qa2pack.pack.reportpage import breakable
 from report_pages import EVIL, png

@@ -13,7 +13,7 @@ from commands import ROOT, run_here
 from in_process import Delivery
 from QA2_Packaging_module import QA_Packager
 from qa2pack.pack.dropin import PackagingError
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.tarsplit_command import main as tarsplit
 from snapshots import snapshot
 

@@ -15,7 +15,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.transaction.lock import locked_for_writing
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.actions import Mode
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -10,7 +10,7 @@ import pytest
 from commands import run_here
 from in_process import Delivery, write
 from qa2pack.manifest.actions import Mode
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 from snapshots import snapshot
 
 Capsys = pytest.CaptureFixture[str]

@@ -10,7 +10,7 @@ from commands import run_here
 from in_process import Delivery, make_reduction
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.pack.exits import Exit
+from qa2pack.pack.exit_codes import Exit
 
 Capsys = pytest.CaptureFixture[str]
 SCRIPT = "script/scriptForImaging.py"

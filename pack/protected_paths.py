@@ -51,3 +51,8 @@ def _origins(package: Package) -> Iterator[bytes]:
         for member in members_of(read_state(package)):
             if member.header and not member.header.is_adopted:
                 yield member.header.origin
+
+
+def folder_of(path: bytes) -> bytes:
+    """Return the resolved folder that a path is in, whether or not anything is at the path."""
+    return os.path.realpath(os.path.dirname(os.path.abspath(path)))

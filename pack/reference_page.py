@@ -1,6 +1,6 @@
 """The page docs/reference.md: every command with its arguments and options, from the same text as `--help`.
 
-`python -m qa2pack.pack.reference` prints it.
+`python -m qa2pack.pack.reference_page` prints it.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 from typer.main import get_group
 
 from qa2pack.pack.cli import application
-from qa2pack.pack.exits import EXIT_WORDS
+from qa2pack.pack.exit_codes import EXIT_WORDS
 
 
 def reference_page() -> str:
@@ -22,7 +22,7 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "What `pack COMMAND --help` shows, for every command. More on each is in [commands.md](commands.md), on"
     yield "variables and defaults in [configuration.md](configuration.md). This page is made by"
-    yield "`python -m qa2pack.pack.reference`."
+    yield "`python -m qa2pack.pack.reference_page`."
     commands = get_group(application()).commands
     for name, command in commands.items():
         yield from _command_lines(name, command)
