@@ -1,6 +1,6 @@
 """The command line `pack`: which commands there are, and the way in.
 
-Each command stands in a module of its own, `cmd_<verb>`, which only takes the command line apart; what does the work
+Each command stands in a module of its own, `commands/<verb>.py`, which only takes the command line apart; what does the work
 is imported when the command runs, so that help and completion come at once. Of the commands, only the one that is
 called is set up.
 """
@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.command import Command, ended, print_version
+from qa2pack.pack.commands.base import Command, ended, print_version
 from qa2pack.pack.exit_codes import exit_code_lines
 from qa2pack.pack.lostoutput import escape_what_is_not_encoded, open_closed_streams
 
@@ -58,7 +58,7 @@ def application(names: Sequence[str] = COMMANDS) -> typer.Typer:
         context_settings=_HELP_NAMES,
     )
     for name in names:
-        program.command(name, cls=Command)(getattr(import_module(f"qa2pack.pack.cmd_{name}"), name))
+        program.command(name, cls=Command)(getattr(import_module(f"qa2pack.pack.commands.{name}"), name))
     return program
 
 

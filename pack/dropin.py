@@ -17,6 +17,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.pack.applying import applied
 from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.commands.run_log import check_log_place, run_logged
 from qa2pack.pack.currentlog import log_error
 from qa2pack.pack.failure import failure_of
 from qa2pack.pack.habits import Habits, read_habits
@@ -24,7 +25,6 @@ from qa2pack.pack.ink import Ink
 from qa2pack.pack.lostoutput import losses_told, open_closed_streams
 from qa2pack.pack.planning import planned, print_plan
 from qa2pack.pack.refused import Refused
-from qa2pack.pack.runlog import check_log_place, run_logged
 from qa2pack.pack.target import Target, origin_of, quoted, target_of
 from qa2pack.pack.workers import Conduct
 

@@ -10,8 +10,8 @@ from typing import Any
 import typer
 from typer.core import TyperOption
 
-from qa2pack.pack.cmd_tarsplit import tarsplit
-from qa2pack.pack.command import Command, ended, print_version
+from qa2pack.pack.commands.base import Command, ended, print_version
+from qa2pack.pack.commands.tarsplit import tarsplit
 from qa2pack.pack.lostoutput import escape_what_is_not_encoded, open_closed_streams
 
 

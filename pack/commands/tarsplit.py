@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.command import defaults_of
-from qa2pack.pack.options import (
+from qa2pack.pack.commands.base import defaults_of
+from qa2pack.pack.commands.options import (
     BandwidthOption,
     ClusterOption,
     InsecureClusterOption,
@@ -125,7 +125,7 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
     Example: pack tarsplit -n 2012-06-20 2011.01234.S
     """
     from qa2pack.pack.attempt import Attempt
-    from qa2pack.pack.running import run
+    from qa2pack.pack.commands.run import run
     from qa2pack.pack.target import target_of
     from qa2pack.pack.workers import Conduct
 

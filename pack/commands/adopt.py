@@ -1,6 +1,6 @@
 """`pack adopt`: manifests for members that have none."""
 
-from qa2pack.pack.options import JobsOption, JsonOption, PackageArgument, QuietOption, TrustOwnerOption
+from qa2pack.pack.commands.options import JobsOption, JsonOption, PackageArgument, QuietOption, TrustOwnerOption
 
 
 def adopt(
@@ -18,7 +18,7 @@ def adopt(
     """
     from qa2pack.pack.adopting import adopted
     from qa2pack.pack.attempt import Attempt
-    from qa2pack.pack.running import run
+    from qa2pack.pack.commands.run import run
     from qa2pack.pack.target import target_of
     from qa2pack.pack.trust import trusted_users
     from qa2pack.pack.workers import Conduct

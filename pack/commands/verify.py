@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.options import (
+from qa2pack.pack.commands.options import (
     BandwidthOption,
     ClusterOption,
     InsecureClusterOption,
@@ -14,6 +13,7 @@ from qa2pack.pack.options import (
     PackageArgument,
     QuietOption,
 )
+from qa2pack.pack.exit_codes import Exit
 
 Quick = Annotated[bool, typer.Option("--quick", help="Compare names, types and sizes only; read no file.")]
 Chunks = Annotated[
@@ -47,7 +47,7 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter per option
     Example: pack verify 2011.0.00229.S
     """
     from qa2pack.pack.attempt import Attempt
-    from qa2pack.pack.running import run
+    from qa2pack.pack.commands.run import run
     from qa2pack.pack.target import target_of
     from qa2pack.pack.verifying import verified
     from qa2pack.pack.workers import Conduct

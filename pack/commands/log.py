@@ -1,6 +1,6 @@
 """`pack log`: what was done to a package."""
 
-from qa2pack.pack.options import JsonOption, PackageArgument
+from qa2pack.pack.commands.options import JsonOption, PackageArgument
 
 
 def log(package: PackageArgument, json: JsonOption = False) -> None:
@@ -11,8 +11,8 @@ def log(package: PackageArgument, json: JsonOption = False) -> None:
     Example: pack log 2011.0.00229.S
     """
     from qa2pack.pack.attempt import Attempt
+    from qa2pack.pack.commands.run import run
     from qa2pack.pack.recounting import logged
-    from qa2pack.pack.running import run
     from qa2pack.pack.target import target_of
 
     attempt = Attempt("log", target_of(package))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from qa2pack.manifest.alma.role import Role
-from qa2pack.pack.options import JsonOption, MemberOption, PackageArgument
+from qa2pack.pack.commands.options import JsonOption, MemberOption, PackageArgument
 
 OneRole = Annotated[
     Role | None, typer.Option("--role", metavar="ROLE", help="Only this folder: raw, qa, ...", show_default=False)
@@ -28,7 +28,7 @@ def show(
     Example: pack show 2011.0.00229.S --role qa --files
     """
     from qa2pack.pack.attempt import Attempt
-    from qa2pack.pack.running import run
+    from qa2pack.pack.commands.run import run
     from qa2pack.pack.showing import Shown, shown_package, shown_plan
     from qa2pack.pack.target import target_of
 

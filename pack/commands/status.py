@@ -1,6 +1,6 @@
 """`pack status`: how a package stands, and what to do next."""
 
-from qa2pack.pack.options import JsonOption, PackageArgument
+from qa2pack.pack.commands.options import JsonOption, PackageArgument
 
 
 def status(package: PackageArgument, json: JsonOption = False) -> None:
@@ -9,7 +9,7 @@ def status(package: PackageArgument, json: JsonOption = False) -> None:
     Example: pack status 2011.0.00229.S
     """
     from qa2pack.pack.attempt import Attempt
-    from qa2pack.pack.running import run
+    from qa2pack.pack.commands.run import run
     from qa2pack.pack.standing import told_status
     from qa2pack.pack.target import target_of
 

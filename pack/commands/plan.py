@@ -7,8 +7,8 @@ import typer
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.pack.command import defaults_of, typed_wishes
-from qa2pack.pack.options import (
+from qa2pack.pack.commands.base import defaults_of, typed_wishes
+from qa2pack.pack.commands.options import (
     AsIsOption,
     BandwidthOption,
     ClusterOption,
@@ -97,9 +97,9 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     Example: pack plan IRC10216_setup3_b6 2011.0.00229.S --mode hard --readme README.header.txt
     """
     from qa2pack.pack.attempt import Attempt
+    from qa2pack.pack.commands.run import run
     from qa2pack.pack.exit_codes import Exit
     from qa2pack.pack.planning import planned, print_plan
-    from qa2pack.pack.running import run
     from qa2pack.pack.selection import Selection
     from qa2pack.pack.target import origin_of, quoted, target_of
     from qa2pack.pack.trust import trusted_users

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.options import JobsOption, JsonOption, PackageArgument, QuietOption, TrustOwnerOption
+from qa2pack.pack.commands.options import JobsOption, JsonOption, PackageArgument, QuietOption, TrustOwnerOption
 
 FurtherOption = Annotated[
     bool, typer.Option("--further", help="Undo the last finished apply although a plan waits, as after an undoing.")
@@ -28,7 +28,7 @@ def rollback(
     Example: pack rollback 2011.0.00229.S
     """
     from qa2pack.pack.attempt import Attempt
-    from qa2pack.pack.running import run
+    from qa2pack.pack.commands.run import run
     from qa2pack.pack.target import target_of
     from qa2pack.pack.trust import trusted_users
     from qa2pack.pack.undoing import undone
