@@ -131,14 +131,14 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, is_insecure=insecure_cluster)
     if check is not None:
-        from qa2pack.pack.deliverychecks import checked
+        from qa2pack.pack.delivery.check import checked
 
         run(
             Attempt("tarsplit --check", target_of(package or check), noun="package" if package else "delivery"),
             lambda: checked(check, package, conduct),
             is_json=json,
         )
-    from qa2pack.pack.deliveryjobs import Asked, delivered
+    from qa2pack.pack.delivery.make import Asked, delivered
 
     if package is None:
         raise typer.BadParameter("name the package to cut, or --check DIR", param_hint="PACKAGE")

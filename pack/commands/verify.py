@@ -59,11 +59,11 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     def work() -> Exit:
         if chunks is not None:
-            from qa2pack.pack.deliverychecks import checked
+            from qa2pack.pack.delivery.check import checked
 
             return checked(chunks, package, conduct)
         if manifest is not None:
-            from qa2pack.pack.deliverychecks import verified_unpacked
+            from qa2pack.pack.delivery.check import verified_unpacked
 
             return verified_unpacked(manifest, package, conduct)
         return verified(attempt, conduct, is_quick=quick)

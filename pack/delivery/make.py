@@ -10,7 +10,7 @@ from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.progress import Progress
 from qa2pack.pack.defaults import Default
-from qa2pack.pack.deliveryview import DeliveryView, delivery_fields, delivery_lines
+from qa2pack.pack.delivery.view import DeliveryView, delivery_fields, delivery_lines
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields
 from qa2pack.pack.ink import folded, ink_for

@@ -1,0 +1,1 @@
+"""`pack tarsplit`: making and checking a delivery, and what is shown of it."""
