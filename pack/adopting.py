@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.path import shown
 from qa2pack.pack import planjobs
-from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields
 from qa2pack.pack.ink import Ink, ink_for

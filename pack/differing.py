@@ -22,7 +22,7 @@ from qa2pack.manifest.plan.make import Plan, make_plan
 from qa2pack.manifest.plan.obstacles import swapped_paths
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import PlanRefused
-from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import Fields, path_fields, print_fields
 from qa2pack.pack.ink import Ink, folded, ink_for, unbroken

@@ -16,10 +16,10 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.pack.applying import applied
-from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.commands.run_log import check_log_place, run_logged
 from qa2pack.pack.currentlog import log_error
-from qa2pack.pack.failure import failure_of
+from qa2pack.pack.errors.attempt import Attempt
+from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.habits import Habits, read_habits
 from qa2pack.pack.ink import Ink
 from qa2pack.pack.lostoutput import losses_told, open_closed_streams

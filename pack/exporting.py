@@ -12,9 +12,9 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
-from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.bagging import bagged
 from qa2pack.pack.engines import Workers
+from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields
 from qa2pack.pack.ink import Ink, ink_for

@@ -7,8 +7,8 @@ from qa2pack.executor.space import free_bytes, needed_bytes
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.pack import planjobs
-from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.defaultview import default_fields
+from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.fields import plan_fields, print_fields
 from qa2pack.pack.ink import ink_for
 from qa2pack.pack.listing import file_fields, records_of

@@ -19,9 +19,9 @@ from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.path import shown
 from qa2pack.pack.defaultview import default_lines
 from qa2pack.pack.emptiness import carried
+from qa2pack.pack.errors.problem_view import problem_lines
 from qa2pack.pack.estimate import time_needed
 from qa2pack.pack.ink import Ink, folded
-from qa2pack.pack.problemview import problem_lines
 from qa2pack.pack.target import Target
 from qa2pack.pack.totals import totals_lines
 

@@ -7,7 +7,7 @@ from qa2pack.executor.transaction.history import Finished, History, read_history
 from qa2pack.executor.transaction.journal import Publishing
 from qa2pack.manifest.humanize import counted, human_bytes, human_seconds, local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import Fields, path_fields, print_fields
 from qa2pack.pack.ink import Ink, folded, ink_for

@@ -14,7 +14,7 @@ from qa2pack.manifest.fs.untrusted import ControlFileError, opened_control
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.verify.package import verify_package
-from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields
 from qa2pack.pack.ink import Ink, ink_for

@@ -11,8 +11,8 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.emptiness import emptiness_lines
+from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import Fields, path_fields, print_fields
 from qa2pack.pack.ink import Ink, ink_for

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from qa2pack.executor.rollback import RolledBack
 from qa2pack.manifest.path import shown
 from qa2pack.pack import applyjobs
-from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields
 from qa2pack.pack.ink import Ink, ink_for

@@ -12,12 +12,12 @@ from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.obstacles import no_package
 from qa2pack.manifest.problem import PlanRefused, Problem
 from qa2pack.pack import verifyjob
-from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.errors.attempt import Attempt
+from qa2pack.pack.errors.problem_view import problem_text, remedy_lines
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields, problem_fields
 from qa2pack.pack.ink import Ink, folded, ink_for
 from qa2pack.pack.members import Member, members_of
-from qa2pack.pack.problemview import problem_text, remedy_lines
 from qa2pack.pack.reading import check_finished
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.workers import Conduct, shown_workers

@@ -15,9 +15,9 @@ import pytest
 from commands import run_here
 from in_process import Delivery
 from qa2pack.manifest.actions import Mode
-from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.errors.attempt import Attempt
+from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.failure import failure_of
 from qa2pack.pack.ink import Ink
 from qa2pack.pack.target import target_of
 from tools import needs_root

@@ -46,7 +46,7 @@ WRITERS = {
     "executor/tickets/write.py",
     "manifest/fs/immutable.py",
     "manifest/format/spool.py",
-    "pack/crash.py",
+    "pack/errors/crash_report.py",
     "pack/engines.py",
     "pack/logfile.py",
     "pack/lostoutput.py",

@@ -25,8 +25,8 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.files import Described, open_plan
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.pack.cli import main
+from qa2pack.pack.errors.problem_texts import WARNINGS, WORDS
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.words import WARNINGS, WORDS
 from test_preflight import WORLDS, World
 
 # Only a call of old can ask for an unknown mode; tests of it are with the call.

@@ -22,9 +22,9 @@ from qa2pack.executor.transaction.lock import LockedError
 from qa2pack.manifest.alma.split_spec import TableBrokenError
 from qa2pack.manifest.format.wire import WireError
 from qa2pack.manifest.path import UnsafePathError
-from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.errors.attempt import Attempt
+from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.failure import failure_of
 from qa2pack.pack.ink import Ink
 from qa2pack.pack.target import target_of
 

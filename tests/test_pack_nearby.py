@@ -6,8 +6,8 @@ import pytest
 
 from commands import run_here
 from in_process import Delivery
+from qa2pack.pack.errors.similar_paths import near_path
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.nearby import near_path
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -11,7 +11,7 @@ from in_process import Delivery, write
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code
 from qa2pack.pack.cli import COMMANDS
-from qa2pack.pack.words import PLANNING, VERIFYING, WARNINGS, WORDS, problems_page
+from qa2pack.pack.errors.problem_texts import PLANNING, VERIFYING, WARNINGS, WORDS, problems_page
 
 
 def test_every_code_has_its_words() -> None:
@@ -38,7 +38,7 @@ def test_commands_in_remedies_exist() -> None:
 
 def test_page_in_docs_is_the_one_made_from_the_words() -> None:
     assert (ROOT / "docs/problems.md").read_text() == problems_page(), (
-        "python -m qa2pack.pack.words > docs/problems.md"
+        "python -m qa2pack.pack.errors.problem_texts > docs/problems.md"
     )
 
 

@@ -35,10 +35,10 @@ from qa2pack.manifest.format.files import open_plan, save_durably
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, record_path
 from qa2pack.manifest.layout.include import parse_include
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.pack.attempt import Attempt
 from qa2pack.pack.cli import main
 from qa2pack.pack.dropin import PackagingError, QA_Packager
-from qa2pack.pack.failure import failure_of
+from qa2pack.pack.errors.attempt import Attempt
+from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.ink import Ink
 from qa2pack.pack.target import target_of
 from qa2pack.pack.verifying import existing_package

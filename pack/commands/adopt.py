@@ -17,8 +17,8 @@ def adopt(
     Example: pack adopt 2011.0.00229.S
     """
     from qa2pack.pack.adopting import adopted
-    from qa2pack.pack.attempt import Attempt
     from qa2pack.pack.commands.run import run
+    from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.target import target_of
     from qa2pack.pack.trust import trusted_users
     from qa2pack.pack.workers import Conduct

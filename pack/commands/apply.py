@@ -44,8 +44,8 @@ def apply(  # noqa: PLR0913, PLR0917 - one parameter per option
     """
     from qa2pack.executor.apply import ApplyOptions
     from qa2pack.pack.applying import applied
-    from qa2pack.pack.attempt import Attempt
     from qa2pack.pack.commands.run import run
+    from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.target import target_of
     from qa2pack.pack.trust import trusted_users
     from qa2pack.pack.workers import Conduct

@@ -43,9 +43,9 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
     """
     from qa2pack.manifest.actions import Mode
     from qa2pack.manifest.alma.member_ids import Append
-    from qa2pack.pack.attempt import Attempt
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.differing import differed
+    from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.exit_codes import Exit
     from qa2pack.pack.selection import Selection
     from qa2pack.pack.target import origin_of, quoted, target_of

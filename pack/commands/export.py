@@ -49,8 +49,8 @@ def export(
 
     Example: pack export 2011.0.00229.S --format md5sum -o 2011.0.00229.S.md5
     """
-    from qa2pack.pack.attempt import Attempt
     from qa2pack.pack.commands.run import run
+    from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.exporting import Wanted, exported
     from qa2pack.pack.target import target_of
     from qa2pack.pack.workers import Conduct

@@ -10,8 +10,8 @@ def log(package: PackageArgument, json: JsonOption = False) -> None:
 
     Example: pack log 2011.0.00229.S
     """
-    from qa2pack.pack.attempt import Attempt
     from qa2pack.pack.commands.run import run
+    from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.recounting import logged
     from qa2pack.pack.target import target_of
 

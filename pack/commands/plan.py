@@ -96,8 +96,8 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: pack plan IRC10216_setup3_b6 2011.0.00229.S --mode hard --readme README.header.txt
     """
-    from qa2pack.pack.attempt import Attempt
     from qa2pack.pack.commands.run import run
+    from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.exit_codes import Exit
     from qa2pack.pack.planning import planned, print_plan
     from qa2pack.pack.selection import Selection

@@ -35,8 +35,8 @@ def report(
 
     Example: pack report 2011.0.00229.S -o report.html
     """
-    from qa2pack.pack.attempt import Attempt
     from qa2pack.pack.commands.run import run
+    from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.reporting import Asked, reported
     from qa2pack.pack.target import target_of
     from qa2pack.pack.workers import Conduct

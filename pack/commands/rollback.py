@@ -27,8 +27,8 @@ def rollback(
 
     Example: pack rollback 2011.0.00229.S
     """
-    from qa2pack.pack.attempt import Attempt
     from qa2pack.pack.commands.run import run
+    from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.target import target_of
     from qa2pack.pack.trust import trusted_users
     from qa2pack.pack.undoing import undone

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from qa2pack.executor.stop_signals import ended_by_keyboard
-from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields, problem_fields
 from qa2pack.pack.ink import ink_for
 from qa2pack.pack.lostoutput import losing_output, send_nowhere, tell_loss
 
 if TYPE_CHECKING:
-    from qa2pack.pack.failure import Failure
+    from qa2pack.pack.errors.failure import Failure
 
 
 def run(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool, is_output_all: bool = False) -> NoReturn:
@@ -45,7 +45,7 @@ def _ended(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> Exit
     except BrokenPipeError:
         raise  # whoever read the output has gone: nobody is there to be told
     except (Exception, KeyboardInterrupt) as error:
-        from qa2pack.pack.failure import failure_of  # knows every error there is, so most of the program
+        from qa2pack.pack.errors.failure import failure_of  # knows every error there is, so most of the program
 
         ink = ink_for(sys.stderr)
         failure = failure_of(error, attempt, ink)

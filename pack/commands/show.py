@@ -27,8 +27,8 @@ def show(
 
     Example: pack show 2011.0.00229.S --role qa --files
     """
-    from qa2pack.pack.attempt import Attempt
     from qa2pack.pack.commands.run import run
+    from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.showing import Shown, shown_package, shown_plan
     from qa2pack.pack.target import target_of
 

@@ -8,8 +8,8 @@ def status(package: PackageArgument, json: JsonOption = False) -> None:
 
     Example: pack status 2011.0.00229.S
     """
-    from qa2pack.pack.attempt import Attempt
     from qa2pack.pack.commands.run import run
+    from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.standing import told_status
     from qa2pack.pack.target import target_of
 

@@ -124,8 +124,8 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: pack tarsplit -n 2012-06-20 2011.01234.S
     """
-    from qa2pack.pack.attempt import Attempt
     from qa2pack.pack.commands.run import run
+    from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.target import target_of
     from qa2pack.pack.workers import Conduct
 

@@ -46,8 +46,8 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: pack verify 2011.0.00229.S
     """
-    from qa2pack.pack.attempt import Attempt
     from qa2pack.pack.commands.run import run
+    from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.target import target_of
     from qa2pack.pack.verifying import verified
     from qa2pack.pack.workers import Conduct

@@ -12,10 +12,10 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
+from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields, problem_fields
 from qa2pack.pack.ink import ink_for
-from qa2pack.pack.problemview import problem_text
 from qa2pack.pack.reading import working
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.target import quoted, target_of

@@ -11,10 +11,10 @@ from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.progress import Progress
 from qa2pack.pack.defaults import Default
 from qa2pack.pack.delivery.view import DeliveryView, delivery_fields, delivery_lines
+from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields
 from qa2pack.pack.ink import folded, ink_for
-from qa2pack.pack.problemview import problem_text
 from qa2pack.pack.reading import reading
 from qa2pack.pack.target import Target
 from qa2pack.pack.workers import Conduct, shown_workers
@@ -109,7 +109,9 @@ def _guarded(target: Target, work: Callable[[], Exit], *, is_json: bool) -> Exit
     except InterruptedByUser:
         code, title, advice = Exit.RESUMABLE, "interrupted.", _GOES_ON
     except OSError as error:
-        from qa2pack.pack.failure import words_of_system  # knows most of the program, so only where it is needed
+        from qa2pack.pack.errors.failure import (
+            words_of_system,  # knows most of the program, so only where it is needed
+        )
 
         title, advice = words_of_system(error)
         code, advice = Exit.RESUMABLE, f"{advice} {_GOES_ON}"

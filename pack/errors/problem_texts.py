@@ -1,7 +1,7 @@
 """What is said of each problem: what it is, where it comes from, what to do. One row per code.
 
 `PACKAGE` and `ORIGIN` in a row stand for the paths of the command at hand, `MODE` for the mode of the package.
-`python -m qa2pack.pack.words` prints the page docs/problems.md.
+`python -m qa2pack.pack.errors.problem_texts` prints the page docs/problems.md.
 """
 
 from collections.abc import Iterator, Mapping
@@ -523,7 +523,7 @@ def _page_lines() -> Iterator[str]:
     yield ""
     yield "Every problem has a code that does not change. The path it is about is printed with it. `PACKAGE` and"
     yield "`ORIGIN` stand for the paths of your command, `MODE` for the mode that the package was made with."
-    yield "This page is made by `python -m qa2pack.pack.words`."
+    yield "This page is made by `python -m qa2pack.pack.errors.problem_texts`."
     for title, rows in (
         ("Planning and applying: the plan is refused and nothing is changed", PLANNING),
         ("Verifying: the package is not as its manifests say", VERIFYING),

@@ -14,7 +14,7 @@ from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import shown
-from qa2pack.pack.attempt import Attempt
+from qa2pack.pack.errors.attempt import Attempt
 
 _LITTLE_BYTES = 1 << 20  # a disk with less is full: what is left are ends of blocks, and what others gave back
 

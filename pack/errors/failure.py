@@ -27,15 +27,15 @@ from qa2pack.manifest.format.wire import WireError
 from qa2pack.manifest.fs.untrusted import ControlFileError
 from qa2pack.manifest.path import UnsafePathError, shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.pack.attempt import Attempt
-from qa2pack.pack.crash import save_report
+from qa2pack.pack.errors.attempt import Attempt
+from qa2pack.pack.errors.crash_report import save_report
+from qa2pack.pack.errors.disk_shortage import shortage_of
+from qa2pack.pack.errors.problem_view import filled, problem_lines
+from qa2pack.pack.errors.similar_paths import near_path
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.ink import Ink, folded, unbroken
-from qa2pack.pack.nearby import near_path
-from qa2pack.pack.problemview import filled, problem_lines
 from qa2pack.pack.reading import UnfinishedError
 from qa2pack.pack.refused import Refused
-from qa2pack.pack.shortage import shortage_of
 from qa2pack.pack.target import quoted
 
 

@@ -1,0 +1,1 @@
+"""From an exception to what is shown: problem texts, similar paths, crash reports."""
