@@ -40,7 +40,7 @@ from qa2pack.manifest.format.wire import WireError
 from qa2pack.manifest.path import UnsafePathError
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.package import verify_package
-from qa2pack.pack.jsonlines import json_lines
+from qa2pack.pack.export.json_lines import json_lines
 from qa2pack.tarsplit.check import check_delivery
 from qa2pack.tarsplit.sidecar import open_sidecar
 

@@ -51,7 +51,7 @@ def export(
     """
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.exporting import Wanted, exported
+    from qa2pack.pack.export.make import Wanted, exported
     from qa2pack.pack.target import target_of
     from qa2pack.pack.workers import Conduct
 

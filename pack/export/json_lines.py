@@ -10,9 +10,9 @@ from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.humanize import utc_time
 from qa2pack.manifest.path import join, shown
+from qa2pack.pack.export.checksum_lists import in_package
 from qa2pack.pack.fields import Fields, path_fields, problem_fields
 from qa2pack.pack.listing import digest_text
-from qa2pack.pack.sumlists import in_package
 
 
 def json_lines(package: Package, manifests: Sequence[Described]) -> Iterator[bytes]:

@@ -1,0 +1,1 @@
+"""`pack export`: checksum lists, a BagIt bag, JSON lines."""
