@@ -29,13 +29,13 @@ from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.pack import PROGRAM
-from qa2pack.pack.applyjobs import apply, rollback
-from qa2pack.pack.engines import Workers
+from qa2pack.pack.jobs.apply import apply, rollback
+from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.plan import adopt, plan
+from qa2pack.pack.jobs.read import UnfinishedError
+from qa2pack.pack.jobs.verify import verify
 from qa2pack.pack.listing import records_of
-from qa2pack.pack.planjobs import adopt, plan
-from qa2pack.pack.reading import UnfinishedError
 from qa2pack.pack.target import origin_of, target_of
-from qa2pack.pack.verifyjob import verify
 
 __all__ = [
     "Action",

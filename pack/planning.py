@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 from qa2pack.executor.space import free_bytes, needed_bytes
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.pack import planjobs
 from qa2pack.pack.defaultview import default_fields
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.fields import plan_fields, print_fields
 from qa2pack.pack.ink import ink_for
+from qa2pack.pack.jobs import plan as planjobs
+from qa2pack.pack.jobs.workers import Conduct, shown_workers
 from qa2pack.pack.listing import file_fields, records_of
 from qa2pack.pack.planview import PlanView, plan_lines
 from qa2pack.pack.treeview import tree_lines
-from qa2pack.pack.workers import Conduct, shown_workers
 
 if TYPE_CHECKING:
     from qa2pack.pack.defaults import Default

@@ -12,7 +12,7 @@ from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.problem import PlanRefused
-from qa2pack.pack.members import members_of
+from qa2pack.pack.jobs.members import members_of
 
 _TICKET_ENDINGS = (b".ticket.tar", b".ticket.zip")
 

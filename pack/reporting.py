@@ -18,16 +18,15 @@ from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields
 from qa2pack.pack.ink import Ink, ink_for
-from qa2pack.pack.members import members_of
+from qa2pack.pack.jobs.members import members_of
+from qa2pack.pack.jobs.read import existing_package, held, working
+from qa2pack.pack.jobs.workers import Conduct, shown_workers
 from qa2pack.pack.protected_paths import folder_of, kept_place
-from qa2pack.pack.reading import held, working
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.reportchunks import deliveries_in
 from qa2pack.pack.reportmembers import member_parts
 from qa2pack.pack.reportpage import MARK, Page, Verified, render_page
 from qa2pack.pack.target import quoted
-from qa2pack.pack.verifying import existing_package
-from qa2pack.pack.workers import Conduct, shown_workers
 
 
 @dataclass(frozen=True, slots=True)

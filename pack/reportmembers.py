@@ -12,8 +12,8 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack.embedding import Budget, Picture, Text, embed_pictures, embed_texts
 from qa2pack.pack.errors.problem_texts import WORDS
+from qa2pack.pack.jobs.members import Member
 from qa2pack.pack.listing import records_of
-from qa2pack.pack.members import Member
 from qa2pack.pack.reportdata import Contents, Table, read_contents
 
 _MOST_ROWS = 1000

@@ -5,22 +5,21 @@ from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
-from qa2pack.manifest.alma.package import PackageState, manifest_names, read_state
+from qa2pack.manifest.alma.package import PackageState
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.path import is_within, join
-from qa2pack.manifest.plan.obstacles import no_package
-from qa2pack.manifest.problem import PlanRefused, Problem
-from qa2pack.pack import verifyjob
+from qa2pack.manifest.problem import Problem
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.problem_view import problem_text, remedy_lines
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields, problem_fields
 from qa2pack.pack.ink import Ink, folded, ink_for
-from qa2pack.pack.members import Member, members_of
-from qa2pack.pack.reading import check_finished
+from qa2pack.pack.jobs import verify as verifyjob
+from qa2pack.pack.jobs.members import Member, members_of
+from qa2pack.pack.jobs.read import existing_package
+from qa2pack.pack.jobs.workers import Conduct, shown_workers
 from qa2pack.pack.target import Target, quoted
-from qa2pack.pack.workers import Conduct, shown_workers
 
 
 def verified(attempt: Attempt, conduct: Conduct, *, is_quick: bool) -> Exit:
@@ -50,22 +49,6 @@ def verified(attempt: Attempt, conduct: Conduct, *, is_quick: bool) -> Exit:
         for line in (*map(problem_text, warnings), *remedy_lines(warnings, target)):
             print(line)
     return code
-
-
-def existing_package(target: Target) -> PackageState:
-    """Return what is at the path.
-
-    Raises:
-        UnfinishedError: there is none, because the apply that makes it was stopped.
-        LockedError: another process works on the package that is not there yet.
-        PlanRefused: neither a package nor the control folder of one; a mistyped path is no broken package.
-    """
-    package = target.package
-    state = read_state(package)
-    if state.members or manifest_names(package):
-        return state
-    check_finished(package)
-    raise PlanRefused(no_package(package, state))
 
 
 def _compared(members: Sequence[Member]) -> str:

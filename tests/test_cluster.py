@@ -48,11 +48,11 @@ from qa2pack.manifest.scan.digest_cache import Identity
 from qa2pack.manifest.scan.walk import scan_batch
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.cli import main as pack
-from qa2pack.pack.engines import running_program
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.ink import Ink
+from qa2pack.pack.jobs.engines import running_program
 from qa2pack.pack.target import target_of
 from qa2pack.pack.tarsplit_command import main as tarsplit
 from snapshots import contents

@@ -47,10 +47,10 @@ WRITERS = {
     "manifest/fs/immutable.py",
     "manifest/format/spool.py",
     "pack/errors/crash_report.py",
-    "pack/engines.py",
+    "pack/jobs/engines.py",
     "pack/logfile.py",
     "pack/lostoutput.py",
-    "pack/readmesource.py",
+    "pack/jobs/readme_source.py",
 }
 
 SLOW_TO_IMPORT = {"casacore", "dask", "distributed"}

@@ -14,8 +14,8 @@ from qa2pack.manifest.plan.destination import base_of, choose_destination
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.progress import Silent
-from qa2pack.pack import planjobs
-from qa2pack.pack.engines import Workers
+from qa2pack.pack.jobs import plan as planjobs
+from qa2pack.pack.jobs.engines import Workers
 
 MEMBER = b"group_ouss_id/member_ouss_id"
 

@@ -25,7 +25,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.fs.throttle import BURST_SECONDS, Bucket, Pace, PacedEngine, current_pace, paced
-from qa2pack.pack.engines import Workers, started_engine
+from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.rate import parse_rate
 
 BIG_BYTES = (3 << 20) + 17
@@ -187,7 +187,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Workers]:
         found.append(Workers(*values, **named))
         return found[-1]
 
-    monkeypatch.setattr("qa2pack.pack.workers.Workers", workers)
+    monkeypatch.setattr("qa2pack.pack.jobs.workers.Workers", workers)
     return found
 
 

@@ -7,7 +7,7 @@ from in_process import Delivery, make_reduction
 from qa2pack.manifest.actions import Mode
 from qa2pack.pack.cli import main
 from qa2pack.pack.clusteraddress import check_address
-from qa2pack.pack.engines import Workers, started_engine
+from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.refused import Refused
 
 PLAIN = [

@@ -2,7 +2,7 @@
 
 import os
 
-from qa2pack.pack.engines import job_count
+from qa2pack.pack.jobs.engines import job_count
 
 
 def test_no_more_than_four_processes_work_for_each_processor() -> None:

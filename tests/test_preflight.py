@@ -40,8 +40,8 @@ from qa2pack.pack.dropin import PackagingError, QA_Packager
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.ink import Ink
+from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import target_of
-from qa2pack.pack.verifying import existing_package
 from reductions import write_small_measurement_set
 from users import as_ordinary_user, folder_of_everybody
 

@@ -26,8 +26,8 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.progress import Silent
-from qa2pack.pack import planjobs
-from qa2pack.pack.engines import Workers
+from qa2pack.pack.jobs import plan as planjobs
+from qa2pack.pack.jobs.engines import Workers
 from snapshots import contents, files
 from tools import needs_tool
 

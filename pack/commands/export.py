@@ -52,8 +52,8 @@ def export(
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.export.make import Wanted, exported
+    from qa2pack.pack.jobs.workers import Conduct
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.workers import Conduct
 
     formats = tuple(dict.fromkeys(format))
     if Format.BAGIT in formats and (len(formats) > 1 or output is None):

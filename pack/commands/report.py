@@ -37,9 +37,9 @@ def report(
     """
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
+    from qa2pack.pack.jobs.workers import Conduct
     from qa2pack.pack.reporting import Asked, reported
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.workers import Conduct
 
     conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
     attempt = Attempt("report", target_of(package))

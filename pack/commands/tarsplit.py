@@ -126,8 +126,8 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
     """
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
+    from qa2pack.pack.jobs.workers import Conduct
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.workers import Conduct
 
     conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, is_insecure=insecure_cluster)
     if check is not None:

@@ -34,7 +34,7 @@ from qa2pack.pack.errors.problem_view import filled, problem_lines
 from qa2pack.pack.errors.similar_paths import near_path
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.ink import Ink, folded, unbroken
-from qa2pack.pack.reading import UnfinishedError
+from qa2pack.pack.jobs.read import UnfinishedError
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.target import quoted
 

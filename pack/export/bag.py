@@ -12,9 +12,9 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.verify.checksum_lines import NotInABagError, bag_line
 from qa2pack.pack import PROGRAM
-from qa2pack.pack.engines import Workers
 from qa2pack.pack.export.checksum_lists import in_package, read_sums, spooled
-from qa2pack.pack.reading import working
+from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.read import working
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.target import quoted
 

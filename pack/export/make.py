@@ -12,7 +12,6 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
-from qa2pack.pack.engines import Workers
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.export.bag import bagged
@@ -20,13 +19,13 @@ from qa2pack.pack.export.checksum_lists import ALGORITHMS, read_sums, spooled, x
 from qa2pack.pack.export.json_lines import json_lines
 from qa2pack.pack.fields import path_fields, print_fields
 from qa2pack.pack.ink import Ink, ink_for
-from qa2pack.pack.members import Member, chosen_members, members_of, usable_manifest
+from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
+from qa2pack.pack.jobs.read import existing_package, held, working
+from qa2pack.pack.jobs.workers import Conduct, shown_workers
 from qa2pack.pack.protected_paths import folder_of, kept_place
-from qa2pack.pack.reading import held, working
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.target import Target, quoted
-from qa2pack.pack.verifying import existing_package
-from qa2pack.pack.workers import Conduct, shown_workers
 
 _ENDINGS = {"xxhsum": b".xxh128", "md5sum": b".md5", "sha256sum": b".sha256", "json": b".jsonl"}
 _CHECKS = {

@@ -4,8 +4,8 @@ from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.verify.package import verify_package
-from qa2pack.pack.engines import Workers, started_engine
-from qa2pack.pack.reading import held
+from qa2pack.pack.jobs.engines import Workers, started_engine
+from qa2pack.pack.jobs.read import held
 
 
 def verify(package: Package, workers: Workers, *, is_quick: bool) -> list[Problem]:

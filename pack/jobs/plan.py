@@ -30,9 +30,9 @@ from qa2pack.manifest.plan.make import make_plan, save_plan
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.pack.engines import Workers, started_engine
-from qa2pack.pack.reading import UnfinishedError
-from qa2pack.pack.readmesource import readable_readme
+from qa2pack.pack.jobs.engines import Workers, started_engine
+from qa2pack.pack.jobs.read import UnfinishedError
+from qa2pack.pack.jobs.readme_source import readable_readme
 
 
 def plan(request: PlanRequest, workers: Workers) -> Described:

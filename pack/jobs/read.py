@@ -12,9 +12,12 @@ from qa2pack.executor.transaction.lock import locked_for_reading, locked_meanwhi
 from qa2pack.executor.transaction.paths import journal_path, lock_path
 from qa2pack.executor.transaction.recovery import Phase, is_stale, phase_of
 from qa2pack.manifest.alma.control_folder import check_control
-from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.alma.package import Package, PackageState, manifest_names, read_state
 from qa2pack.manifest.engine import Engine
-from qa2pack.pack.engines import Workers, started_engine
+from qa2pack.manifest.plan.obstacles import no_package
+from qa2pack.manifest.problem import PlanRefused
+from qa2pack.pack.jobs.engines import Workers, started_engine
+from qa2pack.pack.target import Target
 
 
 class UnfinishedError(Exception):
@@ -95,3 +98,19 @@ def check_finished(package: Package) -> None:
     phase = phase_of(records)
     if phase not in (Phase.NONE, Phase.ENDED):
         raise UnfinishedError(package, phase, is_origin_changed=is_stale(records))
+
+
+def existing_package(target: Target) -> PackageState:
+    """Return what is at the path.
+
+    Raises:
+        UnfinishedError: there is none, because the apply that makes it was stopped.
+        LockedError: another process works on the package that is not there yet.
+        PlanRefused: neither a package nor the control folder of one; a mistyped path is no broken package.
+    """
+    package = target.package
+    state = read_state(package)
+    if state.members or manifest_names(package):
+        return state
+    check_finished(package)
+    raise PlanRefused(no_package(package, state))

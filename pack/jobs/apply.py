@@ -14,7 +14,7 @@ from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.pack.engines import Workers, started_engine, stopping
+from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 
 
 def apply(package: Package, options: ApplyOptions, workers: Workers) -> Applied:

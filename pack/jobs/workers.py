@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from qa2pack.pack.engines import Workers
+from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.progress import shown_progress
 
 

@@ -1,0 +1,1 @@
+"""One module per verb: the work without printing. The Python API calls these."""
