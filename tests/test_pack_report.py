@@ -16,11 +16,12 @@ from in_process import UID, Delivery, add_measurement_sets, write
 from qa2pack.executor.io.disk import Disk
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.pack import embedding, reportdata
-from qa2pack.pack.embedding import Budget, embed_pictures, embed_texts
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.reportdata import Candidate
-from qa2pack.pack.reportpage import breakable
+from qa2pack.pack.report import contents as reportdata
+from qa2pack.pack.report import embed as embedding
+from qa2pack.pack.report.contents import Candidate
+from qa2pack.pack.report.embed import Budget, embed_pictures, embed_texts
+from qa2pack.pack.report.page import breakable
 from report_pages import EVIL, png
 from snapshots import contents, snapshot
 

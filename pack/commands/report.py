@@ -38,7 +38,7 @@ def report(
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs.workers import Conduct
-    from qa2pack.pack.reporting import Asked, reported
+    from qa2pack.pack.report.make import Asked, reported
     from qa2pack.pack.target import target_of
 
     conduct = Conduct(jobs, is_quiet=quiet, is_json=json)

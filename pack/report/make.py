@@ -23,9 +23,9 @@ from qa2pack.pack.jobs.read import existing_package, held, working
 from qa2pack.pack.jobs.workers import Conduct, shown_workers
 from qa2pack.pack.protected_paths import folder_of, kept_place
 from qa2pack.pack.refused import Refused
-from qa2pack.pack.reportchunks import deliveries_in
-from qa2pack.pack.reportmembers import member_parts
-from qa2pack.pack.reportpage import MARK, Page, Verified, render_page
+from qa2pack.pack.report.deliveries import deliveries_in
+from qa2pack.pack.report.members import member_parts
+from qa2pack.pack.report.page import MARK, Page, Verified, render_page
 from qa2pack.pack.target import quoted
 
 

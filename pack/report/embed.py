@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
 from qa2pack.manifest.path import shown
-from qa2pack.pack.reportdata import Candidate
+from qa2pack.pack.report.contents import Candidate
 
 PICTURE_BYTES = 4 << 20
 ALL_PICTURES_BYTES = 24 << 20

@@ -1,0 +1,1 @@
+"""`pack report`: the HTML page of a package."""
