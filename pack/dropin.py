@@ -20,12 +20,12 @@ from qa2pack.pack.commands.run_log import check_log_place, run_logged
 from qa2pack.pack.currentlog import log_error
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
-from qa2pack.pack.habits import Habits, read_habits
 from qa2pack.pack.ink import Ink
 from qa2pack.pack.jobs.workers import Conduct
 from qa2pack.pack.lostoutput import losses_told, open_closed_streams
 from qa2pack.pack.planning import planned, print_plan
 from qa2pack.pack.refused import Refused
+from qa2pack.pack.settings.dropin_settings import Habits, read_habits
 from qa2pack.pack.target import Target, origin_of, quoted, target_of
 
 Choice = TypeVar("Choice", Append, Mode)

@@ -17,7 +17,7 @@ from qa2pack.pack.planview import PlanView, plan_lines
 from qa2pack.pack.treeview import tree_lines
 
 if TYPE_CHECKING:
-    from qa2pack.pack.defaults import Default
+    from qa2pack.pack.settings.option_source import Default
 
 
 def planned(request: PlanRequest, conduct: Conduct) -> Described:

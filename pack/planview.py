@@ -34,7 +34,7 @@ _MODES = {
 }
 
 if TYPE_CHECKING:
-    from qa2pack.pack.defaults import Default
+    from qa2pack.pack.settings.option_source import Default
 
 
 @dataclass(frozen=True, slots=True)

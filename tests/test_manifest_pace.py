@@ -26,7 +26,7 @@ from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.fs.throttle import BURST_SECONDS, Bucket, Pace, PacedEngine, current_pace, paced
 from qa2pack.pack.jobs.engines import Workers, started_engine
-from qa2pack.pack.rate import parse_rate
+from qa2pack.pack.settings.rate import parse_rate
 
 BIG_BYTES = (3 << 20) + 17
 

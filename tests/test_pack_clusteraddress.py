@@ -6,9 +6,9 @@ import pytest
 from in_process import Delivery, make_reduction
 from qa2pack.manifest.actions import Mode
 from qa2pack.pack.cli import main
-from qa2pack.pack.clusteraddress import check_address
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.refused import Refused
+from qa2pack.pack.settings.cluster_address import check_address
 
 PLAIN = [
     "tcp://node7:8786",

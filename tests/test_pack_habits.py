@@ -7,8 +7,8 @@ import pytest
 from in_process import Delivery
 from QA2_Packaging_module import QA_Packager
 from qa2pack.pack.dropin import PackagingError
-from qa2pack.pack.habits import Habits, read_habits
 from qa2pack.pack.refused import Refused
+from qa2pack.pack.settings.dropin_settings import Habits, read_habits
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -7,8 +7,8 @@ import pytest
 from typer.main import get_group
 
 from qa2pack.pack.cli import application
-from qa2pack.pack.defaults import SettingsError
-from qa2pack.pack.settings import KEYS, PERSONAL, Kind, key_of, read_settings, values_of
+from qa2pack.pack.settings.keys import KEYS, PERSONAL, Kind, key_of, read_settings, values_of
+from qa2pack.pack.settings.option_source import SettingsError
 
 PATH = b"/data/project/pack.toml"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.pack.defaults import SettingsError
-from qa2pack.pack.settingsfile import find_settings, own_settings_path
+from qa2pack.pack.settings.files import find_settings, own_settings_path
+from qa2pack.pack.settings.option_source import SettingsError
 
 
 def _write(path: Path, text: str) -> Path:

@@ -20,8 +20,8 @@ def adopt(
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs.workers import Conduct
+    from qa2pack.pack.settings.trusted_owners import trusted_users
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.trust import trusted_users
 
     conduct = Conduct(jobs, is_quiet=quiet, is_json=json, trusted=trusted_users(trust_owner))
     attempt = Attempt("adopt", target_of(package))

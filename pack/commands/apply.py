@@ -47,8 +47,8 @@ def apply(  # noqa: PLR0913, PLR0917 - one parameter per option
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs.workers import Conduct
+    from qa2pack.pack.settings.trusted_owners import trusted_users
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.trust import trusted_users
 
     attempt = Attempt("apply", target_of(package))
     options = ApplyOptions(keeps_previous=keep_previous, is_rehashing=rehash)

@@ -15,17 +15,17 @@ from typer.core import TyperCommand, TyperOption
 
 from qa2pack.manifest.path import shown
 from qa2pack.pack import __version__
-from qa2pack.pack.defaults import Default, SettingsError
 from qa2pack.pack.exit_codes import Exit, exit_code_lines
+from qa2pack.pack.settings.option_source import Default, SettingsError
 
 if TYPE_CHECKING:
-    from qa2pack.pack.settings import Settings
+    from qa2pack.pack.settings.keys import Settings
 
 # What parses the command line is a part of typer that has had two names; typer.Context is what commands see of it.
 _Context = Any
 _UsageError: Any = typer.BadParameter.__bases__[0]
 
-_DEFAULTS = "qa2pack.pack.defaults"
+_DEFAULTS = "qa2pack.pack.settings.option_source"
 _ARGUMENTS = "pack.arguments"
 _TYPED = "pack.typed"
 _PATHS = frozenset({"origin", "package", "check", "chunks", "delivery", "manifest", "output", "readme"})
@@ -145,7 +145,7 @@ class Command(TyperCommand):
         """Put what the files say where nothing was typed."""
         if not files:
             return
-        from qa2pack.pack.settings import key_of, values_of
+        from qa2pack.pack.settings.keys import key_of, values_of
 
         for option in self.params:
             for value, settings in values_of(files, key_of(str(ctx.info_name), str(option.name))):
@@ -185,7 +185,7 @@ def _take(ctx: _Context, option: Any, value: object) -> bool:
 
 
 def _settings(ctx: _Context) -> "tuple[Settings, ...]":
-    from qa2pack.pack.settingsfile import find_settings
+    from qa2pack.pack.settings.files import find_settings
 
     return find_settings(_folder(ctx), os.environ)
 

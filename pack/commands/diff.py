@@ -48,7 +48,7 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.exit_codes import Exit
     from qa2pack.pack.jobs.workers import Conduct
-    from qa2pack.pack.selection import Selection
+    from qa2pack.pack.settings.selection import Selection
     from qa2pack.pack.target import origin_of, quoted, target_of
 
     conduct = Conduct(jobs, is_quiet=quiet, is_json=json)

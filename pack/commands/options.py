@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.rate import parse_rate
+from qa2pack.pack.settings.rate import parse_rate
 
 PackageArgument = Annotated[
     str,

@@ -30,8 +30,8 @@ def rollback(
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs.workers import Conduct
+    from qa2pack.pack.settings.trusted_owners import trusted_users
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.trust import trusted_users
     from qa2pack.pack.undoing import undone
 
     conduct = Conduct(jobs, is_quiet=quiet, is_json=json, trusted=trusted_users(trust_owner))

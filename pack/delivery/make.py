@@ -9,7 +9,6 @@ from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.progress import Progress
-from qa2pack.pack.defaults import Default
 from qa2pack.pack.delivery.view import DeliveryView, delivery_fields, delivery_lines
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
@@ -17,6 +16,7 @@ from qa2pack.pack.fields import path_fields, print_fields
 from qa2pack.pack.ink import folded, ink_for
 from qa2pack.pack.jobs.read import reading
 from qa2pack.pack.jobs.workers import Conduct, shown_workers
+from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
 from qa2pack.tarsplit.cutting import Cut, CutRequest, plan_cut
 from qa2pack.tarsplit.deliver import Destination, deliver

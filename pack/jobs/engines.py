@@ -14,7 +14,7 @@ from qa2pack.manifest.fs.throttle import PacedEngine
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.pack import PROGRAM
-from qa2pack.pack.clusteraddress import check_address
+from qa2pack.pack.settings.cluster_address import check_address
 
 _MOST_PER_PROCESSOR = 4
 

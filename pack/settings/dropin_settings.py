@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typer import BadParameter
 
 from qa2pack.manifest.path import shown
-from qa2pack.pack.defaults import Default, SettingsError
 from qa2pack.pack.refused import Refused
-from qa2pack.pack.selection import Selection
-from qa2pack.pack.settings import Settings, values_of
-from qa2pack.pack.settingsfile import find_settings
-from qa2pack.pack.trust import trusted_users
+from qa2pack.pack.settings.files import find_settings
+from qa2pack.pack.settings.keys import Settings, values_of
+from qa2pack.pack.settings.option_source import Default, SettingsError
+from qa2pack.pack.settings.selection import Selection
+from qa2pack.pack.settings.trusted_owners import trusted_users
 
 _KEYS = (
     "layout", "include", "exclude", "strict", "as-is", "no-split", "follow-outside", "keep-previous", "jobs", "log",

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from qa2pack.manifest.alma.control_folder_owner import foreign_owner
 from qa2pack.manifest.fs.untrusted import SMALL_BYTES, opened_control, read_bounded
 from qa2pack.manifest.path import join, shown
-from qa2pack.pack.defaults import SettingsError
+from qa2pack.pack.settings.option_source import SettingsError
 
 if TYPE_CHECKING:
-    from qa2pack.pack.settings import Settings
+    from qa2pack.pack.settings.keys import Settings
 
 NAME = b"pack.toml"
 _TRUSTED = "trusted"
@@ -99,7 +99,7 @@ def _parsed(path: bytes, data: bytes) -> dict[str, object]:
 
 
 def _settings(table: Mapping[str, object], path: bytes, own: bytes) -> "Settings":
-    from qa2pack.pack.settings import read_settings
+    from qa2pack.pack.settings.keys import read_settings
 
     if _TRUSTED in table:
         raise SettingsError(path, f"{_TRUSTED} is refused here: it counts only in your own file, {shown(own)}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from qa2pack.manifest.path import shown
-from qa2pack.pack.defaults import SettingsError
+from qa2pack.pack.settings.option_source import SettingsError
 
 Value = str | int | bool | tuple[str, ...]
 
@@ -174,7 +174,7 @@ def _is_wish(part: object, kind: Kind) -> bool:
 def _is_rate(value: str) -> bool:
     from typer import BadParameter
 
-    from qa2pack.pack.rate import parse_rate
+    from qa2pack.pack.settings.rate import parse_rate
 
     try:
         parse_rate(value)

@@ -1,0 +1,1 @@
+"""Settings: keys, files, and where an option has its value from."""
