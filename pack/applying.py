@@ -15,12 +15,12 @@ from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields, problem_fields
-from qa2pack.pack.ink import Ink, ink_for
 from qa2pack.pack.jobs import apply as applyjobs
 from qa2pack.pack.jobs.members import member_notes
 from qa2pack.pack.jobs.workers import Conduct, shown_workers
 from qa2pack.pack.standing import staged_words
 from qa2pack.pack.target import Target
+from qa2pack.pack.terminal.style import Ink, ink_for
 from qa2pack.pack.totals import totals_fields
 
 

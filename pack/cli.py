@@ -14,7 +14,7 @@ import typer
 
 from qa2pack.pack.commands.base import Command, ended, print_version
 from qa2pack.pack.exit_codes import exit_code_lines
-from qa2pack.pack.lostoutput import escape_what_is_not_encoded, open_closed_streams
+from qa2pack.pack.terminal.output_streams import escape_what_is_not_encoded, open_closed_streams
 
 COMMANDS = (
     "plan",

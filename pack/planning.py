@@ -9,11 +9,11 @@ from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.pack.defaultview import default_fields
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.fields import plan_fields, print_fields
-from qa2pack.pack.ink import ink_for
 from qa2pack.pack.jobs import plan as planjobs
 from qa2pack.pack.jobs.workers import Conduct, shown_workers
 from qa2pack.pack.listing import file_fields, records_of
 from qa2pack.pack.planview import PlanView, plan_lines
+from qa2pack.pack.terminal.style import ink_for
 from qa2pack.pack.treeview import tree_lines
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from qa2pack.pack.defaultview import default_lines
 from qa2pack.pack.emptiness import carried
 from qa2pack.pack.errors.problem_view import problem_lines
 from qa2pack.pack.estimate import time_needed
-from qa2pack.pack.ink import Ink, folded
 from qa2pack.pack.target import Target
+from qa2pack.pack.terminal.style import Ink, folded
 from qa2pack.pack.totals import totals_lines
 
 _MODES = {

@@ -19,11 +19,11 @@ from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.problem_view import problem_lines
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import Fields, path_fields, print_fields, problem_fields
-from qa2pack.pack.ink import Ink, ink_for
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of
 from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.listing import file_fields, file_lines, records_of
 from qa2pack.pack.target import Target, quoted
+from qa2pack.pack.terminal.style import Ink, ink_for
 from qa2pack.pack.totals import totals_fields, totals_lines
 
 

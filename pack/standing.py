@@ -15,8 +15,8 @@ from qa2pack.pack.emptiness import emptiness_lines
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import Fields, path_fields, print_fields
-from qa2pack.pack.ink import Ink, ink_for
 from qa2pack.pack.target import Target
+from qa2pack.pack.terminal.style import Ink, ink_for
 
 
 def told_status(attempt: Attempt, *, is_json: bool) -> Exit:

@@ -12,7 +12,7 @@ from typer.core import TyperOption
 
 from qa2pack.pack.commands.base import Command, ended, print_version
 from qa2pack.pack.commands.tarsplit import tarsplit
-from qa2pack.pack.lostoutput import escape_what_is_not_encoded, open_closed_streams
+from qa2pack.pack.terminal.output_streams import escape_what_is_not_encoded, open_closed_streams
 
 
 class _Alone(Command):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.format.header import Total
 from qa2pack.manifest.humanize import human_bytes
-from qa2pack.pack.ink import Ink
+from qa2pack.pack.terminal.style import Ink
 
 _README = "README"
 _ROW = "  {:<12} {:>12} {:>10} {:>22}"

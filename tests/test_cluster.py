@@ -51,10 +51,10 @@ from qa2pack.pack.cli import main as pack
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.ink import Ink
 from qa2pack.pack.jobs.engines import running_program
 from qa2pack.pack.target import target_of
 from qa2pack.pack.tarsplit_command import main as tarsplit
+from qa2pack.pack.terminal.style import Ink
 from snapshots import contents
 from source_code import ROOT, project_modules
 from tools import needs_tool

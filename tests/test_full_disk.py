@@ -18,8 +18,8 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.ink import Ink
 from qa2pack.pack.target import target_of
+from qa2pack.pack.terminal.style import Ink
 from tools import needs_root
 from worlds import Change, Scenario, World, make_world, scratch_root
 

@@ -48,8 +48,8 @@ WRITERS = {
     "manifest/format/spool.py",
     "pack/errors/crash_report.py",
     "pack/jobs/engines.py",
-    "pack/logfile.py",
-    "pack/lostoutput.py",
+    "pack/terminal/log_file.py",
+    "pack/terminal/output_streams.py",
     "pack/jobs/readme_source.py",
 }
 

@@ -25,8 +25,8 @@ from qa2pack.manifest.path import UnsafePathError
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.ink import Ink
 from qa2pack.pack.target import target_of
+from qa2pack.pack.terminal.style import Ink
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from in_process import UID, Delivery, add_measurement_sets, make_reduction, write
-from qa2pack.pack.ink import Ink, unbroken
+from qa2pack.pack.terminal.style import Ink, unbroken
 from terminals import printed_on_terminal
 
 

@@ -15,7 +15,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.package import verify_package
-from qa2pack.pack.progress import Lines, shown_progress, time_left
+from qa2pack.pack.terminal.progress import Lines, shown_progress, time_left
 from terminals import printed_on_terminal
 
 
@@ -74,7 +74,7 @@ def test_quiet_says_nothing_at_all() -> None:
 
 _ON_TERMINAL = """
 import threading
-from qa2pack.pack.progress import shown_progress
+from qa2pack.pack.terminal.progress import shown_progress
 with shown_progress(is_quiet=False) as progress:
     progress.phase("verify group_ouss_id/member_ouss_id", file_count=123456, byte_count=987654321987)
     progress.advance(file_count=65432, byte_count=487654321987)

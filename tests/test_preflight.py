@@ -39,9 +39,9 @@ from qa2pack.pack.cli import main
 from qa2pack.pack.dropin import PackagingError, QA_Packager
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
-from qa2pack.pack.ink import Ink
 from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import target_of
+from qa2pack.pack.terminal.style import Ink
 from reductions import write_small_measurement_set
 from users import as_ordinary_user, folder_of_everybody
 

@@ -196,7 +196,7 @@ def _settings_checked() -> Iterator[None]:
     try:
         yield
     except SettingsError as error:
-        from qa2pack.pack.ink import folded
+        from qa2pack.pack.terminal.style import folded
 
         # Without the context, which would put the usage of the command before it: the command line is right.
         raise _UsageError("\n".join((f"in {shown(error.path)}:", *folded(error.reason, indent=2)))) from error

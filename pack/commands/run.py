@@ -13,8 +13,8 @@ from qa2pack.executor.stop_signals import ended_by_keyboard
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.fields import path_fields, print_fields, problem_fields
-from qa2pack.pack.ink import ink_for
-from qa2pack.pack.lostoutput import losing_output, send_nowhere, tell_loss
+from qa2pack.pack.terminal.output_streams import losing_output, send_nowhere, tell_loss
+from qa2pack.pack.terminal.style import ink_for
 
 if TYPE_CHECKING:
     from qa2pack.pack.errors.failure import Failure

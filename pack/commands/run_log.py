@@ -16,9 +16,9 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.plan_header import user_name
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.logfile import Level, LogFile, logging_to
 from qa2pack.pack.protected_paths import kept_place
 from qa2pack.pack.refused import Refused
+from qa2pack.pack.terminal.log_file import Level, LogFile, logging_to
 
 _LIBRARIES = ("msgpack", "numpy", "python-casacore", "rich", "typer", "xxhash")
 

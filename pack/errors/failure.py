@@ -33,10 +33,10 @@ from qa2pack.pack.errors.disk_shortage import shortage_of
 from qa2pack.pack.errors.problem_view import filled, problem_lines
 from qa2pack.pack.errors.similar_paths import near_path
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.ink import Ink, folded, unbroken
 from qa2pack.pack.jobs.read import UnfinishedError
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.target import quoted
+from qa2pack.pack.terminal.style import Ink, folded, unbroken
 
 
 @dataclass(frozen=True, slots=True)

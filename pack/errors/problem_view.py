@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.pack.errors.problem_texts import WORDS
-from qa2pack.pack.ink import Ink, folded, unbroken
 from qa2pack.pack.target import Target
+from qa2pack.pack.terminal.style import Ink, folded, unbroken
 
 _MOST_PATHS = 20
 _COMMAND = re.compile(r"pack [a-z]+(?: (?:PACKAGE|ORIGIN|FILE|MODE|--[a-z-]+))*|--[a-z-]+ [A-Za-z.=]*\w")

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from qa2pack.pack.jobs.engines import Workers
-from qa2pack.pack.progress import shown_progress
+from qa2pack.pack.terminal.progress import shown_progress
 
 
 @dataclass(frozen=True, slots=True)

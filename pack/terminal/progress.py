@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from qa2pack.manifest.humanize import counted, human_bytes, human_seconds
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.progress import Progress, Silent
-from qa2pack.pack.currentlog import progress_logged, terminal_of
+from qa2pack.pack.terminal.log_file import progress_logged, terminal_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

@@ -11,13 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextvars import ContextVar
 from enum import StrEnum
 from typing import TextIO
 
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.progress import Progress
-from qa2pack.pack.currentlog import CURRENT_LOG
-from qa2pack.pack.lostoutput import write_escaped
+from qa2pack.pack.terminal.output_streams import write_escaped
 
 
 class Level(StrEnum):
@@ -165,3 +165,36 @@ class LoggedProgress:
             done = f"{self._files} files, {self._bytes} bytes in {seconds:.3f} s"
             self._log.write(Level.INFO, f"phase {self._name}: ended, {done}")
             self._name = ""
+
+
+CURRENT_LOG: "ContextVar[LogFile | None]" = ContextVar("log", default=None)
+
+
+def log_error(text: str) -> None:
+    """Log a failure that is not printed; nothing where there is no log."""
+    if log := CURRENT_LOG.get():
+        from qa2pack.pack.terminal.log_file import Level
+
+        log.write(Level.ERROR, text)
+
+
+@contextmanager
+def progress_logged(progress: Progress) -> Iterator[Progress]:
+    """Yield the progress, with its phases logged if there is a log."""
+    log = CURRENT_LOG.get()
+    if log is None:
+        yield progress
+        return
+    from qa2pack.pack.terminal.log_file import LoggedProgress
+
+    logged = LoggedProgress(progress, log)
+    try:
+        yield logged
+    finally:
+        logged.end()
+
+
+def terminal_of(stream: TextIO) -> TextIO:
+    """Return the stream on which progress is drawn: its drawing is no matter for a log."""
+    terminal: TextIO = getattr(stream, "terminal", stream)
+    return terminal

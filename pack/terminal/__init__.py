@@ -1,0 +1,1 @@
+"""The terminal: style, progress, output streams, log file."""
