@@ -34,8 +34,8 @@ from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.plan import adopt, plan
 from qa2pack.pack.jobs.read import UnfinishedError
 from qa2pack.pack.jobs.verify import verify
-from qa2pack.pack.listing import records_of
 from qa2pack.pack.target import origin_of, target_of
+from qa2pack.pack.views.files import records_of
 
 __all__ = [
     "Action",

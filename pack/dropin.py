@@ -15,18 +15,18 @@ from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.pack.applying import applied
 from qa2pack.pack.commands.run_log import check_log_place, run_logged
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.jobs.workers import Conduct
-from qa2pack.pack.planning import planned, print_plan
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.settings.dropin_settings import Habits, read_habits
 from qa2pack.pack.target import Target, origin_of, quoted, target_of
 from qa2pack.pack.terminal.log_file import log_error
 from qa2pack.pack.terminal.output_streams import losses_told, open_closed_streams
 from qa2pack.pack.terminal.style import Ink
+from qa2pack.pack.views.apply import applied
+from qa2pack.pack.views.plan import planned, print_plan
 
 Choice = TypeVar("Choice", Append, Mode)
 

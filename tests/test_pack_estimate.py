@@ -6,7 +6,7 @@ import pytest
 
 from commands import run_here
 from in_process import Delivery
-from qa2pack.pack.estimate import LOCAL, SHARED, Rates, about, time_needed
+from qa2pack.pack.views.estimate import LOCAL, SHARED, Rates, about, time_needed
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ def adopt(
 
     Example: pack adopt 2011.0.00229.S
     """
-    from qa2pack.pack.adopting import adopted
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs.workers import Conduct
     from qa2pack.pack.settings.trusted_owners import trusted_users
     from qa2pack.pack.target import target_of
+    from qa2pack.pack.views.adopt import adopted
 
     conduct = Conduct(jobs, is_quiet=quiet, is_json=json, trusted=trusted_users(trust_owner))
     attempt = Attempt("adopt", target_of(package))

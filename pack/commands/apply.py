@@ -43,12 +43,12 @@ def apply(  # noqa: PLR0913, PLR0917 - one parameter per option
     Example: pack apply 2011.0.00229.S
     """
     from qa2pack.executor.apply import ApplyOptions
-    from qa2pack.pack.applying import applied
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs.workers import Conduct
     from qa2pack.pack.settings.trusted_owners import trusted_users
     from qa2pack.pack.target import target_of
+    from qa2pack.pack.views.apply import applied
 
     attempt = Attempt("apply", target_of(package))
     options = ApplyOptions(keeps_previous=keep_previous, is_rehashing=rehash)

@@ -44,12 +44,12 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
     from qa2pack.manifest.actions import Mode
     from qa2pack.manifest.alma.member_ids import Append
     from qa2pack.pack.commands.run import run
-    from qa2pack.pack.differing import differed
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.exit_codes import Exit
     from qa2pack.pack.jobs.workers import Conduct
     from qa2pack.pack.settings.selection import Selection
     from qa2pack.pack.target import origin_of, quoted, target_of
+    from qa2pack.pack.views.diff import differed
 
     conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
     target = target_of(package)

@@ -12,8 +12,8 @@ def log(package: PackageArgument, json: JsonOption = False) -> None:
     """
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.recounting import logged
     from qa2pack.pack.target import target_of
+    from qa2pack.pack.views.log import logged
 
     attempt = Attempt("log", target_of(package))
     run(attempt, lambda: logged(attempt, is_json=json), is_json=json, is_output_all=True)

@@ -100,10 +100,10 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.exit_codes import Exit
     from qa2pack.pack.jobs.workers import Conduct
-    from qa2pack.pack.planning import planned, print_plan
     from qa2pack.pack.settings.selection import Selection
     from qa2pack.pack.settings.trusted_owners import trusted_users
     from qa2pack.pack.target import origin_of, quoted, target_of
+    from qa2pack.pack.views.plan import planned, print_plan
 
     conduct = Conduct(
         jobs,

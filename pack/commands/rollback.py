@@ -32,7 +32,7 @@ def rollback(
     from qa2pack.pack.jobs.workers import Conduct
     from qa2pack.pack.settings.trusted_owners import trusted_users
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.undoing import undone
+    from qa2pack.pack.views.rollback import undone
 
     conduct = Conduct(jobs, is_quiet=quiet, is_json=json, trusted=trusted_users(trust_owner))
     attempt = Attempt("rollback", target_of(package))

@@ -12,9 +12,9 @@ import typer
 from qa2pack.executor.stop_signals import ended_by_keyboard
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.fields import path_fields, print_fields, problem_fields
 from qa2pack.pack.terminal.output_streams import losing_output, send_nowhere, tell_loss
 from qa2pack.pack.terminal.style import ink_for
+from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
 
 if TYPE_CHECKING:
     from qa2pack.pack.errors.failure import Failure

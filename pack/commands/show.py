@@ -29,8 +29,8 @@ def show(
     """
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.showing import Shown, shown_package, shown_plan
     from qa2pack.pack.target import target_of
+    from qa2pack.pack.views.show import Shown, shown_package, shown_plan
 
     if plan and (member or role):
         raise typer.BadParameter("a plan is shown whole, without --member and --role", param_hint="--plan")

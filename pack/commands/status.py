@@ -10,8 +10,8 @@ def status(package: PackageArgument, json: JsonOption = False) -> None:
     """
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.standing import told_status
     from qa2pack.pack.target import target_of
+    from qa2pack.pack.views.status import told_status
 
     attempt = Attempt("status", target_of(package))
     run(attempt, lambda: told_status(attempt, is_json=json), is_json=json, is_output_all=True)

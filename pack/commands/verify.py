@@ -50,7 +50,7 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter per option
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs.workers import Conduct
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.verifying import verified
+    from qa2pack.pack.views.verify import verified
 
     if sum((quick, chunks is not None, manifest is not None)) > 1:
         raise typer.BadParameter("choose one of --quick, --chunks and --manifest")

@@ -14,12 +14,12 @@ from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.fields import path_fields, print_fields, problem_fields
 from qa2pack.pack.jobs.read import working
 from qa2pack.pack.jobs.workers import Conduct, shown_workers
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.target import quoted, target_of
 from qa2pack.pack.terminal.style import ink_for
+from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
 from qa2pack.tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
 from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar
 

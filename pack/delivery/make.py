@@ -12,12 +12,12 @@ from qa2pack.manifest.progress import Progress
 from qa2pack.pack.delivery.view import DeliveryView, delivery_fields, delivery_lines
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.fields import path_fields, print_fields
 from qa2pack.pack.jobs.read import reading
 from qa2pack.pack.jobs.workers import Conduct, shown_workers
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import folded, ink_for
+from qa2pack.pack.views.json_fields import path_fields, print_fields
 from qa2pack.tarsplit.cutting import Cut, CutRequest, plan_cut
 from qa2pack.tarsplit.deliver import Destination, deliver
 from qa2pack.tarsplit.listing import choose_members

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from qa2pack.manifest.humanize import counted, exact_bytes, human_bytes
 from qa2pack.manifest.path import shown
-from qa2pack.pack.defaultview import default_fields, default_lines
-from qa2pack.pack.fields import Fields, path_fields, problem_fields
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Ink, folded
+from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
+from qa2pack.pack.views.option_sources import default_fields, default_lines
 from qa2pack.tarsplit.cutting import Cut, PlannedChunk
 from qa2pack.tarsplit.deliver import Outcome
 from qa2pack.tarsplit.sidecar import ChunkRow

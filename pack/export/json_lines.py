@@ -11,8 +11,8 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.humanize import utc_time
 from qa2pack.manifest.path import join, shown
 from qa2pack.pack.export.checksum_lists import in_package
-from qa2pack.pack.fields import Fields, path_fields, problem_fields
-from qa2pack.pack.listing import digest_text
+from qa2pack.pack.views.files import digest_text
+from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 
 
 def json_lines(package: Package, manifests: Sequence[Described]) -> Iterator[bytes]:

@@ -17,7 +17,6 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.export.bag import bagged
 from qa2pack.pack.export.checksum_lists import ALGORITHMS, read_sums, spooled, xxhsum_lines
 from qa2pack.pack.export.json_lines import json_lines
-from qa2pack.pack.fields import path_fields, print_fields
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package, held, working
@@ -26,6 +25,7 @@ from qa2pack.pack.protected_paths import folder_of, kept_place
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Ink, ink_for
+from qa2pack.pack.views.json_fields import path_fields, print_fields
 
 _ENDINGS = {"xxhsum": b".xxh128", "md5sum": b".md5", "sha256sum": b".sha256", "json": b".jsonl"}
 _CHECKS = {

@@ -16,7 +16,6 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.fields import path_fields, print_fields
 from qa2pack.pack.jobs.members import members_of
 from qa2pack.pack.jobs.read import existing_package, held, working
 from qa2pack.pack.jobs.workers import Conduct, shown_workers
@@ -27,6 +26,7 @@ from qa2pack.pack.report.members import member_parts
 from qa2pack.pack.report.page import MARK, Page, Verified, render_page
 from qa2pack.pack.target import quoted
 from qa2pack.pack.terminal.style import Ink, ink_for
+from qa2pack.pack.views.json_fields import path_fields, print_fields
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.jobs.members import Member
-from qa2pack.pack.listing import records_of
 from qa2pack.pack.report.contents import Contents, Table, read_contents
 from qa2pack.pack.report.embed import Budget, Picture, Text, embed_pictures, embed_texts
+from qa2pack.pack.views.files import records_of
 
 _MOST_ROWS = 1000
 

@@ -18,10 +18,10 @@ from qa2pack.manifest.humanize import counted, human_bytes, local_time
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack import PROGRAM
-from qa2pack.pack.recounting import what_was_done
 from qa2pack.pack.report.deliveries import Delivery
 from qa2pack.pack.report.embed import ALL_PICTURES_BYTES, ALL_TEXTS_BYTES, PICTURE_BYTES, TEXT_BYTES
 from qa2pack.pack.report.members import Group, Part, problem_groups
+from qa2pack.pack.views.log import what_was_done
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.fields import path_fields, print_fields
 from qa2pack.pack.jobs import plan as planjobs
 from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.jobs.workers import Conduct, shown_workers
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Ink, ink_for
+from qa2pack.pack.views.json_fields import path_fields, print_fields
 
 
 def adopted(attempt: Attempt, conduct: Conduct) -> Exit:

@@ -11,7 +11,7 @@ from qa2pack.manifest.format.header import SplitTask
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import shown
-from qa2pack.pack.listing import records_of
+from qa2pack.pack.views.files import records_of
 
 _MEMBER_DEPTH = 3  # below the package, its one science goal and the group
 

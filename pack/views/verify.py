@@ -13,13 +13,13 @@ from qa2pack.manifest.problem import Problem
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.problem_view import problem_text, remedy_lines
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.fields import path_fields, print_fields, problem_fields
 from qa2pack.pack.jobs import verify as verifyjob
 from qa2pack.pack.jobs.members import Member, members_of
 from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.jobs.workers import Conduct, shown_workers
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Ink, folded, ink_for
+from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
 
 
 def verified(attempt: Attempt, conduct: Conduct, *, is_quick: bool) -> Exit:

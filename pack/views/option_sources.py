@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from qa2pack.pack.fields import Fields
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.terminal.style import folded, unbroken
+from qa2pack.pack.views.json_fields import Fields
 
 
 def default_lines(defaults: Sequence[Default]) -> Iterator[str]:

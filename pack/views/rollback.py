@@ -7,11 +7,11 @@ from qa2pack.executor.rollback import RolledBack
 from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.fields import path_fields, print_fields
 from qa2pack.pack.jobs import apply as applyjobs
 from qa2pack.pack.jobs.workers import Conduct, shown_workers
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Ink, ink_for
+from qa2pack.pack.views.json_fields import path_fields, print_fields
 
 
 def undone(attempt: Attempt, conduct: Conduct, *, may_reach_back: bool = False) -> Exit:

@@ -10,18 +10,18 @@ from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.humanize import local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.pack.emptiness import packaged_amount
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.fields import path_fields, print_fields, problem_fields
 from qa2pack.pack.jobs import apply as applyjobs
 from qa2pack.pack.jobs.members import member_notes
 from qa2pack.pack.jobs.workers import Conduct, shown_workers
-from qa2pack.pack.standing import staged_words
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Ink, ink_for
-from qa2pack.pack.totals import totals_fields
+from qa2pack.pack.views.empty_files import packaged_amount
+from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
+from qa2pack.pack.views.status import staged_words
+from qa2pack.pack.views.totals import totals_fields
 
 
 def applied(attempt: Attempt, options: ApplyOptions, conduct: Conduct) -> Exit:

@@ -7,7 +7,7 @@ from qa2pack.manifest.format.record import NO_DIGEST, Entry, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.stream import Stream
 from qa2pack.manifest.path import shown
-from qa2pack.pack.fields import Fields, path_fields
+from qa2pack.pack.views.json_fields import Fields, path_fields
 
 
 def records_of(stream: Stream, role: Role | None = None) -> Iterator[FolderRecord]:

@@ -14,17 +14,17 @@ from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.pack.emptiness import mode_words
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.problem_view import problem_lines
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.fields import Fields, path_fields, print_fields, problem_fields
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of
 from qa2pack.pack.jobs.read import existing_package
-from qa2pack.pack.listing import file_fields, file_lines, records_of
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Ink, ink_for
-from qa2pack.pack.totals import totals_fields, totals_lines
+from qa2pack.pack.views.empty_files import mode_words
+from qa2pack.pack.views.files import file_fields, file_lines, records_of
+from qa2pack.pack.views.json_fields import Fields, path_fields, print_fields, problem_fields
+from qa2pack.pack.views.totals import totals_fields, totals_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def shown_package(attempt: Attempt, what: Shown, *, is_json: bool) -> Exit:
 
 def shown_plan(attempt: Attempt, what: Shown, *, is_json: bool) -> Exit:
     """Print the plan that waits on stdout, as it was shown when it was made."""
-    from qa2pack.pack.planning import print_plan  # here: knows all that planning does
+    from qa2pack.pack.views.plan import print_plan  # here: knows all that planning does
 
     path = attempt.target.package.plan
     check_control(attempt.target.package.control)

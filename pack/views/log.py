@@ -9,9 +9,9 @@ from qa2pack.manifest.humanize import counted, human_bytes, human_seconds, local
 from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.fields import Fields, path_fields, print_fields
 from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.terminal.style import Ink, folded, ink_for
+from qa2pack.pack.views.json_fields import Fields, path_fields, print_fields
 
 _WHAT = {
     Publishing.NEW: "a new package",

@@ -24,13 +24,13 @@ from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import PlanRefused
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.fields import Fields, path_fields, print_fields
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package, held, working
 from qa2pack.pack.jobs.workers import Conduct, shown_workers
-from qa2pack.pack.listing import records_of
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.terminal.style import Ink, folded, ink_for, unbroken
+from qa2pack.pack.views.files import records_of
+from qa2pack.pack.views.json_fields import Fields, path_fields, print_fields
 
 _SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
 

@@ -4,10 +4,12 @@ At 80 columns. Nothing is folded away: what is left out is listed to the last pa
 at twenty paths, because receivers may refuse tens of thousands of names for the same reason.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qa2pack.executor.space import free_bytes, needed_bytes
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Standing
@@ -17,13 +19,20 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, LeftOut, SplitTask
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.path import shown
-from qa2pack.pack.defaultview import default_lines
-from qa2pack.pack.emptiness import carried
+from qa2pack.manifest.plan.request import PlanRequest
+from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.problem_view import problem_lines
-from qa2pack.pack.estimate import time_needed
+from qa2pack.pack.jobs import plan as planjobs
+from qa2pack.pack.jobs.workers import Conduct, shown_workers
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import Ink, folded
-from qa2pack.pack.totals import totals_lines
+from qa2pack.pack.terminal.style import Ink, folded, ink_for
+from qa2pack.pack.views.empty_files import carried
+from qa2pack.pack.views.estimate import time_needed
+from qa2pack.pack.views.files import file_fields, records_of
+from qa2pack.pack.views.json_fields import plan_fields, print_fields
+from qa2pack.pack.views.option_sources import default_fields, default_lines
+from qa2pack.pack.views.totals import totals_lines
+from qa2pack.pack.views.tree import tree_lines
 
 _MODES = {
     Mode.FAKE: "fake: empty files, to look at the tree",
@@ -164,3 +173,43 @@ def _closing_lines(view: PlanView, ink: Ink) -> Iterator[str]:
         return
     yield "Nothing has been changed yet. To do it:"
     yield f"  {ink.bold(f'pack apply {view.target.quoted}')}"
+
+
+def planned(request: PlanRequest, conduct: Conduct) -> Described:
+    """Make the plan, with its progress shown."""
+    with shown_workers(conduct) as workers:
+        return planjobs.plan(request, workers)
+
+
+def print_plan(
+    plan: Described,
+    attempt: Attempt,
+    *,
+    is_json: bool,
+    has_tree: bool = False,
+    is_applied: bool = False,
+    defaults: "tuple[Default, ...]" = (),
+) -> None:
+    """Print the plan on stdout.
+
+    Args:
+        has_tree: with a tree of all its files.
+        is_applied: it is applied next, without anybody typing it.
+        defaults: the options that were not typed.
+    """
+    package = attempt.target.package
+    needed, free = needed_bytes(package, plan.header, plan.notes), free_bytes(package)
+    if is_json:
+        fields = plan_fields(plan, attempt.target, needed_bytes=needed, free_bytes=free)
+        tree = {"files": list(file_fields(records_of(plan.stream)))} if has_tree else {}
+        settled = {"defaults": default_fields(defaults)}
+        print_fields({"command": attempt.verb, "exit_code": 0, **fields, **settled, **tree})
+        return
+    ink = ink_for(sys.stdout)
+    if has_tree:
+        for line in tree_lines(plan):
+            print(ink.fitted(line))
+        print()
+    view = PlanView(plan, attempt.target, needed, free, attempt.origin, is_applied, defaults)
+    for line in plan_lines(view, ink):
+        print(line)

@@ -11,12 +11,12 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.pack.emptiness import emptiness_lines
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.fields import Fields, path_fields, print_fields
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Ink, ink_for
+from qa2pack.pack.views.empty_files import emptiness_lines
+from qa2pack.pack.views.json_fields import Fields, path_fields, print_fields
 
 
 def told_status(attempt: Attempt, *, is_json: bool) -> Exit:

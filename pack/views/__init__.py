@@ -1,0 +1,1 @@
+"""One module per verb: from a value to lines and JSON fields."""
