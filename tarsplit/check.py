@@ -20,12 +20,12 @@ from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.verify.member import verify_tree
-from qa2pack.tarsplit.comparing import CheckBatch, check_chunk
-from qa2pack.tarsplit.listing import Delivered, choose_members, delivered_records
+from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
+from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part
+from qa2pack.tarsplit.contents import Delivered, choose_members, delivered_records
 from qa2pack.tarsplit.naming import checksum_line, checksum_name
 from qa2pack.tarsplit.refusal import DeliveryRefused
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar
-from qa2pack.tarsplit.walk import RecordIndex, chunk_part
 
 
 def find_sidecars(folder: bytes) -> list[bytes]:

@@ -19,16 +19,16 @@ from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.tarsplit import outfile
-from qa2pack.tarsplit.chunk import ChunkBatch, ChunkResult, write_chunk
-from qa2pack.tarsplit.cutting import Cut
+from qa2pack.tarsplit import output_files as outfile
+from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part
+from qa2pack.tarsplit.file_progress import watching
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
+from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.refusal import DeliveryRefused
 from qa2pack.tarsplit.resume import find_finished, find_litter
 from qa2pack.tarsplit.sidecar import ChunkRow, header_to_wire, notes_to_wire
 from qa2pack.tarsplit.state import FinishedChunk, encode_state
-from qa2pack.tarsplit.walk import RecordIndex, chunk_part
-from qa2pack.tarsplit.watch import watching
+from qa2pack.tarsplit.write_chunk import ChunkBatch, ChunkResult, write_chunk
 
 _BLOCK_BYTES = 512  # as `st_blocks` counts
 

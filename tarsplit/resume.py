@@ -14,8 +14,8 @@ from qa2pack.manifest.fs.untrusted import LARGE_BYTES, read_control
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.progress import Progress
-from qa2pack.tarsplit.cutting import Cut
 from qa2pack.tarsplit.naming import PART, checksum_name
+from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.refusal import DeliveryRefused
 from qa2pack.tarsplit.sidecar import open_sidecar
 from qa2pack.tarsplit.state import FinishedChunk, State, decode_state

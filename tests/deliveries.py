@@ -14,10 +14,10 @@ from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.tarsplit.check import check_delivery
-from qa2pack.tarsplit.cutting import Cut, CutRequest, plan_cut
+from qa2pack.tarsplit.contents import choose_members
 from qa2pack.tarsplit.deliver import Destination, Outcome, deliver
-from qa2pack.tarsplit.listing import choose_members
 from qa2pack.tarsplit.naming import DeliveryName
+from qa2pack.tarsplit.plan import Cut, CutRequest, plan_cut
 from qa2pack.tarsplit.sidecar import open_sidecar
 
 SILENT = Silent()

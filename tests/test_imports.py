@@ -31,7 +31,7 @@ WRITERS = {
     "executor/transaction/journal.py",
     "executor/transaction/lock.py",
     "manifest/format/files.py",
-    "tarsplit/outfile.py",
+    "tarsplit/output_files.py",
     # measurement sets, in folders of their own
     "executor/casa/surroundings.py",
     "executor/casa/scratch.py",

@@ -16,9 +16,9 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
-from qa2pack.tarsplit.cutting import Cut
 from qa2pack.tarsplit.deliver import Destination, Outcome, deliver
-from qa2pack.tarsplit.outfile import OutputBusyError, locked_part
+from qa2pack.tarsplit.output_files import OutputBusyError, locked_part
+from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.refusal import DeliveryRefused
 from snapshots import contents
 from tools import needs_tool

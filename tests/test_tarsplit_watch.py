@@ -7,7 +7,7 @@ import pytest
 
 from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.manifest.progress import Silent
-from qa2pack.tarsplit.watch import watching
+from qa2pack.tarsplit.file_progress import watching
 
 
 @pytest.mark.parametrize(("chunk_count", "process_count"), [(1, 0), (2, 2), (5, 2)])

@@ -18,12 +18,12 @@ from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import folded, ink_for
 from qa2pack.pack.views.json_fields import path_fields, print_fields
-from qa2pack.tarsplit.cutting import Cut, CutRequest, plan_cut
+from qa2pack.tarsplit.contents import choose_members
 from qa2pack.tarsplit.deliver import Destination, deliver
-from qa2pack.tarsplit.listing import choose_members
 from qa2pack.tarsplit.naming import DeliveryName
-from qa2pack.tarsplit.outfile import OutputBusyError, make_folder
+from qa2pack.tarsplit.output_files import OutputBusyError, make_folder
 from qa2pack.tarsplit.partition import Fill
+from qa2pack.tarsplit.plan import Cut, CutRequest, plan_cut
 from qa2pack.tarsplit.refusal import DeliveryRefused
 
 

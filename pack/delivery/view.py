@@ -10,8 +10,8 @@ from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Ink, folded
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.option_sources import default_fields, default_lines
-from qa2pack.tarsplit.cutting import Cut, PlannedChunk
 from qa2pack.tarsplit.deliver import Outcome
+from qa2pack.tarsplit.plan import Cut, PlannedChunk
 from qa2pack.tarsplit.sidecar import ChunkRow
 
 _MOST_TABLES = 20

@@ -18,11 +18,11 @@ from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
+from qa2pack.tarsplit.chunk_entries import ChunkPart, header_of_folder, headers_of_files, shares
 from qa2pack.tarsplit.entry import BLOCK_BYTES
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.sidecar import ChunkRow
 from qa2pack.tarsplit.sums import ALWAYS, Sums
-from qa2pack.tarsplit.walk import ChunkPart, header_of_folder, headers_of_files, shares
 
 
 @dataclass(frozen=True, slots=True)
