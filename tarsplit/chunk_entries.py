@@ -14,7 +14,7 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.stream import read_frames
 from qa2pack.tarsplit.entry import file_headers, folder_header
 from qa2pack.tarsplit.naming import in_tar
-from qa2pack.tarsplit.piece import Span
+from qa2pack.tarsplit.packing.bins import Span
 
 FOLDER_MODE = 0o755
 

@@ -8,9 +8,9 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.progress import Progress
 from qa2pack.tarsplit.contents import Delivered, delivered_records, folder_mtime
 from qa2pack.tarsplit.entry import BLOCK_BYTES
-from qa2pack.tarsplit.measure import measure
 from qa2pack.tarsplit.naming import DeliveryName
-from qa2pack.tarsplit.partition import (
+from qa2pack.tarsplit.packing.measure import measure
+from qa2pack.tarsplit.packing.partition import (
     MAX_CHUNKS,
     RECORD_BLOCKS,
     Chunk,

@@ -13,7 +13,7 @@ from qa2pack.manifest.format.stream import Stream, StreamError, open_stream
 from qa2pack.manifest.format.wire import Moment, read_value
 from qa2pack.manifest.path import check_name, check_relative
 from qa2pack.tarsplit.naming import CHECKSUMS, DeliveryName
-from qa2pack.tarsplit.piece import Span
+from qa2pack.tarsplit.packing.bins import Span
 
 KIND = "delivery"
 

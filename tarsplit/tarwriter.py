@@ -5,7 +5,7 @@ from itertools import cycle
 from qa2pack.manifest.fs.digest import aligned_buffer
 from qa2pack.tarsplit.entry import BLOCK_BYTES
 from qa2pack.tarsplit.output_files import write_all
-from qa2pack.tarsplit.partition import END_BLOCKS, RECORD_BLOCKS
+from qa2pack.tarsplit.packing.partition import END_BLOCKS, RECORD_BLOCKS
 from qa2pack.tarsplit.sums import Sums
 
 _FLUSH_BYTES = 1 << 20

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa2pack.manifest.path import sort_key
-from qa2pack.tarsplit.partition import (
+from qa2pack.tarsplit.packing.best_fit import pack_sizes
+from qa2pack.tarsplit.packing.partition import (
     Chunk,
     Fill,
     Measured,
@@ -19,7 +20,6 @@ from qa2pack.tarsplit.partition import (
     partition,
     tar_bytes,
 )
-from qa2pack.tarsplit.tight import pack_sizes
 
 RECORD = 10240
 MEMBER = b"sg_ouss_id/group_ouss_id/member_ouss_id"

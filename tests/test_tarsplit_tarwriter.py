@@ -7,7 +7,7 @@ import pytest
 
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.tarsplit.entry import BLOCK_BYTES, padded
-from qa2pack.tarsplit.partition import tar_bytes
+from qa2pack.tarsplit.packing.partition import tar_bytes
 from qa2pack.tarsplit.sums import sums_aside
 from qa2pack.tarsplit.tarwriter import OutputFailedError, TarWriter
 

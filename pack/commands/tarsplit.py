@@ -15,7 +15,7 @@ from qa2pack.pack.commands.options import (
     QuietOption,
 )
 from qa2pack.tarsplit.naming import parse_checksums, parse_day, parse_size
-from qa2pack.tarsplit.partition import Fill
+from qa2pack.tarsplit.packing.partition import Fill
 
 
 def _checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:

@@ -22,7 +22,7 @@ from qa2pack.tarsplit.contents import choose_members
 from qa2pack.tarsplit.deliver import Destination, deliver
 from qa2pack.tarsplit.naming import DeliveryName
 from qa2pack.tarsplit.output_files import OutputBusyError, make_folder
-from qa2pack.tarsplit.partition import Fill
+from qa2pack.tarsplit.packing.partition import Fill
 from qa2pack.tarsplit.plan import Cut, CutRequest, plan_cut
 from qa2pack.tarsplit.refusal import DeliveryRefused
 

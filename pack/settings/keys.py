@@ -185,7 +185,7 @@ def _is_rate(value: str) -> bool:
 
 def _is_of_delivery(value: str, kind: Kind) -> bool:
     from qa2pack.tarsplit.naming import parse_checksums, parse_size
-    from qa2pack.tarsplit.partition import Fill
+    from qa2pack.tarsplit.packing.partition import Fill
 
     parsers: dict[Kind, Callable[[str], object]] = {Kind.SIZE: parse_size, Kind.CHECKSUMS: parse_checksums}
     try:

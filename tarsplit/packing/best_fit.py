@@ -9,7 +9,7 @@ to its end, which is nearly always.
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Sequence
 
-from qa2pack.tarsplit.piece import Bin, Piece
+from qa2pack.tarsplit.packing.bins import Bin, Piece
 
 _SMALL_PART = 1024  # pieces below this part of a chunk are small
 _SEARCHED_PIECES = 64

@@ -1,0 +1,1 @@
+"""Bin packing: which entry goes into which chunk."""
