@@ -19,10 +19,10 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.tarsplit.chunk_entries import ChunkPart, header_of_folder, headers_of_files, shares
-from qa2pack.tarsplit.entry import BLOCK_BYTES
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.sidecar import ChunkRow
-from qa2pack.tarsplit.sums import ALWAYS, Sums
+from qa2pack.tarsplit.tar.checksums import ALWAYS, Sums
+from qa2pack.tarsplit.tar.header import BLOCK_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,10 @@ from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.progress import Progress
 from qa2pack.tarsplit.contents import Delivered, delivered_records, folder_mtime
-from qa2pack.tarsplit.entry import BLOCK_BYTES
 from qa2pack.tarsplit.naming import DeliveryName
 from qa2pack.tarsplit.packing.measure import measure
 from qa2pack.tarsplit.packing.partition import (
     MAX_CHUNKS,
-    RECORD_BLOCKS,
     Chunk,
     Fill,
     Measured,
@@ -23,6 +21,7 @@ from qa2pack.tarsplit.packing.partition import (
 )
 from qa2pack.tarsplit.refusal import DeliveryRefused
 from qa2pack.tarsplit.sidecar import DeliveryHeader
+from qa2pack.tarsplit.tar.header import BLOCK_BYTES, RECORD_BLOCKS
 
 DEFAULT_LIMIT_BYTES = 6 << 30
 _LEAST_BYTES = RECORD_BLOCKS * BLOCK_BYTES

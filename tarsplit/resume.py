@@ -19,7 +19,7 @@ from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.refusal import DeliveryRefused
 from qa2pack.tarsplit.sidecar import open_sidecar
 from qa2pack.tarsplit.state import FinishedChunk, State, decode_state
-from qa2pack.tarsplit.sums import Sums
+from qa2pack.tarsplit.tar.checksums import Sums
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, header_of_folder, headers_of_files, shares
 from qa2pack.tarsplit.output_files import new_part, publish_part
-from qa2pack.tarsplit.sums import sums_aside
-from qa2pack.tarsplit.tarwriter import OutputFailedError, TarWriter
+from qa2pack.tarsplit.tar.checksums import sums_aside
+from qa2pack.tarsplit.tar.writer import OutputFailedError, TarWriter
 
 _SMALL_BYTES = 256 << 10  # up to here a file is read at once
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from qa2pack.tarsplit.entry import BLOCK_BYTES, file_header, file_headers, folder_header, header_bytes, padded
+from qa2pack.tarsplit.tar.header import BLOCK_BYTES, file_header, file_headers, folder_header, header_bytes, padded
 from tools import needs_tool
 
 GIB = 1 << 30

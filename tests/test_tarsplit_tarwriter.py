@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from qa2pack.manifest.fs.digest import digest_of_bytes
-from qa2pack.tarsplit.entry import BLOCK_BYTES, padded
 from qa2pack.tarsplit.packing.partition import tar_bytes
-from qa2pack.tarsplit.sums import sums_aside
-from qa2pack.tarsplit.tarwriter import OutputFailedError, TarWriter
+from qa2pack.tarsplit.tar.checksums import sums_aside
+from qa2pack.tarsplit.tar.header import BLOCK_BYTES, padded
+from qa2pack.tarsplit.tar.writer import OutputFailedError, TarWriter
 
 
 def write_blocks(

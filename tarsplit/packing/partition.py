@@ -15,12 +15,10 @@ from enum import StrEnum
 from itertools import accumulate, chain
 
 from qa2pack.manifest.path import sort_key
-from qa2pack.tarsplit.entry import BLOCK_BYTES
 from qa2pack.tarsplit.packing.best_fit import fill_tight
 from qa2pack.tarsplit.packing.bins import Bin, Piece, Row, Span
+from qa2pack.tarsplit.tar.header import BLOCK_BYTES, END_BLOCKS, RECORD_BLOCKS
 
-RECORD_BLOCKS = 20  # a tar is written in records of 10240 bytes
-END_BLOCKS = 2
 MAX_CHUNKS = 999
 
 

@@ -155,3 +155,9 @@ def _pax_record(key: bytes, value: bytes) -> bytes:
 def _byte_sum(data: bytes) -> int:
     """Return the sum of at most 256 bytes: the lower half of Adler-32, which is kept modulo 65521, less its start."""
     return (adler32(data) & 0xFFFF) - 1
+
+
+RECORD_BLOCKS = 20  # a tar is written in records of 10240 bytes
+
+
+END_BLOCKS = 2

@@ -1,0 +1,1 @@
+"""The tar format: headers, writer, checksums."""
