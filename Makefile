@@ -29,17 +29,17 @@ test: .venv/installed.stamp
 
 # Without these, tests are skipped with a reason; with QA2PACK_REQUIRE_TOOLS=1 a skipped test is a failure.
 test-tools:
-	@sh tests/install_tools.sh
+	@sh tests/support/install_tools.sh
 
 # Lint and types are checked by `make test` alone: newer libraries come with other type hints.
 test-lowest: build/lowest/installed.stamp
 	build/lowest/bin/python -m pytest -n $(TEST_JOBS) --dist worksteal
 
-build/lowest/installed.stamp: pyproject.toml tests/lowest.py
+build/lowest/installed.stamp: pyproject.toml tests/support/lowest.py
 	@rm -rf build/lowest
 	@mkdir -p build
 	$(PYTHON) -m venv build/lowest
-	build/lowest/bin/python tests/lowest.py >build/lowest/constraints.txt
+	build/lowest/bin/python tests/support/lowest.py >build/lowest/constraints.txt
 	build/lowest/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint build/lowest/constraints.txt --editable '.[test]'
 	@touch $@
@@ -92,7 +92,7 @@ bench-full: .venv/installed.stamp
 
 # A page shows what commands print; where that is not so any more, the page is changed.
 pages: .venv/installed.stamp
-	PYTHONPATH=tests:demo .venv/bin/python tests/documents.py
+	PYTHONPATH=tests:demo .venv/bin/python tests/support/documents.py
 
 clean:
 	rm -rf .venv build

@@ -20,7 +20,7 @@ from benchmarks.page import fill, markdown_table
 from benchmarks.tables import POLARISATIONS, make_table
 from qa2pack.executor.casa.split import describe_table, measure_split, split_staged_table
 from qa2pack.manifest.alma.split_spec import plan_split
-from splitting import file_sizes, stage_table
+from support.staged_tables import file_sizes, stage_table
 
 CHANNELS = 3840
 ROUNDS = 7

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from casacore import tables
 
-from measurement_sets import Recipe, write_measurement_set
+from support.measurement_sets import Recipe, write_measurement_set
 
 POLARISATIONS = 2
 

@@ -46,7 +46,7 @@ def make_one(root: Path, total_bytes: int) -> None:
 def make_mixed(root: Path, block_count: int) -> None:
     """Make a reduction of so many execution blocks, of some 800 MB and 2,000 files each; needs `PYTHONPATH=tests`."""
     from benchmarks.tables import make_table
-    from measurement_sets import write_calibration_table
+    from support.measurement_sets import write_calibration_table
 
     models = root / "models"
     models.mkdir(parents=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pictures import fits_bytes, png_bytes
 
-from measurement_sets import Recipe, write_calibration_table, write_measurement_set
+from support.measurement_sets import Recipe, write_calibration_table, write_measurement_set
 
 README_HEADER = "README.header.txt"
 FIRST_BLOCK = "IRC10216_setup3_b6_run_x2"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from in_process import Delivery, make_reduction
-from tools import REQUIRED
+from support.in_process import Delivery, make_reduction
+from support.tools import REQUIRED
 
 pytest.register_assert_rewrite("outcomes", "worlds")  # they assert on behalf of tests
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from commands import ROOT
-from lowest import lowest_versions
+from support.commands import ROOT
+from support.lowest import lowest_versions
 
 FOLDERS = ("executor", "manifest", "pack", "tarsplit")
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from make_reduction import make_reductions
 
-from commands import run_here
-from documents import HAS_MOUNTS, PAGES, ROOT, UNSHARED, story_folder, story_of
-from pages import Command, Stray, Unrun, steps_of
 from qa2pack.pack import api
 from qa2pack.pack.cli import COMMANDS
-from stories import exit_faults
+from support.commands import run_here
+from support.documents import HAS_MOUNTS, PAGES, ROOT, UNSHARED, story_folder, story_of
+from support.pages import Command, Stray, Unrun, steps_of
+from support.stories import exit_faults
 
 # How many blocks of commands are not run; each says on its page why. A new one is a decision.
 UNRUN = {

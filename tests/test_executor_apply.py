@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from generated import record_of
-from in_process import Delivery, add_measurement_sets, make_reduction, write
-from measurement_sets import Recipe
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.transaction.lock import LockedError, locked_for_writing
@@ -23,7 +20,10 @@ from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.problem import Code, PlanRefused
-from snapshots import Seen, contents, files, snapshot
+from support.generated import record_of
+from support.in_process import Delivery, add_measurement_sets, make_reduction, write
+from support.measurement_sets import Recipe
+from support.snapshots import Seen, contents, files, snapshot
 
 SCRIPT = "script/scriptForImaging.py"
 TINY = Recipe(rows=6, spectra=((4, 2),))

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from file_systems import folder_elsewhere
-from in_process import Delivery, make_reduction, write
 from qa2pack.executor.preflight import check_room
 from qa2pack.executor.space import free_bytes, needed_bytes
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.layout.include import parse_include
 from qa2pack.manifest.problem import Code, PlanRefused
-from snapshots import snapshot
-from users import as_ordinary_user, folder_of_everybody
+from support.file_systems import folder_elsewhere
+from support.in_process import Delivery, make_reduction, write
+from support.snapshots import snapshot
+from support.users import as_ordinary_user, folder_of_everybody
 
 
 def refused(step: Callable[[], object]) -> list[tuple[Code, bytes]]:

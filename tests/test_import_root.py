@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from source_code import PACKAGES, ROOT
+from support.source_code import PACKAGES, ROOT
 
 _CALL = "from QA2_Packaging_module import *\nassert QA_Packager.__module__ == 'qa2pack.pack.dropin'\n"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from source_code import (
+from support.source_code import (
     PACKAGES,
     ROOT,
     changing_calls,

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from in_process import Delivery
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.adopt import adopt_members
 from qa2pack.manifest.alma.member_ids import Append
@@ -13,7 +12,8 @@ from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.progress import Silent
-from snapshots import snapshot
+from support.in_process import Delivery
+from support.snapshots import snapshot
 
 MEMBER = b"group_ouss_id/member_ouss_id"
 

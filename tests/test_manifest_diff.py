@@ -3,10 +3,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from generated import members, record_of
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.diff import Change, Kind, diff_members
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from support.generated import members, record_of
 
 MIRRORED = {Kind.ADDED: Kind.REMOVED, Kind.REMOVED: Kind.ADDED}
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from commands import ROOT, run_apart, run_here
-from in_process import Delivery
 from qa2pack.pack import __version__
 from qa2pack.pack.cli import COMMANDS
 from qa2pack.pack.exit_codes import EXIT_WORDS, Exit
+from support.commands import ROOT, run_apart, run_here
+from support.in_process import Delivery
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *([name, "-h"] for name in COMMANDS)])

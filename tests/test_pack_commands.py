@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from commands import run_here
-from in_process import UID, Delivery, add_measurement_sets, write
 from qa2pack.manifest.actions import Mode
 from qa2pack.pack.exit_codes import Exit
-from snapshots import contents
+from support.commands import run_here
+from support.in_process import UID, Delivery, add_measurement_sets, write
+from support.snapshots import contents
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from commands import ROOT
-from tools import needs_tool
+from support.commands import ROOT
+from support.tools import needs_tool
 
 
 @pytest.fixture

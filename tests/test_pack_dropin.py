@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from commands import ROOT
-from in_process import Delivery, make_reduction
 from QA2_Packaging_module import QA_Packager
 from qa2pack.pack.dropin import PackagingError
-from snapshots import contents
+from support.commands import ROOT
+from support.in_process import Delivery, make_reduction
+from support.snapshots import contents
 
 Capsys = pytest.CaptureFixture[str]
 

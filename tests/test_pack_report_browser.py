@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from browser import CHROMIUM, Tab, opened_tab
-from in_process import Delivery, add_measurement_sets, make_reduction, write
 from qa2pack.pack.cli import main
-from report_pages import EVIL, png
+from support.browser import CHROMIUM, Tab, opened_tab
+from support.in_process import Delivery, add_measurement_sets, make_reduction, write
+from support.report_pages import EVIL, png
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here (Debian: apt install chromium)")
 

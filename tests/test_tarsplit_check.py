@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from deliveries import DAY, MEMBER, PROJECT, adopt, check, cut_up, extract, make_package, tars
 from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import InlineEngine
@@ -17,6 +16,7 @@ from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
 from qa2pack.tarsplit.check import compare_with_package, find_sidecars, verify_unpacked
 from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar
+from support.deliveries import DAY, MEMBER, PROJECT, adopt, check, cut_up, extract, make_package, tars
 
 STEM = f"{PROJECT}_{DAY}"
 BIG = "product/b.fits"

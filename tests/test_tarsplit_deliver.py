@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from deliveries import DAY, MEMBER, PROJECT, adopt, check, cut_up, extract, make_package, plan, tars
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.problem import Code
@@ -20,8 +19,9 @@ from qa2pack.tarsplit.deliver import Destination, Outcome, deliver
 from qa2pack.tarsplit.output_files import OutputBusyError, locked_part
 from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.refusal import DeliveryRefused
-from snapshots import contents
-from tools import needs_tool
+from support.deliveries import DAY, MEMBER, PROJECT, adopt, check, cut_up, extract, make_package, plan, tars
+from support.snapshots import contents
+from support.tools import needs_tool
 
 STEM = f"{PROJECT}_{DAY}"
 LIMIT = 60_000

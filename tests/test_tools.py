@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from commands import ROOT
+from support.commands import ROOT
 
 TEST = "tests/test_tools.py::test_that_needs_a_program_nobody_has"
 

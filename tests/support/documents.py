@@ -1,0 +1,64 @@
+"""The documents of the project, and bringing what they show up to date: `make pages`.
+
+Where a command prints something else than its page shows, the page gets what was printed. What a page shows with `…`
+is written out whole then, to be shortened again by hand.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from make_reduction import make_reductions
+
+from support.pages import steps_of
+from support.stories import SHELL, Told, exit_faults, tell
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")))
+# A page with this mounts something: in a view of its own, which ends with the story, whatever happens.
+HAS_MOUNTS = "<!-- own mounts -->"
+UNSHARED = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--mount", "--map-root-user")
+
+
+@contextmanager
+def story_folder(reductions: Path) -> Iterator[Path]:
+    """Yield a folder with copies of the reductions, for one story; it is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="qa2pack-story-") as above:
+        yield Path(shutil.copytree(reductions, Path(above) / "data"))
+
+
+def story_of(text: str, folder: Path) -> list[Told]:
+    """Tell the story of a page in a folder."""
+    return tell(steps_of(text), folder, (*UNSHARED, *SHELL) if HAS_MOUNTS in text else SHELL)
+
+
+def main(names: list[str]) -> int:
+    """Tell the stories of these pages, or of all, and rewrite them; return 1 if one cannot be told."""
+    with tempfile.TemporaryDirectory(prefix="qa2pack-reductions-") as folder:
+        reductions = Path(folder)
+        make_reductions(reductions)
+        return max([_bring_up_to_date(ROOT / name, reductions) for name in names or PAGES])
+
+
+def _bring_up_to_date(page: Path, reductions: Path) -> int:
+    text = page.read_text()
+    with story_folder(reductions) as folder:
+        told = story_of(text, folder)
+    lines = text.splitlines()
+    for each in reversed([each for each in told if not each.is_as_shown]):
+        print(f"{page.relative_to(ROOT)}:{each.command.line}: $ {each.command.text}")
+        start = each.command.shown_line - 1
+        lines[start : start + len(each.command.shown)] = each.printed
+    page.write_text("\n".join(lines) + "\n")
+    faults = exit_faults(told)
+    for fault in faults:
+        print(f"{page.relative_to(ROOT)}: {fault}")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

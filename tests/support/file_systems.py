@@ -1,0 +1,121 @@
+"""Other file systems than the one that tests run on: in memory, small, read-only, mounted twice."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from support.tools import needs_tool
+
+_PLACES = (Path("/dev/shm"), Path("/tmp"), Path("/var/tmp"))
+
+
+@contextmanager
+def folder_elsewhere(near: Path) -> Iterator[Path]:
+    """Yield an empty folder on another file system than `near`."""
+    others = [place for place in _PLACES if os.access(place, os.W_OK) and place.stat().st_dev != near.stat().st_dev]
+    if not others:
+        pytest.skip("there is no second file system to write to")
+    folder = Path(tempfile.mkdtemp(prefix="qa2pack-test-", dir=others[0]))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def mounted(place: Path, *arguments: str) -> Iterator[Path]:
+    """Mount something at `place` and yield it; `arguments` are those of mount(8) before the place."""
+    place.mkdir(exist_ok=True)
+    done = subprocess.run([needs_tool("mount"), *arguments, place], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"this user may not mount: {done.stderr.decode().strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)  # a manifest may be open for the next look into it
+
+
+@contextmanager
+def small_disk(place: Path, *, size: int = 1 << 20, inodes: int = 1000) -> Iterator[Path]:
+    """Mount an empty file system in memory with room for so many bytes and inodes."""
+    with mounted(place, "-t", "tmpfs", "-o", f"size={size},nr_inodes={inodes}", "tmpfs") as disk:
+        yield disk
+
+
+@contextmanager
+def read_only(folder: Path, place: Path) -> Iterator[Path]:
+    """Mount `folder` once more at `place`, where nothing can be written."""
+    with mounted(place, "--bind", os.fspath(folder)):
+        subprocess.run(["mount", "-o", "remount,ro,bind", place], check=True)
+        yield place
+
+
+@contextmanager
+def marked(path: Path, mark: str) -> Iterator[Path]:
+    """Mark a file or folder as immutable (`i`) or append-only (`a`), which only root may."""
+    done = subprocess.run([_tool("chattr"), f"+{mark}", path], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"nothing can be marked here: {done.stderr.strip()}")
+    try:
+        yield path
+    finally:
+        subprocess.run([_tool("chattr"), f"-{mark}", path], check=True)
+
+
+@contextmanager
+def exfat_disk(place: Path) -> Iterator["ExfatDisk"]:
+    """Mount an empty exFAT: no hard links, no colons, case is folded, and inode numbers are others at each mount."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a disk")
+    make, losetup = _tool("mkfs.exfat"), _tool("losetup")
+    image = place.with_name(place.name + ".image")
+    with open(image, "wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run([make, image], check=True, capture_output=True)
+    done = subprocess.run([losetup, "-f", "--show", image], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"there is no loop device here: {done.stderr.strip()}")
+    place.mkdir()
+    disk = ExfatDisk(place, done.stdout.strip())
+    try:
+        disk.mount()
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=False, capture_output=True)
+        subprocess.run([losetup, "-d", disk.device], check=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ExfatDisk:
+    """A mounted exFAT, which can be taken off and mounted again."""
+
+    path: Path
+    device: str
+
+    def mount(self) -> None:
+        """Mount it; skip the test where that cannot be done."""
+        done = subprocess.run(
+            [_tool("mount.exfat-fuse"), self.device, self.path], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            pytest.skip(f"exFAT cannot be mounted here: {done.stderr.strip()}")
+
+    def mount_again(self) -> None:
+        """Take it off and mount it again: numbers are given to files in the order in which they are asked for."""
+        subprocess.run(["umount", self.path], check=True)
+        self.mount()
+
+
+def _tool(name: str) -> str:
+    """Return the path of a tool of the system; skip the test where there is none."""
+    path = shutil.which(name, path=f"{os.environ['PATH']}:/sbin:/usr/sbin")
+    if path is None:
+        pytest.skip(f"there is no {name} here")
+    return path

@@ -1,0 +1,124 @@
+"""What must be true after anything went wrong: the world is compared with one in which nothing did.
+
+A scenario is laid out once: its world is looked at before, applied undisturbed, looked at again, and brought back.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from qa2pack.executor.transaction.recovery import Phase
+from qa2pack.manifest.actions import Mode
+from support.faulty_disk import CountingDisk, SplitMemory, WatchedDisk
+from support.worlds import Change, Scenario, State, World, make_world
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A world with what it was and what it becomes when nothing goes wrong.
+
+    Attributes:
+        contents: what is read where the origins' files are, or were: the same before and after.
+        calls: the mutating calls of an undisturbed apply.
+        splits: in place of casacore, if tables are split from memory.
+    """
+
+    world: World
+    before: State
+    after: State
+    contents: dict[bytes, bytes]
+    calls: tuple[str, ...]
+    splits: SplitMemory | None
+
+    @property
+    def sync(self) -> int:
+        """The number of the call that brings everything to the disk before the commit."""
+        return self.calls.index("syncfs")
+
+
+class Layouts:
+    """The worlds of the scenarios, each laid out when it is first asked for."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._laid: dict[tuple[Scenario, bool, bool], Laid] = {}
+
+    def get(self, scenario: Scenario, *, remembers_splits: bool = True, knows_inodes: bool = True) -> Laid:
+        """Return the world of a scenario as it was when it was laid out."""
+        key = (scenario, remembers_splits, knows_inodes)
+        if key not in self._laid:
+            root = self._root / str(len(self._laid))
+            root.mkdir()
+            world = make_world(root, scenario, knows_inodes=knows_inodes)
+            self._laid[key] = _watch_undisturbed(world, SplitMemory() if remembers_splits else None)
+        laid = self._laid[key]
+        laid.world.bring_back()
+        return laid
+
+
+def _watch_undisturbed(world: World, splits: SplitMemory | None) -> Laid:
+    before, contents = world.state(), world.origin_contents()
+    disk = CountingDisk(splits)
+    world.apply(disk)
+    after = world.state()
+    assert after != before
+    assert world.problems() == []
+    world.bring_back()
+    assert world.state() == before
+    return Laid(world, before, after, contents, tuple(disk.calls), splits)
+
+
+def check_visible(laid: Laid) -> None:
+    """Compare what a user sees with the old and the new package, and the origin with what it was."""
+    world, seen = laid.world, laid.world.visible()
+    if not world.is_committed:
+        assert seen == laid.before.package
+        assert world.tickets() == laid.before.tickets
+        assert world.origin_files() == laid.before.origins
+    elif not (world.scenario.is_away_for_a_moment and seen == {}):
+        assert seen in (laid.before.package, laid.after.package)
+    for name, ticket in world.tickets().items():
+        assert ticket in (laid.before.tickets.get(name), laid.after.tickets.get(name))
+    if world.scenario.mode is Mode.MOVE:
+        assert world.origin_contents().items() >= laid.contents.items()
+    else:
+        assert world.origin_files() == laid.before.origins
+
+
+def check_goes_on(laid: Laid, boot: str | None = None) -> None:
+    """Apply again, after a restart of the system if `boot` says so: all is as if nothing had happened."""
+    if laid.world.has_begun or laid.world.state() != laid.after:
+        laid.world.apply(WatchedDisk(laid.splits), boot=boot)
+    assert laid.world.state() == laid.after
+    assert laid.world.problems() == []
+    assert not laid.world.has_begun
+
+
+def check_goes_back(laid: Laid, boot: str | None = None) -> None:
+    """Roll back: all is as if nothing had begun; where that is too late nothing is changed, and going on still works.
+
+    Where nothing had begun in a package that was there before, rolling back is not asked for: it would undo the
+    transaction that made it.
+    """
+    world = laid.world
+    has_begun = world.has_begun or world.visible() != laid.before.package
+    if not (has_begun or world.scenario.change is Change.NEW) or not world.can_roll_back():
+        check_goes_on(laid, boot)
+        return
+    assert not world.has_begun
+    check_is_before(laid)
+
+
+def check_is_before(laid: Laid) -> None:
+    """Compare the world with what it was; only what older transactions had kept of older packages may be gone."""
+    state = laid.world.state()
+    assert state == replace(laid.before, kept_count=min(laid.before.kept_count, state.kept_count))
+
+
+def check_goes_on_either_way(laid: Laid) -> None:
+    """Apply again: that finishes what was begun, also if that was rolling back."""
+    if laid.world.phase is not Phase.ROLLING_BACK:
+        check_goes_on(laid)
+        return
+    assert laid.world.apply(WatchedDisk(laid.splits)).is_rolled_back
+    assert not laid.world.has_begun
+    check_is_before(laid)

@@ -1,0 +1,212 @@
+"""Reads the project's own modules as syntax trees, so that rules about the code can be tests.
+
+Only the text is looked at: nothing is imported. A rule here may be deceived by somebody who tries to
+(`getattr`, `eval`); it is there to notice what happens by habit.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+IMPORT_ROOT = "qa2pack"
+PACKAGES = ("executor", "manifest", "pack", "tarsplit")
+
+_CHANGING_TABLE = """
+os chmod chown copy_file_range fchmod fchown ftruncate lchmod lchown link makedirs mkdir mkfifo mknod
+os popen posix_fallocate pwrite pwritev remove removedirs removexattr rename renames replace rmdir sendfile
+os setxattr splice symlink system truncate unlink utime write writev
+os O_APPEND O_CREAT O_RDWR O_TMPFILE O_TRUNC O_WRONLY
+shutil chown copy copy2 copyfile copyfileobj copymode copystat copytree make_archive move rmtree
+tempfile NamedTemporaryFile SpooledTemporaryFile TemporaryDirectory TemporaryFile mkdtemp mkstemp
+subprocess Popen call check_call check_output run
+ctypes CDLL PyDLL cdll
+fcntl ioctl
+"""  # ctypes is how renameat2 and syncfs are reached, ioctl makes reflinks
+_CHANGING = {
+    f"{owner}.{name}" for owner, *names in map(str.split, _CHANGING_TABLE.split("\n")[1:-1]) for name in names
+}
+_CHANGING_PATH_METHODS = {
+    *("chmod", "hardlink_to", "lchmod", "mkdir", "rmdir", "symlink_to", "touch", "unlink"),
+    *("write_bytes", "write_text"),
+}
+_HIDING = {f"os.path.{name}" for name in ("exists", "isdir", "isfile", "islink", "ismount", "lexists")}
+_HIDING_PATH_METHODS = ("exists", "is_mount")  # is_dir and is_file are also methods of entries, which raise
+_MOVING_PATH_METHODS = ("rename", "replace")
+_MODE = re.compile(r"[rwaxbtU+]{1,4}([:|](gz|bz2|xz|\*)?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One module of the project.
+
+    Attributes:
+        name: path from the root, with slashes.
+        package: the top-level package, or the module's own name at the root.
+    """
+
+    name: str
+    package: str
+    tree: ast.Module
+
+
+def parse(name: str, text: str) -> Module:
+    """Return the module of this text, as if it stood at `name`."""
+    return Module(name=name, package=name.partition("/")[0].removesuffix(".py"), tree=ast.parse(text))
+
+
+def project_modules() -> Iterator[Module]:
+    """Yield every module that is installed, sorted by name."""
+    paths = [ROOT / "QA2_Packaging_module.py"]
+    for package in PACKAGES:
+        paths += sorted((ROOT / package).rglob("*.py"))
+    for path in paths:
+        yield parse(path.relative_to(ROOT).as_posix(), path.read_text())
+
+
+def imported_packages(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield our package, or the foreign top-level one, and the line of each import; relative imports come as `.`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((_package(alias.name), node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.module == IMPORT_ROOT:
+                yield from ((alias.name, node.lineno) for alias in node.names)
+            else:
+                yield "." if node.level else _package(node.module or ""), node.lineno
+        elif isinstance(node, ast.Call) and _last_name(node.func) in {"import_module", "__import__"}:
+            yield _package(_text_argument(node, 0)), node.lineno
+
+
+def flat_imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield name and line of each import of one of our packages that does not go through the import root."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        elif isinstance(node, ast.Call) and _last_name(node.func) in {"import_module", "__import__"}:
+            names = [_text_argument(node, 0)]
+        else:
+            continue
+        yield from ((name, node.lineno) for name in names if name.split(".")[0] in PACKAGES)
+
+
+def _package(module: str) -> str:
+    """Return the package of ours that a module is in, or the top-level one of a foreign module."""
+    top, _, rest = module.partition(".")
+    return rest.split(".")[0] if top == IMPORT_ROOT and rest else top
+
+
+def imported_on_loading(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Yield what is imported when the module itself is, so not the imports inside functions."""
+    for node in _run_on_loading(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from imported_packages(node)
+
+
+def changing_calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Yield name and line of everything that can change a file system.
+
+    A mention is enough, so that `pool.map(os.unlink, paths)` counts too. Methods of `pathlib.Path` cannot be
+    told by their name from others, and are looked for only in modules that import pathlib.
+    """
+    known = _names_of_imports(tree)
+    has_pathlib = any(package == "pathlib" for package, _ in imported_packages(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute):
+            full = _full_name(node, known)
+            if full in _CHANGING:
+                yield full, node.lineno
+        elif isinstance(node, ast.Call):
+            if _opens_for_writing(node, known):
+                yield "open for writing", node.lineno
+            if has_pathlib and _is_changing_path_call(node, known):
+                yield f"Path.{_last_name(node.func)}", node.lineno
+
+
+def looks_that_hide_errors(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Yield name and line of each function that takes any error of a disk for the absence of a file."""
+    known = _names_of_imports(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute) and _full_name(node, known) in _HIDING:
+            yield _full_name(node, known), node.lineno
+        elif isinstance(node, ast.Attribute) and _full_name(node, known) == "":
+            inner = node.value
+            if isinstance(inner, ast.Attribute) and f"{_full_name(inner, known)}.{node.attr}" in _HIDING:
+                yield f"os.path.{node.attr}", node.lineno
+            elif node.attr in _HIDING_PATH_METHODS:
+                yield f"Path.{node.attr}", node.lineno
+
+
+def _run_on_loading(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and _last_name(child.test) == "TYPE_CHECKING":
+            continue
+        yield child
+        yield from _run_on_loading(child)
+
+
+def _names_of_imports(tree: ast.Module) -> dict[str, str]:
+    """Return what each imported name stands for: `copy` -> `shutil.copy` after `from shutil import copy`."""
+    known: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            known |= {alias.asname or alias.name.split(".")[0]: alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            known |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return known
+
+
+def _full_name(node: ast.expr, known: dict[str, str]) -> str:
+    """Return the dotted name with imports resolved, or "" for what is no plain name."""
+    if isinstance(node, ast.Name):
+        return known.get(node.id, "")
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        owner = known.get(node.value.id, "")
+        return f"{owner}.{node.attr}" if owner else ""
+    return ""
+
+
+def _opens_for_writing(call: ast.Call, known: dict[str, str]) -> bool:
+    name = _last_name(call.func)
+    if name not in {"open", "fdopen", "FileIO", "ZipFile"} or _full_name(call.func, known) == "os.open":
+        return False  # os.open is known by its flags
+    modes = [keyword.value for keyword in call.keywords if keyword.arg == "mode"]
+    is_method = name == "open" and isinstance(call.func, ast.Attribute)
+    modes += call.args[0 if is_method else 1 : 2]
+    return any(_is_writing_mode(mode, certain=not is_method) for mode in modes)
+
+
+def _is_writing_mode(mode: ast.expr, *, certain: bool) -> bool:
+    """Tell whether the argument is a mode that writes; a mode that is computed is believed to."""
+    if isinstance(mode, ast.Constant):
+        text = str(mode.value)
+        return bool(_MODE.fullmatch(text)) and bool(set("wax+") & set(text.partition(":")[0]))
+    return certain
+
+
+def _is_changing_path_call(call: ast.Call, known: dict[str, str]) -> bool:
+    name = _last_name(call.func)
+    if not isinstance(call.func, ast.Attribute) or _full_name(call.func, known):
+        return False  # a function of an imported module, not a method
+    if name in _MOVING_PATH_METHODS:  # str.replace takes two arguments, datetime.replace only keywords
+        return len(call.args) == 1 and not call.keywords
+    return name in _CHANGING_PATH_METHODS
+
+
+def _last_name(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _text_argument(call: ast.Call, index: int) -> str:
+    argument = call.args[index] if len(call.args) > index else None
+    if isinstance(argument, ast.JoinedStr) and argument.values:
+        argument = argument.values[0]  # the start of an f-string tells the package
+    return argument.value if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else ""

@@ -1,0 +1,62 @@
+"""Being an ordinary user for a while, where the tests run as root."""
+
+import codecs
+import os
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+from qa2pack.executor.engine.local import PoolEngine
+from support.source_code import project_modules
+
+NOBODY = 65_534
+
+
+@contextmanager
+def as_ordinary_user() -> Iterator[int]:
+    """Yield the number of a user who is not root, and whom this process is until the end of the block.
+
+    Python itself may be out of that user's reach, so all that is loaded when it is needed is loaded before.
+    """
+    if os.geteuid() != 0:
+        yield os.geteuid()
+        return
+    _load_everything()
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, 0)
+    os.setresuid(NOBODY, NOBODY, 0)
+    try:
+        yield NOBODY
+    finally:
+        os.setresuid(0, 0, 0)
+        os.setresgid(0, 0, 0)
+        os.setgroups(groups)
+
+
+@cache
+def _load_everything() -> None:
+    for module in project_modules():
+        if module.package in ("executor", "manifest", "pack", "tarsplit"):
+            import_module("qa2pack." + module.name.removesuffix(".py").replace("/", "."))
+    with PoolEngine(2) as engine:
+        list(engine.run(abs, deque([1, 2])))
+    codecs.lookup("cp437")  # of names in zip files
+
+
+@contextmanager
+def folder_of_everybody() -> Iterator[Path]:
+    """Yield an empty folder that every user can reach and write to."""
+    folder = Path(tempfile.mkdtemp(prefix="qa2pack-test-", dir="/tmp"))
+    folder.chmod(0o777)
+    try:
+        yield folder
+    finally:
+        for inner, _, _ in os.walk(folder):
+            os.chmod(inner, 0o700)
+        shutil.rmtree(folder)

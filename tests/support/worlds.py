@@ -1,0 +1,384 @@
+"""A small world for one transaction: an origin, a package beside it, a waiting plan; all of it can be brought back.
+
+A world stands in memory (tmpfs) where it can: there syncing costs nothing, and what it brings is the matter of the
+power-loss model. Inodes of files outlive bringing back, because plans know them.
+"""
+
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
+from qa2pack.executor.casa.split import TableReader
+from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.rollback import CannotUndoError, RolledBack, roll_back_package
+from qa2pack.executor.transaction.journal import Commit, Record, read_journal
+from qa2pack.executor.transaction.paths import journal_path
+from qa2pack.executor.transaction.recovery import Phase, phase_of
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.engine import Engine, InlineEngine
+from qa2pack.manifest.format.files import open_manifest
+from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.plan.make import make_plan, save_plan
+from qa2pack.manifest.plan.request import PlanRequest
+from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.verify.package import verify_package
+from support.reductions import write_reduction
+
+Tree = dict[bytes, tuple[object, ...]]
+
+PROJECT = "2011.0.00229.S"
+
+
+class Change(StrEnum):
+    """What the waiting plan does to the package."""
+
+    NEW = "new"
+    REPLACE = "replace"
+    MEMBER = "member"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is planned, and how it is applied.
+
+    Attributes:
+        may_exchange: False takes the way of two renames.
+    """
+
+    change: Change
+    mode: Mode
+    may_exchange: bool = True
+    keeps_previous: bool = False
+
+    def __str__(self) -> str:
+        ways = [] if self.may_exchange else ["two-renames"]
+        ways += ["kept"] if self.keeps_previous else []
+        return "-".join([self.change, self.mode, *ways])
+
+    @property
+    def is_away_for_a_moment(self) -> bool:
+        """Tell whether there is a moment without a package: the price of a file system that cannot exchange."""
+        return self.change is Change.REPLACE and not self.may_exchange
+
+    @property
+    def options(self) -> ApplyOptions:
+        """How it is applied."""
+        return ApplyOptions(keeps_previous=self.keeps_previous, may_exchange=self.may_exchange)
+
+
+_APPENDS = {Change.MEMBER: Append.MEMBER, Change.GROUP: Append.GROUP}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that is in a world, as values to be compared.
+
+    Attributes:
+        tickets: the ticket files beside the package.
+        control: the control folder without lock, journals, plans and what was replaced.
+        kept_count: how many files and folders are kept of what was replaced.
+    """
+
+    package: Tree
+    tickets: Tree
+    origins: Tree
+    control: Tree
+    kept_count: int
+    has_plan: bool
+
+
+class World:
+    """Origin, package and control folder below one root."""
+
+    def __init__(self, root: Path, scenario: Scenario, *, knows_inodes: bool = True) -> None:
+        """Make no more than the value.
+
+        Args:
+            knows_inodes: a hard link is told from a copy of the same file.
+        """
+        self.root = root
+        self.scenario = scenario
+        self.package = Package(os.fsencode(root / PROJECT))
+        self.sources: dict[int, str] = {}
+        self._knows_inodes = knows_inodes
+        self.saved = root / "saved"
+
+    @property
+    def origins(self) -> Path:
+        """The folder of the reductions."""
+        return self.root / "origins"
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """What the journal says."""
+        return read_journal(journal_path(self.package))
+
+    @property
+    def phase(self) -> Phase:
+        """How far the transaction came."""
+        return phase_of(self.records)
+
+    @property
+    def is_committed(self) -> bool:
+        """Tell whether the moment of commit is over; an ended transaction has no journal any more."""
+        return not self.has_begun or any(isinstance(record, Commit) for record in self.records)
+
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether there is an unfinished transaction."""
+        return os.path.lexists(journal_path(self.package))
+
+    def plan(self, origin: str, change: Change, *, mode: Mode | None = None, engine: Engine | None = None) -> None:
+        """Let a plan wait, in the mode of the scenario if no other is given."""
+        os.makedirs(self.package.control, exist_ok=True)
+        Path(os.fsdecode(self.package.control), "lock").touch()
+        request = PlanRequest(
+            origin=os.fsencode(self.origins / origin),
+            package=self.package.path,
+            append=_APPENDS.get(change, Append.NOTHING),
+            mode=mode or self.scenario.mode,
+        )
+        plan = make_plan(
+            request,
+            reader=TableReader(),
+            engine=engine or InlineEngine(),
+            progress=Silent(),
+            now_ns=time.time_ns(),
+        )
+        save_plan(plan)
+        plan.gathered.spool.close()
+
+    def apply(self, disk: Disk | None = None, *, boot: str | None = None, engine: Engine | None = None) -> Applied:
+        """Apply the waiting plan or go on with what was begun."""
+        options = self.scenario.options if boot is None else replace(self.scenario.options, boot=boot)
+        return apply_plan(
+            self.package, options, engine=engine or InlineEngine(), disk=disk or Disk(), progress=Silent()
+        )
+
+    def roll_back(self, disk: Disk | None = None) -> RolledBack:
+        """Undo what was begun, or what ended last."""
+        return roll_back_package(self.package, engine=InlineEngine(), disk=disk or Disk(), progress=Silent())
+
+    def can_roll_back(self) -> bool:
+        """Roll back; False if that is refused, and then nothing was changed but what was left to be ended."""
+        before = self.state()
+        try:
+            self.roll_back()
+        except CannotUndoError:
+            after = self.state()
+            assert after == replace(before, kept_count=min(before.kept_count, after.kept_count))
+            return False
+        return True
+
+    def problems(self) -> list[Problem]:
+        """Verify the package."""
+        return list(verify_package(self.package, is_quick=False, engine=InlineEngine(), progress=Silent()))
+
+    def visible(self) -> Tree:
+        """Return what a user sees at the path of the package."""
+        return tree_at(Path(os.fsdecode(self.package.path)), self.sources)
+
+    def state(self) -> State:
+        """Return all that can be compared."""
+        return State(
+            package=self.visible(),
+            tickets=self.tickets(),
+            origins=self.origin_files(),
+            control=self._control(),
+            kept_count=sum(len(folders) + len(files) for _, folders, files in os.walk(self._previous)),
+            has_plan=os.path.exists(self.package.plan),
+        )
+
+    def tickets(self) -> Tree:
+        """Return the ticket files."""
+        return {os.fsencode(path.name): (path.read_bytes(),) for path in self.root.glob("*.ticket.*")}
+
+    def origin_files(self) -> Tree:
+        """Return the origins with all that a transaction must not change.
+
+        A move takes files out of folders, and so changes the times of folders for good.
+        """
+        has_folder_times = self.scenario.mode is not Mode.MOVE
+        return origin_tree(self.origins, has_folder_times=has_folder_times, has_inodes=self._knows_inodes)
+
+    def origin_contents(self) -> dict[bytes, bytes]:
+        """Return what is read where the origins' files are, or were."""
+        return {
+            os.fsencode(path.relative_to(self.origins)): path.read_bytes()
+            for path in self.origins.rglob("*")
+            if not path.is_dir()
+        }
+
+    def _control(self) -> Tree:
+        """Return the control folder: manifests by what they say, and anything that should not be left there."""
+        tree = tree_at(Path(os.fsdecode(self.package.control)), {})
+        kept: Tree = {}
+        for path, value in tree.items():
+            if path.startswith(b"manifests/") and path.endswith(b".manifest"):
+                kept[path] = _manifest_value(os.path.join(self.package.control, path))
+            elif path not in _COMING_AND_GOING and not path.startswith((b"finished/", b"previous/")):
+                kept[path] = value
+        return kept
+
+    @property
+    def _previous(self) -> bytes:
+        return os.path.join(self.package.control, b"previous")
+
+    def save(self) -> None:
+        """Remember the world as it is now."""
+        self.sources = _source_names(self.origins) if self._knows_inodes else {}
+        self.saved.mkdir()
+        for path in self._paths():
+            _copy(path, self.saved / path.name)
+
+    def bring_back(self) -> None:
+        """Make the world what it was when it was saved."""
+        self.clear()
+        for path in self.saved.iterdir():
+            if not (self.root / path.name).exists():
+                _copy(path, self.root / path.name)
+
+    def clear(self) -> None:
+        """Remove everything but what no transaction may change."""
+        for path in self._paths():
+            if path != self.origins or self.scenario.mode is Mode.MOVE:
+                _remove(path)
+
+    def _paths(self) -> list[Path]:
+        return [path for path in self.root.iterdir() if path not in (self.saved, self.root / "pool")]
+
+
+_COMING_AND_GOING = frozenset({b"lock", b"plan", b"plan.applied", b"journal", b"finished", b"previous"})
+
+
+def make_world(root: Path, scenario: Scenario, *, knows_inodes: bool = True, big_bytes: int = 0) -> World:
+    """Make a world in which the scenario's plan waits.
+
+    Args:
+        big_bytes: size of one more file.
+    """
+    world = World(root, scenario, knows_inodes=knows_inodes)
+    write_reduction(world.origins / "before", text="before")
+    write_reduction(world.origins / "now", text="the new one")
+    if big_bytes:
+        (world.origins / "now" / "big.fits").write_bytes(os.urandom(big_bytes))
+    if scenario.change is not Change.NEW:
+        # Replacing a package that holds moved files is refused: it is their only home.
+        world.plan("before", Change.NEW, mode=Mode.HARD if scenario.mode is Mode.MOVE else None)
+        world.apply()
+    world.plan("now", scenario.change)
+    world.save()
+    return world
+
+
+@contextmanager
+def scratch_root() -> Iterator[Path]:
+    """Yield an empty folder, in memory where there is such a place."""
+    memory = Path("/dev/shm")
+    place = memory if os.access(memory, os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="qa2pack-test-", dir=place))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def tree_at(root: Path, sources: dict[int, str]) -> Tree:
+    """Return every path below root with its kind, mode, mtime and content; empty if there is nothing.
+
+    Args:
+        sources: names of inodes; a file that is one of them is told by that name.
+    """
+    return {path: _described(full, status, sources) for path, full, status in _walk(os.fsencode(root))}
+
+
+def origin_tree(root: Path, *, has_folder_times: bool = True, has_inodes: bool = True) -> Tree:
+    """Return every path with all that a transaction must not change: also the inodes of files, and times."""
+    found: Tree = {}
+    for path, full, status in _walk(os.fsencode(root)):
+        kept: tuple[object, ...] = ()
+        if stat.S_ISDIR(status.st_mode):
+            kept = (status.st_mtime_ns,) if has_folder_times else ()
+        elif stat.S_ISREG(status.st_mode):
+            kept = (status.st_ino if has_inodes else 0, status.st_mtime_ns)
+        found[path] = (kept, _described(full, status, {}))
+    return found
+
+
+def _walk(root: bytes, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes, os.stat_result]]:
+    """Yield path below root, whole path and status of everything, or nothing if root is not there."""
+    try:
+        with os.scandir(root + b"/" + prefix) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        path = prefix + entry.name
+        yield path, entry.path, entry.stat(follow_symlinks=False)
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(root, path + b"/")
+
+
+def _described(path: bytes, status: os.stat_result, sources: dict[int, str]) -> tuple[object, ...]:
+    if stat.S_ISLNK(status.st_mode):
+        return ("link", os.readlink(path))
+    if stat.S_ISDIR(status.st_mode):
+        return ("folder", oct(status.st_mode))
+    with open(path, "rb", buffering=0) as file:
+        data = file.read()
+    mtime_ns = status.st_mtime_ns if data else 0  # a placeholder has no time that matters
+    return ("file", oct(status.st_mode), mtime_ns, data, sources.get(status.st_ino, ""))
+
+
+def _source_names(origins: Path) -> dict[int, str]:
+    """Return a name for the inode of every file, so that a hard link is told from a copy."""
+    return {path.lstat().st_ino: str(path.relative_to(origins)) for path in origins.rglob("*")}
+
+
+def _manifest_value(path: bytes) -> tuple[Any, ...]:
+    """Return what a manifest says, without the ctimes of sources, which every link to them changes."""
+    manifest = open_manifest(path)
+    splits = [(replace(task, before=b""), _timeless(task.before)) for task in manifest.notes.splits]
+    records = [_timeless(blob) for blob in manifest.stream.blobs()]
+    return (manifest.header, replace(manifest.notes, splits=()), splits, records)
+
+
+def _timeless(blob: bytes) -> FolderRecord:
+    return replace(decode_record(blob), ctimes=())
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file, or a folder whose files keep their inodes."""
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=_copy_or_link, symlinks=True)
+    else:
+        shutil.copy2(source, target)
+
+
+def _copy_or_link(source: str, target: str) -> None:
+    """Keep the inode, except of the control folder's files, some of which are written in place."""
+    if f"/{PROJECT}.pack/" in source:
+        shutil.copy2(source, target)
+    else:
+        os.link(source, target, follow_symlinks=False)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

@@ -1,0 +1,223 @@
+"""casacore has surroundings of its own, and what is wrong with those is never put on a table."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from qa2pack.executor.casa.child_process import ChildDiedError, run_apart
+from qa2pack.executor.casa.scratch import scratch_folder
+from qa2pack.executor.casa.split import describe_table
+from qa2pack.executor.casa.surroundings import run_fenced
+from qa2pack.executor.casa.table import create_table
+from qa2pack.manifest.alma.split_spec import SurroundingsError, TableBrokenError
+from qa2pack.manifest.problem import Code
+from support.commands import ROOT
+from support.file_systems import small_disk
+from support.measurement_sets import Recipe, Shared, write_measurement_set
+
+ONE_COLUMN = {
+    "A": {
+        "valueType": "int",
+        "dataManagerType": "StandardStMan",
+        "dataManagerGroup": "StandardStMan",
+        "option": 0,
+        "maxlen": 0,
+        "comment": "",
+        "keywords": {},
+    }
+}
+# The caller has read the settings of the user before, as CASA and other libraries do.
+USED_BEFORE = """
+import os, sys
+from pathlib import Path
+from casacore import tables
+tables.table(sys.argv[1] + "/mine", tables.maketabdesc([tables.makescacoldesc("A", 1)]), ack=False).close()
+assert os.path.exists(sys.argv[1] + "/mine/table.mf")
+from qa2pack.executor.casa.surroundings import run_fenced
+from test_executor_casa_surroundings import make_table
+print(*run_fenced(make_table, room_bytes=0, seconds=60))
+"""
+FIRST = """
+import sys
+from qa2pack.executor.casa.surroundings import run_fenced
+from test_executor_casa_surroundings import make_table
+sys.modules.pop("casacore", None)
+print(*run_fenced(make_table, room_bytes=0, seconds=60))
+"""
+LOADED = """
+import os, sys
+from qa2pack.executor.casa.split import describe_table
+describe_table(os.fsencode(sys.argv[1]))
+print("casacore" in sys.modules, "libcasa" in open("/proc/self/maps").read())
+"""
+
+
+@pytest.fixture(autouse=True)
+def casacore_begins() -> None:
+    """Let the fence see for itself whether casacore is loaded."""
+
+
+def make_table(work: Path) -> list[str]:
+    create_table(str(work / "table"), ONE_COLUMN, {})
+    return sorted(os.listdir(work / "table"))
+
+
+def surroundings(work: Path) -> dict[str, list[str] | str]:
+    named = {name: value for name, value in os.environ.items() if name.startswith(("CASA", "AIPS"))}
+    return {
+        "home": os.listdir(os.environ["HOME"]),
+        "here": os.listdir(),
+        "temporary": os.listdir(os.environ["TMPDIR"]),
+        "work": os.listdir(work),
+        "variables": sorted(named),
+        "settings": Path(named["CASARCFILES"]).read_text(),
+    }
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "u.ms.split"
+    write_measurement_set(path)
+    return path
+
+
+def run(program: str, *arguments: Path, **variables: str) -> str:
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", **variables}
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], env=environment, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def test_all_that_casacore_looks_at_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CASARCDIR", "CASAPATH", "AIPSPATH", "CASACORE_LDPATH"):
+        monkeypatch.setenv(name, "/somewhere")
+    assert run_fenced(surroundings, room_bytes=0) == {
+        "home": [],
+        "here": [],
+        "temporary": [],
+        "work": [],
+        "variables": ["CASARCFILES"],
+        "settings": "",
+    }
+
+
+@pytest.mark.parametrize("program", [USED_BEFORE, FIRST], ids=["loaded before", "not loaded"])
+def test_settings_of_the_user_do_not_count(tmp_path: Path, program: str) -> None:
+    (tmp_path / "settings").write_text("table.storage.option: multifile\n")
+    made = run(program, tmp_path, CASARCFILES=str(tmp_path / "settings"))
+    assert "table.mf" not in made.split()
+    assert "table.f0" in made.split()
+
+
+def test_casacore_is_not_loaded_by_the_process_that_asks(table: Path) -> None:
+    assert run(LOADED, table).split() == ["False", "False"]
+
+
+def test_no_home_is_needed(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    assert "CORRECTED_DATA" in describe_table(os.fsencode(table)).columns
+
+
+def test_relative_path_is_of_the_caller(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(table.parent)
+    assert describe_table(os.fsencode(table.name)) == describe_table(os.fsencode(table))
+
+
+@pytest.mark.parametrize("size", [12_000, 40_000, 100_000, 250_000])
+def test_full_folder_for_temporary_files_is_named(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    with small_disk(tmp_path / "small", size=size) as disk:
+        monkeypatch.setattr("tempfile.tempdir", str(disk))
+        with pytest.raises(SurroundingsError) as caught:
+            describe_table(os.fsencode(table))
+    assert (caught.value.path, caught.value.is_full) == (os.fsencode(disk), True)
+    assert "bytes free on its file system" in caught.value.found
+
+
+def test_file_system_that_is_full_is_named(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with small_disk(tmp_path / "small", size=100_000) as disk:
+        (disk / "folder").mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(disk / "folder"))
+        with pytest.raises(SurroundingsError, match=f"bytes free on the file system at {disk}"):
+            describe_table(os.fsencode(table))
+
+
+@pytest.fixture
+def limit() -> Iterator[None]:
+    """Give back afterwards how many files may be open and how large one may be."""
+    before = {kind: resource.getrlimit(kind) for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE)}
+    yield
+    for kind, values in before.items():
+        resource.setrlimit(kind, values)
+
+
+@pytest.mark.usefixtures("limit")
+def test_few_files_that_may_be_open_are_no_fault_of_the_table(table: Path) -> None:
+    """The soft limit is the caller's; the child takes what it may."""
+    in_use = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 8, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    assert "DATA" in describe_table(os.fsencode(table)).columns
+
+
+def fail_for_want_of_files(work: Path) -> None:
+    raise RuntimeError(f"casacore: {work}/table.f1: {os.strerror(24)}")
+
+
+def kill_as_the_system_does(work: Path) -> None:
+    os.kill(os.getpid(), signal.SIGKILL if work else 0)
+
+
+@pytest.mark.parametrize("question", [fail_for_want_of_files, kill_as_the_system_does])
+def test_what_the_process_lacks_is_named(question: partial[None]) -> None:
+    with pytest.raises(SurroundingsError) as caught:
+        run_fenced(question, room_bytes=0, seconds=60)
+    assert not caught.value.is_full
+
+
+def fail(work: Path) -> None:
+    raise RuntimeError(f"no such thing as {work.name}")
+
+
+def test_error_of_the_question_stays_what_it_is() -> None:
+    with pytest.raises(RuntimeError, match="no such thing as work"):
+        run_fenced(fail, room_bytes=0)
+
+
+def test_child_that_begins_anew_is_ended_in_time() -> None:
+    with pytest.raises(ChildDiedError, match="no answer in 2 seconds"):
+        run_apart(partial(signal.pause), seconds=2, is_fresh=True)
+
+
+def test_scratch_is_never_made_in_a_current_folder_nobody_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python goes there last, where all others are full; it may be the origin."""
+    here = tmp_path / "sb1"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr("tempfile.tempdir", str(here))
+    with pytest.raises(FileNotFoundError), scratch_folder():
+        pass
+    assert os.listdir(here) == []
+
+
+@pytest.mark.parametrize(
+    "recipe", [Recipe(), Recipe(shared=(Shared("IncrementalStMan", ("WEIGHT", "SIGMA")),))], ids=["standard", "both"]
+)
+def test_table_with_an_unknown_manager_is_not_opened(tmp_path: Path, recipe: Recipe) -> None:
+    table = tmp_path / "u.ms"
+    write_measurement_set(table, recipe)
+    file = table / "table.dat"
+    file.write_bytes(file.read_bytes().replace(b"StandardStMan", b"/evilevilevil"))
+    with pytest.raises(TableBrokenError) as caught:
+        describe_table(os.fsencode(table))
+    assert (caught.value.code, "/evilevilevil" in caught.value.reason) == (Code.MANAGER_UNKNOWN, True)

@@ -1,0 +1,145 @@
+"""Publishing, step by step, and its undoing; every step looks first whether it is done."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.publish.publish import publish, unpublish
+from qa2pack.executor.transaction.journal import Commit, Published, Publishing, create_journal, read_journal
+from qa2pack.executor.transaction.paths import Places, choose_publishing, journal_path
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import Package, Standing
+from support.snapshots import contents
+from test_executor_transaction_journal import BEGIN
+
+GROUP, MEMBER = b"group_ouss_id", b"member_ouss_id"
+REPLACING = (Publishing.EXCHANGE, Publishing.TWO_RENAMES)
+
+
+class Noting(Disk):
+    """Notes what is renamed, removed and brought to the disk, in order."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def rename(self, source: bytes, target: bytes, *, dir_fd: int | None = None) -> None:
+        self.calls.append("rename")
+        super().rename(source, target, dir_fd=dir_fd)
+
+    def exchange(self, one: bytes, other: bytes, *, dir_fd: int | None = None) -> None:
+        self.calls.append("rename")
+        super().exchange(one, other, dir_fd=dir_fd)
+
+    def fsync(self, fd: int) -> None:
+        self.calls.append("sync " + os.readlink(f"/proc/self/fd/{fd}"))
+        super().fsync(fd)
+
+
+def staged(tmp_path: Path, publishing: Publishing) -> tuple[Places, Commit]:
+    """Lay out what is there at the moment of commit."""
+    places = Places(
+        Package(os.fsencode(tmp_path / "P")),
+        "t",
+        publishing,
+        GROUP,
+        MEMBER + b"2" if publishing is Publishing.MEMBER else MEMBER,
+    )
+    if publishing is not Publishing.NEW:
+        old = tmp_path / "P/sg_ouss_id/group_ouss_id0/member_ouss_id"
+        (old if publishing is not Publishing.MEMBER else old.parents[1] / "group_ouss_id" / "x").mkdir(parents=True)
+        (tmp_path / "P.pack/manifests").mkdir(parents=True)
+        (tmp_path / "P.pack/manifests/old").touch()
+    for folder in (places.staged_member, places.new_manifests, places.previous, places.package.control):
+        os.makedirs(folder, exist_ok=True)
+    Path(os.fsdecode(places.staged_member), "README").write_text("new")
+    Path(os.fsdecode(places.new_manifests), "new").touch()
+    had = publishing is not Publishing.NEW
+    commit = Commit(os.lstat(places.root).st_ino, had_manifests=had, had_tickets=())
+    return places, commit
+
+
+def is_published(places: Places, commit: Commit) -> bool:
+    """Tell where the tree is by its inode alone: nothing is copied here."""
+    return os.path.lexists(places.target) and os.lstat(places.target).st_ino == commit.root_inode
+
+
+def run_publish(places: Places, commit: Commit, disk: Disk) -> None:
+    Path(os.fsdecode(journal_path(places.package))).unlink(missing_ok=True)
+    journal = create_journal(journal_path(places.package), BEGIN, Disk())
+    publish(places, journal, disk, is_published=is_published(places, commit))
+    journal.close()
+
+
+every_way = pytest.mark.parametrize("publishing", list(Publishing))
+
+
+@every_way
+def test_new_tree_and_its_manifests_are_visible(tmp_path: Path, publishing: Publishing) -> None:
+    places, commit = staged(tmp_path, publishing)
+    assert not is_published(places, commit)
+    run_publish(places, commit, Disk())
+    assert is_published(places, commit)
+    assert Path(os.fsdecode(places.package.member(GROUP + b"/" + places.member)), "README").read_text() == "new"
+    assert os.listdir(places.package.manifests) == [b"new"]
+    assert read_journal(journal_path(places.package))[-1] == Published()
+
+
+@every_way
+def test_publishing_again_changes_nothing(tmp_path: Path, publishing: Publishing) -> None:
+    places, commit = staged(tmp_path, publishing)
+    run_publish(places, commit, Disk())
+    before = contents(tmp_path / "P"), sorted(os.listdir(places.package.control))
+    disk = Noting()
+    run_publish(places, commit, disk)
+    assert (contents(tmp_path / "P"), sorted(os.listdir(places.package.control))) == before
+    assert "rename" not in disk.calls
+
+
+@every_way
+def test_rename_is_on_disk_before_it_is_said_to_be(tmp_path: Path, publishing: Publishing) -> None:
+    places, commit = staged(tmp_path, publishing)
+    disk = Noting()
+    run_publish(places, commit, disk)
+    renamed = disk.calls.index("rename")
+    changed = {os.fsdecode(os.path.dirname(path)) for path in (places.target, places.root)}
+    assert {f"sync {folder}" for folder in changed} <= set(disk.calls[renamed:])
+
+
+@every_way
+def test_undoing_brings_back_what_was_there(tmp_path: Path, publishing: Publishing) -> None:
+    places, commit = staged(tmp_path, publishing)
+    manifests = places.package.manifests
+    before = (contents(tmp_path / "P") if (tmp_path / "P").exists() else {}), os.path.exists(manifests)
+    run_publish(places, commit, Disk())
+    for _ in range(2):  # done again, it comes to the same
+        unpublish(places, commit, Disk(), is_published=is_published(places, commit))
+        assert ((contents(tmp_path / "P") if (tmp_path / "P").exists() else {}), os.path.exists(manifests)) == before
+
+
+@pytest.mark.parametrize("publishing", REPLACING)
+def test_replaced_tree_is_whole_somewhere(tmp_path: Path, publishing: Publishing) -> None:
+    places, commit = staged(tmp_path, publishing)
+    before = contents(tmp_path / "P")
+    run_publish(places, commit, Disk())
+    kept = places.tree if publishing is Publishing.EXCHANGE else places.previous_tree
+    assert contents(Path(os.fsdecode(kept))) == before
+
+
+@pytest.mark.parametrize(
+    ("append", "standing", "can_exchange", "publishing"),
+    [
+        (Append.NOTHING, Standing.ABSENT, True, Publishing.NEW),
+        (Append.MEMBER, Standing.ABSENT, True, Publishing.NEW),
+        (Append.NOTHING, Standing.PACKAGE, True, Publishing.EXCHANGE),
+        (Append.NOTHING, Standing.PACKAGE, False, Publishing.TWO_RENAMES),
+        (Append.NOTHING, Standing.FOREIGN, True, Publishing.EXCHANGE),
+        (Append.NOTHING, Standing.EMPTY, False, Publishing.TWO_RENAMES),
+        (Append.MEMBER, Standing.EMPTY, True, Publishing.EXCHANGE),
+        (Append.MEMBER, Standing.PACKAGE, True, Publishing.MEMBER),
+        (Append.GROUP, Standing.PACKAGE, False, Publishing.GROUP),
+    ],
+)
+def test_way_of_publishing(append: Append, standing: Standing, can_exchange: bool, publishing: Publishing) -> None:
+    assert choose_publishing(append, standing, can_exchange=can_exchange) is publishing

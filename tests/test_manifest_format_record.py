@@ -1,0 +1,137 @@
+from dataclasses import replace
+
+import msgpack
+import pytest
+from hypothesis import given
+
+from qa2pack.manifest.actions import Action
+from qa2pack.manifest.format.record import FolderRecord, merge_records, with_digests
+from qa2pack.manifest.format.record_codec import absolute_sources, decode_record, encode_record, record_path
+from qa2pack.manifest.path import UnsafePathError
+from support.generated import plain, record_of, records
+
+UNSAFE_NAMES = [b"..", b".", b"a/b", b"/a", b"/"]
+UNSAFE_PATHS = [b"..", b"a/../b", b"a//b", b"a/./b", b"a/", b"a/..", b"./a"]
+
+
+def wire(record: FolderRecord, **columns: object) -> bytes:
+    """Return the record as it would come from a writer that checks nothing."""
+    names = FolderRecord.__slots__
+    values = dict(zip(names, msgpack.unpackb(encode_record(record)), strict=True))
+    packed: bytes = msgpack.packb([columns.get(name, values[name]) for name in names])
+    return packed
+
+
+@given(records())
+def test_decoding_undoes_encoding(record: FolderRecord) -> None:
+    assert plain(decode_record(encode_record(record))) == plain(record)
+
+
+@given(records())
+def test_path_is_read_without_the_rest(record: FolderRecord) -> None:
+    assert record_path(encode_record(record)) == record.path
+
+
+@given(records())
+def test_parts_of_a_folder_merge_to_the_whole(record: FolderRecord) -> None:
+    count = len(record.names)
+    evens, odds = record.selected(range(0, count, 2)), record.selected(range(1, count, 2))
+    assert list(merge_records([odds, evens]).entries()) == list(record.entries())
+
+
+def test_merged_record_names_the_subfolders_of_all_parts() -> None:
+    parts = [record_of(folders=[b"b"]), record_of(folders=[b"a"]), record_of(sizes={b"x": 1})]
+    assert merge_records(parts).folders == [b"a", b"b"]
+
+
+def test_merged_record_does_not_depend_on_the_order_of_its_parts() -> None:
+    one = record_of(sizes={b"a": 1}, device=1, source=b"X1")
+    other = record_of(sizes={b"b": 2}, device=2, source=b"X2")
+    assert merge_records([one, other]) == merge_records([other, one])
+
+
+def test_source_of_a_file_is_its_name_in_the_source_folder_unless_it_has_another() -> None:
+    record = record_of(sizes={b"a": 1}, source=b"X1")
+    assert record.source_path(0) == b"X1/a"
+    assert replace(record, source_names=[b"sub/b"]).source_path(0) == b"X1/sub/b"
+
+
+def test_digest_is_replaced_where_it_is_told() -> None:
+    record = with_digests(record_of(sizes={b"a": 1, b"b": 2}), {1: b"x" * 16})
+    assert (record.digest(0), record.digest(1)) == (bytes(range(1, 17)), b"x" * 16)
+
+
+def test_entry_shows_one_file() -> None:
+    (entry,) = record_of(b"qa", {b"a.png": 12}).entries()
+    assert (entry.path, entry.size, entry.action, entry.source) == (b"qa/a.png", 12, Action.COPY, b"a.png")
+
+
+@pytest.mark.parametrize("column", ["names", "folders"])
+@pytest.mark.parametrize("name", [*UNSAFE_NAMES, b"a\0..", b"..\0a", b"a\0\0b", b"\0", b"a\0"])
+def test_unsafe_name_is_refused(column: str, name: bytes) -> None:
+    with pytest.raises(UnsafePathError):
+        decode_record(wire(record_of(sizes={b"a": 1}), **{column: name}))
+
+
+@pytest.mark.parametrize("path", [*UNSAFE_PATHS, b"/a", b"a\0b"])
+def test_unsafe_folder_is_refused(path: bytes) -> None:
+    with pytest.raises(UnsafePathError):
+        decode_record(wire(record_of(), path=path))
+
+
+@pytest.mark.parametrize("column", ["source", "source_names"])
+@pytest.mark.parametrize("path", [*UNSAFE_PATHS, b"//a", b"/a/../b", b"/.."])
+def test_source_with_a_detour_is_refused(column: str, path: bytes) -> None:
+    with pytest.raises(UnsafePathError):
+        absolute_sources(wire(record_of(sizes={b"a": 1}), **{column: path}))
+
+
+def test_safe_names_that_look_unsafe_are_taken() -> None:
+    record = record_of(b"...", dict.fromkeys([b"...", b".a", b"..a", b"a..", b"\n", b"-", b"\xff"], 1))
+    assert plain(decode_record(encode_record(record))) == plain(record)
+
+
+def test_sources_outside_are_told() -> None:
+    record = record_of(sizes={b"a": 1, b"b": 2})
+    assert absolute_sources(encode_record(record)) == []
+    assert absolute_sources(encode_record(replace(record, source=b"/elsewhere"))) == [b"/elsewhere"]
+    assert absolute_sources(encode_record(replace(record, source_names=[b"x/a", b"/etc/b"]))) == [b"/etc/b"]
+
+
+@given(records())
+def test_every_absolute_source_is_told(record: FolderRecord) -> None:
+    found = absolute_sources(encode_record(record))
+    outside = [record.source_path(i) for i in range(len(record.names)) if record.source_path(i).startswith(b"/")]
+    assert all(any(path.startswith(told) for told in found) for path in outside)
+    assert all(told.startswith(b"/") for told in found)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"sizes": b""},
+        {"sizes": b"12345"},
+        {"mtimes": bytes(16)},
+        {"modes": b""},
+        {"actions": b""},
+        {"digests": bytes(15)},
+        {"inodes": b""},
+        {"ctimes": b""},
+        {"names": b"b\0a"},
+        {"names": b"a\0a"},
+        {"source_names": b"a\0b"},
+        {"folders": b"b\0a"},
+        {"path": 1},
+        {"names": "a"},
+        {"source": None},
+    ],
+)
+def test_columns_that_do_not_fit_are_refused(columns: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        decode_record(wire(record_of(sizes={b"a": 1}), **columns))
+
+
+@pytest.mark.parametrize("blob", [b"", b"\xc0", msgpack.packb([1, 2]), msgpack.packb({}), b"\xff" * 20])
+def test_what_is_no_record_is_refused(blob: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        absolute_sources(blob)

@@ -1,0 +1,91 @@
+"""Files of other programs in the origin: left out and listed wherever they lie, also inside tables."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.role import Role
+from qa2pack.manifest.layout.include import Include
+from qa2pack.manifest.layout.rules import load_layout
+from qa2pack.manifest.problem import PlanRefused
+from support.in_process import UID, Delivery, add_measurement_sets
+from support.trees import make_tree
+
+TABLE = f"X8c/{UID}.ms.split"
+LEFT_BEHIND = [
+    ".Trash-1000/files/thrown-away.fits\t3",
+    ".ipynb_checkpoints/scriptForImaging-checkpoint.py",
+    "lost+found/#4711.fits",
+    ".git/scriptForImaging.py",
+    "__MACOSX/good.fits",
+    "._good.fits",
+    "#good.fits#",
+    "notes.fits~",
+    "X8c/qa2/._qa2_part1.png",
+    "X8c/.Trash-1000/files/x.fits",
+    f"{TABLE}/.nfs000000000123abcd",
+    f"{TABLE}/._table.dat",
+    f"{TABLE}/table.f1~",
+    f"{TABLE}/SPECTRAL_WINDOW/.DS_Store",
+    f"{TABLE}/.Trash-1000/files/table.dat",
+    f"{TABLE}/.#table.dat -> somebody@machine.4711:1353000000",
+    ".#notes.txt -> somebody@machine.4711:1353000000",
+    "X8c/.#scriptForImaging.py -> somebody@machine.4711:1353000000",
+]
+# A folder is one line of what is left out.
+_INSIDE = ("/files/", "checkpoints/", "lost+found/", ".git/", "__MACOSX/")
+
+
+def _names(folder: Path) -> set[str]:
+    return {
+        os.path.relpath(os.path.join(above, name), folder) for above, _, names in os.walk(folder) for name in names
+    }
+
+
+def _told(lines: list[str]) -> set[str]:
+    names = {line.partition(" -> ")[0].partition("\t")[0] for line in lines}
+    folders = {name for name in names if any(part in name for part in _INSIDE)}
+    return (names - folders) | {name.rpartition("/files/")[0] or os.path.dirname(name) for name in folders}
+
+
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY, Mode.MOVE, Mode.FAKE])
+def test_files_of_other_programs_do_not_get_into_the_package(delivery: Delivery, mode: Mode) -> None:
+    add_measurement_sets(delivery.origin)
+    delivery.make(mode)
+    before = _names(delivery.member)
+    make_tree(delivery.origin, LEFT_BEHIND)
+    delivery.make(mode)
+    assert _names(delivery.member) == before
+
+
+def test_files_of_other_programs_are_listed_with_a_reason(delivery: Delivery) -> None:
+    add_measurement_sets(delivery.origin)
+    before = delivery.made().notes.left_out
+    make_tree(delivery.origin, LEFT_BEHIND)
+    told = [left for left in delivery.made().notes.left_out if left not in before]
+    assert {os.fsdecode(left.path) for left in told} == _told(LEFT_BEHIND)
+    assert len(told) == len({left.path for left in told})
+    assert all(left.reason and "rule of layout" not in left.reason for left in told)
+
+
+def test_a_wish_with_a_wildcard_does_not_reach_files_of_other_programs(delivery: Delivery) -> None:
+    make_tree(delivery.origin, ["._good.fits", "kept.fits~"])
+    delivery.make(include=(Include("*.fits*", Role.PRODUCT), Include("kept.fits~", Role.PRODUCT)))
+    assert not (delivery.member / "product/._good.fits").exists()
+    assert (delivery.member / "product/kept.fits~").exists()
+
+
+def test_what_casacore_writes_is_no_file_of_another_program() -> None:
+    layout = load_layout("cycle0")
+    names = [b"table.dat", b"table.info", b"table.lock", b"table.f0", b"table.f0i", b"table.f12_TSM1", b"table.mf"]
+    assert not any(layout.why_foreign(name) for name in [*names, b"SORTED_TABLE", b"POINTING", b".casa", b"x.png"])
+
+
+@pytest.mark.parametrize("text", ['globs = ["*~"]', 'reason = "no"', 'globs = ["*~"]\nreason = "no"\nrole = "qa"'])
+def test_a_list_of_other_programs_that_is_not_understood_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'block_marks = ["{{uid}}.ms"]\n[[foreign]]\n{text}\n')
+    with pytest.raises(PlanRefused):
+        load_layout(str(path))

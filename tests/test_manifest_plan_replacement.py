@@ -1,0 +1,92 @@
+"""A plan that replaces a package tells which members go with it, and which files become empty ones."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.adopt import adopt_members
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import read_state
+from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.progress import Silent
+from support.in_process import Delivery, make_reduction
+
+FIRST = "group_ouss_id/member_ouss_id"
+SECOND = "group_ouss_id/member_ouss_id2"
+
+
+def told(delivery: Delivery, mode: Mode = Mode.HARD, **wishes: object) -> list[tuple[str, str]]:
+    """Return what the plan tells of members that go or become empty: codes and members."""
+    warnings = delivery.plan(mode, **wishes).notes.warnings
+    folder = os.fsencode(delivery.path / "sg_ouss_id") + b"/"
+    return [
+        (problem.code, os.fsdecode(problem.path.removeprefix(folder)))
+        for problem in warnings
+        if problem.code in (Code.W_MEMBER_GOES, Code.W_BECOMES_EMPTY)
+    ]
+
+
+def adopted(delivery: Delivery) -> None:
+    """Adopt the package as if the old script had made it."""
+    shutil.rmtree(os.fsdecode(delivery.package.control))
+    os.makedirs(delivery.package.manifests)
+    state = read_state(delivery.package)
+    list(adopt_members(delivery.package, state, engine=InlineEngine(), progress=Silent(), now_ns=1))
+
+
+@pytest.fixture
+def other(delivery: Delivery, tmp_path: Path) -> Delivery:
+    return replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2))
+
+
+def test_forgotten_append_tells_the_member_that_goes(delivery: Delivery, other: Delivery) -> None:
+    delivery.make()
+    assert told(other) == [(Code.W_MEMBER_GOES, FIRST)]
+
+
+def test_redoing_one_of_two_members_tells_the_other(delivery: Delivery, other: Delivery) -> None:
+    delivery.make()
+    other.make(append=Append.MEMBER)
+    assert told(delivery) == [(Code.W_MEMBER_GOES, SECOND)]
+    assert told(other) == [(Code.W_MEMBER_GOES, FIRST)]
+
+
+def test_appending_and_redoing_the_same_tell_nothing(delivery: Delivery, other: Delivery) -> None:
+    assert told(delivery) == []
+    delivery.make()
+    assert told(delivery) == []
+    assert told(other, Mode.FAKE, append=Append.MEMBER) == []
+
+
+@pytest.mark.parametrize("mode", [Mode.FAKE, Mode.TICKET])
+def test_empty_files_in_place_of_real_ones_are_told(delivery: Delivery, mode: Mode) -> None:
+    delivery.make(Mode.COPY)
+    assert told(delivery, mode) == [(Code.W_BECOMES_EMPTY, FIRST)]
+    with pytest.raises(PlanRefused) as caught:
+        delivery.plan(mode, is_strict=True)
+    assert Code.W_BECOMES_EMPTY in {problem.code for problem in caught.value.problems}
+
+
+def test_empty_files_in_place_of_empty_ones_are_no_news(delivery: Delivery) -> None:
+    delivery.make(Mode.FAKE)
+    assert told(delivery, Mode.TICKET) == []
+    assert told(delivery, Mode.HARD) == []
+
+
+def test_moved_files_that_stay_do_not_become_empty(delivery: Delivery) -> None:
+    delivery.make(Mode.MOVE)
+    assert told(delivery, Mode.FAKE) == []
+
+
+def test_single_adopted_member_may_be_the_one_that_is_made_anew(delivery: Delivery, other: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    adopted(delivery)
+    assert told(delivery, is_forced=True) == []
+    assert told(delivery, Mode.FAKE, is_forced=True) == [(Code.W_BECOMES_EMPTY, FIRST)]
+    other.make(append=Append.MEMBER)
+    assert told(other, is_forced=True) == [(Code.W_MEMBER_GOES, FIRST)]

@@ -1,0 +1,155 @@
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.alma.role import Role
+from qa2pack.manifest.alma.split_spec import Manager, SplitSpec, TableBrokenError, TableShape
+from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.format.header import TableNote
+from qa2pack.manifest.layout.item import Item
+from qa2pack.manifest.plan.tables import describe_tables, fingerprint, plan_splits, without_column
+from qa2pack.manifest.problem import Code, Problem
+from support.in_process import write
+
+TABLE = b"X8c/U.ms.split"
+ITEM = Item(TABLE, b"raw/U.ms.split", True, Role.RAW, "DATA")
+SHAPE = TableShape(
+    columns=("DATA", "CORRECTED_DATA", "WEIGHT", "SIGMA"),
+    managers=(
+        Manager(1, "TiledShapeStMan", ("DATA",)),
+        Manager(2, "TiledShapeStMan", ("CORRECTED_DATA",)),
+        Manager(3, "TiledShapeStMan", ("WEIGHT",)),
+        Manager(4, "TiledShapeStMan", ("SIGMA",)),
+    ),
+    row_count=10,
+    is_measurement_set=True,
+)
+
+
+@dataclass
+class Reader:
+    """Answers as casacore would, and counts the questions."""
+
+    shape: TableShape | None = SHAPE
+    can_split: bool = True
+    asked: list[str] = field(default_factory=list)
+
+    def describe(self, table: bytes) -> TableShape:
+        self.asked.append("describe")
+        if self.shape is None:
+            raise TableBrokenError(table, "no table")
+        return self.shape
+
+    def measure(self, table: bytes, spec: SplitSpec) -> SplitSpec:
+        self.asked.append("measure")
+        if not self.can_split:
+            raise TableBrokenError(table, "no split")
+        return replace(spec, sizes=tuple((name, 1) for name in spec.written))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> bytes:
+    for name in ("table.dat", "table.f1", "table.f1_TSM0", "table.f2", "table.f2_TSM0", "table.f3", "table.f4"):
+        write(tmp_path / "X8c/U.ms.split" / name, b"x")
+    return os.fsencode(tmp_path)
+
+
+def planned(
+    root: bytes, reader: Reader, *items: Item, known: tuple[TableNote, ...] = ()
+) -> tuple[dict[bytes, TableNote], list[Code]]:
+    engine = InlineEngine()
+    tables = describe_tables(root, {item.source for item in items}, known=known, reader=reader, engine=engine)
+    notes, problems = plan_splits(root, items, tables, known=known, reader=reader, engine=engine)
+    return notes, [problem.code for problem in problems]
+
+
+def test_table_with_two_data_columns_loses_one(root: bytes) -> None:
+    notes, _ = planned(root, Reader(), ITEM)
+    spec = notes[ITEM.path].spec
+    assert spec is not None
+    assert (spec.keep, spec.drop, spec.dropped) == ("DATA", ("CORRECTED_DATA",), (b"table.f2", b"table.f2_TSM0"))
+
+
+def test_table_with_one_data_column_is_noted_without_a_split(root: bytes) -> None:
+    notes, _ = planned(root, Reader(replace(SHAPE, columns=("DATA",), managers=SHAPE.managers[:1])), ITEM)
+    assert notes[ITEM.path].spec is None
+
+
+def test_item_that_keeps_all_columns_is_not_noted(root: bytes) -> None:
+    assert planned(root, Reader(), replace(ITEM, column=None)) == ({}, [])
+
+
+def test_table_packaged_in_two_ways_is_opened_once_and_measured_twice(root: bytes) -> None:
+    reader = Reader()
+    other = replace(ITEM, path=b"calibrated/U.ms.split.cal", column="CORRECTED_DATA")
+    notes, _ = planned(root, reader, ITEM, other)
+    assert {path: note.keep for path, note in notes.items()} == {ITEM.path: "DATA", other.path: "CORRECTED_DATA"}
+    assert reader.asked == ["describe", "measure", "measure"]
+
+
+def test_what_is_known_of_an_unchanged_table_is_not_asked_again(root: bytes) -> None:
+    notes, _ = planned(root, Reader(), ITEM)
+    reader = Reader()
+    again, _ = planned(root, reader, ITEM, known=tuple(notes.values()))
+    assert (again, reader.asked) == (notes, [])
+
+
+def test_newer_and_older_notes_may_both_be_known(root: bytes) -> None:
+    notes, _ = planned(root, Reader(), ITEM)
+    note = notes[ITEM.path]
+    reader = Reader()
+    planned(root, reader, ITEM, known=(note, replace(note, fingerprint=b"o" * 16)))
+    assert reader.asked == []
+
+
+@pytest.mark.parametrize("change", ["mtime", "size", "new file", "gone file", "replaced file"])
+def test_changed_table_is_asked_about_again(root: bytes, change: str) -> None:
+    notes, _ = planned(root, Reader(), ITEM)
+    table = Path(os.fsdecode(root)) / "X8c/U.ms.split"
+    match change:
+        case "mtime":
+            os.utime(table / "table.f3", ns=(5, 5))
+        case "size":
+            write(table / "table.f3", b"xy")
+        case "new file":
+            write(table / "table.f5", b"x")
+        case "gone file":
+            (table / "table.f3").unlink()
+        case _:
+            write(table / "new", b"x").rename(table / "table.f3")
+    reader = Reader()
+    planned(root, reader, ITEM, known=tuple(notes.values()))
+    assert reader.asked == ["describe", "measure"]
+
+
+def test_fingerprint_stays_when_files_are_linked(root: bytes, tmp_path: Path) -> None:
+    table = os.path.join(root, TABLE)
+    before = fingerprint(table)
+    os.link(os.path.join(table, b"table.f3"), tmp_path / "link")
+    assert fingerprint(table) == before
+
+
+def test_table_that_cannot_be_opened_is_told_and_not_measured(root: bytes) -> None:
+    tables = describe_tables(root, [TABLE], known=(), reader=Reader(None), engine=InlineEngine())
+    assert (dict(tables.broken), dict(tables.columns)) == (
+        {TABLE: Problem(Code.TABLE_BROKEN, os.path.join(root, TABLE), found="no table")},
+        {},
+    )
+    assert planned(root, Reader(None), ITEM) == ({}, [])
+
+
+def test_table_that_cannot_be_split_is_a_problem(root: bytes) -> None:
+    assert planned(root, Reader(can_split=False), ITEM) == ({}, [Code.TABLE_BROKEN])
+
+
+def test_table_whose_values_are_rounded_is_a_problem_and_not_measured(root: bytes) -> None:
+    reader = Reader(replace(SHAPE, managers=(Manager(1, "DyscoStMan", ("DATA",)), *SHAPE.managers[1:])))
+    assert planned(root, reader, ITEM) == ({}, [Code.TABLE_LOSSY])
+    assert reader.asked == ["describe"]
+
+
+def test_tables_that_are_packaged_whole_lose_their_column() -> None:
+    other = replace(ITEM, source=b"other")
+    assert without_column([ITEM, other], [TABLE]) == [replace(ITEM, column=None), other]

@@ -1,0 +1,111 @@
+"""Packages with tables that refer to others: refused, or of use wherever they are taken."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from casacore import tables
+
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.problem import Code, PlanRefused
+from support.in_process import UID, Delivery, write
+from support.measurement_sets import (
+    Recipe,
+    select_rows,
+    write_calibration_table,
+    write_measurement_set,
+    write_multi_measurement_set,
+)
+from support.reductions import write_small_measurement_set
+
+SMALL = Recipe(rows=12, columns=("DATA",))
+
+
+def refused(delivery: Delivery) -> list[tuple[Code, str, str]]:
+    with pytest.raises(PlanRefused) as caught:
+        delivery.plan(Mode.COPY)
+    root = f"{delivery.origin.parent}/"
+    return [
+        (each.code, each.path.decode().removeprefix(root), each.found.replace(root, ""))
+        for each in caught.value.problems
+    ]
+
+
+def block(delivery: Delivery) -> Path:
+    return delivery.origin / "X8c"
+
+
+def taken_away(delivery: Delivery) -> Path:
+    """Package, and take the package where nothing else of it is."""
+    delivery.plan(Mode.COPY)
+    delivery.apply()
+    delivery.origin.rename(delivery.origin.with_name("gone"))
+    return Path(shutil.move(delivery.member, delivery.member.parents[3] / "taken"))
+
+
+def row_count(table: Path) -> int:
+    with tables.table(str(table), ack=False) as opened:
+        opened.getcol(opened.colnames()[0])
+        return int(opened.nrows())
+
+
+def test_selection_from_a_table_elsewhere_is_refused_with_both_paths(delivery: Delivery, tmp_path: Path) -> None:
+    whole = delivery.origin.parent / "whole.gcal"
+    write_calibration_table(whole)
+    select_rows(whole, block(delivery) / "a.gcal")
+    assert refused(delivery) == [(Code.TABLE_REFERS, "sb1/X8c/a.gcal", "rows in whole.gcal")]
+
+
+def test_selection_inside_a_tree_is_refused_as_well(delivery: Delivery) -> None:
+    whole, tree = delivery.origin.parent / "whole.gcal", block(delivery) / "a.plots/deep"
+    write_calibration_table(whole)
+    write(tree / "a.png", b"")
+    select_rows(whole, tree / "a.gcal")
+    assert refused(delivery) == [(Code.TABLE_REFERS, "sb1/X8c/a.plots/deep/a.gcal", "rows in whole.gcal")]
+
+
+def test_selection_from_a_table_that_is_packaged_beside_it_works(delivery: Delivery) -> None:
+    write_calibration_table(block(delivery) / "a.gcal")
+    select_rows(block(delivery) / "a.gcal", block(delivery) / "b.gcal")
+    member = taken_away(delivery)
+    assert row_count(member / f"calibration/{UID}.calibration/b.gcal") == 6
+
+
+def test_subtable_outside_of_the_table_is_refused(delivery: Delivery) -> None:
+    other, table = delivery.origin.parent / "other.ms", block(delivery) / f"{UID}.ms.split"
+    shutil.rmtree(table, ignore_errors=True)
+    write_measurement_set(table, SMALL)
+    write_measurement_set(other, SMALL)
+    with tables.table(str(table), readonly=False, ack=False) as opened:
+        opened.putkeyword("ANTENNA", tables.table(str(other / "ANTENNA"), ack=False))
+    assert refused(delivery) == [(Code.TABLE_REFERS, f"sb1/X8c/{UID}.ms.split", "a subtable in other.ms/ANTENNA")]
+
+
+def test_multi_measurement_set_opens_wherever_the_package_is_taken(delivery: Delivery) -> None:
+    table = block(delivery) / f"{UID}.ms.split"
+    shutil.rmtree(table, ignore_errors=True)
+    write_multi_measurement_set(table, SMALL)
+    member = taken_away(delivery)
+    assert row_count(member / f"raw/{UID}.ms.split") == 24
+
+
+def test_multi_measurement_set_under_another_name_is_refused(delivery: Delivery) -> None:
+    table = block(delivery) / f"{UID}.ms.split"
+    shutil.rmtree(table, ignore_errors=True)
+    write_multi_measurement_set(table.with_name("first.ms"), SMALL)
+    table.with_name("first.ms").rename(table)
+    assert [problem[:2] for problem in refused(delivery)] == [(Code.TABLE_REFERS, f"sb1/X8c/{UID}.ms.split")] * 2
+
+
+def test_index_that_lies_in_its_own_measurement_set_is_no_reason_to_refuse(delivery: Delivery) -> None:
+    table = block(delivery) / f"{UID}.ms.split"
+    shutil.rmtree(table, ignore_errors=True)
+    write_small_measurement_set(table, seed=1)
+    select_rows(table, table / "SORTED_TABLE")
+    taken_away(delivery)
+
+
+def test_empty_files_may_stand_for_any_table(delivery: Delivery) -> None:
+    write_calibration_table(delivery.origin.parent / "whole.gcal")
+    select_rows(delivery.origin.parent / "whole.gcal", block(delivery) / "a.gcal")
+    delivery.plan(Mode.FAKE)

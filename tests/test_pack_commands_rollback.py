@@ -1,0 +1,99 @@
+"""What cannot be undone is told with the reason, the state of the package, and what to type next."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.actions import Mode
+from qa2pack.pack.exit_codes import Exit
+from support.commands import run_here
+from support.in_process import Delivery, write
+from support.snapshots import snapshot
+
+Capsys = pytest.CaptureFixture[str]
+
+
+def _not_kept(delivery: Delivery) -> None:
+    delivery.make()
+    write(delivery.origin / "new.fits", b"x")
+    delivery.make()
+
+
+def _changed(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    write(delivery.member / "script/scriptForImaging.py", b"x")
+
+
+def _something_more(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    write(delivery.member / "qa/notes.txt", b"x")
+
+
+def _gone(delivery: Delivery) -> None:
+    delivery.make()
+    shutil.rmtree(delivery.path)
+
+
+def _only_copy(delivery: Delivery) -> None:
+    delivery.make()
+    shutil.rmtree(delivery.origin)
+
+
+def _plan_waits(delivery: Delivery) -> None:
+    delivery.make()
+    delivery.plan()
+
+
+def _without_control(delivery: Delivery) -> None:
+    delivery.make()
+    shutil.rmtree(os.fsdecode(delivery.package.control))
+
+
+def _in_the_way(delivery: Delivery) -> None:
+    delivery.make(Mode.MOVE)
+    (delivery.origin / "scriptForImaging.py").unlink()
+    write(delivery.origin / "scriptForImaging.py", b"written since")
+
+
+def _manifest_damaged(delivery: Delivery) -> None:
+    delivery.make()
+    (manifest,) = Path(os.fsdecode(delivery.package.manifests)).iterdir()
+    os.truncate(manifest, 100)
+
+
+def _without_lock(delivery: Delivery) -> dict[str, object]:
+    """Return everything but the lock, which says who held it last."""
+    return {path: seen for path, seen in snapshot(delivery.origin.parent).items() if not path.endswith("/lock")}
+
+
+@pytest.mark.parametrize(
+    ("prepare", "reason", "next_step"),
+    [
+        (_not_kept, "the package that was replaced was not kept.", "pack plan ORIGIN PACKAGE"),
+        (_changed, "the package was changed since, and undoing would lose that.", "pack rollback PACKAGE"),
+        (_something_more, "the package was changed since, and undoing would lose that.", "pack rollback PACKAGE"),
+        (_gone, "what stands there is not what the last apply left;", "pack plan ORIGIN PACKAGE"),
+        (_only_copy, "the origin does not have these files any more,", "pack rollback PACKAGE"),
+        (_plan_waits, "a plan waits that is newer than the last apply,", "pack rollback PACKAGE --further"),
+        (_without_control, "nothing can be undone without the folder", "pack rollback PACKAGE"),
+        (_in_the_way, "moved files cannot go back to where something else stands now.", "pack rollback PACKAGE"),
+        (_manifest_damaged, "the package was changed since,", "pack rollback PACKAGE"),
+    ],
+)
+def test_what_cannot_be_undone_is_told_with_a_next_step(
+    capsys: Capsys, delivery: Delivery, prepare: Callable[[Delivery], None], reason: str, next_step: str
+) -> None:
+    prepare(delivery)
+    before = _without_lock(delivery)
+    ran = run_here(capsys, "rollback", delivery.path)
+    assert ran.code == Exit.FAILED
+    assert f"pack rollback: {reason}" in ran.err
+    assert "Nothing was changed." in ran.err
+    do = ran.err[ran.err.index("\n  Do: ") :]
+    assert next_step.replace("PACKAGE", str(delivery.path)) in do
+    assert " do: " not in ran.err  # what single problems would have one do is not what undoing needs
+    assert [line for line in ran.err.splitlines() if line.count(str(delivery.path)) > 1] == []
+    assert _without_lock(delivery) == before

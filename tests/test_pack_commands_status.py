@@ -1,0 +1,247 @@
+"""`pack status`, and what other commands say, where the package, its plan or its journal is not as one expects."""
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.transaction.lock import locked_for_writing
+from qa2pack.executor.transaction.paths import lock_path
+from qa2pack.manifest.actions import Mode
+from qa2pack.pack.exit_codes import Exit
+from support.commands import run_here
+from support.faulty_disk import Fault, FaultyDisk, Stopped
+from support.in_process import Delivery, write
+
+Capsys = pytest.CaptureFixture[str]
+
+
+class FailingSync(Disk):
+    """A disk that cannot take what was staged."""
+
+    def syncfs(self, fd: int) -> None:
+        """Fail."""
+        raise OSError(errno.EIO, "error of the disk")
+
+
+def stop(delivery: Delivery, at: int = 30) -> None:
+    """Plan, and stop the apply while it stages."""
+    delivery.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        delivery.apply(FaultyDisk(Fault.STOP_BEFORE, at))
+
+
+def status(capsys: Capsys, delivery: Delivery) -> str:
+    ran = run_here(capsys, "status", delivery.path)
+    assert ran.code == Exit.DONE
+    return ran.out
+
+
+def fields(capsys: Capsys, delivery: Delivery) -> dict[str, object]:
+    read: dict[str, object] = json.loads(run_here(capsys, "status", delivery.path, "--json").out)
+    return read
+
+
+def test_status_tells_what_is_at_the_path(capsys: Capsys, delivery: Delivery) -> None:
+    assert "there is no package" in status(capsys, delivery)
+    delivery.path.mkdir()
+    assert "there is an empty folder" in status(capsys, delivery)
+    (delivery.path / "file").touch()
+    assert "something that does not belong to a package" in status(capsys, delivery)
+    shutil.rmtree(delivery.path)
+    delivery.make(Mode.COPY)
+    assert "there is a package of 1 member\n" in status(capsys, delivery)
+    (delivery.path / "file").touch()
+    assert "there is a package of 1 member, and something" in status(capsys, delivery)
+    assert (fields(capsys, delivery)["standing"], fields(capsys, delivery)["member_count"]) == ("foreign", 1)
+
+
+def test_status_after_undoing_tells_whether_a_package_stands(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    assert run_here(capsys, "plan", delivery.origin, delivery.path, "--append", "member").code == 0
+    assert run_here(capsys, "apply", delivery.path).code == 0
+    assert "package of 2 members" in status(capsys, delivery)
+    assert run_here(capsys, "rollback", delivery.path).code == 0
+    assert "package of 1 member\n" in status(capsys, delivery)
+    assert run_here(capsys, "rollback", "--further", delivery.path).code == 0
+    assert "there is no package" in status(capsys, delivery)
+
+
+@pytest.mark.parametrize("offset", [100, -5])
+def test_damaged_plan_does_not_wait_to_be_applied(capsys: Capsys, delivery: Delivery, offset: int) -> None:
+    delivery.plan(Mode.COPY)
+    plan = Path(os.fsdecode(delivery.package.plan))
+    data = bytearray(plan.read_bytes())
+    data[offset] ^= 1
+    plan.write_bytes(data)
+    out = status(capsys, delivery)
+    assert "a plan waits that cannot be applied: the file is" in out
+    assert f"next: pack plan ORIGIN {delivery.path}" in out
+    assert "pack apply" not in out
+    assert fields(capsys, delivery)["plan_fault"] != ""
+
+
+def test_status_of_a_package_that_was_removed_by_hand(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    shutil.rmtree(delivery.path)
+    out = status(capsys, delivery)
+    assert "what it made is not there any more" in out
+    assert f"next: pack plan ORIGIN {delivery.path}" in out
+    assert "pack verify" not in out
+
+
+@pytest.mark.parametrize("command", ["show", "export"])
+def test_commands_say_that_a_package_was_removed_by_hand(capsys: Capsys, delivery: Delivery, command: str) -> None:
+    delivery.make(Mode.COPY)
+    shutil.rmtree(delivery.path)
+    ran = run_here(capsys, command, delivery.path, *(["--format", "md5sum"] if command == "export" else []))
+    assert ran.code == Exit.FAILED
+    assert "not there any more; only its control folder is" in ran.err
+
+
+def test_package_that_was_removed_by_hand_can_be_made_again(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    shutil.rmtree(delivery.path)
+    assert run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "copy").code == 0
+    assert run_here(capsys, "apply", delivery.path).code == 0
+    assert run_here(capsys, "verify", delivery.path).code == 0
+
+
+@pytest.mark.parametrize("command", ["verify", "show", "report", "log"])
+def test_interrupted_new_package_is_not_missing(capsys: Capsys, delivery: Delivery, command: str) -> None:
+    stop(delivery)
+    ran = run_here(capsys, command, delivery.path)
+    assert ran.code == Exit.FAILED  # the same command does not go on
+    assert "has not ended (phase: staging)" in ran.err
+    assert f"pack apply {delivery.path}\n" in ran.err
+
+
+@pytest.mark.parametrize("command", ["verify", "show", "report", "log", "adopt", "rollback", "apply"])
+def test_apply_that_runs_is_not_told_as_one_that_was_stopped(
+    capsys: Capsys, delivery: Delivery, command: str
+) -> None:
+    stop(delivery)
+    with locked_for_writing(lock_path(delivery.package)):
+        ran = run_here(capsys, command, delivery.path)
+    assert ran.code == Exit.LOCKED
+    assert f"process {os.getpid()} on " in ran.err
+    assert "Wait for it, then run " in ran.err
+
+
+def test_plan_says_that_an_apply_runs(capsys: Capsys, delivery: Delivery) -> None:
+    stop(delivery)
+    with locked_for_writing(lock_path(delivery.package)):
+        ran = run_here(capsys, "plan", delivery.origin, delivery.path)
+    assert ran.code == Exit.LOCKED
+    assert "Wait for it, then run the same command." in ran.err
+
+
+def test_status_tells_that_the_last_apply_cannot_be_undone(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    (journal,) = Path(os.fsdecode(delivery.package.control), "finished").iterdir()
+    data = bytearray(journal.read_bytes())
+    data[len(data) // 2] ^= 1
+    journal.write_bytes(data)
+    out = status(capsys, delivery)
+    assert "cannot be undone: its journal is damaged" in out
+    assert "pack rollback" not in out
+    assert run_here(capsys, "rollback", delivery.path).code == Exit.FAILED
+
+
+def test_staged_files_and_bytes_are_those_that_are_there(capsys: Capsys, delivery: Delivery) -> None:
+    stop(delivery)
+    staging = Path(os.fsdecode(delivery.package.control), "staging")
+    partial = write(staging / "partial/0123456789abcdef", b"half")
+    there = [path for path in (staging / "tree").rglob("*") if path.is_file()]
+    seen = fields(capsys, delivery)
+    assert len(there) > 1
+    assert seen["staged_files"] == len(there)
+    assert seen["staged_bytes"] == sum(path.stat().st_size for path in (*there, partial))
+    assert f"  staged so far: {len(there)} of " in status(capsys, delivery)
+    ran = run_here(capsys, "apply", delivery.path)
+    assert f"stopped while staging.\nStaged so far: {len(there)} of " in ran.err
+
+
+def test_all_is_staged_when_the_apply_stops_at_its_end(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.plan(Mode.COPY)
+    with pytest.raises(OSError, match="error"):
+        delivery.apply(FailingSync())
+    seen = fields(capsys, delivery)
+    assert seen["staged_files"] == seen["file_count"]
+    assert seen["staged_bytes"] == seen["byte_count"]
+
+
+def test_bytes_of_empty_files_are_not_counted(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.plan(Mode.FAKE)
+    with pytest.raises(Stopped):
+        delivery.apply(FaultyDisk(Fault.STOP_BEFORE, 30))
+    (line,) = [line for line in status(capsys, delivery).splitlines() if "staged so far" in line]
+    assert line.endswith(" files")
+
+
+def test_status_after_the_origin_changed_asks_for_a_new_plan(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.plan(Mode.COPY)
+    write(delivery.origin / "scriptForImaging.py", b"another")
+    assert run_here(capsys, "apply", delivery.path).code == Exit.FAILED
+    out = status(capsys, delivery)
+    assert "the origin changed after the plan, so it cannot go on\n" in out
+    assert f"next: pack plan ORIGIN {delivery.path}\n" in out
+    assert "pack apply" not in out
+    assert fields(capsys, delivery)["is_origin_changed"] is True
+    assert f" pack plan ORIGIN {delivery.path} --mode MODE\n" in run_here(capsys, "verify", delivery.path).err
+    assert run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "hard").code == Exit.DONE
+    out = status(capsys, delivery)
+    assert "a newer plan waits, which" in out
+    assert "    mode     hard\n" in out
+    assert f"next: pack apply {delivery.path}\n" in out
+    ran = run_here(capsys, "apply", delivery.path)
+    assert ran.code == Exit.DONE
+    assert ran.err.startswith("A new plan takes the place of the one that was stopped while staging.\n")
+
+
+@pytest.mark.parametrize(
+    ("wishes", "change"),
+    [
+        ([], "    replaces the package, by one with group_ouss_id/member_ouss_id\n"),
+        (["--append", "member"], "    adds     group_ouss_id/member_ouss_id2 to the package\n"),
+    ],
+)
+def test_status_tells_what_the_waiting_plan_does(
+    capsys: Capsys, delivery: Delivery, wishes: list[str], change: str
+) -> None:
+    plan: list[str | Path] = ["plan", delivery.origin, delivery.path, "--mode", "copy"]
+    run_here(capsys, *plan)
+    assert "    makes    the package, with group_ouss_id/member_ouss_id\n" in status(capsys, delivery)
+    run_here(capsys, "apply", delivery.path)
+    run_here(capsys, *plan, *wishes)
+    out = status(capsys, delivery)
+    assert change in out
+    assert f"    origin   {delivery.origin}\n    mode     copy\n" in out
+    told = fields(capsys, delivery)["plan"]
+    assert isinstance(told, dict)
+    assert (told["origin"], told["mode"]) == (str(delivery.origin), "copy")
+
+
+def test_waiting_plan_is_shown_as_it_was_when_made(capsys: Capsys, delivery: Delivery) -> None:
+    made = run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "copy").out
+    again = run_here(capsys, "show", "--plan", delivery.path).out
+    assert [line for line in again.splitlines() if "free" not in line] == [
+        line for line in made.splitlines() if "free" not in line
+    ]
+    run_here(capsys, "apply", delivery.path)
+    ran = run_here(capsys, "show", "--plan", delivery.path)
+    assert (ran.code, "plan-missing" in ran.err) == (Exit.FAILED, True)
+
+
+def test_apply_that_is_typed_twice_says_that_nothing_is_left_to_do(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    ran = run_here(capsys, "apply", delivery.path)
+    assert ran.code == Exit.DONE
+    assert ran.out.startswith("Nothing to do: the last plan was applied at ")
+    assert ran.out.endswith(f"  pack verify {delivery.path}\n")
+    told = json.loads(run_here(capsys, "apply", delivery.path, "--json").out)
+    assert told["done_before_at"].endswith("Z")

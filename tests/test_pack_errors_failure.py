@@ -1,0 +1,178 @@
+"""What went wrong, in words: state of the package, next command, exit code; and going on afterwards."""
+
+import errno
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qa2pack.executor.engine.errors import WorkersDiedError
+from qa2pack.executor.stop_signals import InterruptedByUser
+from qa2pack.executor.transaction.journal import JournalError
+from qa2pack.executor.transaction.lock import LockedError
+from qa2pack.manifest.alma.split_spec import TableBrokenError
+from qa2pack.manifest.format.wire import WireError
+from qa2pack.manifest.path import UnsafePathError
+from qa2pack.pack.errors.attempt import Attempt
+from qa2pack.pack.errors.failure import failure_of
+from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.target import target_of
+from qa2pack.pack.terminal.style import Ink
+from support.commands import ROOT, run_here
+from support.faulty_disk import Stopped, WatchedDisk
+from support.in_process import Delivery
+
+Capsys = pytest.CaptureFixture[str]
+
+
+class StoppingDisk(WatchedDisk):
+    """Stops for ever before the first call of a name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self._is_dead = False
+
+    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
+        """Do the call, or stop."""
+        self._is_dead = self._is_dead or name == self._name
+        if self._is_dead:
+            raise Stopped
+        return call()
+
+
+def _stopped(delivery: Delivery, name: str) -> Delivery:
+    delivery.plan()
+    with pytest.raises(Stopped):
+        delivery.apply(StoppingDisk(name))
+    return delivery
+
+
+def _attempt(delivery: Delivery, verb: str = "apply") -> Attempt:
+    return Attempt(verb, target_of(str(delivery.path)))
+
+
+ERRORS = (
+    (OSError(errno.ENOSPC, "No space left on device", "/data/x"), Exit.FAILED, "the disk is full"),
+    (PermissionError(errno.EACCES, "Permission denied", b"/data/x"), Exit.FAILED, "permission was denied"),
+    (OSError(errno.EIO, "Input/output error", "/data/x"), Exit.FAILED, "the disk reports an error"),
+    (OSError(errno.ENOTCONN, "Not connected", "/data/x"), Exit.FAILED, "Not connected"),
+    (LockedError(b"/data/x", "process 7 on node3"), Exit.LOCKED, "process 7 on node3"),
+    (InterruptedByUser(), Exit.RESUMABLE, "interrupted"),
+    (KeyboardInterrupt(), Exit.RESUMABLE, "interrupted"),
+    (WorkersDiedError("died"), Exit.FAILED, "--jobs 1"),
+    (JournalError(b"/data/x", "has a record"), Exit.FAILED, "/data/x"),
+    (WireError("the columns differ in length"), Exit.FAILED, "a plan or manifest is damaged: the columns differ"),
+    (UnsafePathError(b"../x"), Exit.FAILED, "a plan or manifest is damaged: unsafe path ../x"),
+    (TableBrokenError(b"/data/x", "no such column"), Exit.FAILED, "no such column"),
+    (
+        ModuleNotFoundError("no casacore", name="casacore"),
+        Exit.FAILED,
+        "-m pip install --force-reinstall python-",
+    ),
+)
+
+
+@pytest.mark.parametrize(("error", "code", "words"), ERRORS)
+def test_error_is_told_in_words(delivery: Delivery, error: BaseException, code: Exit, words: str) -> None:
+    failure = failure_of(error, _attempt(delivery), Ink())
+    assert failure.code == code
+    assert words in failure.text
+    assert str(delivery.path) in failure.text
+
+
+@pytest.mark.parametrize("error", [error for error, *_ in ERRORS if isinstance(error, OSError)])
+def test_error_of_the_system_names_the_path(delivery: Delivery, error: OSError) -> None:
+    assert "/data/x" in failure_of(error, _attempt(delivery), Ink()).text
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), InterruptedByUser(), WorkersDiedError("died")])
+def test_what_stopped_an_apply_half_way_can_be_gone_on_with(delivery: Delivery, error: Exception) -> None:
+    failure = failure_of(error, _attempt(_stopped(delivery, "syncfs")), Ink())
+    assert failure.code == Exit.RESUMABLE
+    assert "The package is as it was; what is staged so far is kept." in failure.text
+    assert f"To go on, run pack apply {delivery.path}." in failure.text
+
+
+def test_control_characters_in_an_error_are_escaped(delivery: Delivery) -> None:
+    error = OSError(errno.EIO, "Input/output error", "/data/\x1b[31m")
+    assert "\x1b" not in failure_of(error, _attempt(delivery), Ink()).text
+
+
+def test_fault_of_the_program_leaves_a_report_to_send(delivery: Delivery) -> None:
+    failure = failure_of(ZeroDivisionError("oops"), _attempt(delivery), Ink())
+    assert failure.code == Exit.FAILED
+    found = re.search(r"program: (/\S+)$", failure.text)
+    assert found is not None
+    report = Path(found[1])
+    try:
+        assert "ZeroDivisionError: oops" in report.read_text()
+    finally:
+        report.unlink()
+
+
+@pytest.mark.parametrize(("call", "words"), [("syncfs", "stopped while staging"), ("rename", "after its commit")])
+def test_apply_goes_on_and_says_so_first(capsys: Capsys, delivery: Delivery, call: str, words: str) -> None:
+    _stopped(delivery, call)
+    ran = run_here(capsys, "apply", delivery.path)
+    assert ran.code == Exit.DONE
+    assert words in ran.err
+    assert run_here(capsys, "verify", delivery.path).code == Exit.DONE
+
+
+@pytest.mark.parametrize("call", ["syncfs", "rename"])
+def test_rollback_undoes_what_was_stopped(capsys: Capsys, delivery: Delivery, call: str) -> None:
+    _stopped(delivery, call)
+    ran = run_here(capsys, "rollback", delivery.path)
+    assert ran.out.startswith("Undone: the apply that was stopped, which was to make group_ouss_id/member_ouss_id.\n")
+    assert not delivery.path.exists()
+
+
+@pytest.mark.parametrize("call", ["syncfs", "rename"])
+def test_new_plan_over_an_unfinished_apply_names_both_ways_out(capsys: Capsys, delivery: Delivery, call: str) -> None:
+    _stopped(delivery, call)
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path)
+    assert ran.code == Exit.FAILED
+    assert f"pack apply {delivery.path}\n" in ran.err
+    assert f"pack rollback {delivery.path}\n" in ran.err
+
+
+def test_status_of_what_was_stopped_tells_who_and_how_far(capsys: Capsys, delivery: Delivery) -> None:
+    _stopped(delivery, "syncfs")
+    out = run_here(capsys, "status", delivery.path).out
+    assert "interrupted; " in out
+    assert "phase staging of group_ouss_id/member_ouss_id" in out
+    assert f"next: pack apply {delivery.path}" in out
+
+
+def test_command_to_type_stays_on_one_line(capsys: Capsys, delivery: Delivery) -> None:
+    package = delivery.path.parent / f"a name with blanks and more than {'x' * 80}"
+    lines = run_here(capsys, "verify", package).err.splitlines()
+    assert [line for line in lines if f"pack plan ORIGIN '{package}'" in line] != []
+
+
+def test_json_of_a_failure_holds_its_problems(capsys: Capsys, delivery: Delivery) -> None:
+    fields = json.loads(run_here(capsys, "plan", "/nowhere", delivery.path, "--json").out)
+    assert fields["exit_code"] == Exit.FAILED
+    assert fields["problems"] == [{"code": "origin-missing", "path": "/nowhere", "expected": "", "found": ""}]
+
+
+def test_full_disk_behind_stdout_is_told(delivery: Delivery) -> None:
+    delivery.make()
+    with open("/dev/full", "wb") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "qa2pack.pack", "show", str(delivery.path)],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+    assert ran.returncode == Exit.FAILED
+    assert b"the disk is full" in ran.stderr

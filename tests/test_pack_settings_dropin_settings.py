@@ -1,0 +1,63 @@
+"""The call of old heeds what its user keeps in files and in the environment."""
+
+from pathlib import Path
+
+import pytest
+
+from QA2_Packaging_module import QA_Packager
+from qa2pack.pack.dropin import PackagingError
+from qa2pack.pack.refused import Refused
+from qa2pack.pack.settings.dropin_settings import Habits, read_habits
+from support.in_process import Delivery
+
+Capsys = pytest.CaptureFixture[str]
+
+
+def test_without_any_they_are_the_defaults(tmp_path: Path) -> None:
+    assert read_habits(bytes(tmp_path), {}) == Habits()
+
+
+def test_environment_counts_before_a_file(tmp_path: Path) -> None:
+    (tmp_path / "pack.toml").write_text("jobs = 3")
+    habits = [read_habits(bytes(tmp_path), environment) for environment in ({}, {"PACK_JOBS": "5"})]
+    assert [each.jobs for each in habits] == [3, 5]
+    assert [each.defaults[0].source for each in habits] == [str(tmp_path / "pack.toml"), "PACK_JOBS"]
+
+
+def test_settings_can_be_left_aside(tmp_path: Path) -> None:
+    (tmp_path / "pack.toml").write_text("jobs = 3")
+    assert read_habits(bytes(tmp_path), {"PACK_NO_SETTINGS": "1"}) == Habits()
+
+
+def test_what_is_not_understood_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="PACK_JOBS is 'x'"):
+        read_habits(bytes(tmp_path), {"PACK_JOBS": "x"})
+    (tmp_path / "pack.toml").write_text("job = 3")
+    with pytest.raises(Refused, match="there is no key job; did you mean jobs"):
+        read_habits(bytes(tmp_path), {})
+    (tmp_path / "pack.toml").write_text("log = 'log.txt'")
+    with pytest.raises(Refused, match="log is refused here"):
+        read_habits(bytes(tmp_path), {})
+
+
+def test_call_heeds_the_file_beside_the_origin(capsys: Capsys, delivery: Delivery) -> None:
+    settings = delivery.origin.parent / "pack.toml"
+    settings.write_text("exclude = ['*.fits']\nmode = 'move'")
+    QA_Packager(str(delivery.origin), None, str(delivery.path))
+    assert not (delivery.member / "product/calibrated_all.clean.fits").exists()
+    assert (delivery.member / "log/casapy-2012-05-03T115433.log").stat().st_size == 0
+    assert f" exclude from {settings} " in " ".join(capsys.readouterr().out.split())
+
+
+def test_mistake_in_the_file_is_raised(delivery: Delivery) -> None:
+    (delivery.origin.parent / "pack.toml").write_text("exclud = ['*.fits']")
+    with pytest.raises(PackagingError, match="did you mean exclude"):
+        QA_Packager(str(delivery.origin), None, str(delivery.path))
+    assert not delivery.path.exists()
+
+
+def test_plan_of_the_call_does_not_say_that_nothing_was_changed(capsys: Capsys, delivery: Delivery) -> None:
+    QA_Packager(str(delivery.origin), None, str(delivery.path))
+    out = capsys.readouterr().out
+    assert "pack apply" not in out
+    assert "This is done now.\nPackaged: " in out

@@ -1,0 +1,129 @@
+"""How far it is: lines in a log, a bar on a terminal, nothing when it is not wished."""
+
+import io
+import re
+import sys
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from qa2pack.executor.apply import ApplyOptions, apply_plan
+from qa2pack.executor.io.disk import Disk
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.verify.package import verify_package
+from qa2pack.pack.terminal.progress import Lines, shown_progress, time_left
+from support.commands import run_here
+from support.in_process import Delivery
+from support.terminals import printed_on_terminal
+
+
+def _lines_with_ticks(seconds: float) -> tuple[Lines, io.StringIO]:
+    """Return progress whose clock goes on by so much at each look."""
+    stream = io.StringIO()
+    ticks: Iterator[float] = count(0.0, seconds)
+    return Lines(stream, lambda: next(ticks)), stream
+
+
+def test_log_gets_nothing_from_a_short_run() -> None:
+    lines, stream = _lines_with_ticks(1)
+    lines.phase("scan")
+    lines.advance(file_count=1, byte_count=10)
+    assert stream.getvalue() == ""
+
+
+def test_log_gets_a_line_after_half_a_minute() -> None:
+    lines, stream = _lines_with_ticks(40)
+    lines.phase("stage", file_count=4, byte_count=4096)
+    lines.advance(file_count=1, byte_count=1024)
+    assert stream.getvalue().splitlines()[-1].startswith("stage: 1 of 4 files, 1.0 KiB of 4.0 KiB, ")
+
+
+def test_line_without_totals_says_how_much_is_done() -> None:
+    lines, stream = _lines_with_ticks(40)
+    lines.phase("scan")
+    lines.advance(file_count=3, byte_count=2048)
+    assert stream.getvalue().splitlines()[-1].startswith("scan: 3 files, 2.0 KiB, ")
+    assert "left" not in stream.getvalue()
+
+
+def test_new_phase_counts_from_nothing() -> None:
+    lines, stream = _lines_with_ticks(40)
+    lines.phase("scan")
+    lines.advance(file_count=3)
+    lines.phase("stage", file_count=7)
+    assert stream.getvalue().splitlines()[-1] == "stage: 0 of 7"
+
+
+def test_control_characters_in_a_phase_do_not_reach_the_terminal() -> None:
+    lines, stream = _lines_with_ticks(40)
+    lines.phase("verify \x1b[31m")
+    assert "\x1b" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(("fraction", "left"), [(0.0, None), (0.25, 30.0), (1.0, 0.0)])
+def test_time_left_goes_with_what_is_left(fraction: float, left: float | None) -> None:
+    assert time_left(fraction, 10.0) == left
+
+
+def test_quiet_says_nothing_at_all() -> None:
+    with shown_progress(is_quiet=True) as progress:
+        assert isinstance(progress, Silent)
+
+
+_ON_TERMINAL = """
+import threading
+from qa2pack.pack.terminal.progress import shown_progress
+with shown_progress(is_quiet=False) as progress:
+    progress.phase("verify group_ouss_id/member_ouss_id", file_count=123456, byte_count=987654321987)
+    progress.advance(file_count=65432, byte_count=487654321987)
+    progress.phase("sync")
+    assert threading.active_count() == 1, "a thread would be lost in forked workers"
+"""
+
+
+def test_terminal_gets_a_bar_without_a_thread() -> None:
+    printed = printed_on_terminal([sys.executable, "-c", _ON_TERMINAL])
+    assert "0 files 0 B/919.8 GiB 0 B/s" in printed
+    assert "sync" in printed
+
+
+def test_bar_stays_on_one_line_of_eighty_columns() -> None:
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed_on_terminal([sys.executable, "-c", _ON_TERMINAL]))
+    drawn = [line for line in re.split(r"[\r\n]+", text) if line.strip()]
+    assert max(map(len, drawn)) <= 80
+    assert [line for line in drawn if not re.match("verify|sync", line)] == []
+
+
+class _Reached:
+    """Notes for each phase how much of what it counts was done."""
+
+    def __init__(self) -> None:
+        self.phases: list[tuple[str, int, int]] = []
+
+    def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
+        self._counts_bytes = byte_count > 0
+        self.phases.append((name.split(maxsplit=1)[0], byte_count or file_count, 0))
+
+    def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
+        name, total, done = self.phases[-1]
+        self.phases[-1] = (name, total, done + (byte_count if self._counts_bytes else file_count))
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("is_quick", [False, True])
+def test_bars_reach_their_end_in_every_mode(delivery: Delivery, mode: Mode, *, is_quick: bool) -> None:
+    reached = _Reached()
+    delivery.plan(mode)
+    apply_plan(delivery.package, ApplyOptions(), engine=delivery.engine, disk=Disk(), progress=reached)
+    list(verify_package(delivery.package, is_quick=is_quick, engine=delivery.engine, progress=reached))
+    counted = [(total, done) for _, total, done in reached.phases if total]
+    assert [done / total for total, done in counted] == pytest.approx([1, 1], rel=0.05)  # README is no staged file
+
+
+def test_summary_of_verify_fits_eighty_columns(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:
+    delivery.make(Mode.FAKE)
+    lines = run_here(capsys, "verify", delivery.path).out.splitlines()
+    assert " ".join(lines).endswith("so only names, types and sizes compared")
+    assert max(map(len, lines)) < 80

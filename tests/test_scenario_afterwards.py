@@ -1,0 +1,88 @@
+"""What comes after an apply and must not be made worse by the next command: changed files, clocks, links, names."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from qa2pack.executor.transaction.history import read_history
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.problem import Code, PlanRefused
+from support.commands import run_here
+from support.in_process import Delivery, age, make_reduction
+from support.origin_bytes import roll_back
+from support.snapshots import contents
+
+
+def tickets(delivery: Delivery) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in delivery.path.parent.glob("*.ticket.*")}
+
+
+def script(delivery: Delivery) -> Path:
+    return next(delivery.origin.glob("*/*.scriptForCalibration.py"))
+
+
+def change_in_place(path: Path) -> None:
+    path.write_bytes(bytes(byte ^ 1 for byte in path.read_bytes()))
+
+
+@pytest.mark.parametrize("append", [Append.MEMBER, Append.GROUP])
+def test_append_is_refused_while_a_member_that_stays_is_changed(delivery: Delivery, append: Append) -> None:
+    delivery.make(Mode.HARD)
+    before = tickets(delivery)
+    change_in_place(script(delivery))
+    delivery.plan(Mode.COPY, append=append)
+    with pytest.raises(PlanRefused) as caught:
+        delivery.apply()
+    assert [problem.code for problem in caught.value.problems] == [Code.CHANGED]
+    assert caught.value.problems[0].path.startswith(os.fsencode(delivery.member))
+    assert tickets(delivery) == before
+    change_in_place(script(delivery))
+    delivery.plan(Mode.COPY, append=append)
+    delivery.apply()
+    assert delivery.problems() == []
+
+
+def test_rollback_undoes_the_last_apply_whatever_the_clock_said(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery.make(Mode.HARD)
+    first = contents(delivery.path)
+    real, real_ns, real_gmtime = time.time, time.time_ns, time.gmtime
+    day = 86_400
+    monkeypatch.setattr(time, "time", lambda: real() - day)
+    monkeypatch.setattr(time, "time_ns", lambda: real_ns() - day * 10**9)
+    monkeypatch.setattr(time, "gmtime", lambda *given: real_gmtime(*(given or (real() - day,))))
+    delivery.make(Mode.HARD, append=Append.MEMBER)
+    assert [one.sequence for one in read_history(delivery.package).finished] == [2, 1]
+    assert roll_back(delivery).member.endswith(b"member_ouss_id2")
+    assert contents(delivery.path) == first
+
+
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY, Mode.MOVE])
+def test_link_that_the_origin_had_stays_after_a_move(delivery: Delivery, mode: Mode) -> None:
+    plot = delivery.origin / "X8c/qa2/qa2_part1.png"
+    own = plot.with_name("qa2_part2.png")
+    own.symlink_to(plot.name)
+    delivery.make(Mode.MOVE)
+    delivery.make(mode)
+    assert os.readlink(own) == plot.name
+    assert (own.read_bytes(), delivery.problems()) == (plot.read_bytes(), [])
+
+
+@pytest.mark.parametrize("name", ["plan", "status", "verify"])
+def test_package_in_the_place_of_a_control_folder_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    origin = make_reduction(tmp_path / "reduction")
+    age(tmp_path)
+    packed = tmp_path / "2011.0.00229.S.pack"
+    assert run_here(capsys, "plan", origin, packed, "--mode", "copy").code == 0
+    assert run_here(capsys, "apply", packed).code == 0
+    before = contents(packed)
+    arguments = (origin, tmp_path / "2011.0.00229.S") if name == "plan" else (tmp_path / "2011.0.00229.S",)
+    ran = run_here(capsys, name, *arguments)
+    assert (ran.code, "control-unusable" in ran.err + ran.out) == (1, True)
+    assert contents(packed) == before

@@ -1,0 +1,236 @@
+"""Disks that cannot do what Linux's own can: what the plan says of them, and that it is done where it can be."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.probe_disk import check_disk
+from qa2pack.executor.stage.stage import OriginChangedError
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.format.files import save_durably
+from qa2pack.manifest.format.record_codec import decode_record, encode_record
+from qa2pack.manifest.layout.include import Include, parse_include
+from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.pack.exit_codes import Exit
+from support.commands import run_here
+from support.file_systems import ExfatDisk, exfat_disk
+from support.in_process import Delivery, make_reduction, write
+from support.origin_bytes import roll_back
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[ExfatDisk]:
+    with exfat_disk(tmp_path / "disk") as mounted:
+        yield mounted
+
+
+class Unlinking(Disk):
+    """A disk without hard links."""
+
+    def link(self, source: bytes, name: bytes, *, source_fd: int | None, dir_fd: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+
+class Choosy(Disk):
+    """A disk that takes no colons, and drops dots at the end without a word."""
+
+    def create(self, name: bytes, *, dir_fd: int | None = None, mode: int = 0o666) -> int:
+        if b":" in name:
+            raise FileNotFoundError(2, "No such file or directory")
+        return super().create(name.rstrip(b"."), dir_fd=dir_fd, mode=mode)
+
+
+def refused(
+    delivery: Delivery, disk: Disk, mode: Mode, include: tuple[Include, ...] = ()
+) -> list[tuple[Code, bytes]]:
+    made = delivery.made(mode, include=include)
+    delivery.path.with_name(delivery.path.name + ".pack").mkdir()
+    try:
+        check_disk(delivery.package, made.header, made.gathered.spool.sorted_blobs(), disk)
+    except PlanRefused as error:
+        return [(problem.code, problem.path) for problem in error.problems]
+    finally:
+        assert os.listdir(delivery.package.control) == [], "what was tried is gone"
+    return []
+
+
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.MOVE])
+def test_mode_that_links_is_refused_by_the_plan_on_a_disk_without_links(delivery: Delivery, mode: Mode) -> None:
+    where = os.fsencode(delivery.path.parent)
+    assert refused(delivery, Unlinking(), mode) == [(Code.NO_HARD_LINKS, where)]
+
+
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.FAKE])
+def test_mode_that_makes_files_needs_no_links(delivery: Delivery, mode: Mode) -> None:
+    assert refused(delivery, Unlinking(), mode) == []
+
+
+@pytest.mark.parametrize("name", ["image:1.fits", "image.fits."])
+def test_name_that_the_disk_refuses_or_changes_is_named_by_the_plan(delivery: Delivery, name: str) -> None:
+    write(delivery.origin / name, b"1")
+    include = (parse_include("*image*=product"),)
+    assert refused(delivery, Choosy(), Mode.COPY, include) == [(Code.NAME_REFUSED, b"product/" + name.encode())]
+
+
+def test_disk_that_takes_everything_is_not_asked_for_the_names_of_the_plan(delivery: Delivery) -> None:
+    made = delivery.made(Mode.HARD)
+    delivery.path.with_name(delivery.path.name + ".pack").mkdir()
+    check_disk(delivery.package, made.header, iter([(b"", b"no record")]), Disk())
+
+
+def test_replacing_copies_on_a_disk_without_links_copies_them_again(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    delivery.plan(Mode.COPY)
+    delivery.apply(Unlinking())
+    assert delivery.problems() == []
+
+
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.MOVE])
+def test_exfat_takes_no_links(disk: ExfatDisk, mode: Mode) -> None:
+    delivery = Delivery(make_reduction(disk.path / "sb1"), disk.path / "2011.0.00229.S")
+    with pytest.raises(PlanRefused) as caught:
+        delivery.plan(mode)
+    assert [problem.code for problem in caught.value.problems] == [Code.NO_HARD_LINKS]
+
+
+def test_exfat_takes_no_colon_and_folds_case(disk: ExfatDisk, delivery: Delivery) -> None:
+    for name in ("spw0:1.fits", "image.fits", "Image.fits"):
+        write(delivery.origin / name, b"1")
+    with pytest.raises(PlanRefused) as caught:
+        replace(delivery, path=disk.path / "2011.0.00229.S").plan(Mode.COPY)
+    problems = [(problem.code, problem.path, problem.found) for problem in caught.value.problems]
+    assert problems == [
+        (Code.NAME_REFUSED, b"product/spw0:1.fits", ""),
+        (Code.NAMES_MERGE, b"product/image.fits", "product/Image.fits"),
+    ]
+
+
+def test_exfat_needs_room_for_holes(disk: ExfatDisk, delivery: Delivery) -> None:
+    os.truncate(delivery.origin / "calibrated_all.clean.fits", 1 << 30)
+    with pytest.raises(PlanRefused) as caught:
+        replace(delivery, path=disk.path / "2011.0.00229.S").plan(Mode.COPY)
+    assert [problem.code for problem in caught.value.problems] == [Code.NO_SPACE]
+
+
+def test_package_on_exfat_is_made_replaced_and_undone(disk: ExfatDisk, delivery: Delivery) -> None:
+    far = replace(delivery, path=disk.path / "2011.0.00229.S")
+    far.make(Mode.COPY)
+    write(delivery.origin / "more.fits", b"1")
+    far.plan(Mode.COPY)
+    far.apply(keeps_previous=True)
+    assert far.problems() == []
+    assert (far.member / "product/more.fits").read_bytes() == b"1"
+    tickets = [path.read_bytes() for path in sorted(disk.path.glob("*.ticket.*"))]
+    roll_back(far)
+    assert far.problems() == []
+    assert not (far.member / "product/more.fits").exists()
+    assert [path.read_bytes() for path in sorted(disk.path.glob("*.ticket.*"))] != tickets
+
+
+def renumbered(path: Path, content: bytes | None = None) -> None:
+    """Give a file another inode number, as a new mount does, and nothing else; or another content, too."""
+    status = path.stat()
+    path.rename(path.with_name("old"))
+    write(path, path.with_name("old").read_bytes() if content is None else content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # the old one stays: its number is not given again
+
+
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.MOVE])
+def test_source_with_another_inode_number_is_read_again_and_packaged(delivery: Delivery, mode: Mode) -> None:
+    image = write(delivery.origin / "image.fits", b"123")
+    delivery.plan(mode)
+    renumbered(image)
+    delivery.apply()
+    assert delivery.problems() == []
+    packaged = delivery.member / "product/image.fits"
+    assert packaged.read_bytes() == b"123"
+    assert packaged.samefile(image) == (mode is not Mode.COPY)
+
+
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.MOVE])
+def test_source_with_another_inode_number_and_content_is_no_source(delivery: Delivery, mode: Mode) -> None:
+    image = write(delivery.origin / "image.fits", b"123")
+    delivery.plan(mode)
+    renumbered(image, b"321")
+    with pytest.raises(OriginChangedError) as caught:
+        delivery.apply()
+    assert [problem.path for problem in caught.value.problems] == [os.fsencode(image)]
+
+
+def test_source_that_is_exchanged_after_it_was_compared_is_not_linked(delivery: Delivery) -> None:
+    image = write(delivery.origin / "image.fits", b"123")
+    delivery.plan(Mode.HARD)
+    renumbered(image)
+
+    class Exchanging(Disk):
+        """Somebody puts another file there at the very moment in which it is linked."""
+
+        def link(self, source: bytes, name: bytes, *, source_fd: int | None, dir_fd: int) -> None:
+            if name == b"image.fits":
+                image.with_name("old").unlink()
+                renumbered(image, b"321")
+            super().link(source, name, source_fd=source_fd, dir_fd=dir_fd)
+
+    with pytest.raises(OriginChangedError):
+        delivery.apply(Exchanging())
+
+
+def test_file_system_that_has_another_number_now_is_still_the_package_s_own(delivery: Delivery) -> None:
+    made = delivery.made(Mode.MOVE)
+    delivery.path.with_name(delivery.path.name + ".pack").mkdir()
+    blobs = [(path, decode_record(blob)) for path, blob in made.gathered.spool.sorted_blobs()]
+    renamed = ((path, encode_record(replace(record, device=record.device + 1))) for path, record in blobs)
+    save_durably(delivery.package.plan, made.header, made.notes, renamed)
+    before = (delivery.origin / "calibrated_all.clean.fits").stat().st_ino
+    delivery.apply()
+    assert (delivery.member / "product/calibrated_all.clean.fits").stat().st_ino == before
+
+
+def test_origin_on_a_disk_that_was_mounted_again_is_packaged_as_planned(disk: ExfatDisk, tmp_path: Path) -> None:
+    origin = make_reduction(disk.path / "sb1")
+    write(disk.path / "first", b"")
+    delivery = Delivery(origin, tmp_path / "2011.0.00229.S")
+    delivery.plan(Mode.COPY)
+    disk.mount_again()
+    for path in sorted(origin.rglob("*"), reverse=True):
+        path.stat()
+    delivery.apply()
+    assert delivery.problems() == []
+
+
+@pytest.mark.parametrize(
+    "words", [["verify"], ["show"], ["status"], ["log"], ["report"], ["tarsplit", "-n", "2012-06-20", "--dry-run"]]
+)
+def test_command_given_a_link_works_on_the_package_that_it_leads_to_and_says_so(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, moved_away: Delivery, words: list[str]
+) -> None:
+    ran = run_here(capsys, *words, tmp_path / "link")
+    assert ran.code == Exit.DONE
+    assert f"{tmp_path}/link is a link; the package is {moved_away.path}" in ran.err
+
+
+def test_package_behind_a_link_is_appended_to_and_never_replaced_by_another(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, moved_away: Delivery
+) -> None:
+    link = tmp_path / "link"
+    assert run_here(capsys, "plan", moved_away.origin, link, "--mode", "copy", "--append", "member").code == Exit.DONE
+    assert run_here(capsys, "apply", link).code == Exit.DONE
+    assert os.readlink(link) == os.fspath(moved_away.path)
+    assert moved_away.problems() == []
+    assert len(list((moved_away.path / "sg_ouss_id/group_ouss_id").iterdir())) == 2
+
+
+@pytest.fixture
+def moved_away(delivery: Delivery, tmp_path: Path) -> Delivery:
+    """A package that was moved to a bigger disk, with a link at its old place."""
+    (tmp_path / "big").mkdir()
+    delivery.make(Mode.COPY)
+    for path in tmp_path.glob(delivery.path.name + "*"):
+        path.rename(tmp_path / "big" / path.name)
+    moved = replace(delivery, path=tmp_path / "big" / delivery.path.name)
+    (tmp_path / "link").symlink_to(moved.path)
+    return moved

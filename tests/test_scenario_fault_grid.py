@@ -1,0 +1,190 @@
+"""Every mutating call of every scenario, and every fault on it: nothing between old and new is ever seen or left.
+
+After each fault the package is looked at; then the same command goes on, or the transaction is rolled back, and the
+whole world (package, ticket files, origin, manifests) is compared with one in which nothing went wrong. The long
+version, `make torture`, tries every fault on every call, lets casacore split every table, and stops recovery itself:
+after some first stops at every call of it, after every first stop at some calls. The short one tries a stop and an
+error on every call from the sync before the commit on, and on some of those before it, where each call does the same
+as its neighbours for another file.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
+from itertools import count
+
+import pytest
+
+from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.executor.transaction.paths import probe_paths
+from qa2pack.manifest.actions import Mode
+from support.faulty_disk import ERRORS, Fault, FaultyDisk, Stopped
+from support.outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_goes_on_either_way, check_visible
+from support.worlds import Change, Scenario, scratch_root
+
+SCENARIOS = (
+    *(Scenario(change, mode) for change in Change for mode in Mode),
+    *(Scenario(Change.REPLACE, mode, may_exchange=False) for mode in Mode),
+    *(Scenario(Change.REPLACE, mode, keeps_previous=True) for mode in (Mode.HARD, Mode.MOVE)),
+    *(Scenario(Change.REPLACE, mode, may_exchange=False, keeps_previous=True) for mode in (Mode.COPY, Mode.MOVE)),
+)
+HALF_DONE = ("append", "split_table", "write")
+STRIDE = 8  # of the calls before the sync, in the short version
+# Every pair of two stops, in all scenarios, would take half a day.
+APART = 16  # calls between first stops after which recovery is stopped at every call of it
+NEIGHBOURS = 7  # first stops that share the calls of a recovery between them
+
+
+@pytest.fixture(scope="module")
+def layouts() -> Iterator[Layouts]:
+    """Worlds that are gone when the tests of this module are done."""
+    with scratch_root() as root:
+        yield Layouts(root)
+
+
+def fail_once(laid: Laid, fault: Fault, at: int, run: Callable[[FaultyDisk], object] | None = None) -> bool:
+    """Apply, or do `run`, with the fault at one call; False if it made fewer. What is seen then is old or new."""
+    disk = FaultyDisk(fault, at, laid.splits)
+    try:
+        (run or laid.world.apply)(disk)
+    except Stopped:
+        pass
+    except OSError as error:
+        assert error.errno == fault.value, "the fault itself is told, and nothing else"
+    check_visible(laid)
+    return disk.has_failed
+
+
+def survive(laid: Laid, fault: Fault, places: Iterable[int]) -> None:
+    """Let the fault happen at each of the places, and recover both ways."""
+    for at in places:
+        for recover in (check_goes_on, check_goes_back):
+            assert fail_once(laid, fault, at), f"there is no call {at}"
+            recover(laid)
+            laid.world.bring_back()
+
+
+def survive_second_stops(laid: Laid, first: Iterable[int], *, stride: int) -> None:
+    """Stop, stop what goes on or back at every `stride`-th call of it, and recover."""
+    for at in first:
+        for recover in (go_on, go_back):
+            is_reached = True
+            for second in count(at % stride, stride):
+                if not is_reached:
+                    break
+                fail_once(laid, Fault.STOP_BEFORE, at)
+                is_reached = fail_once(laid, Fault.STOP_BEFORE, second, run=partial(recover, laid))
+                check = (check_goes_on_either_way, check_goes_back)[second // stride % 2]
+                check(laid)
+                laid.world.bring_back()
+
+
+def go_on(laid: Laid, disk: FaultyDisk) -> None:
+    """Apply, if there is anything to go on with."""
+    if laid.world.has_begun or laid.world.state().has_plan:
+        laid.world.apply(disk)
+
+
+def go_back(laid: Laid, disk: FaultyDisk) -> None:
+    """Roll back what has begun, if that is possible."""
+    if laid.world.has_begun:
+        with suppress(CannotUndoError):
+            laid.world.roll_back(disk)
+
+
+def some(laid: Laid) -> list[int]:
+    """Return every call from the sync on, and some of those before."""
+    return [
+        *range(SCENARIOS.index(laid.world.scenario) % STRIDE, laid.sync, STRIDE),
+        *range(laid.sync, len(laid.calls)),
+    ]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_stopped_before_a_call(layouts: Layouts, scenario: Scenario) -> None:
+    laid = layouts.get(scenario)
+    survive(laid, Fault.STOP_BEFORE, some(laid))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_stopped_in_the_middle_of_a_call(layouts: Layouts, scenario: Scenario) -> None:
+    laid = layouts.get(scenario)
+    survive(laid, Fault.STOP_HALFWAY, [at for at in some(laid) if laid.calls[at] in HALF_DONE])
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_call_fails(layouts: Layouts, scenario: Scenario) -> None:
+    for turn, fault in enumerate(ERRORS):
+        laid = layouts.get(scenario, knows_inodes=knows_inodes(scenario, fault))
+        survive(laid, fault, [at for at in some(laid) if at % len(ERRORS) == turn])
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_stopped_again_in_recovery(layouts: Layouts, scenario: Scenario) -> None:
+    laid = layouts.get(scenario)
+    survive_second_stops(laid, range(laid.sync - 20, len(laid.calls), 11), stride=23)
+
+
+@pytest.mark.parametrize("recover", [check_goes_on, check_goes_back])
+def test_probe_that_a_power_cut_brings_back_is_swept(layouts: Layouts, recover: Callable[[Laid], None]) -> None:
+    laid = layouts.get(SCENARIOS[0])
+    fail_once(laid, Fault.STOP_BEFORE, laid.sync)
+    os.mkdir(probe_paths(laid.world.package)[0])
+    recover(laid)
+    laid.world.bring_back()
+
+
+class WithoutExchange(FaultyDisk):
+    """A disk whose origin is on a file system that cannot exchange two names."""
+
+    def exchange(self, one: bytes, other: bytes, *, dir_fd: int | None = None) -> None:
+        """Refuse, in an origin."""
+        if dir_fd is not None:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        super().exchange(one, other)
+
+
+@pytest.mark.parametrize("recover", [check_goes_on, check_goes_back])
+def test_stopped_where_an_origin_cannot_exchange(layouts: Layouts, recover: Callable[[Laid], None]) -> None:
+    laid = layouts.get(Scenario(Change.NEW, Mode.MOVE))
+    for at in count(laid.calls.index("symlink")):
+        disk = WithoutExchange(Fault.STOP_BEFORE, at, laid.splits)
+        with suppress(Stopped):
+            laid.world.apply(disk)
+        check_visible(laid)
+        recover(laid)
+        laid.world.bring_back()
+        if not disk.has_failed:
+            break
+    assert {"symlink", "replace"} <= set(disk.calls)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_every_fault_on_every_call(layouts: Layouts, scenario: Scenario, fault: Fault) -> None:
+    laid = layouts.get(scenario, remembers_splits=False, knows_inodes=knows_inodes(scenario, fault))
+    survive(laid, fault, range(len(laid.calls)))
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_stopped_again_at_every_call_of_a_recovery(layouts: Layouts, scenario: Scenario) -> None:
+    laid = layouts.get(scenario)
+    survive_second_stops(laid, range(SCENARIOS.index(scenario) % APART, len(laid.calls), APART), stride=1)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("turn", range(2))
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_stopped_at_every_call_and_again_in_recovery(layouts: Layouts, scenario: Scenario, turn: int) -> None:
+    """Stops one call apart have recoveries that are alike but for a call, and are stopped at calls one apart."""
+    laid = layouts.get(scenario)
+    survive_second_stops(laid, range(turn, len(laid.calls), 2), stride=NEIGHBOURS)
+
+
+def knows_inodes(scenario: Scenario, fault: Fault) -> bool:
+    """Tell whether a packaged file must be the origin's inode: across file systems a move copies."""
+    return not (scenario.mode in (Mode.MOVE, Mode.TICKET) and fault is Fault.EXDEV)

@@ -1,0 +1,113 @@
+"""A disk that is really full, of bytes or of inodes: nothing is visible, and with room the same command finishes."""
+
+import errno
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.actions import Mode
+from qa2pack.pack.errors.attempt import Attempt
+from qa2pack.pack.errors.failure import failure_of
+from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.target import target_of
+from qa2pack.pack.terminal.style import Ink
+from support.commands import run_here
+from support.in_process import Delivery
+from support.tools import needs_root
+from support.worlds import Change, Scenario, World, make_world, scratch_root
+
+_BIG_BYTES = 3 << 20
+
+
+@contextmanager
+def small_disk(place: Path, options: str) -> Iterator[Path]:
+    """Mount a file system of this size in memory."""
+    needs_root("mount a small file system")
+    place.mkdir()
+    mounting = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "qa2pack-test", place], capture_output=True, text=True, check=False
+    )
+    if mounting.returncode:
+        pytest.skip(f"no small file system can be mounted here: {mounting.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+@pytest.fixture(params=["size=16m", "size=64m,nr_inodes=400"], ids=["bytes", "inodes"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A world on a small disk, with a plan to copy."""
+    with scratch_root() as root, small_disk(root / "disk", request.param) as disk:
+        world = make_world(disk, Scenario(Change.REPLACE, Mode.COPY), big_bytes=_BIG_BYTES)
+        yield world
+
+
+def fill(folder: Path, *, spare_bytes: int, spare_inodes: int) -> None:
+    """Use up the disk but for so much."""
+    folder.mkdir()
+    room = os.statvfs(folder)
+    with (folder / "filling").open("wb") as file:
+        file.write(bytes(max(0, room.f_bavail * room.f_frsize - spare_bytes)))
+    for number in range(max(0, os.statvfs(folder).f_favail - spare_inodes) if room.f_files < 1000 else 0):
+        (folder / str(number)).touch()
+
+
+@pytest.mark.parametrize("spare", range(6))
+def test_full_disk_is_told_and_room_lets_it_finish(world: World, spare: int) -> None:
+    before = world.state()
+    fill(world.root / "saved" / "other", spare_bytes=spare * _BIG_BYTES // 5, spare_inodes=3 + 12 * spare)
+    with pytest.raises(OSError, check=lambda error: error.errno == errno.ENOSPC):
+        world.apply()
+    assert world.visible() == before.package
+    assert world.origin_files() == before.origins
+    shutil.rmtree(world.root / "saved" / "other")
+    world.apply()
+    assert world.problems() == []
+    assert world.visible() != before.package
+    assert not world.has_begun
+
+
+def test_rolling_back_works_on_a_full_disk(world: World) -> None:
+    before = world.state()
+    fill(world.root / "saved" / "other", spare_bytes=_BIG_BYTES // 2, spare_inodes=30)
+    with pytest.raises(OSError, check=lambda error: error.errno == errno.ENOSPC):
+        world.apply()
+    world.roll_back()
+    assert world.state() == before
+
+
+def test_message_says_how_much_room_is_missing(world: World) -> None:
+    filling = world.root / "saved" / "other"
+    fill(filling, spare_bytes=_BIG_BYTES // 2, spare_inodes=200)
+    with pytest.raises(OSError, check=lambda error: error.errno == errno.ENOSPC) as caught:
+        world.apply()
+    attempt = Attempt("apply", target_of(os.fsdecode(world.package.path)))
+    told = re.search(r"About ([\d.]+) ([KM])iB more are needed", failure_of(caught.value, attempt, Ink()).text)
+    assert told
+    missing = int(float(told[1]) * {"K": 1 << 10, "M": 1 << 20}[told[2]])
+    assert missing < _BIG_BYTES, "what is staged, and was free, is taken off"
+    os.truncate(filling / "filling", (filling / "filling").stat().st_size - missing)
+    world.apply()
+    assert world.problems() == []
+
+
+def test_full_disk_of_temporary_files_is_the_one_that_is_named(
+    delivery: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with small_disk(tmp_path / "scratch", "size=1m") as scratch:
+        monkeypatch.setattr(tempfile, "tempdir", os.fspath(scratch))
+        fill(scratch / "other", spare_bytes=0, spare_inodes=30)
+        ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "copy")
+        told = " ".join(ran.err.split())
+        assert ran.code != Exit.DONE
+        assert f"Full is the disk of {scratch}: 0 B are free." in told
+        assert told.count("Full is the disk") == 1
+        assert "more are needed" not in told

@@ -1,0 +1,130 @@
+"""A disk that is copied to a new one between a stop and what goes on: no inode number is what it was.
+
+Where the new tree stands is then told by what it holds. Taken for the old one, it would be exchanged back, and the
+links of a moved origin would lead to what was there before.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.transaction.paths import places_of
+from qa2pack.executor.transaction.published_tree import UnknownTreeError, is_published
+from qa2pack.executor.transaction.recovery import Phase, begin_of
+from qa2pack.manifest.actions import Mode
+from support.faulty_disk import Fault, FaultyDisk, Stopped
+from support.outcomes import Laid, Layouts, check_goes_back, check_goes_on
+from support.worlds import Change, Scenario, scratch_root
+
+SCENARIOS = (
+    *(Scenario(change, Mode.MOVE) for change in Change),
+    *(Scenario(Change.REPLACE, mode) for mode in (Mode.HARD, Mode.COPY, Mode.FAKE)),
+    Scenario(Change.REPLACE, Mode.MOVE, may_exchange=False, keeps_previous=True),
+)
+STRIDE = 5  # of the calls long after the commit, each of which does the same as its neighbours
+BEGUN = {Phase.COMMITTED, Phase.PUBLISHED, Phase.DISCARDING, Phase.ROLLING_BACK}
+
+
+@pytest.fixture(scope="module")
+def layouts() -> Iterator[Layouts]:
+    with scratch_root() as root:
+        yield Layouts(root)
+
+
+@contextmanager
+def new_disk(root: Path) -> Iterator[None]:
+    """Let a copy stand in the place of the folder, with the links between its files."""
+    original = root.with_name(f"{root.name}-original")
+    root.rename(original)
+    try:
+        subprocess.run(["cp", "-a", original, root], check=True)
+        yield
+    finally:
+        shutil.rmtree(root)
+        original.rename(root)
+
+
+def stop(laid: Laid, at: int, run: Callable[[Disk], object]) -> bool:
+    """Run until the call, and stop before it; False if there are fewer calls."""
+    disk = FaultyDisk(Fault.STOP_BEFORE, at, laid.splits)
+    with suppress(Stopped):
+        run(disk)
+    return disk.has_failed
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+@pytest.mark.parametrize("check", [check_goes_on, check_goes_back])
+def test_stopped_apply_goes_on_and_back_on_a_new_disk(
+    layouts: Layouts, scenario: Scenario, check: Callable[[Laid], None]
+) -> None:
+    laid = layouts.get(scenario, knows_inodes=False)
+    for at in (*range(laid.sync + 1, laid.sync + 9), *range(laid.sync + 9, len(laid.calls), STRIDE)):
+        assert stop(laid, at, laid.world.apply)
+        if laid.world.phase in BEGUN:
+            with new_disk(laid.world.root):
+                check(laid)
+        laid.world.bring_back()
+
+
+@pytest.mark.parametrize("scenario", [one for one in SCENARIOS if one.mode is Mode.MOVE], ids=str)
+def test_stopped_rollback_goes_on_on_a_new_disk(layouts: Layouts, scenario: Scenario) -> None:
+    laid = layouts.get(scenario, knows_inodes=False)
+    committed = laid.sync + 2
+    while True:
+        stop(laid, committed, laid.world.apply)
+        if laid.world.phase is Phase.PUBLISHED:
+            break
+        laid.world.bring_back()
+        committed += 1
+    at = 0
+    while stop(laid, at, laid.world.roll_back):
+        if laid.world.has_begun:
+            with new_disk(laid.world.root):
+                check_goes_back(laid)
+        laid.world.bring_back()
+        stop(laid, committed, laid.world.apply)
+        at += 1
+    assert at > 0
+
+
+def published_replace(layouts: Layouts) -> Laid:
+    """Return a world in which the trees were exchanged, and nothing says so."""
+    laid = layouts.get(Scenario(Change.REPLACE, Mode.MOVE), knows_inodes=False)
+    at = laid.calls.index("exchange", laid.sync) + 1
+    assert stop(laid, at, laid.world.apply)
+    assert laid.world.phase is Phase.COMMITTED
+    return laid
+
+
+@pytest.mark.parametrize("command", ["apply", "roll_back"])
+def test_nothing_is_decided_where_neither_tree_is_known(layouts: Layouts, command: str) -> None:
+    laid = published_replace(layouts)
+    world = laid.world
+    (readme,) = Path(world.root, "2011.0.00229.S").rglob("README*")
+    with new_disk(world.root):
+        readme.write_text("another")
+        before = world.state()
+        with pytest.raises(UnknownTreeError, match="cannot be told"):
+            getattr(world, command)()
+        assert world.state() == before
+    world.bring_back()
+
+
+def test_old_tree_that_has_the_number_of_the_new_one_is_not_taken_for_it(
+    layouts: Layouts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laid = published_replace(layouts)
+    old = places_of(laid.world.package, begin_of(laid.world.records)).root
+    number = Path(old.decode()).lstat().st_ino
+    monkeypatch.setattr(
+        "qa2pack.executor.apply.is_published",
+        lambda places, commit, **options: is_published(places, replace(commit, root_inode=number), **options),
+    )
+    check_goes_on(laid)
+    laid.world.bring_back()

@@ -1,0 +1,156 @@
+"""The whole way as somebody who is not root, and what the system refuses to such a person."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.problem import Code, PlanRefused
+from support.hostile import CASES, CannotMakeError, make_case
+from support.in_process import UID, Delivery, age, make_reduction
+from support.origin_bytes import links_below, read_files, roll_back
+from support.reductions import write_small_measurement_set
+from support.snapshots import contents, files
+from support.users import as_ordinary_user, folder_of_everybody
+
+NEEDS_USER = [case for case in CASES if case.needs_user]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _everything_is_imported(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Go the way once as who we are: modules are imported on the way, from where others may not read."""
+    folder = tmp_path_factory.mktemp("imports")
+    make_whole(folder / "sb1")
+    for mode in (Mode.MOVE, Mode.COPY):
+        Delivery(folder / "sb1", folder / "2011.0.00229.S").make(mode)
+    with pytest.raises(CannotUndoError):
+        roll_back(Delivery(folder / "sb1", folder / "2011.0.00229.S"))
+    files(folder)
+
+
+@pytest.fixture
+def common() -> Iterator[Path]:
+    with folder_of_everybody() as folder:
+        yield folder
+
+
+def make_whole(origin: Path) -> Path:
+    make_reduction(origin)
+    write_small_measurement_set(origin / f"X8c/{UID}.ms.split", seed=1)
+    age(origin)
+    return origin
+
+
+def refused(delivery: Delivery, mode: Mode = Mode.HARD) -> set[tuple[Code, bytes]]:
+    with pytest.raises(PlanRefused) as caught:
+        delivery.plan(mode)
+    return {(problem.code, problem.path) for problem in caught.value.problems}
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_plans_applies_verifies_appends_and_undoes(common: Path, mode: Mode) -> None:
+    with as_ordinary_user():
+        delivery = Delivery(make_whole(common / "sb1"), common / "2011.0.00229.S")
+        before = read_files(delivery.origin)
+        delivery.make(mode)
+        delivery.make(mode, append=Append.MEMBER)
+        assert delivery.problems() == []
+        assert read_files(delivery.origin) == before
+        roll_back(delivery)
+        roll_back(delivery)
+        assert not delivery.path.exists()
+        assert read_files(delivery.origin) == before
+        assert links_below(delivery.origin) == {}
+
+
+@pytest.mark.parametrize("case", NEEDS_USER, ids=lambda case: case.name)
+def test_what_may_not_be_read_is_refused_with_the_path_named(common: Path, case: object) -> None:
+    (hostile,) = (each for each in NEEDS_USER if each is case)
+    with as_ordinary_user():
+        try:
+            origin = make_case(hostile, common / "sb1")
+        except CannotMakeError as error:
+            pytest.skip(str(error))
+        delivery = Delivery(origin, common / "2011.0.00229.S")
+        found = refused(delivery)
+        named = os.path.join(os.fsencode(origin), hostile.named)
+        assert {code for code, _ in found} == set(hostile.refused)
+        assert [path for _, path in found if not path.startswith(named)] == []
+        delivery.make(exclude=(hostile.exclude,))
+        assert delivery.problems() == []
+
+
+def test_read_only_files_and_folders_are_packaged(common: Path) -> None:
+    with as_ordinary_user():
+        delivery = Delivery(make_reduction(common / "sb1"), common / "2011.0.00229.S")
+        for path in (delivery.origin / "scriptForImaging.py", delivery.origin / f"X8c/{UID}.ms.tsys"):
+            path.chmod(path.stat().st_mode & 0o555)
+        for mode in (Mode.COPY, Mode.HARD, Mode.COPY):
+            delivery.make(mode)
+            assert delivery.problems() == []
+
+
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.MOVE])
+def test_measurement_set_of_read_only_files_is_split(common: Path, mode: Mode) -> None:
+    with as_ordinary_user():
+        delivery = Delivery(make_reduction(common / "sb1"), common / "2011.0.00229.S")
+        write_small_measurement_set(delivery.origin / f"X8c/{UID}.ms.split", seed=1)
+        for folder, _, names in os.walk(delivery.origin):
+            for name in names:
+                os.chmod(os.path.join(folder, name), 0o444)
+        assert delivery.plan(mode).notes.splits != ()
+        delivery.apply()
+        assert delivery.problems() == []
+
+
+def test_move_out_of_a_folder_that_may_not_be_written_is_refused(common: Path) -> None:
+    """The files could be linked into the package, but no link could take their place at the end."""
+    with as_ordinary_user():
+        delivery = Delivery(make_reduction(common / "sb1"), common / "2011.0.00229.S")
+        before = contents(delivery.origin)
+        locked = delivery.origin / f"X8c/{UID}.ms.tsys"
+        locked.chmod(0o555)
+        assert refused(delivery, Mode.MOVE) == {(Code.ORIGIN_NOT_WRITABLE, os.fsencode(locked))}
+        assert contents(delivery.origin) == before
+        locked.chmod(0o755)
+
+
+def test_folders_that_a_move_may_not_write_are_told_once_each(common: Path) -> None:
+    """The files of one folder go to several places of the package, which are scanned one by one."""
+    with as_ordinary_user():
+        delivery = Delivery(make_reduction(common / "sb1"), common / "2011.0.00229.S")
+        locked = [delivery.origin, delivery.origin / "X8c"]
+        for folder in locked:
+            folder.chmod(0o555)
+        with pytest.raises(PlanRefused) as caught:
+            delivery.plan(Mode.MOVE)
+        for folder in locked:
+            folder.chmod(0o755)
+    told = [(problem.code, problem.path) for problem in caught.value.problems]
+    assert told == [(Code.ORIGIN_NOT_WRITABLE, os.fsencode(folder)) for folder in locked]
+
+
+def test_destination_that_may_not_be_written_is_refused(common: Path) -> None:
+    with as_ordinary_user():
+        origin = make_reduction(common / "sb1")
+        (common / "locked").mkdir(0o555)
+        found = refused(Delivery(origin, common / "locked/2011.0.00229.S"))
+        assert found == {(Code.NOT_WRITABLE, os.fsencode(common / "locked"))}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+def test_links_to_files_of_others_are_refused_where_the_system_forbids_them(common: Path) -> None:
+    if Path("/proc/sys/fs/protected_hardlinks").read_text().strip() != "1":
+        pytest.skip("this system lets everybody link")
+    origin = make_reduction(common / "sb1")
+    with as_ordinary_user():
+        delivery = Delivery(origin, common / "2011.0.00229.S")
+        assert {code for code, _ in refused(delivery)} == {Code.LINK_FORBIDDEN}
+        plan = delivery.plan(Mode.COPY)
+        assert Code.W_OWNER in {warning.code for warning in plan.notes.warnings}
+        delivery.apply()
+        assert delivery.problems() == []

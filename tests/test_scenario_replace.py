@@ -1,0 +1,163 @@
+"""Replacing a package: what is the same is linked over from the old one, and never becomes a part of the origin."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.plan import origin_files as sources
+from support.in_process import Delivery, write
+from support.opened_files import opened_paths
+from support.snapshots import contents, files
+
+SCRIPT = "script/scriptForImaging.py"
+
+
+@pytest.fixture
+def copied(delivery: Delivery) -> Delivery:
+    """A package of copies."""
+    delivery.make(Mode.COPY)
+    return delivery
+
+
+def actions(plan: Described) -> dict[str, Action]:
+    records = map(decode_record, plan.stream.blobs())
+    return {os.fsdecode(entry.path): entry.action for record in records for entry in record.entries()}
+
+
+def inodes(delivery: Delivery) -> dict[str, int]:
+    return {path: seen.inode for path, seen in files(delivery.member).items() if path != "README"}
+
+
+def test_unchanged_copies_are_kept(copied: Delivery) -> None:
+    before = inodes(copied)
+    plan = copied.plan(Mode.COPY)
+    assert set(actions(plan).values()) == {Action.KEEP, Action.WRITE}
+    copied.apply()
+    assert inodes(copied) == before
+    assert copied.problems() == []
+
+
+def test_plan_counts_what_is_kept(copied: Delivery) -> None:
+    write(copied.origin / "scriptForImaging.py", b"another script")
+    plan = copied.plan(Mode.COPY)
+    assert plan.notes.difference is not None
+    assert plan.notes.difference.kept == plan.notes.file_count - 2  # README and the script
+    assert plan.notes.difference.kept_bytes == plan.notes.byte_count - len(plan.header.readme) - 14
+
+
+def test_kept_files_are_not_read_again(copied: Delivery) -> None:
+    copied.plan(Mode.COPY)
+    with opened_paths() as opened:
+        copied.apply()
+    read = {os.path.basename(path) for path in opened}
+    assert read.isdisjoint({b"calibrated_all.clean.fits", b"table.f0", b"ipython.log"})
+
+
+def test_changed_file_is_copied_from_the_origin(copied: Delivery) -> None:
+    before = inodes(copied)
+    write(copied.origin / "scriptForImaging.py", b"another script")
+    copied.make(Mode.COPY)
+    assert {path for path, inode in inodes(copied).items() if inode != before[path]} == {SCRIPT}
+    assert (copied.member / SCRIPT).read_bytes() == b"another script"
+    assert copied.problems() == []
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_package_of_kept_files_is_independent_of_the_origin(copied: Delivery, times: int) -> None:
+    for _ in range(times):
+        copied.make(Mode.COPY)
+    assert {seen.inode for seen in files(copied.origin).values()}.isdisjoint(inodes(copied).values())
+    (copied.origin / "scriptForImaging.py").write_bytes(b"written in place")
+    assert copied.problems() == []
+
+
+def test_hard_links_are_not_kept_as_copies(delivery: Delivery) -> None:
+    """They are the origin's own inodes: kept, a package of copies would change with the origin."""
+    delivery.make(Mode.HARD)
+    delivery.make(Mode.COPY)
+    assert {seen.inode for seen in files(delivery.origin).values()}.isdisjoint(inodes(delivery).values())
+
+
+def test_placeholders_are_not_kept_as_copies(delivery: Delivery) -> None:
+    write(delivery.origin / "empty.fits", b"")
+    delivery.make(Mode.FAKE)
+    assert Action.KEEP not in actions(delivery.plan(Mode.COPY)).values()
+
+
+def test_file_that_was_damaged_in_the_package_is_copied_anew(copied: Delivery) -> None:
+    (copied.member / SCRIPT).write_bytes(b"damage")
+    copied.make(Mode.COPY)
+    assert copied.problems() == []
+    assert (copied.member / SCRIPT).read_bytes() == (copied.origin / "scriptForImaging.py").read_bytes()
+
+
+def test_file_that_was_removed_from_the_package_after_the_plan_is_copied_anew(copied: Delivery) -> None:
+    copied.plan(Mode.COPY)
+    (copied.member / SCRIPT).unlink()
+    copied.apply()
+    assert copied.problems() == []
+
+
+def test_link_in_the_package_in_place_of_a_kept_file_is_not_followed(copied: Delivery) -> None:
+    copied.plan(Mode.COPY)
+    (copied.member / SCRIPT).unlink()
+    (copied.member / SCRIPT).symlink_to(copied.origin / "scriptForImaging.py")
+    copied.apply()
+    assert copied.problems() == []
+    assert not (copied.member / SCRIPT).is_symlink()
+
+
+def test_rehashing_keeps_nothing(copied: Delivery) -> None:
+    """Where bits of the old copy may have rotten, size and time say nothing."""
+    script = copied.member / SCRIPT
+    status = script.stat()
+    script.write_bytes(bytes(status.st_size))
+    os.utime(script, ns=(status.st_mtime_ns, status.st_mtime_ns))
+    assert copied.found() == [("changed", SCRIPT.encode())]
+    copied.make(Mode.COPY, is_rehashing=True)
+    assert copied.problems() == []
+
+
+def test_changed_permissions_make_a_new_copy(copied: Delivery) -> None:
+    (copied.origin / "scriptForImaging.py").chmod(0o755)
+    copied.make(Mode.COPY)
+    assert (copied.member / SCRIPT).stat().st_mode & 0o777 == 0o755
+
+
+def test_old_package_is_the_same_while_it_is_kept(copied: Delivery) -> None:
+    before = contents(copied.path)
+    copied.plan(Mode.COPY)
+    copied.apply(keeps_previous=True)
+    (previous,) = Path(os.fsdecode(copied.package.control), "previous").iterdir()
+    assert contents(previous / "tree") == before
+
+
+def test_appending_keeps_nothing(copied: Delivery) -> None:
+    plan = copied.plan(Mode.COPY, append=Append.MEMBER)
+    assert plan.notes.difference is None
+    assert Action.KEEP not in actions(plan).values()
+
+
+def test_sources_that_the_scan_has_seen_are_not_looked_at_again(
+    copied: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[bytes] = []
+
+    def noting(source: bytes, record: FolderRecord, index: int) -> bool:
+        looked_at.append(os.path.basename(source))
+        return is_there(source, record, index)
+
+    is_there = sources._is_there
+    monkeypatch.setattr(sources, "_is_there", noting)
+    copied.plan(Mode.COPY)
+    assert looked_at == []
+    write(copied.origin / "scriptForImaging.py", b"another script")
+    copied.plan(Mode.COPY)
+    assert b"scriptForImaging.py" in looked_at
+    assert len(looked_at) == len(list((copied.member / "script").iterdir()))

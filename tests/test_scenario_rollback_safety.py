@@ -1,0 +1,74 @@
+"""Undoing never takes the last copy of anything away, and never goes further back than was asked."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.problem import Code
+from support.commands import run_here
+from support.in_process import Delivery
+from support.origin_bytes import roll_back
+
+
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY])
+def test_package_that_is_the_only_copy_stays(delivery: Delivery, mode: Mode) -> None:
+    delivery.make(mode)
+    shutil.rmtree(delivery.origin)
+    with pytest.raises(CannotUndoError) as caught:
+        roll_back(delivery)
+    assert {problem.code for problem in caught.value.problems} == {Code.ORIGIN_CHANGED}
+    assert delivery.problems() == []
+
+
+def test_package_stays_when_one_file_of_the_origin_was_replaced(delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    script = next(delivery.origin.glob("*/*.scriptForCalibration.py"))
+    script.unlink()
+    script.write_text("another script, of another size than the packaged one had\n")
+    with pytest.raises(CannotUndoError) as caught:
+        roll_back(delivery)
+    assert [problem.path for problem in caught.value.problems] == [os.fsencode(script)]
+
+
+def test_command_given_twice_does_not_undo_twice(
+    delivery: Delivery, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    delivery.make(Mode.HARD)
+    append = run_here(capsys, "plan", delivery.origin, delivery.path, "--append", "member", "--mode", "hard")
+    assert append.code == 0
+    assert run_here(capsys, "apply", delivery.path).code == 0
+    assert run_here(capsys, "rollback", delivery.path).code == 0
+    again = run_here(capsys, "rollback", delivery.path)
+    assert (again.code, "--further" in again.err) == (1, True)
+    assert delivery.problems() == []
+    assert run_here(capsys, "rollback", "--further", delivery.path).code == 0
+    assert not delivery.path.exists()
+
+
+def test_append_adopts_at_the_first_try(delivery: Delivery, capsys: pytest.CaptureFixture[str]) -> None:
+    delivery.make(Mode.COPY)
+    shutil.rmtree(os.fsdecode(delivery.package.control))
+    ran = run_here(
+        capsys, "plan", delivery.origin, delivery.path, "--append", "member", "--mode", "copy", "--jobs", "2"
+    )
+    assert (ran.code, ran.err) == (0, "")
+
+
+def test_append_is_refused_over_a_damaged_manifest(delivery: Delivery, capsys: pytest.CaptureFixture[str]) -> None:
+    delivery.make(Mode.HARD)
+    (manifest,) = Path(os.fsdecode(delivery.package.manifests)).iterdir()
+    data = bytearray(manifest.read_bytes())
+    data[len(data) // 2] ^= 1
+    manifest.write_bytes(data)
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--append", "member", "--mode", "hard")
+    assert (ran.code, "manifest-damaged" in ran.err) == (1, True)
+
+
+def test_empty_group_folder_is_found(delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    (delivery.path / "sg_ouss_id" / "group_ouss_id9").mkdir()
+    assert delivery.found() == [("extra-folder", b"sg_ouss_id/group_ouss_id9")]
