@@ -1,8 +1,8 @@
 """The command line `pack`: which commands there are, and the way in.
 
-Each command stands in a module of its own, `commands/<verb>.py`, which only takes the command line apart; what does the work
-is imported when the command runs, so that help and completion come at once. Of the commands, only the one that is
-called is set up.
+Each command stands in a module of its own, `commands/<verb>.py`, which only takes the command line apart; what does
+the work is imported when the command runs, so that help and completion come at once. Of the commands, only the one
+that is called is set up.
 """
 
 import sys

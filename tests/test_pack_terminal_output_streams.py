@@ -113,7 +113,8 @@ def test_closed_streams_stop_nothing(delivery: Delivery, closed: str) -> None:
 
 def test_no_file_gets_the_number_of_a_closed_stream() -> None:
     words = '"$@" <&- >&- 2>&-'
-    code = "import os; from qa2pack.pack.terminal.output_streams import open_closed_streams as o; o(); os._exit(os.open('/', 0))"
+    module = "qa2pack.pack.terminal.output_streams"
+    code = f"import os; from {module} import open_closed_streams as o; o(); os._exit(os.open('/', 0))"
     done = subprocess.run(
         ["bash", "-c", words, "bash", sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -111,7 +111,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
         scratch = tmp_path / f"scratch{len(runs)}"
         scratch.mkdir()
         process = subprocess.Popen(
-            [sys.executable, ROOT / "tests" / "slow_pack.py", *arguments],
+            [sys.executable, ROOT / "tests" / "support" / "slow_pack.py", *arguments],
             env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TMPDIR": str(scratch), **holding},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

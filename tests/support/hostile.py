@@ -1,8 +1,8 @@
 """Reductions that a real disk can hold and a packager can fail on, and what must come of each.
 
-`python tests/support/hostile.py FOLDER` makes them all below FOLDER, one reduction a folder, and prints what planning each is
-to say; docs/hostile-trees.md tells how to try a packager on them. The law: every one is packaged exactly, or refused
-in the plan with the path named; with what is named left out, the rest is packaged.
+`python tests/support/hostile.py FOLDER` makes them all below FOLDER, one reduction a folder, and prints what planning
+each is to say; docs/hostile-trees.md tells how to try a packager on them. The law: every one is packaged exactly, or
+refused in the plan with the path named; with what is named left out, the rest is packaged.
 """
 
 import os

@@ -1,6 +1,7 @@
 """The lowest version that pyproject.toml allows of every dependency, as a constraints file for pip.
 
-`python tests/support/lowest.py` prints it; `make test-lowest` runs the tests with it. A bound that nobody tries is a guess.
+`python tests/support/lowest.py` prints it; `make test-lowest` runs the tests with it. A bound that nobody tries is a
+guess.
 """
 
 import re
