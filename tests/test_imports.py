@@ -1,5 +1,7 @@
 """The architecture as tests: who may import whom, and which few modules may change a file system."""
 
+from graphlib import TopologicalSorter
+
 import pytest
 
 from support.source_code import (
@@ -7,12 +9,54 @@ from support.source_code import (
     ROOT,
     changing_calls,
     flat_imports,
+    imported_modules,
     imported_on_loading,
     imported_packages,
     looks_that_hide_errors,
     parse,
     project_modules,
 )
+
+# The floors, the ground floor last; `x/` is a folder. What stands on a floor imports from the floors below it alone,
+# and of its own floor nothing but, in a folder, its own folder. CONTRIBUTING.md shows the same lines.
+FLOORS = """
+pack       __main__ reference_page
+pack       cli tarsplit_command dropin
+pack       commands/
+pack       delivery/ export/ report/ api
+pack       views/
+pack       errors/ protected_paths
+pack       jobs/
+pack       settings/
+pack       terminal/ target exit_codes refused
+
+executor   apply
+executor   rollback engine/
+executor   preflight publish/
+executor   stage/ remake space
+executor   tickets/ status probe_disk
+executor   transaction/ bag
+executor   io/
+executor   casa/ stop_signals
+
+tarsplit   deliver
+tarsplit   resume check
+tarsplit   plan write_chunk check_chunk
+tarsplit   sidecar chunk_entries
+tarsplit   packing/ contents
+tarsplit   tar/
+tarsplit   output_files file_progress
+tarsplit   naming state refusal
+
+manifest   plan/ verify/ adopt
+manifest   scan/
+manifest   layout/ diff
+manifest   format/
+manifest   actions
+manifest   alma/
+manifest   fs/ problem
+manifest   path humanize progress engine table_lock casa/
+"""
 
 # pack -> executor -> manifest, pack -> tarsplit -> manifest, and never the other way or across.
 MAY_IMPORT = {
@@ -69,6 +113,48 @@ def test_packages_import_each_other_only_downwards() -> None:
         if package in ours - MAY_IMPORT[module.package]
     ]
     assert wrong == []
+
+
+def floor_of_each_room() -> dict[str, int]:
+    """Return the height of every room: a folder below a package, or a module that stands in the package itself."""
+    floors = [line.split() for line in reversed(FLOORS.splitlines()) if line]
+    return {
+        f"{package}/{name.removesuffix('/')}": height
+        for height, (package, *names) in enumerate(floors)
+        for name in names
+    }
+
+
+def room(name: str) -> str:
+    return "/".join(name.removesuffix(".py").split("/")[:2])
+
+
+def test_every_room_stands_on_one_floor() -> None:
+    rooms = {room(module.name) for module in project_modules() if "/" in module.name}
+    assert set(floor_of_each_room()) == {name for name in rooms if not name.endswith("/__init__")}
+    assert len(floor_of_each_room()) == len(FLOORS.split()) - sum(line != "" for line in FLOORS.splitlines())
+
+
+def test_nothing_imports_from_its_own_floor_or_from_above() -> None:
+    heights = floor_of_each_room()
+    wrong = [
+        f"{module.name}:{line} imports {imported}"
+        for module in project_modules()
+        for imported, line in imported_modules(module.tree)
+        if room(module.name) in heights and room(imported) in heights and room(module.name) != room(imported)
+        if heights[room(imported)] >= heights[room(module.name)]
+    ]
+    assert wrong == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    imports = {m.name: {name for name, _ in imported_modules(m.tree)} - {m.name} for m in project_modules()}
+    assert len(list(TopologicalSorter(imports).static_order())) >= len(imports)
+
+
+def test_contributing_shows_the_floors() -> None:
+    shown = [line.split("  #")[0].strip() for line in (ROOT / "CONTRIBUTING.md").read_text().splitlines()]
+    assert [line for line in FLOORS.splitlines() if line and line not in shown] == []
 
 
 def test_packages_are_imported_through_the_import_root_alone() -> None:
@@ -206,6 +292,19 @@ def test_reading_call_is_no_change(text: str) -> None:
 )
 def test_import_is_seen(text: str, package: str) -> None:
     assert package in dict(imported_packages(parse("manifest/x.py", text).tree))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("import qa2pack.executor.io.disk", "executor/io/disk.py"),
+        ("from qa2pack.executor.io.disk import link", "executor/io/disk.py"),
+        ("def f():\n    from qa2pack.executor.io import disk", "executor/io/disk.py"),
+        ("import_module('qa2pack.pack.settings.option_source')", "pack/settings/option_source.py"),
+    ],
+)
+def test_imported_module_is_seen(text: str, name: str) -> None:
+    assert name in dict(imported_modules(parse("manifest/x.py", text).tree))
 
 
 def test_import_inside_a_function_is_not_run_on_loading() -> None:

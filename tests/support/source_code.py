@@ -80,6 +80,31 @@ def imported_packages(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield _package(_text_argument(node, 0)), node.lineno
 
 
+def imported_modules(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield the file of each module of ours that is imported, by its path from the root, and the line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Call) and _last_name(node.func) in {"import_module", "__import__"}:
+            names = [_text_argument(node, 0)]
+        else:
+            continue
+        yield from ((path, node.lineno) for name in names for path in _file_of(name))
+
+
+def _file_of(name: str) -> Iterator[str]:
+    """Yield the file of a module, or of the module that a name is imported from; nothing if it is not ours."""
+    top, *parts = name.split(".")
+    while top == IMPORT_ROOT and parts:
+        for path in ("/".join(parts) + ".py", "/".join(parts) + "/__init__.py"):
+            if (ROOT / path).is_file():
+                yield path
+                return
+        parts.pop()
+
+
 def flat_imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Yield name and line of each import of one of our packages that does not go through the import root."""
     for node in ast.walk(tree):
