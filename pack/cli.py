@@ -67,6 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_closed_streams()
     escape_what_is_not_encoded()
     words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["legacy-call"]:
+        from qa2pack.pack import legacy_call
+
+        return legacy_call.main(words[1:])
     called = [name for name in words[:1] if name in COMMANDS]
     return ended(application(called or COMMANDS), words, "pack")
 

@@ -21,7 +21,9 @@ from support.source_code import (
 # and of its own floor nothing but, in a folder, its own folder. CONTRIBUTING.md shows the same lines.
 FLOORS = """
 pack       __main__ reference_page
-pack       cli tarsplit_command dropin
+pack       cli tarsplit_command
+pack       legacy_call
+pack       dropin
 pack       commands/
 pack       delivery/ export/ report/ api
 pack       views/
@@ -90,6 +92,9 @@ WRITERS = {
     "executor/tickets/write.py",
     "manifest/fs/immutable.py",
     "manifest/format/spool.py",
+    # the legacy call as a child process: a file for its outcome
+    "QA2_Packaging_module.py",
+    "pack/legacy_call.py",
     "pack/errors/crash_report.py",
     "pack/jobs/engines.py",
     "pack/terminal/log_file.py",
