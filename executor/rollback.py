@@ -213,11 +213,23 @@ def _undo_published(places: Places, commit: Commit, *, engine: Engine, disk: Dis
     is_visible = is_published(places, commit, engine=engine, was_undone=True)
     if is_visible:
         _restore_origin(places, engine=engine, disk=disk)
-        # A finished transaction has no staging any more, and what is taken away goes there.
-        make_folders(
-            disk, places.package.control, os.path.dirname(places.root).removeprefix(places.package.control + b"/")
-        )
+    _make_staging(places, disk)
     unpublish(places, commit, disk, is_published=is_visible)
+
+
+def _make_staging(places: Places, disk: Disk) -> None:
+    """Make the folders that what is taken away goes to: a finished transaction has no staging any more.
+
+    They are on the disk before anything goes there. Else a power cut could keep the package's going and lose the
+    folder that it went to, with the manifests still at their place.
+    """
+    folder = os.path.dirname(places.root)
+    if is_folder(folder):
+        return
+    make_folders(disk, places.package.control, folder.removeprefix(places.package.control + b"/"))
+    while folder != places.package.control:
+        folder = os.path.dirname(folder)
+        sync_folder(disk, folder)
 
 
 def _check_published(package: Package, records: Sequence[Record], *, engine: Engine, disk: Disk) -> None:
