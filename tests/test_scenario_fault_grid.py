@@ -42,7 +42,16 @@ SCENARIOS = (
 )
 # What can be undone when it has ended.
 UNDOABLE = tuple(
-    dict.fromkeys(replace(one, keeps_previous=True) if one.change is Change.REPLACE else one for one in SCENARIOS)
+    dict.fromkeys(
+        (
+            *(replace(one, keeps_previous=True) if one.change is Change.REPLACE else one for one in SCENARIOS),
+            *(
+                Scenario(Change.REPLACE, mode, may_exchange=may_exchange, keeps_previous=True, is_alike=True)
+                for mode in (Mode.COPY, Mode.MOVE)
+                for may_exchange in (True, False)
+            ),
+        )
+    )
 )
 CHOSEN_UNDOABLE = (
     Scenario(Change.NEW, Mode.COPY),
