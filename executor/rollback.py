@@ -19,6 +19,7 @@ from qa2pack.executor.publish.publish import file_journal, unpublish
 from qa2pack.executor.remake import remake_previous
 from qa2pack.executor.stage.batch import make_folders
 from qa2pack.executor.stop_signals import NEVER, Stop
+from qa2pack.executor.tickets.unchanged_members import ChangedFileError
 from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import (
     Begin,
@@ -276,7 +277,14 @@ def _undo_finished(package: Package, *, engine: Engine, disk: Disk, progress: Pr
     commit = _undoable_commit(places, begin, _commit_of(records), engine=engine, progress=progress)
     _check_origin(places, engine=engine, disk=disk)
     stop.check()
-    remake_previous(places, commit, disk)
+    try:
+        remake_previous(places, commit, disk)
+    except ChangedFileError as error:
+        raise CannotUndoError(
+            "the ticket files of before would hold a file that was changed since, as no manifest knows it",
+            (error.problem,),
+            remedy="Put back what was changed, then: pack rollback PACKAGE.",
+        ) from error
     # The journal stands for the transaction again; should all stop here, its end is still in it.
     disk.replace(path, journal_path(package))
     sync_folder(disk, os.path.dirname(path))

@@ -2,15 +2,19 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.transaction.history import read_history
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
 from support.commands import run_here
+from support.faulty_disk import WatchedDisk
 from support.in_process import Delivery, age, make_reduction
 from support.origin_bytes import roll_back
 from support.snapshots import contents
@@ -43,6 +47,42 @@ def test_append_is_refused_while_a_member_that_stays_is_changed(delivery: Delive
     delivery.plan(Mode.COPY, append=append)
     delivery.apply()
     assert delivery.problems() == []
+
+
+def test_plan_tells_of_a_changed_member_that_stays(delivery: Delivery, capsys: pytest.CaptureFixture[str]) -> None:
+    delivery.make(Mode.HARD)
+    change_in_place(script(delivery))
+    arguments = (delivery.origin, delivery.path, "--append", "member", "--mode", "copy")
+    ran = run_here(capsys, "plan", *arguments)
+    assert (ran.code, "changed" in ran.err, script(delivery).name in ran.err) == (1, True, True)
+    assert not os.path.exists(delivery.package.plan)
+    change_in_place(script(delivery))
+    assert run_here(capsys, "plan", *arguments).code == 0
+
+
+class ChangingDisk(WatchedDisk):
+    """A disk with a reducer who writes into a packaged script once all that was looked at beforehand is looked at."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
+        """Change the script as soon as the new member's manifest folder is made."""
+        result = call()
+        if name == "mkdir" and args[0].endswith(b"/staging/manifests"):
+            change_in_place(self._path)
+        return result
+
+
+def test_member_that_stays_and_is_changed_during_an_append_is_noticed(delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    before = tickets(delivery)
+    delivery.plan(Mode.COPY, append=Append.MEMBER)
+    with pytest.raises(OriginChangedError) as caught:
+        delivery.apply(ChangingDisk(script(delivery)))
+    assert [problem.code for problem in caught.value.problems] == [Code.CHANGED]
+    assert tickets(delivery) == before
 
 
 def test_rollback_undoes_the_last_apply_whatever_the_clock_said(
