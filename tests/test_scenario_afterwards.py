@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.transaction.history import read_history
 from qa2pack.manifest.actions import Mode
@@ -99,6 +100,41 @@ def test_rollback_undoes_the_last_apply_whatever_the_clock_said(
     assert [one.sequence for one in read_history(delivery.package).finished] == [2, 1]
     assert roll_back(delivery).member.endswith(b"member_ouss_id2")
     assert contents(delivery.path) == first
+
+
+@pytest.mark.parametrize("record", [b"Begin", b"Commit"])
+def test_damaged_journal_of_the_last_apply_is_not_passed_over_whatever_the_clock_said(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch, record: bytes
+) -> None:
+    delivery.make(Mode.HARD)
+    (first,) = finished(delivery)
+    real_gmtime, real = time.gmtime, time.time
+    monkeypatch.setattr(time, "gmtime", lambda *given: real_gmtime(*(given or (real() - 86_400,))))
+    delivery.make(Mode.HARD, append=Append.MEMBER)
+    (last,) = finished(delivery) - {first}
+    assert last.name < first.name
+    damage(last, record)
+    before = contents(delivery.path)
+    with pytest.raises(CannotUndoError, match="journal of the last apply"):
+        roll_back(delivery)
+    assert contents(delivery.path) == before
+
+
+def test_number_of_a_damaged_journal_is_not_given_again(delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    (first,) = finished(delivery)
+    damage(first, b"Commit")
+    delivery.make(Mode.HARD, append=Append.MEMBER)
+    assert [one.sequence for one in read_history(delivery.package).finished] == [2]
+    assert roll_back(delivery).member.endswith(b"member_ouss_id2")
+
+
+def damage(journal: Path, record: bytes) -> None:
+    journal.write_bytes(journal.read_bytes().replace(record, b"?" * len(record)))
+
+
+def finished(delivery: Delivery) -> set[Path]:
+    return set(Path(os.fsdecode(delivery.package.control), "finished").glob("*.journal"))
 
 
 @pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY, Mode.MOVE])
