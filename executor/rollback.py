@@ -326,6 +326,12 @@ def _undoable_commit(
             "To be able to undo a replacement, apply it with --keep-previous.",
         )
     problems = _changes(places, is_whole=places.root == places.tree, engine=engine, progress=progress)
+    if any(problem.code is Code.UNREADABLE for problem in problems):
+        raise CannotUndoError(
+            "a part of the package cannot be read, so it cannot be told whether it was changed since",
+            problems,
+            remedy="When it can be read again: pack rollback PACKAGE.",
+        )
     if problems:
         raise CannotUndoError(
             "the package was changed since, and undoing would lose that",
