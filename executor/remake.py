@@ -9,6 +9,7 @@ import os
 
 from qa2pack.executor.io.disk import TEMPORARY, Disk, link_into, sync_file_system, sync_folder
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
+from qa2pack.executor.tickets.unchanged_members import ChangedFileError
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Commit
 from qa2pack.executor.transaction.paths import Places, ticket_in
 from qa2pack.manifest.alma.package import member_of_manifest
@@ -21,6 +22,7 @@ def remake_previous(places: Places, commit: Commit, disk: Disk) -> None:
     """Put what the finished append replaced where undoing looks for it; stopped, it can be done again.
 
     Raises:
+        ChangedFileError: a file that goes into the ticket files is not as packaged; nothing was changed.
         OSError: the disk fails or is full, or a file that goes into the ticket files is not there.
     """
     if not commit.had_manifests or is_there(places.previous_manifests):
@@ -30,7 +32,11 @@ def remake_previous(places: Places, commit: Commit, disk: Disk) -> None:
     ensure_folder(disk, os.path.dirname(places.previous))
     disk.mkdir(remade)
     _link_manifests(places, join(remade, b"manifests"), disk)
-    _write_tickets(places, commit, remade, disk)
+    try:
+        _write_tickets(places, commit, remade, disk)
+    except ChangedFileError:
+        remove_tree(disk, remade)
+        raise
     sync_file_system(disk, remade)
     remove_tree(disk, places.previous)
     disk.rename(remade, places.previous)

@@ -19,6 +19,7 @@ from qa2pack.executor.publish.publish import file_journal, unpublish
 from qa2pack.executor.remake import remake_previous
 from qa2pack.executor.stage.batch import make_folders
 from qa2pack.executor.stop_signals import NEVER, Stop
+from qa2pack.executor.tickets.unchanged_members import ChangedFileError
 from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import (
     Begin,
@@ -213,11 +214,23 @@ def _undo_published(places: Places, commit: Commit, *, engine: Engine, disk: Dis
     is_visible = is_published(places, commit, engine=engine, was_undone=True)
     if is_visible:
         _restore_origin(places, engine=engine, disk=disk)
-        # A finished transaction has no staging any more, and what is taken away goes there.
-        make_folders(
-            disk, places.package.control, os.path.dirname(places.root).removeprefix(places.package.control + b"/")
-        )
+    _make_staging(places, disk)
     unpublish(places, commit, disk, is_published=is_visible)
+
+
+def _make_staging(places: Places, disk: Disk) -> None:
+    """Make the folders that what is taken away goes to: a finished transaction has no staging any more.
+
+    They are on the disk before anything goes there. Else a power cut could keep the package's going and lose the
+    folder that it went to, with the manifests still at their place.
+    """
+    folder = os.path.dirname(places.root)
+    if is_folder(folder):
+        return
+    make_folders(disk, places.package.control, folder.removeprefix(places.package.control + b"/"))
+    while folder != places.package.control:
+        folder = os.path.dirname(folder)
+        sync_folder(disk, folder)
 
 
 def _check_published(package: Package, records: Sequence[Record], *, engine: Engine, disk: Disk) -> None:
@@ -264,7 +277,14 @@ def _undo_finished(package: Package, *, engine: Engine, disk: Disk, progress: Pr
     commit = _undoable_commit(places, begin, _commit_of(records), engine=engine, progress=progress)
     _check_origin(places, engine=engine, disk=disk)
     stop.check()
-    remake_previous(places, commit, disk)
+    try:
+        remake_previous(places, commit, disk)
+    except ChangedFileError as error:
+        raise CannotUndoError(
+            "the ticket files of before would hold a file that was changed since, as no manifest knows it",
+            (error.problem,),
+            remedy="Put back what was changed, then: pack rollback PACKAGE.",
+        ) from error
     # The journal stands for the transaction again; should all stop here, its end is still in it.
     disk.replace(path, journal_path(package))
     sync_folder(disk, os.path.dirname(path))
@@ -306,6 +326,12 @@ def _undoable_commit(
             "To be able to undo a replacement, apply it with --keep-previous.",
         )
     problems = _changes(places, is_whole=places.root == places.tree, engine=engine, progress=progress)
+    if any(problem.code is Code.UNREADABLE for problem in problems):
+        raise CannotUndoError(
+            "a part of the package cannot be read, so it cannot be told whether it was changed since",
+            problems,
+            remedy="When it can be read again: pack rollback PACKAGE.",
+        )
     if problems:
         raise CannotUndoError(
             "the package was changed since, and undoing would lose that",

@@ -2,15 +2,20 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.transaction.history import read_history
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
 from support.commands import run_here
+from support.faulty_disk import WatchedDisk
 from support.in_process import Delivery, age, make_reduction
 from support.origin_bytes import roll_back
 from support.snapshots import contents
@@ -45,6 +50,42 @@ def test_append_is_refused_while_a_member_that_stays_is_changed(delivery: Delive
     assert delivery.problems() == []
 
 
+def test_plan_tells_of_a_changed_member_that_stays(delivery: Delivery, capsys: pytest.CaptureFixture[str]) -> None:
+    delivery.make(Mode.HARD)
+    change_in_place(script(delivery))
+    arguments = (delivery.origin, delivery.path, "--append", "member", "--mode", "copy")
+    ran = run_here(capsys, "plan", *arguments)
+    assert (ran.code, "changed" in ran.err, script(delivery).name in ran.err) == (1, True, True)
+    assert not os.path.exists(delivery.package.plan)
+    change_in_place(script(delivery))
+    assert run_here(capsys, "plan", *arguments).code == 0
+
+
+class ChangingDisk(WatchedDisk):
+    """A disk with a reducer who writes into a packaged script once all that was looked at beforehand is looked at."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
+        """Change the script as soon as the new member's manifest folder is made."""
+        result = call()
+        if name == "mkdir" and args[0].endswith(b"/staging/manifests"):
+            change_in_place(self._path)
+        return result
+
+
+def test_member_that_stays_and_is_changed_during_an_append_is_noticed(delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    before = tickets(delivery)
+    delivery.plan(Mode.COPY, append=Append.MEMBER)
+    with pytest.raises(OriginChangedError) as caught:
+        delivery.apply(ChangingDisk(script(delivery)))
+    assert [problem.code for problem in caught.value.problems] == [Code.CHANGED]
+    assert tickets(delivery) == before
+
+
 def test_rollback_undoes_the_last_apply_whatever_the_clock_said(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,6 +100,41 @@ def test_rollback_undoes_the_last_apply_whatever_the_clock_said(
     assert [one.sequence for one in read_history(delivery.package).finished] == [2, 1]
     assert roll_back(delivery).member.endswith(b"member_ouss_id2")
     assert contents(delivery.path) == first
+
+
+@pytest.mark.parametrize("record", [b"Begin", b"Commit"])
+def test_damaged_journal_of_the_last_apply_is_not_passed_over_whatever_the_clock_said(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch, record: bytes
+) -> None:
+    delivery.make(Mode.HARD)
+    (first,) = finished(delivery)
+    real_gmtime, real = time.gmtime, time.time
+    monkeypatch.setattr(time, "gmtime", lambda *given: real_gmtime(*(given or (real() - 86_400,))))
+    delivery.make(Mode.HARD, append=Append.MEMBER)
+    (last,) = finished(delivery) - {first}
+    assert last.name < first.name
+    damage(last, record)
+    before = contents(delivery.path)
+    with pytest.raises(CannotUndoError, match="journal of the last apply"):
+        roll_back(delivery)
+    assert contents(delivery.path) == before
+
+
+def test_number_of_a_damaged_journal_is_not_given_again(delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    (first,) = finished(delivery)
+    damage(first, b"Commit")
+    delivery.make(Mode.HARD, append=Append.MEMBER)
+    assert [one.sequence for one in read_history(delivery.package).finished] == [2]
+    assert roll_back(delivery).member.endswith(b"member_ouss_id2")
+
+
+def damage(journal: Path, record: bytes) -> None:
+    journal.write_bytes(journal.read_bytes().replace(record, b"?" * len(record)))
+
+
+def finished(delivery: Delivery) -> set[Path]:
+    return set(Path(os.fsdecode(delivery.package.control), "finished").glob("*.journal"))
 
 
 @pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY, Mode.MOVE])

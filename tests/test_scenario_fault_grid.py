@@ -10,8 +10,9 @@ as its neighbours for another file.
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import count
 
@@ -20,8 +21,17 @@ import pytest
 from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.executor.transaction.paths import probe_paths
 from qa2pack.manifest.actions import Mode
-from support.faulty_disk import ERRORS, Fault, FaultyDisk, Stopped
-from support.outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_goes_on_either_way, check_visible
+from support.faulty_disk import ERRORS, CountingDisk, Fault, FaultyDisk, Stopped, WatchedDisk
+from support.outcomes import (
+    Laid,
+    Layouts,
+    check_goes_back,
+    check_goes_on,
+    check_goes_on_either_way,
+    check_undoing_is_finished,
+    check_undoing_is_visible,
+    check_visible,
+)
 from support.worlds import Change, Scenario, scratch_root
 
 SCENARIOS = (
@@ -30,6 +40,28 @@ SCENARIOS = (
     *(Scenario(Change.REPLACE, mode, keeps_previous=True) for mode in (Mode.HARD, Mode.MOVE)),
     *(Scenario(Change.REPLACE, mode, may_exchange=False, keeps_previous=True) for mode in (Mode.COPY, Mode.MOVE)),
 )
+# What can be undone when it has ended.
+UNDOABLE = tuple(
+    dict.fromkeys(
+        (
+            *(replace(one, keeps_previous=True) if one.change is Change.REPLACE else one for one in SCENARIOS),
+            *(
+                Scenario(Change.REPLACE, mode, may_exchange=may_exchange, keeps_previous=True, is_alike=True)
+                for mode in (Mode.COPY, Mode.MOVE)
+                for may_exchange in (True, False)
+            ),
+        )
+    )
+)
+CHOSEN_UNDOABLE = (
+    Scenario(Change.NEW, Mode.COPY),
+    Scenario(Change.MEMBER, Mode.TICKET),
+    Scenario(Change.GROUP, Mode.MOVE),
+    Scenario(Change.REPLACE, Mode.HARD, keeps_previous=True),
+    Scenario(Change.REPLACE, Mode.COPY, keeps_previous=True, is_alike=True),
+    Scenario(Change.REPLACE, Mode.MOVE, may_exchange=False, keeps_previous=True, is_alike=True),
+)
+REMOVING = ("unlink", "rmdir")  # one of these does as its neighbours do
 HALF_DONE = ("append", "split_table", "write")
 STRIDE = 8  # of the calls before the sync, in the short version
 # Every pair of two stops, in all scenarios, would take half a day.
@@ -134,6 +166,51 @@ def test_probe_that_a_power_cut_brings_back_is_swept(layouts: Layouts, recover: 
     os.mkdir(probe_paths(laid.world.package)[0])
     recover(laid)
     laid.world.bring_back()
+
+
+def some_of_undoing(calls: Sequence[str]) -> list[int]:
+    """Return the calls of undoing at which faults are tried in the short version: of those that remove only some."""
+    return [at for at, name in enumerate(calls) if at % STRIDE == 0 or name not in REMOVING]
+
+
+def survive_in_undoing(laid: Laid, fault: Fault, places: Callable[[Sequence[str]], Iterable[int]]) -> None:
+    """Let the fault happen at each of the places of undoing a finished transaction, and go on in both ways."""
+    world, counting = laid.world, CountingDisk()
+    world.apply(WatchedDisk(laid.splits))
+    world.roll_back(counting)
+    for number, at in enumerate(places(counting.calls)):
+        world.bring_back()
+        world.apply(WatchedDisk(laid.splits))
+        disk = FaultyDisk(fault, at)
+        try:
+            world.roll_back(disk)
+        except Stopped:
+            pass
+        except OSError as error:
+            assert error.errno == fault.value, "the fault itself is told, and nothing else"
+        assert disk.has_failed
+        check_undoing_is_visible(laid)
+        check_undoing_is_finished(laid, applies=number % 2 == 1)
+
+
+@pytest.mark.parametrize("scenario", CHOSEN_UNDOABLE, ids=str)
+def test_undoing_a_finished_apply_is_stopped(layouts: Layouts, scenario: Scenario) -> None:
+    survive_in_undoing(layouts.get(scenario), Fault.STOP_BEFORE, some_of_undoing)
+
+
+@pytest.mark.parametrize("scenario", CHOSEN_UNDOABLE, ids=str)
+def test_call_fails_in_undoing_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
+    for turn, fault in enumerate(ERRORS):
+        laid = layouts.get(scenario, knows_inodes=knows_inodes(scenario, fault))
+        survive_in_undoing(laid, fault, lambda calls, turn=turn: some_of_undoing(calls)[turn :: len(ERRORS)])  # type: ignore[misc]
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("scenario", UNDOABLE, ids=str)
+def test_every_fault_on_every_call_of_undoing(layouts: Layouts, scenario: Scenario, fault: Fault) -> None:
+    laid = layouts.get(scenario, knows_inodes=knows_inodes(scenario, fault))
+    survive_in_undoing(laid, fault, lambda calls: range(len(calls)))
 
 
 class WithoutExchange(FaultyDisk):

@@ -4,6 +4,7 @@ Where the new tree stands is then told by what it holds. Taken for the old one, 
 links of a moved origin would lead to what was there before.
 """
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ SCENARIOS = (
     *(Scenario(change, Mode.MOVE) for change in Change),
     *(Scenario(Change.REPLACE, mode) for mode in (Mode.HARD, Mode.COPY, Mode.FAKE)),
     Scenario(Change.REPLACE, Mode.MOVE, may_exchange=False, keeps_previous=True),
+    Scenario(Change.REPLACE, Mode.MOVE, is_alike=True),
 )
 STRIDE = 5  # of the calls long after the commit, each of which does the same as its neighbours
 BEGUN = {Phase.COMMITTED, Phase.PUBLISHED, Phase.DISCARDING, Phase.ROLLING_BACK}
@@ -93,9 +95,9 @@ def test_stopped_rollback_goes_on_on_a_new_disk(layouts: Layouts, scenario: Scen
     assert at > 0
 
 
-def published_replace(layouts: Layouts) -> Laid:
+def published_replace(layouts: Layouts, *, is_alike: bool = False) -> Laid:
     """Return a world in which the trees were exchanged, and nothing says so."""
-    laid = layouts.get(Scenario(Change.REPLACE, Mode.MOVE), knows_inodes=False)
+    laid = layouts.get(Scenario(Change.REPLACE, Mode.MOVE, is_alike=is_alike), knows_inodes=False)
     at = laid.calls.index("exchange", laid.sync) + 1
     assert stop(laid, at, laid.world.apply)
     assert laid.world.phase is Phase.COMMITTED
@@ -121,10 +123,31 @@ def test_old_tree_that_has_the_number_of_the_new_one_is_not_taken_for_it(
 ) -> None:
     laid = published_replace(layouts)
     old = places_of(laid.world.package, begin_of(laid.world.records)).root
-    number = Path(old.decode()).lstat().st_ino
+    number = os.lstat(old).st_ino
     monkeypatch.setattr(
         "qa2pack.executor.apply.is_published",
         lambda places, commit, **options: is_published(places, replace(commit, root_inode=number), **options),
     )
     check_goes_on(laid)
+    laid.world.bring_back()
+
+
+@pytest.mark.parametrize("check", [check_goes_on, check_goes_back])
+def test_trees_that_seem_alike_are_read_where_the_new_disk_gives_a_false_hint(
+    layouts: Layouts, monkeypatch: pytest.MonkeyPatch, check: Callable[[Laid], None]
+) -> None:
+    laid = published_replace(layouts, is_alike=True)
+    places = places_of(laid.world.package, begin_of(laid.world.records))
+    for module in ("apply", "rollback"):
+        monkeypatch.setattr(
+            f"qa2pack.executor.{module}.is_published",
+            lambda places, commit, **options: (
+                is_published(places, replace(commit, root_inode=os.lstat(places.root).st_ino), **options)
+                if os.path.lexists(places.root)
+                else is_published(places, commit, **options)
+            ),
+        )
+    for root in (places.root, places.target):
+        os.utime(root, (1, 1))
+    check(laid)
     laid.world.bring_back()

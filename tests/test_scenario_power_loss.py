@@ -5,20 +5,31 @@ all of them. That the model would notice missing and misplaced syncs is tested b
 """
 
 import random
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from qa2pack.executor.transaction.journal import JournalError
+from qa2pack.executor.transaction.paths import staging_path
 from qa2pack.executor.transaction.published_tree import UnknownTreeError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.problem import PlanRefused
-from support.outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_visible
+from support.faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped, WatchedDisk
+from support.outcomes import (
+    Laid,
+    Layouts,
+    check_goes_back,
+    check_goes_on,
+    check_undoing_is_finished,
+    check_undoing_is_visible,
+    check_visible,
+)
 from support.power_loss import Picture, Pool, RecordingDisk, Tape, crash_states, take_picture
 from support.worlds import Change, Scenario, scratch_root
-from test_scenario_fault_grid import SCENARIOS
+from test_scenario_fault_grid import CHOSEN_UNDOABLE, SCENARIOS, UNDOABLE, some_of_undoing
 
 CHOSEN = (
     Scenario(Change.NEW, Mode.COPY),
@@ -52,11 +63,21 @@ class Cuts:
 
 def record(laid: Laid, disk_type: type[RecordingDisk] = RecordingDisk) -> Cuts:
     """Apply once, recorded."""
+    return _recorded(laid, laid.world.apply, disk_type)
+
+
+def record_undoing(laid: Laid, disk_type: type[RecordingDisk] = RecordingDisk) -> Cuts:
+    """Apply, and roll the finished transaction back, recorded."""
+    laid.world.apply(WatchedDisk(laid.splits))
+    return _recorded(laid, laid.world.roll_back, disk_type)
+
+
+def _recorded(laid: Laid, run: Callable[[RecordingDisk], object], disk_type: type[RecordingDisk]) -> Cuts:
     world = laid.world
     left_out = frozenset({"saved", "pool"} | (set() if world.scenario.mode is Mode.MOVE else {"origins"}))
     pool = Pool(world.root / "pool", world.root, take_picture(world.root, frozenset({"saved"})))
     disk = disk_type(world.root, left_out, laid.splits)
-    world.apply(disk)
+    run(disk)
     return Cuts(laid, disk.tape, pool)
 
 
@@ -82,6 +103,18 @@ def survive_cuts(cuts: Cuts, places: Iterable[int], *, random_count: int, single
     return states
 
 
+def survive_cuts_in_undoing(cuts: Cuts, places: Iterable[int], *, random_count: int, single_count: int) -> int:
+    """Recover from every state, in turn by rolling back and by applying; return how many there were."""
+    states = 0
+    for cut in places:
+        for state in cuts.states(cut, random_count=random_count, single_count=single_count):
+            cuts.make(state)
+            check_undoing_is_visible(cuts.laid)
+            check_undoing_is_finished(cuts.laid, applies=states % 3 == 2)
+            states += 1
+    return states
+
+
 def some(tape: Tape) -> list[int]:
     """Return the numbers of calls after which to cut: all from the sync on, and some before."""
     sync = tape.calls.index("syncfs")
@@ -101,6 +134,36 @@ def test_power_cut_after_every_call(layouts: Layouts, scenario: Scenario, turn: 
     cuts = record(layouts.get(scenario))
     places = range(turn, len(cuts.tape.calls) + 1, 3)
     assert survive_cuts(cuts, places, random_count=12, single_count=12) > len(places)
+
+
+@pytest.mark.parametrize("scenario", CHOSEN_UNDOABLE, ids=str)
+def test_power_cut_in_undoing_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
+    cuts = record_undoing(layouts.get(scenario))
+    places = [*some_of_undoing(cuts.tape.calls), len(cuts.tape.calls)]
+    assert survive_cuts_in_undoing(cuts, places, random_count=1, single_count=1) > len(places)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("scenario", UNDOABLE, ids=str)
+def test_power_cut_after_every_call_of_undoing_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
+    cuts = record_undoing(layouts.get(scenario))
+    places = range(len(cuts.tape.calls) + 1)
+    assert survive_cuts_in_undoing(cuts, places, random_count=12, single_count=12) > len(places)
+
+
+def test_staging_that_a_power_cut_took_from_an_older_program_is_made_again(layouts: Layouts) -> None:
+    laid = layouts.get(Scenario(Change.NEW, Mode.COPY))
+    world = laid.world
+    world.apply(WatchedDisk(laid.splits))
+    disk = CountingDisk()
+    world.roll_back(disk)
+    world.bring_back()
+    world.apply(WatchedDisk(laid.splits))
+    with pytest.raises(Stopped):
+        world.roll_back(FaultyDisk(Fault.STOP_AFTER, disk.calls.index("rename")))
+    assert world.visible() == {}
+    shutil.rmtree(staging_path(world.package))
+    check_undoing_is_finished(laid, applies=False)
 
 
 class NoSyncBeforeCommit(RecordingDisk):

@@ -86,6 +86,23 @@ def test_undoing_further_is_refused_where_a_file_for_the_ticket_files_is_gone(wo
     assert seen(world) == after
 
 
+def test_undoing_further_is_refused_where_a_file_for_the_ticket_files_was_changed(world: World) -> None:
+    make(world, Change.MEMBER)
+    make(world, Change.MEMBER)
+    world.roll_back()
+    after = world.state()
+    (readme,) = Path(os.fsdecode(world.package.path)).glob("sg_ouss_id/*/member_ouss_id/README")
+    data, status = readme.read_bytes(), readme.stat()
+    readme.write_text("written into since")
+    with pytest.raises(CannotUndoError, match="ticket files"):
+        world.roll_back()
+    readme.write_bytes(data)
+    os.utime(readme, ns=(status.st_mtime_ns, status.st_mtime_ns))
+    assert world.state() == after
+    world.roll_back()
+    assert world.problems() == []
+
+
 def test_ticket_files_that_were_not_there_do_not_come(world: World) -> None:
     for path in world.root.glob("*.ticket.*"):
         path.unlink()

@@ -1,8 +1,10 @@
 """Undoing never takes the last copy of anything away, and never goes further back than was asked."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +34,26 @@ def test_package_stays_when_one_file_of_the_origin_was_replaced(delivery: Delive
     with pytest.raises(CannotUndoError) as caught:
         roll_back(delivery)
     assert [problem.path for problem in caught.value.problems] == [os.fsencode(script)]
+
+
+def test_package_that_cannot_be_read_is_not_said_to_be_changed(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery.make(Mode.COPY)
+    real = os.open
+
+    def stale(path: Any, *args: Any, **options: Any) -> int:
+        if path == b"script":
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
+        return real(path, *args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", stale)
+        with pytest.raises(CannotUndoError, match="cannot be read") as caught:
+            roll_back(delivery)
+    assert {problem.code for problem in caught.value.problems} == {Code.UNREADABLE}
+    assert delivery.problems() == []
+    assert roll_back(delivery).was_finished
 
 
 def test_command_given_twice_does_not_undo_twice(

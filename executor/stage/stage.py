@@ -12,6 +12,7 @@ from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, stage_batch
 from qa2pack.executor.stage.context import Site
 from qa2pack.executor.stage.table import SplitBatch, SplitResult, split_batch
+from qa2pack.executor.tickets.unchanged_members import ChangedFileError
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Staged
 from qa2pack.executor.transaction.paths import Places
 from qa2pack.manifest.actions import Action
@@ -166,7 +167,10 @@ def _write_tickets(places: Places, disk: Disk) -> None:
         member = manifest.header.member_path
         is_new = member == places.group + b"/" + places.member
         members.append(Member(manifest, places.staged_member if is_new else places.package.member(member)))
-    write_tickets(places.package.project, members, places.staging, disk)
+    try:
+        write_tickets(places.package.project, members, places.staging, disk)
+    except ChangedFileError as error:  # changed while all else was staged
+        raise OriginChangedError((error.problem,)) from error
 
 
 def _final_records(spool: RecordSpool, splits: dict[bytes, SplitResult]) -> Iterator[tuple[bytes, bytes]]:

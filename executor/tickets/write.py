@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import IO
 
+import xxhash
+
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.file_object import create_built
+from qa2pack.executor.tickets.unchanged_members import ChangedFileError
 from qa2pack.executor.transaction.paths import ticket_in
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
@@ -27,6 +30,7 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.problem import Code, Problem
 
 _ROLES = (Role.QA, Role.SCRIPT)
 _ZIP_FIRST_YEAR, _ZIP_LAST_YEAR = 1980, 2107
@@ -63,7 +67,12 @@ class TicketFile:
 
 
 def write_tickets(project: bytes, members: Iterable[Member], folder: bytes, disk: Disk) -> None:
-    """Write both ticket files into a folder of the control folder that does not hold them."""
+    """Write both ticket files into a folder of the control folder that does not hold them.
+
+    Raises:
+        ChangedFileError: a file is not as packaged; it is looked at as it is written.
+        OSError: the disk fails or is full, or a file is not there.
+    """
     ordered = sorted(members, key=lambda member: member.manifest.header.member_path)
     sizes = size_text(project, ordered).encode()
     files = sorted((file for member in ordered for file in ticket_files(project, member)), key=_name)
@@ -174,7 +183,11 @@ def _content(ticket: TicketFile) -> bytes:
         opened_file(name, dir_fd=dir_fd) as fd,
         open(fd, "rb", closefd=False) as file,
     ):
-        return file.read()
+        content = file.read()
+    digest = xxhash.xxh3_128_digest(content)
+    if len(content) != ticket.size or ticket.digest not in (NO_DIGEST, digest):
+        raise ChangedFileError(Problem(Code.CHANGED, ticket.path, ticket.digest.hex(), digest.hex()))
+    return content
 
 
 def _name(ticket: TicketFile) -> bytes:

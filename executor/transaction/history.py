@@ -7,7 +7,16 @@ it replaced.
 import os
 from dataclasses import dataclass
 
-from qa2pack.executor.transaction.journal import Begin, End, JournalError, Publishing, Record, Resume, read_journal
+from qa2pack.executor.transaction.journal import (
+    Begin,
+    End,
+    JournalError,
+    Publishing,
+    Record,
+    Resume,
+    read_begin,
+    read_journal,
+)
 from qa2pack.executor.transaction.recovery import begin_of
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
@@ -71,28 +80,40 @@ def read_history(package: Package) -> History:
 
 def next_sequence(package: Package) -> int:
     """Return the number of a transaction that begins now, higher than that of any that can be undone."""
-    return max((one.sequence for one in read_history(package).finished), default=0) + 1
+    paths = _paths(package)
+    begins = [begin for path in paths if (begin := _begin(path))]
+    return max(len(paths), max((begin.sequence for begin in begins), default=0)) + 1
 
 
 def last_finished(package: Package) -> bytes | None:
     """Return the journal of the transaction that ended last, by the numbers in them, not by any clock.
 
-    One that cannot be read counts as the last unless its name has an earlier second than that of the last readable
-    one. Left out, it would let an older transaction be undone in its place, under a package made after that one.
+    A damaged one has its number as long as its first record can be read. One that tells nothing counts as the last
+    if its name has no earlier second than that of the last one known, or if no number is missing that could be its.
+    Left out, it would let an older transaction be undone in its place, under a package made after that one.
     """
-    known, unreadable = [], []
+    known, unknown = [], []
     for path in _paths(package):
-        try:
-            begin = begin_of(read_journal(path))
-        except (JournalError, LookupError, ValueError):
-            unreadable.append((_second(path), path))
+        begin = _begin(path)
+        if begin is None:
+            unknown.append(path)
         else:
             known.append(((begin.sequence, _second(path), begin.at_ns), path))
     last = max(known, default=None)
-    doubtful = max(unreadable, default=None)
-    if last is None or (doubtful is not None and doubtful[0] >= _second(last[1])):
-        return doubtful[1] if doubtful else None
-    return last[1]
+    doubtful = max(unknown, key=_second, default=None)
+    if last is None or doubtful is None:
+        return doubtful if last is None else last[1]
+    numbers = {sequence for (sequence, *_), _ in known}
+    has_room = 0 in numbers or len(unknown) <= max(numbers) - len(numbers)
+    return last[1] if has_room and _second(doubtful) < _second(last[1]) else doubtful
+
+
+def _begin(path: bytes) -> Begin | None:
+    """Return the first record of a journal, None if it cannot be read."""
+    try:
+        return read_begin(path)
+    except JournalError:
+        return None
 
 
 def _paths(package: Package) -> list[bytes]:

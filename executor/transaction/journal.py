@@ -241,12 +241,30 @@ def read_journal(path: bytes) -> tuple[Record, ...]:
     return records
 
 
-def _payloads(path: bytes) -> list[bytes]:
-    """Return the payload of each sound frame up to a torn tail, marks among them."""
+def read_begin(path: bytes) -> Begin:
+    """Return the first record of a journal, which may be damaged behind it.
+
+    Raises:
+        JournalError: not even that can be read.
+        FileNotFoundError: there is no journal.
+    """
+    payload = _payload_at(_data(path), 0)
+    record = None if payload is None else _decoded(path, payload)
+    if not isinstance(record, Begin):
+        raise JournalDamagedError(path, "is damaged: its first record cannot be read")
+    return record
+
+
+def _data(path: bytes) -> bytes:
     try:
-        data = read_control(path, limit_bytes=LARGE_BYTES)
+        return read_control(path, limit_bytes=LARGE_BYTES)
     except ControlFileError as error:
         raise JournalDamagedError(path, f"is {error.strerror}") from error
+
+
+def _payloads(path: bytes) -> list[bytes]:
+    """Return the payload of each sound frame up to a torn tail, marks among them."""
+    data = _data(path)
     payloads: list[bytes] = []
     end = 0
     while (payload := _payload_at(data, end)) is not None:

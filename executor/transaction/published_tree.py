@@ -1,16 +1,17 @@
 """Where the tree that a commit told of stands: already at the target, or still in staging. Only looks.
 
 A tree is known by what it holds: names, kinds and sizes as its manifest says, and the bytes of its README. Its inode
-number and the time of its root are hints, which decide between two trees that hold the same: a disk that was copied
-has other numbers, and may have given the old one's to the new. Where that does not tell, nothing is decided: to take
-the old package for the new one would put links to it in place of the only files of the origin.
+number and the time of its root are hints, which decide between two trees that seem to hold the same if they agree: a
+disk that was copied has other numbers, and may have given the old one's to the new. If they do not, both trees are
+read. Where that does not tell, nothing is decided: to take the old package for the new one would put links to it in
+place of the only files of the origin.
 """
 
 import os
 import stat
 from enum import IntEnum
 
-from qa2pack.executor.transaction.journal import Commit
+from qa2pack.executor.transaction.journal import Commit, Publishing
 from qa2pack.executor.transaction.paths import Places
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
@@ -25,6 +26,7 @@ from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.member import verify_tree
 
 _MORE = frozenset((Code.EXTRA, Code.EXTRA_FOLDER))
+_HINT_COUNT = 2  # the number and the time
 
 
 class UnknownTreeError(Exception):
@@ -73,18 +75,33 @@ def is_published(places: Places, commit: Commit, *, engine: Engine, was_undone: 
         if was_undone:
             return False
         raise UnknownTreeError(places.target, places.root)
+    other = _taken_back(places) if was_undone else places.root
     here = _likeness(places, places.target, manifest, engine)
-    staged = _likeness(places, places.root, manifest, engine)
-    if here is not staged:
-        return here > staged
-    hints = _hints(places, commit)
-    if here is _Likeness.NONE and was_undone and not hints and not is_there(places.root):
+    there = _likeness(places, other, manifest, engine)
+    if here is not there:
+        return here > there
+    hints = _hints(commit, places.target, other)
+    if here is _Likeness.NONE and was_undone and not hints and not is_there(other):
         return False  # the staged tree goes after it was taken back, and nothing of what is at the target is its
-    if here is _Likeness.NONE:  # changed since: believed only if there is no other tree that it could be
-        hints = hints if not is_there(places.root) and hints == {True} else set()
-    if len(hints) != 1:
-        raise UnknownTreeError(places.target, places.root)
-    return hints.pop()
+    if here is _Likeness.NONE and not is_there(other) and set(hints) == {True}:
+        return True  # changed since: believed only if there is no other tree that it could be
+    if here is not _Likeness.NONE and len(hints) == _HINT_COUNT and len(set(hints)) == 1:
+        return hints[0]
+    if here is not _Likeness.NONE:
+        here = _likeness(places, places.target, manifest, engine, is_quick=False)
+        there = _likeness(places, other, manifest, engine, is_quick=False)
+        if here is not there:
+            return here > there
+        if here is not _Likeness.NONE and len(set(hints)) == 1:
+            return hints[0]
+    raise UnknownTreeError(places.target, other)
+
+
+def _taken_back(places: Places) -> bytes:
+    """Return where the new tree goes when it is taken back: with a package that was kept it changes places."""
+    if places.publishing is Publishing.EXCHANGE and is_there(places.previous_tree):
+        return places.previous_tree
+    return places.root
 
 
 def is_like_target(places: Places, commit: Commit, manifest: Described, *, engine: Engine) -> bool:
@@ -112,23 +129,25 @@ def _manifest_of(places: Places, commit: Commit) -> Described | None:
     return open_manifest(_published_manifest(places)) if is_new and is_there(_published_manifest(places)) else None
 
 
-def _hints(places: Places, commit: Commit) -> set[bool]:
-    """Return what the root's number, and its time, say of where it is: True for the target."""
-    hints: set[bool] = set()
-    found = {True: status_of(places.target), False: status_of(places.root)}
+def _hints(commit: Commit, target: bytes, other: bytes) -> list[bool]:
+    """Return what the root's number, and its time, say of where it is, if they say anything: True for the target."""
+    hints: list[bool] = []
+    found = {True: status_of(target), False: status_of(other)}
     for known, name in ((commit.root_inode, "st_ino"), (commit.root_mtime_ns, "st_mtime_ns")):
         fitting = [where for where, status in found.items() if status and getattr(status, name) == known]
-        hints |= set(fitting) if len(fitting) == 1 else set()
+        hints += fitting if len(fitting) == 1 else []
     return hints
 
 
-def _likeness(places: Places, root: bytes, manifest: Described, engine: Engine) -> _Likeness:
+def _likeness(
+    places: Places, root: bytes, manifest: Described, engine: Engine, *, is_quick: bool = True
+) -> _Likeness:
     """Compare the tree whose root this would be; of a whole package the folders above the member too."""
     member = root + places.staged_member.removeprefix(places.root)
     if not is_plain_folder(root) or not is_plain_folder(member) or not _has_readme(member, manifest):
         return _Likeness.NONE
     likeness = _Likeness.WHOLE if _stands_alone(places, root) else _Likeness.WITH_MORE
-    for problem in verify_tree(member, manifest.stream.blobs(), is_quick=True, engine=engine, progress=Silent()):
+    for problem in verify_tree(member, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=Silent()):
         if problem.code is Code.UNREADABLE:
             raise OSError(None, problem.found, join(member, problem.path))
         if problem.code not in _MORE:

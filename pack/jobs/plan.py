@@ -15,6 +15,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.remove import ensure_folder
 from qa2pack.executor.preflight import check_room
 from qa2pack.executor.probe_disk import check_disk, has_holes
+from qa2pack.executor.tickets.unchanged_members import check_staying
 from qa2pack.executor.transaction.journal import read_journal
 from qa2pack.executor.transaction.lock import locked_for_reading, locked_for_writing
 from qa2pack.executor.transaction.paths import journal_path, lock_path
@@ -58,6 +59,7 @@ def _plan(request: PlanRequest, workers: Workers) -> Described:
             request, reader=TableReader(), engine=engine, progress=workers.progress, now_ns=time.time_ns()
         )
         check_room(package, made.header, made.notes, made.devices)
+        check_staying(package, made.header)
         with _control(package), locked_for_writing(lock_path(package)):
             check_owned(package, workers.trusted)
             _check_plannable(package)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.fs.presence import is_there
 from support.faulty_disk import CountingDisk, SplitMemory, WatchedDisk
 from support.worlds import Change, Scenario, State, World, make_world
 
@@ -121,4 +122,34 @@ def check_goes_on_either_way(laid: Laid) -> None:
         return
     assert laid.world.apply(WatchedDisk(laid.splits)).is_rolled_back
     assert not laid.world.has_begun
+    check_is_before(laid)
+
+
+def check_undoing_is_visible(laid: Laid) -> None:
+    """Compare what is seen while a finished transaction is undone: the new package or the one before, all of it."""
+    world, seen = laid.world, laid.world.visible()
+    if not (world.scenario.is_away_for_a_moment and seen == {}):
+        assert seen in (laid.before.package, laid.after.package)
+    for name, ticket in world.tickets().items():
+        assert ticket in (laid.before.tickets.get(name), laid.after.tickets.get(name))
+    if world.scenario.mode is Mode.MOVE:
+        assert world.origin_contents().items() >= laid.contents.items()
+    else:
+        assert world.origin_files() == laid.before.origins
+
+
+def check_undoing_is_finished(laid: Laid, *, applies: bool) -> None:
+    """Go on with undoing a finished transaction, by applying or by the same command: all is as before it.
+
+    Where undoing has not begun, applying leaves the new package; it is then undone.
+    """
+    world = laid.world
+    is_to_do = world.has_begun or not is_there(world.package.plan)  # undone, it waits again; packages may look alike
+    if applies and world.has_begun:
+        was_begun = world.phase is Phase.ROLLING_BACK
+        assert world.apply(WatchedDisk(laid.splits)).is_rolled_back is was_begun
+        is_to_do = not was_begun
+    if is_to_do:
+        world.roll_back()
+    assert not world.has_begun
     check_is_before(laid)

@@ -57,16 +57,19 @@ class Scenario:
 
     Attributes:
         may_exchange: False takes the way of two renames.
+        is_alike: both packages have the same names, sizes and README, as two from one folder that was worked on.
     """
 
     change: Change
     mode: Mode
     may_exchange: bool = True
     keeps_previous: bool = False
+    is_alike: bool = False
 
     def __str__(self) -> str:
         ways = [] if self.may_exchange else ["two-renames"]
         ways += ["kept"] if self.keeps_previous else []
+        ways += ["alike"] if self.is_alike else []
         return "-".join([self.change, self.mode, *ways])
 
     @property
@@ -272,15 +275,16 @@ def make_world(root: Path, scenario: Scenario, *, knows_inodes: bool = True, big
         big_bytes: size of one more file.
     """
     world = World(root, scenario, knows_inodes=knows_inodes)
-    write_reduction(world.origins / "before", text="before")
-    write_reduction(world.origins / "now", text="the new one")
+    before, now = ("before/run", "now/run") if scenario.is_alike else ("before", "now")
+    write_reduction(world.origins / before, text="before")
+    write_reduction(world.origins / now, text="latest" if scenario.is_alike else "the new one")
     if big_bytes:
-        (world.origins / "now" / "big.fits").write_bytes(os.urandom(big_bytes))
+        (world.origins / now / "big.fits").write_bytes(os.urandom(big_bytes))
     if scenario.change is not Change.NEW:
         # Replacing a package that holds moved files is refused: it is their only home.
-        world.plan("before", Change.NEW, mode=Mode.HARD if scenario.mode is Mode.MOVE else None)
+        world.plan(before, Change.NEW, mode=Mode.HARD if scenario.mode is Mode.MOVE else None)
         world.apply()
-    world.plan("now", scenario.change)
+    world.plan(now, scenario.change)
     world.save()
     return world
 
