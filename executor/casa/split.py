@@ -33,7 +33,7 @@ from qa2pack.manifest.alma.split_spec import (
     UnknownManagersError,
     manager_files,
 )
-from qa2pack.manifest.casa.storage_managers import UnreadableTableError
+from qa2pack.manifest.casa.table_dat import UnreadableTableError
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from qa2pack.manifest.alma.split_spec import Manager, TableShape, UnknownManagersError
-from qa2pack.manifest.casa.storage_managers import PLAIN, UnreadableTableError, read_table_file
+from qa2pack.manifest.casa.table_dat import Kind, UnreadableTableError, read_table_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,10 +68,10 @@ def opened_table(path: str, *, writable: bool = False) -> Iterator[Table]:
 
 def _refuse_strangers(path: str) -> None:
     found = read_table_file(os.fsencode(path))
-    if found.kind != PLAIN:  # casacore would open others, which nobody has looked into
+    if found.kind != Kind.PLAIN:  # casacore would open others, which nobody has looked into
         raise UnreadableTableError(f"it is a {found.kind}, which takes its content from other tables")
-    if found.unknown:
-        raise UnknownManagersError(found.unknown)
+    if unknown := found.unknown():
+        raise UnknownManagersError(unknown)
 
 
 def create_table(path: str, description: Mapping[str, Any], managers: Mapping[str, Any]) -> None:

@@ -25,6 +25,7 @@ _PLAIN = frozenset({"StandardStMan", "IncrementalStMan"})
 _EXACT = _TILED | _PLAIN | {"StManAipsIO", "MemoryStMan", "BitFlagsEngine", "ForwardColumnEngine"}
 CONTAINERS = frozenset({b"table.mf", b"table.mfh5"})
 
+_NEEDED_FILE = re.compile(rb"table\.(?:dat|f\d.*|mf.*)", re.DOTALL)
 _MANAGER_FILE = re.compile(rb"table\.f(\d+)(?:\D.*)?", re.DOTALL)
 _ALWAYS_WRITTEN = (b"table.dat", b"table.info", b"table.lock")
 
@@ -242,6 +243,11 @@ def manager_files(manager: Manager, files: Iterable[bytes]) -> tuple[bytes, ...]
 def own_files(files: Iterable[bytes]) -> tuple[bytes, ...]:
     """Return the names among `files` that casacore made for the table itself, sorted."""
     return tuple(sorted(name for name in files if name.startswith(b"table.")))
+
+
+def is_table_file(name: bytes) -> bool:
+    """Tell whether a table does not open without its file of this name."""
+    return _NEEDED_FILE.fullmatch(name) is not None
 
 
 def _sequence(name: bytes) -> int | None:

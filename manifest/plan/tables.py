@@ -6,7 +6,7 @@ what it said last time is reused while the files of the table's folder are the s
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from qa2pack.manifest.alma.split_spec import (
     TableShape,
     plan_split,
 )
-from qa2pack.manifest.casa.table_names import Kind, TableNames, read_table_names
+from qa2pack.manifest.casa.table_dat import Kind, TableNames, read_table_names
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.header import TableNote
 from qa2pack.manifest.fs.presence import is_link, leads_anywhere
@@ -31,6 +31,7 @@ from qa2pack.manifest.layout.globs import matches
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.scan.table_references import Reference, references
 
 
 class TableReader(Protocol):
@@ -62,14 +63,40 @@ class Tables:
         columns: data columns by source; tables that could not be opened are missing.
         fingerprints: of all tables, by source.
         broken: the problems of those that casacore could not open.
-        whole: what those are that are no tables of their own, so that nothing can be dropped from them.
+        names: what those that were read now say of other tables; of the others it was said earlier, and may not hold.
     """
 
     shapes: Mapping[bytes, TableShape]
     columns: Mapping[bytes, tuple[str, ...]]
     fingerprints: Mapping[bytes, bytes]
     broken: Mapping[bytes, Problem]
-    whole: Mapping[bytes, str] = field(default_factory=dict)
+    names: Mapping[bytes, TableNames] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> Mapping[bytes, TableNames]:
+        """Those that are no tables of their own, so that nothing can be dropped from them."""
+        return {source: names for source, names in self.names.items() if names.kind is not Kind.PLAIN}
+
+    def kept(self, items: Iterable[Item]) -> tuple[Item, ...]:
+        """Return the items, with those packaged whole that cannot lose columns."""
+        return tuple(without_column(items, (*self.broken, *self.whole)))
+
+    def references(self, items: Iterable[Item], exclude: Sequence[str]) -> tuple[Reference, ...]:
+        """Return what the tables that were read now need."""
+        return tuple(
+            reference
+            for item in items
+            if item.source in self.names
+            for reference in references(self.names[item.source], item.source, item.path, exclude)
+        )
+
+    def whole_warnings(self, root: bytes) -> Iterator[Problem]:
+        """Yield a warning for each table that keeps all its data columns because of what it is."""
+        for source, names in sorted(self.whole.items()):
+            said = "a selection from another table"
+            if names.kind is Kind.CONCATENATION:
+                said = f"a concatenation, or multi-MS, of {counted(len(names.rows), 'table')}"
+            yield Problem(Code.W_TABLE_WHOLE, os.path.join(root, source), found=said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +132,7 @@ def describe_tables(
     marks = {source: fingerprint(os.path.join(root, source)) for source in sources}
     columns = {note.source: note.columns for note in known if marks.get(note.source) == note.fingerprint}
     names = {source: read_table_names(os.path.join(root, source)) for source in marks if source not in columns}
-    whole = {source: _said(found) for source, found in names.items() if found.kind is not Kind.PLAIN}
-    queue = deque(_Query(reader, root, source) for source in names if source not in whole)
+    queue = deque(_Query(reader, root, source) for source, said in names.items() if said.kind is Kind.PLAIN)
     shapes: dict[bytes, TableShape] = {}
     broken: dict[bytes, Problem] = {}
     for source, answer in engine.run(_describe, queue):
@@ -117,7 +143,7 @@ def describe_tables(
             raise PlanRefused(answer)
         else:
             broken[source] = answer
-    return Tables(shapes, columns, marks, broken, whole)
+    return Tables(shapes, columns, marks, broken, names)
 
 
 def plan_splits(
@@ -164,25 +190,6 @@ def plan_splits(
     return notes, problems
 
 
-def newly_opened(items: Iterable[Item], tables: Tables) -> Iterator[Item]:
-    """Yield the items of the tables of which nothing was known."""
-    return (item for item in items if item.source in {*tables.shapes, *tables.broken, *tables.whole})
-
-
-def whole_tables(origin: bytes, tables: Tables) -> list[Problem]:
-    """Return a warning for each table that keeps all its data columns."""
-    return [
-        Problem(Code.W_TABLE_WHOLE, os.path.join(origin, source), found=said)
-        for source, said in sorted(tables.whole.items())
-    ]
-
-
-def _said(names: TableNames) -> str:
-    if names.kind is Kind.CONCATENATION:
-        return f"a concatenation, or multi-MS, of {counted(len(names.rows), 'table')}"
-    return "a selection from another table"
-
-
 def _broken_table(table: bytes, error: TableBrokenError | ColumnMissingError) -> Problem:
     """Return the problem of a table; the reason names files in it without the path, which stands before it."""
     reason, code = (
@@ -218,10 +225,10 @@ def _describe(query: _Query) -> tuple[bytes, TableShape | Problem]:
         return query.source, _of_surroundings(error)
 
 
-def without_column(items: Iterable[Item], sources: Iterable[bytes]) -> list[Item]:
-    """Return the items with those of the sources marked to be packaged whole."""
-    whole = frozenset(sources)
-    return [replace(item, column=None) if item.source in whole else item for item in items]
+def without_column(items: Iterable[Item], sources: Iterable[bytes] | None = None) -> list[Item]:
+    """Return the items with those of the sources, or all, marked to be packaged whole."""
+    whole = None if sources is None else frozenset(sources)
+    return [replace(item, column=None) if whole is None or item.source in whole else item for item in items]
 
 
 def dangling_links(table: bytes, foreign: tuple[str, ...] = ()) -> Iterator[Problem]:
