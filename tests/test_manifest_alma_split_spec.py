@@ -11,6 +11,7 @@ from qa2pack.manifest.alma.split_spec import (
     SplitSpec,
     TableBrokenError,
     TableShape,
+    Weights,
     plan_split,
     weight_pairs,
 )
@@ -178,7 +179,16 @@ def test_columns_that_stay_may_share_a_manager() -> None:
     ],
 )
 def test_weights_follow_the_column_that_is_kept(columns: str, keep: str, pairs: tuple[tuple[str, str], ...]) -> None:
-    assert weight_pairs(columns.split(), keep) == pairs
+    assert weight_pairs(columns.split(), keep, Weights.CONSISTENT) == pairs
+
+
+def test_weights_by_channel_stay_where_casa_leaves_them() -> None:
+    columns = ("WEIGHT", "SIGMA", "WEIGHT_SPECTRUM", "SIGMA_SPECTRUM")
+    assert weight_pairs(columns, "DATA", Weights.CASA) == (("SIGMA", "WEIGHT"),)
+    assert weight_pairs(columns, "CORRECTED_DATA", Weights.CASA) == (
+        ("WEIGHT", "SIGMA"),
+        ("WEIGHT_SPECTRUM", "SIGMA_SPECTRUM"),
+    )
 
 
 @given(

@@ -206,7 +206,14 @@ def _place(
     needed = tables.references(items, request.exclude) if _needs_all(request) else ()
     _refuse(reference_problems(request.origin, needed, items, split=frozenset(), exclude=request.exclude))
     notes, unmeasured = plan_splits(
-        request.origin, items, tables, known=known, reader=reader, engine=engine, foreign=layout.foreign_globs
+        request.origin,
+        items,
+        tables,
+        known=known,
+        reader=reader,
+        engine=engine,
+        foreign=layout.foreign_globs,
+        weights=request.weights,
     )
     _refuse([] if _is_lenient(request) else unmeasured)
     warnings = (

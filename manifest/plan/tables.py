@@ -20,6 +20,7 @@ from qa2pack.manifest.alma.split_spec import (
     SurroundingsError,
     TableBrokenError,
     TableShape,
+    Weights,
     plan_split,
 )
 from qa2pack.manifest.casa.table_dat import Kind, TableNames, read_table_names
@@ -155,6 +156,7 @@ def plan_splits(
     reader: TableReader,
     engine: Engine,
     foreign: tuple[str, ...] = (),
+    weights: Weights = Weights.CONSISTENT,
 ) -> tuple[dict[bytes, TableNote], list[Problem]]:
     """Return a note per destination for every item that keeps one column and could be opened.
 
@@ -162,7 +164,12 @@ def plan_splits(
 
     A note without a spec is of a table that is packaged as it is, because it holds one data column.
     """
-    noted = {(n.source, n.keep): n for n in known if tables.fingerprints.get(n.source) == n.fingerprint}
+    noted = {
+        (note.source, note.keep): note
+        for note in known
+        if tables.fingerprints.get(note.source) == note.fingerprint
+        and (note.spec is None or note.spec.weights is weights)
+    }
     notes: dict[bytes, TableNote] = {}
     problems: list[Problem] = []
     asked: dict[tuple[bytes, str], list[bytes]] = {}
@@ -176,7 +183,7 @@ def plan_splits(
             asked.setdefault((item.source, item.column), []).append(item.path)
     for (source, keep), paths in asked.items():
         try:
-            spec = _spec(root, source, keep, tables, reader, foreign=foreign)
+            spec = _spec(root, source, keep, tables, reader, foreign=foreign, weights=weights)
         except SurroundingsError as error:
             raise PlanRefused(_of_surroundings(error)) from error
         except LossyManagerError as error:
@@ -204,14 +211,21 @@ def _of_surroundings(error: SurroundingsError) -> Problem:
 
 
 def _spec(
-    root: bytes, source: bytes, keep: str, tables: Tables, reader: TableReader, *, foreign: tuple[str, ...]
+    root: bytes,
+    source: bytes,
+    keep: str,
+    tables: Tables,
+    reader: TableReader,
+    *,
+    foreign: tuple[str, ...],
+    weights: Weights,
 ) -> SplitSpec | None:
     table = os.path.join(root, source)
     shape = tables.shapes.get(source) or reader.describe(table)
     with os.scandir(table) as listing:
         files = {os.fsencode(entry.name): entry.stat().st_size for entry in listing if entry.is_file()}
     files = {name: size for name, size in files.items() if not matches(name, foreign)}
-    spec = plan_split(shape, files, keep)
+    spec = plan_split(shape, files, keep, weights=weights)
     return reader.measure(table, spec) if spec else None
 
 
