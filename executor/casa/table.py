@@ -24,6 +24,7 @@ Values: TypeAlias = "NDArray[Any]"
 class Table(Protocol):
     """An open casacore table; every method raises RuntimeError where casacore is not content."""
 
+    def endianformat(self) -> str: ...
     def nrows(self) -> int: ...
     def colnames(self) -> list[str]: ...
     def keywordnames(self) -> list[str]: ...
@@ -75,11 +76,14 @@ def _refuse_strangers(path: str) -> None:
         raise UnknownManagersError(unknown)
 
 
-def create_table(path: str, description: Mapping[str, Any], managers: Mapping[str, Any]) -> None:
-    """Make a table without rows."""
+def create_table(
+    path: str, description: Mapping[str, Any], managers: Mapping[str, Any], *, endian: str = "aipsrc"
+) -> None:
+    """Make a table without rows; its numbers are in the order of bytes `endian`, or as casacore has it here."""
     from casacore import tables
 
-    cast(Table, tables.table(path, dict(description), nrow=0, dminfo=dict(managers), ack=False)).close()
+    made = tables.table(path, dict(description), nrow=0, dminfo=dict(managers), endian=endian, ack=False)
+    cast(Table, made).close()
 
 
 def read_shape(table: Table) -> TableShape:
