@@ -201,7 +201,7 @@ def test_no_folder_for_temporary_files_is_no_fault_of_the_table(table: Path, mon
     monkeypatch.chdir(table.parent)
     monkeypatch.setattr("tempfile.tempdir", str(table.parent))  # as Python has it where all others are missing
     with pytest.raises(SurroundingsError, match="no usable temporary directory"):
-        describe_table(os.fsencode(table))
+        run_fenced(make_table, room_bytes=0)
 
 
 def test_current_folder_that_was_removed_is_in_nobodys_way(
