@@ -22,8 +22,9 @@ SINGLE_DISH_COLUMNS = frozenset({"FLOAT_DATA", "LAG_DATA"})
 _TILED = frozenset({"TiledShapeStMan", "TiledColumnStMan", "TiledCellStMan", "TiledDataStMan"})
 _PLAIN = frozenset({"StandardStMan", "IncrementalStMan"})
 # The managers that give back each value as it was put in, so that a table may be written anew. The others
-# (DyscoStMan, CompressComplex, scaled columns, plug-ins) may round, and what is rounded twice is not what it was.
-_EXACT = _TILED | _PLAIN | {"StManAipsIO", "MemoryStMan", "BitFlagsEngine", "ForwardColumnEngine"}
+# (DyscoStMan, CompressComplex, scaled columns, plug-ins) may round, and what is rounded twice is not what it was; a
+# BitFlagsEngine that reads other bits than it writes changes the column that it derives its values from.
+_EXACT = _TILED | _PLAIN | {"StManAipsIO", "MemoryStMan"}
 CONTAINERS = frozenset({b"table.mf", b"table.mfh5"})
 
 _NEEDED_FILE = re.compile(rb"table\.(?:dat|f\d.*|mf.*)", re.DOTALL)

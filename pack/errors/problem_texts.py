@@ -279,7 +279,8 @@ PLANNING: Mapping[Code, Row] = {
     ),
     Code.TABLE_LOSSY: Row(
         "Dropping the data columns of this table would change the values of those that stay.",
-        "A storage manager that rounds values keeps them, and the table would have to be written anew.",
+        "A storage manager that rounds values or derives them from others keeps them, and the table would have to be "
+        "written anew.",
         "Package it whole: --no-split. Or put a copy without compression in its place (made with CASA), "
         "or leave it out: --exclude GLOB.",
     ),
