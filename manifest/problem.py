@@ -53,6 +53,7 @@ class Code(StrEnum):
     CASACORE_UNUSABLE = "casacore-unusable"
     TABLE_LOSSY = "table-lossy"
     TABLE_REFERS = "table-refers"
+    TABLE_PART_EXCLUDED = "table-part-excluded"
     NOT_WRITABLE = "not-writable"
     DESTINATION_MISSING = "destination-missing"
     LINK_LIMIT = "link-limit"

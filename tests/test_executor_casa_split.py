@@ -92,6 +92,28 @@ def test_every_kept_column_is_bit_equal(tmp_path: Path, recipe: Recipe, keep: st
     assert all(after[name] == before[name] for name in after.keys() - FOLLOWING - {"DATA"})
 
 
+def test_reason_is_in_words_where_the_description_is_no_file(table: Path) -> None:
+    (table / "table.dat").unlink()
+    os.mkfifo(table / "table.dat")
+    with pytest.raises(TableBrokenError) as caught:
+        describe_table(os.fsencode(table))
+    assert caught.value.reason == f"No such file or directory: {table}/table.dat"
+
+
+@pytest.mark.parametrize("order", ["big", "little"])
+@pytest.mark.parametrize("name", ["like CASA", "standard weights", "incremental weights", "buckets of all"])
+def test_order_of_bytes_is_that_of_the_table(tmp_path: Path, name: str, order: str) -> None:
+    """It need not be the one of this machine, nor the one that casacore takes for new tables."""
+    table, staged = tmp_path / "u.ms", tmp_path / "staged"
+    write_measurement_set(tmp_path / "first", ALL[name])
+    with tables.table(str(tmp_path / "first"), ack=False) as first:
+        first.copy(str(table), deep=True, valuecopy=True, endian=order).close()
+    split_table(table, staged, "CORRECTED_DATA")
+    before, after = read_cells(table), read_cells(staged)
+    assert after["DATA"] == before["CORRECTED_DATA"]
+    assert all(after[column] == before[column] for column in after.keys() - FOLLOWING - {"DATA"})
+
+
 @pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
 @every_recipe
 @pytest.mark.parametrize("suffix", ["", "_SPECTRUM"])

@@ -20,7 +20,7 @@ from qa2pack.manifest.alma.split_spec import SurroundingsError, TableBrokenError
 from qa2pack.manifest.problem import Code
 from support.commands import ROOT
 from support.file_systems import small_disk
-from support.measurement_sets import Recipe, Shared, write_measurement_set
+from support.measurement_sets import Recipe, Shared, select_rows, write_measurement_set
 
 ONE_COLUMN = {
     "A": {
@@ -181,6 +181,43 @@ def test_what_the_process_lacks_is_named(question: partial[None]) -> None:
     with pytest.raises(SurroundingsError) as caught:
         run_fenced(question, room_bytes=0, seconds=60)
     assert not caught.value.is_full
+
+
+@pytest.mark.parametrize(
+    "module", ["def table(*_, **__):\n    raise RuntimeError('not today')", "raise ImportError('not today')"]
+)
+def test_casacore_that_opens_no_table_at_all_is_no_fault_of_the_table(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    (tmp_path / "stand-in/casacore").mkdir(parents=True)
+    (tmp_path / "stand-in/casacore/__init__.py").touch()
+    (tmp_path / "stand-in/casacore/tables.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path / "stand-in")
+    with pytest.raises(SurroundingsError, match="not today"):
+        describe_table(os.fsencode(table))
+
+
+def test_no_folder_for_temporary_files_is_no_fault_of_the_table(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(table.parent)
+    monkeypatch.setattr("tempfile.tempdir", str(table.parent))  # as Python has it where all others are missing
+    with pytest.raises(SurroundingsError, match="no usable temporary directory"):
+        run_fenced(make_table, room_bytes=0)
+
+
+def test_current_folder_that_was_removed_is_in_nobodys_way(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert "DATA" in describe_table(os.fsencode(table)).columns
+
+
+def test_table_that_takes_its_rows_from_another_is_not_opened(table: Path) -> None:
+    """Nobody has looked at the managers of the other one."""
+    select_rows(table, table.with_name("selection"))
+    with pytest.raises(TableBrokenError, match="it is a RefTable"):
+        describe_table(os.fsencode(table.with_name("selection")))
 
 
 def fail(work: Path) -> None:

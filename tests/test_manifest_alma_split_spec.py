@@ -11,6 +11,7 @@ from qa2pack.manifest.alma.split_spec import (
     SplitSpec,
     TableBrokenError,
     TableShape,
+    Weights,
     plan_split,
     weight_pairs,
 )
@@ -68,7 +69,10 @@ def test_corrected_data_alone_is_renamed() -> None:
     assert (spec.drop, spec.dropped, spec.whole) == ((), (), False)
 
 
-@pytest.mark.parametrize("kind", ["DyscoStMan", "CompressComplex", "ScaledComplexData<Complex,Short>", "Plug-in"])
+@pytest.mark.parametrize(
+    "kind",
+    ["DyscoStMan", "CompressComplex", "ScaledComplexData<Complex,Short>", "BitFlagsEngine<uChar   ", "Plug-in"],
+)
 def test_table_is_never_written_anew_where_values_that_stay_would_change(kind: str) -> None:
     shape = shape_of(Manager(1, kind, ("DATA",)), tiled(2, "CORRECTED_DATA"))
     with pytest.raises(LossyManagerError, match="keeps DATA"):
@@ -141,7 +145,7 @@ def test_missing_lock_file_is_not_asked_for() -> None:
         (tiled(1, "DATA", "MODEL_DATA"),),
         (tiled(1, "DATA"), Manager(2, "StandardStMan", ("MODEL_DATA", "ANTENNA1"))),
         (tiled(1, "DATA"), Manager(2, "StandardStMan", ("MODEL_DATA",))),
-        (tiled(1, "DATA"), tiled(2, "MODEL_DATA"), Manager(3, "BitFlagsEngine", ("FLAG",))),
+        (tiled(1, "DATA"), tiled(2, "MODEL_DATA"), Manager(3, "StManAipsIO", ("FLAG",))),
     ],
     ids=["tiles shared", "buckets shared", "no header", "unknown manager"],
 )
@@ -178,7 +182,16 @@ def test_columns_that_stay_may_share_a_manager() -> None:
     ],
 )
 def test_weights_follow_the_column_that_is_kept(columns: str, keep: str, pairs: tuple[tuple[str, str], ...]) -> None:
-    assert weight_pairs(columns.split(), keep) == pairs
+    assert weight_pairs(columns.split(), keep, Weights.CONSISTENT) == pairs
+
+
+def test_weights_by_channel_stay_where_casa_leaves_them() -> None:
+    columns = ("WEIGHT", "SIGMA", "WEIGHT_SPECTRUM", "SIGMA_SPECTRUM")
+    assert weight_pairs(columns, "DATA", Weights.CASA) == (("SIGMA", "WEIGHT"),)
+    assert weight_pairs(columns, "CORRECTED_DATA", Weights.CASA) == (
+        ("WEIGHT", "SIGMA"),
+        ("WEIGHT_SPECTRUM", "SIGMA_SPECTRUM"),
+    )
 
 
 @given(

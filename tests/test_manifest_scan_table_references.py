@@ -8,7 +8,7 @@ from casacore import tables
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code, PlanRefused
-from support.in_process import UID, Delivery, write
+from support.in_process import UID, Delivery, age, write
 from support.measurement_sets import (
     Recipe,
     select_rows,
@@ -21,9 +21,9 @@ from support.reductions import write_small_measurement_set
 SMALL = Recipe(rows=12, columns=("DATA",))
 
 
-def refused(delivery: Delivery) -> list[tuple[Code, str, str]]:
+def refused(delivery: Delivery, *exclude: str) -> list[tuple[Code, str, str]]:
     with pytest.raises(PlanRefused) as caught:
-        delivery.plan(Mode.COPY)
+        delivery.plan(Mode.COPY, exclude=exclude)
     root = f"{delivery.origin.parent}/"
     return [
         (each.code, each.path.decode().removeprefix(root), each.found.replace(root, ""))
@@ -109,3 +109,42 @@ def test_empty_files_may_stand_for_any_table(delivery: Delivery) -> None:
     write_calibration_table(delivery.origin.parent / "whole.gcal")
     select_rows(delivery.origin.parent / "whole.gcal", block(delivery) / "a.gcal")
     delivery.plan(Mode.FAKE)
+
+
+@pytest.mark.parametrize("glob", ["SUBMSS", f"X8c/{UID}.ms.split/SUBMSS/*0001.ms", f"{UID}.ms.split.0001.ms"])
+def test_part_of_a_multi_measurement_set_cannot_be_excluded(delivery: Delivery, glob: str) -> None:
+    table = block(delivery) / f"{UID}.ms.split"
+    write_multi_measurement_set(table, SMALL)
+    part = f"SUBMSS/{UID}.ms.split.0001.ms matches {glob}"
+    assert (Code.TABLE_PART_EXCLUDED, f"sb1/X8c/{UID}.ms.split", part) in refused(delivery, glob)
+
+
+@pytest.mark.parametrize("glob", ["FIELD", f"*/{UID}.ms.split/FI*"])
+def test_subtable_cannot_be_excluded(delivery: Delivery, glob: str) -> None:
+    table = f"sb1/X8c/{UID}.ms.split"
+    write_measurement_set(block(delivery) / f"{UID}.ms.split", SMALL)
+    assert refused(delivery, glob) == [(Code.TABLE_PART_EXCLUDED, table, f"FIELD matches {glob}")]
+
+
+def test_subtable_is_missed_where_the_table_was_packaged_with_it_before(delivery: Delivery) -> None:
+    """The table is known then, and is not read for its digest."""
+    write_measurement_set(block(delivery) / f"{UID}.ms.split", SMALL)
+    age(delivery.origin)
+    delivery.make(Mode.COPY)
+    assert [problem[0] for problem in refused(delivery, "FIELD")] == [Code.TABLE_PART_EXCLUDED]
+
+
+@pytest.mark.parametrize("name", ["table.dat", "table.f0"])
+def test_file_of_a_table_cannot_be_excluded(delivery: Delivery, name: str) -> None:
+    write_calibration_table(block(delivery) / "a.gcal")
+    assert (Code.TABLE_PART_EXCLUDED, "sb1/X8c/a.gcal", f"{name} matches {name}") in refused(delivery, name)
+
+
+def test_what_a_table_does_not_need_can_be_excluded(delivery: Delivery) -> None:
+    table = block(delivery) / f"{UID}.ms.split"
+    write_measurement_set(table, SMALL)
+    write(table / "notes.txt", b"of the reducer")
+    (table / "POINTING").rename(delivery.origin.with_name("gone"))  # the origin does not have it either
+    delivery.make(Mode.COPY, exclude=("table.lock", "notes.txt", "POINTING"))
+    assert not (delivery.member / f"raw/{UID}.ms.split/notes.txt").exists()
+    assert row_count(delivery.member / f"raw/{UID}.ms.split") == 12

@@ -13,7 +13,8 @@ from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify import checksums as summing
 from qa2pack.manifest.verify.checksums import SumResult, sum_files
-from support.in_process import Delivery
+from support.in_process import UID, Delivery
+from support.measurement_sets import write_calibration_table
 from support.opened_files import opened_paths
 
 ALGORITHMS = ("md5", "sha256")
@@ -37,6 +38,17 @@ def expected(delivery: Delivery) -> dict[bytes, tuple[str, ...]]:
 def test_every_file_has_its_sums(delivery: Delivery) -> None:
     delivery.make()
     assert dict(pair for result in summed(delivery) for pair in result.sums) == expected(delivery)
+
+
+def test_lock_that_was_written_to_since_is_summed_as_it_is(delivery: Delivery) -> None:
+    table = delivery.origin / f"X8c/{UID}.ms.split.gcal"
+    write_calibration_table(table)
+    delivery.make(Mode.COPY)
+    for lock in delivery.member.rglob("table.lock"):
+        lock.write_bytes(b"opened by CASA")
+    results = summed(delivery)
+    assert [problem for result in results for problem in result.problems] == []
+    assert dict(pair for result in results for pair in result.sums) == expected(delivery)
 
 
 @pytest.mark.parametrize(("most_files", "most_bytes"), [(1, 1 << 20), (2, 1 << 20), (1000, 1), (1000, 7000)])

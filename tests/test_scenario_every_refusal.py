@@ -363,6 +363,11 @@ def _(world: World) -> Iterable[Problem]:
     return refusal(world.delivery)
 
 
+@breaks(Code.TABLE_PART_EXCLUDED)
+def _(world: World) -> Iterable[Problem]:
+    return refusal(world.delivery, exclude=("table.f0",))
+
+
 @breaks(Code.TABLE_LOSSY)
 def _(world: World) -> Iterable[Problem]:
     write_compressed_measurement_set(world.delivery.origin / f"X8c/{UID}.ms.split")

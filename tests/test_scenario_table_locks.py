@@ -76,3 +76,13 @@ def test_lock_that_this_process_holds_stays_its_own(tables: Delivery, mode: Mode
     assert lost == []
     for file in held:
         file.close()
+
+
+@every_mode
+def test_table_that_was_opened_is_no_difference_to_the_package(tables: Delivery, mode: Mode) -> None:
+    tables.make(Mode.COPY)
+    for lock in tables.origin.rglob("table.lock"):
+        lock.write_bytes(b"opened by CASA")
+    found = tables.plan(mode).notes.difference
+    assert found is not None
+    assert (found.added, found.removed, found.changed) == (0, 0, 0)

@@ -24,9 +24,11 @@ def follow_weights(before: Table, table: Table, spec: SplitSpec) -> None:
     Columns that share their files are read where they are written: of a file that changes, only the table
     that changes it has the right view.
     """
-    from qa2pack.executor.casa.weights import fill_weights
+    from qa2pack.executor.casa.weights import add_sigma_spectrum, fill_weights
 
     shared = [set(info["COLUMNS"]) for info in table.getdminfo().values()]
-    for pair in weight_pairs(table.colnames(), spec.keep):
+    for pair in weight_pairs(table.colnames(), spec.keep, spec.weights):
         together = any(columns.issuperset(pair) for columns in shared)
         fill_weights(table if together else before, table, pair)
+    if spec.adds_spectrum:
+        add_sigma_spectrum(table, spec.keep)

@@ -108,6 +108,8 @@ def _scaled(
     """Spread what each manager holds now, less the share of the columns that go, over its files of the trial."""
     for manager in new.managers:
         column = manager.columns[0] if manager.columns[0] != final_name(renamed) else renamed
+        if column not in old.columns:
+            column = "WEIGHT_SPECTRUM"  # SIGMA_SPECTRUM is added in its shape
         was = next(each for each in old.managers if column in each.columns)
         held = sum(before[name] for name in manager_files(was, before))
         names = manager_files(manager, trial)

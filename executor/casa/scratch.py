@@ -47,9 +47,17 @@ def _root() -> str:
     """
     folder = tempfile.gettempdir()
     wished = {os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")}
-    if folder == os.getcwd() and folder not in wished and not folder.endswith("tmp"):
+    if folder not in wished and not folder.endswith("tmp") and folder == _current_folder():
         raise FileNotFoundError(errno.ENOENT, "no usable temporary directory", "/tmp")
     return folder
+
+
+def _current_folder() -> str:
+    """Return the path of the current folder; empty if it was removed, which keeps nobody from working elsewhere."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
 
 
 def _is_locked(fd: int) -> bool:

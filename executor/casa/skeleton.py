@@ -103,6 +103,7 @@ def _make_twin(opened: Table, managers: list[Manager], twin: Path) -> None:
         str(twin),
         {name: {**description[name], "keywords": {}} for manager in managers for name in manager.columns},
         {f"*{number}": infos[manager.columns] for number, manager in enumerate(managers, start=1)},
+        endian=opened.endianformat(),
     )
 
 

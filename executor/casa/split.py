@@ -33,7 +33,7 @@ from qa2pack.manifest.alma.split_spec import (
     UnknownManagersError,
     manager_files,
 )
-from qa2pack.manifest.casa.storage_managers import UnreadableTableError
+from qa2pack.manifest.casa.table_dat import UnreadableTableError
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code
 
@@ -127,7 +127,10 @@ def _asked(table: bytes, question: Callable[[Path], Answer], *, room: int, secon
 
 def _reason(table: bytes, error: Exception) -> str:
     """Return what the error says, of the table and not of the scratch folder through which casacore saw it."""
-    return _IN_SCRATCH.sub(lambda _: shown(table), str(error)) or type(error).__name__
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        text = f"{error.strerror}: {os.fsdecode(error.filename)}"
+    return _IN_SCRATCH.sub(lambda _: shown(table), text) or type(error).__name__
 
 
 @contextmanager

@@ -94,8 +94,6 @@ def _ask(question: Callable[[Path], Answer], scratch: Path) -> Answer:
     os.environ["CASARCFILES"] = str(scratch / "settings")
     os.environ["TMPDIR"] = tempfile.tempdir = str(scratch / "temporary")
     os.chdir(scratch / "nothing")  # not `/`: a table may name a library as `/../../tmp/x`, which lib/ makes a path
-    import casacore.tables  # noqa: F401 - where it cannot be loaded at all, no table is at fault
-
     return question(scratch / "work")
 
 
@@ -131,6 +129,8 @@ def _blame_surroundings(error: Exception, room_bytes: int) -> None:
         raise _unusable(_words(error)) from error
     if isinstance(error, ChildDiedError) and signal.SIGKILL.name in text:
         raise _unusable(f"the process {text}, as the system does where memory is short") from error
+    if isinstance(error, ImportError):
+        raise _unusable(_words(error)) from error
     if isinstance(error, FileNotFoundError) and "temporary directory" in text:
         raise _unusable(_words(error)) from error
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from qa2pack.manifest.alma.split_spec import Manager, TableShape, UnknownManagersError
-from qa2pack.manifest.casa.storage_managers import PLAIN, UnreadableTableError, read_table_file
+from qa2pack.manifest.casa.table_dat import Kind, UnreadableTableError, read_table_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +24,7 @@ Values: TypeAlias = "NDArray[Any]"
 class Table(Protocol):
     """An open casacore table; every method raises RuntimeError where casacore is not content."""
 
+    def endianformat(self) -> str: ...
     def nrows(self) -> int: ...
     def colnames(self) -> list[str]: ...
     def keywordnames(self) -> list[str]: ...
@@ -35,6 +36,7 @@ class Table(Protocol):
     def getcol(self, columnname: str, startrow: int = 0, nrow: int = -1) -> Values: ...
     def putcol(self, columnname: str, value: Values, startrow: int = 0, nrow: int = -1) -> None: ...
     def getcolshapestring(self, columnname: str, startrow: int = 0, nrow: int = -1) -> list[str]: ...
+    def addcols(self, desc: Mapping[str, Any], dminfo: Mapping[str, Any]) -> None: ...
     def selectrows(self, rownrs: "Sequence[int] | Values") -> "Table": ...
     def select(self, columns: str) -> "Table": ...
     def copy(self, newtablename: str, deep: bool = False, valuecopy: bool = False) -> "Table": ...
@@ -68,17 +70,20 @@ def opened_table(path: str, *, writable: bool = False) -> Iterator[Table]:
 
 def _refuse_strangers(path: str) -> None:
     found = read_table_file(os.fsencode(path))
-    if found.kind != PLAIN:  # casacore would open others, which nobody has looked into
+    if found.kind != Kind.PLAIN:  # casacore would open others, which nobody has looked into
         raise UnreadableTableError(f"it is a {found.kind}, which takes its content from other tables")
-    if found.unknown:
-        raise UnknownManagersError(found.unknown)
+    if unknown := found.unknown():
+        raise UnknownManagersError(unknown)
 
 
-def create_table(path: str, description: Mapping[str, Any], managers: Mapping[str, Any]) -> None:
-    """Make a table without rows."""
+def create_table(
+    path: str, description: Mapping[str, Any], managers: Mapping[str, Any], *, endian: str = "aipsrc"
+) -> None:
+    """Make a table without rows; its numbers are in the order of bytes `endian`, or as casacore has it here."""
     from casacore import tables
 
-    cast(Table, tables.table(path, dict(description), nrow=0, dminfo=dict(managers), ack=False)).close()
+    made = tables.table(path, dict(description), nrow=0, dminfo=dict(managers), endian=endian, ack=False)
+    cast(Table, made).close()
 
 
 def read_shape(table: Table) -> TableShape:

@@ -14,6 +14,7 @@ from qa2pack.executor.casa.table import Table
 
 Floats: TypeAlias = NDArray[np.float32]
 
+_ADDED = "TiledSigmaSpectrum"  # what CASA calls it
 _ONE = np.float32(1)
 _SMALLEST = np.finfo(np.float32).tiny
 # Cells of the first two hold a number per polarisation, of the others one per channel and polarisation.
@@ -41,6 +42,30 @@ def fill_weights(source: Table, target: Table, pair: tuple[str, str]) -> None:
     for start in range(0, target.nrows(), _CHUNK_ROWS[pair[1]]):
         rows = range(start, min(start + _CHUNK_ROWS[pair[1]], target.nrows()))
         _fill_chunk(source, target, pair, rows)
+
+
+def add_sigma_spectrum(table: Table, keep: str) -> None:
+    """Add SIGMA_SPECTRUM where there is WEIGHT_SPECTRUM alone, as CASA's split does.
+
+    Where CORRECTED_DATA was kept it is computed from WEIGHT_SPECTRUM, where DATA was from SIGMA, the same for all
+    channels. Rows without WEIGHT_SPECTRUM get nothing.
+    """
+    like = table.getdesc()["WEIGHT_SPECTRUM"]
+    new = {**like, "dataManagerType": "TiledShapeStMan", "dataManagerGroup": _ADDED, "keywords": {}}
+    tile = np.array([4, 64, 64], dtype=np.int32)
+    manager = {"TYPE": "TiledShapeStMan", "NAME": _ADDED, "SPEC": {"DEFAULTTILESHAPE": tile}}
+    table.addcols({"SIGMA_SPECTRUM": new}, manager)
+    for start in range(0, table.nrows(), _CHUNK_ROWS["SIGMA_SPECTRUM"]):
+        rows = range(start, min(start + _CHUNK_ROWS["SIGMA_SPECTRUM"], table.nrows()))
+        shapes = _shapes(table, "WEIGHT_SPECTRUM", rows)
+        for shape in np.unique(shapes[shapes != ""]):
+            part = table.selectrows(rows.start + np.flatnonzero(shapes == shape))
+            weights = part.getcol("WEIGHT_SPECTRUM")
+            if keep == "CORRECTED_DATA":
+                part.putcol("SIGMA_SPECTRUM", sigma_of(weights))
+            else:
+                sigma = part.getcol("SIGMA")[:, np.newaxis, :]
+                part.putcol("SIGMA_SPECTRUM", np.ascontiguousarray(np.broadcast_to(sigma, weights.shape)))
 
 
 def _fill_chunk(source: Table, target: Table, pair: tuple[str, str], rows: range) -> None:

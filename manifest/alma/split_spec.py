@@ -8,7 +8,8 @@ never opens one.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code
@@ -21,12 +22,21 @@ SINGLE_DISH_COLUMNS = frozenset({"FLOAT_DATA", "LAG_DATA"})
 _TILED = frozenset({"TiledShapeStMan", "TiledColumnStMan", "TiledCellStMan", "TiledDataStMan"})
 _PLAIN = frozenset({"StandardStMan", "IncrementalStMan"})
 # The managers that give back each value as it was put in, so that a table may be written anew. The others
-# (DyscoStMan, CompressComplex, scaled columns, plug-ins) may round, and what is rounded twice is not what it was.
-_EXACT = _TILED | _PLAIN | {"StManAipsIO", "MemoryStMan", "BitFlagsEngine", "ForwardColumnEngine"}
+# (DyscoStMan, CompressComplex, scaled columns, plug-ins) may round, and what is rounded twice is not what it was; a
+# BitFlagsEngine that reads other bits than it writes changes the column that it derives its values from.
+_EXACT = _TILED | _PLAIN | {"StManAipsIO", "MemoryStMan"}
 CONTAINERS = frozenset({b"table.mf", b"table.mfh5"})
 
+_NEEDED_FILE = re.compile(rb"table\.(?:dat|f\d.*|mf.*)", re.DOTALL)
 _MANAGER_FILE = re.compile(rb"table\.f(\d+)(?:\D.*)?", re.DOTALL)
 _ALWAYS_WRITTEN = (b"table.dat", b"table.info", b"table.lock")
+
+
+class Weights(StrEnum):
+    """How weights by channel follow the data column that is kept."""
+
+    CONSISTENT = "consistent"  # as the weights of rows: by one rule, so that weights and noise agree
+    CASA = "casa"  # the values and columns that CASA's split makes
 
 
 class TableBrokenError(Exception):
@@ -170,6 +180,8 @@ class SplitSpec:
         whole: all the table's own files are staged as copies and written anew, because the columns that go
             have no files of their own.
         estimated: `sizes` are estimates, because knowing better would mean to write the table.
+        weights: by what rule they follow.
+        adds_spectrum: SIGMA_SPECTRUM is made, which the origin does not have.
     """
 
     keep: str
@@ -180,9 +192,13 @@ class SplitSpec:
     sizes: tuple[tuple[bytes, int], ...]
     whole: bool = False
     estimated: bool = False
+    weights: Weights = Weights.CONSISTENT
+    adds_spectrum: bool = False
 
 
-def plan_split(shape: TableShape, files: Mapping[bytes, int], keep: str) -> SplitSpec | None:
+def plan_split(
+    shape: TableShape, files: Mapping[bytes, int], keep: str, *, weights: Weights = Weights.CONSISTENT
+) -> SplitSpec | None:
     """Say how the table comes to hold `keep` alone; None if it is packaged as it is.
 
     It is packaged as it is when it is no measurement set, when DATA is its only data column, and when it is a
@@ -205,10 +221,13 @@ def plan_split(shape: TableShape, files: Mapping[bytes, int], keep: str) -> Spli
     drop = tuple(name for name in columns if name not in staying)
     if not drop and keep != "CORRECTED_DATA":
         return None
-    if _needs_casacore(shape, files, drop):
+    adds_spectrum = weights is Weights.CASA and _lacks_spectrum(shape, keep)
+    if adds_spectrum or _needs_casacore(shape, files, drop):
         _refuse_lossy(shape, drop)
-        return _whole_split(files, keep=keep, drop=drop)
-    return _split_by_files(shape, files, keep=keep, drop=drop)
+        spec = _whole_split(files, keep=keep, drop=drop)
+    else:
+        spec = _split_by_files(shape, files, drop=drop, keep=keep, weights=weights)
+    return replace(spec, weights=weights, adds_spectrum=adds_spectrum)
 
 
 def final_name(keep: str) -> str:
@@ -219,14 +238,16 @@ def final_name(keep: str) -> str:
     return keep if keep in SINGLE_DISH_COLUMNS else "DATA"
 
 
-def weight_pairs(columns: Iterable[str], keep: str) -> tuple[tuple[str, str], ...]:
+def weight_pairs(columns: Iterable[str], keep: str, weights: Weights) -> tuple[tuple[str, str], ...]:
     """Return (read, written) columns of the weights that must follow the data column that is kept.
 
     SIGMA is the noise of DATA, WEIGHT the weight of CORRECTED_DATA; after the split both speak of the same
-    column.
+    column. CASA leaves WEIGHT_SPECTRUM as it is where DATA is kept.
     """
     present = set(columns)
     pairs = [("SIGMA", "WEIGHT"), ("SIGMA_SPECTRUM", "WEIGHT_SPECTRUM")]
+    if keep == "DATA" and weights is Weights.CASA:
+        pairs.pop()
     if keep == "CORRECTED_DATA":
         pairs = [(written, read) for read, written in pairs]
     elif keep != "DATA":
@@ -244,9 +265,20 @@ def own_files(files: Iterable[bytes]) -> tuple[bytes, ...]:
     return tuple(sorted(name for name in files if name.startswith(b"table.")))
 
 
+def is_table_file(name: bytes) -> bool:
+    """Tell whether a table does not open without its file of this name."""
+    return _NEEDED_FILE.fullmatch(name) is not None
+
+
 def _sequence(name: bytes) -> int | None:
     match = _MANAGER_FILE.fullmatch(name)
     return int(match[1]) if match else None
+
+
+def _lacks_spectrum(shape: TableShape, keep: str) -> bool:
+    """Tell whether CASA's split would add SIGMA_SPECTRUM; single-dish data are left as they are."""
+    has_weights = "WEIGHT_SPECTRUM" in shape.columns and "SIGMA_SPECTRUM" not in shape.columns
+    return has_weights and keep not in SINGLE_DISH_COLUMNS
 
 
 def _needs_casacore(shape: TableShape, files: Iterable[bytes], drop: tuple[str, ...]) -> bool:
@@ -272,8 +304,10 @@ def _whole_split(files: Iterable[bytes], *, keep: str, drop: tuple[str, ...]) ->
     )
 
 
-def _split_by_files(shape: TableShape, files: Mapping[bytes, int], *, keep: str, drop: tuple[str, ...]) -> SplitSpec:
-    targets = {written for _, written in weight_pairs(shape.columns, keep)}
+def _split_by_files(
+    shape: TableShape, files: Mapping[bytes, int], *, keep: str, drop: tuple[str, ...], weights: Weights
+) -> SplitSpec:
+    targets = {written for _, written in weight_pairs(shape.columns, keep, weights)}
     going = [manager for manager in shape.managers if set(drop).issuperset(manager.columns)]
     filled = [manager for manager in shape.managers if not targets.isdisjoint(manager.columns)]
     written = {name for manager in filled for name in manager_files(manager, files)}

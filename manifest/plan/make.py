@@ -6,7 +6,7 @@ space and which permissions the apply will find is preflight's matter, not the p
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action, Mode
@@ -29,11 +29,10 @@ from qa2pack.manifest.plan.reuse import compare_with_old
 from qa2pack.manifest.plan.table_files import omitted_names, scan_split_sources
 from qa2pack.manifest.plan.tables import (
     TableReader,
+    Tables,
     dangling_links,
     describe_tables,
-    newly_opened,
     plan_splits,
-    whole_tables,
     without_column,
 )
 from qa2pack.manifest.plan.totals import add_generated, count_new, sum_totals
@@ -43,7 +42,7 @@ from qa2pack.manifest.scan.batches import ScanOptions
 from qa2pack.manifest.scan.collect import Gathered, gather
 from qa2pack.manifest.scan.earlier_manifests import earlier_descriptions, known_split_sources, known_streams
 from qa2pack.manifest.scan.make_batches import scan_batches
-from qa2pack.manifest.scan.table_references import item_references, reference_problems
+from qa2pack.manifest.scan.table_references import Reference, reference_problems
 
 # What a refusal is called where the table is packaged whole instead, if not unreadable.
 _LENIENT = {Code.TABLE_LOSSY: Code.W_TABLE_WHOLE}
@@ -83,7 +82,8 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
         () if request.is_rehashing else earlier_descriptions(destination.package, destination.state, request.origin)
     )
     layout = load_layout(request.layout)
-    placement, tables = _place(request, layout, earlier, reader=reader, engine=engine)
+    placed = _place(request, layout, earlier, reader=reader, engine=engine)
+    placement, tables = placed.placement, placed.notes
     options = _scan_options(request, layout, destination)
     splits = scan_split_sources(
         tables,
@@ -95,16 +95,16 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
     )
     omit = {path: omitted_names(task.spec) for path, task in splits.tasks.items()}
     progress.phase("scan and hash" if options.is_hashing else "scan")
-    gathered = gather(scan_batches(placement.items, options, request.mode, omit), engine=engine, progress=progress)
+    batches = scan_batches(placement.items, options, request.mode, omit, looked_into=placed.looked_into)
+    gathered = gather(batches, engine=engine, progress=progress)
     gathered.problems.extend(splits.problems)
     if _needs_all(request):
-        split = frozenset(splits.tasks)
+        needed, split = (*placed.references, *gathered.references), frozenset(splits.tasks)
         gathered.problems.extend(
-            reference_problems(request.origin, gathered.references, placement.items, split=split)
+            reference_problems(request.origin, needed, placement.items, split=split, exclude=request.exclude)
         )
     gathered.problems.extend(lost_files(destination, request, gathered.spool))
-    if gathered.problems:
-        raise PlanRefused(*gathered.problems)
+    _refuse(gathered.problems)
     header = make_header(request, destination, header_text, placement.items, now_ns=now_ns)
     add_generated(gathered, header, placement.items, splits)
     difference = compare_with_old(
@@ -164,10 +164,26 @@ def save_plan(plan: Plan) -> bytes:
     return save_durably(plan.destination.package.plan, plan.header, plan.notes, plan.gathered.spool.sorted_blobs())
 
 
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Where everything goes, and what is known of the tables then.
+
+    Attributes:
+        notes: of each destination that is a measurement set how it is split.
+        references: what the tables need that were read for it.
+        looked_into: the sources of those.
+    """
+
+    placement: Placement
+    notes: Mapping[bytes, TableNote]
+    references: tuple[Reference, ...]
+    looked_into: frozenset[bytes]
+
+
 def _place(
     request: PlanRequest, layout: Layout, earlier: tuple[Described, ...], *, reader: TableReader, engine: Engine
-) -> tuple[Placement, Mapping[bytes, TableNote]]:
-    """Apply the rules; the notes say of each destination that is a measurement set how it is split."""
+) -> _Placed:
+    """Apply the rules; tables that cannot be packaged are refused before anything is hashed."""
     origin = survey(
         request.origin,
         opaque=layout.is_opaque,
@@ -181,44 +197,51 @@ def _place(
         else ()
     )
     tables = describe_tables(request.origin, sources, known=known, reader=reader, engine=engine)
+    name = os.path.basename(request.origin)
     placement = place(
-        origin,
-        layout,
-        origin_name=os.path.basename(request.origin),
-        columns=tables.columns,
-        include=request.include,
-        exclude=request.exclude,
+        origin, layout, origin_name=name, columns=tables.columns, include=request.include, exclude=request.exclude
     )
-    broken, dangling = _broken_tables(request.origin, tables.broken, layout.foreign_globs)
-    is_lenient = request.is_as_is or request.mode in (Mode.FAKE, Mode.TICKET)
-    problems = [*(_located(request.origin, problem) for problem in placement.problems), *dangling]
-    problems += [] if is_lenient else broken
-    if problems:
-        raise PlanRefused(*problems)
-    items = placement.items if request.is_splitting else tuple(replace(item, column=None) for item in placement.items)
-    items = tuple(without_column(items, (*tables.broken, *tables.whole)))
-    if _needs_all(request):
-        alone = reference_problems(
-            request.origin, item_references(request.origin, newly_opened(items, tables)), items, split=frozenset()
-        )
-        if alone:
-            raise PlanRefused(*alone)
+    broken = _refuse_unplaceable(request, layout, placement, tables)
+    items = tables.kept(placement.items if request.is_splitting else without_column(placement.items))
+    needed = tables.references(items, request.exclude) if _needs_all(request) else ()
+    _refuse(reference_problems(request.origin, needed, items, split=frozenset(), exclude=request.exclude))
     notes, unmeasured = plan_splits(
-        request.origin, items, tables, known=known, reader=reader, engine=engine, foreign=layout.foreign_globs
+        request.origin,
+        items,
+        tables,
+        known=known,
+        reader=reader,
+        engine=engine,
+        foreign=layout.foreign_globs,
+        weights=request.weights,
     )
-    if unmeasured and not is_lenient:
-        raise PlanRefused(*unmeasured)
-    unmatched = unmatched_globs(request.origin, request.typed_globs, placement)
+    _refuse([] if _is_lenient(request) else unmeasured)
     warnings = (
         *placement.warnings,
-        *unmatched,
-        *whole_tables(request.origin, tables),
+        *unmatched_globs(request.origin, request.typed_globs, placement),
+        *tables.whole_warnings(request.origin),
         *(replace(p, code=_LENIENT.get(p.code, Code.W_TABLE_UNREADABLE)) for p in (*broken, *unmeasured)),
+        *(Problem(Code.W_SIZE_ESTIMATED, path) for path, note in notes.items() if note.spec and note.spec.estimated),
     )
-    estimated = (
-        Problem(Code.W_SIZE_ESTIMATED, path) for path, note in notes.items() if note.spec and note.spec.estimated
-    )
-    return replace(placement, items=items, warnings=(*warnings, *estimated)), notes
+    return _Placed(replace(placement, items=items, warnings=warnings), notes, needed, frozenset(tables.names))
+
+
+def _refuse_unplaceable(request: PlanRequest, layout: Layout, placement: Placement, tables: Tables) -> list[Problem]:
+    """Refuse what no package can be made of; return the tables that casacore cannot open and that go as they are."""
+    broken, dangling = _broken_tables(request.origin, tables.broken, layout.foreign_globs)
+    problems = [*(_located(request.origin, problem) for problem in placement.problems), *dangling]
+    _refuse(problems if _is_lenient(request) else [*problems, *broken])
+    return broken
+
+
+def _refuse(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise PlanRefused(*problems)
+
+
+def _is_lenient(request: PlanRequest) -> bool:
+    """Tell whether tables may be packaged that casacore cannot open."""
+    return request.is_as_is or not _needs_all(request)
 
 
 def _broken_tables(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.split_spec import Weights
 from qa2pack.manifest.layout.include import Include
 
 
@@ -20,6 +21,7 @@ class PlanRequest:
         is_forced: replace a destination that is no package, or one that has no control folder, and files where the
             ticket files go.
         is_splitting: drop data columns from measurement sets; otherwise all columns are packaged.
+        weights: by what rule weights by channel follow where columns are dropped.
         is_as_is: package tables whole that casacore cannot open.
         may_leave: follow links that lead out of the origin.
         is_strict: refuse where otherwise a warning is given.
@@ -39,6 +41,7 @@ class PlanRequest:
     is_rehashing: bool = False
     is_forced: bool = False
     is_splitting: bool = True
+    weights: Weights = Weights.CONSISTENT
     is_as_is: bool = False
     may_leave: bool = False
     is_strict: bool = False

@@ -6,7 +6,7 @@ what it said last time is reused while the files of the table's folder are the s
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -20,9 +20,10 @@ from qa2pack.manifest.alma.split_spec import (
     SurroundingsError,
     TableBrokenError,
     TableShape,
+    Weights,
     plan_split,
 )
-from qa2pack.manifest.casa.table_names import Kind, TableNames, read_table_names
+from qa2pack.manifest.casa.table_dat import Kind, TableNames, read_table_names
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.header import TableNote
 from qa2pack.manifest.fs.presence import is_link, leads_anywhere
@@ -31,6 +32,7 @@ from qa2pack.manifest.layout.globs import matches
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.scan.table_references import Reference, references
 
 
 class TableReader(Protocol):
@@ -62,14 +64,40 @@ class Tables:
         columns: data columns by source; tables that could not be opened are missing.
         fingerprints: of all tables, by source.
         broken: the problems of those that casacore could not open.
-        whole: what those are that are no tables of their own, so that nothing can be dropped from them.
+        names: what those that were read now say of other tables; of the others it was said earlier, and may not hold.
     """
 
     shapes: Mapping[bytes, TableShape]
     columns: Mapping[bytes, tuple[str, ...]]
     fingerprints: Mapping[bytes, bytes]
     broken: Mapping[bytes, Problem]
-    whole: Mapping[bytes, str] = field(default_factory=dict)
+    names: Mapping[bytes, TableNames] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> Mapping[bytes, TableNames]:
+        """Those that are no tables of their own, so that nothing can be dropped from them."""
+        return {source: names for source, names in self.names.items() if names.kind is not Kind.PLAIN}
+
+    def kept(self, items: Iterable[Item]) -> tuple[Item, ...]:
+        """Return the items, with those packaged whole that cannot lose columns."""
+        return tuple(without_column(items, (*self.broken, *self.whole)))
+
+    def references(self, items: Iterable[Item], exclude: Sequence[str]) -> tuple[Reference, ...]:
+        """Return what the tables that were read now need."""
+        return tuple(
+            reference
+            for item in items
+            if item.source in self.names
+            for reference in references(self.names[item.source], item.source, item.path, exclude)
+        )
+
+    def whole_warnings(self, root: bytes) -> Iterator[Problem]:
+        """Yield a warning for each table that keeps all its data columns because of what it is."""
+        for source, names in sorted(self.whole.items()):
+            said = "a selection from another table"
+            if names.kind is Kind.CONCATENATION:
+                said = f"a concatenation, or multi-MS, of {counted(len(names.rows), 'table')}"
+            yield Problem(Code.W_TABLE_WHOLE, os.path.join(root, source), found=said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +133,7 @@ def describe_tables(
     marks = {source: fingerprint(os.path.join(root, source)) for source in sources}
     columns = {note.source: note.columns for note in known if marks.get(note.source) == note.fingerprint}
     names = {source: read_table_names(os.path.join(root, source)) for source in marks if source not in columns}
-    whole = {source: _said(found) for source, found in names.items() if found.kind is not Kind.PLAIN}
-    queue = deque(_Query(reader, root, source) for source in names if source not in whole)
+    queue = deque(_Query(reader, root, source) for source, said in names.items() if said.kind is Kind.PLAIN)
     shapes: dict[bytes, TableShape] = {}
     broken: dict[bytes, Problem] = {}
     for source, answer in engine.run(_describe, queue):
@@ -117,7 +144,7 @@ def describe_tables(
             raise PlanRefused(answer)
         else:
             broken[source] = answer
-    return Tables(shapes, columns, marks, broken, whole)
+    return Tables(shapes, columns, marks, broken, names)
 
 
 def plan_splits(
@@ -129,6 +156,7 @@ def plan_splits(
     reader: TableReader,
     engine: Engine,
     foreign: tuple[str, ...] = (),
+    weights: Weights = Weights.CONSISTENT,
 ) -> tuple[dict[bytes, TableNote], list[Problem]]:
     """Return a note per destination for every item that keeps one column and could be opened.
 
@@ -136,7 +164,12 @@ def plan_splits(
 
     A note without a spec is of a table that is packaged as it is, because it holds one data column.
     """
-    noted = {(n.source, n.keep): n for n in known if tables.fingerprints.get(n.source) == n.fingerprint}
+    noted = {
+        (note.source, note.keep): note
+        for note in known
+        if tables.fingerprints.get(note.source) == note.fingerprint
+        and (note.spec is None or note.spec.weights is weights)
+    }
     notes: dict[bytes, TableNote] = {}
     problems: list[Problem] = []
     asked: dict[tuple[bytes, str], list[bytes]] = {}
@@ -150,7 +183,7 @@ def plan_splits(
             asked.setdefault((item.source, item.column), []).append(item.path)
     for (source, keep), paths in asked.items():
         try:
-            spec = _spec(root, source, keep, tables, reader, foreign=foreign)
+            spec = _spec(root, source, keep, tables, reader, foreign=foreign, weights=weights)
         except SurroundingsError as error:
             raise PlanRefused(_of_surroundings(error)) from error
         except LossyManagerError as error:
@@ -162,25 +195,6 @@ def plan_splits(
         note = TableNote(source, keep, tables.fingerprints[source], tables.columns[source], spec)
         notes.update((path, note) for path in paths)
     return notes, problems
-
-
-def newly_opened(items: Iterable[Item], tables: Tables) -> Iterator[Item]:
-    """Yield the items of the tables of which nothing was known."""
-    return (item for item in items if item.source in {*tables.shapes, *tables.broken, *tables.whole})
-
-
-def whole_tables(origin: bytes, tables: Tables) -> list[Problem]:
-    """Return a warning for each table that keeps all its data columns."""
-    return [
-        Problem(Code.W_TABLE_WHOLE, os.path.join(origin, source), found=said)
-        for source, said in sorted(tables.whole.items())
-    ]
-
-
-def _said(names: TableNames) -> str:
-    if names.kind is Kind.CONCATENATION:
-        return f"a concatenation, or multi-MS, of {counted(len(names.rows), 'table')}"
-    return "a selection from another table"
 
 
 def _broken_table(table: bytes, error: TableBrokenError | ColumnMissingError) -> Problem:
@@ -197,14 +211,21 @@ def _of_surroundings(error: SurroundingsError) -> Problem:
 
 
 def _spec(
-    root: bytes, source: bytes, keep: str, tables: Tables, reader: TableReader, *, foreign: tuple[str, ...]
+    root: bytes,
+    source: bytes,
+    keep: str,
+    tables: Tables,
+    reader: TableReader,
+    *,
+    foreign: tuple[str, ...],
+    weights: Weights,
 ) -> SplitSpec | None:
     table = os.path.join(root, source)
     shape = tables.shapes.get(source) or reader.describe(table)
     with os.scandir(table) as listing:
         files = {os.fsencode(entry.name): entry.stat().st_size for entry in listing if entry.is_file()}
     files = {name: size for name, size in files.items() if not matches(name, foreign)}
-    spec = plan_split(shape, files, keep)
+    spec = plan_split(shape, files, keep, weights=weights)
     return reader.measure(table, spec) if spec else None
 
 
@@ -218,10 +239,10 @@ def _describe(query: _Query) -> tuple[bytes, TableShape | Problem]:
         return query.source, _of_surroundings(error)
 
 
-def without_column(items: Iterable[Item], sources: Iterable[bytes]) -> list[Item]:
-    """Return the items with those of the sources marked to be packaged whole."""
-    whole = frozenset(sources)
-    return [replace(item, column=None) if item.source in whole else item for item in items]
+def without_column(items: Iterable[Item], sources: Iterable[bytes] | None = None) -> list[Item]:
+    """Return the items with those of the sources, or all, marked to be packaged whole."""
+    whole = None if sources is None else frozenset(sources)
+    return [replace(item, column=None) if whole is None or item.source in whole else item for item in items]
 
 
 def dangling_links(table: bytes, foreign: tuple[str, ...] = ()) -> Iterator[Problem]:

@@ -63,12 +63,14 @@ class Subtree:
         path: its folder in the package.
         omit: names of files of this folder, not of those below, that are passed over.
         link_count: how many links to folders led here.
+        is_looked_into: what the table in this folder needs is known.
     """
 
     source: bytes
     path: bytes
     omit: frozenset[bytes] = frozenset()
     link_count: int = 0
+    is_looked_into: bool = False
 
 
 @dataclass(frozen=True, slots=True)

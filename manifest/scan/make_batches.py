@@ -1,6 +1,6 @@
 """From items to the batches of a scan, and to the folders that the items imply."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action, Mode, action_for
@@ -17,19 +17,30 @@ class _Group:
 
 
 def scan_batches(
-    items: Iterable[Item], options: ScanOptions, mode: Mode, omit: Mapping[bytes, frozenset[bytes]]
+    items: Iterable[Item],
+    options: ScanOptions,
+    mode: Mode,
+    omit: Mapping[bytes, frozenset[bytes]],
+    *,
+    looked_into: Container[bytes] = (),
 ) -> Iterator[ScanBatch]:
     """Yield a batch per tree and per some files that meet in a folder.
 
     Args:
         options: the action in it is replaced by the one of mode and role; files that become placeholders are not
         read. omit: by destination of a tree, the names in its first folder that are left out.
+        looked_into: sources of the tables of which is known what they need.
     """
     files: dict[_Group, list[Item]] = {}
     for item in items:
         action = action_for(mode, item.role)
         if item.is_tree:
-            tree = Subtree(item.source, item.path, omit.get(item.path, frozenset()))
+            tree = Subtree(
+                item.source,
+                item.path,
+                omit.get(item.path, frozenset()),
+                is_looked_into=item.source in looked_into,
+            )
             yield SubtreeBatch(_with_action(options, action), (tree,))
         else:
             files.setdefault(_Group(action, item.path.rpartition(b"/")[0]), []).append(item)

@@ -1,15 +1,17 @@
 """Tables that are of no use alone, because their rows or subtables lie in tables that are not packaged with them.
 
 A table names others either by their whole path, which the receiver does not have, or by their place as seen from
-its own. The second holds in the package if the other table gets the same place there.
+its own. The second holds in the package if the other table gets the same place there, and no glob leaves it out.
+A subtable that the origin does not have either is no matter of packaging.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from qa2pack.manifest.casa.table_names import TableNames, located, read_table_names
+from qa2pack.manifest.casa.table_dat import TableNames, located
 from qa2pack.manifest.fs.presence import is_file
+from qa2pack.manifest.layout.globs import first_match
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
@@ -19,7 +21,7 @@ DESCRIPTION = b"table.dat"
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A table that names another one outside of its own folder.
+    """A table that names another one which may not come with it.
 
     Attributes:
         source: folder of the table, relative to the origin or absolute.
@@ -34,65 +36,92 @@ class Reference:
     is_rows: bool
 
 
-def references(root: bytes, source: bytes, path: bytes) -> Iterator[Reference]:
-    """Yield what the table in a folder of the origin names outside of its own folder; nothing if it is no table."""
-    names: TableNames = read_table_names(os.path.join(root, source))
+def references(names: TableNames, source: bytes, path: bytes, exclude: Sequence[str]) -> Iterator[Reference]:
+    """Yield what a table names outside of its own folder, and what globs leave out inside of it."""
     for is_rows, group in ((True, names.rows), (False, names.keywords)):
-        yield from (Reference(source, path, name, is_rows) for name in group if not _is_inside(name))
-
-
-def item_references(root: bytes, items: Iterable[Item]) -> Iterator[Reference]:
-    """Yield the references of the tables that are items, not of what lies in them."""
-    for item in items:
-        if item.is_tree:
-            yield from references(root, item.source, item.path)
+        for name in group:
+            if not _is_inside(name) or _excluded_by(located(name, source), source, exclude):
+                yield Reference(source, path, name, is_rows)
 
 
 def reference_problems(
-    root: bytes, found: Iterable[Reference], items: Iterable[Item], *, split: frozenset[bytes]
+    root: bytes,
+    found: Iterable[Reference],
+    items: Iterable[Item],
+    *,
+    split: frozenset[bytes],
+    exclude: Sequence[str],
 ) -> list[Problem]:
     """Return a problem for each reference that does not hold in the package.
 
     Args:
         root: the origin, absolute and resolved.
         split: paths in the package of tables that lose columns, so that no rows can be taken from them.
+        exclude: globs of what is left out.
     """
-    places = {item.path: item for item in items if item.is_tree}
-    broken = (each for each in found if not _holds(root, each, places, split))
-    return list(dict.fromkeys(_problem(root, each) for each in broken))
+    view = _View(root, {item.path: item for item in items if item.is_tree}, split, exclude)
+    return list(dict.fromkeys(problem for each in found for problem in view.problems(each)))
 
 
-def _problem(root: bytes, reference: Reference) -> Problem:
-    table = os.path.join(root, reference.source)
-    other = shown(located(reference.name, table))
-    return Problem(Code.TABLE_REFERS, table, found=f"{'rows' if reference.is_rows else 'a subtable'} in {other}")
+def torn_table(table: bytes, part: bytes, glob: str) -> Problem:
+    """Return the problem of a table of which the glob leaves out a part; both paths are absolute."""
+    return Problem(Code.TABLE_PART_EXCLUDED, table, found=f"{shown(part.removeprefix(table + b'/'))} matches {glob}")
 
 
 def _is_inside(name: bytes) -> bool:
     return name.startswith(b"././") and b".." not in name.split(b"/")
 
 
-def _holds(root: bytes, reference: Reference, places: Mapping[bytes, Item], split: frozenset[bytes]) -> bool:
-    path = located(reference.name, reference.path)
-    if not reference.name.startswith(b"./") and path != os.path.dirname(reference.path):
-        return False  # a whole path, or one that depends on where a program was started
-    if reference.is_rows and path in split and not reference.path.startswith(path + b"/"):
-        return False  # an index that CASA keeps in a measurement set (SORTED_TABLE) may go without its columns
-    packaged = _source_of(path, places)
-    if packaged is None:
-        return False
-    here = os.path.realpath(os.path.join(root, packaged))
-    there = os.path.realpath(located(reference.name, os.path.join(root, reference.source)))
-    return here == there and is_file(join(here, DESCRIPTION))
+def _excluded_by(path: bytes, top: bytes, exclude: Sequence[str]) -> str | None:
+    """Return the glob that matches the path, or a folder on the way to it from a folder that is packaged."""
+    parts = path.removeprefix(top + b"/").split(b"/") if exclude else []
+    on_the_way = (join(top, b"/".join(parts[:count])) for count in range(1, len(parts) + 1))
+    return next(filter(None, (first_match(each, exclude) for each in on_the_way)), None)
 
 
-def _source_of(path: bytes, places: Mapping[bytes, Item]) -> bytes | None:
-    """Return where in the origin that comes from what the package has at a path, None if no tree holds the path."""
-    folder, rest = path, b""
-    while folder:
-        item = places.get(folder)
-        if item is not None:
-            return join(item.source, rest) if rest else item.source
-        folder, _, name = folder.rpartition(b"/")
-        rest = join(name, rest) if rest else name
-    return None
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The package as it will be, and the origin that it comes from."""
+
+    root: bytes
+    trees: Mapping[bytes, Item]
+    split: frozenset[bytes]
+    exclude: Sequence[str]
+
+    def problems(self, reference: Reference) -> Iterator[Problem]:
+        """Yield a problem if the reference does not hold in the package."""
+        glob, is_held = self._look_up(reference)
+        if is_held and not glob:
+            return
+        table = os.path.join(self.root, reference.source)
+        other = located(reference.name, table)
+        if glob and not is_file(join(other, DESCRIPTION)):
+            return  # the origin does not have it
+        if glob:
+            yield torn_table(table, other, glob)
+        else:
+            what = "rows" if reference.is_rows else "a subtable"
+            yield Problem(Code.TABLE_REFERS, table, found=f"{what} in {shown(other)}")
+
+    def _look_up(self, reference: Reference) -> tuple[str | None, bool]:
+        """Return the glob that leaves out what the reference names, and whether it is where it is looked for."""
+        path = located(reference.name, reference.path)
+        if not reference.name.startswith(b"./") and path != os.path.dirname(reference.path):
+            return None, False  # a whole path, or one that depends on where a program was started
+        if reference.is_rows and path in self.split and not reference.path.startswith(path + b"/"):
+            return None, False  # an index that CASA keeps in a measurement set (SORTED_TABLE) may lose its columns
+        item = self._tree_with(path)
+        if item is None:
+            return None, False
+        packaged = item.source + path[len(item.path) :]
+        here = os.path.realpath(os.path.join(self.root, packaged))
+        there = os.path.realpath(located(reference.name, os.path.join(self.root, reference.source)))
+        is_held = here == there and is_file(join(here, DESCRIPTION))
+        return _excluded_by(packaged, item.source, self.exclude), is_held
+
+    def _tree_with(self, path: bytes) -> Item | None:
+        """Return the tree that holds a path of the package."""
+        folder = path
+        while folder and folder not in self.trees:
+            folder = folder.rpartition(b"/")[0]
+        return self.trees.get(folder)

@@ -11,8 +11,10 @@ that was allowed; a link to a folder is followed unless it leads in a circle.
 
 import os
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 
+from qa2pack.manifest.alma.split_spec import is_table_file
+from qa2pack.manifest.casa.table_dat import read_table_names
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.fs.safe_open import listed, opened_file, opened_folder
@@ -31,7 +33,7 @@ from qa2pack.manifest.scan.batches import (
 )
 from qa2pack.manifest.scan.digest_cache import KnownFolder, identity_of, known_digests
 from qa2pack.manifest.scan.record_builder import Columns, changed, unreadable
-from qa2pack.manifest.scan.table_references import DESCRIPTION, references
+from qa2pack.manifest.scan.table_references import DESCRIPTION, references, torn_table
 
 BATCH_FILES = 4000
 BATCH_BYTES = 128 << 20
@@ -99,8 +101,9 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
                 folders.append(Subtree(source, join(subtree.path, name), link_count=subtree.link_count))
             else:
                 result.problems.append(Problem(Code.SPECIAL_FILE, os.path.join(options.root, source)))
-    if options.is_hashing and options.follows_links and _may_refer(subtree, dict(files), known):
-        result.references.extend(references(options.root, subtree.source, subtree.path))
+    if options.is_hashing and options.follows_links and _may_refer(options, subtree, [*files, *others], known):
+        names = read_table_names(os.path.join(options.root, subtree.source))
+        result.references.extend(references(names, subtree.source, subtree.path, options.exclude))
     found.finish([os.path.basename(folder.path) for folder in folders])
     return folders
 
@@ -109,31 +112,46 @@ def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int, result: ScanRes
     """Return what the open folder holds, sorted by name: the regular files, and all else."""
     files: _Listing = []
     others: _Listing = []
+    excluded: list[tuple[bytes, str]] = []
     for name, entry in listed(fd):
         if options.foreign and matches(name, options.foreign):
             result.foreign.append((join(subtree.source, name), entry.is_dir(follow_symlinks=False)))
-        elif not (subtree.omit or options.exclude) or not _is_passed_over(options, subtree, name):
+        elif name in subtree.omit:
+            continue
+        elif options.exclude and (glob := first_match(join(subtree.source, name), options.exclude)):
+            excluded.append((name, glob))
+        else:
             (files if entry.is_file(follow_symlinks=False) else others).append((name, entry))
+    if excluded and options.is_hashing:
+        result.problems.extend(_torn_table(options, subtree, excluded, {name for name, _ in (*files, *others)}))
     return files, others
 
 
-def _may_refer(subtree: Subtree, files: "Mapping[bytes, os.DirEntry[str]]", known: KnownFolder | None) -> bool:
+def _torn_table(
+    options: ScanOptions, subtree: Subtree, excluded: list[tuple[bytes, str]], staying: set[bytes]
+) -> Iterator[Problem]:
+    """Yield a problem for each file that globs take out of a table; its lock and its subtables are no such files."""
+    names = {*staying, *subtree.omit, *(name for name, _ in excluded)}
+    for name, glob in excluded:
+        if DESCRIPTION in names and is_table_file(name):
+            table = os.path.join(options.root, subtree.source)
+            yield torn_table(table, join(table, name), glob)
+
+
+def _may_refer(options: ScanOptions, subtree: Subtree, entries: _Listing, known: KnownFolder | None) -> bool:
     """Tell whether the folder is a table that may need others, and has to be looked into for it.
 
-    An earlier plan looked into those that are known, but what they need may have gone since. Selections and
-    concatenations are few and have no storage managers, so these are looked into every time.
+    An earlier plan looked into those that are known; not so what globs leave out now. Selections and concatenations
+    are few and have no storage managers, so these are looked into every time: what they need may have gone.
     """
+    files = dict(entries)
     entry = files.get(DESCRIPTION)
-    if entry is None:
+    if entry is None or subtree.is_looked_into:
         return False
-    if _INFO in files and not any(name.startswith((b"table.f", b"table.mf")) for name in files):
+    if options.exclude or (_INFO in files and not any(name.startswith((b"table.f", b"table.mf")) for name in files)):
         return True
     source = join(subtree.source, DESCRIPTION)
     return known is None or known.digest(source, identity_of(entry.stat(follow_symlinks=False))) is None
-
-
-def _is_passed_over(options: ScanOptions, subtree: Subtree, name: bytes) -> bool:
-    return name in subtree.omit or first_match(join(subtree.source, name), options.exclude) is not None
 
 
 def _scan_link(found: Columns, subtree: Subtree, name: bytes, result: ScanResult) -> Iterable[Subtree]:

@@ -4,6 +4,7 @@ import os
 
 from qa2pack.pack.commands.options import (
     AsIsOption,
+    CasaWeightsOption,
     ExcludeOption,
     FollowOutsideOption,
     IncludeOption,
@@ -29,6 +30,7 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
     rehash: RehashOption = False,
     as_is: AsIsOption = False,
     no_split: NoSplitOption = False,
+    casa_weights: CasaWeightsOption = False,
     follow_outside: FollowOutsideOption = False,
     jobs: JobsOption = 0,
     json: JsonOption = False,
@@ -54,7 +56,9 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
     conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
     target = target_of(package)
     attempt = Attempt("diff", target, quoted(os.fsencode(origin)))
-    selection = Selection(tuple(include or ()), tuple(exclude or ()), layout, rehash, as_is, no_split, follow_outside)
+    selection = Selection(
+        tuple(include or ()), tuple(exclude or ()), layout, rehash, as_is, no_split, follow_outside, casa_weights
+    )
 
     def work() -> Exit:
         # Nothing is replaced and nothing linked by what is only compared: no package stands against it.

@@ -77,6 +77,14 @@ AsIsOption = Annotated[
     bool, typer.Option("--as-is", envvar="PACK_AS_IS", help="Package tables whole that casacore cannot open.")
 ]
 NoSplitOption = Annotated[bool, typer.Option("--no-split", envvar="PACK_NO_SPLIT", help="Package all data columns.")]
+CasaWeightsOption = Annotated[
+    bool,
+    typer.Option(
+        "--casa-weights",
+        envvar="PACK_CASA_WEIGHTS",
+        help="Give WEIGHT_SPECTRUM and SIGMA_SPECTRUM as CASA's split does.",
+    ),
+]
 FollowOutsideOption = Annotated[
     bool,
     typer.Option("--follow-outside", envvar="PACK_FOLLOW_OUTSIDE", help="Follow links that lead out of the origin."),

@@ -11,6 +11,7 @@ from qa2pack.pack.commands.base import defaults_of, typed_wishes
 from qa2pack.pack.commands.options import (
     AsIsOption,
     BandwidthOption,
+    CasaWeightsOption,
     ClusterOption,
     ExcludeOption,
     FollowOutsideOption,
@@ -80,6 +81,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     strict: Strict = False,
     as_is: AsIsOption = False,
     no_split: NoSplitOption = False,
+    casa_weights: CasaWeightsOption = False,
     follow_outside: FollowOutsideOption = False,
     tree: Tree = False,
     trust_owner: TrustOwnerOption = None,
@@ -124,6 +126,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
         as_is,
         no_split,
         follow_outside,
+        casa_weights,
         typed_wishes(context),
     )
 

@@ -272,9 +272,15 @@ PLANNING: Mapping[Code, Row] = {
         "Put a copy in its place that stands alone (in CASA tb.open(OLD), tb.copy(NEW, deep=True, valuecopy=True)), "
         "or put the other table beside it so that it is packaged too, or leave it out: --exclude GLOB.",
     ),
+    Code.TABLE_PART_EXCLUDED: Row(
+        "This table would not open, or not as what it is: something that it needs is excluded.",
+        "--exclude, or exclude in pack.toml, matches a file of the table, a subtable, or a part of a multi-MS.",
+        "Exclude the whole table, or nothing of it: write the glob so that it does not match what is in tables.",
+    ),
     Code.TABLE_LOSSY: Row(
         "Dropping the data columns of this table would change the values of those that stay.",
-        "A storage manager that rounds values keeps them, and the table would have to be written anew.",
+        "A storage manager that rounds values or derives them from others keeps them, and the table would have to be "
+        "written anew.",
         "Package it whole: --no-split. Or put a copy without compression in its place (made with CASA), "
         "or leave it out: --exclude GLOB.",
     ),

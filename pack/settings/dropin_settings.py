@@ -15,8 +15,8 @@ from qa2pack.pack.settings.selection import Selection
 from qa2pack.pack.settings.trusted_owners import trusted_users
 
 _KEYS = (
-    "layout", "include", "exclude", "strict", "as-is", "no-split", "follow-outside", "keep-previous", "jobs", "log",
-    "trust-owner",
+    "layout", "include", "exclude", "strict", "as-is", "no-split", "casa-weights", "follow-outside", "keep-previous",
+    "jobs", "log", "trust-owner",
 )  # fmt: skip
 
 
@@ -66,6 +66,7 @@ def _habits(files: Sequence[Settings], environment: Mapping[str, str]) -> Habits
             is_as_is=_is_set(files, "as-is"),
             has_all_columns=_is_set(files, "no-split"),
             may_leave=_is_set(files, "follow-outside"),
+            has_casa_weights=_is_set(files, "casa-weights"),
         ),
         is_strict=_is_set(files, "strict"),
         keeps_previous=_is_set(files, "keep-previous"),

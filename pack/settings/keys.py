@@ -43,6 +43,7 @@ KEYS: Mapping[str, Kind] = {
     "strict": Kind.FLAG,
     "as-is": Kind.FLAG,
     "no-split": Kind.FLAG,
+    "casa-weights": Kind.FLAG,
     "follow-outside": Kind.FLAG,
     "keep-previous": Kind.FLAG,
     "jobs": Kind.COUNT,

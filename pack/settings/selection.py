@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.split_spec import Weights
 from qa2pack.manifest.layout.include import parse_include
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.pack import PROGRAM
@@ -16,6 +17,7 @@ class Selection:
     Attributes:
         include: each `GLOB=ROLE`.
         has_all_columns: no measurement set is split.
+        has_casa_weights: weights by channel are those of CASA's split.
         typed: those of include and exclude that were typed for this command.
     """
 
@@ -26,6 +28,7 @@ class Selection:
     is_as_is: bool = False
     has_all_columns: bool = False
     may_leave: bool = False
+    has_casa_weights: bool = False
     typed: tuple[str, ...] = ()
 
     def request(
@@ -56,6 +59,7 @@ class Selection:
             is_rehashing=self.is_rehashing,
             is_forced=is_forced,
             is_splitting=not self.has_all_columns,
+            weights=Weights.CASA if self.has_casa_weights else Weights.CONSISTENT,
             is_as_is=self.is_as_is,
             may_leave=self.may_leave,
             is_strict=is_strict,

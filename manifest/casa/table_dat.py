@@ -1,0 +1,310 @@
+"""What a table's `table.dat` says, read without casacore: its kind, its data managers, the tables that it names.
+
+For a data manager that it does not know casacore loads a shared library of that name, so a table can bring code that
+runs when it is opened; and a table may need others, which are not packaged with it. Both must be known before
+anything is opened, wherever the table lies. The form is casacore's AipsIO, described in its sources `AipsIO.cc`,
+`BaseTable.cc`, `PlainTable.cc`, `RefTable.cc`, `ConcatTable.cc` and `RecordDesc.cc`: big-endian numbers, strings, and
+objects that begin with their length; casacore refuses an object that is longer or shorter than it says, so skipping
+by it is sound.
+
+Managers are read with certainty or not at all, since a name that were overlooked would be loaded. Of tables that are
+named, what cannot be understood is left out: that a table is broken is for casacore to say.
+"""
+
+import os
+import re
+import stat
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+# Compiled into casacore, and opening nothing but the table's own files. ForwardColumnEngine opens a table that a
+# keyword names, and VirtualTaQLColumn runs a command of the table, which may name libraries: both stay out.
+TRUSTED = frozenset(
+    {
+        "StandardStMan",
+        "IncrementalStMan",
+        "TiledColumnStMan",
+        "TiledShapeStMan",
+        "TiledCellStMan",
+        "TiledDataStMan",
+        "StManAipsIO",
+        "MemoryStMan",
+        "CompressFloat",
+        "CompressComplex",
+        "CompressComplexSD",
+        "MappedArrayEngine<Complex ,DComplex>",
+        "BitFlagsEngine<uChar   ",  # cut at the comma: so casacore itself calls and registers them
+        "BitFlagsEngine<Short   ",
+        "BitFlagsEngine<Int     ",
+        "AntennaPairStMan",
+        "DyscoStMan",
+        "SiscoStMan",
+        "StokesIStMan",
+        "UvwStMan",
+    }
+)
+
+_MAGIC = 0xBEBEBEBE
+_VERSIONS = (2, 3)
+_NAME_BYTES = 255
+_MANAGER_COUNT = 1 << 16
+# Some 10 kB in most tables. That of a selection grows with its rows, but says first from which table they are.
+_HEAD_BYTES = 1 << 20
+_MOST_BYTES = 1 << 30
+_RECORD = re.compile(rb"(?s)....\x00\x00\x00\x0bTableRecord(?=\x00\x00\x00.)")
+_DEEPEST = 50
+
+# casacore's numbers of types (DataType.h): the bytes of a scalar, and what has another form.
+_SCALAR_BYTES = {0: 1, 1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 8: 8, 9: 8, 10: 16, 29: 8}
+_STRING, _TABLE, _RECORD_TYPE = 11, 12, 25
+_ARRAYS = frozenset({*range(13, 25), 30})
+
+
+class UnreadableTableError(Exception):
+    """`table.dat` is not as casacore writes it; str() says in what."""
+
+
+class Kind(StrEnum):
+    """What a table is made of."""
+
+    PLAIN = "PlainTable"
+    SELECTION = "RefTable"  # rows and columns of another table
+    CONCATENATION = "ConcatTable"  # other tables, one after the other
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """The content of a `table.dat`.
+
+    Attributes:
+        kind: one of `Kind`, or whatever else stands there; only a plain table has data managers of its own.
+        data: of a plain table all bytes, of others the first of them.
+        body: where in the data that begins which depends on the kind.
+    """
+
+    kind: str
+    data: bytes
+    body: int
+
+    def managers(self) -> frozenset[str]:
+        """Return the names of the data managers.
+
+        Raises:
+            UnreadableTableError: they cannot be read with certainty.
+        """
+        return _managers(_Reader(self.data, self.body)) if self.kind == Kind.PLAIN else frozenset()
+
+    def unknown(self) -> tuple[str, ...]:
+        """Return the managers for which casacore might load a library or open another table; raises as `managers`."""
+        return tuple(sorted(self.managers() - TRUSTED))
+
+    def names(self) -> "TableNames":
+        """Return what is said of other tables; of what makes no sense nothing."""
+        if self.kind == Kind.PLAIN:
+            return TableNames(keywords=tuple(sorted(set(_keywords(self.data)))))
+        try:
+            return TableNames(Kind(self.kind), rows=_rows(_Reader(self.data, self.body), self.kind))
+        except (UnreadableTableError, ValueError):
+            return TableNames()
+
+
+@dataclass(frozen=True, slots=True)
+class TableNames:
+    """What `table.dat` says of other tables.
+
+    Attributes:
+        rows: tables that its rows are in, as written.
+        keywords: tables that keywords of the table and of its columns name, as written.
+    """
+
+    kind: Kind = Kind.PLAIN
+    rows: tuple[bytes, ...] = ()
+    keywords: tuple[bytes, ...] = ()
+
+
+def read_table_names(table: bytes) -> TableNames:
+    """Return what the table in a folder says of others; nothing if it cannot be read."""
+    try:
+        return read_table_file(table).names()
+    except (OSError, UnreadableTableError):
+        return TableNames()
+
+
+def read_table_file(table: bytes) -> TableFile:
+    """Read the `table.dat` of the table in a folder; never waits.
+
+    Raises:
+        OSError: it cannot be read.
+        UnreadableTableError: it does not begin as casacore writes it, or is larger than any.
+    """
+    path = os.path.join(table, b"table.dat")  # a link after a move
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise UnreadableTableError("table.dat is not a regular file")
+        found = parse_table_file(file.read(_HEAD_BYTES))
+        if found.kind != Kind.PLAIN or len(found.data) < _HEAD_BYTES:
+            return found
+        data = found.data + file.read(_MOST_BYTES)
+    if len(data) > _MOST_BYTES:
+        raise UnreadableTableError(f"table.dat has more than {_MOST_BYTES:,} bytes")
+    return TableFile(found.kind, data, found.body)
+
+
+def parse_table_file(data: bytes) -> TableFile:
+    """Return what the bytes of a `table.dat` are.
+
+    Raises:
+        UnreadableTableError: they do not begin as casacore writes them.
+    """
+    reader = _Reader(data)
+    if reader.number() != _MAGIC:
+        raise UnreadableTableError("table.dat does not begin as casacore's files do")
+    version, _ = reader.start(b"Table")
+    if version not in _VERSIONS:
+        raise UnreadableTableError(f"table.dat is of version {version}, not 2 or 3")
+    reader.skip(4 if version == 2 else 8)  # the count of rows
+    reader.skip(4)  # the order of bytes in the files of the managers
+    return TableFile(reader.name(), data, reader.at)
+
+
+def located(name: bytes, table: bytes) -> bytes:
+    """Return the path that a name in the table at a path stands for, as casacore's `Path::addDirectory` does.
+
+    The path may be relative. A name with `././` before it lies in the table's folder, with `./` beside it; the own
+    name of the table with `/.` after it is the table that it lies in.
+    """
+    if name == os.path.basename(table) + b"/.":
+        return os.path.dirname(table)
+    if name.startswith(b"././"):
+        return os.path.normpath(os.path.join(table, name[4:]))
+    return os.path.normpath(os.path.join(os.path.dirname(table), name))
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads AipsIO; raises UnreadableTableError where the data end too early or are of another form."""
+
+    data: bytes
+    at: int = 0
+
+    def number(self) -> int:
+        self.skip(4)
+        return int.from_bytes(self.data[self.at - 4 : self.at], "big")
+
+    def text(self) -> bytes:
+        size = self.number()
+        self.skip(size)
+        return self.data[self.at - size : self.at]
+
+    def name(self) -> str:
+        size = int.from_bytes(self.data[self.at : self.at + 4], "big")
+        if size > _NAME_BYTES:
+            raise UnreadableTableError(f"table.dat holds a name of {size} bytes")
+        return self.text().decode("latin-1")
+
+    def skip(self, count: int) -> None:
+        self.at += count
+        if self.at > len(self.data):
+            raise UnreadableTableError("table.dat ends too early")
+
+    def start(self, kind: bytes = b"") -> tuple[int, int]:
+        """Enter an object of the kind, or of any; return its version and where it ends."""
+        begin = self.at
+        end = begin + self.number()
+        found = self.text()
+        if (kind and found != kind) or end <= self.at:
+            raise UnreadableTableError(f"table.dat holds {found[:_NAME_BYTES]!a} where {kind.decode()!a} should be")
+        return self.number(), end
+
+    def pass_object(self) -> None:
+        _, end = self.start()
+        self.skip(end - self.at)
+
+
+def _managers(reader: _Reader) -> frozenset[str]:
+    _, end = reader.start(b"TableDesc")
+    reader.skip(end - reader.at)
+    version = -struct.unpack(">i", reader.number().to_bytes(4, "big"))[0]
+    if version not in _VERSIONS:
+        raise UnreadableTableError("table.dat lists its columns in an unknown form")
+    reader.skip(4 if version == 2 else 16)  # the count of rows; in the newer form how files are kept, too
+    reader.skip(4)  # the number for the next manager
+    count = reader.number()
+    if count > _MANAGER_COUNT:
+        raise UnreadableTableError(f"table.dat lists {count} data managers")
+    names = set()
+    for _ in range(count):
+        names.add(reader.name())
+        reader.skip(4)  # its number
+    return frozenset(names)
+
+
+def _rows(reader: _Reader, kind: str) -> tuple[bytes, ...]:
+    reader.start(kind.encode())
+    count = reader.number() if kind == Kind.CONCATENATION else 1
+    return tuple(reader.text() for _ in range(count))
+
+
+def _keywords(data: bytes) -> Iterator[bytes]:
+    """Yield the names of tables in all sets of keywords: those of the table, and of its columns."""
+    for match in _RECORD.finditer(data):
+        try:
+            yield from _record(_Reader(data, match.start()), depth=0)
+        except UnreadableTableError:
+            continue  # text that only looks like a set
+
+
+def _record(reader: _Reader, *, depth: int) -> list[bytes]:
+    reader.start(b"TableRecord")
+    fields = _description(reader, depth=depth)
+    reader.number()  # whether the fields are fixed
+    return list(_values(reader, fields, depth=depth))
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    type: int
+    fields: "tuple[_Field, ...]"
+
+
+def _description(reader: _Reader, *, depth: int) -> tuple[_Field, ...]:
+    if depth > _DEEPEST:
+        raise UnreadableTableError("records too deep in each other")
+    version, end = reader.start(b"RecordDesc")
+    fields = []
+    for _ in range(reader.number()):
+        reader.text()  # name
+        kind = reader.number()
+        inner: tuple[_Field, ...] = ()
+        if kind == _RECORD_TYPE:
+            inner = _description(reader, depth=depth + 1)
+        elif kind in _ARRAYS:
+            reader.pass_object()  # shape
+        elif kind == _TABLE:
+            reader.text()  # name of a description
+        if version > 1:
+            reader.text()  # comment
+        fields.append(_Field(kind, inner))
+    reader.at = end
+    return tuple(fields)
+
+
+def _values(reader: _Reader, fields: tuple[_Field, ...], *, depth: int) -> Iterator[bytes]:
+    for field in fields:
+        if field.type == _TABLE:
+            yield reader.text()
+        elif field.type == _STRING:
+            reader.text()
+        elif field.type in _ARRAYS:
+            reader.pass_object()
+        elif field.type == _RECORD_TYPE and field.fields:
+            yield from _values(reader, field.fields, depth=depth + 1)
+        elif field.type == _RECORD_TYPE:
+            yield from _record(reader, depth=depth + 1)
+        elif field.type in _SCALAR_BYTES:
+            reader.skip(_SCALAR_BYTES[field.type])
+        else:
+            raise UnreadableTableError(f"table.dat holds a value of the unknown type {field.type}")
