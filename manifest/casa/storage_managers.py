@@ -86,12 +86,22 @@ def read_table_file(table: bytes) -> TableFile:
         OSError: `table.dat` cannot be read.
         UnreadableTableError: it is not what casacore writes.
     """
-    path = os.path.join(table, b"table.dat")
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    with open(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise UnreadableTableError("table.dat is not a regular file")
+    with opened_table_file(table) as file:
         return _read(file)
+
+
+def opened_table_file(table: bytes) -> BinaryIO:
+    """Open a table's `table.dat`, which may be a link after a move; never waits.
+
+    Raises:
+        OSError: it cannot be opened.
+        UnreadableTableError: it is no regular file.
+    """
+    fd = os.open(os.path.join(table, b"table.dat"), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise UnreadableTableError("table.dat is not a regular file")
+    return open(fd, "rb")
 
 
 def _read(file: BinaryIO) -> TableFile:

@@ -13,10 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from qa2pack.manifest.casa.storage_managers import UnreadableTableError, opened_table_file
+
 _MAGIC = b"\xbe\xbe\xbe\xbe"
 _MOST_BYTES = 64 << 20  # a description is some 10 kB; only that of a selection grows, with its rows, after the name
 _RECORD = re.compile(rb"(?s)....\x00\x00\x00\x0bTableRecord(?=\x00\x00\x00.)")
 _DEEPEST = 50
+_MOST_READ = (
+    1 << 20
+)  # values; a set that only seems to be one may reach to the end of the file, and there may be many
 
 # casacore's numbers of types (DataType.h): the bytes of a scalar, and what has another form.
 _SCALAR_BYTES = {0: 1, 1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 8: 8, 9: 8, 10: 16, 29: 8}
@@ -49,9 +54,9 @@ class TableNames:
 def read_table_names(table: bytes) -> TableNames:
     """Return what the table in the folder says of others; nothing if it cannot be read."""
     try:
-        with open(os.path.join(table, b"table.dat"), "rb") as file:
+        with opened_table_file(table) as file:
             return parse_table_names(file.read(_MOST_BYTES))
-    except OSError:
+    except (OSError, UnreadableTableError):
         return TableNames()
 
 
@@ -59,7 +64,7 @@ def parse_table_names(data: bytes) -> TableNames:
     """Return what the bytes of a `table.dat` say of other tables; nothing if they make no sense."""
     try:
         return _parsed(_Reader(data))
-    except (struct.error, ValueError, LookupError):
+    except (struct.error, ValueError, LookupError, _EndlessError):
         return TableNames()
 
 
@@ -76,12 +81,20 @@ def located(name: bytes, table: bytes) -> bytes:
     return os.path.normpath(os.path.join(os.path.dirname(table), name))
 
 
+class _EndlessError(Exception):
+    """More values than any description has."""
+
+
 @dataclass(slots=True)
 class _Reader:
     data: bytes
     at: int = 0
+    count: int = 0  # of values that were read
 
     def number(self) -> int:
+        self.count += 1
+        if self.count > _MOST_READ:
+            raise _EndlessError
         (value,) = struct.unpack_from(">I", self.data, self.at)
         self.at += 4
         return int(value)
@@ -120,8 +133,9 @@ def _parsed(reader: _Reader) -> TableNames:
 
 def _keywords(data: bytes) -> Iterator[bytes]:
     """Yield the names of tables in all sets of keywords: those of the table, and of its columns."""
+    reader = _Reader(data)
     for match in _RECORD.finditer(data):
-        reader = _Reader(data, match.start())
+        reader.at = match.start()
         try:
             yield from _record(reader, depth=0)
         except (struct.error, ValueError, LookupError):
