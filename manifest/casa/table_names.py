@@ -19,9 +19,8 @@ _MAGIC = b"\xbe\xbe\xbe\xbe"
 _MOST_BYTES = 64 << 20  # a description is some 10 kB; only that of a selection grows, with its rows, after the name
 _RECORD = re.compile(rb"(?s)....\x00\x00\x00\x0bTableRecord(?=\x00\x00\x00.)")
 _DEEPEST = 50
-_MOST_READ = (
-    1 << 20
-)  # values; a set that only seems to be one may reach to the end of the file, and there may be many
+# Values; a set that only seems to be one may reach to the end of the file, and there may be many.
+_MOST_READ = 1 << 20
 
 # casacore's numbers of types (DataType.h): the bytes of a scalar, and what has another form.
 _SCALAR_BYTES = {0: 1, 1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 8: 8, 9: 8, 10: 16, 29: 8}
