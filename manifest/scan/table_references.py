@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from qa2pack.manifest.casa.table_names import TableNames, located, read_table_names
-from qa2pack.manifest.fs.presence import is_file
+from qa2pack.manifest.fs.presence import is_file, real_path
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
@@ -81,8 +81,8 @@ def _holds(root: bytes, reference: Reference, places: Mapping[bytes, Item], spli
     packaged = _source_of(path, places)
     if packaged is None:
         return False
-    here = os.path.realpath(os.path.join(root, packaged))
-    there = os.path.realpath(located(reference.name, os.path.join(root, reference.source)))
+    here = real_path(os.path.join(root, packaged))
+    there = real_path(located(reference.name, os.path.join(root, reference.source)))
     return here == there and is_file(join(here, DESCRIPTION))
 
 
