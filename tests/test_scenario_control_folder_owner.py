@@ -14,15 +14,16 @@ from support.commands import Ran
 from support.in_process import Delivery, make_reduction
 from support.origin_bytes import roll_back
 from support.snapshots import snapshot
+from support.tools import needs_root
 from support.users import NOBODY, as_ordinary_user, folder_of_everybody
 from test_scenario_every_problem import _run as run
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
 OTHER = 12_345
 
 
 @pytest.fixture
 def common() -> Iterator[Path]:
+    needs_root("give files to another user")
     with folder_of_everybody() as folder:
         yield folder
 
@@ -62,7 +63,7 @@ def test_control_folder_of_another_user_is_not_acted_on_and_its_owner_is_named(d
     assert snapshot(delivery.path.parent) == before
 
 
-@pytest.mark.parametrize("name", ["plan", "journal", "lock", "manifests/x.manifest", "finished/x.journal", "staging"])
+@pytest.mark.parametrize("name", ["plan", "journal", "lock", "manifests/x.manifest", "finished/x.journal"])
 def test_one_thing_of_another_user_in_a_control_folder_is_enough(delivery: Delivery, name: str) -> None:
     delivery.make(Mode.COPY)
     delivery.plan(Mode.COPY, append=Append.MEMBER)
@@ -75,6 +76,21 @@ def test_one_thing_of_another_user_in_a_control_folder_is_enough(delivery: Deliv
         assert [(problem.code, problem.path) for problem in caught.value.problems] == [
             (Code.CONTROL_FOREIGN, os.fsencode(path))
         ]
+
+
+@pytest.mark.parametrize("name", ["staging", "staging/tree", "previous/20261123T020000-abcdef01"])
+def test_folder_of_another_user_in_what_is_staged_or_kept_is_enough(delivery: Delivery, name: str) -> None:
+    delivery.make(Mode.COPY)
+    delivery.plan(Mode.COPY, append=Append.MEMBER)
+    path = control(delivery) / name
+    path.mkdir(parents=True)
+    os.chown(path, OTHER, -1)
+    before = snapshot(delivery.path.parent)
+    for work in (delivery.apply, lambda: roll_back(delivery)):
+        with pytest.raises(PlanRefused) as caught:
+            work()
+        assert [problem.path for problem in caught.value.problems] == [os.fsencode(path)]
+    assert snapshot(delivery.path.parent) == before
 
 
 def test_users_who_trust_each_other_append_to_one_package_in_turn(delivery: Delivery) -> None:
