@@ -10,6 +10,7 @@ import pytest
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.pack.jobs import plan as planjobs
 from support.commands import Ran
 from support.in_process import Delivery, make_reduction
 from support.origin_bytes import roll_back
@@ -76,6 +77,16 @@ def test_one_thing_of_another_user_in_a_control_folder_is_enough(delivery: Deliv
         assert [(problem.code, problem.path) for problem in caught.value.problems] == [
             (Code.CONTROL_FOREIGN, os.fsencode(path))
         ]
+
+
+def test_plan_is_not_written_where_somebody_else_came_while_it_was_made(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery.make(Mode.COPY)
+    monkeypatch.setattr(planjobs, "check_room", lambda *_: give_away(control(delivery)))
+    ran = run("plan", delivery.origin, delivery.path, "--append", "member", "--mode", "copy")
+    assert (ran.code, str(OTHER) in ran.err) == (1, True)
+    assert not (control(delivery) / "plan").exists()
 
 
 @pytest.mark.parametrize("name", ["staging", "staging/tree", "previous/20261123T020000-abcdef01"])

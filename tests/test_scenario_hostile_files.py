@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgpack
 import pytest
 
 from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.ticket_file import is_ticket_file
 from qa2pack.manifest.casa.table_names import TableNames, parse_table_names, read_table_names
+from qa2pack.manifest.format.wire import WireError, unpack
 from qa2pack.manifest.problem import Code
 from qa2pack.tarsplit.state import decode_state
 from support.commands import run_here
@@ -167,3 +169,8 @@ def test_link_in_place_of_a_folder_of_the_control_folder_is_refused(
     assert ran.code == 1
     assert f"a link to {elsewhere}" in ran.err
     assert snapshot(delivery.path.parent) == before
+
+
+def test_list_that_takes_many_times_its_bytes_in_memory_is_none_of_ours() -> None:
+    with pytest.raises(WireError):
+        unpack(msgpack.packb([0] * 100_000))
