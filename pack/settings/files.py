@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from qa2pack.manifest.alma.control_folder_owner import foreign_owner
 from qa2pack.manifest.fs.presence import real_path
+from qa2pack.manifest.fs.toml_text import parse_toml
 from qa2pack.manifest.fs.untrusted import SMALL_BYTES, opened_control, read_bounded
 from qa2pack.manifest.path import join, shown
 from qa2pack.pack.settings.option_source import SettingsError
@@ -90,12 +91,9 @@ def _tell_left_aside(path: bytes, owner: str, own: bytes) -> None:
 
 
 def _parsed(path: bytes, data: bytes) -> dict[str, object]:
-    # Only here, because most commands find no file: what takes one apart takes time to load.
-    import tomllib
-
     try:
-        return tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or nested beyond all measure
+        return parse_toml(data)
+    except ValueError as error:
         raise SettingsError(path, f"it is not valid TOML ({error})") from error
 
 
