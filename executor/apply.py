@@ -52,7 +52,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, open_plan
 from qa2pack.manifest.format.header import Header
-from qa2pack.manifest.fs.presence import is_folder, is_there
+from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.plan.plan_header import user_name
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
@@ -249,7 +249,7 @@ class _Applying:
         site = Site(
             disk=self._disk,
             origin=plan.header.origin,
-            package=os.path.realpath(self._package.path),
+            package=real_path(self._package.path),
             device=os.stat(self._package.control).st_dev,
             tree=places.tree,
             member=places.staged_member,

@@ -21,7 +21,7 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Notes
 from qa2pack.manifest.format.record_codec import absolute_sources
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.presence import is_folder
+from qa2pack.manifest.fs.presence import is_folder, real_path
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import UnsafePathError, is_within
 from qa2pack.manifest.plan.destination import base_of
@@ -65,7 +65,7 @@ def _problems(package: Package, plan: Described) -> Iterator[Problem]:
 def _outside(package: Package, plan: Described) -> Iterator[Problem]:
     """Yield paths that lead out of the member, or out of the origin in a plan that may not."""
     # Into the package links of the origin may always lead: that is where its files are after a move.
-    allowed = b"/" if plan.header.may_leave else os.path.realpath(package.path)
+    allowed = b"/" if plan.header.may_leave else real_path(package.path)
     splits = plan.notes.splits
     yield from _outside_of(allowed, (task.source for task in splits if task.source.startswith(b"/")))
     for blob in chain((task.before for task in splits), plan.stream.blobs()):

@@ -10,6 +10,7 @@ from contextlib import suppress
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.problem import PlanRefused
 from qa2pack.pack.jobs.members import members_of
@@ -25,9 +26,9 @@ def kept_place(path: bytes, package: Package | None, origin: bytes | None = None
     """
     path = os.path.abspath(path)
     # Where a link leads, and the link itself, which may be replaced.
-    reached = os.path.realpath(path), join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+    reached = real_path(path), join(real_path(os.path.dirname(path)), os.path.basename(path))
     for words, place in _kept(package, origin):
-        if any(is_within(one, os.path.realpath(place)) for one in reached):
+        if any(is_within(one, real_path(place)) for one in reached):
             return f"{words} {shown(place)}"
     return ""
 
@@ -55,4 +56,4 @@ def _origins(package: Package) -> Iterator[bytes]:
 
 def folder_of(path: bytes) -> bytes:
     """Return the resolved folder that a path is in, whether or not anything is at the path."""
-    return os.path.realpath(os.path.dirname(os.path.abspath(path)))
+    return real_path(os.path.dirname(os.path.abspath(path)))

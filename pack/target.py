@@ -11,6 +11,8 @@ import shlex
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.fs import presence
+from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import join, shown
 
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
@@ -43,15 +45,15 @@ def target_of(text: str) -> Target:
     """Return the package at a path, or where a link there leads to; `.` and `..` name the folders that they are."""
     typed = _stripped(os.fsencode(text))
     parent, name = os.path.split(typed)
-    is_link = os.path.islink(typed)
+    is_link = presence.is_link(typed)
     is_name = name not in (b"", b".", b"..") and not is_link
-    path = join(os.path.realpath(parent or b"."), name) if is_name else os.path.realpath(typed)
+    path = join(real_path(parent or b"."), name) if is_name else real_path(typed)
     return Target(Package(path.replace(b"//", b"/")), typed, is_link)
 
 
 def origin_of(text: str) -> bytes:
     """Return the absolute path of an origin, without links."""
-    return os.path.realpath(os.fsencode(text))
+    return real_path(os.fsencode(text))
 
 
 def quoted(path: bytes) -> str:

@@ -3,13 +3,13 @@
 A worker says nothing until its chunk is done, which can take minutes; the size of the growing files says it.
 """
 
-import os
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.fs.presence import is_there, status_of
 from qa2pack.manifest.progress import Progress
 from qa2pack.tarsplit.naming import PART
 
@@ -75,9 +75,10 @@ def watching(
 
 def _written_bytes(path: bytes, size: int) -> int:
     try:
-        return min(os.stat(path + PART).st_size, size)
-    except FileNotFoundError:
-        return size if os.path.exists(path) else 0
+        part = status_of(path + PART)
+        return size if part is None and is_there(path) else min(part.st_size, size) if part else 0
+    except OSError:  # how far it is is not worth an end of the thread, and those who write it tell of the disk
+        return 0
 
 
 def _nothing(number: int) -> int:

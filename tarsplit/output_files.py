@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
+from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.fs.untrusted import control_fd
 from qa2pack.tarsplit.naming import PART
 
@@ -30,7 +31,7 @@ class OutputBusyError(Exception):
 
 def make_folder(path: bytes) -> None:
     """Make the output folder and those above it, where they are missing; their names are on the disk then."""
-    if os.path.isdir(path):
+    if is_folder(path):
         return
     above = os.path.dirname(path)
     make_folder(above)

@@ -10,7 +10,7 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.digest import aligned_buffer
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.fs.throttle import current_pace
-from qa2pack.manifest.fs.untrusted import LARGE_BYTES, read_control
+from qa2pack.manifest.fs.untrusted import read_control
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.progress import Progress
@@ -18,7 +18,7 @@ from qa2pack.tarsplit.naming import PART, checksum_name
 from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.refusal import DeliveryRefused
 from qa2pack.tarsplit.sidecar import open_sidecar
-from qa2pack.tarsplit.state import FinishedChunk, State, decode_state
+from qa2pack.tarsplit.state import MOST_BYTES, FinishedChunk, State, decode_state
 from qa2pack.tarsplit.tar.checksums import Sums
 
 
@@ -103,7 +103,7 @@ def _expected(cut: Cut) -> set[bytes]:
 
 def _state(cut: Cut, output: bytes) -> State | None:
     try:
-        return decode_state(read_control(join(output, cut.header.name.state), limit_bytes=LARGE_BYTES))
+        return decode_state(read_control(join(output, cut.header.name.state), limit_bytes=MOST_BYTES))
     except FileNotFoundError:
         return None
 

@@ -8,7 +8,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+from qa2pack.manifest.format.wire import read_value
+
 _FORMAT = 1
+MOST_BYTES = 16 << 20  # some 50,000 chunks; its reader takes twenty times as much memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,6 @@ def decode_state(text: bytes) -> State | None:
         wire = json.loads(text)
         if wire["format"] != _FORMAT:
             return None
-        chunks = tuple(
-            FinishedChunk(
-                int(row["number"]), str(row["xxh128"]), tuple((str(name), str(sum)) for name, sum in row["checksums"])
-            )
-            for row in wire["chunks"]
-        )
-        return State(str(wire["fingerprint"]), chunks)
-    except (ValueError, KeyError, TypeError):
+        return read_value(State, {name: value for name, value in wire.items() if name != "format"})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # the last: nested beyond all measure
         return None

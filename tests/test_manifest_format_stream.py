@@ -9,6 +9,7 @@ import pytest
 import xxhash
 from hypothesis import HealthCheck, given, settings
 
+from qa2pack.manifest.format import stream
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.format.stream import VERSION, StreamError, open_stream, peek_stream
@@ -122,10 +123,15 @@ def test_looking_for_a_late_folder_does_not_read_the_early_ones(many: bytes) -> 
     assert decode_record(found).path > b"03000"
 
 
-def test_peeking_gives_the_ends_without_the_checksum(path: Path) -> None:
+@pytest.mark.parametrize("read", [open_stream, peek_stream])
+def test_nothing_is_unpacked_before_the_checksum_is_compared(
+    path: Path, read: Callable[[bytes], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     middle = SMALL.index(b"a.png")
     path.write_bytes(SMALL[:middle] + b"b" + SMALL[middle + 1 :])
-    assert peek_stream(os.fsencode(path)).notes == {"totals": [1, 2]}
+    monkeypatch.setattr(stream, "unpack_map", pytest.fail)
+    with pytest.raises(StreamError, match="its checksum does not fit"):
+        read(os.fsencode(path))
 
 
 def sealed(path: Path, frames: list[tuple[bytes, object]]) -> bytes:

@@ -15,6 +15,7 @@ from qa2pack.manifest.fs.presence import (
     is_plain_folder,
     is_there,
     leads_anywhere,
+    real_path,
     resolved,
 )
 
@@ -28,7 +29,7 @@ def test_nothing_is_there(tmp_path: Path, look: Callable[[bytes], object], name:
     assert not look(os.fsencode(tmp_path / name))
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", [*LOOKS, resolved, real_path])
 @pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EACCES])
 def test_error_is_raised(monkeypatch: pytest.MonkeyPatch, look: Callable[[bytes], object], code: int) -> None:
     def failing(path: bytes, **_: object) -> os.stat_result:
@@ -54,3 +55,12 @@ def test_kinds_are_told_apart(tmp_path: Path) -> None:
         "to-nothing": "1100000",
         "loop": "1100000",
     }
+
+
+def test_real_path_is_that_of_the_system_where_nothing_is_there(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "to-nothing").symlink_to("nothing/below")
+    for name in ("file", "file/below", "nothing/below", "loop", "loop/below", "to-nothing", "to-nothing/../x"):
+        path = os.fsencode(tmp_path / name)
+        assert real_path(path) == os.path.realpath(path)

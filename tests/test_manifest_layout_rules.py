@@ -156,3 +156,13 @@ def test_include_without_glob_or_known_role_is_refused(text: str) -> None:
     (problem,) = refused.value.problems
     assert (problem.code, problem.path) == (Code.UNKNOWN_ROLE, text.encode())
     assert "product" in problem.expected
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * 100_000, "x = " + "{a = " * 100_000])
+def test_layout_that_is_nested_without_end_is_refused(tmp_path: Path, text: str) -> None:
+    assert problem_of(tmp_path, text).code is Code.UNKNOWN_LAYOUT
+
+
+@pytest.mark.parametrize("text", ["a." * 500 + "a = 1", "[" + "'a'." * 500 + "a]"])
+def test_layout_with_a_name_of_very_many_parts_is_refused_before_it_is_taken_apart(tmp_path: Path, text: str) -> None:
+    assert "dots" in problem_of(tmp_path, text).found

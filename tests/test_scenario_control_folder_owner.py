@@ -10,19 +10,21 @@ import pytest
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.pack.jobs import plan as planjobs
 from support.commands import Ran
 from support.in_process import Delivery, make_reduction
 from support.origin_bytes import roll_back
 from support.snapshots import snapshot
+from support.tools import needs_root
 from support.users import NOBODY, as_ordinary_user, folder_of_everybody
 from test_scenario_every_problem import _run as run
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
 OTHER = 12_345
 
 
 @pytest.fixture
 def common() -> Iterator[Path]:
+    needs_root("give files to another user")
     with folder_of_everybody() as folder:
         yield folder
 
@@ -62,7 +64,7 @@ def test_control_folder_of_another_user_is_not_acted_on_and_its_owner_is_named(d
     assert snapshot(delivery.path.parent) == before
 
 
-@pytest.mark.parametrize("name", ["plan", "journal", "lock", "manifests/x.manifest", "finished/x.journal", "staging"])
+@pytest.mark.parametrize("name", ["plan", "journal", "lock", "manifests/x.manifest", "finished/x.journal"])
 def test_one_thing_of_another_user_in_a_control_folder_is_enough(delivery: Delivery, name: str) -> None:
     delivery.make(Mode.COPY)
     delivery.plan(Mode.COPY, append=Append.MEMBER)
@@ -75,6 +77,29 @@ def test_one_thing_of_another_user_in_a_control_folder_is_enough(delivery: Deliv
         assert [(problem.code, problem.path) for problem in caught.value.problems] == [
             (Code.CONTROL_FOREIGN, os.fsencode(path))
         ]
+
+
+def test_plan_is_not_written_where_somebody_else_came_while_it_was_made(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery.make(Mode.COPY)
+    monkeypatch.setattr(planjobs, "check_room", lambda *_: give_away(control(delivery)))
+    ran = run("plan", delivery.origin, delivery.path, "--append", "member", "--mode", "copy")
+    assert (ran.code, str(OTHER) in ran.err) == (1, True)
+    assert not (control(delivery) / "plan").exists()
+
+
+@pytest.mark.parametrize("name", ["staging", "staging/tree", "previous/20261123T020000-abcdef01"])
+def test_folder_of_another_user_in_what_is_staged_or_kept_is_enough(delivery: Delivery, name: str) -> None:
+    delivery.make(Mode.COPY)
+    delivery.plan(Mode.COPY, append=Append.MEMBER)
+    path = control(delivery) / name
+    path.mkdir(parents=True)
+    os.chown(path, OTHER, -1)
+    for work in (delivery.apply, lambda: roll_back(delivery)):
+        with pytest.raises(PlanRefused) as caught:
+            work()
+        assert [problem.path for problem in caught.value.problems] == [os.fsencode(path)]
 
 
 def test_users_who_trust_each_other_append_to_one_package_in_turn(delivery: Delivery) -> None:

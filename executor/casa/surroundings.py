@@ -22,6 +22,7 @@ from qa2pack.executor.casa.child_process import ChildDiedError, run_apart
 from qa2pack.executor.casa.scratch import scratch_folder
 from qa2pack.executor.casa.table import create_table, opened_table
 from qa2pack.manifest.alma.split_spec import SurroundingsError
+from qa2pack.manifest.fs.presence import real_path
 
 Answer = TypeVar("Answer")
 
@@ -145,7 +146,7 @@ def _full(count: int) -> SurroundingsError:
     status = os.statvfs(folder)
     free = status.f_bavail * status.f_frsize
     mount = _mount_point(folder)
-    where = "its file system" if mount == os.path.realpath(folder) else f"the file system at {mount}"
+    where = "its file system" if mount == real_path(folder) else f"the file system at {mount}"
     found = f"{free:,} bytes free on {where}, or a quota that is used up"
     return SurroundingsError(os.fsencode(folder), f"room for {count:,} bytes", found, is_full=True)
 
@@ -156,7 +157,7 @@ def _unusable(reason: str) -> SurroundingsError:
 
 
 def _mount_point(folder: str) -> str:
-    path = os.path.realpath(folder)
+    path = real_path(folder)
     device = os.stat(path).st_dev
     while path != "/" and os.stat(os.path.dirname(path)).st_dev == device:
         path = os.path.dirname(path)

@@ -16,7 +16,7 @@ from qa2pack.executor.publish.exchange import Swap
 from qa2pack.executor.stage.copy import copy_small
 from qa2pack.executor.stage.planned_source import Planned
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
-from qa2pack.manifest.fs.presence import is_there, status_of
+from qa2pack.manifest.fs.presence import is_there, real_path, status_of
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.path import is_within
 
@@ -117,7 +117,7 @@ class Spot:
             return True
         # Another file of the package that has the same source, or the package by another path, through links.
         here = b"/proc/self/fd/%d" % self.fd
-        return is_within(os.path.realpath(os.path.join(here, link)), os.path.realpath(self.member))
+        return is_within(real_path(os.path.join(here, link)), real_path(self.member))
 
     def _is_target(self, status: os.stat_result) -> bool:
         """Tell whether this is the inode that the package has: then nothing is lost, whatever was written to it."""

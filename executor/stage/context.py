@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage.planned_source import SourceChangedError
+from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import is_within, shown
 
 
@@ -40,7 +41,7 @@ def path_in_package(site: Site, link: bytes) -> bytes:
     Raises:
         SourceChangedError: the link leads elsewhere.
     """
-    target = os.path.realpath(os.path.join(site.origin, link))
+    target = real_path(os.path.join(site.origin, link))
     if not is_within(target, site.package) or target == site.package:
         raise SourceChangedError("a link into the package", f"a link to {shown(target)}")
     return target[len(site.package) + 1 :]

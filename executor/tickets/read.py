@@ -18,10 +18,10 @@ from typing import IO
 
 import xxhash
 
-from qa2pack.manifest.alma.ticket_file import DAMAGE
+from qa2pack.manifest.alma.ticket_file import DAMAGE, TAR_READ_BYTES, ZIP_READ_BYTES, reading_at_most
 from qa2pack.manifest.path import UnsafePathError, check_relative
 
-UNREADABLE = (*DAMAGE, RuntimeError, struct.error)  # of an encrypted entry, and of a header that is none
+UNREADABLE = DAMAGE
 _BLOCK_BYTES = 1 << 20
 _SPECIAL_BITS = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 # The end of a zip: mark, disks, twice the number of entries, size and place of the directory, length of a comment.
@@ -55,7 +55,7 @@ def read_tar(file: IO[bytes]) -> Iterator[Archived]:
     size = os.fstat(file.fileno()).st_size
     if size % tarfile.RECORDSIZE:
         raise tarfile.ReadError("it is cut short, or has bytes behind its end")
-    with tarfile.open(fileobj=file, mode="r:", errors="surrogateescape") as archive:
+    with tarfile.open(fileobj=reading_at_most(TAR_READ_BYTES, file), mode="r:", errors="surrogateescape") as archive:
         for info in archive:
             name = info.name.encode("utf-8", "surrogateescape")
             digest = lambda info=info: _digest_of(archive.extractfile(info))  # noqa: E731
@@ -76,7 +76,7 @@ def _fault_in_tar(name: bytes, info: tarfile.TarInfo) -> str:
 
 def read_zip(file: IO[bytes]) -> Iterator[Archived]:
     """Yield the entries of an open zip; raises one of `UNREADABLE` where it is none, or not as it is written."""
-    with zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(reading_at_most(ZIP_READ_BYTES, file)) as archive:
         _check_headers(file, archive)
         for info in archive.infolist():
             name = info.filename.encode("utf-8", "surrogateescape")

@@ -1,20 +1,25 @@
 """The control folder of a package, looked at before anything in it is: can it be used?
 
 What is in a folder that cannot be entered, or behind a link that leads to nothing, looks as if it were not there, and
-a package would seem to have no manifests, no plan and nothing to be finished.
+a package would seem to have no manifests, no plan and nothing to be finished. The folders in it are no links either:
+what is staged, kept and removed there would be so wherever they lead.
 """
 
 import os
 import stat
 
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
-from qa2pack.manifest.fs.presence import is_there
+from qa2pack.manifest.fs.presence import is_there, status_of
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
+
+FOLDERS = (b"manifests", b"finished", b"staging", b"previous")  # all that there are in a control folder
 
 
 def check_control(path: bytes) -> None:
     """Refuse a control folder that is none, is a package itself, or may not be entered; nothing there is fine.
+
+    The folders in it must be folders, too, if they are there.
 
     Raises:
         PlanRefused: with what it is.
@@ -23,14 +28,29 @@ def check_control(path: bytes) -> None:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return
-    if stat.S_ISLNK(mode):
-        found = f"a link to {shown(os.readlink(path))}"
-    elif not stat.S_ISDIR(mode):
-        found = "a file" if stat.S_ISREG(mode) else "no folder"
+    if found := _other_than_folder(path, mode):
+        pass
     elif not os.access(path, os.X_OK):
         found = "a folder that you may not enter"
     elif is_there(join(path, SCIENCE_GOAL)):
         found = "a package, or a folder with one in it"
     else:
+        _check_inner(path)
         return
     raise PlanRefused(Problem(Code.CONTROL_UNUSABLE, path, "a folder that you may read", found))
+
+
+def _check_inner(path: bytes) -> None:
+    for folder in (join(path, name) for name in FOLDERS):
+        status = status_of(folder)
+        if status is not None and (found := _other_than_folder(folder, status.st_mode)):
+            raise PlanRefused(Problem(Code.CONTROL_UNUSABLE, folder, "a folder", found))
+
+
+def _other_than_folder(path: bytes, mode: int) -> str:
+    """Say what stands there if it is no folder; empty if it is one."""
+    if stat.S_ISLNK(mode):
+        return f"a link to {shown(os.readlink(path))}"
+    if stat.S_ISDIR(mode):
+        return ""
+    return "a file" if stat.S_ISREG(mode) else "no folder"

@@ -2,17 +2,23 @@
 
 Whoever acts on a plan or a journal does as its writer says, with their own rights. So those of other users are not
 acted on, unless the user said that this person is trusted. What root owns is as good as one's own.
+
+Owners are looked at by path, before and under the lock, and not again at each file that is opened: whoever may write
+to the folder meanwhile can put one file of the user in another's place as well, which no owner shows.
 """
 
 import os
 import pwd
+import stat
 from collections.abc import Collection, Iterator
 
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
-_LISTED = (b"manifests", b"finished")  # each file in them is read; what is staged may be links to files of others
+_LISTED = (b"manifests", b"finished")  # each file in them is read
+_KEPT = (b"staging", b"previous")  # files in them may be links to those of others; folders are nobody else's
 _ROOT = 0
 
 
@@ -52,15 +58,28 @@ def _paths(package: Package) -> Iterator[bytes]:
         except (FileNotFoundError, NotADirectoryError):  # a file in a folder's place is told by whoever needs it
             continue
         yield from (join(folder, name) for name in names)
+    for folder in (join(package.control, name) for name in _KEPT):
+        yield from _folders_below(folder)
+
+
+def _folders_below(folder: bytes) -> Iterator[bytes]:
+    """Yield the folders in a folder, if it is one: all that a tree stands on that is staged or kept."""
+    try:
+        names = sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for path in (join(folder, name) for name in names):
+        status = status_of(path)
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            yield path
 
 
 def _foreign(paths: Iterator[bytes], trusted: Collection[int]) -> Iterator[Problem]:
     for path in paths:
-        try:
-            uid = os.lstat(path).st_uid
-        except FileNotFoundError:
+        status = status_of(path)
+        if status is None:
             continue
-        if owner := foreign_owner(uid, trusted):
+        if owner := foreign_owner(status.st_uid, trusted):
             yield Problem(Code.CONTROL_FOREIGN, path, "yours or root's", f"one of {owner}")
             if path.endswith(b".pack"):
                 return  # that all in it is theirs as well says nothing more

@@ -52,6 +52,7 @@ _NAME_BYTES = 255
 _MANAGER_COUNT = 1 << 16
 # Some 10 kB in most tables. That of a selection grows with its rows, but says first from which table they are.
 _HEAD_BYTES = 1 << 20
+_MOST_NUMBERS = 1 << 16
 _MOST_BYTES = 1 << 30
 _RECORD = re.compile(rb"(?s)....\x00\x00\x00\x0bTableRecord(?=\x00\x00\x00.)")
 _DEEPEST = 50
@@ -189,8 +190,12 @@ class _Reader:
 
     data: bytes
     at: int = 0
+    number_count: int = 0
 
     def number(self) -> int:
+        self.number_count += 1
+        if self.number_count > max(_MOST_NUMBERS, len(self.data) // 4):  # each lies somewhere else
+            raise UnreadableTableError("table.dat holds sets of keywords without an end")
         self.skip(4)
         return int.from_bytes(self.data[self.at - 4 : self.at], "big")
 
@@ -250,9 +255,11 @@ def _rows(reader: _Reader, kind: str) -> tuple[bytes, ...]:
 
 def _keywords(data: bytes) -> Iterator[bytes]:
     """Yield the names of tables in all sets of keywords: those of the table, and of its columns."""
+    reader = _Reader(data)  # one for all, which counts: what only looks like a set may reach to the end of the file
     for match in _RECORD.finditer(data):
+        reader.at = match.start()
         try:
-            yield from _record(_Reader(data, match.start()), depth=0)
+            yield from _record(reader, depth=0)
         except UnreadableTableError:
             continue  # text that only looks like a set
 

@@ -8,7 +8,7 @@ offset of the notes and of the trailer, XXH3-128 of all before the digest, and a
 short, one with a flipped bit, one that is something else and one from a newer version are told apart, in that order
 of tests: mark at the start, version, mark at the end, digest.
 
-Of a file that is opened nothing is unpacked before its digest is compared, and no frame is taken that is greater than
+Nothing of a file is unpacked before its digest is compared, and no frame is taken that is greater than
 its kind may be, so that a file with great holes asks for no memory. After that all frames are walked: a right digest
 says nothing of who wrote them.
 
@@ -184,9 +184,7 @@ def open_stream(path: bytes) -> Stream:
         OSError: it cannot be read.
     """
     with _opened(path, buffering=_READ_BYTES) as file:
-        footer = _read_footer(path, file)
-        if _digest_of(file, footer.size - len(END) - len(footer.digest)) != footer.digest:
-            raise StreamError(path, "is damaged: its checksum does not fit its content")
+        footer = _checked_footer(path, file)
         stream = _load(path, file, footer)
     try:
         _check_folders(path, footer, _Trailer(stream.folder_count, stream.index), stream.folders_offset)
@@ -196,12 +194,12 @@ def open_stream(path: bytes) -> Stream:
 
 
 def peek_stream(path: bytes) -> Stream:
-    """Return what the file holds without reading all of it, so without knowing that it is undamaged.
+    """Return what the file holds without looking at its folders; only the bytes are read and summed.
 
-    Costs the same for any number of files. Raises as `open_stream`, but for damage between start and end.
+    Raises as `open_stream`, but for folders that make no sense under a right checksum.
     """
-    with _opened(path) as file:
-        return _load(path, file, _read_footer(path, file))
+    with _opened(path, buffering=_READ_BYTES) as file:
+        return _load(path, file, _checked_footer(path, file))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +210,14 @@ class _Footer:
     notes_offset: int
     trailer_offset: int
     digest: bytes
+
+
+def _checked_footer(path: bytes, file: BinaryIO) -> _Footer:
+    """Return the end of a file whose checksum fits its content; before that nothing of it is unpacked."""
+    footer = _read_footer(path, file)
+    if _digest_of(file, footer.size - len(END) - len(footer.digest)) != footer.digest:
+        raise StreamError(path, "is damaged: its checksum does not fit its content")
+    return footer
 
 
 def _read_footer(path: bytes, file: BinaryIO) -> _Footer:

@@ -1,12 +1,13 @@
 """Whether something stands at a path: only ENOENT and ENOTDIR mean that nothing does; every other error is raised.
 
 `os.path.lexists` and its like take any error for absence: one EIO or ESTALE of a disk or a server would then be read
-as "it is gone", and what decides by that removes what is there. A test keeps them out of here and of the executor.
+as "it is gone", and what decides by that removes what is there. A test keeps them out of the whole program.
 """
 
 import errno
 import os
 import stat
+from typing import AnyStr
 
 _ABSENCE = (FileNotFoundError, NotADirectoryError)
 
@@ -68,6 +69,22 @@ def resolved(path: bytes) -> bytes | None:
         if error.errno != errno.ELOOP:  # links that lead to each other in a circle lead nowhere
             raise
         return None
+
+
+def real_path(path: AnyStr) -> AnyStr:
+    """Return the path without any links in it, as `os.path.realpath` does, also where it leads nowhere.
+
+    Raises:
+        OSError: what is on the way cannot be known; a link that is taken for none would lead elsewhere.
+    """
+    try:
+        return os.path.realpath(path, strict=True)
+    except _ABSENCE:
+        return os.path.realpath(path)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return os.path.realpath(path)
 
 
 def _followed(path: bytes) -> os.stat_result | None:

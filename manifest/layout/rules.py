@@ -6,7 +6,6 @@ refused with what is known, so a misspelt rule cannot silently take nothing. Not
 """
 
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +13,7 @@ from importlib import resources
 from typing import Never, TypeVar
 
 from qa2pack.manifest.alma.role import ROLES, Role
+from qa2pack.manifest.fs.toml_text import parse_toml
 from qa2pack.manifest.fs.untrusted import SMALL_BYTES, read_control
 from qa2pack.manifest.layout.globs import matches
 from qa2pack.manifest.layout.names import Prefixing
@@ -142,10 +142,10 @@ def load_layout(name: str) -> Layout:
         _refuse(name, expected=f"one of {', '.join(known_layouts())}, or the path of a .toml file")
     try:
         data = read_control(os.fsencode(name), limit_bytes=SMALL_BYTES) if is_path else layout_text(name).encode()
-        table = tomllib.loads(data.decode())
+        table = parse_toml(data)
     except OSError as error:
         _refuse(name, expected="a file that can be read", found=(error.strerror or str(error)).lower())
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or nested beyond all measure
+    except ValueError as error:
         _refuse(name, expected="TOML", found=str(error))
     return _Reader(name).layout(table)
 

@@ -11,7 +11,7 @@ from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import StreamKind, read_header
 from qa2pack.manifest.format.stream import StreamError, open_stream, peek_stream
 from qa2pack.manifest.fs.immutable import mark_of
-from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there
+from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, real_path
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.plan.obstacles import enclosing_package, foreign_tickets, swapped_paths, ticket_obstacles
@@ -91,7 +91,7 @@ def _path_problems(request: PlanRequest) -> Iterator[Problem]:
         return
     if not is_folder(origin):
         yield Problem(Code.ORIGIN_NOT_FOLDER, origin)
-    destination = os.path.join(os.path.realpath(package.parent), package.project)
+    destination = os.path.join(real_path(package.parent), package.project)
     for place in (destination, destination + b".pack"):
         if is_within(origin, place) or is_within(place, origin):
             yield Problem(Code.NESTED, package.path, found=os.fsdecode(origin))

@@ -13,7 +13,7 @@ from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, record_actions
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.presence import is_link, resolved
+from qa2pack.manifest.fs.presence import is_link, real_path, resolved
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination
@@ -99,7 +99,7 @@ def _not_scanned_again(manifest: Described, spool: RecordSpool) -> Iterator[Fold
 def _not_taken_over(destination: Destination, request: PlanRequest, spool: RecordSpool) -> Iterator[_Moved]:
     """Yield the moved files whose inodes the new member does not have."""
     taken: set[int] | None = None
-    package = os.path.realpath(destination.package.path)
+    package = real_path(destination.package.path)
     for path in destination.state.manifests.values():
         manifest = _opened(path)
         if manifest.header.is_adopted and request.is_forced:

@@ -14,6 +14,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, save_durably
 from qa2pack.manifest.format.header import Header, LeftOut, Notes, TableNote
+from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.layout.item import Placement
 from qa2pack.manifest.layout.place import measurement_sets, place
 from qa2pack.manifest.layout.rules import Layout, load_layout
@@ -151,11 +152,11 @@ def _scan_options(request: PlanRequest, layout: Layout, destination: Destination
         foreign=layout.foreign_globs,
         may_leave=request.may_leave,
         known=() if request.is_rehashing else known_streams(package, destination.state, request.origin),
-        package=os.path.realpath(request.package),
+        package=real_path(request.package),
         device=os.stat(package.parent).st_dev,
         may_copy=request.mode is Mode.TICKET,
         carried=Action.CARRY if request.append is Append.NOTHING else None,
-        member=os.path.realpath(package.member(join(destination.group, destination.member))),
+        member=real_path(package.member(join(destination.group, destination.member))),
     )
 
 
@@ -188,7 +189,7 @@ def _place(
         request.origin,
         opaque=layout.is_opaque,
         follow_outside=request.may_leave,
-        package=os.path.realpath(request.package),
+        package=real_path(request.package),
     )
     known = tuple(note for described in earlier for note in described.notes.tables)
     sources = (

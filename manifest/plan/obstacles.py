@@ -13,7 +13,7 @@ from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, is_group
 from qa2pack.manifest.alma.package import Package, PackageState, Standing, manifest_names
 from qa2pack.manifest.format.header import StreamKind, read_header
 from qa2pack.manifest.format.stream import StreamError, peek_stream
-from qa2pack.manifest.fs.presence import is_file, is_plain_file, is_there
+from qa2pack.manifest.fs.presence import is_file, is_plain_file, is_there, real_path
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 
@@ -23,7 +23,7 @@ _IN_CONTROL = (b"lock", b"plan", b"journal", b"manifests")
 
 def enclosing_package(package: Package) -> bytes | None:
     """Return the innermost package, or control folder of one, that the package would lie in."""
-    folder = os.path.realpath(package.parent)
+    folder = real_path(package.parent)
     while folder != os.path.dirname(folder):
         if is_package(folder) or is_control(folder):
             return folder

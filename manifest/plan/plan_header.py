@@ -7,6 +7,7 @@ import socket
 
 from qa2pack.manifest.alma.readme import header_template, readme_text
 from qa2pack.manifest.format.header import Header, StreamKind
+from qa2pack.manifest.fs.untrusted import SMALL_BYTES, read_bounded
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.request import PlanRequest
@@ -23,7 +24,7 @@ def readme_header(request: PlanRequest) -> bytes:
         return header_template()
     try:
         with open(request.readme, "rb") as file:
-            text = file.read()
+            text = read_bounded(file, request.readme, limit_bytes=SMALL_BYTES)
     except OSError as error:
         raise PlanRefused(Problem(Code.README_MISSING, request.readme, found=error.strerror or "")) from error
     if kind := _other_than_text(text):

@@ -11,6 +11,7 @@ from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
 from qa2pack.manifest.fs.holes import hole_bytes
+from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
@@ -130,7 +131,7 @@ class Columns:
                     self._add(name, source, source_name, fd, None)
                     return
             path = os.path.join(self.options.root, source)
-            target = os.path.realpath(path)
+            target = real_path(path)
             if stat.S_ISLNK(mode) and self.options.is_in_package(target):
                 self.add_carried(name, source, target)
             else:
@@ -311,4 +312,4 @@ def unreadable(path: bytes, error: OSError) -> Problem:
 def _real_place(path: bytes) -> bytes:
     """Return where a name is, without any links on the way; what it leads to itself does not matter."""
     folder, name = os.path.split(path)
-    return join(os.path.realpath(folder), name)
+    return join(real_path(folder), name)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from qa2pack.manifest.casa.table_dat import TableNames, located
-from qa2pack.manifest.fs.presence import is_file
+from qa2pack.manifest.fs.presence import is_file, real_path
 from qa2pack.manifest.layout.globs import first_match
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.path import join, shown
@@ -114,8 +114,8 @@ class _View:
         if item is None:
             return None, False
         packaged = item.source + path[len(item.path) :]
-        here = os.path.realpath(os.path.join(self.root, packaged))
-        there = os.path.realpath(located(reference.name, os.path.join(self.root, reference.source)))
+        here = real_path(os.path.join(self.root, packaged))
+        there = real_path(located(reference.name, os.path.join(self.root, reference.source)))
         is_held = here == there and is_file(join(here, DESCRIPTION))
         return _excluded_by(packaged, item.source, self.exclude), is_held
 

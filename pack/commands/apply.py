@@ -46,19 +46,14 @@ def apply(  # noqa: PLR0913, PLR0917 - one parameter per option
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs.workers import Conduct
-    from qa2pack.pack.settings.trusted_owners import trusted_users
+    from qa2pack.pack.settings.trusted_owners import trusting
     from qa2pack.pack.target import target_of
     from qa2pack.pack.views.apply import applied
 
     attempt = Attempt("apply", target_of(package))
     options = ApplyOptions(keeps_previous=keep_previous, is_rehashing=rehash)
-    conduct = Conduct(
-        jobs,
-        cluster,
-        bandwidth,
-        is_quiet=quiet,
-        is_json=json,
-        trusted=trusted_users(trust_owner),
-        is_insecure=insecure_cluster,
+    conduct = trusting(
+        trust_owner,
+        Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, is_insecure=insecure_cluster),
     )
     run(attempt, lambda: applied(attempt, options, conduct), is_json=json)

@@ -7,12 +7,13 @@ What is typed counts most, then the environment, then the `pack.toml` beside the
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand, TyperOption
 
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import shown
 from qa2pack.pack import __version__
 from qa2pack.pack.exit_codes import Exit, exit_code_lines
@@ -58,8 +59,9 @@ def ended(program: typer.Typer, words: Sequence[str] | None, name: str) -> int:
     """
     try:
         program(args=words, prog_name=name)
-    except OSError as error:  # help or version could not be written
-        print(f"{name}: {error.strerror}", file=sys.stderr)
+    except OSError as error:  # help or version could not be written, or a path not be followed
+        path = f": {shown(error.filename)}" if isinstance(error.filename, str | bytes) else ""
+        print(f"{name}: {error.strerror}{path}", file=sys.stderr)
         return Exit.FAILED
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else Exit.FAILED
@@ -104,7 +106,7 @@ class Command(TyperCommand):
                 error.param_hint = error.param.opts if is_typed else f"the environment variable {error.param.envvar}"
             raise
         except _UsageError as error:
-            path = next((word for word in ctx.meta[_ARGUMENTS] if word.startswith("-") and os.path.lexists(word)), "")
+            path = next((word for word in ctx.meta[_ARGUMENTS] if word.startswith("-") and _is_path(word)), "")
             error.message += f". To name the path, write {shown(os.path.join('.', path))}" if path else ""
             raise
 
@@ -171,6 +173,12 @@ class Command(TyperCommand):
             raise typer.BadParameter(str(error), ctx=ctx, param_hint="--log") from error
         line = f"{ctx.command_path} {shlex.join(ctx.meta[_ARGUMENTS])}"
         return run_logged(log, str(ctx.info_name), line)
+
+
+def _is_path(word: str) -> bool:
+    with suppress(OSError, ValueError):  # a word that cannot be looked at is none that was meant as a path
+        return is_there(os.fsencode(word))
+    return False
 
 
 def _take(ctx: _Context, option: Any, value: object) -> bool:

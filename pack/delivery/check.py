@@ -8,6 +8,7 @@ from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.presence import is_folder, real_path
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Problem
@@ -31,7 +32,7 @@ def checked(folder: str, package: str | None, conduct: Conduct) -> Exit:
         Refused: there is no delivery in the folder.
         OSError: there is no such folder.
     """
-    path = os.path.realpath(os.fsencode(folder))
+    path = real_path(os.fsencode(folder))
     with (
         shown_workers(conduct) as workers,
         working(workers, path) as engine,
@@ -63,7 +64,7 @@ def verified_unpacked(file: str, tree: str, conduct: Conduct) -> Exit:
         StreamError: the file is damaged, or no manifest of a delivery.
         Refused: it is a folder.
     """
-    path = os.path.realpath(os.fsencode(tree))
+    path = real_path(os.fsencode(tree))
     _check_is_file(file)
     sidecar = open_sidecar(os.fsencode(file))
     with (
@@ -90,7 +91,7 @@ def _delivery_problems(path: bytes, package: str | None, engine: Engine, progres
 
 def _check_is_file(file: str) -> None:
     path = os.fsencode(file)
-    if os.path.isdir(path):
+    if is_folder(path):
         names = find_sidecars(path)
         advice = (
             f"name the file: --manifest {quoted(join(path, names[0]))}" if len(names) == 1 else "name a file in it"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.manifest.alma.package import Package, read_state
+from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.progress import Progress
 from qa2pack.pack.delivery.view import DeliveryView, delivery_fields, delivery_lines
@@ -89,9 +90,9 @@ def _lock(package: Package, asked: Asked, output: bytes) -> bytes:
 
 
 def _output(package: Package, asked: Asked) -> bytes:
-    output = os.path.realpath(os.fsencode(asked.output))
+    output = real_path(os.fsencode(asked.output))
     for folder in (package.path, package.control):
-        if is_within(output, os.path.realpath(folder)):
+        if is_within(output, real_path(folder)):
             raise DeliveryRefused(f"the tars would go into {shown(folder)}", "choose another folder with --output")
     return output
 

@@ -12,6 +12,7 @@ from qa2pack.executor.space import enough_bytes, free_bytes, used_bytes
 from qa2pack.executor.transaction.paths import staging_path
 from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.attempt import Attempt
@@ -46,7 +47,10 @@ def _full_disks(error: OSError, attempt: Attempt) -> Iterator[tuple[int, str]]:
 
 def _place_of_package(attempt: Attempt) -> bytes:
     package = attempt.target.package
-    return package.control if os.path.isdir(package.control) else package.parent
+    try:
+        return package.control if is_folder(package.control) else package.parent
+    except OSError:  # the failure that is being told is another one
+        return package.parent
 
 
 def _temporary() -> bytes:

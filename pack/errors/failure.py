@@ -24,6 +24,7 @@ from qa2pack.manifest.alma.split_spec import TableBrokenError
 from qa2pack.manifest.format.files import files_with_bad_records, unusable_manifest
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.format.wire import WireError
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.fs.untrusted import ControlFileError
 from qa2pack.manifest.path import UnsafePathError, shown
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
@@ -154,9 +155,12 @@ def _meant(problems: Sequence[Problem]) -> Iterator[str]:
 
 
 def _near(path: bytes) -> bytes | None:
-    if os.path.lexists(path) or not (b"/" in path or path.endswith(b".toml")):
+    try:
+        if is_there(path) or not (b"/" in path or path.endswith(b".toml")):
+            return None
+        return near_path(os.path.abspath(path))
+    except OSError:  # what the failure is matters more than what may have been meant
         return None
-    return near_path(os.path.abspath(path))
 
 
 def _missing_package(error: ImportError, attempt: Attempt) -> Failure:

@@ -9,6 +9,7 @@ from qa2pack.executor.io.output_file import PARTIAL
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.verify.checksum_lines import NotInABagError, bag_line
 from qa2pack.pack import PROGRAM
@@ -62,7 +63,7 @@ def _check_place(package: Package, bag: bytes) -> None:
             f"a bag is made of hard links, and {shown(parent)} is on another file system than the package",
             f"name a folder on the disk of {shown(package.parent)}; a bag can be copied anywhere afterwards",
         )
-    if os.path.lexists(bag + PARTIAL):
+    if is_there(bag + PARTIAL):
         raise Refused(
             f"{shown(bag + PARTIAL)} is there: another export works on it, or one was stopped",
             "if none is running, remove it",

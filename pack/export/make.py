@@ -10,6 +10,7 @@ from qa2pack.executor.io.output_file import write_output
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.attempt import Attempt
@@ -97,11 +98,11 @@ def _places(package: Package, wanted: Wanted) -> list[_Written]:
     if wanted.output is None:
         return []
     output = os.path.join(folder_of(wanted.output), os.path.basename(os.path.abspath(wanted.output)))
-    is_folder = os.path.isdir(output) and wanted.formats != ("bagit",)
-    if len(wanted.formats) > 1 and not is_folder:
+    is_into = is_folder(output) and wanted.formats != ("bagit",)
+    if len(wanted.formats) > 1 and not is_into:
         raise Refused("several lists need a folder", "make it", f"mkdir {quoted(output)}")
     places = [
-        _Written(form, os.path.join(output, package.project + _ENDINGS[form]) if is_folder else output)
+        _Written(form, os.path.join(output, package.project + _ENDINGS[form]) if is_into else output)
         for form in wanted.formats
     ]
     for place in places:
@@ -112,11 +113,11 @@ def _places(package: Package, wanted: Wanted) -> list[_Written]:
 
 
 def _check_free(place: _Written, wanted: Wanted) -> None:
-    if not os.path.isdir(os.path.dirname(place.path)):
+    if not is_folder(os.path.dirname(place.path)):
         folder = os.path.dirname(place.path)
         raise Refused(f"there is no folder {shown(folder)}", "make it", f"mkdir {quoted(folder)}")
-    is_file = os.path.lexists(place.path) and not os.path.isdir(place.path)
-    if os.path.lexists(place.path) and not (is_file and wanted.is_replacing and place.format != "bagit"):
+    is_file = is_there(place.path) and not is_folder(place.path)
+    if is_there(place.path) and not (is_file and wanted.is_replacing and place.format != "bagit"):
         can_replace = ", or give --replace" if is_file and place.format != "bagit" else ""
         raise Refused(f"{shown(place.path)} is there already", f"name another place with -o{can_replace}")
 

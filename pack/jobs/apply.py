@@ -14,6 +14,7 @@ from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 
 
@@ -25,7 +26,7 @@ def apply(package: Package, options: ApplyOptions, workers: Workers) -> Applied:
     if workers.cluster:
         # What a stopped run staged was written by machines of which any may have restarted since: it is read again.
         options = replace(options, boot=f"cluster {os.urandom(8).hex()}")
-    lock = lock_path(package) if os.path.isdir(package.control) else b""
+    lock = lock_path(package) if is_folder(package.control) else b""
     folders = (package.parent, *_origin(package))
     with stopping() as stop, started_engine(workers, folders, lock=lock, stop=stop) as engine:
         return apply_plan(package, options, engine=engine, disk=Disk(), progress=workers.progress, stop=stop)

@@ -10,6 +10,7 @@ from functools import partial
 from qa2pack.executor.engine.local import PoolEngine, available_jobs
 from qa2pack.executor.stop_signals import Stop, stop_on_signals
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.fs.throttle import PacedEngine
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.progress import Progress, Silent
@@ -67,7 +68,7 @@ def started_engine(
         from qa2pack.executor.engine.dask import Cluster, ClusterEngine, Ground
 
         cluster = Cluster(workers.cluster, running_program, workers.jobs, _tell)
-        ground = Ground(tuple(filter(os.path.isdir, folders)), lock, is_locked)
+        ground = Ground(tuple(filter(is_folder, folders)), lock, is_locked)
         with ClusterEngine(cluster, ground, asked) as engine:
             yield _bounded(engine, workers)
 

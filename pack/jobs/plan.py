@@ -26,6 +26,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package, Standing, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, open_plan
+from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.plan.destination import base_of
 from qa2pack.manifest.plan.make import make_plan, save_plan
 from qa2pack.manifest.plan.request import PlanRequest
@@ -89,7 +90,7 @@ def adopt(package: Package, workers: Workers) -> list[bytes]:
 
 def _adopt_for(request: PlanRequest, package: Package, workers: Workers) -> None:
     """Adopt with workers of its own: started under the lock, they share it, and must be gone when it is free."""
-    if request.append is Append.NOTHING or not os.path.isdir(request.origin):
+    if request.append is Append.NOTHING or not is_folder(request.origin):
         return
     state = read_state(package)
     if state.standing is Standing.PACKAGE and state.without_manifest:
@@ -107,7 +108,7 @@ def _adopt(package: Package, engine: Engine, progress: Progress) -> list[bytes]:
 @contextmanager
 def _control(package: Package) -> Iterator[None]:
     """Make the control folder, and take it away again if nothing came of it."""
-    is_new = not os.path.isdir(package.control)
+    is_new = not is_folder(package.control)
     ensure_folder(Disk(), package.control)
     try:
         yield

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from qa2pack.manifest.fs.presence import is_there, real_path
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
@@ -27,7 +28,7 @@ def readable_readme(request: PlanRequest) -> Iterator[PlanRequest]:
     mode = None if path is None else _mode_of(path)
     if path is None or mode is None or stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         yield request
-    elif stat.S_ISFIFO(mode) and not os.path.lexists(os.path.realpath(path)):  # without a name: a shell's
+    elif stat.S_ISFIFO(mode) and not is_there(real_path(path)):  # without a name: a shell's
         with open(os.memfd_create("readme"), "w+b") as memory:
             with open(path, "rb") as pipe:
                 shutil.copyfileobj(pipe, memory)

@@ -10,6 +10,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.output_file import write_output
 from qa2pack.executor.transaction.history import read_history
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.fs.untrusted import ControlFileError, opened_control
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.path import shown
@@ -94,14 +95,14 @@ def _place(package: Package, asked: Asked) -> bytes:
     output = os.path.join(folder_of(wanted), os.path.basename(os.path.abspath(wanted)))
     if kept := kept_place(output, package):
         raise Refused(f"the page would go into {kept}", "name another place with -o")
-    if not os.path.isdir(os.path.dirname(output)):
+    if not is_folder(os.path.dirname(output)):
         parent = os.path.dirname(output)
         raise Refused(f"there is no folder {shown(parent)}", "make it", f"mkdir {quoted(parent)}")
-    if asked.delivery is not None and not os.path.isdir(asked.delivery):
+    if asked.delivery is not None and not is_folder(asked.delivery):
         raise Refused(
             f"there is no folder {shown(asked.delivery)}", "name the folder of the tar files with --delivery"
         )
-    if os.path.lexists(output) and not _is_report(output):
+    if is_there(output) and not _is_report(output):
         raise Refused(f"{shown(output)} is there and is not a report", "name another file with -o")
     return output
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from qa2pack.manifest.alma.control_folder_owner import foreign_owner
+from qa2pack.manifest.fs.presence import real_path
+from qa2pack.manifest.fs.toml_text import parse_toml
 from qa2pack.manifest.fs.untrusted import SMALL_BYTES, opened_control, read_bounded
 from qa2pack.manifest.path import join, shown
 from qa2pack.pack.settings.option_source import SettingsError
@@ -35,7 +37,7 @@ def find_settings(folder: bytes, environment: Mapping[str, str]) -> "tuple[Setti
     own = _table_at(own_path, own_path) if own_path else None
     trusted = _trusted(own, own_path, environment)
     beside = join(folder, NAME)
-    near = None if own_path and beside == os.path.realpath(own_path) else _table_at(beside, own_path, trusted)
+    near = None if own_path and beside == real_path(own_path) else _table_at(beside, own_path, trusted)
     return tuple(
         _settings(table, path, own_path) for table, path in ((near, beside), (own, own_path)) if table is not None
     )
@@ -57,7 +59,7 @@ def own_settings_path(environment: Mapping[str, str]) -> bytes:
 def _table_at(path: bytes, own: bytes, trusted: frozenset[bytes] = frozenset()) -> dict[str, object] | None:
     """Return what a file says; None where there is none, or one that is left aside because of its owner."""
     # The user's own may be a link into a collection of such files; one that lies in a shared folder may not.
-    place = os.path.realpath(path) if path == own else path
+    place = real_path(path) if path == own else path
     try:
         with opened_control(place) as file:
             owner = foreign_owner(os.fstat(file.fileno()).st_uid)
@@ -78,7 +80,7 @@ def _trusted(table: dict[str, object] | None, own: bytes, environment: Mapping[s
         raise SettingsError(own, f"{_TRUSTED} must be a list of paths of pack.toml files")
     home = environment.get("HOME", "")
     written = (home + path[1:] if path.startswith("~/") else path for path in paths)
-    return frozenset(os.path.realpath(os.fsencode(path)) for path in written)
+    return frozenset(real_path(os.fsencode(path)) for path in written)
 
 
 def _tell_left_aside(path: bytes, owner: str, own: bytes) -> None:
@@ -89,12 +91,9 @@ def _tell_left_aside(path: bytes, owner: str, own: bytes) -> None:
 
 
 def _parsed(path: bytes, data: bytes) -> dict[str, object]:
-    # Only here, because most commands find no file: what takes one apart takes time to load.
-    import tomllib
-
     try:
-        return tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or nested beyond all measure
+        return parse_toml(data)
+    except ValueError as error:
         raise SettingsError(path, f"it is not valid TOML ({error})") from error
 
 

@@ -1,6 +1,5 @@
 """Applying and telling what came of it: what `pack apply` and the old call have in common."""
 
-import os
 import sys
 from collections.abc import Iterator
 
@@ -8,6 +7,7 @@ from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.executor.status import State, read_status
 from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.format.files import open_manifest
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.humanize import local_time, utc_time
 from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.attempt import Attempt
@@ -68,7 +68,7 @@ def _result_lines(result: Applied, target: Target, ink: Ink) -> Iterator[str]:
     manifest = open_manifest(target.package.manifest(result.member))
     yield f"{ink.good('Packaged')}: {packaged_amount(manifest)}, in"
     yield f"  {shown(target.package.member(result.member))}"
-    if os.path.exists(target.package.path + b".ticket.tar"):
+    if is_there(target.package.path + b".ticket.tar"):
         yield "Ticket files, beside the package:"
         yield from (f"  {shown(target.package.path + ending)}" for ending in (b".ticket.tar", b".ticket.zip"))
     if result.left_alone:

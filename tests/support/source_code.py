@@ -33,6 +33,7 @@ _CHANGING_PATH_METHODS = {
     *("write_bytes", "write_text"),
 }
 _HIDING = {f"os.path.{name}" for name in ("exists", "isdir", "isfile", "islink", "ismount", "lexists")}
+_HIDING_UNLESS_STRICT = {"os.path.realpath"}
 _HIDING_PATH_METHODS = ("exists", "is_mount")  # is_dir and is_file are also methods of entries, which raise
 _MOVING_PATH_METHODS = ("rename", "replace")
 _MODE = re.compile(r"[rwaxbtU+]{1,4}([:|](gz|bz2|xz|\*)?)?")
@@ -155,15 +156,29 @@ def changing_calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
 def looks_that_hide_errors(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """Yield name and line of each function that takes any error of a disk for the absence of a file."""
     known = _names_of_imports(tree)
+    strict = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_strict(node)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name | ast.Attribute) and _full_name(node, known) in _HIDING:
-            yield _full_name(node, known), node.lineno
-        elif isinstance(node, ast.Attribute) and _full_name(node, known) == "":
-            inner = node.value
-            if isinstance(inner, ast.Attribute) and f"{_full_name(inner, known)}.{node.attr}" in _HIDING:
-                yield f"os.path.{node.attr}", node.lineno
-            elif node.attr in _HIDING_PATH_METHODS:
+        if isinstance(node, ast.Name | ast.Attribute):
+            name = _name_of_look(node, known)
+            if name in _HIDING or (name in _HIDING_UNLESS_STRICT and id(node) not in strict):
+                yield name, node.lineno
+            elif not name and isinstance(node, ast.Attribute) and node.attr in _HIDING_PATH_METHODS:
                 yield f"Path.{node.attr}", node.lineno
+
+
+def _name_of_look(node: ast.Name | ast.Attribute, known: dict[str, str]) -> str:
+    """Return the full name, also of a function of `os.path`."""
+    inner = node.value if isinstance(node, ast.Attribute) else None
+    if isinstance(node, ast.Attribute) and isinstance(inner, ast.Attribute) and _full_name(node, known) == "":
+        return f"{outer}.{node.attr}" if (outer := _full_name(inner, known)) else ""
+    return _full_name(node, known)
+
+
+def _is_strict(call: ast.Call) -> bool:
+    return any(
+        word.arg == "strict" and isinstance(word.value, ast.Constant) and word.value.value is True
+        for word in call.keywords
+    )
 
 
 def _run_on_loading(node: ast.AST) -> Iterator[ast.AST]:
