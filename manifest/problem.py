@@ -34,6 +34,7 @@ class Code(StrEnum):
     COLLISION = "collision"
     CROSS_DEVICE = "cross-device"
     NO_HARD_LINKS = "no-hard-links"
+    NO_SYMLINKS = "no-symlinks"
     NAME_REFUSED = "name-refused"
     NAMES_MERGE = "names-merge"
     NO_SPACE = "no-space"

@@ -17,7 +17,7 @@ from qa2pack.manifest.layout.include import Include, parse_include
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
-from support.file_systems import ExfatDisk, exfat_disk
+from support.file_systems import ExfatDisk, exfat_disk, folder_elsewhere
 from support.in_process import Delivery, make_reduction, write
 from support.origin_bytes import roll_back
 
@@ -33,6 +33,13 @@ class Unlinking(Disk):
 
     def link(self, source: bytes, name: bytes, *, source_fd: int | None, dir_fd: int) -> None:
         raise PermissionError(1, "Operation not permitted")
+
+
+class Unbending(Disk):
+    """A disk without symbolic links."""
+
+    def symlink(self, target: bytes, name: bytes, *, dir_fd: int) -> None:
+        raise OSError(38, "Function not implemented")
 
 
 class Choosy(Disk):
@@ -69,6 +76,52 @@ def test_mode_that_makes_files_needs_no_links(delivery: Delivery, mode: Mode) ->
     assert refused(delivery, Unlinking(), mode) == []
 
 
+def test_move_is_refused_by_the_plan_on_a_disk_without_symlinks(delivery: Delivery) -> None:
+    found = refused(delivery, Unbending(), Mode.MOVE)
+    assert [code for code, _ in found] == [Code.NO_SYMLINKS]
+    assert found[0][1].startswith(os.fsencode(delivery.origin))
+
+
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.FAKE, Mode.TICKET])
+def test_only_a_move_needs_symlinks(delivery: Delivery, mode: Mode) -> None:
+    assert refused(delivery, Unbending(), mode) == []
+
+
+def test_exfat_takes_no_links_in_the_place_of_moved_files(disk: ExfatDisk, tmp_path: Path) -> None:
+    delivery = Delivery(make_reduction(disk.path / "sb1"), tmp_path / "2011.0.00229.S")
+    before = state_of(delivery.origin)
+    with pytest.raises(PlanRefused) as caught:
+        delivery.plan(Mode.MOVE)
+    assert [problem.code for problem in caught.value.problems] == [Code.NO_SYMLINKS]
+    assert state_of(delivery.origin) == before
+
+
+def test_origin_on_another_disk_is_after_the_plan_of_a_move_as_it_was(tmp_path: Path) -> None:
+    with folder_elsewhere(tmp_path) as elsewhere:
+        delivery = Delivery(make_reduction(elsewhere / "sb1"), tmp_path / "2011.0.00229.S")
+        for folder in (delivery.origin, *delivery.origin.rglob("*")):
+            os.utime(folder, ns=(1, 1))
+        before = state_of(delivery.origin)
+        delivery.plan(Mode.MOVE)
+        assert state_of(delivery.origin) == before
+
+
+def test_links_that_were_tried_by_plans_that_were_killed_are_in_nobody_s_way(tmp_path: Path) -> None:
+    with folder_elsewhere(tmp_path) as elsewhere:
+        delivery = Delivery(make_reduction(elsewhere / "sb1"), tmp_path / "2011.0.00229.S")
+        for folder in {path.parent for path in [*delivery.origin.rglob("*")]}:
+            (folder / ".qa2pack.probe").symlink_to("probe")
+        delivery.make(Mode.MOVE)
+        assert delivery.problems() == []
+        assert not list(delivery.path.rglob(".qa2pack*"))
+
+
+def state_of(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return the names below a folder, each with its mtime and kind; with the folder itself."""
+    found = {path: path.lstat() for path in (folder, *folder.rglob("*"))}
+    return {os.fspath(path.relative_to(folder)): (each.st_mode, each.st_mtime_ns) for path, each in found.items()}
+
+
 @pytest.mark.parametrize("name", ["image:1.fits", "image.fits."])
 def test_name_that_the_disk_refuses_or_changes_is_named_by_the_plan(delivery: Delivery, name: str) -> None:
     write(delivery.origin / name, b"1")
@@ -89,12 +142,14 @@ def test_replacing_copies_on_a_disk_without_links_copies_them_again(delivery: De
     assert delivery.problems() == []
 
 
-@pytest.mark.parametrize("mode", [Mode.HARD, Mode.MOVE])
-def test_exfat_takes_no_links(disk: ExfatDisk, mode: Mode) -> None:
+@pytest.mark.parametrize(
+    ("mode", "codes"), [(Mode.HARD, [Code.NO_HARD_LINKS]), (Mode.MOVE, [Code.NO_SYMLINKS, Code.NO_HARD_LINKS])]
+)
+def test_exfat_takes_no_links(disk: ExfatDisk, mode: Mode, codes: list[Code]) -> None:
     delivery = Delivery(make_reduction(disk.path / "sb1"), disk.path / "2011.0.00229.S")
     with pytest.raises(PlanRefused) as caught:
         delivery.plan(mode)
-    assert [problem.code for problem in caught.value.problems] == [Code.NO_HARD_LINKS]
+    assert [problem.code for problem in caught.value.problems] == codes
 
 
 def test_exfat_takes_no_colon_and_folds_case(disk: ExfatDisk, delivery: Delivery) -> None:
@@ -107,6 +162,34 @@ def test_exfat_takes_no_colon_and_folds_case(disk: ExfatDisk, delivery: Delivery
         (Code.NAME_REFUSED, b"product/spw0:1.fits", ""),
         (Code.NAMES_MERGE, b"product/image.fits", "product/Image.fits"),
     ]
+
+
+def test_package_s_own_name_that_the_disk_refuses_is_a_problem_of_the_plan(
+    disk: ExfatDisk, delivery: Delivery
+) -> None:
+    with pytest.raises(PlanRefused) as caught:
+        replace(delivery, path=disk.path / "a:b.S").plan(Mode.COPY)
+    assert [(problem.code, problem.path) for problem in caught.value.problems] == [
+        (Code.NAME_REFUSED, os.fsencode(disk.path / "a:b.S.pack"))
+    ]
+    assert os.listdir(disk.path) == []
+
+
+@pytest.mark.parametrize("length", [300, 256, 251, 250, 245])
+def test_package_s_own_name_that_is_too_long_is_a_problem_of_the_plan(
+    capsys: pytest.CaptureFixture[str], delivery: Delivery, length: int
+) -> None:
+    package = delivery.path.with_name("2".ljust(length, "x"))
+    ran = run_here(capsys, "plan", delivery.origin, package, "--mode", "copy")
+    assert ran.code == Exit.FAILED
+    assert "name-refused" in ran.err
+    assert os.listdir(delivery.path.parent) == [delivery.origin.name]
+
+
+def test_package_with_the_longest_name_that_leaves_room_for_what_stands_beside_it_is_made(delivery: Delivery) -> None:
+    longest = replace(delivery, path=delivery.path.with_name("2".ljust(244, "x")))
+    longest.make(Mode.COPY)
+    assert longest.problems() == []
 
 
 def test_exfat_needs_room_for_holes(disk: ExfatDisk, delivery: Delivery) -> None:

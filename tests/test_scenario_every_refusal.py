@@ -236,6 +236,12 @@ def _(world: World) -> Iterable[Problem]:
     return refusal(replace(world.delivery, origin=origin, path=disk.path / "2011.0.00229.S"))
 
 
+@breaks(Code.NO_SYMLINKS)
+def _(world: World) -> Iterable[Problem]:
+    disk = world.stack.enter_context(exfat_disk(world.folder / "small"))
+    return refusal(replace(world.delivery, origin=make_reduction(disk.path / "sb1")), Mode.MOVE)
+
+
 @breaks(Code.NAME_REFUSED)
 def _(world: World) -> Iterable[Problem]:
     write(world.delivery.origin / "spw0:1.fits", b"1")

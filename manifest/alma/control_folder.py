@@ -4,6 +4,7 @@ What is in a folder that cannot be entered, or behind a link that leads to nothi
 a package would seem to have no manifests, no plan and nothing to be finished.
 """
 
+import errno
 import os
 import stat
 
@@ -17,12 +18,16 @@ def check_control(path: bytes) -> None:
     """Refuse a control folder that is none, is a package itself, or may not be entered; nothing there is fine.
 
     Raises:
-        PlanRefused: with what it is.
+        PlanRefused: with what it is; or the name is longer than the disk takes.
     """
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise PlanRefused(name_too_long(path)) from error
     if stat.S_ISLNK(mode):
         found = f"a link to {shown(os.readlink(path))}"
     elif not stat.S_ISDIR(mode):
@@ -34,3 +39,9 @@ def check_control(path: bytes) -> None:
     else:
         return
     raise PlanRefused(Problem(Code.CONTROL_UNUSABLE, path, "a folder that you may read", found))
+
+
+def name_too_long(path: bytes) -> Problem:
+    """Return the problem of something beside the package whose name the disk does not even look up."""
+    found = f"one of {len(os.path.basename(path))} bytes, in a path of {len(path):,}"
+    return Problem(Code.NAME_REFUSED, path, "a name that the disk takes", found)

@@ -156,11 +156,18 @@ PLANNING: Mapping[Code, Row] = {
         "package.",
         "Use --mode copy, or choose a destination on another disk.",
     ),
+    Code.NO_SYMLINKS: Row(
+        "A disk of the origin has no symbolic links.",
+        "Its file system (exFAT, FAT, some network shares) has none, which was tried out; a move leaves one in the "
+        "place of each file.",
+        "Use --mode copy, which writes nothing into the origin.",
+    ),
     Code.NAME_REFUSED: Row(
         "The disk of the package cannot hold this name.",
         "Its file system (exFAT, FAT, NTFS, some network shares) takes no such letters, endings or lengths; that was "
         "tried out.",
-        "Rename it in the origin, leave it out (--exclude GLOB), or choose a destination on another disk.",
+        "Rename it in the origin, leave it out (--exclude GLOB), or choose a destination on another disk; a package "
+        "itself, or what stands beside it, needs another name, or a shorter one.",
     ),
     Code.NAMES_MERGE: Row(
         "Two names of one folder are one name to the disk of the package.",
