@@ -17,7 +17,7 @@ from qa2pack.manifest.layout.include import Include, parse_include
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
-from support.file_systems import ExfatDisk, exfat_disk, folder_elsewhere
+from support.file_systems import ExfatDisk, exfat_disk, folder_elsewhere, made_disk
 from support.in_process import Delivery, make_reduction, write
 from support.origin_bytes import roll_back
 
@@ -190,6 +190,39 @@ def test_package_with_the_longest_name_that_leaves_room_for_what_stands_beside_i
     longest = replace(delivery, path=delivery.path.with_name("2".ljust(244, "x")))
     longest.make(Mode.COPY)
     assert longest.problems() == []
+
+
+ODD_NAMES = (
+    "spw0:1.fits",
+    "a b (2).fits",
+    " lead.fits",
+    "dot.fits.",
+    "back\\slash.fits",
+    "A.fits",
+    "a.fits",
+    "\xe9.fits",
+)
+
+
+@pytest.mark.parametrize("make", [["mkfs.xfs", "-q"], ["mkfs.btrfs", "-q", "-M"]], ids=["xfs", "btrfs"])
+def test_disk_of_linux_s_own_takes_every_name(tmp_path: Path, make: list[str]) -> None:
+    with made_disk(tmp_path / "disk", make) as disk:
+        delivery = Delivery(make_reduction(disk / "sb1"), disk / "2011.0.00229.S")
+        for name in (*ODD_NAMES, "new\nline.fits", os.fsdecode(b"\xff.fits")):
+            write(delivery.origin / name, b"1")
+        delivery.make(Mode.HARD, include=(parse_include("*fits*=product"),))
+        assert {path.name for path in (delivery.member / "product").iterdir()} >= {*ODD_NAMES}
+        assert delivery.problems() == []
+
+
+def test_disk_without_access_rights_is_packaged_on(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(fd: int, mode: int) -> None:
+        raise OSError(38, "Function not implemented")
+
+    delivery.plan(Mode.COPY)
+    monkeypatch.setattr(os, "fchmod", refuse)
+    delivery.apply()
+    assert delivery.problems() == []
 
 
 def test_exfat_needs_room_for_holes(disk: ExfatDisk, delivery: Delivery) -> None:

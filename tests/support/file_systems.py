@@ -70,6 +70,19 @@ def marked(path: Path, mark: str) -> Iterator[Path]:
 
 
 @contextmanager
+def made_disk(place: Path, make: list[str]) -> Iterator[Path]:
+    """Make a file system in an image beside the place with a command, mount it there, and yield it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a disk")
+    image = place.with_name(place.name + ".image")
+    with open(image, "wb") as file:
+        file.truncate(512 << 20)
+    subprocess.run([_tool(make[0]), *make[1:], image], check=True, capture_output=True)
+    with mounted(place, "-o", "loop", os.fspath(image)) as disk:
+        yield disk
+
+
+@contextmanager
 def exfat_disk(place: Path) -> Iterator["ExfatDisk"]:
     """Mount an empty exFAT: no hard links, no colons, case is folded, and inode numbers are others at each mount."""
     if os.geteuid() != 0:
