@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.layout.include import parse_include
 from qa2pack.pack.exit_codes import Exit
 from support.commands import ROOT, Ran
 from support.faulty_disk import Fault, FaultyDisk, Stopped
@@ -161,6 +163,25 @@ def test_letters_that_the_output_does_not_have_are_escaped(
     plain = encoding.partition(":")[0]
     assert name.encode(plain, "backslashreplace") in ran.stdout
     assert ran.stderr == b""
+
+
+@pytest.mark.parametrize("encoding", ["ascii:strict", "latin-1"])
+def test_letters_of_what_a_command_is_for_are_escaped_too(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    write(delivery.origin / "im\xe4ge \U0001f52d.fits", b"1")
+    delivery.make(Mode.COPY, include=(parse_include("im*=product"),))
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    code = f"import sys; {ENTRIES['pack']}; sys.exit(main(sys.argv[1:]))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "show", delivery.path, "--files"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (Exit.DONE, b"")
+    assert rb"ge \U0001f52d.fits" in ran.stdout
 
 
 def test_call_in_a_program_whose_output_lacks_letters_is_done(delivery: Delivery) -> None:

@@ -507,8 +507,8 @@ WARNINGS: Mapping[Code, Row] = {
     Code.W_BROKEN: Row(
         "This file is not what its name says.",
         "Its transfer or the program that wrote it broke off, or it is of another format. Looked at are the first "
-        "bytes of compressed files, gzip files up to 4 MiB to their end, and FITS files for the length that their headers "
-        "say; a larger gzip file that is cut is not noticed.",
+        "bytes of compressed files, gzip files up to 4 MiB to their end, and whether FITS files are as long as their "
+        "headers say; a larger gzip file that is cut is not noticed.",
         "Make or fetch it anew, rename it, or leave it out: --exclude GLOB. Else it is packaged as it is.",
     ),
     Code.W_TICKET_MISSING: Row(
