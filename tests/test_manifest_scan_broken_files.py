@@ -22,7 +22,8 @@ def fits(*axes: int, data: bytes = b"", start: str = "SIMPLE  =                 
 
 
 IMAGE = fits(100, 100, data=b"x" * 20000)
-TABLE = fits(30, 100, data=b"x" * 6500, start="XTENSION= 'BINTABLE'", PCOUNT="500", GCOUNT="1")
+TABLE = fits(30, 100, data=b"x" * 16000, start="XTENSION= 'BINTABLE'", PCOUNT="5000", GCOUNT="1")
+GROUPS = fits(0, 4, 5, data=b"x" * 10000, GROUPS="T", PCOUNT="5", GCOUNT="200")
 PACKED = gzip.compress(bytes(range(256)) * 400, mtime=0)  # the bytes are the names of tests: the same each time
 AS_PRODUCTS = (
     Include("*.[fF][iI][tT]*", Role.PRODUCT),
@@ -48,7 +49,7 @@ def sound(delivery: Delivery) -> Delivery:
         "many.zeros.gz": gzip.compress(bytes(100 << 20), 1),
         "image.fits": IMAGE,
         "image.and.table.fits": fits() + TABLE + TABLE,
-        "random.groups.fits": fits(0, 4, 5, data=b"x" * 1000, GROUPS="T", PCOUNT="5", GCOUNT="20"),
+        "random.groups.fits": GROUPS,
         "special.records.fit": IMAGE + bytes(2880),
     }.items():
         write(delivery.origin / name, data)
@@ -85,6 +86,7 @@ def test_empty_file_that_never_is_empty_is_told(sound: Delivery, name: str, mode
         ("a.fits", IMAGE + b"rest"),
         ("a.fits", IMAGE + TABLE[:-2880]),
         ("a.fits", fits() + TABLE[:3000]),
+        ("a.fits", GROUPS[:-2880]),
         ("a.fits", b"SIMPLE  =                    T".ljust(80) * 72),
         ("a.fits", fits(10**18, 10**18)),
         ("a.fits", b"<html>not found</html>"),

@@ -17,9 +17,9 @@ from qa2pack.manifest.layout.include import Include, parse_include
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
-from support.file_systems import ExfatDisk, exfat_disk, folder_elsewhere, made_disk
+from support.file_systems import ExfatDisk, exfat_disk, folder_elsewhere, made_disk, overlay
 from support.in_process import Delivery, make_reduction, write
-from support.origin_bytes import roll_back
+from support.origin_bytes import read_files, roll_back
 
 
 @pytest.fixture
@@ -215,10 +215,25 @@ def test_disk_of_linux_s_own_takes_every_name(tmp_path: Path, make: list[str]) -
         assert delivery.problems() == []
 
 
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.MOVE])
+def test_origin_in_a_lower_layer_is_packaged_and_comes_back(tmp_path: Path, mode: Mode) -> None:
+    image = write(make_reduction(tmp_path / "lower/sb1") / "image.fits", b"123")
+    os.link(image, image.with_name("same.fits"))
+    with overlay(tmp_path / "lower", tmp_path / "disk") as disk:
+        delivery = Delivery(disk / "sb1", disk / "2011.0.00229.S")
+        before = read_files(delivery.origin)
+        delivery.make(mode)
+        assert delivery.problems() == []
+        roll_back(delivery)
+        assert read_files(delivery.origin) == before
+        assert not delivery.path.exists()
+
+
 def test_disk_without_access_rights_is_packaged_on(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(fd: int, mode: int) -> None:
         raise OSError(38, "Function not implemented")
 
+    (delivery.origin / "calibrated_all.clean.fits").chmod(0o444)
     delivery.plan(Mode.COPY)
     monkeypatch.setattr(os, "fchmod", refuse)
     delivery.apply()

@@ -83,6 +83,19 @@ def made_disk(place: Path, make: list[str]) -> Iterator[Path]:
 
 
 @contextmanager
+def overlay(lower: Path, place: Path) -> Iterator[Path]:
+    """Mount a copy of `lower` with an empty layer above it on the same file system, as a container has it."""
+    with small_disk(place.with_name(place.name + ".layers"), size=64 << 20, inodes=10000) as layers:
+        upper, work = layers / "upper", layers / "work"
+        upper.mkdir()
+        work.mkdir()
+        subprocess.run(["cp", "-a", lower, layers / "lower"], check=True)
+        options = f"lowerdir={layers / 'lower'},upperdir={upper},workdir={work},redirect_dir=off"
+        with mounted(place, "-t", "overlay", "-o", options, "overlay") as disk:
+            yield disk
+
+
+@contextmanager
 def exfat_disk(place: Path) -> Iterator["ExfatDisk"]:
     """Mount an empty exFAT: no hard links, no colons, case is folded, and inode numbers are others at each mount."""
     if os.geteuid() != 0:
