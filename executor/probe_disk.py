@@ -16,8 +16,10 @@ from contextlib import contextmanager, suppress
 from qa2pack.executor.io.disk import CANNOT_LINK, Disk
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.probe.origin_symlinks import Leaving, takes_symlinks
+from qa2pack.executor.probe.overlay_renames import unmovable
 from qa2pack.executor.transaction.paths import probe_folder
 from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.record import FolderRecord
@@ -63,7 +65,7 @@ def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, by
         has_links = _can_link(disk, fd)
         is_choosy = not all(_holds(disk, fd, name) for name in _HARD_NAMES)
         is_folding = any(_merges(disk, fd, *pair) for pair in _ALIKE_NAMES)
-        problems = list(_refused_package(package, disk, fd))
+        problems = [*_refused_package(package, disk, fd), *_unmovable_package(package, header, disk)]
         is_plain = has_links and not is_choosy and not is_folding
         device = os.fstat(fd).st_dev
         leaving = Leaving(disk, header.origin, {device: takes_symlinks(disk, fd)})
@@ -198,6 +200,15 @@ def _refused_package(package: Package, disk: Disk, fd: int) -> Iterator[Problem]
         name = os.path.basename(path)
         if not _PLAIN.fullmatch(name) and not _holds(disk, fd, name):
             yield Problem(Code.NAME_REFUSED, path, "a name that the disk takes")
+
+
+def _unmovable_package(package: Package, header: Header, disk: Disk) -> Iterator[Problem]:
+    """Yield a problem for each folder that gives way to a new one and cannot be renamed."""
+    folders = (package.path, package.manifests) if header.append is Append.NOTHING else (package.manifests,)
+    for folder in unmovable(folders, probe_folder(package), disk):
+        yield Problem(
+            Code.NOT_MOVABLE, folder, "a folder that can be renamed", "one from a lower layer of an overlay"
+        )
 
 
 def _refused_names(disk: Disk, fd: int, record: FolderRecord, tried: dict[bytes, bool]) -> Iterator[Problem]:

@@ -63,6 +63,7 @@ class Code(StrEnum):
     ONLY_COPY = "only-copy"
     NOT_TAKEN_OVER = "not-taken-over"
     MOUNT_POINT = "mount-point"
+    NOT_MOVABLE = "not-movable"
     PLAN_MISSING = "plan-missing"
     PLAN_STALE = "plan-stale"
     ORIGIN_CHANGED = "origin-changed"

@@ -1,6 +1,7 @@
 """Disks that cannot do what Linux's own can: what the plan says of them, and that it is done where it can be."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.probe_disk import check_disk
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.layout.include import Include, parse_include
@@ -227,6 +229,28 @@ def test_origin_in_a_lower_layer_is_packaged_and_comes_back(tmp_path: Path, mode
         roll_back(delivery)
         assert read_files(delivery.origin) == before
         assert not delivery.path.exists()
+
+
+@pytest.mark.parametrize("append", [Append.NOTHING, Append.MEMBER])
+def test_package_in_a_lower_layer_is_changed_only_when_it_is_a_copy(tmp_path: Path, append: Append) -> None:
+    origin = make_reduction(tmp_path / "sb1")
+    (tmp_path / "lower").mkdir()
+    Delivery(origin, tmp_path / "lower/2011.0.00229.S").make(Mode.COPY)
+    with overlay(tmp_path / "lower", tmp_path / "disk") as disk:
+        delivery = Delivery(origin, disk / "2011.0.00229.S")
+        moved = [delivery.path, disk / "2011.0.00229.S.pack/manifests"][append is Append.MEMBER :]
+        with pytest.raises(PlanRefused) as caught:
+            delivery.plan(Mode.COPY, append=append)
+        found = [(problem.code, problem.path) for problem in caught.value.problems]
+        assert found == [(Code.NOT_MOVABLE, os.fsencode(path)) for path in moved]
+        assert delivery.problems() == [], "nothing was renamed by asking"
+        for name in ("2011.0.00229.S", "2011.0.00229.S.pack"):
+            shutil.copytree(disk / name, disk / "copy")
+            shutil.rmtree(disk / name)
+            (disk / "copy").rename(disk / name)
+        delivery.make(Mode.COPY, append=append)
+        assert delivery.problems() == []
+        roll_back(delivery)
 
 
 def test_disk_without_access_rights_is_packaged_on(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -296,6 +296,11 @@ PLANNING: Mapping[Code, Row] = {
         "The path is mistyped, or its disk is not mounted on this machine.",
         "Check the path, or make the folder with mkdir.",
     ),
+    Code.NOT_MOVABLE: Row(
+        "This folder cannot be renamed, so nothing new can take its place.",
+        "It comes from a lower layer of an overlay file system, as a container's image is, where folders stay.",
+        "Put copies in place of the package and its control folder (cp -a, rm -r, mv), or name another destination.",
+    ),
     Code.MOUNT_POINT: Row(
         "The destination is a mount point.",
         "Its control folder, beside it, would be on another file system, so nothing could be published in one step.",
