@@ -131,6 +131,11 @@ def test_name_that_the_disk_refuses_or_changes_is_named_by_the_plan(delivery: De
     assert refused(delivery, Choosy(), Mode.COPY, include) == [(Code.NAME_REFUSED, b"product/" + name.encode())]
 
 
+def test_package_s_own_name_that_the_disk_changes_is_named_by_the_plan(delivery: Delivery) -> None:
+    odd = replace(delivery, path=delivery.path.with_name("2011.0.00229.S."))
+    assert refused(odd, Choosy(), Mode.COPY) == [(Code.NAME_REFUSED, os.fsencode(odd.path))]
+
+
 def test_disk_that_takes_everything_is_not_asked_for_the_names_of_the_plan(delivery: Delivery) -> None:
     made = delivery.made(Mode.HARD)
     delivery.path.with_name(delivery.path.name + ".pack").mkdir()
@@ -248,9 +253,11 @@ def test_package_in_a_lower_layer_is_changed_only_when_it_is_a_copy(tmp_path: Pa
             shutil.copytree(disk / name, disk / "copy")
             shutil.rmtree(disk / name)
             (disk / "copy").rename(disk / name)
-        delivery.make(Mode.COPY, append=append)
+        delivery.plan(Mode.COPY, append=append)
+        delivery.apply(keeps_previous=True)
         assert delivery.problems() == []
         roll_back(delivery)
+        assert delivery.problems() == []
 
 
 def test_disk_without_access_rights_is_packaged_on(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,6 +276,20 @@ def test_exfat_needs_room_for_holes(disk: ExfatDisk, delivery: Delivery) -> None
     with pytest.raises(PlanRefused) as caught:
         replace(delivery, path=disk.path / "2011.0.00229.S").plan(Mode.COPY)
     assert [problem.code for problem in caught.value.problems] == [Code.NO_SPACE]
+
+
+@pytest.mark.parametrize(("mode", "code"), [("hard", "no-hard-links"), ("copy", "no-space")])
+def test_command_asks_the_disk_for_links_and_holes(
+    capsys: pytest.CaptureFixture[str], disk: ExfatDisk, mode: str, code: str
+) -> None:
+    origin = make_reduction(disk.path / "sb1")
+    if mode == "copy":
+        origin = Path(shutil.copytree(origin, disk.path.with_name("sb1")))
+        os.truncate(origin / "calibrated_all.clean.fits", 1 << 30)
+    ran = run_here(capsys, "plan", origin, disk.path / "2011.0.00229.S", "--mode", mode)
+    assert ran.code == Exit.FAILED
+    assert f"{code}:" in ran.err
+    assert sorted(os.listdir(disk.path)) == ["sb1"]
 
 
 def test_package_on_exfat_is_made_replaced_and_undone(disk: ExfatDisk, delivery: Delivery) -> None:
