@@ -165,6 +165,19 @@ def test_letters_that_the_output_does_not_have_are_escaped(
     assert ran.stderr == b""
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("verb", ["status", "show", "log"])
+def test_full_disk_behind_the_output_is_not_called_the_package_s(
+    delivery: Delivery, verb: str, unbuffered: str
+) -> None:
+    delivery.make(Mode.COPY)
+    ran = _shell('"$@" >/dev/full', verb, delivery.path, unbuffered=unbuffered)
+    assert ran.code == Exit.FAILED
+    assert f"pack {verb}: the output could not be written (No space left on device)." in ran.err
+    assert "Make room" not in ran.err
+    assert "Traceback" not in ran.err
+
+
 @pytest.mark.parametrize("encoding", ["ascii:strict", "latin-1"])
 def test_letters_of_what_a_command_is_for_are_escaped_too(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch, encoding: str
