@@ -58,9 +58,9 @@ def test_folder_in_which_nothing_can_be_renamed_takes_no_package(delivery: Deliv
 
 def test_marked_file_of_a_moved_package_is_refused_by_the_next_plan(delivery: Delivery) -> None:
     delivery.make(Mode.MOVE)
-    with marked(delivery.member / "product/calibrated_all.clean.fits", "i") as file:
+    with marked(delivery.member / "product/calibrated_all.clean.fits", "i"):
         with pytest.raises(PlanRefused) as caught:
             delivery.plan(Mode.MOVE)
         assert [(problem.code, problem.path) for problem in caught.value.problems] == [
-            (Code.UNCHANGEABLE, os.fsencode(file))
+            (Code.UNCHANGEABLE, os.fsencode(delivery.origin / "calibrated_all.clean.fits"))
         ]
