@@ -156,7 +156,7 @@ def _origin_problems(header: Header) -> Iterator[Problem]:
 
 def _space_problems(package: Package, header: Header, notes: Notes) -> Iterator[Problem]:
     needed, free = needed_bytes(package, header, notes), free_bytes(package)
-    if needed > free:
+    if free is not None and needed > free:
         missing = needed - free
         found = f"{human_bytes(free)}; {human_bytes(missing)} ({missing:,} bytes) are missing"
         yield Problem(Code.NO_SPACE, package.parent, human_bytes(needed), found)

@@ -3,7 +3,7 @@
 A plan that is kept can be applied. So what only the disk knows is asked of the disk: a hard link, names that some
 file systems refuse or change, names that differ in case only. A few names that are hard to hold are tried first; a
 disk that takes them all takes every name, and no record of the plan is looked at. All that is made here lies in one
-folder of the control folder, and is gone afterwards.
+folder of the control folder, and is gone afterwards. Of a move the origin is asked, too; see `executor.leaving`.
 """
 
 import errno
@@ -14,9 +14,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from qa2pack.executor.io.disk import CANNOT_LINK, Disk
-from qa2pack.executor.io.remove import remove_tree
+from qa2pack.executor.io.remove import ensure_folder, remove_tree
+from qa2pack.executor.probe.origin_symlinks import Leaving, takes_symlinks
+from qa2pack.executor.probe.overlay_renames import unmovable
 from qa2pack.executor.transaction.paths import probe_folder
-from qa2pack.manifest.actions import Action
+from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.record import FolderRecord
@@ -41,9 +44,10 @@ _ALIKE_NAMES = ((b"probe", b"PROBE"), ("\xe9".encode(), "\xc9".encode()), ("\xe9
 # What every disk takes; anything else is tried out if the disk refused one of the hard names.
 _PLAIN = re.compile(rb"(?![. ]|(?i:aux|con|nul|prn|com\d|lpt\d)(?:\.|\Z))[\w.+,=@%#~ -]{1,99}(?<![. ])")
 _HOLE_BYTES = 1 << 20
+_REFUSED_NAMES = (errno.EINVAL, errno.ENOENT, errno.EILSEQ, errno.ENAMETOOLONG)
 _REFUSALS = (
-    *(errno.EINVAL, errno.ENOENT, errno.EILSEQ, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EEXIST),
-    *(errno.EOPNOTSUPP, errno.ENOTDIR, errno.ENXIO),
+    *_REFUSED_NAMES,
+    *(errno.EACCES, errno.EPERM, errno.EEXIST, errno.EOPNOTSUPP, errno.ENOTDIR, errno.ENXIO),
 )
 
 
@@ -51,7 +55,8 @@ def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, by
     """Find out whether the disk can hold what is planned; the control folder must exist.
 
     Args:
-        blobs: the plan's records, encoded, with their paths; looked at only if the disk is of a peculiar kind.
+        blobs: the plan's records, encoded, with their paths; looked at only if the disk is of a peculiar kind, or for
+            a move.
 
     Raises:
         PlanRefused: with all that the disk cannot hold.
@@ -60,13 +65,14 @@ def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, by
         has_links = _can_link(disk, fd)
         is_choosy = not all(_holds(disk, fd, name) for name in _HARD_NAMES)
         is_folding = any(_merges(disk, fd, *pair) for pair in _ALIKE_NAMES)
-        if has_links and not is_choosy and not is_folding:
-            return
+        problems = [*_refused_package(package, disk, fd), *_unmovable_package(package, header, disk)]
+        is_plain = has_links and not is_choosy and not is_folding
         device = os.fstat(fd).st_dev
+        leaving = Leaving(disk, header.origin, {device: takes_symlinks(disk, fd)})
         tried: dict[bytes, bool] = {}
-        problems: list[Problem] = []
-        for _, blob in blobs:
+        for _, blob in () if is_plain and header.mode is not Mode.MOVE else blobs:
             record = decode_record(blob)
+            problems.extend(leaving.problems(record))
             if not has_links and _links(record, device):
                 has_links = True  # told once
                 problems.append(_no_links(package, header))
@@ -76,6 +82,21 @@ def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, by
                 problems.extend(_merged_names(disk, fd, record))
     if problems:
         raise PlanRefused(*problems)
+
+
+def make_control(package: Package, disk: Disk) -> None:
+    """Make the control folder if it is not there; the folder that it lies in must exist.
+
+    Raises:
+        PlanRefused: the disk refuses its name.
+    """
+    try:
+        ensure_folder(disk, package.control)
+    except OSError as error:
+        if error.errno not in _REFUSED_NAMES:
+            raise
+        found = error.strerror or ""
+        raise PlanRefused(Problem(Code.NAME_REFUSED, package.control, "a name that the disk takes", found)) from error
 
 
 def has_holes(package: Package, disk: Disk) -> bool:
@@ -149,7 +170,12 @@ def _merges(disk: Disk, fd: int, one: bytes, other: bytes) -> bool:
 
 def _empty(disk: Disk, fd: int) -> list[bytes]:
     """Remove all files from the probe's folder; return their names."""
-    names = [os.fsencode(name) for name in os.listdir(fd)]
+    # Opened anew: btrfs lists by a descriptor only what was there when that was opened.
+    listed = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
+    try:
+        names = [os.fsencode(name) for name in os.listdir(listed)]
+    finally:
+        os.close(listed)
     for name in names:
         with suppress(FileNotFoundError):
             disk.unlink(name, dir_fd=fd)
@@ -166,6 +192,23 @@ def _no_links(package: Package, header: Header) -> Problem:
     return Problem(
         Code.NO_HARD_LINKS, package.parent, f"a disk that has hard links, for mode {header.mode}", "one that has none"
     )
+
+
+def _refused_package(package: Package, disk: Disk, fd: int) -> Iterator[Problem]:
+    """Yield a problem if the package, or what stands beside it, cannot have its name."""
+    for path in (package.path, *package.tickets):
+        name = os.path.basename(path)
+        if not _PLAIN.fullmatch(name) and not _holds(disk, fd, name):
+            yield Problem(Code.NAME_REFUSED, path, "a name that the disk takes")
+
+
+def _unmovable_package(package: Package, header: Header, disk: Disk) -> Iterator[Problem]:
+    """Yield a problem for each folder that gives way to a new one and cannot be renamed."""
+    folders = (package.path, package.manifests) if header.append is Append.NOTHING else (package.manifests,)
+    for folder in unmovable(folders, probe_folder(package), disk):
+        yield Problem(
+            Code.NOT_MOVABLE, folder, "a folder that can be renamed", "one from a lower layer of an overlay"
+        )
 
 
 def _refused_names(disk: Disk, fd: int, record: FolderRecord, tried: dict[bytes, bool]) -> Iterator[Problem]:

@@ -32,10 +32,10 @@ def enough_bytes(package: Package, header: Header, notes: Notes) -> int:
     return needed_bytes(package, header, notes) + half_blocks + notes.file_count * _MANIFEST_BYTES_PER_FILE
 
 
-def free_bytes(package: Package) -> int:
-    """Return what a user may still write where the package is, or will be."""
+def free_bytes(package: Package) -> int | None:
+    """Return what a user may still write where the package is, or will be; None where the disk does not tell."""
     room = room_of(package)
-    return room.f_bavail * room.f_frsize
+    return room.f_bavail * room.f_frsize if room.f_blocks else None
 
 
 def room_of(package: Package) -> os.statvfs_result:

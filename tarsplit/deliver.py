@@ -123,7 +123,7 @@ class _Run:
         status = os.statvfs(self.destination.output)
         room = status.f_bavail * status.f_frsize
         room += sum(os.lstat(join(self.destination.output, name)).st_blocks for name in litter) * _BLOCK_BYTES
-        if needed > room:
+        if status.f_blocks and needed > room:  # else a file system that does not tell how big it is
             amounts = f"{human_bytes(needed)} are needed, and {human_bytes(room)} are free"
             raise DeliveryRefused(
                 f"{amounts} in {shown(self.destination.output)}",

@@ -12,6 +12,7 @@ import pytest
 from qa2pack.executor.preflight import check_room
 from qa2pack.executor.space import free_bytes, needed_bytes
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.layout.include import parse_include
 from qa2pack.manifest.problem import Code, PlanRefused
 from support.file_systems import folder_elsewhere
@@ -58,7 +59,9 @@ def test_missing_space_is_told_in_people_s_numbers_and_to_the_byte(delivery: Del
     with pytest.raises(PlanRefused) as caught:
         check_room(delivery.package, plan.header, notes, {})
     (problem,) = caught.value.problems
-    missing = needed_bytes(delivery.package, plan.header, notes) - free_bytes(delivery.package)
+    free = free_bytes(delivery.package)
+    assert free is not None
+    missing = needed_bytes(delivery.package, plan.header, notes) - free
     assert problem.expected == "1024.0 PiB"
     assert re.fullmatch(r"[\d.]+ [GT]iB; 10\d\d\.\d PiB \(([\d,]+) bytes\) are missing", problem.found)
     told = int(problem.found.split("(")[1].split(" ")[0].replace(",", ""))
@@ -72,7 +75,15 @@ def test_needed_room_holds_the_ticket_files(delivery: Delivery) -> None:
     before = free_bytes(delivery.package)
     delivery.apply()
     tickets = sum(path.stat().st_size for path in delivery.path.parent.glob("*.ticket.*"))
+    assert before is not None
     assert before > needed >= tickets + plan.notes.new_bytes > plan.notes.new_bytes
+
+
+def test_disk_that_does_not_tell_its_size_is_not_called_full(delivery: Delivery) -> None:
+    plan = delivery.plan(Mode.COPY)
+    package = Package(b"/proc/2011.0.00229.S")
+    assert free_bytes(package) is None
+    check_room(package, plan.header, plan.notes, {})
 
 
 def test_readme_file_that_is_not_there_is_refused(delivery: Delivery) -> None:

@@ -117,6 +117,18 @@ def test_holes_stay_holes(tmp_path: Path, copy: object, size_of_hole: int) -> No
     assert target.stat().st_blocks * 512 <= 3 * STEP
 
 
+def test_hole_is_written_where_truncate_makes_no_file_longer(tmp_path: Path) -> None:
+    class Unextending(Disk):
+        def truncate(self, fd: int, size: int) -> None:
+            if size > os.fstat(fd).st_size:
+                raise PermissionError(1, "Operation not permitted")
+
+    path = write(tmp_path / "source", b"x" * 10)
+    os.truncate(path, (1 << 20) + 17)
+    small(path, tmp_path / "target", planned_of(path), Unextending())
+    assert (tmp_path / "target").read_bytes() == path.read_bytes()
+
+
 CHANGES = {
     "size": {"size": 1},
     "mtime": {"mtime_ns": 1},

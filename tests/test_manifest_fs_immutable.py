@@ -1,5 +1,6 @@
 """Files and folders that nobody may change: the plan of a mode that would have to says so."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,13 @@ def test_folder_in_which_nothing_can_be_renamed_takes_no_package(delivery: Deliv
     with marked(tmp_path / "logs", "a") as folder:
         far = Delivery(delivery.origin, folder / "2011.0.00229.S")
         assert [refusal[:2] for refusal in refusals(far, Mode.COPY)] == [(Code.NOT_WRITABLE, str(folder))]
+
+
+def test_marked_file_of_a_moved_package_is_refused_by_the_next_plan(delivery: Delivery) -> None:
+    delivery.make(Mode.MOVE)
+    with marked(delivery.member / "product/calibrated_all.clean.fits", "i"):
+        with pytest.raises(PlanRefused) as caught:
+            delivery.plan(Mode.MOVE)
+        assert [(problem.code, problem.path) for problem in caught.value.problems] == [
+            (Code.UNCHANGEABLE, os.fsencode(delivery.origin / "calibrated_all.clean.fits"))
+        ]

@@ -11,8 +11,26 @@ from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.problem import Code, PlanRefused
 from support.in_process import Delivery, write
 
+
+def fits(*axes: int, data: bytes = b"", start: str = "SIMPLE  =                    T", **more: str) -> bytes:
+    """Return a unit of 16 bit FITS."""
+    cards = [start, "BITPIX  =                   16", f"NAXIS   = {len(axes):20} / axes"]
+    cards += [f"NAXIS{number:<3}= {axis:20}" for number, axis in enumerate(axes, 1)]
+    cards += [f"{name:8}= {value:>20}" for name, value in more.items()]
+    header = "".join(f"{card:80}" for card in [*cards, *[f"HISTORY {number}" for number in range(40)], "END"])
+    return header.encode() + b" " * (-len(header) % 2880) + data + bytes(-len(data) % 2880)
+
+
+IMAGE = fits(100, 100, data=b"x" * 20000)
+TABLE = fits(30, 100, data=b"x" * 16000, start="XTENSION= 'BINTABLE'", PCOUNT="5000", GCOUNT="1")
+GROUPS = fits(0, 4, 5, data=b"x" * 10000, GROUPS="T", PCOUNT="5", GCOUNT="200")
 PACKED = gzip.compress(bytes(range(256)) * 400, mtime=0)  # the bytes are the names of tests: the same each time
-AS_PRODUCTS = (Include("*.gz", Role.PRODUCT), Include("*.tgz", Role.PRODUCT), Include("*.zip", Role.PRODUCT))
+AS_PRODUCTS = (
+    Include("*.[fF][iI][tT]*", Role.PRODUCT),
+    Include("*.gz", Role.PRODUCT),
+    Include("*.tgz", Role.PRODUCT),
+    Include("*.zip", Role.PRODUCT),
+)
 
 
 def _told(delivery: Delivery, mode: Mode = Mode.COPY) -> list[tuple[Code, str]]:
@@ -29,6 +47,10 @@ def sound(delivery: Delivery) -> Delivery:
         "two.in.a.row.gz": PACKED + PACKED,
         "padded.tgz": PACKED + bytes(512),
         "many.zeros.gz": gzip.compress(bytes(100 << 20), 1),
+        "image.fits": IMAGE,
+        "image.and.table.fits": fits() + TABLE + TABLE,
+        "random.groups.fits": GROUPS,
+        "special.records.fit": IMAGE + bytes(2880),
     }.items():
         write(delivery.origin / name, data)
     return delivery
@@ -56,6 +78,19 @@ def test_empty_file_that_never_is_empty_is_told(sound: Delivery, name: str, mode
         ("a.gz", PACKED[:-8] + bytes(4) + PACKED[-4:]),
         ("a.gz", PACKED + PACKED[:40]),
         ("a.zip", PACKED),
+        ("a.fits", IMAGE[:-1]),
+        ("a.fits", IMAGE[:-2880]),
+        ("a.FIT", IMAGE[:5000]),
+        ("a.fits", IMAGE[:2880]),
+        ("a.fits", IMAGE[:100]),
+        ("a.fits", IMAGE + b"rest"),
+        ("a.fits", IMAGE + TABLE[:-2880]),
+        ("a.fits", fits() + TABLE[:3000]),
+        ("a.fits", GROUPS[:-2880]),
+        ("a.fits", b"SIMPLE  =                    T".ljust(80) * 72),
+        ("a.fits", fits(10**18, 10**18)),
+        ("a.fits", b"<html>not found</html>"),
+        ("a.fits", bytes(5760)),
     ],
 )
 def test_broken_file_is_told(sound: Delivery, name: str, data: bytes) -> None:

@@ -175,4 +175,4 @@ def test_full_disk_behind_stdout_is_told(delivery: Delivery) -> None:
             timeout=60,
         )
     assert ran.returncode == Exit.FAILED
-    assert b"the disk is full" in ran.stderr
+    assert b"the output could not be written (No space left on device)" in ran.stderr

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.layout.include import parse_include
 from qa2pack.pack.exit_codes import Exit
 from support.commands import ROOT, Ran
 from support.faulty_disk import Fault, FaultyDisk, Stopped
@@ -162,6 +164,38 @@ def test_letters_that_the_output_does_not_have_are_escaped(
     plain = encoding.partition(":")[0]
     assert name.encode(plain, "backslashreplace") in ran.stdout
     assert ran.stderr == b""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("verb", ["status", "show", "log"])
+def test_full_disk_behind_the_output_is_not_called_the_package_s(
+    delivery: Delivery, verb: str, unbuffered: str
+) -> None:
+    delivery.make(Mode.COPY)
+    ran = _shell('"$@" >/dev/full', verb, delivery.path, unbuffered=unbuffered)
+    assert ran.code == Exit.FAILED
+    assert f"pack {verb}: the output could not be written (No space left on device)." in ran.err
+    assert "Make room" not in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("encoding", ["ascii:strict", "latin-1"])
+def test_letters_of_what_a_command_is_for_are_escaped_too(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    write(delivery.origin / "im\xe4ge \U0001f52d.fits", b"1")
+    delivery.make(Mode.COPY, include=(parse_include("im*=product"),))
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    code = f"import sys; {ENTRIES['pack']}; sys.exit(main(sys.argv[1:]))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "show", delivery.path, "--files"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (Exit.DONE, b"")
+    assert rb"ge \U0001f52d.fits" in ran.stdout
 
 
 def test_call_in_a_program_whose_output_lacks_letters_is_done(delivery: Delivery) -> None:

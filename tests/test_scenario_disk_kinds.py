@@ -1,6 +1,7 @@
 """Disks that cannot do what Linux's own can: what the plan says of them, and that it is done where it can be."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +12,16 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.probe_disk import check_disk
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.layout.include import Include, parse_include
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
-from support.file_systems import ExfatDisk, exfat_disk
+from support.file_systems import ExfatDisk, exfat_disk, folder_elsewhere, made_disk, overlay
 from support.in_process import Delivery, make_reduction, write
-from support.origin_bytes import roll_back
+from support.origin_bytes import read_files, roll_back
 
 
 @pytest.fixture
@@ -33,6 +35,13 @@ class Unlinking(Disk):
 
     def link(self, source: bytes, name: bytes, *, source_fd: int | None, dir_fd: int) -> None:
         raise PermissionError(1, "Operation not permitted")
+
+
+class Unbending(Disk):
+    """A disk without symbolic links."""
+
+    def symlink(self, target: bytes, name: bytes, *, dir_fd: int) -> None:
+        raise OSError(38, "Function not implemented")
 
 
 class Choosy(Disk):
@@ -69,11 +78,62 @@ def test_mode_that_makes_files_needs_no_links(delivery: Delivery, mode: Mode) ->
     assert refused(delivery, Unlinking(), mode) == []
 
 
+def test_move_is_refused_by_the_plan_on_a_disk_without_symlinks(delivery: Delivery) -> None:
+    found = refused(delivery, Unbending(), Mode.MOVE)
+    assert [code for code, _ in found] == [Code.NO_SYMLINKS]
+    assert found[0][1].startswith(os.fsencode(delivery.origin))
+
+
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.FAKE, Mode.TICKET])
+def test_only_a_move_needs_symlinks(delivery: Delivery, mode: Mode) -> None:
+    assert refused(delivery, Unbending(), mode) == []
+
+
+def test_exfat_takes_no_links_in_the_place_of_moved_files(disk: ExfatDisk, tmp_path: Path) -> None:
+    delivery = Delivery(make_reduction(disk.path / "sb1"), tmp_path / "2011.0.00229.S")
+    before = state_of(delivery.origin)
+    with pytest.raises(PlanRefused) as caught:
+        delivery.plan(Mode.MOVE)
+    assert [problem.code for problem in caught.value.problems] == [Code.NO_SYMLINKS]
+    assert state_of(delivery.origin) == before
+
+
+def test_origin_on_another_disk_is_after_the_plan_of_a_move_as_it_was(tmp_path: Path) -> None:
+    with folder_elsewhere(tmp_path) as elsewhere:
+        delivery = Delivery(make_reduction(elsewhere / "sb1"), tmp_path / "2011.0.00229.S")
+        for folder in (delivery.origin, *delivery.origin.rglob("*")):
+            os.utime(folder, ns=(1, 1))
+        before = state_of(delivery.origin)
+        delivery.plan(Mode.MOVE)
+        assert state_of(delivery.origin) == before
+
+
+def test_links_that_were_tried_by_plans_that_were_killed_are_in_nobody_s_way(tmp_path: Path) -> None:
+    with folder_elsewhere(tmp_path) as elsewhere:
+        delivery = Delivery(make_reduction(elsewhere / "sb1"), tmp_path / "2011.0.00229.S")
+        for folder in {path.parent for path in [*delivery.origin.rglob("*")]}:
+            (folder / ".qa2pack.probe").symlink_to("probe")
+        delivery.make(Mode.MOVE)
+        assert delivery.problems() == []
+        assert not list(delivery.path.rglob(".qa2pack*"))
+
+
+def state_of(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return the names below a folder, each with its mtime and kind; with the folder itself."""
+    found = {path: path.lstat() for path in (folder, *folder.rglob("*"))}
+    return {os.fspath(path.relative_to(folder)): (each.st_mode, each.st_mtime_ns) for path, each in found.items()}
+
+
 @pytest.mark.parametrize("name", ["image:1.fits", "image.fits."])
 def test_name_that_the_disk_refuses_or_changes_is_named_by_the_plan(delivery: Delivery, name: str) -> None:
     write(delivery.origin / name, b"1")
     include = (parse_include("*image*=product"),)
     assert refused(delivery, Choosy(), Mode.COPY, include) == [(Code.NAME_REFUSED, b"product/" + name.encode())]
+
+
+def test_package_s_own_name_that_the_disk_changes_is_named_by_the_plan(delivery: Delivery) -> None:
+    odd = replace(delivery, path=delivery.path.with_name("2011.0.00229.S."))
+    assert refused(odd, Choosy(), Mode.COPY) == [(Code.NAME_REFUSED, os.fsencode(odd.path))]
 
 
 def test_disk_that_takes_everything_is_not_asked_for_the_names_of_the_plan(delivery: Delivery) -> None:
@@ -89,12 +149,14 @@ def test_replacing_copies_on_a_disk_without_links_copies_them_again(delivery: De
     assert delivery.problems() == []
 
 
-@pytest.mark.parametrize("mode", [Mode.HARD, Mode.MOVE])
-def test_exfat_takes_no_links(disk: ExfatDisk, mode: Mode) -> None:
+@pytest.mark.parametrize(
+    ("mode", "codes"), [(Mode.HARD, [Code.NO_HARD_LINKS]), (Mode.MOVE, [Code.NO_SYMLINKS, Code.NO_HARD_LINKS])]
+)
+def test_exfat_takes_no_links(disk: ExfatDisk, mode: Mode, codes: list[Code]) -> None:
     delivery = Delivery(make_reduction(disk.path / "sb1"), disk.path / "2011.0.00229.S")
     with pytest.raises(PlanRefused) as caught:
         delivery.plan(mode)
-    assert [problem.code for problem in caught.value.problems] == [Code.NO_HARD_LINKS]
+    assert [problem.code for problem in caught.value.problems] == codes
 
 
 def test_exfat_takes_no_colon_and_folds_case(disk: ExfatDisk, delivery: Delivery) -> None:
@@ -109,11 +171,125 @@ def test_exfat_takes_no_colon_and_folds_case(disk: ExfatDisk, delivery: Delivery
     ]
 
 
+def test_package_s_own_name_that_the_disk_refuses_is_a_problem_of_the_plan(
+    disk: ExfatDisk, delivery: Delivery
+) -> None:
+    with pytest.raises(PlanRefused) as caught:
+        replace(delivery, path=disk.path / "a:b.S").plan(Mode.COPY)
+    assert [(problem.code, problem.path) for problem in caught.value.problems] == [
+        (Code.NAME_REFUSED, os.fsencode(disk.path / "a:b.S.pack"))
+    ]
+    assert os.listdir(disk.path) == []
+
+
+@pytest.mark.parametrize("length", [300, 256, 251, 250, 245])
+def test_package_s_own_name_that_is_too_long_is_a_problem_of_the_plan(
+    capsys: pytest.CaptureFixture[str], delivery: Delivery, length: int
+) -> None:
+    package = delivery.path.with_name("2".ljust(length, "x"))
+    ran = run_here(capsys, "plan", delivery.origin, package, "--mode", "copy")
+    assert ran.code == Exit.FAILED
+    assert "name-refused" in ran.err
+    assert os.listdir(delivery.path.parent) == [delivery.origin.name]
+
+
+def test_package_with_the_longest_name_that_leaves_room_for_what_stands_beside_it_is_made(delivery: Delivery) -> None:
+    longest = replace(delivery, path=delivery.path.with_name("2".ljust(244, "x")))
+    longest.make(Mode.COPY)
+    assert longest.problems() == []
+
+
+ODD_NAMES = (
+    "spw0:1.fits",
+    "a b (2).fits",
+    " lead.fits",
+    "dot.fits.",
+    "back\\slash.fits",
+    "A.fits",
+    "a.fits",
+    "\xe9.fits",
+)
+
+
+@pytest.mark.parametrize("make", [["mkfs.xfs", "-q"], ["mkfs.btrfs", "-q", "-M"]], ids=["xfs", "btrfs"])
+def test_disk_of_linux_s_own_takes_every_name(tmp_path: Path, make: list[str]) -> None:
+    with made_disk(tmp_path / "disk", make) as disk:
+        delivery = Delivery(make_reduction(disk / "sb1"), disk / "2011.0.00229.S")
+        for name in (*ODD_NAMES, "new\nline.fits", os.fsdecode(b"\xff.fits")):
+            write(delivery.origin / name, b"1")
+        delivery.make(Mode.HARD, include=(parse_include("*fits*=product"),))
+        assert {path.name for path in (delivery.member / "product").iterdir()} >= {*ODD_NAMES}
+        assert delivery.problems() == []
+
+
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.MOVE])
+def test_origin_in_a_lower_layer_is_packaged_and_comes_back(tmp_path: Path, mode: Mode) -> None:
+    image = write(make_reduction(tmp_path / "lower/sb1") / "image.fits", b"123")
+    os.link(image, image.with_name("same.fits"))
+    with overlay(tmp_path / "lower", tmp_path / "disk") as disk:
+        delivery = Delivery(disk / "sb1", disk / "2011.0.00229.S")
+        before = read_files(delivery.origin)
+        delivery.make(mode)
+        assert delivery.problems() == []
+        roll_back(delivery)
+        assert read_files(delivery.origin) == before
+        assert not delivery.path.exists()
+
+
+@pytest.mark.parametrize("append", [Append.NOTHING, Append.MEMBER])
+def test_package_in_a_lower_layer_is_changed_only_when_it_is_a_copy(tmp_path: Path, append: Append) -> None:
+    origin = make_reduction(tmp_path / "sb1")
+    (tmp_path / "lower").mkdir()
+    Delivery(origin, tmp_path / "lower/2011.0.00229.S").make(Mode.COPY)
+    with overlay(tmp_path / "lower", tmp_path / "disk") as disk:
+        delivery = Delivery(origin, disk / "2011.0.00229.S")
+        moved = [delivery.path, disk / "2011.0.00229.S.pack/manifests"][append is Append.MEMBER :]
+        with pytest.raises(PlanRefused) as caught:
+            delivery.plan(Mode.COPY, append=append)
+        found = [(problem.code, problem.path) for problem in caught.value.problems]
+        assert found == [(Code.NOT_MOVABLE, os.fsencode(path)) for path in moved]
+        assert delivery.problems() == [], "nothing was renamed by asking"
+        for name in ("2011.0.00229.S", "2011.0.00229.S.pack"):
+            shutil.copytree(disk / name, disk / "copy")
+            shutil.rmtree(disk / name)
+            (disk / "copy").rename(disk / name)
+        delivery.plan(Mode.COPY, append=append)
+        delivery.apply(keeps_previous=True)
+        assert delivery.problems() == []
+        roll_back(delivery)
+        assert delivery.problems() == []
+
+
+def test_disk_without_access_rights_is_packaged_on(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(fd: int, mode: int) -> None:
+        raise OSError(38, "Function not implemented")
+
+    (delivery.origin / "calibrated_all.clean.fits").chmod(0o444)
+    delivery.plan(Mode.COPY)
+    monkeypatch.setattr(os, "fchmod", refuse)
+    delivery.apply()
+    assert delivery.problems() == []
+
+
 def test_exfat_needs_room_for_holes(disk: ExfatDisk, delivery: Delivery) -> None:
     os.truncate(delivery.origin / "calibrated_all.clean.fits", 1 << 30)
     with pytest.raises(PlanRefused) as caught:
         replace(delivery, path=disk.path / "2011.0.00229.S").plan(Mode.COPY)
     assert [problem.code for problem in caught.value.problems] == [Code.NO_SPACE]
+
+
+@pytest.mark.parametrize(("mode", "code"), [("hard", "no-hard-links"), ("copy", "no-space")])
+def test_command_asks_the_disk_for_links_and_holes(
+    capsys: pytest.CaptureFixture[str], disk: ExfatDisk, mode: str, code: str
+) -> None:
+    origin = make_reduction(disk.path / "sb1")
+    if mode == "copy":
+        origin = Path(shutil.copytree(origin, disk.path.with_name("sb1")))
+        os.truncate(origin / "calibrated_all.clean.fits", 1 << 30)
+    ran = run_here(capsys, "plan", origin, disk.path / "2011.0.00229.S", "--mode", mode)
+    assert ran.code == Exit.FAILED
+    assert f"{code}:" in ran.err
+    assert sorted(os.listdir(disk.path)) == ["sb1"]
 
 
 def test_package_on_exfat_is_made_replaced_and_undone(disk: ExfatDisk, delivery: Delivery) -> None:

@@ -30,7 +30,7 @@ from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import target_of
 from qa2pack.pack.terminal.style import Ink
 from support.faulty_disk import Fault, FaultyDisk, Stopped
-from support.file_systems import exfat_disk, folder_elsewhere, marked, mounted, small_disk
+from support.file_systems import exfat_disk, folder_elsewhere, marked, mounted, overlay, small_disk
 from support.hostile import CASES, CannotMakeError, make_case
 from support.in_process import UID, Delivery, add_measurement_sets, make_reduction, write
 from support.measurement_sets import (
@@ -234,6 +234,21 @@ def _(world: World) -> Iterable[Problem]:
     disk = world.stack.enter_context(exfat_disk(world.folder / "small"))
     origin = make_reduction(disk.path / "sb1")
     return refusal(replace(world.delivery, origin=origin, path=disk.path / "2011.0.00229.S"))
+
+
+@breaks(Code.NO_SYMLINKS)
+def _(world: World) -> Iterable[Problem]:
+    disk = world.stack.enter_context(exfat_disk(world.folder / "small"))
+    return refusal(replace(world.delivery, origin=make_reduction(disk.path / "sb1")), Mode.MOVE)
+
+
+@breaks(Code.NOT_MOVABLE)
+def _(world: World) -> Iterable[Problem]:
+    lower = world.folder / "lower"
+    lower.mkdir()
+    replace(world.delivery, path=lower / "2011.0.00229.S").make(Mode.COPY)
+    disk = world.stack.enter_context(overlay(lower, world.folder / "small"))
+    return refusal(replace(world.delivery, path=disk / "2011.0.00229.S"), Mode.COPY)
 
 
 @breaks(Code.NAME_REFUSED)

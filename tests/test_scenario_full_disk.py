@@ -8,12 +8,15 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.format.files import save_durably
 from qa2pack.pack.errors.attempt import Attempt
+from qa2pack.pack.errors.disk_shortage import shortage_of
 from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import target_of
@@ -111,3 +114,20 @@ def test_full_disk_of_temporary_files_is_the_one_that_is_named(
         assert f"Full is the disk of {scratch}: 0 B are free." in told
         assert told.count("Full is the disk") == 1
         assert "more are needed" not in told
+
+
+def test_disk_that_does_not_tell_its_size_is_not_named_as_full(delivery: Delivery) -> None:
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/proc/2011.0.00229.S")
+    assert "/proc" not in shortage_of(error, Attempt("apply", target_of(os.fspath(delivery.path))))
+
+
+def test_package_s_disk_is_not_asked_for_room_when_another_one_is_full(delivery: Delivery, tmp_path: Path) -> None:
+    plan = delivery.plan(Mode.COPY)
+    with small_disk(tmp_path / "small", "size=2m") as small, small_disk(tmp_path / "scratch", "size=1m") as scratch:
+        package = target_of(os.fspath(small / delivery.path.name))
+        os.mkdir(package.package.control)
+        save_durably(package.package.plan, plan.header, replace(plan.notes, new_bytes=1 << 30), ())
+        fill(scratch / "other", spare_bytes=0, spare_inodes=30)
+        error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(scratch / "x"))
+        told = shortage_of(error, Attempt("apply", package))
+    assert told == f"Full is the disk of {scratch}: 0 B are free."

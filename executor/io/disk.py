@@ -21,6 +21,8 @@ _AT_FDCWD = -100
 CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)  # the answers of file systems that have no exchange
 # The answers of file systems that have no hard links, and of those that were told not to make them.
 CANNOT_LINK = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL)
+# The answers of file systems without access rights of their own, and of those that give all files to one user.
+_NO_RIGHTS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
 _FICLONE = 0x40049409
 TEMPORARY = b".new"  # behind the name of a file that is written anew and then takes the old one's place
 
@@ -77,8 +79,12 @@ class Disk:
         os.utime(fd, ns=(mtime_ns, mtime_ns))
 
     def set_mode(self, fd: int, mode: int) -> None:
-        """Set the permission bits of the open file."""
-        os.fchmod(fd, mode)
+        """Set the permission bits of the open file, where the disk has such."""
+        try:
+            os.fchmod(fd, mode)
+        except OSError as error:
+            if error.errno not in _NO_RIGHTS:
+                raise
 
     def unlink(self, path: bytes, *, dir_fd: int | None = None) -> None:
         """Remove a name that is no folder."""

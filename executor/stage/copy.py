@@ -5,6 +5,7 @@ finished one. A big file grows under a temporary name that tells how much of it 
 goes on from there, after the part that is there was read again, because the digest is over the whole.
 """
 
+import errno
 import os
 
 import xxhash
@@ -21,6 +22,8 @@ SYNC_STEP_BYTES = 256 << 20
 # For writes of 1 MiB, ext4 (Linux 6.18) took three to five times as long in the kernel; see docs/performance.md.
 COPY_BLOCK_BYTES = HOLE_BYTES
 _ZEROS = bytes(COPY_BLOCK_BYTES)
+# The answers of file systems in which truncate(2) cannot make a file longer.
+_NO_EXTENDING = (errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def copy_small(disk: Disk, source_fd: int, name: bytes, dir_fd: int, planned: Planned) -> None:
@@ -123,14 +126,24 @@ def _pump(
         block = buffer[:count]
         state.update(block)
         if is_sparse and block == memoryview(_ZEROS)[:count]:
-            # A hole stays a hole: move on, and let the size say so.
-            disk.truncate(target, os.lseek(target, count, os.SEEK_CUR))
+            _leave_hole(disk, target, block)
         else:
             disk.write(target, block)
         done += count
         if pace:
             pace.take(count)
     return done
+
+
+def _leave_hole(disk: Disk, target: int, zeros: memoryview) -> None:
+    """Move on behind zeros that are not written, and let the size say so; write them where a disk refuses that."""
+    try:
+        disk.truncate(target, os.lseek(target, len(zeros), os.SEEK_CUR))
+    except OSError as error:
+        if error.errno not in _NO_EXTENDING:
+            raise
+        os.lseek(target, -len(zeros), os.SEEK_CUR)
+        disk.write(target, zeros)
 
 
 def _is_sparse(status: os.stat_result) -> bool:

@@ -5,6 +5,7 @@ a package would seem to have no manifests, no plan and nothing to be finished. T
 what is staged, kept and removed there would be so wherever they lead.
 """
 
+import errno
 import os
 import stat
 
@@ -22,12 +23,16 @@ def check_control(path: bytes) -> None:
     The folders in it must be folders, too, if they are there.
 
     Raises:
-        PlanRefused: with what it is.
+        PlanRefused: with what it is; or the name is longer than the disk takes.
     """
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise PlanRefused(name_too_long(path)) from error
     if found := _other_than_folder(path, mode):
         pass
     elif not os.access(path, os.X_OK):
@@ -54,3 +59,9 @@ def _other_than_folder(path: bytes, mode: int) -> str:
     if stat.S_ISDIR(mode):
         return ""
     return "a file" if stat.S_ISREG(mode) else "no folder"
+
+
+def name_too_long(path: bytes) -> Problem:
+    """Return the problem of something beside the package whose name the disk does not even look up."""
+    found = f"one of {len(os.path.basename(path))} bytes, in a path of {len(path):,}"
+    return Problem(Code.NAME_REFUSED, path, "a name that the disk takes", found)

@@ -113,8 +113,9 @@ def _writing_problems(package: Package, *, is_forced: bool) -> Iterator[Problem]
     yield from (Problem(Code.NOT_WRITABLE, place, found=mark) for place, mark in marks.items())
     if _is_mount_point(package):
         yield Problem(Code.MOUNT_POINT, package.path)
-    yield from ticket_obstacles(package)
-    yield from () if is_forced else foreign_tickets(package)
+    obstacles = list(ticket_obstacles(package))
+    yield from obstacles
+    yield from () if is_forced or obstacles else foreign_tickets(package)
 
 
 def _is_mount_point(package: Package) -> bool:

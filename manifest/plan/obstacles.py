@@ -4,11 +4,12 @@ Both would be damaged without a word: a package around it is none any more, and 
 files would be replaced. Only looks.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
 
+from qa2pack.manifest.alma.control_folder import name_too_long
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, is_group
 from qa2pack.manifest.alma.package import Package, PackageState, Standing, manifest_names
 from qa2pack.manifest.format.header import StreamKind, read_header
@@ -32,13 +33,20 @@ def enclosing_package(package: Package) -> bytes | None:
 
 
 def ticket_obstacles(package: Package) -> Iterator[Problem]:
-    """Yield what stands where a ticket file goes and is no file: no new one can take its place."""
+    """Yield what keeps a ticket file from its place: something there that is no file, or the name's length."""
     for path in package.tickets:
-        with suppress(FileNotFoundError):
+        try:
             mode = os.lstat(path).st_mode
-            if not stat.S_ISREG(mode):
-                found = "a folder" if stat.S_ISDIR(mode) else "a link" if stat.S_ISLNK(mode) else "no file"
-                yield Problem(Code.TICKET_IN_THE_WAY, path, found=found)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            yield name_too_long(path)
+            continue
+        if not stat.S_ISREG(mode):
+            found = "a folder" if stat.S_ISDIR(mode) else "a link" if stat.S_ISLNK(mode) else "no file"
+            yield Problem(Code.TICKET_IN_THE_WAY, path, found=found)
 
 
 def foreign_tickets(package: Package) -> Iterator[Problem]:

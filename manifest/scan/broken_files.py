@@ -2,8 +2,9 @@
 
 They are packaged as they are, because the origin is what it is; but a product of no bytes, or one whose transfer
 broke off, is what a reducer wants to hear of before the archive does. What costs nothing is looked at: the size, the
-first bytes of what is compressed, and gzip to its end where it is small. It is no check of the format: a file of
-which nothing is said may still be damaged further in.
+first bytes of what is compressed, gzip to its end where it is small, and whether a FITS file has the length that its
+headers say (see `manifest.fits`). It is no check of the format: a file of which nothing is said may still be damaged
+further in, and a larger gzip file may end anywhere, as only unpacking all of it would show.
 """
 
 import os
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.scan.fits_length import fits_fault
 from qa2pack.manifest.scan.link_and_owner_checks import FileStates
 
 # Unpacking costs a hundred times what hashing does, so it is done where it is over in a twentieth of a second.
@@ -21,6 +23,7 @@ GZIP_BYTES = 4 << 20
 _UNPACKED_BYTES = 64 << 20
 _PIECE_BYTES = 1 << 20
 
+_FITS = (b".fits", b".fit")
 _GZIP = (b".gz", b".tgz")
 _STARTS = {
     _GZIP: (b"\x1f\x8b",),
@@ -29,12 +32,10 @@ _STARTS = {
     (b".zst",): (b"\x28\xb5\x2f\xfd",),
     (b".zip",): (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"),
 }
-_CHECKED = tuple(suffix for suffixes in _STARTS for suffix in suffixes)
+_CHECKED = (*_FITS, *(suffix for suffixes in _STARTS for suffix in suffixes))
 # Only their size is looked at: there are tens of thousands of plots, and opening each again would be felt.
 _NEVER_EMPTY = (
     *_CHECKED,
-    b".fits",
-    b".fit",
     b".tar",
     b".png",
     b".jpg",
@@ -71,11 +72,13 @@ def unsound_files(files: FileStates, *, is_reading: bool) -> Iterator[Problem]:
 
 def _fault(path: bytes, name: bytes, size: int) -> str:
     """Say what is wrong with the file; nothing where it cannot be read, which whoever hashes it tells."""
-    starts = next(starts for suffixes, starts in _STARTS.items() if name.endswith(suffixes))
     try:
         with opened_file(path) as fd:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 return ""
+            if name.endswith(_FITS):
+                return fits_fault(fd, size)
+            starts = next(starts for suffixes, starts in _STARTS.items() if name.endswith(suffixes))
             if not os.pread(fd, max(map(len, starts)), 0).startswith(starts):
                 return "other first bytes than such a file has"
             return _gzip_fault(fd) if name.endswith(_GZIP) and size <= GZIP_BYTES else ""

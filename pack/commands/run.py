@@ -12,7 +12,7 @@ import typer
 from qa2pack.executor.stop_signals import ended_by_keyboard
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.terminal.output_streams import losing_output, send_nowhere, tell_loss
+from qa2pack.pack.terminal.output_streams import OutputLostError, losing_output, send_nowhere, tell_loss
 from qa2pack.pack.terminal.style import ink_for
 from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
 
@@ -44,6 +44,9 @@ def _ended(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> Exit
         sys.stdout.flush()  # here, where a full disk behind stdout can still be told
     except BrokenPipeError:
         raise  # whoever read the output has gone: nobody is there to be told
+    except OutputLostError as error:
+        print(f"pack {attempt.verb}: the output could not be written ({error}).", file=sys.stderr)
+        code = Exit.FAILED
     except (Exception, KeyboardInterrupt) as error:
         from qa2pack.pack.errors.failure import failure_of  # knows every error there is, so most of the program
 

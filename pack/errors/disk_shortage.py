@@ -39,6 +39,8 @@ def _full_disks(error: OSError, attempt: Attempt) -> Iterator[tuple[int, str]]:
             continue
         seen.add(device)
         state = os.statvfs(folder)
+        if not state.f_blocks:
+            continue  # a file system that does not tell how big it is
         free_bytes_there = state.f_bavail * state.f_frsize
         if free_bytes_there < _LITTLE_BYTES or (state.f_files and not state.f_favail):
             what = human_bytes(free_bytes_there) if not state.f_files or state.f_favail else "0 inodes"
@@ -78,7 +80,8 @@ def _missing(attempt: Attempt) -> str:
     try:
         plan = open_plan(package.plan)
         enough = enough_bytes(package, plan.header, plan.notes)
-        missing = enough - used_bytes(staging_path(package)) - free_bytes(package)
+        free = free_bytes(package)
+        missing = 0 if free is None else enough - used_bytes(staging_path(package)) - free
     except (OSError, StreamError):
         return ""
     return f"About {human_bytes(missing)} more are needed." if missing > 0 else ""

@@ -156,11 +156,18 @@ PLANNING: Mapping[Code, Row] = {
         "package.",
         "Use --mode copy, or choose a destination on another disk.",
     ),
+    Code.NO_SYMLINKS: Row(
+        "A disk of the origin has no symbolic links.",
+        "Its file system (exFAT, FAT, some network shares) has none, which was tried out; a move leaves one in the "
+        "place of each file.",
+        "Use --mode copy, which writes nothing into the origin.",
+    ),
     Code.NAME_REFUSED: Row(
         "The disk of the package cannot hold this name.",
         "Its file system (exFAT, FAT, NTFS, some network shares) takes no such letters, endings or lengths; that was "
         "tried out.",
-        "Rename it in the origin, leave it out (--exclude GLOB), or choose a destination on another disk.",
+        "Rename it in the origin, leave it out (--exclude GLOB), or choose a destination on another disk; a package "
+        "itself, or what stands beside it, needs another name, or a shorter one.",
     ),
     Code.NAMES_MERGE: Row(
         "Two names of one folder are one name to the disk of the package.",
@@ -294,6 +301,11 @@ PLANNING: Mapping[Code, Row] = {
         "The folder that is to hold the package does not exist.",
         "The path is mistyped, or its disk is not mounted on this machine.",
         "Check the path, or make the folder with mkdir.",
+    ),
+    Code.NOT_MOVABLE: Row(
+        "This folder cannot be renamed, so nothing new can take its place.",
+        "It comes from a lower layer of an overlay file system, as a container's image is, where folders stay.",
+        "Put copies in place of the package and its control folder (cp -a, rm -r, mv), or name another destination.",
     ),
     Code.MOUNT_POINT: Row(
         "The destination is a mount point.",
@@ -506,7 +518,8 @@ WARNINGS: Mapping[Code, Row] = {
     Code.W_BROKEN: Row(
         "This file is not what its name says.",
         "Its transfer or the program that wrote it broke off, or it is of another format. Looked at are the first "
-        "bytes of compressed files, and gzip files up to 4 MiB to their end.",
+        "bytes of compressed files, gzip files up to 4 MiB to their end, and whether FITS files are as long as their "
+        "headers say; a larger gzip file that is cut is not noticed.",
         "Make or fetch it anew, rename it, or leave it out: --exclude GLOB. Else it is packaged as it is.",
     ),
     Code.W_TICKET_MISSING: Row(

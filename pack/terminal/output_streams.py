@@ -66,6 +66,20 @@ class Losing(io.TextIOBase):
             send_nowhere(self._stream.fileno())
 
 
+class OutputLostError(Exception):
+    """What is printed is all that a command is for, and could not be written; str() says why."""
+
+
+class Output(Losing):
+    """A stream of which nothing may be lost: it fails with an error of its own, so that no other disk is blamed."""
+
+    def _let_go(self, error: OSError) -> None:
+        if isinstance(error, BrokenPipeError):
+            raise error
+        super()._let_go(error)
+        raise OutputLostError(error.strerror or str(error)) from error
+
+
 def write_escaped(stream: TextIO, text: str) -> int:
     """Write the text, with escapes for what the stream's encoding does not have."""
     try:
@@ -92,11 +106,13 @@ def losing_output(*, is_output_all: bool) -> Iterator[Losing | None]:
     """Let stderr lose what it cannot write, and stdout as well; yield the latter.
 
     Args:
-        is_output_all: what is printed is all that the command is for, so stdout fails as it does; yields None.
+        is_output_all: what is printed is all that the command is for, so stdout fails with OutputLostError or
+            BrokenPipeError; yields None.
     """
     with redirect_stderr(Losing(sys.stderr)):
         if is_output_all:
-            yield None
+            with redirect_stdout(Output(sys.stdout)):
+                yield None
             return
         out = Losing(sys.stdout)
         with redirect_stdout(out):

@@ -47,7 +47,7 @@ def problem_fields(problems: Iterable[Problem]) -> list[Fields]:
     ]
 
 
-def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_bytes: int) -> Fields:
+def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_bytes: int | None) -> Fields:
     """Return all that the view of a plan shows."""
     header, notes = plan.header, plan.notes
     carried_count, carried_bytes = carried(plan)

@@ -52,7 +52,7 @@ class PlanView:
 
     Attributes:
         needed_bytes: about what the apply takes on the disk, with the ticket files.
-        free_bytes: what the file system of the package has left.
+        free_bytes: what the file system of the package has left; None where it does not tell.
         origin: the origin as the user calls it, quoted for a shell.
         is_applied: it is applied next, without anybody typing it.
         defaults: the options that were not typed.
@@ -61,7 +61,7 @@ class PlanView:
     plan: Described
     target: Target
     needed_bytes: int
-    free_bytes: int
+    free_bytes: int | None
     origin: str = ""
     is_applied: bool = False
     defaults: "tuple[Default, ...]" = ()
@@ -166,7 +166,8 @@ def _warning_lines(view: PlanView, ink: Ink) -> Iterator[str]:
 
 def _closing_lines(view: PlanView, ink: Ink) -> Iterator[str]:
     notes = view.plan.notes
-    yield f"Space needed: about {human_bytes(view.needed_bytes)}; {human_bytes(view.free_bytes)} free"
+    free = "the disk does not tell what is" if view.free_bytes is None else human_bytes(view.free_bytes)
+    yield f"Space needed: about {human_bytes(view.needed_bytes)}; {free} free"
     yield f"Time needed: {time_needed(new_bytes=notes.new_bytes, file_count=notes.file_count)}"
     if view.is_applied:
         yield "This is done now."

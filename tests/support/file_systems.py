@@ -70,6 +70,32 @@ def marked(path: Path, mark: str) -> Iterator[Path]:
 
 
 @contextmanager
+def made_disk(place: Path, make: list[str]) -> Iterator[Path]:
+    """Make a file system in an image beside the place with a command, mount it there, and yield it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a disk")
+    image = place.with_name(place.name + ".image")
+    with open(image, "wb") as file:
+        file.truncate(512 << 20)
+    subprocess.run([_tool(make[0]), *make[1:], image], check=True, capture_output=True)
+    with mounted(place, "-o", "loop", os.fspath(image)) as disk:
+        yield disk
+
+
+@contextmanager
+def overlay(lower: Path, place: Path) -> Iterator[Path]:
+    """Mount a copy of `lower` with an empty layer above it on the same file system, as a container has it."""
+    with small_disk(place.with_name(place.name + ".layers"), size=64 << 20, inodes=10000) as layers:
+        upper, work = layers / "upper", layers / "work"
+        upper.mkdir()
+        work.mkdir()
+        subprocess.run(["cp", "-a", lower, layers / "lower"], check=True)
+        options = f"lowerdir={layers / 'lower'},upperdir={upper},workdir={work},redirect_dir=off"
+        with mounted(place, "-t", "overlay", "-o", options, "overlay") as disk:
+            yield disk
+
+
+@contextmanager
 def exfat_disk(place: Path) -> Iterator["ExfatDisk"]:
     """Mount an empty exFAT: no hard links, no colons, case is folded, and inode numbers are others at each mount."""
     if os.geteuid() != 0:
