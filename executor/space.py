@@ -34,11 +34,11 @@ def enough_bytes(package: Package, header: Header, notes: Notes) -> int:
 
 def free_bytes(package: Package) -> int | None:
     """Return what a user may still write where the package is, or will be; None where the disk does not tell."""
-    room = room_of(package)
-    return room.f_bavail * room.f_frsize if room.f_blocks else None
+    stats = file_system_of(package)
+    return stats.f_bavail * stats.f_frsize if stats.f_blocks else None
 
 
-def room_of(package: Package) -> os.statvfs_result:
+def file_system_of(package: Package) -> os.statvfs_result:
     """Return the state of the file system that holds the control folder, or will hold it."""
     return os.statvfs(package.control if is_folder(package.control) else package.parent)
 

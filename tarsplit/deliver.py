@@ -82,7 +82,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
         finished = find_finished(cut, output, fingerprint, engine=engine, progress=progress)
         litter = find_litter(cut, output, finished, is_replacing=destination.is_replacing)
         run = _Run(cut, destination, fingerprint, dict(finished or {}))
-        run.check_room(litter)
+        run.check_space(litter)
         for name in litter:
             outfile.remove(join(output, name))
         run.keep_state()
@@ -117,7 +117,7 @@ class _Run:
     fingerprint: str
     finished: dict[int, FinishedChunk]
 
-    def check_room(self, litter: Iterable[bytes]) -> None:
+    def check_space(self, litter: Iterable[bytes]) -> None:
         """Refuse before anything is removed if the missing chunks do not fit on the disk, also without the litter."""
         needed = sum(chunk.byte_count for number, chunk in enumerate(self.cut.chunks) if number not in self.finished)
         status = os.statvfs(self.destination.output)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.preflight import check_room
+from qa2pack.executor.preflight import check_space
 from qa2pack.executor.space import free_bytes, needed_bytes
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
@@ -50,14 +50,14 @@ def test_what_does_not_fit_is_refused(delivery: Delivery, needs: dict[str, int],
     notes = replace(plan.notes, **needs)  # type: ignore[arg-type]
     if code is Code.NO_INODES and not os.statvfs(delivery.path.parent).f_files:
         pytest.skip("this file system does not count inodes")
-    assert [c for c, _ in refused(lambda: check_room(delivery.package, plan.header, notes, {}))] == [code]
+    assert [c for c, _ in refused(lambda: check_space(delivery.package, plan.header, notes, {}))] == [code]
 
 
 def test_missing_space_is_told_in_people_s_numbers_and_to_the_byte(delivery: Delivery) -> None:
     plan = delivery.plan(Mode.COPY)
     notes = replace(plan.notes, new_bytes=1 << 60)
     with pytest.raises(PlanRefused) as caught:
-        check_room(delivery.package, plan.header, notes, {})
+        check_space(delivery.package, plan.header, notes, {})
     (problem,) = caught.value.problems
     free = free_bytes(delivery.package)
     assert free is not None
@@ -83,7 +83,7 @@ def test_disk_that_does_not_tell_its_size_is_not_called_full(delivery: Delivery)
     plan = delivery.plan(Mode.COPY)
     package = Package(b"/proc/2011.0.00229.S")
     assert free_bytes(package) is None
-    check_room(package, plan.header, plan.notes, {})
+    check_space(package, plan.header, plan.notes, {})
 
 
 def test_readme_file_that_is_not_there_is_refused(delivery: Delivery) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.pack.exit_codes import Exit
-from support.commands import ROOT, run_apart
+from support.commands import ROOT, run_in_child
 from support.in_process import Delivery
 from support.snapshots import contents
 
@@ -139,7 +139,7 @@ def test_interrupted_call_raises_it_and_pack_apply_goes_on(
     printed, _ = process.communicate(timeout=120)
     assert "INTERRUPTED pack apply: interrupted." in printed
     assert not delivery.path.exists()
-    assert run_apart("apply", delivery.path).code == Exit.DONE
+    assert run_in_child("apply", delivery.path).code == Exit.DONE
     assert delivery.found() == []
 
 

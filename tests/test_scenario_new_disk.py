@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.transaction.paths import places_of
+from qa2pack.executor.transaction.paths import transaction_paths
 from qa2pack.executor.transaction.published_tree import UnknownTreeError, is_published
 from qa2pack.executor.transaction.recovery import Phase, begin_of
 from qa2pack.manifest.actions import Mode
@@ -122,7 +122,7 @@ def test_old_tree_that_has_the_number_of_the_new_one_is_not_taken_for_it(
     layouts: Layouts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     laid = published_replace(layouts)
-    old = places_of(laid.world.package, begin_of(laid.world.records)).root
+    old = transaction_paths(laid.world.package, begin_of(laid.world.records)).root
     number = os.lstat(old).st_ino
     monkeypatch.setattr(
         "qa2pack.executor.apply.is_published",
@@ -137,7 +137,7 @@ def test_trees_that_seem_alike_are_read_where_the_new_disk_gives_a_false_hint(
     layouts: Layouts, monkeypatch: pytest.MonkeyPatch, check: Callable[[Laid], None]
 ) -> None:
     laid = published_replace(layouts, is_alike=True)
-    places = places_of(laid.world.package, begin_of(laid.world.records))
+    places = transaction_paths(laid.world.package, begin_of(laid.world.records))
     for module in ("apply", "rollback"):
         monkeypatch.setattr(
             f"qa2pack.executor.{module}.is_published",

@@ -12,7 +12,7 @@ import stat
 from enum import IntEnum
 
 from qa2pack.executor.transaction.journal import Commit, Publishing
-from qa2pack.executor.transaction.paths import Places
+from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import README
@@ -57,7 +57,7 @@ class _Likeness(IntEnum):
     WHOLE = 2
 
 
-def is_published(places: Places, commit: Commit, *, engine: Engine, was_undone: bool = False) -> bool:
+def is_published(paths: TransactionPaths, commit: Commit, *, engine: Engine, is_rolling_back: bool = False) -> bool:
     """Tell whether the tree that was staged stands at the target.
 
     Args:
@@ -68,65 +68,65 @@ def is_published(places: Places, commit: Commit, *, engine: Engine, was_undone: 
         StreamError: the manifest is damaged.
         OSError: something could not be looked at.
     """
-    if not is_there(places.target):
+    if not is_there(paths.target):
         return False
-    manifest = _manifest_of(places, commit)
+    manifest = _manifest_of(paths, commit)
     if manifest is None:
-        if was_undone:
+        if is_rolling_back:
             return False
-        raise UnknownTreeError(places.target, places.root)
-    other = _taken_back(places) if was_undone else places.root
-    here = _likeness(places, places.target, manifest, engine)
-    there = _likeness(places, other, manifest, engine)
+        raise UnknownTreeError(paths.target, paths.root)
+    other = _taken_back(paths) if is_rolling_back else paths.root
+    here = _likeness(paths, paths.target, manifest, engine)
+    there = _likeness(paths, other, manifest, engine)
     if here is not there:
         return here > there
-    hints = _hints(commit, places.target, other)
-    if here is _Likeness.NONE and was_undone and not hints and not is_there(other):
+    hints = _hints(commit, paths.target, other)
+    if here is _Likeness.NONE and is_rolling_back and not hints and not is_there(other):
         return False  # the staged tree goes after it was taken back, and nothing of what is at the target is its
     if here is _Likeness.NONE and not is_there(other) and set(hints) == {True}:
         return True  # changed since: believed only if there is no other tree that it could be
     if here is not _Likeness.NONE and len(hints) == _HINT_COUNT and len(set(hints)) == 1:
         return hints[0]
     if here is not _Likeness.NONE:
-        here = _likeness(places, places.target, manifest, engine, is_quick=False)
-        there = _likeness(places, other, manifest, engine, is_quick=False)
+        here = _likeness(paths, paths.target, manifest, engine, is_quick=False)
+        there = _likeness(paths, other, manifest, engine, is_quick=False)
         if here is not there:
             return here > there
         if here is not _Likeness.NONE and len(set(hints)) == 1:
             return hints[0]
-    raise UnknownTreeError(places.target, other)
+    raise UnknownTreeError(paths.target, other)
 
 
-def _taken_back(places: Places) -> bytes:
+def _taken_back(paths: TransactionPaths) -> bytes:
     """Return where the new tree goes when it is taken back: with a package that was kept it changes places."""
-    if places.publishing is Publishing.EXCHANGE and is_there(places.previous_tree):
-        return places.previous_tree
-    return places.root
+    if paths.publishing is Publishing.EXCHANGE and is_there(paths.previous_tree):
+        return paths.previous_tree
+    return paths.root
 
 
-def is_like_target(places: Places, commit: Commit, manifest: Described, *, engine: Engine) -> bool:
+def is_like_target(paths: TransactionPaths, commit: Commit, manifest: Described, *, engine: Engine) -> bool:
     """Tell whether what stands at the target may be the tree of a finished transaction, perhaps changed since."""
-    status = status_of(places.target)
+    status = status_of(paths.target)
     if status is None:
         return False
-    return status.st_ino == commit.root_inode or bool(_likeness(places, places.target, manifest, engine))
+    return status.st_ino == commit.root_inode or bool(_likeness(paths, paths.target, manifest, engine))
 
 
-def staged_manifest(places: Places) -> bytes:
+def staged_manifest(paths: TransactionPaths) -> bytes:
     """Return the path of the new member's manifest before it is published."""
-    return join(places.new_manifests, os.path.basename(_published_manifest(places)))
+    return join(paths.new_manifests, os.path.basename(_published_manifest(paths)))
 
 
-def _published_manifest(places: Places) -> bytes:
-    return places.package.manifest(join(places.group, places.member))
+def _published_manifest(paths: TransactionPaths) -> bytes:
+    return paths.package.manifest(join(paths.group, paths.member))
 
 
-def _manifest_of(places: Places, commit: Commit) -> Described | None:
+def _manifest_of(paths: TransactionPaths, commit: Commit) -> Described | None:
     """Open the transaction's own manifest: one of the same name may be that of the replaced package."""
-    if is_there(staged_manifest(places)):
-        return open_manifest(staged_manifest(places))
-    is_new = not commit.had_manifests or is_there(places.previous_manifests)
-    return open_manifest(_published_manifest(places)) if is_new and is_there(_published_manifest(places)) else None
+    if is_there(staged_manifest(paths)):
+        return open_manifest(staged_manifest(paths))
+    is_new = not commit.had_manifests or is_there(paths.previous_manifests)
+    return open_manifest(_published_manifest(paths)) if is_new and is_there(_published_manifest(paths)) else None
 
 
 def _hints(commit: Commit, target: bytes, other: bytes) -> list[bool]:
@@ -140,13 +140,13 @@ def _hints(commit: Commit, target: bytes, other: bytes) -> list[bool]:
 
 
 def _likeness(
-    places: Places, root: bytes, manifest: Described, engine: Engine, *, is_quick: bool = True
+    paths: TransactionPaths, root: bytes, manifest: Described, engine: Engine, *, is_quick: bool = True
 ) -> _Likeness:
     """Compare the tree whose root this would be; of a whole package the folders above the member too."""
-    member = root + places.staged_member.removeprefix(places.root)
+    member = root + paths.staged_member.removeprefix(paths.root)
     if not is_plain_folder(root) or not is_plain_folder(member) or not _has_readme(member, manifest):
         return _Likeness.NONE
-    likeness = _Likeness.WHOLE if _stands_alone(places, root) else _Likeness.WITH_MORE
+    likeness = _Likeness.WHOLE if _holds_nothing_else(paths, root) else _Likeness.WITH_MORE
     for problem in verify_tree(member, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=Silent()):
         if problem.code is Code.UNREADABLE:
             raise OSError(None, problem.found, join(member, problem.path))
@@ -156,18 +156,18 @@ def _likeness(
     return likeness
 
 
-def _stands_alone(places: Places, root: bytes) -> bool:
-    parts = (SCIENCE_GOAL, places.group, places.member)
-    for part in parts[len(parts) - _depth(places) :]:
+def _holds_nothing_else(paths: TransactionPaths, root: bytes) -> bool:
+    parts = (SCIENCE_GOAL, paths.group, paths.member)
+    for part in parts[len(parts) - _depth(paths) :]:
         if os.listdir(root) != [part]:
             return False
         root = join(root, part)
     return True
 
 
-def _depth(places: Places) -> int:
+def _depth(paths: TransactionPaths) -> int:
     """Return how many folders the member is below the root."""
-    return places.staged_member.removeprefix(places.root).count(b"/")
+    return paths.staged_member.removeprefix(paths.root).count(b"/")
 
 
 def _has_readme(member: bytes, manifest: Described) -> bool:

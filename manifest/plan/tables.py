@@ -14,10 +14,10 @@ import msgpack
 import xxhash
 
 from qa2pack.manifest.alma.split_spec import (
+    CasacoreEnvironmentError,
     ColumnMissingError,
     LossyManagerError,
     SplitSpec,
-    SurroundingsError,
     TableBrokenError,
     TableShape,
     Weights,
@@ -52,7 +52,7 @@ class TableReader(Protocol):
         ...
 
 
-_OF_SURROUNDINGS = frozenset({Code.SCRATCH_FULL, Code.CASACORE_UNUSABLE})
+_ENVIRONMENT_CODES = frozenset({Code.SCRATCH_FULL, Code.CASACORE_UNUSABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,10 @@ class Tables:
     def whole_warnings(self, root: bytes) -> Iterator[Problem]:
         """Yield a warning for each table that keeps all its data columns because of what it is."""
         for source, names in sorted(self.whole.items()):
-            said = "a selection from another table"
+            kind_in_words = "a selection from another table"
             if names.kind is Kind.CONCATENATION:
-                said = f"a concatenation, or multi-MS, of {counted(len(names.rows), 'table')}"
-            yield Problem(Code.W_TABLE_WHOLE, os.path.join(root, source), found=said)
+                kind_in_words = f"a concatenation, or multi-MS, of {counted(len(names.rows), 'table')}"
+            yield Problem(Code.W_TABLE_WHOLE, os.path.join(root, source), found=kind_in_words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +133,16 @@ def describe_tables(
     marks = {source: fingerprint(os.path.join(root, source)) for source in sources}
     columns = {note.source: note.columns for note in known if marks.get(note.source) == note.fingerprint}
     names = {source: read_table_names(os.path.join(root, source)) for source in marks if source not in columns}
-    queue = deque(_Query(reader, root, source) for source, said in names.items() if said.kind is Kind.PLAIN)
+    queue = deque(
+        _Query(reader, root, source) for source, kind_in_words in names.items() if kind_in_words.kind is Kind.PLAIN
+    )
     shapes: dict[bytes, TableShape] = {}
     broken: dict[bytes, Problem] = {}
     for source, answer in engine.run(_describe, queue):
         if isinstance(answer, TableShape):
             shapes[source] = answer
             columns[source] = answer.data_columns
-        elif answer.code in _OF_SURROUNDINGS:
+        elif answer.code in _ENVIRONMENT_CODES:
             raise PlanRefused(answer)
         else:
             broken[source] = answer
@@ -184,8 +186,8 @@ def plan_splits(
     for (source, keep), paths in asked.items():
         try:
             spec = _spec(root, source, keep, tables, reader, foreign=foreign, weights=weights)
-        except SurroundingsError as error:
-            raise PlanRefused(_of_surroundings(error)) from error
+        except CasacoreEnvironmentError as error:
+            raise PlanRefused(_environment_problem(error)) from error
         except LossyManagerError as error:
             problems.append(Problem(Code.TABLE_LOSSY, os.path.join(root, source), found=str(error)))
             continue
@@ -205,7 +207,7 @@ def _broken_table(table: bytes, error: TableBrokenError | ColumnMissingError) ->
     return Problem(code, table, found=reason.replace(f"{shown(table)}/", "").replace(shown(table), "it"))
 
 
-def _of_surroundings(error: SurroundingsError) -> Problem:
+def _environment_problem(error: CasacoreEnvironmentError) -> Problem:
     code = Code.SCRATCH_FULL if error.is_full else Code.CASACORE_UNUSABLE
     return Problem(code, error.path, error.expected, error.found)
 
@@ -235,8 +237,8 @@ def _describe(query: _Query) -> tuple[bytes, TableShape | Problem]:
         return query.source, query.reader.describe(table)
     except TableBrokenError as error:
         return query.source, _broken_table(table, error)
-    except SurroundingsError as error:
-        return query.source, _of_surroundings(error)
+    except CasacoreEnvironmentError as error:
+        return query.source, _environment_problem(error)
 
 
 def without_column(items: Iterable[Item], sources: Iterable[bytes] | None = None) -> list[Item]:

@@ -65,11 +65,11 @@ def started_engine(
                 yield _bounded(engine, workers)
             return
         check_address(workers.cluster, is_insecure=workers.is_insecure)
-        from qa2pack.executor.engine.dask import Cluster, ClusterEngine, Ground
+        from qa2pack.executor.engine.dask import Cluster, ClusterEngine, SharedPaths
 
         cluster = Cluster(workers.cluster, running_program, workers.jobs, _tell)
-        ground = Ground(tuple(filter(is_folder, folders)), lock, is_locked)
-        with ClusterEngine(cluster, ground, asked) as engine:
+        shared = SharedPaths(tuple(filter(is_folder, folders)), lock, is_locked)
+        with ClusterEngine(cluster, shared, asked) as engine:
             yield _bounded(engine, workers)
 
 

@@ -37,7 +37,7 @@ class Losing(io.TextIOBase):
         try:
             return write_escaped(self._stream, text)
         except OSError as error:
-            self._let_go(error)
+            self._close_quietly(error)
             return len(text)
 
     def flush(self) -> None:
@@ -45,7 +45,7 @@ class Losing(io.TextIOBase):
         try:
             self._stream.flush()
         except OSError as error:
-            self._let_go(error)
+            self._close_quietly(error)
 
     def isatty(self) -> bool:
         """Tell whether the stream is a terminal."""
@@ -59,7 +59,7 @@ class Losing(io.TextIOBase):
         """Tell that it can be written to."""
         return True
 
-    def _let_go(self, error: OSError) -> None:
+    def _close_quietly(self, error: OSError) -> None:
         """Send the rest nowhere; Python would fail on what the stream still holds once more while ending."""
         self.fault = self.fault or error
         with suppress(OSError):  # a stream of Python's own has no descriptor
@@ -73,10 +73,10 @@ class OutputLostError(Exception):
 class Output(Losing):
     """A stream of which nothing may be lost: it fails with an error of its own, so that no other disk is blamed."""
 
-    def _let_go(self, error: OSError) -> None:
+    def _close_quietly(self, error: OSError) -> None:
         if isinstance(error, BrokenPipeError):
             raise error
-        super()._let_go(error)
+        super()._close_quietly(error)
         raise OutputLostError(error.strerror or str(error)) from error
 
 

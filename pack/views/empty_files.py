@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.alma.package import PackageState, Standing
+from qa2pack.manifest.alma.package import DestinationKind, PackageState
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, StreamKind, read_header
 from qa2pack.manifest.format.record_codec import decode_record
@@ -51,7 +51,7 @@ def carried(plan: Described) -> tuple[int, int]:
 
     (0, 0) where none are made empty, or no package is replaced.
     """
-    if plan.header.standing is not Standing.PACKAGE:
+    if plan.header.standing is not DestinationKind.PACKAGE:
         return 0, 0
     return _amount(plan, Action.CARRY)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from qa2pack.executor.space import free_bytes, needed_bytes
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import Standing
+from qa2pack.manifest.alma.package import DestinationKind
 from qa2pack.manifest.alma.readme import blank_fields
 from qa2pack.manifest.alma.split_spec import final_name
 from qa2pack.manifest.format.files import Described
@@ -118,14 +118,14 @@ def _destination_lines(plan: Described, ink: Ink) -> Iterator[str]:
     header = plan.header
     yield ""
     match header.standing:
-        case Standing.ABSENT | Standing.EMPTY:
+        case DestinationKind.ABSENT | DestinationKind.EMPTY:
             yield ink.bold("At the destination: nothing yet, this makes the package")
-        case Standing.FOREIGN:
+        case DestinationKind.FOREIGN:
             yield ink.warning("At the destination: EVERYTHING there is removed; it is not a package (--force)")
-        case Standing.PACKAGE if header.append is Append.NOTHING:
+        case DestinationKind.PACKAGE if header.append is Append.NOTHING:
             yield ink.warning("At the destination: this package, which is replaced")
             yield from (f"  {shown(member)}" for member, _ in header.base)
-        case Standing.PACKAGE:
+        case DestinationKind.PACKAGE:
             yield ink.bold(f"At the destination: this package; {_added(header)} is added, and these stay:")
             yield from (f"  {shown(member)}" for member, _ in header.base)
     difference = plan.notes.difference

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 from qa2pack.executor.status import State, Status, read_status
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import Standing, read_state
+from qa2pack.manifest.alma.package import DestinationKind, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
@@ -76,15 +76,15 @@ def _there(status: Status) -> str:
     """Say what is at the path; for status, a package with something strange in it is still one."""
     members = counted(status.member_count, "member")
     match status.standing:
-        case Standing.ABSENT:
+        case DestinationKind.ABSENT:
             return "there is no package"
-        case Standing.EMPTY:
+        case DestinationKind.EMPTY:
             return "there is an empty folder"
-        case Standing.PACKAGE:
+        case DestinationKind.PACKAGE:
             return f"there is a package of {members}"
-        case Standing.FOREIGN if status.member_count:
+        case DestinationKind.FOREIGN if status.member_count:
             return f"there is a package of {members}, and something that does not belong to it"
-        case Standing.FOREIGN:
+        case DestinationKind.FOREIGN:
             return "there is something that does not belong to a package"
 
 
@@ -133,13 +133,13 @@ def _change(header: Header) -> str:
     """Say what the plan does to what is there."""
     member = shown(header.member_path)
     match header.standing:
-        case Standing.ABSENT | Standing.EMPTY:
+        case DestinationKind.ABSENT | DestinationKind.EMPTY:
             return f"makes    the package, with {member}"
-        case Standing.PACKAGE if header.append is Append.NOTHING:
+        case DestinationKind.PACKAGE if header.append is Append.NOTHING:
             return f"replaces the package, by one with {member}"
-        case Standing.PACKAGE:
+        case DestinationKind.PACKAGE:
             return f"adds     {member} to the package"
-        case Standing.FOREIGN:
+        case DestinationKind.FOREIGN:
             return f"replaces what is there, which is no package, by one with {member}"
 
 
