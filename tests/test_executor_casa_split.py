@@ -340,7 +340,7 @@ def test_table_in_use_by_another_process_is_described_at_once(table: Path) -> No
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        assert describe_table(os.fsencode(table)).row_count == 120
+        assert describe_table(os.fsencode(table)).is_measurement_set
         process.communicate()
 
 
@@ -350,14 +350,14 @@ def test_table_in_use_by_another_process_is_described_at_once(table: Path) -> No
 def test_shape_says_what_the_table_holds(table: Path) -> None:
     shape = describe_table(os.fsencode(table))
     assert shape.data_columns == ("DATA", "MODEL_DATA", "CORRECTED_DATA")
-    assert (shape.row_count, shape.is_measurement_set) == (120, True)
+    assert shape.is_measurement_set
     assert Manager(20, "TiledShapeStMan", ("SIGMA",)) in shape.managers
 
 
 def test_calibration_table_is_no_measurement_set(tmp_path: Path) -> None:
     write_calibration_table(tmp_path / "u.ms.split.phase_int")
     shape = describe_table(os.fsencode(tmp_path / "u.ms.split.phase_int"))
-    assert (shape.is_measurement_set, shape.data_columns, shape.row_count) == (False, (), 40)
+    assert (shape.is_measurement_set, shape.data_columns) == (False, ())
 
 
 def test_table_in_one_file_is_split(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from casacore import tables
 
-from qa2pack.manifest.casa.storage_managers import UnreadableTableError, manager_names, read_table_file
+from qa2pack.manifest.casa.storage_managers import UnreadableTableError, read_table_file
 from support.measurement_sets import Recipe, Shared, write_measurement_set
 
 
@@ -27,7 +27,7 @@ def casacore_says(table: Path) -> set[str]:
 
 
 def test_names_are_those_that_casacore_gives(table: Path) -> None:
-    assert manager_names(os.fsencode(table)) == casacore_says(table)
+    assert read_table_file(os.fsencode(table)).managers == casacore_says(table)
     assert read_table_file(os.fsencode(table)).unknown == ()
 
 
@@ -47,7 +47,7 @@ def test_names_are_read_where_one_file_holds_all_managers(tmp_path: Path) -> Non
     environment = os.environ | {"CASARCFILES": str(settings)}
     subprocess.run([sys.executable, "-c", _MAKE, path], env=environment, check=True)
     assert (path / "table.mf").exists()
-    assert manager_names(os.fsencode(path)) == {"StandardStMan"}
+    assert read_table_file(os.fsencode(path)).managers == {"StandardStMan"}
 
 
 def rename_manager(table: Path, old: bytes, new: bytes) -> None:
@@ -82,7 +82,7 @@ def test_file_that_ends_early_is_unreadable(table: Path, length: int) -> None:
     file = table / "table.dat"
     file.write_bytes(file.read_bytes()[:length])
     with pytest.raises(UnreadableTableError):
-        manager_names(os.fsencode(table))
+        read_table_file(os.fsencode(table))
 
 
 def test_length_that_leads_elsewhere_is_unreadable(table: Path) -> None:
@@ -93,10 +93,10 @@ def test_length_that_leads_elsewhere_is_unreadable(table: Path) -> None:
     data[at : at + 4] = (1 << 20).to_bytes(4, "big")
     file.write_bytes(data)
     with pytest.raises(UnreadableTableError):
-        manager_names(os.fsencode(table))
+        read_table_file(os.fsencode(table))
 
 
 def test_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "table.dat")
     with pytest.raises(UnreadableTableError, match="not a regular file"):
-        manager_names(os.fsencode(tmp_path))
+        read_table_file(os.fsencode(tmp_path))

@@ -89,7 +89,6 @@ def read_shape(table: Table) -> TableShape:
     return TableShape(
         columns=tuple(table.colnames()),
         managers=tuple(sorted(managers, key=lambda manager: manager.sequence)),
-        row_count=table.nrows(),
         is_measurement_set="MS_VERSION" in table.keywordnames(),
     )
 

@@ -146,7 +146,6 @@ class TableShape:
 
     columns: tuple[str, ...]
     managers: tuple[Manager, ...]
-    row_count: int
     is_measurement_set: bool
 
     @property

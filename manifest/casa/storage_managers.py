@@ -69,16 +69,6 @@ class TableFile:
         return tuple(sorted(self.managers - TRUSTED))
 
 
-def manager_names(table: bytes) -> frozenset[str]:
-    """Return the names of the data managers of the table in a folder.
-
-    Raises:
-        OSError: `table.dat` cannot be read.
-        UnreadableTableError: it is not what casacore writes.
-    """
-    return read_table_file(table).managers
-
-
 def read_table_file(table: bytes) -> TableFile:
     """Read the beginning of a table's `table.dat`; never waits, and reads no more than names.
 

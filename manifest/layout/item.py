@@ -35,14 +35,12 @@ class Placement:
         left_out: sorted by path; a folder of which nothing is taken is one line.
         problems: each stands against packaging; paths relative to the origin, for collisions to the member.
         warnings: what a person should look at; none stands in the way.
-        execution_blocks: paths of the folders, relative to the origin; the empty path is the origin itself.
     """
 
     items: tuple[Item, ...]
     left_out: tuple[LeftOut, ...]
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
-    execution_blocks: tuple[bytes, ...]
 
     def with_inner(self, left_out: Iterable[LeftOut]) -> "Placement":
         """Return it with what is left out inside packaged trees, each once though a tree may be packaged twice."""

@@ -75,7 +75,6 @@ def place(
         warnings=_sorted(
             [*doubts, *_block_warnings(origin, choice), *_column_warnings(drafts, columns), *_path_warnings(items)]
         ),
-        execution_blocks=tuple(sorted(choice.blocks)),
     )
 
 
