@@ -264,7 +264,7 @@ class _Applying:
             raise
 
     def _is_same_boot(self, records: Sequence[Record]) -> bool:
-        """Tell whether the system never restarted since the transaction began."""
+        """Return whether the system never restarted since the transaction began."""
         return {record.boot for record in records if isinstance(record, Begin | Resume)} == {self._options.boot}
 
     def _commit(self, paths: TransactionPaths, journal: Journal) -> None:

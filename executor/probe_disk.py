@@ -123,7 +123,7 @@ def _can_link(disk: Disk, fd: int) -> bool:
 
 
 def _holds(disk: Disk, fd: int, name: bytes) -> bool:
-    """Tell whether a file of this name can be made, and is listed by this very name."""
+    """Return whether a file of this name can be made, and is listed by this very name."""
     try:
         os.close(disk.create(name, dir_fd=fd))
     except OSError as error:
@@ -134,7 +134,7 @@ def _holds(disk: Disk, fd: int, name: bytes) -> bool:
 
 
 def _merges(disk: Disk, fd: int, one: bytes, other: bytes) -> bool:
-    """Tell whether both names are one to the disk; a name that it refuses is none."""
+    """Return whether both names are one to the disk; a name that it refuses is none."""
     try:
         os.close(disk.create(one, dir_fd=fd))
         os.lstat(other, dir_fd=fd)
@@ -157,7 +157,7 @@ def _empty(disk: Disk, fd: int) -> list[bytes]:
 
 
 def _links(record: FolderRecord, device: int) -> bool:
-    """Tell whether a file of the folder is to become a second name of an inode on the package's disk."""
+    """Return whether a file of the folder is to become a second name of an inode on the package's disk."""
     actions = {*record.actions}
     return bool(actions & {Action.LINK, Action.CARRY}) or (Action.MOVE in actions and record.device == device)
 

@@ -325,7 +325,7 @@ def _revertible_commit(
 
 
 def _may_be_published(paths: TransactionPaths, commit: Commit, *, engine: Engine) -> bool:
-    """Tell whether what stands at the target may be what the apply left; what was changed in it is told later."""
+    """Return whether what stands at the target may be what the apply left; what was changed in it is told later."""
     try:
         manifest = _manifest(paths)
     except (StreamError, FileNotFoundError):

@@ -116,7 +116,7 @@ def _check_space(scratch: Path, count: int) -> None:
 
 
 def _is_loaded() -> bool:
-    """Tell whether casacore, also one that another package brought, is in this process."""
+    """Return whether casacore, also one that another package brought, is in this process."""
     with open("/proc/self/maps", "rb") as maps:
         return any(b"libcasa" in line for line in maps)
 

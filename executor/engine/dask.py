@@ -161,7 +161,7 @@ class DaskPool:
         self._look_at_new()
 
     def is_given_up(self, future: Future[Any]) -> bool:
-        """Tell whether all workers that might take the batch are gone; others have come with other addresses."""
+        """Return whether all workers that might take the batch are gone; others have come with other addresses."""
         return self._may_take[future].isdisjoint(self._fit)
 
     def replace_lost(self) -> None:

@@ -54,7 +54,7 @@ class WorkerPool(Protocol):
         ...
 
     def is_given_up(self, future: Future[Any]) -> bool:
-        """Tell whether the batch can never be done, by what was seen when looking around."""
+        """Return whether the batch can never be done, by what was seen when looking around."""
         ...
 
     def replace_lost(self) -> None:

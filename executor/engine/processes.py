@@ -69,7 +69,7 @@ class ProcessPool:
                 self.close()
 
     def is_given_up(self, future: Future[Any]) -> bool:
-        """Tell whether the batch was handed to a pool that is gone."""
+        """Return whether the batch was handed to a pool that is gone."""
         return self._pools.get(future) is not self._pool
 
     def replace_lost(self) -> None:

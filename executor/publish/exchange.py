@@ -110,5 +110,5 @@ class Swap:
 
 
 def _is_same(one: os.stat_result, other: os.stat_result) -> bool:
-    """Tell whether two statuses are of one file that was not written to; renaming it changed its ctime."""
+    """Return whether two statuses are of one file that was not written to; renaming it changed its ctime."""
     return os.path.samestat(one, other) and (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)

@@ -96,7 +96,7 @@ class OriginName:
 
     @property
     def _is_packaged(self) -> bool:
-        """Tell whether the package still has the file: somebody may have removed it since a stop."""
+        """Return whether the package still has the file: somebody may have removed it since a stop."""
         return is_there(self.target)
 
     def _look(self, name: bytes) -> _Holds:
@@ -120,12 +120,12 @@ class OriginName:
         return is_within(os.path.realpath(os.path.join(here, link)), os.path.realpath(self.member))
 
     def _is_target(self, status: os.stat_result) -> bool:
-        """Tell whether this is the inode that the package has: then nothing is lost, whatever was written to it."""
+        """Return whether this is the inode that the package has: then nothing is lost, whatever was written to it."""
         found = status_of(self.target)
         return found is not None and os.path.samestat(status, found)
 
     def _is_planned(self, name: bytes, status: os.stat_result) -> bool:
-        """Tell whether this is the file that was copied, or one with its content; read only if its state differs."""
+        """Return whether this is the file that was copied, or has its content; read it only if its state differs."""
         planned = self.planned
         if (status.st_size, status.st_mtime_ns) != (planned.size, planned.mtime_ns):
             return False

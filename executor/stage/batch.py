@@ -92,7 +92,7 @@ def _stage_folder(batch: StageBatch, record: FolderRecord, result: StageResult) 
 
 
 def _is_left_out(batch: StageBatch, record: FolderRecord, index: int) -> bool:
-    """Tell whether a file is so big that it makes a batch of its own."""
+    """Return whether a file is so big that it makes a batch of its own."""
     is_big = record.sizes[index] >= batch.big_bytes
     return is_big and not batch.is_part and is_copied(record, index, batch.context.device)
 

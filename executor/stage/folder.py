@@ -155,7 +155,7 @@ class FolderStage:
         return len(record.names)
 
     def _is_for_stage(self, index: int, error: OSError) -> bool:
-        """Tell whether `stage` would do something else about a link that failed than fail, too."""
+        """Return whether `stage` would do something else about a link that failed than fail, too."""
         if error.errno == errno.EXDEV:
             return self._record.actions[index] == Action.MOVE  # which may copy
         try:
@@ -218,7 +218,7 @@ class FolderStage:
         self.linked_ctimes[index] = staged.st_ctime_ns
 
     def _is_own_doing(self, source: os.stat_result, planned: Planned) -> bool:
-        """Tell whether a source has another ctime than planned only because we linked it under another name."""
+        """Return whether a source has another ctime than planned only because we linked it under another name."""
         is_planned_inode = source.st_ino == planned.inode
         return is_planned_inode and source.st_ctime_ns == self._own_links.get(source.st_ino)
 

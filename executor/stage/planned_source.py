@@ -63,7 +63,7 @@ def check_source(planned: Planned, status: os.stat_result) -> bool:
 
 
 def is_copied(record: FolderRecord, index: int, device: int) -> bool:
-    """Tell whether the content of the file was to be read and written as planned; `device` is the package's."""
+    """Return whether the content of the file was to be read and written as planned; `device` is the package's."""
     action = record.actions[index]
     return action in (Action.COPY, Action.KEEP) or (action == Action.MOVE and record.device != device)
 

@@ -128,7 +128,7 @@ def _check_headers(file: IO[bytes], archive: zipfile.ZipFile) -> None:
 
 
 def _is_filled(directory: bytes, count: int) -> bool:
-    """Tell whether so many entries fill a zip's directory; zipfile takes a last one that reaches beyond its end."""
+    """Return whether so many entries fill a zip's directory; zipfile takes a last one that reaches beyond its end."""
     place = 0
     for _ in range(count):
         if place + _ZIP_ENTRY_BYTES > len(directory):

@@ -56,7 +56,7 @@ class _Likeness(IntEnum):
 
 
 def is_published(paths: TransactionPaths, commit: Commit, *, engine: Engine, is_rolling_back: bool = False) -> bool:
-    """Tell whether the tree that was staged stands at the target.
+    """Return whether the tree that was staged stands at the target.
 
     Args:
         was_undone: undoing was begun: where the manifest of the tree is nowhere any more, that is done.
@@ -88,7 +88,7 @@ def is_published(paths: TransactionPaths, commit: Commit, *, engine: Engine, is_
 
 
 def is_like_target(paths: TransactionPaths, commit: Commit, manifest: Described, *, engine: Engine) -> bool:
-    """Tell whether what stands at the target may be the tree of a finished transaction, perhaps changed since."""
+    """Return whether what stands at the target may be the tree of a finished transaction, perhaps changed since."""
     status = status_of(paths.target)
     if status is None:
         return False

@@ -117,13 +117,13 @@ _STEPS_BACK = {
 
 
 def may_plan_again(records: Sequence[Record]) -> bool:
-    """Tell whether a new plan is welcome: nothing is under way, or staging stopped because the origin had changed."""
+    """Return whether a new plan may be made: nothing is unfinished, or staging stopped because the origin changed."""
     phase = phase_of(records)
     return phase in (Phase.NONE, Phase.ENDED) or is_stale(records)
 
 
 def is_stale(records: Sequence[Record]) -> bool:
-    """Tell whether staging stopped because the origin is not as planned: to go on takes a new plan."""
+    """Return whether staging stopped because the origin is not as planned: to go on takes a new plan."""
     return phase_of(records) is Phase.STAGING and isinstance(records[-1], Stale)
 
 

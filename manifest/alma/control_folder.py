@@ -1,7 +1,7 @@
-"""The control folder of a package, looked at before anything in it is: can it be used?
+"""Control folder check: refuses a control folder that cannot be used, before anything in it is read.
 
-What is in a folder that cannot be entered, or behind a link that leads to nothing, looks as if it were not there, and
-a package would seem to have no manifests, no plan and nothing to be finished.
+The content of a folder that cannot be entered, or of a dangling symlink, looks absent. The package would then seem to
+have no manifests, no plan and no unfinished transaction.
 """
 
 import os
@@ -14,10 +14,10 @@ from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 
 def check_control(path: bytes) -> None:
-    """Refuse a control folder that is none, is a package itself, or may not be entered; nothing there is fine.
+    """Refuse a path that is not a folder, is a package itself, or may not be entered; an absent path is accepted.
 
     Raises:
-        PlanRefused: with what it is.
+        PlanRefused: says what is there instead.
     """
     try:
         mode = os.lstat(path).st_mode

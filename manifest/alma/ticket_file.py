@@ -1,4 +1,4 @@
-"""What a ticket file is recognised by, whoever wrote it; opening one takes tarfile and zipfile, which load slowly."""
+"""Ticket file recognition, whichever program wrote it; apart, because tarfile and zipfile are slow to import."""
 
 import os
 import tarfile
@@ -11,11 +11,11 @@ DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, NotImpleme
 
 
 def is_ticket_file(path: bytes) -> bool:
-    """Tell whether a regular file comes from packaging; False also where it cannot be read."""
+    """Return whether a regular file is a ticket file; False also where it cannot be read."""
     try:
         with opened_control(path) as file:
             if not os.fstat(file.fileno()).st_size:
-                return True  # of a package of empty files, made by another program; nothing is lost with it
+                return True  # of a package of placeholders, made by another program; nothing is lost with it
             if path.endswith(b"zip"):
                 with zipfile.ZipFile(file) as archive:
                     return os.fsdecode(SIZE_FILE) in archive.namelist()

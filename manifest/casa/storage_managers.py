@@ -1,9 +1,9 @@
-"""The names of a table's data managers, read from `table.dat` without casacore.
+"""Storage managers: names of a table's data managers, read from `table.dat` without casacore.
 
-For a name that it does not know casacore loads a shared library of that name, so a table can bring code that runs
-when it is opened. Nothing here asks casacore, and what cannot be read with certainty is an error: a name that were
-overlooked would be loaded. The form is that of casacore's AipsIO: big-endian numbers, strings and objects that begin
-with their length; casacore refuses an object that is longer or shorter than it says, so skipping by it is sound.
+casacore loads a shared library for a manager name that it does not know, so a table can bring code that runs when the
+table is opened. Nothing here calls casacore. What cannot be read with certainty is an error: a name that was
+overlooked would be loaded. The format is casacore's AipsIO: big-endian numbers, strings, and objects that begin with
+their length. casacore refuses an object whose length is wrong, so skipping by the length is safe.
 """
 
 import os
@@ -15,7 +15,7 @@ from typing import BinaryIO
 PLAIN = "PlainTable"
 
 # Compiled into casacore, and opening nothing but the table's own files. ForwardColumnEngine opens a table that a
-# keyword names, and VirtualTaQLColumn runs a command of the table, which may name libraries: both stay out.
+# keyword names, and VirtualTaQLColumn runs a command of the table, which may name libraries: both are excluded.
 TRUSTED = frozenset(
     {
         "StandardStMan",
@@ -30,7 +30,7 @@ TRUSTED = frozenset(
         "CompressComplex",
         "CompressComplexSD",
         "MappedArrayEngine<Complex ,DComplex>",
-        "BitFlagsEngine<uChar   ",  # cut at the comma: so casacore itself calls and registers them
+        "BitFlagsEngine<uChar   ",  # cut at the comma, as casacore itself registers them
         "BitFlagsEngine<Short   ",
         "BitFlagsEngine<Int     ",
         "AntennaPairStMan",
@@ -48,16 +48,16 @@ _MANAGER_COUNT = 1 << 16
 
 
 class UnreadableTableError(Exception):
-    """`table.dat` is not as casacore writes it; str() says in what."""
+    """`table.dat` is not as casacore writes it; str() says how it differs."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """What `table.dat` says before casacore opens anything.
+    """The beginning of a `table.dat`.
 
     Attributes:
-        kind: PlainTable, or RefTable and others that take their content from tables elsewhere.
-        managers: the names of the data managers of a plain table; no other kind has any of its own.
+        kind: PlainTable; or RefTable and others, which take their content from other tables.
+        managers: names of the data managers of a plain table; other kinds have none of their own.
     """
 
     kind: str
@@ -70,7 +70,7 @@ class TableFile:
 
 
 def read_table_file(table: bytes) -> TableFile:
-    """Read the beginning of a table's `table.dat`; never waits, and reads no more than names.
+    """Read the beginning of a table's `table.dat`; never blocks, and reads only names.
 
     Raises:
         OSError: `table.dat` cannot be read.
@@ -92,7 +92,7 @@ def _read(file: BinaryIO) -> TableFile:
     if version not in _VERSIONS:
         raise UnreadableTableError(f"table.dat is of version {version}, not 2 or 3")
     _skip(file, 4 if version == 2 else 8)  # the count of rows
-    _skip(file, 4)  # the order of bytes in the files of the managers
+    _skip(file, 4)  # byte order of the managers' files
     kind = _string(file)
     return TableFile(kind, _managers(file) if kind == PLAIN else frozenset())
 
@@ -104,8 +104,8 @@ def _managers(file: BinaryIO) -> frozenset[str]:
     version = -_signed(file)
     if version not in _VERSIONS:
         raise UnreadableTableError("table.dat lists its columns in an unknown form")
-    _skip(file, 4 if version == 2 else 16)  # the count of rows; in the newer form how files are kept, too
-    _skip(file, 4)  # the number for the next manager
+    _skip(file, 4 if version == 2 else 16)  # row count; in the newer form also the storage option
+    _skip(file, 4)  # sequence number of the next manager
     count = _number(file)
     if count > _MANAGER_COUNT:
         raise UnreadableTableError(f"table.dat lists {count} data managers")

@@ -1,9 +1,9 @@
-"""The names of other tables that a table keeps: what it selects from, what it joins, and its subtables.
+"""Table names: the other tables that a table refers to (selection, concatenation, subtables), from `table.dat`.
 
-casacore writes them into `table.dat` in its AipsIO format, big-endian, described in its sources `AipsIO.cc`,
-`BaseTable.cc`, `RefTable.cc`, `ConcatTable.cc` and `RecordDesc.cc`. They are read here byte by byte, so that no
-table has to be opened, wherever it lies. Of what cannot be understood nothing is returned: that a table is broken
-is for casacore to say.
+casacore writes them in its AipsIO format, big-endian, described in its sources `AipsIO.cc`, `BaseTable.cc`,
+`RefTable.cc`, `ConcatTable.cc` and `RecordDesc.cc`. They are parsed here, so that no table has to be opened. Data
+that
+cannot be parsed yields nothing: casacore reports broken tables.
 """
 
 import os
@@ -25,7 +25,7 @@ _ARRAYS = frozenset({*range(13, 25), 30})
 
 
 class Kind(StrEnum):
-    """What a table is made of."""
+    """Kind of a table, by where its rows are."""
 
     PLAIN = "PlainTable"
     SELECTION = "RefTable"  # rows and columns of another table
@@ -34,11 +34,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TableNames:
-    """What `table.dat` says of other tables.
+    """Other tables named in a `table.dat`.
 
     Attributes:
-        rows: tables that its rows are in, as written.
-        keywords: tables that its keywords name, as written.
+        rows: tables that hold its rows, as written.
+        keywords: tables named by its keywords, as written.
     """
 
     kind: Kind = Kind.PLAIN
@@ -47,7 +47,7 @@ class TableNames:
 
 
 def read_table_names(table: bytes) -> TableNames:
-    """Return what the table in the folder says of others; nothing if it cannot be read."""
+    """Return the tables that the table in the folder names; none if it cannot be read."""
     try:
         with open(os.path.join(table, b"table.dat"), "rb") as file:
             return parse_table_names(file.read(_MOST_BYTES))
@@ -56,7 +56,7 @@ def read_table_names(table: bytes) -> TableNames:
 
 
 def parse_table_names(data: bytes) -> TableNames:
-    """Return what the bytes of a `table.dat` say of other tables; nothing if they make no sense."""
+    """Return the tables that the bytes of a `table.dat` name; none if they cannot be parsed."""
     try:
         return _parsed(_Reader(data))
     except (struct.error, ValueError, LookupError):
@@ -64,10 +64,10 @@ def parse_table_names(data: bytes) -> TableNames:
 
 
 def located(name: bytes, table: bytes) -> bytes:
-    """Return the path that a name in the table at a path stands for, as casacore's `Path::addDirectory` does.
+    """Return the path of a table name written in the table at `table`, as casacore's `Path::addDirectory` does.
 
-    The path may be relative. A name with `././` before it lies in the table's folder, with `./` beside it; the own
-    name of the table with `/.` after it is the table that it lies in.
+    The path may be relative. A name that begins with `././` is in the table's folder, one with `./` is beside the
+    table; the table's own name followed by `/.` is the table that contains it.
     """
     if name == os.path.basename(table) + b"/.":
         return os.path.dirname(table)
@@ -119,13 +119,13 @@ def _parsed(reader: _Reader) -> TableNames:
 
 
 def _keywords(data: bytes) -> Iterator[bytes]:
-    """Yield the names of tables in all sets of keywords: those of the table, and of its columns."""
+    """Yield the table names in all keyword sets: those of the table, and of its columns."""
     for match in _RECORD.finditer(data):
         reader = _Reader(data, match.start())
         try:
             yield from _record(reader, depth=0)
         except (struct.error, ValueError, LookupError):
-            continue  # text that only looks like a set
+            continue  # bytes that only look like a keyword set
 
 
 def _record(reader: _Reader, *, depth: int) -> list[bytes]:

@@ -196,7 +196,7 @@ def _check_lengths(columns: Sequence[Any], count: int) -> None:
 
 
 def _has_unsafe_part(joined: bytes) -> bool:
-    """Tell whether one of the parts, joined by NUL, is not a plain name.
+    """Return whether one of the parts, joined by NUL, is not a plain name.
 
     All are looked at together, because a million calls of a function take longer than everything else that is done
     with them.

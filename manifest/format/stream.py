@@ -279,7 +279,7 @@ def _check_folders(path: bytes, footer: _Footer, trailer: _Trailer, start: int) 
 
 
 def _is_safe(folder: bytes) -> bool:
-    """Tell whether a folder is plainly below the member; those who follow the path say more of one that is not."""
+    """Return whether a folder is plainly below the member; those who follow the path say more of one that is not."""
     try:
         check_relative(folder)
     except UnsafePathError:

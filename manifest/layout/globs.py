@@ -22,7 +22,7 @@ def _compiled(globs: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def matches(name: bytes, globs: tuple[str, ...]) -> bool:
-    """Tell whether any of the globs matches the whole name."""
+    """Return whether any of the globs matches the whole name."""
     return bool(globs) and _compiled(globs).match(name.decode("utf-8", "surrogateescape")) is not None
 
 

@@ -72,7 +72,7 @@ class Rule:
     warn: bool = False
 
     def fits(self, node: Node, level: Level) -> bool:
-        """Tell whether the rule is about this node at this level.
+        """Return whether the rule is about this node at this level.
 
         A link that leads nowhere has no shape: it fits by its name alone.
         """
@@ -120,7 +120,7 @@ class Layout:
         return next((rule for rule in self.rules if rule.fits(node, level)), None)
 
     def is_opaque(self, name: bytes) -> bool:
-        """Tell whether folders of this name are taken or left whole, so that nobody need look inside."""
+        """Return whether folders of this name are taken or left whole, so that nobody need look inside."""
         is_whole = any(rule.shape is Shape.TREE and matches(name, rule.globs) for rule in self.rules)
         return is_whole or bool(self.why_foreign(name))
 

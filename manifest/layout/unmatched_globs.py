@@ -27,7 +27,7 @@ def _is_about_any(glob: str, placement: Placement) -> bool:
 
 
 def _is_about_part(glob: str, origin: bytes, item: Item) -> bool:
-    """Tell whether the glob matches something inside a packaged tree."""
+    """Return whether the glob matches something inside a packaged tree."""
     if not item.is_tree:
         return False
     root = os.path.join(origin, item.source)

@@ -36,7 +36,7 @@ class Destination:
 
     @property
     def is_new(self) -> bool:
-        """Tell whether there is no package yet."""
+        """Return whether there is no package yet."""
         return self.state.standing in (DestinationKind.ABSENT, DestinationKind.EMPTY)
 
 

@@ -41,7 +41,7 @@ class _Moved:
 
     @property
     def is_linked(self) -> bool:
-        """Tell whether the name that it came from still leads to it."""
+        """Return whether the name that it came from still leads to it."""
         return is_link(self.link) and resolved(self.link) == self.file
 
 
@@ -163,5 +163,5 @@ def _moved_files(manifest: Described, package: bytes) -> Iterator[tuple[int, _Mo
 
 
 def _is_elsewhere(source: bytes, package: bytes) -> bool:
-    """Tell whether a source lies outside the origin, where a move leaves it as it was."""
+    """Return whether a source lies outside the origin, where a move leaves it as it was."""
     return source.startswith(b"/") and not is_within(source, package)

@@ -234,7 +234,7 @@ def _broken_tables(
 
 
 def _needs_all(request: PlanRequest) -> bool:
-    """Tell whether tables of the package are to be of use; empty files are not."""
+    """Return whether tables of the package are to be of use; empty files are not."""
     return request.mode not in (Mode.FAKE, Mode.TICKET)
 
 

@@ -51,7 +51,7 @@ def foreign_tickets(package: Package) -> Iterator[Problem]:
 
 
 def is_package(folder: bytes) -> bool:
-    """Tell whether a folder holds groups where a package has them."""
+    """Return whether a folder holds groups where a package has them."""
     try:
         return any(map(is_group, os.listdir(join(folder, SCIENCE_GOAL))))
     except (FileNotFoundError, NotADirectoryError):
@@ -59,12 +59,12 @@ def is_package(folder: bytes) -> bool:
 
 
 def is_control(folder: bytes) -> bool:
-    """Tell whether a folder is the control folder of a package, whether or not that is there."""
+    """Return whether a folder is the control folder of a package, whether or not that is there."""
     return folder.endswith(CONTROL_ENDING) and any(is_there(join(folder, name)) for name in _IN_CONTROL)
 
 
 def _has_made_members(package: Package) -> bool:
-    """Tell whether a member was made by this program, which writes both ticket files each time."""
+    """Return whether a member was made by this program, which writes both ticket files each time."""
     return any(_is_of_made_member(join(package.manifests, name)) for name in manifest_names(package))
 
 

@@ -50,7 +50,7 @@ def _header(destination: Destination, member: bytes) -> Header | None:
 
 
 def _goes(header: Header | None, request: PlanRequest, *, is_alone: bool) -> bool:
-    """Tell whether the plan does not make the member anew; of a single one without known origin it may well do so."""
+    """Return whether the plan removes the member; a single member of unknown origin is assumed to be made again."""
     if header is None or header.is_adopted:
         return not is_alone
     return header.origin != request.origin

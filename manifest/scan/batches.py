@@ -50,7 +50,7 @@ class ScanOptions:
     may_copy: bool = False
 
     def is_in_package(self, target: bytes) -> bool:
-        """Tell whether a resolved path lies in the package."""
+        """Return whether a resolved path lies in the package."""
         return bool(self.package) and is_within(target, self.package)
 
 

@@ -118,7 +118,7 @@ def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int, result: ScanRes
 
 
 def _may_refer(subtree: Subtree, files: "Mapping[bytes, os.DirEntry[str]]", known: KnownFolder | None) -> bool:
-    """Tell whether the folder is a table that may need others, and has to be looked into for it.
+    """Return whether the folder is a table that may need others, and has to be looked into for it.
 
     An earlier plan looked into those that are known, but what they need may have gone since. Selections and
     concatenations are few and have no storage managers, so these are looked into every time.
