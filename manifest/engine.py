@@ -60,7 +60,5 @@ def run_streamed(
     for result in engine.run(work, queue):
         if leftover:
             queue.extendleft(leftover(result))
-        queue.extend(
-            islice(source, max(0, _AHEAD_PER_JOB * engine.jobs - len(queue)))
-        )  # jobs may change
+        queue.extend(islice(source, max(0, _AHEAD_PER_JOB * engine.jobs - len(queue))))  # jobs may change
         yield result

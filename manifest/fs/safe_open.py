@@ -107,6 +107,4 @@ def listed(fd: int) -> "list[tuple[bytes, os.DirEntry[str]]]":
     with os.scandir(fd) as listing:
         entries = list(listing)
     names = os.fsencode("\0".join([entry.name for entry in entries])).split(b"\0")  # one call for all names
-    return sorted(
-        zip(names, entries, strict=False), key=itemgetter(0)
-    )  # no entries: one empty name, no pair
+    return sorted(zip(names, entries, strict=False), key=itemgetter(0))  # no entries: one empty name, no pair
