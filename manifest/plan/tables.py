@@ -1,7 +1,7 @@
-"""Deciding for each measurement set which column is packaged, and what that does to its files.
+"""Measurement sets of a plan: which data column is kept, and which files the split changes.
 
-What casacore says of a table comes through `TableReader`, because opening tables is not this package's business;
-what it said last time is reused while the files of the table's folder are the same.
+casacore is called through the interface `TableReader`, because this package does not open tables. Earlier answers are
+reused while the files of the table's folder are unchanged.
 """
 
 import os
@@ -34,19 +34,19 @@ from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 
 class TableReader(Protocol):
-    """Asks casacore; must be picklable, its methods change nothing in the table."""
+    """Interface to casacore; implementations are picklable and do not change the table."""
 
     def describe(self, table: bytes) -> TableShape:
         """Return columns and storage managers of a table.
 
         Raises:
             TableBrokenError: it cannot be opened.
-            SurroundingsError: no table could be opened here.
+            CasacoreEnvironmentError: no table could be opened in this environment.
         """
         ...
 
     def measure(self, table: bytes, spec: SplitSpec) -> SplitSpec:
-        """Return the spec with the exact sizes that the split will leave, or raise as `describe` does."""
+        """Return the spec with the exact sizes after the split; raises as `describe`."""
         ...
 
 
@@ -55,14 +55,14 @@ _ENVIRONMENT_CODES = frozenset({Code.SCRATCH_FULL, Code.CASACORE_UNUSABLE})
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What is known of the measurement sets.
+    """Descriptions of the measurement sets, each by source.
 
     Attributes:
-        shapes: of the tables that casacore was asked about now.
-        columns: data columns by source; tables that could not be opened are missing.
-        fingerprints: of all tables, by source.
-        broken: the problems of those that casacore could not open.
-        whole: what those are that are no tables of their own, so that nothing can be dropped from them.
+        shapes: tables that casacore described now.
+        columns: data columns; tables that could not be opened are missing.
+        fingerprints: of all tables.
+        broken: problems of the tables that casacore could not open.
+        whole: selections and concatenations, described in words; no column can be dropped from them.
     """
 
     shapes: Mapping[bytes, TableShape]
@@ -82,7 +82,7 @@ class _Query:
 def fingerprint(table: bytes) -> bytes:
     """Return a digest of the state of the files in the table's folder, without reading or opening any.
 
-    The ctime is left out, because linking changes it.
+    The ctime is left out, because a hard link changes it.
     """
     with os.scandir(table) as listing:
         rows = sorted(
@@ -97,10 +97,10 @@ def fingerprint(table: bytes) -> bytes:
 def describe_tables(
     root: bytes, sources: Iterable[bytes], *, known: Iterable[TableNote], reader: TableReader, engine: Engine
 ) -> Tables:
-    """Find out the columns of the tables, from casacore only where they changed since they were noted.
+    """Return the columns of the tables; casacore is asked only where a table changed since it was noted.
 
     Raises:
-        PlanRefused: casacore cannot work here; that is never taken for a fault of a table.
+        PlanRefused: casacore cannot work in this environment; that never counts as a fault of a table.
     """
     marks = {source: fingerprint(os.path.join(root, source)) for source in sources}
     columns = {note.source: note.columns for note in known if marks.get(note.source) == note.fingerprint}
@@ -132,9 +132,8 @@ def plan_splits(
 ) -> tuple[dict[bytes, TableNote], list[Problem]]:
     """Return a note per destination for every item that keeps one column and could be opened.
 
-    Names that match `foreign` are no files of the table, whatever they begin with.
-
-    A note without a spec is of a table that is packaged as it is, because it holds one data column.
+    Names that match `foreign` are not files of the table, whatever they begin with. A note without a spec belongs to
+    a table that is packaged unchanged, because it has one data column.
     """
     noted = {(n.source, n.keep): n for n in known if tables.fingerprints.get(n.source) == n.fingerprint}
     notes: dict[bytes, TableNote] = {}
@@ -165,7 +164,7 @@ def plan_splits(
 
 
 def newly_opened(items: Iterable[Item], tables: Tables) -> Iterator[Item]:
-    """Yield the items of the tables of which nothing was known."""
+    """Yield the items whose tables were described now, not in an earlier plan."""
     return (item for item in items if item.source in {*tables.shapes, *tables.broken, *tables.whole})
 
 
@@ -184,7 +183,7 @@ def _kind_in_words(names: TableNames) -> str:
 
 
 def _broken_table(table: bytes, error: TableBrokenError | ColumnMissingError) -> Problem:
-    """Return the problem of a table; the reason names files in it without the path, which stands before it."""
+    """Return the problem of a table; file names in its reason are relative to the table, whose path it has."""
     reason, code = (
         (error.reason, error.code) if isinstance(error, TableBrokenError) else (str(error), Code.TABLE_BROKEN)
     )
@@ -219,20 +218,20 @@ def _describe(query: _Query) -> tuple[bytes, TableShape | Problem]:
 
 
 def without_column(items: Iterable[Item], sources: Iterable[bytes]) -> list[Item]:
-    """Return the items with those of the sources marked to be packaged whole."""
+    """Return the items, those with these sources marked to be packaged whole."""
     whole = frozenset(sources)
     return [replace(item, column=None) if item.source in whole else item for item in items]
 
 
 def dangling_links(table: bytes, foreign: tuple[str, ...] = ()) -> Iterator[Problem]:
-    """Yield a problem for each link right in the folder of the table that leads to nothing, sorted by name.
+    """Yield a problem for each dangling symlink directly in the table's folder, sorted by name.
 
-    Names that match `foreign` are no files of the table; an editor's lock is such a link.
+    Names that match `foreign` are not files of the table; an editor's lock is such a symlink.
     """
     try:
         names = sorted(os.listdir(table))
     except (FileNotFoundError, NotADirectoryError):
-        return  # told by whoever looked for the table
+        return  # reported where the table is described
     for path in (join(table, name) for name in names if not matches(name, foreign)):
         if is_link(path) and not leads_anywhere(path):
             yield Problem(Code.LINK_DANGLING, path, found=os.fsdecode(os.readlink(path)))

@@ -1,4 +1,4 @@
-"""From items to the batches of a scan, and to the folders that the items imply."""
+"""Make batches: one batch per tree, and one per some files of the same destination folder."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,11 +19,11 @@ class _Group:
 def scan_batches(
     items: Iterable[Item], options: ScanOptions, mode: Mode, omit: Mapping[bytes, frozenset[bytes]]
 ) -> Iterator[ScanBatch]:
-    """Yield a batch per tree and per some files that meet in a folder.
+    """Yield one batch per tree, and one per at most `_FILES_PER_BATCH` files of the same folder and action.
 
     Args:
-        options: the action in it is replaced by the one of mode and role; files that become placeholders are not
-        read. omit: by destination of a tree, the names in its first folder that are left out.
+        options: its action is replaced by the one for mode and role; files that become placeholders are not read.
+        omit: by destination of a tree, the names directly in its folder that are skipped.
     """
     files: dict[_Group, list[Item]] = {}
     for item in items:

@@ -1,7 +1,7 @@
-"""Tables that are of no use alone, because their rows or subtables lie in tables that are not packaged with them.
+"""Table references: problems for tables whose rows or subtables are in tables that are not packaged with them.
 
-A table names others either by their whole path, which the receiver does not have, or by their place as seen from
-its own. The second holds in the package if the other table gets the same place there.
+A table names other tables by an absolute path, which the receiver does not have, or by a path relative to itself. A
+relative reference is valid in the package if the other table has the same relative path there.
 """
 
 import os
@@ -19,13 +19,13 @@ DESCRIPTION = b"table.dat"
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A table that names another one outside of its own folder.
+    """A reference of a table to another table outside of its own folder.
 
     Attributes:
         source: folder of the table, relative to the origin or absolute.
         path: its folder in the package.
-        name: of the other table, as written.
-        is_rows: rows of this table are in the other one, which is not merely a subtable.
+        name: name of the other table, as written.
+        is_rows: the other table holds rows of this one; False for a subtable.
     """
 
     source: bytes
@@ -35,14 +35,14 @@ class Reference:
 
 
 def references(root: bytes, source: bytes, path: bytes) -> Iterator[Reference]:
-    """Yield what the table in a folder of the origin names outside of its own folder; nothing if it is no table."""
+    """Yield the references of the table in a folder of the origin; none if it is not a table."""
     names: TableNames = read_table_names(os.path.join(root, source))
     for is_rows, group in ((True, names.rows), (False, names.keywords)):
         yield from (Reference(source, path, name, is_rows) for name in group if not _is_inside(name))
 
 
 def item_references(root: bytes, items: Iterable[Item]) -> Iterator[Reference]:
-    """Yield the references of the tables that are items, not of what lies in them."""
+    """Yield the references of the tables that are items, not of tables inside them."""
     for item in items:
         if item.is_tree:
             yield from references(root, item.source, item.path)
@@ -51,11 +51,11 @@ def item_references(root: bytes, items: Iterable[Item]) -> Iterator[Reference]:
 def reference_problems(
     root: bytes, found: Iterable[Reference], items: Iterable[Item], *, split: frozenset[bytes]
 ) -> list[Problem]:
-    """Return a problem for each reference that does not hold in the package.
+    """Return a problem for each reference that is not valid in the package.
 
     Args:
         root: the origin, absolute and resolved.
-        split: paths in the package of tables that lose columns, so that no rows can be taken from them.
+        split: paths in the package of tables that lose columns, so that no other table can take rows from them.
     """
     items_by_path = {item.path: item for item in items if item.is_tree}
     broken = (each for each in found if not _holds(root, each, items_by_path, split))
@@ -75,7 +75,7 @@ def _is_inside(name: bytes) -> bool:
 def _holds(root: bytes, reference: Reference, items_by_path: Mapping[bytes, Item], split: frozenset[bytes]) -> bool:
     path = located(reference.name, reference.path)
     if not reference.name.startswith(b"./") and path != os.path.dirname(reference.path):
-        return False  # a whole path, or one that depends on where a program was started
+        return False  # an absolute path, or one relative to the current folder of a program
     if reference.is_rows and path in split and not reference.path.startswith(path + b"/"):
         return False  # an index that CASA keeps in a measurement set (SORTED_TABLE) may go without its columns
     packaged = _source_of(path, items_by_path)
@@ -87,7 +87,7 @@ def _holds(root: bytes, reference: Reference, items_by_path: Mapping[bytes, Item
 
 
 def _source_of(path: bytes, items_by_path: Mapping[bytes, Item]) -> bytes | None:
-    """Return where in the origin that comes from what the package has at a path, None if no tree holds the path."""
+    """Return the source in the origin of a path in the package; None if the path is in no tree."""
     folder, rest = path, b""
     while folder:
         item = items_by_path.get(folder)
