@@ -1,9 +1,9 @@
-"""What the disk of a package can do, tried out before a plan that relies on it is kept.
+"""Disk probe: tries out hard links, difficult names and case sensitivity before a plan is saved.
 
-A plan that is kept can be applied. So what only the disk knows is asked of the disk: a hard link, names that some
-file systems refuse or change, names that differ in case only. A few names that are hard to hold are tried first; a
-disk that takes them all takes every name, and no record of the plan is looked at. All that is made here lies in one
-folder of the control folder, and is gone afterwards.
+A saved plan can be applied. So properties that only the disk knows are tried out: a hard link, names that some file
+systems refuse or change, names that differ only in case. A few difficult names are tried first. A disk that accepts
+them all accepts every name, and no record of the plan is read. Everything made here is in one folder of the control
+folder, which is removed afterwards.
 """
 
 import errno
@@ -38,7 +38,7 @@ _HARD_NAMES = (
     b"probe".ljust(255, b"x"),
 )
 _ALIKE_NAMES = ((b"probe", b"PROBE"), ("\xe9".encode(), "\xc9".encode()), ("\xe9".encode(), b"e\xcc\x81"))
-# What every disk takes; anything else is tried out if the disk refused one of the hard names.
+# Names that every disk accepts; any other name is tried out if the disk refused one of the difficult names.
 _PLAIN = re.compile(rb"(?![. ]|(?i:aux|con|nul|prn|com\d|lpt\d)(?:\.|\Z))[\w.+,=@%#~ -]{1,99}(?<![. ])")
 _HOLE_BYTES = 1 << 20
 _REFUSALS = (
@@ -48,13 +48,13 @@ _REFUSALS = (
 
 
 def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, bytes]], disk: Disk) -> None:
-    """Find out whether the disk can hold what is planned; the control folder must exist.
+    """Check that the disk can hold the planned files; the control folder must exist.
 
     Args:
-        blobs: the plan's records, encoded, with their paths; looked at only if the disk is of a peculiar kind.
+        blobs: encoded records of the plan with their paths; read only if the disk has one of the limitations.
 
     Raises:
-        PlanRefused: with all that the disk cannot hold.
+        PlanRefused: has all names and links that the disk cannot hold.
     """
     with _probed(package, disk) as fd:
         has_links = _can_link(disk, fd)
@@ -68,7 +68,7 @@ def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, by
         for _, blob in blobs:
             record = decode_record(blob)
             if not has_links and _links(record, device):
-                has_links = True  # told once
+                has_links = True  # reported once
                 problems.append(_no_links(package, header))
             if is_choosy:
                 problems.extend(_refused_names(disk, fd, record, tried))
@@ -79,7 +79,7 @@ def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, by
 
 
 def has_holes(package: Package, disk: Disk) -> bool:
-    """Find out whether a file's holes take no room on the disk; the control folder must exist."""
+    """Try whether the disk supports sparse files; the control folder must exist."""
     with _probed(package, disk) as fd:
         file = disk.create(b"probe", dir_fd=fd)
         try:
@@ -95,7 +95,7 @@ def has_holes(package: Package, disk: Disk) -> bool:
 
 @contextmanager
 def _probed(package: Package, disk: Disk) -> Iterator[int]:
-    """Make an empty folder on the package's disk, yield its descriptor, and remove it with all in it."""
+    """Make an empty folder on the package's disk, yield its descriptor, and remove it with its content."""
     folder = probe_folder(package)
     remove_tree(disk, folder)
     disk.mkdir(folder)
@@ -123,7 +123,7 @@ def _can_link(disk: Disk, fd: int) -> bool:
 
 
 def _holds(disk: Disk, fd: int, name: bytes) -> bool:
-    """Return whether a file of this name can be made, and is listed by this very name."""
+    """Return whether a file of this name can be created and is listed under the same name."""
     try:
         os.close(disk.create(name, dir_fd=fd))
     except OSError as error:
@@ -134,7 +134,7 @@ def _holds(disk: Disk, fd: int, name: bytes) -> bool:
 
 
 def _merges(disk: Disk, fd: int, one: bytes, other: bytes) -> bool:
-    """Return whether both names are one to the disk; a name that it refuses is none."""
+    """Return whether both names are the same file on the disk; False if it refuses one of them."""
     try:
         os.close(disk.create(one, dir_fd=fd))
         os.lstat(other, dir_fd=fd)
@@ -157,7 +157,7 @@ def _empty(disk: Disk, fd: int) -> list[bytes]:
 
 
 def _links(record: FolderRecord, device: int) -> bool:
-    """Return whether a file of the folder is to become a second name of an inode on the package's disk."""
+    """Return whether a file of the folder becomes a hard link on the package's disk."""
     actions = {*record.actions}
     return bool(actions & {Action.LINK, Action.CARRY}) or (Action.MOVE in actions and record.device == device)
 
@@ -169,7 +169,7 @@ def _no_links(package: Package, header: Header) -> Problem:
 
 
 def _refused_names(disk: Disk, fd: int, record: FolderRecord, tried: dict[bytes, bool]) -> Iterator[Problem]:
-    """Yield a problem for each name of the folder that the disk does not hold; each name is tried once."""
+    """Yield a problem for each name of the folder that the disk refuses or changes; each name is tried once."""
     for name in _all_names(record):
         if _PLAIN.fullmatch(name):
             continue
@@ -180,7 +180,7 @@ def _refused_names(disk: Disk, fd: int, record: FolderRecord, tried: dict[bytes,
 
 
 def _merged_names(disk: Disk, fd: int, record: FolderRecord) -> Iterator[Problem]:
-    """Yield a problem for each name that is to the disk the name of another one of the folder."""
+    """Yield a problem for each name that the disk does not distinguish from another one in the folder."""
     alike: dict[str, list[bytes]] = {}
     for name in _all_names(record):
         text = name.decode("utf-8", "surrogateescape")

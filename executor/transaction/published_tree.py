@@ -1,9 +1,9 @@
-"""Where the tree that a commit told of stands: already at the target, or still in staging. Only looks.
+"""Published tree: whether the tree of a commit is at the target already, or still in staging. Read-only.
 
-A tree is known by what it holds: names, kinds and sizes as its manifest says, and the bytes of its README. Its inode
-number and the time of its root are hints, which decide between two trees that hold the same: a disk that was copied
-has other numbers, and may have given the old one's to the new. Where that does not tell, nothing is decided: to take
-the old package for the new one would put links to it in place of the only files of the origin.
+A tree is identified by its content: names, types and sizes as in its manifest, and the bytes of its README. Inode
+number and mtime of its root are hints, which decide between two trees of equal content: a copied disk has other inode
+numbers, and the new tree may have got the number of the old one. Where that does not decide, an error is raised:
+taking the old package for the new one would replace the last copies at the origin by symlinks to it.
 """
 
 import os
@@ -28,11 +28,11 @@ _MORE = frozenset((Code.EXTRA, Code.EXTRA_FOLDER))
 
 
 class UnknownTreeError(Exception):
-    """It cannot be told whether the new package stands at its place or waits in staging; nothing was changed.
+    """It is not known whether the new package is in place or still in staging; nothing was changed.
 
     Attributes:
         reason: in words.
-        remedy: what to do; `PACKAGE` stands for its path.
+        remedy: what to do; `PACKAGE` is a placeholder for its path.
     """
 
     def __init__(self, target: bytes, root: bytes) -> None:
@@ -48,23 +48,24 @@ class UnknownTreeError(Exception):
 
 
 class _Likeness(IntEnum):
-    """How far a folder is the tree that is looked for."""
+    """How far a folder matches the tree of the commit."""
 
     NONE = 0
-    WITH_MORE = 1  # all is there, and something else too
+    WITH_MORE = 1  # everything is there, and unexpected files too
     WHOLE = 2
 
 
 def is_published(paths: TransactionPaths, commit: Commit, *, engine: Engine, is_rolling_back: bool = False) -> bool:
-    """Return whether the tree that was staged stands at the target.
+    """Return whether the staged tree is at the target.
 
     Args:
-        was_undone: undoing was begun: where the manifest of the tree is nowhere any more, that is done.
+        is_rolling_back: a rollback was begun: where the manifest of the tree does not exist any more, the tree was
+            taken back.
 
     Raises:
-        UnknownTreeError: it cannot be told.
+        UnknownTreeError: it is not known.
         StreamError: the manifest is damaged.
-        OSError: something could not be looked at.
+        OSError: a path could not be read.
     """
     if not is_there(paths.target):
         return False
@@ -79,8 +80,8 @@ def is_published(paths: TransactionPaths, commit: Commit, *, engine: Engine, is_
         return here > staged
     hints = _hints(paths, commit)
     if here is _Likeness.NONE and is_rolling_back and not hints and not is_there(paths.root):
-        return False  # the staged tree goes after it was taken back, and nothing of what is at the target is its
-    if here is _Likeness.NONE:  # changed since: believed only if there is no other tree that it could be
+        return False  # the staged tree is removed after it was taken back, and the target is another tree
+    if here is _Likeness.NONE:  # changed since: accepted only if it can be no other tree
         hints = hints if not is_there(paths.root) and hints == {True} else set()
     if len(hints) != 1:
         raise UnknownTreeError(paths.target, paths.root)
@@ -88,7 +89,7 @@ def is_published(paths: TransactionPaths, commit: Commit, *, engine: Engine, is_
 
 
 def is_like_target(paths: TransactionPaths, commit: Commit, manifest: Described, *, engine: Engine) -> bool:
-    """Return whether what stands at the target may be the tree of a finished transaction, perhaps changed since."""
+    """Return whether the target may be the tree of a finished transaction, perhaps changed since."""
     status = status_of(paths.target)
     if status is None:
         return False
@@ -105,7 +106,7 @@ def _published_manifest(paths: TransactionPaths) -> bytes:
 
 
 def _manifest_of(paths: TransactionPaths, commit: Commit) -> Described | None:
-    """Open the transaction's own manifest: one of the same name may be that of the replaced package."""
+    """Open the manifest of this transaction, not one of the same name of the replaced package."""
     if is_there(staged_manifest(paths)):
         return open_manifest(staged_manifest(paths))
     is_new = not commit.had_manifests or is_there(paths.previous_manifests)
@@ -113,7 +114,7 @@ def _manifest_of(paths: TransactionPaths, commit: Commit) -> Described | None:
 
 
 def _hints(paths: TransactionPaths, commit: Commit) -> set[bool]:
-    """Return what the root's number, and its time, say of where it is: True for the target."""
+    """Return where inode number and mtime of the root are found: True for the target, False for staging."""
     hints: set[bool] = set()
     found = {True: status_of(paths.target), False: status_of(paths.root)}
     for known, name in ((commit.root_inode, "st_ino"), (commit.root_mtime_ns, "st_mtime_ns")):
@@ -123,7 +124,7 @@ def _hints(paths: TransactionPaths, commit: Commit) -> set[bool]:
 
 
 def _likeness(paths: TransactionPaths, root: bytes, manifest: Described, engine: Engine) -> _Likeness:
-    """Compare the tree whose root this would be; of a whole package the folders above the member too."""
+    """Compare the tree below this root with the manifest; of a whole package also the folders above the member."""
     member = root + paths.staged_member.removeprefix(paths.root)
     if not is_plain_folder(root) or not is_plain_folder(member) or not _has_readme(member, manifest):
         return _Likeness.NONE
@@ -147,7 +148,7 @@ def _holds_nothing_else(paths: TransactionPaths, root: bytes) -> bool:
 
 
 def _depth(paths: TransactionPaths) -> int:
-    """Return how many folders the member is below the root."""
+    """Return how many levels the member is below the root."""
     return paths.staged_member.removeprefix(paths.root).count(b"/")
 
 

@@ -82,9 +82,7 @@ def _result(path: bytes, source: bytes, spec: SplitSpec, before: FolderRecord, a
     positions = {name: index for index, name in enumerate(before.names)}
     sizes = sorted(spec.sizes)
     main = positions[b"table.dat"]
-    origins = [
-        positions.get(name, main) for name, _ in sizes
-    ]  # new files: as table.dat
+    origins = [positions.get(name, main) for name, _ in sizes]  # new files: as table.dat
     return FolderRecord(
         path=path,
         names=[name for name, _ in sizes],
