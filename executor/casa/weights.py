@@ -1,8 +1,7 @@
-"""WEIGHT and SIGMA after a split, as CASA's split sets them.
+"""Weights: computes WEIGHT and SIGMA after a split, with the same values as CASA's split.
 
-The formulas are those of MSTransform in CASA (UtilsTVI: weightToSigma, sigmaToWeight), in single precision,
-so that the values are equal to CASA's bit by bit. Rows are done in chunks: memory does not grow with the
-table.
+The formulas are those of MSTransform in CASA (UtilsTVI: weightToSigma, sigmaToWeight), in single precision, so that
+the values are bitwise equal. Rows are processed in blocks, so memory does not grow with the table.
 """
 
 from typing import TypeAlias
@@ -17,7 +16,7 @@ Floats: TypeAlias = NDArray[np.float32]
 _ONE = np.float32(1)
 _SMALLEST = np.finfo(np.float32).tiny
 # Cells of the first two hold a number per polarisation, of the others one per channel and polarisation.
-_CHUNK_ROWS = {"WEIGHT": 1 << 16, "SIGMA": 1 << 16, "WEIGHT_SPECTRUM": 1 << 9, "SIGMA_SPECTRUM": 1 << 9}
+_BLOCK_ROWS = {"WEIGHT": 1 << 16, "SIGMA": 1 << 16, "WEIGHT_SPECTRUM": 1 << 9, "SIGMA_SPECTRUM": 1 << 9}
 
 
 def weight_of(sigma: Floats) -> Floats:
@@ -35,15 +34,15 @@ def sigma_of(weight: Floats) -> Floats:
 def fill_weights(source: Table, target: Table, pair: tuple[str, str]) -> None:
     """Compute the second column of `pair` in `target` from the first one in `source`.
 
-    Both tables have the same rows. Cells that are undefined, or of another shape than what they would be computed
-    from, stay as they are, so no file changes its size by this in storage managers that store all values.
+    Both tables have the same rows. Cells that are undefined, or of another shape than their input, are not
+    changed, so no file changes its size in storage managers that store all values.
     """
-    for start in range(0, target.nrows(), _CHUNK_ROWS[pair[1]]):
-        rows = range(start, min(start + _CHUNK_ROWS[pair[1]], target.nrows()))
-        _fill_chunk(source, target, pair, rows)
+    for start in range(0, target.nrows(), _BLOCK_ROWS[pair[1]]):
+        rows = range(start, min(start + _BLOCK_ROWS[pair[1]], target.nrows()))
+        _fill_block(source, target, pair, rows)
 
 
-def _fill_chunk(source: Table, target: Table, pair: tuple[str, str], rows: range) -> None:
+def _fill_block(source: Table, target: Table, pair: tuple[str, str], rows: range) -> None:
     read, written = pair
     rule = weight_of if written.startswith("WEIGHT") else sigma_of
     shapes = _shapes(source, read, rows)
@@ -53,7 +52,7 @@ def _fill_chunk(source: Table, target: Table, pair: tuple[str, str], rows: range
         if chosen.size == len(rows):
             target.putcol(written, rule(source.getcol(read, rows.start, len(rows))), rows.start, len(rows))
         else:
-            # casacore reads a column by the shape of its first row, without a word where others differ.
+            # casacore reads a column with the shape of its first row, silently also where other rows differ.
             values = source.selectrows(rows.start + chosen).getcol(read)
             target.selectrows(rows.start + chosen).putcol(written, rule(values))
 
@@ -64,7 +63,7 @@ def _shapes(table: Table, column: str, rows: range) -> NDArray[np.str_]:
         shapes = np.array(table.getcolshapestring(column, rows.start, len(rows)), dtype=np.str_)
     except RuntimeError:  # casacore gives no shapes at all if one cell is undefined
         return np.array([_shape(table, column, row) for row in rows], dtype=np.str_)
-    return np.broadcast_to(shapes, len(rows))  # of a column of fixed shape it comes only once
+    return np.broadcast_to(shapes, len(rows))  # for a column of fixed shape there is only one
 
 
 def _shape(table: Table, column: str, row: int) -> str:
@@ -72,5 +71,5 @@ def _shape(table: Table, column: str, row: int) -> str:
         return ""
     try:
         return str(list(np.shape(np.asarray(table.getcell(column, row)))))
-    except RuntimeError:  # an incremental manager calls cells defined that are not
+    except RuntimeError:  # an incremental manager reports undefined cells as defined
         return ""

@@ -58,7 +58,7 @@ def locked_for_writing(path: bytes) -> Iterator[None]:
 
 @contextmanager
 def locked_temporarily(path: bytes) -> Iterator[None]:
-    """Hold the exclusive lock and remove its file afterwards; for folders of others. Raises as `locked_for_writing`."""
+    """Hold the exclusive lock, then remove its file; for folders of others. Raises as `locked_for_writing`."""
     with locked_for_writing(path):
         try:
             yield
