@@ -191,7 +191,7 @@ def _merged_names(disk: Disk, fd: int, record: FolderRecord) -> Iterator[Problem
                 yield Problem(
                     Code.NAMES_MERGE,
                     join(record.path, other),
-                    "a name that the disk tells from others",
+                    "a name that the disk distinguishes from others",
                     shown(join(record.path, first)),
                 )
 

@@ -58,8 +58,8 @@ from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.verify.member import verify_tree
 
-_IN_THE_WAY = "moved files cannot go back to where something else stands now"
-_MAKE_WAY = "Move away what stands there at the origin, then: pack rollback PACKAGE."
+_IN_THE_WAY = "moved files cannot go back, because other files are in their place now"
+_MAKE_WAY = "Move the other files at the origin away, then: pack rollback PACKAGE."
 
 
 class CannotUndoError(Exception):
@@ -139,9 +139,9 @@ def roll_back_package(
                 remove_tree(disk, path)
             if not may_reach_back and is_there(package.plan) and last_finished(package):
                 raise CannotUndoError(
-                    "a plan waits that is newer than the last apply, as after an undoing",
-                    remedy="To undo that older apply nevertheless: pack rollback PACKAGE --further. To apply the "
-                    "plan: pack apply PACKAGE.",
+                    "a plan waits that is newer than the last apply, as after a rollback",
+                    remedy="To roll back that older apply nevertheless: pack rollback PACKAGE --further. To apply "
+                    "the plan: pack apply PACKAGE.",
                 )
             return _roll_back_finished(package, engine=engine, disk=disk, progress=progress, stop=stop)
         begin = begin_of(records)
@@ -156,9 +156,9 @@ def _without_control(package: Package) -> PlanRefused | CannotUndoError:
     if not state.members:
         return PlanRefused(no_package(package, state))
     return CannotUndoError(
-        f"nothing can be undone without the folder {shown(package.control)}, which is not there",
+        f"nothing can be rolled back without the folder {shown(package.control)}, which is missing",
         remedy="Bring PACKAGE.pack back, then: pack rollback PACKAGE. If the old script made the package, there is "
-        "nothing to undo.",
+        "nothing to roll back.",
     )
 
 
@@ -293,8 +293,8 @@ def _ended_journal(path: bytes) -> Sequence[Record]:
     except JournalError as error:
         raise CannotUndoError(
             f"the journal of the last apply {error.reason} ({shown(path)})",
-            remedy="Restore it from a backup, then: pack rollback PACKAGE. Without it this apply cannot be undone. "
-            "The package itself does not need it: pack verify PACKAGE.",
+            remedy="Restore it from a backup, then: pack rollback PACKAGE. Without it this apply cannot be rolled "
+            "back. The package itself does not need it: pack verify PACKAGE.",
         ) from error
     return records
 
@@ -305,7 +305,7 @@ def _revertible_commit(
     """Return the commit of a finished transaction, if it can be rolled back."""
     if commit is None or not _may_be_published(paths, commit, engine=engine):
         raise CannotUndoError(
-            "what stands there is not what the last apply left; it was removed, replaced or renamed since",
+            "the package is not the one that the last apply left; it was removed, replaced or renamed since",
             remedy="Bring back what the apply left, then: pack rollback PACKAGE. Or leave it as it is and make a new "
             "plan: pack plan ORIGIN PACKAGE --mode MODE.",
         )
@@ -313,13 +313,13 @@ def _revertible_commit(
     if is_replacing and not (begin.keeps_previous and is_there(paths.previous_tree)):
         raise CannotUndoError(
             "the package that was replaced was not kept",
-            remedy="To have the earlier state again, plan and apply it anew: pack plan ORIGIN PACKAGE --mode MODE. "
-            "To be able to undo a replacement, apply it with --keep-previous.",
+            remedy="To have the earlier state again, plan and apply it again: pack plan ORIGIN PACKAGE --mode MODE. "
+            "To be able to roll back a replacement, apply it with --keep-previous.",
         )
     problems = _changes(paths, is_whole=paths.root == paths.tree, engine=engine, progress=progress)
     if problems:
         raise CannotUndoError(
-            "the package was changed since, and undoing would lose that",
+            "the package was changed since, and a rollback would lose that",
             problems,
             remedy="Move away what is new, put back what was changed, then: pack rollback PACKAGE.",
         )

@@ -41,7 +41,7 @@ def _made() -> tuple[Path, int]:
 
 
 def _root() -> str:
-    """Return the folder for temporary files; refuse the current folder, Python's last resort: it may be the origin."""
+    """Return the folder for temporary files; refuse the current folder: it may be the origin."""
     folder = tempfile.gettempdir()
     requested = {os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")}
     if folder == os.getcwd() and folder not in requested and not folder.endswith("tmp"):

@@ -106,7 +106,7 @@ def _check_headers(file: IO[bytes], archive: zipfile.ZipFile) -> None:
         is_plain &= not info.flag_bits & ~_TEXT_NAME and not info.comment and info.extra[:2] in (b"", _ZIP64)
         is_plain &= info.extract_version <= _LATEST_VERSION and not info.volume and not info.reserved
         if not is_plain or info.header_offset != place or (info.file_size == 0 and info.CRC):
-            raise zipfile.BadZipFile(f"{info.filename} does not stand in it as it is written")
+            raise zipfile.BadZipFile(f"{info.filename} is not stored as this program stores it")
         as_written = copy.copy(info)
         as_written.extra = b""
         header = as_written.FileHeader()

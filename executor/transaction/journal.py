@@ -319,7 +319,7 @@ def _check_names(record: Record) -> None:
         case Commit():
             for suffix in record.had_tickets:
                 if suffix not in TICKET_SUFFIXES:
-                    raise UnsafeNameError(f"it tells of a ticket file that ends in {shown(suffix)}")
+                    raise UnsafeNameError(f"it names a ticket file that ends in {shown(suffix)}")
 
 
 def _decoded(path: bytes, payload: bytes) -> Record:

@@ -37,8 +37,8 @@ class UnknownTreeError(Exception):
 
     def __init__(self, target: bytes, root: bytes) -> None:
         self.reason = (
-            f"it cannot be told whether the new package stands at {shown(target)} or still at {shown(root)}: "
-            "neither holds just what its manifest says, or both do"
+            f"it is not known whether the new package is at {shown(target)} or still at {shown(root)}: "
+            "neither holds exactly what its manifest says, or both do"
         )
         self.remedy = (
             "Put back what was changed in these two folders since the stop, from a backup if need be, and give the "

@@ -135,5 +135,5 @@ def begin_of(records: Sequence[Record]) -> Begin:
     """
     first = records[0]
     if not isinstance(first, Begin):
-        raise ValueError("the journal does not tell how it began")
+        raise ValueError("the journal does not begin with a Begin record")
     return first

@@ -41,4 +41,4 @@ def case_warnings(paths: Iterable[bytes]) -> Iterator[Problem]:
         text = path.decode("utf-8", "surrogateescape")
         other = seen.setdefault(unicodedata.normalize("NFC", text).casefold(), path)
         if other != path:
-            yield Problem(Code.W_CASE, path, expected="more than case to tell it from another", found=shown(other))
+            yield Problem(Code.W_CASE, path, expected="a difference other than case", found=shown(other))

@@ -48,7 +48,7 @@ def bag_line(digest: str, path: bytes) -> bytes:
     if text != text.rstrip():
         raise NotInABagError(path, "the name ends in a space")
     if "%0A" in text.upper() or "%0D" in text.upper():
-        raise NotInABagError(path, "the name holds what stands for a line break in a bag")
+        raise NotInABagError(path, "the name holds what encodes a line break in a bag")
     if not _OTHER_BREAKS.isdisjoint(text):
         raise NotInABagError(path, "the name holds a line separator")
     return f"{digest}  data/{text.replace(chr(13), '%0D').replace(chr(10), '%0A')}\n".encode()
