@@ -3,8 +3,7 @@
 They are written with every apply, for all members of the package. So they must be valid archives and hold what the
 manifests say, for the members that this program made. A missing ticket file is only a warning: a package, for
 instance a copy elsewhere, is complete without it. Adopted members may be older or newer than the ticket files, and a
-package of
-adopted members only may have ticket files of another program: neither is checked.
+package of adopted members only may have ticket files of another program: neither is checked.
 """
 
 import os

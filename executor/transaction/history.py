@@ -25,8 +25,7 @@ class Finished:
         mode, origin: of its plan; None and empty where the journal does not have them.
         user, host: who began it, and where.
         sequence: its number among all transactions of the package, independent of any clock; 0 if the journal does
-            not
-            have it.
+            not have it.
         run_count: number of runs: one more than it was resumed.
     """
 

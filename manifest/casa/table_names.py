@@ -2,8 +2,7 @@
 
 casacore writes them in its AipsIO format, big-endian, described in its sources `AipsIO.cc`, `BaseTable.cc`,
 `RefTable.cc`, `ConcatTable.cc` and `RecordDesc.cc`. They are parsed here, so that no table has to be opened. Data
-that
-cannot be parsed yields nothing: casacore reports broken tables.
+that cannot be parsed yields nothing: casacore reports broken tables.
 """
 
 import os

@@ -67,8 +67,7 @@ def gather(batches: Iterable[ScanBatch], *, engine: Engine, progress: Progress) 
     """Run the batches of a scan, and the batches that they leave for others, to the end.
 
     They begin as one group, so that a small package is done before workers would have started. Big files go first,
-    the
-    biggest before all others: a huge file that begins last would delay the end of the scan.
+    the biggest before all others: a huge file that begins last would delay the end of the scan.
     """
     gathered = Gathered()
     queue: deque[ScanBatch] = deque([BatchGroup(tuple(batches))])
