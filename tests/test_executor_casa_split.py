@@ -364,7 +364,7 @@ def test_table_in_one_file_is_split(tmp_path: Path) -> None:
     table, staged = tmp_path / "uid.ms", tmp_path / "staged"
     settings = tmp_path / "casarc"
     settings.write_text("table.storage.option: multifile\n")
-    make = f"from measurement_sets import *; write_measurement_set(Path({str(table)!r}), Recipe(rows=12))"
+    make = f"from support.measurement_sets import *; write_measurement_set(Path({str(table)!r}), Recipe(rows=12))"
     environment = {**os.environ, "CASARCFILES": str(settings), "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", make], check=True, env=environment)
     assert (table / "table.mf").exists()
