@@ -1,5 +1,5 @@
-"""Makes a plan true: stages, commits, publishes, and can be resumed after a stop at any moment.
+"""Executor: applies a plan (stage, commit, publish), resumes after a stop at any moment, and rolls back.
 
-The only part that changes a package or an origin. It decides nothing about what a package holds: that stands
-in the plan. Imports `manifest`, never `tarsplit`.
+The only part that changes a package or an origin. It does not decide what a package holds: the plan does. Imports
+`manifest`, never `tarsplit`.
 """

@@ -1,10 +1,10 @@
-"""Making the plan true: the whole transaction from lock to end, and going on with one that was stopped.
+"""Apply a plan: the whole transaction from lock to end, and resuming one that was stopped.
 
     lock, preflight, stage, sync, COMMIT, publish, finish, END
 
-Before the COMMIT record nothing that a user can see has changed. From there on it only goes forward, and each step
-can tell that it is done. `executor.recovery` decides where to begin; `docs/transactions.md` says for each step what
-a power cut there leaves.
+Before the COMMIT record, nothing that a user can see has changed. After it the transaction only goes forward, and
+each step can detect that it is done. `executor.transaction.recovery` decides where to begin; `docs/transactions.md`
+says for each step what a power cut there leaves.
 """
 
 import os
@@ -59,7 +59,7 @@ from qa2pack.manifest.progress import Progress
 
 
 def running_boot() -> str:
-    """Return the id of the running system, which changes with each restart."""
+    """Return the boot id of the running system, which changes with each restart."""
     with open("/proc/sys/kernel/random/boot_id") as file:
         return file.read().strip()
 
@@ -69,11 +69,11 @@ class ApplyOptions:
     """How to apply.
 
     Attributes:
-        keeps_previous: keep a replaced package, so that the replacing can be undone later.
+        keeps_previous: keep the replaced package, so that the replacement can be rolled back later.
         is_rehashing: read staged copies again instead of trusting size and mtime.
-        may_exchange: False takes the way of two renames even where the file system could exchange.
-        trusted: numbers of users whose control folder is acted on, too.
-        boot: id of the running system.
+        may_exchange: False publishes with two renames even where the file system has RENAME_EXCHANGE.
+        trusted: numeric ids of users whose control folder is also accepted.
+        boot: boot id of the running system.
     """
 
     keeps_previous: bool = False
@@ -85,14 +85,14 @@ class ApplyOptions:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What was done.
+    """Result of an apply.
 
     Attributes:
-        resumed: the phase in which a stopped transaction was taken up; NONE if this was a new one.
-        is_rolled_back: an unfinished roll back was finished, and nothing was applied.
-        left_alone: names of the origin that hold something else now than what was moved, and stay as they are.
-        done_before_ns: when an earlier run finished the last plan, ns since the epoch, and nothing was left for this
-            one; None if this one did something.
+        resumed: the phase in which a stopped transaction was resumed; NONE if this was a new one.
+        is_rolled_back: an unfinished rollback was finished, and nothing was applied.
+        left_alone: paths of the origin that hold another file than the one that was moved, and were not changed.
+        done_before_ns: when an earlier run finished the last plan, ns since the epoch, if nothing was left to do;
+            None if this run did something.
     """
 
     member: bytes
@@ -111,18 +111,18 @@ def apply_plan(
     progress: Progress,
     stop: Stop = NEVER,
 ) -> Applied:
-    """Apply the waiting plan, or finish what was begun; given twice, it does nothing the second time.
+    """Apply the waiting plan, or finish a stopped transaction; called again, it does nothing.
 
     Args:
-        stop: looked at while folders are removed; the engine looks at its own between batches.
+        stop: checked while folders are removed; the engine checks its own between batches.
 
     Raises:
-        InterruptedByUser: a stop was asked for; the same call goes on later.
-        UnknownTreeError: it cannot be told whether what was stopped was published; nothing was changed.
-        PlanRefused: there is no plan, or what it relies on is not so any more; nothing was changed.
+        InterruptedByUser: a stop was requested; the same call resumes later.
+        UnknownTreeError: it is not known whether the stopped transaction was published; nothing was changed.
+        PlanRefused: there is no plan, or the state that it relies on has changed; nothing was changed.
         OriginChangedError: sources are not as planned; nothing is visible.
-        LockedError: another process works on the package.
-        OSError: the disk fails or is full; the same call goes on later.
+        LockedError: the package is locked by another process.
+        OSError: the disk fails or is full; the same call resumes later.
     """
     if not is_folder(package.control):
         raise PlanRefused(Problem(Code.PLAN_MISSING, package.plan))
@@ -174,7 +174,7 @@ class _Applying:
         return self._stage_and_go_on(self._prepared(step, records, plan), plan)
 
     def _done_before(self) -> Applied:
-        """Return what the last run made, if it still stands and no record of a later one is lost."""
+        """Return the result of the last transaction, if its member still exists and no later journal is lost."""
         history = read_history(self._package)
         if history.finished and not history.unreadable:
             last = history.finished[0]
@@ -183,14 +183,14 @@ class _Applying:
         raise PlanRefused(Problem(Code.PLAN_MISSING, self._package.plan))
 
     def _prepared(self, step: Step, records: Sequence[Record], plan: Described) -> Sequence[Record]:
-        """Remove what cannot be used of earlier runs; return the records of the transaction that goes on, if any."""
+        """Remove unusable leftovers of earlier runs; return the records of the transaction to resume, if any."""
         if step is Step.CONTINUE:
-            for probe in probe_paths(self._package):  # a power cut may bring one back
+            for probe in probe_paths(self._package):  # a power cut may restore one
                 remove_tree(self._disk, probe)
             return records
         self._is_trusting = step is Step.RESTAGE and self._is_same_boot(records)
         keeps_staged = step is Step.RESTAGE and _same_member(begin_of(records), plan.header)
-        if is_there(journal_path(self._package)):  # also one that was never finished being made
+        if is_there(journal_path(self._package)):  # also an incomplete one
             self._disk.unlink(journal_path(self._package))
         if not keeps_staged:
             remove_tree(self._disk, staging_path(self._package), stop=self._stop)
@@ -264,11 +264,11 @@ class _Applying:
             raise
 
     def _is_same_boot(self, records: Sequence[Record]) -> bool:
-        """Tell whether the system never restarted since the transaction began."""
+        """Return whether the system was not restarted since the transaction began."""
         return {record.boot for record in records if isinstance(record, Begin | Resume)} == {self._options.boot}
 
     def _commit(self, paths: TransactionPaths, journal: Journal) -> None:
-        """Bring all that is staged to the disk, and say so: the moment of commit."""
+        """Sync everything that is staged to the disk, then append the Commit record: the moment of commit."""
         self._progress.phase("sync")
         try:
             sync_file_system(self._disk, paths.staging)
@@ -307,7 +307,7 @@ class _Applying:
         begin = begin_of(records)
         paths = transaction_paths(self._package, begin)
         is_done = True
-        if phase_of(records) is Phase.COMMITTED:  # looked at before anything is written: it may be that none can tell
+        if phase_of(records) is Phase.COMMITTED:  # checked before anything is written: it may not be known
             commit = next(record for record in records if isinstance(record, Commit))
             is_done = is_published(paths, commit, engine=self._engine)
         journal = self._resumed_journal()

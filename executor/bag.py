@@ -1,10 +1,10 @@
-"""A BagIt bag of hard links to the files of a package: it takes no space, and shares all content with the package.
+"""BagIt bag of hard links to the files of a package: it needs no space for content, which it shares with the package.
 
-Made under another name and renamed when all of it is on disk. The package is only read; but a new link changes the
-ctime of a file, so the next plan reads files again that are links to the origin.
+Made under a temporary name and renamed when all of it is on disk. The package is only read. But a new link changes
+the ctime of a file, so the next plan reads the files again that are hard links to the origin.
 
-Source: RFC 8493. Version 0.97 is declared, because the checking program of the Library of Congress reads `%` in names
-as that version has it.
+Source: RFC 8493. Version 0.97 is declared, because the validator of the Library of Congress reads `%` in names
+as that version defines it.
 """
 
 import errno
@@ -32,7 +32,7 @@ class CannotLinkError(Exception):
 
     Attributes:
         path: the file.
-        reason: what the system says.
+        reason: the message of the system.
     """
 
     def __init__(self, path: bytes, reason: str) -> None:
@@ -56,7 +56,7 @@ class BagMember:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What the bag holds beside its own files."""
+    """Count of files and bytes of the payload, without the tag files of the bag."""
 
     file_count: int
     byte_count: int
@@ -72,14 +72,14 @@ def make_bag(
     program: str,
     disk: Disk,
 ) -> None:
-    """Make the bag at `bag`, where nothing may be; all of it is on disk when this returns.
+    """Make the bag at `bag`, which must not exist; all of it is on disk when this returns.
 
     Args:
-        lines: returns the lines of the list of SHA-256 sums, given the folder that holds the linked package.
+        lines: returns the lines of the SHA-256 manifest, given the folder that holds the linked package.
 
     Raises:
-        FileExistsError: something is there, or what a stopped run left; nothing was changed.
-        CannotLinkError: a file has as many links as can be, or may not be linked.
+        FileExistsError: the path, or the leftover of a stopped run, exists; nothing was changed.
+        CannotLinkError: a file has the maximum number of links, or may not be linked.
         OSError: the disk fails.
     """
     if is_there(bag):
@@ -111,7 +111,7 @@ def _link_members(package: Package, members: Sequence[BagMember], root: bytes, d
 
 
 def _link_folder(source: bytes, target: bytes, blob: bytes, disk: Disk) -> None:
-    """Make one folder with its links; folders above it come before it."""
+    """Make one folder with its links; parent folders must be made before."""
     record = decode_record(blob)
     with opened_beneath(source, record.path) as source_fd:
         disk.mkdir(join(target, record.path).rstrip(b"/"))
@@ -129,7 +129,7 @@ def _link_folder(source: bytes, target: bytes, blob: bytes, disk: Disk) -> None:
 def _write_tags(
     folder: bytes, lines: Iterable[bytes], payload: Payload, project: bytes, program: str, disk: Disk
 ) -> None:
-    """Write the bag's own files; their sums go into a list of their own."""
+    """Write the tag files of the bag; their sums go into the tag manifest."""
     info = (
         f"Bag-Software-Agent: {program}\n"
         f"External-Identifier: {project.decode(errors='backslashreplace')}\n"

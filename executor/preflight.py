@@ -1,7 +1,7 @@
-"""What must hold before a plan is applied: looked at all together, before anything is written.
+"""Preflight: checks everything that an apply needs, before anything is written, and reports all problems together.
 
-The only things made here are two empty folders in the control folder, exchanged and removed, to find out
-whether the file system can exchange.
+The only things written here are two empty folders in the control folder, exchanged and removed, to find out whether
+the file system has RENAME_EXCHANGE.
 """
 
 import errno
@@ -30,10 +30,10 @@ from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 
 def check_plan(package: Package, plan: Described) -> None:
-    """Compare what the plan relies on with what is there.
+    """Compare the state that the plan relies on with the present state.
 
     Raises:
-        PlanRefused: with all that is not so.
+        PlanRefused: has all differences.
     """
     problems = list(_problems(package, plan))
     if problems:
@@ -84,7 +84,7 @@ def _outside_of(allowed: bytes, sources: Iterable[bytes]) -> Iterator[Problem]:
 
 
 def can_exchange(package: Package, disk: Disk) -> bool:
-    """Find out whether two folders can change places in one step on the package's file system."""
+    """Try whether the package's file system can exchange two folders in one step (RENAME_EXCHANGE)."""
     probes = probe_paths(package)
     for probe in probes:
         remove_tree(disk, probe)
@@ -103,13 +103,13 @@ def can_exchange(package: Package, disk: Disk) -> bool:
 
 
 def check_space(package: Package, header: Header, notes: Notes, devices: Mapping[int, bytes]) -> None:
-    """Compare what a plan needs with what the destination's file system offers.
+    """Compare free space, inodes and device numbers that a plan needs with those of the destination.
 
     Args:
-        devices: the file systems of the sources, each with one path of the member from it.
+        devices: device numbers of the sources, each with one path in the member.
 
     Raises:
-        PlanRefused: with all that stands against it.
+        PlanRefused: has all problems.
     """
     problems = [
         *_device_problems(package, header, devices),
@@ -122,7 +122,7 @@ def check_space(package: Package, header: Header, notes: Notes, devices: Mapping
 
 def _device_problems(package: Package, header: Header, devices: Mapping[int, bytes]) -> Iterator[Problem]:
     if _is_elsewhere(package.control, package.parent):
-        yield Problem(Code.MOUNT_POINT, package.control)  # what is staged there could not be published in one step
+        yield Problem(Code.MOUNT_POINT, package.control)  # a tree staged there could not be published by a rename
     if header.mode is not Mode.HARD:
         return
     own = os.stat(package.parent).st_dev
@@ -138,7 +138,7 @@ def _is_elsewhere(path: bytes, parent: bytes) -> bool:
 
 
 def _mount_of(folder: bytes) -> str:
-    """Return the id of the mount that the folder is on: two of one file system do not take links between them."""
+    """Return the mount id of a folder: no hard links can be made between two mounts of one file system."""
     fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with open(f"/proc/self/fdinfo/{fd}") as file:
@@ -149,7 +149,7 @@ def _mount_of(folder: bytes) -> str:
 
 
 def _origin_problems(header: Header) -> Iterator[Problem]:
-    """A move writes into the origin at the end; that it cannot must be known before."""
+    """Yield a problem if a move could not write into the origin, which it does at the end."""
     if header.mode is Mode.MOVE and not os.access(header.origin, os.W_OK | os.X_OK):
         yield Problem(Code.ORIGIN_NOT_WRITABLE, header.origin)
 

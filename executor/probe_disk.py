@@ -1,4 +1,4 @@
-"""What the disk of a package can do, tried out before a plan that relies on it is kept.
+"""Disk probe: tries out hard links, difficult names and case sensitivity before a plan is saved.
 
 A plan that is kept can be applied. So what only the disk knows is asked of the disk: a hard link, names that some
 file systems refuse or change, names that differ in case only. A few names that are hard to hold are tried first; a
@@ -41,7 +41,7 @@ _HARD_NAMES = (
     b"probe".ljust(255, b"x"),
 )
 _ALIKE_NAMES = ((b"probe", b"PROBE"), ("\xe9".encode(), "\xc9".encode()), ("\xe9".encode(), b"e\xcc\x81"))
-# What every disk takes; anything else is tried out if the disk refused one of the hard names.
+# Names that every disk accepts; any other name is tried out if the disk refused one of the difficult names.
 _PLAIN = re.compile(rb"(?![. ]|(?i:aux|con|nul|prn|com\d|lpt\d)(?:\.|\Z))[\w.+,=@%#~ -]{1,99}(?<![. ])")
 _HOLE_BYTES = 1 << 20
 _REFUSED_NAMES = (errno.EINVAL, errno.ENOENT, errno.EILSEQ, errno.ENAMETOOLONG)
@@ -52,14 +52,14 @@ _REFUSALS = (
 
 
 def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, bytes]], disk: Disk) -> None:
-    """Find out whether the disk can hold what is planned; the control folder must exist.
+    """Check that the disk can hold the planned files; the control folder must exist.
 
     Args:
         blobs: the plan's records, encoded, with their paths; looked at only if the disk is of a peculiar kind, or for
             a move.
 
     Raises:
-        PlanRefused: with all that the disk cannot hold.
+        PlanRefused: has all names and links that the disk cannot hold.
     """
     with _probed(package, disk) as fd:
         has_links = _can_link(disk, fd)
@@ -74,7 +74,7 @@ def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, by
             record = decode_record(blob)
             problems.extend(leaving.problems(record))
             if not has_links and _links(record, device):
-                has_links = True  # told once
+                has_links = True  # reported once
                 problems.append(_no_links(package, header))
             if is_choosy:
                 problems.extend(_refused_names(disk, fd, record, tried))
@@ -100,7 +100,7 @@ def make_control(package: Package, disk: Disk) -> None:
 
 
 def has_holes(package: Package, disk: Disk) -> bool:
-    """Find out whether a file's holes take no room on the disk; the control folder must exist."""
+    """Try whether the disk supports sparse files; the control folder must exist."""
     with _probed(package, disk) as fd:
         file = disk.create(b"probe", dir_fd=fd)
         try:
@@ -116,7 +116,7 @@ def has_holes(package: Package, disk: Disk) -> bool:
 
 @contextmanager
 def _probed(package: Package, disk: Disk) -> Iterator[int]:
-    """Make an empty folder on the package's disk, yield its descriptor, and remove it with all in it."""
+    """Make an empty folder on the package's disk, yield its descriptor, and remove it with its content."""
     folder = probe_folder(package)
     remove_tree(disk, folder)
     disk.mkdir(folder)
@@ -144,7 +144,7 @@ def _can_link(disk: Disk, fd: int) -> bool:
 
 
 def _holds(disk: Disk, fd: int, name: bytes) -> bool:
-    """Tell whether a file of this name can be made, and is listed by this very name."""
+    """Return whether a file of this name can be created and is listed under the same name."""
     try:
         os.close(disk.create(name, dir_fd=fd))
     except OSError as error:
@@ -155,7 +155,7 @@ def _holds(disk: Disk, fd: int, name: bytes) -> bool:
 
 
 def _merges(disk: Disk, fd: int, one: bytes, other: bytes) -> bool:
-    """Tell whether both names are one to the disk; a name that it refuses is none."""
+    """Return whether both names are the same file on the disk; False if it refuses one of them."""
     try:
         os.close(disk.create(one, dir_fd=fd))
         os.lstat(other, dir_fd=fd)
@@ -183,7 +183,7 @@ def _empty(disk: Disk, fd: int) -> list[bytes]:
 
 
 def _links(record: FolderRecord, device: int) -> bool:
-    """Tell whether a file of the folder is to become a second name of an inode on the package's disk."""
+    """Return whether a file of the folder becomes a hard link on the package's disk."""
     actions = {*record.actions}
     return bool(actions & {Action.LINK, Action.CARRY}) or (Action.MOVE in actions and record.device == device)
 
@@ -212,7 +212,7 @@ def _unmovable_package(package: Package, header: Header, disk: Disk) -> Iterator
 
 
 def _refused_names(disk: Disk, fd: int, record: FolderRecord, tried: dict[bytes, bool]) -> Iterator[Problem]:
-    """Yield a problem for each name of the folder that the disk does not hold; each name is tried once."""
+    """Yield a problem for each name of the folder that the disk refuses or changes; each name is tried once."""
     for name in _all_names(record):
         if _PLAIN.fullmatch(name):
             continue
@@ -223,7 +223,7 @@ def _refused_names(disk: Disk, fd: int, record: FolderRecord, tried: dict[bytes,
 
 
 def _merged_names(disk: Disk, fd: int, record: FolderRecord) -> Iterator[Problem]:
-    """Yield a problem for each name that is to the disk the name of another one of the folder."""
+    """Yield a problem for each name that the disk does not distinguish from another one in the folder."""
     alike: dict[str, list[bytes]] = {}
     for name in _all_names(record):
         text = name.decode("utf-8", "surrogateescape")
@@ -234,7 +234,7 @@ def _merged_names(disk: Disk, fd: int, record: FolderRecord) -> Iterator[Problem
                 yield Problem(
                     Code.NAMES_MERGE,
                     join(record.path, other),
-                    "a name that the disk tells from others",
+                    "a name that the disk distinguishes from others",
                     shown(join(record.path, first)),
                 )
 

@@ -1,8 +1,8 @@
-"""What an append replaced, made again where it is not kept any more: manifests and ticket files without its own.
+"""Remake previous state: recreates the manifests and ticket files that an append replaced and that are not kept.
 
-Only the last transaction keeps what it replaced. An append replaces no file of the package, so what it did replace
-follows from the members that were there before: manifests are never changed, and the same members give the same
-ticket files, unless another program wrote those.
+Only the last transaction keeps what it replaced. An append replaces no file of the package. The files that it did
+replace follow from the members that were there before: manifests are never changed, and the same members give the
+same ticket files, unless another program wrote those.
 """
 
 import os
@@ -19,7 +19,7 @@ from qa2pack.manifest.path import join
 
 
 def remake_previous(paths: TransactionPaths, commit: Commit, disk: Disk) -> None:
-    """Put what the finished append replaced where undoing looks for it; stopped, it can be done again.
+    """Recreate the files that a finished append replaced, where a rollback expects them; idempotent.
 
     Raises:
         ChangedFileError: a file that goes into the ticket files is not as packaged; nothing was changed.
@@ -52,7 +52,7 @@ def _link_manifests(paths: TransactionPaths, folder: bytes, disk: Disk) -> None:
 
 
 def _write_tickets(paths: TransactionPaths, commit: Commit, folder: bytes, disk: Disk) -> None:
-    from qa2pack.executor.tickets.write import Member, write_tickets  # loads much, and hardly any undoing needs it
+    from qa2pack.executor.tickets.write import Member, write_tickets  # slow to import, and rarely needed
 
     kept = join(folder, b"manifests")
     manifests = [open_manifest_of(member_of_manifest(name), join(kept, name)) for name in os.listdir(kept)]

@@ -1,8 +1,8 @@
-"""Undoing: an unfinished transaction, or the last finished one.
+"""Rollback of an unfinished transaction, or of the last finished one.
 
-Everything is then as before the transaction began. Undoing is itself written into the journal first, and every step
-of it can be done again, so it can be stopped anywhere; while it is unfinished nothing else can be done with the
-package.
+Afterwards package and origin are as before the transaction began. The rollback is first recorded in the journal, and
+each of its steps is idempotent, so it can be stopped anywhere and resumed. While it is unfinished, nothing else can
+be done with the package.
 """
 
 import errno
@@ -59,17 +59,19 @@ from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.verify.member import verify_tree
 
-_IN_THE_WAY = "moved files cannot go back to where something else stands now"
-_MAKE_WAY = "Move away what stands there at the origin, then: pack rollback PACKAGE."
+_IN_THE_WAY = "moved files cannot go back, because other files are in their place now"
+_MAKE_WAY = "Move the other files at the origin away, then: pack rollback PACKAGE."
 
 
 class CannotUndoError(Exception):
-    """Undoing is not possible as things are; nothing is lost, and the package stays where it is.
+    """A rollback is not possible in the present state; nothing is lost, and the package stays in place.
+
+    The name is part of the Python interface.
 
     Attributes:
         reason: in words.
-        problems: what is not as it was left, if that is the reason.
-        remedy: what to do; `PACKAGE` stands for its path.
+        problems: the files that were changed since, if that is the reason.
+        remedy: what to do; `PACKAGE` is a placeholder for its path.
     """
 
     def __init__(self, reason: str, problems: tuple[Problem, ...] = (), *, remedy: str) -> None:
@@ -81,11 +83,11 @@ class CannotUndoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """What was undone.
+    """Result of a rollback.
 
     Attributes:
-        member: `group/member` that is not there any more; empty if there was nothing to undo.
-        was_finished: it was a finished transaction.
+        member: `group/member` that was removed; empty if there was nothing to roll back.
+        was_finished: the transaction was a finished one.
     """
 
     member: bytes = b""
@@ -102,21 +104,21 @@ def roll_back_package(
     trusted: frozenset[int] = frozenset(),
     stop: Stop = NEVER,
 ) -> RolledBack:
-    """Undo the unfinished transaction; if there is none, the last finished one.
+    """Roll back the unfinished transaction; if there is none, the last finished one.
 
     Args:
-        stop: looked at between steps and while folders are removed.
-        may_reach_back: False refuses to undo a finished one while a plan waits, as it does after an undoing: a
-            command that is given twice must not undo twice.
-        trusted: numbers of users whose control folder is acted on, too.
+        stop: checked between steps and while folders are removed.
+        may_reach_back: False refuses to roll back a finished transaction while a plan waits, as is the case after a
+            rollback: a command that is given twice must not roll back twice.
+        trusted: numeric ids of users whose control folder is also accepted.
 
     Raises:
         CannotUndoError: it is not possible any more; says why, nothing was changed.
-        UnknownTreeError: it cannot be told whether what was stopped was published; nothing was changed.
+        UnknownTreeError: it is not known whether the stopped transaction was published; nothing was changed.
         PlanRefused: there is no package, or its control folder cannot be used.
-        LockedError: another process works on the package.
-        InterruptedByUser: a stop was asked for; the same call goes on later.
-        OSError: the disk fails; the same call goes on later.
+        LockedError: the package is locked by another process.
+        InterruptedByUser: a stop was requested; the same call resumes later.
+        OSError: the disk fails; the same call resumes later.
     """
     check_control(package.control)
     if not is_folder(package.control):
@@ -138,9 +140,9 @@ def roll_back_package(
                 remove_tree(disk, path)
             if not may_reach_back and is_there(package.plan) and last_finished(package):
                 raise CannotUndoError(
-                    "a plan waits that is newer than the last apply, as after an undoing",
-                    remedy="To undo that older apply nevertheless: pack rollback PACKAGE --further. To apply the "
-                    "plan: pack apply PACKAGE.",
+                    "a plan waits that is newer than the last apply, as after a rollback",
+                    remedy="To roll back that older apply nevertheless: pack rollback PACKAGE --further. To apply "
+                    "the plan: pack apply PACKAGE.",
                 )
             return _roll_back_finished(package, engine=engine, disk=disk, progress=progress, stop=stop)
         begin = begin_of(records)
@@ -150,22 +152,22 @@ def roll_back_package(
 
 
 def _without_control(package: Package) -> PlanRefused | CannotUndoError:
-    """Return what to raise where no control folder is: for a package without one, and for a mistyped path."""
+    """Return the error for a path without a control folder: a package without one, or a mistyped path."""
     state = read_state(package)
     if not state.members:
         return PlanRefused(no_package(package, state))
     return CannotUndoError(
-        f"nothing can be undone without the folder {shown(package.control)}, which is not there",
+        f"nothing can be rolled back without the folder {shown(package.control)}, which is missing",
         remedy="Bring PACKAGE.pack back, then: pack rollback PACKAGE. If the old script made the package, there is "
-        "nothing to undo.",
+        "nothing to roll back.",
     )
 
 
 def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, disk: Disk, stop: Stop = NEVER) -> None:
-    """Undo what the journal tells of, and remove the journal last; the caller holds the lock.
+    """Roll back the transaction of the journal, and remove the journal last; the caller holds the lock.
 
     Raises:
-        InterruptedByUser: a stop was asked for; to be called again.
+        InterruptedByUser: a stop was requested; to be called again.
         OSError: the disk fails; nothing of the origin or of the old package is lost.
     """
     paths = transaction_paths(package, begin_of(records))
@@ -176,13 +178,13 @@ def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, di
         except OSError as error:
             if commit is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            # Rolling back is how a user makes room on a full disk. Before the commit staging may go at any time.
+            # A rollback is how a user frees space on a full disk. Before the commit, staging may be removed anytime.
             remove_tree(disk, paths.staging, stop=stop)
             _note_rolling_back(package, disk)
     stop.check()
     if commit is not None:
         _roll_back_published(paths, commit, engine=engine, disk=disk)
-        # First of all that goes: where its manifest is gone, the tree was taken back, whatever is left of it.
+        # Removed first: a missing manifest shows that the tree was taken back, whatever is left of it.
         remove_tree(disk, paths.new_manifests)
         if is_folder(paths.staging):
             sync_folder(disk, paths.staging)
@@ -192,7 +194,7 @@ def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, di
     if is_folder(folder) and not os.listdir(folder):
         disk.rmdir(folder)
     _restore_plan(package, begin_of(records), disk)
-    for probe in probe_paths(package):  # a power cut may bring one back
+    for probe in probe_paths(package):  # a power cut may restore one
         remove_tree(disk, probe)
     sync_folder(disk, package.control)
     disk.unlink(journal_path(package))
@@ -208,7 +210,7 @@ def _note_rolling_back(package: Package, disk: Disk) -> None:
 
 
 def _restore_plan(package: Package, begin: Begin, disk: Disk) -> None:
-    """Take the plan back from among the applied ones, if the transaction came that far."""
+    """Make the applied plan the waiting plan again, if the transaction came that far."""
     if is_there(package.plan) or not is_there(package.last_plan):
         return
     with suppress(StreamError):
@@ -217,7 +219,7 @@ def _restore_plan(package: Package, begin: Begin, disk: Disk) -> None:
 
 
 def _roll_back_published(paths: TransactionPaths, commit: Commit, *, engine: Engine, disk: Disk) -> None:
-    """Put origin files back first, while the package still has their content, then take the package away."""
+    """First put the origin files back, while the package still has their content, then unpublish the package."""
     is_visible = is_published(paths, commit, engine=engine, is_rolling_back=True)
     if is_visible:
         _restore_origin(paths, engine=engine, disk=disk)
@@ -241,7 +243,7 @@ def _make_staging(paths: TransactionPaths, disk: Disk) -> None:
 
 
 def _check_published(package: Package, records: Sequence[Record], *, engine: Engine, disk: Disk) -> None:
-    """Refuse before anything is changed what could not be undone in the end."""
+    """Refuse, before anything is changed, a rollback that could not be completed."""
     paths, commit = transaction_paths(package, begin_of(records)), _commit_of(records)
     is_rolling_back = any(isinstance(record, RollBack) for record in records)
     if commit is not None and is_published(paths, commit, engine=engine, is_rolling_back=is_rolling_back):
@@ -249,7 +251,7 @@ def _check_published(package: Package, records: Sequence[Record], *, engine: Eng
 
 
 def _check_origin(paths: TransactionPaths, *, engine: Engine, disk: Disk) -> None:
-    """Refuse to take the package away while a moved file could not go back: the package is its only home."""
+    """Refuse to unpublish the package while a moved file cannot go back: the package has its last copy."""
     manifest = _manifest(paths)
     if manifest.header.mode is Mode.MOVE:
         member = paths.package.member(manifest.header.member_path)
@@ -263,7 +265,7 @@ def _restore_origin(paths: TransactionPaths, *, engine: Engine, disk: Disk) -> N
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
         return
     problems = put_back(manifest, paths.package.member(manifest.header.member_path), engine=engine, disk=disk)
-    if problems:  # they came after it was looked; going on would take the only home of these files away
+    if problems:  # they appeared after the check; going on would remove the last copies
         raise CannotUndoError(_IN_THE_WAY, tuple(problems), remedy=_MAKE_WAY)
 
 
@@ -303,7 +305,7 @@ def _roll_back_finished(
 
 
 def _ended_journal(path: bytes) -> Sequence[Record]:
-    """Return what a filed journal tells; the package does not need it, but nothing can be undone without it."""
+    """Return the records of a filed journal; the package does not need it, but a rollback does."""
     try:
         records = read_journal(path)
         if phase_of(records) is not Phase.ENDED:
@@ -311,8 +313,8 @@ def _ended_journal(path: bytes) -> Sequence[Record]:
     except JournalError as error:
         raise CannotUndoError(
             f"the journal of the last apply {error.reason} ({shown(path)})",
-            remedy="Restore it from a backup, then: pack rollback PACKAGE. Without it this apply cannot be undone. "
-            "The package itself does not need it: pack verify PACKAGE.",
+            remedy="Restore it from a backup, then: pack rollback PACKAGE. Without it this apply cannot be rolled "
+            "back. The package itself does not need it: pack verify PACKAGE.",
         ) from error
     return records
 
@@ -320,10 +322,10 @@ def _ended_journal(path: bytes) -> Sequence[Record]:
 def _revertible_commit(
     paths: TransactionPaths, begin: Begin, commit: Commit | None, *, engine: Engine, progress: Progress
 ) -> Commit:
-    """Return the commit of a finished transaction, if that can be undone."""
+    """Return the commit of a finished transaction, if it can be rolled back."""
     if commit is None or not _may_be_published(paths, commit, engine=engine):
         raise CannotUndoError(
-            "what stands there is not what the last apply left; it was removed, replaced or renamed since",
+            "the package is not the one that the last apply left; it was removed, replaced or renamed since",
             remedy="Bring back what the apply left, then: pack rollback PACKAGE. Or leave it as it is and make a new "
             "plan: pack plan ORIGIN PACKAGE --mode MODE.",
         )
@@ -331,8 +333,8 @@ def _revertible_commit(
     if is_replacing and not (begin.keeps_previous and is_there(paths.previous_tree)):
         raise CannotUndoError(
             "the package that was replaced was not kept",
-            remedy="To have the earlier state again, plan and apply it anew: pack plan ORIGIN PACKAGE --mode MODE. "
-            "To be able to undo a replacement, apply it with --keep-previous.",
+            remedy="To have the earlier state again, plan and apply it again: pack plan ORIGIN PACKAGE --mode MODE. "
+            "To be able to roll back a replacement, apply it with --keep-previous.",
         )
     problems = _changes(paths, is_whole=paths.root == paths.tree, engine=engine, progress=progress)
     if any(problem.code is Code.UNREADABLE for problem in problems):
@@ -343,7 +345,7 @@ def _revertible_commit(
         )
     if problems:
         raise CannotUndoError(
-            "the package was changed since, and undoing would lose that",
+            "the package was changed since, and a rollback would lose that",
             problems,
             remedy="Move away what is new, put back what was changed, then: pack rollback PACKAGE.",
         )
@@ -351,7 +353,7 @@ def _revertible_commit(
 
 
 def _may_be_published(paths: TransactionPaths, commit: Commit, *, engine: Engine) -> bool:
-    """Tell whether what stands at the target may be what the apply left; what was changed in it is told later."""
+    """Return whether the target may be the tree of the apply; changes in it are reported later."""
     try:
         manifest = _manifest(paths)
     except (StreamError, FileNotFoundError):
@@ -360,7 +362,7 @@ def _may_be_published(paths: TransactionPaths, commit: Commit, *, engine: Engine
 
 
 def _changes(paths: TransactionPaths, *, is_whole: bool, engine: Engine, progress: Progress) -> tuple[Problem, ...]:
-    """Return what is in the way of removing the published tree: everything that is not as it was left."""
+    """Return the problems of removing the published tree: every change since the apply."""
     member = paths.group + b"/" + paths.member
     try:
         manifest = open_manifest_of(member, paths.package.manifest(member))
@@ -383,7 +385,7 @@ def _changes(paths: TransactionPaths, *, is_whole: bool, engine: Engine, progres
 
 
 def _neighbours(paths: TransactionPaths, *, is_whole: bool) -> tuple[Problem, ...]:
-    """Return what else stands in the folders that would go."""
+    """Return the unexpected entries of the folders that would be removed."""
     folders = [(os.path.dirname(paths.staged_member), paths.member)]
     if is_whole:
         folders += [(os.path.dirname(folders[0][0]), paths.group), (paths.tree, SCIENCE_GOAL)]

@@ -1,4 +1,4 @@
-"""How much room a plan needs beside the package, and how much there is."""
+"""Free space: how many bytes a plan needs on the package's disk, and how many are free."""
 
 import os
 
@@ -7,23 +7,23 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.header import Header, Notes
 from qa2pack.manifest.fs.presence import is_folder
 
-_BLOCK_BYTES = 4096  # at most: what network file systems name as block is what they like to be sent at once
-_MANIFEST_BYTES_PER_FILE = 256  # of two manifests, the second with new ctimes, while both are there
+_BLOCK_BYTES = 4096  # an upper limit; the block size of network file systems is a transfer size
+_MANIFEST_BYTES_PER_FILE = 256  # two manifests exist at a time, the second with new ctimes
 
 
 def needed_bytes(package: Package, header: Header, notes: Notes) -> int:
-    """Return about what applying a plan takes on a disk: files that are made, not linked, and the ticket files.
+    """Return about how many bytes applying a plan takes: files that are created, not linked, and the ticket files.
 
     Raises:
         StreamError: the manifest of a member that stays cannot be used.
     """
-    # The last block of a file is half empty on the average: with small files that is most of what they take.
+    # The last block of a file is half empty on average: for small files that is most of their disk usage.
     blocks = min(notes.new_files, notes.new_bytes) * _BLOCK_BYTES // 2
     return notes.new_bytes + blocks + ticket_bytes(package, header, notes)
 
 
 def enough_bytes(package: Package, header: Header, notes: Notes) -> int:
-    """Return what is surely enough: the last block of each file counted whole, and manifests.
+    """Return an upper limit of the bytes needed: the last block of each file counted whole, and manifests.
 
     Raises:
         StreamError: the manifest of a member that stays cannot be used.
@@ -39,12 +39,12 @@ def free_bytes(package: Package) -> int | None:
 
 
 def file_system_of(package: Package) -> os.statvfs_result:
-    """Return the state of the file system that holds the control folder, or will hold it."""
+    """Return statvfs of the file system that holds the control folder, or will hold it."""
     return os.statvfs(package.control if is_folder(package.control) else package.parent)
 
 
 def used_bytes(folder: bytes) -> int:
-    """Return what the files below a folder take that have no other name: what would be free again without them."""
+    """Return the bytes that removing a folder would free: disk usage of its files with no other hard link."""
     used = 0
     for above, _, names in os.walk(folder):
         for name in names:

@@ -1,6 +1,6 @@
-"""How a package stands: what is at its path, and whether something waits, runs, was interrupted or is finished.
+"""Status of a package: what is at its path, and whether a transaction is planned, running, interrupted or finished.
 
-Only looks.
+Read-only.
 """
 
 import os
@@ -20,7 +20,7 @@ from qa2pack.manifest.format.stream import StreamError, peek_stream
 
 
 class State(StrEnum):
-    """In which of these a package is."""
+    """State of a package."""
 
     NONE = "none"
     PLANNED = "planned"
@@ -31,23 +31,23 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How the package stands.
+    """Status of the package; `pack status --json` lists these fields under these names.
 
     Attributes:
-        standing: what is at the path of the package; while something is unfinished that may be the old one or the
-            new one.
-        member_count: how many members are there.
-        plan: the plan that waits, if it can be applied; of an unfinished transaction, only one that is newer.
-        plan_fault: why the plan that waits cannot be applied; empty if it can, or if none waits.
-        undo_fault: why the last apply cannot be undone, as far as that is known without looking at the package.
-        member: `group/member` that the transaction is about; empty without one.
-        phase: how far it came.
-        is_origin_changed: it stopped because sources are not as planned, so it cannot go on with its plan.
-        holder: the process that works on it.
-        host, user, pid: of the last process that worked on an unfinished transaction.
-        staged_files, staged_bytes: what is staged of `file_count` and `byte_count`; None where that cannot be seen,
-            or does not matter because it is being undone.
-        byte_count: 0 where most files are made empty.
+        standing: what is at the path of the package; during an unfinished transaction it may be the old package or
+            the new one.
+        member_count: number of members.
+        plan: the waiting plan, if it can be applied; of an unfinished transaction, only a newer one.
+        plan_fault: why the waiting plan cannot be applied; empty if it can, or if there is none.
+        undo_fault: why the last apply cannot be rolled back, as far as the journal shows it.
+        member: `group/member` of the transaction; empty without one.
+        phase: how far the transaction came.
+        is_origin_changed: it stopped because sources are not as planned, so it cannot be resumed with its plan.
+        holder: the process that holds the package lock.
+        host, user, pid: of the last process that ran the unfinished transaction.
+        staged_files, staged_bytes: what is staged of `file_count` and `byte_count`; None where that cannot be read,
+            or during a rollback.
+        byte_count: 0 where most files are placeholders.
     """
 
     state: State
@@ -70,7 +70,7 @@ class Status:
 
 
 def read_status(package: Package) -> Status:
-    """Look at the package, lock, journal and plan; the plan is read to its end, nothing else is.
+    """Read the state of package, lock, journal and plan; only the plan is read to its end.
 
     Raises:
         JournalError: the journal is damaged or of another version.
@@ -139,7 +139,7 @@ def _status_under_way(package: Package, records: Sequence[Record], working: str 
 
 
 def _newer_plan(package: Package, begin: Begin) -> tuple[Described | None, str]:
-    """Return the plan that waits over an unfinished transaction, or why it cannot be applied."""
+    """Return the plan that is newer than an unfinished transaction, or why it cannot be applied."""
     try:
         if peek_stream(package.plan).digest == begin.plan:
             return None, ""
@@ -151,9 +151,9 @@ def _newer_plan(package: Package, begin: Begin) -> tuple[Described | None, str]:
 
 
 def staged_amount(paths: TransactionPaths) -> tuple[int, int] | None:
-    """Return files and bytes that are staged, with the bytes of big files that are half copied.
+    """Return the count of staged files and bytes, with the bytes of partly copied big files.
 
-    None if they cannot be counted: the folder is closed to everybody but its owner. What is staged or published at
+    None if they cannot be counted: only its owner may read the staging folder. Files that are staged or published at
     the same time may be counted or not.
     """
     try:

@@ -1,4 +1,4 @@
-"""Stopping on request: the first signal asks to finish what runs, the second ends at once."""
+"""Stop signals: the first SIGINT or SIGTERM asks running work to finish, the second ends the process at once."""
 
 import os
 import signal
@@ -10,17 +10,17 @@ from typing import Any
 
 
 class InterruptedByUser(Exception):
-    """A stop was asked for, and everything that was under way is finished."""
+    """A stop was requested, and the work that was running is finished."""
 
 
 class Stop:
-    """Whether a stop was asked for."""
+    """Whether a stop was requested."""
 
     def __init__(self) -> None:
         self.is_requested = False
 
     def check(self) -> None:
-        """Raise `InterruptedByUser` if a stop was asked for."""
+        """Raise `InterruptedByUser` if a stop was requested."""
         if self.is_requested:
             raise InterruptedByUser
 
@@ -30,15 +30,15 @@ NEVER = Stop()
 
 @contextmanager
 def stop_on_signals(
-    tell: Callable[[], None] = lambda: None, tell_end: Callable[[], None] = lambda: None
+    on_first: Callable[[], None] = lambda: None, on_second: Callable[[], None] = lambda: None
 ) -> Iterator[Stop]:
-    """Yield a `Stop` that SIGINT and SIGTERM ask for; the second of them ends the process at once, by that signal.
+    """Yield a `Stop` that SIGINT and SIGTERM request; the second signal ends the process at once, by that signal.
 
-    Outside the main thread Python handles no signals, so there nothing asks.
+    Outside the main thread Python handles no signals, so the `Stop` is never requested there.
 
     Args:
-        tell: called at the first signal, between any two steps of the program.
-        tell_end: called at the second one, likewise; a third one ends even this.
+        on_first: called at the first signal, between any two bytecode instructions.
+        on_second: called at the second signal, likewise; a third signal ends the process even during this call.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -48,11 +48,11 @@ def stop_on_signals(
     def ask(number: int, frame: FrameType | None) -> None:
         stop.is_requested = True
         _handle_both(end)
-        tell()
+        on_first()
 
     def end(number: int, frame: FrameType | None) -> None:
-        _handle_both(signal.SIG_DFL)  # first: to tell may wait for a terminal that is held
-        tell_end()
+        _handle_both(signal.SIG_DFL)  # before the call, which may block on a stopped terminal
+        on_second()
         os.kill(os.getpid(), number)
 
     before = _handle_both(ask)
@@ -73,7 +73,7 @@ def _handle_both(handler: _Handler) -> dict[signal.Signals, Any]:
 
 @contextmanager
 def ended_by_keyboard() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does, so that both are told in the same words: raise KeyboardInterrupt."""
+    """Let SIGTERM raise KeyboardInterrupt as Ctrl-C does, so that both are reported alike."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,5 +1,5 @@
-"""What the package should be: survey, layout rules, names, plan, manifest, diff and verify.
+"""What a package should hold: survey of the origin, layout rules, names, plan, manifest, diff, verify.
 
-Everything up to and including the plan is a value, made without changing origin or package. The only files
-written from here are plans and manifests. Imports neither `executor` nor `tarsplit`.
+Everything up to the plan, and the plan itself, is a value. Neither the origin nor the package is changed. The only
+files written from here are plans and manifests. Imports neither `executor` nor `tarsplit`.
 """

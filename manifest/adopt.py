@@ -1,4 +1,4 @@
-"""Manifests for members that were not made by this program, or came without their control folder."""
+"""Adopt members: write manifests for members that another program made, or that lost their control folder."""
 
 from collections.abc import Iterator
 
@@ -19,12 +19,12 @@ from qa2pack.manifest.scan.collect import gather
 def adopt_members(
     package: Package, state: PackageState, *, engine: Engine, progress: Progress, now_ns: int
 ) -> Iterator[bytes]:
-    """Scan every member without a manifest and write one; yield each member when that is done.
+    """Scan every member without a manifest and write one; yield each member when its manifest is written.
 
-    The manifests folder must exist. What is on disk now counts as right from then on.
+    The manifests folder must exist. From then on, the content that is on disk now counts as correct.
 
     Raises:
-        PlanRefused: the destination is no package, or a member holds what a package may not hold.
+        PlanRefused: the destination is not a package, or a member holds something that a package may not hold.
     """
     if state.standing is not DestinationKind.PACKAGE:
         raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))

@@ -1,4 +1,4 @@
-"""What differs between two members: a merge of two sorted streams of records, in memory of one folder each."""
+"""Diff of two members: merges two sorted streams of folder records, holding one folder of each in memory."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Row = TypeVar("Row")
 
 
 class Kind(StrEnum):
-    """How a path fares from the old member to the new one."""
+    """How a path changed from the old member to the new one."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -24,7 +24,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happens to one file; sizes are None where it does not exist."""
+    """Change of one file; a size is None where the file does not exist."""
 
     path: bytes
     kind: Kind
@@ -33,7 +33,7 @@ class Change:
 
 
 def diff_members(old: Iterable[FolderRecord], new: Iterable[FolderRecord]) -> Iterator[Change]:
-    """Yield a change for every file of either member, sorted by folder and then by name; both must come sorted."""
+    """Yield a change for every file of either member, sorted by folder, then by name; both inputs must be sorted."""
     for before, after in paired_folders(old, new):
         yield from diff_folder(before, after)
 
@@ -41,7 +41,7 @@ def diff_members(old: Iterable[FolderRecord], new: Iterable[FolderRecord]) -> It
 def paired_folders(
     old: Iterable[FolderRecord], new: Iterable[FolderRecord]
 ) -> Iterator[tuple[FolderRecord | None, FolderRecord | None]]:
-    """Pair the records of two members by folder; where one has no such folder there is None."""
+    """Pair the records of two members by folder; None where a member does not have the folder."""
     return _merged(((sort_key(r.path), r) for r in old), ((sort_key(r.path), r) for r in new))
 
 
@@ -55,7 +55,7 @@ def diff_folder(old: FolderRecord | None, new: FolderRecord | None) -> Iterator[
 
 
 def count_changes(old: FolderRecord | None, new: FolderRecord | None, counts: dict[Kind, int]) -> None:
-    """Add to the counts how the files of one folder fare; fast where nothing differs, as is usual."""
+    """Add the changes of one folder's files to the counts; fast where nothing differs, which is the usual case."""
     if old is not None and new is not None and have_same_files(old, new):
         counts[Kind.UNCHANGED] += len(new.names)
         return
@@ -64,7 +64,7 @@ def count_changes(old: FolderRecord | None, new: FolderRecord | None, counts: di
 
 
 def have_same_files(old: FolderRecord, new: FolderRecord) -> bool:
-    """Tell whether two folders hold the same files; False also where that takes a closer look."""
+    """Return whether two folders surely hold the same files; False also where each file must be compared."""
     return (
         old.names == new.names
         and old.digests == new.digests
@@ -85,7 +85,7 @@ def _kind(before: Entry, after: Entry | None) -> Kind:
 
 
 def _is_same(old: Entry, new: Entry) -> bool:
-    """Tell whether two files hold the same; where a digest is not known yet, by the time of the last change."""
+    """Return whether two files have the same content; compare mtimes where a digest is not known yet."""
     if (old.action is Action.DUMMY) is not (new.action is Action.DUMMY):
         return False
     if is_table_lock(old.path):
@@ -100,7 +100,7 @@ def _is_same(old: Entry, new: Entry) -> bool:
 def _merged(
     old: Iterable[tuple[bytes, Row]], new: Iterable[tuple[bytes, Row]]
 ) -> Iterator[tuple[Row | None, Row | None]]:
-    """Pair the rows of two sorted sequences by key; where one has none there is None."""
+    """Pair the rows of two sorted sequences by key; None where a sequence does not have the key."""
     olds, news = iter(old), iter(new)
     before, after = next(olds, None), next(news, None)
     while before is not None or after is not None:

@@ -1,8 +1,8 @@
-"""The seam for bulk work: where batches run is somebody else's business.
+"""Engine: the interface for bulk work in batches, independent of where the batches run.
 
-A batch is a small picklable description, the work on it a module-level function that returns a small packed
-result. Everything that scans, hashes, links, copies or verifies is written against `Engine`; the in-line one
-here needs no processes and serves small jobs and tests.
+A batch is a small picklable description. The work on it is a module-level function that returns a small packed
+result. Everything that scans, hashes, links, copies or verifies uses `Engine`. The in-line engine here starts no
+processes; it serves small jobs and tests. Process pool and Dask are in `executor/engine/`.
 """
 
 from collections import deque
@@ -25,10 +25,10 @@ class Engine(Protocol):
         ...
 
     def run(self, work: Callable[[Batch], Result], batches: deque[Batch]) -> Iterator[Result]:
-        """Run every batch and yield the results as they come.
+        """Run every batch and yield the results in the order in which they finish.
 
-        The caller may add batches to the deque while it takes results; the work ends when the deque is empty and
-        no batch is under way. An error in the work is raised here, after which nothing more is started.
+        The caller may add batches to the deque while it takes results. The run ends when the deque is empty and no
+        batch is running. An error in the work is raised here; after that, no batch is started.
         """
         ...
 
@@ -50,15 +50,15 @@ def run_streamed(
     batches: Iterable[Batch],
     leftover: Callable[[Result], Iterable[Batch]] | None = None,
 ) -> Iterator[Result]:
-    """Run batches that are made while others run, so that never all of them exist at once.
+    """Run batches from an iterator, made while others run, so that they never all exist at once.
 
     Args:
-        leftover: what a batch left to be done by others; it goes before all that waits.
+        leftover: returns the batches that a result leaves to others; they run before all that wait.
     """
     source = iter(batches)
     queue = deque(islice(source, _AHEAD_PER_JOB * engine.jobs))
     for result in engine.run(work, queue):
         if leftover:
             queue.extendleft(leftover(result))
-        queue.extend(islice(source, max(0, _AHEAD_PER_JOB * engine.jobs - len(queue))))  # jobs may come and go
+        queue.extend(islice(source, max(0, _AHEAD_PER_JOB * engine.jobs - len(queue))))  # jobs may change
         yield result

@@ -1,4 +1,4 @@
-"""Sizes and numbers for people."""
+"""Sizes, counts, durations and times as text for people."""
 
 import time
 

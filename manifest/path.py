@@ -1,9 +1,9 @@
-"""Paths are bytes: any name that Linux allows survives, and nothing else leaves a tree.
+"""Paths as bytes: checks against leaving a tree, escaping for display, sort order, joining.
 
-Paths inside plans and manifests are relative, parted by `/`, and never hold `.`, `..`, an empty part or NUL.
-A path is checked where it is read from a file, because a plan from elsewhere must not be able to name
-something outside package and origin. Showing a path to a person is a different thing from having it: `shown`
-escapes, and its result is never used to open anything.
+Bytes, so that every name that Linux allows is kept. Paths inside plans and manifests are relative, separated by `/`,
+and never hold `.`, `..`, an empty part or NUL. A path is checked where it is read from a file, because a plan from
+elsewhere must not be able to name something outside package and origin. `shown` escapes a path for display; its
+result is never used to open anything.
 """
 
 import os
@@ -18,9 +18,9 @@ class UnsafePathError(ValueError):
 
 
 def check_relative(path: bytes) -> None:
-    """Refuse a path that is not plainly below the folder it is relative to.
+    """Refuse a path that could lead out of the folder it is relative to.
 
-    The empty path names that folder itself and is allowed.
+    The empty path is that folder itself and is allowed.
 
     Raises:
         UnsafePathError: the path is absolute, or has an empty, `.` or `..` part, or a NUL byte.
@@ -32,7 +32,7 @@ def check_relative(path: bytes) -> None:
 
 
 def check_name(name: bytes) -> None:
-    """Refuse a file name that is more than one plain name.
+    """Refuse a file name that is not exactly one path part.
 
     Raises:
         UnsafePathError: the name is empty, `.` or `..`, or holds a `/` or NUL byte.
@@ -42,10 +42,10 @@ def check_name(name: bytes) -> None:
 
 
 def shown(path: bytes | str) -> str:
-    """Return the path as a person may read it on any terminal.
+    """Return the path escaped for display on a terminal.
 
-    Control characters, and bytes that are not UTF-8, come out as backslash escapes, so that no file name can
-    move the cursor or recolour the screen.
+    Control characters, and bytes that are not UTF-8, become backslash escapes, so that no file name can move the
+    cursor or recolour the screen.
     """
     text = path if isinstance(path, str) else os.fsdecode(path)
     if text.isprintable():
@@ -61,10 +61,10 @@ def _escaped(char: str) -> str:
 
 
 def sort_key(path: bytes) -> bytes:
-    """Return the key that sorts paths part by part, a folder before what is in it.
+    """Return the key that sorts paths part by part, a folder before its content.
 
-    NUL is in no name and is below every byte, so comparing the keys compares the parts one after the other;
-    a plain comparison would put `a-b` between `a` and `a/b`.
+    NUL is in no name and is smaller than every other byte, so comparing the keys compares the parts one after the
+    other. Comparing the paths would put `a-b` between `a` and `a/b`.
     """
     return path.replace(b"/", b"\0")
 
@@ -75,5 +75,5 @@ def join(folder: bytes, name: bytes) -> bytes:
 
 
 def is_within(path: bytes, folder: bytes) -> bool:
-    """Tell whether absolute `path` is `folder` or something below it; both must be resolved already."""
+    """Return whether absolute `path` is `folder` or below it; both must be resolved already."""
     return path == folder or path.startswith(folder.rstrip(b"/") + b"/")

@@ -1,7 +1,7 @@
-"""Problems are data: what is wrong, where, what was expected, what was found.
+"""Problem: a value with code, path, expected and found; `PlanRefused` carries several of them.
 
-Planning, preflight and verifying gather all of them before anyone is told; the words for each code stand in one
-table (`pack.words`), never in the code that finds the problem.
+Planning, preflight and verifying collect all problems and then report them together. The text for each code is in
+one table (`pack.errors.problem_texts`), never in the code that finds the problem.
 """
 
 from dataclasses import dataclass
@@ -109,7 +109,7 @@ class Code(StrEnum):
 
     @property
     def is_warning(self) -> bool:
-        """Tell whether it is to be known, and refuses and breaks nothing."""
+        """Return whether it is a warning: it is reported, and it neither refuses a plan nor fails a verify."""
         return self.name.startswith("W_")
 
 
@@ -118,7 +118,7 @@ class Problem:
     """One thing that is wrong at one path.
 
     Attributes:
-        path: as the finder knows it: relative to the member for verify, absolute for planning.
+        path: relative to the member for verify, absolute for planning.
     """
 
     code: Code
@@ -136,10 +136,10 @@ class Problem:
 
 
 class PlanRefused(Exception):
-    """What was asked for cannot be done; nothing was changed.
+    """The request cannot be carried out; nothing was changed.
 
     Attributes:
-        problems: all that stands against it, never empty.
+        problems: all reasons, never empty.
     """
 
     def __init__(self, *problems: Problem) -> None:

@@ -1,13 +1,13 @@
-"""What bulk work tells about how far it is; silent unless somebody listens."""
+"""Progress: the interface through which bulk work reports files and bytes done; silent by default."""
 
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told about phases and what was done in them; must be cheap, is called once per batch."""
+    """Receives phases and what was done in them; called once per batch, so it must be cheap."""
 
     def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
-        """Begin a phase; totals are 0 where they are not known."""
+        """Begin a phase; a total is 0 where it is not known."""
         ...
 
     def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
@@ -16,7 +16,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Says nothing."""
+    """Reports nothing."""
 
     def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
         """Ignore it."""

@@ -1,13 +1,14 @@
-"""`table.lock`, which casacore keeps in every table: whoever opens the table writes to it, so it is no content.
+"""Table lock: the file `table.lock` of a CASA table, which is not content.
 
-It says who holds the table and how often it was changed. Its bytes are therefore neither hashed nor compared, and a
-move leaves the origin its own, so that no program locks the package's table by opening that of the origin. Nor is it
-opened in a process that may hold such a lock itself: closing any descriptor of the file would drop the lock.
+casacore keeps one in every table. Every program that opens the table writes to it: which process holds the table, and
+how often it was changed. Its bytes are therefore neither hashed nor compared. A move leaves the origin its own
+`table.lock`, so that no program locks the package's table by opening that of the origin. It is not opened in a
+process that may hold such a lock itself: closing any descriptor of the file would drop the lock.
 """
 
 LOCK_NAME = b"table.lock"
 
 
 def is_table_lock(path: bytes) -> bool:
-    """Tell whether the name, or the last part of the path, is that of a table's lock."""
+    """Return whether the name, or the last part of the path, is `table.lock`."""
     return path == LOCK_NAME or path.endswith(b"/" + LOCK_NAME)

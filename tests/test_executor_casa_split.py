@@ -13,7 +13,7 @@ import xxhash
 from casacore import tables
 
 from qa2pack.executor.casa.split import describe_table, measure_split, split_staged_table
-from qa2pack.executor.casa.weights import _CHUNK_ROWS
+from qa2pack.executor.casa.weights import _BLOCK_ROWS
 from qa2pack.manifest.alma.split_spec import Manager, TableBrokenError
 from support.inotify import writes_noted
 from support.measurement_sets import Recipe, Shared, write_calibration_table, write_measurement_set
@@ -145,7 +145,7 @@ def test_weights_far_down_a_long_table_follow_the_rule(tmp_path: Path) -> None:
 def test_weights_that_share_a_file_are_not_read_where_they_were(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(_CHUNK_ROWS, "WEIGHT", 500)
+    monkeypatch.setitem(_BLOCK_ROWS, "WEIGHT", 500)
     # WEIGHT is stored once for all rows, SIGMA for each: an incremental manager moves SIGMA away when WEIGHT changes.
     table, staged, rows = tmp_path / "u.ms", tmp_path / "staged", 8000
     shared = (Shared("IncrementalStMan", ("WEIGHT", "SIGMA")),)
@@ -362,7 +362,7 @@ def test_table_in_use_by_another_process_is_described_at_once(table: Path) -> No
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        assert describe_table(os.fsencode(table)).row_count == 120
+        assert describe_table(os.fsencode(table)).is_measurement_set
         process.communicate()
 
 
@@ -372,14 +372,14 @@ def test_table_in_use_by_another_process_is_described_at_once(table: Path) -> No
 def test_shape_says_what_the_table_holds(table: Path) -> None:
     shape = describe_table(os.fsencode(table))
     assert shape.data_columns == ("DATA", "MODEL_DATA", "CORRECTED_DATA")
-    assert (shape.row_count, shape.is_measurement_set) == (120, True)
+    assert shape.is_measurement_set
     assert Manager(20, "TiledShapeStMan", ("SIGMA",)) in shape.managers
 
 
 def test_calibration_table_is_no_measurement_set(tmp_path: Path) -> None:
     write_calibration_table(tmp_path / "u.ms.split.phase_int")
     shape = describe_table(os.fsencode(tmp_path / "u.ms.split.phase_int"))
-    assert (shape.is_measurement_set, shape.data_columns, shape.row_count) == (False, (), 40)
+    assert (shape.is_measurement_set, shape.data_columns) == (False, ())
 
 
 def test_table_in_one_file_is_split(tmp_path: Path) -> None:

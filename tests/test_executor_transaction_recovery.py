@@ -101,5 +101,5 @@ def test_new_plan_is_welcome_when_nothing_is_under_way_or_the_origin_changed(
 
 
 def test_journal_without_its_begin_is_not_believed() -> None:
-    with pytest.raises(ValueError, match="how it began"):
+    with pytest.raises(ValueError, match="Begin record"):
         begin_of((COMMIT,))

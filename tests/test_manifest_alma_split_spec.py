@@ -22,7 +22,7 @@ OWN = {b"table.dat": 10, b"table.info": 11, b"table.lock": 12}
 
 def shape_of(*managers: Manager, is_measurement_set: bool = True) -> TableShape:
     columns = tuple(name for manager in managers for name in manager.columns)
-    return TableShape(columns, managers, 5, is_measurement_set)
+    return TableShape(columns, managers, is_measurement_set)
 
 
 def tiled(sequence: int, *columns: str) -> Manager:

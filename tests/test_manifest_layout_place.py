@@ -112,7 +112,6 @@ def test_execution_block_folder_can_be_the_origin_itself(tmp_path: Path) -> None
         if source.startswith("X8c/") and not source.endswith(".py")
     }
     assert got.paths == expected
-    assert got.raw.execution_blocks == (b"",)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +125,6 @@ def test_execution_block_folder_can_be_the_origin_itself(tmp_path: Path) -> None
 )
 def test_each_mark_makes_an_execution_block_whatever_the_folder_is_called(tmp_path: Path, name: str) -> None:
     got = placed(tmp_path, f"Calibration_Xab1/{name}", "Calibration_Xab1/ipython.log")
-    assert got.raw.execution_blocks == (b"Calibration_Xab1",)
     assert got.paths["Calibration_Xab1/ipython.log"] == f"log/{U}__ipython.log"
 
 

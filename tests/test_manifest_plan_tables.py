@@ -23,7 +23,6 @@ SHAPE = TableShape(
         Manager(3, "TiledShapeStMan", ("WEIGHT",)),
         Manager(4, "TiledShapeStMan", ("SIGMA",)),
     ),
-    row_count=10,
     is_measurement_set=True,
 )
 

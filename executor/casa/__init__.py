@@ -1,1 +1,1 @@
-"""Everything that touches casacore, in a child process."""
+"""casacore: everything that calls it, always in a child process: describe, measure and split tables."""

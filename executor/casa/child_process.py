@@ -1,7 +1,7 @@
-"""Running one question in a child process, because the answer may be a crash.
+"""Child process: runs one function in a forked child with limits, because it may crash.
 
-casacore trusts the numbers in a table's files: damaged ones can make it read beyond its memory, ask for all
-of the machine's, or never come back. The child takes that upon itself. What it may use is bounded.
+casacore trusts the numbers in a table's files. Damaged files can make it read out of bounds, allocate all memory of
+the machine, or never return. Only the child is affected; its time and memory are limited.
 """
 
 import ctypes
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-# Far above what describing or splitting a table takes, far below what would bring the machine down.
+# Far more than describing or splitting a table takes, far less than the memory of the machine.
 _MEMORY_BYTES = 4 << 30
 _PR_SET_PDEATHSIG = 1
-# The names are found where this process finds them, whatever the new one would do.
+# The new program gets sys.path of this process, so that it imports the same modules.
 _PROGRAM = """
 import os, pickle, sys
 file = os.fdopen(int(sys.argv[1]), "rb")
@@ -34,29 +34,29 @@ answer_afresh(file, int(sys.argv[2]))
 
 
 class ChildDiedError(Exception):
-    """The child ended without an answer; str() says how."""
+    """The child process ended without an answer; str() says how."""
 
 
 def run_in_child(question: Callable[[], Answer], *, seconds: int, is_fresh: bool = False) -> Answer:
-    """Return what the question returns, or raise what it raises, from a child process that is gone afterwards.
+    """Call the question in a child process; return its result, or raise its exception.
 
-    Answer and exceptions must be picklable. What the question prints is dropped.
+    Result and exceptions must be picklable. Output of the question is discarded.
 
     Args:
-        seconds: after which the child is ended; 0 leaves it all the time, and all the memory.
-        is_fresh: the child begins as a new program, without what this process has loaded; then the question must be
+        seconds: time limit of the child; 0 means no limit of time and memory.
+        is_fresh: the child executes a new program without the modules of this process; then the question must be
             picklable, too.
 
     Raises:
         ChildDiedError: a signal ended the child, or it took more than `seconds`.
     """
-    from multiprocessing.connection import Pipe  # loads much that most packages never need
+    from multiprocessing.connection import Pipe  # slow to import, and most packages never need it
 
     receiver, sender = Pipe(duplex=False)
     parent = os.getpid()
     with warnings.catch_warnings():
-        # Python warns of forking beside threads, such as numpy's, which are idle: the child makes no use of
-        # them.
+        # Python warns of a fork in a process with threads, such as the idle ones of numpy, which the child does
+        # not use.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
@@ -82,7 +82,7 @@ def _answer(
             _exec_new_program(question, sender)
         _send_answer(question, sender)
     finally:
-        os._exit(1)  # the parent's buffers and exit handlers are not the child's to run
+        os._exit(1)  # the child must not run the parent's exit handlers or flush its buffers
 
 
 def _send_answer(question: Callable[[], object], sender: "Connection") -> NoReturn:
@@ -94,7 +94,7 @@ def _send_answer(question: Callable[[], object], sender: "Connection") -> NoRetu
 
 
 def _exec_new_program(question: Callable[[], object], sender: "Connection") -> NoReturn:
-    """Become a new program; process number, bounds and the time that is left stay what they are."""
+    """Execute a new program in this process; process id, limits and remaining time stay."""
     fd = os.memfd_create("question", 0)
     with open(fd, "wb", closefd=False) as file:
         pickle.dump([os.path.abspath(path) for path in sys.path], file)
@@ -105,7 +105,7 @@ def _exec_new_program(question: Callable[[], object], sender: "Connection") -> N
 
 
 def answer_afresh(file: BinaryIO, fd: int) -> NoReturn:
-    """Answer the question in the file, in the new program, through the pipe that is open as `fd`."""
+    """Answer the question in the file through the pipe open as `fd`; runs in the new program."""
     from multiprocessing.connection import Connection
 
     sender = Connection(fd, readable=False)
@@ -118,16 +118,16 @@ def answer_afresh(file: BinaryIO, fd: int) -> NoReturn:
 
 
 def _follow(parent: int) -> None:
-    """Leave Ctrl-C to the parent, which finishes what is under way: else it would look like a crash. Die with it."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal, and some programs that end others, tell all alike
+    """Ignore Ctrl-C, which would look like a crash; the parent finishes the running work. Die with the parent."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal, and some process managers, signal the whole group
         signal.signal(number, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        os._exit(1)  # it ended before the line above
+        os._exit(1)  # the parent ended before prctl
 
 
 def _bound(seconds: int) -> None:
-    faulthandler.disable()  # a crash of the child is an answer, not a reason to alarm the user
+    faulthandler.disable()  # a crash of the child is an answer, and must not print a traceback
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(seconds)  # the kernel's default action: ends even a loop inside casacore
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -135,7 +135,7 @@ def _bound(seconds: int) -> None:
     if seconds:
         _bound_memory()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    # Not writable on purpose: writes to it fail and are forgotten.
+    # Not writable on purpose: writes to it fail and are ignored.
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)

@@ -1,14 +1,14 @@
-"""The change itself: one data column stays, mostly called DATA, and the weights follow it."""
+"""Column change of a split: keeps one data column, mostly renamed to DATA, and recomputes the weights."""
 
 from qa2pack.executor.casa.table import Table
 from qa2pack.manifest.alma.split_spec import SplitSpec, final_name, weight_pairs
 
-# What CASA's imager notes on the columns it makes; without meaning, and in its way, on a column called DATA.
+# A keyword of CASA's imager on the columns that it makes; on a column called DATA it would hinder the imager.
 _IMAGER_KEYWORD = "CHANNEL_SELECTION"
 
 
 def keep_one_column(table: Table, spec: SplitSpec) -> None:
-    """Drop the data columns that go, with their keywords, and give the one that stays its name, mostly DATA."""
+    """Drop the other data columns with their keywords, and rename the one that stays, mostly to DATA."""
     if spec.drop:
         table.removecols(spec.drop)
     name = final_name(spec.keep)
@@ -19,10 +19,10 @@ def keep_one_column(table: Table, spec: SplitSpec) -> None:
 
 
 def follow_weights(before: Table, table: Table, spec: SplitSpec) -> None:
-    """Compute the weights of `table`, from those of `before` where it has them in files of their own.
+    """Compute the weights of `table` from those of `before`, or of `table` itself where the columns share files.
 
-    Columns that share their files are read where they are written: of a file that changes, only the table
-    that changes it has the right view.
+    Columns that share their files are read from the table that writes them: only it sees the present content of a
+    file that it changes.
     """
     from qa2pack.executor.casa.weights import add_sigma_spectrum, fill_weights
 

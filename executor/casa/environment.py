@@ -1,12 +1,12 @@
-"""Letting casacore work in a child process with surroundings of its own, and telling them from the table.
+"""Isolated environment of casacore: own HOME, settings, TMPDIR and current folder, in a child process.
 
-casacore reads settings of the user (`~/.casarc`, CASARCFILES) that change how tables are stored, needs a home and
-room for temporary files, and looks for libraries from the current folder. Here it has an empty home, empty settings,
-a folder for temporary files and a current folder in which there is nothing. It reads settings once per process, so
-a child of one that has casacore loaded already begins as a program anew.
+casacore reads settings of the user (`~/.casarc`, CASARCFILES) that change how tables are stored, needs a HOME and
+free space for temporary files, and searches libraries from the current folder. Here HOME, settings and current folder
+are empty, and temporary files have their own folder. casacore reads its settings once per process; so if this process
+has casacore loaded already, the child executes a new program.
 
-It writes nothing but that, in a scratch folder. What fails is the table's fault only if casacore can do the same kind
-of work there on a table of our own.
+Only a scratch folder is written. An error is reported as a fault of the table only if casacore can do the same kind
+of work there on a table of our own; otherwise it is a fault of the environment.
 """
 
 import errno
@@ -26,10 +26,10 @@ from qa2pack.manifest.fs.presence import real_path
 
 Answer = TypeVar("Answer")
 
-_MARGIN_BYTES = 256 << 10  # what casacore writes beside copies of a table's files: empty tables, locks
+_MARGIN_BYTES = 256 << 10  # for what casacore writes in addition to copies of a table's files: empty tables, locks
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _PROCESS = (errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EROFS)
-_OF_CASACORE = ("CASA", "AIPS")  # what the names of its variables begin with
+_OF_CASACORE = ("CASA", "AIPS")  # prefixes of its environment variables
 _PROBE_SECONDS = 60
 _PROBE_COLUMN = {
     "valueType": "int",
@@ -49,22 +49,22 @@ def run_isolated(
     seconds: int = 0,
     collect: Callable[[Path], None] = lambda _: None,
 ) -> Answer:
-    """Return what the question answers in a child process; it is given an empty folder for its work.
+    """Call the question with an empty work folder in a child process, and return its answer.
 
     Args:
         question: picklable, and so are its answer and its exceptions; paths in it must be absolute.
-        room_bytes: how much it may write into the folder.
-        seconds: after which the child is ended, and unless it is 0 memory is bounded, too.
-        collect: takes what is of use out of the folder, in this process.
+        space_bytes: how much it may write into the folder.
+        seconds: time limit of the child; unless it is 0, memory is limited too.
+        collect: takes results out of the folder, in this process.
 
     Raises:
-        SurroundingsError: not the question is at fault but what it finds here, such as a full disk.
+        CasacoreEnvironmentError: the fault is in the environment, such as a full disk, not in the question.
         ChildDiedError: the child ended without an answer.
     """
-    import numpy  # noqa: F401 - here, so that the children need not do it one after the other
+    import numpy  # noqa: F401 - here, so that not every child must import it
 
     try:
-        with scratch_folder() as scratch:  # ours: a child that crashes cannot clean up
+        with scratch_folder() as scratch:  # made by the parent, because a child that crashes cannot remove it
             _lay_out(scratch)
             _check_space(scratch, space_bytes + _MARGIN_BYTES)
             answer = run_in_child(partial(_ask, question, scratch), seconds=seconds, is_fresh=_is_loaded())
@@ -76,10 +76,10 @@ def run_isolated(
 
 
 def check_casacore(space_bytes: int) -> None:
-    """Let casacore work on a table of our own, after it failed on another.
+    """Test casacore on a table of our own, after it failed on another.
 
     Raises:
-        SurroundingsError: it fails on that, too.
+        CasacoreEnvironmentError: it fails on that, too.
     """
     try:
         run_isolated(_probe, space_bytes=space_bytes, seconds=_PROBE_SECONDS)
@@ -88,7 +88,7 @@ def check_casacore(space_bytes: int) -> None:
 
 
 def _ask(question: Callable[[Path], Answer], scratch: Path) -> Answer:
-    """Enter the surroundings, in the child; before casacore is loaded, because it looks around only then."""
+    """Set up the environment in the child; before casacore is loaded, because it reads it only then."""
     for name in [name for name in os.environ if name.startswith(_OF_CASACORE)]:
         del os.environ[name]
     os.environ["HOME"] = str(scratch / "home")
@@ -105,7 +105,7 @@ def _lay_out(scratch: Path) -> None:
 
 
 def _check_space(scratch: Path, count: int) -> None:
-    """Take so much room and give it back; that also finds a quota, of which the file system says nothing."""
+    """Allocate so much space and free it again; that also finds a quota, which statvfs does not show."""
     fd, path = tempfile.mkstemp(dir=scratch)
     try:
         os.posix_fallocate(fd, 0, count)
@@ -115,13 +115,13 @@ def _check_space(scratch: Path, count: int) -> None:
 
 
 def _is_loaded() -> bool:
-    """Tell whether casacore, also one that another package brought, is in this process."""
+    """Return whether this process has loaded casacore, also one of another package."""
     with open("/proc/self/maps", "rb") as maps:
         return any(b"libcasa" in line for line in maps)
 
 
 def _raise_environment_error(error: Exception, space_bytes: int) -> None:
-    """Raise what the error means if no table can be at fault; casacore has errors of the system as text."""
+    """Raise CasacoreEnvironmentError if no table can be at fault; casacore reports system errors as text."""
     number = error.errno if isinstance(error, OSError) else None
     text = str(error)
     if number in _DISK_FULL or any(os.strerror(code) in text for code in _DISK_FULL):
@@ -137,7 +137,7 @@ def _raise_environment_error(error: Exception, space_bytes: int) -> None:
 
 
 def _words(error: Exception) -> str:
-    """Return what the error says, without the number that Python puts before it."""
+    """Return the message of the error, without the errno that Python puts before it."""
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
 
 
@@ -148,7 +148,7 @@ def _full(count: int) -> CasacoreEnvironmentError:
     mount = _mount_point(folder)
     where = "its file system" if mount == real_path(folder) else f"the file system at {mount}"
     found = f"{free:,} bytes free on {where}, or a quota that is used up"
-    return CasacoreEnvironmentError(os.fsencode(folder), f"room for {count:,} bytes", found, is_full=True)
+    return CasacoreEnvironmentError(os.fsencode(folder), f"free space for {count:,} bytes", found, is_full=True)
 
 
 def _unusable(reason: str) -> CasacoreEnvironmentError:
@@ -165,7 +165,7 @@ def _mount_point(folder: str) -> str:
 
 
 def _probe(work: Path) -> None:
-    """Do what is done with tables: make one, fill it, open it."""
+    """Make and open a small table."""
     path = str(work / "probe")
     create_table(path, {"A": _PROBE_COLUMN}, {})
     with opened_table(path) as table:

@@ -1,9 +1,9 @@
-"""Splitting a table that has to be written anew, because the columns that go have no files of their own.
+"""Rewrite split: copies a table without the dropped columns, where these have no files of their own.
 
-casacore cannot take one column out of files that several share and give the space back, so it copies the
-columns that stay into a new table, which then takes the place of the old one. Correct before fast: CASA never
-makes such tables. Sizes come out the same every time; the bytes do not where a standard manager keeps arrays,
-because casacore leaves gaps in such files as they happened to be in memory.
+casacore cannot remove one column from files that several columns share and free the space. So it copies the columns
+that stay into a new table, which then replaces the old one. This favours correctness over speed: CASA never makes
+such tables. The sizes are reproducible; the bytes are not where a standard manager stores arrays, because casacore
+leaves uninitialised gaps in such files.
 """
 
 import os
@@ -20,12 +20,12 @@ from qa2pack.executor.casa.table import Values, opened_table, read_shape
 from qa2pack.manifest.alma.split_spec import SplitSpec, TableShape, final_name, manager_files, own_files
 from qa2pack.manifest.path import join
 
-_NEW = ".split"  # in the folder of the staged table, to be on its file system; swept by the next try
+_NEW = ".split"  # in the folder of the staged table, to be on its file system; removed by the next try
 _TRIAL_BYTES = 128 << 20
 
 
 def split_whole(staged: bytes, spec: SplitSpec) -> None:
-    """Write the staged table anew without the columns that go; its subtables stay what they are.
+    """Rewrite the staged table without the dropped columns; its subtables do not change.
 
     Raises:
         RuntimeError: casacore cannot.
@@ -45,18 +45,18 @@ def _write_beside(staged: bytes, spec: SplitSpec, scratch: Path) -> None:
     view, here = scratch / "table", scratch / "here"
     make_view(staged, view)
     make_empty_subtables(staged, view)
-    here.symlink_to(staged)  # a path that casacore understands, whatever staged is called
+    here.symlink_to(staged)  # a path that casacore accepts, whatever the name of the staged folder
     _write(view, here / _NEW, spec)
 
 
 def trial_bytes(table: bytes) -> int:
-    """Return how many bytes a trial takes, at most."""
+    """Return the maximum number of bytes that a trial takes."""
     sizes = (os.stat(join(table, name)).st_size for name in own_files(file_names(table)))
     return space_for(table) + min(sum(sizes), _TRIAL_BYTES)
 
 
 def measure_whole(table: bytes, spec: SplitSpec) -> Callable[[Path], SplitSpec]:
-    """Return what is to be asked in a child: the files after the split, from a trial; large tables with few rows."""
+    """Return the question for a child: the files after the split, by a trial; of large tables with few rows."""
     return partial(_measure, table, spec, _TRIAL_BYTES)
 
 
@@ -89,7 +89,7 @@ def _write(view: Path, new: Path, spec: SplitSpec, *, rows: "Values | None" = No
 
 
 def _one_row_of_each_shape(view: Path) -> Values:
-    """Return rows of which casacore makes files of the same names as of all rows."""
+    """Return rows for which casacore makes the same file names as for all rows."""
     import numpy as np
 
     with opened_table(str(view)) as table:
@@ -105,7 +105,7 @@ def _shape(table: Path) -> TableShape:
 def _scaled(
     trial: dict[bytes, int], before: dict[bytes, int], old: TableShape, new: TableShape, *, renamed: str
 ) -> Iterator[tuple[bytes, int]]:
-    """Spread what each manager holds now, less the share of the columns that go, over its files of the trial."""
+    """Estimate sizes: that of each manager, less the share of dropped columns, spread over its trial files."""
     for manager in new.managers:
         column = manager.columns[0] if manager.columns[0] != final_name(renamed) else renamed
         if column not in old.columns:

@@ -1,8 +1,8 @@
-"""Scratch folders below the system's folder for temporary files, and sweeping those of runs that were killed.
+"""Scratch folders for temporary files, and removal of those that killed runs left.
 
-A scratch folder is locked for as long as it is used, by the process that made it or a child of it; the kernel gives
-the lock back however they end. So a folder that can be locked is nobody's any more, and the next run that makes
-scratch removes it. Only folders of the same user with our prefix are looked at, and links never.
+A scratch folder is locked while it is used, by the process that made it or a child of it; the kernel releases the
+lock however they end. So a folder that can be locked is unused, and the next run that makes a scratch folder removes
+it. Only folders of the same user with our prefix are considered, and never symlinks.
 """
 
 import errno
@@ -19,7 +19,7 @@ SCRATCH_PREFIX = "qa2pack-scratch-"
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Yield an empty folder that is gone afterwards, or when the next one is made after a kill."""
+    """Yield an empty folder and remove it afterwards; after a kill, the next call removes it."""
     _sweep()
     folder, lock = _made()
     try:
@@ -30,7 +30,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def _made() -> tuple[Path, int]:
-    """Make a folder and lock it; another run may sweep it before it is locked, and then the next one will do."""
+    """Make a folder and lock it; try again if another run removed it before it was locked."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=_root()))
         with suppress(FileNotFoundError):
@@ -41,10 +41,7 @@ def _made() -> tuple[Path, int]:
 
 
 def _root() -> str:
-    """Return the folder for temporary files; never one that is only meant by being the current one, as Python does.
-
-    That may be the origin.
-    """
+    """Return the folder for temporary files; refuse the current folder: it may be the origin."""
     folder = tempfile.gettempdir()
     requested = {os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")}
     if folder not in requested and not folder.endswith("tmp") and folder == _current_folder():
@@ -61,7 +58,7 @@ def _current_folder() -> str:
 
 
 def _is_locked(fd: int) -> bool:
-    """Lock the open folder if nobody else has; a file system without such locks never has its folders swept."""
+    """Lock the open folder unless another process has; without flock support, folders are never removed."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -72,7 +69,7 @@ def _is_locked(fd: int) -> bool:
 
 
 def _sweep() -> None:
-    """Remove the folders of this user that nobody holds any more."""
+    """Remove the unlocked scratch folders of this user."""
     with suppress(OSError), os.scandir(tempfile.gettempdir()) as listing:
         for entry in listing:
             if entry.name.startswith(SCRATCH_PREFIX) and entry.is_dir(follow_symlinks=False):

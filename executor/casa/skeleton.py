@@ -1,16 +1,16 @@
-"""Folders in which casacore may work on a table without reaching the files of the table itself.
+"""View and skeleton: folders through which casacore works on a table without touching the table's own files.
 
-casacore writes `table.lock` wherever it opens a table, and opened for writing it opens every storage manager's file
-for writing. An origin may be read-only, in use, or hard-linked with the package, so casacore never sees it:
+casacore writes `table.lock` wherever it opens a table, and it opens every file of a writable table for writing. An
+origin may be read-only, in use, or hard-linked with the package, so casacore never gets its path:
 
-- a *view* shows a table for reading: copies of the small files that casacore might touch, links to all others,
-  which casacore opens read-only;
+- a *view* is a table for reading: copies of the small files that casacore might write, symlinks to all others, which
+  casacore opens read-only;
 - a *skeleton* is the same table for changing its columns: headers of the tiled managers are copied, the files of
   other managers are taken from an empty twin, and only the files that are to be written are real. Dropping and
   renaming columns reads no row, so it works on that as on the table.
 
-They are made in scratch folders (`executor.scratch`), which have names that casacore understands. They are small,
-whatever the size of the table.
+They are made in scratch folders (`executor.casa.scratch`), whose names casacore accepts. They are small, whatever the
+size of the table.
 """
 
 import os
@@ -27,13 +27,13 @@ _COPIED = frozenset({b"table.dat", b"table.info"})
 
 
 def file_names(folder: bytes) -> list[bytes]:
-    """Return the names of the regular files in a table's folder, also those behind links, sorted."""
+    """Return the names of the regular files in a table's folder, symlinks followed, sorted."""
     with os.scandir(folder) as listing:
         return sorted(entry.name for entry in listing if entry.is_file())
 
 
 def space_for(table: bytes, copied: Iterable[bytes] = ()) -> int:
-    """Return how many bytes a view and a skeleton of the table take at most, with copies of some of its files.
+    """Return the maximum size in bytes of a view and a skeleton of the table, with copies of some of its files.
 
     Raises:
         OSError: the table cannot be read.
@@ -54,12 +54,12 @@ def make_view(table: bytes, view: Path) -> None:
     for name in file_names(table):
         if name in _COPIED:
             _copy(table, name, view)
-        elif name != b"table.lock":  # of no use without its table, and another process may hold it
+        elif name != b"table.lock":  # useless without its table, and another process may hold it
             _link(table, name, view)
 
 
 def make_empty_subtables(table: bytes, view: Path) -> None:
-    """Put an empty table into the view for each subtable, for casacore to find and copy in no time."""
+    """Put an empty table into the view for each subtable, which casacore finds and copies quickly."""
     with os.scandir(table) as listing:
         names = [entry.name for entry in listing if entry.is_dir()]
     for name in names:
@@ -74,8 +74,8 @@ def make_skeleton(
 
     Args:
         view: a view of the same table.
-        linked: files of the table that casacore shall write in place.
-        copied: files of the table that casacore shall write, but not in place.
+        linked: files of the table that casacore writes in place.
+        copied: files of the table that casacore writes, but not in place.
     """
     skeleton.mkdir()
     real = {*linked, *copied}
@@ -96,7 +96,7 @@ def make_skeleton(
 
 
 def _make_twin(opened: Table, managers: list[Manager], twin: Path) -> None:
-    """Make a table of the columns of these managers, kept in the same way, without rows."""
+    """Make a table without rows of the columns of these managers, with the same storage managers."""
     description = opened.getdesc()
     infos = {tuple(info["COLUMNS"]): info for info in opened.getdminfo().values()}
     create_table(

@@ -1,8 +1,8 @@
-"""Reading the shape of tables, and dropping all data columns but one, with casacore.
+"""Table split with casacore: describes tables, measures a split, and drops all data columns but one.
 
-The visibilities are never read, copied or opened for writing: see `executor.skeleton` for how. casacore works in
-child processes alone (`executor.fence`), because damaged tables make it crash. A table in which the columns that go
-have no files of their own is the exception: `executor.whole` writes it anew.
+The visibilities are never read, copied or opened for writing; `executor.casa.skeleton` says how. casacore runs only
+in child processes (`executor.casa.environment`), because damaged tables make it crash. A table in which the dropped
+columns have no files of their own is the exception: `executor.casa.rewrite` rewrites it.
 """
 
 import errno
@@ -40,8 +40,8 @@ from qa2pack.manifest.problem import Code
 Answer = TypeVar("Answer")
 
 _DESCRIBE_SECONDS = 120
-_MEASURE_SECONDS = 1800  # an incremental manager, or a small table as a whole, is written for trial
-# What came of damaging every file of a table in many ways.
+_MEASURE_SECONDS = 1800  # an incremental manager, or a whole small table, is written as a trial
+# The exceptions that were seen when every file of a table was damaged in many ways.
 _OF_DAMAGE = (UnreadableTableError, RuntimeError, OSError, MemoryError, ArithmeticError, LookupError, ValueError)
 _IN_SCRATCH = re.compile(rf"\S*/{SCRATCH_PREFIX}[^/\s]+/work/(?:table|skeleton|here|new)")
 _OWN = (b"table.dat", b"table.info", b"table.lock")
@@ -49,7 +49,7 @@ _OWN = (b"table.dat", b"table.info", b"table.lock")
 
 @dataclass(frozen=True, slots=True)
 class TableReader:
-    """What planning asks about tables, in one picklable object."""
+    """The `TableReader` of planning: calls casacore; picklable."""
 
     def describe(self, table: bytes) -> TableShape:
         """See `describe_table`."""
@@ -61,10 +61,9 @@ class TableReader:
 
 
 def describe_table(table: bytes) -> TableShape:
-    """Return columns and storage managers of the table in a folder that is not changed in any way.
+    """Return columns and storage managers of the table in a folder, which is not changed.
 
-    That the files of the storage managers are there, and are as long as the table says, is checked as far as
-    it goes without reading them.
+    Existence and length of the storage managers' files are checked as far as possible without reading them.
 
     Raises:
         TableBrokenError: the table, a file of it, or a column in it cannot be opened.
@@ -76,9 +75,9 @@ def describe_table(table: bytes) -> TableShape:
 
 
 def measure_split(table: bytes, spec: SplitSpec) -> SplitSpec:
-    """Return the spec with the exact size of every file that the split writes, found out by trial.
+    """Return the spec with the exact size of every file that the split writes, measured by a trial.
 
-    For a whole split also the files that go are found out, and large ones are estimated (`estimated`).
+    For a whole split the dropped files are determined too, and sizes of large tables are estimated (`estimated`).
 
     Raises:
         TableBrokenError: casacore cannot split it.
@@ -91,16 +90,16 @@ def measure_split(table: bytes, spec: SplitSpec) -> SplitSpec:
 
 
 def split_staged_table(staged: bytes, spec: SplitSpec) -> None:
-    """Drop and rename columns of a staged table, compute its weights, and take the placeholders away.
+    """Drop and rename columns of a staged table, compute its weights, and remove the placeholders.
 
-    The folder holds the origin's files without `spec.dropped`, but with `spec.placeholders`; those in
-    `spec.written` are copies. Other files may be links to anywhere: they are not opened for writing. The same
-    input gives the same bytes, but see `executor.whole`. If it raises, or is stopped, the written files and the
-    placeholders have to be staged anew.
+    The folder holds the origin's files without `spec.dropped`, but with `spec.placeholders`; those in `spec.written`
+    are copies. Other files may be hard links or symlinks: they are not opened for writing. The same input gives the
+    same bytes, except as said in `executor.casa.rewrite`. If it raises, or is stopped, the written files and the
+    placeholders must be staged again.
 
     Raises:
-        OSError: a file cannot be read or written, also where casacore says so in its own words.
-        ValueError: a file that is to be written is staged as a link; nothing was changed.
+        OSError: a file cannot be read or written, also where casacore reports that as text.
+        ValueError: a file to be written is staged as a link; nothing was changed.
     """
     staged = os.path.abspath(staged)
     try:
@@ -135,7 +134,7 @@ def _reason(table: bytes, error: Exception) -> str:
 
 @contextmanager
 def _of_table(table: bytes) -> Iterator[None]:
-    """Take an error of the system in looking at the table's files for what it is: the table cannot be read."""
+    """Turn an OSError from the table's files into a TableBrokenError."""
     try:
         yield
     except OSError as error:
@@ -152,7 +151,7 @@ def _describe(table: bytes, scratch: Path) -> TableShape:
 
 
 def _check_files(table: bytes, shape: TableShape, needed: dict[int, int]) -> None:
-    """casacore opens the files of tiles when it needs them, so one that is missing or cut does not show before."""
+    """Check the size of tile files: casacore opens them only when needed, so it does not notice missing ones."""
     names = file_names(table)
     if not CONTAINERS.isdisjoint(names):
         return  # all managers are in one file
@@ -199,7 +198,7 @@ def _take_own(staged: bytes, spec: SplitSpec, scratch: Path) -> None:
 
 
 def _refuse_links(staged: bytes, spec: SplitSpec) -> None:
-    """A link among the files that are written in place would pass every write on to the origin."""
+    """Refuse links among the files that are written in place: each write would change the origin."""
     for name in spec.written:
         status = os.lstat(join(staged, name))
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:

@@ -1,10 +1,10 @@
-"""The edge to python-casacore, which has no types: what this project uses of it, and no more.
+"""python-casacore adapter: a typed interface of the few table methods that this project uses.
 
-casacore is imported when a table is first opened, because that takes a good part of a second. It knows paths
-as UTF-8 text only, so it is only ever given paths of scratch folders, never of an origin or a package.
+casacore is imported when a table is first opened, because the import takes a good part of a second. It accepts paths
+as UTF-8 text only, so it only gets paths of scratch folders, never of an origin or a package.
 
-Only children that `executor.fence` makes may call what is here. No table is opened that names a manager which
-casacore would have to look for, and that is read from the very file which casacore opens next.
+Only child processes of `executor.casa.environment` may call these functions. A table that names a storage manager for
+which casacore would load a library is not opened; the names are read from the same file that casacore then opens.
 """
 
 import os
@@ -22,7 +22,7 @@ Values: TypeAlias = "NDArray[Any]"
 
 
 class Table(Protocol):
-    """An open casacore table; every method raises RuntimeError where casacore is not content."""
+    """An open casacore table; every method raises RuntimeError if casacore fails."""
 
     def endianformat(self) -> str: ...
     def nrows(self) -> int: ...
@@ -50,13 +50,12 @@ class Table(Protocol):
 def opened_table(path: str, *, writable: bool = False) -> Iterator[Table]:
     """Open a table; all its files are closed afterwards.
 
-    Read-only, casacore writes nothing but `table.lock`. Writable, it opens every file that it touches for
-    writing.
+    Read-only, casacore writes only `table.lock`. Writable, it opens every file that it uses for writing.
 
     Raises:
         RuntimeError: casacore cannot open it.
-        UnreadableTableError: it does not say with certainty which managers it has.
-        UnknownManagersError: casacore would load code for it.
+        UnreadableTableError: the names of its managers cannot be read with certainty.
+        UnknownManagersError: casacore would load a library for it.
     """
     _refuse_unknown_managers(path)
     from casacore import tables
@@ -87,20 +86,19 @@ def create_table(
 
 
 def read_shape(table: Table) -> TableShape:
-    """Return what an open table says of itself."""
+    """Return columns and storage managers of an open table."""
     managers = (
         Manager(int(info["SEQNR"]), str(info["TYPE"]), tuple(info["COLUMNS"])) for info in table.getdminfo().values()
     )
     return TableShape(
         columns=tuple(table.colnames()),
         managers=tuple(sorted(managers, key=lambda manager: manager.sequence)),
-        row_count=table.nrows(),
         is_measurement_set="MS_VERSION" in table.keywordnames(),
     )
 
 
 def tile_bytes(table: Table) -> dict[int, int]:
-    """Return how many bytes of tiles every tiled storage manager must have on disk, by its number."""
+    """Return, by sequence number, how many bytes of tiles every tiled storage manager must have on disk."""
     return {
         int(info["SEQNR"]): sum(_cube_bytes(cube) for cube in info["SPEC"]["HYPERCUBES"].values())
         for info in table.getdminfo().values()

@@ -1,1 +1,1 @@
-"""Where batches run: in line, in a process pool, or on a Dask cluster."""
+"""Engines: where batches run: in this process, in a process pool, or on a Dask cluster."""

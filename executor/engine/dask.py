@@ -1,10 +1,10 @@
-"""The engine on a Dask cluster whose workers share the package's file system; `executor.errand` is the other side.
+"""Dask engine: runs batches on a Dask cluster whose workers share the package's file system.
 
-Only workers that were looked at take batches: those that do not see the same folders, or run another program, are
-named and left alone; those that come later are looked at when they come. Dask itself gives the batches of a lost
-worker to another one; here only those are handed over anew that it gives up, or that no worker is left for. The
-journal, the lock and every decision stay with the coordinator. The end of the scheduler is the end of the run, which
-can be gone on with.
+The worker side is `executor.engine.dask_worker`. Only checked workers get batches: those that do not see the same
+folders, or run another program, are reported and not used; those that join later are checked when they join. Dask
+itself gives the batches of a lost worker to another one. Only batches that it gives up, or for which no worker is
+left, are submitted again here. The journal, the lock and every decision stay with the coordinator. The end of the
+scheduler is the end of the run, which can be resumed.
 """
 
 import logging
@@ -39,18 +39,18 @@ Batch = TypeVar("Batch")
 Result = TypeVar("Result")
 
 _CONNECT_SECONDS = 15
-_FIRST_WORKER_SECONDS = 120  # a batch system may take its time; after that, better say so
-_STRAY_SECONDS = 120  # above the lease of a network file system, which gives the locks of a dead machine back
+_FIRST_WORKER_SECONDS = 120  # a batch system may need minutes to start workers
+_STRAY_SECONDS = 120  # longer than the lease after which a network file system releases the locks of a dead machine
 _LOOK_AGAIN_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class SharedPaths:
-    """What the workers must share with the coordinator.
+    """Folders and lock that the workers must share with the coordinator.
 
     Attributes:
-        folders: that every worker must see.
-        lock: path of the lock under which files are written, in a folder that exists; empty where none are.
+        folders: folders that every worker must see.
+        lock: path of the lock under which files are written, in an existing folder; empty if none are written.
         is_locked: the caller holds the lock already.
     """
 
@@ -61,13 +61,13 @@ class SharedPaths:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Which cluster, and for which program.
+    """A Dask cluster, and the program that its workers must run.
 
     Attributes:
-        address: of the scheduler, as in `tcp://host:8786`.
-        name_program: module-level function that says on any machine which program this is there.
-        limit: most batches side by side; 0 is no limit.
-        tell: called with a sentence about a worker that is not used.
+        address: address of the scheduler, as in `tcp://host:8786`.
+        name_program: module-level function that returns which program is installed on the machine where it runs.
+        limit: maximum number of parallel batches; 0 is no limit.
+        report: called with a sentence about a worker that cannot be used.
     """
 
     address: str
@@ -77,11 +77,11 @@ class Cluster:
 
 
 class ClusterEngine(FuturesEngine):
-    """Runs batches on the workers of a Dask cluster; connected, and all workers looked at, when it is made.
+    """Runs batches on the workers of a Dask cluster; it connects and checks all workers when it is created.
 
     Raises:
         NoWorkersError: no scheduler answers, or no worker can be used.
-        LockedError: another process works on the package.
+        LockedError: the package is locked by another process.
     """
 
     def __init__(self, cluster: Cluster, shared: SharedPaths, stop: Stop = NEVER) -> None:
@@ -89,7 +89,7 @@ class ClusterEngine(FuturesEngine):
 
 
 class DaskPool:
-    """The workers of a cluster that were looked at and can be used."""
+    """Worker pool of the workers of a cluster that were checked and can be used."""
 
     def __init__(self, cluster: Cluster, shared: SharedPaths) -> None:
         from distributed.scheduler import KilledWorker
@@ -112,7 +112,7 @@ class DaskPool:
 
     @property
     def jobs(self) -> int:
-        """How many workers are used at the moment."""
+        """Number of workers in use."""
         return max(1, len(self._used))
 
     @property
@@ -121,7 +121,7 @@ class DaskPool:
 
     @contextmanager
     def run_context(self) -> Iterator[None]:
-        """Let workers write for the time of one run.
+        """Let workers write during one run.
 
         Raises:
             WorkersLostError: a worker that was lost still writes.
@@ -135,13 +135,13 @@ class DaskPool:
             yield
             is_whole = True
         finally:
-            # After a failure the next command will wait for the rest of them; this one has something to say.
+            # After a failure do not wait long: the error is to be reported, and the next command waits for the rest.
             is_over = dismiss_workers(self._lock, seconds=_STRAY_SECONDS if is_whole else _LOOK_AGAIN_SECONDS)
         if not is_over:
             raise WorkersLostError("a worker that the cluster has lost is still writing")
 
     def submit(self, work: Callable[[Batch], Result], batch: Batch) -> Future[Result]:
-        """Send the batch to the cluster, for any worker that can be used."""
+        """Submit a batch to the cluster, for any worker that can be used."""
         if time.monotonic() > self._seen_at + _LOOK_AGAIN_SECONDS:
             self._look_at_new()
         self._wait_for_workers()
@@ -150,10 +150,10 @@ class DaskPool:
         return future
 
     def cancel_unstarted(self) -> None:
-        """Do nothing: the workers of a cluster finish the few batches that were handed to them."""
+        """Do nothing: the workers of a cluster finish the few batches that were submitted to them."""
 
     def check_workers(self) -> None:
-        """See which workers there are.
+        """Update the list of workers.
 
         Raises:
             WorkersLostError: the scheduler is gone.
@@ -161,25 +161,25 @@ class DaskPool:
         self._look_at_new()
 
     def is_given_up(self, future: Future[Any]) -> bool:
-        """Tell whether all workers that might take the batch are gone; others have come with other addresses."""
+        """Return whether all workers that may run the batch are gone; new workers have other addresses."""
         return self._may_take[future].isdisjoint(self._fit)
 
     def replace_lost(self) -> None:
-        """See that there is somebody to hand batches to.
+        """Wait until there is a usable worker.
 
         Raises:
-            WorkersLostError: there is not, or the scheduler is gone.
+            WorkersLostError: no worker joins in time, or the scheduler is gone.
         """
         self._look_at_new()
         self._wait_for_workers()
 
     def close(self) -> None:
-        """Leave the cluster; its workers stay."""
+        """Disconnect from the cluster; its workers stay."""
         with suppress(OSError, RuntimeError):
             self._client.close(timeout=2)
 
     def _find_first(self, *, is_locked: bool) -> None:
-        """Look at all workers, with the lock held that the work will need."""
+        """Check all workers, holding the lock that the work will need."""
         own_lock = locked_for_writing(self._lock) if self._lock and not is_locked else nullcontext()
         with own_lock, self.run_context():
             self._wait_for_first()
@@ -203,7 +203,7 @@ class DaskPool:
             self._look_at_new()
 
     def _look_at_new(self) -> None:
-        """Bring the list of workers up to date, looking at those that were not there before."""
+        """Update the list of workers, and check the new ones."""
         self._check_connection()
         try:
             there = self._client.nthreads()
@@ -230,7 +230,7 @@ class DaskPool:
 def _connected(address: str) -> "Client":
     from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is told in our words
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is reported by our errors
     try:
         return Client(address, timeout=_CONNECT_SECONDS, set_as_default=False, name="qa2pack")
     except (OSError, ValueError) as error:
@@ -251,7 +251,7 @@ def _terms(cluster: Cluster, shared: SharedPaths) -> Terms:
 
 
 def _running_umask() -> int:
-    """Return the umask without setting another one even for a moment."""
+    """Return the umask without changing it even for a moment."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))
 

@@ -1,9 +1,9 @@
-"""What a worker of a cluster does with a batch, and how it finds out whether it may take any.
+"""Dask worker: runs a batch on a cluster worker, and checks whether the worker can be used at all.
 
-A worker on another machine does not share the coordinator's memory of what is on disk, its umask, its numbers of file
-systems, or its end. So around the work on a batch: only for the run that sent it, only one batch in a process at a
-time, with the coordinator's umask and numbers, and what was written is on disk before the result is told. A worker
-that is lost can therefore lose nothing that counts as done, and the coordinator need not ask anybody to sync.
+A worker on another machine does not share the page cache of the coordinator, its umask, its device numbers, or its
+end. So a batch runs only for the run that sent it, one at a time per process, with the umask of the coordinator and
+with translated device numbers, and the files that it wrote are synced before the result is returned. A lost worker
+therefore loses nothing that counts as done, and the coordinator need not ask workers to sync.
 """
 
 import os
@@ -28,9 +28,9 @@ from qa2pack.manifest.scan.device_numbers import renumber_batch, renumber_result
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
 
-_LOOK_SECONDS = 30  # a mount that hangs must not hang the command
+_LOOK_SECONDS = 30  # a hanging mount must not block the command
 
-# Reading uses one buffer per process, casacore is not made for threads, and the umask is the process's.
+# Reading uses one buffer per process, casacore is not thread-safe, and the umask belongs to the process.
 _one_at_a_time = threading.Lock()
 
 
@@ -39,7 +39,7 @@ class SharedFolder:
     """A folder that every worker must see as the coordinator does.
 
     Attributes:
-        device: the number of its file system on the coordinator's machine.
+        device: its device number on the coordinator's machine.
     """
 
     path: bytes
@@ -49,15 +49,15 @@ class SharedFolder:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds for all work of one command.
+    """Conditions that a worker must meet, and settings of all work of one command.
 
     Attributes:
-        program: what `name_program` says on the coordinator's machine.
-        name_program: module-level function that says which program this is.
-        python: version of Python; what is sent is not made to be read by another one.
-        user: who the coordinator runs as; files of the package belong to one user.
-        lock: path of the lock under which is written; empty where nothing is.
-        token: what the coordinator wrote into the workers' lock.
+        program: result of `name_program` on the coordinator's machine.
+        name_program: module-level function that returns which program is installed.
+        python: version of Python; pickles are not exchanged between versions.
+        user: user id of the coordinator; files of the package belong to one user.
+        lock: path of the lock under which files are written; empty if none are written.
+        token: what the coordinator wrote into the workers' lock file.
     """
 
     program: str
@@ -72,10 +72,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class WorkerReport:
-    """What a worker found when it looked around.
+    """Result of the check of a worker.
 
     Attributes:
-        fault: why it is of no use; empty if it is.
+        fault: why it cannot be used; empty if it can.
     """
 
     host: str
@@ -84,15 +84,15 @@ class WorkerReport:
 
 
 def run_on_worker(terms: Terms, work: Callable[[Batch], Result], batch: Batch) -> Result:
-    """Do the work on the batch, and bring to the disk what it wrote.
+    """Do the work on the batch, and sync the files that it wrote.
 
     Raises:
         StrayError: the run that sent it has ended.
-        OSError: as the work; or what was written could not be brought to the disk.
+        OSError: as the work; or the sync failed.
     """
     right_to_write = working_for(terms.lock, terms.token) if terms.lock else nullcontext()
     with _one_at_a_time, right_to_write, _umask(terms.umask):
-        result = _with_own_numbers(terms, work, batch)
+        result = _with_own_device_numbers(terms, work, batch)
         for folder in folders_written(batch, result):
             sync_file_system(Disk(), folder)
     return result
@@ -110,8 +110,8 @@ def folders_written(batch: object, result: object) -> Iterable[bytes]:
 
 
 async def inspect_worker(terms: Terms) -> WorkerReport:
-    """Find out, on a worker, whether it may take batches."""
-    import asyncio  # here: it is large, and only workers need it
+    """Check, on the worker itself, whether it can be used."""
+    import asyncio  # here: slow to import, and only workers need it
 
     try:
         async with asyncio.timeout(_LOOK_SECONDS):
@@ -122,7 +122,7 @@ async def inspect_worker(terms: Terms) -> WorkerReport:
 
 
 def find_fault(terms: Terms) -> str:
-    """Say why this process may not take batches under these terms; empty if it may."""
+    """Return why this process cannot be used under these terms; empty if it can."""
     return next(_faults(terms), "")
 
 
@@ -133,7 +133,7 @@ def shared_folder(path: bytes) -> SharedFolder:
 
 
 def running_python() -> str:
-    """Return the version of Python as far as it matters for what is sent."""
+    """Return the version of Python as far as pickles depend on it."""
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -146,12 +146,12 @@ def _faults(terms: Terms) -> Iterator[str]:
         if found != expected:
             yield f"another {what}: {found}, here {expected}"
     for known in terms.shared_folders:
-        yield from _faults_of_landmark(known)
+        yield from _faults_of_folder(known)
     if terms.lock:
         yield from _faults_of_writing(terms)
 
 
-def _faults_of_landmark(known: SharedFolder) -> Iterator[str]:
+def _faults_of_folder(known: SharedFolder) -> Iterator[str]:
     try:
         inode = os.stat(known.path).st_ino
     except OSError as error:
@@ -164,7 +164,7 @@ def _faults_of_landmark(known: SharedFolder) -> Iterator[str]:
 
 
 def _faults_of_writing(terms: Terms) -> Iterator[str]:
-    """Look for the file that the coordinator has just made, and make one beside it."""
+    """Yield faults found by reading the file that the coordinator has just made, and by making one beside it."""
     disk, folder = Disk(), os.path.dirname(terms.lock)
     try:
         with working_for(terms.lock, terms.token):
@@ -177,8 +177,8 @@ def _faults_of_writing(terms: Terms) -> Iterator[str]:
         yield f"it cannot write to {shown(folder)}: {error.strerror}"
 
 
-def _with_own_numbers(terms: Terms, work: Callable[[Batch], Result], batch: Batch) -> Result:
-    """Do the work with this machine's numbers of file systems, which the coordinator does not get to see."""
+def _with_own_device_numbers(terms: Terms, work: Callable[[Batch], Result], batch: Batch) -> Result:
+    """Do the work with this machine's device numbers, and translate those in the result back."""
     numbers = {known.device: os.stat(known.path).st_dev for known in terms.shared_folders}
     if not isinstance(batch, SubtreeBatch | FileBatch | BigFile) or all(a == b for a, b in numbers.items()):
         return work(batch)

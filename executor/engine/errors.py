@@ -1,4 +1,4 @@
-"""Why an engine cannot do its work: workers that died, were lost, or never began."""
+"""Engine errors: worker processes that died, workers that were lost, no usable workers."""
 
 
 class WorkersDiedError(Exception):
@@ -6,10 +6,10 @@ class WorkersDiedError(Exception):
 
 
 class NoWorkersError(Exception):
-    """There is no worker that could be used; nothing was begun.
+    """There is no usable worker; nothing was started.
 
     Attributes:
-        faults: a sentence for each worker that there is, saying what is wrong with it.
+        faults: a sentence for each worker that exists, saying why it cannot be used.
     """
 
     def __init__(self, reason: str, faults: tuple[str, ...] = ()) -> None:
@@ -18,8 +18,8 @@ class NoWorkersError(Exception):
 
 
 class WorkersLostError(Exception):
-    """The workers, or the way to them, were lost while work was under way."""
+    """The workers, or the connection to them, were lost during the work."""
 
 
 class NotBegunError(Exception):
-    """The work was called off before the batch was begun."""
+    """The run was stopped before a worker had begun the batch."""

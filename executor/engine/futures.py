@@ -1,8 +1,8 @@
-"""Running batches on any `concurrent.futures` executor: a pool of processes, or whatever else is a `Crew`.
+"""Futures engine: runs batches on a `WorkerPool` of `concurrent.futures`, and again those of lost workers.
 
-A batch that was under way on a lost worker runs again, which is harmless because all work on batches is idempotent.
-A batch that was under way at three such losses is not tried again. How workers are lost and replaced is the crew's
-business: `executor.pool` has processes of this machine, `executor.cluster` those of others.
+A batch that was running on a lost worker runs again, which is harmless because all work on batches is idempotent. A
+batch that was running at three such losses is not tried again. How workers are lost and replaced is up to the pool:
+`executor.engine.processes` has processes of this machine, `executor.engine.dask` workers of a Dask cluster.
 """
 
 from collections import deque
@@ -19,55 +19,55 @@ Batch = TypeVar("Batch")
 Result = TypeVar("Result")
 
 _MAX_DEATHS = 3
-_AHEAD_PER_JOB = 2  # batches handed over per worker, so that none waits for the coordinator
+_AHEAD_PER_JOB = 2  # batches submitted per worker, so that none waits for the coordinator
 _PATIENCE_SECONDS = 2
 
 
 class WorkerPool(Protocol):
-    """Workers that take batches one by one, and may be lost.
+    """Worker pool: workers that run batches, and that may be lost.
 
     Attributes:
-        losses: what a future raises when the worker is lost, and not the work itself failed.
+        losses: exceptions of a future whose worker was lost, as opposed to failed work.
     """
 
     losses: tuple[type[Exception], ...]
 
     @property
     def jobs(self) -> int:
-        """How many batches they do side by side; may change."""
+        """How many batches run in parallel; may change."""
         ...
 
     def run_context(self) -> AbstractContextManager[None]:
-        """Surround all batches of one run; after it, no worker is at work on any of them."""
+        """Context for one run. On exit no worker is processing any of its batches."""
         ...
 
     def submit(self, work: Callable[[Batch], Result], batch: Batch) -> Future[Result]:
-        """Let a worker do the batch."""
+        """Submit a batch to a worker."""
         ...
 
     def cancel_unstarted(self) -> None:
-        """Let batches that no worker has begun raise `NotBegunError`, as far as the workers can be told."""
+        """Let batches that no worker has begun raise `NotBegunError`, as far as the pool supports it."""
         ...
 
     def check_workers(self) -> None:
-        """Called when nothing was finished for a while."""
+        """Check which workers are alive; called when no batch was finished for a while."""
         ...
 
     def is_given_up(self, future: Future[Any]) -> bool:
-        """Tell whether the batch can never be done, by what was seen when looking around."""
+        """Return whether the batch can never be done, as of the last check of the workers."""
         ...
 
     def replace_lost(self) -> None:
-        """Called after each loss, before anything else is submitted."""
+        """Replace lost workers; called after each loss, before anything else is submitted."""
         ...
 
     def close(self) -> None:
-        """Let the workers go."""
+        """End the workers, or disconnect from them."""
         ...
 
 
 class FuturesEngine:
-    """Runs batches on a crew; those of lost workers run again."""
+    """Runs batches on a worker pool; those of lost workers run again."""
 
     def __init__(self, pool: WorkerPool, stop: Stop = NEVER) -> None:
         self._pool = pool
@@ -75,7 +75,7 @@ class FuturesEngine:
 
     @property
     def jobs(self) -> int:
-        """How many batches run side by side."""
+        """How many batches run in parallel."""
         return self._pool.jobs
 
     def __enter__(self) -> Self:
@@ -87,10 +87,10 @@ class FuturesEngine:
         self._pool.close()
 
     def run(self, work: Callable[[Batch], Result], batches: deque[Batch]) -> Iterator[Result]:
-        """Run the batches side by side; see `manifest.engine.Engine`.
+        """Run the batches in parallel; see `manifest.engine.Engine`.
 
         Raises:
-            InterruptedByUser: a stop was asked for; the batches that were begun were finished and yielded before, and
+            InterruptedByUser: a stop was requested; the batches that had begun were finished and yielded before, and
                 the others are in `batches` again.
             WorkersDiedError: the workers are lost again and again on one batch.
         """
@@ -132,10 +132,10 @@ class FuturesEngine:
             under_way[self._pool.submit(work, batch)] = (batch, deaths)
 
     def _done(self, under_way: dict[Future[Result], tuple[Batch, int]]) -> set[Future[Result]]:
-        """Return the futures that are done, or cancelled because they never would be."""
+        """Return the futures that are done, or cancelled because they can never be done."""
         done, _ = wait(under_way, _PATIENCE_SECONDS, FIRST_COMPLETED)
         if not done:
-            # Not waited for: nobody may be left who would tell `wait` that they are cancelled.
+            # `wait` is not called for these: with no worker left, it would never see that they are cancelled.
             self._pool.check_workers()
             done = {future for future in under_way if self._pool.is_given_up(future) and future.cancel()}
         return done

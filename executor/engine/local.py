@@ -1,6 +1,6 @@
-"""The engine of this machine: small work in this process, all other work on a pool of processes.
+"""Local engine: a single batch in this process, several in a process pool of this machine.
 
-The pool, and what it needs, is loaded when there is work for it: that takes as long as a small package.
+The pool and its modules are imported when there is work for them: the import takes as long as a small package.
 """
 
 import os
@@ -24,7 +24,7 @@ def available_jobs() -> int:
 
 
 class PoolEngine:
-    """Runs batches on processes of this machine; a single batch is done here, because nothing could be beside it."""
+    """Runs batches on processes of this machine; a single batch runs in this process, for lack of parallel work."""
 
     def __init__(self, jobs: int, stop: Stop = NEVER) -> None:
         self._jobs = jobs
@@ -33,7 +33,7 @@ class PoolEngine:
 
     @property
     def jobs(self) -> int:
-        """How many batches run side by side."""
+        """How many batches run in parallel."""
         return self._jobs
 
     def __enter__(self) -> Self:
@@ -46,10 +46,10 @@ class PoolEngine:
             self._engine.__exit__(kind, error, trace)
 
     def run(self, work: Callable[[Batch], Result], batches: deque[Batch]) -> Iterator[Result]:
-        """Run the batches side by side; see `manifest.engine.Engine`.
+        """Run the batches in parallel; see `manifest.engine.Engine`.
 
         Raises:
-            InterruptedByUser: a stop was asked for; the batches that were begun were finished and yielded before, and
+            InterruptedByUser: a stop was requested; the batches that had begun were finished and yielded before, and
                 the others are in `batches` again.
             WorkersDiedError: workers die again and again on one batch.
         """
@@ -58,7 +58,7 @@ class PoolEngine:
             yield work(batches.popleft())
         if batches:
             yield from self._started().run(work, batches)
-        self._stop.check()  # what was done here was not looked at before
+        self._stop.check()  # a stop during the work in this process
 
     def _started(self) -> "FuturesEngine":
         if self._engine is None:

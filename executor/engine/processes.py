@@ -1,7 +1,7 @@
-"""A crew of processes of this machine, because small files are bound by the interpreter lock.
+"""Process pool: worker processes of this machine, because work on small files is limited by the GIL.
 
-A worker that is killed takes its pool with it; a new pool is made. That the work is called off is told to all workers
-in a byte of memory that they share with this process: the pool itself takes back no batch that is in its queue.
+A worker that is killed breaks its pool; a new pool is made. A stop is signalled to all workers in one byte of shared
+memory, because the pool cannot take back a batch that is in its queue.
 """
 
 import ctypes
@@ -33,21 +33,21 @@ class ProcessPool:
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
         self._pool: Executor | None = None
-        self._pools: WeakKeyDictionary[Future[Any], Executor] = WeakKeyDictionary()  # of each batch handed over
+        self._pools: WeakKeyDictionary[Future[Any], Executor] = WeakKeyDictionary()  # by submitted batch
         self._ping: Future[None] | None = None
         self._notice = mmap.mmap(-1, 1)  # shared with processes that are forked
 
     @property
     def jobs(self) -> int:
-        """How many processes there are."""
+        """Number of worker processes."""
         return self._jobs
 
     def run_context(self) -> AbstractContextManager[None]:
-        """Do nothing: what is cancelled is done before the pool is closed, and dies with this process."""
+        """Do nothing: cancelled batches end before the pool is closed, or with this process."""
         return nullcontext()
 
     def submit(self, work: Callable[[Batch], Result], batch: Batch) -> Future[Result]:
-        """Let a process do the batch."""
+        """Submit a batch to a process."""
         try:
             future = self._started().submit(_do, work, batch)
         except BrokenProcessPool:
@@ -57,11 +57,11 @@ class ProcessPool:
         return future
 
     def cancel_unstarted(self) -> None:
-        """Tell the workers to begin nothing more, for good."""
+        """Let the workers begin no more batches, for the rest of their lives."""
         self._notice[:] = _CALLED_OFF
 
     def check_workers(self) -> None:
-        """Find out whether the pool broke: it never ends a batch that was handed over at that very moment."""
+        """Check whether the pool is broken: it never ends a batch that was submitted at the moment when it broke."""
         if self._pool is not None and (self._ping is None or self._ping.done()):
             try:
                 self._ping = self._pool.submit(_nothing)
@@ -69,15 +69,15 @@ class ProcessPool:
                 self.close()
 
     def is_given_up(self, future: Future[Any]) -> bool:
-        """Tell whether the batch was handed to a pool that is gone."""
+        """Return whether the batch was submitted to a pool that is closed."""
         return self._pools.get(future) is not self._pool
 
     def replace_lost(self) -> None:
-        """Close the pool, which is of no use any more; the next batch starts another."""
+        """Close the broken pool; the next batch starts a new one."""
         self.close()
 
     def close(self) -> None:
-        """End the processes, when they have done what is under way."""
+        """End the processes when their running batches are finished."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
@@ -85,22 +85,20 @@ class ProcessPool:
     def _started(self) -> Executor:
         if self._pool is None:
             try:
-                # fork: starts in a tenth of the time, and the workers only do what is sent to them.
+                # fork: it starts in a tenth of the time of spawn.
                 self._pool = ProcessPoolExecutor(
                     self._jobs,
                     mp_context=multiprocessing.get_context("fork"),
                     initializer=_become_worker,
                     initargs=(os.getpid(), self._notice),
                 )
-            except (
-                OSError
-            ):  # processes talk through semaphores in /dev/shm, and some containers let nobody write there
+            except OSError:  # no semaphores: /dev/shm is not writable in some containers
                 self._pool = _InThisProcess()
         return self._pool
 
 
 class _InThisProcess(Executor):
-    """Does each batch at once, one after the other: no threads, which would share the buffer for reading."""
+    """Executor without workers: runs each batch at once; not in threads, which would share the read buffer."""
 
     def submit(self, work: Callable[..., Result], /, *arguments: Any, **named: Any) -> Future[Result]:
         future: Future[Result] = Future()
@@ -112,16 +110,16 @@ class _InThisProcess(Executor):
 
 
 def _become_worker(parent: int, notice: mmap.mmap) -> None:
-    """Die with the parent, and leave Ctrl-C to it: the terminal sends it to all processes alike."""
+    """Initialise a worker: it dies with the parent, and ignores Ctrl-C, which the terminal sends to all processes."""
     _notices.append(notice)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        os._exit(1)  # it ended before the line above
+        os._exit(1)  # the parent ended before prctl
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-_notices: list[mmap.mmap] = []  # of a worker process, which has one
+_notices: list[mmap.mmap] = []  # shared memory of this process, if it is a worker
 
 
 def _nothing() -> None:

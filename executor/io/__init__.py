@@ -1,1 +1,1 @@
-"""The one seam through which a disk is changed."""
+"""Disk I/O: the one interface through which the executor changes a disk, and helpers for files and folders."""

@@ -1,8 +1,8 @@
-"""The one seam through which the executor changes a disk.
+"""Disk: the one interface through which the executor changes a disk (create, link, rename, write, sync, remove).
 
-Every call that creates, renames, links, writes, syncs or removes something goes through a `Disk`, so that a test can
-count them, make any one of them fail, or stop before or after it. The methods do one thing each, raise OSError
-as the system does, and decide nothing. They take a descriptor of the folder where bulk work has one open.
+Every mutating call goes through a `Disk`, so that a test can count the calls, make any of them fail, or stop before
+or after it. Each method is one system call or little more, raises OSError as the system does, and decides nothing.
+Bulk work passes an open folder descriptor.
 """
 
 import ctypes
@@ -18,17 +18,17 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
-CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)  # the answers of file systems that have no exchange
-# The answers of file systems that have no hard links, and of those that were told not to make them.
+CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)  # errors of file systems without RENAME_EXCHANGE
+# Errors of file systems that have no hard links, or on which they are forbidden.
 CANNOT_LINK = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL)
 # The answers of file systems without access rights of their own, and of those that give all files to one user.
 _NO_RIGHTS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
 _FICLONE = 0x40049409
-TEMPORARY = b".new"  # behind the name of a file that is written anew and then takes the old one's place
+TEMPORARY = b".new"  # suffix of a new file that is then renamed over the old one
 
 
 class Disk:
-    """The real disk; holds no state, so it can be sent to any process."""
+    """The real disk; has no state, so it can be sent to any process."""
 
     def mkdir(self, path: bytes, mode: int = 0o777) -> None:
         """Make a folder."""
@@ -39,19 +39,19 @@ class Disk:
         os.rmdir(path, dir_fd=dir_fd)
 
     def link(self, source: bytes, name: bytes, *, source_fd: int | None, dir_fd: int) -> None:
-        """Make a hard link to the source itself, not to what it may link to."""
+        """Make a hard link to the source itself, not to the target of a symlink."""
         os.link(source, name, src_dir_fd=source_fd, dst_dir_fd=dir_fd, follow_symlinks=False)
 
     def symlink(self, target: bytes, name: bytes, *, dir_fd: int) -> None:
-        """Make a symbolic link to the target."""
+        """Make a symlink to the target."""
         os.symlink(target, name, dir_fd=dir_fd)
 
     def create(self, name: bytes, *, dir_fd: int | None = None, mode: int = 0o666) -> int:
-        """Make an empty file that did not exist, and return a descriptor for reading and writing."""
+        """Create an empty file, which must not exist, and return a descriptor for reading and writing."""
         return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=dir_fd)
 
     def reopen(self, path: bytes) -> int:
-        """Return a descriptor for reading and writing a file of ours that is there."""
+        """Return a descriptor for reading and writing an existing file of our own."""
         return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
 
     def write(self, fd: int, data: bytes | memoryview) -> None:
@@ -87,33 +87,33 @@ class Disk:
                 raise
 
     def unlink(self, path: bytes, *, dir_fd: int | None = None) -> None:
-        """Remove a name that is no folder."""
+        """Remove a file or symlink."""
         os.unlink(path, dir_fd=dir_fd)
 
     def rename(self, source: bytes, target: bytes, *, dir_fd: int | None = None) -> None:
-        """Rename, where nothing may stand at the target: there it is EEXIST."""
+        """Rename without replacing (RENAME_NOREPLACE): EEXIST if the target exists."""
         _renameat2(source, target, _RENAME_NOREPLACE, dir_fd)
 
     def replace(self, source: bytes, target: bytes, *, dir_fd: int | None = None) -> None:
-        """Rename a file over the target, both in the same folder if a descriptor of one is given."""
+        """Rename a file over the target; both in the same folder if a descriptor is given."""
         os.replace(source, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
     def exchange(self, one: bytes, other: bytes, *, dir_fd: int | None = None) -> None:
-        """Exchange two paths in one step; one of `CANNOT_EXCHANGE` where the file system cannot."""
+        """Exchange two paths in one step (RENAME_EXCHANGE); one of `CANNOT_EXCHANGE` where the file system cannot."""
         _renameat2(one, other, _RENAME_EXCHANGE, dir_fd)
 
     def fsync(self, fd: int) -> None:
-        """Bring the open file or folder to the disk."""
+        """Sync the open file or folder to the disk."""
         os.fsync(fd)
 
     def syncfs(self, fd: int) -> None:
-        """Bring all of the file system to the disk that the descriptor is on."""
+        """Sync the whole file system of the descriptor to the disk."""
         if _libc.syncfs(fd) != 0:
             raise _error()
 
     def split_table(self, table: bytes, spec: SplitSpec) -> None:
         """Let casacore split the staged table; counts as one change."""
-        from qa2pack.executor.casa.split import split_staged_table  # loads much that most packages never need
+        from qa2pack.executor.casa.split import split_staged_table  # slow to import, and most packages never need it
 
         split_staged_table(table, spec)
 
@@ -129,8 +129,8 @@ def _renameat2(source: bytes, target: bytes, flags: int, dir_fd: int | None) -> 
     error = _error(source, target)
     if flags != _RENAME_NOREPLACE or error.errno not in (errno.EINVAL, errno.ENOSYS):
         raise error
-    # No flags on this file system (some network ones): look, then rename; staging is ours alone, and the lock is
-    # held.
+    # This file system (some network ones) has no rename flags: check, then rename; no other process uses staging,
+    # and the lock is held.
     with suppress(FileNotFoundError):
         os.lstat(target, dir_fd=dir_fd)
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), source, None, target)
@@ -143,9 +143,9 @@ def _error(source: bytes | None = None, target: bytes | None = None) -> OSError:
 
 
 def link_into(disk: Disk, folder: bytes, path: bytes, name: bytes) -> None:
-    """Give the file one name more, in a folder where that is not there; a copy where the disk has no hard links.
+    """Hard-link a file into a folder where the name does not exist; copy it where the disk has no hard links.
 
-    The folder is the caller's to sync; a copy's content is on disk when this returns.
+    The caller syncs the folder; the content of a copy is on disk when this returns.
     """
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -159,7 +159,7 @@ def link_into(disk: Disk, folder: bytes, path: bytes, name: bytes) -> None:
 
 
 def _copy_into(disk: Disk, folder: int, path: bytes, name: bytes) -> None:
-    """Copy a file of ours whole or not at all, with its mtime; what a copy that was stopped left is made anew."""
+    """Copy a file with its mtime, whole or not at all; a leftover of a stopped copy is replaced."""
     temporary = name + TEMPORARY
     with suppress(FileNotFoundError):
         disk.unlink(temporary, dir_fd=folder)
@@ -177,7 +177,7 @@ def _copy_into(disk: Disk, folder: int, path: bytes, name: bytes) -> None:
 
 
 def sync_folder(disk: Disk, path: bytes) -> None:
-    """Bring the names in a folder to the disk."""
+    """Sync the entries of a folder to the disk."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         disk.fsync(fd)
@@ -186,7 +186,7 @@ def sync_folder(disk: Disk, path: bytes) -> None:
 
 
 def sync_file_system(disk: Disk, path: bytes) -> None:
-    """Bring the file system that holds the folder to the disk, in one call for any number of files."""
+    """Sync the file system that holds the folder to the disk, in one call for any number of files."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         disk.syncfs(fd)
@@ -195,7 +195,7 @@ def sync_file_system(disk: Disk, path: bytes) -> None:
 
 
 def write_durably(disk: Disk, path: bytes, data: bytes) -> None:
-    """Write a file under a temporary name and put it in place of `path`, on disk when this returns."""
+    """Write a file under a temporary name and rename it over `path`; it is on disk when this returns."""
     temporary = path + TEMPORARY
     if is_there(temporary):
         disk.unlink(temporary)

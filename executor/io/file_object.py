@@ -1,4 +1,4 @@
-"""Files for libraries that want to write to a file object, with every write going through the `Disk`."""
+"""File objects whose writes go through the `Disk`, for libraries that write to a file object."""
 
 import os
 import tempfile
@@ -14,13 +14,13 @@ _BLOCK_BYTES = 1 << 20
 
 @contextmanager
 def created_file(disk: Disk, path: bytes) -> Iterator[BinaryIO]:
-    """Make a file that did not exist and yield it for writing from start to end."""
+    """Create a file, which must not exist, and yield it for sequential writing."""
     with BufferedWriter(_DiskFile(disk, disk.create(path)), _BLOCK_BYTES) as file:
         yield cast("BinaryIO", file)
 
 
 def create_built(disk: Disk, path: bytes, build: Callable[[IO[bytes]], None]) -> None:
-    """Make a file from what `build` writes into an unnamed temporary one, where it may also seek."""
+    """Create a file from what `build` writes into an unnamed temporary file, in which it may also seek."""
     with tempfile.TemporaryFile() as built:
         build(built)
         built.seek(0)

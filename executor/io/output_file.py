@@ -1,4 +1,4 @@
-"""Files that are made for others, outside the package: complete under their name, or not there at all."""
+"""Output files outside the package, written atomically: complete under their name, or absent."""
 
 import os
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.manifest.fs.presence import is_there
 
-PARTIAL = b".qa2pack-partial"  # behind the name of what is not complete
+PARTIAL = b".qa2pack-partial"  # suffix of an incomplete output
 
 
 def write_output(disk: Disk, path: bytes, blocks: Iterable[bytes], *, is_replacing: bool) -> None:
@@ -14,11 +14,11 @@ def write_output(disk: Disk, path: bytes, blocks: Iterable[bytes], *, is_replaci
 
     Args:
         path: absolute.
-        is_replacing: what is there may be replaced; otherwise nothing may be there.
+        is_replacing: an existing file may be replaced; otherwise the path must not exist.
 
     Raises:
-        FileExistsError: something is there.
-        OSError: the disk fails. In both cases what was there before stays, and nothing is left beside it.
+        FileExistsError: the path exists.
+        OSError: the disk fails. In both cases an existing file stays, and no temporary file is left.
     """
     partial = path + PARTIAL
     if is_there(partial):

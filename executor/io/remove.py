@@ -1,4 +1,4 @@
-"""Removing what is ours: staging and the tree of a replaced package."""
+"""Remove trees: staging, and the tree of a replaced package; also make and move folders."""
 
 import os
 import stat
@@ -9,12 +9,12 @@ from qa2pack.manifest.fs.presence import is_folder, is_there
 
 
 def remove_tree(disk: Disk, name: bytes, *, dir_fd: int | None = None, stop: Stop = NEVER) -> None:
-    """Remove a file or a folder with all in it; links are removed, not followed. Nothing there is fine.
+    """Remove a file, or a folder with its content; symlinks are removed, not followed; an absent path is accepted.
 
-    Stopped half-way, it can be done again.
+    After a stop half-way, the call can be repeated.
 
     Raises:
-        InterruptedByUser: a stop was asked for, which is looked at in every folder.
+        InterruptedByUser: a stop was requested, which is checked in every folder.
     """
     try:
         is_folder = stat.S_ISDIR(os.lstat(name, dir_fd=dir_fd).st_mode)
@@ -39,12 +39,12 @@ def remove_tree(disk: Disk, name: bytes, *, dir_fd: int | None = None, stop: Sto
 
 
 def ensure_folder(disk: Disk, path: bytes, mode: int = 0o777) -> None:
-    """Make a folder if it is not there."""
+    """Make a folder if it does not exist."""
     if not is_folder(path):
         disk.mkdir(path, mode)
 
 
 def move_away(disk: Disk, path: bytes, target: bytes) -> None:
-    """Rename `path` to `target` unless that was done before: `path` is gone or `target` is there."""
+    """Rename `path` to `target` unless that was done before: `path` is gone or `target` exists."""
     if is_there(path) and not is_there(target):
         disk.rename(path, target)

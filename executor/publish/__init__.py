@@ -1,1 +1,1 @@
-"""Making a staged package visible, and giving the origin its links to it."""
+"""Publish: make a staged package visible, and replace moved files of the origin by symlinks."""

@@ -1,9 +1,10 @@
-"""Giving a name of the origin to something prepared beside it, and losing nothing that came to the name meanwhile.
+"""Exchange: replaces one directory entry of the origin by RENAME_EXCHANGE, without losing a concurrent new file.
 
-A rename over the name would remove whatever stands there by then. Prepared and standing thing change places instead,
-and what came out is removed only after it was looked at; a stranger goes back. What a stop leaves beside the name is
-told apart in the same way: what may be removed goes, a stranger that came out goes back. Where a file system cannot
-exchange (NFS, some others), the rename over the name remains, with an instant in which a new file would be lost.
+A rename over the name would remove any file that another program created there in the meantime. Instead, the prepared
+entry and the present one are exchanged, and the old entry is removed only after a check; an unknown file is exchanged
+back. A leftover beside the name after a stop is handled in the same way: it is removed if it may be, and an unknown
+file goes back to the name. On file systems without RENAME_EXCHANGE (NFS, some others) a plain rename is used, with a
+short window in which a new file would be lost.
 """
 
 import os
@@ -21,8 +22,8 @@ class Swap:
     """One name in an open folder.
 
     Attributes:
-        is_spare: tells of a name in the folder whether what it leads to may be removed: it was prepared by us, or
-            the package has it.
+        is_spare: returns for a name in the folder whether its entry may be removed: it was prepared by us, or the
+            package has it.
     """
 
     disk: Disk
@@ -32,32 +33,33 @@ class Swap:
 
     @property
     def beside(self) -> bytes:
-        """The name under which the new thing is prepared, whole; always the same, so that litter is known again."""
+        """The name of the prepared, complete entry; always the same, so that a leftover is recognised."""
         return b".qa2pack." + xxhash.xxh3_64_hexdigest(self.name).encode()
 
     @property
     def unfinished(self) -> bytes:
-        """The name of a copy that is not whole yet, which nothing but our own writing ever gets."""
+        """The name of an incomplete copy; only this program uses it."""
         return self.beside + b".part"
 
     def sweep(self) -> bool:
-        """Undo what a stopped run left beside the name.
+        """Clean up what a stopped run left beside the name.
 
         Returns:
-            False if a stranger stands there that cannot go back, because the name was given to another one since.
+            False if an unknown file is there that cannot go back, because the name was taken by another one since.
         """
         if self._holds(self.unfinished):
             self.disk.unlink(self.unfinished, dir_fd=self.fd)
         return not self._holds(self.beside) or self._tidy()
 
     def enter(self, expected: os.stat_result | None = None) -> bool:
-        """Give the name, which is taken, to what is prepared.
+        """Replace the existing entry at the name by the prepared one.
 
         Args:
-            expected: the status of a file that may go, which spares reading it again when that is what came out.
+            expected: stat result of a file that may be removed; if it is the one that was replaced, it need not be
+                read again.
 
         Returns:
-            False if something that must stay stood there, or nothing: then that is so again.
+            False if the name held an entry that must stay, or none; then the name is unchanged.
         """
         try:
             self.disk.exchange(self.beside, self.name, dir_fd=self.fd)
@@ -77,7 +79,7 @@ class Swap:
         return was_spare
 
     def fill(self) -> bool:
-        """Give the name, which is free, to what is prepared; False if it is not free any more, and stays so."""
+        """Give the free name to the prepared entry; False if the name was taken since, and is unchanged."""
         try:
             self.disk.rename(self.beside, self.name, dir_fd=self.fd)
         except FileExistsError:
@@ -86,14 +88,14 @@ class Swap:
         return True
 
     def _tidy(self) -> bool:
-        """Let what is beside the name go back to it if it is a stranger, and remove what is not; False if neither."""
+        """Return an unknown file beside the name to the name, or remove a known one; False if neither is possible."""
         if not self.is_spare(self.beside):
             if not self._holds(self.name):
                 return self._returned()
             if not self.is_spare(self.name):
                 return False
             self.disk.exchange(self.beside, self.name, dir_fd=self.fd)
-            if not self.is_spare(self.beside):  # the name was taken at this very moment: both stay
+            if not self.is_spare(self.beside):  # the name was taken at this moment: both stay
                 return False
         self.disk.unlink(self.beside, dir_fd=self.fd)
         return True
@@ -110,5 +112,5 @@ class Swap:
 
 
 def _is_same(one: os.stat_result, other: os.stat_result) -> bool:
-    """Tell whether two statuses are of one file that was not written to; renaming it changed its ctime."""
+    """Return whether two stat results are of one unchanged file; ctime is ignored, because a rename changes it."""
     return os.path.samestat(one, other) and (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)

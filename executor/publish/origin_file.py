@@ -1,7 +1,7 @@
-"""One name of the origin whose file was moved: what stands there, and the ways to a link and back.
+"""Origin file: replaces one moved file of the origin by a symlink, and puts it back.
 
-At every instant the name leads to the whole content. Where it does not hold the planned file, or our link, it is left
-alone. The package's file is never touched.
+At every moment the name leads to the whole content. A name that holds neither the planned file nor our symlink is not
+changed. The file of the package is never changed.
 """
 
 import errno
@@ -22,10 +22,10 @@ from qa2pack.manifest.path import is_within
 
 
 class _Holds(Enum):
-    """What stands at a name of the origin."""
+    """What a name of the origin holds."""
 
     FILE = auto()  # the file that was planned
-    LINK = auto()  # a link into the member; where two of its files have one source, it may lead to the other one
+    LINK = auto()  # a symlink into the member; where two of its files have one source, it may lead to the other one
     NOTHING = auto()
     OTHER = auto()
 
@@ -47,7 +47,7 @@ class OriginName:
     planned: Planned
 
     def to_link(self) -> bytes | None:
-        """Replace the file by a link; return the name of what is in the way of that, None if a link is there then."""
+        """Replace the file by a symlink; return the name that is in the way, None if the symlink is in place."""
         swap = self._swap
         if not swap.sweep():
             return swap.beside
@@ -60,7 +60,7 @@ class OriginName:
         return None if holds is _Holds.LINK else self.name
 
     def in_the_way(self) -> bytes | None:
-        """Return the name of what would keep `back` from leaving the file at the name, None if nothing would."""
+        """Return the name that would prevent `back` from restoring the file, None if nothing would."""
         beside = self._swap.beside
         if self._look(beside) is _Holds.OTHER:
             return beside
@@ -73,7 +73,7 @@ class OriginName:
                 return self.name
 
     def back(self) -> bytes | None:
-        """Put the file back where the link is, or nothing; return what is in the way, None if it is there then."""
+        """Put the file back in place of the symlink, or at a free name; return the name in the way, None if done."""
         swap = self._swap
         if not swap.sweep():
             return swap.beside
@@ -96,14 +96,14 @@ class OriginName:
 
     @property
     def _is_packaged(self) -> bool:
-        """Tell whether the package still has the file: somebody may have removed it since a stop."""
+        """Whether the package still has the file: it may have been removed since a stop."""
         return is_there(self.target)
 
     def _look(self, name: bytes) -> _Holds:
         return self._judge(name, status_of(name, dir_fd=self.fd))
 
     def _judge(self, name: bytes, status: os.stat_result | None) -> _Holds:
-        """Say what stands at a name that has this status."""
+        """Return what a name with this stat result holds."""
         if status is None:
             return _Holds.NOTHING
         if stat.S_ISLNK(status.st_mode):
@@ -115,17 +115,17 @@ class OriginName:
     def _leads_into_member(self, link: bytes) -> bool:
         if link == self.target:
             return True
-        # Another file of the package that has the same source, or the package by another path, through links.
+        # Another file of the package with the same source, or the package by another path, through symlinks.
         here = b"/proc/self/fd/%d" % self.fd
         return is_within(real_path(os.path.join(here, link)), real_path(self.member))
 
     def _is_target(self, status: os.stat_result) -> bool:
-        """Tell whether this is the inode that the package has: then nothing is lost, whatever was written to it."""
+        """Return whether this is the inode of the package's file: then no content is lost by replacing it."""
         found = status_of(self.target)
         return found is not None and os.path.samestat(status, found)
 
     def _is_planned(self, name: bytes, status: os.stat_result) -> bool:
-        """Tell whether this is the file that was copied, or one with its content; read only if its state differs."""
+        """Return whether this is the file that was copied, or has its content; read it only if its state differs."""
         planned = self.planned
         if (status.st_size, status.st_mtime_ns) != (planned.size, planned.mtime_ns):
             return False
@@ -149,20 +149,20 @@ class OriginName:
             status = os.fstat(source)
             planned = replace(self.planned, inode=status.st_ino, ctime_ns=0)
             copy_small(self.disk, source, swap.unfinished, self.fd, planned)
-        # On the disk before it gets a name that counts: torn by a power cut it would pass for somebody's file.
+        # Synced before it gets its final name: truncated by a power cut, it would be taken for a file of the user.
         with opened_file(swap.unfinished, dir_fd=self.fd) as copy:
             self.disk.fsync(copy)
         self.disk.replace(swap.unfinished, swap.beside, dir_fd=self.fd)
 
 
 def point_elsewhere(disk: Disk, link: tuple[bytes, int], *, old: bytes, new: bytes) -> None:
-    """Let a link that leads to `old` lead to `new`; anything else is left alone.
+    """Change the target of a symlink from `old` to `new`; anything else is not changed.
 
     Args:
-        link: its name, and the open folder that it is in.
+        link: its name, and the descriptor of its folder.
 
     Raises:
-        FileNotFoundError: nothing stands at the name.
+        FileNotFoundError: the name does not exist.
     """
     name, fd = link
     swap = Swap(disk, fd, name, lambda name: _target(name, fd) in (old, new))
@@ -172,7 +172,7 @@ def point_elsewhere(disk: Disk, link: tuple[bytes, int], *, old: bytes, new: byt
 
 
 def _target(name: bytes, fd: int) -> bytes | None:
-    """Return where a link leads to, None if it is none."""
+    """Return the target of a symlink; None if it is not a symlink."""
     if not stat.S_ISLNK(os.lstat(name, dir_fd=fd).st_mode):
         return None
     return os.readlink(name, dir_fd=fd)

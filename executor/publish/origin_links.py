@@ -1,7 +1,8 @@
-"""What `move` does to the origin, after everything else is on disk: each moved file becomes a link to its new home.
+"""Origin links: after a move, replaces each moved file of the origin by a symlink into the package, or puts it back.
 
-Here is which files that concerns, batch by batch, and what is told of those left alone; `executor.spot` does one.
-Folders are never replaced, and sources outside the origin are never touched.
+Runs after everything else is on disk. This module selects the files, in batches, and reports those that were not
+changed; `executor.publish.origin_file` handles one. Folders are never replaced, and sources outside the origin are
+never changed.
 """
 
 import os
@@ -26,16 +27,16 @@ from qa2pack.manifest.problem import Code, Problem
 
 
 class Direction(Enum):
-    """Which way the origin's files go."""
+    """Direction of the change at the origin."""
 
     TO_LINKS = auto()
     BACK = auto()
-    LOOK = auto()  # nowhere: only say what would be left alone
+    LOOK = auto()  # change nothing: only report what would not be changed
 
 
 @dataclass(frozen=True, slots=True)
 class OriginBatch:
-    """Encoded records of a member whose moved files are to be replaced by links, or put back.
+    """Encoded records of a member whose moved files are to be replaced by symlinks, or put back.
 
     Attributes:
         member: absolute path of the published member.
@@ -50,10 +51,10 @@ class OriginBatch:
 
 @dataclass(slots=True)
 class OriginResult:
-    """What was left alone, because the origin holds something else there now.
+    """Problems of names that were not changed, because the origin holds another file there now.
 
     Attributes:
-        folders: a folder on each file system that was written to.
+        folders: by device number, one folder on each file system that was written to.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -61,12 +62,12 @@ class OriginResult:
 
 
 def replace_by_links(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> list[Problem]:
-    """Replace every moved file of the origin by a link into the member; done again, it goes on.
+    """Replace every moved file of the origin by a symlink into the member; idempotent.
 
     All is on disk when this returns.
 
     Returns:
-        A problem for each name that holds something else now and was left alone.
+        A problem for each name that holds another file now and was not changed.
     """
     done = _run(manifest, member, Direction.TO_LINKS, engine=engine, disk=disk)
     for relink in manifest.notes.relinks:
@@ -76,13 +77,13 @@ def replace_by_links(manifest: Described, member: bytes, *, engine: Engine, disk
 
 
 def put_back(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> list[Problem]:
-    """Put the moved files back where links to the member stand; done again, it goes on.
+    """Put the moved files back in place of the symlinks to the member; idempotent.
 
     A file on the package's file system comes back as the same inode, else as a checked copy. All is on disk when this
     returns.
 
     Returns:
-        A problem for each file that could not go back: the package is its only home.
+        A problem for each file that could not go back: the package has its last copy.
     """
     for relink in manifest.notes.relinks:
         _relink(disk, manifest.header.origin, relink.link, relink.new, relink.old)
@@ -92,7 +93,7 @@ def put_back(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) 
 
 
 def look_at_origin(manifest: Described, member: bytes, *, engine: Engine, disk: Disk) -> list[Problem]:
-    """Return a problem for each name that putting back would leave alone, and change nothing."""
+    """Return a problem for each name that `put_back` would not change; changes nothing."""
     return _run(manifest, member, Direction.LOOK, engine=engine, disk=disk).problems
 
 
@@ -111,7 +112,7 @@ def _batches(manifest: Described, member: bytes, direction: Direction, disk: Dis
 
 
 def _sync(manifest: Described, done: OriginResult, disk: Disk) -> None:
-    """Bring to the disk what was written: other file systems may be mounted below the origin."""
+    """Sync every file system that was written to: others may be mounted below the origin."""
     folders = dict(done.folders)
     if is_folder(manifest.header.origin):
         folders[os.stat(manifest.header.origin).st_dev] = manifest.header.origin
@@ -120,7 +121,7 @@ def _sync(manifest: Described, done: OriginResult, disk: Disk) -> None:
 
 
 def work_on_origin(batch: OriginBatch) -> OriginResult:
-    """Do one batch in its direction."""
+    """Process one batch in its direction."""
     result = OriginResult()
     for blob in batch.blobs:
         record = decode_record(blob)
@@ -136,7 +137,7 @@ def work_on_origin(batch: OriginBatch) -> OriginResult:
 def _turn(
     batch: OriginBatch, source: tuple[bytes, bytes], record: FolderRecord, index: int, result: OriginResult
 ) -> bytes | None:
-    """Turn one name; return the one in the same folder that is not what the move left or found, None if all is."""
+    """Process one name; return the name in its folder that is in the way, None if there is none."""
     folder, name = source
     target = b"/".join((batch.member, join(record.path, record.names[index])))
     try:
@@ -163,7 +164,7 @@ def _moved(record: FolderRecord) -> Iterable[int]:
 
 
 def _relink(disk: Disk, origin: bytes, link: bytes, old: bytes, new: bytes) -> None:
-    """Let a link of the origin that leads to `old` lead to `new`."""
+    """Change the target of a symlink of the origin from `old` to `new`."""
     folder, name = os.path.split(link)
     with suppress(FileNotFoundError, NotADirectoryError), opened_beneath(origin, folder) as fd:
         point_elsewhere(disk, (name, fd), old=old, new=new)

@@ -1,7 +1,7 @@
-"""From the commit to the end: making the staged tree visible, and what follows.
+"""Publish and finish: from the commit to the end of a transaction, and unpublish for a rollback.
 
-Every step looks whether it is done before it does anything, so the sequence can be stopped at any call and begun
-again. Whether the tree's own rename is done is told by `executor.whereabouts`.
+Every step first checks whether it is done, so the sequence can be stopped at any call and repeated. Whether the tree
+itself was renamed is determined by `executor.transaction.published_tree`.
 """
 
 import os
@@ -23,18 +23,18 @@ from qa2pack.manifest.problem import Problem
 
 
 def publish(paths: TransactionPaths, journal: Journal, disk: Disk, *, is_published: bool) -> None:
-    """Make the staged tree and the manifests visible, and bring that to the disk.
+    """Make the staged tree and the manifests visible, and sync that to the disk.
 
-    A power cut before the tree's rename leaves the old package, one after it the new; between the rename of the
-    tree and that of the manifests the journal says that both belong together, and going on does the rest.
+    A power cut before the tree's rename leaves the old package, one after it the new package. Between the rename of
+    the tree and that of the manifests, the journal shows that both belong together, and resuming does the rest.
 
     Args:
-        is_published: the tree stands at its target already.
+        is_published: the tree is at its target already.
     """
     if not is_published:
         _rename_into_place(paths, disk)
     # The exchange must be on disk before anything of the old tree is removed: else a power cut could lose the
-    # exchange and keep the removals, and eat the old package.
+    # exchange and keep the removals, which would destroy the old package.
     sync_folder(disk, os.path.dirname(paths.target))
     sync_folder(disk, os.path.dirname(paths.root))
     if is_there(paths.new_manifests):
@@ -62,19 +62,19 @@ def _rename_into_place(paths: TransactionPaths, disk: Disk) -> None:
 def finish(
     paths: TransactionPaths, journal: Journal, disk: Disk, *, keeps_previous: bool, engine: Engine, stop: Stop = NEVER
 ) -> list[Problem]:
-    """Replace moved files of the origin by links, put the old package aside or remove it, and end the transaction.
+    """Replace moved files of the origin by symlinks, keep or remove the old package, and end the transaction.
 
     Args:
-        stop: looked at while the old package is removed.
+        stop: checked while the old package is removed.
 
     Returns:
-        A problem for each name of the origin that holds something else now than what was moved.
+        A problem for each name of the origin that holds another file than the one that was moved.
     """
     left_alone = _replace_moved_files(paths, disk, engine)
     if paths.publishing is Publishing.EXCHANGE:
         move_away(disk, paths.tree, paths.previous_tree)  # after the exchange this is the old package
         sync_folder(disk, paths.previous)
-        if is_folder(paths.staging):  # not after a stop further below
+        if is_folder(paths.staging):  # it is gone if a later step was stopped
             sync_folder(disk, paths.staging)
     if not keeps_previous:
         _discard(paths, journal, disk, stop)
@@ -89,7 +89,7 @@ def finish(
 
 
 def _replace_moved_files(paths: TransactionPaths, disk: Disk, engine: Engine) -> list[Problem]:
-    """Touch the origin, for the first time and last of all: the new package is published and on disk."""
+    """Change the origin for the first time: the new package is published and on disk by now."""
     member = join(paths.group, paths.member)
     manifest = open_manifest_of(member, paths.package.manifest(member))
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
@@ -98,9 +98,9 @@ def _replace_moved_files(paths: TransactionPaths, disk: Disk, engine: Engine) ->
 
 
 def file_journal(paths: TransactionPaths, disk: Disk) -> None:
-    """Put the journal of an ended transaction with the finished ones, and remove what older ones had kept."""
+    """File the journal of a finished transaction, and remove the previous state that older transactions kept."""
     _remove_older_previous(paths, disk)
-    remove_tree(disk, journal_path(paths.package) + TEMPORARY)  # of undoing that was stopped before it began
+    remove_tree(disk, journal_path(paths.package) + TEMPORARY)  # left by a rollback that was stopped before it began
     finished = os.path.dirname(paths.finished)
     ensure_folder(disk, finished)
     sync_folder(disk, paths.package.control)  # else a power cut could lose the folder with the journal in it
@@ -110,27 +110,27 @@ def file_journal(paths: TransactionPaths, disk: Disk) -> None:
 
 
 def _discard(paths: TransactionPaths, journal: Journal, disk: Disk, stop: Stop) -> None:
-    """Remove the replaced package; what little else was replaced stays for undoing."""
+    """Remove the replaced package; replaced manifests and ticket files stay for a rollback."""
     if is_there(paths.previous_tree):
         journal.append_durably(Discard())
         remove_tree(disk, paths.previous_tree, stop=stop)
-    # Before the end: a power cut after it could bring back a part of the old package, which nobody would remove.
+    # Before the End record: a power cut after it could restore a part of the old package for good.
     sync_folder(disk, paths.previous)
 
 
 def _remove_older_previous(paths: TransactionPaths, disk: Disk) -> None:
-    """Remove what older transactions kept: only the last one can be undone."""
+    """Remove the previous state of older transactions: only the last one can be rolled back."""
     folder = os.path.dirname(paths.previous)
     if not is_folder(folder):
         return
     for name in sorted(os.listdir(folder)):
         if name != os.path.basename(paths.previous):
             remove_tree(disk, join(folder, name))
-    sync_folder(disk, folder)  # once the journal is filed, nobody would remove it again
+    sync_folder(disk, folder)  # once the journal is filed, nothing removes it again
 
 
 def unpublish(paths: TransactionPaths, commit: Commit, disk: Disk, *, is_published: bool) -> None:
-    """Undo `publish`, so that the old package and its manifests stand where they stood; can be done again."""
+    """Roll back `publish`: the old package and its manifests are in place again; idempotent."""
     if is_published:
         _rename_back(paths, disk)
     elif paths.publishing is Publishing.TWO_RENAMES:

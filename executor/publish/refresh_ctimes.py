@@ -1,10 +1,10 @@
-"""Noting the ctimes that linked files have when everything is done.
+"""Refresh ctimes: records the final ctimes of hard-linked files in the manifest, for the digest cache.
 
-A link changes the ctime of the file it leads to, and so does removing one. A file may be linked again after its
-ctime was noted, to another place in the same member; and with a replaced package its links go. Without this,
-planning again would take all of them for changed by somebody else and read them. What changed while the transaction
-had the package locked counts as our doing if size, mtime and inode are as they were; should somebody else have
-changed such a file in that time and hidden it, verifying still finds it, because the digests stay what they are.
+Making or removing a hard link changes the ctime of a file. A file may be linked again after its ctime was recorded,
+to another path in the same member; and the links of a replaced package are removed. Without this module, the next
+plan would treat all these files as changed and read them again. A ctime that changed while the transaction held the
+package lock is accepted if size, mtime and inode are the same. If another program changed such a file in that time
+with the mtime reset, verify still finds it, because the digests stay.
 """
 
 import os
@@ -29,9 +29,9 @@ _LINKED = frozenset({Action.LINK, Action.MOVE, Action.CARRY, Action.KEEP})
 
 
 def refresh_ctimes(paths: TransactionPaths, disk: Disk) -> None:
-    """Write the manifest of the published member anew with the ctimes as they are, where they may have changed.
+    """Rewrite the manifest of the published member with the present ctimes, where they may have changed.
 
-    Afterwards the new manifest is on disk under the old name. Done again, it comes to the same.
+    Afterwards the new manifest is on disk under the old name. Idempotent.
     """
     member = join(paths.group, paths.member)
     path = paths.package.manifest(member)
@@ -57,7 +57,7 @@ def _may_have_changed(paths: TransactionPaths, manifest: Described) -> bool:
 
 
 def _notes(manifest: Described) -> Notes:
-    """Return the notes with the files that splits began with, which may be linked elsewhere in the member."""
+    """Return the notes with present ctimes of the split sources, which may be linked elsewhere in the member."""
     origin = manifest.header.origin
     tasks = (replace(task, before=_with_ctimes_at(origin, task.before)) for task in manifest.notes.splits)
     return replace(manifest.notes, splits=tuple(tasks))

@@ -1,1 +1,1 @@
-"""Staging: making the new package beside the old one."""
+"""Staging: makes the new package in the control folder, beside the old package."""

@@ -1,7 +1,6 @@
-"""Staging: making the planned files in a place where nobody sees them.
+"""Stage batch: makes the planned files of some folders in the staging tree.
 
-Work on a batch of folder records can be done again at any time: what is already right stays, what is not is made
-anew.
+The work on a batch is idempotent: files that are already correct stay, others are made again.
 """
 
 import os
@@ -36,12 +35,12 @@ class StageBatch:
 
 @dataclass(slots=True)
 class StageResult:
-    """What became of a batch.
+    """Result of a batch.
 
     Attributes:
-        blobs: (path, encoded record) of every folder, with the ctimes of linked sources as they are now.
-        problems: sources that are not as planned, paths absolute; what belongs to them is not staged.
-        more: the big files that were left.
+        blobs: (path, encoded record) of every folder, with the present ctimes of linked sources.
+        problems: sources that are not as planned, absolute paths; their files are not staged.
+        more: batches of big files, left for other workers.
     """
 
     blobs: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -55,7 +54,7 @@ def stage_batch(batch: StageBatch) -> StageResult:
     """Stage the folders of a batch.
 
     Raises:
-        OSError: the staging side fails: no space, no permission, a failing disk.
+        OSError: writing to staging fails: no free space, no permission, a failing disk.
     """
     result = StageResult()
     for blob in batch.blobs:
@@ -71,7 +70,7 @@ def stage_batch(batch: StageBatch) -> StageResult:
 
 
 def _stage_folder(batch: StageBatch, record: FolderRecord, result: StageResult) -> dict[int, int]:
-    """Stage one folder; return the ctimes of the linked sources as they are now, by index."""
+    """Stage one folder; return the present ctimes of the linked sources, by index."""
     is_new = make_folders(batch.context.disk, batch.context.member, record.path)
     with ExitStack() as stack:
         folder = FolderStage(batch.context, record, stack, is_new=is_new)
@@ -92,16 +91,16 @@ def _stage_folder(batch: StageBatch, record: FolderRecord, result: StageResult) 
 
 
 def _is_left_out(batch: StageBatch, record: FolderRecord, index: int) -> bool:
-    """Tell whether a file is so big that it makes a batch of its own."""
+    """Return whether a file is so big that it gets a batch of its own."""
     is_big = record.sizes[index] >= batch.big_bytes
     return is_big and not batch.is_part and is_copied(record, index, batch.context.device)
 
 
 def make_folders(disk: Disk, root: bytes, path: bytes) -> bool:
-    """Make a folder below `root` and what is missing above it; others may be doing the same.
+    """Make a folder below `root` and its missing parents; other workers may do the same concurrently.
 
     Returns:
-        True if the folder was not there, so that nothing is in it.
+        True if the folder did not exist, so that it is empty.
     """
     folder = join(root, path)
     try:

@@ -1,4 +1,4 @@
-"""Where a transaction stages: one value that goes with every batch."""
+"""Staging context: paths and options of a transaction's staging, sent with every batch."""
 
 import os
 from dataclasses import dataclass
@@ -11,17 +11,18 @@ from qa2pack.manifest.path import is_within, shown
 
 @dataclass(frozen=True, slots=True)
 class StagingContext:
-    """Where everything is, for all batches of a transaction.
+    """Paths and options of all batches of a transaction.
 
     Attributes:
-        origin: what relative sources start from.
-        package: the package as it is, resolved; carried files are there.
-        device: the file system of the staged member.
+        origin: folder to which relative sources belong.
+        package: resolved path of the present package, which holds the carried files.
+        device: device number of the staged member.
         tree: the staged package.
         member: folder of the staged member.
         partial: folder for unfinished copies of big files, on the same file system.
         readme: text for the WRITE action.
-        is_trusting: staged copies with the right size and mtime are right; False after a restart of the system.
+        is_trusting: staged copies with the planned size and mtime count as correct; False after a restart of the
+            system.
     """
 
     disk: Disk
@@ -36,10 +37,10 @@ class StagingContext:
 
 
 def path_in_package(context: StagingContext, link: bytes) -> bytes:
-    """Return the path, relative to the package, of the file that a link of the origin leads to since it was moved.
+    """Return the path, relative to the package, of a moved file to which a symlink of the origin leads.
 
     Raises:
-        SourceChangedError: the link leads elsewhere.
+        SourceChangedError: the symlink leads elsewhere.
     """
     target = real_path(os.path.join(context.origin, link))
     if not is_within(target, context.package) or target == context.package:

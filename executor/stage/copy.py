@@ -1,8 +1,8 @@
-"""Checked copies: read, hash and write in one pass, and nothing counts as copied before its digest is right.
+"""Checked copy: read, hash and write in one pass; a file counts as copied only when its digest is correct.
 
-A small file gets its name at once and its planned mtime last, so a staged file with the planned size and mtime is a
-finished one. A big file grows under a temporary name that tells how much of it is on disk; a copy that was stopped
-goes on from there, after the part that is there was read again, because the digest is over the whole.
+A small file gets its name at once and its planned mtime last, so a staged file with the planned size and mtime is
+complete. A big file is written under a temporary name that holds the number of bytes on disk. A stopped copy resumes
+there; the existing part is read again, because the digest covers the whole file.
 """
 
 import errno
@@ -30,7 +30,7 @@ def copy_small(disk: Disk, source_fd: int, name: bytes, dir_fd: int, planned: Pl
     """Copy an opened source to a name that does not exist yet, with mode and mtime as planned.
 
     Raises:
-        SourceChangedError: the source is not as planned; the name is not there then.
+        SourceChangedError: the source is not as planned; the copy was removed.
     """
     status = os.fstat(source_fd)
     is_untouched = check_source(planned, status)
@@ -49,11 +49,10 @@ def copy_small(disk: Disk, source_fd: int, name: bytes, dir_fd: int, planned: Pl
 
 
 def copy_big(disk: Disk, source_fd: int, partial: bytes, planned: Planned) -> bytes:
-    """Copy a big source under a temporary name, going on from what is on disk of it; return the finished file's path.
+    """Copy a big source under a temporary name, resuming a partial copy; return the path of the complete file.
 
     Args:
-        partial: path without its last part, which is the number of bytes that are on disk; its folder holds
-            nothing but such files.
+        partial: path without its suffix, which is the number of bytes on disk; its folder holds only such files.
 
     Raises:
         SourceChangedError: the source is not as planned; no temporary file is left.
@@ -92,10 +91,10 @@ def copy_big(disk: Disk, source_fd: int, partial: bytes, planned: Planned) -> by
 
 
 def _cloned(disk: Disk, source_fd: int, target: int, planned: Planned) -> bool:
-    """Let the target share the source's blocks, if the file system can; nothing is read, so the ctime must vouch.
+    """Clone the source's blocks (reflink), if the file system can; the content is not read, so the ctime is checked.
 
     Raises:
-        SourceChangedError: the source was changed at that very moment.
+        SourceChangedError: the source was changed during the clone.
     """
     if not disk.clone(source_fd, target):
         return False
@@ -108,14 +107,14 @@ def _sync_part(disk: Disk, fd: int, path: bytes) -> None:
     try:
         disk.fsync(fd)
     except OSError:
-        disk.unlink(path)  # what the disk took of it cannot be known any more: this copy starts anew
+        disk.unlink(path)  # after a failed fsync the content on disk is not known: the copy starts over
         raise
 
 
 def _pump(
     disk: Disk, source_fd: int, target: int, state: "xxhash.xxh3_128", *, is_sparse: bool, limit: int | None = None
 ) -> int:
-    """Copy and hash from the current positions on, to the end or the limit; return the number of bytes."""
+    """Copy and hash from the current positions to the end or the limit; return the number of bytes."""
     buffer = aligned_buffer()[:COPY_BLOCK_BYTES]
     pace = current_pace()
     done = 0
@@ -169,7 +168,7 @@ def _check_digest(planned: Planned, digest: bytes) -> None:
 
 def _finish(disk: Disk, fd: int, planned: Planned) -> None:
     if os.fstat(fd).st_mode & 0o777 != planned.mode & 0o777:
-        disk.set_mode(fd, planned.mode & 0o777)  # the umask took something away; set-uid bits are not carried over
+        disk.set_mode(fd, planned.mode & 0o777)  # the umask cleared bits; set-uid bits are not copied
     disk.set_times(fd, planned.mtime_ns)
 
 
@@ -178,7 +177,7 @@ def _part(partial: bytes, done: int) -> bytes:
 
 
 def _found_part(disk: Disk, partial: bytes, size: int) -> tuple[bytes | None, int]:
-    """Return the temporary file with the most bytes on disk, and that number; others are removed."""
+    """Return the temporary file with the most bytes on disk, and that number; remove the others."""
     folder, stem = os.path.split(partial)
     found = sorted(
         (int(number), name)

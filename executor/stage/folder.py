@@ -1,8 +1,8 @@
-"""Staging the files of one folder.
+"""Folder stage: stages the files of one folder by hard link, copy, placeholder or generated text.
 
-A link is right if it is the inode of a source that is as planned; a copy is right if it has the planned size and
-mtime, provided that nothing can have been lost since (a restart of the system), else its content is read. Nothing is
-ever replaced in place.
+A hard link is correct if it is the inode of a source that is as planned. A copy is correct if it has the planned size
+and mtime, provided that the system was not restarted since; else its content is read. No file is overwritten in
+place.
 """
 
 import errno
@@ -37,7 +37,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.table_lock import LOCK_NAME, is_table_lock
 
-_LOCK_BYTES = 1 << 20  # casacore writes some hundred
+_LOCK_BYTES = 1 << 20  # limit; casacore writes some hundred bytes
 _LOCK_SECONDS = 60
 
 
@@ -63,7 +63,7 @@ def copy_file(context: StagingContext, source: tuple[bytes, int], name: bytes, d
 
 
 def copy_lock(context: StagingContext, source: tuple[bytes, int], name: bytes, dir_fd: int, planned: Planned) -> None:
-    """Make the package's own lock of a table, of the planned size, whatever has become of the origin's since."""
+    """Make the package's own `table.lock` with the planned size, whatever the size of the origin's is now."""
     is_worker = parent_process() is not None  # it opens no tables
     read = partial(_lock_bytes, source)
     found = read() if is_worker else run_in_child(read, seconds=_LOCK_SECONDS)
@@ -79,7 +79,7 @@ def copy_lock(context: StagingContext, source: tuple[bytes, int], name: bytes, d
 
 
 def _lock_bytes(source: tuple[bytes, int]) -> bytes:
-    """Read a lock, in a process that holds none; one that is not there or not to be read is as good as empty."""
+    """Read a `table.lock`, in a process that holds no table locks; a missing or unreadable one counts as empty."""
     with suppress(OSError), opened_file(source[0], dir_fd=source[1]) as fd:
         return os.read(fd, _LOCK_BYTES)
     return b""
@@ -89,9 +89,9 @@ class FolderStage:
     """The staging of one record's files.
 
     Attributes:
-        linked_ctimes: by index, the ctimes of the linked sources, which their links have changed.
-        problems: sources that are not as planned, paths absolute; what belongs to them is not staged.
-        file_count, byte_count: what was staged.
+        linked_ctimes: by index, the ctimes of the linked sources after the link.
+        problems: sources that are not as planned, absolute paths; their files are not staged.
+        file_count, byte_count: count of staged files and bytes.
     """
 
     def __init__(self, context: StagingContext, record: FolderRecord, stack: ExitStack, *, is_new: bool) -> None:
@@ -101,7 +101,7 @@ class FolderStage:
         self._target_fd = stack.enter_context(opened_folder(join(context.member, record.path)))
         self._there = frozenset() if is_new else frozenset(map(os.fsencode, os.listdir(self._target_fd)))
         self._source_fds: dict[tuple[bytes, bytes], int] = {}
-        self._own_links: dict[int, int] = {}  # inode to its ctime after we linked it: two names may share one
+        self._own_links: dict[int, int] = {}  # inode to its ctime after our link: two names may share an inode
         kinds = {*record.actions} - ({Action.COPY} if LOCK_NAME in record.names else set())
         self._is_linkable = kinds == {Action.LINK} or (kinds == {Action.MOVE} and record.device == context.device)
         self.linked_ctimes: dict[int, int] = {}
@@ -110,15 +110,15 @@ class FolderStage:
         self.byte_count = 0
 
     def sweep(self) -> None:
-        """Remove what an earlier run left that is not planned."""
+        """Remove files of an earlier run that are not planned."""
         for name in sorted(self._there - set(self._record.names) - set(self._record.folders)):
             remove_tree(self._context.disk, name, dir_fd=self._target_fd)
 
     def stage_links(self, start: int) -> int:
-        """Link sources from index `start` on, up to the first that is not wholly as planned, and return its index.
+        """Hard-link sources from index `start` up to the first that is not exactly as planned, and return its index.
 
-        The loop holds all that is done for a link in an empty folder: calls would take as long as the link itself.
-        What is not wholly as planned is a matter for `stage`, and so are all other actions.
+        The loop is not cut into functions: a call per file would take as long as the link itself. `stage` handles
+        sources that are not exactly as planned, and all other actions.
         """
         record, target_fd, link = self._record, self._target_fd, self._context.disk.link
         if start == len(record.names) or self._there or record.source_names or not self._is_linkable:
@@ -128,7 +128,7 @@ class FolderStage:
         except SourceChangedError:
             return start
         names, sizes, mtimes, inodes, ctimes = record.names, record.sizes, record.mtimes, record.inodes, record.ctimes
-        for index in range(start, len(names)):  # by index: skipping what was done would grow with the square
+        for index in range(start, len(names)):  # by index: slicing off the finished ones would be quadratic
             if record.actions[index] == Action.COPY:
                 return index
             name, planned = names[index], [sizes[index], mtimes[index], inodes[index], ctimes[index]]
@@ -155,7 +155,7 @@ class FolderStage:
         return len(record.names)
 
     def _is_for_stage(self, index: int, error: OSError) -> bool:
-        """Tell whether `stage` would do something else about a link that failed than fail, too."""
+        """Return whether `stage` may succeed for a link that failed here, or report its source as changed."""
         if error.errno == errno.EXDEV:
             return self._record.actions[index] == Action.MOVE  # which may copy
         try:
@@ -182,7 +182,7 @@ class FolderStage:
                 case Action.WRITE:
                     self._write(index, self._context.readme)
                 case Action.SPLIT:
-                    return  # made by the table split, when the rest of the table is there
+                    return  # made by the table split, after the rest of the table
                 case _:
                     assert_never(action)
         except SourceChangedError as error:
@@ -208,7 +208,7 @@ class FolderStage:
             try:
                 self._context.disk.link(source[0], name, source_fd=source[1], dir_fd=self._target_fd)
             except OSError:
-                seen_source(source, planned)  # gone or changed since it was looked at: then that is what to tell
+                seen_source(source, planned)  # if it is gone or changed since the check, report that
                 raise
             staged = os.lstat(name, dir_fd=self._target_fd)
         check_source(planned, staged)
@@ -222,12 +222,12 @@ class FolderStage:
         self.linked_ctimes[index] = staged.st_ctime_ns
 
     def _is_own_doing(self, source: os.stat_result, planned: Planned) -> bool:
-        """Tell whether a source has another ctime than planned only because we linked it under another name."""
+        """Return whether the ctime of a source differs from the plan only because of our own hard link."""
         is_planned_inode = source.st_ino == planned.inode
         return is_planned_inode and source.st_ctime_ns == self._own_links.get(source.st_ino)
 
     def _link_lock(self, index: int, source: tuple[bytes, int]) -> None:
-        """Link the lock of a table as it is by now: whoever opened the table since the plan has written to it."""
+        """Link a `table.lock` unchecked: every program that opened the table since the plan has written to it."""
         name = self._record.names[index]
         if self._staged(name) is not None:
             self._context.disk.unlink(name, dir_fd=self._target_fd)
@@ -242,9 +242,9 @@ class FolderStage:
             copy_lock(self._context, source, name, self._target_fd, planned_source(self._record, index))
 
     def _move(self, index: int) -> None:
-        """Link, or copy across file systems; the origin is touched only when the package is published.
+        """Link, or copy across file systems; the origin is changed only after the package is published.
 
-        Where the source is, is looked at now: the number of a file system may be another one than planned.
+        The device number of the source is read now, because it may differ from the planned one.
         """
         source = self._source(index)
         if os.fstat(source[1]).st_dev == self._context.device:
@@ -269,7 +269,7 @@ class FolderStage:
         copy(self._context, self._source(index), name, self._target_fd, planned)
 
     def _keep(self, index: int, planned: Planned) -> bool:
-        """Link the same file over from the replaced package; False if it is not as it was left, or links are none."""
+        """Hard-link the unchanged file of the replaced package; False if changed, or without hard links."""
         name = self._record.names[index]
         folder = self._context.member.removeprefix(self._context.tree + b"/")
         try:
@@ -321,7 +321,7 @@ class FolderStage:
         return self._opened(self._context.origin, self._record.source_path(index))
 
     def _carried(self, index: int) -> tuple[bytes, int]:
-        """Return name and folder descriptor of the file in the package that the origin's link leads to."""
+        """Return name and folder descriptor of the file in the package to which the origin's symlink leads."""
         return self._opened(self._context.package, path_in_package(self._context, self._record.source_path(index)))
 
     def _opened(self, root: bytes, path: bytes) -> tuple[bytes, int]:

@@ -1,7 +1,7 @@
-"""What the plan says of one source, and whether the source still is as it says.
+"""Planned source: the planned state of one source, and checks that the source is still in that state.
 
-Size and mtime must be as planned. Inode number and ctime are hints: as planned they vouch for the content, which is
-then not read again; else it is read and compared. Some file systems give other inode numbers at each mount.
+Size and mtime must be as planned. If inode and ctime are as planned too, the content counts as unchanged and is not
+read again; else it is read and compared. Some file systems give other inode numbers at each mount.
 """
 
 import errno
@@ -17,12 +17,12 @@ from qa2pack.manifest.fs.digest import aligned_buffer
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.fs.throttle import current_pace
 
-# What others can do to a source, so that it is not the one that was planned.
+# Errors that another program can cause by changing a source.
 _CHANGES = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO, errno.EISDIR))
 
 
 class SourceChangedError(Exception):
-    """What is read is not what was planned.
+    """The source is not as planned.
 
     Attributes:
         expected, found: in words.
@@ -36,7 +36,7 @@ class SourceChangedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What the plan says of one source file; digest NO_DIGEST where it was not read."""
+    """The planned state of one source file; digest NO_DIGEST where it was not read."""
 
     size: int
     mtime_ns: int
@@ -50,8 +50,8 @@ def check_source(planned: Planned, status: os.stat_result) -> bool:
     """Compare a source with the plan; True if also inode and ctime are as planned, else its content must be compared.
 
     Raises:
-        SourceChangedError: size or mtime differ, or it is no regular file; or the inode differs, and there is no
-            digest to compare the content with.
+        SourceChangedError: size or mtime differ, or it is not a regular file; or the inode differs, and there is no
+            digest for comparing the content.
     """
     if not stat.S_ISREG(status.st_mode):
         raise SourceChangedError("a file", "a link" if stat.S_ISLNK(status.st_mode) else "something else")
@@ -63,13 +63,13 @@ def check_source(planned: Planned, status: os.stat_result) -> bool:
 
 
 def is_copied(record: FolderRecord, index: int, device: int) -> bool:
-    """Tell whether the content of the file was to be read and written as planned; `device` is the package's."""
+    """Return whether the plan copies the content of the file; `device` is the package's device number."""
     action = record.actions[index]
     return action in (Action.COPY, Action.KEEP) or (action == Action.MOVE and record.device != device)
 
 
 def planned_source(record: FolderRecord, index: int) -> Planned:
-    """Return what the record says of the source of the file at `index`."""
+    """Return the planned state of the source of the file at `index`."""
     return Planned(
         size=record.sizes[index],
         mtime_ns=record.mtimes[index],
@@ -81,18 +81,19 @@ def planned_source(record: FolderRecord, index: int) -> Planned:
 
 
 def as_change(expected: str, error: OSError) -> Exception:
-    """Return what to raise for a source that cannot be reached: a change of the origin, or the disk's own error.
+    """Return the exception for a source that cannot be opened: SourceChangedError, or the error of the disk itself.
 
-    An error of the disk or the server says nothing of the source: taken for a change, it would ask for a new plan.
+    An error of the disk or the server does not mean that the source changed: reported as a change, it would ask the
+    user for a new plan.
     """
     return SourceChangedError(expected, error.strerror or str(error)) if error.errno in _CHANGES else error
 
 
 def seen_source(source: tuple[bytes, int], planned: Planned) -> tuple[os.stat_result, bool]:
-    """Return the status of a source that is as planned, and whether also inode and ctime are.
+    """Return the stat result of a source that is as planned, and whether inode and ctime are too.
 
     Raises:
-        SourceChangedError: it is not there or not as planned.
+        SourceChangedError: it is missing or not as planned.
     """
     name, dir_fd = source
     try:
@@ -103,7 +104,7 @@ def seen_source(source: tuple[bytes, int], planned: Planned) -> tuple[os.stat_re
 
 
 def check_content(source: tuple[bytes, int], planned: Planned) -> None:
-    """Read a source whose ctime or inode is not as planned: linked by others, mounted anew, or forged."""
+    """Read a source if inode or ctime differs: a new hard link or mount, or changed content with the mtime reset."""
     with opened_file(source[0], dir_fd=source[1]) as fd:
         digest = digest_of_source(fd)
     if digest != planned.digest:
@@ -111,7 +112,7 @@ def check_content(source: tuple[bytes, int], planned: Planned) -> None:
 
 
 def digest_of_source(fd: int) -> bytes:
-    """Return the digest of an opened file of which size and mtime alone are as planned."""
+    """Return the digest of an opened file of which only size and mtime are as planned."""
     state = xxhash.xxh3_128()
     buffer = aligned_buffer()
     pace = current_pace()

@@ -1,4 +1,4 @@
-"""The staging phase as a whole: all batches, the table splits, and the manifests that will be."""
+"""Staging phase: runs all stage batches and table splits, and writes the new manifests and ticket files."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ _BIG_FILE_BYTES = 64 << 20
 
 
 class OriginChangedError(Exception):
-    """Sources are not as planned; nothing is visible, what was staged rightly is kept.
+    """Sources are not as planned; nothing is visible, and correctly staged files are kept.
 
     Attributes:
         problems: one for each such source.
@@ -50,12 +50,12 @@ def stage_all(
     engine: Engine,
     progress: Progress,
 ) -> None:
-    """Stage everything that the plan names, and the manifests; done again, it goes on where it stopped.
+    """Stage all files of the plan, and the manifests; called again, it resumes.
 
     Raises:
         OriginChangedError: sources are not as planned.
         OSError: the disk fails or is full.
-        InterruptedByUser: a stop was asked for.
+        InterruptedByUser: a stop was requested.
     """
     disk = context.disk
     ensure_folder(disk, paths.staging, 0o700)
@@ -108,7 +108,7 @@ def _batches(context: StagingContext, blobs: Iterable[bytes]) -> Iterator[StageB
 def _split_tables(
     plan: Described, context: StagingContext, *, engine: Engine, progress: Progress
 ) -> dict[bytes, SplitResult]:
-    """Split the tables and return what came out, by folder."""
+    """Split the tables and return the results by folder."""
     splits: dict[bytes, SplitResult] = {}
     problems: list[Problem] = []
     if not any(_is_splitting(plan)):
@@ -132,7 +132,7 @@ def _is_splitting(plan: Described) -> Iterator[bool]:
 
 
 def _split_files(plan: Described, path: bytes) -> bytes:
-    """Return the encoded record of only those files of a table that the split makes."""
+    """Return the encoded record of those files of a table that the split makes."""
     record = decode_record(_table(plan, path))
     return encode_record(record.selected([i for i, action in enumerate(record.actions) if action == Action.SPLIT]))
 
@@ -150,7 +150,7 @@ def _table(plan: Described, path: bytes) -> bytes:
 
 
 def _link_manifests(plan: Described, paths: TransactionPaths, disk: Disk) -> None:
-    """Take the manifests of the members that stay into the new set; those of a replaced package are left behind."""
+    """Hard-link the manifests of members that stay into the new set; not those of a replaced package."""
     if paths.root == paths.tree:
         return
     for member, digest in plan.header.base:
@@ -171,7 +171,7 @@ def _write_manifest(
 
 def _write_tickets(paths: TransactionPaths, disk: Disk) -> None:
     """Write the ticket files for all members that the package will have."""
-    from qa2pack.executor.tickets.write import Member, write_tickets  # here: loads much, and planning never needs it
+    from qa2pack.executor.tickets.write import Member, write_tickets  # here: slow to import
 
     for suffix in TICKET_SUFFIXES:
         remove_tree(disk, paths.staged_ticket(suffix))
@@ -203,7 +203,7 @@ def _with_results(blob: bytes, results: bytes) -> bytes:
 
 
 def _final_notes(notes: Notes, plan: Described, splits: dict[bytes, SplitResult]) -> Notes:
-    """Return the notes with the sizes that the splits really left; they differ only where they were estimates."""
+    """Return the notes with the actual sizes after the splits; they differ only where they were estimates."""
     growth: dict[str, int] = {}
     for path, result in splits.items():
         planned = decode_record(_split_files(plan, path))

@@ -1,8 +1,8 @@
-"""Staging the measurement sets that are packaged with one data column.
+"""Table stage: stages a measurement set that is packaged with one data column.
 
-The files that stay as they are were staged before, like any others. Here come the ones that the split rewrites, as
-fresh copies, and the headers it needs; then casacore drops the columns; then digests and sizes are taken from what
-is there. Doing it again is always right, because it begins with fresh copies and never writes to a linked file.
+The unchanged files were staged before, like any others. Here the files that the split rewrites, and the headers that
+it needs, are copied; then casacore drops the columns; then digests and sizes of the result are read. The work is
+idempotent, because it begins with new copies and never writes to a linked file.
 """
 
 import os
@@ -29,8 +29,8 @@ class SplitBatch:
     """One table to split.
 
     Attributes:
-        planned: encoded record of the table's folder as planned; its SPLIT files are the ones that come out.
-        staged: names of the folder that were staged before and stay.
+        task: the table split of the plan.
+        results: encoded record, as planned, of the files that the split makes.
     """
 
     context: StagingContext
@@ -40,7 +40,7 @@ class SplitBatch:
 
 @dataclass(frozen=True, slots=True)
 class SplitResult:
-    """What came out: the encoded record of the files, or problems and no change to rely on."""
+    """Result of a split: the encoded record of the files; or problems, and then the files are undefined."""
 
     path: bytes
     blob: bytes = b""
@@ -51,7 +51,7 @@ def split_batch(batch: SplitBatch) -> SplitResult:
     """Stage one table's rewritten files and split it.
 
     Raises:
-        OSError: the staging side fails.
+        OSError: writing to staging fails.
     """
     problems = _stage_sources(batch)
     if problems:
@@ -79,7 +79,7 @@ def _stage_sources(batch: SplitBatch) -> list[Problem]:
 
 
 def _copy_source(context: StagingContext, before: FolderRecord, index: int, dir_fd: int) -> None:
-    is_carried = before.actions[index] == Action.CARRY  # it was moved: as it is for another split of the same table
+    is_carried = before.actions[index] == Action.CARRY  # it was moved into the package before
     source = before.source_path(index)
     folder, name = os.path.split(path_in_package(context, source) if is_carried else source)
     with ExitStack() as stack:
@@ -88,13 +88,13 @@ def _copy_source(context: StagingContext, before: FolderRecord, index: int, dir_
         except OSError as error:
             raise as_change("the folder", error) from error
         planned = planned_source(before, index)
-        writable = replace(planned, mode=planned.mode | stat.S_IRUSR | stat.S_IWUSR)  # casacore is to change it
+        writable = replace(planned, mode=planned.mode | stat.S_IRUSR | stat.S_IWUSR)  # casacore must write to it
         copy = copy_lock if is_table_lock(name) else copy_file
         copy(context, (name, source_fd), before.names[index], dir_fd, writable)
 
 
 def _measured(batch: SplitBatch, table: bytes) -> FolderRecord:
-    """Return the record of the files as the split left them, with modes and times as planned."""
+    """Return the record of the files after the split; set their modes and mtimes as planned."""
     record = decode_record(batch.results)
     sizes, digests = [], []
     with opened_folder(table) as dir_fd:

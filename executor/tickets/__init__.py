@@ -1,1 +1,1 @@
-"""The ticket files of a package: written, read, checked, and how large they become."""
+"""Ticket files of a package: write, read, check, and predict their size."""

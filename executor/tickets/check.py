@@ -1,9 +1,9 @@
-"""Comparing the two ticket files with the manifests: only looks.
+"""Ticket check: compares the two ticket files with the manifests. Read-only.
 
-They are written with every apply, for all members that the package has then. So they must be whole and hold what the
-manifests of the members say that this program made. One that is not there is worth a warning only: the package is as
-good without it, for instance as a copy elsewhere. Adopted members may have come before or after them, and
-a package that holds no others may have ticket files of another program: nothing is said of either.
+They are written with every apply, for all members of the package. So they must be valid archives and hold what the
+manifests say, for the members that this program made. A missing ticket file is only a warning: a package, for
+instance a copy elsewhere, is complete without it. Adopted members may be older or newer than the ticket files, and a
+package of adopted members only may have ticket files of another program: neither is checked.
 """
 
 import os
@@ -30,12 +30,12 @@ from qa2pack.manifest.problem import Code, Problem
 
 @dataclass(frozen=True, slots=True)
 class _Expected:
-    """What the manifests say.
+    """Expected content of the ticket files, from the manifests.
 
     Attributes:
-        files: of the members that this program made.
-        unknown: where the files are of members of which nothing is said.
-        sizes: text of the file of sizes; None where it cannot be known.
+        files: files of the members that this program made.
+        unknown: path prefixes of members that are not checked.
+        sizes: text of `package_size.txt`; None where it is not known.
     """
 
     files: tuple[TicketFile, ...]
@@ -44,7 +44,7 @@ class _Expected:
 
 
 def check_tickets(package: Package, *, is_quick: bool) -> Iterator[Problem]:
-    """Yield a problem, its path relative to the package, for each ticket file that is not as the manifests say.
+    """Yield a problem, its path relative to the package, for each ticket file that differs from the manifests.
 
     Args:
         is_quick: names and sizes only.
@@ -82,19 +82,19 @@ def _expected(package: Package) -> _Expected:
 
 
 def _made(package: Package, name: bytes) -> tuple[Member, list[TicketFile]] | None:
-    """Return a member that this program made, and its files; None also for one whose manifest makes no sense."""
+    """Return a member that this program made, and its files; None for others, and if its manifest is invalid."""
     manifest = _manifest(package, name)
     if manifest is None or manifest.header.is_adopted:
         return None
     member = Member(manifest, package.member(name))
     try:
         return member, list(ticket_files(package.project, member))
-    except ValueError:  # a record of the manifest; verifying the package says so
+    except ValueError:  # an invalid record of the manifest; verify reports it
         return None
 
 
 def _manifest(package: Package, member: bytes) -> Described | None:
-    """Return the manifest of a member if there is one that can be used; verifying the package says so if not."""
+    """Return the manifest of a member; None if there is none or it cannot be used, which verify reports."""
     try:
         return open_manifest(package.manifest(member))
     except (FileNotFoundError, StreamError):
@@ -102,7 +102,7 @@ def _manifest(package: Package, member: bytes) -> Described | None:
 
 
 def _faults(file: IO[bytes], suffix: bytes, expected: _Expected, *, is_quick: bool) -> Iterator[str]:
-    """Yield in words what is wrong with an open ticket file."""
+    """Yield, in words, the faults of an open ticket file."""
     is_zip = suffix == b"zip"
     wanted = {zip_name(each.name).encode() if is_zip else each.name: each for each in expected.files}
     found: set[bytes] = set()
@@ -125,7 +125,7 @@ def _differences(
     archived: Archived, wanted: Mapping[bytes, TicketFile], expected: _Expected, *, is_quick: bool
 ) -> Iterator[str]:
     name = shown(archived.name)
-    # Content that nothing is known of is read all the same: only so a wrong checksum in the archive is found.
+    # Content without expected digest is read too: only this finds a wrong checksum in the archive.
     digest = NO_DIGEST if is_quick and archived.name != SIZE_FILE else archived.digest()
     if archived.name == SIZE_FILE:
         if expected.sizes is not None and digest != xxhash.xxh3_128_digest(expected.sizes):

@@ -1,9 +1,8 @@
-"""Reading the two ticket files entry by entry, as strictly as whoever unpacks them: only looks.
+"""Ticket reader: reads the two ticket files entry by entry, as strictly as programs that unpack them. Read-only.
 
-The program writes nothing into them but plain files, each once, stored as they are, one behind the other. Whatever
-else an archive can hold (links, devices, pipes, folders, rights of another user) is none of its entries, and what
-Python reads without a word though the two headers of a zip's entry differ is an error for unzip. So the headers of a
-zip are compared with those that the program writes, and not only read.
+This program writes only regular files into them, each once, uncompressed, one after the other. Any other entry (link,
+device, pipe, folder, set-uid bits) is reported as a fault. Python reads a zip silently even if the two headers of an
+entry differ, which is an error for unzip. So the headers of a zip are compared with those that this program writes.
 """
 
 import copy
@@ -31,7 +30,7 @@ _ZIP_ENTRY_BYTES, _ZIP_LENGTHS_AT, _ZIP_LENGTHS = 46, 28, struct.Struct("<3H")  
 _ZIP64 = b"\x01\x00"  # the extra field of sizes beyond 4 GiB
 _ZIP64_BYTES = 0xFFFFFFFF
 _UNIX = 3
-_LATEST_VERSION = zipfile.ZIP64_VERSION  # of the format, that one must know to read what this program writes
+_LATEST_VERSION = zipfile.ZIP64_VERSION  # format version that is needed to read what this program writes
 _TEXT_NAME = 0x800  # the flag of a name that is UTF-8
 
 
@@ -40,8 +39,8 @@ class Archived:
     """A file in a ticket file.
 
     Attributes:
-        fault: in words what is wrong with the entry itself; empty if nothing is.
-        digest: of what can be read of it, which may raise one of `UNREADABLE`.
+        fault: in words, what is wrong with the entry itself; empty if nothing is.
+        digest: reads the content and returns its digest; may raise one of `UNREADABLE`.
     """
 
     name: bytes
@@ -51,7 +50,7 @@ class Archived:
 
 
 def read_tar(file: IO[bytes]) -> Iterator[Archived]:
-    """Yield the entries of an open tar; raises one of `UNREADABLE` where it is none, or has more around it."""
+    """Yield the entries of an open tar; raises one of `UNREADABLE` if it is not a tar, or has trailing bytes."""
     size = os.fstat(file.fileno()).st_size
     if size % tarfile.RECORDSIZE:
         raise tarfile.ReadError("it is cut short, or has bytes behind its end")
@@ -60,7 +59,7 @@ def read_tar(file: IO[bytes]) -> Iterator[Archived]:
             name = info.name.encode("utf-8", "surrogateescape")
             digest = lambda info=info: _digest_of(archive.extractfile(info))  # noqa: E731
             yield Archived(name, info.size, _fault_in_tar(name, info), digest)
-        end = archive.offset  # behind the last file
+        end = archive.offset  # after the last file
     # Two empty blocks end it, and more of them fill up the last record; readers stop at the first and see no more.
     records = -(-(end + 2 * tarfile.BLOCKSIZE) // tarfile.RECORDSIZE)
     file.seek(end)
@@ -100,14 +99,14 @@ def _fault_of(name: bytes, mode: int) -> str:
 
 
 def _check_headers(file: IO[bytes], archive: zipfile.ZipFile) -> None:
-    """Compare all headers with those that the program writes: entry behind entry, the directory, and the end."""
+    """Compare all headers with those that this program writes: contiguous entries, the directory, and the end."""
     place = 0
     for info in archive.infolist():
         is_plain = info.compress_type == zipfile.ZIP_STORED and info.compress_size == info.file_size
         is_plain &= not info.flag_bits & ~_TEXT_NAME and not info.comment and info.extra[:2] in (b"", _ZIP64)
         is_plain &= info.extract_version <= _LATEST_VERSION and not info.volume and not info.reserved
         if not is_plain or info.header_offset != place or (info.file_size == 0 and info.CRC):
-            raise zipfile.BadZipFile(f"{info.filename} does not stand in it as it is written")
+            raise zipfile.BadZipFile(f"{info.filename} is not stored as this program stores it")
         as_written = copy.copy(info)
         as_written.extra = b""
         header = as_written.FileHeader()
@@ -115,9 +114,9 @@ def _check_headers(file: IO[bytes], archive: zipfile.ZipFile) -> None:
         if file.read(len(header)) != header:
             raise zipfile.BadZipFile(f"the two headers of {info.filename} differ")
         place += len(header) + info.compress_size
-    if place >= _ZIP64_BYTES:  # its end has another form, which is left to zipfile
+    if place >= _ZIP64_BYTES:  # its end has the zip64 form, which zipfile checks
         return
-    # Readers look for the end from behind, and take bytes around the archive for a program or a comment.
+    # Readers search the end backwards, and accept bytes around the archive as a program or a comment.
     file.seek(-_ZIP_END.size, os.SEEK_END)
     end_place, count = file.tell(), len(archive.infolist())
     if file.read() != _ZIP_END.pack(_ZIP_END_MARK, 0, 0, count, count, end_place - place, place, 0):
@@ -128,7 +127,7 @@ def _check_headers(file: IO[bytes], archive: zipfile.ZipFile) -> None:
 
 
 def _is_filled(directory: bytes, count: int) -> bool:
-    """Tell whether so many entries fill a zip's directory; zipfile takes a last one that reaches beyond its end."""
+    """Return whether `count` entries fill a zip's directory; zipfile accepts a last one that exceeds it."""
     place = 0
     for _ in range(count):
         if place + _ZIP_ENTRY_BYTES > len(directory):

@@ -1,4 +1,4 @@
-"""How much room the two ticket files will take, from sums alone: known before anything is written."""
+"""Ticket size: upper limit of the bytes of the two ticket files, from totals alone, before they are written."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,13 @@ from qa2pack.manifest.format.stream import peek_stream
 
 TICKET_COUNT = 2
 _IN_TICKETS = ("", Role.QA.value, Role.SCRIPT.value)  # the first is README
-# A tar's header, what fills up its last block, and a long name in two blocks of its own; a zip takes less.
+# A tar's header, the padding of the last block, and a long name in two blocks; a zip takes less.
 _BYTES_PER_FILE = 4 * 512
 _FIXED_BYTES = 10_240 + 4096  # a tar ends at a multiple of its record; the file of sizes
 
 
 def ticket_bytes(package: Package, header: Header, notes: Notes) -> int:
-    """Return the most that the ticket files take which come with a plan; they hold the members that stay, too.
+    """Return the maximum size of the ticket files of a plan; they also hold the members that stay.
 
     Raises:
         StreamError: the manifest of a member that stays cannot be used.

@@ -1,7 +1,7 @@
-"""What an append takes into the ticket files from members that stay, compared with their manifests before it begins.
+"""Unchanged members: compares files of members that stay with their manifests before an append rewrites ticket files.
 
-The ticket files are written anew from the files of all members. One that was changed in place since (a hard link
-shares its content with the origin) would go into them, and no manifest would know what they hold. Only looks.
+The ticket files are rewritten from the files of all members. A file that was changed in place since (a hard link
+shares its content with the origin) would go into them, and no manifest would match their content. Read-only.
 """
 
 import os
@@ -48,7 +48,7 @@ def check_staying(package: Package, header: Header) -> None:
 
 
 def changed_in_tickets(package: Package, header: Header) -> Iterator[Problem]:
-    """Yield a problem for each file of a member that stays which the ticket files take, and which was changed.
+    """Yield a problem for each changed file of a member that stays, among those that go into the ticket files.
 
     Raises:
         StreamError: the manifest of a member that stays cannot be used.
@@ -56,7 +56,7 @@ def changed_in_tickets(package: Package, header: Header) -> Iterator[Problem]:
     """
     if header.append is Append.NOTHING:
         return
-    from qa2pack.executor.tickets.write import Member, ticket_files  # loads much, and most plans append nothing
+    from qa2pack.executor.tickets.write import Member, ticket_files  # slow to import, and most plans append nothing
 
     for name, digest in header.base:
         if digest:

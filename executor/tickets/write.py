@@ -1,8 +1,7 @@
-"""The two files beside the package that go with a ticket: README, QA2 files and scripts of all members, and sizes.
+"""Ticket writer: the two archives beside the package with README, QA2 files and scripts of all members, and sizes.
 
-The same package gives the same bytes on any machine: sorted, owner root, times from the manifests, nothing
-compressed. In a fake package the files in them are as empty as those of the package; the sizes are real in every
-mode.
+The same package gives the same bytes on any machine: sorted, owner root, times from the manifests, uncompressed.
+Files that are placeholders in the package are empty in the archives too; the sizes are real in every mode.
 """
 
 import tarfile
@@ -50,7 +49,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class TicketFile:
-    """A file of the package that goes into both.
+    """A file of the package that goes into both archives.
 
     Attributes:
         name: in the tar: the path from the project code on.
@@ -82,7 +81,7 @@ def write_tickets(project: bytes, members: Iterable[Member], folder: bytes, disk
 
 
 def size_text(project: bytes, members: Iterable[Member]) -> str:
-    """Return the text of `package_size.txt`: bytes and human form, per role and in all."""
+    """Return the text of `package_size.txt`: bytes and human form, per role and in total."""
     totals: dict[str, list[int]] = {}
     for member in members:
         for total in member.manifest.notes.totals:
@@ -101,7 +100,7 @@ def size_text(project: bytes, members: Iterable[Member]) -> str:
 
 
 def ticket_files(project: bytes, member: Member) -> Iterator[TicketFile]:
-    """Yield the files of a member that go into the ticket files, in no order to rely on."""
+    """Yield the files of a member that go into the ticket files, in no particular order."""
     inside = b"/".join((project, SCIENCE_GOAL, member.manifest.header.member_path))
     for record in _records(member.manifest):
         for index, name in enumerate(record.names):
@@ -117,7 +116,7 @@ def ticket_files(project: bytes, member: Member) -> Iterator[TicketFile]:
 
 
 def _records(manifest: Described) -> Iterator[FolderRecord]:
-    """Yield the records of the member's own folder and of the roles, without reading those of the others."""
+    """Yield the records of the member's own folder and of `_ROLES`, without reading the others."""
     root = manifest.stream.find(b"")
     if root is not None:
         yield decode_record(root)
@@ -132,7 +131,7 @@ def _records(manifest: Described) -> Iterator[FolderRecord]:
 
 
 def _write_tar(file: IO[bytes], files: list[TicketFile], sizes: bytes, newest: int) -> None:
-    # GNU's form takes names of any bytes and length as they are.
+    # The GNU format takes names of any bytes and length unchanged.
     with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as archive:
         for ticket in files:
             content = _content(ticket)
@@ -142,7 +141,7 @@ def _write_tar(file: IO[bytes], files: list[TicketFile], sizes: bytes, newest: i
 
 def _tar_info(name: bytes, size: int, mtime_seconds: int) -> tarfile.TarInfo:
     info = tarfile.TarInfo(name.decode("utf-8", "surrogateescape"))
-    info.size, info.mtime, info.mode = size, max(0, mtime_seconds), 0o644  # not all programs know times before 1970
+    info.size, info.mtime, info.mode = size, max(0, mtime_seconds), 0o644  # not all programs accept times before 1970
     info.uname = info.gname = "root"
     return info
 
@@ -163,13 +162,13 @@ def _zip_info(name: bytes, mtime_seconds: int) -> zipfile.ZipInfo:
     elif when.tm_year > _ZIP_LAST_YEAR:
         date = (_ZIP_LAST_YEAR, 12, 31, 23, 59, 58)
     info = zipfile.ZipInfo(zip_name(name), date)
-    info.create_system = 3  # names and permissions as Unix means them
+    info.create_system = 3  # Unix names and permissions
     info.external_attr = 0o100644 << 16
     return info
 
 
 def zip_name(name: bytes) -> str:
-    """Return the name; zip has none that is not text, so such bytes come escaped."""
+    """Return the name as text for a zip; bytes that are not UTF-8 are escaped."""
     try:
         return name.decode()
     except UnicodeDecodeError:

@@ -1,1 +1,1 @@
-"""Journal, recovery, paths, history and lock of a transaction."""
+"""Transaction: journal, recovery, paths, history, package lock, and detection of the published tree."""

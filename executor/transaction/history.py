@@ -1,7 +1,7 @@
-"""The transactions that ended, from their journals in the control folder. Only looks.
+"""History: the finished transactions of a package, from their journals in the control folder. Read-only.
 
-A transaction that was undone leaves no journal, so what is told here is what made the package as it stands, and what
-it replaced.
+A transaction that was rolled back leaves no journal. So the history lists what made the present package, and what
+that replaced.
 """
 
 import os
@@ -27,14 +27,15 @@ _SUFFIX = b".journal"
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A transaction that ended.
+    """A finished transaction.
 
     Attributes:
         member: `group/member` that it made.
-        mode, origin: of its plan; None and empty where the journal does not tell.
+        mode, origin: of its plan; None and empty where the journal does not have them.
         user, host: who began it, and where.
-        sequence: its number among all of the package, whatever the clock said; 0 if the journal does not tell.
-        run_count: in how many runs it was done: one more than it was taken up again.
+        sequence: its number among all transactions of the package, independent of any clock; 0 if the journal does
+            not have it.
+        run_count: number of runs: one more than it was resumed.
     """
 
     transaction: str
@@ -54,7 +55,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is known of the past.
+    """The finished transactions of a package.
 
     Attributes:
         finished: newest first.
@@ -66,7 +67,7 @@ class History:
 
 
 def read_history(package: Package) -> History:
-    """Read the journals of the finished transactions; none if there never was one."""
+    """Read the journals of the finished transactions; empty if there never was one."""
     known, unreadable = [], []
     for path in _paths(package):
         try:
@@ -86,7 +87,7 @@ def next_sequence(package: Package) -> int:
 
 
 def last_finished(package: Package) -> bytes | None:
-    """Return the journal of the transaction that ended last, by the numbers in them, not by any clock.
+    """Return the journal of the last finished transaction, by sequence number, not by any clock.
 
     A damaged one has its number as long as its first record can be read. One that tells nothing counts as the last
     if its name has no earlier second than that of the last one known, or if no number is missing that could be its.

@@ -1,13 +1,13 @@
-"""The journal of a transaction: append-only frames that tell how far it came.
+"""Journal: append-only record of a transaction's steps, in checksummed frames.
 
-A frame is length (4 bytes), XXH3-64 of the payload (8 bytes), payload (msgpack), little-endian. A record is on disk
-before its effect begins when it was appended with `durably`; counts of staged files need not be. Behind each durable
-record stands a mark that says how many frames are on the disk, written when they are.
+A frame is length (4 bytes), XXH3-64 of the payload (8 bytes), payload (msgpack), little-endian. A record appended
+with `append_durably` is on disk before its effect begins; counts of staged files need not be. After each durable
+record there is a mark with the number of frames on disk, written once they are.
 
-So a frame that is cut short or does not fit its checksum is one of two things. Before such a mark it was on the disk
-once and is damaged: nothing can be decided from that journal any more. Behind the last mark it was being written when
-everything stopped: it ends the journal, and nothing is ever appended behind it, because going on writes the sound
-frames anew first.
+So an incomplete frame, or one with a wrong checksum, is one of two things. Before a mark it was on disk once and is
+damaged: nothing can be decided from that journal any more. After the last mark it was being written at the stop: it
+is a torn tail and ends the journal. Nothing is ever appended after a torn tail, because resuming first rewrites the
+valid frames.
 """
 
 import os
@@ -33,13 +33,13 @@ TICKET_SUFFIXES = (b"tar", b"zip")
 
 
 class Publishing(StrEnum):
-    """How the staged tree gets to its place."""
+    """How the staged tree becomes visible."""
 
     NEW = "new"  # one rename of the package
     MEMBER = "member"  # one rename of a member into its group
     GROUP = "group"  # one rename of a group into the package
-    EXCHANGE = "exchange"  # the staged package and the old one change places in one step
-    TWO_RENAMES = "two-renames"  # the old one away, the new one in; for file systems without exchange
+    EXCHANGE = "exchange"  # one RENAME_EXCHANGE of the staged package and the old one
+    TWO_RENAMES = "two-renames"  # old package out, new one in; for file systems without RENAME_EXCHANGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ class Begin:
     Attributes:
         transaction: its name, unique within the control folder.
         plan: digest of the plan.
-        boot: id of the running system; what was written before a restart and not synced cannot be trusted.
-        mode, origin: as in the plan; for the log, never for deciding.
-        sequence: one more than that of the transaction before; clocks can be set back. 0 in journals of before.
+        boot: boot id of the system; data written before a restart and not synced cannot be trusted.
+        mode, origin: as in the plan; for the log, never for decisions.
+        sequence: one more than that of the previous transaction, because clocks can be set back; 0 in old journals.
     """
 
     transaction: str
@@ -74,7 +74,7 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Another process goes on with the transaction."""
+    """Another process resumes the transaction."""
 
     boot: str
     host: str
@@ -85,7 +85,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """So many files and bytes more are staged; for showing, never for deciding."""
+    """More files and bytes are staged; for display, never for decisions."""
 
     file_count: int
     byte_count: int
@@ -93,12 +93,12 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """All that is staged is on disk, and from here it only goes forward. THE moment of commit.
+    """Everything staged is on disk, and from here the transaction only goes forward: the moment of commit.
 
     Attributes:
-        root_inode, root_mtime_ns: of the staged tree; hints where it stands, never proof; 0 if not known.
-        had_manifests: there were such files before, which go aside when the new ones come.
-        had_tickets: the suffixes of the ticket files that there were before.
+        root_inode, root_mtime_ns: of the staged tree; hints to where it is, never proof; 0 if not known.
+        had_manifests: there were manifests before; publishing moves them to the previous state.
+        had_tickets: suffixes of the ticket files that existed before.
     """
 
     root_inode: int
@@ -109,50 +109,51 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The new tree is in its place, and that is on disk."""
+    """The new tree is in place, and that is on disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """Staging stopped because sources are not as planned; a new plan may take over what is staged."""
+    """Staging stopped because sources are not as planned; a new plan may reuse the staged files."""
 
     path_count: int
 
 
 @dataclass(frozen=True, slots=True)
 class SyncFailed:
-    """The disk could not take what was staged; what it holds of it cannot be known, so staging starts anew."""
+    """The sync of the staged files failed; what is on disk is not known, so staging starts over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """The old package is about to be removed: from here publishing cannot be undone."""
+    """The old package is about to be removed: from here publishing cannot be rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
 class RollBack:
-    """The transaction is being undone."""
+    """The transaction is being rolled back."""
 
     at_ns: Moment
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Everything is done."""
+    """The transaction is finished."""
 
     at_ns: Moment
 
 
 Record = Begin | Resume | Staged | Stale | SyncFailed | Commit | Published | Discard | RollBack | End
+# The class names are the names of the records on disk.
 _KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in get_args(Record)}
-# What older journals do not have.
+# Fields that older journals do not have, with their defaults.
 _LATER_FIELDS: dict[type[Record], dict[str, object]] = {Begin: {"sequence": 0}, Commit: {"root_mtime_ns": 0}}
 _MARK = "frames on disk"
 _MARK_START = msgpack.packb({_MARK: 0})[:-1]
 
 
 class JournalError(Exception):
-    """A journal that cannot be used: it holds sound frames which this program does not understand, or is damaged."""
+    """A journal that cannot be used: it has valid frames that this program does not know, or it is damaged."""
 
     def __init__(self, path: bytes, reason: str) -> None:
         super().__init__(f"{os.fsdecode(path)}: {reason}")
@@ -161,13 +162,13 @@ class JournalError(Exception):
 
 
 class UnsafeNameError(Exception):
-    """A name in a journal that could lead out of the folders that it is for."""
+    """A name in a journal that could lead out of its folder."""
 
 
 class JournalDamagedError(JournalError):
-    """A journal in which a frame that was on the disk is not sound any more, or is gone.
+    """A journal in which a frame that was on disk is not valid any more, or is gone.
 
-    What it told of may be the commit, so it says nothing of what is the only home of anything.
+    That frame may have been the commit, so the journal does not show which tree holds the last copy of a file.
     """
 
 
@@ -194,20 +195,20 @@ class Journal:
         self._frame_count += 1
 
     def close(self) -> None:
-        """Close the file; what was appended stays."""
+        """Close the file."""
         os.close(self._fd)
 
 
 def create_journal(path: bytes, begin: Begin, disk: Disk) -> Journal:
-    """Make a journal that did not exist, on disk when this returns; there never is one without its first record."""
+    """Create a journal, on disk when this returns; a journal never exists without its first record."""
     return _written(path, [_encoded(begin)], disk)
 
 
 def continue_journal(path: bytes, disk: Disk) -> Journal:
-    """Open a journal to append to it, with all its sound records on disk and a torn tail gone.
+    """Open a journal for appending, with all its valid records on disk and without a torn tail.
 
-    The records are written to a new file that takes the old one's place: a record whose fsync failed once may look
-    as if it were on disk, and another fsync of the same file would say so too.
+    The records are written to a new file that replaces the old one: after a failed fsync a record may look as if it
+    were on disk, and another fsync of the same file would succeed.
 
     Raises:
         JournalDamagedError: as `read_journal`.
@@ -216,20 +217,19 @@ def continue_journal(path: bytes, disk: Disk) -> Journal:
 
 
 def _written(path: bytes, frames: list[bytes], disk: Disk) -> Journal:
-    """Write a journal of these frames; the mark may go with them, because the name comes when all is on disk."""
+    """Write a journal of these frames and their mark, which is correct because the rename follows the fsync."""
     write_durably(disk, path, b"".join((*frames, _mark(len(frames)))))
     fd = control_fd(path, os.O_WRONLY | os.O_APPEND)
     return Journal(fd, disk, frame_count=len(frames) + 1)
 
 
 def read_journal(path: bytes) -> tuple[Record, ...]:
-    """Return the records of a journal up to a torn tail; none if there is no journal.
+    """Return the records of a journal up to a torn tail; empty if there is no journal.
 
     Raises:
-        JournalDamagedError: something is wrong before its end, or not even the first record can be read: it was on
-            disk before the journal got its name, so that is no torn tail. Or a sound frame holds values of other
-            types than its record has.
-        JournalError: a sound frame holds something that this program does not know.
+        JournalDamagedError: a frame before a mark is damaged, or the first record cannot be read: it was on disk
+            before the journal got its name, so it is not a torn tail. Or a valid frame holds values of wrong types.
+        JournalError: a valid frame holds a record that this program does not know.
     """
     try:
         payloads = _payloads(path)
@@ -278,7 +278,7 @@ def _payloads(path: bytes) -> list[bytes]:
 
 
 def _payload_at(data: bytes, start: int) -> bytes | None:
-    """Return the payload of the frame that begins there; None if it is not sound."""
+    """Return the payload of the frame that begins at `start`; None if it is not valid."""
     if len(data) - start < _FRAME.size:
         return None
     length, checksum = _FRAME.unpack_from(data, start)
@@ -287,7 +287,7 @@ def _payload_at(data: bytes, start: int) -> bytes | None:
 
 
 def _marks_behind(data: bytes, end: int) -> Iterator[int]:
-    """Yield what the marks say that stand behind the sound frames; the lengths of frames there cannot be trusted."""
+    """Yield the frame counts of marks after the valid frames; frame lengths cannot be trusted there."""
     while (end := data.find(_MARK_START, end) + 1) > 0:
         payload = _payload_at(data, max(end - 1 - _FRAME.size, 0))
         count = None if payload is None else _marked(payload)
@@ -296,7 +296,7 @@ def _marks_behind(data: bytes, end: int) -> Iterator[int]:
 
 
 def _marked(payload: bytes) -> int | None:
-    """Return how many frames a mark says are on disk before it, -1 if it gives no number; None if it is no mark."""
+    """Return the frame count of a mark, -1 if it has no valid number; None if it is not a mark."""
     if not payload.startswith(_MARK_START):
         return None
     try:
@@ -318,10 +318,10 @@ def _packed(payload: bytes) -> bytes:
 
 
 def _check_names(record: Record) -> None:
-    """Check what becomes a part of paths, below which things are moved and removed.
+    """Check the names that become parts of paths, below which files are moved and removed.
 
     Raises:
-        UnsafeNameError: a name that no run of this program gave.
+        UnsafeNameError: a name that this program never gives.
     """
     match record:
         case Begin():
@@ -337,7 +337,7 @@ def _check_names(record: Record) -> None:
         case Commit():
             for suffix in record.had_tickets:
                 if suffix not in TICKET_SUFFIXES:
-                    raise UnsafeNameError(f"it tells of a ticket file that ends in {shown(suffix)}")
+                    raise UnsafeNameError(f"it names a ticket file that ends in {shown(suffix)}")
 
 
 def _decoded(path: bytes, payload: bytes) -> Record:
@@ -346,7 +346,7 @@ def _decoded(path: bytes, payload: bytes) -> Record:
         kind = _KINDS[read_value(str, wire["kind"])]
         wire = _LATER_FIELDS.get(kind, {}) | wire
         values = {field.name: wire[field.name] for field in fields(kind)}
-        if kind is Begin:  # words of a newer program: not damage
+        if kind is Begin:  # values of a newer program are not damage
             for name, words in (("publishing", set(Publishing)), ("mode", {*Mode, None})):
                 if isinstance(values[name], str | None) and values[name] not in words:
                     raise WireError(f"{name} {values[name]}")

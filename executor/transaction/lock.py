@@ -1,11 +1,11 @@
-"""One writer per package: a kernel lock on a file of the control folder.
+"""Package lock: one writer per package, by flock on a file of the control folder.
 
-The kernel gives the lock back when its holder ends, however it ends, so a dead process never blocks. Who holds it is
-written into the file for people; it decides nothing.
+The kernel releases the lock when its holder ends, however it ends, so a dead process never blocks. The file names the
+holder for people; no decision depends on its content.
 
-Workers on other machines outlive a coordinator that is killed, and may write on for a while. So each holds a lock of
-its own while it writes, shared with the others, on a file that the coordinator made for this run: whoever takes the
-package for writing sees that some are still at it, and those that come late find the file gone.
+Workers on other machines outlive a coordinator that is killed, and may write for a while. So each worker holds a
+shared lock while it writes, on a file that the coordinator made for its run. The next writer of the package sees that
+workers are still writing, and a worker that comes late finds the file gone.
 """
 
 import errno
@@ -24,10 +24,10 @@ _LINE_BYTES = 400
 
 
 class LockedError(Exception):
-    """Another process works on the package.
+    """The package is locked by another process.
 
     Attributes:
-        holder: what the file says of it; may be empty.
+        holder: the process, as named in the lock file; may be empty.
     """
 
     def __init__(self, path: bytes, holder: str) -> None:
@@ -38,11 +38,10 @@ class LockedError(Exception):
 
 @contextmanager
 def locked_for_writing(path: bytes) -> Iterator[None]:
-    """Hold the lock alone; the file is made if it is not there.
+    """Hold the exclusive lock; the file is created if it does not exist. Never waits.
 
     Raises:
-        LockedError: somebody else holds it, for reading or writing, or workers of another run still write; told at
-            once.
+        LockedError: another process holds it for reading or writing, or workers of another run still write.
     """
     fd = control_fd(path, os.O_RDWR | os.O_CREAT)
     try:
@@ -59,7 +58,7 @@ def locked_for_writing(path: bytes) -> Iterator[None]:
 
 @contextmanager
 def locked_temporarily(path: bytes) -> Iterator[None]:
-    """Hold the lock alone, and leave no file; for folders that are not ours. Raises as `locked_for_writing`."""
+    """Hold the exclusive lock, then remove its file; for folders of others. Raises as `locked_for_writing`."""
     with locked_for_writing(path):
         try:
             yield
@@ -69,10 +68,10 @@ def locked_temporarily(path: bytes) -> Iterator[None]:
 
 @contextmanager
 def locked_for_reading(path: bytes) -> Iterator[None]:
-    """Hold the lock together with other readers; does nothing where there is no lock file, so changes nothing.
+    """Hold the shared lock of readers; does nothing where there is no lock file, so it changes nothing. Never waits.
 
     Raises:
-        LockedError: somebody writes; told at once.
+        LockedError: another process holds the lock for writing.
     """
     try:
         fd = control_fd(path)
@@ -87,7 +86,7 @@ def locked_for_reading(path: bytes) -> Iterator[None]:
 
 
 def holder(path: bytes) -> str | None:
-    """Say who writes at the moment; None if nobody does."""
+    """Return who holds the lock for writing; None if nobody does."""
     try:
         with locked_for_reading(path):
             return None
@@ -96,14 +95,14 @@ def holder(path: bytes) -> str | None:
 
 
 def _check_ours(path: bytes, fd: int) -> None:
-    """Refuse a lock file that holds anything but a line of ours, because it is emptied: it may be any file.
+    """Refuse a lock file with foreign content: it may be any file, and taking the lock empties it.
 
     Raises:
-        ControlFileError: with what it is.
+        ControlFileError: says what it is.
     """
     held = os.pread(fd, _LINE_BYTES, 0)
     if held and not (held.startswith(_LINE_START) and len(held) < _LINE_BYTES):
-        # A lock of ours may have more names, too: that of a copy by hard links (cp -al).
+        # A valid lock file may have other hard links too: a copy of the package by `cp -al`.
         kind = "another name elsewhere" if os.fstat(fd).st_nlink > 1 else "content of another kind"
         raise ControlFileError(errno.EINVAL, f"a file with {kind}, not a lock", path)
 
@@ -116,16 +115,16 @@ def _take(path: bytes, fd: int, kind: int) -> None:
 
 
 class StrayError(Exception):
-    """The run that this work belongs to has ended; nothing was done."""
+    """The run that this batch belongs to has ended; nothing was done."""
 
 
 def worker_lock_path(path: bytes) -> bytes:
-    """Return the path of the lock that workers elsewhere share, for the path of a package's lock."""
+    """Return the path of the lock file that workers on other machines share, from the path of the package lock."""
     return path + b".workers"
 
 
 def admit_workers(path: bytes, token: bytes) -> None:
-    """Let those write who know the token; the caller holds the lock at `path`.
+    """Let workers write that have the token; the caller holds the lock at `path`.
 
     Raises:
         LockedError: workers of another run still write.
@@ -135,13 +134,13 @@ def admit_workers(path: bytes, token: bytes) -> None:
     try:
         os.ftruncate(fd, 0)
         os.pwrite(fd, token, 0)
-        os.fsync(fd)  # workers read it through other machines
+        os.fsync(fd)  # workers on other machines read it
     finally:
         os.close(fd)
 
 
 def dismiss_workers(path: bytes, *, seconds: float) -> bool:
-    """Wait until no worker writes, and let none begin any more; False if some still write after that time."""
+    """Wait until no worker writes, and admit no more; return False if some still write after that time."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -155,7 +154,7 @@ def dismiss_workers(path: bytes, *, seconds: float) -> bool:
 
 @contextmanager
 def working_for(path: bytes, token: bytes) -> Iterator[None]:
-    """Work for the run that admitted workers with this token, and keep others out until it is done.
+    """Hold the workers' lock of the run that admitted workers with this token.
 
     Raises:
         StrayError: that run has ended.
@@ -177,7 +176,7 @@ def working_for(path: bytes, token: bytes) -> Iterator[None]:
 
 
 def _shut_out_strays(path: bytes) -> None:
-    """Remove the file of the workers' lock, which nobody holds then."""
+    """Remove the file of the workers' lock, unless a worker holds it; then raise LockedError."""
     try:
         fd = control_fd(worker_lock_path(path), os.O_RDWR)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Where the things of one transaction stand: staging, target, and what was there before."""
+"""Transaction paths: staging, target, and previous state of one transaction."""
 
 import os
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from qa2pack.manifest.path import join
 
 @dataclass(frozen=True, slots=True)
 class TransactionPaths:
-    """The paths of one transaction; says nothing of what exists.
+    """The paths of one transaction, whether or not they exist.
 
     Attributes:
-        transaction: its name.
+        transaction: name of the transaction.
         group, member: names of the new member's folders.
     """
 
@@ -27,7 +27,7 @@ class TransactionPaths:
 
     @property
     def staging(self) -> bytes:
-        """Everything that is not visible yet."""
+        """The folder of everything that is not visible yet."""
         return staging_path(self.package)
 
     @property
@@ -42,7 +42,7 @@ class TransactionPaths:
 
     @property
     def new_manifests(self) -> bytes:
-        """The manifests as they will be, all of them."""
+        """All manifests as they will be after publishing."""
         return join(self.staging, b"manifests")
 
     @property
@@ -63,12 +63,12 @@ class TransactionPaths:
 
     @property
     def target(self) -> bytes:
-        """Where the renamed folder becomes visible."""
+        """The path at which the root becomes visible."""
         return self.package.path + self.root.removeprefix(self.tree)
 
     @property
     def previous(self) -> bytes:
-        """What the transaction replaced."""
+        """The folder of everything that the transaction replaced."""
         return b"/".join((self.package.control, b"previous", self.transaction.encode()))
 
     @property
@@ -95,7 +95,7 @@ class TransactionPaths:
 
     @property
     def finished(self) -> bytes:
-        """The journal when all is done."""
+        """The path of the journal when the transaction is finished."""
         return b"/".join((self.package.control, b"finished", self.transaction.encode() + b".journal"))
 
 
@@ -115,17 +115,17 @@ def staging_path(package: Package) -> bytes:
 
 
 def probe_paths(package: Package) -> tuple[bytes, bytes]:
-    """Return the two folders that are exchanged to see whether the file system can."""
+    """Return the two folders that are exchanged to test for RENAME_EXCHANGE."""
     return join(package.control, b"probe.one"), join(package.control, b"probe.two")
 
 
 def probe_folder(package: Package) -> bytes:
-    """Return the folder in which it is tried out what the disk can do."""
+    """Return the folder of the disk probe."""
     return join(package.control, b"probe.disk")
 
 
 def litter_paths(package: Package) -> tuple[bytes, ...]:
-    """Return what runs that were stopped may leave in the control folder beside a transaction."""
+    """Return the paths that stopped runs may leave in the control folder beside a transaction."""
     return (
         *probe_paths(package),
         probe_folder(package),
@@ -136,12 +136,12 @@ def litter_paths(package: Package) -> tuple[bytes, ...]:
 
 
 def lock_path(package: Package) -> bytes:
-    """Return the path of the package's lock."""
+    """Return the path of the package lock."""
     return join(package.control, b"lock")
 
 
 def choose_publishing(append: Append, standing: DestinationKind, *, can_exchange: bool) -> Publishing:
-    """Return how a member becomes visible where things stand so; in an empty folder there is nothing to append to."""
+    """Return how a member becomes visible at such a destination; an empty folder is replaced, never appended to."""
     if standing is DestinationKind.ABSENT:
         return Publishing.NEW
     if append is Append.NOTHING or standing is not DestinationKind.PACKAGE:
@@ -150,5 +150,5 @@ def choose_publishing(append: Append, standing: DestinationKind, *, can_exchange
 
 
 def transaction_paths(package: Package, begin: Begin) -> TransactionPaths:
-    """Return where the things of the transaction stand that begins so."""
+    """Return the paths of the transaction that begins with this record."""
     return TransactionPaths(package, begin.transaction, begin.publishing, begin.group, begin.member)

@@ -1,4 +1,4 @@
-"""Where the tree that a commit told of stands: already at the target, or still in staging. Only looks.
+"""Published tree: whether the tree of a commit is at the target already, or still in staging. Read-only.
 
 A tree is known by what it holds: names, kinds and sizes as its manifest says, and the bytes of its README. Its inode
 number and the time of its root are hints, which decide between two trees that seem to hold the same if they agree: a
@@ -30,17 +30,17 @@ _HINT_COUNT = 2  # the number and the time
 
 
 class UnknownTreeError(Exception):
-    """It cannot be told whether the new package stands at its place or waits in staging; nothing was changed.
+    """It is not known whether the new package is in place or still in staging; nothing was changed.
 
     Attributes:
         reason: in words.
-        remedy: what to do; `PACKAGE` stands for its path.
+        remedy: what to do; `PACKAGE` is a placeholder for its path.
     """
 
     def __init__(self, target: bytes, root: bytes) -> None:
         self.reason = (
-            f"it cannot be told whether the new package stands at {shown(target)} or still at {shown(root)}: "
-            "neither holds just what its manifest says, or both do"
+            f"it is not known whether the new package is at {shown(target)} or still at {shown(root)}: "
+            "neither holds exactly what its manifest says, or both do"
         )
         self.remedy = (
             "Put back what was changed in these two folders since the stop, from a backup if need be, and give the "
@@ -50,23 +50,24 @@ class UnknownTreeError(Exception):
 
 
 class _Likeness(IntEnum):
-    """How far a folder is the tree that is looked for."""
+    """How far a folder matches the tree of the commit."""
 
     NONE = 0
-    WITH_MORE = 1  # all is there, and something else too
+    WITH_MORE = 1  # everything is there, and unexpected files too
     WHOLE = 2
 
 
 def is_published(paths: TransactionPaths, commit: Commit, *, engine: Engine, is_rolling_back: bool = False) -> bool:
-    """Tell whether the tree that was staged stands at the target.
+    """Return whether the staged tree is at the target.
 
     Args:
-        was_undone: undoing was begun: where the manifest of the tree is nowhere any more, that is done.
+        is_rolling_back: a rollback was begun: where the manifest of the tree does not exist any more, the tree was
+            taken back.
 
     Raises:
-        UnknownTreeError: it cannot be told.
+        UnknownTreeError: it is not known.
         StreamError: the manifest is damaged.
-        OSError: something could not be looked at.
+        OSError: a path could not be read.
     """
     if not is_there(paths.target):
         return False
@@ -105,7 +106,7 @@ def _taken_back(paths: TransactionPaths) -> bytes:
 
 
 def is_like_target(paths: TransactionPaths, commit: Commit, manifest: Described, *, engine: Engine) -> bool:
-    """Tell whether what stands at the target may be the tree of a finished transaction, perhaps changed since."""
+    """Return whether the target may be the tree of a finished transaction, perhaps changed since."""
     status = status_of(paths.target)
     if status is None:
         return False
@@ -122,7 +123,7 @@ def _published_manifest(paths: TransactionPaths) -> bytes:
 
 
 def _manifest_of(paths: TransactionPaths, commit: Commit) -> Described | None:
-    """Open the transaction's own manifest: one of the same name may be that of the replaced package."""
+    """Open the manifest of this transaction, not one of the same name of the replaced package."""
     if is_there(staged_manifest(paths)):
         return open_manifest(staged_manifest(paths))
     is_new = not commit.had_manifests or is_there(paths.previous_manifests)
@@ -166,7 +167,7 @@ def _holds_nothing_else(paths: TransactionPaths, root: bytes) -> bool:
 
 
 def _depth(paths: TransactionPaths) -> int:
-    """Return how many folders the member is below the root."""
+    """Return how many levels the member is below the root."""
     return paths.staged_member.removeprefix(paths.root).count(b"/")
 
 

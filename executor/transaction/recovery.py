@@ -1,7 +1,7 @@
-"""What to do next, decided from the journal and a few facts, without touching anything.
+"""Recovery: decides the next step from the journal and a few facts. Pure.
 
-The rules: before the commit everything may be undone and nothing is visible; after it the transaction only goes
-forward, unless it is being rolled back; a roll back that began is finished before anything else.
+The rules: before the commit nothing is visible and everything may be rolled back; after it the transaction only goes
+forward, unless it is being rolled back; a rollback that was begun is finished before anything else.
 """
 
 from collections.abc import Sequence
@@ -22,42 +22,42 @@ from qa2pack.executor.transaction.journal import (
 
 
 class Goal(StrEnum):
-    """What the user asks for."""
+    """What the user requests: apply or roll back."""
 
     APPLY = "apply"
     ROLL_BACK = "roll-back"
 
 
 class Phase(StrEnum):
-    """How far a transaction came."""
+    """Phase of a transaction."""
 
     NONE = "none"  # there is no transaction
     STAGING = "staging"
-    COMMITTED = "committed"  # nothing may be visible yet, all is on disk
+    COMMITTED = "committed"  # everything is on disk, perhaps nothing is visible yet
     PUBLISHED = "published"
     DISCARDING = "discarding"  # the replaced package is being removed
     ROLLING_BACK = "rolling-back"
-    ENDED = "ended"  # only the journal is left to be filed
+    ENDED = "ended"  # only the journal is still to be filed
 
 
 class Step(StrEnum):
-    """What the executor is to do."""
+    """The next step of the executor."""
 
-    NOTHING = "nothing"  # nothing to do, and that is fine
-    NO_PLAN = "no-plan"  # there is nothing that could be applied
+    NOTHING = "nothing"  # nothing to do
+    NO_PLAN = "no-plan"  # there is no plan to apply
     BEGIN = "begin"  # a new transaction
-    CONTINUE = "continue"  # go on staging
-    START_OVER = "start-anew"  # stage again from nothing, because the disk failed to take what was staged
-    RESTAGE = "restage"  # a new plan over a staging that can be used for it
+    CONTINUE = "continue"  # resume staging
+    START_OVER = "start-anew"  # discard staging, because its sync failed, and begin again
+    RESTAGE = "restage"  # a new plan that can reuse the staged files
     ROLL_FORWARD = "roll-forward"
     ROLL_BACK = "roll-back"
-    TOO_LATE = "too-late"  # rolling back is not possible any more
+    TOO_LATE = "too-late"  # a rollback is not possible any more
     FILE_JOURNAL = "file-journal"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the disk says.
+    """Facts from the disk.
 
     Attributes:
         plan: digest of the waiting plan, None if there is none.
@@ -67,7 +67,7 @@ class Facts:
 
 
 def phase_of(records: Sequence[Record]) -> Phase:
-    """Return how far the transaction came that the journal tells of."""
+    """Return the phase of the transaction in the journal."""
     kinds = {type(record) for record in records}
     if not kinds:
         return Phase.NONE
@@ -84,7 +84,7 @@ def phase_of(records: Sequence[Record]) -> Phase:
 
 
 def decide(records: Sequence[Record], facts: Facts, goal: Goal) -> Step:
-    """Return the next step; after FILE_JOURNAL it is to be decided again, without the journal."""
+    """Return the next step; after FILE_JOURNAL, decide again without the journal."""
     phase = phase_of(records)
     if phase in _STEPS_IN_ANY_CASE:
         return _STEPS_IN_ANY_CASE[phase]
@@ -117,13 +117,13 @@ _STEPS_BACK = {
 
 
 def may_plan_again(records: Sequence[Record]) -> bool:
-    """Tell whether a new plan is welcome: nothing is under way, or staging stopped because the origin had changed."""
+    """Return whether a new plan may be made: nothing is unfinished, or staging stopped because the origin changed."""
     phase = phase_of(records)
     return phase in (Phase.NONE, Phase.ENDED) or is_stale(records)
 
 
 def is_stale(records: Sequence[Record]) -> bool:
-    """Tell whether staging stopped because the origin is not as planned: to go on takes a new plan."""
+    """Return whether staging stopped because the origin is not as planned: resuming needs a new plan."""
     return phase_of(records) is Phase.STAGING and isinstance(records[-1], Stale)
 
 
@@ -135,5 +135,5 @@ def begin_of(records: Sequence[Record]) -> Begin:
     """
     first = records[0]
     if not isinstance(first, Begin):
-        raise ValueError("the journal does not tell how it began")
+        raise ValueError("the journal does not begin with a Begin record")
     return first

@@ -1,1 +1,1 @@
-"""What only the ALMA archive knows: uids, roles, member ids, package tree, README, limits of receivers."""
+"""ALMA conventions: uids, roles, member ids, package tree, README, ticket files, limits of receiving programs."""

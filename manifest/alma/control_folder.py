@@ -1,4 +1,4 @@
-"""The control folder of a package, looked at before anything in it is: can it be used?
+"""Control folder check: refuses a control folder that cannot be used, before anything in it is read.
 
 What is in a folder that cannot be entered, or behind a link that leads to nothing, looks as if it were not there, and
 a package would seem to have no manifests, no plan and nothing to be finished. The folders in it are no links either:
@@ -18,7 +18,7 @@ FOLDERS = (b"manifests", b"finished", b"staging", b"previous")  # all that there
 
 
 def check_control(path: bytes) -> None:
-    """Refuse a control folder that is none, is a package itself, or may not be entered; nothing there is fine.
+    """Refuse a path that is not a folder, is a package itself, or may not be entered; an absent path is accepted.
 
     The folders in it must be folders, too, if they are there.
 

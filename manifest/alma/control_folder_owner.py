@@ -1,4 +1,4 @@
-"""Whose the control folder of a package is: what is in it decides what is linked, moved and removed.
+"""Ownership check: refuses a control folder that another, untrusted user owns or has written to.
 
 Whoever acts on a plan or a journal does as its writer says, with their own rights. So those of other users are not
 acted on, unless the user said that this person is trusted. What root owns is as good as one's own.
@@ -23,14 +23,14 @@ _ROOT = 0
 
 
 def check_owned(package: Package, trusted: Collection[int] = ()) -> None:
-    """Refuse a control folder that belongs to somebody else, or in which something does; none at all is fine.
+    """Refuse a control folder if it, or a file in it, belongs to another user; an absent folder is accepted.
 
     Args:
-        trusted: numbers of users whose things count as one's own.
+        trusted: numeric ids of users whose files count as one's own.
 
     Raises:
         PlanRefused: with the path and the owner of each.
-        OSError: it cannot be looked at.
+        OSError: ownership cannot be read.
     """
     problems = tuple(_foreign(_paths(package), trusted))
     if problems:
@@ -38,12 +38,12 @@ def check_owned(package: Package, trusted: Collection[int] = ()) -> None:
 
 
 def foreign_owner(uid: int, trusted: Collection[int] = ()) -> str:
-    """Return who a user is that is neither root, nor oneself, nor trusted; empty for those."""
+    """Return the name of a user who is neither root, nor oneself, nor trusted; empty for those."""
     return "" if uid in (_ROOT, os.geteuid()) or uid in trusted else named_user(uid)
 
 
 def named_user(uid: int) -> str:
-    """Return name and number of a user, or the number alone where there is no name."""
+    """Return name and numeric id of a user, or the id alone where there is no name."""
     try:
         return f"{pwd.getpwuid(uid).pw_name} (user {uid})"
     except KeyError:
@@ -55,7 +55,10 @@ def _paths(package: Package) -> Iterator[bytes]:
     for folder in (package.control, *(join(package.control, name) for name in _LISTED)):
         try:
             names = sorted(os.listdir(folder))
-        except (FileNotFoundError, NotADirectoryError):  # a file in a folder's place is told by whoever needs it
+        except (
+            FileNotFoundError,
+            NotADirectoryError,
+        ):  # reported where the folder is needed
             continue
         yield from (join(folder, name) for name in names)
     for folder in (join(package.control, name) for name in _KEPT):
@@ -82,4 +85,4 @@ def _foreign(paths: Iterator[bytes], trusted: Collection[int]) -> Iterator[Probl
         if owner := foreign_owner(status.st_uid, trusted):
             yield Problem(Code.CONTROL_FOREIGN, path, "yours or root's", f"one of {owner}")
             if path.endswith(b".pack"):
-                return  # that all in it is theirs as well says nothing more
+                return  # that its content has the same owner adds nothing

@@ -1,14 +1,14 @@
-"""Names of groups and members, and which come next.
+"""Member ids: names of groups and members, and the next free ones.
 
-The first of each is plain, `member_ouss_id`, and counts as 1; then `member_ouss_id2` and so on. Delivered
-packages also hold names with a date, `member_ouss_2012-10-18_id`: they are read, and count as no number.
+The first name has no number, `member_ouss_id`, and counts as 1; then `member_ouss_id2` and so on. Delivered packages
+also hold names with a date, `member_ouss_2012-10-18_id`: they are recognised and have no number.
 """
 
 import re
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 
-# Between the folder of the project and the groups there is always this one.
+# The one folder between the project folder and the groups.
 SCIENCE_GOAL = b"sg_ouss_id"
 _GROUP = b"group_ouss"
 _MEMBER = b"member_ouss"
@@ -16,7 +16,7 @@ _REST = re.compile(rb"(_[0-9]{4}-[0-9]{2}-[0-9]{2})?_id([0-9]{0,9})")
 
 
 class Append(StrEnum):
-    """What a new member is added to; with nothing it replaces the package."""
+    """What a new member is appended to; with NOTHING it replaces the package."""
 
     NOTHING = ""
     GROUP = "group"
@@ -24,22 +24,22 @@ class Append(StrEnum):
 
 
 def is_group(name: bytes) -> bool:
-    """Tell whether a folder name is that of a group."""
+    """Return whether a folder name is a group name."""
     return _number(name, _GROUP) is not None
 
 
 def is_member(name: bytes) -> bool:
-    """Tell whether a folder name is that of a member."""
+    """Return whether a folder name is a member name."""
     return _number(name, _MEMBER) is not None
 
 
 def next_ids(existing: Mapping[bytes, Collection[bytes]], append: Append) -> tuple[bytes, bytes]:
-    """Return the names of the group and the member that a new member gets.
+    """Return the group name and the member name of a new member.
 
-    Numbers go up from the highest there is, so a gap is never filled. Names of other forms count for nothing.
+    The next number is one above the highest, so a gap is never filled. Names of other forms are ignored.
 
     Args:
-        existing: from the groups of the package to the members in each.
+        existing: maps each group of the package to its members.
     """
     groups = [name for name in existing if is_group(name)]
     if append is Append.NOTHING or not groups:

@@ -1,7 +1,7 @@
-"""A package on disk: where its things are, and what is there now.
+"""Package on disk: its paths, and its state (groups, members, manifests, unexpected files).
 
-Beside the package `P` stands its control folder `P.pack` with manifests, the waiting plan, journal, staging and the
-lock; the package itself holds the prescribed tree and nothing else. Only looks, changes nothing.
+The control folder `P.pack` is beside the package `P`. It holds manifests, the waiting plan, journal, staging and the
+lock; the package itself holds the prescribed tree and nothing else. Read-only.
 """
 
 import os
@@ -21,10 +21,10 @@ _MANIFEST = b".manifest"
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """The paths of a package; says nothing of what exists.
+    """The paths of a package, whether or not they exist.
 
     Attributes:
-        path: of the package, absolute.
+        path: absolute path of the package.
     """
 
     path: bytes
@@ -46,7 +46,7 @@ class Package:
 
     @property
     def plan(self) -> bytes:
-        """The plan that waits to be applied."""
+        """The waiting plan: written, not applied yet."""
         return join(self.control, b"plan")
 
     @property
@@ -74,7 +74,7 @@ class Package:
 
 
 class DestinationKind(StrEnum):
-    """What stands at the destination."""
+    """What is at the destination."""
 
     ABSENT = "absent"
     EMPTY = "empty"  # an empty folder
@@ -84,12 +84,12 @@ class DestinationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PackageState:
-    """What is there.
+    """What the package holds.
 
     Attributes:
         groups: names of the groups, each with the names of its members.
         manifests: path of the manifest of each member (`group/member`) that has one.
-        strangers: paths in the package, relative to it, that do not belong to the prescribed tree.
+        unexpected: paths relative to the package that do not belong to the prescribed tree.
     """
 
     standing: DestinationKind
@@ -104,15 +104,15 @@ class PackageState:
 
     @property
     def without_manifest(self) -> tuple[bytes, ...]:
-        """Members that no manifest describes: to be adopted."""
+        """Members without a manifest; they can be adopted."""
         return tuple(member for member in self.members if member not in self.manifests)
 
 
 def read_state(package: Package) -> PackageState:
-    """Look at the destination down to the role folders.
+    """Read the state of the destination, down to the role folders.
 
     Raises:
-        PlanRefused: the control folder cannot be used, so there is no knowing what this is.
+        PlanRefused: the control folder cannot be used, so the state cannot be known.
         OSError: a folder cannot be read.
     """
     check_control(package.control)
@@ -135,7 +135,7 @@ def read_state(package: Package) -> PackageState:
 
 
 def manifest_names(package: Package) -> list[bytes]:
-    """Return the names of all manifests, sorted, whether or not their members are there."""
+    """Return the file names of all manifests, sorted, whether or not their members exist."""
     try:
         return sorted(name for name in os.listdir(package.manifests) if name.endswith(_MANIFEST))
     except FileNotFoundError:
@@ -143,12 +143,12 @@ def manifest_names(package: Package) -> list[bytes]:
 
 
 def member_of_manifest(name: bytes) -> bytes:
-    """Return the member, as `group/member`, that a manifest of this name is of."""
+    """Return the member, as `group/member`, to which a manifest of this name belongs."""
     return name.removesuffix(_MANIFEST).replace(b".", b"/", 1)
 
 
 def _listed(path: bytes, relative: bytes, wanted: bytes, unexpected: list[bytes]) -> Iterator[bytes]:
-    """Yield the groups; everything beside the one folder `wanted` is a stranger."""
+    """Yield the groups; everything but the one folder `wanted` is unexpected."""
     for name in sorted(os.listdir(path)):
         if name != wanted or not is_plain_folder(join(path, name)):
             unexpected.append(join(relative, name))

@@ -1,7 +1,7 @@
-"""The README of a member: the header that people wrote, then the member's tree.
+"""README of a member: the header text, then the tree of the member.
 
-Pure but for reading the template that comes with the package. The tree is the very end of the file, because
-receiving programs read it from the last line upward.
+The tree is at the very end of the file, because receiving programs read it from the last line upward. The only file
+read here is the template that comes with the program.
 """
 
 import re
@@ -13,15 +13,15 @@ from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.role import ROLES
 from qa2pack.manifest.path import shown, sort_key
 
-# A role folder and what is directly in it: the tree goes no deeper.
+# The tree shows a role folder and its direct entries, nothing deeper.
 _PARTS_SHOWN = 2
 _BLANK_LINE = re.compile(rb"\n[ \t]*\r?\n")
-# What follows on the next line may be the value, unless that is a field itself.
+# The next line may hold the value, unless it is a field itself.
 _BLANK_FIELD = re.compile(rb"^[ \t]*(\w[\w ]*):[ \t]*\r?(?=\Z|\n[ \t]*\w[\w ]*:)", re.MULTILINE)
 
 
 def header_template() -> bytes:
-    """Return the header that comes with the package: blank fields and the explanation of the folders."""
+    """Return the header that comes with the program: blank fields and the explanation of the folders."""
     return (resources.files("qa2pack.manifest") / "templates" / "README.header.txt").read_bytes()
 
 
@@ -30,11 +30,11 @@ def readme_text(
 ) -> bytes:
     """Return the README of one member.
 
-    Blank fields `Project code:` and `SB name:` of the header are filled in; nothing else of it is touched.
+    Blank fields `Project code:` and `SB name:` of the header are filled in; the rest of it is not changed.
 
     Args:
         member: project code, group name, member name.
-        paths: what the member holds, relative to it; folders end in `/`. More than is shown does not matter.
+        paths: content of the member, relative to it; folders end in `/`. Deeper paths than are shown may be given.
     """
     text = _filled(_filled(header, b"Project code", member[0]), b"SB name", sb_name)
     if text and not text.endswith(b"\n"):
@@ -43,13 +43,13 @@ def readme_text(
 
 
 def blank_fields(text: bytes) -> list[bytes]:
-    """Return the names of the fields at the beginning of a README that nobody has filled in, in their order."""
+    """Return the names of the blank fields at the beginning of a README, in their order."""
     fields = _BLANK_LINE.split(text, maxsplit=1)[0]
     return [match[1] for match in _BLANK_FIELD.finditer(fields)]
 
 
 def tree_lines(member: tuple[bytes, bytes, bytes], paths: Iterable[bytes]) -> list[bytes]:
-    """Return the tree of one member, from the project's folder down to the entries of the role folders.
+    """Return the lines of the tree of one member, from the project folder down to the entries of the role folders.
 
     Names that would break a line or are not UTF-8 are escaped.
     """
@@ -65,7 +65,7 @@ def tree_lines(member: tuple[bytes, bytes, bytes], paths: Iterable[bytes]) -> li
 
 
 def _entry(path: bytes) -> bytes:
-    """Shorten a path to what the tree shows of it."""
+    """Shorten a path to the parts that the tree shows."""
     parts = path.split(b"/", _PARTS_SHOWN)
     return b"/".join(parts[:_PARTS_SHOWN]) + (b"/" if len(parts) > _PARTS_SHOWN else b"")
 

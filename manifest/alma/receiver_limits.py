@@ -1,4 +1,6 @@
-"""What the programs that receive a package cannot take, as seen in public code of the time.
+"""Receiver limits: file names that the programs which receive a package fail on.
+
+Source: public code of the time.
 
 They compare the tree in README with the names in the tar and fail on a name with a space, tab, newline, `|`,
 backquote, `;`, `--` or a letter that is not ASCII, and on any path but README's own that holds the letters README.
@@ -19,7 +21,7 @@ def name_warnings(folder: bytes, names: Sequence[bytes]) -> list[Problem]:
     """Return a warning for each name of the folder that receivers refuse."""
     joined = b"\0".join(names)
     if not _REFUSED.search(joined) and _README not in joined:
-        return []  # one search per folder, not one per name
+        return []  # one search per folder instead of one per name
     return [Problem(code, join(folder, name)) for name in names for code in _codes(folder, name)]
 
 
@@ -33,10 +35,10 @@ def _codes(folder: bytes, name: bytes) -> list[Code]:
 
 
 def case_warnings(paths: Iterable[bytes]) -> Iterator[Problem]:
-    """Warn of each path that such a disk would merge with an earlier one of them."""
+    """Warn of each path that a case-insensitive file system would merge with an earlier one."""
     seen: dict[str, bytes] = {}
     for path in paths:
         text = path.decode("utf-8", "surrogateescape")
         other = seen.setdefault(unicodedata.normalize("NFC", text).casefold(), path)
         if other != path:
-            yield Problem(Code.W_CASE, path, expected="more than case to tell it from another", found=shown(other))
+            yield Problem(Code.W_CASE, path, expected="a difference other than case", found=shown(other))

@@ -1,13 +1,13 @@
-"""The roles: the seven folders of a member, in the order in which the package shows them.
+"""Roles: the seven folders of a member (raw, calibrated, ...), in the order in which the package shows them.
 
-Source: the tree that ALMA's archive prescribed for Cycle 0 deliveries.
+Source: the tree that the ALMA archive prescribed for Cycle 0 deliveries.
 """
 
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a packaged file is for; also the name of its folder in the member."""
+    """Purpose of a packaged file; also the name of its folder in the member."""
 
     RAW = "raw"
     CALIBRATED = "calibrated"

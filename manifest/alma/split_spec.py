@@ -1,9 +1,8 @@
-"""What becomes of a measurement set when all its data columns but one are dropped, as a value.
+"""Table split as a value: which files change when all data columns but one are dropped from a measurement set.
 
-A casacore table is a folder: `table.dat` describes it, and each storage manager keeps its columns in files of
-its own, `table.f<number>` and names that begin with that. CASA gives every data column a manager for itself,
-so dropping a column means leaving files out, not rewriting the visibilities. This module says which files; it
-never opens one.
+A casacore table is a folder: `table.dat` describes it, and each storage manager keeps its columns in files of its
+own, `table.f<number>` and names that begin with that. CASA gives every data column a manager of its own, so dropping
+a column means leaving files out, not rewriting the visibilities. This module decides which files; it never opens one.
 """
 
 import re
@@ -44,8 +43,8 @@ class TableBrokenError(Exception):
 
     Attributes:
         path: the table's folder.
-        reason: what casacore, or the system, said about it.
-        code: as what it is to be reported.
+        reason: the message of casacore or of the system.
+        code: the problem code under which it is reported.
     """
 
     def __init__(self, path: bytes, reason: str, code: Code = Code.TABLE_BROKEN) -> None:
@@ -59,10 +58,10 @@ class TableBrokenError(Exception):
 
 
 class UnknownManagersError(Exception):
-    """The table names data managers that are not of casacore itself, and for which it would load libraries.
+    """The table names data managers that are not part of casacore, for which casacore would load libraries.
 
     Attributes:
-        names: what the table calls them.
+        names: the names in the table.
     """
 
     def __init__(self, names: tuple[str, ...]) -> None:
@@ -74,12 +73,12 @@ class UnknownManagersError(Exception):
 
 
 class CasacoreEnvironmentError(Exception):
-    """casacore cannot work here, whatever the table; nothing was changed.
+    """casacore cannot work in this environment, whatever the table; nothing was changed.
 
     Attributes:
         path: the folder for temporary files.
         expected, found: what was needed there, and what was found.
-        is_full: there is not enough room.
+        is_full: there is not enough free space.
     """
 
     def __init__(self, path: bytes, expected: str, found: str, is_full: bool) -> None:
@@ -94,11 +93,11 @@ class CasacoreEnvironmentError(Exception):
 
 
 class ColumnMissingError(Exception):
-    """The data column that is to be kept is not in the table.
+    """The data column to keep is not in the table.
 
     Attributes:
-        keep: the column asked for.
-        columns: the data columns that are there.
+        keep: the requested column.
+        columns: the data columns of the table.
     """
 
     def __init__(self, keep: str, columns: tuple[str, ...]) -> None:
@@ -111,11 +110,11 @@ class ColumnMissingError(Exception):
 
 
 class LossyManagerError(Exception):
-    """The split would have to write values anew that their storage manager rounds.
+    """The split would have to rewrite values that their storage manager rounds.
 
     Attributes:
-        kind: the storage manager.
-        columns: what it keeps.
+        kind: type of the storage manager.
+        columns: the columns that it stores.
     """
 
     def __init__(self, kind: str, columns: tuple[str, ...]) -> None:
@@ -141,7 +140,7 @@ class Manager:
 
     @property
     def is_tiled(self) -> bool:
-        """Tell whether a small header file describes it and the values lie in other files."""
+        """Return whether it has a small header file, and the values are in other files."""
         return self.kind in _TILED
 
     @property
@@ -152,28 +151,27 @@ class Manager:
 
 @dataclass(frozen=True, slots=True)
 class TableShape:
-    """What a table says of itself."""
+    """Columns and storage managers of a table."""
 
     columns: tuple[str, ...]
     managers: tuple[Manager, ...]
-    row_count: int
     is_measurement_set: bool
 
     @property
     def data_columns(self) -> tuple[str, ...]:
-        """The columns that hold visibilities or their like, in a fixed order."""
+        """The columns that hold visibilities or similar data, in a fixed order."""
         return tuple(name for name in DATA_COLUMNS if name in self.columns)
 
 
 @dataclass(frozen=True, slots=True)
 class SplitSpec:
-    """How one table loses all its data columns but one.
+    """How all data columns but one are dropped from one table.
 
     Attributes:
-        keep: the column that stays; see `final_name` for what it is called afterwards.
-        drop: the data columns that go.
-        written: files of the table's folder that the split rewrites: to be staged as copies, never as links.
-        placeholders: headers of dropped managers that casacore needs to open the staged table, gone afterwards.
+        keep: the column that stays; see `final_name` for its name afterwards.
+        drop: the data columns that are dropped.
+        written: files of the table's folder that the split rewrites; staged as copies, never as links.
+        placeholders: headers of dropped managers that casacore needs to open the staged table; removed afterwards.
         dropped: files of the origin that the package does not have (placeholders included).
         sizes: bytes after the split of every written file and of files that only then exist; until
             it is measured, only those that cannot change.
@@ -201,16 +199,16 @@ def plan_split(
 ) -> SplitSpec | None:
     """Say how the table comes to hold `keep` alone; None if it is packaged as it is.
 
-    It is packaged as it is when it is no measurement set, when DATA is its only data column, and when it is a
-    single-dish set without visibilities. A set that holds CORRECTED_DATA alone still has it renamed. Where a
-    single-dish column is kept, others of that kind stay with it.
+    It is packaged unchanged when it is not a measurement set, when DATA is its only data column, and when it is a
+    single-dish set without visibilities. A set whose only data column is CORRECTED_DATA still has it renamed. Where a
+    single-dish column is kept, the other single-dish columns stay too.
 
     Args:
         files: names and sizes in bytes of the regular files in the table's folder, not of its subtables.
 
     Raises:
         ColumnMissingError: the table has other data columns, but not this one.
-        LossyManagerError: the table would have to be written anew, and that may change values that stay.
+        LossyManagerError: the table would have to be rewritten, and that may change values that stay.
     """
     columns = shape.data_columns
     if not shape.is_measurement_set or columns in {(), ("DATA",)} or SINGLE_DISH_COLUMNS.issuperset(columns):
@@ -231,7 +229,7 @@ def plan_split(
 
 
 def final_name(keep: str) -> str:
-    """Return what the column that is kept is called after the split: DATA, but single-dish data keep their name.
+    """Return the name of the kept column after the split: DATA, but single-dish columns keep their name.
 
     FLOAT_DATA holds real numbers, which no program expects in DATA.
     """
@@ -261,7 +259,7 @@ def manager_files(manager: Manager, files: Iterable[bytes]) -> tuple[bytes, ...]
 
 
 def own_files(files: Iterable[bytes]) -> tuple[bytes, ...]:
-    """Return the names among `files` that casacore made for the table itself, sorted."""
+    """Return the names among `files` that belong to the table itself, sorted."""
     return tuple(sorted(name for name in files if name.startswith(b"table.")))
 
 
@@ -311,7 +309,7 @@ def _split_by_files(
     going = [manager for manager in shape.managers if set(drop).issuperset(manager.columns)]
     filled = [manager for manager in shape.managers if not targets.isdisjoint(manager.columns)]
     written = {name for manager in filled for name in manager_files(manager, files)}
-    # An incremental manager stores only where a value changes, so other values take another number of bytes.
+    # An incremental manager stores a value only where it changes, so other values take another number of bytes.
     fixed = {
         name for manager in filled if manager.kind != "IncrementalStMan" for name in manager_files(manager, files)
     }

@@ -24,11 +24,11 @@ ZIP_READ_BYTES = 256 << 20  # the list of a million files, each with a long name
 
 
 def is_ticket_file(path: bytes) -> bool:
-    """Tell whether a regular file comes from packaging; False also where it cannot be read."""
+    """Return whether a regular file is a ticket file; False also where it cannot be read."""
     try:
         with opened_control(path) as file:
             if not os.fstat(file.fileno()).st_size:
-                return True  # of a package of empty files, made by another program; nothing is lost with it
+                return True  # of a package of placeholders, made by another program; nothing is lost with it
             if path.endswith(b"zip"):
                 with zipfile.ZipFile(reading_at_most(ZIP_READ_BYTES, file)) as archive:
                     return os.fsdecode(SIZE_FILE) in archive.namelist()

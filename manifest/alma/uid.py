@@ -1,7 +1,7 @@
-"""The names that ALMA gives to execution blocks: `uid___A002_X3c9295_X8c`.
+"""ALMA uid: the name of an execution block, `uid___A002_X3c9295_X8c`.
 
-The observatory writes `uid://A002/X3c9295/X8c`; on disk each of `:` and `/` is an underscore. The uid is read
-from the names of tables and scripts, never from the name of a folder, which people shorten at will.
+The observatory writes `uid://A002/X3c9295/X8c`; on disk each `:` and `/` is an underscore. The uid is read from the
+names of tables and scripts, never from the name of a folder, because people shorten folder names.
 """
 
 import re
@@ -17,7 +17,7 @@ def uid_of(name: bytes) -> bytes | None:
 
 
 def names_its_block(name: bytes) -> bool:
-    """Tell whether a name already says of which execution block it is, in full or in the short form `X8c`.
+    """Return whether a name already contains its execution block, in full or in the short form `X8c`.
 
     Source: the documentation of the Cycle 0 packaging script, which puts no uid before such names.
     """

@@ -1,1 +1,1 @@
-"""What can be read of a CASA table without casacore."""
+"""CASA tables without casacore: what can be read from `table.dat` alone."""

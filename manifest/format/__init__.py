@@ -1,1 +1,1 @@
-"""Manifests and plans on disk: records, streams, header, notes."""
+"""File format of plans and manifests: records, streams, header, notes."""

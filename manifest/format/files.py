@@ -1,4 +1,4 @@
-"""Writing plans and manifests from what was gathered, and opening them again."""
+"""Plan and manifest files: write them durably, and open them with header and notes as values."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -32,28 +32,29 @@ class Described:
 
 
 def open_plan(path: bytes) -> Described:
-    """Open a plan, all of it checked.
+    """Open a plan and check all of it.
 
     Raises:
-        StreamError: it is damaged, foreign, newer, or no plan.
-        FileNotFoundError: there is none.
+        StreamError: it is damaged, foreign, newer, or not a plan.
+        FileNotFoundError: there is no plan.
     """
     return _open(path, StreamKind.PLAN)
 
 
 def open_manifest(path: bytes) -> Described:
-    """Open a manifest, all of it checked; raises as `open_plan`."""
+    """Open a manifest and check all of it; raises as `open_plan`."""
     return _open(path, StreamKind.MANIFEST)
 
 
 def open_manifest_of(member: bytes, path: bytes) -> Described:
-    """Open the manifest of a member given as `group/member`, all of it checked.
+    """Open the manifest of a member given as `group/member`, and check all of it.
 
-    What it names is changed or removed under its member's name, so one that stands at another's place is refused.
+    The files that it names are changed or removed in the member's folder, so the manifest of another member is
+    refused.
 
     Raises:
-        StreamError: as `open_plan`, or it is of another member.
-        FileNotFoundError: there is none.
+        StreamError: as `open_plan`, or it is the manifest of another member.
+        FileNotFoundError: there is no manifest.
     """
     manifest = open_manifest(path)
     if manifest.header.member_path != member:
@@ -67,7 +68,7 @@ def _open(path: bytes, kind: StreamKind) -> Described:
 
 
 def write_records(file: BinaryIO, header: Header, notes: Notes, blobs: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Write a whole stream into an open file and return its digest; the records must come sorted."""
+    """Write a whole stream into an open file and return its digest; the records must be sorted."""
     writer = StreamWriter(file, header_to_wire(header))
     for path, blob in blobs:
         writer.folder(path, blob)
@@ -75,13 +76,13 @@ def write_records(file: BinaryIO, header: Header, notes: Notes, blobs: Iterable[
 
 
 def save_durably(path: bytes, header: Header, notes: Notes, blobs: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Write a stream under a temporary name and put it in place of `path`, all of it on disk when this returns.
+    """Write a stream under a temporary name and rename it over `path`; it is on disk when this returns.
 
     The old file stays whole if anything fails.
     """
     temporary = path + b".new"
     with suppress(FileNotFoundError):
-        os.unlink(temporary)  # not opened: it may be of a run that was stopped, or a link or a pipe of somebody else
+        os.unlink(temporary)  # not opened: it may be from a stopped run, or a symlink or pipe of another user
     with open(temporary, "xb") as file:
         digest = write_records(file, header, notes, blobs)
         file.flush()
@@ -96,15 +97,15 @@ def save_durably(path: bytes, header: Header, notes: Notes, blobs: Iterable[tupl
 
 
 def unusable_manifest(error: StreamError, path: bytes | None = None) -> Problem:
-    """Return the problem; its path is that of the file, unless another is given."""
+    """Return the problem of a manifest that cannot be used; its path is the file, unless another is given."""
     code = Code.MANIFEST_NEWER if isinstance(error, NewerFormatError) else Code.MANIFEST_DAMAGED
     return Problem(code, error.path if path is None else path, found=f"one that {error.reason}")
 
 
 def files_with_bad_records(package: Package) -> Iterator[bytes]:
-    """Yield the plans and manifests of a package with records that make no sense under a right checksum.
+    """Yield the plans and manifests of a package that hold invalid records although their checksum is correct.
 
-    For the words when such a record was met where its file was not known; a file that does not open is another fault.
+    Used for error messages where the file of such a record is not known. Files that do not open are passed over.
     """
     manifests = (join(package.manifests, name) for name in manifest_names(package))
     for path in (package.plan, package.last_plan, *manifests):

@@ -1,7 +1,7 @@
-"""What a plan or manifest says about itself: header and notes as values, apart from their wire form.
+"""Header and notes of a plan or manifest as values, apart from their wire format.
 
-The header is written before the first folder is known, so it holds what was asked for and the state it relies on; the
-notes come after the last folder and hold what the work brought to light.
+The header is written before the first folder is known, so it holds the request and the state that it relies on. The
+notes come after the last folder and hold the results of the scan: totals, warnings, table splits.
 """
 
 from dataclasses import asdict, dataclass, fields
@@ -20,7 +20,7 @@ from qa2pack.manifest.problem import Problem
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file or a whole tree of the origin, by its path there, that is not packaged."""
+    """A file or a whole tree of the origin that is not packaged, with its path there and the reason."""
 
     path: bytes
     reason: str
@@ -36,13 +36,14 @@ class StreamKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What was asked for, and what it relies on.
+    """The request, and the state that it relies on.
 
     Attributes:
         project, group, member: names of the folders.
-        origin: absolute path that relative sources start from.
+        origin: absolute path to which relative sources belong.
         scanned_ns: when the scan began, ns since the epoch.
         may_leave: sources outside the origin were allowed.
+        standing: what was at the destination.
         base: members that the package held, each with the digest of its manifest (empty if it has none).
         readme: text of the member's README.
         is_adopted: the member was found on disk, not packaged by this program.
@@ -74,7 +75,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """Files and bytes of one role; README counts as the role `""`."""
+    """Count of files and bytes of one role; README has the role `""`."""
 
     role: str
     file_count: int
@@ -88,8 +89,8 @@ class SplitTask:
     Attributes:
         path: folder of the table, relative to the member.
         source: folder of the table at the origin, relative or absolute.
-        before: encoded record of the files that are copied because the split rewrites or needs them, as scanned.
-        saved_bytes: what the dropped files hold.
+        before: encoded record, as scanned, of the files that are copied because the split rewrites or needs them.
+        saved_bytes: size of the dropped files.
     """
 
     path: bytes
@@ -101,11 +102,11 @@ class SplitTask:
 
 @dataclass(frozen=True, slots=True)
 class Relink:
-    """A link of the origin whose file gets another place in the package.
+    """A symlink of the origin whose file gets another path in the package.
 
     Attributes:
         link: relative to the origin.
-        old, new: what it leads to before and after, as written in the link.
+        old, new: target of the symlink before and after.
     """
 
     link: bytes
@@ -115,7 +116,7 @@ class Relink:
 
 @dataclass(frozen=True, slots=True)
 class TableNote:
-    """What casacore said of a table, kept so that an unchanged one need not be opened again.
+    """Description of a table by casacore, kept so that an unchanged table need not be opened again.
 
     Attributes:
         fingerprint: digest over names, sizes, mtimes and inodes of the files in the table's folder.
@@ -132,10 +133,10 @@ class TableNote:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How many files of the old member and of the new one were added, removed, changed, or are the same.
+    """Counts of files that were added, removed, changed or unchanged from the old member to the new one.
 
     Attributes:
-        kept, kept_bytes: of the unchanged, those that are linked over from the old member instead of being copied.
+        kept, kept_bytes: unchanged files that are hard-linked from the old member instead of being copied.
     """
 
     added: int = 0
@@ -148,10 +149,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What the work brought to light.
+    """Results of the scan and of the table splits.
 
     Attributes:
-        new_files, new_bytes: what will be made, not linked or kept; without folders.
+        new_files, new_bytes: files that are created, not linked or kept; without folders.
     """
 
     totals: tuple[Total, ...] = ()
@@ -166,12 +167,12 @@ class Notes:
 
     @property
     def file_count(self) -> int:
-        """All files of the member."""
+        """Number of files of the member."""
         return sum(total.file_count for total in self.totals)
 
     @property
     def byte_count(self) -> int:
-        """All bytes of the member, real sizes in every mode."""
+        """Size of the member in bytes, real sizes in every mode."""
         return sum(total.byte_count for total in self.totals)
 
 
@@ -186,10 +187,10 @@ def notes_to_wire(notes: Notes) -> dict[str, object]:
 
 
 def read_header(stream: Stream, kind: StreamKind) -> Header:
-    """Return the header of a stream that must be of the kind.
+    """Return the header of a stream that must be of this kind.
 
     Raises:
-        StreamError: it is of another kind, or a field is missing, unsafe, or of another type than it should be.
+        StreamError: it is of another kind, or a field is missing, unsafe, or has the wrong type.
     """
     try:
         header = read_value(Header, _known(Header, stream.header))
@@ -208,7 +209,7 @@ def read_notes(stream: Stream) -> Notes:
     """Return the notes of a stream.
 
     Raises:
-        StreamError: a field is missing, unsafe, or of another type than it should be.
+        StreamError: a field is missing, unsafe, or has the wrong type.
     """
     try:
         notes = read_value(Notes, _known(Notes, stream.notes))
@@ -224,7 +225,7 @@ def read_notes(stream: Stream) -> Notes:
 
 
 def _known(kind: type[Header] | type[Notes], wire: dict[str, object]) -> dict[str, object]:
-    """Return what this program knows of; no field has a default here, because each is always written."""
+    """Return the fields that this program knows; all of them are required, because each is always written."""
     try:
         return {field.name: wire[field.name] for field in fields(kind)}
     except KeyError as error:

@@ -1,9 +1,9 @@
-"""One folder of a package as one record, in columns.
+"""Folder record: the files of one folder of a package, stored in columns.
 
-A record holds the files and the names of the subfolders of one folder, sorted by name, so that it can be checked
-against a disk by itself. Columns keep a million entries at some tens of bytes each; there is no object per file.
-What a record means for the package (path, size, mode, digest, action) and where it came from (source, inode,
-mtime, ctime) stand side by side, because the identity of a source is what makes its digest reusable.
+A record holds the files and the names of the subfolders of one folder, sorted by name, so that it can be compared
+with a disk by itself. Columns keep a million entries at some tens of bytes each; there is no object per file. The
+state of the source (path, inode, mtime, ctime) is stored beside what the package gets (path, size, mode, digest,
+action), because a digest can be reused only while the state of the source is the same.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ NO_DIGEST = bytes(DIGEST_BYTES)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file, as a view for code that looks at single files; bulk work stays with the columns."""
+    """One file of a record, for code that handles single files; bulk work uses the columns."""
 
     path: bytes
     size: int
@@ -86,7 +86,7 @@ class FolderRecord:
             )
 
     def selected(self, indexes: Sequence[int]) -> "FolderRecord":
-        """Return the record of only these files, without subfolders."""
+        """Return a record of these files only, without subfolders."""
         return replace(
             self,
             folders=(),
@@ -111,9 +111,9 @@ def with_digests(record: FolderRecord, changes: dict[int, bytes]) -> FolderRecor
 
 
 def merge_records(records: Sequence[FolderRecord]) -> FolderRecord:
-    """Return one record for parts that describe the same folder, sorted by name.
+    """Merge records of the same folder into one, sorted by name.
 
-    The sources become relative to the origin where the parts come from different folders.
+    The sources become relative to the origin where the records come from different folders.
     """
     folders = sorted({folder for record in records for folder in record.folders})
     filled = [record for record in records if record.names] or records[:1]

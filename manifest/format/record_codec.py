@@ -1,4 +1,4 @@
-"""Folder records as bytes: msgpack with integers in little-endian columns, checked where they are read."""
+"""Codec of folder records: msgpack with integers in little-endian columns, validated when decoded."""
 
 import operator
 import sys
@@ -46,10 +46,10 @@ def encode_record(record: FolderRecord) -> bytes:
 
 
 def decode_record(blob: bytes) -> FolderRecord:
-    """Return the record, its columns and paths checked.
+    """Return the record; its columns and paths are validated.
 
     Raises:
-        WireError: the columns are of other types, or do not fit together.
+        WireError: the columns have wrong types or lengths.
         UnsafePathError: a path or name could lead out of the member or the origin.
     """
     columns = _unpacked_paths(blob)
@@ -77,13 +77,13 @@ def decode_record(blob: bytes) -> FolderRecord:
 
 
 def absolute_sources(blob: bytes) -> list[bytes]:
-    """Return the sources of an encoded record that lie outside the origin; cheaper than decoding it.
+    """Return the sources of an encoded record that are outside the origin; cheaper than decoding it.
 
-    Where the folder of all sources is absolute it stands for them.
+    Where the folder of all sources is absolute, that folder is returned for all of them.
 
     Raises:
-        WireError: it is no record.
-        UnsafePathError: a path or name could lead out of the member, or not straight to its source.
+        WireError: it is not a record.
+        UnsafePathError: a path or name could lead out of the member, or not directly to its source.
     """
     *_, source, names, _, _, _ = _unpacked_paths(blob)
     if source.startswith(b"/"):
@@ -92,7 +92,7 @@ def absolute_sources(blob: bytes) -> list[bytes]:
 
 
 def grouped_blobs(blobs: Iterable[bytes]) -> Iterator[tuple[bytes, ...]]:
-    """Yield encoded records in groups of some thousand files, enough for one batch of bulk work."""
+    """Yield encoded records in groups of some thousand files, the size of one batch of bulk work."""
     group: list[bytes] = []
     size = 0
     for blob in blobs:
@@ -106,10 +106,10 @@ def grouped_blobs(blobs: Iterable[bytes]) -> Iterator[tuple[bytes, ...]]:
 
 
 def record_path(blob: bytes) -> bytes:
-    """Return only the folder's path of an encoded record: cheap, for merging and looking up.
+    """Return the folder path of an encoded record without decoding it, for merging and lookup.
 
     Raises:
-        WireError: it is no record.
+        WireError: it is not a record.
     """
     if blob[1:2] == _BIN8:  # the first element of the array, in msgpack's form for up to 255 bytes
         return blob[3 : 3 + blob[2]]
@@ -118,10 +118,10 @@ def record_path(blob: bytes) -> bytes:
 
 
 def record_actions(blob: bytes) -> bytes:
-    """Return only the actions of an encoded record: cheap, for finding the few that need a closer look.
+    """Return the actions of an encoded record without decoding it, to find the few records that must be decoded.
 
     Raises:
-        WireError: it is no record.
+        WireError: it is not a record.
     """
     return bytes(_columns(blob)[_ACTIONS])
 
@@ -144,22 +144,22 @@ def _unpacked_paths(blob: bytes) -> list[Any]:
 
 
 def check_columns(blob: bytes) -> None:
-    """Refuse what is no record: columns of other types, or that do not fit together in length.
+    """Validate the types and lengths of the columns of an encoded record.
 
-    Looks at each column as a whole and at no path, so that it costs little beside reading the file.
+    Checks each column as a whole and no path, so that it costs little compared with reading the file.
 
     Raises:
-        WireError: it is none.
+        WireError: it is not a record.
     """
     columns = _columns(blob)
     _check_lengths(columns, _count(columns[_NAMES]))
 
 
 def check_record(blob: bytes) -> None:
-    """Refuse whatever `decode_record` refuses, and raise as that does; takes less time.
+    """Validate an encoded record as `decode_record` does, in less time.
 
     Raises:
-        WireError: the columns are of other types, or do not fit together.
+        WireError: the columns have wrong types or lengths.
         UnsafePathError: a path or name could lead out of the member or the origin.
     """
     columns = _unpacked_paths(blob)
@@ -196,10 +196,9 @@ def _check_lengths(columns: Sequence[Any], count: int) -> None:
 
 
 def _has_unsafe_part(joined: bytes) -> bool:
-    """Tell whether one of the parts, joined by NUL, is not a plain name.
+    """Return whether one of the parts, joined by NUL, is not a plain name.
 
-    All are looked at together, because a million calls of a function take longer than everything else that is done
-    with them.
+    All are checked together, because a million function calls would take longer than all other work on them.
     """
     enclosed = b"\0%b\0" % joined
     return bool(joined) and any(unsafe in enclosed for unsafe in _UNSAFE_PARTS)

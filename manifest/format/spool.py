@@ -1,7 +1,7 @@
-"""Records that come in any order and are wanted in the order of their paths.
+"""Spool: external sort of records that arrive in any order and are read in the order of their paths.
 
-The records wait in an unnamed temporary file; only path, offset and length are held, so memory grows with the number
-of folders, not of files.
+The records are kept in an unnamed temporary file. Memory holds only path, offset and length of each, so it grows with
+the number of folders, not of files.
 """
 
 import tempfile
@@ -18,16 +18,16 @@ from qa2pack.manifest.path import sort_key
 
 
 def _close_quietly(file: IO[bytes]) -> None:
-    """Close a file that nobody needs any more, also one of which not all could be written."""
+    """Close a file and ignore errors: its content is not needed any more, and the disk may be full."""
     with suppress(OSError):
         file.close()
 
 
 class RecordSpool:
-    """Takes encoded records, and digests that belong to them, and gives them back sorted.
+    """Collects encoded records and late digests, and yields the records sorted.
 
-    Several records of one folder are merged. Digests of big files that came after the record are put in. A spool that
-    is forgotten, because the work was refused or stopped, gives its file back as one that is closed.
+    Several records of one folder are merged. Digests of big files that come after the record are filled in. A spool
+    that is not closed, because the work was refused or stopped, frees its file when it is garbage-collected.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class RecordSpool:
         self._digests: dict[bytes, dict[bytes, bytes]] = {}
 
     def add(self, path: bytes, blob: bytes) -> None:
-        """Take one encoded record, also after some were read."""
+        """Add one encoded record; allowed also after some were read."""
         if self._is_reading:
             self._file.seek(self._offset)
             self._is_reading = False
@@ -48,7 +48,7 @@ class RecordSpool:
         self._offset += len(blob)
 
     def add_digest(self, folder: bytes, name: bytes, digest: bytes) -> None:
-        """Take the digest of a file whose record was or will be added without it."""
+        """Add the digest of a file whose record was or will be added without it."""
         self._digests.setdefault(folder, {})[name] = digest
 
     def sorted_blobs(self) -> Iterator[tuple[bytes, bytes]]:
@@ -67,7 +67,7 @@ class RecordSpool:
             yield path, encode_record(record)
 
     def close(self) -> None:
-        """Give the temporary file back."""
+        """Close the temporary file, which frees its space."""
         self._closing()
 
     def _read(self, offset: int, length: int) -> bytes:
@@ -77,9 +77,9 @@ class RecordSpool:
 
 
 class OrderedSpool:
-    """Takes pieces of text in any order and gives them back in the order of their numbers.
+    """Collects numbered pieces of text in any order and yields them in the order of their numbers.
 
-    They wait in an unnamed temporary file, because the first piece may be the last to come.
+    They are kept in an unnamed temporary file, because the first piece may arrive last.
     """
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class OrderedSpool:
         self._offset = 0
 
     def add(self, number: int, data: bytes) -> None:
-        """Take one piece; none may be added after the first was given back."""
+        """Add one piece; none may be added after the first was read."""
         self._file.write(data)
         self._index.append((number, self._offset, len(data)))
         self._offset += len(data)
@@ -101,5 +101,5 @@ class OrderedSpool:
             yield self._file.read(length)
 
     def close(self) -> None:
-        """Give the temporary file back."""
+        """Close the temporary file, which frees its space."""
         self._closing()

@@ -1,19 +1,19 @@
-"""The file format of plans and manifests: a checksummed stream of frames.
+"""Stream: the file format of plans and manifests, a checksummed sequence of frames.
 
     magic, version | header frame | folder frames, sorted by path | notes frame | trailer frame | footer
 
 A frame is its kind (1 byte), the length of its payload (4 bytes, little-endian) and the payload, msgpack. The trailer
-holds counts and a sparse index from folder path to offset. The footer has a fixed size and stands at the end:
-offset of the notes and of the trailer, XXH3-128 of all before the digest, and an end mark. So a file that was cut
-short, one with a flipped bit, one that is something else and one from a newer version are told apart, in that order
-of tests: mark at the start, version, mark at the end, digest.
+holds counts and a sparse index from folder path to offset. The footer has a fixed size and is at the end: offsets of
+the notes and of the trailer, XXH3-128 of all bytes before the digest, and an end mark. So a foreign file, a file of a
+newer version, a truncated file and a damaged file are distinguished, by checks in this order: mark at the start,
+version, mark at the end, digest.
 
 Nothing of a file is unpacked before its digest is compared, and no frame is taken that is greater than
 its kind may be, so that a file with great holes asks for no memory. After that all frames are walked: a right digest
 says nothing of who wrote them.
 
-Reading and writing stream; only the notes and the index are held. Where the bytes go is the caller's business:
-the writer gets an open file, and the caller makes it durable and gives it its name.
+Reading and writing are streamed; only the notes and the index are held in memory. The writer gets an open file; the
+caller makes it durable and names it.
 """
 
 import os
@@ -42,7 +42,7 @@ _FOOTER = struct.Struct("<QQ16s8s")
 _INDEX_STEP_BYTES = 1 << 20
 _READ_BYTES = 1 << 20
 HEADER, FOLDER, NOTES, TRAILER = b"H", b"F", b"N", b"T"
-# Ten million names in one folder, a million trees that are left out: both are more than anything seen.
+# Enough for ten million names in one folder and a million left-out trees, more than was ever seen.
 _LIMITS = {HEADER: 64 << 20, FOLDER: 1 << 30, NOTES: 256 << 20, TRAILER: 256 << 20}
 
 
@@ -51,7 +51,7 @@ class StreamError(Exception):
 
     Attributes:
         path: the file.
-        reason: in words what is wrong with it.
+        reason: what is wrong with it, in words.
     """
 
     def __init__(self, path: bytes, reason: str) -> None:
@@ -61,11 +61,11 @@ class StreamError(Exception):
 
 
 class NewerFormatError(StreamError):
-    """A plan or manifest that is good, and in a format that this program is too old for."""
+    """A plan or manifest in a newer format than this program can read."""
 
 
 class StreamWriter:
-    """Writes one stream; `close` must be called, a stream without its footer reads as truncated."""
+    """Writes one stream; without `close` it has no footer and counts as truncated."""
 
     def __init__(self, file: BinaryIO, header: dict[str, object]) -> None:
         self._file = file
@@ -119,7 +119,7 @@ class StreamWriter:
 
 @dataclass(frozen=True, slots=True)
 class _Trailer:
-    """How many folders there are, and where some of them stand."""
+    """Number of folders, and the offsets of some of them."""
 
     folders: int
     index: tuple[tuple[bytes, int], ...]
@@ -127,7 +127,7 @@ class _Trailer:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A checked stream on disk: small things at hand, folders read on demand."""
+    """A validated stream on disk: header and notes in memory, folders read on demand."""
 
     path: bytes
     header: dict[str, object]
@@ -139,13 +139,13 @@ class Stream:
     notes_offset: int
 
     def blobs(self, start: int | None = None) -> Iterator[bytes]:
-        """Yield the encoded records in order, from the frame at `start` on."""
+        """Yield the encoded records in order, beginning with the frame at `start`."""
         offset = self.folders_offset if start is None else start
         for _, payload in read_frames(self.path, offset, self.notes_offset):
             yield payload
 
     def blobs_from(self, path: bytes) -> Iterator[bytes]:
-        """Yield the encoded records from shortly before the folder `path` on, found through the index."""
+        """Yield the encoded records, beginning shortly before the folder `path`, found through the index."""
         position = bisect_right([sort_key(folder) for folder, _ in self.index], sort_key(path)) - 1
         return self.blobs(self.index[position][1] if position >= 0 else None)
 
@@ -160,12 +160,12 @@ class Stream:
 
 
 def read_frames(path: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the payloads of the folders' frames between two offsets, each with the offset of the frame after it.
+    """Yield the payloads of the folder frames between two offsets, each with the offset of the next frame.
 
-    The file may still lack its end.
+    The file may be incomplete after `end`.
 
     Raises:
-        WireError: there is no such frame.
+        WireError: a frame is not valid.
     """
     with _opened(path, buffering=_READ_BYTES) as file:
         file.seek(start)
@@ -177,7 +177,7 @@ def read_frames(path: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]
 
 
 def open_stream(path: bytes) -> Stream:
-    """Check the whole file and return what it holds.
+    """Validate the whole file and return the stream.
 
     Raises:
         StreamError: it is foreign, newer, truncated or damaged; the reason says which.
@@ -204,7 +204,7 @@ def peek_stream(path: bytes) -> Stream:
 
 @dataclass(frozen=True, slots=True)
 class _Footer:
-    """The end of a stream of so many bytes."""
+    """The footer of a stream, and the size of the file in bytes."""
 
     size: int
     notes_offset: int
@@ -234,7 +234,7 @@ def _read_footer(path: bytes, file: BinaryIO) -> _Footer:
 
 
 def _opened(path: bytes, *, buffering: int = -1) -> BinaryIO:
-    """Open a stream's file; a link, a pipe or the like is none."""
+    """Open a stream's file; a symlink, pipe or other special file is refused."""
     try:
         return opened_control(path, buffering=buffering)
     except ControlFileError as error:
@@ -264,9 +264,9 @@ def _load(path: bytes, file: BinaryIO, footer: _Footer) -> Stream:
     )
 
 
-@lru_cache(maxsize=64)  # a plan looks several times at the manifests of the package
+@lru_cache(maxsize=64)  # planning opens the manifests of the package several times
 def _check_folders(path: bytes, footer: _Footer, trailer: _Trailer, start: int) -> None:
-    """Look at all records as wholes: each one is one, in order, and where the index says; at none of their paths."""
+    """Check that all frames are records, sorted, and at the offsets of the index; their paths are not checked."""
     index = iter((*trailer.index, (b"", -1)))
     place, count, before = next(index), 0, None
     for end, blob in read_frames(path, start, footer.notes_offset):
@@ -285,7 +285,7 @@ def _check_folders(path: bytes, footer: _Footer, trailer: _Trailer, start: int) 
 
 
 def _is_safe(folder: bytes) -> bool:
-    """Tell whether a folder is plainly below the member; those who follow the path say more of one that is not."""
+    """Return whether a folder path is below the member; one that is not is reported where the path is used."""
     try:
         check_relative(folder)
     except UnsafePathError:

@@ -1,10 +1,10 @@
-"""Reading what others may have written: msgpack within bounds, and values of exactly the types that a field has.
+"""Wire format validation: bounded msgpack decoding, and values of exactly the type of each dataclass field.
 
-A checksum says that a file is as it was written, not that this program wrote it. So every wire form, of headers,
-notes, chunks, records and the journal, passes here, and whatever is not as the fields say ends in a `WireError`,
-which its caller names as damage of the file. What gets past would fail later, far from the file that is to blame.
+A checksum proves that a file was not changed, not that this program wrote it. So every header, note, chunk, record
+and journal record is decoded here. Anything that does not match its fields raises `WireError`, which the caller
+reports as damage of the file. Without that check it would fail later, far from the damaged file.
 
-Columns of millions of files are not taken value by value: `manifest.record` looks at each as a whole.
+Columns of millions of files are not checked value by value: `manifest.format.record_codec` checks each as a whole.
 """
 
 from collections.abc import Callable
@@ -16,46 +16,46 @@ from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, g
 
 import msgpack
 
-_MOST = (1 << 64) - 1  # what msgpack holds; numbers of files on a disk go as far
+_MOST = (1 << 64) - 1  # the limit of msgpack; inode numbers reach it
 _EARLIEST_NS = -(1 << 63)
 _FEWEST_ITEMS = 1024
-_ITEM_BYTES = 4  # lists of values take more than that on the wire; their pointers in memory take twice as many
+_ITEM_BYTES = 4  # a value takes more than that on the wire; its pointer in memory takes twice as much
 T = TypeVar("T")
 _Reader = Callable[[Any], Any]
 
 
 class WireError(ValueError):
-    """Bytes that do not hold what they should."""
+    """Bytes that are not valid in the wire format."""
 
 
 @dataclass(frozen=True, slots=True)
 class _From:
-    """The least value of a number; the greatest is the same for all."""
+    """The minimum of a number; the maximum is the same for all."""
 
     least: int
 
 
-# A moment or a time may lie before 1970; all other numbers count something.
+# A time may be before 1970; all other numbers are counts and not negative.
 Moment = Annotated[int, _From(_EARLIEST_NS)]
 
 
 def unpack(payload: bytes) -> Any:
-    """Return what msgpack bytes hold, without asking for more memory than their length allows.
+    """Decode msgpack bytes without using more memory than their length justifies.
 
-    A few bytes could else announce a list of milliards. How deep lists may stand in lists is bounded by msgpack.
+    Otherwise a few bytes could announce a list of a billion items. msgpack itself limits how deep lists are nested.
 
     Raises:
-        WireError: they are no msgpack, or hold types that no wire form has.
+        WireError: they are not msgpack, or hold types that the wire format does not have.
     """
     items = max(_FEWEST_ITEMS, len(payload) // _ITEM_BYTES)
     return _unpacked(payload, max_array_len=items, max_map_len=items, max_ext_len=0)
 
 
 def unpack_columns(blob: bytes, count: int) -> list[Any]:
-    """Return so many columns, each bytes or a number: nothing else is looked at further than its first byte.
+    """Decode exactly `count` columns, each bytes or a number; any other type is refused at its first byte.
 
     Raises:
-        WireError: there is something else, or another number of them.
+        WireError: a column has another type, or there is another number of columns.
     """
     columns = _unpacked(blob, max_array_len=count, max_map_len=0, max_str_len=0, max_ext_len=0)
     if not isinstance(columns, list) or len(columns) != count:
@@ -71,7 +71,7 @@ def _unpacked(payload: bytes, **limits: int) -> Any:
 
 
 def unpack_map(payload: bytes) -> dict[str, object]:
-    """Return the map of names that msgpack bytes hold; raises as `unpack`, and if they hold anything else."""
+    """Decode msgpack bytes to a map with string keys; raises as `unpack`, also if they hold anything else."""
     wire = unpack(payload)
     if not isinstance(wire, dict) or not all(isinstance(name, str) for name in wire):
         raise WireError("no map of names")
@@ -79,12 +79,12 @@ def unpack_map(payload: bytes) -> dict[str, object]:
 
 
 def read_value(kind: type[T], wire: object) -> T:
-    """Return the value of a dataclass, enumeration or plain type that the wire form stands for.
+    """Convert a decoded wire value to a dataclass, enumeration or plain type.
 
-    A map must hold a value for each field that has no default, and no others; lists become tuples.
+    A map must hold every field that has no default, and no unknown field; lists become tuples.
 
     Raises:
-        WireError: a value is of another type, a number out of range, or a field missing or unknown.
+        WireError: a value has the wrong type, a number is out of range, or a field is missing or unknown.
         ValueError: the dataclass itself refuses its values.
     """
     return cast("T", _reader(cast("Any", kind))(wire))
@@ -92,7 +92,7 @@ def read_value(kind: type[T], wire: object) -> T:
 
 @cache
 def _reader(kind: Any) -> _Reader:
-    """Return what turns the wire form of a type into its value; made once for each type."""
+    """Return the function that converts a wire value to the type; built once per type."""
     origin, args = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return _number(args[1].least)

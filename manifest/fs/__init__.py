@@ -1,1 +1,1 @@
-"""Reading file systems: opening safely, digests, throttle, looks that hide no error."""
+"""Reading file systems: safe open, digests, throttle, existence checks that hide no error."""

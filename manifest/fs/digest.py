@@ -1,7 +1,7 @@
-"""XXH3-128 of file contents, read in the ways that were measured to be fastest.
+"""Digest: XXH3-128 of file contents, read in the ways that were measured to be fastest.
 
-A small file is one `read` of its size plus one byte, so that a file that grew shows; a big one goes through a
-page-aligned buffer that is made once per process (an unaligned one reads several times slower on some CPUs).
+A small file is one `read` of its size plus one byte, which shows a file that grew. A big file is read through a
+page-aligned buffer that is made once per process (an unaligned buffer reads several times slower on some CPUs).
 """
 
 import math
@@ -23,7 +23,7 @@ BUFFER_BYTES = 1 << 20
 
 
 class FileGrewOrShrankError(Exception):
-    """The file did not have the expected number of bytes while it was read."""
+    """The file did not have the expected size while it was read."""
 
     def __init__(self, expected_bytes: int, found_bytes: int) -> None:
         super().__init__(f"expected {expected_bytes} bytes, read {found_bytes}")
@@ -35,7 +35,7 @@ class FileGrewOrShrankError(Exception):
 def aligned_buffer() -> memoryview:
     """Return this process's page-aligned buffer of `BUFFER_BYTES` bytes.
 
-    Private, or a forked worker would read its files into the buffer of all others.
+    The mapping is private; otherwise a forked worker would read its files into the buffer of all others.
     """
     return memoryview(mmap.mmap(-1, BUFFER_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
@@ -75,23 +75,23 @@ def digest_of_fd(fd: int, size: int) -> bytes:
 def digests_of_files(
     folder: int, names: Sequence[bytes], start: int = 0, *, until: float = math.inf
 ) -> tuple[list[os.stat_result], list[bytes]]:
-    """Read small files of an open folder one after the other, from index `start` to the first that is not plain.
+    """Read small files of an open folder one after the other, from index `start` up to the first special case.
 
-    With a bound on the rate, it may end before: when the monotonic clock shows `until`.
+    With a bound on the rate it may end earlier: when the monotonic clock reaches `until`.
 
-    Not plain is what is big, the lock of a table, no regular file, not to be read, or changing. Whoever calls looks
-    at it more closely, and goes on behind it. The loop holds everything that is done for a file, because calls would
-    cost as much.
+    A special case is a big file, a `table.lock`, a path that is not a regular file, one that cannot be read, or one
+    that is changing. The caller handles it alone and continues after it. The loop is not cut into functions: a call
+    per file would cost as much as the work.
 
     Returns:
-        The states of the files that were read, and their digests.
+        The stat results of the files that were read, and their digests.
     """
     stats: list[os.stat_result] = []
     digests: list[bytes] = []
     is_regular = stat.S_ISREG
     pace = current_pace()
     with suppress(OSError):
-        for index in range(start, len(names)):  # by index: skipping what was done would grow with the square
+        for index in range(start, len(names)):  # by index: slicing off the finished ones would be quadratic
             if names[index] == LOCK_NAME:
                 break
             fd = os.open(names[index], FILE_FLAGS, dir_fd=folder)

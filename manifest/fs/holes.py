@@ -1,23 +1,23 @@
-"""Holes of sparse files: what a copy does not write, so what its disk need not have.
+"""Sparse files: counts the bytes of holes, which a copy does not write and which need no free space.
 
-A file system that compresses also gives fewer blocks than the size needs; so the holes themselves are asked for.
+A compressing file system also reports fewer blocks than the size needs, so the holes are found with SEEK_HOLE.
 """
 
 import errno
 import os
 
-# A copy leaves out a block of zeros of this size, at a multiple of it; see executor.copying.
+# A copy leaves out a block of zeros of this size, at a multiple of it; see executor.stage.copy.
 HOLE_BYTES = 128 << 10
 
 
 def hole_bytes(path: bytes, status: os.stat_result) -> int:
-    """Return how much less than its size a copy of the file takes; 0 where that is not known."""
+    """Return by how many bytes a copy of the file is smaller than its size; 0 where that is not known."""
     if status.st_size < HOLE_BYTES or status.st_blocks * 512 >= status.st_size:
         return 0
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return 0  # told by whoever reads it
+        return 0  # reported where the file is read
     try:
         return status.st_size - _written_bytes(fd, status.st_size)
     finally:
@@ -32,7 +32,7 @@ def _written_bytes(fd: int, size: int) -> int:
             data = os.lseek(fd, position, os.SEEK_DATA)
             hole = os.lseek(fd, data, os.SEEK_HOLE)
         except OSError as error:
-            if error.errno != errno.ENXIO:  # that is: no data any more
+            if error.errno != errno.ENXIO:  # ENXIO: no data after this position
                 return size
             break
         start = max(position, data - data % HOLE_BYTES)

@@ -1,7 +1,7 @@
-"""Files and folders that are marked so that nobody, not even root, may change them: immutable, or append-only.
+"""Immutable and append-only attributes (chattr +i, +a) of files and folders, read with statx.
 
-No hard link to such a file can be made, and no link can take its place; access rights say nothing of it. Python's
-stat does not give the marks, so the system call is made here.
+Not even root can make a hard link to such a file or put a symlink in its place, and the permission bits do not show
+it. Python's os.stat does not return these attributes, so the system call is made here.
 
 Source: statx(2), <linux/stat.h>.
 """
@@ -11,16 +11,16 @@ import struct
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _AT_FDCWD = -100
-_AT_STATX_DONT_SYNC = 0x4000  # marks do not change so often that a server is to be asked for each file
+_AT_STATX_DONT_SYNC = 0x4000  # attributes change rarely, so a server is not asked for each file
 _IMMUTABLE, _APPEND = 0x10, 0x20
 _ATTRIBUTES_AT, _KNOWN_AT = 8, 56  # of stx_attributes and stx_attributes_mask in struct statx
 _STATX_BYTES = 256
 
-_marking: dict[int, bool] = {}  # by number of the file system: whether it knows such marks at all
+_marking: dict[int, bool] = {}  # by device number: whether the file system has such attributes at all
 
 
 def mark_of(path: bytes) -> str:
-    """Return how the file or folder that the path leads to is marked; empty if it is not, or cannot be looked at."""
+    """Return "immutable" or "append-only" for the path, symlinks followed; empty if neither, or not readable."""
     buffer = ctypes.create_string_buffer(_STATX_BYTES)
     attributes, _ = _attributes(path, buffer)
     if attributes & _IMMUTABLE:
@@ -29,7 +29,7 @@ def mark_of(path: bytes) -> str:
 
 
 def has_marks(device: int, path: bytes) -> bool:
-    """Tell whether the file system with this number knows such marks; `path` is something on it."""
+    """Return whether the file system with this device number has such attributes; `path` is on it."""
     known = _marking.get(device)
     if known is None:
         _, mask = _attributes(path, ctypes.create_string_buffer(_STATX_BYTES))
@@ -38,7 +38,7 @@ def has_marks(device: int, path: bytes) -> bool:
 
 
 def _attributes(path: bytes, buffer: "ctypes.Array[ctypes.c_char]") -> tuple[int, int]:
-    """Return the attributes, and which of them the file system knows; none where the system has no such call."""
+    """Return the attributes, and which of them the file system supports; zeros where there is no statx."""
     try:
         failed = _libc.statx(_AT_FDCWD, path, _AT_STATX_DONT_SYNC, 0, buffer)
     except AttributeError:

@@ -1,4 +1,4 @@
-"""Whether something stands at a path: only ENOENT and ENOTDIR mean that nothing does; every other error is raised.
+"""Existence checks that raise errors: only ENOENT and ENOTDIR mean that a path does not exist.
 
 `os.path.lexists` and its like take any error for absence: one EIO or ESTALE of a disk or a server would then be read
 as "it is gone", and what decides by that removes what is there. A test keeps them out of the whole program.
@@ -13,10 +13,10 @@ _ABSENCE = (FileNotFoundError, NotADirectoryError)
 
 
 def status_of(path: bytes, *, dir_fd: int | None = None) -> os.stat_result | None:
-    """Return the status of what stands at the path, which is not followed if it is a link; None if nothing does.
+    """Return the lstat result of the path; None if it does not exist.
 
     Raises:
-        OSError: it cannot be known.
+        OSError: any other error.
     """
     try:
         return os.lstat(path, dir_fd=dir_fd)
@@ -25,48 +25,48 @@ def status_of(path: bytes, *, dir_fd: int | None = None) -> os.stat_result | Non
 
 
 def is_there(path: bytes, *, dir_fd: int | None = None) -> bool:
-    """Tell whether anything stands at the path, even a link to nothing."""
+    """Return whether the path exists, be it a dangling symlink."""
     return status_of(path, dir_fd=dir_fd) is not None
 
 
 def is_link(path: bytes) -> bool:
-    """Tell whether a link stands at the path, whatever it leads to."""
+    """Return whether the path is a symlink, dangling or not."""
     return _is(status_of(path), stat.S_IFLNK)
 
 
 def is_plain_folder(path: bytes) -> bool:
-    """Tell whether a folder stands at the path itself, not a link to one."""
+    """Return whether the path is a folder, not a symlink to one."""
     return _is(status_of(path), stat.S_IFDIR)
 
 
 def is_plain_file(path: bytes) -> bool:
-    """Tell whether a file stands at the path itself, not a link to one."""
+    """Return whether the path is a regular file, not a symlink to one."""
     return _is(status_of(path), stat.S_IFREG)
 
 
 def is_folder(path: bytes) -> bool:
-    """Tell whether the path leads to a folder."""
+    """Return whether the path is a folder, symlinks followed."""
     return _is(_followed(path), stat.S_IFDIR)
 
 
 def is_file(path: bytes) -> bool:
-    """Tell whether the path leads to a file."""
+    """Return whether the path is a regular file, symlinks followed."""
     return _is(_followed(path), stat.S_IFREG)
 
 
 def leads_anywhere(path: bytes) -> bool:
-    """Tell whether the path leads to anything."""
+    """Return whether the path exists, symlinks followed."""
     return _followed(path) is not None
 
 
 def resolved(path: bytes) -> bytes | None:
-    """Return the path without any links in it, None if it leads nowhere."""
+    """Return the path with all symlinks resolved; None if it does not exist."""
     try:
         return os.path.realpath(path, strict=True)
     except _ABSENCE:
         return None
     except OSError as error:
-        if error.errno != errno.ELOOP:  # links that lead to each other in a circle lead nowhere
+        if error.errno != errno.ELOOP:  # a symlink loop counts as absent
             raise
         return None
 

@@ -1,4 +1,4 @@
-"""Opening folders and files so that what is read is what was asked for."""
+"""Safe open: folders and files opened without following symlinks, relative to descriptors."""
 
 import errno
 import os
@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from operator import itemgetter
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_WAY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC  # needs no more than the right to pass
-# Without waiting: a pipe that was put in the place of a file would keep us for ever.
+_WAY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC  # needs only search permission
+# O_NONBLOCK: a named pipe in place of a file would otherwise block for ever.
 FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 
 
 @contextmanager
 def opened_folder(path: bytes) -> Iterator[int]:
-    """Open a folder that is no link itself, of any depth, and yield its descriptor.
+    """Open a folder of any depth that is not a symlink itself, and yield its descriptor.
 
     Raises:
-        OSError: as `open` does; a link where the folder should be is ENOTDIR or ELOOP.
+        OSError: as `open` does; a symlink in place of the folder is ENOTDIR or ELOOP.
     """
     fd = _open_folder(path)
     try:
@@ -32,7 +32,7 @@ def _open_folder(path: bytes) -> int:
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
-    # Longer than PATH_MAX: the kernel takes it only in pieces, each relative to the one before.
+    # Longer than PATH_MAX: the kernel takes it only part by part, each relative to the one before.
     fd = os.open(b"/" if path.startswith(b"/") else b".", _FOLDER)
     for part in path.split(b"/"):
         if part:
@@ -46,13 +46,13 @@ def _open_folder(path: bytes) -> int:
 
 @contextmanager
 def opened_beneath(root: bytes, path: bytes) -> Iterator[int]:
-    """Open a folder at `path` below `root` without passing through any link on the way, and yield its descriptor.
+    """Open the folder `path` below `root` without following a symlink in any part, and yield its descriptor.
 
     Args:
         path: relative to `root`; an absolute one starts from `/`; the empty one is `root` itself.
 
     Raises:
-        OSError: as `open` does; ENOENT where a part of the way is a link or no folder, ENOTDIR where the end is.
+        OSError: as `open` does; ENOENT where an inner part is a symlink or no folder, ENOTDIR where the last one is.
     """
     *way, last = path.split(b"/")
     fd = os.open(b"/" if path.startswith(b"/") else root, _WAY if path else _FOLDER)
@@ -94,17 +94,17 @@ class OpenFile:
 
 
 def opened_file(name: bytes, *, dir_fd: int | None = None) -> OpenFile:
-    """Open a file for reading without following a link; use it in a `with`, which gives the descriptor.
+    """Open a file for reading without following a symlink; use it in a `with`, which yields the descriptor.
 
     Raises:
-        OSError: as `open` does; ELOOP where the last part is a link.
+        OSError: as `open` does; ELOOP where the last part is a symlink.
     """
     return OpenFile(os.open(name, FILE_FLAGS, dir_fd=dir_fd))
 
 
 def listed(fd: int) -> "list[tuple[bytes, os.DirEntry[str]]]":
-    """Return what an open folder holds, sorted by name."""
+    """Return the entries of an open folder, sorted by name."""
     with os.scandir(fd) as listing:
         entries = list(listing)
-    names = os.fsencode("\0".join([entry.name for entry in entries])).split(b"\0")  # one call for all of them
-    return sorted(zip(names, entries, strict=False), key=itemgetter(0))  # no entry: one empty name, and no pair
+    names = os.fsencode("\0".join([entry.name for entry in entries])).split(b"\0")  # one call for all names
+    return sorted(zip(names, entries, strict=False), key=itemgetter(0))  # no entries: one empty name, no pair

@@ -1,8 +1,8 @@
-"""How fast one worker may read: a bound on bytes per second, for file systems that others share.
+"""Throttle: token bucket that limits how many bytes per second one worker reads, for shared file systems.
 
-Work on a batch is surrounded by `run_paced`; whatever reads contents below it tells `current_pace` how much it has
-read, and is held up. So the description of a batch knows nothing of it, and the way is the same on a pool of
-processes and on a cluster. Only contents count: names and states of files are cheap to ask for.
+`run_paced` runs the work on a batch with a rate. Code that reads file contents reports the bytes to `current_pace`,
+which sleeps where they exceed the rate. So a batch does not carry the rate, and process pools and clusters work
+alike. Only file contents count: listing and stat calls are cheap.
 """
 
 import time
@@ -19,29 +19,29 @@ from qa2pack.manifest.engine import Engine
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
 
-BURST_SECONDS = 0.1  # of what was not used, so much may be made up for
-_LEAST_WAIT_SECONDS = 0.01  # to wait for each small file would cost more than to read it
+BURST_SECONDS = 0.1  # capacity of the bucket: unused rate of so long may be spent at once
+_LEAST_WAIT_SECONDS = 0.01  # sleeping for each small file would cost more than reading it
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """What may be taken, as a value: what is taken is paid for with time.
+    """Token bucket as a value: bytes taken move `paid_at` forward by the time that they cost.
 
     Attributes:
         rate: bytes per second.
-        paid_at: the moment, in seconds, at which all that was taken is paid for.
+        paid_at: clock time, in seconds, until which a caller must wait for the bytes taken so far.
     """
 
     rate: float
     paid_at: float
 
     def taken(self, byte_count: int, now: float) -> "Bucket":
-        """Return the bucket after that was taken; time that was not used long ago pays for nothing."""
+        """Return the bucket after so many bytes were taken; unused time beyond the burst is lost."""
         return Bucket(self.rate, max(self.paid_at, now - BURST_SECONDS) + byte_count / self.rate)
 
 
 class Pace:
-    """Holds up whoever takes more than the rate."""
+    """Sleeps where more bytes are taken than the rate allows."""
 
     def __init__(
         self, rate: float, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
@@ -51,12 +51,12 @@ class Pace:
         self._bucket = Bucket(rate, clock())
 
     def take(self, byte_count: int) -> None:
-        """Tell that so much was read, and wait until it is paid for, but not for very little."""
+        """Count bytes that were read, and sleep until the rate allows them, unless the wait is very short."""
         self._bucket = self._bucket.taken(byte_count, self._clock())
         self._wait(_LEAST_WAIT_SECONDS)
 
     def settle(self) -> None:
-        """Wait until all is paid for, to the last byte."""
+        """Sleep until the rate allows all bytes taken so far."""
         self._wait(0)
 
     def _wait(self, least_seconds: float) -> None:
@@ -69,13 +69,13 @@ _CURRENT: ContextVar[Pace | None] = ContextVar("pace", default=None)
 
 
 def current_pace() -> Pace | None:
-    """Return the pace of the work that is being done in this thread; none where there is no bound."""
+    """Return the pace of the work in this thread; None where reading is not limited."""
     return _CURRENT.get()
 
 
 @contextmanager
 def paced(pace: Pace) -> Iterator[None]:
-    """Let what is read inside go at that pace; at the end all of it is paid for."""
+    """Limit what is read inside to that pace; on exit, sleep for what is still owed."""
     token = _CURRENT.set(pace)
     try:
         yield
@@ -85,15 +85,15 @@ def paced(pace: Pace) -> Iterator[None]:
 
 
 def run_paced(rate: float, work: Callable[[Batch], Result], batch: Batch) -> Result:
-    """Do the work on a batch, reading no more than so many bytes per second."""
+    """Do the work on a batch, reading at most `rate` bytes per second."""
     with paced(Pace(rate)):
         return work(batch)
 
 
 class PacedEngine:
-    """An engine whose workers together read no more than so many bytes per second.
+    """Engine whose workers together read at most `rate` bytes per second.
 
-    Each gets its share, whether the others use theirs or not: they do not talk to each other.
+    Each worker gets an equal share, whether or not the others use theirs: workers do not communicate.
     """
 
     def __init__(self, engine: Engine, rate: int) -> None:

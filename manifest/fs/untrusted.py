@@ -1,8 +1,8 @@
-"""Opening files that others may have put there: control files, settings, sidecars, checksum files, layouts, tickets.
+"""Untrusted files: safe open of control files, settings, sidecars, checksum files, layouts and ticket files.
 
-Whoever may write to a shared folder may put anything at such a name. So no link is followed, nothing is waited for,
-as a named pipe would have us do for ever, and only a regular file is read, up to a bound where it is read whole.
-Whose file it is, is a matter of its own: see `manifest.owner`.
+Anyone who may write to a shared folder can put anything at such a name. So no symlink is followed, a named pipe does
+not block the open, only a regular file is read, and one that is read whole has a size limit. The owner of the file is
+checked elsewhere: `manifest.alma.control_folder_owner`.
 """
 
 import errno
@@ -13,8 +13,8 @@ from typing import BinaryIO
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import shown
 
-SMALL_BYTES = 1 << 20  # of what people write, or what holds one line
-LARGE_BYTES = 1 << 26  # of what a program writes and is read whole
+SMALL_BYTES = 1 << 20  # limit of files that people write, or that hold one line
+LARGE_BYTES = 1 << 26  # limit of files that a program writes and that are read whole
 _SAFE_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -26,18 +26,18 @@ _KINDS = {
 
 
 class ControlFileError(OSError):
-    """Something stands at the path that is not to be read; `strerror` says in words what it is."""
+    """The path is not a file that may be read; `strerror` says what it is instead."""
 
 
 def control_fd(path: bytes, flags: int = os.O_RDONLY, *, mode: int = 0o666) -> int:
     """Open a regular file and return its descriptor; the caller closes it.
 
     Args:
-        flags: as for `os.open`; not following links and not waiting are added.
-        mode: permission bits where `flags` makes the file.
+        flags: as for `os.open`; O_NOFOLLOW, O_NONBLOCK, O_CLOEXEC and O_NOCTTY are added.
+        mode: permission bits where `flags` creates the file.
 
     Raises:
-        ControlFileError: it is a link, a pipe, a folder or anything else that is no regular file.
+        ControlFileError: it is a symlink, a pipe, a folder or anything else that is not a regular file.
         OSError: as `open` does.
     """
     try:
@@ -59,10 +59,10 @@ def opened_control(path: bytes, *, buffering: int = -1) -> BinaryIO:
 
 
 def read_control(path: bytes, *, limit_bytes: int) -> bytes:
-    """Return all that a regular file holds.
+    """Return the content of a regular file.
 
     Raises:
-        ControlFileError: as `control_fd`, or it is larger than the bound; then nothing of it was read.
+        ControlFileError: as `control_fd`, or it is larger than the limit.
         OSError: as `open` and `read` do.
     """
     with opened_control(path) as file:
@@ -70,11 +70,11 @@ def read_control(path: bytes, *, limit_bytes: int) -> bytes:
 
 
 def read_bounded(file: BinaryIO, path: bytes, *, limit_bytes: int) -> bytes:
-    """Return all that an open file holds; raises as `read_control`."""
+    """Return the content of an open file; raises as `read_control`."""
     size = os.fstat(file.fileno()).st_size
     if size <= limit_bytes:
         data = file.read(limit_bytes + 1)
-        if len(data) <= limit_bytes:  # else it grew meanwhile
+        if len(data) <= limit_bytes:  # else it grew after fstat
             return data
     found = f"a file of {human_bytes(max(size, limit_bytes))}, more than the {human_bytes(limit_bytes)} that are read"
     raise ControlFileError(errno.EFBIG, found, path)
@@ -93,5 +93,5 @@ def _kind_at(path: bytes) -> str:
 
 
 def _kind_of(mode: int) -> str:
-    """Return in words what it is; empty for a regular file."""
+    """Return the kind of file in words; empty for a regular file."""
     return "" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "something")

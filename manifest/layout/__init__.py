@@ -1,1 +1,1 @@
-"""From an origin to places in a package: rules, survey, execution blocks, names."""
+"""Layout: survey of an origin, rules, execution blocks, and the path of each file in the member."""

@@ -1,7 +1,7 @@
-"""What becomes of one thing in the origin, names aside: a draft of an item, left out, or a problem.
+"""Decision for one entry of the origin: packaged (a draft without final name), left out, or a problem.
 
-Pure. In this order: excludes, includes, the rules of the layout. So an exclude beats all, and an include
-beats the `never` of a layout; files of other programs only where it spells the name out.
+Pure. The order is: excludes, includes, the rules of the layout. So an exclude overrides everything, and an include
+overrides the `never` of a layout. Files of other programs are included only where the glob has no wildcard.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,11 +30,11 @@ FAULTS: Mapping[Kind, Code] = {
 
 @dataclass(frozen=True, slots=True)
 class OriginEntry:
-    """A thing in the origin and where it lies.
+    """A file or folder of the origin with its path, level and execution block.
 
     Attributes:
-        path: relative to the origin, by the names that a person sees (links not resolved).
-        block: the execution block it lies in, if any.
+        path: relative to the origin, symlinks not resolved.
+        block: the execution block that contains it, if any.
     """
 
     path: bytes
@@ -44,13 +44,13 @@ class OriginEntry:
 
     @property
     def folder(self) -> bytes:
-        """The path of the folder it lies in."""
+        """The path of the folder that contains it."""
         return self.path.rpartition(b"/")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An item whose final name is not settled yet. `column` is the one that the layout wants, or empty."""
+    """An item whose final name is not decided yet. `column` is the data column that the layout keeps, or empty."""
 
     entry: OriginEntry
     role: Role
@@ -63,7 +63,7 @@ Outcome = Draft | LeftOut | Problem
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """All that decides what becomes of a thing."""
+    """Layout, includes, excludes and execution blocks, which together decide about each entry."""
 
     layout: Layout
     include: Sequence[Include]
@@ -71,7 +71,7 @@ class Choice:
     blocks: Mapping[bytes, Block]
 
     def decide(self, entry: OriginEntry) -> tuple[Outcome, ...]:
-        """Return what becomes of the thing at this spot; nothing if no rule or wish is about it."""
+        """Return the outcomes for an entry; empty if no rule, include or exclude matches it."""
         excluded = first_match(entry.path, self.exclude)
         if excluded is not None:
             return (_left_out(entry, f"excluded by {excluded}"),)
@@ -101,7 +101,7 @@ class Choice:
         return self._draft(entry, role, folder=folder, name=name, when=rule.prefix, column=rule.column)
 
     def _included(self, entry: OriginEntry, role: Role) -> Outcome:
-        """Place an included thing as the layout would one of the role: logs of a block prefixed and so on."""
+        """Place an included entry as the layout places its role: logs of a block get a prefix, and so on."""
         owner = self._owner(entry)
         folder = owner + b".calibration" if owner and role is Role.CALIBRATION else b""
         is_of_block = role in {Role.QA, Role.LOG} and entry.block
@@ -129,7 +129,7 @@ class Choice:
         return b""
 
     def _owner(self, entry: OriginEntry) -> bytes | None:
-        """Return the uid of the block that the thing belongs to, which outside blocks its name must say."""
+        """Return the uid of the block that the entry belongs to; outside blocks it is taken from the name."""
         if entry.block:
             return entry.block.owner_of(entry.node.name)
         uid = uid_of(entry.node.name)

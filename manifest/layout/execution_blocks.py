@@ -1,7 +1,7 @@
-"""Which folders of the origin are execution blocks, and what their uids are.
+"""Execution blocks: the folders of the origin that are execution blocks, and their uids.
 
-An execution block lies directly in the folder of its scheduling block, or is the origin itself. Deeper ones
-(old copies, mostly) are not packaged; they are found so that a person can be told.
+An execution block is directly in the folder of its scheduling block, or it is the origin itself. Deeper ones (mostly
+old copies) are not packaged; they are found so that a warning can be given.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ class Block:
     Attributes:
         path: of its folder, relative to the origin; empty for the origin itself.
         folder: the name of its folder.
-        uids: never empty; the first is the one that most of the marking names carry.
+        uids: never empty; the first is the most frequent one among the marking names.
     """
 
     path: bytes
@@ -30,7 +30,7 @@ class Block:
     uids: tuple[bytes, ...]
 
     def owner_of(self, name: bytes) -> bytes:
-        """Return the uid under which something of this block is filed: its own if that is the block's."""
+        """Return the uid for a file of this block: the uid in its name if it is one of the block, else the first."""
         own = uid_of(name)
         return own if own in self.uids else self.uids[0]
 
@@ -40,7 +40,7 @@ def find_blocks(
 ) -> tuple[Block, ...]:
     """Return the execution blocks of an origin, sorted by path.
 
-    They are the wanted marked folders in it; only where there are none, the origin itself.
+    They are the marked folders in it that are wanted; where there are none, the origin itself if it is marked.
     """
     marked = (_block(child, layout, child.name, child.name) for child in origin.children if is_wanted(child.name))
     blocks = tuple(block for block in marked if block)
@@ -64,7 +64,7 @@ def _folders(node: Node, path: bytes) -> Iterator[tuple[bytes, Node]]:
 
 
 def _block(node: Node, layout: Layout, path: bytes, folder: bytes) -> Block | None:
-    """Return the folder as a block, or None if nothing in it marks one."""
+    """Return the folder as a block, or None if it has no marking name."""
     marks = (uid_of(child.name) for child in node.children if matches(child.name, layout.block_marks))
     counts = Counter(uid for uid in marks if uid)
     uids = tuple(sorted(counts, key=lambda uid: (-counts[uid], uid)))

@@ -1,4 +1,4 @@
-"""Globs over file names: shell wildcards plus `{uid}`, which stands for the uid of any execution block.
+"""Globs over file names: shell wildcards plus `{uid}`, which matches the uid of any execution block.
 
 Matching is case-sensitive and on whole names. Names are decoded as UTF-8 with surrogate escapes whatever the
 locale, so that `?` is one letter and every Linux name can be matched.
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from qa2pack.manifest.alma.uid import UID_PATTERN
 
-# No file name holds NUL, so it can stand for the placeholder while the rest is translated.
+# No file name holds NUL, so it can replace `{uid}` while the rest is translated.
 _MARK = "\0"
 
 
@@ -22,15 +22,15 @@ def _compiled(globs: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def matches(name: bytes, globs: tuple[str, ...]) -> bool:
-    """Tell whether any of the globs matches the whole name."""
+    """Return whether any of the globs matches the whole name."""
     return bool(globs) and _compiled(globs).match(name.decode("utf-8", "surrogateescape")) is not None
 
 
 def first_match(path: bytes, globs: Iterable[str]) -> str | None:
-    """Return the first glob that matches a path, as a person writes globs on the command line.
+    """Return the first glob of the command line that matches a path.
 
-    A glob with a `/` is for the whole path relative to the origin (`*` also spans `/`), one without is for
-    the last part of it, at any depth. A trailing `/`, as shells complete the names of folders, is ignored.
+    A glob with a `/` is matched against the whole path relative to the origin (`*` also matches `/`), one without
+    against the last part of it, at any depth. A trailing `/`, which shells add to folder names, is ignored.
     """
     name = path.rpartition(b"/")[2]
     for glob in globs:

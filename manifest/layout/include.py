@@ -1,4 +1,4 @@
-"""What a person adds to the layout on the command line: include this as that role."""
+"""Includes: `--include GLOB=role`, globs with a role that override the layout."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ def parse_include(text: str) -> Include:
     """Read `GLOB=role`; the glob itself may hold `=`.
 
     Raises:
-        PlanRefused: there is no glob or no known role.
+        PlanRefused: the glob is missing, or the role is not known.
     """
     glob, _, role = text.rpartition("=")
     if not glob.rstrip("/") or role not in ROLES:
@@ -31,10 +31,10 @@ def parse_include(text: str) -> Include:
 
 
 def spelt_out(includes: Iterable[Include]) -> tuple[Include, ...]:
-    """Return the includes that name one thing, without a wildcard: only they reach files of other programs."""
+    """Return the includes without a wildcard: only they may include files of other programs."""
     return tuple(include for include in includes if not set("*?[{").intersection(include.glob))
 
 
 def included_role(path: bytes, includes: Iterable[Include]) -> Role | None:
-    """Return the role of the first include that is for this path."""
+    """Return the role of the first include that matches the path."""
     return next((include.role for include in includes if first_match(path, (include.glob,))), None)

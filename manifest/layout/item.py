@@ -1,4 +1,4 @@
-"""What becomes of the things in the origin: an item is packaged, the rest is left out with a reason."""
+"""Items and placement: what of the origin is packaged and where, and what is left out with a reason."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,9 +14,9 @@ class Item:
     """A file or a whole tree that goes into the member.
 
     Attributes:
-        source: what is read, relative to the origin; absolute where a followed link leads outside.
-        path: where it goes, relative to the member.
-        column: for a measurement set, the one data column that is kept; else, or to keep all, None.
+        source: path to read, relative to the origin; absolute where a followed symlink leads outside.
+        path: destination, relative to the member.
+        column: for a measurement set, the one data column to keep; None to keep all, and for anything else.
     """
 
     source: bytes
@@ -28,23 +28,21 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What the rules make of an origin.
+    """Result of the layout rules for an origin.
 
     Attributes:
-        items: sorted by destination; no two meet if there are no problems.
-        left_out: sorted by path; a folder of which nothing is taken is one line.
-        problems: each stands against packaging; paths relative to the origin, for collisions to the member.
-        warnings: what a person should look at; none stands in the way.
-        execution_blocks: paths of the folders, relative to the origin; the empty path is the origin itself.
+        items: sorted by destination; destinations are distinct if there are no problems.
+        left_out: sorted by path; a folder of which nothing is packaged is one entry.
+        problems: each refuses the plan; paths relative to the origin, of collisions relative to the member.
+        warnings: to be reported; none refuses the plan.
     """
 
     items: tuple[Item, ...]
     left_out: tuple[LeftOut, ...]
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
-    execution_blocks: tuple[bytes, ...]
 
     def with_inner(self, left_out: Iterable[LeftOut]) -> "Placement":
-        """Return it with what is left out inside packaged trees, each once though a tree may be packaged twice."""
+        """Return it with what is left out inside packaged trees; each once, also where a tree is packaged twice."""
         everything = {*self.left_out, *left_out}
         return replace(self, left_out=tuple(sorted(everything, key=lambda left: sort_key(left.path))))

@@ -1,7 +1,7 @@
-"""Names inside a member: who gets a prefix, and who still meets whom.
+"""Names inside a member: prefixes that make names unique, and collisions.
 
-Pure. The law: two sources never land on one destination silently. Whatever meets after all prefixes are
-given, or would lie inside what another source becomes, is a COLLISION that names both.
+Pure. The invariant: two sources never get one destination silently. Sources that still share a destination after all
+prefixes are given, or of which one would be inside the other, are a COLLISION that names both.
 """
 
 from collections import defaultdict
@@ -13,12 +13,12 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.problem import Code, Problem
 
-# Linux takes no longer names on any of its usual file systems.
+# The limit of the usual file systems of Linux.
 NAME_LIMIT_BYTES = 255
 
 
 class Prefixing(StrEnum):
-    """When a name gets its prefix: never, where it meets another, or always."""
+    """When a name gets its prefix: never, where it collides with another, or always."""
 
     NEVER = "never"
     MEETING = "meeting"
@@ -27,12 +27,12 @@ class Prefixing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A wish for a name in the member.
+    """A requested name in the member.
 
     Attributes:
-        source: path in the origin, for telling people.
+        source: path in the origin, for messages.
         folder: relative to the member.
-        prefix: with what the name may be told apart; empty if it has to stay.
+        prefix: makes the name unique; empty if the name must not change.
     """
 
     source: bytes
@@ -43,14 +43,14 @@ class Claim:
 
 
 def settle_names(claims: Sequence[Claim]) -> tuple[tuple[bytes, ...], tuple[Problem, ...]]:
-    """Give each claim its path in the member.
+    """Return the path in the member of each claim.
 
-    Where two or more claims meet, all of them that have a prefix for this case get it.
+    Where two or more claims collide, all of them with `Prefixing.MEETING` get their prefix.
 
     Returns:
         The paths in the order of the claims, and the problems: COLLISION (its path is the destination,
         `expected` the first source, `found` the others) and NAME_TOO_LONG. Without a COLLISION the paths are
-        distinct and none lies inside another; neither depends on the order of the claims.
+        distinct and none is inside another; neither depends on the order of the claims.
     """
     first = [_path(claim, prefixed=claim.when is Prefixing.ALWAYS) for claim in claims]
     meeting = {path for path, sources in _group(first, claims).items() if len(sources) > 1}

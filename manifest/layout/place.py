@@ -1,7 +1,7 @@
-"""From what lies in the origin to what goes into the member: the layout rules applied.
+"""Placement: applies the layout rules to a survey of the origin.
 
-Pure: the origin is given as a survey, the columns of measurement sets as a mapping. Everything in the survey
-comes out once, as an item, as left out with a reason, or as a problem; nothing is dropped silently.
+Pure: the origin is given as a survey, the columns of measurement sets as a mapping. Every entry of the survey is in
+the result once, as an item, as left out with a reason, or as a problem; nothing is dropped silently.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.problem import Code, Problem
 
-# The columns that can be the one column of a packaged measurement set: what was observed comes first.
+# The columns that can be the one column of a packaged measurement set: observed data come first.
 _CALIBRATED = "CORRECTED_DATA"
 _KEEPABLE = ("DATA", "FLOAT_DATA", "LAG_DATA", _CALIBRATED)
 
@@ -30,7 +30,7 @@ _KEEPABLE = ("DATA", "FLOAT_DATA", "LAG_DATA", _CALIBRATED)
 def measurement_sets(
     origin: Node, layout: Layout, *, include: Sequence[Include] = (), exclude: Sequence[str] = ()
 ) -> tuple[bytes, ...]:
-    """Return the sources of the tables whose columns `place` wants to know, sorted."""
+    """Return the sources of the tables whose columns `place` needs, sorted."""
     choice = _choice(origin, layout, include=include, exclude=exclude, origin_name=b"")
     drafts = (outcome for outcome in _outcomes(origin, choice) if isinstance(outcome, Draft))
     return tuple(sorted({draft.entry.node.source for draft in drafts if draft.column}))
@@ -45,17 +45,17 @@ def place(
     include: Sequence[Include] = (),
     exclude: Sequence[str] = (),
 ) -> Placement:
-    """Decide for everything in the origin what becomes of it.
+    """Decide for every entry of the origin whether and where it is packaged.
 
     Args:
-        origin_name: the name of the origin's folder, which an execution block that is the origin has.
-        columns: from source to the names of the columns, for the tables of `measurement_sets`; one that is
-            missing is taken to have whatever column the layout asks for.
-        include: globs with a role, which come before all rules.
-        exclude: globs of what is not packaged, which come before the includes.
+        origin_name: name of the origin's folder, used where the origin itself is an execution block.
+        columns: maps each source of `measurement_sets` to its column names; a missing one is assumed to have the
+            column that the layout keeps.
+        include: globs with a role; they override all rules.
+        exclude: globs of what is not packaged; they override the includes.
 
     Returns:
-        The placement. The order of the survey and of the mapping has no influence.
+        The placement. It does not depend on the order of the survey and of the mapping.
     """
     choice = _choice(origin, layout, include=include, exclude=exclude, origin_name=origin_name)
     outcomes = tuple(_outcomes(origin, choice))
@@ -75,7 +75,6 @@ def place(
         warnings=_sorted(
             [*doubts, *_block_warnings(origin, choice), *_column_warnings(drafts, columns), *_path_warnings(items)]
         ),
-        execution_blocks=tuple(sorted(choice.blocks)),
     )
 
 
@@ -94,7 +93,7 @@ def _choice(
 
 
 def _outcomes(origin: Node, choice: Choice) -> Iterator[Outcome]:
-    """Yield what becomes of everything in the origin."""
+    """Yield the outcome of every entry of the origin."""
     itself = choice.blocks.get(b"")
     level = Level.EB if itself else Level.SB
     for child in origin.children:
@@ -102,7 +101,7 @@ def _outcomes(origin: Node, choice: Choice) -> Iterator[Outcome]:
 
 
 def _visit(entry: OriginEntry, choice: Choice) -> Iterator[Outcome]:
-    """Yield what becomes of the thing at a spot, or of what is in it."""
+    """Yield the outcome of an entry, or of the entries in it."""
     decided = choice.decide(entry)
     if decided:
         yield from decided
@@ -116,7 +115,7 @@ def _visit(entry: OriginEntry, choice: Choice) -> Iterator[Outcome]:
 
 
 def _inside(entry: OriginEntry, choice: Choice) -> Iterable[OriginEntry] | None:
-    """Return the spots in a folder that is looked through, None for anything else."""
+    """Return the entries of a folder that is looked through; None for anything else."""
     block = choice.blocks.get(entry.path, entry.block)
     if entry.node.kind is not Kind.FOLDER or entry.node.opaque:
         return None
@@ -132,7 +131,7 @@ def _inside(entry: OriginEntry, choice: Choice) -> Iterable[OriginEntry] | None:
 
 
 def _folded(entry: OriginEntry, outcomes: list[Outcome]) -> Iterator[Outcome]:
-    """Put a folder of which nothing is taken into one line; what else was found in it stays."""
+    """Merge a folder of which nothing is packaged into one left-out entry; problems and warnings stay."""
     others = [outcome for outcome in outcomes if not isinstance(outcome, LeftOut)]
     if any(isinstance(outcome, Draft) for outcome in others):
         yield from outcomes
@@ -146,7 +145,7 @@ def _folded(entry: OriginEntry, outcomes: list[Outcome]) -> Iterator[Outcome]:
 def _calibrated_from_raw(
     drafts: Sequence[Draft], choice: Choice, columns: Mapping[bytes, Sequence[str]]
 ) -> Iterator[Draft]:
-    """Yield, for blocks without calibrated data of their own, their raw data's measurement set once more."""
+    """Yield the raw measurement set a second time, as calibrated data, for blocks that have none."""
     wanted = choice.layout.calibrated_from_raw
     provided = {draft.entry.block for draft in drafts if draft.role is Role.CALIBRATED}
     for draft in drafts:
@@ -163,7 +162,7 @@ def _item(draft: Draft, path: bytes, columns: Mapping[bytes, Sequence[str]]) -> 
 
 
 def _kept_column(wanted: str, columns: Sequence[str] | None) -> str | None:
-    """Return the column to keep: the wanted one, else another that holds data, else (None) all."""
+    """Return the column to keep: the wanted one, else another data column, else None for all."""
     if columns is None or wanted in columns:
         return wanted
     if SINGLE_DISH_COLUMNS.issuperset(columns):
@@ -199,7 +198,7 @@ def _is_excluded(path: bytes, choice: Choice) -> bool:
 
 
 def _column_warnings(drafts: Iterable[Draft], columns: Mapping[bytes, Sequence[str]]) -> Iterator[Problem]:
-    """Warn where calibrated data would be packaged as raw ones, because there are no others."""
+    """Warn where calibrated data would be packaged as raw data, because there are no other data."""
     for draft in drafts:
         held = columns.get(draft.entry.node.source)
         is_other_wanted = draft.column not in {"", _CALIBRATED}
@@ -209,7 +208,7 @@ def _column_warnings(drafts: Iterable[Draft], columns: Mapping[bytes, Sequence[s
 
 def _path_warnings(items: Sequence[Item]) -> Iterator[Problem]:
     for item in items:
-        if item.is_tree:  # the names of files, and of all that is in a tree, are looked at by the scan
+        if item.is_tree:  # the scan checks the names of files, and of everything in a tree
             folder, _, name = item.path.rpartition(b"/")
             yield from name_warnings(folder, [name])
     yield from case_warnings(item.path for item in items)

@@ -1,8 +1,8 @@
-"""Layout rules as data: which names go to which role, and under what name.
+"""Layout rules as data: which names go to which role, and under which name; loaded from TOML.
 
-A layout is a TOML file, one per style of delivery; `layouts/cycle0.toml` explains each key. The rules are
-ordered and the first that fits wins. Everything is checked while loading: an unknown key, role or kind is
-refused with what is known, so a misspelt rule cannot silently take nothing. Nothing but loading reads a file.
+A layout is a TOML file, one per style of delivery; `layouts/cycle0.toml` explains each key. The rules are ordered,
+and the first that matches wins. Everything is validated on loading: an unknown key, role or kind is refused with the
+list of known ones, so a misspelt rule cannot silently match nothing. Only loading reads a file.
 """
 
 import os
@@ -22,7 +22,7 @@ from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 
 class Level(StrEnum):
-    """Where in the origin a rule looks."""
+    """Level of the origin at which a rule applies."""
 
     SB = "sb"
     EB = "eb"
@@ -31,7 +31,7 @@ class Level(StrEnum):
 
 
 class Shape(StrEnum):
-    """To which kinds of things a rule applies; a tree is a folder or a table."""
+    """Kinds of entries to which a rule applies; a tree is a folder or a table."""
 
     ANY = "any"
     FILE = "file"
@@ -48,16 +48,16 @@ _SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: a thing of this level, shape and name goes to a role, or never into a package.
+    """One rule: an entry of this level, shape and name goes to a role, or is never packaged.
 
     Attributes:
-        role: where it goes; None if it is never packaged.
+        role: destination; None if it is never packaged.
         folder: inside the role; `{uid}` is filled in.
-        prefix: when the name of its execution block or folder is put before its own.
-        rename: the name it gets instead of its own; `{folder}` is the execution block's folder.
+        prefix: when the name of its execution block or folder is put before its own name.
+        rename: new name; `{folder}` is the name of the execution block's folder.
         column: for measurement sets, the data column to keep; empty for anything else.
         never: the reason why it is not packaged.
-        warn: say that it looks like something that should be packaged.
+        warn: warn that it looks like something that should be packaged.
     """
 
     levels: frozenset[Level]
@@ -72,9 +72,9 @@ class Rule:
     warn: bool = False
 
     def fits(self, node: Node, level: Level) -> bool:
-        """Tell whether the rule is about this node at this level.
+        """Return whether the rule matches this node at this level.
 
-        A link that leads nowhere has no shape: it fits by its name alone.
+        A dangling symlink has no shape: it is matched by its name alone.
         """
         shape_fits = self.shape in _SHAPES.get(node.kind, {self.shape})
         return shape_fits and level in self.levels and matches(node.name, self.globs)
@@ -82,7 +82,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """Names that other programs give to files of their own, which are no part of a reduction."""
+    """Names of files that other programs make for themselves, which are not part of a reduction."""
 
     globs: tuple[str, ...]
     reason: str
@@ -96,7 +96,7 @@ class Layout:
         block_marks: globs; a folder with one such name in it is an execution block.
         qa_folders: names of the folders in an execution block that are looked through as well.
         calibrated_from_raw: column that becomes the calibrated data of a block that has none; may be empty.
-        foreign: what is left out wherever it lies, also inside tables.
+        foreign: files of other programs, left out everywhere, also inside tables.
     """
 
     name: str
@@ -108,25 +108,25 @@ class Layout:
 
     @property
     def foreign_globs(self) -> tuple[str, ...]:
-        """The names of all files of other programs; they are asked for each name, so they are one tuple."""
+        """The globs of all files of other programs in one tuple, because every name is matched against them."""
         return tuple(glob for foreign in self.foreign for glob in foreign.globs)
 
     def why_foreign(self, name: bytes) -> str:
-        """Return the reason why something of this name is left out as another program's; empty if it is not."""
+        """Return why a file of this name is left out as one of another program; empty if it is not."""
         return next((foreign.reason for foreign in self.foreign if matches(name, foreign.globs)), "")
 
     def rule_for(self, node: Node, level: Level) -> Rule | None:
-        """Return the first rule that fits."""
+        """Return the first rule that matches."""
         return next((rule for rule in self.rules if rule.fits(node, level)), None)
 
     def is_opaque(self, name: bytes) -> bool:
-        """Tell whether folders of this name are taken or left whole, so that nobody need look inside."""
+        """Return whether folders of this name are packaged or left out as a whole, so that they are not entered."""
         is_whole = any(rule.shape is Shape.TREE and matches(name, rule.globs) for rule in self.rules)
         return is_whole or bool(self.why_foreign(name))
 
 
 def known_layouts() -> tuple[str, ...]:
-    """Return the names of the layouts that come with the package."""
+    """Return the names of the layouts that come with the program."""
     folder = resources.files("qa2pack.manifest") / "layouts"
     return tuple(sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml")))
 
@@ -135,7 +135,7 @@ def load_layout(name: str) -> Layout:
     """Load a layout by its name, or from a TOML file by its path (it holds a `/` or ends in `.toml`).
 
     Raises:
-        PlanRefused: no such layout, or something in it is not understood.
+        PlanRefused: there is no such layout, or it is not valid.
     """
     is_path = "/" in name or name.endswith(".toml")
     if not is_path and name not in known_layouts():
@@ -167,7 +167,7 @@ _RULE_KEYS = frozenset({"levels", "kind", "globs", "role", "folder", "prefix", "
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Turns the TOML tables of one named layout into rules, or refuses."""
+    """Converts the TOML tables of one named layout to rules, or refuses them."""
 
     name: str
 

@@ -1,9 +1,9 @@
-"""What lies in the origin, as far as the layout rules need to know it: a tree of names and kinds.
+"""Survey: the tree of names and kinds in the origin, as far as the layout rules need it.
 
-The invariant: a node's `source` is what is to be read and is itself no link, so a package can be made without
-links and a loop is not walked. Tables and other sealed folders (plots, images, raw observations) are not
-entered: they are packaged or left out whole, and often hold most of the files. Links in them are met by the scan.
-Nothing is decided here, and no file's content is read.
+The invariant: the `source` of a node is the path to read and is not a symlink itself, so a package has no symlinks
+and a loop is not followed. Tables and other opaque folders (plots, images, raw observations) are not entered: they
+are packaged or left out as a whole, and often hold most of the files. The scan handles the symlinks in them. Nothing
+is decided here, and no file content is read.
 """
 
 import errno
@@ -19,14 +19,14 @@ from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 # A table is any folder with this file in it.
 TABLE_MARK = b"table.dat"
-# The same for a raw observation as the telescope delivered it, whatever its folder is called.
+# A raw observation, as the telescope delivered it, is any folder with this file in it.
 OBSERVATION_MARK = b"ASDM.xml"
-# Far beyond any reduction; it ends trees of thousands of folders before the interpreter's stack does.
+# Far more than any reduction needs; it stops before the interpreter's recursion limit is reached.
 DEPTH_LIMIT = 100
 
 
 class Kind(StrEnum):
-    """What a name in the origin is, links resolved."""
+    """Kind of an entry of the origin, symlinks resolved."""
 
     FILE = "file"
     FOLDER = "folder"
@@ -45,10 +45,10 @@ class Node:
     Attributes:
         name: as it is in its folder; empty for the origin itself.
         size: bytes, for files.
-        source: what is to be read, relative to the origin; absolute where a link leads outside.
+        source: path to read, relative to the origin; absolute where a symlink leads outside.
         children: of a folder that was entered, sorted by name.
         opaque: a folder that was not entered, though it could be.
-        detail: for a person, why the kind is one that cannot be packaged.
+        detail: in words, why it cannot be packaged.
     """
 
     name: bytes
@@ -61,7 +61,7 @@ class Node:
 
     @property
     def is_tree(self) -> bool:
-        """A folder or table, which goes with all that is under it."""
+        """Whether it is a folder or table, which is packaged with everything below it."""
         return self.kind in {Kind.FOLDER, Kind.TABLE}
 
 
@@ -78,20 +78,20 @@ class _Walk:
 def survey(
     origin: bytes, *, opaque: Callable[[bytes], bool], follow_outside: bool = False, package: bytes = b""
 ) -> Node:
-    """Look through the origin, entering only the folders whose content is placed one by one.
+    """Survey the origin; enter only the folders whose entries are placed one by one.
 
     Args:
-        origin: the reduction folder; may itself be a link.
-        opaque: tells from its name that a folder is not to be entered.
-        follow_outside: take what links lead to also outside the origin.
-        package: where the package is, resolved. After a move, files of the origin are links into it; such a link is a
-            file with itself as its source.
+        origin: the reduction folder; may itself be a symlink.
+        opaque: returns from its name whether a folder is not to be entered.
+        follow_outside: follow symlinks also out of the origin.
+        package: resolved path of the package. After a move, files of the origin are symlinks into it; such a symlink
+            is a file with itself as its source.
 
     Returns:
-        The origin as a node. What cannot be packaged is in it as a node of the fitting kind.
+        The origin as a node. An entry that cannot be packaged is a node of the matching kind.
 
     Raises:
-        PlanRefused: the origin is missing, no folder or cannot be read.
+        PlanRefused: the origin is missing, not a folder, or cannot be read.
     """
     try:
         real = os.path.realpath(origin, strict=True)
@@ -108,7 +108,7 @@ def survey(
 
 
 def _folder(walk: _Walk, node: Node, above: tuple[bytes, ...]) -> Node:
-    """Return the folder with what it is and holds; `above` are the real folders it was reached through."""
+    """Return the node of a folder with its children; `above` are the resolved folders it was reached through."""
     real = os.path.join(walk.origin, node.source)
     if len(above) >= DEPTH_LIMIT:
         return _fault(node, Kind.UNREADABLE, f"more than {DEPTH_LIMIT} folders inside each other")
@@ -144,7 +144,7 @@ def _children(
 
 
 def _plain(walk: _Walk, node: Node, status: os.stat_result, above: tuple[bytes, ...]) -> Node:
-    """Make the node of something that is no link, given what the system says of it."""
+    """Make the node of an entry that is not a symlink, from its stat result."""
     if stat.S_ISDIR(status.st_mode):
         return _folder(walk, node, above)
     if stat.S_ISREG(status.st_mode):
@@ -153,10 +153,10 @@ def _plain(walk: _Walk, node: Node, status: os.stat_result, above: tuple[bytes, 
 
 
 def _link(walk: _Walk, node: Node, above: tuple[bytes, ...]) -> Node:
-    """Make the node of a link: what it leads to, under the link's name."""
+    """Make the node of a symlink: its target, under the name of the symlink."""
     link = os.path.join(walk.origin, node.source)
     try:
-        status = os.stat(link)  # asks the kernel first: realpath takes `file/..` for the file's folder
+        status = os.stat(link)  # the kernel first: realpath accepts `file/..` as the folder of the file
         target = os.path.realpath(link, strict=True)
     except OSError as error:
         return _fault(node, _link_fault(error), _words(error))

@@ -1,6 +1,6 @@
-"""Globs that a person typed and that match nothing: most likely mistyped, so it is told.
+"""Unmatched globs: warns of typed includes and excludes that match nothing, which are most likely mistyped.
 
-Only names are looked at, and the folders of packaged trees only for a glob that matches nothing else.
+Only names are read, and the folders of packaged trees only for a glob that matches nothing else.
 """
 
 import os
@@ -13,7 +13,7 @@ from qa2pack.manifest.problem import Code, Problem
 
 
 def unmatched_globs(origin: bytes, globs: Sequence[str], placement: Placement) -> Iterator[Problem]:
-    """Yield a warning for each of the globs that is about nothing in the origin."""
+    """Yield a warning for each glob that matches nothing in the origin."""
     for glob in globs:
         if not _is_about_any(glob, placement) and not any(_is_about_part(glob, origin, i) for i in placement.items):
             path = glob.encode("utf-8", "surrogateescape")
@@ -27,7 +27,7 @@ def _is_about_any(glob: str, placement: Placement) -> bool:
 
 
 def _is_about_part(glob: str, origin: bytes, item: Item) -> bool:
-    """Tell whether the glob matches something inside a packaged tree."""
+    """Return whether the glob matches something inside a packaged tree."""
     if not item.is_tree:
         return False
     root = os.path.join(origin, item.source)

@@ -1,1 +1,1 @@
-"""From a request to a plan."""
+"""Plan: from a request to a plan, with all checks that need no write."""

@@ -1,4 +1,4 @@
-"""Where a new member goes, and what stands against it there."""
+"""Destination of a new member: chooses group and member, and checks that they may be written."""
 
 import os
 from collections.abc import Iterator
@@ -21,11 +21,12 @@ from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the new member goes.
+    """Package, group and name of the new member.
 
     Attributes:
-        base: members that are there, each with the digest of its manifest; the plan holds only while this does.
-        is_new: nothing is there yet, or an empty folder.
+        base: existing members, each with the digest of its manifest; the plan is valid only while these are
+            unchanged.
+        is_new: nothing exists there, or an empty folder.
     """
 
     package: Package
@@ -36,15 +37,15 @@ class Destination:
 
     @property
     def is_new(self) -> bool:
-        """Tell whether there is no package yet."""
+        """Whether there is no package yet."""
         return self.state.standing in (DestinationKind.ABSENT, DestinationKind.EMPTY)
 
 
 def choose_destination(request: PlanRequest) -> Destination:
-    """Look at the package and choose group and member.
+    """Read the state of the package and choose group and member.
 
     Raises:
-        PlanRefused: the destination may not be written, with all the reasons.
+        PlanRefused: the destination may not be written; has all reasons.
     """
     package = Package(request.package)
     check_control(package.control)
@@ -61,7 +62,7 @@ def choose_destination(request: PlanRequest) -> Destination:
 
 
 def destination_warnings(request: PlanRequest, destination: Destination) -> Iterator[Problem]:
-    """Yield what a person should know of where the member goes."""
+    """Yield warnings about the destination of the member."""
     if request.append is not Append.NOTHING and destination.is_new:
         yield Problem(Code.W_NEW_PACKAGE, request.package)
     for member, path in sorted(destination.state.manifests.items()) if request.append is not Append.NOTHING else ():
@@ -70,7 +71,7 @@ def destination_warnings(request: PlanRequest, destination: Destination) -> Iter
 
 
 def base_of(state: PackageState) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the members that are there with the digests of their manifests; those are checked, and cheap to check.
+    """Return the existing members with the digests of their manifests, which are validated.
 
     Raises:
         PlanRefused: a manifest is damaged.
@@ -106,7 +107,7 @@ def _path_problems(request: PlanRequest) -> Iterator[Problem]:
 
 
 def _writing_problems(package: Package, *, is_forced: bool) -> Iterator[Problem]:
-    """Yield what stands against writing beside the package."""
+    """Yield problems of writing beside the package."""
     marks = {place: mark for place in (package.parent, package.path, package.control) if (mark := mark_of(place))}
     if not os.access(package.parent, os.W_OK | os.X_OK):
         marks.setdefault(package.parent, "")
@@ -132,7 +133,7 @@ def _state_problems(request: PlanRequest, state: PackageState) -> Iterator[Probl
     if request.is_compared:
         return
     if state.standing is DestinationKind.FOREIGN and not (request.is_forced and request.append is Append.NOTHING):
-        shown = [os.path.join(request.package, stranger) for stranger in state.unexpected[:20]]
+        shown = [os.path.join(request.package, path) for path in state.unexpected[:20]]
         yield from (Problem(Code.NOT_A_PACKAGE, path) for path in shown or [request.package])
     elif state.without_manifest and request.append is Append.NOTHING and not request.is_forced:
         yield Problem(Code.NOT_ADOPTED, request.package, found=counted(len(state.without_manifest), "member"))

@@ -1,4 +1,4 @@
-"""After a move the package is the only home of its files: nothing may replace it that does not take them over."""
+"""Last copies: files that only the package has, after a move; a package that replaces it must take them over."""
 
 import os
 from collections.abc import Iterator
@@ -26,12 +26,12 @@ _ONLY_HERE = frozenset((Action.MOVE, Action.CARRY))
 
 @dataclass(frozen=True, slots=True)
 class _Moved:
-    """A file that was moved into the package, and may be nowhere else.
+    """A file that was moved into the package and may be the last copy.
 
     Attributes:
-        digest: of its content, NO_DIGEST if that is not known.
-        origin: where it came from; empty if nobody can say, because the member was adopted.
-        link: its name there; a link there leads to it, unless somebody removed it.
+        digest: digest of its content, NO_DIGEST if that is not known.
+        origin: the origin that it came from; empty if it is not known, because the member was adopted.
+        link: its path there; a symlink there leads to it, unless it was removed.
     """
 
     file: bytes
@@ -41,18 +41,17 @@ class _Moved:
 
     @property
     def is_linked(self) -> bool:
-        """Tell whether the name that it came from still leads to it."""
+        """Return whether the symlink at its origin still leads to it."""
         return is_link(self.link) and resolved(self.link) == self.file
 
 
 def lost_files(destination: Destination, request: PlanRequest, spool: RecordSpool) -> Iterator[Problem]:
-    """Yield the files that only the package has and that replacing it would lose.
+    """Yield the last copies that would be lost by replacing the package.
 
-    A file is safe if the new member takes it over. Where no link of the origin leads to it any more, it is enough
-    that its content is in another file which the plan knows; where one does, it would lead to nothing.
+    A file is safe if the new member takes it over. Where no symlink of the origin leads to it any more, it is enough
+    that another file of the plan has its content; where one does, that symlink would dangle.
 
-    Nobody can say where the files of an adopted member came from: they count as the only ones too, but `is_forced`
-    gives them up.
+    The origin of the files of an adopted member is not known: they count as last copies too, unless `is_forced`.
 
     Args:
         spool: the records of the new member.
@@ -69,9 +68,9 @@ def lost_files(destination: Destination, request: PlanRequest, spool: RecordSpoo
 
 
 def last_copies(destination: Destination, request: PlanRequest, spool: RecordSpool) -> Iterator[Problem]:
-    """Yield one warning for all linked or copied files that are at their origin no more and go with the package.
+    """Yield one warning for all linked or copied files that are gone from the origin and are lost with the package.
 
-    Replacing them may be what is wanted, so it is not refused; but it must not pass in silence.
+    Losing them may be intended, so it is not refused; but it must not happen silently.
     """
     if request.append is not Append.NOTHING:
         return
@@ -88,7 +87,7 @@ def last_copies(destination: Destination, request: PlanRequest, spool: RecordSpo
 
 
 def _not_scanned_again(manifest: Described, spool: RecordSpool) -> Iterator[FolderRecord]:
-    """Yield the folders that the new member does not have just so; the scan has seen the files of the others."""
+    """Yield the old folders that differ in the new member; the scan has read the sources of the others."""
     old = map(decode_record, manifest.stream.blobs())
     new = (decode_record(blob) for _, blob in spool.sorted_blobs())
     for before, after in paired_folders(old, new):
@@ -121,7 +120,7 @@ def _inodes_taken_over(spool: RecordSpool) -> set[int]:
 
 
 def _known_digests(spool: RecordSpool, wanted: set[bytes]) -> set[bytes]:
-    """Return those of the wanted digests that the new member has; only they are held, of however many files."""
+    """Return the wanted digests that the new member has; memory holds only these."""
     if not wanted:
         return set()
     return {
@@ -141,7 +140,7 @@ def _opened(path: bytes) -> Described:
 
 
 def _moved_files(manifest: Described, package: bytes) -> Iterator[tuple[int, _Moved]]:
-    """Yield the moved files that are still there, with their inodes; whoever took one of the others away has it."""
+    """Yield the moved files that still exist in the package, with their inodes."""
     header = manifest.header
     origin = b"" if header.is_adopted else header.origin
     member = b"/".join((package, SCIENCE_GOAL, header.member_path))
@@ -157,11 +156,11 @@ def _moved_files(manifest: Described, package: bytes) -> Iterator[tuple[int, _Mo
             with suppress(FileNotFoundError):
                 status = os.lstat(file)
                 is_same = (status.st_size, status.st_mtime_ns) == (record.sizes[index], record.mtimes[index])
-                # What was written into it since is nowhere else, whatever its digest was.
+                # If it was changed since, its present content is nowhere else, whatever digest it had.
                 digest = record.digest(index) if is_same else NO_DIGEST
                 yield status.st_ino, _Moved(file, digest, origin, os.path.join(header.origin, source))
 
 
 def _is_elsewhere(source: bytes, package: bytes) -> bool:
-    """Tell whether a source lies outside the origin, where a move leaves it as it was."""
+    """Return whether a source is outside the origin, where a move leaves it unchanged."""
     return source.startswith(b"/") and not is_within(source, package)

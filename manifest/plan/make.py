@@ -1,8 +1,8 @@
-"""From a request to a plan: survey, place, look into tables, scan, and put together what would be done.
+"""Make a plan from a request: survey, placement, table descriptions, scan, totals and warnings.
 
-Nothing is written here but unnamed temporary data; the plan is a value until `save_plan`. Problems are gathered as
-far as the next step makes sense without what they spoil, and then raised together. Which file systems, how much
-space and which permissions the apply will find is preflight's matter, not the plan's.
+Only unnamed temporary data are written here; the plan is a value until `save_plan`. Problems are collected as long as
+the next step can do without the failed parts, and then raised together. File systems, free space and permissions are
+checked by `executor.preflight`, not here.
 """
 
 import os
@@ -45,16 +45,16 @@ from qa2pack.manifest.scan.earlier_manifests import earlier_descriptions, known_
 from qa2pack.manifest.scan.make_batches import scan_batches
 from qa2pack.manifest.scan.table_references import Reference, reference_problems
 
-# What a refusal is called where the table is packaged whole instead, if not unreadable.
+# The warning that replaces a refusal where the table is packaged whole instead; default: unreadable.
 _LENIENT = {Code.TABLE_LOSSY: Code.W_TABLE_WHOLE}
 
 
 @dataclass(slots=True)
 class Plan:
-    """A plan before it is a file.
+    """A plan before it is written.
 
     Attributes:
-        devices: the file systems of the sources, each with one path of the member from it.
+        devices: device numbers of the sources, each with one path in the member.
     """
 
     header: Header
@@ -64,18 +64,18 @@ class Plan:
 
     @property
     def devices(self) -> Mapping[int, bytes]:
-        """The file systems that sources lie on, each with one path of the member."""
+        """The device numbers of the sources, each with one path in the member."""
         return self.gathered.devices
 
 
 def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, progress: Progress, now_ns: int) -> Plan:
-    """Find out all that packaging the origin would do.
+    """Plan what packaging the origin would do.
 
     Args:
         now_ns: the time of the scan, ns since the epoch.
 
     Raises:
-        PlanRefused: it cannot be done; all problems found are in it.
+        PlanRefused: it cannot be done; has all problems found.
     """
     destination = choose_destination(request)
     header_text = readme_header(request)
@@ -137,7 +137,7 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
 
 
 def _foreign_inside(gathered: Gathered, layout: Layout) -> Iterator[LeftOut]:
-    """Yield what the scan passed over in trees because other programs made it."""
+    """Yield the files of other programs that the scan skipped inside trees."""
     for source, is_tree in gathered.foreign:
         yield LeftOut(source, layout.why_foreign(source.rpartition(b"/")[2]), is_tree)
 
@@ -248,7 +248,7 @@ def _is_lenient(request: PlanRequest) -> bool:
 def _broken_tables(
     origin: bytes, problems: Mapping[bytes, Problem], foreign: tuple[str, ...]
 ) -> tuple[list[Problem], list[Problem]]:
-    """Return the tables that are broken, and links to nothing, where those are why a table cannot be opened."""
+    """Return the broken tables, and the dangling symlinks where these are why a table cannot be opened."""
     broken, dangling = [], []
     for source, problem in sorted(problems.items()):
         links = list(dangling_links(os.path.join(origin, source), foreign))
@@ -258,12 +258,12 @@ def _broken_tables(
 
 
 def _needs_all(request: PlanRequest) -> bool:
-    """Tell whether tables of the package are to be of use; empty files are not."""
+    """Return whether tables of the package must be usable; placeholders are not."""
     return request.mode not in (Mode.FAKE, Mode.TICKET)
 
 
 def _located(origin: bytes, problem: Problem) -> Problem:
-    """Return the problem with its path as a user can go to it; destinations stay relative to the member."""
+    """Return the problem with an absolute path; destinations stay relative to the member."""
     if problem.code in (Code.COLLISION, Code.NAME_TOO_LONG):
         return problem
     return replace(problem, path=os.path.join(origin, problem.path))

@@ -1,7 +1,7 @@
-"""What stands in a new package's way beside the package itself: another package around it, other files beside it.
+"""Obstacles around a new package: an enclosing package, and foreign files with the names of its ticket files.
 
-Both would be damaged without a word: a package around it is none any more, and files with the names of the ticket
-files would be replaced. Only looks.
+Both would be damaged silently: an enclosing package would not be a valid package any more, and files with the names
+of the ticket files would be replaced. Read-only.
 """
 
 import errno
@@ -50,7 +50,7 @@ def ticket_obstacles(package: Package) -> Iterator[Problem]:
 
 
 def foreign_tickets(package: Package) -> Iterator[Problem]:
-    """Yield files where ticket files go that neither this program wrote nor one like it."""
+    """Yield a problem for each file with the name of a ticket file that no packaging program wrote."""
     if _has_made_members(package):
         return
     for path in package.tickets:
@@ -59,7 +59,7 @@ def foreign_tickets(package: Package) -> Iterator[Problem]:
 
 
 def is_package(folder: bytes) -> bool:
-    """Tell whether a folder holds groups where a package has them."""
+    """Return whether a folder is a package, by its groups."""
     try:
         return any(map(is_group, os.listdir(join(folder, SCIENCE_GOAL))))
     except (FileNotFoundError, NotADirectoryError):
@@ -67,12 +67,12 @@ def is_package(folder: bytes) -> bool:
 
 
 def is_control(folder: bytes) -> bool:
-    """Tell whether a folder is the control folder of a package, whether or not that is there."""
+    """Return whether a folder is a control folder, whether or not its package exists."""
     return folder.endswith(CONTROL_ENDING) and any(is_there(join(folder, name)) for name in _IN_CONTROL)
 
 
 def _has_made_members(package: Package) -> bool:
-    """Tell whether a member was made by this program, which writes both ticket files each time."""
+    """Return whether a member was made by this program, which writes both ticket files each time."""
     return any(_is_of_made_member(join(package.manifests, name)) for name in manifest_names(package))
 
 
@@ -80,12 +80,12 @@ def _is_of_made_member(manifest: bytes) -> bool:
     try:
         return not read_header(peek_stream(manifest), StreamKind.MANIFEST).is_adopted
     except StreamError:
-        return True  # damaged, which is told where the manifest is needed
+        return True  # damaged; reported where the manifest is needed
 
 
 def _comes_from_packaging(path: bytes) -> bool:
     from qa2pack.manifest.alma.ticket_file import (
-        is_ticket_file,  # loads slowly, and hardly any plan meets such a file
+        is_ticket_file,  # slow to import, and rarely needed
     )
 
     return is_ticket_file(path)
@@ -95,7 +95,7 @@ _TICKET_ENDINGS = (b".ticket.tar", b".ticket.zip")
 
 
 def no_package(package: Package, state: PackageState) -> Problem:
-    """Return the problem with a path where no package is."""
+    """Return the problem of a path that is not a package."""
     if state.standing is DestinationKind.ABSENT:
         return Problem(Code.PACKAGE_MISSING, package.path)
     owner = _owner(package)
@@ -108,7 +108,7 @@ def no_package(package: Package, state: PackageState) -> Problem:
 
 
 def swapped_paths(origin: bytes, state: PackageState) -> Problem | None:
-    """Return a problem if a package was named as the origin, and something else that is there as the package."""
+    """Return a problem if a package was given as the origin, and an existing other folder as the package."""
     if state.standing is DestinationKind.FOREIGN and is_package(origin):
         return Problem(Code.SWAPPED, origin, found="a package")
     return None

@@ -1,6 +1,6 @@
-"""Whether the origin still has what was packaged from it: before a package goes away, its files must live elsewhere.
+"""Origin files: which packaged files the origin does not have any more, checked before a package is removed.
 
-Only looks at names, sizes and times; nothing is read.
+Compares names, sizes and mtimes; no content is read.
 """
 
 import os
@@ -16,12 +16,12 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.table_lock import is_table_lock
 
-# A moved file is put back, a carried one is in the package that comes back; the others came from the origin.
+# A moved file is put back, and a carried one is in the package that is restored; the others came from the origin.
 _FROM_ORIGIN = frozenset((Action.LINK, Action.COPY, Action.KEEP))
 
 
 def lost_sources(manifest: Described) -> tuple[Problem, ...]:
-    """Return a problem for each source that is not at the origin any more as it was packaged."""
+    """Return a problem for each source that is missing or changed at the origin."""
     return tuple(
         Problem(Code.ORIGIN_CHANGED, source, "the file that was packaged", "another one, or none")
         for source, _, _ in gone_files(manifest, map(decode_record, manifest.stream.blobs()))
@@ -29,10 +29,10 @@ def lost_sources(manifest: Described) -> tuple[Problem, ...]:
 
 
 def gone_files(manifest: Described, records: Iterable[FolderRecord]) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Yield source, path in the member and digest of each file that is not at the origin as it was packaged.
+    """Yield source, path in the member and digest of each file that is missing or changed at the origin.
 
     Args:
-        records: those of the manifest that are looked at.
+        records: the records of the manifest to check.
     """
     for record in records:
         for index, action in enumerate(record.actions):

@@ -1,4 +1,4 @@
-"""The header of a new plan: what was asked for, by whom, and what it relies on."""
+"""Plan header: the request, user and host, README text, and the state that the plan relies on."""
 
 import codecs
 import getpass
@@ -15,10 +15,10 @@ from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 
 def readme_header(request: PlanRequest) -> bytes:
-    """Return the text that README begins with: the file that was named, or the template.
+    """Return the header text of README: the given file, or the template.
 
     Raises:
-        PlanRefused: the file cannot be read, or holds no text in UTF-8.
+        PlanRefused: the file cannot be read, or is not UTF-8 text.
     """
     if request.readme is None:
         return header_template()
@@ -33,7 +33,7 @@ def readme_header(request: PlanRequest) -> bytes:
 
 
 def _other_than_text(data: bytes) -> str:
-    """Say what the bytes are if they are no text in UTF-8; empty if they are."""
+    """Return what the bytes are if they are not UTF-8 text; empty if they are."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "UTF-16"
     if b"\0" in data:
@@ -82,8 +82,8 @@ def make_header(
 
 
 def user_name() -> str:
-    """Return the name of the user who runs this, or the number where there is no name."""
+    """Return the name of the current user, or the numeric id where there is no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        return str(os.getuid())  # a container may run under a number that has no name
+        return str(os.getuid())  # a container may run under an id without a name

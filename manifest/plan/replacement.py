@@ -1,7 +1,7 @@
-"""What goes with a package that is replaced: members that the plan does not make anew, and content of files.
+"""Replacement warnings: members and file contents that are lost when the package is replaced.
 
-Either may be what is wanted, so neither is refused; but a forgotten `--append` or `--mode` must not pass in silence.
-Only looks.
+Either loss may be intended, so neither is refused; but a forgotten `--append` or `--mode` must not go unnoticed.
+Read-only.
 """
 
 import os
@@ -23,7 +23,7 @@ from qa2pack.manifest.problem import Code, Problem
 
 
 def replacing_warnings(request: PlanRequest, destination: Destination, spool: RecordSpool) -> Iterator[Problem]:
-    """Yield a warning for each member that goes, and for each whose files would be empty ones.
+    """Yield a warning for each member that is removed, and for each whose files would become placeholders.
 
     Args:
         spool: the records of the new member.
@@ -31,7 +31,7 @@ def replacing_warnings(request: PlanRequest, destination: Destination, spool: Re
     members = destination.state.members
     if request.append is not Append.NOTHING or not members:
         return
-    # README, all that is beside the folders, is made anew by each plan: that it becomes empty is no loss.
+    # README, the only file outside the role folders, is made again by each plan: a placeholder for it is no loss.
     makes_empty = not request.mode.has_content and any(
         path and Action.DUMMY in record_actions(blob) for path, blob in spool.sorted_blobs()
     )
@@ -50,7 +50,7 @@ def _header(destination: Destination, member: bytes) -> Header | None:
 
 
 def _goes(header: Header | None, request: PlanRequest, *, is_alone: bool) -> bool:
-    """Tell whether the plan does not make the member anew; of a single one without known origin it may well do so."""
+    """Return whether the plan removes the member; a single member of unknown origin is assumed to be made again."""
     if header is None or header.is_adopted:
         return not is_alone
     return header.origin != request.origin
@@ -69,7 +69,7 @@ def _mode(header: Header | None) -> str:
 
 
 def replaced_plan(request: PlanRequest) -> Iterator[Problem]:
-    """Yield a warning if the waiting plan is somebody else's, or of another origin; to plan again is no news."""
+    """Yield a warning if the waiting plan is of another user or origin; replacing one's own plan needs no warning."""
     try:
         waiting = read_header(peek_stream(Package(request.package).plan), StreamKind.PLAN)
     except (StreamError, FileNotFoundError):

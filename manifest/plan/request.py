@@ -1,4 +1,4 @@
-"""What a user asks for when planning: made once from the command line or the old call, then only read."""
+"""Plan request: all options of a plan, built once from the command line or the legacy call."""
 
 from dataclasses import dataclass
 
@@ -10,24 +10,24 @@ from qa2pack.manifest.layout.include import Include
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """Everything that decides a plan, apart from the disk and the clock.
+    """Everything that a plan depends on, apart from the disk and the clock.
 
     Attributes:
-        origin, package: absolute paths; the origin with its links resolved.
-        readme: path of the README header file; None takes the template.
-        include: globs with a role that go before all rules.
+        origin, package: absolute paths; the origin with its symlinks resolved.
+        readme: path of the README header file; None for the template.
+        include: globs with a role that override all rules.
         layout: name of a layout that comes with the program, or path of a layout file.
-        is_rehashing: read every file, whatever is known of it.
-        is_forced: replace a destination that is no package, or one that has no control folder, and files where the
-            ticket files go.
+        is_rehashing: read every file and ignore the digest cache.
+        is_forced: replace a destination that is not a package, or has no control folder, and files with the names of
+            the ticket files.
         is_splitting: drop data columns from measurement sets; otherwise all columns are packaged.
         weights: by what rule weights by channel follow where columns are dropped.
         is_as_is: package tables whole that casacore cannot open.
-        may_leave: follow links that lead out of the origin.
-        is_strict: refuse where otherwise a warning is given.
-        program: name and version of what asks, for the record.
-        is_compared: the plan is only looked at, never applied, so it does not matter what may be written.
-        typed_globs: those of include and exclude that a person typed for this plan: each should match something.
+        may_leave: follow symlinks that lead out of the origin.
+        is_strict: refuse the plan where otherwise a warning is given.
+        program: name and version of the calling program, for the record.
+        is_compared: the plan is only for a diff and never applied, so write permissions are not checked.
+        typed_globs: includes and excludes that were typed for this plan; each should match something.
     """
 
     origin: bytes

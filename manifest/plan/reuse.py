@@ -1,4 +1,4 @@
-"""Replacing without copying again: files of the old member that are the same in the new one are linked over."""
+"""Reuse of copies: unchanged copies of the replaced member are hard-linked into the new one."""
 
 from dataclasses import replace
 
@@ -16,12 +16,12 @@ from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.problem import PlanRefused
 from qa2pack.manifest.scan.collect import Gathered
 
-# Only what is a file of its own in the package: a hard link to the origin would make the new copy one, too.
+# Only real copies: if the old file is a hard link to the origin, the new one would be one too.
 _OWN_FILES = frozenset((Action.COPY, Action.KEEP))
 
 
 def with_kept(old: FolderRecord | None, new: FolderRecord) -> FolderRecord:
-    """Return the new record with KEEP for every copy that the old folder has with the same name, size and digest."""
+    """Return the new record with KEEP for every copy that is unchanged in the old folder."""
     if old is None or Action.COPY not in new.actions:
         return new
     positions = {name: index for index, name in enumerate(old.names)}
@@ -46,13 +46,13 @@ def _is_kept(old: FolderRecord, place: int, new: FolderRecord, index: int) -> bo
 def compare_with_old(
     header: Header, destination: Destination, gathered: Gathered, *, may_keep: bool = True
 ) -> Difference | None:
-    """Compare with the member that is replaced, and mark the copies that it already has.
+    """Compare with the replaced member, and mark the copies that it already has as KEEP.
 
     Args:
-        may_keep: False marks none: the old copies are not trusted, and all are made anew.
+        may_keep: False marks none: the old copies are not trusted, and all files are copied again.
 
     Returns:
-        How the files fare; None if no member with a manifest is replaced.
+        Counts of added, removed, changed and unchanged files; None if no member with a manifest is replaced.
 
     Raises:
         PlanRefused: the manifest of the old member is damaged.
@@ -75,7 +75,7 @@ def compare_with_old(
             kept += marked.actions.count(Action.KEEP)
             kept_bytes += sum(s for s, a in zip(marked.sizes, marked.actions, strict=True) if a == Action.KEEP)
             for name in (n for n, a in zip(marked.names, marked.actions, strict=True) if a == Action.KEEP):
-                gathered.holes.pop(join(marked.path, name), None)  # its size is taken off as a whole
+                gathered.holes.pop(join(marked.path, name), None)  # its whole size is subtracted
             spool.add(marked.path, encode_record(marked))
     replaced, gathered.spool = (gathered.spool, spool) if may_keep else (spool, gathered.spool)
     replaced.close()

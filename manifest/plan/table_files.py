@@ -1,4 +1,4 @@
-"""What the table splits of a plan need and leave: the files they start from, and the files that come out."""
+"""Table split files: scans the source files of the splits in a plan, and predicts their result files."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -19,12 +19,12 @@ from qa2pack.manifest.scan.collect import gather
 
 @dataclass(frozen=True, slots=True)
 class SplitSources:
-    """The tables of a plan that are split.
+    """The table splits of a plan.
 
     Attributes:
         tasks: by destination folder.
-        results: encoded records of the files that the splits leave, by destination folder.
-        problems: files that cannot be read; then there is nothing else.
+        results: by destination folder, encoded records of the files after the split.
+        problems: files that cannot be read; if there are any, the rest is empty.
     """
 
     tasks: Mapping[bytes, SplitTask]
@@ -33,7 +33,7 @@ class SplitSources:
 
 
 def omitted_names(spec: SplitSpec) -> frozenset[bytes]:
-    """Return the names in the table's folder that must not be packaged as they are."""
+    """Return the names in the table's folder that must not be packaged unchanged."""
     return frozenset((*spec.written, *spec.placeholders, *spec.dropped))
 
 
@@ -46,10 +46,10 @@ def scan_split_sources(
     engine: Engine,
     progress: Progress,
 ) -> SplitSources:
-    """Scan what the splits will rewrite, and say what they will leave.
+    """Scan the files that the splits rewrite, and predict the files after the split.
 
     Args:
-        notes: by destination folder; those without a spec are passed over.
+        notes: by destination folder; those without a spec are skipped.
         known: earlier `before` records with the times of their scans, by destination folder.
     """
     splits = {path: (note.source, note.spec) for path, note in notes.items() if note.spec is not None}
@@ -78,11 +78,11 @@ def scan_split_sources(
 
 
 def _result(path: bytes, source: bytes, spec: SplitSpec, before: FolderRecord, action: Action) -> FolderRecord:
-    """Return the record of the files that the split leaves: sizes are known, contents not yet."""
+    """Return the record of the files after the split: sizes are known, contents not yet."""
     positions = {name: index for index, name in enumerate(before.names)}
     sizes = sorted(spec.sizes)
     main = positions[b"table.dat"]
-    origins = [positions.get(name, main) for name, _ in sizes]  # a file that only then exists takes after table.dat
+    origins = [positions.get(name, main) for name, _ in sizes]  # new files: as table.dat
     return FolderRecord(
         path=path,
         names=[name for name, _ in sizes],
@@ -93,7 +93,7 @@ def _result(path: bytes, source: bytes, spec: SplitSpec, before: FolderRecord, a
         digests=NO_DIGEST * len(sizes),
         source=source,
         device=before.device,
-        # No identity: the digest that is found later is of the split file, never of the source with the same name.
+        # No inode and ctime: the digest will be of the split file, not of the source with the same name.
         inodes=[0] * len(sizes),
         ctimes=[0] * len(sizes),
     )

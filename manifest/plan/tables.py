@@ -1,7 +1,7 @@
-"""Deciding for each measurement set which column is packaged, and what that does to its files.
+"""Measurement sets of a plan: which data column is kept, and which files the split changes.
 
-What casacore says of a table comes through `TableReader`, because opening tables is not this package's business;
-what it said last time is reused while the files of the table's folder are the same.
+casacore is called through the interface `TableReader`, because this package does not open tables. Earlier answers are
+reused while the files of the table's folder are unchanged.
 """
 
 import os
@@ -36,19 +36,19 @@ from qa2pack.manifest.scan.table_references import Reference, references
 
 
 class TableReader(Protocol):
-    """Asks casacore; must be picklable, its methods change nothing in the table."""
+    """Interface to casacore; implementations are picklable and do not change the table."""
 
     def describe(self, table: bytes) -> TableShape:
         """Return columns and storage managers of a table.
 
         Raises:
             TableBrokenError: it cannot be opened.
-            SurroundingsError: no table could be opened here.
+            CasacoreEnvironmentError: no table could be opened in this environment.
         """
         ...
 
     def measure(self, table: bytes, spec: SplitSpec) -> SplitSpec:
-        """Return the spec with the exact sizes that the split will leave, or raise as `describe` does."""
+        """Return the spec with the exact sizes after the split; raises as `describe`."""
         ...
 
 
@@ -57,7 +57,7 @@ _ENVIRONMENT_CODES = frozenset({Code.SCRATCH_FULL, Code.CASACORE_UNUSABLE})
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What is known of the measurement sets.
+    """Descriptions of the measurement sets, each by source.
 
     Attributes:
         shapes: of the tables that casacore was asked about now.
@@ -110,7 +110,7 @@ class _Query:
 def fingerprint(table: bytes) -> bytes:
     """Return a digest of the state of the files in the table's folder, without reading or opening any.
 
-    The ctime is left out, because linking changes it.
+    The ctime is left out, because a hard link changes it.
     """
     with os.scandir(table) as listing:
         rows = sorted(
@@ -125,10 +125,10 @@ def fingerprint(table: bytes) -> bytes:
 def describe_tables(
     root: bytes, sources: Iterable[bytes], *, known: Iterable[TableNote], reader: TableReader, engine: Engine
 ) -> Tables:
-    """Find out the columns of the tables, from casacore only where they changed since they were noted.
+    """Return the columns of the tables; casacore is asked only where a table changed since it was noted.
 
     Raises:
-        PlanRefused: casacore cannot work here; that is never taken for a fault of a table.
+        PlanRefused: casacore cannot work in this environment; that never counts as a fault of a table.
     """
     marks = {source: fingerprint(os.path.join(root, source)) for source in sources}
     columns = {note.source: note.columns for note in known if marks.get(note.source) == note.fingerprint}
@@ -162,9 +162,8 @@ def plan_splits(
 ) -> tuple[dict[bytes, TableNote], list[Problem]]:
     """Return a note per destination for every item that keeps one column and could be opened.
 
-    Names that match `foreign` are no files of the table, whatever they begin with.
-
-    A note without a spec is of a table that is packaged as it is, because it holds one data column.
+    Names that match `foreign` are not files of the table, whatever they begin with. A note without a spec belongs to
+    a table that is packaged unchanged, because it has one data column.
     """
     noted = {
         (note.source, note.keep): note
@@ -200,7 +199,7 @@ def plan_splits(
 
 
 def _broken_table(table: bytes, error: TableBrokenError | ColumnMissingError) -> Problem:
-    """Return the problem of a table; the reason names files in it without the path, which stands before it."""
+    """Return the problem of a table; file names in its reason are relative to the table, whose path it has."""
     reason, code = (
         (error.reason, error.code) if isinstance(error, TableBrokenError) else (str(error), Code.TABLE_BROKEN)
     )
@@ -248,14 +247,14 @@ def without_column(items: Iterable[Item], sources: Iterable[bytes] | None = None
 
 
 def dangling_links(table: bytes, foreign: tuple[str, ...] = ()) -> Iterator[Problem]:
-    """Yield a problem for each link right in the folder of the table that leads to nothing, sorted by name.
+    """Yield a problem for each dangling symlink directly in the table's folder, sorted by name.
 
-    Names that match `foreign` are no files of the table; an editor's lock is such a link.
+    Names that match `foreign` are not files of the table; an editor's lock is such a symlink.
     """
     try:
         names = sorted(os.listdir(table))
     except (FileNotFoundError, NotADirectoryError):
-        return  # told by whoever looked for the table
+        return  # reported where the table is described
     for path in (join(table, name) for name in names if not matches(name, foreign)):
         if is_link(path) and not leads_anywhere(path):
             yield Problem(Code.LINK_DANGLING, path, found=os.fsdecode(os.readlink(path)))

@@ -1,4 +1,4 @@
-"""What a plan holds beside what was scanned: README, the folders above the items, what the splits leave, the sums."""
+"""Generated records and totals of a plan: README, parent folders of items, split results, files and bytes by role."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from qa2pack.manifest.scan.collect import Gathered
 
 
 def add_generated(gathered: Gathered, header: Header, items: tuple[Item, ...], splits: SplitSources) -> None:
-    """Add what no scan finds: the folders above the items, README, and what the splits leave."""
+    """Add the records that are not scanned: parent folders of items, README, and split results."""
     for record in folder_records(items):
         gathered.spool.add(record.path, encode_record(record))
         gathered.warnings.extend(name_warnings(record.path, record.folders))
@@ -43,7 +43,7 @@ def _readme_record(header: Header) -> FolderRecord:
 
 
 def sum_totals(gathered: Gathered, header: Header, splits: SplitSources) -> tuple[Total, ...]:
-    """Return files and bytes by role, as the package will have them."""
+    """Return files and bytes of the package by role."""
     counts = dict(gathered.counts)
     for path, task in splits.tasks.items():
         role = path.split(b"/", 1)[0]
@@ -56,7 +56,7 @@ def sum_totals(gathered: Gathered, header: Header, splits: SplitSources) -> tupl
 def count_new(
     gathered: Gathered, header: Header, splits: SplitSources, difference: Difference | None
 ) -> tuple[int, int]:
-    """Return how many files and bytes will be made, not linked or kept; table splits included."""
+    """Return how many files and bytes are created, not linked or kept; table splits included."""
     split_files = sum(len(task.spec.sizes) for task in splits.tasks.values())
     is_placeholder = header.mode in (Mode.FAKE, Mode.TICKET)
     split_bytes = 0 if is_placeholder else sum(size for task in splits.tasks.values() for _, size in task.spec.sizes)
@@ -66,9 +66,9 @@ def count_new(
 
 
 def folder_records(items: Iterable[Item]) -> Iterator[FolderRecord]:
-    """Yield a record without files for every folder above an item, each naming its subfolders.
+    """Yield a record without files for every parent folder of an item, with its subfolders.
 
-    The member itself and the seven role folders are always among them.
+    The member itself and the seven role folders are always included.
     """
     children: dict[bytes, set[bytes]] = {b"": {role.folder for role in ROLES}}
     for role in ROLES:

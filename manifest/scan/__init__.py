@@ -1,1 +1,1 @@
-"""Walking and hashing an origin, with a digest cache."""
+"""Scan: walk and hash an origin in batches, with a digest cache."""

@@ -1,4 +1,4 @@
-"""The batches of a scan and what comes back from them: small values that any process can be sent."""
+"""Scan batches and their results: small picklable values, sent to workers and back."""
 
 from dataclasses import dataclass, field
 
@@ -15,23 +15,22 @@ BIG_FILE_BYTES = 32 << 20  # files of this size are read in batches of their own
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
-    """What holds for every batch of one scan.
+    """Options of all batches of one scan.
 
     Attributes:
         root: the origin, absolute and resolved.
-        action: of every file.
+        action: the action of every file.
         is_hashing: False leaves all digests empty and opens no file.
-        exclude: globs of names or paths (relative to the origin) that are passed over.
-        foreign: globs of names that other programs give to their files; passed over too, and told in the result.
-        may_leave: follow links that lead out of the origin.
-        follows_links: False makes every link a problem: in a package there are none.
+        exclude: globs of names or paths (relative to the origin) that are skipped.
+        foreign: globs of names of files of other programs; skipped too, and reported in the result.
+        may_leave: follow symlinks that lead out of the origin.
+        follows_links: False makes every symlink a problem: a package has none.
         known: earlier streams whose digests may be reused.
-        package: where the package is; after a move, links of the origin lead into it.
-        carried: what is done with files that only the package has any more: CARRY if it is being replaced, so that
-        none
-            is lost, None if it stays and they are packaged as content.
+        package: resolved path of the package; after a move, symlinks of the origin lead into it.
+        carried: action of last copies, files that only the package still has: CARRY if the package is being replaced,
+            so that none is lost; None if it stays, and they are packaged like other files.
         member: absolute path that the new member will have.
-        device: the file system of the package.
+        device: device number of the package's file system.
         may_copy: copy what cannot be linked, instead of leaving the refusal to preflight.
     """
 
@@ -50,13 +49,13 @@ class ScanOptions:
     may_copy: bool = False
 
     def is_in_package(self, target: bytes) -> bool:
-        """Tell whether a resolved path lies in the package."""
+        """Return whether a resolved path is in the package."""
         return bool(self.package) and is_within(target, self.package)
 
 
 @dataclass(frozen=True, slots=True)
 class Subtree:
-    """A folder to scan with all below it.
+    """A folder to scan with everything below it.
 
     Attributes:
         source: relative to the root, or absolute outside of it.
@@ -83,12 +82,12 @@ class SubtreeBatch:
 
 @dataclass(frozen=True, slots=True)
 class FileBatch:
-    """Single files from anywhere in the origin that meet in one folder of the package.
+    """Single files from anywhere in the origin that go into one folder of the package.
 
     Attributes:
         names: in the package, sorted.
-        sources: relative to the root, or absolute outside of it; no links.
-        known: encoded earlier records to look into instead of those of the options, each with the time of its scan.
+        sources: relative to the root, or absolute outside of it; no symlinks.
+        known: encoded earlier records, used instead of the streams of the options, each with the time of its scan.
     """
 
     options: ScanOptions
@@ -100,7 +99,7 @@ class FileBatch:
 
 @dataclass(frozen=True, slots=True)
 class BigFile:
-    """A file whose digest is still to come."""
+    """A big file that is still to be hashed."""
 
     root: bytes
     path: bytes
@@ -111,17 +110,17 @@ class BigFile:
 
 @dataclass(frozen=True, slots=True)
 class BatchGroup:
-    """Batches that are begun one after the other as one; what is left when that took long comes back singly."""
+    """Batches that run one after the other as one; those left when its budget is spent come back singly."""
 
     batches: "tuple[ScanBatch, ...]"
 
 
 @dataclass(slots=True)
 class ScanResult:
-    """What a batch found; the one value that workers send back."""
+    """Result of a batch: the one value that workers send back."""
 
     blobs: list[tuple[bytes, bytes]] = field(default_factory=list)
-    more: "list[ScanBatch]" = field(default_factory=list)  # what this batch left for others
+    more: "list[ScanBatch]" = field(default_factory=list)  # batches left for other workers
     digests: list[tuple[bytes, bytes, bytes]] = field(default_factory=list)  # folder, name, digest of big files
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
@@ -129,15 +128,15 @@ class ScanResult:
     sums: Sums = field(default_factory=dict)
     linked: Names = field(default_factory=dict)
     relinks: list[Relink] = field(default_factory=list)
-    foreign: list[tuple[bytes, bool]] = field(default_factory=list)  # sources that were passed over; whether folders
+    foreign: list[tuple[bytes, bool]] = field(default_factory=list)  # skipped sources; whether folders
     references: list[Reference] = field(default_factory=list)
     counts: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # files and bytes by role folder
     file_count: int = 0
     byte_count: int = 0
     read_bytes: int = 0
-    new_files: int = 0  # that will be made, not linked
+    new_files: int = 0  # files that are created, not linked
     new_bytes: int = 0
-    holes: dict[bytes, int] = field(default_factory=dict)  # of files that are copied: bytes not written, by path
+    holes: dict[bytes, int] = field(default_factory=dict)  # by path of a copied file: bytes of holes, not written
 
     def count(self, path: bytes, file_count: int, byte_count: int) -> None:
         """Count files of one folder of the package."""

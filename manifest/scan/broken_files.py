@@ -1,4 +1,4 @@
-"""Files that are empty or broken though their name promises a FITS file, an archive or compressed data.
+"""Broken files: warns of files that are empty or damaged although their name says FITS, archive or compressed data.
 
 They are packaged as they are, because the origin is what it is; but a product of no bytes, or one whose transfer
 broke off, is what a reducer wants to hear of before the archive does. What costs nothing is looked at: the size, the
@@ -18,7 +18,7 @@ from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.scan.fits_length import fits_fault
 from qa2pack.manifest.scan.link_and_owner_checks import FileStates
 
-# Unpacking costs a hundred times what hashing does, so it is done where it is over in a twentieth of a second.
+# Decompressing costs a hundred times as much as hashing, so only files that take less than 0.05 s are decompressed.
 GZIP_BYTES = 4 << 20
 _UNPACKED_BYTES = 64 << 20
 _PIECE_BYTES = 1 << 20
@@ -49,12 +49,12 @@ _NEVER_EMPTY = (
 
 
 def unsound_files(files: FileStates, *, is_reading: bool) -> Iterator[Problem]:
-    """Yield a warning for each file that is not what its name says.
+    """Yield a warning for each file whose content does not match its name.
 
-    Files that the package has already are passed over: they were told when they were packaged.
+    Files that the package has already are skipped: they were reported when they were packaged.
 
     Args:
-        is_reading: look into files too, not only at their sizes.
+        is_reading: check contents too, not only sizes.
     """
     columns = zip(files.sources, files.actions, files.states.sizes, strict=True)
     for source, action, size in columns:
@@ -87,10 +87,10 @@ def _fault(path: bytes, name: bytes, size: int) -> str:
 
 
 def _gzip_fault(fd: int) -> str:
-    """Unpack a small gzip file, to its end or to as much as is cheap, with its checksums."""
+    """Decompress a small gzip file with its checksums, to its end or up to a limit; return what is wrong."""
     data = os.pread(fd, GZIP_BYTES, 0)
     unpacked_bytes = 0
-    while data.startswith(_STARTS[_GZIP]):  # several in a row are one file; what follows the last is padding
+    while data.startswith(_STARTS[_GZIP]):  # concatenated members are one file; what follows the last is padding
         unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         while data and not unpacking.eof:
             try:

@@ -1,4 +1,4 @@
-"""Collecting what the scan's batches find."""
+"""Collect: runs the batches of a scan and merges their results."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -17,14 +17,14 @@ from qa2pack.manifest.scan.walk import scan_batch
 
 @dataclass(slots=True)
 class Gathered:
-    """All that a scan found.
+    """Merged results of a scan.
 
     Attributes:
         spool: the folder records.
         counts: files and bytes by role folder.
-        foreign: sources inside trees that other programs made, and that were passed over; whether each is a folder.
+        foreign: skipped files of other programs inside trees; whether each is a folder.
         holes: by path in the member, the bytes that a copy of a sparse file does not write.
-        devices: the file systems of the sources, each with one path of the package from it.
+        devices: device numbers of the sources, each with one path in the package.
     """
 
     spool: RecordSpool = field(default_factory=RecordSpool)
@@ -42,7 +42,7 @@ class Gathered:
     references: list[Reference] = field(default_factory=list)
 
     def add(self, result: ScanResult) -> None:
-        """Take the result of one batch."""
+        """Merge the result of one batch."""
         for path, blob in result.blobs:
             self.spool.add(path, blob)
         for folder, name, digest in result.digests:
@@ -64,10 +64,10 @@ class Gathered:
 
 
 def gather(batches: Iterable[ScanBatch], *, engine: Engine, progress: Progress) -> Gathered:
-    """Run the scan's batches, and those that they leave for others, to the end.
+    """Run the batches of a scan, and the batches that they leave for others, to the end.
 
-    All begin as one, so that a small package is done before workers would have started.
-    Big files go first, the biggest before all: a huge one that begins last would keep everybody waiting.
+    They begin as one group, so that a small package is done before workers would have started. Big files go first,
+    the biggest before all others: a huge file that begins last would delay the end of the scan.
     """
     gathered = Gathered()
     queue: deque[ScanBatch] = deque([BatchGroup(tuple(batches))])
@@ -79,7 +79,7 @@ def gather(batches: Iterable[ScanBatch], *, engine: Engine, progress: Progress) 
         progress.advance(file_count=result.file_count, byte_count=result.read_bytes)
     gathered.warnings.extend(sum_warnings(gathered.sums))
     gathered.problems.extend(name_problems(gathered.linked))
-    # Several batches may look at one folder of the origin.
+    # Several batches may scan the same folder of the origin and report the same problem.
     gathered.problems = sorted(dict.fromkeys(gathered.problems), key=lambda problem: (problem.path, problem.code))
     gathered.warnings.sort(key=lambda problem: (problem.path, problem.code))
     return gathered

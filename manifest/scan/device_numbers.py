@@ -1,9 +1,9 @@
-"""The numbers of file systems, which are each machine's own affair.
+"""Device numbers (st_dev): translates those of a worker's machine to those of the coordinator.
 
-A network file system gets another number on each machine that mounts it, often by the order of mounting. Plans
-compare numbers that several machines have noted. So a scan on another machine is told the numbers as they are there,
-and what it noted is translated back: plans hold the coordinator's numbers alone. Numbers that are not known to both
-stay as they are, which leads to a refusal or to a copy, never to a wrong link.
+A network file system has another device number on each machine that mounts it, often by the order of mounting. Plans
+compare device numbers that several machines recorded. So the numbers in a batch are translated to those of the
+worker's machine, and the numbers in its result are translated back: a plan holds only the coordinator's numbers. A
+number that is not in the mapping stays unchanged, which leads to a refusal or to a copy, never to a wrong link.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ Numbers = Mapping[int, int]
 
 
 def renumber_batch(batch: ScanBatch, numbers: Numbers) -> ScanBatch:
-    """Return the batch with its numbers of file systems translated."""
+    """Return the batch with its device numbers translated."""
     match batch:
         case SubtreeBatch(options=options):
             return replace(batch, options=replace(options, device=_translated(options.device, numbers)))
@@ -29,7 +29,7 @@ def renumber_batch(batch: ScanBatch, numbers: Numbers) -> ScanBatch:
 
 
 def renumber_result(result: ScanResult, numbers: Numbers) -> None:
-    """Translate the numbers in all that a scan has found."""
+    """Translate the device numbers in the result of a scan."""
     result.blobs = [(path, _renumbered_record(blob, numbers)) for path, blob in result.blobs]
     result.more = [renumber_batch(batch, numbers) for batch in result.more]
     result.devices = {_translated(device, numbers): path for device, path in result.devices.items()}

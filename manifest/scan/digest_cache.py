@@ -1,9 +1,9 @@
-"""Digests that need no reading again: from earlier plans and manifests of the same origin.
+"""Digest cache: digests of unchanged files, from earlier plans and manifests of the same origin.
 
-A digest is known when the source is the same file by path, inode, device, size, mtime and ctime, and its mtime is
-older than the scan that read it. The last condition is git's rule for "racily clean" files: a file that is written
-in the same tick of the clock in which it was scanned can change without showing. Linking changes the ctime; the
-executor records the ctime after its own link with the manifest, so that ours is not taken for a stranger's change.
+A digest is reused when path, inode, device number, size, mtime and ctime of the source are the same, and its mtime is
+older than the scan that read it. The last condition is git's rule for "racily clean" files: a file that is written in
+the same clock tick in which it was scanned can change without a new mtime. Making a hard link changes the ctime; the
+executor records the ctime after its own link in the manifest, so that it does not count as a change.
 """
 
 import os
@@ -18,17 +18,17 @@ from qa2pack.manifest.format.record_codec import decode_record, record_path
 from qa2pack.manifest.format.stream import Stream, StreamError, open_stream
 from qa2pack.manifest.path import sort_key
 
-# The kernel stamps files with the time of its last tick, up to 10 ms ago.
+# The kernel sets file times to its last clock tick, up to 10 ms ago.
 _CLOCK_TICK_NS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class KnownStream:
-    """An earlier plan or manifest that a worker may look into.
+    """An earlier plan or manifest with digests that may be reused.
 
     Attributes:
-        path: of the stream; each worker opens it once.
-        scanned_ns: when the scan behind it began.
+        path: path of the stream; each worker opens it once.
+        scanned_ns: when its scan began, ns since the epoch.
     """
 
     path: bytes
@@ -37,7 +37,7 @@ class KnownStream:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What tells one state of a source from another without reading it."""
+    """State of a source that shows a change without reading the file."""
 
     size: int
     mtime_ns: int
@@ -47,7 +47,7 @@ class Identity:
 
 
 def identity_of(status: os.stat_result) -> Identity:
-    """Return what identifies the state of the file."""
+    """Return the state of the file from its stat result."""
     return Identity(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
 
 
@@ -55,15 +55,15 @@ class KnownFolder:
     """The digests known for one folder of the package, by source."""
 
     def __init__(self, blobs: Sequence[tuple[bytes, int]]) -> None:
-        """Take encoded records with the times of their scans; each is only decoded when those before did not help."""
+        """Take encoded records with the times of their scans; each is decoded only when needed."""
         self._blobs = blobs
         self._decoded: list[FolderRecord] = []
         self._positions: list[dict[bytes, int]] = []
 
     def digests(self, source: bytes, names: Sequence[bytes], stats: Sequence[os.stat_result]) -> bytes | None:
-        """Return the joined digests of all files of a source folder, if it holds the same files in the same states.
+        """Return the joined digests of all files of a source folder, if names and states are all unchanged.
 
-        This is `digest` for a whole folder at once, many times faster.
+        It does for a whole folder what `digest` does for one file, many times faster.
         """
         for record, scanned_ns in self._records():
             has_these = record.source == source and not record.source_names and record.names == names
@@ -73,7 +73,7 @@ class KnownFolder:
         return None
 
     def digest(self, source: bytes, identity: Identity) -> bytes | None:
-        """Return the digest of the source if it is known to be in exactly this state."""
+        """Return the digest of the source if its recorded state is exactly this one, else None."""
         if not self._positions:
             self._positions = [{r.source_path(i): i for i in range(len(r.names))} for r, _ in self._records()]
         for (record, scanned_ns), positions in zip(self._records(), self._positions, strict=True):
@@ -118,16 +118,16 @@ def _is_same(record: FolderRecord, index: int, identity: Identity) -> bool:
 
 
 class KnownDigests:
-    """Looks folders up in the known streams; fast when asked in about the order of the streams."""
+    """Looks up folders in the known streams; fast when asked in about the order of the streams."""
 
     def __init__(self, streams: tuple[KnownStream, ...]) -> None:
         self._cursors = []
         for known in streams:
-            with suppress(StreamError):  # a damaged one is no source of digests, and no reason to stop
+            with suppress(StreamError):  # a damaged stream gives no digests, and does not stop the scan
                 self._cursors.append((_Cursor(open_stream(known.path)), known.scanned_ns))
 
     def folder(self, path: bytes) -> KnownFolder | None:
-        """Return what is known of the folder of the package, or None."""
+        """Return the known digests of a folder of the package, or None."""
         found = [(cursor.find(path), scanned_ns) for cursor, scanned_ns in self._cursors]
         blobs = [(blob, scanned_ns) for blob, scanned_ns in found if blob is not None]
         return KnownFolder(blobs) if blobs else None
@@ -135,12 +135,12 @@ class KnownDigests:
 
 @lru_cache(maxsize=1)
 def known_digests(streams: tuple[KnownStream, ...]) -> KnownDigests:
-    """Return this process's look-up for the streams; kept, because its position in the files is worth keeping."""
+    """Return this process's lookup for the streams; cached to keep its position in the files."""
     return KnownDigests(streams)
 
 
 class _Cursor:
-    """A position in a stream that moves forward, or jumps by the index to at most 1 MiB before its aim."""
+    """A position in a stream that moves forward, or jumps by the index to at most 1 MiB before the wanted folder."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""Earlier plans and manifests of the same origin: what they know need not be found out again."""
+"""Earlier plans and manifests of the same origin: sources of known digests and table descriptions."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -11,7 +11,7 @@ from qa2pack.manifest.scan.digest_cache import KnownStream
 
 
 def known_streams(package: Package, state: PackageState, origin: bytes) -> tuple[KnownStream, ...]:
-    """Return earlier plans and manifests of the same origin; one that cannot be read is no source of digests."""
+    """Return earlier plans and manifests of the same origin; those that cannot be read are skipped."""
     found = []
     for kind, path in _earlier(package, state):
         try:
@@ -41,7 +41,7 @@ def earlier_descriptions(package: Package, state: PackageState, origin: bytes) -
 
 
 def known_split_sources(earlier: Iterable[Described]) -> Mapping[bytes, tuple[tuple[bytes, int], ...]]:
-    """Return by destination folder the records that earlier splits started from, with the times of their scans."""
+    """Return, by destination folder, the source records of earlier table splits with the times of their scans."""
     known: dict[bytes, tuple[tuple[bytes, int], ...]] = {}
     for described in earlier:
         for task in described.notes.splits:

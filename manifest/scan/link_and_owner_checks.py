@@ -1,8 +1,8 @@
-"""What owner, mode and link count of the sources mean for packaging: told once for many files, refused by name.
+"""Ownership, mode and link-count checks of the sources: warnings are counted, errors list each path.
 
-Copies belong to whoever makes them and get no set-uid bits; that is told, with a count. A hard link to a file of
-somebody else is forbidden to ordinary users on most systems (fs.protected_hardlinks), and an inode takes only so many
-names; both would stop an apply half-way, so they are found when planning.
+A copy belongs to the user who makes it and gets no set-uid bits; the warning gives the number of files. Most systems
+forbid ordinary users a hard link to a file of another user (fs.protected_hardlinks), and an inode has a maximum link
+count. Both would stop an apply half-way, so they are checked when planning.
 """
 
 import os
@@ -23,13 +23,13 @@ _LINKING = frozenset((Action.LINK, Action.MOVE))
 _MARKED = frozenset((*_LINKING, Action.CARRY))
 
 Sums = dict[Code, tuple[int, bytes]]
-# By device and inode: how many names the package gives it, how many it has, and one of its paths.
+# By device number and inode: links that the package adds, links that exist, and one of its paths.
 Names = dict[tuple[int, int], tuple[int, int, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class StateColumns:
-    """States of many files, column by column: what holds of all is seen without looking at each."""
+    """Stat results of many files in columns, so that a property of all files is checked without a loop."""
 
     modes: tuple[int, ...] = ()
     inodes: tuple[int, ...] = ()
@@ -40,7 +40,7 @@ class StateColumns:
 
     @classmethod
     def of(cls, stats: Sequence[os.stat_result]) -> "StateColumns":
-        """Return the columns of these states."""
+        """Return the columns of these stat results."""
         if not stats:
             return cls()
         modes, inodes, devices, link_counts, owners, _, sizes, *_ = zip(*stats, strict=True)
@@ -49,7 +49,7 @@ class StateColumns:
 
 @dataclass(frozen=True, slots=True)
 class FileStates:
-    """Files to be packaged, and the states in which they were found.
+    """Files to be packaged, with their stat results.
 
     Attributes:
         sources: relative to the root, or absolute.
@@ -75,7 +75,7 @@ def stat_problems(files: FileStates) -> Iterator[Problem]:
 
 
 def folder_problems(files: FileStates) -> list[Problem]:
-    """Return a problem for each folder of the origin in which a move could not put a link in a file's place."""
+    """Return a problem for each folder of the origin in which a move could not replace a file by a symlink."""
     if Action.MOVE not in files.actions:
         return []
     folders = {
@@ -94,7 +94,7 @@ def folder_problems(files: FileStates) -> list[Problem]:
 
 
 def mark_problems(files: FileStates) -> Iterator[Problem]:
-    """Yield a problem for each source that takes no further name, or in whose place no link can be put."""
+    """Yield a problem for each immutable or append-only source: it can neither be linked nor replaced."""
     if not {*files.actions} & _MARKED:
         return
     columns = zip(files.sources, files.actions, files.states.devices, strict=True)
@@ -106,7 +106,7 @@ def mark_problems(files: FileStates) -> Iterator[Problem]:
 
 
 def count_names(names: Names, files: FileStates) -> None:
-    """Count the names that the package gives to inodes which have very many already."""
+    """Count the links that the package adds to inodes which have very many already."""
     states = files.states
     if max(states.link_counts, default=0) <= _NO_LIMIT_BELOW:
         return
@@ -118,14 +118,14 @@ def count_names(names: Names, files: FileStates) -> None:
 
 
 def add_names(total: Names, more: Names) -> None:
-    """Add the names of a batch to those of all."""
+    """Add the link counts of a batch to the total."""
     for key, (count, nlink, path) in more.items():
         before, _, first = total.get(key, (0, nlink, path))
         total[key] = (before + count, nlink, min(first, path))
 
 
 def name_problems(names: Names) -> list[Problem]:
-    """Return a problem for each inode that would get more names than its file system takes."""
+    """Return a problem for each inode that would exceed the maximum link count of its file system."""
     return [
         Problem(
             Code.LINK_LIMIT,
@@ -139,7 +139,7 @@ def name_problems(names: Names) -> list[Problem]:
 
 
 def count_modes_and_owners(sums: Sums, path: bytes, names: Sequence[bytes], states: StateColumns) -> None:
-    """Add to the sums how many files have set-uid bits or another owner, with the first path of each kind."""
+    """Count the files with set-uid bits or another owner, with the first path of each kind."""
     user = os.geteuid()
     if {*states.owners} <= {user} and not any(mode & _SET_ID for mode in {*states.modes}):
         return
@@ -151,13 +151,13 @@ def count_modes_and_owners(sums: Sums, path: bytes, names: Sequence[bytes], stat
 
 
 def count_one(sums: Sums, code: Code, path: bytes) -> None:
-    """Add one file to the sum of a kind."""
+    """Count one file of a kind."""
     count, first = sums.get(code, (0, path))
     sums[code] = (count + 1, first)
 
 
 def add_sums(total: Sums, more: Sums) -> None:
-    """Add the sums of a batch to those of all."""
+    """Add the counts of a batch to the total."""
     for code, (count, path) in more.items():
         before, first = total.get(code, (0, path))
         total[code] = (before + count, min(first, path))

@@ -1,4 +1,4 @@
-"""From items to the batches of a scan, and to the folders that the items imply."""
+"""Make batches: one batch per tree, and one per some files of the same destination folder."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ def scan_batches(
     *,
     looked_into: Container[bytes] = (),
 ) -> Iterator[ScanBatch]:
-    """Yield a batch per tree and per some files that meet in a folder.
+    """Yield one batch per tree, and one per at most `_FILES_PER_BATCH` files of the same folder and action.
 
     Args:
         options: the action in it is replaced by the one of mode and role; files that become placeholders are not

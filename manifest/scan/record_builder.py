@@ -1,4 +1,4 @@
-"""Gathering the columns of one folder's record, file by file."""
+"""Record builder: collects the columns of one folder record, file by file, with problems and warnings."""
 
 import os
 import stat
@@ -32,13 +32,13 @@ from qa2pack.manifest.scan.link_and_owner_checks import (
 )
 from qa2pack.manifest.table_lock import LOCK_NAME
 
-DEPTH_LIMIT = 300  # each folder on the way takes a descriptor and a call inside a call when a tree is removed
-_LAST_NS = (1 << 63) - 1  # what a record holds
-STAGING_RESERVE_BYTES = 64  # what a path is longer by while the package is made
+DEPTH_LIMIT = 300  # removing a tree takes a descriptor and a recursive call per level
+_LAST_NS = (1 << 63) - 1  # the maximum that a record can hold
+STAGING_RESERVE_BYTES = 64  # how much longer a path is during staging
 
 
 class Columns:
-    """Gathers the columns of one folder's record; a file that cannot be read becomes a problem."""
+    """Collects the columns of one folder record; a file that cannot be read becomes a problem."""
 
     def __init__(
         self, options: ScanOptions, path: bytes, source: bytes, known: KnownFolder | None, result: ScanResult
@@ -60,7 +60,7 @@ class Columns:
     def add_files(self, names: Sequence[bytes], entries: "Sequence[os.DirEntry[str]]", fd: int) -> None:
         """Add regular files of the record's own source folder, which is open as `fd`, sorted by name.
 
-        Most of the time of a scan passes here, so files are taken many at a time: a function called for each would
+        Most of the time of a scan is spent here, so many files are handled per call: a function call per file would
         take as long as reading it.
         """
         if self._known is None and self._is_hashing:
@@ -81,11 +81,11 @@ class Columns:
                 done += 1
 
     def _add_unread(self, names: Sequence[bytes], entries: "Sequence[os.DirEntry[str]]") -> bool:
-        """Add all files if the digests of all are known, or none is wanted; else add none."""
+        """Add all files if all digests are known, or if none is needed; else add none and return False."""
         try:
             stats = [entry.stat(follow_symlinks=False) for entry in entries]
         except OSError:
-            return False  # gone meanwhile: looked at one by one, this one gets a problem of its own
+            return False  # a file is gone: added one by one, it gets a problem of its own
         if not self._is_hashing:
             digests: bytes | None = NO_DIGEST * len(stats)
         else:
@@ -104,7 +104,7 @@ class Columns:
         self._sources += [prefix + name for name in names]
 
     def _actions_for(self, names: Sequence[bytes], stats: Sequence[os.stat_result]) -> bytes:
-        """Return the actions of many files; linking them is the same for all and makes nothing new."""
+        """Return the actions of many files; if all are linked, it is one action and no file is created."""
         is_linking = self._action is Action.LINK or self._action is Action.MOVE
         if is_linking and LOCK_NAME not in names and {status.st_dev for status in stats} <= {self.options.device}:
             return bytes([self._action]) * len(stats)
@@ -121,7 +121,7 @@ class Columns:
             self._result.problems.append(changed(os.path.join(self.options.root, source), error))
 
     def add_from_elsewhere(self, name: bytes, source: bytes) -> None:
-        """Add a file from elsewhere, relative to the root or absolute; a link only if it leads into the package."""
+        """Add a file of another folder, relative to the root or absolute; symlinks only into the package."""
         folder, source_name = os.path.split(source)
         self._has_mixed_sources = True
         try:
@@ -142,12 +142,12 @@ class Columns:
             self._result.problems.append(changed(os.path.join(self.options.root, source), error))
 
     def add_carried(self, name: bytes, link: bytes, target: bytes) -> None:
-        """Add a file that was moved into the package: `link`, relative to the root, leads to `target` there."""
+        """Add a file that was moved into the package: the symlink `link`, relative to the root, leads to `target`."""
         if self.options.carried is None:
             self.add_from_elsewhere(name, target)
             return
         self._action = self.options.carried
-        self._is_hashing = True  # this is the real content in every mode
+        self._is_hashing = True  # the target has the real content in every mode
         try:
             folder, target_name = os.path.split(target)
             with opened_folder(folder) as fd:
@@ -165,7 +165,7 @@ class Columns:
         new = b"/".join((self.options.member, join(self._path, name)))
         if new != target:
             old = os.readlink(os.path.join(self.options.root, link))
-            # Any other link is the origin's own: it leads to one of these, and stays right when that one changes.
+            # Any other symlink belongs to the origin: it leads to one of these, and stays valid when it changes.
             if old.startswith(b"/") and self.options.is_in_package(_real_path(old)):
                 self._result.relinks.append(Relink(link, old, new))
 
@@ -199,7 +199,7 @@ class Columns:
         self._result.count(self._path, len(stats), sum(states.sizes))
 
     def _sort(self) -> None:
-        """Put the files in the order of their names: links were added behind the others."""
+        """Sort the files by name: targets of symlinks were added after the others."""
         digests = b"".join(self._digests)
         order = sorted(range(len(self._names)), key=self._names.__getitem__)
         self._names = [self._names[i] for i in order]
@@ -215,7 +215,7 @@ class Columns:
                 yield Problem(Code.UNREADABLE, path, found="its time is after the year 2262")
 
     def _note_findings(self, folders: Sequence[bytes], states: StateColumns) -> None:
-        """Add to the result what stands against packaging these files, or should be known of them."""
+        """Add the problems and warnings of these files to the result."""
         result, path = self._result, self._path
         for device in set(states.devices):
             result.devices.setdefault(device, join(path, self._names[states.devices.index(device)]))
@@ -291,7 +291,7 @@ class Columns:
             count_one(self._result.sums, Code.W_COPIED, join(self._path, name))
             action = Action.COPY
         if name == LOCK_NAME and action is Action.MOVE:
-            action = Action.COPY  # the origin keeps its own
+            action = Action.COPY  # the origin keeps its own table.lock
         if action in (Action.COPY, Action.DUMMY) or (action is Action.MOVE and is_far):
             self._result.new_files += 1
             self._result.new_bytes += 0 if action is Action.DUMMY else status.st_size
@@ -305,11 +305,11 @@ def changed(path: bytes, error: FileGrewOrShrankError) -> Problem:
 
 
 def unreadable(path: bytes, error: OSError) -> Problem:
-    """Return the problem of a file or folder that the system will not give."""
+    """Return the problem of a file or folder that cannot be read."""
     return Problem(Code.UNREADABLE, path, found=error.strerror or str(error))
 
 
 def _real_path(path: bytes) -> bytes:
-    """Return where a name is, without any links on the way; what it leads to itself does not matter."""
+    """Return the path with the symlinks in its folder resolved; the last part is not followed."""
     folder, name = os.path.split(path)
     return join(real_path(folder), name)

@@ -1,4 +1,4 @@
-"""Tables that are of no use alone, because their rows or subtables lie in tables that are not packaged with them.
+"""Table references: problems for tables whose rows or subtables are in tables that are not packaged with them.
 
 A table names others either by their whole path, which the receiver does not have, or by their place as seen from
 its own. The second holds in the package if the other table gets the same place there, and no glob leaves it out.
@@ -26,8 +26,8 @@ class Reference:
     Attributes:
         source: folder of the table, relative to the origin or absolute.
         path: its folder in the package.
-        name: of the other table, as written.
-        is_rows: rows of this table are in the other one, which is not merely a subtable.
+        name: name of the other table, as written.
+        is_rows: the other table holds rows of this one; False for a subtable.
     """
 
     source: bytes
@@ -52,7 +52,7 @@ def reference_problems(
     split: frozenset[bytes],
     exclude: Sequence[str],
 ) -> list[Problem]:
-    """Return a problem for each reference that does not hold in the package.
+    """Return a problem for each reference that is not valid in the package.
 
     Args:
         root: the origin, absolute and resolved.

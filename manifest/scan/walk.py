@@ -1,12 +1,11 @@
-"""Scanning: from folders and files of the origin to hashed folder records.
+"""Walk: scans folders and files of the origin and returns hashed folder records.
 
-The work is cut into batches of about a second. A batch walks whole subtrees, hashes what it meets and packs each
-folder's record where it was read, so the coordinator only collects bytes; what is left when its budget is spent
-comes back as folders still to do, for any worker. Big files come back too, to be hashed side by side. Nothing here
-writes.
+The work is divided into batches of about a second. A batch walks whole subtrees, hashes the files and encodes each
+folder record, so the coordinator only collects bytes. Folders that are left when its budget is spent come back as
+batches for any worker. Big files come back too, to be hashed in parallel. Read-only.
 
-Links in the origin count as their content. A link may lead anywhere inside the origin, and outside only if
-that was allowed; a link to a folder is followed unless it leads in a circle.
+A symlink in the origin counts as its target. It may lead anywhere inside the origin, and outside only if that was
+allowed. A symlink to a folder is followed unless it is a loop.
 """
 
 import os
@@ -38,14 +37,14 @@ from qa2pack.manifest.scan.table_references import DESCRIPTION, references, torn
 BATCH_FILES = 4000
 BATCH_BYTES = 128 << 20
 _INFO = b"table.info"
-_SHARES = 4  # batches made of what a batch could not finish
-_MAX_LINKED_FOLDERS = 8  # more links to folders inside each other than this are a circle
+_SHARES = 4  # number of batches made of what a batch could not finish
+_MAX_LINKED_FOLDERS = 8  # more nested symlinks to folders than this count as a loop
 
 _Listing = list[tuple[bytes, "os.DirEntry[str]"]]
 
 
 def scan_batch(batch: ScanBatch) -> ScanResult:
-    """Do one batch of any kind."""
+    """Scan one batch of any kind."""
     result = ScanResult()
     _do(batch, result)
     return result
@@ -109,7 +108,7 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
 
 
 def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int, result: ScanResult) -> "tuple[_Listing, _Listing]":
-    """Return what the open folder holds, sorted by name: the regular files, and all else."""
+    """Return the entries of the open folder, sorted by name: the regular files, and all others."""
     files: _Listing = []
     others: _Listing = []
     excluded: list[tuple[bytes, str]] = []
@@ -155,7 +154,7 @@ def _may_refer(options: ScanOptions, subtree: Subtree, entries: _Listing, known:
 
 
 def _scan_link(found: Columns, subtree: Subtree, name: bytes, result: ScanResult) -> Iterable[Subtree]:
-    """Add the file that a link leads to, or return the folder."""
+    """Add the file that a symlink leads to, or return the folder as a subtree."""
     options = found.options
     target = _resolve(options, join(subtree.source, name), result)
     if target is None:
@@ -213,7 +212,7 @@ def _hash_big_file(big: BigFile, result: ScanResult) -> None:
 
 
 def _resolve(options: ScanOptions, source: bytes, result: ScanResult) -> bytes | None:
-    """Return what a link leads to, relative to the root if inside; None with a problem if it may not be used."""
+    """Return the target of a symlink, relative to the root if inside; None, with a problem, if it may not be used."""
     link = os.path.join(options.root, source)
     if not options.follows_links:
         result.problems.append(Problem(Code.WRONG_TYPE, link, "a file or folder", "a link"))

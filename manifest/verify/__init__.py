@@ -1,1 +1,1 @@
-"""Comparing a package with its manifests and with checksum files."""
+"""Verify: compares a package with its manifests, and computes checksum lists."""

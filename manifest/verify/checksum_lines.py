@@ -1,4 +1,4 @@
-"""Lines of checksum lists, as the programs that check them want them. Pure.
+"""Checksum lines: the formats of md5sum, sha256sum, xxhsum and BagIt manifests. Pure.
 
 Sources: the text form of GNU coreutils' md5sum and sha256sum; RFC 8493 for BagIt.
 """
@@ -6,14 +6,14 @@ Sources: the text form of GNU coreutils' md5sum and sha256sum; RFC 8493 for BagI
 from collections.abc import Callable
 
 _ESCAPES = ((b"\\", b"\\\\"), (b"\n", b"\\n"), (b"\r", b"\\r"))
-# Some programs end a line at these, too: all that `str.splitlines` knows beside line feed and carriage return.
+# Some programs end a line at these, too: all separators of `str.splitlines` except line feed and carriage return.
 _OTHER_BREAKS = frozenset("\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 
 Line = Callable[[str, bytes], bytes]
 
 
 class NotInABagError(ValueError):
-    """A path that the file format of a bag cannot hold.
+    """A path that the BagIt manifest format cannot represent.
 
     Attributes:
         reason: why not.
@@ -26,12 +26,12 @@ class NotInABagError(ValueError):
 
 
 def coreutils_line(digest: str, path: bytes) -> bytes:
-    """Return a line of md5sum or sha256sum; a backslash before it says that the name is escaped."""
+    """Return a line of md5sum or sha256sum; a leading backslash marks an escaped name."""
     return _escaped_line(digest, path) if any(c in path for c in b"\\\n\r") else _plain_line(digest, path)
 
 
 def xxhsum_line(digest: str, path: bytes) -> bytes:
-    """Return a line of xxhsum; a name is escaped only where it must be: xxhsum knows no escapes before 0.8.3."""
+    """Return a line of xxhsum; a name is escaped only if it must be: xxhsum before 0.8.3 knows no escapes."""
     return _escaped_line(digest, path) if b"\n" in path else _plain_line(digest, path)
 
 
@@ -39,7 +39,7 @@ def bag_line(digest: str, path: bytes) -> bytes:
     """Return a line of a bag's manifest for a path of its payload.
 
     Raises:
-        NotInABagError: the format cannot hold the path, or the programs that check bags would read another.
+        NotInABagError: the format cannot represent the path, or programs that check bags would read another path.
     """
     try:
         text = path.decode()
@@ -48,7 +48,7 @@ def bag_line(digest: str, path: bytes) -> bytes:
     if text != text.rstrip():
         raise NotInABagError(path, "the name ends in a space")
     if "%0A" in text.upper() or "%0D" in text.upper():
-        raise NotInABagError(path, "the name holds what stands for a line break in a bag")
+        raise NotInABagError(path, "the name holds what encodes a line break in a bag")
     if not _OTHER_BREAKS.isdisjoint(text):
         raise NotInABagError(path, "the name holds a line separator")
     return f"{digest}  data/{text.replace(chr(13), '%0D').replace(chr(10), '%0A')}\n".encode()

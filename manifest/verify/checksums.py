@@ -1,7 +1,7 @@
-"""Checksums of other kinds for the files of a member: each file is read once for all of them.
+"""Checksums (md5, sha256, ...) of the files of a member: each file is read once for all algorithms.
 
-What is read is also compared with the manifest, so that no checksum is ever made of something else than what was
-packaged: a list of sums made from a damaged file would say for ever after that the damage is right. Only reads.
+The content is also compared with the manifest, so that a checksum is only made of what was packaged: a checksum of a
+damaged file would confirm the damage for ever. Read-only.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.table_lock import is_table_lock
 
-_BATCH_BYTES = 64 << 20  # some tenths of a second of md5
+_BATCH_BYTES = 64 << 20  # md5 takes some tenths of a second
 _BATCH_FILES = 1000
 _FOLDER_COST_BYTES = 4 << 10
 
@@ -42,9 +42,9 @@ class SumBatch:
     """Files to be read.
 
     Attributes:
-        number: the place of the batch in the order of the manifest.
-        root: of the member, absolute.
-        algorithms: as `hashlib` calls them.
+        number: position of the batch in the order of the manifest.
+        root: absolute path of the member.
+        algorithms: names of `hashlib`.
     """
 
     number: int
@@ -55,11 +55,11 @@ class SumBatch:
 
 @dataclass(slots=True)
 class SumResult:
-    """What a batch found.
+    """Result of a batch.
 
     Attributes:
         sums: for each file, in order, its path relative to the member and the sums in the order of the algorithms.
-        problems: files that are not as the manifest says; they have no sums.
+        problems: files that differ from the manifest; they have no sums.
     """
 
     number: int
@@ -71,7 +71,7 @@ class SumResult:
 def sum_files(
     root: bytes, blobs: Iterable[bytes], algorithms: tuple[str, ...], *, engine: Engine, progress: Progress
 ) -> Iterator[SumResult]:
-    """Read every file of the records and yield the sums, in batches that come in any order.
+    """Read every file of the records and yield the sums; batches come in any order.
 
     Args:
         root: absolute path of the member, or of a copy of it.
@@ -97,7 +97,7 @@ def _batches(root: bytes, blobs: Iterable[bytes], algorithms: tuple[str, ...]) -
 
 
 def _pieces(blob: bytes) -> Iterator[tuple[Piece, int]]:
-    """Cut a folder so that no piece but a single big file is larger than a batch; yield also the bytes of each."""
+    """Cut a folder into pieces of at most one batch, or one bigger file; yield each with its size in bytes."""
     sizes = decode_record(blob).sizes
     start = size = 0
     for index, file_bytes in enumerate(sizes):

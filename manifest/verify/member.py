@@ -1,8 +1,8 @@
-"""Comparing a member on disk with its manifest: every difference is a problem with its path.
+"""Verify a member: compares the files on disk with the manifest; every difference is a problem with its path.
 
-Found are: files that changed, shrank, grew or are missing, anything that is there and should not be, and anything
-of another type than recorded, a link in place of a file above all. What the locks of tables hold does not count.
-Nothing is followed, nothing is written.
+It finds files that were changed, truncated, grown or removed, unexpected files and folders, and anything of another
+type than recorded, such as a symlink in place of a file. The content of `table.lock` is not compared. No symlink is
+followed. Read-only.
 """
 
 import errno
@@ -33,7 +33,7 @@ class FolderBatch:
     """Encoded records to compare with the folders below `root`.
 
     Attributes:
-        first: index of the file of the first record to begin with.
+        first: index of the file in the first record with which to begin.
     """
 
     root: bytes
@@ -54,7 +54,7 @@ class BigFileBatch:
 
 @dataclass(slots=True)
 class VerifyResult:
-    """What a batch found."""
+    """Result of a batch."""
 
     problems: list[Problem] = field(default_factory=list)
     more: list[FolderBatch | BigFileBatch] = field(default_factory=list)
@@ -65,7 +65,7 @@ class VerifyResult:
 def verify_tree(
     root: bytes, blobs: Iterable[bytes], *, is_quick: bool, engine: Engine, progress: Progress
 ) -> Iterator[Problem]:
-    """Yield a problem, its path relative to `root`, for everything that is not as the records say.
+    """Yield a problem, its path relative to `root`, for each difference from the records.
 
     Args:
         root: absolute path of the member.
@@ -83,7 +83,7 @@ def _batches(root: bytes, blobs: Iterable[bytes], *, is_quick: bool) -> Iterator
 
 
 def verify_batch(batch: FolderBatch | BigFileBatch) -> VerifyResult:
-    """Compare one batch, or of folders as much as is done in a second: then others can be told, or stop it."""
+    """Compare one batch, or as many folders as take a second, so that progress and stop requests are served."""
     result = VerifyResult()
     match batch:
         case FolderBatch():
@@ -102,7 +102,7 @@ def _verify_folders(batch: FolderBatch, result: VerifyResult) -> None:
             return
         try:
             record = decode_record(blob)
-        except ValueError as error:  # its file has the right checksum, so no one has refused it before
+        except ValueError as error:  # the checksum of its file is correct, so it was not refused before
             found = f"a folder's record that does not make sense ({error})"
             result.problems.append(Problem(Code.MANIFEST_DAMAGED, b"", found=found))
             first = 0
@@ -115,7 +115,7 @@ def _verify_folders(batch: FolderBatch, result: VerifyResult) -> None:
 
 
 def _verify_folder(batch: FolderBatch, record: FolderRecord, first: int, until: float, result: VerifyResult) -> int:
-    """Compare the files from the first one on; return the index of that to go on with, which may be past the last."""
+    """Compare files from index `first` on; return the index to continue with, which may be past the last."""
     count = len(record.names)
     done = first
     try:
@@ -140,7 +140,7 @@ def _verify_folder(batch: FolderBatch, record: FolderRecord, first: int, until: 
 def _read_many(
     batch: FolderBatch, record: FolderRecord, fd: int, start: int, until: float, result: VerifyResult
 ) -> tuple[Sequence[int], int]:
-    """Return the indexes of files that need a closer look, and of that to go on with; count the others as sound."""
+    """Return the indexes of files to check alone, and the index to continue with; count the others as correct."""
     count = len(record.names)
     if batch.is_quick or Action.DUMMY in record.actions:
         return range(start, count), count
@@ -153,7 +153,7 @@ def _read_many(
     result.file_count += len(stats) - len(doubtful)
     result.byte_count += sum(sizes) - sum(sizes[i - start] for i in doubtful)
     if end < count:
-        doubtful.append(end)  # no plain file, or the time was up: either way it is done alone
+        doubtful.append(end)  # a special case, or the time was up: it is checked alone
     return doubtful, end + 1
 
 

@@ -1,4 +1,4 @@
-"""Verifying a whole package: every member by its manifest, and that nothing else is there."""
+"""Verify a package: every member against its manifest, and that there are no unexpected files."""
 
 import os
 from collections.abc import Iterator
@@ -17,17 +17,18 @@ from qa2pack.manifest.verify.member import verify_tree
 
 
 def verify_package(package: Package, *, is_quick: bool, engine: Engine, progress: Progress) -> Iterator[Problem]:
-    """Yield a problem for all that is not as the manifests say, its path relative to the package; that of a package
-    which is gone is absolute.
+    """Yield a problem, its path relative to the package, for each difference from the manifests.
+
+    The path is absolute where the package itself is gone.
     """
     state = read_state(package)
     if state.standing in (DestinationKind.ABSENT, DestinationKind.EMPTY):
         yield Problem(Code.PACKAGE_GONE, package.path)
-        return  # that every folder in it is missing says nothing more
-    for stranger in state.unexpected:
-        # Inside a member with a manifest the comparison itself finds it.
-        if not any(is_within(package.path + b"/" + stranger, package.member(member)) for member in state.manifests):
-            yield Problem(_extra(package, stranger), stranger)
+        return  # that every folder in it is missing adds nothing
+    for unexpected in state.unexpected:
+        # Inside a member with a manifest, verifying the member finds it.
+        if not any(is_within(package.path + b"/" + unexpected, package.member(member)) for member in state.manifests):
+            yield Problem(_extra(package, unexpected), unexpected)
     recorded = _recorded_members(package)
     packaged = {member.partition(b"/")[0] for member in recorded}
     for group in sorted(group for group, members in state.groups.items() if not members and group not in packaged):
@@ -55,7 +56,7 @@ def _verify_member(
     progress.phase(
         f"verify {os.fsdecode(member)}",
         file_count=notes.file_count,
-        byte_count=notes.byte_count if is_read else 0,  # else a bar would stand at the beginning to the end
+        byte_count=notes.byte_count if is_read else 0,  # else a progress bar would stay at 0 %
     )
     problems = verify_tree(
         package.member(member), manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=progress
@@ -73,6 +74,6 @@ def _relative(package: Package, member: bytes) -> bytes:
     return package.member(member).removeprefix(package.path + b"/")
 
 
-def _extra(package: Package, stranger: bytes) -> Code:
-    path = os.path.join(package.path, stranger)
+def _extra(package: Package, unexpected: bytes) -> Code:
+    path = os.path.join(package.path, unexpected)
     return Code.EXTRA_FOLDER if is_plain_folder(path) else Code.EXTRA
