@@ -13,7 +13,7 @@ import xxhash
 from casacore import tables
 
 from qa2pack.executor.casa.split import describe_table, measure_split, split_staged_table
-from qa2pack.executor.casa.weights import _BLOCK_ROWS
+from qa2pack.executor.casa.weights import _CHUNK_ROWS
 from qa2pack.manifest.alma.split_spec import Manager, TableBrokenError
 from support.inotify import writes_noted
 from support.measurement_sets import Recipe, Shared, write_calibration_table, write_measurement_set
@@ -145,7 +145,7 @@ def test_weights_far_down_a_long_table_follow_the_rule(tmp_path: Path) -> None:
 def test_weights_that_share_a_file_are_not_read_where_they_were(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(_BLOCK_ROWS, "WEIGHT", 500)
+    monkeypatch.setitem(_CHUNK_ROWS, "WEIGHT", 500)
     # WEIGHT is stored once for all rows, SIGMA for each: an incremental manager moves SIGMA away when WEIGHT changes.
     table, staged, rows = tmp_path / "u.ms", tmp_path / "staged", 8000
     shared = (Shared("IncrementalStMan", ("WEIGHT", "SIGMA")),)
