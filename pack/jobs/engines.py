@@ -67,7 +67,7 @@ def started_engine(
         check_address(workers.cluster, is_insecure=workers.is_insecure)
         from qa2pack.executor.engine.dask import Cluster, ClusterEngine, SharedPaths
 
-        cluster = Cluster(workers.cluster, running_program, workers.jobs, _tell)
+        cluster = Cluster(workers.cluster, running_program, workers.jobs, _report)
         shared = SharedPaths(tuple(filter(is_folder, folders)), lock, is_locked)
         with ClusterEngine(cluster, shared, asked) as engine:
             yield _bounded(engine, workers)
@@ -106,5 +106,5 @@ def running_program() -> str:
     return PROGRAM
 
 
-def _tell(sentence: str) -> None:
+def _report(sentence: str) -> None:
     print(f"Not used: {shown(sentence)}.", file=sys.stderr)
