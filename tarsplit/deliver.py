@@ -1,10 +1,11 @@
-"""Making a delivery: the chunks, their checksums and the sidecar, so that it can be stopped anywhere and run again.
+"""Write a delivery, resumable: chunks, checksum files and the sidecar.
 
-    lock -> records of the sidecar -> what is finished already -> room -> chunks side by side -> sidecar -> state away
+    lock -> write records -> find finished chunks -> check free space -> write chunks in parallel -> publish sidecar
+         -> remove state file
 
-Each chunk and each small file gets its name only when it is whole and on the disk; the sidecar comes last, so a
-delivery that has one is complete. Until then the state says which chunks are finished. The same package and
-request give the same bytes whatever happened between.
+Every file gets its final name only when it is complete and synced. The sidecar is published last: a delivery that has
+a sidecar is complete. Until then the state file lists the finished chunks. The same package and request give the same
+bytes, however often the run was stopped.
 """
 
 import os
@@ -25,7 +26,7 @@ from qa2pack.tarsplit.file_progress import watching
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.refusal import DeliveryRefused
-from qa2pack.tarsplit.resume import find_finished, find_litter
+from qa2pack.tarsplit.resume import find_finished, find_leftovers
 from qa2pack.tarsplit.sidecar import ChunkRow, header_to_wire, notes_to_wire
 from qa2pack.tarsplit.state import FinishedChunk, encode_state
 from qa2pack.tarsplit.write_chunk import ChunkBatch, ChunkResult, write_chunk
@@ -35,12 +36,12 @@ _BLOCK_BYTES = 512  # as `st_blocks` counts
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the delivery goes.
+    """Paths of the package and of the output folder.
 
     Attributes:
         root: the package, absolute.
         output: folder of the chunks, absolute.
-        is_replacing: remove what another delivery of that name left.
+        is_replacing: remove the files of another delivery of the same name.
     """
 
     root: bytes
@@ -50,12 +51,12 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a delivery.
+    """Result of one run.
 
     Attributes:
-        chunks: those that are finished, in order.
-        kept_count: how many of them an earlier run had finished.
-        problems: files that were not as the manifest says; each stopped its chunk. Empty when all is done.
+        chunks: the finished chunks, in order.
+        kept_count: number of chunks that an earlier run had finished.
+        problems: files that differ from the manifest; each stopped its chunk. Empty if the delivery is complete.
     """
 
     chunks: tuple[ChunkRow, ...]
@@ -64,12 +65,12 @@ class Outcome:
 
 
 def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Progress) -> Outcome:
-    """Write what is missing of the delivery.
+    """Write the missing parts of the delivery.
 
     Raises:
-        DeliveryRefused: there is not enough room, or another delivery of that name is in the way.
-        OutputBusyError: another process writes it.
-        OSError: the output cannot be written; what is finished stays and is known.
+        DeliveryRefused: too little free space, or another delivery of the same name is in the output folder.
+        OutputBusyError: another process writes this delivery.
+        OSError: the output cannot be written; finished chunks stay and are in the state file.
     """
     output = destination.output
     outfile.make_folder(output)
@@ -77,13 +78,13 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
     with outfile.locked_part(sidecar) as file:
         writer = StreamWriter(file, header_to_wire(cut.header))
         index = _write_records(cut, writer, progress)
-        outfile.flush(file)  # workers read it, and they may be on other machines
+        outfile.flush(file)  # workers read it, and may run on other machines
         fingerprint = writer.digest().hex()
         finished = find_finished(cut, output, fingerprint, engine=engine, progress=progress)
-        litter = find_litter(cut, output, finished, is_replacing=destination.is_replacing)
+        leftovers = find_leftovers(cut, output, finished, is_replacing=destination.is_replacing)
         run = _Run(cut, destination, fingerprint, dict(finished or {}))
-        run.check_room(litter)
-        for name in litter:
+        run.check_room(leftovers)
+        for name in leftovers:
             outfile.remove(join(output, name))
         run.keep_state()
         problems = run.write_chunks(index, engine=engine, progress=progress)
@@ -110,19 +111,19 @@ def _write_records(cut: Cut, writer: StreamWriter, progress: Progress) -> Record
 
 @dataclass(slots=True)
 class _Run:
-    """One run of the coordinator, which alone knows and records what is finished."""
+    """One run of the coordinator, the only process that records finished chunks."""
 
     cut: Cut
     destination: Destination
     fingerprint: str
     finished: dict[int, FinishedChunk]
 
-    def check_room(self, litter: Iterable[bytes]) -> None:
-        """Refuse before anything is removed if the missing chunks do not fit on the disk, also without the litter."""
+    def check_room(self, leftovers: Iterable[bytes]) -> None:
+        """Refuse, before anything is removed, if the missing chunks do not fit even without the leftovers."""
         needed = sum(chunk.byte_count for number, chunk in enumerate(self.cut.chunks) if number not in self.finished)
         status = os.statvfs(self.destination.output)
         room = status.f_bavail * status.f_frsize
-        room += sum(os.lstat(join(self.destination.output, name)).st_blocks for name in litter) * _BLOCK_BYTES
+        room += sum(os.lstat(join(self.destination.output, name)).st_blocks for name in leftovers) * _BLOCK_BYTES
         if needed > room:
             amounts = f"{human_bytes(needed)} are needed, and {human_bytes(room)} are free"
             raise DeliveryRefused(
@@ -131,12 +132,12 @@ class _Run:
             )
 
     def keep_state(self) -> None:
-        """Record what is finished."""
+        """Write the state file: the finished chunks."""
         path = join(self.destination.output, self.cut.header.name.state)
         outfile.write_durably(path, encode_state(self.fingerprint, self.finished.values()))
 
     def write_chunks(self, index: RecordIndex, *, engine: Engine, progress: Progress) -> list[Problem]:
-        """Write all chunks that are not finished, the largest first; return what stopped some of them."""
+        """Write all unfinished chunks, largest first; return the problems that stopped some of them."""
         missing = [number for number in range(len(self.cut.chunks)) if number not in self.finished]
         missing.sort(key=lambda number: -self.cut.chunks[number].byte_count)
         problems = []
@@ -191,7 +192,7 @@ class _Run:
         chunk = FinishedChunk(result.number, result.xxh128, result.checksums)
         self._write_checksums(chunk)
         self.finished[result.number] = chunk
-        self.keep_state()  # syncs the folder, so the chunk's name too
+        self.keep_state()  # also syncs the folder, and with it the chunk's name
 
     def _write_checksums(self, chunk: FinishedChunk) -> None:
         name = self.cut.chunks[chunk.number].name

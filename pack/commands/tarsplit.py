@@ -153,7 +153,7 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
         fill=fill,
         is_labelled=label_member,
         is_dry=dry_run,
-        may_be_dummies=allow_dummies,
+        allow_placeholders=allow_dummies,
         is_replacing=replace,
         defaults=defaults_of(context),
     )

@@ -43,7 +43,7 @@ class Asked:
     fill: Fill
     is_labelled: bool
     is_dry: bool
-    may_be_dummies: bool
+    allow_placeholders: bool
     is_replacing: bool
     defaults: tuple[Default, ...] = ()
 
@@ -76,7 +76,7 @@ def _plan(package: Package, asked: Asked, progress: Progress) -> Cut:
         read_state(package),
         wanted=os.fsencode(asked.member),
         label_day=asked.day if asked.is_labelled else "",
-        may_be_dummies=asked.may_be_dummies,
+        allow_placeholders=asked.allow_placeholders,
     )
     name = DeliveryName(package.project, asked.day)
     return plan_cut(CutRequest(name, asked.limit_bytes, asked.fill, asked.checksums), members, progress)
