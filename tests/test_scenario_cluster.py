@@ -52,7 +52,7 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.engines import running_program
 from qa2pack.pack.target import target_of
 from qa2pack.pack.tarsplit_command import main as tarsplit
-from qa2pack.pack.terminal.style import Ink
+from qa2pack.pack.terminal.style import Style
 from support.deliveries import cut_up, make_package
 from support.in_process import Delivery, add_measurement_sets, write
 from support.snapshots import contents
@@ -296,7 +296,7 @@ def test_lost_scheduler_leaves_an_apply_that_goes_on(many: Delivery) -> None:
         pytest.raises(WorkersLostError) as caught,
     ):
         apply_plan(many.package, ApplyOptions(), engine=engine, disk=Disk(), progress=Killer(process.kill))
-    failure = failure_of(caught.value, Attempt("apply", target_of(str(many.path))), Ink())
+    failure = failure_of(caught.value, Attempt("apply", target_of(str(many.path))), Style())
     assert failure.code == Exit.RESUMABLE
     assert "pack apply" in failure.text
     assert not many.path.exists()

@@ -66,7 +66,7 @@ def started_engine(
         check_address(workers.cluster, is_insecure=workers.is_insecure)
         from qa2pack.executor.engine.dask import Cluster, ClusterEngine, Ground
 
-        cluster = Cluster(workers.cluster, running_program, workers.jobs, _tell)
+        cluster = Cluster(workers.cluster, running_program, workers.jobs, _report)
         ground = Ground(tuple(filter(os.path.isdir, folders)), lock, is_locked)
         with ClusterEngine(cluster, ground, asked) as engine:
             yield _bounded(engine, workers)
@@ -105,5 +105,5 @@ def running_program() -> str:
     return PROGRAM
 
 
-def _tell(sentence: str) -> None:
+def _report(sentence: str) -> None:
     print(f"Not used: {shown(sentence)}.", file=sys.stderr)

@@ -14,8 +14,8 @@ from qa2pack.manifest.format.header import LeftOut, SplitTask
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack.target import Target
-from qa2pack.pack.views.empty_files import carried
 from qa2pack.pack.views.estimate import LOCAL
+from qa2pack.pack.views.placeholders import carried
 from qa2pack.pack.views.totals import totals_fields
 
 Fields = Mapping[str, object]

@@ -29,13 +29,13 @@ def packaged_amount(manifest: Described) -> str:
     return f"{counted(notes.file_count, 'file')}, {real}; {count:,} of them empty (mode {mode})"
 
 
-def mode_words(header: Header) -> str:
+def mode_text(header: Header) -> str:
     """Return the mode, and what is empty in it."""
     empty = _EMPTY.get(header.mode)
     return f"{header.mode}: {empty}; sizes are those of the real ones" if empty else header.mode
 
 
-def emptiness_lines(state: PackageState) -> Iterator[str]:
+def placeholder_lines(state: PackageState) -> Iterator[str]:
     """Yield for each mode that makes empty files how many members are of it; a damaged manifest says nothing."""
     modes = []
     for path in state.manifests.values():
