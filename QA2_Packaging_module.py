@@ -1,4 +1,4 @@
-"""Keeps `from QA2_Packaging_module import *` working in the scripts that data reducers have had for years."""
+"""The legacy import: `from QA2_Packaging_module import *` provides the legacy call `QA_Packager`."""
 
 from qa2pack.pack.dropin import QA_Packager
 

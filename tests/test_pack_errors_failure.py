@@ -130,7 +130,9 @@ def test_apply_goes_on_and_says_so_first(capsys: Capsys, delivery: Delivery, cal
 def test_rollback_undoes_what_was_stopped(capsys: Capsys, delivery: Delivery, call: str) -> None:
     _stopped(delivery, call)
     ran = run_here(capsys, "rollback", delivery.path)
-    assert ran.out.startswith("Undone: the apply that was stopped, which was to make group_ouss_id/member_ouss_id.\n")
+    assert ran.out.startswith(
+        "Rolled back: the apply that was stopped, which was to make group_ouss_id/member_ouss_id.\n"
+    )
     assert not delivery.path.exists()
 
 

@@ -1,4 +1,4 @@
-"""Writing the report page of a package, and telling where it is."""
+"""Write the report page of a package, and print its path."""
 
 import os
 import sys
@@ -45,7 +45,7 @@ class ReportOptions:
 
 
 def write_report(attempt: Attempt, options: ReportOptions, run_options: RunOptions) -> Exit:
-    """Look at the package, write the page, and print where it is on stdout."""
+    """Verify the package, write the page, and print its path on stdout."""
     package = attempt.target.package
     output = _place(package, options)
     state = existing_package(attempt.target)
@@ -87,10 +87,10 @@ def write_report(attempt: Attempt, options: ReportOptions, run_options: RunOptio
 
 
 def _place(package: Package, options: ReportOptions) -> bytes:
-    """Return where the page goes.
+    """Return the path of the page.
 
     Raises:
-        Refused: it would go where no output may go or over something that is no report, or a folder is not there.
+        Refused: the path is protected, another file that is not a report is there, or a folder does not exist.
     """
     wanted = package.path + b".report.html" if options.output is None else options.output
     output = os.path.join(folder_of(wanted), os.path.basename(os.path.abspath(wanted)))

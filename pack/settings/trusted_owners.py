@@ -1,4 +1,4 @@
-"""Users whose control folders count as one's own, as they are named on the command line and in the settings."""
+"""Parsing of --trust-owner: other users whose control folders are accepted as one's own."""
 
 import pwd
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from qa2pack.manifest.path import shown
 
 
 def trusted_users(names: Iterable[str] | None) -> frozenset[int]:
-    """Return the numbers of users given by name or number.
+    """Return the user ids of users given by name or id.
 
     Raises:
         typer.BadParameter: there is no such user.

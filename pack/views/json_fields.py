@@ -1,7 +1,7 @@
-"""What `--json` prints: one object on stdout, with names that stay.
+"""JSON output (`--json`): one object on stdout, with stable field names.
 
-A path is given as it is shown to people. Where that is not the very path, because it holds control characters or is
-not UTF-8, a second field, named the same with `_bytes` behind, holds its bytes in hexadecimal.
+A path is given as it is shown. If that differs from the real path, because of control characters or bytes that are
+not UTF-8, a second field with `_bytes` appended to its name holds the bytes in hexadecimal.
 """
 
 import json
@@ -48,7 +48,7 @@ def problem_fields(problems: Iterable[Problem]) -> list[Fields]:
 
 
 def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_bytes: int) -> Fields:
-    """Return all that the view of a plan shows."""
+    """Return the view of a plan as fields."""
     header, notes = plan.header, plan.notes
     carried_count, carried_bytes = carried(plan)
     return {
