@@ -72,14 +72,14 @@ def _without_lock(delivery: Delivery) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("prepare", "reason", "next_step"),
     [
-        (_not_kept, "the package that was replaced was not kept.", "pack plan ORIGIN PACKAGE"),
-        (_changed, "the package was changed since, and undoing would lose that.", "pack rollback PACKAGE"),
-        (_something_more, "the package was changed since, and undoing would lose that.", "pack rollback PACKAGE"),
+        (_not_kept, "the package that was replaced was not kept", "pack plan ORIGIN PACKAGE"),
+        (_changed, "the package was changed since, and undoing would lose that", "pack rollback PACKAGE"),
+        (_something_more, "the package was changed since, and undoing would lose that", "pack rollback PACKAGE"),
         (_gone, "what stands there is not what the last apply left;", "pack plan ORIGIN PACKAGE"),
         (_only_copy, "the origin does not have these files any more,", "pack rollback PACKAGE"),
         (_plan_waits, "a plan waits that is newer than the last apply,", "pack rollback PACKAGE --further"),
         (_without_control, "nothing can be undone without the folder", "pack rollback PACKAGE"),
-        (_in_the_way, "moved files cannot go back to where something else stands now.", "pack rollback PACKAGE"),
+        (_in_the_way, "moved files cannot go back to where something else stands now", "pack rollback PACKAGE"),
         (_manifest_damaged, "the package was changed since,", "pack rollback PACKAGE"),
     ],
 )

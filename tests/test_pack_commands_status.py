@@ -137,7 +137,7 @@ def test_plan_says_that_an_apply_runs(capsys: Capsys, delivery: Delivery) -> Non
     with locked_for_writing(lock_path(delivery.package)):
         ran = run_here(capsys, "plan", delivery.origin, delivery.path)
     assert ran.code == Exit.LOCKED
-    assert "Wait for it, then run the same command." in ran.err
+    assert "Wait for it, then run the same command\n" in ran.err
 
 
 def test_status_tells_that_the_last_apply_cannot_be_undone(capsys: Capsys, delivery: Delivery) -> None:
