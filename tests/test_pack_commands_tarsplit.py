@@ -154,7 +154,7 @@ def test_check_of_a_folder_without_a_delivery_is_no_success(home: Path, capsys: 
     assert (ran.code, ran.out) == (1, "")
     text = " ".join(ran.err.split())
     assert f"refused: there is no delivery in {home / 'empty'}: no name there ends in .manifest" in text
-    assert "Do: name the folder of the tars; if their .manifest did not come with them, have it sent." in text
+    assert "Do: name the folder of the tars; if their .manifest did not come with them, have it sent" in text
     assert f"delivery: {home / 'empty'}" in text
     assert "package:" not in text
 

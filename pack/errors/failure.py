@@ -221,10 +221,11 @@ def system_error_text(error: OSError) -> tuple[str, str]:
     if error.errno == errno.ENOENT and isinstance(error.filename, str | bytes):
         near = _near(os.path.abspath(os.fsencode(error.filename)))
         meant = unbroken(f"Did you mean {shown(near)}?") + " " if near else ""
-        return "there is no such file or folder.", f"{meant}Path: {shown(error.filename)}"
+        return "there is no such file or folder.", meant + unbroken(f"Path: {shown(error.filename)}")
     words, advice = _SYSTEM_WORDS.get(error.errno or 0, (f"the system says: {error.strerror or error}.", ""))
     names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
-    return words, " ".join(filter(None, (advice, f"Path: {', '.join(map(shown, names))}" if names else "")))
+    path = unbroken(f"Path: {', '.join(map(shown, names))}") if names else ""
+    return words, " ".join(filter(None, (advice, path)))
 
 
 def _stopped(attempt: Attempt, title: str, advice: str, *, is_user: bool = False) -> Failure:
