@@ -107,7 +107,7 @@ def _guarded(target: Target, work: Callable[[], Exit], *, is_json: bool) -> Exit
         advice = f"No tar was changed. Do: {error.remedy}"
     except OutputBusyError as error:
         code, title = Exit.LOCKED, f"{error}."
-        advice = "Wait for it, or choose another folder with --output."
+        advice = "Wait for it, or choose another folder with --output"
     except InterruptedByUser:
         code, title, advice = Exit.RESUMABLE, "interrupted.", _GOES_ON
     except OSError as error:
