@@ -109,15 +109,15 @@ def staged_text(status: Status) -> str:
 
 def _after_change(status: Status, package: str, style: Style) -> Iterator[str]:
     """Yield what to do after the origin changed; a newer plan may already be waiting."""
-    undo = f"or, to roll back, pack rollback {package}"
+    roll_back = f"or, to roll back, pack rollback {package}"
     if status.plan:
         yield "  a newer plan waits, which uses what is staged and still right"
         yield from _plan_lines(status)
-        yield from _next(style, f"pack apply {package}", undo)
+        yield from _next(style, f"pack apply {package}", roll_back)
         return
     if status.plan_fault:
         yield style.bad(f"  a newer plan waits that cannot be applied: the file {shown(status.plan_fault)}")
-    yield from _next(style, f"pack plan ORIGIN {package}", "with the same options as before", undo)
+    yield from _next(style, f"pack plan ORIGIN {package}", "with the same options as before", roll_back)
 
 
 def _plan_lines(status: Status) -> Iterator[str]:
