@@ -131,7 +131,7 @@ def test_rollback_undoes_what_was_stopped(capsys: Capsys, delivery: Delivery, ca
     _stopped(delivery, call)
     ran = run_here(capsys, "rollback", delivery.path)
     assert ran.out.startswith(
-        "Rolled back: the apply that was stopped, which was to make group_ouss_id/member_ouss_id.\n"
+        "Rolled back: the apply that was stopped, which was to make group_ouss_id/member_ouss_id\n"
     )
     assert not delivery.path.exists()
 

@@ -21,8 +21,8 @@ def rollback(
 ) -> None:
     """Roll back an apply that was stopped, or else the last finished one.
 
-    A replaced package comes back only if it was kept (pack apply --keep-previous). A second rollback in a row is
-    refused without --further. If a rollback is not possible, nothing is changed and the reason is shown.
+    A replaced package comes back only if it was kept (pack apply --keep-previous). A second rollback in a row needs
+    --further as well. If a rollback is not possible, nothing is changed and the reason is shown.
 
     Example: pack rollback 2011.0.00229.S
     """

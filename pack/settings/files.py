@@ -82,9 +82,7 @@ def _trusted(table: dict[str, object] | None, own: bytes, environment: Mapping[s
 
 
 def _report_ignored(path: bytes, owner: str, own: bytes) -> None:
-    how = (
-        f' To let it count, write {_TRUSTED} = ["{shown(path)}"] into {shown(own)}.' if own not in (b"", path) else ""
-    )
+    how = f' To trust it, add to {shown(own)}: {_TRUSTED} = ["{shown(path)}"]' if own not in (b"", path) else ""
     print(f"Ignored: {shown(path)}, which belongs to {owner}.{how}", file=sys.stderr)
 
 

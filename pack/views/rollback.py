@@ -40,5 +40,5 @@ def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
         yield "There is nothing to roll back: no apply is on record. Nothing was changed."
         return
     what = "the last apply, which made" if result.was_finished else "the apply that was stopped, which was to make"
-    yield f"{style.good('Rolled back')}: {what} {shown(result.member)}."
+    yield f"{style.good('Rolled back')}: {what} {shown(result.member)}"
     yield f"  {shown(target.package.path)} is as it was before."
