@@ -1,4 +1,4 @@
-"""Keeps `from QA2_Packaging_module import *` working in the scripts that data reducers have had for years.
+"""The legacy import: `from QA2_Packaging_module import *` provides the legacy call `QA_Packager`, in every Python.
 
 This file is understood by every Python that CASA came with (2.7 and all of 3). Where this Python is too old for the
 program, or does not have it, the call runs the program `pack` as a child process and raises what that reports. The

@@ -1,7 +1,7 @@
-"""All that a user sees: the commands, their messages, and the `QA_Packager` call of old.
+"""User interface: the commands `pack` and `tarsplit`, their messages, the Python API, the legacy call `QA_Packager`.
 
-One verb, one module: each parses what was asked, calls `manifest`, `executor` or `tarsplit`, and renders the
-answer. Nothing here decides what a package holds and nothing here changes a file.
+One module per verb: it parses the options, calls `manifest`, `executor` or `tarsplit`, and shows the result. Nothing
+here decides what a package holds, and nothing here changes a package.
 """
 
 __version__ = "0.1.0.dev0"

@@ -1,4 +1,4 @@
-"""Lets `python -m qa2pack.pack` do what `pack` does."""
+"""Entry point of `python -m qa2pack.pack`, the same as the command `pack`."""
 
 import sys
 

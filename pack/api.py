@@ -1,11 +1,11 @@
-"""What programs may use: planning, applying, verifying and looking, without printing anything.
+"""Python API: plan, apply, verify and read packages from a program, without printing anything.
 
     package = package_at("2011.0.00229.S")
     plan(request_for("IRC10216_setup3_b6_run_x2", package, mode=Mode.HARD), Workers())
     apply(package, ApplyOptions(), Workers())
 
-These names stay; what else the modules hold may change. Paths are bytes underneath, because a Linux name need not be
-text; `package_at` and `request_for` take any kind of path, relative ones too. docs/python-api.md shows each at work.
+The names in this module are stable; others may change. Paths are bytes, because a Linux name need not be text;
+`package_at` and `request_for` take any kind of path, also relative ones. docs/python-api.md has examples.
 """
 
 import os
@@ -83,9 +83,9 @@ AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
 def package_at(path: AnyPath) -> Package:
-    """Return the package at a path, whether it exists or not; its last part is the project code.
+    """Return the package at a path, whether it exists or not; the last part of the path is the project code.
 
-    For a link it is the package that the link leads to, as its `path` tells.
+    A symlink is resolved: `path` is the package that it leads to.
     """
     return target_of(os.fsdecode(path)).package
 
@@ -98,7 +98,7 @@ def request_for(
     append: Append = Append.NOTHING,
     readme: AnyPath | None = None,
 ) -> PlanRequest:
-    """Return what is asked of a plan; for everything else there is `dataclasses.replace`.
+    """Return the request of a plan; other options are set with `dataclasses.replace`.
 
     Args:
         origin: the reduction folder of one scheduling block, or of one execution block.

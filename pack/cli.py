@@ -1,8 +1,7 @@
-"""The command line `pack`: which commands there are, and the way in.
+"""Entry point of the command `pack`: the list of its commands, and `main`.
 
-Each command stands in a module of its own, `commands/<verb>.py`, which only takes the command line apart; what does
-the work is imported when the command runs, so that help and completion come at once. Of the commands, only the one
-that is called is set up.
+Each command is in a module of its own, `commands/<verb>.py`, which only parses options. The code that does the work
+is imported when the command runs, and only the called command is set up, so that help and completion are fast.
 """
 
 import sys
@@ -40,15 +39,15 @@ def _top(
         bool, typer.Option("--version", callback=print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Package an ALMA data reduction for delivery: plan it, look, apply it, verify it at any later time.
+    """Package an ALMA data reduction for delivery: plan it, read the plan, apply it, verify it at any later time.
 
-    The way: `pack plan ORIGIN PACKAGE`, read the plan, `pack apply PACKAGE`, `pack verify PACKAGE`.
+    The steps: `pack plan ORIGIN PACKAGE`, read the plan, `pack apply PACKAGE`, `pack verify PACKAGE`.
     """
 
 
 def application(names: Sequence[str] = COMMANDS) -> typer.Typer:
     """Return the commands of these names."""
-    # Without rich for help and errors: importing it takes longer than everything else about `pack --help`.
+    # Without rich for help and errors: importing it takes longer than the rest of `pack --help`.
     program = typer.Typer(
         callback=_top,
         epilog=exit_code_lines(),

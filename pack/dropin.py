@@ -1,7 +1,7 @@
-"""The call of old, `QA_Packager(...)`: plans, prints the plan, applies it.
+"""The legacy call `QA_Packager(...)`: makes a plan, prints it and applies it.
 
-It may be called from a script, from IPython, any number of times in one interpreter. What goes wrong is raised with
-the same text that the commands print; the interpreter is never ended.
+It may be called from a script or IPython, any number of times in one interpreter. Errors are raised with the text
+that the commands print; the interpreter never exits.
 """
 
 import os
@@ -32,10 +32,10 @@ Choice = TypeVar("Choice", Append, Mode)
 
 
 class PackagingError(Exception):
-    """The package could not be made; the text says why, what state it is in and what to do.
+    """The package could not be made; the text gives the reason, the state of the package and what to do.
 
     Attributes:
-        problems: what stands against it, where that is known.
+        problems: the problems that were found, if known.
     """
 
     def __init__(self, text: str, problems: tuple[Problem, ...] = ()) -> None:
@@ -54,14 +54,14 @@ def QA_Packager(
 
     Args:
         origpath: the folder of one scheduling block, or of one execution block.
-        readme: file with the header of the README; empty or None takes the template. It must be given, as of old.
+        readme: file with the header of the README; empty or None takes the template. Required, as in the old script.
         packpath: the destination; its name is the project code.
         append: `''` replaces what is at the destination, `'group'` adds the next group, `'member'` the next member.
         mode: `fake`, `copy`, `hard`, `move` or `ticket`.
 
     Raises:
-        PackagingError: it is refused or failed; the text says what state the package is in and what to do.
-        KeyboardInterrupt: it was interrupted; `pack apply` goes on.
+        PackagingError: refused or failed; the text gives the state of the package and what to do.
+        KeyboardInterrupt: interrupted; `pack apply` resumes.
     """
     open_closed_streams()
     with losses_reported("QA_Packager"):
@@ -76,7 +76,7 @@ def _package(
     mode: str,
 ) -> None:
     target = target_of(os.fspath(packpath))
-    # Commands in messages may be typed elsewhere than where the script runs.
+    # Commands in messages may be typed in another folder than the script's: paths are absolute.
     for line in target.link_lines("package"):
         print(f"QA_Packager: {line}", file=sys.stderr)
     target = Target(target.package, target.package.path)
@@ -142,7 +142,7 @@ def _raising(attempt: Attempt, work: Callable[[Attempt], None]) -> None:
     except Exception as error:
         failure = failure_of(error, attempt, Style())
         log_error(failure.text)
-        # The text says it all, but of a fault of the program a developer wants to see where it is.
+        # The text is enough for the user; only for a bug of the program the cause is kept, for developers.
         raise PackagingError(failure.text, failure.problems) from (error if failure.is_program else None)
     finally:
         sys.stdout.flush()

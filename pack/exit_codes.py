@@ -1,4 +1,4 @@
-"""The exit codes of every command: what a script may rely on."""
+"""Exit codes of all commands; stable, so that scripts may rely on them."""
 
 from enum import IntEnum
 
@@ -20,10 +20,10 @@ EXIT_WORDS = {
     Exit.USAGE: "the command line, a variable or a pack.toml is not understood",
     Exit.PROBLEMS: "finished, and problems were found",
     Exit.RESUMABLE: "interrupted or failed on the way; give the same command again",
-    Exit.LOCKED: "another run works on this package",
+    Exit.LOCKED: "the package is locked by another run",
 }
 
 
 def exit_code_lines() -> str:
-    """Return the list of exit codes as the help shows it; the mark before it keeps its lines apart."""
+    """Return the list of exit codes for the help; the leading backspace keeps click from joining its lines."""
     return "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {words}" for code, words in EXIT_WORDS.items())

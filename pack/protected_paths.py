@@ -1,6 +1,6 @@
-"""Places where no output may go: the package, its control folder, its ticket files, and the origins of its members.
+"""Protected paths, where no output may be written: package, control folder, ticket files, origins of the members.
 
-Asked by every option that names a file to be written, before anything is.
+Every option that names an output file is checked here before anything is written.
 """
 
 import os
@@ -19,13 +19,13 @@ _TICKET_ENDINGS = (b".ticket.tar", b".ticket.zip")
 
 
 def protected_place(path: bytes, package: Package | None, origin: bytes | None = None) -> str:
-    """Return in words what a file at this path would lie in or be taken for; empty where it may be written.
+    """Return a text that names the protected path which a file at this path would be in; empty if it may be written.
 
     Args:
-        origin: one more origin than the package knows.
+        origin: an origin that the package does not know.
     """
     path = os.path.abspath(path)
-    # Where a link leads, and the link itself, which may be replaced.
+    # Both the target of a symlink and the symlink itself, which may be replaced.
     reached = real_path(path), join(real_path(os.path.dirname(path)), os.path.basename(path))
     for words, place in _protected(package, origin):
         if any(is_within(one, real_path(place)) for one in reached):
@@ -45,7 +45,7 @@ def _protected(package: Package | None, origin: bytes | None) -> Iterator[tuple[
 
 
 def _origins(package: Package) -> Iterator[bytes]:
-    """Yield the origins of the waiting plan and of all members; what cannot be read is told by whoever needs it."""
+    """Yield the origins of the waiting plan and of all members; unreadable files are skipped."""
     with suppress(OSError, StreamError):
         yield open_plan(package.plan).header.origin
     with suppress(OSError, PlanRefused):
@@ -55,5 +55,5 @@ def _origins(package: Package) -> Iterator[bytes]:
 
 
 def folder_of(path: bytes) -> bytes:
-    """Return the resolved folder that a path is in, whether or not anything is at the path."""
+    """Return the resolved parent folder of a path, whether or not the path exists."""
     return real_path(os.path.dirname(os.path.abspath(path)))

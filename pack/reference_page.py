@@ -1,6 +1,6 @@
-"""The page docs/reference.md: every command with its arguments and options, from the same text as `--help`.
+"""Generator of docs/reference.md: every command with its arguments and options, from the text of `--help`.
 
-`python -m qa2pack.pack.reference_page` prints it.
+`python -m qa2pack.pack.reference_page` prints the page.
 """
 
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ def _argument(argument: Any) -> str:
 
 
 def _help_lines(text: str) -> Iterator[str]:
-    """Yield the paragraphs of a help, the example as code."""
+    """Yield the paragraphs of a help text, the example as code."""
     for number, paragraph in enumerate(text.strip().split("\n\n")):
         if number:
             yield ""

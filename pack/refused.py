@@ -1,13 +1,13 @@
-"""Why a command that only looks cannot do what was asked, in words."""
+"""The exception of a refused command, with reason, remedy and command to type."""
 
 
 class Refused(Exception):
-    """What was asked for cannot be done; nothing was changed.
+    """The command cannot be done as requested; nothing was changed.
 
     Attributes:
-        reason: what stands against it.
+        reason: why it is refused.
         remedy: what to do instead.
-        command: what to type for it, where one command does it; shown on a line of its own, to be copied.
+        command: the command that does it, if there is one; shown on a line of its own, to be copied.
     """
 
     def __init__(self, reason: str, remedy: str, command: str = "") -> None:

@@ -1,8 +1,7 @@
-"""Paths as people type them, and commands that they can type again.
+"""Paths of the command line: parsing of PACKAGE and ORIGIN, and shell quoting for commands in messages.
 
-Any bytes are taken; a trailing slash and a relative path are fine. Links in the way to a package are resolved, and a
-package that is itself a link is the one that the link leads to: what belongs to a package stands beside it, not
-beside a link that was left where it was.
+Any bytes, a trailing slash and relative paths are accepted. Symlinks in the path of a package are resolved, also one
+that is the package itself: the control folder is beside the real package, not beside the symlink.
 """
 
 import os
@@ -20,11 +19,11 @@ _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A package, and how the user calls it.
+    """A package, and the path by which the user named it.
 
     Attributes:
         typed: the path as it was typed, without trailing slashes.
-        is_link: what was typed is a link; the package is what it leads to.
+        is_link: the typed path is a symlink; the package is its target.
     """
 
     package: Package
@@ -33,16 +32,16 @@ class Target:
 
     @property
     def quoted(self) -> str:
-        """The path for a command that is shown to the user."""
+        """The path as typed, quoted for a shell."""
         return quoted(self.typed)
 
     def link_lines(self, noun: str) -> tuple[str, ...]:
-        """Return the line that tells of a link and where it leads to; none if there is no link."""
+        """Return the line that reports a symlink and its target; none if there is no symlink."""
         return (f"{self.quoted} is a link; the {noun} is {shown(self.package.path)}",) if self.is_link else ()
 
 
 def target_of(text: str) -> Target:
-    """Return the package at a path, or where a link there leads to; `.` and `..` name the folders that they are."""
+    """Return the package at a path, symlinks resolved; `.` and `..` are resolved to the folders that they name."""
     typed = _stripped(os.fsencode(text))
     parent, name = os.path.split(typed)
     is_link = presence.is_link(typed)
@@ -52,14 +51,14 @@ def target_of(text: str) -> Target:
 
 
 def origin_of(text: str) -> bytes:
-    """Return the absolute path of an origin, without links."""
+    """Return the absolute path of an origin, symlinks resolved."""
     return real_path(os.fsencode(text))
 
 
 def quoted(path: bytes) -> str:
-    """Return the path as a shell takes it, in characters that any terminal shows as they are."""
+    """Return the path quoted for a shell, in printable ASCII."""
     if path.startswith(b"-"):
-        path = b"./" + path  # else it would read as an option
+        path = b"./" + path  # else it would be parsed as an option
     try:
         text = path.decode()
     except UnicodeDecodeError:
@@ -70,7 +69,7 @@ def quoted(path: bytes) -> str:
 
 
 def _escaped(path: bytes) -> str:
-    """Return the path in the quotes of bash and zsh that know escapes."""
+    """Return the path in the ANSI-C quotes ($'...') of bash and zsh."""
     return "$'" + "".join(chr(b) if 32 <= b < 127 and b not in b"'\\" else f"\\x{b:02x}" for b in path) + "'"
 
 

@@ -1,6 +1,6 @@
-"""`tarsplit`: `pack tarsplit` as a command by itself.
+"""Entry point of the command `tarsplit`, the same as `pack tarsplit`.
 
-The command of old, `tarsplit.py -n 2012-06-20 2011.01234.S`, is this one.
+The legacy call `tarsplit.py -n 2012-06-20 2011.01234.S` is this command.
 """
 
 import sys
@@ -16,7 +16,7 @@ from qa2pack.pack.terminal.output_streams import escape_unencodable, open_closed
 
 
 class _Standalone(Command):
-    """The command with what only a command by itself has: its version."""
+    """The command with the options of a separate program: `--version`."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -33,7 +33,7 @@ class _Standalone(Command):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command by itself and return the exit code; arguments default to those of the process."""
+    """Run the command and return the exit code; arguments default to those of the process."""
     open_closed_streams()
     escape_unencodable()
     application = typer.Typer(

@@ -1,7 +1,7 @@
-"""Checking a delivery by its sidecar: every chunk, every checksum file, and that nothing else is there.
+"""Check a delivery against its sidecar: all chunks, all checksum files, and no other files of that name.
 
-Nothing but the sidecar is needed. A package's own manifests can be asked whether the delivery is theirs, and a tree
-that was unpacked from the chunks can be verified by the sidecar as well. Writes nothing.
+Only the sidecar is needed. The delivery can also be compared with the manifests of a package, and a tree that was
+unpacked from the chunks can be verified against the sidecar. Writes nothing.
 """
 
 import os
@@ -29,15 +29,15 @@ from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar
 
 
 def find_sidecars(folder: bytes) -> list[bytes]:
-    """Return the names of what could be sidecars in the folder, sorted."""
+    """Return the names in the folder that may be sidecars, sorted."""
     return sorted(name for name in os.listdir(folder) if name.endswith(b".manifest"))
 
 
 def check_delivery(sidecar: Sidecar, *, engine: Engine, progress: Progress) -> Iterator[Problem]:
-    """Yield a problem for all in the sidecar's folder that is not as it says; paths start with the chunk's name.
+    """Yield the problems of a delivery; the path of an entry starts with the name of its chunk.
 
-    Every chunk is read. A chunk that is missing, one that belongs to no delivery of that name, an entry that
-    differs and a checksum file that does not fit are each named.
+    Every chunk is read. Each missing chunk, extra file with a name of this delivery, entry that differs and checksum
+    file that does not match gives a problem.
 
     Raises:
         StreamError: the sidecar contradicts itself.
@@ -87,10 +87,10 @@ def _chosen(sidecar: Sidecar, package: Package, state: PackageState, path: bytes
 
 
 def verify_unpacked(sidecar: Sidecar, tree: bytes, *, engine: Engine, progress: Progress) -> Iterator[Problem]:
-    """Yield a problem for all in an unpacked package that is not as the sidecar says.
+    """Yield the problems of an unpacked package, compared with the sidecar.
 
     Args:
-        tree: absolute path of the package's folder, as it came out of the chunks.
+        tree: absolute path of the package's folder, as unpacked from the chunks.
     """
     progress.phase("verify", file_count=sum(row.file_count for row in sidecar.chunks))
     yield from verify_tree(tree, sidecar.stream.blobs(), is_quick=False, engine=engine, progress=progress)

@@ -1,8 +1,7 @@
-"""Reading one chunk of a delivery and comparing it, entry by entry, with what must be in it.
+"""Check one chunk of a delivery: read the tar and compare each entry with the sidecar.
 
-The sidecar says which entries stand in a chunk and what each must be, so every header is known to the byte and stands
-at a known place: a chunk is right when it is that, and a damaged one is told by the names of the entries that differ.
-Nothing is extracted, and the tar is never trusted to say how long anything is.
+The sidecar gives all entries of a chunk, so the bytes and the offset of every header are known in advance. Damage is
+reported with the path of each entry that differs. Nothing is extracted, and no length is taken from the tar itself.
 """
 
 import os
@@ -27,7 +26,7 @@ from qa2pack.tarsplit.tar.header import BLOCK_BYTES
 
 @dataclass(frozen=True, slots=True)
 class CheckBatch:
-    """One chunk to be read."""
+    """One chunk to check."""
 
     path: bytes
     row: ChunkRow
@@ -38,7 +37,7 @@ class CheckBatch:
 
 @dataclass(slots=True)
 class CheckResult:
-    """What is wrong with a chunk."""
+    """The problems of one chunk."""
 
     batch: CheckBatch
     problems: list[Problem] = field(default_factory=list)
@@ -67,7 +66,7 @@ class _EndedError(Exception):
 
 
 class _Reader:
-    """Reads a chunk once from start to end, and sums it."""
+    """Reads a chunk once from start to end and computes its checksums."""
 
     def __init__(self, fd: int, checksums: Iterable[str]) -> None:
         self.sums = Sums(checksums)
@@ -75,7 +74,11 @@ class _Reader:
         self._pace = current_pace()
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes, all of them."""
+        """Return exactly this many bytes.
+
+        Raises:
+            _EndedError: the chunk ends before.
+        """
         data = self._file.read(size)
         self.sums.update(data)
         if self._pace:
@@ -94,7 +97,7 @@ class _Reader:
         return state.digest()
 
     def rest(self) -> bytes:
-        """Return what is left, as far as a tar's end may reach."""
+        """Return the bytes after the last entry, up to one buffer: longer than the end of any tar."""
         data = self._file.read(BUFFER_BYTES)
         self.sums.update(data)
         return data
@@ -119,7 +122,7 @@ def _compare(reader: _Reader, batch: CheckBatch, result: CheckResult) -> None:
         result.problems.append(Problem(Code.TRUNCATED, join(chunk, path), "all of the entry"))
         return
     if result.problems:
-        return  # of course its checksums differ
+        return  # the checksums of the whole chunk differ too: no need to report them
     for name, expected in (*batch.row.checksums, (ALWAYS, batch.row.xxh128)):
         checksum = reader.sums.result(name)
         if checksum != expected:

@@ -1,7 +1,7 @@
-"""Walking the entries of one chunk: its share of each folder, in path order.
+"""The entries of one chunk, in path order, read from the stream of folder records.
 
-Chunks name folders and files by their place in the delivery's stream; an index turns that into the few stretches of
-the stream that a chunk needs, so that a worker reads those and no more.
+A chunk refers to folders and files by their index in the delivery's stream. `RecordIndex` maps that to byte ranges of
+the stream, so a worker reads only the records that its chunk needs.
 """
 
 from array import array
@@ -21,29 +21,29 @@ FOLDER_MODE = 0o755
 
 @dataclass(slots=True)
 class RecordIndex:
-    """Where each record of a stream begins, the number of its first file, and the same for what would come next."""
+    """Start offset and first file index of each record of a stream, plus those of the end."""
 
     offsets: "array[int]"
     first_files: "array[int]"
 
     @classmethod
     def at(cls, offset: int) -> "RecordIndex":
-        """Return the index of a stream whose first record is to begin there."""
+        """Return the empty index of a stream whose first record starts at this offset."""
         return cls(array("Q", [offset]), array("Q", [0]))
 
     def add(self, end_offset: int, file_count: int) -> None:
-        """Count the next record."""
+        """Add the next record."""
         self.offsets.append(end_offset)
         self.first_files.append(self.first_files[-1] + file_count)
 
     def folder_of(self, file: int) -> int:
-        """Return the number of the folder that holds the file."""
+        """Return the index of the folder that holds the file."""
         return bisect_right(self.first_files, file) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Neighbouring records: where they begin and end in the stream, numbers of the first folder and file."""
+    """Consecutive records: start and end offset in the stream, index of the first folder and of the first file."""
 
     start: int
     end: int
@@ -53,7 +53,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class ChunkPart:
-    """What a worker needs to find the entries of a chunk.
+    """The parts of the stream that hold the entries of one chunk; what a worker is given.
 
     Attributes:
         stream: path of a file with the records.
@@ -67,10 +67,10 @@ class ChunkPart:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a chunk holds of one folder.
+    """The entries of one folder that go into one chunk.
 
     Attributes:
-        has_folder: the folder's own entry is among it.
+        has_folder: the folder's own entry is one of them.
         files: indexes into the record.
     """
 
@@ -80,10 +80,10 @@ class Share:
 
 
 def chunk_part(stream: bytes, index: RecordIndex, folders: Sequence[Span], files: Sequence[Span]) -> ChunkPart:
-    """Return the part of the stream that holds these spans, which must be sorted and within the index.
+    """Return the part of the stream that holds these spans, which must be sorted.
 
     Raises:
-        ValueError: a span is not.
+        ValueError: a span is outside the index.
     """
     if any(not 0 <= start < end < len(index.offsets) for start, end in folders) or any(
         not 0 <= start < end <= index.first_files[-1] for start, end in files
@@ -98,7 +98,7 @@ def chunk_part(stream: bytes, index: RecordIndex, folders: Sequence[Span], files
 
 
 def shares(part: ChunkPart) -> Iterator[Share]:
-    """Yield the chunk's share of each folder that it has something of, in path order."""
+    """Yield the chunk's share of each folder of which it holds at least one entry, in path order."""
     for segment in part.segments:
         folder, file = segment.first_folder, segment.first_file
         for _, blob in read_frames(part.stream, segment.start, segment.end):
@@ -113,12 +113,12 @@ def shares(part: ChunkPart) -> Iterator[Share]:
 
 
 def header_of_folder(project: bytes, record: FolderRecord, mtime: int) -> bytes:
-    """Return what stands in the tar for the folder itself."""
+    """Return the tar header of the folder's own entry."""
     return folder_header(in_tar(project, record.path), mtime=mtime, mode=FOLDER_MODE)
 
 
 def headers_of_files(project: bytes, share: Share) -> Iterator[bytes]:
-    """Yield what stands in the tar before the content of each file of the share."""
+    """Yield the tar header of each file of the share."""
     record = share.record
     names, sizes, mtimes, modes = record.names, record.sizes, record.mtimes, record.modes
     files = ((names[i], sizes[i], mtimes[i] // 10**9, modes[i]) for i in share.files)
@@ -126,7 +126,7 @@ def headers_of_files(project: bytes, share: Share) -> Iterator[bytes]:
 
 
 def _common(spans: Sequence[Span], start: int, end: int) -> Iterator[Span]:
-    """Yield what sorted spans have in common with one span."""
+    """Yield the intersection of sorted spans with one span."""
     position = max(bisect_right(spans, start, key=_start) - 1, 0)
     while position < len(spans) and spans[position][0] < end:
         low, high = max(spans[position][0], start), min(spans[position][1], end)

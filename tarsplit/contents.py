@@ -1,8 +1,8 @@
-"""What a delivery holds: the records of the chosen members, as they will stand in the tars.
+"""The contents of a delivery: folder records of the chosen members, with paths and metadata as in the tars.
 
-One stream for all of it, in path order, paths relative to the package. Of each file it keeps what the tar says: path,
-size, whole seconds, a normal mode, digest. Where the file came from, its inode and the like are left out, so the
-listing is the same on any machine. Only reads manifests.
+One stream in path order, paths relative to the package. Of each file it keeps path, size, mtime in whole seconds,
+normalised mode and digest. Source, inode and ctime are left out, so the stream is the same on any machine. Only reads
+manifests.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,11 +23,12 @@ _SECOND = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A member of the package and what it is called in the tar.
+    """A member of the package, with its path in the tar.
 
     Attributes:
-        path, source: relative to the package, in the tar and on disk.
-        readme: text of its README in the tar where that differs from the one on disk.
+        path: in the tar, relative to the package.
+        source: on disk, relative to the package.
+        readme: text of its README in the tar, if that differs from the one on disk.
     """
 
     path: bytes
@@ -53,11 +54,11 @@ def choose_members(
 
     Args:
         wanted: `group/member`, or only the member's name where that is unique; empty for all.
-        label_day: the date that the members' names get in the tar; empty to leave them.
+        label_day: the date that is put into the members' names in the tar; empty: names stay.
 
     Raises:
-        DeliveryRefused: there is no such member, one has no manifest or is made of placeholders, two would be called
-            the same.
+        DeliveryRefused: no such member, a member without a manifest or made of placeholders, or two members with the
+            same name in the tar.
         StreamError: a manifest is damaged.
     """
     names = [name for name in state.members if not wanted or wanted in (name, name.partition(b"/")[2])]
@@ -67,7 +68,7 @@ def choose_members(
         if member.manifest.header.mode in (Mode.FAKE, Mode.TICKET) and not allow_placeholders:
             raise DeliveryRefused(
                 f"{shown(member.source)} is made of placeholders (mode {member.manifest.header.mode})",
-                "package it again with --mode hard or copy, or give --allow-dummies to cut it as it is",
+                "package it again with --mode hard or copy, or give --allow-dummies to cut the placeholders",
             )
     if len({member.path for member in members}) < len(members):
         raise DeliveryRefused(
@@ -77,12 +78,12 @@ def choose_members(
 
 
 def folder_mtime(members: Sequence[Delivered]) -> int:
-    """Return the time that all folders of the tar carry, in seconds: when the newest member was scanned."""
+    """Return the mtime of all folders in the tar, in seconds: the scan time of the newest member."""
     return max(member.manifest.header.scanned_ns for member in members) // _SECOND
 
 
 def delivered_records(members: Sequence[Delivered]) -> Iterator[FolderRecord]:
-    """Yield the records of the tar's tree in path order, from the package's own folder on.
+    """Yield the folder records of the delivery in path order, the package's own folder first.
 
     Raises:
         ValueError: a record is damaged.
@@ -123,9 +124,9 @@ def _delivered(manifest: Described, label_day: str) -> Delivered:
 
 
 def _labelled_readme(readme: bytes, old: bytes, new: bytes) -> bytes | None:
-    """Return the text with the member's line of the tree renamed: receivers compare the tree with the tar's names.
+    """Return the README with the member renamed in its tree: receivers compare that tree with the names in the tar.
 
-    The last such line counts, because the tree is at the end. None where there is none.
+    The last matching line is changed, because the tree is at the end. None if no line matches.
     """
     before, line, after = readme.rpartition(b"|-- " + old + b"/\n")
     return before + line.replace(old, new) + after if line else None
@@ -159,6 +160,7 @@ def _normal(mode: int) -> int:
 
 
 def _with_placeholders(record: FolderRecord, indexes: Sequence[int]) -> FolderRecord:
+    """Return the record with size 0 and no digest for these files: a record holds the size of the real file."""
     sizes = list(record.sizes)
     for index in indexes:
         sizes[index] = 0

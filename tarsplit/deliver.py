@@ -1,10 +1,11 @@
-"""Making a delivery: the chunks, their checksums and the sidecar, so that it can be stopped anywhere and run again.
+"""Write a delivery, resumable: chunks, checksum files and the sidecar.
 
-    lock -> records of the sidecar -> what is finished already -> room -> chunks side by side -> sidecar -> state away
+    lock -> write records -> find finished chunks -> check free space -> write chunks in parallel -> publish sidecar
+         -> remove state file
 
-Each chunk and each small file gets its name only when it is whole and on the disk; the sidecar comes last, so a
-delivery that has one is complete. Until then the state says which chunks are finished. The same package and
-request give the same bytes whatever happened between.
+Every file gets its final name only when it is complete and synced. The sidecar is published last: a delivery that has
+a sidecar is complete. Until then the state file lists the finished chunks. The same package and request give the same
+bytes, however often the run was stopped.
 """
 
 import os
@@ -35,12 +36,12 @@ _BLOCK_BYTES = 512  # as `st_blocks` counts
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the delivery goes.
+    """Paths of the package and of the output folder.
 
     Attributes:
         root: the package, absolute.
         output: folder of the chunks, absolute.
-        is_replacing: remove what another delivery of that name left.
+        is_replacing: remove the files of another delivery of the same name.
     """
 
     root: bytes
@@ -50,12 +51,12 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a delivery.
+    """Result of one run.
 
     Attributes:
-        chunks: those that are finished, in order.
-        kept_count: how many of them an earlier run had finished.
-        problems: files that were not as the manifest says; each stopped its chunk. Empty when all is done.
+        chunks: the finished chunks, in order.
+        kept_count: number of chunks that an earlier run had finished.
+        problems: files that differ from the manifest; each stopped its chunk. Empty if the delivery is complete.
     """
 
     chunks: tuple[ChunkRow, ...]
@@ -64,12 +65,12 @@ class Outcome:
 
 
 def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Progress) -> Outcome:
-    """Write what is missing of the delivery.
+    """Write the missing parts of the delivery.
 
     Raises:
-        DeliveryRefused: there is not enough room, or another delivery of that name is in the way.
-        OutputBusyError: another process writes it.
-        OSError: the output cannot be written; what is finished stays and is known.
+        DeliveryRefused: too little free space, or another delivery of the same name is in the output folder.
+        OutputBusyError: another process writes this delivery.
+        OSError: the output cannot be written; finished chunks stay and are in the state file.
     """
     output = destination.output
     outfile.make_folder(output)
@@ -77,7 +78,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
     with outfile.locked_part(sidecar) as file:
         writer = StreamWriter(file, header_to_wire(cut.header))
         index = _write_records(cut, writer, progress)
-        outfile.flush(file)  # workers read it, and they may be on other machines
+        outfile.flush(file)  # workers read it, and may run on other machines
         fingerprint = writer.digest().hex()
         finished = find_finished(cut, output, fingerprint, engine=engine, progress=progress)
         leftovers = find_leftovers(cut, output, finished, is_replacing=destination.is_replacing)
@@ -110,7 +111,7 @@ def _write_records(cut: Cut, writer: StreamWriter, progress: Progress) -> Record
 
 @dataclass(slots=True)
 class _Run:
-    """One run of the coordinator, which alone knows and records what is finished."""
+    """One run of the coordinator, the only process that records finished chunks."""
 
     cut: Cut
     destination: Destination
@@ -118,7 +119,7 @@ class _Run:
     finished: dict[int, FinishedChunk]
 
     def check_space(self, leftovers: Iterable[bytes]) -> None:
-        """Refuse before anything is removed if the missing chunks do not fit on the disk, also without the litter."""
+        """Refuse, before anything is removed, if the missing chunks do not fit even without the leftovers."""
         needed = sum(chunk.byte_count for number, chunk in enumerate(self.cut.chunks) if number not in self.finished)
         status = os.statvfs(self.destination.output)
         room = status.f_bavail * status.f_frsize
@@ -131,12 +132,12 @@ class _Run:
             )
 
     def keep_state(self) -> None:
-        """Record what is finished."""
+        """Write the state file: the finished chunks."""
         path = join(self.destination.output, self.cut.header.name.state)
         outfile.write_durably(path, encode_state(self.fingerprint, self.finished.values()))
 
     def write_chunks(self, index: RecordIndex, *, engine: Engine, progress: Progress) -> list[Problem]:
-        """Write all chunks that are not finished, the largest first; return what stopped some of them."""
+        """Write all unfinished chunks, largest first; return the problems that stopped some of them."""
         missing = [number for number in range(len(self.cut.chunks)) if number not in self.finished]
         missing.sort(key=lambda number: -self.cut.chunks[number].byte_count)
         problems = []
@@ -191,7 +192,7 @@ class _Run:
         chunk = FinishedChunk(result.number, result.xxh128, result.checksums)
         self._write_checksums(chunk)
         self.finished[result.number] = chunk
-        self.keep_state()  # syncs the folder, so the chunk's name too
+        self.keep_state()  # also syncs the folder, and with it the chunk's name
 
     def _write_checksums(self, chunk: FinishedChunk) -> None:
         name = self.cut.chunks[chunk.number].name

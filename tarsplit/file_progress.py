@@ -1,6 +1,6 @@
-"""Telling how far the chunks are while they are written by others.
+"""Progress of chunks that worker processes write, read from the sizes of the growing files.
 
-A worker says nothing until its chunk is done, which can take minutes; the size of the growing files says it.
+A worker returns nothing until its chunk is complete, which can take minutes.
 """
 
 import threading
@@ -17,7 +17,7 @@ _INTERVAL_SECONDS = 0.5
 
 
 class Watch:
-    """Looks at the files from time to time, in a thread."""
+    """Polls the file sizes in a thread."""
 
     def __init__(self, files: Sequence[tuple[bytes, int]], progress: Progress) -> None:
         self._files = files
@@ -32,7 +32,7 @@ class Watch:
             self._progress.advance(file_count=count)
 
     def look(self) -> None:
-        """Tell what was written since the last look."""
+        """Report the bytes written since the last call."""
         written = sum(_written_bytes(path, size) for path, size in self._files)
         with self._lock:
             if written > self._reported_bytes:
@@ -40,12 +40,12 @@ class Watch:
                 self._reported_bytes = written
 
     def run(self) -> None:
-        """Look until it is over."""
+        """Poll until `end` is called."""
         while not self._is_over.wait(_INTERVAL_SECONDS):
             self.look()
 
     def end(self) -> None:
-        """Let `run` return."""
+        """Make `run` return."""
         self._is_over.set()
 
 
@@ -53,14 +53,15 @@ class Watch:
 def watching(
     files: Sequence[tuple[bytes, int]], entry_count: int, engine: Engine, progress: Progress
 ) -> Iterator[Watch]:
-    """Watch files, given with their final size, as they grow under their temporary names.
+    """Watch files grow under their temporary names.
 
     Args:
-        entry_count: entries that will be counted as done.
+        files: path and final size in bytes of each.
+        entry_count: number of entries that will be counted as done.
     """
     progress.phase("write chunks", file_count=entry_count, byte_count=sum(size for _, size in files))
-    # Starts the engine's processes now: a process forked beside a running thread may inherit a lock held for ever.
-    # An engine does a single batch in this process, so as many are needed here as there will be, or two.
+    # Start the engine's processes before the thread: a process forked while a thread runs may inherit a held lock.
+    # An engine runs a single batch in this process, so give it as many batches as there will be, at most two.
     deque(engine.run(_nothing, deque(range(min(len(files), 2)))), maxlen=0)
     watch = Watch(files, progress)
     thread = threading.Thread(target=watch.run, daemon=True)

@@ -1,7 +1,7 @@
-"""Names and sizes as they are asked for and as they stand in a delivery's folder. Pure.
+"""File names of a delivery, and parsing of its options: dates, sizes, checksum names. Pure.
 
-A delivery is `2011.01234.S_2012-06-20`; its chunks are `..._001_of_003.tar`, three digits both, each with its
-checksum beside it, and `.manifest` describes them all.
+A delivery is called `2011.01234.S_2012-06-20`. Its chunks end in `_001_of_003.tar` (three digits each), their
+checksum files in `.tar.md5sum` and so on, its sidecar in `.manifest`.
 """
 
 import re
@@ -14,12 +14,12 @@ CHECKSUMS = ("md5", "sha256", "xxh128")
 _OWN = re.compile(rb"(_[0-9]+_of_[0-9]+\.tar(\.[a-z0-9]+sum)?|\.manifest|\.state)(\.part)?")
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kMGT]?)(i?)B?\s*", re.IGNORECASE)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
-PART = b".part"  # the end of every name that is not finished
+PART = b".part"  # suffix of every unfinished file
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryName:
-    """What all files of one delivery are called after.
+    """The common part of the file names of one delivery.
 
     Attributes:
         project: the project code, a plain name.
@@ -35,30 +35,30 @@ class DeliveryName:
 
     @property
     def stem(self) -> bytes:
-        """What the names start with."""
+        """The common prefix of the names."""
         return self.project + b"_" + self.day.encode()
 
     @property
     def manifest(self) -> bytes:
-        """The sidecar."""
+        """Name of the sidecar."""
         return self.stem + b".manifest"
 
     @property
     def state(self) -> bytes:
-        """What is known to be finished, while the delivery is being written."""
+        """Name of the state file, which lists finished chunks until the delivery is complete."""
         return self.stem + b".state"
 
     def chunk(self, number: int, count: int) -> bytes:
-        """Return the name of a chunk, the first of which is 1."""
+        """Return the name of a chunk; numbers start at 1."""
         return self.stem + b"_%03d_of_%03d.tar" % (number, count)
 
     def owns(self, name: bytes) -> bool:
-        """Tell whether a file would belong to this delivery, whatever number of chunks it has."""
+        """Return whether a file name belongs to this delivery, for any number of chunks."""
         return name.startswith(self.stem) and _OWN.fullmatch(name, len(self.stem)) is not None
 
 
 def in_tar(project: bytes, path: bytes) -> bytes:
-    """Return what a path of the package, empty for the package itself, is called in a tar."""
+    """Return the path in the tar of a path relative to the package; empty is the package itself."""
     return project + b"/" + path if path else project
 
 
@@ -68,7 +68,7 @@ def checksum_name(chunk: bytes, algorithm: str) -> bytes:
 
 
 def checksum_line(name: bytes, digest: str) -> bytes:
-    """Return what md5sum and its kin write for a file: names that would break the line are escaped as they do."""
+    """Return the line that md5sum or sha256sum writes for a file, with their escaping of the name."""
     escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
     return (b"\\" if escaped != name else b"") + digest.encode() + b"  " + escaped + b"\n"
 
@@ -77,7 +77,7 @@ def parse_day(text: str) -> str:
     """Return the date as it was given.
 
     Raises:
-        ValueError: it is no date of the form 2012-06-20.
+        ValueError: the text is not a date of the form 2012-06-20.
     """
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         raise ValueError(f"{text!r} is not a date of the form 2012-06-20")
@@ -92,7 +92,7 @@ def parse_size(text: str) -> int:
     """Return bytes from a number with or without a unit: 500000, 6GiB, 2GB, 1.5 TiB, 700M (as MB).
 
     Raises:
-        ValueError: it is no size.
+        ValueError: the text is not a size.
     """
     match = _SIZE.fullmatch(text)
     if match is None or (match[3] and not match[2]):
@@ -104,10 +104,10 @@ def parse_size(text: str) -> int:
 
 
 def parse_checksums(text: str) -> tuple[str, ...]:
-    """Return the names of checksums from a list with commas; `none` is the empty list.
+    """Return the names of checksums from a comma-separated list; `none` is the empty list.
 
     Raises:
-        ValueError: one of them is not known.
+        ValueError: a name is not known.
     """
     if text.strip() == "none":
         return ()

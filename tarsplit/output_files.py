@@ -1,7 +1,6 @@
-"""The only module of `tarsplit` that changes a disk: files are made under a temporary name and get theirs when whole.
+"""Write output files of a delivery: temporary name, fsync, rename. The only module of `tarsplit` that changes a disk.
 
-A name without `.part` at its end is a complete, synced file. Every function does one thing and raises OSError as the
-system does.
+A file whose name does not end in `.part` is complete and synced. Errors of the system are raised as OSError.
 """
 
 import fcntl
@@ -21,7 +20,7 @@ class OutputBusyError(Exception):
     """Another process writes the same delivery.
 
     Attributes:
-        path: of the file that it holds.
+        path: of the file that the other process has locked.
     """
 
     def __init__(self, path: bytes) -> None:
@@ -30,19 +29,19 @@ class OutputBusyError(Exception):
 
 
 def make_folder(path: bytes) -> None:
-    """Make the output folder and those above it, where they are missing; their names are on the disk then."""
+    """Make the output folder and its missing parents, and sync their names."""
     if is_folder(path):
         return
     above = os.path.dirname(path)
     make_folder(above)
-    with suppress(FileExistsError):  # another run made it a moment ago; what is no folder is told by its first use
+    with suppress(FileExistsError):  # another run made it at the same time; if it is no folder, its first use fails
         os.mkdir(path)
     sync_folder(above)
 
 
 @contextmanager
 def new_part(path: bytes) -> Iterator[int]:
-    """Yield the descriptor of an empty file at `path.part`, whatever was there; it is removed if the block raises."""
+    """Yield the descriptor of an empty file at `path.part`, truncated if it existed; removed if the block raises."""
     fd = control_fd(path + PART, _NEW)
     try:
         with _naming(path):
@@ -56,7 +55,7 @@ def new_part(path: bytes) -> Iterator[int]:
 
 @contextmanager
 def _naming(path: bytes) -> Iterator[None]:
-    """Give an error of the system that names no file, as those of write and fsync do not, this one's name."""
+    """Add the file name to errors that have none, such as those of write and fsync."""
     try:
         yield
     except OSError as error:
@@ -67,10 +66,10 @@ def _naming(path: bytes) -> Iterator[None]:
 
 @contextmanager
 def locked_part(path: bytes) -> Iterator[BinaryIO]:
-    """Yield an empty file at `path.part` that no other process can get in this way; it is removed in the end.
+    """Yield an empty file at `path.part`, locked against other processes; it is removed at the end.
 
     Raises:
-        OutputBusyError: another process has it; its file is as it was.
+        OutputBusyError: another process has locked it; its file is unchanged.
     """
     fd = control_fd(path + PART, os.O_WRONLY | os.O_CREAT)
     with _naming(path), os.fdopen(fd, "wb") as file:  # closing writes too
@@ -79,7 +78,7 @@ def locked_part(path: bytes) -> Iterator[BinaryIO]:
         except BlockingIOError as error:
             raise OutputBusyError(path) from error
         if not _is_still_at(fd, path + PART):
-            raise OutputBusyError(path)  # its holder gave it its name a moment ago: not to be truncated
+            raise OutputBusyError(path)  # the other process has just renamed it: it must not be truncated
         os.ftruncate(fd, 0)
         try:
             yield file
@@ -102,23 +101,23 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
 
 
 def publish_part(fd: int, path: bytes) -> None:
-    """Bring the file to the disk and give it its name; the caller closes it, and syncs the folder.
+    """Sync the file and rename it to its final name; the caller closes it and syncs the folder.
 
     Raises:
-        OSError: it names the file. What was written may be lost: it must be written anew.
+        OSError: with the name of the file. Its content may be lost: write the whole file again.
     """
     os.fsync(fd)
     os.rename(path + PART, path)
 
 
 def flush(file: BinaryIO) -> None:
-    """Bring to the disk what was written so far: on a network's file system no other machine sees it before."""
+    """Sync what was written so far: on a network file system other machines do not see it before."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def write_durably(path: bytes, data: bytes) -> None:
-    """Write a small file as a whole, name and content on the disk when this returns."""
+    """Write a small file; its name and content are synced when this returns."""
     with new_part(path) as fd:
         write_all(fd, data)
         publish_part(fd, path)
@@ -126,7 +125,7 @@ def write_durably(path: bytes, data: bytes) -> None:
 
 
 def sync_folder(path: bytes) -> None:
-    """Bring the names in a folder to the disk."""
+    """Sync the names in a folder."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with _naming(path):
@@ -136,6 +135,6 @@ def sync_folder(path: bytes) -> None:
 
 
 def remove(path: bytes) -> None:
-    """Remove a file, if it is there."""
+    """Remove a file, if it exists."""
     with suppress(FileNotFoundError):
         os.unlink(path)

@@ -1,4 +1,4 @@
-"""Planning a delivery: how many chunks, what goes into each, and how large each will be. Writes nothing."""
+"""Plan a delivery: the number of chunks, their entries and their exact sizes. Writes nothing."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,11 +29,12 @@ _LEAST_BYTES = RECORD_BLOCKS * BLOCK_BYTES
 
 @dataclass(frozen=True, slots=True)
 class CutRequest:
-    """How the package is to be cut.
+    """Options of a delivery.
 
     Attributes:
         name: project code and date.
-        checksums: those that are written beside each chunk.
+        limit_bytes: maximum size of a chunk.
+        checksums: names of the checksum files written beside each chunk.
     """
 
     name: DeliveryName
@@ -44,10 +45,10 @@ class CutRequest:
 
 @dataclass(frozen=True, slots=True)
 class PlannedChunk:
-    """One tar before it is written.
+    """One chunk of the plan.
 
     Attributes:
-        is_oversized: it holds one entry that is larger than the limit.
+        is_oversized: it holds one file that is larger than the limit.
     """
 
     name: bytes
@@ -62,7 +63,7 @@ class Cut:
     """A planned delivery.
 
     Attributes:
-        cut_tables: CASA tables, relative to the package, that are too large to stay in one chunk.
+        cut_tables: paths relative to the package of CASA tables that are too large for one chunk.
     """
 
     header: DeliveryHeader
@@ -81,12 +82,12 @@ class Cut:
         return sum(end - start for chunk in self.chunks for start, end in chunk.chunk.files)
 
     def records(self) -> Iterator[FolderRecord]:
-        """Yield the records of all that is delivered, in path order."""
+        """Yield the folder records of the delivery, in path order."""
         return delivered_records(self.members)
 
 
 def plan_cut(request: CutRequest, members: Sequence[Delivered], progress: Progress) -> Cut:
-    """Return the planned delivery of these members; costs one pass over their manifests.
+    """Return the plan of a delivery of these members, from one pass over their manifests.
 
     Raises:
         DeliveryRefused: the limit is too small, or there would be more than 999 chunks.

@@ -1,11 +1,11 @@
-"""Why a delivery cannot be made, in words."""
+"""The exception for a delivery that is refused, with reason and remedy."""
 
 
 class DeliveryRefused(Exception):
-    """What was asked for cannot be done; no chunk was touched.
+    """The delivery cannot be made as requested; no chunk was changed.
 
     Attributes:
-        reason: what stands against it.
+        reason: why it is refused.
         remedy: what to type or do instead.
     """
 

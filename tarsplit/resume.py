@@ -1,4 +1,4 @@
-"""What an earlier run left: which chunks are finished, and what is in the way."""
+"""Resume a delivery: find finished chunks of an earlier run, and leftover files to remove."""
 
 import os
 from collections import deque
@@ -24,7 +24,7 @@ from qa2pack.tarsplit.tar.checksums import Sums
 
 @dataclass(frozen=True, slots=True)
 class KeptBatch:
-    """A chunk that is said to be finished."""
+    """A chunk that the state file or sidecar lists as finished."""
 
     path: bytes
     byte_count: int
@@ -34,9 +34,9 @@ class KeptBatch:
 def find_finished(
     cut: Cut, output: bytes, fingerprint: str, *, engine: Engine, progress: Progress
 ) -> Mapping[int, FinishedChunk] | None:
-    """Return the chunks that an earlier run finished and that are still whole, by number.
+    """Return the chunks, by number, that an earlier run finished and whose size and checksum are still right.
 
-    Whole means size and checksum: each is read. None if what is there is of another delivery, or nothing is.
+    Each chunk is read. None if there is no earlier run of the same delivery.
     """
     states = [state for state in (_state(cut, output), _completed(cut, output)) if state]
     state = next((state for state in states if state.fingerprint == fingerprint), None)
@@ -57,7 +57,7 @@ def find_finished(
 
 
 def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
-    """Tell whether the chunk is there as it was recorded."""
+    """Return whether the chunk has the recorded size and checksum."""
     sums = Sums(())
     buffer = aligned_buffer()
     pace = current_pace()
@@ -70,17 +70,17 @@ def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
                 if pace:
                     pace.take(count)
     except OSError:
-        return batch, False  # it is written anew, which tells what is wrong if it still is
+        return batch, False  # the chunk is written again, which reports the error if it persists
     return batch, sums.result() == batch.chunk.xxh128
 
 
 def find_leftovers(
     cut: Cut, output: bytes, finished: Mapping[int, FinishedChunk] | None, *, is_replacing: bool
 ) -> list[bytes]:
-    """Return the names of what is to be removed: unfinished files and, with `is_replacing`, other deliveries' ones.
+    """Return the names of files to remove: unfinished files and, with `is_replacing`, files of another delivery.
 
     Raises:
-        DeliveryRefused: another delivery of that name is there and is not to be replaced.
+        DeliveryRefused: another delivery of the same name is there, and `is_replacing` is false.
     """
     name = cut.header.name
     there = sorted(entry for entry in os.listdir(output) if name.owns(entry) and entry != name.manifest + PART)
@@ -88,9 +88,9 @@ def find_leftovers(
     foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
     if foreign and not is_replacing:
         raise DeliveryRefused(
-            f"{shown(output)} holds another delivery of that name, of another state of the package or cut otherwise: "
-            f"{shown(strangers[0])}"
-            + (f" and {counted(len(strangers) - 1, 'more file')}" if len(foreign) > 1 else ""),
+            f"{shown(output)} holds another delivery of that name, from a different state of the package or with "
+            "different options: "
+            f"{shown(foreign[0])}" + (f" and {counted(len(foreign) - 1, 'more file')}" if len(foreign) > 1 else ""),
             "give --replace to remove it, or choose another folder with --output",
         )
     return [entry for entry in there if entry.endswith(PART) or entry in foreign]
@@ -109,7 +109,7 @@ def _state(cut: Cut, output: bytes) -> State | None:
 
 
 def _completed(cut: Cut, output: bytes) -> State | None:
-    """Return what the sidecar of a complete delivery says."""
+    """Return the state of a complete delivery, from its sidecar."""
     try:
         sidecar = open_sidecar(join(output, cut.header.name.manifest))
     except (FileNotFoundError, StreamError):

@@ -1,9 +1,8 @@
-"""The manifest of a delivery, `2011.01234.S_2012-06-20.manifest`: all that a receiver needs to check the chunks.
+"""The sidecar: manifest of a delivery, `2011.01234.S_2012-06-20.manifest`, by which a receiver checks the chunks.
 
-A stream of the same format as a member's manifest: in its header how the package was cut, then the records of the
-whole delivery (paths relative to the package), and in its notes the table of chunks, each with its checksums and with
-the spans of folders and files that it holds, counted in the order of the stream. Says nothing of the machine it was
-made on.
+A stream of the same format as a member's manifest. The header holds the options of the delivery, the records describe
+all delivered folders (paths relative to the package), the notes hold the table of chunks: checksums, and the spans of
+folders and files by index in the stream. It holds nothing about the machine that made it.
 """
 
 from collections.abc import Iterable
@@ -20,14 +19,14 @@ KIND = "delivery"
 
 @dataclass(frozen=True, slots=True)
 class DeliveryHeader:
-    """How a package is cut.
+    """Options of a delivery.
 
     Attributes:
-        limit_bytes: size that a chunk should not pass.
-        fill: how chunks are filled.
-        members: each one's path in the tars and in the package, relative to the package.
+        limit_bytes: maximum size of a chunk; a larger file has a chunk of its own.
+        fill: how chunks are filled, a value of `Fill`.
+        members: path in the tars and path on disk of each, both relative to the package.
         folder_mtime: of all folders, in seconds.
-        checksums: names of those that are written beside the chunks.
+        checksums: names of the checksum files written beside each chunk.
     """
 
     project: bytes
@@ -40,7 +39,7 @@ class DeliveryHeader:
 
     @property
     def name(self) -> DeliveryName:
-        """What the files are called after."""
+        """The common part of the file names."""
         return DeliveryName(self.project, self.day)
 
 
@@ -49,9 +48,9 @@ class ChunkRow:
     """One finished chunk.
 
     Attributes:
-        folders, files: the spans it holds.
-        xxh128: of the whole tar, hexadecimal; always there.
-        checksums: name and hexadecimal digest of those that were asked for.
+        folders, files: spans of its entries.
+        xxh128: of the whole tar, hexadecimal; always present.
+        checksums: name and hexadecimal digest of each requested checksum.
     """
 
     name: bytes
@@ -63,18 +62,18 @@ class ChunkRow:
 
     @property
     def file_count(self) -> int:
-        """How many files it holds."""
+        """Number of files in it."""
         return sum(end - start for start, end in self.files)
 
     @property
     def folder_count(self) -> int:
-        """How many folders have their entry in it."""
+        """Number of folder entries in it."""
         return sum(end - start for start, end in self.folders)
 
 
 @dataclass(frozen=True, slots=True)
 class _Notes:
-    """What a delivery's notes hold."""
+    """The notes of a delivery."""
 
     fingerprint: str
     chunks: tuple[ChunkRow, ...]
@@ -105,11 +104,11 @@ def notes_to_wire(fingerprint: str, chunks: Iterable[ChunkRow]) -> dict[str, obj
 
 
 def open_sidecar(path: bytes) -> Sidecar:
-    """Open a sidecar, all of it checked.
+    """Open a sidecar and check it completely.
 
     Raises:
-        StreamError: it is damaged, foreign, newer, or does not describe a delivery.
-        FileNotFoundError: there is none.
+        StreamError: the file is damaged, foreign, of a newer version, or does not describe a delivery.
+        FileNotFoundError: there is no such file.
     """
     stream = open_stream(path)
     if stream.header.get("kind") != KIND:

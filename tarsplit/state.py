@@ -1,7 +1,7 @@
-"""What is known to be finished while a delivery is being written. Pure.
+"""The state file of an unfinished delivery: which chunks are finished. Encoding and decoding. Pure.
 
-A chunk counts as finished when it stands in the state, has its size and gives the checksum recorded there; that a
-file of its name exists proves nothing. The fingerprint ties the state to one package, cut in one way.
+A chunk counts as finished if the state lists it and its size and checksum match; a file of its name proves nothing.
+The fingerprint ties the state to one content of the package and one set of options.
 """
 
 import json
@@ -16,10 +16,10 @@ MOST_BYTES = 16 << 20  # some 50,000 chunks; its reader takes twenty times as mu
 
 @dataclass(frozen=True, slots=True)
 class FinishedChunk:
-    """A chunk that was written whole.
+    """A chunk that was written completely.
 
     Attributes:
-        number: its place, from 0.
+        number: index of the chunk, from 0.
         xxh128: of the whole tar, hexadecimal.
         checksums: name and hexadecimal digest.
     """
@@ -31,20 +31,20 @@ class FinishedChunk:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is finished of the delivery with that fingerprint."""
+    """The finished chunks of the delivery with this fingerprint."""
 
     fingerprint: str
     chunks: tuple[FinishedChunk, ...] = ()
 
 
 def encode_state(fingerprint: str, chunks: Iterable[FinishedChunk]) -> bytes:
-    """Return the state as text, sorted."""
+    """Return the state as JSON, chunks sorted by number."""
     rows = [asdict(chunk) for chunk in sorted(chunks, key=lambda chunk: chunk.number)]
     return (json.dumps({"format": _FORMAT, "fingerprint": fingerprint, "chunks": rows}, indent=1) + "\n").encode()
 
 
 def decode_state(text: bytes) -> State | None:
-    """Return the state; None if the text is none that this program understands."""
+    """Return the state; None if this program does not understand the text."""
     try:
         wire = json.loads(text)
         if wire["format"] != _FORMAT:

@@ -1,7 +1,7 @@
-"""Writing one chunk: read, compare with the manifest, checksum and write in one pass.
+"""Write one chunk: read, compare with the manifest, checksum and write in one pass. Runs in a worker.
 
-The worker's side. A file that is not as the manifest says stops the chunk with its name, and nothing of the chunk
-is left. The finished tar gets its name only when it is on disk.
+A file that differs from the manifest stops its chunk with a problem that names the file; the partial tar is removed.
+The tar gets its final name only after it is synced.
 """
 
 import os
@@ -20,20 +20,20 @@ from qa2pack.tarsplit.output_files import new_part, publish_part
 from qa2pack.tarsplit.tar.checksums import threaded_sums
 from qa2pack.tarsplit.tar.writer import OutputFailedError, TarWriter
 
-_SMALL_BYTES = 256 << 10  # up to here a file is read at once
+_SMALL_BYTES = 256 << 10  # a file up to this size is read in one call
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkBatch:
-    """One chunk to be written.
+    """One chunk to write.
 
     Attributes:
-        number: its place among the chunks, from 0.
+        number: index of the chunk, from 0.
         target: path of the tar.
         root: the package, absolute.
-        renamed: folders of the tar that are called otherwise on disk.
-        texts: contents of files that differ from those on disk, by their path in the tar.
-        byte_count: the size that the tar will have.
+        renamed: folders whose path in the tar differs from the path on disk, as pairs of both.
+        texts: path in the tar and content of files that differ from those on disk.
+        byte_count: the computed size of the tar.
     """
 
     number: int
@@ -50,10 +50,10 @@ class ChunkBatch:
 
 @dataclass(frozen=True, slots=True)
 class ChunkResult:
-    """What became of a chunk.
+    """Result of one chunk.
 
     Attributes:
-        problem: what stopped it, if anything did.
+        problem: why it was not written, or None.
     """
 
     number: int
@@ -63,7 +63,7 @@ class ChunkResult:
 
 
 class _StoppedError(Exception):
-    """A file is not as the manifest says, so its chunk cannot be made."""
+    """A file differs from the manifest, so its chunk cannot be written."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
@@ -71,7 +71,7 @@ class _StoppedError(Exception):
 
 
 class _DiffersError(Exception):
-    """The content is another."""
+    """Size or content of a file differs from the manifest."""
 
     def __init__(self, code: Code, expected: str, found: str) -> None:
         super().__init__(code)
@@ -81,10 +81,10 @@ class _DiffersError(Exception):
 
 
 def write_chunk(batch: ChunkBatch) -> ChunkResult:
-    """Write the chunk.
+    """Write one chunk.
 
     Raises:
-        OSError: the output cannot be written; nothing of the chunk is left.
+        OSError: the output cannot be written; the partial tar is removed.
     """
     try:
         with new_part(batch.target) as fd, threaded_sums(batch.checksums) as sums:
@@ -184,7 +184,7 @@ def _problem(error: _DiffersError | OSError, path: bytes, expected: str = "") ->
 
 
 def _on_disk(batch: ChunkBatch, path: bytes) -> bytes:
-    """Return where the path of the tar is on disk, relative to the package."""
+    """Return the path on disk, relative to the package, of a path in the tar."""
     for delivered, source in batch.renamed:
         if path == delivered or path.startswith(delivered + b"/"):
             return source + path[len(delivered) :]

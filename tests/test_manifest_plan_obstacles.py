@@ -75,7 +75,7 @@ def test_swapped_origin_and_package_are_told(capsys: Capsys, delivery: Delivery,
     before = snapshot(delivery.origin.parent)
     told = refused(capsys, verb, delivery.path, delivery.origin)
     assert "are they swapped?" in told
-    assert f"first the reduction: {delivery.origin} {delivery.path}." in told
+    assert f"first the reduction: {delivery.origin} {delivery.path}" in told
     assert "--force" not in told
     assert snapshot(delivery.origin.parent) == before
 

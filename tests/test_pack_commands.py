@@ -172,7 +172,7 @@ def test_adopt_again_changes_nothing(capsys: Capsys, delivery: Delivery) -> None
 def test_rollback_undoes_the_last_apply(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     ran = run_here(capsys, "rollback", delivery.path)
-    assert ran.out.startswith("Undone: the last apply, which made group_ouss_id/member_ouss_id.\n")
+    assert ran.out.startswith("Rolled back: the last apply, which made group_ouss_id/member_ouss_id\n")
     assert not delivery.path.exists()
 
 

@@ -137,7 +137,7 @@ def test_plan_says_that_an_apply_runs(capsys: Capsys, delivery: Delivery) -> Non
     with locked_for_writing(lock_path(delivery.package)):
         ran = run_here(capsys, "plan", delivery.origin, delivery.path)
     assert ran.code == Exit.LOCKED
-    assert "Wait for it, then run the same command." in ran.err
+    assert "Wait for it, then run the same command\n" in ran.err
 
 
 def test_status_tells_that_the_last_apply_cannot_be_undone(capsys: Capsys, delivery: Delivery) -> None:
@@ -147,7 +147,7 @@ def test_status_tells_that_the_last_apply_cannot_be_undone(capsys: Capsys, deliv
     data[len(data) // 2] ^= 1
     journal.write_bytes(data)
     out = status(capsys, delivery)
-    assert "cannot be undone: its journal is damaged" in out
+    assert "cannot be rolled back: its journal is damaged" in out
     assert "pack rollback" not in out
     assert run_here(capsys, "rollback", delivery.path).code == Exit.FAILED
 
@@ -200,7 +200,7 @@ def test_status_after_the_origin_changed_asks_for_a_new_plan(capsys: Capsys, del
     assert f"next: pack apply {delivery.path}\n" in out
     ran = run_here(capsys, "apply", delivery.path)
     assert ran.code == Exit.DONE
-    assert ran.err.startswith("A new plan takes the place of the one that was stopped while staging.\n")
+    assert ran.err.startswith("A new plan replaces the one that was stopped while staging.\n")
 
 
 @pytest.mark.parametrize(

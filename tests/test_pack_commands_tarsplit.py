@@ -153,8 +153,8 @@ def test_check_of_a_folder_without_a_delivery_is_no_success(home: Path, capsys: 
     ran = run(capsys, "--check", "empty")
     assert (ran.code, ran.out) == (1, "")
     text = " ".join(ran.err.split())
-    assert f"refused: there is no delivery in {home / 'empty'}: no name there ends in .manifest." in text
-    assert "Do: name the folder of the tars; if their .manifest did not come with them, have it sent." in text
+    assert f"refused: there is no delivery in {home / 'empty'}: no name there ends in .manifest" in text
+    assert "Do: name the folder of the tars; if their .manifest did not come with them, have it sent" in text
     assert f"delivery: {home / 'empty'}" in text
     assert "package:" not in text
 
@@ -272,7 +272,7 @@ def test_check_against_a_package_of_another_project_says_so_once(
     make_package(home / "2011.0.00500.S", {"log/1.log": b"x"})
     ran = run(capsys, "--check", "out", "2011.0.00500.S")
     assert (ran.code, ran.out) == (1, "")
-    assert f"this delivery is of {PROJECT}, not of 2011.0.00500.S." in " ".join(ran.err.split())
+    assert f"this delivery is of {PROJECT}, not of 2011.0.00500.S package:" in " ".join(ran.err.split())
 
 
 def test_check_does_not_claim_to_have_read_a_missing_tar(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -287,15 +287,15 @@ def test_folder_in_place_of_the_manifest_is_refused_with_the_one_in_it(
     run(capsys, "-n", DAY, "--output", "out", PROJECT)
     ran = run_here(capsys, "verify", PROJECT, "--manifest", "out")
     assert (ran.code, ran.out) == (1, "")
-    assert "out is a folder, not the .manifest of a delivery." in " ".join(ran.err.split())
-    assert f"name the file: --manifest out/{PROJECT}_{DAY}.manifest." in " ".join(ran.err.split())
+    assert "out is a folder, not the .manifest of a delivery package:" in " ".join(ran.err.split())
+    assert f"name the file: --manifest out/{PROJECT}_{DAY}.manifest" in " ".join(ran.err.split())
 
 
 def test_failed_verify_does_not_tell_a_command_without_its_options(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ran = run_here(capsys, "verify", PROJECT, "--manifest", "nowhere")
-    assert "To try again, run the same command." in ran.err
+    assert "To try again, run the same command\n" in ran.err
 
 
 def test_setting_of_a_place_to_write_to_is_refused_by_no_other_command(

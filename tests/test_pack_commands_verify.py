@@ -30,7 +30,7 @@ def test_command_to_make_it_anew_has_origin_and_mode_of_the_member(
     delivery.make(mode)
     os.truncate(delivery.member / SCRIPT, 1)
     plan = f"pack plan {delivery.origin} {delivery.path} --mode {mode} and pack apply {delivery.path} --keep-previous"
-    assert f"{plan}. That replaces the whole package" in advice(capsys, delivery)
+    assert f"{plan} (this replaces the whole package" in advice(capsys, delivery)
 
 
 def test_command_names_the_origin_of_the_one_member_with_problems(

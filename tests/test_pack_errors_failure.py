@@ -97,7 +97,7 @@ def test_what_stopped_an_apply_half_way_can_be_gone_on_with(delivery: Delivery, 
     failure = failure_of(error, _attempt(_stopped(delivery, "syncfs")), Style())
     assert failure.code == Exit.RESUMABLE
     assert "The package is as it was; what is staged so far is kept." in failure.text
-    assert f"To go on, run pack apply {delivery.path}." in failure.text
+    assert f"To go on, run pack apply {delivery.path}" in failure.text
 
 
 def test_control_characters_in_an_error_are_escaped(delivery: Delivery) -> None:
@@ -130,7 +130,9 @@ def test_apply_goes_on_and_says_so_first(capsys: Capsys, delivery: Delivery, cal
 def test_rollback_undoes_what_was_stopped(capsys: Capsys, delivery: Delivery, call: str) -> None:
     _stopped(delivery, call)
     ran = run_here(capsys, "rollback", delivery.path)
-    assert ran.out.startswith("Undone: the apply that was stopped, which was to make group_ouss_id/member_ouss_id.\n")
+    assert ran.out.startswith(
+        "Rolled back: the apply that was stopped, which was to make group_ouss_id/member_ouss_id\n"
+    )
     assert not delivery.path.exists()
 
 

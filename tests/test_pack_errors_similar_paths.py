@@ -62,5 +62,5 @@ def test_path_that_begins_with_a_dash_is_told_how_to_write(
 ) -> None:
     (tmp_path / "-sb").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert "To name the path, write ./-sb" in run_here(capsys, "plan", "-sb", "P").err
-    assert "To name the path" not in run_here(capsys, "plan", "-nothing", "P").err
+    assert "to name the path, write ./-sb" in run_here(capsys, "plan", "-sb", "P").err
+    assert "to name the path" not in run_here(capsys, "plan", "-nothing", "P").err

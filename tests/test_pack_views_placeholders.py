@@ -27,37 +27,39 @@ def test_apply_tells_that_all_files_are_empty(capsys: Capsys, delivery: Delivery
     line = applied(capsys, delivery, Mode.FAKE)
     files = [path for path in delivery.path.rglob("*") if path.is_file()]
     assert {path.stat().st_size for path in files} == {0}
-    assert line.startswith(f"Packaged: {len(files)} empty files (mode fake; ")
-    assert line.endswith(" if they were real), in")
+    assert line.startswith(f"Packaged: {len(files)} placeholders (mode fake; the real files have ")
+    assert line.endswith("), in")
 
 
 def test_apply_tells_how_many_files_are_empty(capsys: Capsys, delivery: Delivery) -> None:
     line = applied(capsys, delivery, Mode.TICKET)
     sizes = [path.stat().st_size for path in delivery.path.rglob("*") if path.is_file()]
     assert line.startswith(f"Packaged: {len(sizes)} files, {sum(sizes) / 1024:.1f} KiB; ")
-    assert line.endswith(f"; {sizes.count(0)} of them empty (mode ticket), in")
+    assert line.endswith(f"; {sizes.count(0)} of them placeholders (mode ticket), in")
 
 
 @pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.MOVE])
 def test_nothing_is_told_to_be_empty_where_nothing_is(capsys: Capsys, delivery: Delivery, mode: Mode) -> None:
     told = applied(capsys, delivery, mode) + printed(capsys, "show", delivery) + printed(capsys, "status", delivery)
-    assert "empty" not in told
+    assert "placeholder" not in told
     assert f"mode     {mode}\n" in told
 
 
 def test_show_tells_what_is_empty(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
-    assert "mode     fake: the files are empty; sizes are those of the real ones\n" in printed(
+    assert "mode     fake: the files are placeholders; sizes are those of the real files\n" in printed(
         capsys, "show", delivery
     )
     delivery.make(Mode.TICKET)
-    assert "mode     ticket: all files but README, qa and script are empty; " in printed(capsys, "show", delivery)
+    assert "mode     ticket: all files but README, qa and script are placeholders; " in printed(
+        capsys, "show", delivery
+    )
 
 
 def test_status_tells_how_many_members_are_of_empty_files(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
     delivery.make(Mode.HARD, append=Append.MEMBER)
-    assert "\n  in 1 member the files are empty (mode fake)\n" in printed(capsys, "status", delivery)
+    assert "\n  in 1 member the files are placeholders (mode fake)\n" in printed(capsys, "status", delivery)
 
 
 def test_status_passes_over_a_damaged_manifest(capsys: Capsys, delivery: Delivery) -> None:

@@ -111,8 +111,8 @@ def test_full_disk_of_temporary_files_is_the_one_that_is_named(
         ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "copy")
         told = " ".join(ran.err.split())
         assert ran.code != Exit.DONE
-        assert f"Full is the disk of {scratch}: 0 B are free." in told
-        assert told.count("Full is the disk") == 1
+        assert f"The disk of {scratch} is full: 0 B are free." in told
+        assert told.count("The disk of") == 1
         assert "more are needed" not in told
 
 

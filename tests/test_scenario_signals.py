@@ -172,7 +172,7 @@ def test_rollback_ends_at_a_safe_point_and_goes_on(
     send(run.process.pid, number)
     code, err = run.end()
     assert code == 4
-    assert "Stopping" in err and "Undoing has begun and is to be finished." in err
+    assert "Stopping" in err and "The rollback has begun and must be finished." in err
     assert f"pack rollback {os.fsdecode(laid.world.package.path)}" in err
     assert laid.world.phase is Phase.ROLLING_BACK
     assert start("rollback", laid.world.package.path).end()[0] == 0
@@ -228,7 +228,7 @@ def test_second_signal_ends_at_once(
     run = start(verb, laid.world.package.path)
     run.wait_until(lambda: count_below(staging_of(laid.world)) not in (before, before + 1))
     os.kill(run.process.pid, number)
-    assert "once more stops at once" in run.wait_for_words()
+    assert "a second Ctrl-C stops at once" in run.wait_for_words()
     os.kill(run.process.pid, signal.SIGSTOP)  # else what is under way may end by itself before
     os.kill(run.process.pid, number)
     os.kill(run.process.pid, signal.SIGCONT)

@@ -105,4 +105,6 @@ def test_manifests_that_may_not_be_listed_are_no_missing_ones(capsys: Capsys, de
     with as_ordinary_user():
         ran = run_here(capsys, "show", delivery.path)
     assert (ran.code, ran.out) == (Exit.FAILED, "")
-    assert f"permission was denied.\n  package: {delivery.path}\n  Path: {manifests}." in ran.err
+    assert (
+        f"permission was denied.\n  package: {delivery.path}\n  Get permission first.\n  Path: {manifests}" in ran.err
+    )

@@ -99,7 +99,7 @@ class FolderStage:
         self._record = record
         self._stack = stack
         self._target_fd = stack.enter_context(opened_folder(join(context.member, record.path)))
-        self._destination_text = frozenset() if is_new else frozenset(map(os.fsencode, os.listdir(self._target_fd)))
+        self._there = frozenset() if is_new else frozenset(map(os.fsencode, os.listdir(self._target_fd)))
         self._source_fds: dict[tuple[bytes, bytes], int] = {}
         self._own_links: dict[int, int] = {}  # inode to its ctime after our link: two names may share an inode
         kinds = {*record.actions} - ({Action.COPY} if LOCK_NAME in record.names else set())
@@ -111,7 +111,7 @@ class FolderStage:
 
     def sweep(self) -> None:
         """Remove files of an earlier run that are not planned."""
-        for name in sorted(self._destination_text - set(self._record.names) - set(self._record.folders)):
+        for name in sorted(self._there - set(self._record.names) - set(self._record.folders)):
             remove_tree(self._context.disk, name, dir_fd=self._target_fd)
 
     def stage_links(self, start: int) -> int:
@@ -121,7 +121,7 @@ class FolderStage:
         sources that are not exactly as planned, and all other actions.
         """
         record, target_fd, link = self._record, self._target_fd, self._context.disk.link
-        if start == len(record.names) or self._destination_text or record.source_names or not self._is_linkable:
+        if start == len(record.names) or self._there or record.source_names or not self._is_linkable:
             return start
         try:
             _, source_fd = self._source(start)
@@ -314,7 +314,7 @@ class FolderStage:
             os.close(fd)
 
     def _staged(self, name: bytes) -> os.stat_result | None:
-        return os.lstat(name, dir_fd=self._target_fd) if name in self._destination_text else None
+        return os.lstat(name, dir_fd=self._target_fd) if name in self._there else None
 
     def _source(self, index: int) -> tuple[bytes, int]:
         """Return name and folder descriptor of a source."""

@@ -1,1 +1,1 @@
-"""One module per verb of the command line: options only; `run.py` ends them all alike."""
+"""Command-line options, one module per verb; `run.py` runs the work and sets the exit code."""

@@ -1,4 +1,4 @@
-"""`pack apply`: make the plan true, or finish what was begun."""
+"""`pack apply`: apply the plan, or finish an apply that was stopped."""
 
 from typing import Annotated
 
@@ -36,9 +36,9 @@ def apply(  # noqa: PLR0913, PLR0917 - one parameter per option
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make the plan true, or finish an apply that was stopped.
+    """Apply the plan, or finish an apply that was stopped.
 
-    The package is the whole old one until it is the whole new one. Stopped in any way, the same command goes on.
+    The path shows the whole old package or the whole new one. However it was stopped, the same command goes on.
 
     Example: pack apply 2011.0.00229.S
     """

@@ -1,7 +1,7 @@
-"""How each command of the command line is set up: defaults from `pack.toml`, and a log, which all of them have.
+"""Base class of all commands: defaults from environment and `pack.toml`, and the log file.
 
-What is typed counts most, then the environment, then the `pack.toml` beside the origin, then the user's own. Lists
-(`--include`, `--exclude`) are gathered from all of these.
+Precedence: command line, environment, the `pack.toml` beside the origin, the user's own. Lists (`--include`,
+`--exclude`) are collected from all of these.
 """
 
 import os
@@ -22,7 +22,7 @@ from qa2pack.pack.settings.option_source import Default, SettingsError
 if TYPE_CHECKING:
     from qa2pack.pack.settings.keys import Settings
 
-# What parses the command line is a part of typer that has had two names; typer.Context is what commands see of it.
+# typer's command-line parser has had two module names, so its classes are not imported by name.
 _Context = Any
 _UsageError: Any = typer.BadParameter.__bases__[0]
 
@@ -33,19 +33,19 @@ _PATHS = frozenset({"origin", "package", "check", "chunks", "delivery", "manifes
 
 
 def defaults_of(context: typer.Context) -> tuple[Default, ...]:
-    """Return the options of the running command that were not typed, and have no value of the program's own."""
+    """Return the options of the running command whose value is from a file or the environment."""
     found: tuple[Default, ...] = context.meta.get(_DEFAULTS, ())
     return found
 
 
 def typed_lists(context: typer.Context) -> tuple[str, ...]:
-    """Return what was typed of the options that are lists."""
+    """Return the typed values of list options."""
     found: tuple[str, ...] = context.meta.get(_TYPED, ())
     return found
 
 
 def print_version(is_wanted: bool) -> None:
-    """Print the version and exit, if that is wanted."""
+    """Print the version and exit, if requested."""
     if is_wanted:
         print(f"qa2pack {__version__}")
         raise typer.Exit
@@ -92,11 +92,11 @@ class Command(TyperCommand):
         ]
 
     def collect_usage_pieces(self, ctx: _Context) -> list[str]:
-        """Return the words of the usage line; an argument that must be there stands as itself, not in braces."""
+        """Return the words of the usage line; required arguments are not in braces."""
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def parse_args(self, ctx: _Context, args: list[str]) -> list[str]:
-        """Parse; a bad value is told with the option or the variable that it is from."""
+        """Parse; a bad value is reported with its option or variable."""
         ctx.meta[_ARGUMENTS] = tuple(args)
         try:
             return super().parse_args(ctx, args)
@@ -107,7 +107,7 @@ class Command(TyperCommand):
             raise
         except _UsageError as error:
             path = next((word for word in ctx.meta[_ARGUMENTS] if word.startswith("-") and _is_path(word)), "")
-            error.message += f". To name the path, write {shown(os.path.join('.', path))}" if path else ""
+            error.message += f"; to name the path, write {shown(os.path.join('.', path))}" if path else ""
             raise
 
     def invoke(self, ctx: _Context) -> Any:
@@ -123,7 +123,7 @@ class Command(TyperCommand):
             return super().invoke(ctx)
 
     def _check_paths(self, ctx: _Context) -> None:
-        """Refuse an empty path, as of a variable that is not set: it would mean the current folder."""
+        """Refuse an empty path, such as an unset shell variable: it would mean the current folder."""
         for param in self.params:
             if param.name in _PATHS and ctx.params.get(param.name) == "":
                 raise typer.BadParameter("the path is empty", ctx=ctx, param=param)
@@ -134,7 +134,7 @@ class Command(TyperCommand):
                 yield from ctx.params[option.name]
 
     def _from_environment(self, ctx: _Context) -> Iterator[Default]:
-        """Tell what is from there; click takes single values from it, but a list only where nothing was typed."""
+        """Yield options from the environment; click reads single values, but lists only if nothing was typed."""
         for option in self.params:
             source = _source(ctx, option.name)
             if source == "COMMANDLINE" and option.multiple and (parts := option.value_from_envvar(ctx)):
@@ -144,7 +144,7 @@ class Command(TyperCommand):
             yield Default(_shown_name(option), str(option.envvar))
 
     def _from_files(self, ctx: _Context, files: "tuple[Settings, ...]") -> Iterator[Default]:
-        """Put what the files say where nothing was typed."""
+        """Set options from the files if they were not typed."""
         if not files:
             return
         from qa2pack.pack.settings.keys import key_of, values_of
@@ -182,7 +182,7 @@ def _is_path(word: str) -> bool:
 
 
 def _take(ctx: _Context, option: Any, value: object) -> bool:
-    """Give the option a value from a file, unless it has another; lists grow. Return whether that was done."""
+    """Set the option to a value from a file unless it has one; lists are extended. Return whether it was set."""
     if isinstance(value, tuple):
         ctx.params[option.name] = [*(ctx.params[option.name] or ()), *value]
     elif _source(ctx, option.name) == "DEFAULT":
@@ -200,13 +200,13 @@ def _settings(ctx: _Context) -> "tuple[Settings, ...]":
 
 @contextmanager
 def _settings_checked() -> Iterator[None]:
-    """Tell of a file that is not understood, or refused, as of a mistake in the command line."""
+    """Report a settings file that cannot be parsed, or is refused, as a usage error."""
     try:
         yield
     except SettingsError as error:
         from qa2pack.pack.terminal.style import folded
 
-        # Without the context, which would put the usage of the command before it: the command line is right.
+        # Without the context, which would print the usage of the command: the command line is right.
         raise _UsageError("\n".join((f"in {shown(error.path)}:", *folded(error.reason, indent=2)))) from error
 
 
@@ -215,13 +215,13 @@ def _shown_name(option: Any) -> str:
 
 
 def _source(ctx: _Context, name: str | None) -> str:
-    """Return where a value is from, by the name that click gives it."""
+    """Return the source of a value, as click names it."""
     source = ctx.get_parameter_source(name or "")
     return source.name if source else ""
 
 
 def _folder(ctx: _Context) -> bytes:
-    """Return the folder that holds what the command is about: the origin, or the package where there is none."""
+    """Return the folder that holds the origin, or the package if there is no origin."""
     from qa2pack.pack.target import origin_of, target_of
 
     if origin := ctx.params.get("origin"):

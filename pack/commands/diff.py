@@ -38,8 +38,8 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
 ) -> None:
     """Show what a new plan of ORIGIN would change in PACKAGE.
 
-    Compares with the member that was packaged from ORIGIN, in its mode. Nothing is written, no plan either; README,
-    which each plan makes anew, is not compared.
+    Compares with the member that was packaged from ORIGIN, in its mode. Nothing is written, not even a plan. README
+    is not compared, because each plan makes it again.
 
     Example: pack diff IRC10216_setup3_b6 2011.0.00229.S
     """
@@ -61,7 +61,7 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
     )
 
     def work() -> Exit:
-        # Nothing is replaced and nothing linked by what is only compared: no package stands against it.
+        # A comparison replaces and links nothing, so checks of the destination do not apply.
         request = selection.request(origin_of(origin), target.package.path, mode=Mode.COPY, append=Append.MEMBER)
         return print_difference(attempt, request, os.fsencode(member), run_options)
 

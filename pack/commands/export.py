@@ -1,4 +1,4 @@
-"""`pack export`: what a package holds, in forms that other programs read."""
+"""`pack export`: checksum lists, JSON lines or a BagIt bag of a package."""
 
 import os
 from enum import StrEnum
@@ -42,7 +42,7 @@ def export(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write what PACKAGE holds for other programs: a checksum list, JSON lines, or a BagIt bag.
+    """Export PACKAGE for other programs: a checksum list, JSON lines, or a BagIt bag.
 
     Paths start with the project code: check a list in the folder that holds the package. Several checksum lists take
     one reading: repeat --format, and name a folder with -o.

@@ -1,4 +1,4 @@
-"""`pack layout`: the rules of a layout, to be read, or to be copied and changed."""
+"""`pack layout`: print the rules of a layout."""
 
 import sys
 from typing import Annotated
@@ -11,7 +11,7 @@ Name = Annotated[str, typer.Argument(metavar="[NAME]", help="A layout that comes
 def layout(name: Name = "cycle0") -> None:
     """Print the rules of a layout: a TOML file that explains itself.
 
-    To have rules of your own, change a copy and name it with --layout.
+    For rules of your own, edit a copy and give it as --layout FILE when you plan.
 
     Example: pack layout > ours.toml; pack plan IRC10216_setup3_b6 2011.0.00229.S --layout ours.toml
     """

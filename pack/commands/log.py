@@ -1,4 +1,4 @@
-"""`pack log`: what was done to a package."""
+"""`pack log`: history of a package, the finished applies."""
 
 from qa2pack.pack.commands.options import JsonOption, PackageArgument
 
@@ -6,7 +6,7 @@ from qa2pack.pack.commands.options import JsonOption, PackageArgument
 def log(package: PackageArgument, json: JsonOption = False) -> None:
     """Show the finished applies of PACKAGE, the last one first: when, who, in which mode, what.
 
-    An apply that was undone is not among them.
+    An apply that was rolled back is not listed.
 
     Example: pack log 2011.0.00229.S
     """

@@ -35,7 +35,7 @@ InsecureClusterOption = Annotated[
     typer.Option(
         "--insecure-cluster",
         envvar="PACK_INSECURE_CLUSTER",
-        help="Take a plain tcp:// cluster of other machines: whoever reaches that network can act as you.",
+        help="Accept an unencrypted tcp:// cluster of other machines: whoever reaches that network can act as you.",
     ),
 ]
 BandwidthOption = Annotated[

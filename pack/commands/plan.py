@@ -1,4 +1,4 @@
-"""`pack plan`: find out what packaging would do, keep it as a plan, and show it."""
+"""`pack plan`: make the plan of a package and show it."""
 
 import os
 from typing import Annotated
@@ -32,7 +32,7 @@ _APPENDS = [each.value for each in Append if each]
 
 
 def _append_of(text: str) -> Append:
-    """Take the value of --append; nothing, which is no choice to be listed, is taken as well."""
+    """Return the value of --append; an empty one is accepted, but not listed as a choice."""
     try:
         return Append(text)
     except ValueError as error:
@@ -57,7 +57,9 @@ AppendTo = Annotated[
 ]
 How = Annotated[
     Mode,
-    typer.Option(metavar="MODE", envvar="PACK_MODE", help="fake: empty files; copy; hard: hard links; move; ticket."),
+    typer.Option(
+        metavar="MODE", envvar="PACK_MODE", help="fake: placeholders; copy; hard: hard links; move; ticket."
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a destination that this program did not make.")]
 Tree = Annotated[bool, typer.Option("--tree", help="Show the whole tree as it will be.")]
@@ -92,9 +94,9 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Find out what packaging ORIGIN as PACKAGE would do.
+    """Plan how ORIGIN is packaged as PACKAGE, and show the plan.
 
-    Nothing is changed: the plan is kept beside the package, shown, and waits for `pack apply`.
+    Nothing is changed: the plan is kept beside the package and waits for `pack apply`.
 
     Example: pack plan IRC10216_setup3_b6 2011.0.00229.S --mode hard --readme README.header.txt
     """

@@ -1,4 +1,4 @@
-"""`pack report`: one page about a package."""
+"""`pack report`: HTML page about a package."""
 
 import os
 from typing import Annotated

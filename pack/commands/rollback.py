@@ -1,4 +1,4 @@
-"""`pack rollback`: undo the apply that is unfinished, or the last one."""
+"""`pack rollback`: roll back the unfinished apply, or the last finished one."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ import typer
 from qa2pack.pack.commands.options import JobsOption, JsonOption, PackageArgument, QuietOption, TrustOwnerOption
 
 FurtherOption = Annotated[
-    bool, typer.Option("--further", help="Undo the last finished apply although a plan waits, as after an undoing.")
+    bool, typer.Option("--further", help="Roll back one apply further. Refused by default right after a rollback.")
 ]
 
 
@@ -19,11 +19,10 @@ def rollback(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Undo an apply that was stopped, or else the last one that was finished.
+    """Roll back an apply that was stopped, or else the last finished one.
 
-    A replaced package comes back only if it was kept (pack apply --keep-previous). Given twice, it does not undo
-    twice: to go further back takes --further. When undoing is not possible, it
-    says why and changes nothing.
+    A replaced package comes back only if it was kept (pack apply --keep-previous). A second rollback in a row needs
+    --further as well. If a rollback is not possible, nothing is changed and the reason is shown.
 
     Example: pack rollback 2011.0.00229.S
     """

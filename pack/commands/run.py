@@ -1,6 +1,6 @@
-"""Running a command's work: how every command ends, whether well or not.
+"""Run the work of a command and exit: exit codes, failure messages, lost output.
 
-Results go to stdout, everything else to stderr. With `--json`, stdout holds one object also when the command fails.
+Results go to stdout, everything else to stderr. With `--json`, stdout holds one object even if the command fails.
 """
 
 import sys
@@ -21,16 +21,20 @@ if TYPE_CHECKING:
 
 
 def run(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool, is_output_all: bool = False) -> NoReturn:
-    """Do the work and leave with its exit code; a failure is told first.
+    """Do the work and exit with its exit code; a failure is printed first.
 
     Args:
-        is_output_all: what is printed is all that the command is for; otherwise output that is lost is no failure.
+        is_output_all: printing is the only purpose of the command; otherwise lost output is no failure.
     """
     with lossy_output(is_output_all=is_output_all) as out:
         code = _run_work(attempt, work, is_json=is_json)
         if out is not None:
             out.flush()
-            how = ("The work itself is done; the exit code tells how.",) if code in (Exit.DONE, Exit.PROBLEMS) else ()
+            how = (
+                ("The work itself is done; the exit code is its result.",)
+                if code in (Exit.DONE, Exit.PROBLEMS)
+                else ()
+            )
             report_loss(f"pack {attempt.verb}", out.fault, *how)
     raise typer.Exit(code)
 
@@ -41,14 +45,14 @@ def _run_work(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> E
     try:
         with ended_by_keyboard():
             code = work()
-        sys.stdout.flush()  # here, where a full disk behind stdout can still be told
+        sys.stdout.flush()  # here, where a full disk behind stdout can still be reported
     except BrokenPipeError:
-        raise  # whoever read the output has gone: nobody is there to be told
+        raise  # closed pipe: nobody reads a message
     except OutputLostError as error:
-        print(f"pack {attempt.verb}: the output could not be written ({error}).", file=sys.stderr)
+        print(f"pack {attempt.verb}: the output could not be written ({error})", file=sys.stderr)
         code = Exit.FAILED
     except (Exception, KeyboardInterrupt) as error:
-        from qa2pack.pack.errors.failure import failure_of  # knows every error there is, so most of the program
+        from qa2pack.pack.errors.failure import failure_of  # imports every exception, so most of the program
 
         style = style_for(sys.stderr)
         failure = failure_of(error, attempt, style)
@@ -61,7 +65,7 @@ def _run_work(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> E
 
 
 def _discard_output() -> None:
-    """Let output go that cannot be written, or Python would fail on it once more while ending, in its own words."""
+    """Discard output that cannot be written; otherwise Python fails again at exit, with its own message."""
     try:
         sys.stdout.flush()
     except OSError:

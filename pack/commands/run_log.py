@@ -1,4 +1,4 @@
-"""What a log says about a run as a whole: where it may lie, who ran what with which versions, how it ended."""
+"""Log entries about a whole run: check of the log's path, command, user and versions, exit code and time."""
 
 import os
 import platform
@@ -24,10 +24,10 @@ _LIBRARIES = ("msgpack", "numpy", "python-casacore", "rich", "typer", "xxhash")
 
 
 def check_log_place(path: bytes, *, origin: bytes | None, package: Package | None) -> None:
-    """Refuse a log where no output may go; an empty path is no log.
+    """Refuse a log at a protected path; an empty path is no log.
 
     Raises:
-        Refused: it lies there.
+        Refused: the path is protected.
     """
     if not path:
         return
@@ -37,7 +37,7 @@ def check_log_place(path: bytes, *, origin: bytes | None, package: Package | Non
 
 @contextmanager
 def run_logged(path: bytes, verb: str, command: str) -> Iterator[None]:
-    """Log what happens meanwhile, with a beginning and an end.
+    """Log what happens in this context, with a first and a last line about the run.
 
     Args:
         command: the command line, or the call.
@@ -59,7 +59,7 @@ def run_logged(path: bytes, verb: str, command: str) -> Iterator[None]:
 def _folder() -> str:
     try:
         return os.getcwd()
-    except OSError as error:  # removed meanwhile, or not to be read: the work may not need it
+    except OSError as error:  # the current folder was removed or is unreadable; the work may not need it
         return f"unknown ({error.strerror})"
 
 

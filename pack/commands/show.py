@@ -1,4 +1,4 @@
-"""`pack show`: what is in a package."""
+"""`pack show`: contents of a package, from its manifests."""
 
 import os
 from typing import Annotated

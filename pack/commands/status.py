@@ -1,10 +1,10 @@
-"""`pack status`: how a package stands, and what to do next."""
+"""`pack status`: state of a package, and what to do next."""
 
 from qa2pack.pack.commands.options import JsonOption, PackageArgument
 
 
 def status(package: PackageArgument, json: JsonOption = False) -> None:
-    """Say whether something is planned, running, interrupted or finished, and what comes next.
+    """Show whether an apply is planned, running, interrupted or finished, and what to do next.
 
     Example: pack status 2011.0.00229.S
     """

@@ -19,7 +19,7 @@ from qa2pack.tarsplit.packing.partition import Fill
 
 
 def _checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:
-    """Return what looks at a value where it is taken from, so that a mistake is told with its option or variable."""
+    """Return a callback that checks a value, so that an error is reported with its option or variable."""
 
     def check(text: str | None) -> str | None:
         try:
@@ -58,7 +58,7 @@ Size = Annotated[
 ]
 Output = Annotated[
     str,
-    typer.Option(metavar="DIR", envvar="PACK_TARSPLIT_OUTPUT", help="Where the tars go; made if it is not there."),
+    typer.Option(metavar="DIR", envvar="PACK_TARSPLIT_OUTPUT", help="Where the tars go; made if it does not exist."),
 ]
 Member = Annotated[str, typer.Option(metavar="NAME", help="Deliver only this member.", show_default=False)]
 Label = Annotated[
@@ -120,7 +120,7 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
 ) -> None:
     """Cut PACKAGE into tar files by the sizes in its manifests; or check such a delivery with --check.
 
-    What is finished of an earlier run is kept. The package is only read.
+    Finished tars of an earlier run are kept. The package is only read.
 
     Example: pack tarsplit -n 2012-06-20 2011.01234.S
     """

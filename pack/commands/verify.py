@@ -42,7 +42,7 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter per option
 ) -> None:
     """Compare PACKAGE with its manifests, file by file.
 
-    Finds what is changed, missing, added, or of another type, and prints a line for each. Changes nothing.
+    Finds files that are changed, missing, added, or of another type, and prints a line for each. Changes nothing.
 
     Example: pack verify 2011.0.00229.S
     """

@@ -1,1 +1,1 @@
-"""`pack tarsplit`: making and checking a delivery, and what is shown of it."""
+"""`pack tarsplit`: write a delivery, check a delivery, and print the result."""

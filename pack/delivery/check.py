@@ -1,4 +1,4 @@
-"""Checking a delivery, or what was unpacked from one, and telling what was found."""
+"""Check a delivery, or a tree unpacked from one, and print the problems."""
 
 import os
 import sys
@@ -26,11 +26,11 @@ from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar
 
 
 def print_delivery_check(folder: str, package: str | None, run_options: RunOptions) -> Exit:
-    """Check every delivery in the folder, with a package also that it is its; print all problems on stdout.
+    """Check every delivery in a folder, optionally against a package; print all problems on stdout.
 
     Raises:
         Refused: there is no delivery in the folder.
-        OSError: there is no such folder.
+        OSError: the folder does not exist.
     """
     path = real_path(os.fsencode(folder))
     with (
@@ -49,20 +49,20 @@ def print_delivery_check(folder: str, package: str | None, run_options: RunOptio
             for problem in _delivery_problems(join(path, name), package, engine, workers.progress)
         ]
     scope = "1 delivery" if len(names) == 1 else f"{len(names)} deliveries"
-    scope += "" if problems else ", every byte of every tar read"  # of a tar that is missing or short it was not
+    scope += "" if problems else ", every byte of every tar read"  # not true for a missing or short tar
     return _print_result("tarsplit --check", path, problems, scope, is_json=run_options.is_json)
 
 
 def print_unpacked_check(file: str, tree: str, run_options: RunOptions) -> Exit:
-    """Compare a tree that was unpacked from a delivery with its manifest; print all problems on stdout.
+    """Compare a tree that was unpacked from a delivery with the sidecar; print all problems on stdout.
 
     Args:
-        file: the manifest that came with the tars.
-        tree: the folder of the package as it was unpacked.
+        file: the sidecar, which came with the tars.
+        tree: the folder of the unpacked package.
 
     Raises:
-        StreamError: the file is damaged, or no manifest of a delivery.
-        Refused: it is a folder.
+        StreamError: the file is damaged, or not a sidecar.
+        Refused: the file is a folder.
     """
     path = real_path(os.fsencode(tree))
     _check_is_file(file)
@@ -100,7 +100,7 @@ def _check_is_file(file: str) -> None:
 
 
 def _check_project(sidecar: Sidecar, package: Package) -> None:
-    """Refuse to compare a delivery with another project: every folder would differ, and no tar be at fault."""
+    """Refuse to compare a delivery with a package of another project: every folder would differ."""
     project = sidecar.header.project
     if project != package.project:
         raise Refused(
@@ -126,8 +126,8 @@ def _print_result(command: str, path: bytes, problems: Sequence[Problem], scope:
     for problem in problems:
         print(problem_text(problem))
     if problems:
-        print(f"{ink.bad(counted(len(problems), 'problem'))} in {shown(path)}: {scope}")
-        print("Do: have the tars or files that are named delivered or unpacked again.")
+        print(f"{style.bad(counted(len(problems), 'problem'))} in {shown(path)}: {scope}")
+        print("Do: have the listed tars or files delivered or unpacked again.")
     else:
-        print(f"{ink.good('All as delivered')}: {scope}")
+        print(f"{style.good('All as delivered')}: {scope}")
     return code

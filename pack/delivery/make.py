@@ -1,4 +1,4 @@
-"""Cutting a package into tars, and telling what came of it."""
+"""Write a delivery (cut a package into tars), and print the table of chunks."""
 
 import os
 import sys
@@ -30,10 +30,10 @@ from qa2pack.tarsplit.refusal import DeliveryRefused
 
 @dataclass(frozen=True, slots=True)
 class DeliveryOptions:
-    """The options of the command.
+    """Options of `pack tarsplit`.
 
     Attributes:
-        defaults: those that were not typed.
+        defaults: the options that were not typed, with their source.
     """
 
     day: str
@@ -50,7 +50,7 @@ class DeliveryOptions:
 
 
 def write_delivery(target: Target, options: DeliveryOptions, run_options: RunOptions) -> Exit:
-    """Cut the package, or with a dry run show how it would be cut; print the table of chunks on stdout."""
+    """Write the delivery, or only plan it in a dry run; print the table of chunks on stdout."""
 
     def work() -> Exit:
         package = target.package
@@ -86,7 +86,7 @@ def _plan(package: Package, options: DeliveryOptions, progress: Progress) -> Cut
 
 
 def _lock(package: Package, options: DeliveryOptions, output: bytes) -> bytes:
-    """Return the path of the lock that keeps a second cluster run away from the delivery, in a folder that exists."""
+    """Return the path of the lock against a second cluster run of this delivery; its folder exists."""
     make_folder(output)
     return join(output, b".%s_%s.lock" % (package.project, options.day.encode()))
 
@@ -100,24 +100,24 @@ def _output(package: Package, options: DeliveryOptions) -> bytes:
 
 
 def _guarded(target: Target, work: Callable[[], Exit], *, is_json: bool) -> Exit:
-    """Do the work; what a delivery can run into is told here, everything else by whoever runs all commands."""
+    """Do the work, and print failures that only a delivery has; others are left to `commands.run`."""
     try:
         return work()
     except DeliveryRefused as error:
-        code, title = Exit.FAILED, f"refused: {error.reason}."
-        advice = f"Do: {error.remedy}. No tar was touched."
+        code, title = Exit.FAILED, f"refused: {error.reason}"
+        advice = f"No tar was changed. Do: {error.remedy}"
     except OutputBusyError as error:
         code, title = Exit.LOCKED, f"{error}."
-        advice = "Wait for it, or choose another folder with --output."
+        advice = "Wait for it, or choose another folder with --output"
     except InterruptedByUser:
         code, title, advice = Exit.RESUMABLE, "interrupted.", _GOES_ON
     except OSError as error:
         from qa2pack.pack.errors.failure import (
-            system_error_text,  # knows most of the program, so only where it is needed
+            system_error_text,  # imports most of the program, so only when needed
         )
 
         title, advice = system_error_text(error)
-        code, advice = Exit.RESUMABLE, f"{advice} {_GOES_ON}"
+        code, advice = Exit.RESUMABLE, f"{_GOES_ON} {advice}"
     print(
         *style_for(sys.stderr).sentence(f"pack tarsplit: {title}"),
         *folded(advice, indent=2),
@@ -151,8 +151,6 @@ def _print_result(view: DeliveryView, *, is_json: bool) -> Exit:
     if outcome and outcome.problems:
         for problem in outcome.problems:
             print(problem_text(problem))
-        print("The tars with these files were not made; the others are finished and kept.", file=sys.stderr)
-        print(
-            f"To see all that differs: pack verify {view.target.quoted}; then run the same command.", file=sys.stderr
-        )
+        print("The tars with these files were not written; the others are finished and kept.", file=sys.stderr)
+        print(f"Then run the same command. To see all differences: pack verify {view.target.quoted}", file=sys.stderr)
     return code

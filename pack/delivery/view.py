@@ -1,4 +1,4 @@
-"""What a delivery looks like: the table of its chunks, and what should be known of them."""
+"""View of a delivery: table of its chunks with notes, as lines and JSON fields."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _MOST_TABLES = 20
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """What the view is made of.
+    """Input of the view.
 
     Attributes:
         outcome: None for a dry run.
@@ -48,12 +48,12 @@ def delivery_lines(view: DeliveryView, style: Style) -> Iterator[str]:
         yield f"{total}; nothing was written (--dry-run)"
     elif not outcome.problems:
         kept = f"; {outcome.kept_count} of them finished earlier" if outcome.kept_count else ""
-        yield f"{ink.good('Done')}: {total} in {shown(output)}{kept}"
+        yield f"{style.good('Done')}: {total} in {shown(output)}{kept}"
         yield f"Next: tarsplit --check {quoted(output)}"
 
 
 def delivery_fields(view: DeliveryView) -> Fields:
-    """Return all that the lines show."""
+    """Return the content of the lines as fields."""
     cut, outcome = view.cut, view.outcome
     rows = _rows(outcome)
     return {
@@ -93,7 +93,7 @@ def _notes(cut: Cut) -> Iterator[str]:
 
 
 def _chunk_lines(chunk: PlannedChunk, row: ChunkRow | None, *, is_dry: bool) -> Iterator[str]:
-    """Yield the tar and what is to be said of it, each on a line of its own: names alone take half of 80 columns."""
+    """Yield the tar and its notes, each on a line of its own, because names take half of 80 columns."""
     yield f"{chunk.entry_count:>10,}  {chunk.byte_count:>16,}  {shown(chunk.name)}"
     if chunk.is_oversized:
         yield f"{'above the limit':>28}"

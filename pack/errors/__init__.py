@@ -1,1 +1,1 @@
-"""From an exception to what is shown: problem texts, similar paths, crash reports."""
+"""Error messages: exception to exit code and text, problem texts, similar paths, crash reports."""

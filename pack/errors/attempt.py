@@ -1,4 +1,4 @@
-"""What a command tries to do, so that whoever tells of a failure can say what to type next."""
+"""The attempted command with its target, from which a failure message derives what to type next."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from qa2pack.pack.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What was tried.
+    """An attempted command.
 
     Attributes:
         verb: the command.
-        origin: the origin as the user calls it, quoted for a shell; empty where there is none.
-        noun: what the target is.
+        origin: the origin as typed, quoted for a shell; empty if there is none.
+        noun: what the target is, for messages.
     """
 
     verb: str
@@ -22,8 +22,8 @@ class Attempt:
 
     @property
     def again(self) -> str:
-        """The command that tries it again."""
-        # Spelled out only where that needs none of the options that were typed.
+        """The command that repeats the attempt."""
+        # Spelled out only if it needs none of the options that were typed.
         is_whole = self.verb in ("apply", "rollback", "adopt")
         return f"pack {self.verb} {self.target.quoted}" if is_whole else "the same command"
 

@@ -1,4 +1,4 @@
-"""The report of a fault of the program itself: one file, in the system's folder for temporary files."""
+"""Crash report for a bug of the program: traceback and versions in a file in the temporary folder."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ from qa2pack.pack import __version__
 
 
 def save_report(error: BaseException) -> str:
-    """Write what a developer needs into a new file and return its path."""
+    """Write traceback, versions and command line into a new file and return its path."""
     fd, path = tempfile.mkstemp(prefix="pack-report-", suffix=".txt")
     with os.fdopen(fd, "w", errors="backslashreplace") as file:
         print(f"qa2pack {__version__}, Python {platform.python_version()}, {platform.platform()}", file=file)

@@ -1,7 +1,7 @@
-"""Which disk is full, and how much is missing there, for a command that was stopped by it.
+"""After ENOSPC: find the full disk, and how much space is missing.
 
-The system says of a full disk neither which one nor how much. So those are looked at on which a command writes: that
-of the package, that of temporary files, and the one of the path that the error names, if it names one.
+ENOSPC says neither. So the disks that a command writes to are checked: the disk of the package, of temporary files,
+and of the path in the error, if it has one.
 """
 
 import os
@@ -17,11 +17,11 @@ from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.attempt import Attempt
 
-_LITTLE_BYTES = 1 << 20  # a disk with less is full: what is left are ends of blocks, and what others gave back
+_LITTLE_BYTES = 1 << 20  # a disk with less counts as full: the rest are ends of blocks, and space freed by others
 
 
 def shortage_of(error: OSError, attempt: Attempt) -> str:
-    """Return which disk is full and how much room must be made before going on, in words; empty if not known."""
+    """Return a text with the full disk and the space that must be freed; empty if unknown."""
     full = {device: words for device, words in _full_disks(error, attempt)}
     own = _device(_place_of_package(attempt))
     missing = _missing(attempt) if not full or own in full else ""
@@ -29,7 +29,7 @@ def shortage_of(error: OSError, attempt: Attempt) -> str:
 
 
 def _full_disks(error: OSError, attempt: Attempt) -> Iterator[tuple[int, str]]:
-    """Yield the number of each file system that is full, and the words that name it."""
+    """Yield the device number of each full file system, and a text that names it."""
     named = os.fsencode(error.filename) if isinstance(error.filename, str | bytes) else b""
     folders = (os.path.dirname(named) if named.startswith(b"/") else b"", _place_of_package(attempt), _temporary())
     seen: set[int] = set()
@@ -44,7 +44,7 @@ def _full_disks(error: OSError, attempt: Attempt) -> Iterator[tuple[int, str]]:
         free_bytes_there = state.f_bavail * state.f_frsize
         if free_bytes_there < _LITTLE_BYTES or (state.f_files and not state.f_favail):
             what = human_bytes(free_bytes_there) if not state.f_files or state.f_favail else "0 inodes"
-            yield device, f"Full is the disk of {shown(folder)}: {what} are free."
+            yield device, f"The disk of {shown(folder)} is full: {what} are free."
 
 
 def _place_of_package(attempt: Attempt) -> bytes:
@@ -58,7 +58,7 @@ def _place_of_package(attempt: Attempt) -> bytes:
 def _temporary() -> bytes:
     try:
         return os.fsencode(tempfile.gettempdir())
-    except OSError:  # there is none in which a file can be made
+    except OSError:  # there is no writable temporary folder
         return os.fsencode(os.environ.get("TMPDIR", "/tmp"))
 
 
@@ -70,9 +70,9 @@ def _device(folder: bytes) -> int | None:
 
 
 def _missing(attempt: Attempt) -> str:
-    """Return how much room must be made where the package is; empty if that is not known or not the matter.
+    """Return a text with the space that must be freed on the package's disk; empty if unknown or not the cause.
 
-    What is staged already is looked at file by file, so it takes a moment for very many.
+    The sizes of staged files are read one by one, which takes a moment for very many.
     """
     package = attempt.target.package
     if attempt.verb != "apply":

@@ -1,8 +1,7 @@
-"""What went wrong, in words: which path, what was being done, what state the package is in, what to type next.
+"""Failure messages and exit codes: from an exception to path, action, state of the package, and what to type next.
 
-An error that a user or a disk can cause never shows a traceback; for anything else the traceback goes into a file,
-because that is a fault of the program. Errors are told apart here and nowhere else, so every command ends with the
-same codes.
+An error caused by a user or a disk never shows a traceback; any other error is a bug, and its traceback is written to
+a file. Exceptions are mapped only here, so every command has the same exit codes.
 """
 
 import errno
@@ -42,13 +41,13 @@ from qa2pack.pack.terminal.style import Style, folded, unbroken
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How a command failed.
+    """A failed command.
 
     Attributes:
-        title: one line.
+        title: the first line.
         rest: more lines, ready to print.
-        problems: what it is about, where that is known.
-        is_program: the program itself is at fault, so a developer wants to see where it happened.
+        problems: the problems, if known.
+        is_program: it is a bug of the program, so developers need the traceback.
     """
 
     code: Exit
@@ -59,12 +58,12 @@ class Failure:
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """All lines."""
         return "\n".join((self.title, *self.rest))
 
 
 def failure_of(error: BaseException, attempt: Attempt, style: Style) -> Failure:
-    """Say what the error means for the user."""
+    """Return the failure for an exception."""
     match error:
         case PlanRefused(problems=problems):
             return _of_problems("refused", problems, attempt, style)
@@ -73,10 +72,10 @@ def failure_of(error: BaseException, attempt: Attempt, style: Style) -> Failure:
         case CannotUndoError(reason=reason, problems=problems, remedy=remedy):
             lines = [line[2:] for line in problem_lines(problems, attempt.target, style, has_remedies=False)]
             lines += folded(filled(remedy, attempt.target, attempt.origin), label="Do: ")
-            return _failure(Exit.FAILED, attempt, f"{shown(reason)}.", _state(attempt), *lines)
+            return _failure(Exit.FAILED, attempt, shown(reason), _state(attempt), *lines)
         case UnknownTreeError(reason=reason, remedy=remedy):
             lines = list(folded(filled(remedy, attempt.target, attempt.origin), label="Do: "))
-            return _failure(Exit.FAILED, attempt, f"refused: {reason}.", _state(attempt), *lines)
+            return _failure(Exit.FAILED, attempt, f"refused: {reason}", _state(attempt), *lines)
         case JournalDamagedError():
             problem = Problem(Code.JOURNAL_DAMAGED, error.path, found=f"one that {error.reason}")
             return _of_problems("refused", (problem,), attempt, style)
@@ -86,21 +85,21 @@ def failure_of(error: BaseException, attempt: Attempt, style: Style) -> Failure:
         case StreamError() if os.path.dirname(error.path) == attempt.target.package.manifests:
             return _of_problems("refused", (unusable_manifest(error),), attempt, style)
         case Refused(reason=reason, remedy=remedy, command=command):
-            advice = (*folded(f"Do: {remedy}{':' if command else '.'}"), f"  {command}" if command else "")
-            return _failure(Exit.FAILED, attempt, f"refused: {reason}.", _state(attempt), *advice)
+            advice = (*folded(f"Do: {remedy}{':' if command else ''}"), f"  {command}" if command else "")
+            return _failure(Exit.FAILED, attempt, f"refused: {reason}", _state(attempt), *advice)
         case _:
             return _of_moment(error, attempt)
 
 
 def _of_moment(error: BaseException, attempt: Attempt) -> Failure:
-    """Say what it means if the same command can succeed at another moment."""
+    """Return the failure for an exception after which the same command can succeed later."""
     match error:
         case UnfinishedError():
             return _unfinished(error, attempt)
         case LockedError():
             who = shown(error.holder) or "another process"
-            next_step = f"Wait for it, then run {attempt.again}."
-            return _failure(Exit.LOCKED, attempt, f"{who} works on this package.", next_step)
+            next_step = f"Wait for it, then run {attempt.again}"
+            return _failure(Exit.LOCKED, attempt, f"the package is locked by {who}", next_step)
         case InterruptedByUser() | KeyboardInterrupt():
             return _stopped(attempt, "interrupted.", "", is_user=True)
         case _:
@@ -112,7 +111,7 @@ def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
         case OSError():
             words, advice = system_error_text(error)
             missing = shortage_of(error, attempt) if error.errno == errno.ENOSPC else ""
-            return _stopped(attempt, words, " ".join(filter(None, (advice, missing))))
+            return _stopped(attempt, words, " ".join(filter(None, (missing, advice))))
         case StreamError() | JournalError():
             return _broken_file(error, attempt)
         case WireError() | UnsafePathError():
@@ -148,7 +147,7 @@ _PATH_CODES = frozenset(
 
 
 def _meant(problems: Sequence[Problem]) -> Iterator[str]:
-    """Yield what may have been meant by paths that lead nowhere."""
+    """Yield suggestions for paths that do not exist."""
     for problem in problems:
         if problem.code in _PATH_CODES and (near := _near(problem.path)):
             yield f"    Did you mean {shown(near)}?"
@@ -184,11 +183,11 @@ def _unfinished(error: UnfinishedError, attempt: Attempt) -> Failure:
             f"              pack apply {package}",
         ]
     return _failure(
-        Exit.FAILED,  # the same command would not go on
+        Exit.FAILED,  # not RESUMABLE: the same command cannot continue
         attempt,
         f"an apply was begun and has not ended (phase: {error.phase}).",
         *finish,
-        f"To undo it:   pack rollback {package}",
+        f"To roll back: pack rollback {package}",
     )
 
 
@@ -202,10 +201,10 @@ def _broken_file(error: StreamError | JournalError, attempt: Attempt) -> Failure
 
 
 def _broken_record(error: WireError | UnsafePathError, attempt: Attempt) -> Failure:
-    """Return the failure of a folder's record that makes no sense, met where nothing knew its file any more."""
+    """Return the failure for a damaged folder record whose file the exception does not name."""
     files = [f"file: {shown(path)}" for path in files_with_bad_records(attempt.target.package)]
     title = f"a plan or manifest is damaged: {shown(str(error))}."
-    advice = "Restore the file from a backup, or make it anew."
+    advice = "Restore the file from a backup, or make it again."
     return _failure(Exit.FAILED, attempt, title, *files, _state(attempt), advice)
 
 
@@ -215,25 +214,26 @@ _SYSTEM_WORDS = {
     errno.EACCES: ("permission was denied.", "Get permission first."),
     errno.EPERM: ("the system does not allow it.", "Get permission first."),
     errno.EROFS: ("the file system is read-only.", "Have it mounted writable first."),
-    errno.EIO: ("the disk reports an error.", "Have the disk looked at first; the kernel's log tells more (dmesg)."),
+    errno.EIO: ("the disk reports an error.", "Have the disk checked first; the kernel log has the details (dmesg)."),
     errno.EMLINK: ("a file has as many hard links as its file system takes.", "Use --mode copy."),
     errno.EXDEV: ("a hard link would lead to another file system.", "Use --mode copy."),
 }
 
 
 def system_error_text(error: OSError) -> tuple[str, str]:
-    """Return in words what the system said, and path and advice, which may be empty."""
+    """Return the text of an OSError, and advice that ends in the path; both without a full stop after a path."""
     if error.errno == errno.ENOENT and isinstance(error.filename, str | bytes):
         near = _near(os.path.abspath(os.fsencode(error.filename)))
-        meant = " " + unbroken(f"Did you mean {shown(near)}?") if near else ""
-        return "there is no such file or folder.", f"Path: {shown(error.filename)}.{meant}"
+        meant = unbroken(f"Did you mean {shown(near)}?") + " " if near else ""
+        return "there is no such file or folder.", meant + unbroken(f"Path: {shown(error.filename)}")
     words, advice = _SYSTEM_WORDS.get(error.errno or 0, (f"the system says: {error.strerror or error}.", ""))
     names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
-    return words, " ".join(filter(None, (f"Path: {', '.join(map(shown, names))}." if names else "", advice)))
+    path = unbroken(f"Path: {', '.join(map(shown, names))}") if names else ""
+    return words, " ".join(filter(None, (advice, path)))
 
 
 def _stopped(attempt: Attempt, title: str, advice: str, *, is_user: bool = False) -> Failure:
-    """Return the failure of something that the same command can do once more, or go on with."""
+    """Return the failure for a command that can be repeated or resumed."""
     is_begun = _phase(attempt) not in (Phase.NONE, Phase.ENDED)
     code = Exit.RESUMABLE if is_begun or is_user else Exit.FAILED
     return _failure(code, attempt, title, *folded(advice, indent=0), *_state_and_next(attempt))
@@ -243,7 +243,7 @@ def _state_and_next(attempt: Attempt) -> Iterator[str]:
     yield _state(attempt)
     phase_now = _phase(attempt)
     if phase_now in (Phase.NONE, Phase.ENDED) or attempt.verb in ("apply", "rollback"):
-        yield f"To try again, run {attempt.again}." if phase_now is Phase.NONE else f"To go on, run {attempt.again}."
+        yield f"To try again, run {attempt.again}" if phase_now is Phase.NONE else f"To go on, run {attempt.again}"
 
 
 def _state(attempt: Attempt) -> str:
@@ -253,7 +253,7 @@ def _state(attempt: Attempt) -> str:
         case Phase.STAGING:
             return "The package is as it was; what is staged so far is kept."
         case Phase.ROLLING_BACK:
-            return "Undoing has begun and is to be finished."
+            return "The rollback has begun and must be finished."
         case _:
             return "The new package is complete and on disk; only the last steps of publishing it are left."
 

@@ -1,6 +1,7 @@
-"""What is said of each problem: what it is, where it comes from, what to do. One row per code.
+"""Texts of all problem codes: what it is, its usual cause, the remedy. One row per code.
 
-`PACKAGE` and `ORIGIN` in a row stand for the paths of the command at hand, `MODE` for the mode of the package.
+`PACKAGE` and `ORIGIN` in a row stand for the paths of the running command, `MODE` for the mode of the package. No
+full stop follows a command or a path, because it would be copied with it.
 `python -m qa2pack.pack.errors.problem_texts` prints the page docs/problems.md.
 """
 
@@ -12,11 +13,11 @@ from qa2pack.manifest.problem import Code
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The words for one code.
+    """The texts of one problem code.
 
     Attributes:
-        what: the problem as a sentence; the path is shown below it.
-        cause: what usually is behind it.
+        what: the problem as a sentence; its path is shown below.
+        cause: the usual cause.
         remedy: what to do, with the command to type.
     """
 
@@ -27,8 +28,8 @@ class Row:
 
 _PLAN = "pack plan ORIGIN PACKAGE --mode MODE"
 _APPLY = (
-    " and pack apply PACKAGE --keep-previous. That replaces the whole package: append its other members again, if it "
-    "has several."
+    " and pack apply PACKAGE --keep-previous (this replaces the whole package: append its other members again, if it "
+    "has several)"
 )
 
 PLANNING: Mapping[Code, Row] = {
@@ -50,21 +51,21 @@ PLANNING: Mapping[Code, Row] = {
     Code.UNREADABLE: Row(
         "This cannot be read.",
         "It belongs to another user, a folder on the way may not be entered, or the disk has an error.",
-        "Get permission (chmod u+rX, or ask its owner), or leave it out: --exclude GLOB.",
+        "Get permission (chmod u+rX, or ask its owner), or leave it out: --exclude GLOB",
     ),
     Code.NO_EXECUTION_BLOCK: Row(
         "There is no execution block in the origin.",
         "The folder is one level too high or too low, or its tables have names that the layout does not know.",
         "Name the folder that holds the folders with uid___*.ms.split in them, or give a layout of your own: "
-        "--layout FILE.toml.",
+        "--layout FILE.toml",
     ),
     Code.README_MISSING: Row(
         "The file with the README header cannot be read.",
         "The path is mistyped, or the file may not be read.",
-        "Check --readme FILE. Without --readme the template that comes with the program is used.",
+        "Check the path of --readme; without --readme the template that comes with the program is used.",
     ),
     Code.README_NOT_TEXT: Row(
-        "The header of the README is no text in UTF-8.",
+        "The header of the README is not UTF-8 text.",
         "Another file was named, or an editor saved it in another encoding (UTF-16, Latin-1).",
         "Name the right file, or have it in UTF-8: iconv -f ENCODING -t UTF-8 FILE > NEW.",
     ),
@@ -72,7 +73,7 @@ PLANNING: Mapping[Code, Row] = {
         "The destination holds something that does not belong to a package.",
         "The path names another folder, or files were added to the package by hand.",
         "Name another destination, or move away what does not belong there. Only if everything at PACKAGE may go: "
-        "pack plan --force.",
+        "pack plan --force",
     ),
     Code.PACKAGE_MISSING: Row(
         "There is no package here.",
@@ -83,31 +84,31 @@ PLANNING: Mapping[Code, Row] = {
         "This is no package, though it belongs to one.",
         "A folder inside the package was named, its control folder, a ticket file, or the manifest of a delivery.",
         "Name the package itself. Tars that lie beside a manifest are checked with tarsplit --check FILE, and what "
-        "was unpacked from them with pack verify and --manifest FILE.",
+        "was unpacked from them with pack verify and --manifest FILE",
     ),
     Code.SWAPPED: Row(
         "The origin is a package, and something else is where the package is to be: are they swapped?",
         "The package was typed first, and the reduction after it.",
-        "Type them the other way round, first the reduction: PACKAGE ORIGIN.",
+        "Type them the other way round, first the reduction: PACKAGE ORIGIN",
     ),
     Code.NOT_ADOPTED: Row(
         "The package that would be replaced was not made by this program, or came without its control folder.",
         "The old script made it, or it was moved without the folder PACKAGE.pack beside it.",
-        "To keep it and add to it: --append member. To be able to verify it: pack adopt PACKAGE. To replace it: "
-        "pack plan --force.",
+        "To keep it and add to it: --append member; to be able to verify it: pack adopt PACKAGE; to replace it: "
+        "pack plan --force",
     ),
     Code.ONLY_COPY: Row(
-        "Replacing the package would lose this file: it is the only copy, or links lead to it.",
+        "Replacing the package would lose this file: it is the last copy, or symlinks lead to it.",
         "Files were moved into the package, and the new plan does not take them over.",
-        "Plan with the origin they came from, or add to the package instead: --append member. A file that is not "
+        "Plan with the origin they came from, or add to the package instead: --append member; a file that is not "
         "wanted any more can be taken out of the package by hand.",
     ),
     Code.NOT_TAKEN_OVER: Row(
         "The package was adopted, and the plan does not hold this file with the same content.",
-        "Nobody can say where an adopted file came from, so it may be the only copy. README and files of tables that "
-        "lose columns are written anew by each plan, so they stand here also where the origin is the right one; with "
+        "Nobody can say where an adopted file came from, so it may be the last copy. README and files of tables that "
+        "lose columns are written again by each plan, so they are listed also if the origin is the right one; with "
         "the mode fake, which reads nothing, all files do.",
-        "To keep the package and add to it: --append member. If the origin has the data of these files, or they may "
+        "To keep the package and add to it: --append member; if the origin has the data of these files, or they may "
         "go: pack plan ORIGIN PACKAGE --mode MODE --force and pack apply PACKAGE --keep-previous, so that "
         "pack rollback PACKAGE can bring the old ones back.",
     ),
@@ -119,16 +120,16 @@ PLANNING: Mapping[Code, Row] = {
     Code.INSIDE_PACKAGE: Row(
         "The destination lies in another package, or in the control folder of one.",
         "The path goes on below a package. What is put there damages that package.",
-        "Choose a destination beside that package. To add a member to it, name the package itself: --append member.",
+        "Choose a destination beside that package. To add a member to it, name the package itself: --append member",
     ),
     Code.TICKET_IN_THE_WAY: Row(
-        "Something else stands where a ticket file of the package goes.",
+        "Another file has the name of a ticket file of the package.",
         "Another program or a person made it; apply would replace it.",
-        "Move it away, or choose another destination. Only if it is a file that may go: pack plan --force.",
+        "Move it away, or choose another destination. Only if it is a file that may go: pack plan --force",
     ),
     Code.CONTROL_UNUSABLE: Row(
         "The control folder of the package cannot be used.",
-        "Its owner does not let others enter it, or a link, a named pipe, another package or something else stands "
+        "Its owner does not let others enter it, or a link, a named pipe, another package or something else is "
         "in its place.",
         "Have its owner let you read it (chmod -R go+rX PACKAGE.pack). In place of a link put the thing itself. What "
         "belongs to something else is to be moved away. Where a package is called PACKAGE.pack, give this one "
@@ -142,13 +143,13 @@ PLANNING: Mapping[Code, Row] = {
     ),
     Code.COLLISION: Row(
         "Several files of the origin would land on this one path of the package.",
-        "Files of two execution blocks or folders have the same name and no rule tells them apart.",
-        "Rename one of them, or leave one out: --exclude GLOB.",
+        "Files of two execution blocks or folders have the same name and no rule distinguishes them.",
+        "Rename one of them, or leave one out: --exclude GLOB",
     ),
     Code.CROSS_DEVICE: Row(
         "Hard links cannot reach the package: it is on another file system.",
         "Origin and package lie on different disks.",
-        "Choose a destination on the disk of the origin, or use --mode copy.",
+        "Choose a destination on the disk of the origin, or use --mode copy",
     ),
     Code.NO_HARD_LINKS: Row(
         "The disk of the package has no hard links.",
@@ -188,37 +189,37 @@ PLANNING: Mapping[Code, Row] = {
         "This link leads to nothing.",
         "What it named was moved or removed, for instance a package that files had been moved to.",
         "Bring back what it leads to (a package that files were moved to, and that was renamed, gets its old name "
-        "back), remove the link, or leave it out: --exclude GLOB.",
+        "back), remove the link, or leave it out: --exclude GLOB",
     ),
     Code.LINK_LOOP: Row(
         "This link leads in a circle.",
         "It names itself, or a folder that holds it.",
-        "Remove the link, or leave it out: --exclude GLOB.",
+        "Remove the link, or leave it out: --exclude GLOB",
     ),
     Code.LINK_OUTSIDE: Row(
         "This link leads out of the origin.",
         "The reduction uses files from elsewhere through links.",
-        "To package what it leads to: --follow-outside. To leave it out: --exclude GLOB.",
+        "To package what it leads to: --follow-outside; to leave it out: --exclude GLOB",
     ),
     Code.SPECIAL_FILE: Row(
         "This is neither a file nor a folder.",
         "A socket, pipe or device; some programs leave them behind.",
-        "Remove it, or leave it out: --exclude GLOB.",
+        "Remove it, or leave it out: --exclude GLOB",
     ),
     Code.NAME_TOO_LONG: Row(
         "The name in the package would be too long.",
         "With the uid or the folder's name in front it has more bytes than a file system takes.",
-        "Shorten the name in the origin, or leave it out: --exclude GLOB.",
+        "Shorten the name in the origin, or leave it out: --exclude GLOB",
     ),
     Code.PATH_TOO_LONG: Row(
         "The path in the package would be too long for the system.",
         "Folders lie very deep in each other, or have very long names.",
-        "Choose a destination with a shorter path, shorten names in the origin, or leave it out: --exclude GLOB.",
+        "Choose a destination with a shorter path, shorten names in the origin, or leave it out: --exclude GLOB",
     ),
     Code.UNCHANGEABLE: Row(
         "This is marked as immutable or append-only.",
         "Somebody protected it (chattr +i or +a): not even root can link it, or put a link in its place.",
-        "Take the mark away (chattr -i -a), or use --mode copy.",
+        "Take the mark away (chattr -i -a), or use --mode copy",
     ),
     Code.LINK_LIMIT: Row(
         "This file has as many hard links as its file system takes.",
@@ -228,7 +229,7 @@ PLANNING: Mapping[Code, Row] = {
     Code.LINK_FORBIDDEN: Row(
         "The system does not let you make hard links to this file.",
         "It belongs to another user and you may not write to it (fs.protected_hardlinks).",
-        "Have its owner make the package, or use --mode copy.",
+        "Have its owner make the package, or use --mode copy",
     ),
     Code.UNKNOWN_ROLE: Row(
         "This is not a role of a package.",
@@ -238,7 +239,7 @@ PLANNING: Mapping[Code, Row] = {
     Code.UNKNOWN_LAYOUT: Row(
         "The layout is not known, or not understood.",
         "The name is misspelt, the file cannot be read, or something in it is not a layout rule.",
-        "Use --layout cycle0, or mend the file: pack layout prints the rules of cycle0, which explain themselves.",
+        "Use --layout cycle0, or correct the file: pack layout prints the rules of cycle0, which explain themselves.",
     ),
     Code.UNKNOWN_MODE: Row(
         "This value is not known.",
@@ -248,18 +249,18 @@ PLANNING: Mapping[Code, Row] = {
     Code.UNSAFE_PATH: Row(
         "The plan names a path outside package and origin.",
         "The plan was changed, or comes from somewhere else.",
-        f"Do not apply it. Make a new one, with the same options: {_PLAN}.",
+        f"Do not apply it. Make a new one, with the same options: {_PLAN}",
     ),
     Code.TABLE_BROKEN: Row(
         "casacore cannot open this table, so its data columns cannot be dropped.",
         "The table is damaged or incomplete, for instance after a stopped copy or a full disk.",
-        "Make the table anew, leave it out (--exclude GLOB), or package it as it is: --as-is.",
+        "Make the table again, leave it out (--exclude GLOB), or package it as it is: --as-is",
     ),
     Code.MANAGER_UNKNOWN: Row(
         "The table names a data manager for which casacore would load a library, so it is not opened.",
         "It was made with a plug-in, which is code and therefore not loaded; or somebody has tampered with it.",
         "Copy the table with CASA into one with the usual managers, leave it out (--exclude GLOB), or package it "
-        "unopened: --as-is.",
+        "unopened: --as-is",
     ),
     Code.SCRATCH_FULL: Row(
         "There is too little room for temporary files to look into tables.",
@@ -276,8 +277,8 @@ PLANNING: Mapping[Code, Row] = {
         "This table is of no use without another one, which the package would not have where it looks for it.",
         "It is a selection (a reference table), a concatenation, a multi-MS of another name, or has a subtable "
         "elsewhere.",
-        "Put a copy in its place that stands alone (in CASA tb.open(OLD), tb.copy(NEW, deep=True, valuecopy=True)), "
-        "or put the other table beside it so that it is packaged too, or leave it out: --exclude GLOB.",
+        "Put a complete copy in its place (in CASA tb.open(OLD), tb.copy(NEW, deep=True, valuecopy=True)), "
+        "or put the other table beside it so that it is packaged too, or leave it out: --exclude GLOB",
     ),
     Code.TABLE_PART_EXCLUDED: Row(
         "This table would not open, or not as what it is: something that it needs is excluded.",
@@ -287,9 +288,9 @@ PLANNING: Mapping[Code, Row] = {
     Code.TABLE_LOSSY: Row(
         "Dropping the data columns of this table would change the values of those that stay.",
         "A storage manager that rounds values or derives them from others keeps them, and the table would have to be "
-        "written anew.",
-        "Package it whole: --no-split. Or put a copy without compression in its place (made with CASA), "
-        "or leave it out: --exclude GLOB.",
+        "rewritten.",
+        "Package it whole: --no-split; or put a copy without compression in its place (made with CASA), "
+        "or leave it out: --exclude GLOB",
     ),
     Code.NOT_WRITABLE: Row(
         "Nothing may be written here.",
@@ -315,24 +316,24 @@ PLANNING: Mapping[Code, Row] = {
     Code.PLAN_MISSING: Row(
         "There is no plan to apply.",
         "None was made; or the last one was applied, and what it made is not there any more.",
-        f"Make one: {_PLAN}.",
+        f"Make one: {_PLAN}",
     ),
     Code.PLAN_STALE: Row(
         "The plan was made for another state of the package.",
         "The package has changed, was renamed or was removed since the plan was made.",
-        f"Make a new plan, with the same options: {_PLAN}. What has not changed is not read again.",
+        f"Make a new plan, with the same options: {_PLAN}; what has not changed is not read again.",
     ),
     Code.ORIGIN_CHANGED: Row(
         "The origin is not as it was planned.",
         "Files of the plan were written, replaced or removed since it was made, or while it was made.",
-        f"Let what writes there finish, then make a new plan, with the same options: {_PLAN}.",
+        f"Let what writes there finish, then make a new plan, with the same options: {_PLAN}",
     ),
     Code.JOURNAL_DAMAGED: Row(
         "The journal of an apply cannot be read to its end, so nothing is decided from it.",
         "The disk returns other bytes than were written, or the file was changed.",
         "Restore the file from a backup. If there is none, remove nothing: PACKAGE is the whole old or the whole new "
         "package, the other one is in PACKAGE.pack/staging or PACKAGE.pack/previous, and links of the origin lead to "
-        "either. When the right one stands at PACKAGE, rename the folder PACKAGE.pack, then: pack adopt PACKAGE.",
+        "either. When the right one is at PACKAGE, rename the folder PACKAGE.pack, then: pack adopt PACKAGE",
     ),
 }
 
@@ -346,22 +347,22 @@ VERIFYING: Mapping[Code, Row] = {
     Code.CHANGED: Row(
         "The content is not what was packaged; the size is the same.",
         "The file was edited, or the disk returns other bytes. Hard links share their content with the origin.",
-        f"Find out what changed it. If the origin is right, make the package anew: {_PLAN} --rehash{_APPLY}",
+        f"Find out what changed it. If the origin is right, make the package again: {_PLAN} --rehash{_APPLY}",
     ),
     Code.TRUNCATED: Row(
         "The file is shorter than it was packaged.",
         "A copy was stopped, a disk was full, or the file was written to.",
-        f"Restore it, or make the package anew: {_PLAN}{_APPLY}",
+        f"Restore it, or make the package again: {_PLAN}{_APPLY}",
     ),
     Code.GROWN: Row(
         "The file is longer than it was packaged.",
         "Something was appended to it, in the package or, with hard links, in the origin.",
-        f"Restore it, or make the package anew: {_PLAN}{_APPLY}",
+        f"Restore it, or make the package again: {_PLAN}{_APPLY}",
     ),
     Code.MISSING: Row(
         "This was packaged and is not there.",
         "It was removed or renamed, or not copied along.",
-        f"Restore it, or make the package anew: {_PLAN}{_APPLY}",
+        f"Restore it, or make the package again: {_PLAN}{_APPLY}",
     ),
     Code.EXTRA: Row(
         "This was not packaged and is there.",
@@ -382,7 +383,7 @@ VERIFYING: Mapping[Code, Row] = {
         "The manifest of this member cannot be used.",
         "The file in PACKAGE.pack/manifests was cut short or changed.",
         "Restore it from a backup. If there is none and the member is known to be right, remove the manifest and "
-        "type pack adopt PACKAGE.",
+        "type pack adopt PACKAGE",
     ),
     Code.MANIFEST_NEWER: Row(
         "The manifest of this member is in a newer format than this program reads.",
@@ -393,14 +394,14 @@ VERIFYING: Mapping[Code, Row] = {
         "No manifest describes this member, so it cannot be verified.",
         "The old script made it, the package was moved without its control folder, or it was unpacked from tars.",
         "Unpacked from tars: pack verify PACKAGE --manifest FILE, with the .manifest that came with them. Otherwise, "
-        "if it is known to be right: pack adopt PACKAGE. It can be verified from then on.",
+        "if it is known to be right: pack adopt PACKAGE; it can be verified from then on.",
     ),
     Code.TICKET_DAMAGED: Row(
         "A ticket file beside the package does not hold what was packaged.",
         "It was changed or cut short, or the disk returns other bytes.",
         "Do not send it. Put right first what else is found in the files of the package: they go into it. Restore it "
-        "from a backup. Every apply writes both anew; where the last one can be undone, "
-        "pack rollback PACKAGE and pack apply PACKAGE do so.",
+        "from a backup. Every apply writes both again; if the last one can be rolled back: "
+        "pack rollback PACKAGE and pack apply PACKAGE",
     ),
 }
 
@@ -416,14 +417,14 @@ WARNINGS: Mapping[Code, Row] = {
         "Rename it in the origin and plan again.",
     ),
     Code.W_CASE: Row(
-        "Two paths are the same on disks that do not tell upper from lower case.",
+        "Two paths are the same on disks that ignore case.",
         "They differ only in case, or in how accents are written.",
         "Rename one of them in the origin if the package goes to such a disk.",
     ),
     Code.W_TABLE_UNREADABLE: Row(
         "casacore cannot open this table; it is packaged whole.",
-        "The table is damaged or incomplete. In the modes copy, hard and move this is refused without --as-is.",
-        "Make the table anew, or leave it out: --exclude GLOB.",
+        "The table is damaged or incomplete. In the modes copy, hard and move this is refused without --as-is",
+        "Make the table again, or leave it out: --exclude GLOB",
     ),
     Code.W_TABLE_WHOLE: Row(
         "This table is packaged whole, with all its data columns.",
@@ -444,16 +445,16 @@ WARNINGS: Mapping[Code, Row] = {
     Code.W_NESTED_EB: Row(
         "An execution block lies deeper than one expects, and is not packaged as one.",
         "The reduction folder holds a further reduction, or a folder too much.",
-        "Move it up, or leave it out: --exclude GLOB.",
+        "Move it up, or leave it out: --exclude GLOB",
     ),
     Code.W_LOOKS_LIKE_MS: Row(
         "This looks like data that belongs into the package, and is left out.",
         "Its name is like that of a measurement set, and no rule takes it.",
-        "If it belongs in: --include GLOB=ROLE. If not, --exclude GLOB says so.",
+        "If it belongs in: --include GLOB=ROLE; if not, --exclude GLOB says so.",
     ),
     Code.W_SIZE_ESTIMATED: Row(
         "The size of this table after the split is an estimate.",
-        "Its storage managers mix dropped and kept columns, so the table is written anew.",
+        "Its storage managers mix dropped and kept columns, so the table is rewritten.",
         "Nothing; the manifest will hold the exact size.",
     ),
     Code.W_COPIED: Row(
@@ -478,7 +479,7 @@ WARNINGS: Mapping[Code, Row] = {
     ),
     Code.W_SAME_ORIGIN: Row(
         "The package has a member of this origin already; another one is added.",
-        "The same reduction folder was named again, with --append.",
+        "The same reduction folder was named again, with --append",
         "If it is to replace the old member, plan without --append, which replaces the whole package. If another "
         "folder was meant, name that one.",
     ),
@@ -486,18 +487,18 @@ WARNINGS: Mapping[Code, Row] = {
         "A plan that waited to be applied is replaced by this one.",
         "It is of another origin, which is the path here, or somebody else made it. A package has one plan only.",
         "Nothing, if it is not wanted any more; agree with another person who made it. If it is: apply this one, "
-        "then make the other one anew with --append, or for another package.",
+        "then make the other one again with --append, or for another package.",
     ),
     Code.W_MEMBER_GOES: Row(
-        "The plan replaces the whole package, and this member is not made anew.",
+        "The plan replaces the whole package, and this member is not made again.",
         "--append was not given, and the member is of another origin.",
-        "To keep it and add to it: --append member. If the package is to be made anew, append the other members "
+        "To keep it and add to it: --append member; if the package is to be made again, append the other members "
         "again after it.",
     ),
     Code.W_BECOMES_EMPTY: Row(
-        "Files of the package that have content would be replaced by empty ones.",
-        "The modes fake and ticket make empty files; without --mode the mode is fake.",
-        "Unless empty files are wanted: --mode MODE, with the mode that the package was made with.",
+        "Files of the package that have content would be replaced by placeholders.",
+        "The modes fake and ticket make placeholders; without --mode the mode is fake.",
+        "Unless placeholders are wanted: --mode MODE, with the mode that the package was made with.",
     ),
     Code.W_LAST_COPY: Row(
         "The package that is replaced has files that are not at their origin any more, nor in the new plan.",
@@ -508,24 +509,24 @@ WARNINGS: Mapping[Code, Row] = {
         "Nothing in the origin matches this.",
         "The glob is mistyped, or the shell put file names in its place. One without a / is compared with names, one "
         "with a / with whole paths in the origin.",
-        "Mend the glob, and put it into quotes.",
+        "Correct the glob, and put it into quotes.",
     ),
     Code.W_EMPTY: Row(
         "This file is empty, and a file with such a name never is.",
         "The program that should write it was stopped, the disk was full, or its transfer did not begin.",
-        "Make it anew, or leave it out: --exclude GLOB. Else it is packaged as it is.",
+        "Make it again, or leave it out: --exclude GLOB; else it is packaged as it is.",
     ),
     Code.W_BROKEN: Row(
         "This file is not what its name says.",
         "Its transfer or the program that wrote it broke off, or it is of another format. Looked at are the first "
         "bytes of compressed files, gzip files up to 4 MiB to their end, and whether FITS files are as long as their "
         "headers say; a larger gzip file that is cut is not noticed.",
-        "Make or fetch it anew, rename it, or leave it out: --exclude GLOB. Else it is packaged as it is.",
+        "Make or fetch it again, rename it, or leave it out: --exclude GLOB; else it is packaged as it is.",
     ),
     Code.W_TICKET_MISSING: Row(
         "This ticket file is not beside the package; the package itself does not need it.",
         "It was not copied along with the package, or was removed or renamed.",
-        "If it is to be sent, copy it from where the package was. Every apply writes both ticket files anew.",
+        "If it is to be sent, copy it from where the package was. Every apply writes both ticket files again.",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Problems as people read them: grouped by code, each kind explained once, with what to do."""
+"""View of problems: grouped by code, each code explained once, with its remedy."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -19,8 +19,8 @@ def problem_lines(
     """Yield, for each code, what it is, the paths, and what to do.
 
     Args:
-        origin: how the user calls the origin; without it, commands say ORIGIN.
-        has_remedies: say what to do; not where something else is to be done about all of them together.
+        origin: the origin as typed; without it, commands say ORIGIN.
+        has_remedies: show the remedy of each code; False if the caller shows one for all of them.
     """
     groups: dict[Code, list[Problem]] = {}
     for problem in problems:
@@ -45,8 +45,7 @@ def remedy_lines(problems: Iterable[Problem], target: Target, *, origin: str = "
     """Yield, for each code among the problems, what it is and what to do.
 
     Args:
-        origin, mode: what the package was made from, quoted for a shell, and how; without them, commands say ORIGIN
-            and MODE.
+        origin, mode: of the package, the origin quoted for a shell; without them, commands say ORIGIN and MODE.
     """
     for code in dict.fromkeys(problem.code for problem in problems):
         yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
@@ -71,7 +70,7 @@ def _details(problem: Problem) -> str:
 
 
 def filled(remedy: str, target: Target, origin: str, mode: str = "") -> str:
-    """Return a remedy with the user's paths and mode, and with its commands kept on one line each."""
+    """Return a remedy with the user's paths and mode filled in, and each command kept on one line."""
     remedy = _COMMAND.sub(lambda match: unbroken(match[0]), remedy)
     remedy = remedy.replace("MODE", mode) if mode else remedy
     remedy = remedy.replace("PACKAGE", unbroken(target.quoted))

@@ -1,4 +1,4 @@
-"""The name that was meant: what stands where a path leads nowhere, and is called almost so."""
+"""Suggestions for mistyped paths: an existing path with a similar name."""
 
 import os
 
@@ -9,10 +9,10 @@ _BESIDE_A_PACKAGE = (".pack", ".ticket.tar", ".ticket.zip")
 
 
 def near_path(path: bytes) -> bytes | None:
-    """Return an existing path that differs from this one in a letter or two of one part; None if there is none.
+    """Return an existing path that differs in one or two letters of one part; None if there is none.
 
     Args:
-        path: absolute, and nothing is there.
+        path: absolute; it does not exist.
     """
     parent, name = os.path.split(path)
     if not name:

@@ -1,4 +1,4 @@
-"""Making a BagIt bag of a package: what is checked before, and what its errors mean."""
+"""Export a package as a BagIt bag of hard links, with checks before."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -23,11 +23,11 @@ _ALGORITHM = "sha256"
 
 
 def bagged(package: Package, manifests: Sequence[Described], bag: bytes, workers: Workers) -> None:
-    """Make the bag of these members at a path where nothing is.
+    """Make a bag of these members at a path that does not exist.
 
     Raises:
-        Refused: links cannot reach it, or a name cannot stand in a bag; nothing was made.
-        PlanRefused: files are not as the manifests say; nothing was made.
+        Refused: hard links are not possible there, or a bag cannot hold a name; nothing was made.
+        PlanRefused: files differ from the manifests; nothing was made.
     """
     _check_place(package, bag)
     payload = _payload(package, manifests)
@@ -35,7 +35,7 @@ def bagged(package: Package, manifests: Sequence[Described], bag: bytes, workers
     with working(workers) as engine:
 
         def lines(data: bytes) -> Iterator[bytes]:
-            """Read the linked files, which are what the bag will hold."""
+            """Read the linked files, the payload of the bag."""
             spools = read_sums(
                 package,
                 manifests,
@@ -72,7 +72,7 @@ def _check_place(package: Package, bag: bytes) -> None:
 
 
 def _payload(package: Package, manifests: Sequence[Described]) -> Payload:
-    """Count what the bag will hold, and look at every name."""
+    """Return number and size of the bag's files, after checking every name."""
     files = size = 0
     for manifest in manifests:
         folder = in_package(package, manifest)
@@ -89,6 +89,6 @@ def _check_name(path: bytes) -> None:
         bag_line("", path)
     except NotInABagError as error:
         raise Refused(
-            f"{shown(path)} cannot stand in a bag: {error.reason}",
+            f"a bag cannot hold {shown(path)}: {error.reason}",
             "rename the file in the origin and package it again, or export a checksum list (--format sha256sum)",
         ) from error

@@ -1,7 +1,7 @@
-"""Checksum lists of members, as lines in path order; paths start with the project code.
+"""Checksum lists of members (xxh128, md5, sha256), as lines in path order; paths start with the project code.
 
-XXH128 sums stand in the manifests. The others need every file to be read, once for all of them; a file that is not as
-its manifest says stops it, so no list is made from a damaged package.
+XXH128 digests are in the manifests. For the others every file is read, once for all algorithms. A file that differs
+from its manifest stops the export, so no list is made of a damaged package.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,15 +24,15 @@ ALGORITHMS = {"md5sum": "md5", "sha256sum": "sha256"}
 
 
 def in_package(package: Package, manifest: Described) -> bytes:
-    """Return the path of the member from the folder that holds the package."""
+    """Return the path of the member, relative to the folder that holds the package."""
     return package.member(manifest.header.member_path).removeprefix(package.parent.rstrip(b"/") + b"/")
 
 
 def xxhsum_lines(package: Package, manifests: Sequence[Described]) -> Iterator[bytes]:
-    """Yield the lines of the list that the manifests hold; no file is read.
+    """Yield the lines of the xxh128 list, from the manifests; no file is read.
 
     Raises:
-        Refused: a manifest does not hold the digest of a file.
+        Refused: a manifest has no digest of a file.
     """
     for manifest in manifests:
         folder = in_package(package, manifest)
@@ -59,10 +59,10 @@ def read_sums(
     """Read all files once and return the lines of each algorithm's list, a spool per member.
 
     Args:
-        root: the folder that holds the package, or a copy of it; None is that of the package itself.
+        root: the folder that holds the package, or a copy of it; None for the package itself.
 
     Raises:
-        PlanRefused: files are not as the manifests say, with all of them.
+        PlanRefused: files differ from the manifests; all of them are listed.
     """
     progress.phase(
         "read and sum",
@@ -87,7 +87,7 @@ def read_sums(
 
 
 def spooled(spools: Sequence[OrderedSpool]) -> Iterator[bytes]:
-    """Yield the lines of all members, and give the spools back."""
+    """Yield the lines of all members, and close the spools."""
     for spool in spools:
         yield from spool.pieces()
         spool.close()

@@ -1,4 +1,4 @@
-"""The manifests of a package as JSON lines: an object per member, folder and file, in the order of the manifest."""
+"""Export of manifests as JSON lines: an object per member, folder and file, in the order of the manifest."""
 
 import json
 from collections.abc import Iterator, Sequence

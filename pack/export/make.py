@@ -1,4 +1,4 @@
-"""Exporting what a package holds, and telling where it went and how it is checked."""
+"""Write an export of a package, and print its path and how to check it."""
 
 import os
 import sys
@@ -39,12 +39,12 @@ _CHECKS = {
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What is to be exported.
+    """Options of `pack export`.
 
     Attributes:
-        output: a file, a folder for several lists, or the bag to be made; None is stdout.
-        member: name of the one member; empty for all.
-        is_replacing: a file that is there may be replaced.
+        output: a file, a folder for several lists, or the bag; None is stdout.
+        member: name of the only member to export; empty for all.
+        is_replacing: an existing file may be replaced.
     """
 
     formats: tuple[str, ...]
@@ -60,7 +60,7 @@ class _Written:
 
 
 def write_export(attempt: Attempt, wanted: ExportOptions, run_options: RunOptions) -> Exit:
-    """Write what is wanted; a list without a file goes to stdout, else stdout tells what was written."""
+    """Write the export; a list without an output file goes to stdout, otherwise the paths are printed there."""
     target = attempt.target
     state = existing_package(target)
     with held(target.package):
@@ -83,7 +83,7 @@ def write_export(attempt: Attempt, wanted: ExportOptions, run_options: RunOption
 
 
 def _manifests(members: Sequence[Member], wanted: ExportOptions, target: Target) -> list[Described]:
-    """Return the manifests of members, all of which can be exported so."""
+    """Return the manifests of members after checking that all can be exported in these formats."""
     manifests = [usable_manifest(member, target) for member in members]
     for header in (manifest.header for manifest in manifests):
         if header.mode in (Mode.FAKE, Mode.TICKET) and wanted.formats != ("json",):
@@ -125,7 +125,7 @@ def _check_free(place: _Written, wanted: ExportOptions) -> None:
 def _lists(
     package: Package, manifests: Sequence[Described], formats: Sequence[str], workers: Workers
 ) -> list[Iterable[bytes]]:
-    """Return the lines of each list; files are read here, all of them, so that a damaged one stops it all."""
+    """Return the lines of each list; all files are read here, before anything is written."""
     read = [form for form in formats if form in ALGORITHMS]
     spools = {}
     if read:
@@ -177,7 +177,7 @@ def _print_written(
 
 def _lines(package: Package, places: Sequence[_Written], files: int, style: Style) -> Iterator[str]:
     for place in places:
-        yield f"{ink.good('Written')}: {counted(files, 'file')} of {shown(package.project)} in"
+        yield f"{style.good('Written')}: {counted(files, 'file')} of {shown(package.project)} in"
         yield f"  {shown(place.path)}"
     if any(place.format in _CHECKS for place in places):
         yield "To check it:"

@@ -1,1 +1,1 @@
-"""One module per verb: the work without printing. The Python API calls these."""
+"""The work of each verb, without printing; one module per verb. The Python API calls these."""

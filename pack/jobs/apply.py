@@ -1,4 +1,4 @@
-"""The jobs that change a package, with engine and lock set up: apply and rollback."""
+"""Apply and rollback: the work of the two verbs that change a package, with engine and lock set up."""
 
 import os
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 
 
 def apply(package: Package, options: ApplyOptions, workers: Workers) -> Applied:
-    """Apply the waiting plan or finish what was begun; raises as `executor.apply.apply_plan`."""
+    """Apply the waiting plan or resume a stopped apply; raises as `executor.apply.apply_plan`."""
     check_control(package.control)
     check_owned(package, workers.trusted)
     options = replace(options, trusted=options.trusted | workers.trusted)
     if workers.cluster:
-        # What a stopped run staged was written by machines of which any may have restarted since: it is read again.
+        # Any of the machines that staged files for a stopped run may have restarted since: read these files again.
         options = replace(options, boot=f"cluster {os.urandom(8).hex()}")
     lock = lock_path(package) if is_folder(package.control) else b""
     folders = (package.parent, *_origin(package))
@@ -33,13 +33,13 @@ def apply(package: Package, options: ApplyOptions, workers: Workers) -> Applied:
 
 
 def _origin(package: Package) -> Iterator[bytes]:
-    """Yield the origin of the waiting plan; what is wrong with the plan is told by whoever applies it."""
+    """Yield the origin of the waiting plan; a broken plan is skipped, because applying it reports the error."""
     with suppress(FileNotFoundError, StreamError):
         yield open_plan(package.plan).header.origin
 
 
 def rollback(package: Package, workers: Workers, *, may_reach_back: bool = False) -> RolledBack:
-    """Undo what is unfinished, or the last finished transaction; see `executor.rollback.roll_back_package`."""
+    """Roll back the unfinished transaction, or the last finished one; see `executor.rollback.roll_back_package`."""
     check_control(package.control)
     check_owned(package, workers.trusted)
     with stopping() as stop, started_engine(workers, stop=stop) as engine:

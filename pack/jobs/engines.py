@@ -1,4 +1,4 @@
-"""Which engine does the work of a command: processes of this machine, or a cluster."""
+"""Choice of the engine for a command: in-line, process pool, or Dask cluster; number of jobs, signals."""
 
 import os
 import sys
@@ -22,16 +22,16 @@ _MOST_PER_PROCESSOR = 4
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """How the work is spread.
+    """Options of the worker processes.
 
     Attributes:
-        jobs: most batches side by side; 0 means one for each processor, or for each worker of the cluster.
-            On this machine at most four for each processor.
-        progress: told how far it is.
+        jobs: maximum number of batches in parallel; 0 means one per processor, or per worker of the cluster.
+            On this machine at most four per processor.
+        progress: where progress is reported.
         cluster: address of the scheduler; empty for this machine.
-        is_insecure: a plain connection to a cluster of other machines is taken.
-        bandwidth: bytes that all of them together may read in a second; 0 is no bound.
-        trusted: numbers of users whose control folders are acted on, too.
+        is_insecure: accept an unencrypted connection to a cluster on other machines.
+        bandwidth: bytes per second that all workers together may read; 0 is unlimited.
+        trusted: ids of other users whose control folders are accepted.
     """
 
     jobs: int = 0
@@ -54,10 +54,10 @@ def started_engine(
     """Yield an engine that stops on request.
 
     Args:
-        folders: what the work reads or writes; those that exist must be the same for the workers of a cluster.
-        lock: path of the lock under which the work writes, in an existing folder; empty where it only reads.
-        is_locked: the caller holds it.
-        stop: what asks to stop, if the caller looks at it as well; else signals do.
+        folders: folders that the work reads or writes; the workers of a cluster must see the same ones.
+        lock: path of the lock for writing, in an existing folder; empty if the work only reads.
+        is_locked: the caller holds the lock.
+        stop: the stop request, if the caller also checks it; by default signals set one.
     """
     with nullcontext(stop) if stop else stopping() as asked:
         if not workers.cluster:
@@ -74,9 +74,9 @@ def started_engine(
 
 
 def job_count(wanted: int) -> int:
-    """Return how many processes work on this machine where so many are wanted; 0 is one for each processor.
+    """Return the number of worker processes on this machine for a requested number; 0 is one per processor.
 
-    More than a few for each processor bring nothing but their memory, and a mistyped number could stop the machine.
+    At most four per processor: more only cost memory, and a mistyped number could exhaust the machine.
     """
     return min(wanted or available_jobs(), _MOST_PER_PROCESSOR * available_jobs())
 
@@ -86,25 +86,25 @@ def _bounded(engine: Engine, workers: Workers) -> Engine:
 
 
 def stopping() -> AbstractContextManager[Stop]:
-    """Yield a stop that signals ask for; each is answered at once, because to finish may take a while."""
+    """Yield a stop request that signals set; each signal is answered with a message, because finishing takes time."""
     return stop_on_signals(partial(_answer, _STOPPING), partial(_answer, _STOPPED))
 
 
-_STOPPING = b"Stopping as soon as what is under way is finished; once more stops at once.\n"
+_STOPPING = b"Stopping when the running batches are finished; a second Ctrl-C stops at once.\n"
 _STOPPED = b"Stopped at once. To go on, or to begin again, type the same command.\n"
 
 
 def _answer(line: bytes) -> None:
-    # Written to the descriptor: the signal may have come in the middle of a print.
-    start = b"\n" if os.isatty(2) else b""  # a bar may be shown
+    # Written to the descriptor: the signal may interrupt a print.
+    start = b"\n" if os.isatty(2) else b""  # a progress bar may be shown
     with suppress(OSError):
         os.write(2, start + line)
 
 
 def running_program() -> str:
-    """Say which program this is, on whatever machine it is asked."""
+    """Return name, version and path of the program on the machine where this is called."""
     return PROGRAM
 
 
 def _report(sentence: str) -> None:
-    print(f"Not used: {shown(sentence)}.", file=sys.stderr)
+    print(f"Not used: {shown(sentence)}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The members of a package with what their manifests say; each manifest is checked to its end when it is opened."""
+"""Members of a package with their manifests; each manifest is checked completely when it is opened."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Member:
 
     Attributes:
         path: `group/member`.
-        manifest: None if it has none that can be used.
+        manifest: None if there is none, or it cannot be used.
         fault: why its manifest cannot be used; None if it can, or if there is none.
     """
 
@@ -28,12 +28,12 @@ class Member:
 
     @property
     def header(self) -> Header | None:
-        """What its manifest begins with, if that can be used."""
+        """Header of its manifest, if that can be used."""
         return self.manifest.header if self.manifest else None
 
     @property
     def notes(self) -> Notes | None:
-        """What its manifest ends with, if that can be used."""
+        """Notes of its manifest, if that can be used."""
         return self.manifest.notes if self.manifest else None
 
 
@@ -43,15 +43,15 @@ def members_of(state: PackageState) -> list[Member]:
 
 
 def chosen_members(members: Sequence[Member], wanted: bytes) -> list[Member]:
-    """Return the members called so, `group/member` or only the member's name; all of them if nothing is wanted.
+    """Return the members with this name, `group/member` or only the member's name; all members for an empty name.
 
     Raises:
-        Refused: there is none, or more than one, or there are no members at all.
+        Refused: no member, or more than one, has this name, or the package has no members.
     """
     if not members:
         raise Refused(
             "the package is not there any more; only its control folder is",
-            "bring it back from where it went, or make it anew with pack plan and pack apply",
+            "move it back, or make it again with pack plan and pack apply",
         )
     chosen = [member for member in members if not wanted or wanted in (member.path, member.path.partition(b"/")[2])]
     if chosen and (len(chosen) == 1 or not wanted):
@@ -62,10 +62,10 @@ def chosen_members(members: Sequence[Member], wanted: bytes) -> list[Member]:
 
 
 def usable_manifest(member: Member, target: Target) -> Described:
-    """Return the manifest of a member that cannot be done without.
+    """Return the manifest of a member, which must have one.
 
     Raises:
-        StreamError: it cannot be used.
+        StreamError: the manifest cannot be used.
         Refused: there is none.
     """
     if member.fault is not None:
@@ -76,11 +76,11 @@ def usable_manifest(member: Member, target: Target) -> Described:
 
 
 def member_notes(package: Package, path: bytes) -> Notes:
-    """Return what the manifest of a member says.
+    """Return the notes of a member's manifest.
 
     Raises:
-        StreamError: it cannot be used.
-        OSError: it cannot be read.
+        StreamError: the manifest cannot be used.
+        OSError: the manifest cannot be read.
     """
     return read_notes(peek_stream(package.manifest(path)))
 

@@ -1,7 +1,7 @@
-"""The jobs that make plans and manifests, with engine and lock set up: plan and adopt.
+"""Plan and adopt: the work of the two verbs that make plans and manifests, with engine and lock set up.
 
-Nothing is printed here. Everything a job needs to know comes in as values; what it found goes back as values or
-errors. The jobs stand in several modules because a command must start without what only another one needs.
+Nothing is printed here: input and results are values, failures are exceptions. The jobs are in several modules so
+that a command does not import what only another one needs.
 """
 
 import os
@@ -38,14 +38,14 @@ from qa2pack.pack.jobs.readme_source import readable_readme
 
 
 def plan(request: PlanRequest, workers: Workers) -> Described:
-    """Make a plan and keep it in the control folder; return it as it was written.
+    """Make a plan, write it to the control folder, and return it.
 
-    Members that came without a manifest are adopted first when something is appended to them.
+    When appending, members without a manifest are adopted first.
 
     Raises:
-        PlanRefused: it cannot be done; nothing was changed.
-        UnfinishedError: something was begun that must be finished or rolled back first.
-        LockedError: another process works on the package.
+        PlanRefused: the plan is refused; nothing was changed.
+        UnfinishedError: a transaction must be finished or rolled back first.
+        LockedError: another process has locked the package.
     """
     with readable_readme(request) as readable:
         return _plan(readable, workers)
@@ -77,19 +77,19 @@ def adopt(package: Package, workers: Workers) -> list[bytes]:
     """Write manifests for the members that have none; return those members.
 
     Raises:
-        PlanRefused: there is no package, or a manifest that is there cannot be used; nothing was changed.
+        PlanRefused: there is no package, or an existing manifest cannot be used; nothing was changed.
     """
     _check_idle(package, workers.trusted)
     state = read_state(package)
     if state.standing is not DestinationKind.PACKAGE:
         raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))
-    base_of(state)  # a member whose manifest is damaged is not as it should be, though it has one
+    base_of(state)  # raises for a damaged manifest: that member needs repair, not adoption
     with started_engine(workers) as engine, _control(package), locked_for_writing(lock_path(package)):
         return _adopt(package, engine, workers.progress)
 
 
 def _adopt_for(request: PlanRequest, package: Package, workers: Workers) -> None:
-    """Adopt with workers of its own: started under the lock, they share it, and must be gone when it is free."""
+    """Adopt with separate workers: processes forked under the lock inherit it, and must end before it is released."""
     if request.append is Append.NOTHING or not is_folder(request.origin):
         return
     state = read_state(package)
@@ -107,7 +107,7 @@ def _adopt(package: Package, engine: Engine, progress: Progress) -> list[bytes]:
 
 @contextmanager
 def _control(package: Package) -> Iterator[None]:
-    """Make the control folder, and take it away again if nothing came of it."""
+    """Make the control folder, and remove it again if it stays empty."""
     is_new = not is_folder(package.control)
     make_control(package, Disk())
     try:
@@ -127,7 +127,7 @@ def _remove_empty_control(package: Package) -> None:
 
 
 def _check_idle(package: Package, trusted: frozenset[int]) -> None:
-    """Refuse before the long work what would be refused after it; an apply that runs is not one that was stopped."""
+    """Refuse early, before the scan, what would be refused after it; a running apply is locked, not unfinished."""
     check_control(package.control)
     check_owned(package, trusted)
     with locked_for_reading(lock_path(package)):

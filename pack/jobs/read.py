@@ -1,6 +1,6 @@
-"""Looking at a package, or at any folders, without changing them: held against writers, with an engine for the work.
+"""Read access to a package: shared lock, check for unfinished transactions, and an engine for the work.
 
-Apart from the jobs that write, so that a command which only reads starts without all that they need.
+Separate from the jobs that write, so that commands that only read import less.
 """
 
 import os
@@ -21,11 +21,11 @@ from qa2pack.pack.target import Target
 
 
 class UnfinishedError(Exception):
-    """A transaction is unfinished, so this cannot be done now.
+    """An unfinished transaction is in the way.
 
     Attributes:
-        phase: how far it came.
-        is_origin_changed: it stopped because sources are not as planned, so it cannot go on with its plan.
+        phase: the phase in which it stopped.
+        is_origin_changed: it stopped because sources differ from the plan, so it cannot continue with its plan.
     """
 
     def __init__(self, package: Package, phase: Phase, *, is_origin_changed: bool = False) -> None:
@@ -37,23 +37,23 @@ class UnfinishedError(Exception):
 
 @contextmanager
 def working(workers: Workers, *folders: bytes) -> Iterator[Engine]:
-    """Yield an engine that stops on request, for work on folders that are no package of their own."""
+    """Yield an engine that stops on request, for work on folders without a package lock."""
     with started_engine(workers, folders) as engine:
         yield engine
 
 
 @contextmanager
 def reading(package: Package, workers: Workers, *, output: bytes, lock: bytes = b"") -> Iterator[Engine]:
-    """Hold a package that is as it should be, so that nobody changes it, and yield an engine to work on it.
+    """Lock a finished package for reading, and yield an engine to work on it.
 
     Args:
-        output: where the work writes.
-        lock: path of a lock that is held for as long as it does; empty if there is no need.
+        output: folder that the work writes to.
+        lock: path of a lock that is held while it writes; empty for none.
 
     Raises:
         UnfinishedError: a transaction has begun and not ended.
-        LockedError: another process is changing it.
-        PlanRefused: its control folder cannot be used.
+        LockedError: another process is changing the package.
+        PlanRefused: the control folder cannot be used.
     """
     check_control(package.control)
     with locked_for_reading(lock_path(package)):
@@ -68,11 +68,11 @@ def reading(package: Package, workers: Workers, *, output: bytes, lock: bytes = 
 
 @contextmanager
 def held(package: Package) -> Iterator[None]:
-    """Hold a package that is whole, the old one or the new one, so that nobody changes it.
+    """Lock a package for reading; it is the whole old or the whole new one.
 
     Raises:
-        UnfinishedError: the package is between two states.
-        LockedError: another process is changing it.
+        UnfinishedError: a transaction stopped while publishing.
+        LockedError: another process is changing the package.
     """
     with locked_for_reading(lock_path(package)):
         _check_visible(package)
@@ -80,18 +80,18 @@ def held(package: Package) -> Iterator[None]:
 
 
 def _check_visible(package: Package) -> None:
-    """Refuse to look at a package of which a part may be new and a part old; staging alone does not show."""
+    """Refuse a package that may be partly old and partly new; a transaction that only staged is no obstacle."""
     phase = phase_of(read_journal(journal_path(package)))
     if phase not in (Phase.NONE, Phase.STAGING, Phase.ENDED):
         raise UnfinishedError(package, phase)
 
 
 def check_finished(package: Package) -> None:
-    """Refuse what has to wait for a transaction that has begun and not ended.
+    """Refuse while a transaction has begun and not ended.
 
     Raises:
-        UnfinishedError: it was stopped.
-        LockedError: another process is at it.
+        UnfinishedError: the transaction was stopped.
+        LockedError: another process runs it.
     """
     with locked_for_reading(lock_path(package)):
         records = read_journal(journal_path(package))
@@ -101,12 +101,12 @@ def check_finished(package: Package) -> None:
 
 
 def existing_package(target: Target) -> PackageState:
-    """Return what is at the path.
+    """Return the state of the package at the path, which must exist.
 
     Raises:
         UnfinishedError: there is none, because the apply that makes it was stopped.
-        LockedError: another process works on the package that is not there yet.
-        PlanRefused: neither a package nor the control folder of one; a mistyped path is no broken package.
+        LockedError: there is none yet, and another process is making it.
+        PlanRefused: there is neither a package nor a control folder, so the path is probably mistyped.
     """
     package = target.package
     state = read_state(package)

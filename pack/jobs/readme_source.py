@@ -1,6 +1,6 @@
-"""Where the header of a README is read from: a file, or the pipe that a shell puts in place of `<(command)`.
+"""Source of the README header: a regular file, or the pipe of a process substitution, `<(command)`.
 
-Anything else would let a plan wait for ever, or read for ever: a named pipe that nobody writes to, a device.
+Anything else is refused, because a named pipe without a writer or a device could block a plan for ever.
 """
 
 import os
@@ -17,18 +17,18 @@ from qa2pack.manifest.problem import Code, PlanRefused, Problem
 
 @contextmanager
 def readable_readme(request: PlanRequest) -> Iterator[PlanRequest]:
-    """Yield the request with a header that can be read at once; a path that leads nowhere is left as it is.
+    """Yield the request with a header file that can be read without blocking; a missing path is left as it is.
 
-    A pipe is read here, where a signal still ends the command at once, into memory.
+    A pipe is read into memory here, where a signal still ends the command at once.
 
     Raises:
-        PlanRefused: it is neither a file nor such a pipe.
+        PlanRefused: the path is neither a regular file nor such a pipe.
     """
     path = request.readme
     mode = None if path is None else _mode_of(path)
     if path is None or mode is None or stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         yield request
-    elif stat.S_ISFIFO(mode) and not is_there(real_path(path)):  # without a name: a shell's
+    elif stat.S_ISFIFO(mode) and not is_there(real_path(path)):  # anonymous pipe of a shell
         with open(os.memfd_create("readme"), "w+b") as memory:
             with open(path, "rb") as pipe:
                 shutil.copyfileobj(pipe, memory)
@@ -42,4 +42,4 @@ def _mode_of(path: bytes) -> int | None:
     try:
         return os.stat(path).st_mode
     except OSError:
-        return None  # told by whoever reads it
+        return None  # reading it reports the error

@@ -1,4 +1,4 @@
-"""The job that compares a package with its manifests, with engine and lock set up."""
+"""Verify: the work of comparing a package with its manifests, with engine and lock set up."""
 
 from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.alma.package import Package
@@ -9,11 +9,11 @@ from qa2pack.pack.jobs.read import held
 
 
 def verify(package: Package, workers: Workers, *, is_quick: bool) -> list[Problem]:
-    """Return all that is not as the manifests say; codes that are warnings leave the package as good.
+    """Return all problems and warnings; a package with warnings only is good.
 
     Raises:
-        UnfinishedError: the package is between two states.
-        LockedError: another process is changing it.
+        UnfinishedError: a transaction stopped while publishing.
+        LockedError: another process is changing the package.
     """
     with held(package), started_engine(workers, (package.path,)) as engine:
         found = list(verify_package(package, is_quick=is_quick, engine=engine, progress=workers.progress))

@@ -1,4 +1,4 @@
-"""How a command spreads its work: as many workers as asked for, with their progress shown."""
+"""Run options that all commands share (jobs, cluster, bandwidth, output), and workers with progress display."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,16 +10,16 @@ from qa2pack.pack.terminal.progress import shown_progress
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How a command goes about its work, and tells of it, whatever the work is.
+    """Options of a run that do not depend on the verb.
 
     Attributes:
-        jobs: most batches side by side; 0 means one for each processor, or for each worker of the cluster.
+        jobs: maximum number of batches in parallel; 0 means one per processor, or per worker of the cluster.
         cluster: address of the scheduler; empty for this machine.
-        is_insecure: a plain connection to a cluster of other machines is taken.
-        bandwidth: bytes that all workers together may read in a second; 0 is no bound.
+        is_insecure: accept an unencrypted connection to a cluster on other machines.
+        bandwidth: bytes per second that all workers together may read; 0 is unlimited.
         is_quiet: show no progress.
-        is_json: print one object instead of lines.
-        trusted: numbers of users whose control folders are acted on, too.
+        is_json: print one JSON object instead of lines.
+        trusted: ids of other users whose control folders are accepted.
     """
 
     jobs: int = 0
@@ -33,7 +33,7 @@ class RunOptions:
 
 @contextmanager
 def shown_workers(run_options: RunOptions) -> Iterator[Workers]:
-    """Yield the workers of a command, with progress that is shown."""
+    """Yield the workers of a command, with progress display."""
     with shown_progress(is_quiet=run_options.is_quiet) as progress:
         yield Workers(
             run_options.jobs,

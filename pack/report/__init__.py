@@ -1,1 +1,1 @@
-"""`pack report`: the HTML page of a package."""
+"""`pack report`: HTML page about a package."""

@@ -1,6 +1,6 @@
-"""What a manifest tells for the report: tables with their sizes, and which pictures and texts there are.
+"""Contents of a member for the report: tables with sizes, pictures and texts, from the manifest.
 
-One pass over the records of a member; what is held grows with the number of tables, not of files.
+One pass over the records of a member; memory grows with the number of tables, not of files.
 """
 
 import re
@@ -39,14 +39,14 @@ class Table:
 
     @property
     def block(self) -> str:
-        """The uid of its execution block; empty where its path does not tell."""
+        """The uid of its execution block; empty if its path has none."""
         match = _UID.search(self.path)
         return shown(match[0]) if match else NO_BLOCK
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A file whose content the page may show."""
+    """A file that the page may show."""
 
     path: bytes
     size: int
@@ -54,13 +54,13 @@ class Candidate:
 
 @dataclass(slots=True)
 class Contents:
-    """What is in a member.
+    """Tables, pictures and texts of a member.
 
     Attributes:
-        pictures, plots: of the qa folder, and all others.
-        texts: README, what people wrote for quality assurance, scripts; in this order.
-        unlisted_pictures, unlisted_texts: those beyond what could be shown.
-        placeholder_count: files that are empty in the package.
+        pictures, plots: pictures of the qa folder, and all others.
+        texts: README, texts for quality assurance, scripts; in this order.
+        unlisted_pictures, unlisted_texts: number of those beyond the limit.
+        placeholder_count: number of placeholders.
     """
 
     tables: list[Table] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Contents:
     placeholder_count: int = 0
 
     def blocks(self) -> Iterator[tuple[str, list[Table]]]:
-        """Yield each execution block with its tables, and what belongs to none of them last."""
+        """Yield each execution block with its tables; tables without a block come last."""
         names = sorted({table.block for table in self.tables}, key=lambda name: (name == NO_BLOCK, name))
         for name in names:
             yield name, sorted((table for table in self.tables if table.block == name), key=_place)
@@ -85,7 +85,7 @@ def _place(table: Table) -> tuple[int, bytes]:
 
 
 def read_contents(records: Iterable[FolderRecord], splits: Iterable[SplitTask]) -> Contents:
-    """Look through the records, which must come in order."""
+    """Return the contents from the records, which must be in order."""
     tasks = {task.path: task for task in splits}
     contents = Contents()
     for record in records:
@@ -100,7 +100,7 @@ def read_contents(records: Iterable[FolderRecord], splits: Iterable[SplitTask]) 
 
 
 def _table_of(record: FolderRecord, contents: Contents, tasks: dict[bytes, SplitTask]) -> Table | None:
-    """Return the outermost table that the folder belongs to; a new one is added."""
+    """Return the outermost table that the folder belongs to, adding it if it is new."""
     last = contents.tables[-1] if contents.tables else None
     if last is not None and record.path.startswith(last.path + b"/"):
         return last
@@ -133,7 +133,7 @@ def _add_picture(candidate: Candidate, role: bytes, contents: Contents) -> None:
 
 
 def _added(candidate: Candidate, candidates: list[Candidate]) -> int:
-    """Add the candidate, or return how many are left over because there are enough."""
+    """Add the candidate and return 0, or return 1 if the limit is reached."""
     if len(candidates) >= _MOST_CANDIDATES:
         return 1
     candidates.append(candidate)

@@ -1,4 +1,4 @@
-"""The deliveries of a package that stand in a folder, as their sidecars describe them; no tar is read."""
+"""Deliveries in a folder for the report, from their sidecars; no tar is read."""
 
 import os
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar, open_sidecar
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A tar of a delivery; the note says what is wrong with it, if that shows without reading it."""
+    """A chunk of a delivery; the note says what is wrong with it, as far as seen without reading it."""
 
     name: str
     byte_count: int
@@ -30,12 +30,12 @@ class Delivery:
 
     @property
     def byte_count(self) -> int:
-        """All bytes of the tars."""
+        """Bytes of all tars."""
         return sum(chunk.byte_count for chunk in self.chunks)
 
 
 def deliveries_in(folder: bytes, project: bytes) -> tuple[Delivery, ...]:
-    """Return the deliveries of this project, sorted by name; a sidecar that cannot be read is none of them."""
+    """Return the deliveries of this project, sorted by name; sidecars that cannot be read are skipped."""
     found = []
     try:
         names = find_sidecars(folder)

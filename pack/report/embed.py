@@ -1,7 +1,7 @@
-"""Contents of packaged files for the report page: pictures as data URIs, texts as text, both within a budget.
+"""Embedded pictures (data URIs) and texts of the report page, within a size budget.
 
-A page must open on a phone, so what it holds is bounded; what did not fit is counted, and the page says so. Files are
-opened without following links, and one that is not as its manifest says is not shown.
+The page must open on a phone, so its size is bounded; the page says how much did not fit. Files are opened without
+following symlinks, and a file that differs from its manifest is not shown.
 """
 
 import base64
@@ -28,7 +28,7 @@ _KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture on the page; the uri is empty if it is not shown, and the note says why."""
+    """A picture on the page; if it is not shown, the uri is empty and the note gives the reason."""
 
     path: str
     size: int
@@ -48,7 +48,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text on the page; the note says what is missing of it."""
+    """A text on the page; the note says which part is missing."""
 
     path: str
     size: int
@@ -58,7 +58,7 @@ class Text:
 
 @dataclass(slots=True)
 class Budget:
-    """What may still be put into the page, for all members together."""
+    """Remaining size budget of the page, for all members together."""
 
     picture_bytes: int = ALL_PICTURES_BYTES
     text_bytes: int = ALL_TEXTS_BYTES
@@ -70,7 +70,7 @@ def embed_pictures(member: bytes, candidates: Iterable[Candidate], budget: Budge
 
 
 def embed_texts(member: bytes, candidates: Iterable[Candidate], budget: Budget) -> list[Text]:
-    """Return the texts in their order; the start of those that are too long."""
+    """Return the texts in their order; long ones are cut."""
     return [_text(member, candidate, budget) for candidate in candidates]
 
 
@@ -106,13 +106,13 @@ def _text(member: bytes, candidate: Candidate, budget: Budget) -> Text:
 
 
 def readable(data: bytes) -> str:
-    """Return the text with what is neither printable nor a line's end or a tab as escapes."""
+    """Return the text with escapes for characters that are not printable, except line ends and tabs."""
     lines = data.decode(errors="surrogateescape").replace("\r\n", "\n").split("\n")
     return "\n".join("\t".join(map(shown, line.split("\t"))) for line in lines)
 
 
 def _read(member: bytes, candidate: Candidate, limit: int) -> bytes | None:
-    """Return the start of the file, None if there is no such file."""
+    """Return the first bytes of the file; None if the file is not as packaged."""
     folder, _, name = candidate.path.rpartition(b"/")
     try:
         with opened_beneath(member, folder) as dir_fd, opened_file(name, dir_fd=dir_fd) as fd:

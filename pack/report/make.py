@@ -1,4 +1,4 @@
-"""Writing the report page of a package, and telling where it is."""
+"""Write the report page of a package, and print its path."""
 
 import os
 import sys
@@ -32,7 +32,7 @@ from qa2pack.pack.views.json_fields import path_fields, print_fields
 
 @dataclass(frozen=True, slots=True)
 class ReportOptions:
-    """What is asked of the report.
+    """What is options of the report.
 
     Attributes:
         output: the page; None is beside the package.
@@ -46,7 +46,7 @@ class ReportOptions:
 
 
 def write_report(attempt: Attempt, options: ReportOptions, run_options: RunOptions) -> Exit:
-    """Look at the package, write the page, and print where it is on stdout."""
+    """Verify the package, write the page, and print its path on stdout."""
     package = attempt.target.package
     output = _place(package, options)
     state = existing_package(attempt.target)
@@ -88,10 +88,10 @@ def write_report(attempt: Attempt, options: ReportOptions, run_options: RunOptio
 
 
 def _place(package: Package, options: ReportOptions) -> bytes:
-    """Return where the page goes.
+    """Return the path of the page.
 
     Raises:
-        Refused: it would go where no output may go or over something that is no report, or a folder is not there.
+        Refused: the path is protected, another file that is not a report is there, or a folder does not exist.
     """
     wanted = package.path + b".report.html" if options.output is None else options.output
     output = os.path.join(folder_of(wanted), os.path.basename(os.path.abspath(wanted)))
@@ -102,7 +102,7 @@ def _place(package: Package, options: ReportOptions) -> bytes:
         raise Refused(f"there is no folder {shown(parent)}", "make it", f"mkdir {quoted(parent)}")
     if options.delivery is not None and not is_folder(options.delivery):
         raise Refused(
-            f"there is no folder {shown(asked.delivery)}", "name the folder of the tar files with --delivery"
+            f"there is no folder {shown(options.delivery)}", "name the folder of the tar files with --delivery"
         )
     if is_there(output) and not _is_report(output):
         raise Refused(f"{shown(output)} is there and is not a report", "name another file with -o")
@@ -118,7 +118,7 @@ def _is_report(path: bytes) -> bool:
 
 
 def _lines(output: bytes, size: int, problem_count: int, style: Style) -> Iterator[str]:
-    yield f"{ink.good('Written')}: {human_bytes(size)}, one page for any browser, in"
+    yield f"{style.good('Written')}: {human_bytes(size)}, one page for any browser, in"
     yield f"  {shown(output)}"
     if problem_count:
         yield style.bad(f"The package is not as packaged: {counted(problem_count, 'problem')}; the page lists them.")

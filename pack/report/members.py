@@ -1,4 +1,4 @@
-"""The part of the report page about one member: facts, sizes, tables, pictures, texts, what was left out."""
+"""Section of the report page about one member: facts, sizes, tables, pictures, texts, left-out files."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _MOST_ROWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A bar with its words: `share` is the part of the largest in percent."""
+    """A row with a bar; `share` is its length in percent of the largest."""
 
     name: str
     file_count: int
@@ -35,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """An execution block with its tables; the name is empty for what belongs to none."""
+    """An execution block with its tables; the name is empty for tables without a block."""
 
     name: str
     byte_count: int
@@ -44,7 +44,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Paths with what they have in common; `more` of them are not listed."""
+    """Paths with a common title; `more` of them are not listed."""
 
     title: str
     paths: tuple[str, ...]
@@ -52,13 +52,13 @@ class Group:
 
     @property
     def count(self) -> int:
-        """All of them."""
+        """Number of all paths."""
         return len(self.paths) + self.more
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """All that the page says of one member; only name and fault if its manifest cannot be used."""
+    """The section of one member; only name and fault if its manifest cannot be used."""
 
     name: str
     fault: str = ""
@@ -77,7 +77,7 @@ class Part:
 
 
 def member_parts(package: Package, members: Iterable[Member]) -> tuple[Part, ...]:
-    """Return the part of each member; all share what the page may hold."""
+    """Return the section of each member; all share one size budget."""
     budget = Budget()
     return tuple(_part(package, member, budget) for member in members)
 
@@ -164,13 +164,13 @@ def _warnings(warnings: Iterable[Problem]) -> Iterator[Group]:
 
 
 def problem_groups(problems: Iterable[Problem]) -> Iterator[Group]:
-    """Yield a group per code, with what it means."""
+    """Yield a group per code, titled with its explanation."""
     for group in _grouped((problem.code.value, problem_line(problem)) for problem in problems):
         yield Group(f"{group.title}: {_MEANINGS[group.title]}", group.paths, group.more)
 
 
 def problem_line(problem: Problem) -> str:
-    """Return path, what was expected and what was found."""
+    """Return path, expected and found value as text."""
     parts = (("expected", problem.expected), ("found", problem.found))
     details = ", ".join(f"{word} {shown(text)}" for word, text in parts if text)
     return shown(problem.path) + (f": {details}" if details else "")

@@ -1,7 +1,7 @@
-"""The report as one HTML page: values into a template, everything escaped, nothing loaded from anywhere.
+"""HTML rendering of the report: one self-contained page from a template, everything escaped.
 
-The page holds no script. Its policy, in its head, forbids the browser every request and every style but the page's
-own, so that even a mistake in escaping could not send anything.
+The page has no script. Its content security policy forbids every request and every style but its own, so that even a
+mistake in escaping could not send anything.
 """
 
 import base64
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from markupsafe import Markup
 
-MARK = b'<!DOCTYPE html>\n<html lang="en" data-made-by="qa2pack report">'  # by which a report is known again
+MARK = b'<!DOCTYPE html>\n<html lang="en" data-made-by="qa2pack report">'  # a report is recognised by it
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What comparing the package with its manifests found, and when, ns since the epoch."""
+    """Result of verifying the package; `at_ns` is the time, ns since the epoch."""
 
     problems: tuple[Problem, ...]
     is_full: bool
@@ -40,13 +40,13 @@ class Verified:
 
     @property
     def groups(self) -> Sequence[Group]:
-        """The problems by kind."""
+        """The problems, grouped by code."""
         return tuple(problem_groups(self.problems))
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """All that the page says; every text in it is ready to be shown, but not escaped for HTML."""
+    """Content of the page; its texts are printable, but not yet escaped for HTML."""
 
     project: str
     path: str
@@ -90,10 +90,10 @@ def render_page(page: Page) -> str:
 
 
 def breakable(name: str) -> "Markup":
-    """Return a name, escaped, that a browser may break where its parts end and not in the middle of a word."""
+    """Return an escaped name with line break opportunities after its parts."""
     from markupsafe import Markup, escape
 
-    # In what escaping makes of a character there is none of these.
+    # HTML entities contain none of these characters.
     return Markup(re.sub(r"[/_.]+", r"\g<0><wbr>", str(escape(name))))
 
 

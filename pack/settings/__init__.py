@@ -1,1 +1,1 @@
-"""Settings: keys, files, and where an option has its value from."""
+"""Settings: keys of `pack.toml`, files, environment, and the source of each option's value."""

@@ -1,7 +1,7 @@
-"""Which addresses of a cluster are taken: what its workers send back is unpickled here, which runs what it says.
+"""Check of the cluster address: an unencrypted connection to another machine is refused.
 
-So whoever can write into the connection can run anything as the user. With TLS these are the holders of a
-certificate, on the loopback the users of this machine; anywhere else it is everybody on the way.
+Results of workers are unpickled here, so anyone who can write into the connection can run code as the user. With TLS
+that is a holder of a certificate, on the loopback a user of this machine; otherwise anyone on the network path.
 """
 
 import ipaddress
@@ -13,13 +13,13 @@ _SAFE = ("tls", "wss", "inproc")  # inproc never leaves the process
 
 
 def check_address(address: str, *, is_insecure: bool) -> None:
-    """Refuse a plain connection to another machine.
+    """Refuse an unencrypted connection to another machine.
 
     Args:
-        is_insecure: the user said that everybody who can reach that network may act as they do.
+        is_insecure: the user accepts that everybody who can reach that network can act as the user.
 
     Raises:
-        Refused: it is one.
+        Refused: the address is such a connection.
     """
     scheme, is_named, place = address.rpartition("://")
     if is_insecure or (is_named and scheme in _SAFE) or _is_loopback(place):

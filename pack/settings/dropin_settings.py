@@ -1,4 +1,4 @@
-"""Defaults for the call of old, which has no options: what its user keeps in `pack.toml` and in the environment."""
+"""Defaults of the legacy call `QA_Packager`, read from `pack.toml` and the environment because it has no options."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -22,13 +22,13 @@ _KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class DropinDefaults:
-    """What is not said in the call.
+    """Options that are not parameters of the call.
 
     Attributes:
         jobs: worker processes; 0 means one per processor.
-        log: absolute path of the log; empty where none is wished.
-        trusted: numbers of users whose control folders are acted on, too.
-        defaults: where all of it is from.
+        log: absolute path of the log; empty for no log.
+        trusted: ids of other users whose control folders are accepted.
+        defaults: the source of each value.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -41,19 +41,19 @@ class DropinDefaults:
 
 
 def read_dropin_defaults(folder: bytes, environment: Mapping[str, str]) -> DropinDefaults:
-    """Return what the settings beside the origin, the user's own and the environment say.
+    """Return the values from the `pack.toml` beside the origin, the user's own one, and the environment.
 
     Args:
         folder: the folder that holds the origin.
 
     Raises:
-        Refused: a file or a variable is not understood.
+        Refused: a file or a variable cannot be parsed.
     """
     is_unsettled = environment.get("PACK_NO_SETTINGS", "").lower() in ("1", "true", "yes", "on")
     try:
         return _read(() if is_unsettled else find_settings(folder, environment), environment)
     except SettingsError as error:
-        raise Refused(str(error), "mend the file") from error
+        raise Refused(str(error), "correct the file") from error
 
 
 def _read(files: Sequence[Settings], environment: Mapping[str, str]) -> DropinDefaults:
@@ -93,7 +93,7 @@ def _trusted(names: Sequence[str]) -> frozenset[int]:
     try:
         return trusted_users(names)
     except BadParameter as error:
-        raise Refused(error.message, "mend trust-owner in your own pack.toml, or PACK_TRUST_OWNER") from error
+        raise Refused(error.message, "correct trust-owner in your own pack.toml, or PACK_TRUST_OWNER") from error
 
 
 def _texts(files: Sequence[Settings], key: str) -> tuple[str, ...]:

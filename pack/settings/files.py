@@ -1,8 +1,8 @@
-"""Where defaults of options come from: a `pack.toml` beside the origin, and one in the user's configuration folder.
+"""Find and read settings files: the `pack.toml` beside the origin, and the user's own one.
 
-Beside means in the folder that holds the origin, where the other scheduling blocks of the project lie: one file
-serves all of them, and none is part of a reduction. It chooses which files of the user are packaged, and how; so one
-that belongs to somebody else, neither the user nor root, counts only if the user's own file names it.
+Beside means in the folder that holds the origin, with the other scheduling blocks of the project: one file serves all
+of them, and is not part of a reduction. It decides which files of the user are packaged, so a file that belongs
+neither to the user nor to root is used only if the user's own file lists it as trusted.
 """
 
 import os
@@ -25,13 +25,13 @@ _TRUSTED = "trusted"
 
 
 def find_settings(folder: bytes, environment: Mapping[str, str]) -> "tuple[Settings, ...]":
-    """Return what the files that are there say; the one that counts more first.
+    """Return the settings of all existing files, the one with precedence first.
 
     Args:
-        folder: the folder that holds the origin, or the package where no origin is named.
+        folder: the folder that holds the origin, or the package if no origin is given.
 
     Raises:
-        SettingsError: a file cannot be read, or something in it is not understood.
+        SettingsError: a file cannot be read or parsed.
     """
     own_path = own_settings_path(environment)
     own = _table_at(own_path, own_path) if own_path else None
@@ -44,10 +44,10 @@ def find_settings(folder: bytes, environment: Mapping[str, str]) -> "tuple[Setti
 
 
 def own_settings_path(environment: Mapping[str, str]) -> bytes:
-    """Return where the user's own file is; empty where no place is known.
+    """Return the path of the user's own file; empty if there is no configuration folder.
 
-    After the XDG base directory specification, https://specifications.freedesktop.org/basedir-spec/latest/: a
-    relative path in the variable does not count.
+    Follows the XDG base directory specification, https://specifications.freedesktop.org/basedir-spec/latest/: a
+    relative path in the variable is ignored.
     """
     base = os.fsencode(environment.get("XDG_CONFIG_HOME", ""))
     if not base.startswith(b"/"):
@@ -57,8 +57,8 @@ def own_settings_path(environment: Mapping[str, str]) -> bytes:
 
 
 def _table_at(path: bytes, own: bytes, trusted: frozenset[bytes] = frozenset()) -> dict[str, object] | None:
-    """Return what a file says; None where there is none, or one that is left aside because of its owner."""
-    # The user's own may be a link into a collection of such files; one that lies in a shared folder may not.
+    """Return the table of a file; None if there is none, or it is ignored because of its owner."""
+    # The user's own file may be a symlink, for instance into a dotfiles folder; one in a shared folder may not.
     place = real_path(path) if path == own else path
     try:
         with opened_control(place) as file:
@@ -74,7 +74,7 @@ def _table_at(path: bytes, own: bytes, trusted: frozenset[bytes] = frozenset()) 
 
 
 def _trusted(table: dict[str, object] | None, own: bytes, environment: Mapping[str, str]) -> frozenset[bytes]:
-    """Take from the user's own file the paths of other people's that count, too."""
+    """Return the paths of other users' files that the user's own file lists as trusted."""
     paths = [] if table is None else table.pop(_TRUSTED, [])
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
         raise SettingsError(own, f"{_TRUSTED} must be a list of paths of pack.toml files")
@@ -84,10 +84,8 @@ def _trusted(table: dict[str, object] | None, own: bytes, environment: Mapping[s
 
 
 def _report_ignored(path: bytes, owner: str, own: bytes) -> None:
-    how = (
-        f' To let it count, write {_TRUSTED} = ["{shown(path)}"] into {shown(own)}.' if own not in (b"", path) else ""
-    )
-    print(f"Left aside: {shown(path)}, which belongs to {owner}.{how}", file=sys.stderr)
+    how = f' To trust it, add to {shown(own)}: {_TRUSTED} = ["{shown(path)}"]' if own not in (b"", path) else ""
+    print(f"Ignored: {shown(path)}, which belongs to {owner}.{how}", file=sys.stderr)
 
 
 def _parsed(path: bytes, data: bytes) -> dict[str, object]:

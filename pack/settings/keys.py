@@ -1,9 +1,9 @@
-"""Defaults of options as a `pack.toml` gives them: which keys there are, and what each may hold.
+"""Keys of `pack.toml`: the known keys, the type of each, and checking of the values.
 
-The keys are the names of options, so that `--help` explains them too; those of one command alone stand in a table
-with its name, and are called after it: `tarsplit.size`. Pure: files are read by `pack.settingsfile`.
-Keys with which a file could make the program write somewhere, or trust another machine, count only in the user's own
-file: a `pack.toml` beside the origin may come from anybody who can write there.
+Keys are named after options, so that `--help` explains them; keys of a single command are in a table with its name,
+as `tarsplit.size`. Pure: files are read by `pack.settings.files`. Keys that choose where something is written, or
+that trust another machine or user, are accepted only in the user's own file: a `pack.toml` beside the origin may come
+from anyone who can write there.
 """
 
 import os
@@ -18,7 +18,7 @@ Value = str | int | bool | tuple[str, ...]
 
 
 class Kind(StrEnum):
-    """What a key may hold, in the words of a message."""
+    """Type of a key's value, as a text for messages."""
 
     TEXT = "a text"
     PATH = "a path"
@@ -64,19 +64,19 @@ _LISTS = (Kind.INCLUDES, Kind.GLOBS, Kind.NAMES)
 
 
 def key_of(command: str, option: str) -> str:
-    """Return the key for an option of a command, whether there is one or not."""
+    """Return the name of the key for an option of a command; it need not exist."""
     key = option.replace("_", "-")
     return key if f"{command}.{key}" not in KEYS else f"{command}.{key}"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one file says.
+    """The settings of one file.
 
     Attributes:
         path: the file, absolute.
         values: from key to value; paths are absolute.
-        own: path of the user's own file, which may be this one; empty where it has no place.
+        own: path of the user's own file, which may be this one; empty if there is no configuration folder.
     """
 
     path: bytes
@@ -85,7 +85,7 @@ class Settings:
 
 
 def read_settings(table: Mapping[str, object], path: bytes, *, own: bytes) -> Settings:
-    """Check what a file holds.
+    """Check the table of a file and return its settings.
 
     Args:
         own: path of the user's own file.
@@ -110,11 +110,11 @@ def _flat(table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 
 def values_of(files: Sequence[Settings], key: str) -> Iterator[tuple[Value, Settings]]:
-    """Yield what counts for a key, with its file: lists from every file, anything else from the first that has it.
+    """Yield the values of a key with their files: lists from every file, other values from the first that has it.
 
     Raises:
-        SettingsError: the key counts only in the user's own file, and is in another. Not raised before, because a
-            command that has no such option is not concerned.
+        SettingsError: the key is accepted only in the user's own file, and is in another. Raised only here, because
+            a command without that option is not affected.
     """
     for settings in files:
         if key in settings.values:
@@ -128,7 +128,7 @@ def values_of(files: Sequence[Settings], key: str) -> Iterator[tuple[Value, Sett
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Takes the values of one file, or refuses."""
+    """Checks the values of one file."""
 
     path: bytes
 
@@ -152,7 +152,7 @@ class _Reader:
         raise SettingsError(self.path, f"{key} must be {_words(kind)}, not {shown(_as_toml(value))}")
 
     def _beside_file(self, value: str) -> str:
-        """Return a path that is written in the file: it starts at the file's folder, or at a home folder."""
+        """Return the absolute path of a value: relative to the file's folder, or to a home folder for `~`."""
         path = os.path.expanduser(os.fsencode(value))
         return os.fsdecode(os.path.normpath(os.path.join(os.path.dirname(self.path), path)))
 

@@ -1,6 +1,6 @@
-"""Where the values of options are from that were not typed, and what is wrong where they cannot be understood.
+"""Source of an option's value (settings file or environment variable), and the error of a settings file.
 
-Small, because every command loads it.
+Small, because every command imports it.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from qa2pack.manifest.path import shown
 
 @dataclass(frozen=True, slots=True)
 class Default:
-    """An option that was not typed.
+    """An option that was not typed on the command line.
 
     Attributes:
-        source: path of a file, or name of an environment variable, as it is shown.
+        source: path of the file, or name of the environment variable, as shown.
     """
 
     option: str
@@ -21,11 +21,11 @@ class Default:
 
 
 class SettingsError(ValueError):
-    """A `pack.toml` that is not understood.
+    """A `pack.toml` that cannot be read or parsed.
 
     Attributes:
         path: the file.
-        reason: what is wrong with it, and with which key.
+        reason: what is wrong, with the key.
     """
 
     def __init__(self, path: bytes, reason: str) -> None:

@@ -1,13 +1,13 @@
-"""Rates as they are typed: bytes per second, with or without a unit."""
+"""Parsing of the rate of --bandwidth: bytes per second, with or without a unit."""
 
 import typer
 
 
 def parse_rate(text: str | int) -> int:
-    """Return bytes per second from a text like 200MB, 1.5GiB/s or 0, which is no bound.
+    """Return bytes per second from a text like 200MB, 1.5GiB/s or 0 (unlimited).
 
     Raises:
-        typer.BadParameter: it is no rate.
+        typer.BadParameter: the text is not a rate.
     """
     from qa2pack.tarsplit.naming import parse_size
 

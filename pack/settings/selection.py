@@ -1,4 +1,4 @@
-"""What `pack plan` and `pack diff` are told alike: which files are packaged, and by which rules."""
+"""File selection options that `pack plan` and `pack diff` share: include, exclude, layout, columns, links."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ from qa2pack.pack import PROGRAM
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The options, as they were typed.
+    """The options as given.
 
     Attributes:
         include: each `GLOB=ROLE`.
-        has_all_columns: no measurement set is split.
-        has_casa_weights: weights by channel are those of CASA's split.
-        typed: those of include and exclude that were typed for this command.
+        has_all_columns: no measurement set is split (`--no-split`).
+        has_casa_weights: weights by channel follow CASA's split (`--casa-weights`).
+        typed: includes and excludes that were typed on the command line.
     """
 
     include: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class Selection:
         is_forced: bool = False,
         is_strict: bool = False,
     ) -> PlanRequest:
-        """Return what is asked for.
+        """Return the request of a plan.
 
         Raises:
             PlanRefused: an include names no role.

@@ -1,4 +1,4 @@
-"""Users whose control folders count as one's own, as they are named on the command line and in the settings."""
+"""Parsing of --trust-owner: other users whose control folders are accepted as one's own."""
 
 import pwd
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ def trusting(names: Iterable[str] | None, conduct: RunOptions) -> RunOptions:
 
 
 def trusted_users(names: Iterable[str] | None) -> frozenset[int]:
-    """Return the numbers of users given by name or number.
+    """Return the user ids of users given by name or id.
 
     Raises:
         typer.BadParameter: there is no such user.

@@ -1,1 +1,1 @@
-"""The terminal: style, progress, output streams, log file."""
+"""Terminal output: colours and folding, progress bar, output streams that may fail, log file."""

@@ -1,8 +1,7 @@
-"""The full log of a command: every line that a person was shown, every phase with its counts, and how it ended.
+"""Log file of a command (--log): all lines that were printed, phases with their counts, and the exit code.
 
-It is only ever added to, one write per line, so that several commands may share a file. A log that cannot be written
-never stops the work: it is told once, and no more is logged. It must lie outside package and origin, of which the
-caller takes care.
+The file is append-only, one write per line, so that several commands may share it. A log that cannot be written never
+stops the work: that is reported once, and logging ends. The caller checks that it is outside package and origin.
 """
 
 import io
@@ -21,7 +20,7 @@ from qa2pack.pack.terminal.output_streams import write_escaped
 
 
 class Level(StrEnum):
-    """How much a line matters."""
+    """Log level of a line."""
 
     INFO = "INFO"
     WARNING = "WARNING"
@@ -32,20 +31,20 @@ class LogFile:
     """An open log; after a failed write it stays silent."""
 
     def __init__(self, path: bytes, verb: str, screen: TextIO) -> None:
-        """Open it for adding to it; that this fails is told on the screen, as later failures are."""
+        """Open the file for appending; a failure, also a later one, is reported on the screen."""
         self.path = path
         self.verb = verb
         self._screen = screen
         self._fd = -1
         try:
-            # Never waits for a reader of a named pipe.
+            # O_NONBLOCK: opening a named pipe without a reader must not block.
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
             self._fd = os.open(path, flags, 0o666)
         except OSError as error:
             self._give_up(error)
 
     def write(self, level: Level, text: str) -> None:
-        """Add a line for each line of the text, escaped so that none can pretend to be another."""
+        """Append a line for each line of the text, escaped so that a text cannot forge a log line."""
         if self._fd < 0:
             return
         now = time.time_ns()
@@ -71,7 +70,7 @@ class LogFile:
 
 @contextmanager
 def logging_to(path: bytes, verb: str) -> Iterator[LogFile]:
-    """Copy what is printed meanwhile, line by line, into the log, and let `pack.currentlog` know it."""
+    """Copy everything that is printed in this context into the log, line by line; sets `CURRENT_LOG`."""
     log = LogFile(path, verb, sys.stderr)
     out, err = LoggedStream(sys.stdout, log, Level.INFO), LoggedStream(sys.stderr, log, Level.WARNING)
     token = CURRENT_LOG.set(log)
@@ -86,7 +85,7 @@ def logging_to(path: bytes, verb: str) -> Iterator[LogFile]:
 
 
 class LoggedStream(io.TextIOBase):
-    """A stream of which every line goes into a log as well.
+    """A stream whose lines are also written to a log.
 
     Attributes:
         terminal: the stream itself.
@@ -99,14 +98,14 @@ class LoggedStream(io.TextIOBase):
         self._begun = ""
 
     def write(self, text: str) -> int:
-        """Write the text, and log the lines that it ends."""
+        """Write the text, and log the lines that it completes."""
         *lines, self._begun = (self._begun + text).split("\n")
         if lines:
             self._log.write(self._level, "\n".join(lines))
         return write_escaped(self.terminal, text)
 
     def end_line(self) -> None:
-        """Log what was written of a line that does not end."""
+        """Log the last line if it is incomplete."""
         if self._begun:
             self._log.write(self._level, self._begun)
             self._begun = ""
@@ -129,13 +128,13 @@ class LoggedStream(io.TextIOBase):
 
     @property
     def buffer(self) -> io.BufferedIOBase:
-        """The stream's bytes: what is written there is data, and not logged."""
+        """The binary stream: bytes written there are data, and not logged."""
         buffer: io.BufferedIOBase = self.terminal.buffer  # type: ignore[assignment]
         return buffer
 
 
 class LoggedProgress:
-    """Logs each phase: its begin, and its end with what was done in it."""
+    """Logs the begin of each phase, and its end with counts and time."""
 
     def __init__(self, progress: Progress, log: LogFile) -> None:
         self._progress = progress
@@ -171,7 +170,7 @@ CURRENT_LOG: "ContextVar[LogFile | None]" = ContextVar("log", default=None)
 
 
 def log_error(text: str) -> None:
-    """Log a failure that is not printed; nothing where there is no log."""
+    """Log a failure that is not printed; does nothing without a log."""
     if log := CURRENT_LOG.get():
         from qa2pack.pack.terminal.log_file import Level
 
@@ -195,6 +194,6 @@ def progress_logged(progress: Progress) -> Iterator[Progress]:
 
 
 def terminal_of(stream: TextIO) -> TextIO:
-    """Return the stream on which progress is drawn: its drawing is no matter for a log."""
+    """Return the stream for progress display, which is not logged."""
     terminal: TextIO = getattr(stream, "terminal", stream)
     return terminal

@@ -1,9 +1,7 @@
-"""What a command prints, where nobody can take it: a full disk behind stdout, a reader who has gone, a closed stream.
+"""Output streams that may fail: full disk, closed pipe, closed descriptor, encoding without all characters.
 
-Also a terminal or a pipe whose encoding has not all letters: what it lacks is written as an escape.
-
-What a command did to a package does not depend on whether that can be told. So a stream that fails is let go once and
-for all, and the work ends as it would have ended.
+The result of a command does not depend on whether it can be printed: after a failure the rest of a stream is
+discarded, and the work ends as it would have ended. A character that the encoding lacks is written as an escape.
 """
 
 import errno
@@ -16,10 +14,10 @@ from typing import TextIO
 
 
 class LossyStream(io.TextIOBase):
-    """A stream that never fails: what cannot be written is lost.
+    """A stream that never raises: output that cannot be written is discarded.
 
     Attributes:
-        fault: the first failure; None as long as all was written.
+        fault: the first failure; None if everything was written.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -28,24 +26,24 @@ class LossyStream(io.TextIOBase):
 
     @property
     def terminal(self) -> TextIO:
-        """The stream on which progress is drawn, which is in no log; it never fails either."""
+        """The stream for progress display, which is not logged; it never raises either."""
         terminal: TextIO | None = getattr(self._stream, "terminal", None)
         return self if terminal is None else LossyStream(terminal)  # type: ignore[return-value]
 
     def write(self, text: str) -> int:
-        """Write the text, or lose it."""
+        """Write the text, or discard it."""
         try:
             return write_escaped(self._stream, text)
         except OSError as error:
-            self._close_quietly(error)
+            self._discard_rest(error)
             return len(text)
 
     def flush(self) -> None:
-        """Flush the stream, or lose what it holds."""
+        """Flush the stream, or discard its buffer."""
         try:
             self._stream.flush()
         except OSError as error:
-            self._close_quietly(error)
+            self._discard_rest(error)
 
     def isatty(self) -> bool:
         """Tell whether the stream is a terminal."""
@@ -59,10 +57,10 @@ class LossyStream(io.TextIOBase):
         """Tell that it can be written to."""
         return True
 
-    def _close_quietly(self, error: OSError) -> None:
-        """Send the rest nowhere; Python would fail on what the stream still holds once more while ending."""
+    def _discard_rest(self, error: OSError) -> None:
+        """Redirect the stream to /dev/null; otherwise Python fails again on its buffer at exit."""
         self.fault = self.fault or error
-        with suppress(OSError):  # a stream of Python's own has no descriptor
+        with suppress(OSError):  # an in-memory stream has no descriptor
             redirect_to_null(self._stream.fileno())
 
 
@@ -73,15 +71,15 @@ class OutputLostError(Exception):
 class Output(LossyStream):
     """A stream of which nothing may be lost: it fails with an error of its own, so that no other disk is blamed."""
 
-    def _close_quietly(self, error: OSError) -> None:
+    def _discard_rest(self, error: OSError) -> None:
         if isinstance(error, BrokenPipeError):
             raise error
-        super()._close_quietly(error)
+        super()._discard_rest(error)
         raise OutputLostError(error.strerror or str(error)) from error
 
 
 def write_escaped(stream: TextIO, text: str) -> int:
-    """Write the text, with escapes for what the stream's encoding does not have."""
+    """Write the text, with escapes for characters that the stream's encoding lacks."""
     try:
         return stream.write(text)
     except UnicodeEncodeError:  # raised before anything is written
@@ -90,23 +88,23 @@ def write_escaped(stream: TextIO, text: str) -> int:
 
 
 def escape_unencodable() -> None:
-    """Let the streams of this process escape what their encoding does not have, rather than fail on it."""
+    """Make stdout and stderr escape characters that their encoding lacks, instead of raising."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and not (_is_utf8(stream) and stream.errors == "surrogateescape"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _is_utf8(stream: TextIO) -> bool:
-    """Tell whether a stream can write every letter."""
+    """Return whether the stream's encoding has every character."""
     return stream.encoding.lower().replace("-", "").replace("_", "") == "utf8"
 
 
 @contextmanager
 def lossy_output(*, is_output_all: bool) -> Iterator[LossyStream | None]:
-    """Let stderr lose what it cannot write, and stdout as well; yield the latter.
+    """Make stderr and stdout discard output that cannot be written; yield stdout.
 
     Args:
-        is_output_all: what is printed is all that the command is for, so stdout fails with OutputLostError or
+        is_output_all: printing is the only purpose of the command, so stdout raises OutputLostError or
             BrokenPipeError; yields None.
     """
     with redirect_stderr(LossyStream(sys.stderr)):
@@ -121,7 +119,7 @@ def lossy_output(*, is_output_all: bool) -> Iterator[LossyStream | None]:
 
 @contextmanager
 def losses_reported(who: str) -> Iterator[None]:
-    """Let the output of a call lose what cannot be written, and tell that on stderr at the end."""
+    """Discard output of a call that cannot be written, and report that on stderr at the end."""
     with lossy_output(is_output_all=False) as out:
         how: tuple[str, ...] = ()
         try:
@@ -134,14 +132,14 @@ def losses_reported(who: str) -> Iterator[None]:
 
 
 def report_loss(who: str, fault: OSError | None, *rest: str) -> None:
-    """Tell that not all could be printed; a reader who has gone wanted no more."""
+    """Report that output was lost; a closed pipe is not reported, because its reader wanted no more."""
     if fault is not None and fault.errno != errno.EPIPE:
         first = f"{who}: the output could not be written ({fault.strerror})."
         print(first, *rest, sep="\n  ", file=sys.stderr)
 
 
 def redirect_to_null(descriptor: int) -> None:
-    """Let a descriptor lead to where everything is lost."""
+    """Redirect a descriptor to /dev/null."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, descriptor)
@@ -150,9 +148,9 @@ def redirect_to_null(descriptor: int) -> None:
 
 
 def open_closed_streams() -> None:
-    """Open stdin, stdout and stderr where whoever started the program closed them.
+    """Open /dev/null as stdin, stdout and stderr if the parent process closed them.
 
-    Otherwise the next file that is opened, a journal or a lock, gets such a number, and what is printed goes into it.
+    Otherwise the next opened file, a journal or a lock, gets descriptor 0, 1 or 2, and output is written into it.
     """
     for descriptor in range(3):
         try:

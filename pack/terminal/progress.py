@@ -1,7 +1,7 @@
-"""How far it is: a bar on a terminal, a line every half minute in a log, nothing when that is wished.
+"""Progress display: a bar on a terminal, otherwise a line every half minute, nothing with --quiet.
 
-All of it goes to stderr. No thread is started, because worker processes are forked while the bar is shown; it moves
-when work is reported, at most ten times a second.
+Written to stderr. No thread is started, because worker processes are forked while the bar is shown; the bar is
+redrawn when progress is reported, at most ten times a second.
 """
 
 import sys
@@ -25,7 +25,7 @@ _BAR_SECONDS = 0.1
 
 @contextmanager
 def shown_progress(*, is_quiet: bool) -> Iterator[Progress]:
-    """Yield the progress that fits stderr; afterwards nothing of it stays on a terminal."""
+    """Yield the progress display for stderr; a bar is removed from the terminal at the end."""
     with _shown(is_quiet=is_quiet) as progress, progress_logged(progress) as logged:
         yield logged
 
@@ -45,7 +45,7 @@ def _shown(*, is_quiet: bool) -> Iterator[Progress]:
 
 
 class Lines:
-    """Writes a line when half a minute has gone by since the last one."""
+    """Writes a line every half minute."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
@@ -85,7 +85,7 @@ class Lines:
     def _files_words(self) -> str:
         if not self._all_files:
             return counted(self._files, "file")
-        # Where no bytes are counted, what is counted may be tables.
+        # A phase without bytes may count tables instead of files.
         return f"{self._files:,} of {self._all_files:,}" + (" files" if self._all_bytes else "")
 
     def _bytes_words(self, seconds: float) -> Iterator[str]:
@@ -100,7 +100,7 @@ class Lines:
 
 
 def time_left(fraction: float, seconds: float) -> float | None:
-    """Return the seconds still to go when this part took so many; None where nothing can be said."""
+    """Return the remaining seconds when this fraction took so many seconds; None if unknown."""
     return seconds * (1 - fraction) / fraction if 0 < fraction <= 1 else None
 
 
@@ -136,13 +136,13 @@ class Bar:
         self._draw(is_due=False)
 
     def close(self) -> None:
-        """Take the bar off the screen."""
+        """Remove the bar from the screen."""
         if self._rich is not None:
             self._rich.stop()
             self._rich = None
 
     def _words(self) -> str:
-        """Return files, bytes and rate; no longer than half a line of 80 columns."""
+        """Return files, bytes and rate, at most half a line of 80 columns."""
         if not self._all_bytes:
             if self._all_files:
                 return f"{self._files:,}/{self._all_files:,}"  # files or tables
@@ -170,7 +170,7 @@ def _rich_progress() -> "RichProgress":
     from rich.progress import Progress as RichProgress
     from rich.table import Column
 
-    # The name gives way where the line is short: nothing else can be cut without a wrong number.
+    # On a short line the name is cut, because a cut number would be wrong.
     return RichProgress(
         TextColumn(
             "{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")

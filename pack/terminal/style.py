@@ -1,7 +1,7 @@
-"""Colours and line widths of what is shown.
+"""Colours and line folding of terminal output.
 
-Colour only where a terminal shows it and NO_COLOR (https://no-color.org) is not set. Running text is folded at 80
-columns; a path never is, so that it can be copied. Only drawings are cut, and only where a terminal would break them.
+Colours only on a terminal, and not if NO_COLOR (https://no-color.org) is set. Text is folded at 80 columns; a path is
+never folded, so that it can be copied. Only tree drawings are cut, and only on a terminal that would wrap them.
 """
 
 import os
@@ -13,15 +13,15 @@ from typing import TextIO
 
 WIDTH = 79
 _GAP = "..."  # not one character: a terminal may show ASCII alone
-_NO_BREAK = "\N{NO-BREAK SPACE}"  # in no text that is shown: it is not printable, so it comes escaped
+_NO_BREAK = "\N{NO-BREAK SPACE}"  # never in shown text: it is not printable, so it is escaped there
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Marks text for a terminal, or leaves it as it is.
+    """Adds colours for a terminal, or leaves text unchanged.
 
     Attributes:
-        columns: the width of the terminal; 0 where there is none.
+        columns: width of the terminal; 0 if there is none.
     """
 
     is_coloured: bool = False
@@ -32,7 +32,7 @@ class Style:
         return self._marked(text, "1")
 
     def dim(self, text: str) -> str:
-        """Mark what matters less."""
+        """Mark secondary text."""
         return self._marked(text, "2")
 
     def good(self, text: str) -> str:
@@ -40,7 +40,7 @@ class Style:
         return self._marked(text, "32")
 
     def warning(self, text: str) -> str:
-        """Mark what should be looked at."""
+        """Mark a warning."""
         return self._marked(text, "33")
 
     def bad(self, text: str) -> str:
@@ -48,14 +48,14 @@ class Style:
         return self._marked(text, "31")
 
     def fitted(self, line: str) -> str:
-        """Return a line of a drawing, its middle left out where the terminal would break it."""
+        """Return a line of a drawing, with its middle cut out if the terminal would wrap it."""
         if not 0 < self.columns < len(line):
             return line
         kept = max(self.columns - len(_GAP), 0)
         return line[: kept - kept // 2] + _GAP + line[len(line) - kept // 2 :]
 
     def sentence(self, text: str, *, indent: int = 0) -> Iterator[str]:
-        """Yield a sentence with a path in it: folded on a terminal, one line where it may be searched."""
+        """Yield a sentence with a path in it: folded on a terminal, otherwise one line, for grep."""
         return folded(text, indent=indent) if self.columns else iter([" " * indent + text.replace(_NO_BREAK, " ")])
 
     def _marked(self, text: str, code: str) -> str:
@@ -63,7 +63,7 @@ class Style:
 
 
 def style_for(stream: TextIO) -> Style:
-    """Return the ink for a stream."""
+    """Return the style for a stream."""
     if not stream.isatty():
         return Style()
     is_wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -71,7 +71,7 @@ def style_for(stream: TextIO) -> Style:
 
 
 def folded(text: str, *, indent: int = 0, label: str = "") -> Iterator[str]:
-    """Yield the lines of running text; a label stands before the first and the others are set in as far."""
+    """Yield the lines of folded text; a label precedes the first line, the others are indented by its width."""
     start = " " * indent + label
     lines = textwrap.wrap(
         text,
@@ -85,5 +85,5 @@ def folded(text: str, *, indent: int = 0, label: str = "") -> Iterator[str]:
 
 
 def unbroken(text: str) -> str:
-    """Return text that `folded` leaves on one line: a command, to be copied."""
+    """Return text that `folded` keeps on one line, such as a command to copy."""
     return text.replace(" ", _NO_BREAK)

@@ -1,1 +1,1 @@
-"""One module per verb: from a value to lines and JSON fields."""
+"""Views: from a result to printed lines and JSON fields; one module per verb."""

@@ -1,4 +1,4 @@
-"""Adopting and telling which members were adopted."""
+"""View of `pack adopt`: adopt members and print which."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -39,6 +39,6 @@ def _lines(members: Sequence[bytes], target: Target, style: Style) -> Iterator[s
     if not members:
         yield "Every member has its manifest already; nothing was changed."
         return
-    yield from (f"{ink.good('Adopted')}: {shown(member)}" for member in members)
-    yield "As they are now they count as right. To check them at any later time:"
-    yield f"  {ink.bold(f'pack verify {target.quoted}')}"
+    yield from (f"{style.good('Adopted')}: {shown(member)}" for member in members)
+    yield "Their present content counts as right. To check them at any later time:"
+    yield f"  {style.bold(f'pack verify {target.quoted}')}"

@@ -1,4 +1,4 @@
-"""Applying and telling what came of it: what `pack apply` and the old call have in common."""
+"""View of `pack apply`, also used by the legacy call: apply the plan and print the result."""
 
 import sys
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ from qa2pack.pack.jobs.members import member_notes
 from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style, style_for
-from qa2pack.pack.views.estimate import packaged_amount
 from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
+from qa2pack.pack.views.placeholders import packaged_amount
 from qa2pack.pack.views.status import staged_text
 from qa2pack.pack.views.totals import totals_fields
 
 
 def apply_and_print(attempt: Attempt, options: ApplyOptions, run_options: RunOptions) -> Exit:
-    """Apply the waiting plan or finish what was begun, and print the result on stdout."""
+    """Apply the waiting plan or resume a stopped apply, and print the result on stdout."""
     for line in _resume_lines(attempt.target):
         print(line, file=sys.stderr)
     with shown_workers(run_options) as workers:
@@ -39,43 +39,43 @@ def apply_and_print(attempt: Attempt, options: ApplyOptions, run_options: RunOpt
 
 
 def _resume_lines(target: Target) -> Iterator[str]:
-    """Say what was begun earlier and is gone on with; nothing if there is no such thing."""
+    """Yield what is resumed; nothing if no transaction was stopped."""
     status = read_status(target.package)
     if status.state is not State.INTERRUPTED:
         return
     match status.phase:
         case Phase.STAGING if status.plan:
-            yield "A new plan takes the place of the one that was stopped while staging."
+            yield "A new plan replaces the one that was stopped while staging."
             yield "What is staged and still right is used for it."
         case Phase.STAGING:
-            yield "Going on with the apply that was stopped while staging."
+            yield "Resuming the apply that was stopped while staging."
             yield from (f"Staged so far: {staged}." for staged in (staged_text(status),) if staged)
         case Phase.ROLLING_BACK:
-            yield "Going on with undoing, which was stopped; the plan is not applied by this run."
+            yield "Resuming the rollback that was stopped; this run does not apply the plan."
         case phase:
-            yield f"Going on with the apply that was stopped after its commit (phase: {phase})."
+            yield f"Resuming the apply that was stopped after its commit (phase: {phase})."
 
 
 def _result_lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
     if result.is_rolled_back:
-        yield f"Undone: {shown(result.member)} is not there any more. The plan still waits:"
-        yield f"  {ink.bold(f'pack apply {target.quoted}')}"
+        yield f"Rolled back: {shown(result.member)} is not there any more. The plan still waits:"
+        yield f"  {style.bold(f'pack apply {target.quoted}')}"
         return
     if result.done_before_ns is not None:
         yield f"Nothing to do: the last plan was applied at {local_time(result.done_before_ns)}. To check it:"
-        yield f"  {ink.bold(f'pack verify {target.quoted}')}"
+        yield f"  {style.bold(f'pack verify {target.quoted}')}"
         return
     manifest = open_manifest(target.package.manifest(result.member))
-    yield f"{ink.good('Packaged')}: {packaged_amount(manifest)}, in"
+    yield f"{style.good('Packaged')}: {packaged_amount(manifest)}, in"
     yield f"  {shown(target.package.member(result.member))}"
     if is_there(target.package.path + b".ticket.tar"):
         yield "Ticket files, beside the package:"
         yield from (f"  {shown(target.package.path + ending)}" for ending in (b".ticket.tar", b".ticket.zip"))
     if result.left_alone:
-        yield "Left as they are, because something else stands at the origin now where a file was moved away:"
+        yield "Left as they are, because the origin now has another file where a file was moved away:"
         yield from (f"  {problem_text(problem)}" for problem in result.left_alone)
     yield "To check it, now or at any later time:"
-    yield f"  {ink.bold(f'pack verify {target.quoted}')}"
+    yield f"  {style.bold(f'pack verify {target.quoted}')}"
 
 
 def _result_fields(result: Applied, target: Target) -> dict[str, object]:

@@ -1,6 +1,6 @@
-"""Comparing an origin with what was packaged from it, and telling how they differ.
+"""View of `pack diff`: compare an origin with the member packaged from it, and print the changes.
 
-The new plan is made as a value and thrown away: nothing is written.
+The new plan is a value only; nothing is written.
 """
 
 import sys
@@ -36,11 +36,11 @@ _SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
 
 
 def print_difference(attempt: Attempt, request: PlanRequest, wanted: bytes, run_options: RunOptions) -> Exit:
-    """Plan anew, compare with the member packaged from the same origin, and print the changes on stdout.
+    """Make a new plan, compare it with the member packaged from the same origin, and print the changes on stdout.
 
     Args:
-        request: of a plan that adds a member, so that nothing of the package could be refused for being replaced,
-            and that copies, which works across file systems. A member made of placeholders is compared in its mode.
+        request: of a plan in mode copy, which works across file systems, that adds a member, so that nothing is
+            refused because it would be replaced. A member made of placeholders is compared in its own mode.
         wanted: name of the member to compare with; empty for the one with the same origin.
     """
     package = attempt.target.package
@@ -74,7 +74,7 @@ def _chosen(members: list[Member], wanted: bytes, request: PlanRequest) -> Membe
         for member in members
         if member.header and member.header.origin == request.origin and not member.header.is_adopted
     ]
-    candidates = same or [member for member in members if member.fault]  # one that cannot be used may be the one
+    candidates = same or [member for member in members if member.fault]  # its origin is unknown
     if candidates:
         return candidates[-1]
     raise Refused(
@@ -91,7 +91,7 @@ def _planned(request: PlanRequest, run_options: RunOptions) -> Plan:
 
 
 def _changes(old: Stream, made: Plan) -> Iterator[Change]:
-    """Yield what differs, and what is the same, of all files but README: every plan makes that anew."""
+    """Yield changed and unchanged files, without README: every plan makes that again."""
     new = (decode_record(blob) for _, blob in made.gathered.spool.sorted_blobs())
     yield from (change for change in diff_members(records_of(old), new) if change.path != README)
 
@@ -117,7 +117,7 @@ def _lines(
 
 
 def _left_out_lines(manifest: Described, made: Plan) -> Iterator[str]:
-    """Yield what came to the origin and no rule takes: nothing of it shows among the changes."""
+    """Yield files that are new at the origin and left out by the rules; they are not among the changes."""
     if manifest.header.origin != made.header.origin:
         return
     before = {left.path for left in manifest.notes.left_out}
@@ -128,7 +128,7 @@ def _left_out_lines(manifest: Described, made: Plan) -> Iterator[str]:
 
 
 def _change_lines(change: Change, style: Style) -> Iterator[str]:
-    """Yield the path and its sizes, on two lines where one would be too long."""
+    """Yield the path and its sizes, folded to two lines if needed."""
     marked = {Kind.ADDED: style.good, Kind.REMOVED: style.bad}.get(change.kind, style.warning)
     sizes = [human_bytes(size) for size in (change.old_size, change.new_size) if size is not None]
     text = f"{unbroken(shown(change.path))}  {unbroken(' -> '.join(dict.fromkeys(sizes)))}"
@@ -142,7 +142,7 @@ def _next_lines(attempt: Attempt, header: Header, member_count: int, style: Styl
             " to be packaged again."
         )
     yield "Nothing has been changed. To replace the package:"
-    yield f"  {ink.bold(f'{attempt.new_plan} --mode {header.mode}')}"
+    yield f"  {style.bold(f'{attempt.new_plan} --mode {header.mode}')}"
 
 
 def _fields(attempt: Attempt, header: Header, changes: Iterator[Change]) -> Fields:

@@ -1,7 +1,7 @@
-"""How long an apply may take: rough figures, so that one knows whether to wait or to come back tomorrow.
+"""Time estimate of an apply: rough, from the bytes to write and the files to make.
 
-They go by bytes that are written and files that are made. A plan does not measure the disk, so two figures are told:
-at the rates of a disk in the machine, and of storage behind a network, where each file costs a round trip.
+A plan does not measure the disk, so two figures are given: for a local disk, and for network storage, where each file
+costs a round trip.
 """
 
 from dataclasses import dataclass
@@ -11,28 +11,28 @@ _SHORT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How fast storage takes what is new."""
+    """Write rates of a kind of storage."""
 
     bytes_a_second: float
     files_a_second: float
 
     def seconds(self, *, new_bytes: int, file_count: int) -> float:
-        """Return the time that making so many files takes, so many bytes of which are written anew."""
+        """Return the time for making this many files, with this many bytes written."""
         return new_bytes / self.bytes_a_second + file_count / self.files_a_second
 
 
-carried = Rates(200e6, 20_000)
+LOCAL = Rates(200e6, 20_000)
 SHARED = Rates(100e6, 1_000)
 
 
 def time_needed(*, new_bytes: int, file_count: int) -> str:
-    """Return in words how long making so many files takes, so many bytes of which are written anew."""
-    local, shared = (about(rates.seconds(new_bytes=new_bytes, file_count=file_count)) for rates in (carried, SHARED))
+    """Return the estimate as text for making this many files, with this many bytes written."""
+    local, shared = (about(rates.seconds(new_bytes=new_bytes, file_count=file_count)) for rates in (LOCAL, SHARED))
     return local if local == shared else f"{local} on a local disk, {shared} on shared storage"
 
 
 def about(seconds: float) -> str:
-    """Return a rough time in words, no more exact than it can be: `about 5 min`."""
+    """Return a rounded time as text: `about 5 min`."""
     if seconds < _SHORT_SECONDS:
         return f"less than {_SHORT_SECONDS} s"
     if seconds < 55:
@@ -44,5 +44,5 @@ def about(seconds: float) -> str:
 
 
 def _rounded(number: float) -> int:
-    """Return a whole number, above 20 a multiple of 5."""
+    """Return the number rounded to an integer, above 20 to a multiple of 5."""
     return max(1, round(number)) if number < 20 else 5 * round(number / 5)

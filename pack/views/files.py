@@ -1,4 +1,4 @@
-"""The files of a plan or manifest, one by one, as lines and as fields; a folder's record at a time is held."""
+"""List of files of a plan or manifest, as lines and JSON fields; one folder record at a time is in memory."""
 
 from collections.abc import Iterable, Iterator
 
@@ -22,9 +22,9 @@ def records_of(stream: Stream, role: Role | None = None) -> Iterator[FolderRecor
 
 
 def file_lines(records: Iterable[FolderRecord]) -> Iterator[str]:
-    """Yield a line for each folder with files, its path relative to the member, and below one for each file.
+    """Yield a line for each folder with files (path relative to the member), followed by a line for each file.
 
-    Paths of files would not fit into 80 columns: those of tables alone take as many.
+    Full paths of files would not fit into 80 columns.
     """
     for record in records:
         if record.path and record.names:
@@ -50,5 +50,5 @@ def entry_fields(entry: Entry) -> Fields:
 
 
 def digest_text(digest: bytes) -> str | None:
-    """Return a digest in hexadecimal, None where the content was not read."""
+    """Return a digest in hexadecimal; None if the content was not read."""
     return None if digest == NO_DIGEST else digest.hex()

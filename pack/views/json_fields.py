@@ -1,7 +1,7 @@
-"""What `--json` prints: one object on stdout, with names that stay.
+"""JSON output (`--json`): one object on stdout, with stable field names.
 
-A path is given as it is shown to people. Where that is not the very path, because it holds control characters or is
-not UTF-8, a second field, named the same with `_bytes` behind, holds its bytes in hexadecimal.
+A path is given as it is shown. If that differs from the real path, because of control characters or bytes that are
+not UTF-8, a second field with `_bytes` appended to its name holds the bytes in hexadecimal.
 """
 
 import json
@@ -48,9 +48,9 @@ def problem_fields(problems: Iterable[Problem]) -> list[Fields]:
 
 
 def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_bytes: int | None) -> Fields:
-    """Return all that the view of a plan shows."""
+    """Return the view of a plan as fields."""
     header, notes = plan.header, plan.notes
-    carried_count, carried_bytes = LOCAL(plan)
+    carried_count, carried_bytes = carried(plan)
     return {
         **path_fields("package", target.package.path),
         **path_fields("member", header.member_path),
@@ -69,7 +69,7 @@ def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_byte
         "needed_bytes": needed_bytes,
         "carried_count": carried_count,
         "carried_bytes": carried_bytes,
-        "estimated_seconds": round(carried.seconds(new_bytes=notes.new_bytes, file_count=notes.file_count), 3),
+        "estimated_seconds": round(LOCAL.seconds(new_bytes=notes.new_bytes, file_count=notes.file_count), 3),
         "free_bytes": free_bytes,
     }
 

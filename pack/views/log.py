@@ -1,4 +1,4 @@
-"""Telling what was done to a package, from the journals of its finished transactions alone."""
+"""View of `pack log`: finished transactions of a package, read from their journals."""
 
 import sys
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def print_log(attempt: Attempt, *, is_json: bool) -> Exit:
 
 
 def what_was_done(one: Finished) -> str:
-    """Return in words what the transaction did to the package."""
+    """Return as text what the transaction did to the package."""
     return _WHAT[one.publishing]
 
 
@@ -80,7 +80,7 @@ def _lines(history: History, style: Style) -> Iterator[str]:
         yield from folded(f"{shown(one.user)} on {shown(one.host)}, in {_how_long(one)}", label="  by     ")
     for name in history.unreadable:
         yield style.warning(f"The journal {shown(name)} cannot be read; it is damaged or of another version.")
-        yield "The package does not need it, but this apply cannot be told of, nor undone."
+        yield "The package does not need it, but this apply cannot be listed or rolled back."
 
 
 def _how_long(one: Finished) -> str:

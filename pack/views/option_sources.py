@@ -1,4 +1,4 @@
-"""Where the values of options are from that were not typed, as it is shown and as fields."""
+"""View of the sources of options that were not typed: lines and JSON fields."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +8,7 @@ from qa2pack.pack.views.json_fields import Fields
 
 
 def default_lines(defaults: Sequence[Default]) -> Iterator[str]:
-    """Yield a line for each place that options are from."""
+    """Yield a line for each source of options."""
     sources: dict[str, list[str]] = {}
     for default in defaults:
         sources.setdefault(default.source, []).append(default.option)

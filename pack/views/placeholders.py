@@ -1,4 +1,4 @@
-"""Empty files in words: the modes fake and ticket make them, and nobody should take them for the data."""
+"""Texts about placeholders, the empty files that the modes fake and ticket make in place of the data."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -12,44 +12,44 @@ from qa2pack.manifest.format.stream import StreamError, peek_stream
 from qa2pack.manifest.humanize import counted, human_bytes
 
 _PLACEHOLDERS: Mapping[Mode, str] = {
-    Mode.FAKE: "the files are empty",
-    Mode.TICKET: "all files but README, qa and script are empty",
+    Mode.FAKE: "the files are placeholders",
+    Mode.TICKET: "all files but README, qa and script are placeholders",
 }
 
 
 def packaged_amount(manifest: Described) -> str:
-    """Return how much a member holds, and how much of that is empty files."""
+    """Return number and size of a member's files, and how many of them are placeholders."""
     notes, mode = manifest.notes, manifest.header.mode
     count, size = _amount(manifest, Action.DUMMY)
     if not count:
         return f"{counted(notes.file_count, 'file')}, {human_bytes(notes.byte_count)}"
     if count == notes.file_count:
-        return f"{counted(count, 'empty file')} (mode {mode}; {human_bytes(size)} if they were real)"
+        return f"{counted(count, 'placeholder')} (mode {mode}; the real files have {human_bytes(size)})"
     real = human_bytes(notes.byte_count - size)
-    return f"{counted(notes.file_count, 'file')}, {real}; {count:,} of them empty (mode {mode})"
+    return f"{counted(notes.file_count, 'file')}, {real}; {count:,} of them placeholders (mode {mode})"
 
 
 def mode_text(header: Header) -> str:
-    """Return the mode, and what is empty in it."""
+    """Return the mode, and which files are placeholders."""
     words = _PLACEHOLDERS.get(header.mode)
-    return f"{header.mode}: {empty}; sizes are those of the real ones" if words else header.mode
+    return f"{header.mode}: {words}; sizes are those of the real files" if words else header.mode
 
 
 def placeholder_lines(state: PackageState) -> Iterator[str]:
-    """Yield for each mode that makes empty files how many members are of it; a damaged manifest says nothing."""
+    """Yield the number of members of each mode that makes placeholders; damaged manifests are skipped."""
     modes = []
     for path in state.manifests.values():
         with suppress(StreamError):
             modes.append(read_header(peek_stream(path), StreamKind.MANIFEST).mode)
     for mode, words in _PLACEHOLDERS.items():
         if count := modes.count(mode):
-            yield f"in {counted(count, 'member')} {empty} (mode {mode})"
+            yield f"in {counted(count, 'member')} {words} (mode {mode})"
 
 
 def carried(plan: Described) -> tuple[int, int]:
-    """Return files and bytes that a plan of empty files takes over with their content, moved there earlier.
+    """Return number and bytes of files that a plan of placeholders carries over with their content: moved earlier.
 
-    (0, 0) where none are made empty, or no package is replaced.
+    (0, 0) for a mode without placeholders, or if no package is replaced.
     """
     if plan.header.standing is not DestinationKind.PACKAGE:
         return 0, 0
@@ -57,7 +57,7 @@ def carried(plan: Described) -> tuple[int, int]:
 
 
 def _amount(described: Described, action: Action) -> tuple[int, int]:
-    """Return how many files have the action where others are made empty, and the bytes that the real ones have."""
+    """Return number and real bytes of the files with this action; (0, 0) for a mode without placeholders."""
     file_count = byte_count = 0
     if described.header.mode.has_content:
         return file_count, byte_count

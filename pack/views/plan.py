@@ -1,7 +1,7 @@
-"""A plan as a person reads it: what would be packaged, replaced, kept and left out, and what to type next.
+"""View of a plan: what will be packaged, replaced, kept and left out, and what to type next.
 
-At 80 columns. Nothing is folded away: what is left out is listed to the last path. Only warnings of one kind are cut
-at twenty paths, because receivers may refuse tens of thousands of names for the same reason.
+At 80 columns. Every path that is left out is listed. Only warnings of one kind are cut at twenty paths, because
+receivers may refuse tens of thousands of names for the same reason.
 """
 
 import sys
@@ -26,19 +26,20 @@ from qa2pack.pack.jobs import plan as planjobs
 from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style, folded, style_for
-from qa2pack.pack.views.estimate import carried, time_needed
+from qa2pack.pack.views.estimate import time_needed
 from qa2pack.pack.views.files import file_fields, records_of
 from qa2pack.pack.views.json_fields import plan_fields, print_fields
 from qa2pack.pack.views.option_sources import default_fields, default_lines
+from qa2pack.pack.views.placeholders import carried
 from qa2pack.pack.views.totals import totals_lines
 from qa2pack.pack.views.tree import tree_lines
 
 _MODES = {
-    Mode.FAKE: "fake: empty files, to look at the tree",
+    Mode.FAKE: "fake: placeholders (empty files), to look at the tree",
     Mode.COPY: "copy: every file is copied and checked",
     Mode.HARD: "hard: hard links, no second copy of the data",
-    Mode.MOVE: "move: files move to the package, links to them stay",
-    Mode.TICKET: "ticket: README, qa and script files are real, the rest is empty",
+    Mode.MOVE: "move: files move to the package, symlinks to them stay",
+    Mode.TICKET: "ticket: README, qa and script files are real, the rest are placeholders",
 }
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PlanView:
-    """What the view is made of.
+    """Input of the view.
 
     Attributes:
-        needed_bytes: about what the apply takes on the disk, with the ticket files.
-        free_bytes: what the file system of the package has left; None where it does not tell.
-        origin: the origin as the user calls it, quoted for a shell.
-        is_applied: it is applied next, without anybody typing it.
+        needed_bytes: estimate of the space that the apply needs, with the ticket files.
+        free_bytes: free space on the file system of the package; None if it does not report it.
+        origin: the origin as typed, quoted for a shell.
+        is_applied: the caller applies the plan next.
         defaults: the options that were not typed.
     """
 
@@ -172,11 +173,11 @@ def _closing_lines(view: PlanView, style: Style) -> Iterator[str]:
         yield "This is done now."
         return
     yield "Nothing has been changed yet. To do it:"
-    yield f"  {ink.bold(f'pack apply {view.target.quoted}')}"
+    yield f"  {style.bold(f'pack apply {view.target.quoted}')}"
 
 
 def make_plan(request: PlanRequest, run_options: RunOptions) -> Described:
-    """Make the plan, with its progress shown."""
+    """Make the plan, with progress display."""
     with shown_workers(run_options) as workers:
         return planjobs.plan(request, workers)
 
@@ -193,8 +194,8 @@ def print_plan(
     """Print the plan on stdout.
 
     Args:
-        has_tree: with a tree of all its files.
-        is_applied: it is applied next, without anybody typing it.
+        has_tree: also print the tree of all files.
+        is_applied: the caller applies the plan next.
         defaults: the options that were not typed.
     """
     package = attempt.target.package

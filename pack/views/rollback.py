@@ -1,4 +1,4 @@
-"""Undoing and telling what was undone."""
+"""View of `pack rollback`: roll back a transaction and print the result."""
 
 import sys
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from qa2pack.pack.views.json_fields import path_fields, print_fields
 
 
 def roll_back_and_print(attempt: Attempt, run_options: RunOptions, *, may_reach_back: bool = False) -> Exit:
-    """Undo what can be undone and print the result on stdout."""
+    """Roll back the unfinished or last transaction and print the result on stdout."""
     target = attempt.target
     with shown_workers(run_options) as workers:
         result = applyjobs.rollback(target.package, workers, may_reach_back=may_reach_back)
@@ -37,8 +37,8 @@ def roll_back_and_print(attempt: Attempt, run_options: RunOptions, *, may_reach_
 
 def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
     if not result.member:
-        yield "There is nothing to undo: no apply is on record. Nothing was changed."
+        yield "There is nothing to roll back: no apply is on record. Nothing was changed."
         return
     what = "the last apply, which made" if result.was_finished else "the apply that was stopped, which was to make"
-    yield f"{ink.good('Undone')}: {what} {shown(result.member)}."
+    yield f"{style.good('Rolled back')}: {what} {shown(result.member)}"
     yield f"  {shown(target.package.path)} is as it was before."

@@ -1,6 +1,6 @@
-"""Showing what a package holds, from its manifests alone: no file of the package is looked at.
+"""View of `pack show`: contents of a package from its manifests; no file of the package is read.
 
-A manifest that cannot be used is a problem, as it is for verify; the other members are shown.
+A manifest that cannot be used is a problem, as for verify; the other members are shown.
 """
 
 import sys
@@ -21,20 +21,20 @@ from qa2pack.pack.jobs.members import Member, chosen_members, members_of
 from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style, style_for
-from qa2pack.pack.views.estimate import mode_text
 from qa2pack.pack.views.files import file_fields, file_lines, records_of
 from qa2pack.pack.views.json_fields import Fields, path_fields, print_fields, problem_fields
+from qa2pack.pack.views.placeholders import mode_text
 from qa2pack.pack.views.totals import totals_fields, totals_lines
 
 
 @dataclass(frozen=True, slots=True)
 class ShowOptions:
-    """What is to be shown.
+    """Options of `pack show`.
 
     Attributes:
-        member: name of the one member; empty for all.
-        role: the one role, None for all.
-        has_files: every file is listed.
+        member: name of the only member to show; empty for all.
+        role: the only role to show, None for all.
+        has_files: list every file.
     """
 
     member: bytes = b""
@@ -66,8 +66,8 @@ def print_package(attempt: Attempt, what: ShowOptions, *, is_json: bool) -> Exit
 
 
 def print_waiting_plan(attempt: Attempt, what: ShowOptions, *, is_json: bool) -> Exit:
-    """Print the plan that waits on stdout, as it was shown when it was made."""
-    from qa2pack.pack.views.plan import print_plan  # here: knows all that planning does
+    """Print the waiting plan on stdout, in the form of `pack plan`."""
+    from qa2pack.pack.views.plan import print_plan  # here, because it imports all of planning
 
     path = attempt.target.package.plan
     check_control(attempt.target.package.control)
@@ -110,7 +110,7 @@ def _fault_lines(member: Member, target: Target, style: Style) -> Iterator[str]:
         yield from problem_lines([unusable_manifest(member.fault)], target, style)
     else:
         yield style.warning("  It has no manifest, so it cannot be verified. To give it one:")
-        yield f"  {ink.bold(f'pack adopt {target.quoted}')}"
+        yield f"  {style.bold(f'pack adopt {target.quoted}')}"
 
 
 def _facts(header: Header) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Telling how a package stands, and what to type next."""
+"""View of `pack status`: state of a package and its transaction, and what to type next."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,12 +15,12 @@ from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style, style_for
-from qa2pack.pack.views.estimate import placeholder_lines
 from qa2pack.pack.views.json_fields import Fields, path_fields, print_fields
+from qa2pack.pack.views.placeholders import placeholder_lines
 
 
 def print_status(attempt: Attempt, *, is_json: bool) -> Exit:
-    """Print how the package stands on stdout."""
+    """Print the state of the package on stdout."""
     target = attempt.target
     status = read_status(target.package)
     if is_json:
@@ -36,11 +36,11 @@ def print_status(attempt: Attempt, *, is_json: bool) -> Exit:
 def _lines(status: Status, empty: Sequence[str], target: Target, style: Style) -> Iterator[str]:
     package = target.quoted
     yield f"{shown(target.package.path)}"
-    yield f"  {_there(status)}"
+    yield f"  {_destination_text(status)}"
     yield from (style.warning(f"  {line}") for line in empty)
     match status.state:
         case State.NONE:
-            yield "  nothing is planned, and nothing that this program did can be undone"
+            yield "  nothing is planned, and there is no apply to roll back"
             yield from _next(style, f"pack plan ORIGIN {package}")
         case State.PLANNED if status.plan_fault:
             yield style.bad(f"  a plan waits that cannot be applied: the file {shown(status.plan_fault)}")
@@ -50,7 +50,7 @@ def _lines(status: Status, empty: Sequence[str], target: Target, style: Style) -
             yield from _plan_lines(status)
             yield from _next(style, f"pack apply {package}", f"or, to see the plan again, pack show --plan {package}")
         case State.RUNNING:
-            yield f"  {shown(status.holder)} works on it"
+            yield f"  locked by {shown(status.holder)}"
             yield from _phase_lines(status)
         case State.INTERRUPTED if status.is_origin_changed:
             yield style.warning("  stopped: the origin changed after the plan, so it cannot go on")
@@ -59,21 +59,23 @@ def _lines(status: Status, empty: Sequence[str], target: Target, style: Style) -
         case State.INTERRUPTED:
             yield style.warning(f"  interrupted; {shown(status.user)} on {shown(status.host)} worked on it last")
             yield from _phase_lines(status)
-            yield from _next(style, f"pack apply {package}", f"or, to undo it, pack rollback {package}")
+            yield from _next(style, f"pack apply {package}", f"or, to roll back, pack rollback {package}")
         case State.FINISHED if not status.member_count:
             yield style.bad("  the last apply is finished, and what it made is not there any more")
             yield from _next(style, f"pack plan ORIGIN {package}", "or bring the package back from where it went")
         case State.FINISHED if status.undo_fault:
             yield "  the last apply is finished"
-            yield style.warning(f"  it cannot be undone: its journal {shown(status.undo_fault)}")
+            yield style.warning(f"  it cannot be rolled back: its journal {shown(status.undo_fault)}")
             yield from _next(style, f"pack verify {package}")
         case State.FINISHED:
             yield "  the last apply is finished"
-            yield from _next(style, f"pack verify {package}", f"or, to undo the last apply, pack rollback {package}")
+            yield from _next(
+                style, f"pack verify {package}", f"or, to roll back the last apply, pack rollback {package}"
+            )
 
 
 def _destination_text(status: Status) -> str:
-    """Say what is at the path; for status, a package with something strange in it is still one."""
+    """Return a text for what is at the path; here a package with foreign files in it still counts as one."""
     members = counted(status.member_count, "member")
     match status.standing:
         case DestinationKind.ABSENT:
@@ -97,7 +99,7 @@ def _phase_lines(status: Status) -> Iterator[str]:
 
 
 def staged_text(status: Status) -> str:
-    """Return how much is staged; empty if that is not known."""
+    """Return as text how much is staged; empty if unknown."""
     if status.staged_files is None or status.staged_bytes is None:
         return ""
     files = f"{status.staged_files:,} of {counted(status.file_count, 'file')}"
@@ -106,8 +108,8 @@ def staged_text(status: Status) -> str:
 
 
 def _after_change(status: Status, package: str, style: Style) -> Iterator[str]:
-    """Yield what to do where the origin changed; a newer plan may wait already."""
-    roll_back = f"or, to undo it, pack rollback {package}"
+    """Yield what to do after the origin changed; a newer plan may already be waiting."""
+    roll_back = f"or, to roll back, pack rollback {package}"
     if status.plan:
         yield "  a newer plan waits, which uses what is staged and still right"
         yield from _plan_lines(status)
@@ -130,7 +132,7 @@ def _plan_lines(status: Status) -> Iterator[str]:
 
 
 def _change(header: Header) -> str:
-    """Say what the plan does to what is there."""
+    """Return as text what the plan does to the destination."""
     member = shown(header.member_path)
     match header.standing:
         case DestinationKind.ABSENT | DestinationKind.EMPTY:
@@ -171,5 +173,5 @@ def _plan_fields(plan: Described) -> Fields:
 
 
 def _next(style: Style, command: str, *others: str) -> Iterator[str]:
-    yield f"next: {ink.bold(command)}"
+    yield f"next: {style.bold(command)}"
     yield from (f"      {other}" for other in others)

@@ -1,4 +1,4 @@
-"""The table of roles, files and bytes, as text and as fields for machines."""
+"""Table of files and bytes per role, as lines and JSON fields."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +12,7 @@ _ROW = "  {:<12} {:>12} {:>10} {:>22}"
 
 
 def totals_lines(totals: Sequence[Total], style: Style, role: Role | None = None) -> Iterator[str]:
-    """Yield the table, every role in its order, those without files too; or the row of one role alone."""
+    """Yield the table with all roles in order, also those without files; or only the row of one role."""
     yield style.bold(_ROW.format("role", "files", "size", "bytes"))
     known = {total.role: total for total in totals}
     for name in (role,) if role else (*ROLES, ""):
@@ -23,7 +23,7 @@ def totals_lines(totals: Sequence[Total], style: Style, role: Role | None = None
 
 
 def totals_fields(totals: Sequence[Total]) -> dict[str, object]:
-    """Return files and bytes of each role and in all."""
+    """Return files and bytes of each role and in total."""
     files, size = _sum(totals)
     return {
         "roles": {

@@ -1,6 +1,6 @@
-"""The tree of a member as it will be, every file with its size; drawn as the tree in README is.
+"""Tree view of a planned member, every file with its size; drawn like the tree in README.
 
-What is said of a table stands below its name: names of tables alone take half of 80 columns.
+Notes on a table are on the line below its name, because names of tables take half of 80 columns.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _MEMBER_DEPTH = 3  # below the package, its one science goal and the group
 
 
 def tree_lines(plan: Described) -> Iterator[str]:
-    """Yield the lines from the package's folder down; in each folder files come first, then subfolders."""
+    """Yield the lines, from the package's folder down; in each folder first files, then subfolders."""
     header = plan.header
     for depth, name in enumerate((header.project, SCIENCE_GOAL, header.group)):
         yield _line(depth, "", shown(name) + "/")

@@ -1,4 +1,4 @@
-"""Verifying and telling what was found."""
+"""View of `pack verify`: verify a package and print problems and warnings."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -52,15 +52,15 @@ def verify_and_print(attempt: Attempt, run_options: RunOptions, *, is_quick: boo
 
 
 def _compared(members: Sequence[Member]) -> str:
-    """Return what was compared of members, of which some may hold empty files in place of the real ones."""
+    """Return as text what was compared; some members may hold placeholders."""
     if not any(member.notes for member in members):
         return "nothing"
     modes = {member.header.mode for member in members if member.header and not member.header.is_adopted}
     if all(mode.has_content for mode in modes):
         return "all content"
     if modes == {Mode.FAKE}:
-        return "the files are empty (mode fake), so only names, types and sizes"
-    return "all content but that of files that are empty (mode fake or ticket)"
+        return "the files are placeholders (mode fake), so only names, types and sizes"
+    return "all content but that of placeholders (mode fake or ticket)"
 
 
 def _lines(
@@ -82,7 +82,7 @@ def _lines(
 
 
 def _made_from(problems: Sequence[Problem], members: Sequence[Member]) -> tuple[str, str]:
-    """Return origin, quoted for a shell, and mode of the one member that the problems are of; else empty texts."""
+    """Return origin (quoted for a shell) and mode if all problems are of one member; otherwise empty texts."""
     touched = [
         member.header
         for member in members
@@ -96,7 +96,7 @@ def _made_from(problems: Sequence[Problem], members: Sequence[Member]) -> tuple[
 
 
 def _headed(head: str, marked: str, rest: str) -> Iterator[str]:
-    """Yield a folded sentence whose first words are marked; folding must not count the marks."""
+    """Yield a folded sentence whose first words are coloured; folding must not count the colour codes."""
     first, *others = folded(head + rest)
     yield marked + first[len(head) :]
     yield from others

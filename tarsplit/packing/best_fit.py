@@ -1,9 +1,9 @@
-"""Filling as few chunks as can be.
+"""Bin packing: best-fit decreasing, then a bounded search. Small files follow by next-fit.
 
-Big pieces go, largest first, to the chunk with the least room that is enough; where a simple bound says that fewer
-chunks could do, a search of limited length looks for them. Pieces below a thousandth of a chunk then fill the gaps in
-path order; they are never all held. The number is the least there is whenever it meets the bound or the search comes
-to its end, which is nearly always.
+Large pieces are placed by best fit, largest first. If a lower bound allows fewer chunks, a search of limited length
+tries to find them. Pieces below 1/1024 of a chunk then fill the gaps in path order by next-fit; they are streamed,
+never all in memory. The number of chunks is minimal whenever it equals the bound or the search completes, which is
+nearly always.
 """
 
 from bisect import bisect_left, insort
@@ -11,17 +11,17 @@ from collections.abc import Callable, Iterable, Sequence
 
 from qa2pack.tarsplit.packing.bins import Bin, Piece
 
-_SMALL_PART = 1024  # pieces below this part of a chunk are small
+_SMALL_PART = 1024  # pieces below 1/1024 of a chunk are small
 _SEARCHED_PIECES = 64
 _SEARCH_STEPS = 20_000
 
 
 def fill_best_fit(first: Sequence[Piece], pieces: Callable[[], Iterable[Piece]], capacity: int) -> list[Bin]:
-    """Return filled chunks, the one that holds `first` at the start and the others in path order.
+    """Return the filled bins: first the one that holds `first`, then the others in path order.
 
     Args:
-        first: pieces that stay together where they fit into one chunk.
-        pieces: yields all others in path order; called twice.
+        first: pieces that stay together if they fit into one chunk.
+        pieces: yields all other pieces in path order; called twice.
     """
     small = capacity // _SMALL_PART
     big = [piece for piece in pieces() if piece.blocks > small]
@@ -40,7 +40,7 @@ def fill_best_fit(first: Sequence[Piece], pieces: Callable[[], Iterable[Piece]],
 
 
 def pack_sizes(sizes: Sequence[int], capacity: int) -> list[int]:
-    """Return for each size, none above the capacity, the number of its bin; as few bins as are found."""
+    """Return the bin number of each size, with as few bins as are found; no size may exceed the capacity."""
     order = sorted(range(len(sizes)), key=lambda index: (-sizes[index], index))
     descending = [sizes[index] for index in order]
     placed = _best_fit(descending, capacity)
@@ -59,7 +59,7 @@ def pack_sizes(sizes: Sequence[int], capacity: int) -> list[int]:
 
 
 def _first_groups(first: Sequence[Piece], capacity: int) -> list[list[Piece]]:
-    """Return what comes first as one group if it fits, else as groups that do."""
+    """Return the first pieces as one group if it fits into a chunk, otherwise as several groups that fit."""
     groups: list[list[Piece]] = []
     room = 0
     for piece in first:
@@ -72,7 +72,7 @@ def _first_groups(first: Sequence[Piece], capacity: int) -> list[list[Piece]]:
 
 
 def _next_fit(pieces: Iterable[Piece], bins: list[Bin], capacity: int) -> None:
-    """Put small pieces into the bins one after the other, and into new ones; never goes back, so leaves a crumb."""
+    """Add small pieces to the bins by next-fit, then to new bins; may leave one small gap per bin."""
     current = 0
     for piece in pieces:
         while current < len(bins) and bins[current].blocks + piece.blocks > capacity:
@@ -83,7 +83,7 @@ def _next_fit(pieces: Iterable[Piece], bins: list[Bin], capacity: int) -> None:
 
 
 def _in_order(bins: list[Bin], first: Sequence[Piece]) -> list[Bin]:
-    """Sort the bins: the one with the first piece, then by the first file in them."""
+    """Sort the bins: first the one with the first piece, then by their first file."""
 
     def key(bin: Bin) -> tuple[float, ...]:
         has_first = bool(first) and _holds(bin, first[0])
@@ -98,7 +98,7 @@ def _holds(bin: Bin, piece: Piece) -> bool:
 
 
 def _best_fit(sizes: Iterable[int], capacity: int) -> list[int]:
-    rooms: list[tuple[int, int]] = []  # with the number of the bin, sorted
+    rooms: list[tuple[int, int]] = []  # free blocks and number of each bin, sorted
     placed = []
     for size in sizes:
         index = bisect_left(rooms, (size, 0))
@@ -109,10 +109,10 @@ def _best_fit(sizes: Iterable[int], capacity: int) -> list[int]:
 
 
 def _search(sizes: Sequence[int], capacity: int, bin_count: int) -> list[int] | None:
-    """Look for a way to put the sizes, largest first, into so many bins; None if there is none or it takes long."""
+    """Search for a packing of the sizes, largest first, into this many bins; None if none is found in the limit."""
     rooms = [capacity] * bin_count
     placed: list[int] = []
-    tried: list[set[int]] = [set()]  # rooms that were tried for the size at this depth: equal rooms are the same
+    tried: list[set[int]] = [set()]  # free room already tried at each depth: bins with equal room are equivalent
     for _ in range(_SEARCH_STEPS):
         if len(placed) == len(sizes):
             return placed

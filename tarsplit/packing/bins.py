@@ -1,14 +1,14 @@
-"""What is packed into chunks, and the chunks while they are filled."""
+"""Values of bin packing: spans, pieces, rows of files, and bins."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-Span = tuple[int, int]  # from the first to before the last; an empty one is (0, 0)
+Span = tuple[int, int]  # half-open range of indexes; an empty span is (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What is not parted: a span of folders and one of files, each by its place in path order."""
+    """Entries that stay together: a span of folders and a span of files, by index in path order."""
 
     folders: Span
     files: Span
@@ -17,11 +17,11 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Neighbouring files, each a piece of its own; so that millions of them need not all be made.
+    """Consecutive files, each a piece of its own, stored together because there may be millions.
 
     Attributes:
-        first: place of the first file in path order.
-        blocks: of each.
+        first: index of the first file in path order.
+        blocks: tar blocks of each file.
     """
 
     first: int
@@ -35,20 +35,20 @@ class Row:
 
 @dataclass(slots=True)
 class Bin:
-    """A chunk that is being filled; keeps the order in which it was filled."""
+    """A chunk while it is filled; spans are in the order of filling."""
 
     blocks: int = 0
     folders: list[Span] = field(default_factory=list)
     files: list[Span] = field(default_factory=list)
 
     def add(self, piece: Piece) -> None:
-        """Put the piece in; spans that follow each other become one, so ten million files stay a few."""
+        """Add the piece; adjacent spans are merged, so ten million files stay a few spans."""
         self.blocks += piece.blocks
         _append(self.folders, piece.folders)
         _append(self.files, piece.files)
 
     def add_all(self, pieces: Iterable[Piece]) -> None:
-        """Put all of them in."""
+        """Add all pieces."""
         for piece in pieces:
             self.add(piece)
 

@@ -1,4 +1,4 @@
-"""From a folder's record to the blocks that its entries take in a tar."""
+"""Size in tar blocks of a folder and its files, computed from the folder's record."""
 
 from array import array
 
@@ -9,16 +9,16 @@ from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.packing.partition import Measured
 from qa2pack.tarsplit.tar.header import BLOCK_BYTES, have_single_blocks, header_bytes
 
-TABLE_MARK = b"table.dat"  # the file by which a folder is known to be a CASA table
+TABLE_MARK = b"table.dat"  # a folder that holds this file is a CASA table
 _MEMBER_DEPTH = 2  # slashes in sg_ouss_id/group/member
 
 
 def measure(record: FolderRecord, project: bytes) -> Measured:
-    """Return the blocks of the folder and of each of its files.
+    """Return the tar blocks of the folder and of each of its files.
 
     Args:
-        record: with a path relative to the package.
-        project: the name that all paths in the tar start with.
+        record: its path is relative to the package.
+        project: first part of all paths in the tar.
     """
     folder = in_tar(project, record.path)
     is_member = record.path.count(b"/") == _MEMBER_DEPTH and README in record.names
@@ -44,5 +44,5 @@ def _file_blocks(record: FolderRecord, folder: bytes) -> "array[int]":
 
 
 def _column(blocks: list[int]) -> "array[int]":
-    """Return the numbers packed, in four bytes each where no file has more than 2 TB."""
+    """Return the numbers as an array, four bytes each if no file is larger than 2 TB."""
     return array("I" if max(blocks, default=0) < 1 << 32 else "Q", blocks)

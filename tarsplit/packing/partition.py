@@ -1,11 +1,11 @@
-"""Which chunk each entry goes to: a pure function of sizes and a limit, exact to the byte.
+"""Partition of a package into chunks: a pure function of sizes and a size limit, exact to the byte.
 
-Everything is counted in tar blocks of 512 bytes, headers included, so that what is computed here is what is written.
-Folders and files are named by their place in path order: folder 17, file 4711. A chunk is a few spans of both.
+Sizes are counted in tar blocks of 512 bytes, headers included, so the computed size is the size that is written.
+Folders and files are given by their index in path order: folder 17, file 4711. A chunk is a few spans of both.
 
-The rules: the READMEs and the folders come first, so that the first chunk shows the whole tree; a CASA table that
-fits into a chunk is one piece, its folders included; anything else is one piece per file. A file that is larger than
-the limit has a chunk of its own. The order in which the folders are given does not matter.
+The rules: READMEs and folder entries come first, so that the first chunk shows the whole tree. A CASA table that
+fits into a chunk is one piece, with its folders. Any other file is a piece of its own. A file larger than the limit
+gets a chunk of its own. The result does not depend on the order of the input.
 """
 
 from bisect import bisect_right
@@ -26,15 +26,15 @@ class Fill(StrEnum):
     """How chunks are filled."""
 
     ORDER = "order"  # in path order
-    TIGHT = "tight"  # as few as can be
+    TIGHT = "tight"  # best fit: as few chunks as possible
 
 
 class TooManyChunksError(Exception):
-    """The names have three digits.
+    """More than 999 chunks: their names have three digits.
 
     Attributes:
-        chunk_count: how many there would be.
-        enough_bytes: a limit that is surely large enough.
+        chunk_count: number of chunks at the given limit.
+        enough_bytes: a limit that is certainly large enough.
     """
 
     def __init__(self, chunk_count: int, enough_bytes: int) -> None:
@@ -45,13 +45,13 @@ class TooManyChunksError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One folder with the blocks of all entries directly in it.
+    """Size in blocks of one folder and of the files directly in it.
 
     Attributes:
         blocks: of the folder's own entry.
-        file_blocks: header and content of each file.
-        is_table: it is a CASA table, which stays together with all below it.
-        readme: which of the files is a member's README.
+        file_blocks: of header and content of each file.
+        is_table: the folder is a CASA table, which stays together with everything below it.
+        readme: index of the file that is a member's README.
     """
 
     path: bytes
@@ -63,11 +63,11 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What goes into one tar.
+    """The entries of one tar.
 
     Attributes:
         folders, files: spans, sorted and merged.
-        blocks: of all entries.
+        blocks: sum over all entries.
     """
 
     folders: tuple[Span, ...]
@@ -81,17 +81,17 @@ class Chunk:
 
 
 def tar_bytes(blocks: int) -> int:
-    """Return the size of a tar with so many blocks of entries: two empty blocks at the end, then whole records."""
+    """Return the size of a tar with this many blocks of entries: two zero blocks are added, then whole records."""
     return -(-(blocks + END_BLOCKS) // RECORD_BLOCKS) * RECORD_BLOCKS * BLOCK_BYTES
 
 
 def capacity_blocks(limit_bytes: int) -> int:
-    """Return how many blocks of entries fit into a tar of at most that size; 0 or less if none does."""
+    """Return how many blocks of entries fit into a tar of at most this size; 0 or less if none fits."""
     return limit_bytes // (RECORD_BLOCKS * BLOCK_BYTES) * RECORD_BLOCKS - END_BLOCKS
 
 
 def partition(folders: Iterable[Measured], *, limit_bytes: int, fill: Fill) -> list[Chunk]:
-    """Return the chunks in order, none of them empty, each entry in exactly one.
+    """Return the chunks in order. No chunk is empty, and each entry is in exactly one.
 
     Raises:
         TooManyChunksError: there would be more than 999.
@@ -102,24 +102,24 @@ def partition(folders: Iterable[Measured], *, limit_bytes: int, fill: Fill) -> l
     first = list(_first_pieces(ordered, sections))
     filled = _fill_in_order(chain(first, _pieces(ordered, sections)), capacity)
     if fill is Fill.TIGHT:
-        # In order can be the better of the two, when luck has it.
+        # Filling in path order can happen to need fewer chunks.
         filled = min(fill_best_fit(first, lambda: _single_pieces(ordered, sections), capacity), filled, key=len)
     if len(filled) > MAX_CHUNKS:
-        # Any two neighbours hold more than one of them can, so twice the mean is enough for whatever is cut how.
+        # Two adjacent chunks together exceed the capacity of one, so twice the mean is always enough.
         total = sum(bin.blocks for bin in filled)
         raise TooManyChunksError(len(filled), tar_bytes(2 * total // (MAX_CHUNKS - 2) + 1))
     return [Chunk(_merged(bin.folders), _merged(bin.files), bin.blocks) for bin in filled]
 
 
 def cut_tables(folders: Sequence[Measured], limit_bytes: int) -> tuple[bytes, ...]:
-    """Return the tables, in an ordered list of folders, that do not fit into one chunk."""
+    """Return the paths of the tables that do not fit into one chunk; folders must be in path order."""
     loose = (s for s in _sections(folders, capacity_blocks(limit_bytes)) if s.table_blocks is None)
     return tuple(f.path for s in loose for f in folders[s.start : s.end] if f.is_table)
 
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """Neighbouring folders: a table that stays together, or others that do not."""
+    """Consecutive folders: one table that stays together, or folders that may be divided."""
 
     start: int
     end: int
@@ -146,7 +146,7 @@ def _sections(folders: Sequence[Measured], capacity: int) -> Iterator[_Section]:
 
 
 def _table_at(folders: Sequence[Measured], number: int) -> tuple[int, int]:
-    """Return the end of the table that begins there, and its blocks."""
+    """Return the end index and the blocks of the table that starts at this folder."""
     inside = folders[number].path + b"/"
     end, blocks = number, 0
     while end < len(folders) and (end == number or folders[end].path.startswith(inside)):
@@ -156,7 +156,7 @@ def _table_at(folders: Sequence[Measured], number: int) -> tuple[int, int]:
 
 
 def _first_pieces(folders: Sequence[Measured], sections: Iterable[_Section]) -> Iterator[Piece]:
-    """Yield the READMEs, then the folders that are in no table that stays together."""
+    """Yield the READMEs, then the folders that are not in a table that stays together."""
     loose = [section for section in sections if section.table_blocks is None]
     for section in loose:
         file = section.first_file
@@ -207,12 +207,12 @@ def _fill_in_order(pieces: Iterable[Piece | Row], capacity: int) -> list[Bin]:
 
 
 class _InOrder:
-    """Bins that are filled one after the other; what is too large for any gets one of its own, meanwhile."""
+    """Next-fit in path order. A piece larger than the capacity gets its own bin, and the current bin stays open."""
 
     def __init__(self, capacity: int) -> None:
         self.bins: list[Bin] = []
         self._capacity = capacity
-        self._current = Bin(blocks=capacity)  # full, so the first piece opens one
+        self._current = Bin(blocks=capacity)  # full, so the first piece opens a new bin
 
     def add(self, piece: Piece) -> None:
         if piece.blocks > self._capacity:
@@ -223,7 +223,7 @@ class _InOrder:
         self._current.add(piece)
 
     def add_row(self, row: Row) -> None:
-        """Add the files as one by one, but as many at once as fit."""
+        """Add the files with the same result as one by one, but as many at a time as fit."""
         sums = list(accumulate(row.blocks, initial=0))
         start = 0
         while start < len(row.blocks):

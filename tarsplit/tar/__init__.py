@@ -1,1 +1,1 @@
-"""The tar format: headers, writer, checksums."""
+"""The tar format: headers, writer, checksums of a tar."""

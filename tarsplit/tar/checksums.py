@@ -1,4 +1,4 @@
-"""The checksums of a chunk, taken while it passes by."""
+"""Checksums of a chunk (md5, sha256, xxh128), computed while it is written or read."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from typing import Protocol
 
 import xxhash
 
-ALWAYS = "xxh128"  # costs next to nothing, and is how a finished chunk is known again
+ALWAYS = "xxh128"  # cheap; a finished chunk is recognised by it
 
 
 class _Hash(Protocol):
@@ -23,7 +23,7 @@ class Sums:
         self._hashes: dict[str, _Hash] = {name: _new(name) for name in (*names, ALWAYS)}
 
     def update(self, data: bytes | memoryview) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
         for state in self._hashes.values():
             state.update(data)
 
@@ -33,9 +33,9 @@ class Sums:
 
 
 class ThreadedSums(Sums):
-    """Checksums that a thread takes while the caller reads and writes: md5 takes longer than both.
+    """Checksums computed in a thread while the caller reads and writes: md5 takes longer than both.
 
-    Bytes must stay as they are until the next ones were taken.
+    The bytes of one `update` must not change before the next `update` has returned.
     """
 
     def __init__(self, names: Iterable[str], thread: ThreadPoolExecutor) -> None:
@@ -44,7 +44,7 @@ class ThreadedSums(Sums):
         self._pending: Future[None] | None = None
 
     def update(self, data: bytes | memoryview) -> None:
-        """Let the thread take the next bytes, as soon as it is done with the last ones."""
+        """Give the next bytes to the thread, once it is done with the previous ones."""
         self._wait()
         self._pending = self._thread.submit(super().update, data)
 
@@ -60,7 +60,7 @@ class ThreadedSums(Sums):
 
 @contextmanager
 def threaded_sums(names: Iterable[str]) -> Iterator[Sums]:
-    """Yield checksums that take no time of the caller's, where they would take much."""
+    """Yield checksums; slow ones are computed in a thread."""
     slow = [name for name in names if name != ALWAYS]
     if not slow:
         yield Sums(())

@@ -1,15 +1,15 @@
-"""The headers of a tar archive: which bytes stand before a file's content. Pure.
+"""Tar headers: ustar, with pax or GNU extensions for long paths and large sizes. Pure.
 
-Plain ustar wherever it can say what is to be said: it is what every program reads without a word. What it cannot say
-is said in the form that GNU tar, bsdtar and Python were seen to read without a warning:
+Plain ustar is used wherever possible, because every program reads it. Otherwise the extension that GNU tar, bsdtar
+and Python were seen to read without a warning:
 
-- a path in ASCII that fits neither the name nor prefix and name: a pax record;
-- such a path with other bytes: GNU's long name. A pax path has to be UTF-8, bsdtar complains where the locale cannot
-  show it, and GNU tar complains of the record that would tell it to take the bytes as they are;
-- a size from 8 GiB on: a pax record, or GNU's binary number beside a long name.
+- a long ASCII path, which fits neither in the name field nor in prefix and name: a pax record;
+- a long path with other bytes: a GNU long name. A pax path must be UTF-8, bsdtar warns if the locale cannot show it,
+  and GNU tar warns about the pax record that would allow raw bytes;
+- a size of 8 GiB or more: a pax record, or the GNU binary number beside a GNU long name.
 
-Owner is root, times are whole seconds and not before 1970 (GNU tar warns of earlier ones), so nothing in a header
-depends on who packs or where.
+The owner is root, times are whole seconds from 1970 on (GNU tar warns about earlier ones), so no header depends on
+the user or the machine.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,37 +26,37 @@ _FILE, _FOLDER, _PAX, _GNU_LONG = b"0", b"5", b"x", b"L"
 _OWNER = b"0000000\0" * 2
 _END = b"ustar\x0000" + b"root".ljust(32, b"\0") * 2 + b"0000000\0" * 2
 _BEFORE_PREFIX_BYTES = 345
-# What the sum over a header always holds: its end, and the eight blanks that stand for the sum itself.
+# The constant part of the header checksum: the end of the header, and eight blanks in place of the checksum itself.
 _CONSTANT_SUM = sum(_END) + 8 * ord(" ")
 
 
 class Form(Enum):
-    """How a path is written."""
+    """How a path is stored."""
 
-    PLAIN = 1  # in the fields of the header
+    PLAIN = 1  # in the fields name and prefix
     PAX = 2
     GNU = 3
 
 
 def padded(size: int) -> int:
-    """Return the size with what fills up its last block."""
+    """Return the size rounded up to whole blocks."""
     return -(-size // BLOCK_BYTES) * BLOCK_BYTES
 
 
 def file_header(path: bytes, *, size: int, mtime: int, mode: int) -> bytes:
-    """Return all blocks before the content of a file; mtime in seconds."""
+    """Return the header of a file, with extension blocks; mtime in seconds."""
     return _header(path, size, mtime, mode, _FILE)
 
 
 def have_single_blocks(folder: bytes, *, longest_name: int, largest_size: int) -> bool:
-    """Tell whether the header of every file in a folder is surely one block, by the extremes of what is in it."""
+    """Return whether the header of every file in a folder is certainly one block, given the extremes of its files."""
     return len(folder) <= _PREFIX_BYTES and longest_name <= _NAME_BYTES and largest_size <= _MAX_OCTAL
 
 
 def file_headers(folder: bytes, files: Iterable[tuple[bytes, int, int, int]]) -> Iterator[bytes]:
-    """Yield what `file_header` gives for each of the files of one folder, given by name, size, mtime and mode.
+    """Yield the header of each file of one folder, as `file_header` does; files are (name, size, mtime, mode).
 
-    What they share is made once, because there may be millions of them.
+    The common parts are computed once, because a folder may hold millions of files.
     """
     before = folder + b"/"
     room = _NAME_BYTES - len(before)
@@ -77,12 +77,12 @@ def file_headers(folder: bytes, files: Iterable[tuple[bytes, int, int, int]]) ->
 
 
 def folder_header(path: bytes, *, mtime: int, mode: int) -> bytes:
-    """Return all blocks of a folder's entry; the path comes without a slash at its end."""
+    """Return the header of a folder, with extension blocks; the path has no slash at its end."""
     return _header(path + b"/", 0, mtime, mode, _FOLDER)
 
 
 def header_bytes(path: bytes, size: int = 0) -> int:
-    """Return the length of the header, without making it; the path of a folder comes with its slash."""
+    """Return the length of a header without building it; the path of a folder ends in a slash."""
     form, _, _ = _placed(path)
     records = 0
     if form is Form.GNU:
@@ -106,10 +106,10 @@ def _header(path: bytes, size: int, mtime: int, mode: int, kind: bytes) -> bytes
 
 
 def _placed(path: bytes) -> tuple[Form, bytes, bytes]:
-    """Return how the path is written, and what stands in the fields prefix and name."""
+    """Return how the path is stored, and the fields prefix and name."""
     if len(path) <= _NAME_BYTES:
         return Form.PLAIN, b"", path
-    # The last slash that leaves a prefix which fits; a folder's own slash at the end is none to part it by.
+    # The last slash at which the prefix fits; the slash at the end of a folder's path does not count.
     point = path.rfind(b"/", 1, min(_PREFIX_BYTES + 1, len(path) - 1))
     if point > 0 and len(path) - point - 1 <= _NAME_BYTES:
         return Form.PLAIN, path[:point], path[point + 1 :]
@@ -123,7 +123,7 @@ def _block(name: bytes, prefix: bytes, size: bytes, mtime: int, mode: int, kind:
 
 
 def _tail(kind: bytes, prefix: bytes) -> bytes:
-    """Return what stands behind the sum in a header."""
+    """Return the part of a header after the checksum."""
     return kind.ljust(101, b"\0") + _END + prefix.ljust(BLOCK_BYTES - _BEFORE_PREFIX_BYTES, b"\0")
 
 
@@ -135,7 +135,7 @@ def _record_entry(name: bytes, content: bytes, kind: bytes) -> bytes:
 def _size_field(size: int, form: Form) -> bytes:
     if size <= _MAX_OCTAL:
         return b"%011o\0" % size
-    # Beside a pax record the field says nothing; beside a GNU long name it is GNU's own way to write it.
+    # With a pax size record the field is ignored; with a GNU long name it holds GNU's binary number.
     return b"%011o\0" % 0 if form is not Form.GNU else b"\x80" + size.to_bytes(11, "big")
 
 
@@ -153,7 +153,7 @@ def _pax_record(key: bytes, value: bytes) -> bytes:
 
 
 def _byte_sum(data: bytes) -> int:
-    """Return the sum of at most 256 bytes: the lower half of Adler-32, which is kept modulo 65521, less its start."""
+    """Return the sum of at most 256 bytes: the lower half of Adler-32 (modulo 65521) minus its initial 1."""
     return (adler32(data) & 0xFFFF) - 1
 
 

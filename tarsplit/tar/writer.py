@@ -1,4 +1,4 @@
-"""The tar that grows: small parts are gathered into large writes, big ones go straight through; all is summed."""
+"""Tar writer: collects small entries into large writes, passes large ones through, and updates the checksums."""
 
 from itertools import cycle
 
@@ -12,10 +12,10 @@ _PADDING = [bytes(count) for count in range(BLOCK_BYTES)]
 
 
 class OutputFailedError(Exception):
-    """The tar cannot be written; told apart from a source that cannot be read.
+    """The tar cannot be written, as opposed to a source file that cannot be read.
 
     Attributes:
-        error: what the system said.
+        error: the error of the system.
     """
 
     def __init__(self, error: OSError) -> None:
@@ -34,16 +34,16 @@ class TarWriter:
         self._byte_count = 0
         buffer = aligned_buffer()
         half = len(buffer) // 2
-        # In turn, over all files: the block before may still be summed while the next is read.
+        # Two halves in turn: the thread may still compute checksums of one while the next block is read.
         self._blocks = cycle((buffer[:half], buffer[half:]))
 
     def add_header(self, header: bytes) -> None:
-        """Add the header of a folder, or of a file whose content comes in blocks."""
+        """Add the header of a folder, or of a file whose content follows in blocks."""
         self._parts.append(header)
         self._waiting_bytes += len(header)
 
     def add_file(self, header: bytes, content: bytes) -> None:
-        """Add a file as a whole."""
+        """Add a file with its whole content."""
         size = len(content)
         self._parts += header, content, _PADDING[-size % BLOCK_BYTES]
         self._waiting_bytes += len(header) + size
@@ -51,20 +51,20 @@ class TarWriter:
             self._flush()
 
     def free_block(self) -> memoryview:
-        """Return page-aligned memory for the next block; it is not to be touched once that was added."""
+        """Return page-aligned memory for the next block; it must not be changed after `add_block`."""
         return next(self._blocks)
 
     def add_block(self, block: memoryview) -> None:
-        """Add a part of a content, in the memory that `free_block` gave."""
+        """Add a block of content, in the memory that `free_block` returned."""
         self._flush()
         self._write(block)
 
     def end_content(self, size: int) -> None:
-        """End a content of that size, which came in blocks."""
+        """Pad the end of a content of this size that was added in blocks."""
         self.add_header(_PADDING[-size % BLOCK_BYTES])
 
     def finish(self, byte_count: int) -> None:
-        """Write the end of the tar; its size must be what was computed."""
+        """Write the end of the tar; its size must equal the computed one."""
         self._parts.append(bytes(END_BLOCKS * BLOCK_BYTES))
         self._flush()
         self._write(bytes(-self._byte_count % (RECORD_BLOCKS * BLOCK_BYTES)))
