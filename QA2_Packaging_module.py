@@ -139,7 +139,7 @@ def _program():  # type: () -> str
         ]
         places = beside + [os.path.join(folder, "pack") for folder in os.environ.get("PATH", "").split(os.pathsep)]
     for place in places:
-        if os.path.isfile(place) and os.access(place, os.X_OK) and _is_ours(place):
+        if os.access(place, os.X_OK) and _is_ours(place):
             return os.path.abspath(place)
     said = "QA2PACK=%s leads to no such program.\n" % named if named else ""
     raise PackagingError(said + _INSTALL % ((sys.version.split()[0],) + _OLDEST + (os.path.join(_MINE, "pack"),)))

@@ -9,7 +9,7 @@ import os
 
 from qa2pack.executor.io.disk import TEMPORARY, Disk, link_into, sync_file_system, sync_folder
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
-from qa2pack.executor.tickets.unchanged_members import ChangedFileError
+from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Commit
 from qa2pack.executor.transaction.paths import TransactionPaths, ticket_in
 from qa2pack.manifest.alma.package import member_of_manifest

@@ -19,7 +19,7 @@ from qa2pack.executor.publish.publish import file_journal, unpublish
 from qa2pack.executor.remake import remake_previous
 from qa2pack.executor.stage.batch import make_folders
 from qa2pack.executor.stop_signals import NEVER, Stop
-from qa2pack.executor.tickets.unchanged_members import ChangedFileError
+from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import (
     Begin,

@@ -36,7 +36,7 @@ executor   apply
 executor   rollback engine/
 executor   preflight publish/
 executor   stage/ remake space
-executor   tickets/ status probe_disk
+executor   tickets/ status probe/
 executor   transaction/ bag
 executor   io/
 executor   casa/ stop_signals

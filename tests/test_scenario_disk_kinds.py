@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.probe_disk import check_disk
+from qa2pack.executor.probe.package_disk import check_disk
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append

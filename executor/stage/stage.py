@@ -12,7 +12,7 @@ from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, stage_batch
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.table import SplitBatch, SplitResult, split_batch
-from qa2pack.executor.tickets.unchanged_members import ChangedFileError
+from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Staged
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Action

@@ -23,18 +23,6 @@ if TYPE_CHECKING:
     from qa2pack.executor.tickets.write import TicketFile
 
 
-class ChangedFileError(Exception):
-    """A file that goes into the ticket files is not what its manifest says: no manifest would match them.
-
-    Attributes:
-        problem: what is with the file, its path absolute.
-    """
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(str(problem))
-        self.problem = problem
-
-
 def check_staying(package: Package, header: Header) -> None:
     """Refuse a plan that apply would refuse for what is changed in a member that stays.
 

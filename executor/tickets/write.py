@@ -16,7 +16,6 @@ import xxhash
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.file_object import create_built
-from qa2pack.executor.tickets.unchanged_members import ChangedFileError
 from qa2pack.executor.transaction.paths import ticket_in
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
@@ -191,3 +190,15 @@ def _content(ticket: TicketFile) -> bytes:
 
 def _name(ticket: TicketFile) -> bytes:
     return ticket.name
+
+
+class ChangedFileError(Exception):
+    """A file that goes into the ticket files is not what its manifest says: no manifest would match them.
+
+    Attributes:
+        problem: what is with the file, its path absolute.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem

@@ -46,14 +46,19 @@ def apply(  # noqa: PLR0913, PLR0917 - one parameter per option
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs.workers import RunOptions
-    from qa2pack.pack.settings.trusted_owners import trusting
+    from qa2pack.pack.settings.trusted_owners import trusted_users
     from qa2pack.pack.target import target_of
     from qa2pack.pack.views.apply import apply_and_print
 
     attempt = Attempt("apply", target_of(package))
     options = ApplyOptions(keeps_previous=keep_previous, is_rehashing=rehash)
-    run_options = trusting(
-        trust_owner,
-        RunOptions(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, is_insecure=insecure_cluster),
+    run_options = RunOptions(
+        jobs,
+        cluster,
+        bandwidth,
+        is_quiet=quiet,
+        is_json=json,
+        is_insecure=insecure_cluster,
+        trusted=trusted_users(trust_owner),
     )
     run(attempt, lambda: apply_and_print(attempt, options, run_options), is_json=json)

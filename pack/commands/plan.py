@@ -105,13 +105,18 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     from qa2pack.pack.exit_codes import Exit
     from qa2pack.pack.jobs.workers import RunOptions
     from qa2pack.pack.settings.selection import Selection
-    from qa2pack.pack.settings.trusted_owners import trusting
+    from qa2pack.pack.settings.trusted_owners import trusted_users
     from qa2pack.pack.target import origin_of, quoted, target_of
     from qa2pack.pack.views.plan import make_plan, print_plan
 
-    run_options = trusting(
-        trust_owner,
-        RunOptions(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, is_insecure=insecure_cluster),
+    run_options = RunOptions(
+        jobs,
+        cluster,
+        bandwidth,
+        is_quiet=quiet,
+        is_json=json,
+        is_insecure=insecure_cluster,
+        trusted=trusted_users(trust_owner),
     )
     target = target_of(package)
     attempt = Attempt("plan", target, quoted(os.fsencode(origin)))

@@ -14,7 +14,7 @@ from qa2pack.executor.casa.split import TableReader
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.remove import ensure_folder
 from qa2pack.executor.preflight import check_space
-from qa2pack.executor.probe_disk import check_disk, has_holes, make_control
+from qa2pack.executor.probe.package_disk import check_disk, has_holes, make_control
 from qa2pack.executor.tickets.unchanged_members import check_staying
 from qa2pack.executor.transaction.journal import read_journal
 from qa2pack.executor.transaction.lock import locked_for_reading, locked_for_writing

@@ -2,17 +2,10 @@
 
 import pwd
 from collections.abc import Iterable
-from dataclasses import replace
 
 import typer
 
 from qa2pack.manifest.path import shown
-from qa2pack.pack.jobs.workers import RunOptions
-
-
-def trusting(names: Iterable[str] | None, conduct: RunOptions) -> RunOptions:
-    """Return the conduct of a command that acts on control folders of these users, too; raises as `trusted_users`."""
-    return replace(conduct, trusted=trusted_users(names))
 
 
 def trusted_users(names: Iterable[str] | None) -> frozenset[int]:

@@ -11,7 +11,7 @@ from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.casa.split import TableReader as CasaReader
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.preflight import check_space
-from qa2pack.executor.probe_disk import check_disk, has_holes, make_control
+from qa2pack.executor.probe.package_disk import check_disk, has_holes, make_control
 from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
