@@ -10,7 +10,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 class LossyStream(io.TextIOBase):
@@ -35,7 +38,7 @@ class LossyStream(io.TextIOBase):
         try:
             return write_escaped(self._stream, text)
         except OSError as error:
-            self._discard_rest(error)
+            self.discard_rest(error)
             return len(text)
 
     def flush(self) -> None:
@@ -43,7 +46,7 @@ class LossyStream(io.TextIOBase):
         try:
             self._stream.flush()
         except OSError as error:
-            self._discard_rest(error)
+            self.discard_rest(error)
 
     def isatty(self) -> bool:
         """Tell whether the stream is a terminal."""
@@ -57,11 +60,36 @@ class LossyStream(io.TextIOBase):
         """Tell that it can be written to."""
         return True
 
-    def _discard_rest(self, error: OSError) -> None:
+    @property
+    def buffer(self) -> io.BufferedIOBase:
+        """The binary stream, for bytes that are no text; it fails as this stream does."""
+        return _LossyBuffer(self, self._stream.buffer)
+
+    def discard_rest(self, error: OSError) -> None:
         """Redirect the stream to /dev/null; otherwise Python fails again on its buffer at exit."""
         self.fault = self.fault or error
         with suppress(OSError):  # an in-memory stream has no descriptor
             redirect_to_null(self._stream.fileno())
+
+
+class _LossyBuffer(io.BufferedIOBase):
+    """The binary stream below a lossy stream."""
+
+    def __init__(self, owner: LossyStream, buffer: BinaryIO) -> None:
+        self._owner = owner
+        self._buffer = buffer
+
+    def write(self, data: "ReadableBuffer") -> int:
+        """Write the bytes, or do what the stream does when it fails."""
+        try:
+            return self._buffer.write(data)
+        except OSError as error:
+            self._owner.discard_rest(error)
+            return memoryview(data).nbytes
+
+    def flush(self) -> None:
+        """Flush the bytes through the stream above."""
+        self._owner.flush()
 
 
 class OutputLostError(Exception):
@@ -71,10 +99,11 @@ class OutputLostError(Exception):
 class Output(LossyStream):
     """A stream of which nothing may be lost: it fails with an error of its own, so that no other disk is blamed."""
 
-    def _discard_rest(self, error: OSError) -> None:
+    def discard_rest(self, error: OSError) -> None:
+        """Raise, unlike the other streams, after the rest is redirected; a closed pipe is raised as it is."""
         if isinstance(error, BrokenPipeError):
             raise error
-        super()._discard_rest(error)
+        super().discard_rest(error)
         raise OutputLostError(error.strerror or str(error)) from error
 
 
