@@ -14,7 +14,6 @@ from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.executor.rollback import CannotUndoError, RolledBack
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.status import State, Status
-from qa2pack.executor.status import read_status as status
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.executor.transaction.lock import LockedError
 from qa2pack.manifest.actions import Action, Mode
@@ -29,10 +28,13 @@ from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.pack import PROGRAM
-from qa2pack.pack.jobs.apply import apply, rollback
+from qa2pack.pack.jobs.adopt import adopt
+from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.engines import Workers
-from qa2pack.pack.jobs.plan import adopt, plan
+from qa2pack.pack.jobs.plan import plan
 from qa2pack.pack.jobs.read import UnfinishedError
+from qa2pack.pack.jobs.rollback import rollback
+from qa2pack.pack.jobs.status import status
 from qa2pack.pack.jobs.verify import verify
 from qa2pack.pack.target import origin_of, target_of
 from qa2pack.pack.views.files import records_of

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from qa2pack.pack.commands.base import Command, print_version, run_program
+from qa2pack.pack.commands.options import spread
 from qa2pack.pack.exit_codes import exit_code_lines
 from qa2pack.pack.terminal.output_streams import escape_unencodable, open_closed_streams
 
@@ -57,7 +58,8 @@ def application(names: Sequence[str] = COMMANDS) -> typer.Typer:
         context_settings=_HELP_NAMES,
     )
     for name in names:
-        program.command(name, cls=Command)(getattr(import_module(f"qa2pack.pack.commands.{name}"), name))
+        command = getattr(import_module(f"qa2pack.pack.commands.{name}"), name)
+        program.command(name, cls=Command)(spread(command))
     return program
 
 

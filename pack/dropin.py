@@ -15,18 +15,22 @@ from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.pack.commands.options import RunOptions
+from qa2pack.pack.commands.run import print_view
 from qa2pack.pack.commands.run_log import check_log_place, run_logged
+from qa2pack.pack.commands.workers import shown_workers
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
-from qa2pack.pack.jobs.workers import RunOptions
+from qa2pack.pack.jobs import apply as applyjob
+from qa2pack.pack.jobs import plan as planjob
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.settings.dropin_settings import DropinDefaults, read_dropin_defaults
 from qa2pack.pack.target import Target, origin_of, quoted, target_of
 from qa2pack.pack.terminal.log_file import log_error
 from qa2pack.pack.terminal.output_streams import losses_reported, open_closed_streams
 from qa2pack.pack.terminal.style import Style
-from qa2pack.pack.views.apply import apply_and_print
-from qa2pack.pack.views.plan import make_plan, print_plan
+from qa2pack.pack.views.apply import apply_view, resume_lines
+from qa2pack.pack.views.plan import plan_view
 
 Choice = TypeVar("Choice", Append, Mode)
 
@@ -101,12 +105,18 @@ def _package(
             mode=_choice(Mode, mode, "mode"),
             is_strict=defaults.is_strict,
         )
-        made = make_plan(request, RunOptions(defaults.jobs, trusted=defaults.trusted))
-        print_plan(made, attempt, is_json=False, is_applied=True, defaults=defaults.defaults)
+        with shown_workers(RunOptions(defaults.jobs), defaults.trusted) as workers:
+            made = planjob.plan(request, workers)
+        view = plan_view(made, attempt, is_applied=True, defaults=defaults.defaults)
+        print_view(view, attempt.verb, is_json=False)
 
     def apply(attempt: Attempt) -> None:
         options = ApplyOptions(keeps_previous=defaults.keeps_previous)
-        apply_and_print(attempt, options, RunOptions(defaults.jobs, trusted=defaults.trusted))
+        for line in resume_lines(target):
+            print(line, file=sys.stderr)
+        with shown_workers(RunOptions(defaults.jobs), defaults.trusted) as workers:
+            result = applyjob.apply(target.package, options, workers)
+        print_view(apply_view(result, target), attempt.verb, is_json=False)
 
     planning = Attempt("plan", target, quoted(origin))
     _raising(planning, look)

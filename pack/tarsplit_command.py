@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperOption
 
 from qa2pack.pack.commands.base import Command, print_version, run_program
+from qa2pack.pack.commands.options import spread
 from qa2pack.pack.commands.tarsplit import tarsplit
 from qa2pack.pack.terminal.output_streams import escape_unencodable, open_closed_streams
 
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    application.command("tarsplit", cls=_Standalone)(tarsplit)
+    application.command("tarsplit", cls=_Standalone)(spread(tarsplit))
     return run_program(application, arguments, "tarsplit")
 
 

@@ -4,6 +4,7 @@ from graphlib import TopologicalSorter
 
 import pytest
 
+from qa2pack.pack.cli import COMMANDS
 from support.source_code import (
     PACKAGES,
     ROOT,
@@ -14,6 +15,7 @@ from support.source_code import (
     imported_packages,
     looks_that_hide_errors,
     parse,
+    printing_calls,
     project_modules,
 )
 
@@ -102,6 +104,14 @@ WRITERS = {
     "pack/jobs/readme_source.py",
 }
 
+# Verbs whose work and view have a folder of their own: `make.py` and `view.py`. All others are in jobs/ and views/.
+FOLDERS_OF_VERBS = {"tarsplit": "delivery", "report": "report", "export": "export"}
+
+# Rooms whose modules return values; `commands/run.py` prints them. Exceptions: the printing of JSON itself, and what
+# cannot wait for the end of the work, the answer to a signal and the workers of a cluster that are not used.
+SILENT_ROOMS = ("pack/jobs/", "pack/views/", "pack/delivery/", "pack/export/", "pack/report/")
+PRINTERS = {"pack/views/json_fields.py", "pack/jobs/engines.py"}
+
 SLOW_TO_IMPORT = {"casacore", "dask", "distributed"}
 
 
@@ -183,6 +193,38 @@ def test_packages_are_imported_through_the_import_root_alone() -> None:
 )
 def test_flat_import_is_seen(text: str) -> None:
     assert list(flat_imports(parse("pack/x.py", text).tree)) != []
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_verb_has_options_work_and_view_of_its_name(verb: str) -> None:
+    folder = FOLDERS_OF_VERBS.get(verb)
+    places = [f"{folder}/make.py", f"{folder}/view.py"] if folder else [f"jobs/{verb}.py", f"views/{verb}.py"]
+    names = {module.name for module in project_modules()}
+    assert [place for place in (f"commands/{verb}.py", *places) if f"pack/{place}" not in names] == []
+
+
+def test_work_and_views_print_nothing() -> None:
+    wrong = [
+        f"{module.name}:{line} {call}"
+        for module in project_modules()
+        if module.name.startswith(SILENT_ROOMS) and module.name not in PRINTERS
+        for call, line in printing_calls(module.tree)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "print(a)",
+        "print(a, file=sys.stderr)",
+        "import sys\nsys.stdout.write(a)",
+        "from sys import stderr",
+        "import os\nos.write(2, a)",
+    ],
+)
+def test_printing_call_is_seen(text: str) -> None:
+    assert list(printing_calls(parse("pack/jobs/x.py", text).tree)) != []
 
 
 def test_slow_packages_are_imported_inside_functions() -> None:

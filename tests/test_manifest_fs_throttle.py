@@ -187,7 +187,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Workers]:
         found.append(Workers(*values, **named))
         return found[-1]
 
-    monkeypatch.setattr("qa2pack.pack.jobs.workers.Workers", workers)
+    monkeypatch.setattr("qa2pack.pack.commands.workers.Workers", workers)
     return found
 
 

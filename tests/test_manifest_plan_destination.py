@@ -13,7 +13,7 @@ from qa2pack.manifest.plan.destination import base_of, choose_destination
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.progress import Silent
-from qa2pack.pack.jobs import plan as planjobs
+from qa2pack.pack.jobs.adopt import adopt
 from qa2pack.pack.jobs.engines import Workers
 from support.in_process import Delivery, make_reduction
 
@@ -168,7 +168,7 @@ def test_ticket_files_of_this_package_are_replaced_without_asking(delivery: Deli
 def test_ticket_files_of_an_adopted_package_are_known_by_their_content(delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
     shutil.rmtree(os.fsdecode(delivery.package.control))
-    planjobs.adopt(delivery.package, Workers(1, Silent()))
+    adopt(delivery.package, Workers(1, Silent()))
     assert chosen(delivery, Append.MEMBER)[1] == b"member_ouss_id2"
     ticket(delivery, "zip").write_bytes(b"the only copy")
     assert [code for code, _ in refusal(delivery, Append.MEMBER)] == [Code.TICKET_IN_THE_WAY]

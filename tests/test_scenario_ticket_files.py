@@ -21,7 +21,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.progress import Silent
-from qa2pack.pack.jobs import plan as planjobs
+from qa2pack.pack.jobs import adopt as adoptjob
 from qa2pack.pack.jobs.engines import Workers
 from support.commands import run_here
 from support.faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped
@@ -557,7 +557,7 @@ def test_adopted_members_may_be_in_them_or_not(delivery: Delivery, tmp_path: Pat
 
 
 def adopt(delivery: Delivery) -> None:
-    planjobs.adopt(delivery.package, Workers(1, Silent()))
+    adoptjob.adopt(delivery.package, Workers(1, Silent()))
 
 
 def test_command_verifies_them(delivery: Delivery, capsys: pytest.CaptureFixture[str]) -> None:

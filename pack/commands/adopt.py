@@ -1,14 +1,12 @@
 """`pack adopt`: manifests for members that have none."""
 
-from qa2pack.pack.commands.options import JobsOption, JsonOption, PackageArgument, QuietOption, TrustOwnerOption
+from qa2pack.pack.commands.options import PackageArgument, RunOptions, TrustOptions
 
 
 def adopt(
     package: PackageArgument,
-    trust_owner: TrustOwnerOption = None,
-    jobs: JobsOption = 0,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    trust: TrustOptions,
+    run_options: RunOptions,
 ) -> None:
     """Write manifests for members of PACKAGE that have none, as the old script left them.
 
@@ -16,13 +14,19 @@ def adopt(
 
     Example: pack adopt 2011.0.00229.S
     """
-    from qa2pack.pack.commands.run import run
+    from qa2pack.pack.commands.run import run_with_workers
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.jobs.workers import RunOptions
-    from qa2pack.pack.settings.trusted_owners import trusted_users
+    from qa2pack.pack.jobs import adopt as job
+    from qa2pack.pack.jobs.engines import Workers
+    from qa2pack.pack.jobs.read import existing_package
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.adopt import adopt_and_print
+    from qa2pack.pack.views.adopt import adopt_view
+    from qa2pack.pack.views.view import View
 
-    run_options = RunOptions(jobs, is_quiet=quiet, is_json=json, trusted=trusted_users(trust_owner))
-    attempt = Attempt("adopt", target_of(package))
-    run(attempt, lambda: adopt_and_print(attempt, run_options), is_json=json)
+    target = target_of(package)
+
+    def work(workers: Workers) -> View:
+        existing_package(target)
+        return adopt_view(job.adopt(target.package, workers), target)
+
+    run_with_workers(Attempt("adopt", target), work, run_options, trusted=trust.users())

@@ -4,17 +4,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import (
-    BandwidthOption,
-    ClusterOption,
-    InsecureClusterOption,
-    JobsOption,
-    JsonOption,
-    PackageArgument,
-    QuietOption,
-    RehashOption,
-    TrustOwnerOption,
-)
+from qa2pack.pack.commands.options import ClusterRunOptions, PackageArgument, RehashOption, TrustOptions
 
 KeepPrevious = Annotated[
     bool,
@@ -24,17 +14,13 @@ KeepPrevious = Annotated[
 ]
 
 
-def apply(  # noqa: PLR0913, PLR0917 - one parameter per option
+def apply(
     package: PackageArgument,
+    *,
     keep_previous: KeepPrevious = False,
     rehash: RehashOption = False,
-    trust_owner: TrustOwnerOption = None,
-    jobs: JobsOption = 0,
-    bandwidth: BandwidthOption = 0,
-    cluster: ClusterOption = "",
-    insecure_cluster: InsecureClusterOption = False,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    trust: TrustOptions,
+    run_options: ClusterRunOptions,
 ) -> None:
     """Apply the plan, or finish an apply that was stopped.
 
@@ -42,23 +28,23 @@ def apply(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: pack apply 2011.0.00229.S
     """
-    from qa2pack.executor.apply import ApplyOptions
-    from qa2pack.pack.commands.run import run
-    from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.jobs.workers import RunOptions
-    from qa2pack.pack.settings.trusted_owners import trusted_users
-    from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.apply import apply_and_print
+    import sys
 
-    attempt = Attempt("apply", target_of(package))
+    from qa2pack.executor.apply import ApplyOptions
+    from qa2pack.pack.commands.run import run_with_workers
+    from qa2pack.pack.errors.attempt import Attempt
+    from qa2pack.pack.jobs import apply as job
+    from qa2pack.pack.jobs.engines import Workers
+    from qa2pack.pack.target import target_of
+    from qa2pack.pack.views.apply import apply_view, resume_lines
+    from qa2pack.pack.views.view import View
+
+    target = target_of(package)
     options = ApplyOptions(keeps_previous=keep_previous, is_rehashing=rehash)
-    run_options = RunOptions(
-        jobs,
-        cluster,
-        bandwidth,
-        is_quiet=quiet,
-        is_json=json,
-        is_insecure=insecure_cluster,
-        trusted=trusted_users(trust_owner),
-    )
-    run(attempt, lambda: apply_and_print(attempt, options, run_options), is_json=json)
+
+    def work(workers: Workers) -> View:
+        for line in resume_lines(target):
+            print(line, file=sys.stderr)
+        return apply_view(job.apply(target.package, options, workers), target)
+
+    run_with_workers(Attempt("apply", target), work, run_options, trusted=trust.users())

@@ -3,38 +3,23 @@
 import os
 
 from qa2pack.pack.commands.options import (
-    AsIsOption,
-    CasaWeightsOption,
-    ExcludeOption,
-    FollowOutsideOption,
-    IncludeOption,
-    JobsOption,
-    JsonOption,
-    LayoutOption,
     MemberOption,
-    NoSplitOption,
     OriginArgument,
     PackageArgument,
-    QuietOption,
-    RehashOption,
+    RuleOptions,
+    RunOptions,
+    TableOptions,
 )
 
 
-def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
+def diff(
     origin: OriginArgument,
     package: PackageArgument,
+    *,
     member: MemberOption = "",
-    include: IncludeOption = None,
-    exclude: ExcludeOption = None,
-    layout: LayoutOption = "cycle0",
-    rehash: RehashOption = False,
-    as_is: AsIsOption = False,
-    no_split: NoSplitOption = False,
-    casa_weights: CasaWeightsOption = False,
-    follow_outside: FollowOutsideOption = False,
-    jobs: JobsOption = 0,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    rules: RuleOptions,
+    tables: TableOptions,
+    run_options: RunOptions,
 ) -> None:
     """Show what a new plan of ORIGIN would change in PACKAGE.
 
@@ -45,24 +30,23 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
     """
     from qa2pack.manifest.actions import Mode
     from qa2pack.manifest.alma.member_ids import Append
-    from qa2pack.pack.commands.run import run
+    from qa2pack.pack.commands.run import run_with_workers
+    from qa2pack.pack.commands.selection import selection_of
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.exit_codes import Exit
-    from qa2pack.pack.jobs.workers import RunOptions
-    from qa2pack.pack.settings.selection import Selection
+    from qa2pack.pack.jobs import diff as job
+    from qa2pack.pack.jobs.engines import Workers
     from qa2pack.pack.target import origin_of, quoted, target_of
-    from qa2pack.pack.views.diff import print_difference
+    from qa2pack.pack.views.diff import diff_view
+    from qa2pack.pack.views.view import View
 
-    run_options = RunOptions(jobs, is_quiet=quiet, is_json=json)
     target = target_of(package)
     attempt = Attempt("diff", target, quoted(os.fsencode(origin)))
-    selection = Selection(
-        tuple(include or ()), tuple(exclude or ()), layout, rehash, as_is, no_split, follow_outside, casa_weights
-    )
 
-    def work() -> Exit:
+    def work(workers: Workers) -> View:
         # A comparison replaces and links nothing, so checks of the destination do not apply.
-        request = selection.request(origin_of(origin), target.package.path, mode=Mode.COPY, append=Append.MEMBER)
-        return print_difference(attempt, request, os.fsencode(member), run_options)
+        request = selection_of(rules, tables).request(
+            origin_of(origin), target.package.path, mode=Mode.COPY, append=Append.MEMBER
+        )
+        return diff_view(job.diff(target, request, os.fsencode(member), workers), attempt)
 
-    run(attempt, work, is_json=json, is_output_all=True)
+    run_with_workers(attempt, work, run_options, is_output_all=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import JobsOption, JsonOption, MemberOption, PackageArgument, QuietOption
+from qa2pack.pack.commands.options import MemberOption, PackageArgument, RunOptions
 
 
 class Format(StrEnum):
@@ -34,13 +34,12 @@ Replace = Annotated[bool, typer.Option("--replace", help="Replace a file that is
 
 def export(
     package: PackageArgument,
+    *,
     format: Formats,
     output: Output = None,
     member: MemberOption = "",
     replace: Replace = False,
-    jobs: JobsOption = 0,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    run_options: RunOptions,
 ) -> None:
     """Export PACKAGE for other programs: a checksum list, JSON lines, or a BagIt bag.
 
@@ -49,28 +48,27 @@ def export(
 
     Example: pack export 2011.0.00229.S --format md5sum -o 2011.0.00229.S.md5
     """
-    from qa2pack.pack.commands.run import run
+    from qa2pack.pack.commands.run import run_with_workers
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.export.make import ExportOptions, write_export
-    from qa2pack.pack.jobs.workers import RunOptions
+    from qa2pack.pack.export.view import export_view
     from qa2pack.pack.target import target_of
 
     formats = tuple(dict.fromkeys(format))
     if Format.BAGIT in formats and (len(formats) > 1 or output is None):
         raise typer.BadParameter("a bag is made by itself, in a new folder: -o DIR", param_hint="--format bagit")
-    if output is None and (json or len(formats) > 1):
+    if output is None and (run_options.json or len(formats) > 1):
         raise typer.BadParameter("say where it goes", param_hint="-o")
-    run_options = RunOptions(jobs, is_quiet=quiet, is_json=json)
-    attempt = Attempt("export", target_of(package))
+    target = target_of(package)
     wanted = ExportOptions(
         tuple(str(one) for one in formats),
         None if output is None else os.fsencode(output),
         os.fsencode(member),
         replace,
     )
-    run(
-        attempt,
-        lambda: write_export(attempt, wanted, run_options),
-        is_json=json,
+    run_with_workers(
+        Attempt("export", target),
+        lambda workers: export_view(write_export(target, wanted, workers), target),
+        run_options,
         is_output_all=output is None,
     )

@@ -12,8 +12,9 @@ def log(package: PackageArgument, json: JsonOption = False) -> None:
     """
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
+    from qa2pack.pack.jobs import log as job
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.log import print_log
+    from qa2pack.pack.views.log import log_view
 
-    attempt = Attempt("log", target_of(package))
-    run(attempt, lambda: print_log(attempt, is_json=json), is_json=json, is_output_all=True)
+    target = target_of(package)
+    run(Attempt("log", target), lambda: log_view(job.log(target), target), is_json=json, is_output_all=True)

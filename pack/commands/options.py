@@ -1,6 +1,13 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options that several commands share, also in groups.
 
-from typing import Annotated
+A group is a named tuple with a field per option; a dataclass takes five times as long to define, at every start.
+`spread` gives a command the options of its groups; the command gets each group as one value.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -95,3 +102,89 @@ LayoutOption = Annotated[
 MemberOption = Annotated[
     str, typer.Option(metavar="NAME", help="Only this member, as pack show names it.", show_default=False)
 ]
+
+
+class RunOptions(NamedTuple):
+    """How a command works on this machine, and prints."""
+
+    jobs: JobsOption = 0
+    json: JsonOption = False
+    quiet: QuietOption = False
+
+
+class ClusterRunOptions(NamedTuple):
+    """How a command works that can use a cluster, and prints."""
+
+    jobs: JobsOption = 0
+    bandwidth: BandwidthOption = 0
+    cluster: ClusterOption = ""
+    insecure_cluster: InsecureClusterOption = False
+    json: JsonOption = False
+    quiet: QuietOption = False
+
+
+class TrustOptions(NamedTuple):
+    """Whose control folders are accepted."""
+
+    trust_owner: TrustOwnerOption = None
+
+    def users(self) -> frozenset[int]:
+        """Return the ids of the users.
+
+        Raises:
+            typer.BadParameter: there is no such user.
+        """
+        from qa2pack.pack.settings.trusted_owners import trusted_users
+
+        return trusted_users(self.trust_owner)
+
+
+class RuleOptions(NamedTuple):
+    """Which files are packaged, and whether they are read again."""
+
+    include: IncludeOption = None
+    exclude: ExcludeOption = None
+    layout: LayoutOption = "cycle0"
+    rehash: RehashOption = False
+
+
+class TableOptions(NamedTuple):
+    """How tables and links are packaged."""
+
+    as_is: AsIsOption = False
+    no_split: NoSplitOption = False
+    casa_weights: CasaWeightsOption = False
+    follow_outside: FollowOutsideOption = False
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with the options of each group in place of the parameter that takes the group."""
+    parameters = inspect.signature(command).parameters
+    groups = {name: one.annotation for name, one in parameters.items() if _is_group(one.annotation)}
+    options = [option for one in parameters.values() for option in _options(one)]
+
+    @functools.wraps(command)
+    def spread_command(**values: Any) -> None:
+        made = {
+            name: group(**{option: values.pop(option) for option in group._fields}) for name, group in groups.items()
+        }
+        command(**values, **made)
+
+    spread_command.__annotations__ = {option.name: option.annotation for option in options}
+    vars(spread_command)["__signature__"] = inspect.Signature(options)
+    return spread_command
+
+
+def _is_group(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, tuple)
+
+
+def _options(parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    """Return the parameters of a group's options, or the parameter itself."""
+    keyword, group = inspect.Parameter.KEYWORD_ONLY, parameter.annotation
+    if not _is_group(group):
+        return [parameter.replace(kind=keyword)]
+    return [
+        inspect.Parameter(name, keyword, default=group._field_defaults[name], annotation=group.__annotations__[name])
+        for name in group._fields
+    ]

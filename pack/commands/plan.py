@@ -9,23 +9,12 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.pack.commands.base import defaults_of, typed_lists
 from qa2pack.pack.commands.options import (
-    AsIsOption,
-    BandwidthOption,
-    CasaWeightsOption,
-    ClusterOption,
-    ExcludeOption,
-    FollowOutsideOption,
-    IncludeOption,
-    InsecureClusterOption,
-    JobsOption,
-    JsonOption,
-    LayoutOption,
-    NoSplitOption,
+    ClusterRunOptions,
     OriginArgument,
     PackageArgument,
-    QuietOption,
-    RehashOption,
-    TrustOwnerOption,
+    RuleOptions,
+    TableOptions,
+    TrustOptions,
 )
 
 _APPENDS = [each.value for each in Append if each]
@@ -68,31 +57,21 @@ Strict = Annotated[
 ]
 
 
-def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
+def plan(  # noqa: PLR0913 - one parameter per option
     context: typer.Context,
     origin: OriginArgument,
     package: PackageArgument,
+    *,
     readme: Readme = None,
     append: AppendTo = Append.NOTHING,
     mode: How = Mode.FAKE,
-    include: IncludeOption = None,
-    exclude: ExcludeOption = None,
-    layout: LayoutOption = "cycle0",
-    rehash: RehashOption = False,
+    rules: RuleOptions,
     force: Force = False,
     strict: Strict = False,
-    as_is: AsIsOption = False,
-    no_split: NoSplitOption = False,
-    casa_weights: CasaWeightsOption = False,
-    follow_outside: FollowOutsideOption = False,
+    tables: TableOptions,
     tree: Tree = False,
-    trust_owner: TrustOwnerOption = None,
-    jobs: JobsOption = 0,
-    bandwidth: BandwidthOption = 0,
-    cluster: ClusterOption = "",
-    insecure_cluster: InsecureClusterOption = False,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    trust: TrustOptions,
+    run_options: ClusterRunOptions,
 ) -> None:
     """Plan how ORIGIN is packaged as PACKAGE, and show the plan.
 
@@ -100,40 +79,20 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: pack plan IRC10216_setup3_b6 2011.0.00229.S --mode hard --readme README.header.txt
     """
-    from qa2pack.pack.commands.run import run
+    from qa2pack.pack.commands.run import run_with_workers
+    from qa2pack.pack.commands.selection import selection_of
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.exit_codes import Exit
-    from qa2pack.pack.jobs.workers import RunOptions
-    from qa2pack.pack.settings.selection import Selection
-    from qa2pack.pack.settings.trusted_owners import trusted_users
+    from qa2pack.pack.jobs import plan as job
+    from qa2pack.pack.jobs.engines import Workers
     from qa2pack.pack.target import origin_of, quoted, target_of
-    from qa2pack.pack.views.plan import make_plan, print_plan
+    from qa2pack.pack.views.plan import plan_view
+    from qa2pack.pack.views.view import View
 
-    run_options = RunOptions(
-        jobs,
-        cluster,
-        bandwidth,
-        is_quiet=quiet,
-        is_json=json,
-        is_insecure=insecure_cluster,
-        trusted=trusted_users(trust_owner),
-    )
     target = target_of(package)
     attempt = Attempt("plan", target, quoted(os.fsencode(origin)))
-    selection = Selection(
-        tuple(include or ()),
-        tuple(exclude or ()),
-        layout,
-        rehash,
-        as_is,
-        no_split,
-        follow_outside,
-        casa_weights,
-        typed_lists(context),
-    )
 
-    def work() -> Exit:
-        request = selection.request(
+    def work(workers: Workers) -> View:
+        request = selection_of(rules, tables, typed_lists(context)).request(
             origin_of(origin),
             target.package.path,
             mode=mode,
@@ -142,8 +101,6 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
             is_forced=force,
             is_strict=strict,
         )
-        made = make_plan(request, run_options)
-        print_plan(made, attempt, is_json=json, has_tree=tree, defaults=defaults_of(context))
-        return Exit.DONE
+        return plan_view(job.plan(request, workers), attempt, has_tree=tree, defaults=defaults_of(context))
 
-    run(attempt, work, is_json=json)
+    run_with_workers(attempt, work, run_options, trusted=trust.users())

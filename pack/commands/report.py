@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import JobsOption, JsonOption, PackageArgument, QuietOption
+from qa2pack.pack.commands.options import PackageArgument, RunOptions
 
 Output = Annotated[
     str | None,
@@ -22,12 +22,11 @@ Verify = Annotated[bool, typer.Option("--verify", help="Read and compare all con
 
 def report(
     package: PackageArgument,
+    *,
     output: Output = None,
     delivery: Delivery = None,
     verify: Verify = False,
-    jobs: JobsOption = 0,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    run_options: RunOptions,
 ) -> None:
     """Write one HTML page about PACKAGE that any browser shows, also without a network.
 
@@ -35,15 +34,18 @@ def report(
 
     Example: pack report 2011.0.00229.S -o report.html
     """
-    from qa2pack.pack.commands.run import run
+    from qa2pack.pack.commands.run import run_with_workers
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.jobs.workers import RunOptions
     from qa2pack.pack.report.make import ReportOptions, write_report
+    from qa2pack.pack.report.view import report_view
     from qa2pack.pack.target import target_of
 
-    run_options = RunOptions(jobs, is_quiet=quiet, is_json=json)
-    attempt = Attempt("report", target_of(package))
+    target = target_of(package)
     options = ReportOptions(
         None if output is None else os.fsencode(output), None if delivery is None else os.fsencode(delivery), verify
     )
-    run(attempt, lambda: write_report(attempt, options, run_options), is_json=json)
+    run_with_workers(
+        Attempt("report", target),
+        lambda workers: report_view(write_report(target, options, workers), target),
+        run_options,
+    )

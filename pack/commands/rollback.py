@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import JobsOption, JsonOption, PackageArgument, QuietOption, TrustOwnerOption
+from qa2pack.pack.commands.options import PackageArgument, RunOptions, TrustOptions
 
 FurtherOption = Annotated[
     bool, typer.Option("--further", help="Roll back one apply further. Refused by default right after a rollback.")
@@ -13,11 +13,10 @@ FurtherOption = Annotated[
 
 def rollback(
     package: PackageArgument,
+    *,
     further: FurtherOption = False,
-    trust_owner: TrustOwnerOption = None,
-    jobs: JobsOption = 0,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    trust: TrustOptions,
+    run_options: RunOptions,
 ) -> None:
     """Roll back an apply that was stopped, or else the last finished one.
 
@@ -26,13 +25,16 @@ def rollback(
 
     Example: pack rollback 2011.0.00229.S
     """
-    from qa2pack.pack.commands.run import run
+    from qa2pack.pack.commands.run import run_with_workers
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.jobs.workers import RunOptions
-    from qa2pack.pack.settings.trusted_owners import trusted_users
+    from qa2pack.pack.jobs import rollback as job
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.rollback import roll_back_and_print
+    from qa2pack.pack.views.rollback import rollback_view
 
-    run_options = RunOptions(jobs, is_quiet=quiet, is_json=json, trusted=trusted_users(trust_owner))
-    attempt = Attempt("rollback", target_of(package))
-    run(attempt, lambda: roll_back_and_print(attempt, run_options, may_reach_back=further), is_json=json)
+    target = target_of(package)
+    run_with_workers(
+        Attempt("rollback", target),
+        lambda workers: rollback_view(job.rollback(target.package, workers, may_reach_back=further), target),
+        run_options,
+        trusted=trust.users(),
+    )

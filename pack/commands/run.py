@@ -1,10 +1,10 @@
-"""Run the work of a command and exit: exit codes, failure messages, lost output.
+"""Run a command to its end: work, result as lines or JSON, exit code, failure messages, lost output.
 
 Results go to stdout, everything else to stderr. With `--json`, stdout holds one object even if the command fails.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
@@ -14,20 +14,52 @@ from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.terminal.output_streams import OutputLostError, lossy_output, redirect_to_null, report_loss
 from qa2pack.pack.terminal.style import style_for
-from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
+from qa2pack.pack.views.view import Listing, View
 
 if TYPE_CHECKING:
+    from qa2pack.pack.commands.options import ClusterRunOptions, RunOptions
     from qa2pack.pack.errors.failure import Failure
+    from qa2pack.pack.jobs.engines import Workers
+
+Explain = Callable[[BaseException], "Failure | None"]
 
 
-def run(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool, is_output_all: bool = False) -> NoReturn:
-    """Do the work and exit with its exit code; a failure is printed first.
+def run_with_workers(
+    attempt: Attempt,
+    work: Callable[["Workers"], View | Listing],
+    options: "RunOptions | ClusterRunOptions",
+    *,
+    trusted: frozenset[int] = frozenset(),
+    is_output_all: bool = False,
+    explain: Explain | None = None,
+) -> NoReturn:
+    """Do the work with worker processes and progress display, otherwise as `run`; progress ends before the result."""
+
+    def with_workers() -> View | Listing:
+        from qa2pack.pack.commands.workers import shown_workers  # imports the engines
+
+        with shown_workers(options, trusted) as workers:
+            return work(workers)
+
+    run(attempt, with_workers, is_json=options.json, is_output_all=is_output_all, explain=explain)
+
+
+def run(
+    attempt: Attempt,
+    work: Callable[[], View | Listing],
+    *,
+    is_json: bool,
+    is_output_all: bool = False,
+    explain: Explain | None = None,
+) -> NoReturn:
+    """Do the work, print its result and exit with its exit code; a failure is printed instead.
 
     Args:
         is_output_all: printing is the only purpose of the command; otherwise lost output is no failure.
+        explain: returns the failure for an exception that only this command has; None for all others.
     """
     with lossy_output(is_output_all=is_output_all) as out:
-        code = _run_work(attempt, work, is_json=is_json)
+        code = _run_work(attempt, work, explain, is_json=is_json)
         if out is not None:
             out.flush()
             how = (
@@ -39,12 +71,28 @@ def run(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool, is_output_
     raise typer.Exit(code)
 
 
-def _run_work(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> Exit:
+def print_view(view: View, verb: str, *, is_json: bool) -> Exit:
+    """Print the result as lines or as one JSON object, and return its exit code."""
+    if is_json:
+        from qa2pack.pack.views.json_fields import print_fields  # imports the formats, which not every command needs
+
+        print_fields({"command": verb, "exit_code": view.code, **view.fields()})
+        return view.code
+    for line in view.lines(style_for(sys.stdout)):
+        print(line)
+    for note in view.notes:
+        print(note, file=sys.stderr)
+    return view.code
+
+
+def _run_work(
+    attempt: Attempt, work: Callable[[], View | Listing], explain: Explain | None, *, is_json: bool
+) -> Exit:
     for line in attempt.target.link_lines(attempt.noun):
         print(f"pack {attempt.verb}: {line}", file=sys.stderr)
     try:
         with ended_by_keyboard():
-            code = work()
+            code = _print_result(work(), attempt, is_json=is_json)
         sys.stdout.flush()  # here, where a full disk behind stdout can still be reported
     except BrokenPipeError:
         raise  # closed pipe: nobody reads a message
@@ -52,16 +100,54 @@ def _run_work(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> E
         print(f"pack {attempt.verb}: the output could not be written ({error})", file=sys.stderr)
         code = Exit.FAILED
     except (Exception, KeyboardInterrupt) as error:
-        from qa2pack.pack.errors.failure import failure_of  # imports every exception, so most of the program
-
-        style = style_for(sys.stderr)
-        failure = failure_of(error, attempt, style)
-        _discard_output()
-        print(*style.sentence(failure.title), *failure.rest, sep="\n", file=sys.stderr)
-        if is_json:
-            _print_failure(failure, attempt)
-        code = failure.code
+        code = _print_failure(_failure(error, attempt, explain), attempt, is_json=is_json)
     return code
+
+
+def _print_result(result: View | Listing, attempt: Attempt, *, is_json: bool) -> Exit:
+    try:
+        match result:
+            case View():
+                return print_view(result, attempt.verb, is_json=is_json)
+            case Listing(pieces=pieces):
+                return _print_pieces(pieces)
+    finally:
+        result.close()
+
+
+def _print_pieces(pieces: Iterable[bytes]) -> Exit:
+    sys.stdout.flush()
+    out = sys.stdout.buffer
+    for piece in pieces:
+        out.write(piece)
+    out.flush()
+    return Exit.DONE
+
+
+def _failure(error: BaseException, attempt: Attempt, explain: Explain | None) -> "Failure":
+    if explain is not None and (failure := explain(error)) is not None:
+        return failure
+    from qa2pack.pack.errors.failure import failure_of  # imports every exception, so most of the program
+
+    return failure_of(error, attempt, style_for(sys.stderr))
+
+
+def _print_failure(failure: "Failure", attempt: Attempt, *, is_json: bool) -> Exit:
+    _discard_output()
+    print(*style_for(sys.stderr).sentence(failure.title), *failure.rest, sep="\n", file=sys.stderr)
+    if is_json:
+        from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
+
+        print_fields(
+            {
+                "command": attempt.verb,
+                "exit_code": failure.code,
+                **path_fields("package", attempt.target.package.path),
+                "error": failure.title,
+                "problems": problem_fields(failure.problems),
+            }
+        )
+    return failure.code
 
 
 def _discard_output() -> None:
@@ -70,15 +156,3 @@ def _discard_output() -> None:
         sys.stdout.flush()
     except OSError:
         redirect_to_null(sys.stdout.fileno())
-
-
-def _print_failure(failure: "Failure", attempt: Attempt) -> None:
-    print_fields(
-        {
-            "command": attempt.verb,
-            "exit_code": failure.code,
-            **path_fields("package", attempt.target.package.path),
-            "error": failure.title,
-            "problems": problem_fields(failure.problems),
-        }
-    )

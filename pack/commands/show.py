@@ -29,12 +29,21 @@ def show(
     """
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.show import ShowOptions, print_package, print_waiting_plan
+    from qa2pack.pack.jobs import show as job
+    from qa2pack.pack.target import quoted, target_of
+    from qa2pack.pack.views.show import ShowOptions, show_view
+    from qa2pack.pack.views.view import View
 
     if plan and (member or role):
         raise typer.BadParameter("a plan is shown whole, without --member and --role", param_hint="--plan")
-    attempt = Attempt("show", target_of(package))
-    what = ShowOptions(os.fsencode(member), role, files)
-    show_it = print_waiting_plan if plan else print_package
-    run(attempt, lambda: show_it(attempt, what, is_json=json), is_json=json, is_output_all=True)
+    target = target_of(package)
+
+    def work() -> View:
+        if not plan:
+            return show_view(job.show(target, os.fsencode(member)), target, ShowOptions(role, files))
+        from qa2pack.pack.views.plan import plan_view  # here, because it imports all of planning
+
+        waiting = job.waiting_plan(target.package)
+        return plan_view(waiting, Attempt("show", target, quoted(waiting.header.origin)), has_tree=files)
+
+    run(Attempt("show", target), work, is_json=json, is_output_all=True)

@@ -10,8 +10,14 @@ def status(package: PackageArgument, json: JsonOption = False) -> None:
     """
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
+    from qa2pack.pack.jobs import status as job
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.status import print_status
+    from qa2pack.pack.views.status import status_view
 
-    attempt = Attempt("status", target_of(package))
-    run(attempt, lambda: print_status(attempt, is_json=json), is_json=json, is_output_all=True)
+    target = target_of(package)
+    run(
+        Attempt("status", target),
+        lambda: status_view(job.status(target.package), target),
+        is_json=json,
+        is_output_all=True,
+    )

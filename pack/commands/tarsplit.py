@@ -1,21 +1,17 @@
 """`pack tarsplit`: cut a package into the tar files of a delivery, or check a delivery."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qa2pack.pack.commands.base import defaults_of
-from qa2pack.pack.commands.options import (
-    BandwidthOption,
-    ClusterOption,
-    InsecureClusterOption,
-    JobsOption,
-    JsonOption,
-    QuietOption,
-)
+from qa2pack.pack.commands.options import ClusterRunOptions
 from qa2pack.tarsplit.naming import parse_checksums, parse_day, parse_size
 from qa2pack.tarsplit.packing.partition import Fill
+
+if TYPE_CHECKING:
+    from qa2pack.pack.errors.failure import Failure
 
 
 def _checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:
@@ -97,9 +93,10 @@ Check = Annotated[
 ]
 
 
-def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
+def tarsplit(  # noqa: PLR0913 - one parameter per option
     context: typer.Context,
     package: Package = None,
+    *,
     name: Day = None,
     size: Size = "6GiB",
     output: Output = ".",
@@ -111,12 +108,7 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
     allow_dummies: Dummies = False,
     replace: Replace = False,
     check: Check = None,
-    jobs: JobsOption = 0,
-    bandwidth: BandwidthOption = 0,
-    cluster: ClusterOption = "",
-    insecure_cluster: InsecureClusterOption = False,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    run_options: ClusterRunOptions,
 ) -> None:
     """Cut PACKAGE into tar files by the sizes in its manifests; or check such a delivery with --check.
 
@@ -124,21 +116,21 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: pack tarsplit -n 2012-06-20 2011.01234.S
     """
-    from qa2pack.pack.commands.run import run
+    from qa2pack.pack.commands.run import run_with_workers
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.jobs.workers import RunOptions
     from qa2pack.pack.target import target_of
 
-    run_options = RunOptions(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, is_insecure=insecure_cluster)
     if check is not None:
-        from qa2pack.pack.delivery.check import print_delivery_check
+        from qa2pack.pack.delivery.check import check_deliveries
+        from qa2pack.pack.delivery.check_view import check_view
 
-        run(
+        run_with_workers(
             Attempt("tarsplit --check", target_of(package or check), noun="package" if package else "delivery"),
-            lambda: print_delivery_check(check, package, run_options),
-            is_json=json,
+            lambda workers: check_view(check_deliveries(check, package, workers)),
+            run_options,
         )
     from qa2pack.pack.delivery.make import DeliveryOptions, write_delivery
+    from qa2pack.pack.delivery.view import delivery_view
 
     if package is None:
         raise typer.BadParameter("name the package to cut, or --check DIR", param_hint="PACKAGE")
@@ -157,5 +149,16 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
         is_replacing=replace,
         defaults=defaults_of(context),
     )
-    attempt = Attempt("tarsplit", target_of(package))
-    run(attempt, lambda: write_delivery(attempt.target, options, run_options), is_json=json)
+    target = target_of(package)
+    run_with_workers(
+        Attempt("tarsplit", target),
+        lambda workers: delivery_view(write_delivery(target, options, workers)),
+        run_options,
+        explain=_explain,
+    )
+
+
+def _explain(error: BaseException) -> "Failure | None":
+    from qa2pack.pack.delivery.failure import delivery_failure  # imports most of the program, so only when needed
+
+    return delivery_failure(error)

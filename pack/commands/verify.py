@@ -4,16 +4,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import (
-    BandwidthOption,
-    ClusterOption,
-    InsecureClusterOption,
-    JobsOption,
-    JsonOption,
-    PackageArgument,
-    QuietOption,
-)
-from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.commands.options import ClusterRunOptions, PackageArgument
 
 Quick = Annotated[bool, typer.Option("--quick", help="Compare names, types and sizes only; read no file.")]
 Chunks = Annotated[
@@ -28,17 +19,13 @@ Manifest = Annotated[
 ]
 
 
-def verify(  # noqa: PLR0913, PLR0917 - one parameter per option
+def verify(
     package: PackageArgument,
+    *,
     quick: Quick = False,
     chunks: Chunks = None,
     manifest: Manifest = None,
-    jobs: JobsOption = 0,
-    bandwidth: BandwidthOption = 0,
-    cluster: ClusterOption = "",
-    insecure_cluster: InsecureClusterOption = False,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    run_options: ClusterRunOptions,
 ) -> None:
     """Compare PACKAGE with its manifests, file by file.
 
@@ -46,26 +33,28 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: pack verify 2011.0.00229.S
     """
-    from qa2pack.pack.commands.run import run
+    from qa2pack.pack.commands.run import run_with_workers
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.jobs.workers import RunOptions
+    from qa2pack.pack.jobs import verify as job
+    from qa2pack.pack.jobs.engines import Workers
+    from qa2pack.pack.jobs.read import existing_package
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.verify import verify_and_print
+    from qa2pack.pack.views.verify import verify_view
+    from qa2pack.pack.views.view import View
 
     if sum((quick, chunks is not None, manifest is not None)) > 1:
         raise typer.BadParameter("choose one of --quick, --chunks and --manifest")
-    run_options = RunOptions(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, is_insecure=insecure_cluster)
-    attempt = Attempt("verify", target_of(package))
+    target = target_of(package)
 
-    def work() -> Exit:
-        if chunks is not None:
-            from qa2pack.pack.delivery.check import print_delivery_check
+    def work(workers: Workers) -> View:
+        if chunks is None and manifest is None:
+            state = existing_package(target)
+            return verify_view(job.verify(target.package, workers, is_quick=quick), target, state, is_quick=quick)
+        from qa2pack.pack.delivery.check import check_deliveries, check_unpacked
+        from qa2pack.pack.delivery.check_view import check_view
 
-            return print_delivery_check(chunks, package, run_options)
         if manifest is not None:
-            from qa2pack.pack.delivery.check import print_unpacked_check
+            return check_view(check_unpacked(manifest, package, workers))
+        return check_view(check_deliveries(str(chunks), package, workers))
 
-            return print_unpacked_check(manifest, package, run_options)
-        return verify_and_print(attempt, run_options, is_quick=quick)
-
-    run(attempt, work, is_json=json)
+    run_with_workers(Attempt("verify", target), work, run_options)

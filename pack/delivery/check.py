@@ -1,8 +1,8 @@
-"""Check a delivery, or a tree unpacked from one, and print the problems."""
+"""Check a delivery, or a tree unpacked from one."""
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import Engine
@@ -13,30 +13,38 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.pack.errors.problem_view import problem_text
-from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.read import working
-from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.target import quoted, target_of
-from qa2pack.pack.terminal.style import style_for
-from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
 from qa2pack.tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
 from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar
 
 
-def print_delivery_check(folder: str, package: str | None, run_options: RunOptions) -> Exit:
-    """Check every delivery in a folder, optionally against a package; print all problems on stdout.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Result of a check.
+
+    Attributes:
+        path: the folder that was checked.
+        scope: what was read, as text.
+    """
+
+    command: str
+    path: bytes
+    problems: Sequence[Problem]
+    scope: str
+
+
+def check_deliveries(folder: str, package: str | None, workers: Workers) -> Checked:
+    """Check every delivery in a folder, optionally against a package.
 
     Raises:
         Refused: there is no delivery in the folder.
         OSError: the folder does not exist.
     """
     path = real_path(os.fsencode(folder))
-    with (
-        shown_workers(run_options) as workers,
-        working(workers, path) as engine,
-    ):
+    with working(workers, path) as engine:
         names = find_sidecars(path)
         if not names:
             raise Refused(
@@ -50,11 +58,11 @@ def print_delivery_check(folder: str, package: str | None, run_options: RunOptio
         ]
     scope = "1 delivery" if len(names) == 1 else f"{len(names)} deliveries"
     scope += "" if problems else ", every byte of every tar read"  # not true for a missing or short tar
-    return _print_result("tarsplit --check", path, problems, scope, is_json=run_options.is_json)
+    return Checked("tarsplit --check", path, problems, scope)
 
 
-def print_unpacked_check(file: str, tree: str, run_options: RunOptions) -> Exit:
-    """Compare a tree that was unpacked from a delivery with the sidecar; print all problems on stdout.
+def check_unpacked(file: str, tree: str, workers: Workers) -> Checked:
+    """Compare a tree that was unpacked from a delivery with the sidecar.
 
     Args:
         file: the sidecar, which came with the tars.
@@ -67,14 +75,11 @@ def print_unpacked_check(file: str, tree: str, run_options: RunOptions) -> Exit:
     path = real_path(os.fsencode(tree))
     _check_is_file(file)
     sidecar = open_sidecar(os.fsencode(file))
-    with (
-        shown_workers(run_options) as workers,
-        working(workers, path) as engine,
-    ):
+    with working(workers, path) as engine:
         problems = list(verify_unpacked(sidecar, path, engine=engine, progress=workers.progress))
     count = sum(row.file_count for row in sidecar.chunks)
     scope = counted(count, "file") + ("" if problems else ", all content compared")
-    return _print_result("verify", path, problems, scope, is_json=run_options.is_json)
+    return Checked("verify", path, problems, scope)
 
 
 def _delivery_problems(path: bytes, package: str | None, engine: Engine, progress: Progress) -> Iterator[Problem]:
@@ -107,27 +112,3 @@ def _check_project(sidecar: Sidecar, package: Package) -> None:
             f"this delivery is of {shown(project)}, not of {shown(package.project)}",
             f"name the package {shown(project)}, or the folder of the tars of {shown(package.project)}",
         )
-
-
-def _print_result(command: str, path: bytes, problems: Sequence[Problem], scope: str, *, is_json: bool) -> Exit:
-    code = Exit.PROBLEMS if problems else Exit.DONE
-    if is_json:
-        print_fields(
-            {
-                "command": command,
-                "exit_code": code,
-                **path_fields("path", path),
-                "problem_count": len(problems),
-                "problems": problem_fields(problems),
-            }
-        )
-        return code
-    style = style_for(sys.stdout)
-    for problem in problems:
-        print(problem_text(problem))
-    if problems:
-        print(f"{style.bad(counted(len(problems), 'problem'))} in {shown(path)}: {scope}")
-        print("Do: have the listed tars or files delivered or unpacked again.")
-    else:
-        print(f"{style.good('All as delivered')}: {scope}")
-    return code

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from qa2pack.manifest.humanize import counted, exact_bytes, human_bytes
 from qa2pack.manifest.path import shown
+from qa2pack.pack.errors.problem_view import problem_text
+from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.option_sources import default_fields, default_lines
+from qa2pack.pack.views.view import View
 from qa2pack.tarsplit.deliver import Outcome
 from qa2pack.tarsplit.plan import Cut, PlannedChunk
 from qa2pack.tarsplit.sidecar import ChunkRow
@@ -18,7 +22,7 @@ _MOST_TABLES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryView:
+class ShownDelivery:
     """Input of the view.
 
     Attributes:
@@ -34,7 +38,23 @@ class DeliveryView:
     defaults: tuple[Default, ...] = ()
 
 
-def delivery_lines(view: DeliveryView, style: Style) -> Iterator[str]:
+def delivery_view(shown_delivery: ShownDelivery) -> View:
+    """Return the view of a delivery; chunks that could not be written make it one to resume."""
+    problems = shown_delivery.outcome.problems if shown_delivery.outcome else ()
+    return View(
+        lines=partial(delivery_lines, shown_delivery),
+        fields=partial(delivery_fields, shown_delivery),
+        code=Exit.RESUMABLE if problems else Exit.DONE,
+        notes=(
+            "The tars with these files were not written; the others are finished and kept.",
+            f"Then run the same command. To see all differences: pack verify {shown_delivery.target.quoted}",
+        )
+        if problems
+        else (),
+    )
+
+
+def delivery_lines(view: ShownDelivery, style: Style) -> Iterator[str]:
     """Yield the notes, the table, and what to do next."""
     cut, outcome, output = view.cut, view.outcome, view.output
     yield from default_lines(view.defaults)
@@ -50,9 +70,11 @@ def delivery_lines(view: DeliveryView, style: Style) -> Iterator[str]:
         kept = f"; {outcome.kept_count} of them finished earlier" if outcome.kept_count else ""
         yield f"{style.good('Done')}: {total} in {shown(output)}{kept}"
         yield f"Next: tarsplit --check {quoted(output)}"
+    else:
+        yield from map(problem_text, outcome.problems)
 
 
-def delivery_fields(view: DeliveryView) -> Fields:
+def delivery_fields(view: ShownDelivery) -> Fields:
     """Return the content of the lines as fields."""
     cut, outcome = view.cut, view.outcome
     rows = _rows(outcome)

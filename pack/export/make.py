@@ -1,8 +1,8 @@
-"""Write an export of a package, and print its path and how to check it."""
+"""Write an export of a package."""
 
 import os
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import Disk
@@ -11,30 +11,19 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.fs.presence import is_folder, is_there
-from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
-from qa2pack.pack.errors.attempt import Attempt
-from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.export.bag import bagged
 from qa2pack.pack.export.checksum_lists import ALGORITHMS, read_sums, spooled, xxhsum_lines
 from qa2pack.pack.export.json_lines import json_lines
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package, held, working
-from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.protected_paths import folder_of, protected_place
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.target import Target, quoted
-from qa2pack.pack.terminal.style import Style, style_for
-from qa2pack.pack.views.json_fields import path_fields, print_fields
+from qa2pack.pack.views.view import Listing
 
 _ENDINGS = {"xxhsum": b".xxh128", "md5sum": b".md5", "sha256sum": b".sha256", "json": b".jsonl"}
-_CHECKS = {
-    "xxhsum": "xxhsum -c {}",
-    "md5sum": "md5sum -c {}",
-    "sha256sum": "sha256sum -c {}",
-    "bagit": "bagit.py --validate {}",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,32 +43,48 @@ class ExportOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
+class Place:
+    """Where a list, or the bag, goes."""
+
     format: str
     path: bytes
 
 
-def write_export(attempt: Attempt, wanted: ExportOptions, run_options: RunOptions) -> Exit:
-    """Write the export; a list without an output file goes to stdout, otherwise the paths are printed there."""
-    target = attempt.target
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An export that was written.
+
+    Attributes:
+        file_count: how many files each list names.
+    """
+
+    places: Sequence[Place]
+    file_count: int
+
+
+def write_export(target: Target, wanted: ExportOptions, workers: Workers) -> Written | Listing:
+    """Write the export, or return the list for stdout if there is no output; that holds a lock until it is closed.
+
+    Raises:
+        Refused: the package cannot be exported like that, or the place is not free; nothing was made.
+        PlanRefused: files differ from the manifests; nothing was made.
+    """
     state = existing_package(target)
-    with held(target.package):
+    with ExitStack() as stack:
+        stack.enter_context(held(target.package))
         members = chosen_members(members_of(state), wanted.member)
         manifests = _manifests(members, wanted, target)
         places = _places(target.package, wanted)
-        with shown_workers(run_options) as workers:
-            if wanted.formats == ("bagit",):
-                bagged(target.package, manifests, places[0].path, workers)
-                lists: list[Iterable[bytes]] = []
-            else:
-                lists = _lists(target.package, manifests, wanted.formats, workers)
+        if wanted.formats == ("bagit",):
+            bagged(target.package, manifests, places[0].path, workers)
+            lists: list[Iterable[bytes]] = []
+        else:
+            lists = _lists(target.package, manifests, wanted.formats, workers)
         if wanted.output is None:
-            _print_list(lists[0])
-            return Exit.DONE
+            return Listing(lists[0], stack.pop_all().close)
         for place, lines in zip(places, lists, strict=False):
             write_output(Disk(), place.path, lines, is_replacing=wanted.is_replacing)
-    _print_written(attempt, places, manifests, is_json=run_options.is_json)
-    return Exit.DONE
+    return Written(places, sum(manifest.notes.file_count for manifest in manifests))
 
 
 def _manifests(members: Sequence[Member], wanted: ExportOptions, target: Target) -> list[Described]:
@@ -94,7 +99,7 @@ def _manifests(members: Sequence[Member], wanted: ExportOptions, target: Target)
     return manifests
 
 
-def _places(package: Package, wanted: ExportOptions) -> list[_Written]:
+def _places(package: Package, wanted: ExportOptions) -> list[Place]:
     if wanted.output is None:
         return []
     output = os.path.join(folder_of(wanted.output), os.path.basename(os.path.abspath(wanted.output)))
@@ -102,7 +107,7 @@ def _places(package: Package, wanted: ExportOptions) -> list[_Written]:
     if len(wanted.formats) > 1 and not is_into:
         raise Refused("several lists need a folder", "make it", f"mkdir {quoted(output)}")
     places = [
-        _Written(form, os.path.join(output, package.project + _ENDINGS[form]) if is_into else output)
+        Place(form, os.path.join(output, package.project + _ENDINGS[form]) if is_into else output)
         for form in wanted.formats
     ]
     for place in places:
@@ -112,7 +117,7 @@ def _places(package: Package, wanted: ExportOptions) -> list[_Written]:
     return places
 
 
-def _check_free(place: _Written, wanted: ExportOptions) -> None:
+def _check_free(place: Place, wanted: ExportOptions) -> None:
     if not is_folder(os.path.dirname(place.path)):
         folder = os.path.dirname(place.path)
         raise Refused(f"there is no folder {shown(folder)}", "make it", f"mkdir {quoted(folder)}")
@@ -147,42 +152,3 @@ def _lists(
             case _:
                 lists.append(spooled(spools[ALGORITHMS[form]]))
     return lists
-
-
-def _print_list(lines: Iterable[bytes]) -> None:
-    sys.stdout.flush()
-    for line in lines:
-        sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
-
-
-def _print_written(
-    attempt: Attempt, places: Sequence[_Written], manifests: Sequence[Described], *, is_json: bool
-) -> None:
-    files = sum(manifest.notes.file_count for manifest in manifests)
-    if is_json:
-        print_fields(
-            {
-                "command": "export",
-                "exit_code": Exit.DONE,
-                **path_fields("package", attempt.target.package.path),
-                "file_count": files,
-                "written": [{"format": place.format, **path_fields("path", place.path)} for place in places],
-            }
-        )
-        return
-    for line in _lines(attempt.target.package, places, files, style_for(sys.stdout)):
-        print(line)
-
-
-def _lines(package: Package, places: Sequence[_Written], files: int, style: Style) -> Iterator[str]:
-    for place in places:
-        yield f"{style.good('Written')}: {counted(files, 'file')} of {shown(package.project)} in"
-        yield f"  {shown(place.path)}"
-    if any(place.format in _CHECKS for place in places):
-        yield "To check it:"
-    if any(place.format in ALGORITHMS or place.format == "xxhsum" for place in places):
-        yield f"  cd {quoted(package.parent)}"
-    for place in places:
-        if place.format in _CHECKS:
-            yield f"  {_CHECKS[place.format].format(quoted(place.path))}"

@@ -1,4 +1,4 @@
-"""Apply and rollback: the work of the two verbs that change a package, with engine and lock set up."""
+"""Apply: the work of applying a plan or resuming a stopped apply, with engine and lock set up."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.rollback import RolledBack, roll_back_package
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
@@ -36,19 +35,3 @@ def _origin(package: Package) -> Iterator[bytes]:
     """Yield the origin of the waiting plan; a broken plan is skipped, because applying it reports the error."""
     with suppress(FileNotFoundError, StreamError):
         yield open_plan(package.plan).header.origin
-
-
-def rollback(package: Package, workers: Workers, *, may_reach_back: bool = False) -> RolledBack:
-    """Roll back the unfinished transaction, or the last finished one; see `executor.rollback.roll_back_package`."""
-    check_control(package.control)
-    check_owned(package, workers.trusted)
-    with stopping() as stop, started_engine(workers, stop=stop) as engine:
-        return roll_back_package(
-            package,
-            engine=engine,
-            disk=Disk(),
-            progress=workers.progress,
-            may_reach_back=may_reach_back,
-            trusted=workers.trusted,
-            stop=stop,
-        )

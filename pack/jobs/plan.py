@@ -1,39 +1,29 @@
-"""Plan and adopt: the work of the two verbs that make plans and manifests, with engine and lock set up.
+"""Plan: the work of making a plan, with engine and lock set up.
 
 Nothing is printed here: input and results are values, failures are exceptions. The jobs are in several modules so
 that a command does not import what only another one needs.
 """
 
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 from qa2pack.executor.casa.split import TableReader
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.io.remove import ensure_folder
 from qa2pack.executor.preflight import check_space
-from qa2pack.executor.probe.package_disk import check_disk, has_holes, make_control
+from qa2pack.executor.probe.package_disk import check_disk, has_holes
 from qa2pack.executor.tickets.unchanged_members import check_staying
-from qa2pack.executor.transaction.journal import read_journal
-from qa2pack.executor.transaction.lock import locked_for_reading, locked_for_writing
-from qa2pack.executor.transaction.paths import journal_path, lock_path
-from qa2pack.executor.transaction.recovery import may_plan_again, phase_of
-from qa2pack.manifest.alma.control_folder import check_control
+from qa2pack.executor.transaction.lock import locked_for_writing
+from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind, Package, read_state
-from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, open_plan
 from qa2pack.manifest.fs.presence import is_folder
-from qa2pack.manifest.plan.destination import base_of
 from qa2pack.manifest.plan.make import make_plan, save_plan
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.manifest.progress import Progress
+from qa2pack.pack.jobs.adopt import adopt_members
+from qa2pack.pack.jobs.control_folder import check_idle, check_plannable, made_control
 from qa2pack.pack.jobs.engines import Workers, started_engine
-from qa2pack.pack.jobs.read import UnfinishedError
 from qa2pack.pack.jobs.readme_source import readable_readme
 
 
@@ -53,7 +43,7 @@ def plan(request: PlanRequest, workers: Workers) -> Described:
 
 def _plan(request: PlanRequest, workers: Workers) -> Described:
     package = Package(request.package)
-    _check_idle(package, workers.trusted)
+    check_idle(package, workers.trusted)
     _adopt_for(request, package, workers)
     with started_engine(workers, (request.origin, package.parent)) as engine:
         made = make_plan(
@@ -61,9 +51,9 @@ def _plan(request: PlanRequest, workers: Workers) -> Described:
         )
         check_space(package, made.header, made.notes, made.devices)
         check_staying(package, made.header)
-        with _control(package), locked_for_writing(lock_path(package)):
+        with made_control(package), locked_for_writing(lock_path(package)):
             check_owned(package, workers.trusted)
-            _check_plannable(package)
+            check_plannable(package)
             check_disk(package, made.header, made.gathered.spool.sorted_blobs(), Disk())
             if made.gathered.holes and not has_holes(package, Disk()):
                 notes = replace(made.notes, new_bytes=made.notes.new_bytes + sum(made.gathered.holes.values()))
@@ -73,69 +63,11 @@ def _plan(request: PlanRequest, workers: Workers) -> Described:
     return open_plan(package.plan)
 
 
-def adopt(package: Package, workers: Workers) -> list[bytes]:
-    """Write manifests for the members that have none; return those members.
-
-    Raises:
-        PlanRefused: there is no package, or an existing manifest cannot be used; nothing was changed.
-    """
-    _check_idle(package, workers.trusted)
-    state = read_state(package)
-    if state.standing is not DestinationKind.PACKAGE:
-        raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))
-    base_of(state)  # raises for a damaged manifest: that member needs repair, not adoption
-    with started_engine(workers) as engine, _control(package), locked_for_writing(lock_path(package)):
-        return _adopt(package, engine, workers.progress)
-
-
 def _adopt_for(request: PlanRequest, package: Package, workers: Workers) -> None:
     """Adopt with separate workers: processes forked under the lock inherit it, and must end before it is released."""
     if request.append is Append.NOTHING or not is_folder(request.origin):
         return
     state = read_state(package)
     if state.standing is DestinationKind.PACKAGE and state.without_manifest:
-        with _control(package), locked_for_writing(lock_path(package)), started_engine(workers) as engine:
-            _adopt(package, engine, workers.progress)
-
-
-def _adopt(package: Package, engine: Engine, progress: Progress) -> list[bytes]:
-    from qa2pack.manifest.adopt import adopt_members
-
-    ensure_folder(Disk(), package.manifests)
-    return list(adopt_members(package, read_state(package), engine=engine, progress=progress, now_ns=time.time_ns()))
-
-
-@contextmanager
-def _control(package: Package) -> Iterator[None]:
-    """Make the control folder, and remove it again if it stays empty."""
-    is_new = not is_folder(package.control)
-    make_control(package, Disk())
-    try:
-        yield
-    except BaseException:
-        if is_new:
-            _remove_empty_control(package)
-        raise
-
-
-def _remove_empty_control(package: Package) -> None:
-    disk = Disk()
-    if os.listdir(package.control) in ([], [b"lock"]):
-        for name in os.listdir(package.control):
-            disk.unlink(os.path.join(package.control, name))
-        disk.rmdir(package.control)
-
-
-def _check_idle(package: Package, trusted: frozenset[int]) -> None:
-    """Refuse early, before the scan, what would be refused after it; a running apply is locked, not unfinished."""
-    check_control(package.control)
-    check_owned(package, trusted)
-    with locked_for_reading(lock_path(package)):
-        _check_plannable(package)
-
-
-def _check_plannable(package: Package) -> None:
-    check_control(package.control)
-    records = read_journal(journal_path(package))
-    if not may_plan_again(records):
-        raise UnfinishedError(package, phase_of(records))
+        with made_control(package), locked_for_writing(lock_path(package)), started_engine(workers) as engine:
+            adopt_members(package, engine, workers.progress)

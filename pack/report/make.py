@@ -1,9 +1,7 @@
-"""Write the report page of a package, and print its path."""
+"""Write the report page of a package."""
 
 import os
-import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import Disk
@@ -12,22 +10,17 @@ from qa2pack.executor.transaction.history import read_history
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.fs.untrusted import ControlFileError, opened_control
-from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.verify.package import verify_package
-from qa2pack.pack.errors.attempt import Attempt
-from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.members import members_of
 from qa2pack.pack.jobs.read import existing_package, held, working
-from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.protected_paths import folder_of, protected_place
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.report.deliveries import deliveries_in
 from qa2pack.pack.report.members import member_parts
 from qa2pack.pack.report.page import MARK, Page, Verified, render_page
-from qa2pack.pack.target import quoted
-from qa2pack.pack.terminal.style import Style, style_for
-from qa2pack.pack.views.json_fields import path_fields, print_fields
+from qa2pack.pack.target import Target, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +38,33 @@ class ReportOptions:
     has_full_verify: bool = False
 
 
-def write_report(attempt: Attempt, options: ReportOptions, run_options: RunOptions) -> Exit:
-    """Verify the package, write the page, and print its path on stdout."""
-    package = attempt.target.package
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A page that was written.
+
+    Attributes:
+        path: of the page.
+        problem_count: differences between the package and its manifests.
+    """
+
+    path: bytes
+    byte_count: int
+    picture_count: int
+    problem_count: int
+
+
+def write_report(target: Target, options: ReportOptions, workers: Workers) -> Written:
+    """Verify the package and write the page.
+
+    Raises:
+        Refused: the page cannot go where it is wanted.
+        PlanRefused, UnfinishedError, LockedError: as `existing_package` and `held`.
+    """
+    package = target.package
     output = _place(package, options)
-    state = existing_package(attempt.target)
+    state = existing_package(target)
     with held(package):
-        with shown_workers(run_options) as workers, working(workers) as engine:
+        with working(workers) as engine:
             problems = verify_package(
                 package, is_quick=not options.has_full_verify, engine=engine, progress=workers.progress
             )
@@ -68,23 +81,7 @@ def write_report(attempt: Attempt, options: ReportOptions, run_options: RunOptio
         )
         data = render_page(page).encode()
         write_output(Disk(), output, [data], is_replacing=True)
-    code = Exit.PROBLEMS if verified.problems else Exit.DONE
-    if run_options.is_json:
-        print_fields(
-            {
-                "command": "report",
-                "exit_code": code,
-                **path_fields("package", package.path),
-                **path_fields("report", output),
-                "byte_count": len(data),
-                "picture_count": page.picture_count,
-                "problem_count": len(verified.problems),
-            }
-        )
-        return code
-    for line in _lines(output, len(data), len(verified.problems), style_for(sys.stdout)):
-        print(line)
-    return code
+    return Written(output, len(data), page.picture_count, len(verified.problems))
 
 
 def _place(package: Package, options: ReportOptions) -> bytes:
@@ -115,10 +112,3 @@ def _is_report(path: bytes) -> bool:
             return file.read(len(MARK)) == MARK
     except ControlFileError:
         return False
-
-
-def _lines(output: bytes, size: int, problem_count: int, style: Style) -> Iterator[str]:
-    yield f"{style.good('Written')}: {human_bytes(size)}, one page for any browser, in"
-    yield f"  {shown(output)}"
-    if problem_count:
-        yield style.bad(f"The package is not as packaged: {counted(problem_count, 'problem')}; the page lists them.")

@@ -1,38 +1,24 @@
-"""View of `pack adopt`: adopt members and print which."""
+"""View of `pack adopt`: the members that were adopted."""
 
-import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from qa2pack.manifest.path import shown
-from qa2pack.pack.errors.attempt import Attempt
-from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.jobs import plan as planjobs
-from qa2pack.pack.jobs.read import existing_package
-from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import Style, style_for
-from qa2pack.pack.views.json_fields import path_fields, print_fields
+from qa2pack.pack.terminal.style import Style
+from qa2pack.pack.views.json_fields import path_fields
+from qa2pack.pack.views.view import View
 
 
-def adopt_and_print(attempt: Attempt, run_options: RunOptions) -> Exit:
-    """Adopt the members without a manifest and print their names on stdout."""
-    target = attempt.target
-    existing_package(target)
-    with shown_workers(run_options) as workers:
-        members = planjobs.adopt(target.package, workers)
-    if run_options.is_json:
-        print_fields(
-            {
-                "command": "adopt",
-                "exit_code": Exit.DONE,
-                **path_fields("package", target.package.path),
-                "adopted": [path_fields("member", member) for member in members],
-            }
-        )
-        return Exit.DONE
-    for line in _lines(members, target, style_for(sys.stdout)):
-        print(line)
-    return Exit.DONE
+def adopt_view(members: Sequence[bytes], target: Target) -> View:
+    """Return the view of the members that were adopted."""
+    return View(
+        lines=partial(_lines, members, target),
+        fields=lambda: {
+            **path_fields("package", target.package.path),
+            "adopted": [path_fields("member", member) for member in members],
+        },
+    )
 
 
 def _lines(members: Sequence[bytes], target: Target, style: Style) -> Iterator[str]:

@@ -1,44 +1,37 @@
-"""View of `pack apply`, also used by the legacy call: apply the plan and print the result."""
+"""View of `pack apply`, also used by the legacy call: what is resumed, and the result."""
 
-import sys
 from collections.abc import Iterator
+from functools import partial
 
-from qa2pack.executor.apply import Applied, ApplyOptions
+from qa2pack.executor.apply import Applied
 from qa2pack.executor.status import State, read_status
 from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.humanize import local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.jobs import apply as applyjobs
 from qa2pack.pack.jobs.members import member_notes
-from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import Style, style_for
-from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
+from qa2pack.pack.terminal.style import Style
+from qa2pack.pack.views.json_fields import path_fields, problem_fields
 from qa2pack.pack.views.placeholders import packaged_amount
 from qa2pack.pack.views.status import staged_text
 from qa2pack.pack.views.totals import totals_fields
+from qa2pack.pack.views.view import View
 
 
-def apply_and_print(attempt: Attempt, options: ApplyOptions, run_options: RunOptions) -> Exit:
-    """Apply the waiting plan or resume a stopped apply, and print the result on stdout."""
-    for line in _resume_lines(attempt.target):
-        print(line, file=sys.stderr)
-    with shown_workers(run_options) as workers:
-        result = applyjobs.apply(attempt.target.package, options, workers)
-    if run_options.is_json:
-        print_fields(_result_fields(result, attempt.target))
-    else:
-        for line in _result_lines(result, attempt.target, style_for(sys.stdout)):
-            print(line)
-    return Exit.PROBLEMS if result.left_alone else Exit.DONE
+def apply_view(result: Applied, target: Target) -> View:
+    """Return the view of an apply."""
+    return View(
+        lines=partial(_lines, result, target),
+        fields=partial(_fields, result, target),
+        code=Exit.PROBLEMS if result.left_alone else Exit.DONE,
+    )
 
 
-def _resume_lines(target: Target) -> Iterator[str]:
+def resume_lines(target: Target) -> Iterator[str]:
     """Yield what is resumed; nothing if no transaction was stopped."""
     status = read_status(target.package)
     if status.state is not State.INTERRUPTED:
@@ -56,7 +49,7 @@ def _resume_lines(target: Target) -> Iterator[str]:
             yield f"Resuming the apply that was stopped after its commit (phase: {phase})."
 
 
-def _result_lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
+def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
     if result.is_rolled_back:
         yield f"Rolled back: {shown(result.member)} is not there any more. The plan still waits:"
         yield f"  {style.bold(f'pack apply {target.quoted}')}"
@@ -78,10 +71,8 @@ def _result_lines(result: Applied, target: Target, style: Style) -> Iterator[str
     yield f"  {style.bold(f'pack verify {target.quoted}')}"
 
 
-def _result_fields(result: Applied, target: Target) -> dict[str, object]:
+def _fields(result: Applied, target: Target) -> dict[str, object]:
     fields: dict[str, object] = {
-        "command": "apply",
-        "exit_code": Exit.PROBLEMS if result.left_alone else Exit.DONE,
         **path_fields("package", target.package.path),
         **path_fields("member", result.member),
         "resumed_phase": result.resumed,

@@ -1,99 +1,36 @@
-"""View of `pack diff`: compare an origin with the member packaged from it, and print the changes.
+"""View of `pack diff`: the changes that a new plan would make."""
 
-The new plan is a value only; nothing is written.
-"""
-
-import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from functools import partial
 
-from qa2pack.executor.casa.split import TableReader
-from qa2pack.manifest.alma.package import README, read_state
-from qa2pack.manifest.diff import Change, Kind, diff_members
+from qa2pack.manifest.diff import Change, Kind
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
-from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.format.stream import Stream
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.plan.make import Plan, make_plan
-from qa2pack.manifest.plan.obstacles import swapped_paths
-from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import PlanRefused
+from qa2pack.manifest.plan.make import Plan
 from qa2pack.pack.errors.attempt import Attempt
-from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
-from qa2pack.pack.jobs.read import existing_package, held, working
-from qa2pack.pack.jobs.workers import RunOptions, shown_workers
-from qa2pack.pack.refused import Refused
-from qa2pack.pack.terminal.style import Style, folded, style_for, unbroken
-from qa2pack.pack.views.files import records_of
-from qa2pack.pack.views.json_fields import Fields, path_fields, print_fields
+from qa2pack.pack.jobs.diff import Difference
+from qa2pack.pack.terminal.style import Style, folded, unbroken
+from qa2pack.pack.views.json_fields import Fields, path_fields
+from qa2pack.pack.views.view import View
 
 _SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
 
 
-def print_difference(attempt: Attempt, request: PlanRequest, wanted: bytes, run_options: RunOptions) -> Exit:
-    """Make a new plan, compare it with the member packaged from the same origin, and print the changes on stdout.
-
-    Args:
-        request: of a plan in mode copy, which works across file systems, that adds a member, so that nothing is
-            refused because it would be replaced. A member made of placeholders is compared in its own mode.
-        wanted: name of the member to compare with; empty for the one with the same origin.
-    """
-    package = attempt.target.package
-    if swapped := swapped_paths(request.origin, read_state(package)):
-        raise PlanRefused(swapped)
-    state = existing_package(attempt.target)
-    with held(package):
-        members = members_of(state)
-        manifest = usable_manifest(_chosen(members, wanted, request), attempt.target)
-        mode = request.mode if manifest.header.mode.has_content else manifest.header.mode
-        made = _planned(replace(request, mode=mode, is_compared=True), run_options)
-        try:
-            changes = _changes(manifest.stream, made)
-            if run_options.is_json:
-                print_fields(_fields(attempt, manifest.header, changes))
-            else:
-                for line in _lines(attempt, manifest.header, changes, len(members), style_for(sys.stdout)):
-                    print(line)
-                for line in _left_out_lines(manifest, made):
-                    print(line)
-        finally:
-            made.gathered.spool.close()
-    return Exit.DONE
-
-
-def _chosen(members: list[Member], wanted: bytes, request: PlanRequest) -> Member:
-    if wanted:
-        return chosen_members(members, wanted)[0]
-    same = [
-        member
-        for member in members
-        if member.header and member.header.origin == request.origin and not member.header.is_adopted
-    ]
-    candidates = same or [member for member in members if member.fault]  # its origin is unknown
-    if candidates:
-        return candidates[-1]
-    raise Refused(
-        f"no member of the package was made from {shown(request.origin)}",
-        "name the member to compare with (--member); pack show lists them with their origins",
+def diff_view(difference: Difference, attempt: Attempt) -> View:
+    """Return the view of the changes; the difference is closed when it is printed."""
+    return View(
+        lines=partial(_all_lines, difference, attempt),
+        fields=lambda: _fields(attempt, difference.manifest.header, difference.changes()),
+        close=difference.close,
     )
 
 
-def _planned(request: PlanRequest, run_options: RunOptions) -> Plan:
-    with shown_workers(run_options) as workers, working(workers) as engine:
-        return make_plan(
-            request, reader=TableReader(), engine=engine, progress=workers.progress, now_ns=time.time_ns()
-        )
-
-
-def _changes(old: Stream, made: Plan) -> Iterator[Change]:
-    """Yield changed and unchanged files, without README: every plan makes that again."""
-    new = (decode_record(blob) for _, blob in made.gathered.spool.sorted_blobs())
-    yield from (change for change in diff_members(records_of(old), new) if change.path != README)
+def _all_lines(difference: Difference, attempt: Attempt, style: Style) -> Iterator[str]:
+    yield from _lines(attempt, difference.manifest.header, difference.changes(), difference.member_count, style)
+    yield from _left_out_lines(difference.manifest, difference.made)
 
 
 def _lines(
@@ -153,8 +90,6 @@ def _fields(attempt: Attempt, header: Header, changes: Iterator[Change]) -> Fiel
         if change.kind is not Kind.UNCHANGED:
             listed.append(_change_fields(change))
     return {
-        "command": "diff",
-        "exit_code": Exit.DONE,
         **path_fields("package", attempt.target.package.path),
         **path_fields("member", header.member_path),
         **path_fields("origin", header.origin),

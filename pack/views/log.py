@@ -1,17 +1,16 @@
 """View of `pack log`: finished transactions of a package, read from their journals."""
 
-import sys
 from collections.abc import Iterator
+from functools import partial
 
-from qa2pack.executor.transaction.history import Finished, History, read_history
+from qa2pack.executor.transaction.history import Finished, History
 from qa2pack.executor.transaction.journal import Publishing
 from qa2pack.manifest.humanize import counted, human_bytes, human_seconds, local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.pack.errors.attempt import Attempt
-from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.jobs.read import existing_package
-from qa2pack.pack.terminal.style import Style, folded, style_for
-from qa2pack.pack.views.json_fields import Fields, path_fields, print_fields
+from qa2pack.pack.target import Target
+from qa2pack.pack.terminal.style import Style, folded
+from qa2pack.pack.views.json_fields import Fields, path_fields
+from qa2pack.pack.views.view import View
 
 _WHAT = {
     Publishing.NEW: "a new package",
@@ -22,25 +21,16 @@ _WHAT = {
 }
 
 
-def print_log(attempt: Attempt, *, is_json: bool) -> Exit:
-    """Print the finished transactions on stdout."""
-    target = attempt.target
-    existing_package(target)
-    history = read_history(target.package)
-    if is_json:
-        print_fields(
-            {
-                "command": "log",
-                "exit_code": Exit.DONE,
-                **path_fields("package", target.package.path),
-                "transactions": [transaction_fields(one) for one in history.finished],
-                "unreadable_journals": [shown(name) for name in history.unreadable],
-            }
-        )
-        return Exit.DONE
-    for line in _lines(history, style_for(sys.stdout)):
-        print(line)
-    return Exit.DONE
+def log_view(history: History, target: Target) -> View:
+    """Return the view of the finished transactions."""
+    return View(
+        lines=partial(_lines, history),
+        fields=lambda: {
+            **path_fields("package", target.package.path),
+            "transactions": [transaction_fields(one) for one in history.finished],
+            "unreadable_journals": [shown(name) for name in history.unreadable],
+        },
+    )
 
 
 def what_was_done(one: Finished) -> str:

@@ -4,9 +4,9 @@ At 80 columns. Every path that is left out is listed. Only warnings of one kind 
 receivers may refuse tens of thousands of names for the same reason.
 """
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qa2pack.executor.space import free_bytes, needed_bytes
@@ -19,20 +19,18 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, LeftOut, SplitTask
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.problem_view import problem_lines
-from qa2pack.pack.jobs import plan as planjobs
-from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import Style, folded, style_for
+from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.estimate import time_needed
 from qa2pack.pack.views.files import file_fields, records_of
-from qa2pack.pack.views.json_fields import plan_fields, print_fields
+from qa2pack.pack.views.json_fields import plan_fields
 from qa2pack.pack.views.option_sources import default_fields, default_lines
 from qa2pack.pack.views.placeholders import carried
 from qa2pack.pack.views.totals import totals_lines
 from qa2pack.pack.views.tree import tree_lines
+from qa2pack.pack.views.view import View
 
 _MODES = {
     Mode.FAKE: "fake: placeholders (empty files), to look at the tree",
@@ -47,7 +45,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanView:
+class ShownPlan:
     """Input of the view.
 
     Attributes:
@@ -67,7 +65,7 @@ class PlanView:
     defaults: "tuple[Default, ...]" = ()
 
 
-def plan_lines(view: PlanView, style: Style) -> Iterator[str]:
+def plan_lines(view: ShownPlan, style: Style) -> Iterator[str]:
     """Yield the lines of the whole view."""
     header, notes = view.plan.header, view.plan.notes
     yield style.bold(f"Plan of {shown(header.project)}, {shown(header.member_path)}")
@@ -156,7 +154,7 @@ def _left_out_lines(left_out: tuple[LeftOut, ...], style: Style) -> Iterator[str
         yield from (f"      {shown(left.path)}{'/' if left.is_tree else ''}" for left in group)
 
 
-def _warning_lines(view: PlanView, style: Style) -> Iterator[str]:
+def _warning_lines(view: ShownPlan, style: Style) -> Iterator[str]:
     warnings = view.plan.notes.warnings
     if warnings:
         yield ""
@@ -164,7 +162,7 @@ def _warning_lines(view: PlanView, style: Style) -> Iterator[str]:
         yield from problem_lines(warnings, view.target, style, origin=view.origin)
 
 
-def _closing_lines(view: PlanView, style: Style) -> Iterator[str]:
+def _closing_lines(view: ShownPlan, style: Style) -> Iterator[str]:
     notes = view.plan.notes
     free = "the disk does not tell what is" if view.free_bytes is None else human_bytes(view.free_bytes)
     yield f"Space needed: about {human_bytes(view.needed_bytes)}; {free} free"
@@ -176,41 +174,36 @@ def _closing_lines(view: PlanView, style: Style) -> Iterator[str]:
     yield f"  {style.bold(f'pack apply {view.target.quoted}')}"
 
 
-def make_plan(request: PlanRequest, run_options: RunOptions) -> Described:
-    """Make the plan, with progress display."""
-    with shown_workers(run_options) as workers:
-        return planjobs.plan(request, workers)
-
-
-def print_plan(
+def plan_view(
     plan: Described,
     attempt: Attempt,
     *,
-    is_json: bool,
     has_tree: bool = False,
     is_applied: bool = False,
     defaults: "tuple[Default, ...]" = (),
-) -> None:
-    """Print the plan on stdout.
+) -> View:
+    """Return the view of a plan.
 
     Args:
-        has_tree: also print the tree of all files.
+        has_tree: also the tree of all files.
         is_applied: the caller applies the plan next.
         defaults: the options that were not typed.
     """
     package = attempt.target.package
     needed, free = needed_bytes(package, plan.header, plan.notes), free_bytes(package)
-    if is_json:
-        fields = plan_fields(plan, attempt.target, needed_bytes=needed, free_bytes=free)
-        tree = {"files": list(file_fields(records_of(plan.stream)))} if has_tree else {}
-        settled = {"defaults": default_fields(defaults)}
-        print_fields({"command": attempt.verb, "exit_code": 0, **fields, **settled, **tree})
-        return
-    style = style_for(sys.stdout)
+    shown_plan = ShownPlan(plan, attempt.target, needed, free, attempt.origin, is_applied, defaults)
+    return View(
+        lines=partial(_all_lines, shown_plan, has_tree=has_tree),
+        fields=lambda: {
+            **plan_fields(plan, attempt.target, needed_bytes=needed, free_bytes=free),
+            "defaults": default_fields(defaults),
+            **({"files": list(file_fields(records_of(plan.stream)))} if has_tree else {}),
+        },
+    )
+
+
+def _all_lines(view: ShownPlan, style: Style, *, has_tree: bool) -> Iterator[str]:
     if has_tree:
-        for line in tree_lines(plan):
-            print(style.fitted(line))
-        print()
-    view = PlanView(plan, attempt.target, needed, free, attempt.origin, is_applied, defaults)
-    for line in plan_lines(view, style):
-        print(line)
+        yield from map(style.fitted, tree_lines(view.plan))
+        yield ""
+    yield from plan_lines(view, style)

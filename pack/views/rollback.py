@@ -1,38 +1,26 @@
-"""View of `pack rollback`: roll back a transaction and print the result."""
+"""View of `pack rollback`: what was rolled back."""
 
-import sys
 from collections.abc import Iterator
+from functools import partial
 
 from qa2pack.executor.rollback import RolledBack
 from qa2pack.manifest.path import shown
-from qa2pack.pack.errors.attempt import Attempt
-from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.jobs import apply as applyjobs
-from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import Style, style_for
-from qa2pack.pack.views.json_fields import path_fields, print_fields
+from qa2pack.pack.terminal.style import Style
+from qa2pack.pack.views.json_fields import path_fields
+from qa2pack.pack.views.view import View
 
 
-def roll_back_and_print(attempt: Attempt, run_options: RunOptions, *, may_reach_back: bool = False) -> Exit:
-    """Roll back the unfinished or last transaction and print the result on stdout."""
-    target = attempt.target
-    with shown_workers(run_options) as workers:
-        result = applyjobs.rollback(target.package, workers, may_reach_back=may_reach_back)
-    if run_options.is_json:
-        print_fields(
-            {
-                "command": "rollback",
-                "exit_code": Exit.DONE,
-                **path_fields("package", target.package.path),
-                **path_fields("member", result.member),
-                "was_finished": result.was_finished,
-            }
-        )
-        return Exit.DONE
-    for line in _lines(result, target, style_for(sys.stdout)):
-        print(line)
-    return Exit.DONE
+def rollback_view(result: RolledBack, target: Target) -> View:
+    """Return the view of a rollback."""
+    return View(
+        lines=partial(_lines, result, target),
+        fields=lambda: {
+            **path_fields("package", target.package.path),
+            **path_fields("member", result.member),
+            "was_finished": result.was_finished,
+        },
+    )
 
 
 def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:

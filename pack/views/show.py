@@ -3,81 +3,54 @@
 A manifest that cannot be used is a problem, as for verify; the other members are shown.
 """
 
-import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
-from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.role import Role
-from qa2pack.manifest.format.files import open_plan, unusable_manifest
+from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.problem_view import problem_lines
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.jobs.members import Member, chosen_members, members_of
-from qa2pack.pack.jobs.read import existing_package
-from qa2pack.pack.target import Target, quoted
-from qa2pack.pack.terminal.style import Style, style_for
+from qa2pack.pack.jobs.members import Member
+from qa2pack.pack.jobs.show import Contents
+from qa2pack.pack.target import Target
+from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.files import file_fields, file_lines, records_of
-from qa2pack.pack.views.json_fields import Fields, path_fields, print_fields, problem_fields
+from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.placeholders import mode_text
 from qa2pack.pack.views.totals import totals_fields, totals_lines
+from qa2pack.pack.views.view import View
 
 
 @dataclass(frozen=True, slots=True)
 class ShowOptions:
-    """Options of `pack show`.
+    """What of the members is shown.
 
     Attributes:
-        member: name of the only member to show; empty for all.
         role: the only role to show, None for all.
         has_files: list every file.
     """
 
-    member: bytes = b""
     role: Role | None = None
     has_files: bool = False
 
 
-def print_package(attempt: Attempt, what: ShowOptions, *, is_json: bool) -> Exit:
-    """Print the members on stdout."""
-    target = attempt.target
-    everything = members_of(existing_package(target))
-    members = chosen_members(everything, what.member)
+def show_view(contents: Contents, target: Target, what: ShowOptions) -> View:
+    """Return the view of the members."""
+    members = contents.members
     problems = [unusable_manifest(member.fault) for member in members if member.fault]
-    code = Exit.PROBLEMS if problems else Exit.DONE
-    if is_json:
-        print_fields(
-            {
-                "command": "show",
-                "exit_code": code,
-                **path_fields("package", target.package.path),
-                "members": [_fields(member, what) for member in members],
-                "problems": problem_fields(problems),
-            }
-        )
-        return code
-    for line in _lines(members, len(everything), target, what, style_for(sys.stdout)):
-        print(line)
-    return code
-
-
-def print_waiting_plan(attempt: Attempt, what: ShowOptions, *, is_json: bool) -> Exit:
-    """Print the waiting plan on stdout, in the form of `pack plan`."""
-    from qa2pack.pack.views.plan import print_plan  # here, because it imports all of planning
-
-    path = attempt.target.package.plan
-    check_control(attempt.target.package.control)
-    try:
-        plan = open_plan(path)
-    except FileNotFoundError as error:
-        raise PlanRefused(Problem(Code.PLAN_MISSING, path)) from error
-    again = replace(attempt, origin=quoted(plan.header.origin))
-    print_plan(plan, again, is_json=is_json, has_tree=what.has_files)
-    return Exit.DONE
+    return View(
+        lines=partial(_lines, members, contents.member_count, target, what),
+        fields=lambda: {
+            **path_fields("package", target.package.path),
+            "members": [_fields(member, what) for member in members],
+            "problems": problem_fields(problems),
+        },
+        code=Exit.PROBLEMS if problems else Exit.DONE,
+    )
 
 
 def _lines(members: Sequence[Member], count: int, target: Target, what: ShowOptions, style: Style) -> Iterator[str]:

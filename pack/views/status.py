@@ -1,43 +1,36 @@
 """View of `pack status`: state of a package and its transaction, and what to type next."""
 
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 
-from qa2pack.executor.status import State, Status, read_status
+from qa2pack.executor.status import State, Status
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.pack.errors.attempt import Attempt
-from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import Style, style_for
-from qa2pack.pack.views.json_fields import Fields, path_fields, print_fields
+from qa2pack.pack.terminal.style import Style
+from qa2pack.pack.views.json_fields import Fields, path_fields
 from qa2pack.pack.views.placeholders import placeholder_lines
+from qa2pack.pack.views.view import View
 
 
-def print_status(attempt: Attempt, *, is_json: bool) -> Exit:
-    """Print the state of the package on stdout."""
-    target = attempt.target
-    status = read_status(target.package)
-    if is_json:
-        package = path_fields("package", target.package.path)
-        print_fields({"command": "status", "exit_code": Exit.DONE, **package, **_fields(status)})
-        return Exit.DONE
-    empty = tuple(placeholder_lines(read_state(target.package)))
-    for line in _lines(status, empty, target, style_for(sys.stdout)):
-        print(line)
-    return Exit.DONE
+def status_view(status: Status, target: Target) -> View:
+    """Return the view of the state of the package."""
+    return View(
+        lines=partial(_lines, status, target),
+        fields=lambda: {**path_fields("package", target.package.path), **_fields(status)},
+    )
 
 
-def _lines(status: Status, empty: Sequence[str], target: Target, style: Style) -> Iterator[str]:
+def _lines(status: Status, target: Target, style: Style) -> Iterator[str]:
     package = target.quoted
     yield f"{shown(target.package.path)}"
     yield f"  {_destination_text(status)}"
-    yield from (style.warning(f"  {line}") for line in empty)
+    yield from (style.warning(f"  {line}") for line in placeholder_lines(read_state(target.package)))
     match status.state:
         case State.NONE:
             yield "  nothing is planned, and there is no apply to roll back"

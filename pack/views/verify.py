@@ -1,6 +1,5 @@
-"""View of `pack verify`: verify a package and print problems and warnings."""
+"""View of `pack verify`: problems and warnings."""
 
-import sys
 from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.actions import Mode
@@ -10,45 +9,36 @@ from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import Problem
-from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.problem_view import problem_text, remedy_lines
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.jobs import verify as verifyjob
 from qa2pack.pack.jobs.members import Member, members_of
-from qa2pack.pack.jobs.read import existing_package
-from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.target import Target, quoted
-from qa2pack.pack.terminal.style import Style, folded, style_for
-from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
+from qa2pack.pack.terminal.style import Style, folded
+from qa2pack.pack.views.json_fields import path_fields, problem_fields
+from qa2pack.pack.views.view import View
 
 
-def verify_and_print(attempt: Attempt, run_options: RunOptions, *, is_quick: bool) -> Exit:
-    """Compare the package with its manifests and print all problems and warnings on stdout."""
-    target = attempt.target
-    state = existing_package(target)
-    with shown_workers(run_options) as workers:
-        found = verifyjob.verify(target.package, workers, is_quick=is_quick)
+def verify_view(found: Sequence[Problem], target: Target, state: PackageState, *, is_quick: bool) -> View:
+    """Return the view of problems and warnings; warnings alone leave the exit code 0."""
     problems = [each for each in found if not each.code.is_warning]
     warnings = [each for each in found if each.code.is_warning]
-    code = Exit.PROBLEMS if problems else Exit.DONE
-    if run_options.is_json:
-        print_fields(
-            {
-                "command": "verify",
-                "exit_code": code,
-                **path_fields("package", target.package.path),
-                "is_quick": is_quick,
-                "problem_count": len(problems),
-                "problems": problem_fields(problems),
-                "warnings": problem_fields(warnings),
-            }
-        )
-    else:
-        for line in _lines(problems, target, state, style_for(sys.stdout), is_quick=is_quick):
-            print(line)
-        for line in (*map(problem_text, warnings), *remedy_lines(warnings, target)):
-            print(line)
-    return code
+
+    def lines(style: Style) -> Iterator[str]:
+        yield from _lines(problems, target, state, style, is_quick=is_quick)
+        yield from map(problem_text, warnings)
+        yield from remedy_lines(warnings, target)
+
+    return View(
+        lines=lines,
+        fields=lambda: {
+            **path_fields("package", target.package.path),
+            "is_quick": is_quick,
+            "problem_count": len(problems),
+            "problems": problem_fields(problems),
+            "warnings": problem_fields(warnings),
+        },
+        code=Exit.PROBLEMS if problems else Exit.DONE,
+    )
 
 
 def _compared(members: Sequence[Member]) -> str:

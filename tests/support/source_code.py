@@ -106,6 +106,17 @@ def _file_of(name: str) -> Iterator[str]:
         parts.pop()
 
 
+def printing_calls(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield name and line of each use of `print`, of the streams of the process, or of a write to a descriptor."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == "print":
+            yield "print", node.lineno
+        elif isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr", "write"):
+            yield f"{ast.unparse(node.value)}.{node.attr}", node.lineno
+        elif isinstance(node, ast.ImportFrom) and node.module == "sys":
+            yield from ((alias.name, node.lineno) for alias in node.names if alias.name in ("stdout", "stderr"))
+
+
 def flat_imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Yield name and line of each import of one of our packages that does not go through the import root."""
     for node in ast.walk(tree):

@@ -1,0 +1,37 @@
+"""View of a check of a delivery, or of a tree unpacked from one: the problems."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from qa2pack.manifest.humanize import counted
+from qa2pack.manifest.path import shown
+from qa2pack.pack.delivery.check import Checked
+from qa2pack.pack.errors.problem_view import problem_text
+from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.terminal.style import Style
+from qa2pack.pack.views.json_fields import path_fields, problem_fields
+from qa2pack.pack.views.view import View
+
+
+def check_view(checked: Checked) -> View:
+    """Return the view of a check."""
+    return View(
+        lines=partial(_lines, checked),
+        fields=lambda: {
+            "command": checked.command,  # `pack verify --chunks` is this check, too
+            **path_fields("path", checked.path),
+            "problem_count": len(checked.problems),
+            "problems": problem_fields(checked.problems),
+        },
+        code=Exit.PROBLEMS if checked.problems else Exit.DONE,
+    )
+
+
+def _lines(checked: Checked, style: Style) -> Iterator[str]:
+    yield from map(problem_text, checked.problems)
+    if checked.problems:
+        count = counted(len(checked.problems), "problem")
+        yield f"{style.bad(count)} in {shown(checked.path)}: {checked.scope}"
+        yield "Do: have the listed tars or files delivered or unpacked again."
+    else:
+        yield f"{style.good('All as delivered')}: {checked.scope}"

@@ -1,0 +1,97 @@
+"""Diff: the work of comparing an origin with the member packaged from it.
+
+The new plan is a value only; nothing is written.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from qa2pack.executor.casa.split import TableReader
+from qa2pack.manifest.alma.package import README, read_state
+from qa2pack.manifest.diff import Change, diff_members
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.plan.make import Plan, make_plan
+from qa2pack.manifest.plan.obstacles import swapped_paths
+from qa2pack.manifest.plan.request import PlanRequest
+from qa2pack.manifest.problem import PlanRefused
+from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
+from qa2pack.pack.jobs.read import existing_package, held, working
+from qa2pack.pack.refused import Refused
+from qa2pack.pack.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A member and the new plan that it is compared with.
+
+    The package is locked for reading, and the records of the plan are kept, until it is closed.
+
+    Attributes:
+        manifest: of the member.
+        member_count: how many members the package has.
+    """
+
+    manifest: Described
+    made: Plan
+    member_count: int
+    held: ExitStack
+
+    def changes(self) -> Iterator[Change]:
+        """Yield changed and unchanged files in order, without README: every plan makes that again."""
+        old = map(decode_record, self.manifest.stream.blobs())
+        new = (decode_record(blob) for _, blob in self.made.gathered.spool.sorted_blobs())
+        yield from (change for change in diff_members(old, new) if change.path != README)
+
+    def close(self) -> None:
+        """Release the lock and the records."""
+        self.held.close()
+
+
+def diff(target: Target, request: PlanRequest, wanted: bytes, workers: Workers) -> Difference:
+    """Make a new plan, and return it with the member packaged from the same origin; the caller closes it.
+
+    Args:
+        request: of a plan in mode copy, which works across file systems, that adds a member, so that nothing is
+            refused because it would be replaced. A member made of placeholders is compared in its own mode.
+        wanted: name of the member to compare with; empty for the one with the same origin.
+    """
+    if swapped := swapped_paths(request.origin, read_state(target.package)):
+        raise PlanRefused(swapped)
+    state = existing_package(target)
+    with ExitStack() as stack:
+        stack.enter_context(held(target.package))
+        members = members_of(state)
+        manifest = usable_manifest(_chosen(members, wanted, request), target)
+        mode = request.mode if manifest.header.mode.has_content else manifest.header.mode
+        made = _planned(replace(request, mode=mode, is_compared=True), workers)
+        stack.callback(made.gathered.spool.close)
+        return Difference(manifest, made, len(members), stack.pop_all())
+
+
+def _chosen(members: list[Member], wanted: bytes, request: PlanRequest) -> Member:
+    if wanted:
+        return chosen_members(members, wanted)[0]
+    same = [
+        member
+        for member in members
+        if member.header and member.header.origin == request.origin and not member.header.is_adopted
+    ]
+    candidates = same or [member for member in members if member.fault]  # its origin is unknown
+    if candidates:
+        return candidates[-1]
+    raise Refused(
+        f"no member of the package was made from {shown(request.origin)}",
+        "name the member to compare with (--member); pack show lists them with their origins",
+    )
+
+
+def _planned(request: PlanRequest, workers: Workers) -> Plan:
+    with working(workers) as engine:
+        return make_plan(
+            request, reader=TableReader(), engine=engine, progress=workers.progress, now_ns=time.time_ns()
+        )

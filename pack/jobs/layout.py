@@ -1,0 +1,15 @@
+"""Layout: the work of finding the rules of a layout."""
+
+from qa2pack.manifest.layout.rules import known_layouts, layout_text
+from qa2pack.pack.refused import Refused
+
+
+def layout(name: str) -> str:
+    """Return the text of a layout that comes with the program.
+
+    Raises:
+        Refused: there is no layout of this name.
+    """
+    if name not in known_layouts():
+        raise Refused(f"there is no layout {name}", f"there are: {', '.join(known_layouts())}")
+    return layout_text(name)

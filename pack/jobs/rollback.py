@@ -1,0 +1,24 @@
+"""Rollback: the work of rolling back a transaction, with engine and lock set up."""
+
+from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.rollback import RolledBack, roll_back_package
+from qa2pack.manifest.alma.control_folder import check_control
+from qa2pack.manifest.alma.control_folder_owner import check_owned
+from qa2pack.manifest.alma.package import Package
+from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
+
+
+def rollback(package: Package, workers: Workers, *, may_reach_back: bool = False) -> RolledBack:
+    """Roll back the unfinished transaction, or the last finished one; see `executor.rollback.roll_back_package`."""
+    check_control(package.control)
+    check_owned(package, workers.trusted)
+    with stopping() as stop, started_engine(workers, stop=stop) as engine:
+        return roll_back_package(
+            package,
+            engine=engine,
+            disk=Disk(),
+            progress=workers.progress,
+            may_reach_back=may_reach_back,
+            trusted=workers.trusted,
+            stop=stop,
+        )

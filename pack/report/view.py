@@ -1,0 +1,36 @@
+"""View of `pack report`: path and size of the page that was written."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from qa2pack.manifest.humanize import counted, human_bytes
+from qa2pack.manifest.path import shown
+from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.report.make import Written
+from qa2pack.pack.target import Target
+from qa2pack.pack.terminal.style import Style
+from qa2pack.pack.views.json_fields import path_fields
+from qa2pack.pack.views.view import View
+
+
+def report_view(written: Written, target: Target) -> View:
+    """Return the view of a page."""
+    return View(
+        lines=partial(_lines, written),
+        fields=lambda: {
+            **path_fields("package", target.package.path),
+            **path_fields("report", written.path),
+            "byte_count": written.byte_count,
+            "picture_count": written.picture_count,
+            "problem_count": written.problem_count,
+        },
+        code=Exit.PROBLEMS if written.problem_count else Exit.DONE,
+    )
+
+
+def _lines(written: Written, style: Style) -> Iterator[str]:
+    yield f"{style.good('Written')}: {human_bytes(written.byte_count)}, one page for any browser, in"
+    yield f"  {shown(written.path)}"
+    if written.problem_count:
+        problems = counted(written.problem_count, "problem")
+        yield style.bad(f"The package is not as packaged: {problems}; the page lists them.")
