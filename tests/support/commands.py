@@ -30,7 +30,7 @@ def run_here(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Ran:
     return Ran(code, printed.out, printed.err)
 
 
-def run_apart(*arguments: str | bytes | Path, cwd: Path | None = None) -> Ran:
+def run_in_child(*arguments: str | bytes | Path, cwd: Path | None = None) -> Ran:
     """Run `python -m qa2pack.pack` in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "qa2pack.pack", *arguments],
