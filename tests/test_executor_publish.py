@@ -11,8 +11,8 @@ from qa2pack.executor.transaction.journal import Commit, Published, Publishing, 
 from qa2pack.executor.transaction.paths import Places, choose_publishing, journal_path
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package, Standing
+from support.journals import BEGIN
 from support.snapshots import contents
-from test_executor_transaction_journal import BEGIN
 
 GROUP, MEMBER = b"group_ouss_id", b"member_ouss_id"
 REPLACING = (Publishing.EXCHANGE, Publishing.TWO_RENAMES)

@@ -12,6 +12,7 @@ from support.source_code import (
     imported_modules,
     imported_on_loading,
     imported_packages,
+    imported_tests,
     looks_that_hide_errors,
     parse,
     project_modules,
@@ -178,6 +179,35 @@ def test_packages_are_imported_through_the_import_root_alone() -> None:
 )
 def test_flat_import_is_seen(text: str) -> None:
     assert list(flat_imports(parse("pack/x.py", text).tree)) != []
+
+
+def test_nothing_is_imported_from_a_test() -> None:
+    """What two tests need stands in tests/support: a test that others import cannot be renamed, split or removed."""
+    places = [path for folder in ("benchmarks", "demo", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in places
+        if path.name != "test_imports.py"  # its examples, below, are such imports
+        for name, line in imported_tests(parse(path.name, path.read_text()).tree)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import test_x",
+        "from test_x import BEGIN",
+        "from tests.test_x import BEGIN",
+        "from tests import test_x",
+        "def f():\n    from test_x import BEGIN",
+        "import_module('test_x')",
+        "PROGRAM = 'import sys; import test_x; test_x.serve()'",
+        'PROGRAM = """\nimport sys\nfrom test_x import f\n"""',
+    ],
+)
+def test_import_from_a_test_is_seen(text: str) -> None:
+    assert list(imported_tests(parse("tests/x.py", text).tree)) != []
 
 
 def test_slow_packages_are_imported_inside_functions() -> None:

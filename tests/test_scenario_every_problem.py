@@ -7,9 +7,8 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,11 @@ from qa2pack.executor.transaction.journal import JournalDamagedError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.files import Described, open_plan
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.pack.cli import main
 from qa2pack.pack.errors.problem_texts import WARNINGS, WORDS
 from qa2pack.pack.exit_codes import Exit
-from support.commands import Ran
+from support.broken_worlds import WORLDS, World
+from support.commands import Ran, run_redirected
 from support.in_process import Delivery, make_reduction
-from test_scenario_every_refusal import WORLDS, World
 
 # Only a call of old can ask for an unknown mode; tests of it are with the call.
 _NOT_FOR_COMMANDS = {Code.UNKNOWN_MODE}
@@ -38,13 +36,6 @@ _TYPED: dict[Code, tuple[str, ...]] = {
     Code.UNKNOWN_ROLE: ("plan", "ORIGIN", "PACKAGE", "--include", "*.fits=picture"),
 }
 _OPTIONS = {"readme": "--readme", "layout": "--layout", "append": "--append"}
-
-
-def _run(*arguments: str | Path) -> Ran:
-    out, err = StringIO(), StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main([os.fspath(argument) for argument in arguments])
-    return Ran(code, out.getvalue(), err.getvalue())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +66,10 @@ class CommandDelivery(Delivery):
 
     def _step(self, verb: str, *arguments: str | Path) -> list[Problem]:
         """Run the command for people, then for a machine; raise what it refuses."""
-        self.told.append(_run(verb, *arguments, "--jobs", "1", "--quiet"))
+        self.told.append(run_redirected(verb, *arguments, "--jobs", "1", "--quiet"))
         if self.told[-1].code == Exit.DONE and verb != "verify":
             return []
-        fields = json.loads(_run(verb, *arguments, "--jobs", "1", "--quiet", "--json").out)
+        fields = json.loads(run_redirected(verb, *arguments, "--jobs", "1", "--quiet", "--json").out)
         told = [*fields["problems"], *fields.get("warnings", ())]
         problems = [Problem(Code(each["code"]), each["path"].encode()) for each in told]
         if verb == "verify":
@@ -121,10 +112,12 @@ def _told(world: World, code: Code) -> tuple[Ran, list[Problem]]:
             "MEMBER": world.delivery.member,
         }
         words = [places.get(word, word) for word in _TYPED[code]]
-        fields = json.loads(_run(*words, "--json").out)
-        return _run(*words), [Problem(Code(each["code"]), each["path"].encode()) for each in fields["problems"]]
-    problems = WORLDS[code](world)
-    return world.delivery.told[-1], [problem for problem in problems if problem.code is code]
+        fields = json.loads(run_redirected(*words, "--json").out)
+        return run_redirected(*words), [
+            Problem(Code(each["code"]), each["path"].encode()) for each in fields["problems"]
+        ]
+    found = WORLDS[code](world)
+    return world.delivery.told[-1], [problem for problem in found if problem.code is code]
 
 
 def _flat(text: str) -> str:

@@ -22,14 +22,8 @@ from qa2pack.executor.transaction.paths import probe_paths
 from qa2pack.manifest.actions import Mode
 from support.faulty_disk import ERRORS, Fault, FaultyDisk, Stopped
 from support.outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_goes_on_either_way, check_visible
-from support.worlds import Change, Scenario, scratch_root
+from support.worlds import SCENARIOS, Change, Scenario, scratch_root
 
-SCENARIOS = (
-    *(Scenario(change, mode) for change in Change for mode in Mode),
-    *(Scenario(Change.REPLACE, mode, may_exchange=False) for mode in Mode),
-    *(Scenario(Change.REPLACE, mode, keeps_previous=True) for mode in (Mode.HARD, Mode.MOVE)),
-    *(Scenario(Change.REPLACE, mode, may_exchange=False, keeps_previous=True) for mode in (Mode.COPY, Mode.MOVE)),
-)
 HALF_DONE = ("append", "split_table", "write")
 STRIDE = 8  # of the calls before the sync, in the short version
 # Every pair of two stops, in all scenarios, would take half a day.

@@ -17,8 +17,7 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.problem import PlanRefused
 from support.outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_visible
 from support.power_loss import Picture, Pool, RecordingDisk, Tape, crash_states, take_picture
-from support.worlds import Change, Scenario, scratch_root
-from test_scenario_fault_grid import SCENARIOS
+from support.worlds import SCENARIOS, Change, Scenario, scratch_root
 
 CHOSEN = (
     Scenario(Change.NEW, Mode.COPY),

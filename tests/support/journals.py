@@ -1,11 +1,28 @@
-"""The frames of a journal as bytes, told apart without the program that wrote them."""
+"""A journal's first record, and the frames of a journal as bytes, parsed without the program that wrote them."""
 
 import struct
 from collections.abc import Iterator
 
 import xxhash
 
+from qa2pack.executor.transaction.journal import Begin, Publishing
+
 FRAME = struct.Struct("<IQ")
+BEGIN = Begin(
+    transaction="20261123T020000-abcdef01",
+    plan=b"p" * 16,
+    publishing=Publishing.EXCHANGE,
+    group=b"group_ouss_id",
+    member=b"member_ouss_id",
+    keeps_previous=True,
+    file_count=3,
+    byte_count=2**40,
+    boot="b",
+    host="here",
+    user="reducer",
+    pid=7,
+    at_ns=10**18,
+)
 
 
 def framed(payload: bytes) -> bytes:

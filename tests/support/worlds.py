@@ -80,6 +80,13 @@ class Scenario:
         return ApplyOptions(keeps_previous=self.keeps_previous, may_exchange=self.may_exchange)
 
 
+# Every way to change a package: each change in each mode, with two renames, and with the old package kept.
+SCENARIOS = (
+    *(Scenario(change, mode) for change in Change for mode in Mode),
+    *(Scenario(Change.REPLACE, mode, may_exchange=False) for mode in Mode),
+    *(Scenario(Change.REPLACE, mode, keeps_previous=True) for mode in (Mode.HARD, Mode.MOVE)),
+    *(Scenario(Change.REPLACE, mode, may_exchange=False, keeps_previous=True) for mode in (Mode.COPY, Mode.MOVE)),
+)
 _APPENDS = {Change.MEMBER: Append.MEMBER, Change.GROUP: Append.GROUP}
 
 
