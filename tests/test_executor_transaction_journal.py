@@ -17,28 +17,12 @@ from qa2pack.executor.transaction.journal import (
     Published,
     Publishing,
     Record,
-    Resume,
-    RollBack,
     Staged,
-    Stale,
-    SyncFailed,
     continue_journal,
     create_journal,
     read_journal,
 )
-from support.journals import BEGIN, framed, frames_of
-
-REST: list[Record] = [
-    Staged(2, 5),
-    Resume("b2", "there", "other", 8, 10**18 + 1),
-    Stale(4),
-    SyncFailed(),
-    Commit(root_inode=12, had_manifests=True, had_tickets=(b"zip",)),
-    Published(),
-    Discard(),
-    RollBack(10**18 + 2),
-    End(10**18 + 3),
-]
+from support.journals import BEGIN, REST, framed, frames_of
 
 
 class Counting(Disk):

@@ -1,11 +1,24 @@
-"""A journal's first record, and the frames of a journal as bytes, parsed without the program that wrote them."""
+"""Every kind of record of a journal, and the frames of a journal as bytes, parsed without the program itself."""
 
 import struct
 from collections.abc import Iterator
 
 import xxhash
 
-from qa2pack.executor.transaction.journal import Begin, Publishing
+from qa2pack.executor.transaction.journal import (
+    Begin,
+    Commit,
+    Discard,
+    End,
+    Published,
+    Publishing,
+    Record,
+    Resume,
+    RollBack,
+    Staged,
+    Stale,
+    SyncFailed,
+)
 
 FRAME = struct.Struct("<IQ")
 BEGIN = Begin(
@@ -23,6 +36,17 @@ BEGIN = Begin(
     pid=7,
     at_ns=10**18,
 )
+REST: list[Record] = [
+    Staged(2, 5),
+    Resume("b2", "there", "other", 8, 10**18 + 1),
+    Stale(4),
+    SyncFailed(),
+    Commit(root_inode=12, had_manifests=True, had_tickets=(b"zip",)),
+    Published(),
+    Discard(),
+    RollBack(10**18 + 2),
+    End(10**18 + 3),
+]
 
 
 def framed(payload: bytes) -> bytes:
