@@ -6,6 +6,7 @@ What is printed names the path, says in words what it is and what to do, and let
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -39,10 +40,20 @@ _OPTIONS = {"readme": "--readme", "layout": "--layout", "append": "--append"}
 
 
 @dataclass(frozen=True, slots=True)
+class Typed:
+    """What the places in the words of a command are filled with; the empty ones stay as they are."""
+
+    package: Path
+    origin: Path | str = ""
+    mode: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CommandDelivery(Delivery):
-    """A delivery whose steps are the commands; `told` holds what the last of them printed."""
+    """A delivery whose steps are the commands; `told` holds what they printed, `typed` what they were given."""
 
     told: list[Ran] = field(default_factory=list)
+    typed: list[Typed] = field(default_factory=list)
 
     def plan(self, mode: Mode = Mode.HARD, **wishes: Any) -> Described:
         options = [
@@ -66,6 +77,9 @@ class CommandDelivery(Delivery):
 
     def _step(self, verb: str, *arguments: str | Path) -> list[Problem]:
         """Run the command for people, then for a machine; raise what it refuses."""
+        # A plan is given the origin; verify knows from the manifest what the package was made from, and how.
+        origin, mode = (self.origin if verb != "apply" else ""), (Mode.COPY if verb == "verify" else "")
+        self.typed.append(Typed(self.path, origin, mode))
         self.told.append(run_redirected(verb, *arguments, "--jobs", "1", "--quiet"))
         if self.told[-1].code == Exit.DONE and verb != "verify":
             return []
@@ -100,8 +114,8 @@ def world(delivery: Delivery, tmp_path: Path) -> Iterable[World]:
         yield World(CommandDelivery(delivery.origin, delivery.path), tmp_path, stack)
 
 
-def _told(world: World, code: Code) -> tuple[Ran, list[Problem]]:
-    """Break the world of the code and return what was printed of it, with the problems."""
+def _told(world: World, code: Code) -> tuple[Ran, Typed, list[Problem]]:
+    """Break the world of the code and return what was printed of it, with the paths typed and the problems."""
     assert isinstance(world.delivery, CommandDelivery)
     if code in _TYPED:
         if "MEMBER" in _TYPED[code]:
@@ -113,27 +127,34 @@ def _told(world: World, code: Code) -> tuple[Ran, list[Problem]]:
         }
         words = [places.get(word, word) for word in _TYPED[code]]
         fields = json.loads(run_redirected(*words, "--json").out)
-        return run_redirected(*words), [
-            Problem(Code(each["code"]), each["path"].encode()) for each in fields["problems"]
-        ]
+        problems = [Problem(Code(each["code"]), each["path"].encode()) for each in fields["problems"]]
+        package = world.delivery.member if "MEMBER" in _TYPED[code] else world.delivery.path
+        return run_redirected(*words), Typed(package), problems
     found = WORLDS[code](world)
-    return world.delivery.told[-1], [problem for problem in found if problem.code is code]
+    return world.delivery.told[-1], world.delivery.typed[-1], [each for each in found if each.code is code]
 
 
 def _flat(text: str) -> str:
-    """Return text without the places where lines were folded, and with all paths of commands as one word."""
+    """Return text without the places where lines were folded."""
     return re.sub(r"\s+", " ", text)
+
+
+def _filled(remedy: str, typed: Typed) -> str:
+    """Return a remedy as it is printed of a command with these paths."""
+    for place, text in (("PACKAGE", typed.package), ("ORIGIN", typed.origin), ("MODE", typed.mode)):
+        remedy = remedy.replace(place, shlex.quote(str(text)) if text else place)
+    return remedy
 
 
 @pytest.mark.parametrize("code", sorted(set(Code) - _NOT_FOR_COMMANDS))
 def test_problem_is_told_by_the_command(world: World, code: Code) -> None:
-    ran, problems = _told(world, code)
+    ran, typed, problems = _told(world, code)
     text = ran.out + ran.err
     assert ran.code == (Exit.DONE if code in WARNINGS else Exit.PROBLEMS if "compared" in ran.out else Exit.FAILED)
     assert problems != []
     assert [str(problem) for problem in problems if os.fsdecode(problem.path) not in text] == []
     assert _flat(WORDS[code].what) in _flat(text)
-    assert re.sub(r"PACKAGE|ORIGIN", "", WORDS[code].remedy)[:15] in _flat(text)
+    assert _flat(_filled(WORDS[code].remedy, typed)) in _flat(text)
     assert re.search(r"Traceback|\[Errno|strict_map_key|Error\(|b'", text) is None
     assert [line for line in text.splitlines() if _has_path_twice(line, problems)] == []
 
