@@ -98,6 +98,8 @@ WRITERS = {
     "pack/jobs/readme_source.py",
 }
 
+# Tests of the project as a whole; all others are named after what they test, or tell a story (test_scenario_*.py).
+PROJECT_TESTS = {"benchmarks", "commands_page", "distributions", "documents", "import_root", "imports", "tools"}
 SLOW_TO_IMPORT = {"casacore", "dask", "distributed"}
 
 
@@ -179,6 +181,16 @@ def test_packages_are_imported_through_the_import_root_alone() -> None:
 )
 def test_flat_import_is_seen(text: str) -> None:
     assert list(flat_imports(parse("pack/x.py", text).tree)) != []
+
+
+def test_unit_tests_are_named_after_what_they_test() -> None:
+    modules = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    rooms = {path.relative_to(ROOT).with_suffix("") for path in modules} | {
+        path.parent.relative_to(ROOT) for path in modules
+    }
+    known = {"_".join(room.parts) for room in rooms} | PROJECT_TESTS
+    names = [path.stem.removeprefix("test_") for path in sorted((ROOT / "tests").glob("test_*.py"))]
+    assert [name for name in names if name not in known and not name.startswith("scenario_")] == []
 
 
 def test_nothing_is_imported_from_a_test() -> None:
