@@ -124,6 +124,7 @@ def test_every_absolute_source_is_told(record: FolderRecord) -> None:
         {"mtimes": bytes(16)},
         {"modes": b""},
         {"actions": b""},
+        {"actions": b"\xff"},
         {"digests": bytes(15)},
         {"inodes": b""},
         {"ctimes": b""},
@@ -170,8 +171,9 @@ def test_path_of_any_length_is_read_without_the_rest(length: int) -> None:
 
 def test_records_are_grouped_until_they_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qa2pack.manifest.format.record_codec._GROUP_BYTES", 10)
-    blobs = [b"1234", b"123456", b"1", b"12345678901234", b"12"]
-    assert list(grouped_blobs(blobs)) == [tuple(blobs[:2]), tuple(blobs[2:4]), tuple(blobs[4:])]
+    blobs = [b"1234", b"123456", b"1", b"12345678", b"1", b"12345678901234", b"12"]
+    groups = [tuple(blobs[:2]), tuple(blobs[2:5]), tuple(blobs[5:6]), tuple(blobs[6:])]
+    assert list(grouped_blobs(blobs)) == groups
 
 
 @pytest.mark.parametrize("blob", [b"", b"\xc0", msgpack.packb([1, 2]), msgpack.packb({}), b"\xff" * 20])
