@@ -46,8 +46,8 @@ def this_machine(folder: Path) -> Machine:
         memory_gib=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30,
         kernel=platform.release(),
         python=platform.python_version(),
-        file_system=_said(["df", "--output=fstype", str(folder)]).split()[-1],
-        commit=_said(["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]),
+        file_system=_kind_in_words(["df", "--output=fstype", str(folder)]).split()[-1],
+        commit=_kind_in_words(["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]),
         load=os.getloadavg()[0],
     )
 
@@ -58,7 +58,7 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _said(command: list[str]) -> str:
+def _kind_in_words(command: list[str]) -> str:
     if shutil.which(command[0]) is None:
         return "unknown"
     done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)

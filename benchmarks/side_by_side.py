@@ -70,7 +70,7 @@ def _measured(tree: Tree, asked: argparse.Namespace) -> Iterator[Row | str]:
     if not jobs:
         return
     free = shutil.disk_usage(asked.dir).free
-    if free < tree.room_bytes:
+    if free < tree.space_bytes:
         yield f"{tree.label}: left out, because it takes {tree.room_bytes >> 20} MiB and {free >> 20} MiB are free"
         return
     folder = asked.dir / f"{tree.kind}-{tree.size}"

@@ -18,7 +18,7 @@ from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.preflight import can_exchange, check_plan
 from qa2pack.executor.publish.publish import file_journal, finish, publish
 from qa2pack.executor.rollback import roll_back
-from qa2pack.executor.stage.context import Site
+from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.stage import OriginChangedError, stage_all
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.transaction.history import next_sequence, read_history
@@ -37,16 +37,16 @@ from qa2pack.executor.transaction.journal import (
 )
 from qa2pack.executor.transaction.lock import locked_for_writing
 from qa2pack.executor.transaction.paths import (
-    Places,
+    TransactionPaths,
     choose_publishing,
     journal_path,
     lock_path,
-    places_of,
     probe_paths,
     staging_path,
+    transaction_paths,
 )
 from qa2pack.executor.transaction.published_tree import is_published
-from qa2pack.executor.transaction.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
+from qa2pack.executor.transaction.recovery import Facts, Goal, Phase, Step, begin_of, decide, phase_of
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine
@@ -155,10 +155,10 @@ class _Applying:
     def run(self) -> Applied:
         records = read_journal(journal_path(self._package))
         plan = self._waiting_plan(records)
-        step = decide(records, Facts(plan.stream.digest if plan else None), Wish.APPLY)
+        step = decide(records, Facts(plan.stream.digest if plan else None), Goal.APPLY)
         if step is Step.FILE_JOURNAL:
             begin = begin_of(records)
-            file_journal(places_of(self._package, begin), self._disk)
+            file_journal(transaction_paths(self._package, begin), self._disk)
             if plan is None or plan.stream.digest == begin.plan:
                 return Applied(begin.group + b"/" + begin.member, Phase.ENDED)
             return self.run()
@@ -204,14 +204,14 @@ class _Applying:
 
     def _stage_and_go_on(self, records: Sequence[Record], plan: Described) -> Applied:
         begin = begin_of(records) if records else self._begin(plan)
-        places = places_of(self._package, begin)
+        paths = transaction_paths(self._package, begin)
         journal = (
             self._resumed_journal() if records else create_journal(journal_path(self._package), begin, self._disk)
         )
         try:
-            self._stage(plan, places, journal, is_trusting=self._is_trusting or self._is_same_boot(records))
-            self._commit(places, journal)
-            left_alone = self._publish(places, begin, journal, is_published=False)
+            self._stage(plan, paths, journal, is_trusting=self._is_trusting or self._is_same_boot(records))
+            self._commit(paths, journal)
+            left_alone = self._publish(paths, begin, journal, is_published=False)
         finally:
             journal.close()
         return Applied(plan.header.member_path, phase_of(records), left_alone=left_alone)
@@ -245,20 +245,20 @@ class _Applying:
         )
         return journal
 
-    def _stage(self, plan: Described, places: Places, journal: Journal, *, is_trusting: bool) -> None:
-        site = Site(
+    def _stage(self, plan: Described, paths: TransactionPaths, journal: Journal, *, is_trusting: bool) -> None:
+        context = StagingContext(
             disk=self._disk,
             origin=plan.header.origin,
             package=os.path.realpath(self._package.path),
             device=os.stat(self._package.control).st_dev,
-            tree=places.tree,
-            member=places.staged_member,
-            partial=places.partial,
+            tree=paths.tree,
+            member=paths.staged_member,
+            partial=paths.partial,
             readme=plan.header.readme,
             is_trusting=is_trusting and not self._options.is_rehashing,
         )
         try:
-            stage_all(plan, site, places, journal, engine=self._engine, progress=self._progress)
+            stage_all(plan, context, paths, journal, engine=self._engine, progress=self._progress)
         except OriginChangedError as error:
             journal.append_durably(Stale(len(error.problems)))
             raise
@@ -267,32 +267,34 @@ class _Applying:
         """Tell whether the system never restarted since the transaction began."""
         return {record.boot for record in records if isinstance(record, Begin | Resume)} == {self._options.boot}
 
-    def _commit(self, places: Places, journal: Journal) -> None:
+    def _commit(self, paths: TransactionPaths, journal: Journal) -> None:
         """Bring all that is staged to the disk, and say so: the moment of commit."""
         self._progress.phase("sync")
         try:
-            sync_file_system(self._disk, places.staging)
+            sync_file_system(self._disk, paths.staging)
         except OSError:
             journal.append(SyncFailed())
             raise
-        root = os.lstat(places.root)
+        root = os.lstat(paths.root)
         commit = Commit(
             root_inode=root.st_ino,
             root_mtime_ns=root.st_mtime_ns,
-            had_manifests=is_there(places.package.manifests),
-            had_tickets=tuple(suffix for suffix in TICKET_SUFFIXES if is_there(places.ticket(suffix))),
+            had_manifests=is_there(paths.package.manifests),
+            had_tickets=tuple(suffix for suffix in TICKET_SUFFIXES if is_there(paths.ticket(suffix))),
         )
         journal.append_durably(commit)
 
-    def _publish(self, places: Places, begin: Begin, journal: Journal, *, is_published: bool) -> tuple[Problem, ...]:
+    def _publish(
+        self, paths: TransactionPaths, begin: Begin, journal: Journal, *, is_published: bool
+    ) -> tuple[Problem, ...]:
         self._progress.phase("publish")
-        publish(places, journal, self._disk, is_published=is_published)
-        return self._finish(places, begin, journal)
+        publish(paths, journal, self._disk, is_published=is_published)
+        return self._finish(paths, begin, journal)
 
-    def _finish(self, places: Places, begin: Begin, journal: Journal) -> tuple[Problem, ...]:
+    def _finish(self, paths: TransactionPaths, begin: Begin, journal: Journal) -> tuple[Problem, ...]:
         self._progress.phase("finish")
         left_alone = finish(
-            places,
+            paths,
             journal,
             self._disk,
             keeps_previous=begin.keeps_previous,
@@ -303,17 +305,17 @@ class _Applying:
 
     def _roll_forward(self, records: Sequence[Record]) -> Applied:
         begin = begin_of(records)
-        places = places_of(self._package, begin)
+        paths = transaction_paths(self._package, begin)
         is_done = True
         if phase_of(records) is Phase.COMMITTED:  # looked at before anything is written: it may be that none can tell
             commit = next(record for record in records if isinstance(record, Commit))
-            is_done = is_published(places, commit, engine=self._engine)
+            is_done = is_published(paths, commit, engine=self._engine)
         journal = self._resumed_journal()
         try:
             if phase_of(records) is Phase.COMMITTED:
-                left_alone = self._publish(places, begin, journal, is_published=is_done)
+                left_alone = self._publish(paths, begin, journal, is_published=is_done)
             else:
-                left_alone = self._finish(places, begin, journal)
+                left_alone = self._finish(paths, begin, journal)
         finally:
             journal.close()
         return Applied(begin.group + b"/" + begin.member, phase_of(records), left_alone=left_alone)

@@ -11,7 +11,7 @@ from itertools import chain
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.remove import remove_tree
-from qa2pack.executor.space import free_bytes, needed_bytes, room_of
+from qa2pack.executor.space import file_system_of, free_bytes, needed_bytes
 from qa2pack.executor.tickets.size import TICKET_COUNT
 from qa2pack.executor.tickets.unchanged_members import changed_in_tickets
 from qa2pack.executor.transaction.paths import probe_paths
@@ -102,7 +102,7 @@ def can_exchange(package: Package, disk: Disk) -> bool:
             remove_tree(disk, probe)
 
 
-def check_room(package: Package, header: Header, notes: Notes, devices: Mapping[int, bytes]) -> None:
+def check_space(package: Package, header: Header, notes: Notes, devices: Mapping[int, bytes]) -> None:
     """Compare what a plan needs with what the destination's file system offers.
 
     Args:
@@ -160,8 +160,8 @@ def _space_problems(package: Package, header: Header, notes: Notes) -> Iterator[
         missing = needed - free
         found = f"{human_bytes(free)}; {human_bytes(missing)} ({missing:,} bytes) are missing"
         yield Problem(Code.NO_SPACE, package.parent, human_bytes(needed), found)
-    room = room_of(package)
+    stats = file_system_of(package)
     new_files = notes.new_files + TICKET_COUNT
-    if room.f_files and new_files > room.f_favail:
+    if stats.f_files and new_files > stats.f_favail:
         found = f"{room.f_favail:,} inodes; {new_files - room.f_favail:,} are missing"
         yield Problem(Code.NO_INODES, package.parent, f"{new_files:,} inodes", found)

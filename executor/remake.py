@@ -10,48 +10,48 @@ import os
 from qa2pack.executor.io.disk import TEMPORARY, Disk, link_into, sync_file_system, sync_folder
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Commit
-from qa2pack.executor.transaction.paths import Places, ticket_in
+from qa2pack.executor.transaction.paths import TransactionPaths, ticket_in
 from qa2pack.manifest.alma.package import member_of_manifest
 from qa2pack.manifest.format.files import open_manifest_of
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join
 
 
-def remake_previous(places: Places, commit: Commit, disk: Disk) -> None:
+def remake_previous(paths: TransactionPaths, commit: Commit, disk: Disk) -> None:
     """Put what the finished append replaced where undoing looks for it; stopped, it can be done again.
 
     Raises:
         OSError: the disk fails or is full, or a file that goes into the ticket files is not there.
     """
-    if not commit.had_manifests or is_there(places.previous_manifests):
+    if not commit.had_manifests or is_there(paths.previous_manifests):
         return
-    remade = places.previous + TEMPORARY
+    remade = paths.previous + TEMPORARY
     remove_tree(disk, remade)
-    ensure_folder(disk, os.path.dirname(places.previous))
+    ensure_folder(disk, os.path.dirname(paths.previous))
     disk.mkdir(remade)
-    _link_manifests(places, join(remade, b"manifests"), disk)
-    _write_tickets(places, commit, remade, disk)
+    _link_manifests(paths, join(remade, b"manifests"), disk)
+    _write_tickets(paths, commit, remade, disk)
     sync_file_system(disk, remade)
-    remove_tree(disk, places.previous)
-    disk.rename(remade, places.previous)
-    sync_folder(disk, os.path.dirname(places.previous))
+    remove_tree(disk, paths.previous)
+    disk.rename(remade, paths.previous)
+    sync_folder(disk, os.path.dirname(paths.previous))
 
 
-def _link_manifests(places: Places, folder: bytes, disk: Disk) -> None:
-    own = os.path.basename(places.package.manifest(join(places.group, places.member)))
+def _link_manifests(paths: TransactionPaths, folder: bytes, disk: Disk) -> None:
+    own = os.path.basename(paths.package.manifest(join(paths.group, paths.member)))
     disk.mkdir(folder)
-    for name in sorted(os.listdir(places.package.manifests)):
+    for name in sorted(os.listdir(paths.package.manifests)):
         if name != own:
-            link_into(disk, folder, join(places.package.manifests, name), name)
+            link_into(disk, folder, join(paths.package.manifests, name), name)
 
 
-def _write_tickets(places: Places, commit: Commit, folder: bytes, disk: Disk) -> None:
+def _write_tickets(paths: TransactionPaths, commit: Commit, folder: bytes, disk: Disk) -> None:
     from qa2pack.executor.tickets.write import Member, write_tickets  # loads much, and hardly any undoing needs it
 
     kept = join(folder, b"manifests")
     manifests = [open_manifest_of(member_of_manifest(name), join(kept, name)) for name in os.listdir(kept)]
-    members = [Member(found, places.package.member(found.header.member_path)) for found in manifests]
-    write_tickets(places.package.project, members, folder, disk)
+    members = [Member(found, paths.package.member(found.header.member_path)) for found in manifests]
+    write_tickets(paths.package.project, members, folder, disk)
     for suffix in TICKET_SUFFIXES:
         if suffix not in commit.had_tickets:
             disk.unlink(ticket_in(folder, suffix))

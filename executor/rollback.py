@@ -32,9 +32,16 @@ from qa2pack.executor.transaction.journal import (
     read_journal,
 )
 from qa2pack.executor.transaction.lock import locked_for_writing
-from qa2pack.executor.transaction.paths import Places, journal_path, litter_paths, lock_path, places_of, probe_paths
+from qa2pack.executor.transaction.paths import (
+    TransactionPaths,
+    journal_path,
+    litter_paths,
+    lock_path,
+    probe_paths,
+    transaction_paths,
+)
 from qa2pack.executor.transaction.published_tree import is_like_target, is_published, staged_manifest
-from qa2pack.executor.transaction.recovery import Facts, Phase, Step, Wish, begin_of, decide, phase_of
+from qa2pack.executor.transaction.recovery import Facts, Goal, Phase, Step, begin_of, decide, phase_of
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
@@ -116,9 +123,9 @@ def roll_back_package(
     with locked_for_writing(lock_path(package)):
         check_owned(package, trusted)
         records = read_journal(journal_path(package))
-        step = decide(records, Facts(None), Wish.ROLL_BACK)
+        step = decide(records, Facts(None), Goal.ROLL_BACK)
         if step is Step.FILE_JOURNAL:
-            file_journal(places_of(package, begin_of(records)), disk)
+            file_journal(transaction_paths(package, begin_of(records)), disk)
             records, step = (), Step.NOTHING
         if step is Step.TOO_LATE:
             raise CannotUndoError(
@@ -134,7 +141,7 @@ def roll_back_package(
                     remedy="To undo that older apply nevertheless: pack rollback PACKAGE --further. To apply the "
                     "plan: pack apply PACKAGE.",
                 )
-            return _undo_finished(package, engine=engine, disk=disk, progress=progress, stop=stop)
+            return _roll_back_finished(package, engine=engine, disk=disk, progress=progress, stop=stop)
         begin = begin_of(records)
         _check_published(package, records, engine=engine, disk=disk)
         roll_back(package, records, engine=engine, disk=disk, stop=stop)
@@ -160,7 +167,7 @@ def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, di
         InterruptedByUser: a stop was asked for; to be called again.
         OSError: the disk fails; nothing of the origin or of the old package is lost.
     """
-    places = places_of(package, begin_of(records))
+    paths = transaction_paths(package, begin_of(records))
     commit = _commit_of(records)
     if not any(isinstance(record, RollBack) for record in records):
         try:
@@ -169,21 +176,21 @@ def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, di
             if commit is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             # Rolling back is how a user makes room on a full disk. Before the commit staging may go at any time.
-            remove_tree(disk, places.staging, stop=stop)
+            remove_tree(disk, paths.staging, stop=stop)
             _note_rolling_back(package, disk)
     stop.check()
     if commit is not None:
-        _undo_published(places, commit, engine=engine, disk=disk)
+        _roll_back_published(paths, commit, engine=engine, disk=disk)
         # First of all that goes: where its manifest is gone, the tree was taken back, whatever is left of it.
-        remove_tree(disk, places.new_manifests)
-        if is_folder(places.staging):
-            sync_folder(disk, places.staging)
-    remove_tree(disk, places.staging, stop=stop)
-    remove_tree(disk, places.previous, stop=stop)
-    folder = os.path.dirname(places.previous)
+        remove_tree(disk, paths.new_manifests)
+        if is_folder(paths.staging):
+            sync_folder(disk, paths.staging)
+    remove_tree(disk, paths.staging, stop=stop)
+    remove_tree(disk, paths.previous, stop=stop)
+    folder = os.path.dirname(paths.previous)
     if is_folder(folder) and not os.listdir(folder):
         disk.rmdir(folder)
-    _let_plan_wait(package, begin_of(records), disk)
+    _restore_plan(package, begin_of(records), disk)
     for probe in probe_paths(package):  # a power cut may bring one back
         remove_tree(disk, probe)
     sync_folder(disk, package.control)
@@ -199,7 +206,7 @@ def _note_rolling_back(package: Package, disk: Disk) -> None:
         journal.close()
 
 
-def _let_plan_wait(package: Package, begin: Begin, disk: Disk) -> None:
+def _restore_plan(package: Package, begin: Begin, disk: Disk) -> None:
     """Take the plan back from among the applied ones, if the transaction came that far."""
     if is_there(package.plan) or not is_there(package.last_plan):
         return
@@ -208,63 +215,65 @@ def _let_plan_wait(package: Package, begin: Begin, disk: Disk) -> None:
             disk.replace(package.last_plan, package.plan)
 
 
-def _undo_published(places: Places, commit: Commit, *, engine: Engine, disk: Disk) -> None:
+def _roll_back_published(paths: TransactionPaths, commit: Commit, *, engine: Engine, disk: Disk) -> None:
     """Put origin files back first, while the package still has their content, then take the package away."""
-    is_visible = is_published(places, commit, engine=engine, was_undone=True)
+    is_visible = is_published(paths, commit, engine=engine, is_rolling_back=True)
     if is_visible:
-        _restore_origin(places, engine=engine, disk=disk)
+        _restore_origin(paths, engine=engine, disk=disk)
         # A finished transaction has no staging any more, and what is taken away goes there.
         make_folders(
-            disk, places.package.control, os.path.dirname(places.root).removeprefix(places.package.control + b"/")
+            disk, paths.package.control, os.path.dirname(paths.root).removeprefix(paths.package.control + b"/")
         )
-    unpublish(places, commit, disk, is_published=is_visible)
+    unpublish(paths, commit, disk, is_published=is_visible)
 
 
 def _check_published(package: Package, records: Sequence[Record], *, engine: Engine, disk: Disk) -> None:
     """Refuse before anything is changed what could not be undone in the end."""
-    places, commit = places_of(package, begin_of(records)), _commit_of(records)
-    was_undone = any(isinstance(record, RollBack) for record in records)
-    if commit is not None and is_published(places, commit, engine=engine, was_undone=was_undone):
-        _check_origin(places, engine=engine, disk=disk)
+    paths, commit = transaction_paths(package, begin_of(records)), _commit_of(records)
+    is_rolling_back = any(isinstance(record, RollBack) for record in records)
+    if commit is not None and is_published(paths, commit, engine=engine, is_rolling_back=is_rolling_back):
+        _check_origin(paths, engine=engine, disk=disk)
 
 
-def _check_origin(places: Places, *, engine: Engine, disk: Disk) -> None:
+def _check_origin(paths: TransactionPaths, *, engine: Engine, disk: Disk) -> None:
     """Refuse to take the package away while a moved file could not go back: the package is its only home."""
-    manifest = _manifest(places)
+    manifest = _manifest(paths)
     if manifest.header.mode is Mode.MOVE:
-        member = places.package.member(manifest.header.member_path)
+        member = paths.package.member(manifest.header.member_path)
         problems = look_at_origin(manifest, member, engine=engine, disk=disk)
         if problems:
             raise CannotUndoError(_IN_THE_WAY, tuple(problems), remedy=_MAKE_WAY)
 
 
-def _restore_origin(places: Places, *, engine: Engine, disk: Disk) -> None:
-    manifest = _manifest(places)
+def _restore_origin(paths: TransactionPaths, *, engine: Engine, disk: Disk) -> None:
+    manifest = _manifest(paths)
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
         return
-    problems = put_back(manifest, places.package.member(manifest.header.member_path), engine=engine, disk=disk)
+    problems = put_back(manifest, paths.package.member(manifest.header.member_path), engine=engine, disk=disk)
     if problems:  # they came after it was looked; going on would take the only home of these files away
         raise CannotUndoError(_IN_THE_WAY, tuple(problems), remedy=_MAKE_WAY)
 
 
-def _manifest(places: Places) -> Described:
+def _manifest(paths: TransactionPaths) -> Described:
     """Open the manifest of the published member, which may not be published itself yet."""
-    staged = staged_manifest(places)
-    path = places.package.manifest(join(places.group, places.member))
-    return open_manifest_of(join(places.group, places.member), staged if is_there(staged) else path)
+    staged = staged_manifest(paths)
+    path = paths.package.manifest(join(paths.group, paths.member))
+    return open_manifest_of(join(paths.group, paths.member), staged if is_there(staged) else path)
 
 
-def _undo_finished(package: Package, *, engine: Engine, disk: Disk, progress: Progress, stop: Stop) -> RolledBack:
+def _roll_back_finished(
+    package: Package, *, engine: Engine, disk: Disk, progress: Progress, stop: Stop
+) -> RolledBack:
     path = last_finished(package)
     if path is None:
         return RolledBack()
     records = _ended_journal(path)
     begin = begin_of(records)
-    places = places_of(package, begin)
-    commit = _undoable_commit(places, begin, _commit_of(records), engine=engine, progress=progress)
-    _check_origin(places, engine=engine, disk=disk)
+    paths = transaction_paths(package, begin)
+    commit = _revertible_commit(paths, begin, _commit_of(records), engine=engine, progress=progress)
+    _check_origin(paths, engine=engine, disk=disk)
     stop.check()
-    remake_previous(places, commit, disk)
+    remake_previous(paths, commit, disk)
     # The journal stands for the transaction again; should all stop here, its end is still in it.
     disk.replace(path, journal_path(package))
     sync_folder(disk, os.path.dirname(path))
@@ -288,24 +297,24 @@ def _ended_journal(path: bytes) -> Sequence[Record]:
     return records
 
 
-def _undoable_commit(
-    places: Places, begin: Begin, commit: Commit | None, *, engine: Engine, progress: Progress
+def _revertible_commit(
+    paths: TransactionPaths, begin: Begin, commit: Commit | None, *, engine: Engine, progress: Progress
 ) -> Commit:
     """Return the commit of a finished transaction, if that can be undone."""
-    if commit is None or not _may_stand(places, commit, engine=engine):
+    if commit is None or not _may_be_published(paths, commit, engine=engine):
         raise CannotUndoError(
             "what stands there is not what the last apply left; it was removed, replaced or renamed since",
             remedy="Bring back what the apply left, then: pack rollback PACKAGE. Or leave it as it is and make a new "
             "plan: pack plan ORIGIN PACKAGE --mode MODE.",
         )
     is_replacing = begin.publishing in (Publishing.EXCHANGE, Publishing.TWO_RENAMES)
-    if is_replacing and not (begin.keeps_previous and is_there(places.previous_tree)):
+    if is_replacing and not (begin.keeps_previous and is_there(paths.previous_tree)):
         raise CannotUndoError(
             "the package that was replaced was not kept",
             remedy="To have the earlier state again, plan and apply it anew: pack plan ORIGIN PACKAGE --mode MODE. "
             "To be able to undo a replacement, apply it with --keep-previous.",
         )
-    problems = _changes(places, is_whole=places.root == places.tree, engine=engine, progress=progress)
+    problems = _changes(paths, is_whole=paths.root == paths.tree, engine=engine, progress=progress)
     if problems:
         raise CannotUndoError(
             "the package was changed since, and undoing would lose that",
@@ -315,20 +324,20 @@ def _undoable_commit(
     return commit
 
 
-def _may_stand(places: Places, commit: Commit, *, engine: Engine) -> bool:
+def _may_be_published(paths: TransactionPaths, commit: Commit, *, engine: Engine) -> bool:
     """Tell whether what stands at the target may be what the apply left; what was changed in it is told later."""
     try:
-        manifest = _manifest(places)
+        manifest = _manifest(paths)
     except (StreamError, FileNotFoundError):
-        return is_there(places.target)
-    return is_like_target(places, commit, manifest, engine=engine)
+        return is_there(paths.target)
+    return is_like_target(paths, commit, manifest, engine=engine)
 
 
-def _changes(places: Places, *, is_whole: bool, engine: Engine, progress: Progress) -> tuple[Problem, ...]:
+def _changes(paths: TransactionPaths, *, is_whole: bool, engine: Engine, progress: Progress) -> tuple[Problem, ...]:
     """Return what is in the way of removing the published tree: everything that is not as it was left."""
-    member = places.group + b"/" + places.member
+    member = paths.group + b"/" + paths.member
     try:
-        manifest = open_manifest_of(member, places.package.manifest(member))
+        manifest = open_manifest_of(member, paths.package.manifest(member))
     except StreamError as error:
         return (unusable_manifest(error),)
     except FileNotFoundError as error:
@@ -342,22 +351,22 @@ def _changes(places: Places, *, is_whole: bool, engine: Engine, progress: Progre
         )
     notes = manifest.notes
     progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
-    folder = places.package.member(member)
+    folder = paths.package.member(member)
     found = verify_tree(folder, manifest.stream.blobs(), is_quick=False, engine=engine, progress=progress)
-    return (*found, *_neighbours(places, is_whole=is_whole))
+    return (*found, *_neighbours(paths, is_whole=is_whole))
 
 
-def _neighbours(places: Places, *, is_whole: bool) -> tuple[Problem, ...]:
+def _neighbours(paths: TransactionPaths, *, is_whole: bool) -> tuple[Problem, ...]:
     """Return what else stands in the folders that would go."""
-    folders = [(os.path.dirname(places.staged_member), places.member)]
+    folders = [(os.path.dirname(paths.staged_member), paths.member)]
     if is_whole:
-        folders += [(os.path.dirname(folders[0][0]), places.group), (places.tree, SCIENCE_GOAL)]
-    if places.root == places.staged_member:
+        folders += [(os.path.dirname(folders[0][0]), paths.group), (paths.tree, SCIENCE_GOAL)]
+    if paths.root == paths.staged_member:
         folders = []
     return tuple(
         Problem(Code.EXTRA, os.path.join(folder, name))
         for staged, own in folders
-        for folder in (places.package.path + staged.removeprefix(places.tree),)
+        for folder in (paths.package.path + staged.removeprefix(paths.tree),)
         for name in sorted(os.listdir(folder))
         if name != own
     )

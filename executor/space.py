@@ -34,11 +34,11 @@ def enough_bytes(package: Package, header: Header, notes: Notes) -> int:
 
 def free_bytes(package: Package) -> int:
     """Return what a user may still write where the package is, or will be."""
-    room = room_of(package)
-    return room.f_bavail * room.f_frsize
+    stats = file_system_of(package)
+    return stats.f_bavail * stats.f_frsize
 
 
-def room_of(package: Package) -> os.statvfs_result:
+def file_system_of(package: Package) -> os.statvfs_result:
     """Return the state of the file system that holds the control folder, or will hold it."""
     return os.statvfs(package.control if is_folder(package.control) else package.parent)
 

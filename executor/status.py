@@ -11,10 +11,10 @@ from enum import StrEnum
 from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import Begin, JournalError, Record, Resume, read_journal
 from qa2pack.executor.transaction.lock import holder
-from qa2pack.executor.transaction.paths import Places, journal_path, lock_path, places_of
+from qa2pack.executor.transaction.paths import TransactionPaths, journal_path, lock_path, transaction_paths
 from qa2pack.executor.transaction.recovery import Phase, begin_of, is_stale, phase_of
 from qa2pack.manifest.alma.control_folder import check_control
-from qa2pack.manifest.alma.package import Package, Standing, read_state
+from qa2pack.manifest.alma.package import DestinationKind, Package, read_state
 from qa2pack.manifest.format.files import Described, open_plan
 from qa2pack.manifest.format.stream import StreamError, peek_stream
 
@@ -51,7 +51,7 @@ class Status:
     """
 
     state: State
-    standing: Standing = Standing.ABSENT
+    standing: DestinationKind = DestinationKind.ABSENT
     member_count: int = 0
     plan: Described | None = None
     plan_fault: str = ""
@@ -113,7 +113,7 @@ def _status_under_way(package: Package, records: Sequence[Record], working: str 
     byte_count = begin.byte_count if begin.mode is None or begin.mode.has_content else 0
     match phase:
         case Phase.STAGING:
-            staged = staged_amount(places_of(package, begin))
+            staged = staged_amount(transaction_paths(package, begin))
         case Phase.ROLLING_BACK:
             staged = None
         case _:
@@ -150,15 +150,15 @@ def _newer_plan(package: Package, begin: Begin) -> tuple[Described | None, str]:
         return None, error.reason
 
 
-def staged_amount(places: Places) -> tuple[int, int] | None:
+def staged_amount(paths: TransactionPaths) -> tuple[int, int] | None:
     """Return files and bytes that are staged, with the bytes of big files that are half copied.
 
     None if they cannot be counted: the folder is closed to everybody but its owner. What is staged or published at
     the same time may be counted or not.
     """
     try:
-        file_count, byte_count = _amount(places.tree)
-        return file_count, byte_count + _amount(places.partial)[1]
+        file_count, byte_count = _amount(paths.tree)
+        return file_count, byte_count + _amount(paths.partial)[1]
     except OSError:
         return None
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
-from qa2pack.manifest.alma.package import README, Package, PackageState, Standing
+from qa2pack.manifest.alma.package import README, DestinationKind, Package, PackageState
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.header import Header, Notes, StreamKind, Total
@@ -26,7 +26,7 @@ def adopt_members(
     Raises:
         PlanRefused: the destination is no package, or a member holds what a package may not hold.
     """
-    if state.standing is not Standing.PACKAGE:
+    if state.standing is not DestinationKind.PACKAGE:
         raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))
     for member in state.without_manifest:
         header = _header(package, member, now_ns)
@@ -57,7 +57,7 @@ def _header(package: Package, member: bytes, now_ns: int) -> Header:
         scanned_ns=now_ns,
         layout="",
         may_leave=False,
-        standing=Standing.PACKAGE,
+        standing=DestinationKind.PACKAGE,
         base=(),
         readme=_readme(package, member),
         host="",

@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.base import Command, ended, print_version
+from qa2pack.pack.commands.base import Command, print_version, run_program
 from qa2pack.pack.exit_codes import exit_code_lines
-from qa2pack.pack.terminal.output_streams import escape_what_is_not_encoded, open_closed_streams
+from qa2pack.pack.terminal.output_streams import escape_unencodable, open_closed_streams
 
 COMMANDS = (
     "plan",
@@ -65,10 +65,10 @@ def application(names: Sequence[str] = COMMANDS) -> typer.Typer:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; arguments default to those of the process."""
     open_closed_streams()
-    escape_what_is_not_encoded()
+    escape_unencodable()
     words = sys.argv[1:] if arguments is None else arguments
     called = [name for name in words[:1] if name in COMMANDS]
-    return ended(application(called or COMMANDS), words, "pack")
+    return run_program(application(called or COMMANDS), words, "pack")
 
 
 if __name__ == "__main__":

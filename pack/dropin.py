@@ -18,15 +18,15 @@ from qa2pack.manifest.problem import Code, PlanRefused, Problem
 from qa2pack.pack.commands.run_log import check_log_place, run_logged
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
-from qa2pack.pack.jobs.workers import Conduct
+from qa2pack.pack.jobs.workers import RunOptions
 from qa2pack.pack.refused import Refused
-from qa2pack.pack.settings.dropin_settings import Habits, read_habits
+from qa2pack.pack.settings.dropin_settings import DropinDefaults, read_dropin_defaults
 from qa2pack.pack.target import Target, origin_of, quoted, target_of
 from qa2pack.pack.terminal.log_file import log_error
-from qa2pack.pack.terminal.output_streams import losses_told, open_closed_streams
-from qa2pack.pack.terminal.style import Ink
-from qa2pack.pack.views.apply import applied
-from qa2pack.pack.views.plan import planned, print_plan
+from qa2pack.pack.terminal.output_streams import losses_reported, open_closed_streams
+from qa2pack.pack.terminal.style import Style
+from qa2pack.pack.views.apply import apply_and_print
+from qa2pack.pack.views.plan import make_plan, print_plan
 
 Choice = TypeVar("Choice", Append, Mode)
 
@@ -64,7 +64,7 @@ def QA_Packager(
         KeyboardInterrupt: it was interrupted; `pack apply` goes on.
     """
     open_closed_streams()
-    with losses_told("QA_Packager"):
+    with losses_reported("QA_Packager"):
         _package(origpath, readme, packpath, append, mode)
 
 
@@ -83,34 +83,34 @@ def _package(
     origin = origin_of(os.fspath(origpath))
 
     arguments = {"origpath": origpath, "readme": readme, "packpath": packpath, "append": append, "mode": mode}
-    habits: Habits = Habits()
+    defaults: DropinDefaults = DropinDefaults()
 
     def look(attempt: Attempt) -> None:
-        nonlocal habits
+        nonlocal defaults
         if not os.fspath(origpath) or not os.fspath(packpath):
             raise Refused("a path is empty", "give origpath and packpath")
-        habits = read_habits(os.path.dirname(origin), os.environ)
-        check_log_place(habits.log, origin=origin, package=target.package)
+        defaults = read_dropin_defaults(os.path.dirname(origin), os.environ)
+        check_log_place(defaults.log, origin=origin, package=target.package)
 
     def plan(attempt: Attempt) -> None:
-        request = habits.selection.request(
+        request = defaults.selection.request(
             origin,
             target.package.path,
             readme=os.path.abspath(os.fsencode(readme)) if readme else None,
             append=_choice(Append, append, "append"),
             mode=_choice(Mode, mode, "mode"),
-            is_strict=habits.is_strict,
+            is_strict=defaults.is_strict,
         )
-        made = planned(request, Conduct(habits.jobs, trusted=habits.trusted))
-        print_plan(made, attempt, is_json=False, is_applied=True, defaults=habits.defaults)
+        made = make_plan(request, RunOptions(defaults.jobs, trusted=defaults.trusted))
+        print_plan(made, attempt, is_json=False, is_applied=True, defaults=defaults.defaults)
 
     def apply(attempt: Attempt) -> None:
-        options = ApplyOptions(keeps_previous=habits.keeps_previous)
-        applied(attempt, options, Conduct(habits.jobs, trusted=habits.trusted))
+        options = ApplyOptions(keeps_previous=defaults.keeps_previous)
+        apply_and_print(attempt, options, RunOptions(defaults.jobs, trusted=defaults.trusted))
 
     planning = Attempt("plan", target, quoted(origin))
     _raising(planning, look)
-    with _logged(habits.log, arguments):
+    with _logged(defaults.log, arguments):
         _raising(planning, plan)
         _raising(Attempt("apply", target), apply)
 
@@ -136,11 +136,11 @@ def _raising(attempt: Attempt, work: Callable[[Attempt], None]) -> None:
     try:
         work(attempt)
     except (InterruptedByUser, KeyboardInterrupt) as error:
-        text = failure_of(error, attempt, Ink()).text
+        text = failure_of(error, attempt, Style()).text
         log_error(text)
         raise KeyboardInterrupt(text) from None
     except Exception as error:
-        failure = failure_of(error, attempt, Ink())
+        failure = failure_of(error, attempt, Style())
         log_error(failure.text)
         # The text says it all, but of a fault of the program a developer wants to see where it is.
         raise PackagingError(failure.text, failure.problems) from (error if failure.is_program else None)

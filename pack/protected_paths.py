@@ -17,7 +17,7 @@ from qa2pack.pack.jobs.members import members_of
 _TICKET_ENDINGS = (b".ticket.tar", b".ticket.zip")
 
 
-def kept_place(path: bytes, package: Package | None, origin: bytes | None = None) -> str:
+def protected_place(path: bytes, package: Package | None, origin: bytes | None = None) -> str:
     """Return in words what a file at this path would lie in or be taken for; empty where it may be written.
 
     Args:
@@ -26,13 +26,13 @@ def kept_place(path: bytes, package: Package | None, origin: bytes | None = None
     path = os.path.abspath(path)
     # Where a link leads, and the link itself, which may be replaced.
     reached = os.path.realpath(path), join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-    for words, place in _kept(package, origin):
+    for words, place in _protected(package, origin):
         if any(is_within(one, os.path.realpath(place)) for one in reached):
             return f"{words} {shown(place)}"
     return ""
 
 
-def _kept(package: Package | None, origin: bytes | None) -> Iterator[tuple[str, bytes]]:
+def _protected(package: Package | None, origin: bytes | None) -> Iterator[tuple[str, bytes]]:
     if origin is not None:
         yield "the origin", origin
     if package is None:

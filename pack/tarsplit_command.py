@@ -10,12 +10,12 @@ from typing import Any
 import typer
 from typer.core import TyperOption
 
-from qa2pack.pack.commands.base import Command, ended, print_version
+from qa2pack.pack.commands.base import Command, print_version, run_program
 from qa2pack.pack.commands.tarsplit import tarsplit
-from qa2pack.pack.terminal.output_streams import escape_what_is_not_encoded, open_closed_streams
+from qa2pack.pack.terminal.output_streams import escape_unencodable, open_closed_streams
 
 
-class _Alone(Command):
+class _Standalone(Command):
     """The command with what only a command by itself has: its version."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -35,14 +35,14 @@ class _Alone(Command):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command by itself and return the exit code; arguments default to those of the process."""
     open_closed_streams()
-    escape_what_is_not_encoded()
+    escape_unencodable()
     application = typer.Typer(
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    application.command("tarsplit", cls=_Alone)(tarsplit)
-    return ended(application, arguments, "tarsplit")
+    application.command("tarsplit", cls=_Standalone)(tarsplit)
+    return run_program(application, arguments, "tarsplit")
 
 
 if __name__ == "__main__":

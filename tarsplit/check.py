@@ -83,7 +83,7 @@ def compare_with_package(sidecar: Sidecar, package: Package, state: PackageState
 def _chosen(sidecar: Sidecar, package: Package, state: PackageState, path: bytes, source: bytes) -> list[Delivered]:
     day = sidecar.header.day if path != source else ""
     wanted = source.removeprefix(SCIENCE_GOAL + b"/")
-    return choose_members(package, state, wanted=wanted, label_day=day, may_be_dummies=True)
+    return choose_members(package, state, wanted=wanted, label_day=day, allow_placeholders=True)
 
 
 def verify_unpacked(sidecar: Sidecar, tree: bytes, *, engine: Engine, progress: Progress) -> Iterator[Problem]:

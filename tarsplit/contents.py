@@ -42,7 +42,12 @@ class Delivered:
 
 
 def choose_members(
-    package: Package, state: PackageState, *, wanted: bytes = b"", label_day: str = "", may_be_dummies: bool = False
+    package: Package,
+    state: PackageState,
+    *,
+    wanted: bytes = b"",
+    label_day: str = "",
+    allow_placeholders: bool = False,
 ) -> list[Delivered]:
     """Return the members to deliver, in path order.
 
@@ -59,7 +64,7 @@ def choose_members(
     _check_names(package, state, names, wanted)
     members = [_delivered(open_manifest(package.manifest(name)), label_day) for name in names]
     for member in members:
-        if member.manifest.header.mode in (Mode.FAKE, Mode.TICKET) and not may_be_dummies:
+        if member.manifest.header.mode in (Mode.FAKE, Mode.TICKET) and not allow_placeholders:
             raise DeliveryRefused(
                 f"{shown(member.source)} is made of placeholders (mode {member.manifest.header.mode})",
                 "package it again with --mode hard or copy, or give --allow-dummies to cut it as it is",
@@ -141,7 +146,9 @@ def _delivered_record(member: Delivered, record: FolderRecord) -> FolderRecord:
         ctimes=[0] * count,
     )
     if Action.DUMMY in record.actions:
-        delivered = _emptied(delivered, [i for i, action in enumerate(record.actions) if action == Action.DUMMY])
+        delivered = _with_placeholders(
+            delivered, [i for i, action in enumerate(record.actions) if action == Action.DUMMY]
+        )
     if record.path or member.readme is None or README not in record.names:
         return delivered
     return _with_text(delivered, record.names.index(README), member.readme)
@@ -151,11 +158,11 @@ def _normal(mode: int) -> int:
     return 0o755 if mode & 0o111 else 0o644
 
 
-def _emptied(record: FolderRecord, dummies: Sequence[int]) -> FolderRecord:
+def _with_placeholders(record: FolderRecord, indexes: Sequence[int]) -> FolderRecord:
     sizes = list(record.sizes)
-    for index in dummies:
+    for index in indexes:
         sizes[index] = 0
-    return with_digests(replace(record, sizes=sizes), dict.fromkeys(dummies, NO_DIGEST))
+    return with_digests(replace(record, sizes=sizes), dict.fromkeys(indexes, NO_DIGEST))
 
 
 def _with_text(record: FolderRecord, index: int, text: bytes) -> FolderRecord:

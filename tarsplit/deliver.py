@@ -25,7 +25,7 @@ from qa2pack.tarsplit.file_progress import watching
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.refusal import DeliveryRefused
-from qa2pack.tarsplit.resume import find_finished, find_litter
+from qa2pack.tarsplit.resume import find_finished, find_leftovers
 from qa2pack.tarsplit.sidecar import ChunkRow, header_to_wire, notes_to_wire
 from qa2pack.tarsplit.state import FinishedChunk, encode_state
 from qa2pack.tarsplit.write_chunk import ChunkBatch, ChunkResult, write_chunk
@@ -80,10 +80,10 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
         outfile.flush(file)  # workers read it, and they may be on other machines
         fingerprint = writer.digest().hex()
         finished = find_finished(cut, output, fingerprint, engine=engine, progress=progress)
-        litter = find_litter(cut, output, finished, is_replacing=destination.is_replacing)
+        leftovers = find_leftovers(cut, output, finished, is_replacing=destination.is_replacing)
         run = _Run(cut, destination, fingerprint, dict(finished or {}))
-        run.check_room(litter)
-        for name in litter:
+        run.check_space(leftovers)
+        for name in leftovers:
             outfile.remove(join(output, name))
         run.keep_state()
         problems = run.write_chunks(index, engine=engine, progress=progress)
@@ -117,12 +117,12 @@ class _Run:
     fingerprint: str
     finished: dict[int, FinishedChunk]
 
-    def check_room(self, litter: Iterable[bytes]) -> None:
+    def check_space(self, leftovers: Iterable[bytes]) -> None:
         """Refuse before anything is removed if the missing chunks do not fit on the disk, also without the litter."""
         needed = sum(chunk.byte_count for number, chunk in enumerate(self.cut.chunks) if number not in self.finished)
         status = os.statvfs(self.destination.output)
         room = status.f_bavail * status.f_frsize
-        room += sum(os.lstat(join(self.destination.output, name)).st_blocks for name in litter) * _BLOCK_BYTES
+        room += sum(os.lstat(join(self.destination.output, name)).st_blocks for name in leftovers) * _BLOCK_BYTES
         if needed > room:
             amounts = f"{human_bytes(needed)} are needed, and {human_bytes(room)} are free"
             raise DeliveryRefused(

@@ -23,7 +23,7 @@ class Watch:
         self._files = files
         self._progress = progress
         self._lock = threading.Lock()
-        self._told_bytes = 0
+        self._reported_bytes = 0
         self._is_over = threading.Event()
 
     def count_files(self, count: int) -> None:
@@ -35,9 +35,9 @@ class Watch:
         """Tell what was written since the last look."""
         written = sum(_written_bytes(path, size) for path, size in self._files)
         with self._lock:
-            if written > self._told_bytes:
-                self._progress.advance(byte_count=written - self._told_bytes)
-                self._told_bytes = written
+            if written > self._reported_bytes:
+                self._progress.advance(byte_count=written - self._reported_bytes)
+                self._reported_bytes = written
 
     def run(self) -> None:
         """Look until it is over."""

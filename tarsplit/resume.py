@@ -74,7 +74,7 @@ def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
     return batch, sums.result() == batch.chunk.xxh128
 
 
-def find_litter(
+def find_leftovers(
     cut: Cut, output: bytes, finished: Mapping[int, FinishedChunk] | None, *, is_replacing: bool
 ) -> list[bytes]:
     """Return the names of what is to be removed: unfinished files and, with `is_replacing`, other deliveries' ones.
@@ -85,15 +85,15 @@ def find_litter(
     name = cut.header.name
     there = sorted(entry for entry in os.listdir(output) if name.owns(entry) and entry != name.manifest + PART)
     expected = _expected(cut) if finished is not None else set()
-    strangers = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
-    if strangers and not is_replacing:
+    foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
+    if foreign and not is_replacing:
         raise DeliveryRefused(
             f"{shown(output)} holds another delivery of that name, of another state of the package or cut otherwise: "
             f"{shown(strangers[0])}"
-            + (f" and {counted(len(strangers) - 1, 'more file')}" if len(strangers) > 1 else ""),
+            + (f" and {counted(len(strangers) - 1, 'more file')}" if len(foreign) > 1 else ""),
             "give --replace to remove it, or choose another folder with --output",
         )
-    return [entry for entry in there if entry.endswith(PART) or entry in strangers]
+    return [entry for entry in there if entry.endswith(PART) or entry in foreign]
 
 
 def _expected(cut: Cut) -> set[bytes]:

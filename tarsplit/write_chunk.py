@@ -17,7 +17,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, header_of_folder, headers_of_files, shares
 from qa2pack.tarsplit.output_files import new_part, publish_part
-from qa2pack.tarsplit.tar.checksums import sums_aside
+from qa2pack.tarsplit.tar.checksums import threaded_sums
 from qa2pack.tarsplit.tar.writer import OutputFailedError, TarWriter
 
 _SMALL_BYTES = 256 << 10  # up to here a file is read at once
@@ -87,7 +87,7 @@ def write_chunk(batch: ChunkBatch) -> ChunkResult:
         OSError: the output cannot be written; nothing of the chunk is left.
     """
     try:
-        with new_part(batch.target) as fd, sums_aside(batch.checksums) as sums:
+        with new_part(batch.target) as fd, threaded_sums(batch.checksums) as sums:
             out = TarWriter(fd, sums)
             for share in shares(batch.part):
                 _write_share(batch, share, out)

@@ -54,7 +54,7 @@ def casacore_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     A child that begins as a program anew takes half a second, for each of thousands of questions. The tests of that
     have a fixture of this name that does nothing.
     """
-    monkeypatch.setattr("qa2pack.executor.casa.surroundings._is_loaded", lambda: False)
+    monkeypatch.setattr("qa2pack.executor.casa.environment._is_loaded", lambda: False)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.casa.child_process import ChildDiedError, run_apart
+from qa2pack.executor.casa.child_process import ChildDiedError, run_in_child
 
 
 def take(count: int) -> int:
@@ -18,22 +18,22 @@ def fail() -> None:
 
 
 def test_answer_comes_from_another_process() -> None:
-    assert run_apart(os.getpid, seconds=10) != os.getpid()
+    assert run_in_child(os.getpid, seconds=10) != os.getpid()
 
 
 def test_exception_of_the_question_is_raised_here() -> None:
     with pytest.raises(ValueError, match="no"):
-        run_apart(fail, seconds=10)
+        run_in_child(fail, seconds=10)
 
 
 def test_crash_is_told_and_survived() -> None:
     with pytest.raises(ChildDiedError, match="crashed with SIGSEGV"):
-        run_apart(lambda: os.kill(os.getpid(), signal.SIGSEGV), seconds=10)
+        run_in_child(lambda: os.kill(os.getpid(), signal.SIGSEGV), seconds=10)
 
 
 def test_question_without_end_is_ended() -> None:
     with pytest.raises(ChildDiedError, match="no answer in 1 seconds"):
-        run_apart(partial(time.sleep, 60), seconds=1)
+        run_in_child(partial(time.sleep, 60), seconds=1)
 
 
 def signal_itself(number: signal.Signals) -> str:
@@ -49,14 +49,14 @@ def tell_and_wait(writer: int) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_is_left_to_the_parent(number: signal.Signals) -> None:
     """A terminal sends it to both; the child must not look like one that crashed over a damaged table."""
-    assert run_apart(partial(signal_itself, number), seconds=10) == "done"
+    assert run_in_child(partial(signal_itself, number), seconds=10) == "done"
 
 
 def test_child_ends_with_a_parent_that_is_killed() -> None:
     reader, writer = os.pipe()
     middle = os.fork()
     if middle == 0:
-        run_apart(partial(tell_and_wait, writer), seconds=600)
+        run_in_child(partial(tell_and_wait, writer), seconds=600)
         os._exit(1)
     child = int(os.read(reader, 20))
     os.kill(middle, signal.SIGKILL)
@@ -81,11 +81,11 @@ def is_alive(pid: int) -> bool:
 
 def test_demand_for_absurd_memory_is_refused() -> None:
     with pytest.raises(MemoryError):
-        run_apart(partial(take, 5 << 30), seconds=60)
+        run_in_child(partial(take, 5 << 30), seconds=60)
 
 
 def test_printed_noise_is_dropped(capfd: pytest.CaptureFixture[str]) -> None:
-    run_apart(partial(os.system, "echo noise; echo noise >&2"), seconds=10)
+    run_in_child(partial(os.system, "echo noise; echo noise >&2"), seconds=10)
     assert capfd.readouterr() == ("", "")
 
 
@@ -96,5 +96,5 @@ def children() -> set[int]:
 
 def test_no_process_is_left_behind() -> None:
     before = children()
-    child = run_apart(os.getpid, seconds=10)
+    child = run_in_child(os.getpid, seconds=10)
     assert (child in before, children()) == (False, before)

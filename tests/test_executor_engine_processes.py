@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from qa2pack.executor.engine.errors import WorkersDiedError
-from qa2pack.executor.engine.futures import CrewEngine
+from qa2pack.executor.engine.futures import FuturesEngine
 from qa2pack.executor.engine.local import PoolEngine
-from qa2pack.executor.engine.processes import ProcessCrew
+from qa2pack.executor.engine.processes import ProcessPool
 from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.manifest.engine import run_streamed
 from support.tools import needs_workers
@@ -106,7 +106,7 @@ def test_batch_of_a_killed_worker_is_run_again(tmp_path: Path, deaths: int) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-class Forgetful(ProcessCrew):
+class Forgetful(ProcessPool):
     """A crew whose first batch is handed over at the moment when the pool breaks: nobody ever ends it."""
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class Forgetful(ProcessCrew):
 
 
 def test_batch_that_was_handed_over_while_the_pool_broke_is_run_again() -> None:
-    with CrewEngine(Forgetful()) as engine:
+    with FuturesEngine(Forgetful()) as engine:
         assert list(engine.run(square, deque([3]))) == [9]
 
 
@@ -171,7 +171,7 @@ def wait_for_release(batch: Slow) -> int:
     return batch.number
 
 
-class StoppedCrew(ProcessCrew):
+class StoppedPool(ProcessPool):
     """Asks for a stop when both workers have begun a batch, and lets them end only when they were told of it."""
 
     def __init__(self, folder: Path, stop: Stop) -> None:
@@ -183,9 +183,9 @@ class StoppedCrew(ProcessCrew):
         """Ask for a stop, as a signal does."""
         self._stop.is_requested = len(list(self._folder.iterdir())) == 2
 
-    def call_off(self) -> None:
+    def cancel_unstarted(self) -> None:
         """Release the workers after that."""
-        super().call_off()
+        super().cancel_unstarted()
         (self._folder / "released").touch()
 
 
@@ -193,7 +193,7 @@ def test_batches_that_were_handed_over_and_not_begun_are_not_done_after_a_stop(t
     stop = Stop()
     queue = deque(Slow(tmp_path, number) for number in range(20))
     results = []
-    with CrewEngine(StoppedCrew(tmp_path, stop), stop) as engine, pytest.raises(InterruptedByUser):
+    with FuturesEngine(StoppedPool(tmp_path, stop), stop) as engine, pytest.raises(InterruptedByUser):
         for result in engine.run(wait_for_release, queue):
             results.append(result)
     assert sorted(results) == [0, 1]

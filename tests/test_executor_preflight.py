@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.preflight import check_room
+from qa2pack.executor.preflight import check_space
 from qa2pack.executor.space import free_bytes, needed_bytes
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.layout.include import parse_include
@@ -49,14 +49,14 @@ def test_what_does_not_fit_is_refused(delivery: Delivery, needs: dict[str, int],
     notes = replace(plan.notes, **needs)  # type: ignore[arg-type]
     if code is Code.NO_INODES and not os.statvfs(delivery.path.parent).f_files:
         pytest.skip("this file system does not count inodes")
-    assert [c for c, _ in refused(lambda: check_room(delivery.package, plan.header, notes, {}))] == [code]
+    assert [c for c, _ in refused(lambda: check_space(delivery.package, plan.header, notes, {}))] == [code]
 
 
 def test_missing_space_is_told_in_people_s_numbers_and_to_the_byte(delivery: Delivery) -> None:
     plan = delivery.plan(Mode.COPY)
     notes = replace(plan.notes, new_bytes=1 << 60)
     with pytest.raises(PlanRefused) as caught:
-        check_room(delivery.package, plan.header, notes, {})
+        check_space(delivery.package, plan.header, notes, {})
     (problem,) = caught.value.problems
     missing = needed_bytes(delivery.package, plan.header, notes) - free_bytes(delivery.package)
     assert problem.expected == "1024.0 PiB"

@@ -8,9 +8,9 @@ import pytest
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.publish import publish, unpublish
 from qa2pack.executor.transaction.journal import Commit, Published, Publishing, create_journal, read_journal
-from qa2pack.executor.transaction.paths import Places, choose_publishing, journal_path
+from qa2pack.executor.transaction.paths import TransactionPaths, choose_publishing, journal_path
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import Package, Standing
+from qa2pack.manifest.alma.package import DestinationKind, Package
 from support.journals import BEGIN
 from support.snapshots import contents
 
@@ -37,9 +37,9 @@ class Noting(Disk):
         super().fsync(fd)
 
 
-def staged(tmp_path: Path, publishing: Publishing) -> tuple[Places, Commit]:
+def staged(tmp_path: Path, publishing: Publishing) -> tuple[TransactionPaths, Commit]:
     """Lay out what is there at the moment of commit."""
-    places = Places(
+    places = TransactionPaths(
         Package(os.fsencode(tmp_path / "P")),
         "t",
         publishing,
@@ -60,12 +60,12 @@ def staged(tmp_path: Path, publishing: Publishing) -> tuple[Places, Commit]:
     return places, commit
 
 
-def is_published(places: Places, commit: Commit) -> bool:
+def is_published(places: TransactionPaths, commit: Commit) -> bool:
     """Tell where the tree is by its inode alone: nothing is copied here."""
     return os.path.lexists(places.target) and os.lstat(places.target).st_ino == commit.root_inode
 
 
-def run_publish(places: Places, commit: Commit, disk: Disk) -> None:
+def run_publish(places: TransactionPaths, commit: Commit, disk: Disk) -> None:
     Path(os.fsdecode(journal_path(places.package))).unlink(missing_ok=True)
     journal = create_journal(journal_path(places.package), BEGIN, Disk())
     publish(places, journal, disk, is_published=is_published(places, commit))
@@ -101,7 +101,7 @@ def syncs(*folders: bytes) -> set[str]:
     return {f"sync {os.fsdecode(folder)}" for folder in folders}
 
 
-def run_noted(places: Places) -> list[str]:
+def run_noted(places: TransactionPaths) -> list[str]:
     """Publish, and return all that was renamed and brought to the disk; the last of it is the journal's mark."""
     disk = Noting()
     journal = create_journal(journal_path(places.package), BEGIN, disk)
@@ -160,16 +160,18 @@ def test_replaced_tree_is_whole_somewhere(tmp_path: Path, publishing: Publishing
 @pytest.mark.parametrize(
     ("append", "standing", "can_exchange", "publishing"),
     [
-        (Append.NOTHING, Standing.ABSENT, True, Publishing.NEW),
-        (Append.MEMBER, Standing.ABSENT, True, Publishing.NEW),
-        (Append.NOTHING, Standing.PACKAGE, True, Publishing.EXCHANGE),
-        (Append.NOTHING, Standing.PACKAGE, False, Publishing.TWO_RENAMES),
-        (Append.NOTHING, Standing.FOREIGN, True, Publishing.EXCHANGE),
-        (Append.NOTHING, Standing.EMPTY, False, Publishing.TWO_RENAMES),
-        (Append.MEMBER, Standing.EMPTY, True, Publishing.EXCHANGE),
-        (Append.MEMBER, Standing.PACKAGE, True, Publishing.MEMBER),
-        (Append.GROUP, Standing.PACKAGE, False, Publishing.GROUP),
+        (Append.NOTHING, DestinationKind.ABSENT, True, Publishing.NEW),
+        (Append.MEMBER, DestinationKind.ABSENT, True, Publishing.NEW),
+        (Append.NOTHING, DestinationKind.PACKAGE, True, Publishing.EXCHANGE),
+        (Append.NOTHING, DestinationKind.PACKAGE, False, Publishing.TWO_RENAMES),
+        (Append.NOTHING, DestinationKind.FOREIGN, True, Publishing.EXCHANGE),
+        (Append.NOTHING, DestinationKind.EMPTY, False, Publishing.TWO_RENAMES),
+        (Append.MEMBER, DestinationKind.EMPTY, True, Publishing.EXCHANGE),
+        (Append.MEMBER, DestinationKind.PACKAGE, True, Publishing.MEMBER),
+        (Append.GROUP, DestinationKind.PACKAGE, False, Publishing.GROUP),
     ],
 )
-def test_way_of_publishing(append: Append, standing: Standing, can_exchange: bool, publishing: Publishing) -> None:
+def test_way_of_publishing(
+    append: Append, standing: DestinationKind, can_exchange: bool, publishing: Publishing
+) -> None:
     assert choose_publishing(append, standing, can_exchange=can_exchange) is publishing

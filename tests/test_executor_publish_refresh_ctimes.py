@@ -9,7 +9,7 @@ import pytest
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.refresh_ctimes import refresh_ctimes
 from qa2pack.executor.transaction.journal import Publishing
-from qa2pack.executor.transaction.paths import Places
+from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.format.record import Entry
@@ -41,7 +41,7 @@ def age_ctime(delivery: Delivery) -> None:
 
 
 def refresh(delivery: Delivery, publishing: Publishing) -> None:
-    refresh_ctimes(Places(delivery.package, "t", publishing, GROUP, MEMBER), Disk())
+    refresh_ctimes(TransactionPaths(delivery.package, "t", publishing, GROUP, MEMBER), Disk())
 
 
 @pytest.mark.parametrize("publishing", [Publishing.EXCHANGE, Publishing.TWO_RENAMES])

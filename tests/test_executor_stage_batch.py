@@ -10,7 +10,7 @@ import xxhash
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, stage_batch
-from qa2pack.executor.stage.context import Site
+from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.folder import FolderStage
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
@@ -24,10 +24,10 @@ BIG_BYTES = 1 << 20
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def context(tmp_path: Path) -> StagingContext:
     for name in ("origin", "tree/member", "partial", "package"):
         (tmp_path / name).mkdir(parents=True)
-    return Site(
+    return StagingContext(
         disk=Disk(),
         origin=os.fsencode(tmp_path / "origin"),
         package=os.fsencode(tmp_path / "package"),
@@ -40,17 +40,19 @@ def site(tmp_path: Path) -> Site:
     )
 
 
-def origin_of(site: Site) -> Path:
-    return Path(os.fsdecode(site.origin))
+def origin_of(context: StagingContext) -> Path:
+    return Path(os.fsdecode(context.origin))
 
 
-def member_of(site: Site) -> Path:
-    return Path(os.fsdecode(site.member))
+def member_of(context: StagingContext) -> Path:
+    return Path(os.fsdecode(context.member))
 
 
-def planned(site: Site, action: Action, *names: str, path: bytes = b"qa", **columns: object) -> FolderRecord:
+def planned(
+    context: StagingContext, action: Action, *names: str, path: bytes = b"qa", **columns: object
+) -> FolderRecord:
     """Return the record of these files of the origin as a scan would make it."""
-    sources = [origin_of(site) / name for name in names]
+    sources = [origin_of(context) / name for name in names]
     stats = [source.stat() for source in sources]
     record = FolderRecord(
         path=path,
@@ -66,155 +68,159 @@ def planned(site: Site, action: Action, *names: str, path: bytes = b"qa", **colu
     return replace(record, **columns)  # type: ignore[arg-type]
 
 
-def stage(site: Site, *records: FolderRecord) -> StageResult:
-    return stage_batch(StageBatch(site, tuple(map(encode_record, records)), BIG_BYTES))
+def stage(context: StagingContext, *records: FolderRecord) -> StageResult:
+    return stage_batch(StageBatch(context, tuple(map(encode_record, records)), BIG_BYTES))
 
 
 BOTH = pytest.mark.parametrize("action", [Action.LINK, Action.COPY])
 
 
 @BOTH
-def test_staging_again_changes_nothing(site: Site, action: Action) -> None:
-    write(origin_of(site) / "a", b"1")
-    record = planned(site, action, "a")
-    stage(site, record)
-    before = snapshot(member_of(site))
-    result = stage(site, record)
-    assert snapshot(member_of(site)) == before
+def test_staging_again_changes_nothing(context: StagingContext, action: Action) -> None:
+    write(origin_of(context) / "a", b"1")
+    record = planned(context, action, "a")
+    stage(context, record)
+    before = snapshot(member_of(context))
+    result = stage(context, record)
+    assert snapshot(member_of(context)) == before
     assert (result.problems, result.file_count) == ([], 1)
 
 
 @BOTH
-def test_what_is_not_planned_is_swept(site: Site, action: Action) -> None:
-    write(origin_of(site) / "a", b"1")
-    write(member_of(site) / "qa/left/over", b"2")
-    write(member_of(site) / "qa/stranger", b"3")
-    (member_of(site) / "qa/door").symlink_to(origin_of(site))
-    write(member_of(site) / "qa/kept/x", b"4")
-    stage(site, planned(site, action, "a", folders=[b"kept"]))
-    assert sorted(files(member_of(site))) == ["qa/a", "qa/kept/x"]
-    assert sorted(files(origin_of(site))) == ["a"]
+def test_what_is_not_planned_is_swept(context: StagingContext, action: Action) -> None:
+    write(origin_of(context) / "a", b"1")
+    write(member_of(context) / "qa/left/over", b"2")
+    write(member_of(context) / "qa/stranger", b"3")
+    (member_of(context) / "qa/door").symlink_to(origin_of(context))
+    write(member_of(context) / "qa/kept/x", b"4")
+    stage(context, planned(context, action, "a", folders=[b"kept"]))
+    assert sorted(files(member_of(context))) == ["qa/a", "qa/kept/x"]
+    assert sorted(files(origin_of(context))) == ["a"]
 
 
 @BOTH
 @pytest.mark.parametrize("wrong", [b"other", b"x" * 100, b""])
-def test_wrong_file_that_is_staged_is_made_anew_and_not_written_to(site: Site, action: Action, wrong: bytes) -> None:
-    write(origin_of(site) / "a", b"right")
-    elsewhere = write(origin_of(site) / "elsewhere", wrong)
-    (member_of(site) / "qa").mkdir()
-    os.link(elsewhere, member_of(site) / "qa/a")
+def test_wrong_file_that_is_staged_is_made_anew_and_not_written_to(
+    context: StagingContext, action: Action, wrong: bytes
+) -> None:
+    write(origin_of(context) / "a", b"right")
+    elsewhere = write(origin_of(context) / "elsewhere", wrong)
+    (member_of(context) / "qa").mkdir()
+    os.link(elsewhere, member_of(context) / "qa/a")
     os.utime(elsewhere, ns=(1, 1))
-    stage(site, planned(site, action, "a"))
-    assert (member_of(site) / "qa/a").read_bytes() == b"right"
+    stage(context, planned(context, action, "a"))
+    assert (member_of(context) / "qa/a").read_bytes() == b"right"
     assert elsewhere.read_bytes() == wrong
 
 
-def test_copy_that_looks_right_is_read_after_a_restart(site: Site) -> None:
-    write(origin_of(site) / "a", b"right")
-    record = planned(site, Action.COPY, "a")
-    stage(site, record)
-    write(member_of(site) / "qa/a", b"wrong")  # as old and as long as the right one
-    stage(site, record)
-    assert (member_of(site) / "qa/a").read_bytes() == b"wrong"
-    stage(replace(site, is_trusting=False), record)
-    assert (member_of(site) / "qa/a").read_bytes() == b"right"
+def test_copy_that_looks_right_is_read_after_a_restart(context: StagingContext) -> None:
+    write(origin_of(context) / "a", b"right")
+    record = planned(context, Action.COPY, "a")
+    stage(context, record)
+    write(member_of(context) / "qa/a", b"wrong")  # as old and as long as the right one
+    stage(context, record)
+    assert (member_of(context) / "qa/a").read_bytes() == b"wrong"
+    stage(replace(context, is_trusting=False), record)
+    assert (member_of(context) / "qa/a").read_bytes() == b"right"
 
 
-def test_copy_that_was_never_finished_is_made_anew(site: Site) -> None:
-    write(origin_of(site) / "a", b"right")
-    (member_of(site) / "qa").mkdir()
-    (member_of(site) / "qa/a").write_bytes(b"rig")
-    stage(site, planned(site, Action.COPY, "a"))
-    assert (member_of(site) / "qa/a").read_bytes() == b"right"
+def test_copy_that_was_never_finished_is_made_anew(context: StagingContext) -> None:
+    write(origin_of(context) / "a", b"right")
+    (member_of(context) / "qa").mkdir()
+    (member_of(context) / "qa/a").write_bytes(b"rig")
+    stage(context, planned(context, Action.COPY, "a"))
+    assert (member_of(context) / "qa/a").read_bytes() == b"right"
 
 
-def test_ctime_after_our_own_link_is_told(site: Site) -> None:
-    source = write(origin_of(site) / "a", b"1")
-    record = planned(site, Action.LINK, "a")
-    ((_, blob),) = stage(site, record).blobs
+def test_ctime_after_our_own_link_is_told(context: StagingContext) -> None:
+    source = write(origin_of(context) / "a", b"1")
+    record = planned(context, Action.LINK, "a")
+    ((_, blob),) = stage(context, record).blobs
     assert decode_record(blob).ctimes[0] == source.stat().st_ctime_ns != record.ctimes[0]
 
 
 @BOTH
-def test_two_names_of_one_inode_are_both_staged(site: Site, action: Action) -> None:
-    write(origin_of(site) / "a", b"1")
-    os.link(origin_of(site) / "a", origin_of(site) / "b")
-    result = stage(site, planned(site, action, "a", "b"))
-    assert (result.problems, sorted(files(member_of(site)))) == ([], ["qa/a", "qa/b"])
+def test_two_names_of_one_inode_are_both_staged(context: StagingContext, action: Action) -> None:
+    write(origin_of(context) / "a", b"1")
+    os.link(origin_of(context) / "a", origin_of(context) / "b")
+    result = stage(context, planned(context, action, "a", "b"))
+    assert (result.problems, sorted(files(member_of(context)))) == ([], ["qa/a", "qa/b"])
 
 
-def test_link_to_a_source_whose_content_changed_unseen_is_refused(site: Site) -> None:
-    source = write(origin_of(site) / "a", b"12")
-    record = planned(site, Action.LINK, "a")
+def test_link_to_a_source_whose_content_changed_unseen_is_refused(context: StagingContext) -> None:
+    source = write(origin_of(context) / "a", b"12")
+    record = planned(context, Action.LINK, "a")
     write(source, b"21")  # same size, same mtime, same inode
-    (problem,) = stage(site, record).problems
+    (problem,) = stage(context, record).problems
     assert (problem.code, problem.path) == (Code.ORIGIN_CHANGED, os.fsencode(source))
-    assert files(member_of(site)) == {}
+    assert files(member_of(context)) == {}
 
 
-def test_problem_of_one_file_does_not_keep_the_others(site: Site) -> None:
+def test_problem_of_one_file_does_not_keep_the_others(context: StagingContext) -> None:
     for name in ("a", "b", "c"):
-        write(origin_of(site) / name, b"1")
-    record = planned(site, Action.COPY, "a", "b", "c")
-    (origin_of(site) / "b").unlink()
-    result = stage(site, record)
-    assert [problem.path for problem in result.problems] == [os.fsencode(origin_of(site) / "b")]
-    assert sorted(files(member_of(site))) == ["qa/a", "qa/c"]
+        write(origin_of(context) / name, b"1")
+    record = planned(context, Action.COPY, "a", "b", "c")
+    (origin_of(context) / "b").unlink()
+    result = stage(context, record)
+    assert [problem.path for problem in result.problems] == [os.fsencode(origin_of(context) / "b")]
+    assert sorted(files(member_of(context))) == ["qa/a", "qa/c"]
 
 
-def test_placeholder_is_empty_and_its_source_is_not_looked_at(site: Site) -> None:
-    write(origin_of(site) / "a", b"12")
-    record = planned(site, Action.DUMMY, "a", digests=NO_DIGEST)
-    (origin_of(site) / "a").unlink()
-    result = stage(site, record)
-    assert ((member_of(site) / "qa/a").read_bytes(), result.byte_count, result.problems) == (b"", 0, [])
+def test_placeholder_is_empty_and_its_source_is_not_looked_at(context: StagingContext) -> None:
+    write(origin_of(context) / "a", b"12")
+    record = planned(context, Action.DUMMY, "a", digests=NO_DIGEST)
+    (origin_of(context) / "a").unlink()
+    result = stage(context, record)
+    assert ((member_of(context) / "qa/a").read_bytes(), result.byte_count, result.problems) == (b"", 0, [])
 
 
-def test_generated_text_is_written(site: Site) -> None:
-    write(origin_of(site) / "README", b"")
-    stage(site, planned(site, Action.WRITE, "README", path=b""))
-    assert (member_of(site) / "README").read_bytes() == b"Cycle: 0\n"
+def test_generated_text_is_written(context: StagingContext) -> None:
+    write(origin_of(context) / "README", b"")
+    stage(context, planned(context, Action.WRITE, "README", path=b""))
+    assert (member_of(context) / "README").read_bytes() == b"Cycle: 0\n"
 
 
-def test_big_copies_are_left_to_others_and_small_ones_and_links_are_not(site: Site) -> None:
+def test_big_copies_are_left_to_others_and_small_ones_and_links_are_not(context: StagingContext) -> None:
     for name, size in (("big", BIG_BYTES), ("small", BIG_BYTES - 1)):
-        write(origin_of(site) / name, b"x" * size)
-    first = stage(site, planned(site, Action.COPY, "big", "small"), planned(site, Action.LINK, "big", path=b"log"))
-    assert sorted(files(member_of(site))) == ["log/big", "qa/small"]
+        write(origin_of(context) / name, b"x" * size)
+    first = stage(
+        context, planned(context, Action.COPY, "big", "small"), planned(context, Action.LINK, "big", path=b"log")
+    )
+    assert sorted(files(member_of(context))) == ["log/big", "qa/small"]
     (left,) = first.more
     assert stage_batch(left).blobs == []  # its folder's record was told already
-    assert (member_of(site) / "qa/big").stat().st_size == BIG_BYTES
+    assert (member_of(context) / "qa/big").stat().st_size == BIG_BYTES
 
 
-def test_part_does_not_sweep_what_others_stage_in_the_same_folder(site: Site) -> None:
+def test_part_does_not_sweep_what_others_stage_in_the_same_folder(context: StagingContext) -> None:
     for name in ("one", "two"):
-        write(origin_of(site) / name, b"x" * BIG_BYTES)
-    for batch in stage(site, planned(site, Action.COPY, "one", "two")).more:
+        write(origin_of(context) / name, b"x" * BIG_BYTES)
+    for batch in stage(context, planned(context, Action.COPY, "one", "two")).more:
         stage_batch(batch)
-    assert sorted(files(member_of(site))) == ["qa/one", "qa/two"]
+    assert sorted(files(member_of(context))) == ["qa/one", "qa/two"]
 
 
-def test_folder_that_is_there_as_a_file_is_an_error(site: Site) -> None:
-    write(member_of(site) / "qa", b"")
+def test_folder_that_is_there_as_a_file_is_an_error(context: StagingContext) -> None:
+    write(member_of(context) / "qa", b"")
     with pytest.raises(FileExistsError):
-        make_folders(site.disk, site.member, b"qa")
+        make_folders(context.disk, context.member, b"qa")
 
 
-def test_folders_above_are_made_too_and_told_apart(site: Site) -> None:
-    assert make_folders(site.disk, site.member, b"a/b/c") is True
-    assert make_folders(site.disk, site.member, b"a/b/c") is False
-    assert make_folders(site.disk, site.member, b"a/b") is False
+def test_folders_above_are_made_too_and_told_apart(context: StagingContext) -> None:
+    assert make_folders(context.disk, context.member, b"a/b/c") is True
+    assert make_folders(context.disk, context.member, b"a/b/c") is False
+    assert make_folders(context.disk, context.member, b"a/b") is False
 
 
-def test_closer_looks_do_not_begin_again_at_the_start_of_the_folder(site: Site) -> None:
+def test_closer_looks_do_not_begin_again_at_the_start_of_the_folder(context: StagingContext) -> None:
     names = Counted(b"%03d" % number for number in range(100))
     for name in names:
-        write(origin_of(site) / name.decode(), name)
-    record = planned(site, Action.LINK, *map(bytes.decode, names), ctimes=[0] * len(names), names=names)
-    make_folders(site.disk, site.member, record.path)
+        write(origin_of(context) / name.decode(), name)
+    record = planned(context, Action.LINK, *map(bytes.decode, names), ctimes=[0] * len(names), names=names)
+    make_folders(context.disk, context.member, record.path)
     names.taken = index = 0
     with ExitStack() as stack:
-        folder = FolderStage(site, record, stack, is_new=True)
+        folder = FolderStage(context, record, stack, is_new=True)
         while (index := folder.stage_links(index)) < len(names):
             folder.stage(index)
             index += 1

@@ -14,7 +14,7 @@ from qa2pack.executor.transaction.journal import (
     Stale,
     SyncFailed,
 )
-from qa2pack.executor.transaction.recovery import Facts, Phase, Step, Wish, begin_of, decide, may_plan_again, phase_of
+from qa2pack.executor.transaction.recovery import Facts, Goal, Phase, Step, begin_of, decide, may_plan_again, phase_of
 from support.journals import BEGIN
 
 COMMIT = Commit(12, had_manifests=True, had_tickets=(b"tar", b"zip"))
@@ -37,8 +37,8 @@ TABLE: list[tuple[tuple[Record, ...], bytes | None, Step, Step]] = [
     (STAGING, OTHER, Step.RESTAGE, Step.ROLL_BACK),
     (STAGING, None, Step.ROLL_BACK, Step.ROLL_BACK),
     ((*STAGING, Stale(1)), OTHER, Step.RESTAGE, Step.ROLL_BACK),
-    ((*STAGING, SyncFailed()), PLANNED, Step.START_ANEW, Step.ROLL_BACK),
-    ((*STAGING, SyncFailed()), OTHER, Step.START_ANEW, Step.ROLL_BACK),
+    ((*STAGING, SyncFailed()), PLANNED, Step.START_OVER, Step.ROLL_BACK),
+    ((*STAGING, SyncFailed()), OTHER, Step.START_OVER, Step.ROLL_BACK),
     (COMMITTED, PLANNED, Step.ROLL_FORWARD, Step.ROLL_BACK),
     (COMMITTED, OTHER, Step.ROLL_FORWARD, Step.ROLL_BACK),
     (COMMITTED, None, Step.ROLL_FORWARD, Step.ROLL_BACK),
@@ -56,8 +56,8 @@ TABLE: list[tuple[tuple[Record, ...], bytes | None, Step, Step]] = [
 
 @pytest.mark.parametrize(("records", "plan", "applying", "undoing"), TABLE)
 def test_next_step(records: tuple[Record, ...], plan: bytes | None, applying: Step, undoing: Step) -> None:
-    assert decide(records, Facts(plan), Wish.APPLY) is applying
-    assert decide(records, Facts(plan), Wish.ROLL_BACK) is undoing
+    assert decide(records, Facts(plan), Goal.APPLY) is applying
+    assert decide(records, Facts(plan), Goal.ROLL_BACK) is undoing
 
 
 def test_every_step_is_in_the_table() -> None:

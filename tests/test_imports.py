@@ -78,7 +78,7 @@ WRITERS = {
     "manifest/format/files.py",
     "tarsplit/output_files.py",
     # measurement sets, in folders of their own
-    "executor/casa/surroundings.py",
+    "executor/casa/environment.py",
     "executor/casa/scratch.py",
     "executor/casa/skeleton.py",
     "executor/casa/split.py",

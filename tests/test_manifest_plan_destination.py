@@ -8,7 +8,7 @@ import pytest
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import Standing, read_state
+from qa2pack.manifest.alma.package import DestinationKind, read_state
 from qa2pack.manifest.plan.destination import base_of, choose_destination
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, PlanRefused
@@ -20,7 +20,9 @@ from support.in_process import Delivery, make_reduction
 MEMBER = b"group_ouss_id/member_ouss_id"
 
 
-def chosen(delivery: Delivery, append: Append = Append.NOTHING, **wishes: object) -> tuple[bytes, bytes, Standing]:
+def chosen(
+    delivery: Delivery, append: Append = Append.NOTHING, **wishes: object
+) -> tuple[bytes, bytes, DestinationKind]:
     request = PlanRequest(os.fsencode(delivery.origin), os.fsencode(delivery.path), append=append)
     found = choose_destination(replace(request, **wishes))  # type: ignore[arg-type]
     return found.group, found.member, found.state.standing
@@ -33,12 +35,12 @@ def refusal(delivery: Delivery, append: Append = Append.NOTHING, **wishes: objec
 
 
 def test_new_package_begins_with_the_plain_names(delivery: Delivery) -> None:
-    assert chosen(delivery) == (b"group_ouss_id", b"member_ouss_id", Standing.ABSENT)
+    assert chosen(delivery) == (b"group_ouss_id", b"member_ouss_id", DestinationKind.ABSENT)
 
 
 def test_empty_folder_counts_as_new(delivery: Delivery) -> None:
     delivery.path.mkdir()
-    assert chosen(delivery) == (b"group_ouss_id", b"member_ouss_id", Standing.EMPTY)
+    assert chosen(delivery) == (b"group_ouss_id", b"member_ouss_id", DestinationKind.EMPTY)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,7 @@ def test_empty_folder_counts_as_new(delivery: Delivery) -> None:
 )
 def test_next_member_is_chosen(delivery: Delivery, append: Append, group: bytes, member: bytes) -> None:
     delivery.make(Mode.FAKE)
-    assert chosen(delivery, append) == (group, member, Standing.PACKAGE)
+    assert chosen(delivery, append) == (group, member, DestinationKind.PACKAGE)
 
 
 def test_origin_that_is_not_there_is_refused(delivery: Delivery) -> None:
@@ -79,7 +81,7 @@ def test_origin_and_package_inside_each_other_are_refused(delivery: Delivery, in
 
 def test_origin_beside_the_package_with_a_longer_name_is_fine(delivery: Delivery) -> None:
     beside = replace(delivery, origin=make_reduction(delivery.path.with_name("2011.0.00229.S.reduction")))
-    assert chosen(beside)[2] is Standing.ABSENT
+    assert chosen(beside)[2] is DestinationKind.ABSENT
 
 
 def test_package_in_the_origin_through_a_link_is_refused(delivery: Delivery) -> None:
@@ -120,7 +122,7 @@ def test_package_in_another_one_through_a_link_is_refused(delivery: Delivery) ->
 def test_folders_that_only_look_like_a_package_may_hold_one(delivery: Delivery) -> None:
     folder = delivery.path.with_name("work.pack")
     (folder / "sg_ouss_id").mkdir(parents=True)
-    assert chosen(replace(delivery, path=folder / "2011.0.00229.S"))[2] is Standing.ABSENT
+    assert chosen(replace(delivery, path=folder / "2011.0.00229.S"))[2] is DestinationKind.ABSENT
 
 
 # --- where the ticket files go
@@ -142,13 +144,13 @@ def test_foreign_file_in_place_of_a_ticket_file_goes_only_with_force(
 ) -> None:
     ticket(delivery, ending).write_bytes(b"the only copy")
     assert refusal(delivery, append) == [(Code.TICKET_IN_THE_WAY, os.fsencode(ticket(delivery, ending)))]
-    assert chosen(delivery, append, is_forced=True)[2] is Standing.ABSENT
+    assert chosen(delivery, append, is_forced=True)[2] is DestinationKind.ABSENT
 
 
 def test_empty_file_in_place_of_a_ticket_file_holds_nothing_to_lose(delivery: Delivery) -> None:
     ticket(delivery, "tar").touch()
     ticket(delivery, "zip").touch()
-    assert chosen(delivery)[2] is Standing.ABSENT
+    assert chosen(delivery)[2] is DestinationKind.ABSENT
 
 
 def test_archive_of_something_else_is_no_ticket_file(delivery: Delivery) -> None:
@@ -160,7 +162,7 @@ def test_ticket_files_of_this_package_are_replaced_without_asking(delivery: Deli
     delivery.make(Mode.FAKE)
     ticket(delivery, "tar").write_bytes(b"damaged")  # the manifest says who wrote it
     shutil.rmtree(delivery.path)
-    assert chosen(delivery)[2] is Standing.ABSENT
+    assert chosen(delivery)[2] is DestinationKind.ABSENT
 
 
 def test_ticket_files_of_an_adopted_package_are_known_by_their_content(delivery: Delivery) -> None:
@@ -222,7 +224,7 @@ def test_link_at_the_destination_is_refused(delivery: Delivery) -> None:
 
 def test_force_replaces_what_is_no_package_but_appends_nothing_to_it(delivery: Delivery) -> None:
     (delivery.path / "home").mkdir(parents=True)
-    assert chosen(delivery, is_forced=True)[2] is Standing.FOREIGN
+    assert chosen(delivery, is_forced=True)[2] is DestinationKind.FOREIGN
     assert {code for code, _ in refusal(delivery, Append.MEMBER, is_forced=True)} == {Code.NOT_A_PACKAGE}
 
 

@@ -15,7 +15,7 @@ PACKED = gzip.compress(bytes(range(256)) * 400, mtime=0)  # the bytes are the na
 AS_PRODUCTS = (Include("*.gz", Role.PRODUCT), Include("*.tgz", Role.PRODUCT), Include("*.zip", Role.PRODUCT))
 
 
-def _told(delivery: Delivery, mode: Mode = Mode.COPY) -> list[tuple[Code, str]]:
+def _print_result(delivery: Delivery, mode: Mode = Mode.COPY) -> list[tuple[Code, str]]:
     warnings = delivery.made(mode, include=AS_PRODUCTS).notes.warnings
     kinds = {Code.W_EMPTY, Code.W_BROKEN}
     return [(each.code, os.path.basename(os.fsdecode(each.path))) for each in warnings if each.code in kinds]
@@ -35,14 +35,14 @@ def sound(delivery: Delivery) -> Delivery:
 
 
 def test_whole_files_are_not_told(sound: Delivery) -> None:
-    assert _told(sound) == []
+    assert _print_result(sound) == []
 
 
 @pytest.mark.parametrize("mode", [Mode.COPY, Mode.FAKE])
 @pytest.mark.parametrize("name", ["a.fits", "a.fits.gz", "A.FITS.gz", "a.tgz", "a.zip"])
 def test_empty_file_that_never_is_empty_is_told(sound: Delivery, name: str, mode: Mode) -> None:
     write(sound.origin / name, b"")
-    assert _told(sound, mode) == [(Code.W_EMPTY, name)]
+    assert _print_result(sound, mode) == [(Code.W_EMPTY, name)]
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ def test_empty_file_that_never_is_empty_is_told(sound: Delivery, name: str, mode
 )
 def test_broken_file_is_told(sound: Delivery, name: str, data: bytes) -> None:
     write(sound.origin / name, data)
-    assert _told(sound) == [(Code.W_BROKEN, name)]
+    assert _print_result(sound) == [(Code.W_BROKEN, name)]
 
 
 def test_broken_file_is_told_again_though_its_digest_is_known(sound: Delivery) -> None:
     write(sound.origin / "a.fits.gz", b"no gzip")
     sound.make(Mode.COPY, include=AS_PRODUCTS)
-    assert _told(sound) == [(Code.W_BROKEN, "a.fits.gz")]
+    assert _print_result(sound) == [(Code.W_BROKEN, "a.fits.gz")]
 
 
 def test_plan_that_is_strict_refuses_an_empty_product(sound: Delivery) -> None:

@@ -11,7 +11,7 @@ import pytest
 from qa2pack.pack import __version__
 from qa2pack.pack.cli import COMMANDS
 from qa2pack.pack.exit_codes import EXIT_WORDS, Exit
-from support.commands import ROOT, run_apart, run_here
+from support.commands import ROOT, run_here, run_in_child
 from support.in_process import Delivery
 
 
@@ -70,7 +70,7 @@ def test_mistyped_value_is_told_with_the_option_and_what_there_is(
 
 
 def test_python_m_pack_is_the_same_command() -> None:
-    assert run_apart("--version").out == f"qa2pack {__version__}\n"
+    assert run_in_child("--version").out == f"qa2pack {__version__}\n"
 
 
 def test_help_imports_nothing_slow() -> None:
@@ -100,8 +100,8 @@ def _imported(*arguments: str) -> set[str]:
 def test_paths_may_be_any_bytes(delivery: Delivery, tmp_path: Path) -> None:
     origin, package = os.fsencode(tmp_path) + b"/sb\xff \n", os.fsencode(tmp_path) + b"/P\xfe"
     delivery.origin.rename(os.fsdecode(origin))
-    assert run_apart("plan", origin, package, "--mode", "copy", "-q").code == Exit.DONE
-    ran = run_apart("apply", package + b"/", "--json")
+    assert run_in_child("plan", origin, package, "--mode", "copy", "-q").code == Exit.DONE
+    ran = run_in_child("apply", package + b"/", "--json")
     assert ran.code == Exit.DONE
     assert bytes.fromhex(json.loads(ran.out)["package_bytes"]) == package
 
@@ -120,7 +120,7 @@ def test_reader_of_the_output_may_go_away(delivery: Delivery) -> None:
 
 
 def test_no_colour_reaches_a_pipe(delivery: Delivery) -> None:
-    assert "\x1b" not in run_apart("plan", delivery.origin, delivery.path).out
+    assert "\x1b" not in run_in_child("plan", delivery.origin, delivery.path).out
 
 
 @pytest.mark.parametrize(

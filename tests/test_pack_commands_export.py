@@ -17,7 +17,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.pack.exit_codes import Exit
-from support.commands import run_apart, run_here
+from support.commands import run_here, run_in_child
 from support.file_systems import folder_elsewhere
 from support.in_process import Delivery, write
 from support.opened_files import opened_paths
@@ -95,7 +95,7 @@ def test_the_list_of_the_manifest_reads_no_file(capsys: Capsys, delivery: Delive
 def test_several_lists_come_of_one_reading(delivery: Delivery, tmp_path: Path) -> None:
     delivery.make()
     wanted = [word for tool in LISTS for word in ("--format", tool)]
-    ran = run_apart("export", delivery.path, *wanted, "-o", tmp_path)
+    ran = run_in_child("export", delivery.path, *wanted, "-o", tmp_path)
     assert ran.code == Exit.DONE
     endings = {"xxhsum": "xxh128", "md5sum": "md5", "sha256sum": "sha256"}
     assert [checked(delivery, tool, tmp_path / f"{delivery.path.name}.{endings[tool]}") for tool in LISTS] == [

@@ -23,7 +23,7 @@ from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import target_of
-from qa2pack.pack.terminal.style import Ink
+from qa2pack.pack.terminal.style import Style
 from support.commands import ROOT, run_here
 from support.faulty_disk import Stopped, WatchedDisk
 from support.in_process import Delivery
@@ -81,7 +81,7 @@ ERRORS = (
 
 @pytest.mark.parametrize(("error", "code", "words"), ERRORS)
 def test_error_is_told_in_words(delivery: Delivery, error: BaseException, code: Exit, words: str) -> None:
-    failure = failure_of(error, _attempt(delivery), Ink())
+    failure = failure_of(error, _attempt(delivery), Style())
     assert failure.code == code
     assert words in failure.text
     assert str(delivery.path) in failure.text
@@ -89,12 +89,12 @@ def test_error_is_told_in_words(delivery: Delivery, error: BaseException, code: 
 
 @pytest.mark.parametrize("error", [error for error, *_ in ERRORS if isinstance(error, OSError)])
 def test_error_of_the_system_names_the_path(delivery: Delivery, error: OSError) -> None:
-    assert "/data/x" in failure_of(error, _attempt(delivery), Ink()).text
+    assert "/data/x" in failure_of(error, _attempt(delivery), Style()).text
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), InterruptedByUser(), WorkersDiedError("died")])
 def test_what_stopped_an_apply_half_way_can_be_gone_on_with(delivery: Delivery, error: Exception) -> None:
-    failure = failure_of(error, _attempt(_stopped(delivery, "syncfs")), Ink())
+    failure = failure_of(error, _attempt(_stopped(delivery, "syncfs")), Style())
     assert failure.code == Exit.RESUMABLE
     assert "The package is as it was; what is staged so far is kept." in failure.text
     assert f"To go on, run pack apply {delivery.path}." in failure.text
@@ -102,11 +102,11 @@ def test_what_stopped_an_apply_half_way_can_be_gone_on_with(delivery: Delivery, 
 
 def test_control_characters_in_an_error_are_escaped(delivery: Delivery) -> None:
     error = OSError(errno.EIO, "Input/output error", "/data/\x1b[31m")
-    assert "\x1b" not in failure_of(error, _attempt(delivery), Ink()).text
+    assert "\x1b" not in failure_of(error, _attempt(delivery), Style()).text
 
 
 def test_fault_of_the_program_leaves_a_report_to_send(delivery: Delivery) -> None:
-    failure = failure_of(ZeroDivisionError("oops"), _attempt(delivery), Ink())
+    failure = failure_of(ZeroDivisionError("oops"), _attempt(delivery), Style())
     assert failure.code == Exit.FAILED
     found = re.search(r"program: (/\S+)$", failure.text)
     assert found is not None

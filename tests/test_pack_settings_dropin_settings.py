@@ -7,37 +7,37 @@ import pytest
 from QA2_Packaging_module import QA_Packager
 from qa2pack.pack.dropin import PackagingError
 from qa2pack.pack.refused import Refused
-from qa2pack.pack.settings.dropin_settings import Habits, read_habits
+from qa2pack.pack.settings.dropin_settings import DropinDefaults, read_dropin_defaults
 from support.in_process import Delivery
 
 Capsys = pytest.CaptureFixture[str]
 
 
 def test_without_any_they_are_the_defaults(tmp_path: Path) -> None:
-    assert read_habits(bytes(tmp_path), {}) == Habits()
+    assert read_dropin_defaults(bytes(tmp_path), {}) == DropinDefaults()
 
 
 def test_environment_counts_before_a_file(tmp_path: Path) -> None:
     (tmp_path / "pack.toml").write_text("jobs = 3")
-    habits = [read_habits(bytes(tmp_path), environment) for environment in ({}, {"PACK_JOBS": "5"})]
-    assert [each.jobs for each in habits] == [3, 5]
-    assert [each.defaults[0].source for each in habits] == [str(tmp_path / "pack.toml"), "PACK_JOBS"]
+    defaults = [read_dropin_defaults(bytes(tmp_path), environment) for environment in ({}, {"PACK_JOBS": "5"})]
+    assert [each.jobs for each in defaults] == [3, 5]
+    assert [each.defaults[0].source for each in defaults] == [str(tmp_path / "pack.toml"), "PACK_JOBS"]
 
 
 def test_settings_can_be_left_aside(tmp_path: Path) -> None:
     (tmp_path / "pack.toml").write_text("jobs = 3")
-    assert read_habits(bytes(tmp_path), {"PACK_NO_SETTINGS": "1"}) == Habits()
+    assert read_dropin_defaults(bytes(tmp_path), {"PACK_NO_SETTINGS": "1"}) == DropinDefaults()
 
 
 def test_what_is_not_understood_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="PACK_JOBS is 'x'"):
-        read_habits(bytes(tmp_path), {"PACK_JOBS": "x"})
+        read_dropin_defaults(bytes(tmp_path), {"PACK_JOBS": "x"})
     (tmp_path / "pack.toml").write_text("job = 3")
     with pytest.raises(Refused, match="there is no key job; did you mean jobs"):
-        read_habits(bytes(tmp_path), {})
+        read_dropin_defaults(bytes(tmp_path), {})
     (tmp_path / "pack.toml").write_text("log = 'log.txt'")
     with pytest.raises(Refused, match="log is refused here"):
-        read_habits(bytes(tmp_path), {})
+        read_dropin_defaults(bytes(tmp_path), {})
 
 
 def test_call_heeds_the_file_beside_the_origin(capsys: Capsys, delivery: Delivery) -> None:

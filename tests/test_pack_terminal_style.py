@@ -5,26 +5,26 @@ import sys
 
 import pytest
 
-from qa2pack.pack.terminal.style import Ink, unbroken
+from qa2pack.pack.terminal.style import Style, unbroken
 from support.in_process import UID, Delivery, add_measurement_sets, make_reduction, write
 from support.terminals import printed_on_terminal
 
 
 def test_drawing_gives_way_in_its_middle() -> None:
-    assert Ink(columns=9).fitted("0123456789") == "012...789"
-    assert Ink(columns=10).fitted("0123456789") == "0123456789"
+    assert Style(columns=9).fitted("0123456789") == "012...789"
+    assert Style(columns=10).fitted("0123456789") == "0123456789"
 
 
 def test_nothing_is_cut_where_there_is_no_terminal() -> None:
-    assert Ink().fitted("x" * 1000) == "x" * 1000
+    assert Style().fitted("x" * 1000) == "x" * 1000
 
 
 def test_sentence_is_folded_on_a_terminal_alone() -> None:
     text = f"{unbroken('the file /data/a b')} cannot be packaged, {'because ' * 9}of its name"
-    lines = list(Ink(columns=80).sentence(text, indent=2))
+    lines = list(Style(columns=80).sentence(text, indent=2))
     assert len(lines) == 2
     assert max(map(len, lines)) < 80
-    assert list(Ink().sentence(text, indent=2)) == ["  " + " ".join(line.strip() for line in lines)]
+    assert list(Style().sentence(text, indent=2)) == ["  " + " ".join(line.strip() for line in lines)]
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from qa2pack.pack.views.estimate import LOCAL, SHARED, Rates, about, time_needed
+from qa2pack.pack.views.estimate import SHARED, Rates, about, carried, time_needed
 from support.commands import run_here
 from support.in_process import Delivery
 
@@ -28,7 +28,7 @@ def test_time_is_said_roughly(seconds: float, words: str) -> None:
     assert about(seconds) == words
 
 
-@pytest.mark.parametrize("rates", [LOCAL, SHARED])
+@pytest.mark.parametrize("rates", [carried, SHARED])
 def test_bytes_and_files_both_take_time(rates: Rates) -> None:
     alone = [rates.seconds(new_bytes=10**12, file_count=0), rates.seconds(new_bytes=0, file_count=10**7)]
     assert min(alone) > 100

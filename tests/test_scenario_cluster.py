@@ -17,20 +17,20 @@ import pytest
 from distributed import LocalCluster
 
 from qa2pack.executor.apply import ApplyOptions, apply_plan, running_boot
-from qa2pack.executor.engine.dask import Cluster, ClusterEngine, Ground
+from qa2pack.executor.engine.dask import Cluster, ClusterEngine, SharedPaths
 from qa2pack.executor.engine.dask_worker import (
     Terms,
     find_fault,
     folders_written,
-    landmark,
-    run_errand,
+    run_on_worker,
     running_python,
+    shared_folder,
 )
 from qa2pack.executor.engine.errors import NoWorkersError, WorkersDiedError, WorkersLostError
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.origin_links import OriginBatch, OriginResult
 from qa2pack.executor.stage.batch import StageBatch
-from qa2pack.executor.stage.context import Site
+from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.table import SplitBatch
 from qa2pack.executor.transaction.journal import read_journal
 from qa2pack.executor.transaction.lock import LockedError, StrayError, admit_workers, locked_for_writing, working_for
@@ -51,7 +51,7 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.engines import running_program
 from qa2pack.pack.target import target_of
 from qa2pack.pack.tarsplit_command import main as tarsplit
-from qa2pack.pack.terminal.style import Ink
+from qa2pack.pack.terminal.style import Style
 from support.clusters import cluster_apart, local_cluster, wait_until, worker_processes
 from support.deliveries import cut_up, make_package
 from support.in_process import Delivery, add_measurement_sets, write
@@ -70,8 +70,8 @@ def workers() -> Iterator[LocalCluster]:
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Ground:
-    return Ground((os.fsencode(tmp_path),), os.fsencode(tmp_path / "lock"))
+def shared(tmp_path: Path) -> SharedPaths:
+    return SharedPaths((os.fsencode(tmp_path),), os.fsencode(tmp_path / "lock"))
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def another_program_on_each_process() -> str:
 
 
 def cluster_at(address: str, told: list[str] | None = None) -> Cluster:
-    return Cluster(address, running_program, tell=(told if told is not None else []).append)
+    return Cluster(address, running_program, report=(told if told is not None else []).append)
 
 
 def kill_one(cluster: LocalCluster) -> None:
@@ -143,7 +143,7 @@ def kill_one(cluster: LocalCluster) -> None:
 def engine_for(delivery: Delivery, address: str) -> ClusterEngine:
     package = delivery.package
     return ClusterEngine(
-        cluster_at(address), Ground((package.parent, os.fsencode(delivery.origin)), lock_path(package))
+        cluster_at(address), SharedPaths((package.parent, os.fsencode(delivery.origin)), lock_path(package))
     )
 
 
@@ -176,36 +176,36 @@ def test_verify_on_a_cluster_finds_what_is_wrong(
     assert "casapy-2012-05-03T115433.log" in capsys.readouterr().out
 
 
-def test_work_is_done_by_the_workers(workers: LocalCluster, ground: Ground) -> None:
-    with ClusterEngine(cluster_at(workers.scheduler_address), ground) as engine:
+def test_work_is_done_by_the_workers(workers: LocalCluster, shared: SharedPaths) -> None:
+    with ClusterEngine(cluster_at(workers.scheduler_address), shared) as engine:
         processes = set(engine.run(process_of, deque(range(20))))
     assert processes == {process.pid for process in worker_processes(workers)}
 
 
-def test_error_of_the_work_comes_back_as_it_is(workers: LocalCluster, ground: Ground) -> None:
-    engine = ClusterEngine(cluster_at(workers.scheduler_address), ground)
+def test_error_of_the_work_comes_back_as_it_is(workers: LocalCluster, shared: SharedPaths) -> None:
+    engine = ClusterEngine(cluster_at(workers.scheduler_address), shared)
     with engine, pytest.raises(OSError, match="No space left") as caught:
         list(engine.run(fail_without_space, deque([1])))
     assert caught.value.errno == errno.ENOSPC
 
 
-def test_workers_write_with_the_umask_of_the_command(workers: LocalCluster, ground: Ground) -> None:
+def test_workers_write_with_the_umask_of_the_command(workers: LocalCluster, shared: SharedPaths) -> None:
     before = os.umask(0o027)
     try:
-        with ClusterEngine(cluster_at(workers.scheduler_address), ground) as engine:
+        with ClusterEngine(cluster_at(workers.scheduler_address), shared) as engine:
             assert list(engine.run(umask_of, deque([1]))) == [0o027]
     finally:
         os.umask(before)
 
 
-def test_no_more_batches_side_by_side_than_asked_for(workers: LocalCluster, ground: Ground) -> None:
+def test_no_more_batches_side_by_side_than_asked_for(workers: LocalCluster, shared: SharedPaths) -> None:
     cluster = replace(cluster_at(workers.scheduler_address), limit=1)
-    with ClusterEngine(cluster, ground) as engine:
+    with ClusterEngine(cluster, shared) as engine:
         assert len(set(engine.run(process_of, deque(range(20))))) == 1
 
 
-def test_nothing_is_left_beside_the_lock(workers: LocalCluster, ground: Ground, tmp_path: Path) -> None:
-    with ClusterEngine(cluster_at(workers.scheduler_address), ground) as engine:
+def test_nothing_is_left_beside_the_lock(workers: LocalCluster, shared: SharedPaths, tmp_path: Path) -> None:
+    with ClusterEngine(cluster_at(workers.scheduler_address), shared) as engine:
         list(engine.run(process_of, deque(range(4))))
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
 
@@ -213,33 +213,35 @@ def test_nothing_is_left_beside_the_lock(workers: LocalCluster, ground: Ground, 
 # Workers that are lost
 
 
-def test_batches_of_lost_workers_run_again(workers: LocalCluster, ground: Ground, tmp_path: Path) -> None:
+def test_batches_of_lost_workers_run_again(workers: LocalCluster, shared: SharedPaths, tmp_path: Path) -> None:
     folder = tmp_path / "deaths"
     folder.mkdir()
     for number in range(2):
         (folder / str(number)).touch()
-    with ClusterEngine(cluster_at(workers.scheduler_address), ground) as engine:
+    with ClusterEngine(cluster_at(workers.scheduler_address), shared) as engine:
         assert sorted(engine.run(die_first, deque(Deadly(folder, n) for n in range(12)))) == list(range(12))
     assert list(folder.iterdir()) == []
 
 
-def test_batch_that_kills_every_worker_is_given_up(workers: LocalCluster, ground: Ground, tmp_path: Path) -> None:
+def test_batch_that_kills_every_worker_is_given_up(
+    workers: LocalCluster, shared: SharedPaths, tmp_path: Path
+) -> None:
     folder = tmp_path / "deaths"
     folder.mkdir()
     for number in range(10):
         (folder / str(number)).touch()
-    with ClusterEngine(cluster_at(workers.scheduler_address), ground) as engine, pytest.raises(WorkersDiedError):
+    with ClusterEngine(cluster_at(workers.scheduler_address), shared) as engine, pytest.raises(WorkersDiedError):
         list(engine.run(die_first, deque([Deadly(folder, 5)])))
 
 
-def test_batches_that_wait_for_workers_that_are_gone_get_others(ground: Ground, tmp_path: Path) -> None:
+def test_batches_that_wait_for_workers_that_are_gone_get_others(shared: SharedPaths, tmp_path: Path) -> None:
     folder = tmp_path / "deaths"
     folder.mkdir()
     (folder / "0").touch()
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 3}),
         local_cluster(1) as cluster,
-        ClusterEngine(cluster_at(cluster.scheduler_address), ground) as engine,
+        ClusterEngine(cluster_at(cluster.scheduler_address), shared) as engine,
     ):
         assert sorted(engine.run(die_first, deque(Deadly(folder, n) for n in range(8)))) == list(range(8))
 
@@ -259,7 +261,7 @@ def test_verify_survives_a_worker_killed_in_the_middle(many: Delivery, workers: 
     (plot,) = many.member.rglob("d50/plot1.png")
     plot.write_bytes(b"x" * 20_000)
     killer = Killer(lambda: kill_one(workers))
-    with ClusterEngine(cluster_at(workers.scheduler_address), Ground((many.package.path,))) as engine:
+    with ClusterEngine(cluster_at(workers.scheduler_address), SharedPaths((many.package.path,))) as engine:
         found = list(verify_package(many.package, is_quick=False, engine=engine, progress=killer))
     assert killer.is_done
     assert [os.path.basename(problem.path) for problem in found] == [b"plot1.png"]
@@ -273,7 +275,7 @@ def test_lost_scheduler_leaves_an_apply_that_goes_on(many: Delivery) -> None:
         pytest.raises(WorkersLostError) as caught,
     ):
         apply_plan(many.package, ApplyOptions(), engine=engine, disk=Disk(), progress=Killer(process.kill))
-    failure = failure_of(caught.value, Attempt("apply", target_of(str(many.path))), Ink())
+    failure = failure_of(caught.value, Attempt("apply", target_of(str(many.path))), Style())
     assert failure.code == Exit.RESUMABLE
     assert "pack apply" in failure.text
     assert not many.path.exists()
@@ -293,10 +295,10 @@ def test_no_scheduler_is_said(
     assert "no scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().err
 
 
-def test_workers_with_another_program_are_named(workers: LocalCluster, ground: Ground) -> None:
+def test_workers_with_another_program_are_named(workers: LocalCluster, shared: SharedPaths) -> None:
     cluster = Cluster(workers.scheduler_address, another_program_on_each_process)
     with pytest.raises(NoWorkersError) as caught:
-        ClusterEngine(cluster, ground)
+        ClusterEngine(cluster, shared)
     named = sorted(process.pid for process in worker_processes(workers))
     assert len(caught.value.faults) == len(named)
     for pid, fault in zip(named, sorted(caught.value.faults, key=pid_in), strict=True):
@@ -308,7 +310,7 @@ def pid_in(fault: str) -> int:
 
 
 def test_worker_in_another_mount_namespace_is_named_and_not_used(
-    workers: LocalCluster, ground: Ground, tmp_path: Path
+    workers: LocalCluster, shared: SharedPaths, tmp_path: Path
 ) -> None:
     command = f"mount -t tmpfs none {tmp_path} && exec {sys.executable} -m distributed.cli.dask_worker"
     options = "--no-nanny --no-dashboard --nthreads 1 --host 127.0.0.1 --name stranger"
@@ -323,7 +325,7 @@ def test_worker_in_another_mount_namespace_is_named_and_not_used(
     ) as stranger:
         try:
             wait_until(lambda: "stranger" in names_of_workers(workers))
-            with ClusterEngine(cluster_at(workers.scheduler_address, told), ground) as engine:
+            with ClusterEngine(cluster_at(workers.scheduler_address, told), shared) as engine:
                 processes = set(engine.run(process_of, deque(range(30))))
         finally:
             stranger.kill()
@@ -344,31 +346,31 @@ def test_worker_in_another_mount_namespace_is_named_and_not_used(
         ({"token": b"other"}, "does not see what is written"),
     ],
 )
-def test_fault_of_a_worker_is_found(ground: Ground, change: dict[str, object], said: str) -> None:
-    admit_workers(ground.lock, b"token")
-    assert find_fault(terms(ground)) == ""
-    assert said in find_fault(replace(terms(ground), **change))  # type: ignore[arg-type]
+def test_fault_of_a_worker_is_found(shared: SharedPaths, change: dict[str, object], said: str) -> None:
+    admit_workers(shared.lock, b"token")
+    assert find_fault(terms(shared)) == ""
+    assert said in find_fault(replace(terms(shared), **change))  # type: ignore[arg-type]
 
 
-def test_missing_and_other_folders_are_found(ground: Ground, tmp_path: Path) -> None:
+def test_missing_and_other_folders_are_found(shared: SharedPaths, tmp_path: Path) -> None:
     (tmp_path / "origin").mkdir()
-    known = landmark(os.fsencode(tmp_path / "origin"))
-    reading = replace(terms(ground), lock=b"", landmarks=(known,))
+    known = shared_folder(os.fsencode(tmp_path / "origin"))
+    reading = replace(terms(shared), lock=b"", shared_folders=(known,))
     assert find_fault(reading) == ""
-    assert "another folder" in find_fault(replace(reading, landmarks=(replace(known, inode=known.inode + 1),)))
+    assert "another folder" in find_fault(replace(reading, shared_folders=(replace(known, inode=known.inode + 1),)))
     (tmp_path / "origin").rmdir()
     assert "does not see" in find_fault(reading)
 
 
-def terms(ground: Ground) -> Terms:
+def terms(shared: SharedPaths) -> Terms:
     return Terms(
         program=running_program(),
         name_program=running_program,
         python=running_python(),
         user=os.geteuid(),
         umask=0o022,
-        landmarks=(),
-        lock=ground.lock,
+        shared_folders=(),
+        lock=shared.lock,
         token=b"token",
     )
 
@@ -380,19 +382,19 @@ def nothing(batch: object) -> None:
     return None
 
 
-def test_staged_batch_is_synced_before_its_result_is_told(ground: Ground, tmp_path: Path) -> None:
-    admit_workers(ground.lock, b"token")
+def test_staged_batch_is_synced_before_its_result_is_told(shared: SharedPaths, tmp_path: Path) -> None:
+    admit_workers(shared.lock, b"token")
     gone = os.fsencode(tmp_path / "gone")
-    site = Site(Disk(), b"/o", b"/p", 0, b"/t", gone, b"/x", b"", False)
+    context = StagingContext(Disk(), b"/o", b"/p", 0, b"/t", gone, b"/x", b"", False)
     with pytest.raises(FileNotFoundError, match="gone"):  # there is nothing to sync
-        run_errand(terms(ground), nothing, StageBatch(site, (), 0))
+        run_on_worker(terms(shared), nothing, StageBatch(context, (), 0))
 
 
 def test_every_kind_of_work_that_writes_is_synced() -> None:
-    site = Site(Disk(), b"/o", b"/p", 0, b"/t", b"/member", b"/x", b"", False)
+    context = StagingContext(Disk(), b"/o", b"/p", 0, b"/t", b"/member", b"/x", b"", False)
     moved = OriginResult(folders={1: b"/one", 2: b"/two"})
-    assert list(folders_written(StageBatch(site, (), 0), None)) == [b"/member"]
-    assert list(folders_written(SplitBatch(site, None, b""), None)) == [b"/member"]  # type: ignore[arg-type]
+    assert list(folders_written(StageBatch(context, (), 0), None)) == [b"/member"]
+    assert list(folders_written(SplitBatch(context, None, b""), None)) == [b"/member"]  # type: ignore[arg-type]
     assert list(folders_written(OriginBatch(Disk(), b"/o", b"/m", (), None), moved)) == [b"/one", b"/two"]  # type: ignore[arg-type]
 
 
@@ -410,23 +412,23 @@ def test_executor_sends_no_other_work_to_workers() -> None:
     assert sent == known
 
 
-def test_late_worker_of_another_run_may_not_write(ground: Ground) -> None:
+def test_late_worker_of_another_run_may_not_write(shared: SharedPaths) -> None:
     with pytest.raises(StrayError):
-        run_errand(terms(ground), nothing, None)
-    admit_workers(ground.lock, b"of the next run")
+        run_on_worker(terms(shared), nothing, None)
+    admit_workers(shared.lock, b"of the next run")
     with pytest.raises(StrayError):
-        run_errand(terms(ground), nothing, None)
+        run_on_worker(terms(shared), nothing, None)
 
 
-def test_package_is_locked_while_a_worker_of_a_dead_run_writes(ground: Ground) -> None:
-    admit_workers(ground.lock, b"token")
-    at_work = working_for(ground.lock, b"token")
+def test_package_is_locked_while_a_worker_of_a_dead_run_writes(shared: SharedPaths) -> None:
+    admit_workers(shared.lock, b"token")
+    at_work = working_for(shared.lock, b"token")
     refused = pytest.raises(LockedError, match="worker of an earlier run")
-    with at_work, refused, locked_for_writing(ground.lock):
+    with at_work, refused, locked_for_writing(shared.lock):
         pass
-    with locked_for_writing(ground.lock):
+    with locked_for_writing(shared.lock):
         pass
-    with pytest.raises(StrayError), working_for(ground.lock, b"token"):
+    with pytest.raises(StrayError), working_for(shared.lock, b"token"):
         pass
 
 

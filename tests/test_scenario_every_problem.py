@@ -114,7 +114,7 @@ def world(delivery: Delivery, tmp_path: Path) -> Iterable[World]:
         yield World(CommandDelivery(delivery.origin, delivery.path), tmp_path, stack)
 
 
-def _told(world: World, code: Code) -> tuple[Ran, Typed, list[Problem]]:
+def _print_result(world: World, code: Code) -> tuple[Ran, Typed, list[Problem]]:
     """Break the world of the code and return what was printed of it, with the paths typed and the problems."""
     assert isinstance(world.delivery, CommandDelivery)
     if code in _TYPED:
@@ -148,7 +148,7 @@ def _filled(remedy: str, typed: Typed) -> str:
 
 @pytest.mark.parametrize("code", sorted(set(Code) - _NOT_FOR_COMMANDS))
 def test_problem_is_told_by_the_command(world: World, code: Code) -> None:
-    ran, typed, problems = _told(world, code)
+    ran, typed, problems = _print_result(world, code)
     text = ran.out + ran.err
     assert ran.code == (Exit.DONE if code in WARNINGS else Exit.PROBLEMS if "compared" in ran.out else Exit.FAILED)
     assert problems != []

@@ -17,7 +17,7 @@ from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import target_of
-from qa2pack.pack.terminal.style import Ink
+from qa2pack.pack.terminal.style import Style
 from support.commands import run_here
 from support.in_process import Delivery
 from support.tools import needs_root
@@ -90,7 +90,7 @@ def test_message_says_how_much_room_is_missing(world: World) -> None:
     with pytest.raises(OSError, check=lambda error: error.errno == errno.ENOSPC) as caught:
         world.apply()
     attempt = Attempt("apply", target_of(os.fsdecode(world.package.path)))
-    told = re.search(r"About ([\d.]+) ([KM])iB more are needed", failure_of(caught.value, attempt, Ink()).text)
+    told = re.search(r"About ([\d.]+) ([KM])iB more are needed", failure_of(caught.value, attempt, Style()).text)
     assert told
     missing = int(float(told[1]) * {"K": 1 << 10, "M": 1 << 20}[told[2]])
     assert missing < _BIG_BYTES, "what is staged, and was free, is taken off"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.transaction.paths import places_of
+from qa2pack.executor.transaction.paths import transaction_paths
 from qa2pack.executor.transaction.published_tree import UnknownTreeError, is_published
 from qa2pack.executor.transaction.recovery import Phase, begin_of
 from qa2pack.manifest.actions import Mode
@@ -120,7 +120,7 @@ def test_old_tree_that_has_the_number_of_the_new_one_is_not_taken_for_it(
     layouts: Layouts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     laid = published_replace(layouts)
-    old = places_of(laid.world.package, begin_of(laid.world.records)).root
+    old = transaction_paths(laid.world.package, begin_of(laid.world.records)).root
     number = Path(old.decode()).lstat().st_ino
     monkeypatch.setattr(
         "qa2pack.executor.apply.is_published",

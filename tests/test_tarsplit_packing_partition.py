@@ -207,7 +207,7 @@ def test_too_many_chunks_are_refused_with_a_limit_that_is_enough(fill: Fill) -> 
     assert len(partition(folders, limit_bytes=refused.value.enough_bytes, fill=fill)) <= 999
 
 
-def test_tight_pours_many_small_files_into_the_gaps() -> None:
+def test_tight_fills_the_gaps_with_many_small_files() -> None:
     folders = package(("a", [1] * 5000, False), ("b", [1500, 1500, 1500], False))
     chunks = partition(folders, limit_bytes=room(3000), fill=Fill.TIGHT)
     assert len(chunks) == -(-sum(chunk.blocks for chunk in chunks) // capacity_blocks(room(3000)))

@@ -7,7 +7,7 @@ import pytest
 
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.tarsplit.packing.partition import tar_bytes
-from qa2pack.tarsplit.tar.checksums import sums_aside
+from qa2pack.tarsplit.tar.checksums import threaded_sums
 from qa2pack.tarsplit.tar.header import BLOCK_BYTES, padded
 from qa2pack.tarsplit.tar.writer import OutputFailedError, TarWriter
 
@@ -16,7 +16,7 @@ def write_blocks(
     path: str | Path, block_counts: list[int], checksums: tuple[str, ...] = ("md5", "sha256")
 ) -> list[str]:
     """Write contents of so many blocks each, every block with other bytes, and return the checksums."""
-    with open(path, "wb", buffering=0) as file, sums_aside(checksums) as sums:
+    with open(path, "wb", buffering=0) as file, threaded_sums(checksums) as sums:
         out = TarWriter(file.fileno(), sums)
         written = 0
         for number, count in enumerate(block_counts):
@@ -51,7 +51,7 @@ def test_full_disk_is_told_apart_from_a_source_that_cannot_be_read() -> None:
 
 
 def test_tar_of_another_size_than_was_computed_is_never_finished(tmp_path: Path) -> None:
-    with (tmp_path / "tar").open("wb", buffering=0) as file, sums_aside(()) as sums:
+    with (tmp_path / "tar").open("wb", buffering=0) as file, threaded_sums(()) as sums:
         out = TarWriter(file.fileno(), sums)
         out.add_file(bytes(BLOCK_BYTES), b"content")
         with pytest.raises(RuntimeError, match="were computed"):

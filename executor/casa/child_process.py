@@ -37,7 +37,7 @@ class ChildDiedError(Exception):
     """The child ended without an answer; str() says how."""
 
 
-def run_apart(question: Callable[[], Answer], *, seconds: int, is_fresh: bool = False) -> Answer:
+def run_in_child(question: Callable[[], Answer], *, seconds: int, is_fresh: bool = False) -> Answer:
     """Return what the question returns, or raise what it raises, from a child process that is gone afterwards.
 
     Answer and exceptions must be picklable. What the question prints is dropped.
@@ -79,7 +79,7 @@ def _answer(
         _follow(parent)
         _bound(seconds)
         if is_fresh:
-            _begin_anew(question, sender)
+            _exec_new_program(question, sender)
         _send_answer(question, sender)
     finally:
         os._exit(1)  # the parent's buffers and exit handlers are not the child's to run
@@ -93,7 +93,7 @@ def _send_answer(question: Callable[[], object], sender: "Connection") -> NoRetu
     os._exit(0)
 
 
-def _begin_anew(question: Callable[[], object], sender: "Connection") -> NoReturn:
+def _exec_new_program(question: Callable[[], object], sender: "Connection") -> NoReturn:
     """Become a new program; process number, bounds and the time that is left stay what they are."""
     fd = os.memfd_create("question", 0)
     with open(fd, "wb", closefd=False) as file:

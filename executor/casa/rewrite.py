@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from qa2pack.executor.casa.columns import follow_weights, keep_one_column
-from qa2pack.executor.casa.skeleton import file_names, make_empty_subtables, make_view, room_for
-from qa2pack.executor.casa.surroundings import run_fenced
+from qa2pack.executor.casa.environment import run_isolated
+from qa2pack.executor.casa.skeleton import file_names, make_empty_subtables, make_view, space_for
 from qa2pack.executor.casa.table import Values, opened_table, read_shape
 from qa2pack.manifest.alma.split_spec import SplitSpec, TableShape, final_name, manager_files, own_files
 from qa2pack.manifest.path import join
@@ -33,7 +33,7 @@ def split_whole(staged: bytes, spec: SplitSpec) -> None:
     """
     new = join(staged, os.fsencode(_NEW))
     shutil.rmtree(new, ignore_errors=True)
-    run_fenced(partial(_write_beside, staged, spec), room_bytes=room_for(staged))
+    run_isolated(partial(_write_beside, staged, spec), space_bytes=space_for(staged))
     for name in own_files(file_names(staged)):
         os.unlink(join(staged, name))
     for name in file_names(new):
@@ -52,7 +52,7 @@ def _write_beside(staged: bytes, spec: SplitSpec, scratch: Path) -> None:
 def trial_bytes(table: bytes) -> int:
     """Return how many bytes a trial takes, at most."""
     sizes = (os.stat(join(table, name)).st_size for name in own_files(file_names(table)))
-    return room_for(table) + min(sum(sizes), _TRIAL_BYTES)
+    return space_for(table) + min(sum(sizes), _TRIAL_BYTES)
 
 
 def measure_whole(table: bytes, spec: SplitSpec) -> Callable[[Path], SplitSpec]:

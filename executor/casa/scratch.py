@@ -46,8 +46,8 @@ def _root() -> str:
     That may be the origin.
     """
     folder = tempfile.gettempdir()
-    wished = {os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")}
-    if folder == os.getcwd() and folder not in wished and not folder.endswith("tmp"):
+    requested = {os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")}
+    if folder == os.getcwd() and folder not in requested and not folder.endswith("tmp"):
         raise FileNotFoundError(errno.ENOENT, "no usable temporary directory", "/tmp")
     return folder
 

@@ -32,7 +32,7 @@ def file_names(folder: bytes) -> list[bytes]:
         return sorted(entry.name for entry in listing if entry.is_file())
 
 
-def room_for(table: bytes, copied: Iterable[bytes] = ()) -> int:
+def space_for(table: bytes, copied: Iterable[bytes] = ()) -> int:
     """Return how many bytes a view and a skeleton of the table take at most, with copies of some of its files.
 
     Raises:

@@ -19,15 +19,15 @@ from typing import TypeVar
 
 from qa2pack.executor.casa.child_process import ChildDiedError
 from qa2pack.executor.casa.columns import follow_weights, keep_one_column
+from qa2pack.executor.casa.environment import check_casacore, run_isolated
 from qa2pack.executor.casa.rewrite import measure_whole, split_whole, trial_bytes
 from qa2pack.executor.casa.scratch import SCRATCH_PREFIX
-from qa2pack.executor.casa.skeleton import file_names, make_skeleton, make_view, room_for
-from qa2pack.executor.casa.surroundings import check_fence, run_fenced
+from qa2pack.executor.casa.skeleton import file_names, make_skeleton, make_view, space_for
 from qa2pack.executor.casa.table import opened_table, read_shape, tile_bytes
 from qa2pack.manifest.alma.split_spec import (
     CONTAINERS,
+    CasacoreEnvironmentError,
     SplitSpec,
-    SurroundingsError,
     TableBrokenError,
     TableShape,
     UnknownManagersError,
@@ -71,8 +71,8 @@ def describe_table(table: bytes) -> TableShape:
     """
     table = os.path.abspath(table)
     with _of_table(table):
-        room = room_for(table)
-    return _asked(table, partial(_describe, table), room=room, seconds=_DESCRIBE_SECONDS)
+        space = space_for(table)
+    return _asked(table, partial(_describe, table), space=space, seconds=_DESCRIBE_SECONDS)
 
 
 def measure_split(table: bytes, spec: SplitSpec) -> SplitSpec:
@@ -86,8 +86,8 @@ def measure_split(table: bytes, spec: SplitSpec) -> SplitSpec:
     table = os.path.abspath(table)
     measure = measure_whole(table, spec) if spec.whole else partial(_measure, table, spec)
     with _of_table(table):
-        room = trial_bytes(table) if spec.whole else room_for(table, spec.written)
-    return _asked(table, measure, room=room, seconds=_MEASURE_SECONDS)
+        space = trial_bytes(table) if spec.whole else space_for(table, spec.written)
+    return _asked(table, measure, space=space, seconds=_MEASURE_SECONDS)
 
 
 def split_staged_table(staged: bytes, spec: SplitSpec) -> None:
@@ -108,20 +108,20 @@ def split_staged_table(staged: bytes, spec: SplitSpec) -> None:
             split_whole(staged, spec)
         else:
             _split(staged, spec)
-    except SurroundingsError as error:
+    except CasacoreEnvironmentError as error:
         number = errno.ENOSPC if error.is_full else errno.EIO
         raise OSError(number, error.found, error.path) from error
     except (RuntimeError, ChildDiedError, UnreadableTableError, UnknownManagersError) as error:
         raise OSError(errno.EIO, _reason(staged, error), staged) from error
 
 
-def _asked(table: bytes, question: Callable[[Path], Answer], *, room: int, seconds: int) -> Answer:
+def _asked(table: bytes, question: Callable[[Path], Answer], *, space: int, seconds: int) -> Answer:
     try:
-        return run_fenced(question, room_bytes=room, seconds=seconds)
+        return run_isolated(question, space_bytes=space, seconds=seconds)
     except UnknownManagersError as error:
         raise TableBrokenError(table, str(error), Code.MANAGER_UNKNOWN) from error
     except (*_OF_DAMAGE, ChildDiedError) as error:
-        check_fence(room)
+        check_casacore(space)
         raise TableBrokenError(table, _reason(table, error)) from error
 
 
@@ -175,8 +175,8 @@ def _measure(table: bytes, spec: SplitSpec, scratch: Path) -> SplitSpec:
 
 def _split(staged: bytes, spec: SplitSpec) -> None:
     _refuse_links(staged, spec)
-    run_fenced(
-        partial(_split_in, staged, spec), room_bytes=room_for(staged), collect=partial(_take_own, staged, spec)
+    run_isolated(
+        partial(_split_in, staged, spec), space_bytes=space_for(staged), collect=partial(_take_own, staged, spec)
     )
 
 

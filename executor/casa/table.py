@@ -56,7 +56,7 @@ def opened_table(path: str, *, writable: bool = False) -> Iterator[Table]:
         UnreadableTableError: it does not say with certainty which managers it has.
         UnknownManagersError: casacore would load code for it.
     """
-    _refuse_strangers(path)
+    _refuse_unknown_managers(path)
     from casacore import tables
 
     table = cast(Table, tables.table(path, readonly=not writable, ack=False))
@@ -66,7 +66,7 @@ def opened_table(path: str, *, writable: bool = False) -> Iterator[Table]:
         table.close()
 
 
-def _refuse_strangers(path: str) -> None:
+def _refuse_unknown_managers(path: str) -> None:
     found = read_table_file(os.fsencode(path))
     if found.kind != PLAIN:  # casacore would open others, which nobody has looked into
         raise UnreadableTableError(f"it is a {found.kind}, which takes its content from other tables")

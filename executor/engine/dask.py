@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from qa2pack.executor.engine.dask_worker import Sighting, Terms, landmark, look_around, run_errand, running_python
+from qa2pack.executor.engine.dask_worker import Terms, WorkerReport, inspect_worker, run_on_worker, running_python
 from qa2pack.executor.engine.errors import NoWorkersError, WorkersLostError
-from qa2pack.executor.engine.futures import CrewEngine
+from qa2pack.executor.engine.futures import FuturesEngine
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.transaction.lock import admit_workers, dismiss_workers, locked_for_writing
 
@@ -38,7 +38,7 @@ _LOOK_AGAIN_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class SharedPaths:
     """What the workers must share with the coordinator.
 
     Attributes:
@@ -66,10 +66,10 @@ class Cluster:
     address: str
     name_program: Callable[[], str]
     limit: int = 0
-    tell: Callable[[str], None] = lambda _: None
+    report: Callable[[str], None] = lambda _: None
 
 
-class ClusterEngine(CrewEngine):
+class ClusterEngine(FuturesEngine):
     """Runs batches on the workers of a Dask cluster; connected, and all workers looked at, when it is made.
 
     Raises:
@@ -77,20 +77,20 @@ class ClusterEngine(CrewEngine):
         LockedError: another process works on the package.
     """
 
-    def __init__(self, cluster: Cluster, ground: Ground, stop: Stop = NEVER) -> None:
-        super().__init__(ClusterCrew(cluster, ground), stop)
+    def __init__(self, cluster: Cluster, shared: SharedPaths, stop: Stop = NEVER) -> None:
+        super().__init__(DaskPool(cluster, shared), stop)
 
 
-class ClusterCrew:
+class DaskPool:
     """The workers of a cluster that were looked at and can be used."""
 
-    def __init__(self, cluster: Cluster, ground: Ground) -> None:
+    def __init__(self, cluster: Cluster, shared: SharedPaths) -> None:
         from distributed.scheduler import KilledWorker
 
         self.losses: tuple[type[Exception], ...] = (KilledWorker, CancelledError)
         self._cluster = cluster
-        self._lock = ground.lock
-        self._terms = _terms(cluster, ground)
+        self._lock = shared.lock
+        self._terms = _terms(cluster, shared)
         self._faults: dict[str, str] = {}
         self._fit: list[str] = []
         self._seen_at = 0.0
@@ -98,7 +98,7 @@ class ClusterCrew:
         self._client = _connected(cluster.address)
         try:
             self._executor = self._client.get_executor(pure=False)
-            self._find_first(is_locked=ground.is_locked)
+            self._find_first(is_locked=shared.is_locked)
         except BaseException:
             self.close()
             raise
@@ -113,7 +113,7 @@ class ClusterCrew:
         return self._fit[: self._cluster.limit or None]
 
     @contextmanager
-    def shift(self) -> Iterator[None]:
+    def run_context(self) -> Iterator[None]:
         """Let workers write for the time of one run.
 
         Raises:
@@ -138,14 +138,14 @@ class ClusterCrew:
         if time.monotonic() > self._seen_at + _LOOK_AGAIN_SECONDS:
             self._look_at_new()
         self._wait_for_workers()
-        future: Future[Result] = self._executor.submit(run_errand, self._terms, work, batch, workers=self._used)
+        future: Future[Result] = self._executor.submit(run_on_worker, self._terms, work, batch, workers=self._used)
         self._may_take[future] = frozenset(self._used)
         return future
 
-    def call_off(self) -> None:
+    def cancel_unstarted(self) -> None:
         """Do nothing: the workers of a cluster finish the few batches that were handed to them."""
 
-    def look_around(self) -> None:
+    def inspect_worker(self) -> None:
         """See which workers there are.
 
         Raises:
@@ -174,7 +174,7 @@ class ClusterCrew:
     def _find_first(self, *, is_locked: bool) -> None:
         """Look at all workers, with the lock held that the work will need."""
         own_lock = locked_for_writing(self._lock) if self._lock and not is_locked else nullcontext()
-        with own_lock, self.shift():
+        with own_lock, self.run_context():
             self._wait_for_first()
 
     def _wait_for_first(self) -> None:
@@ -201,7 +201,7 @@ class ClusterCrew:
         try:
             there = self._client.nthreads()
             new = sorted(set(there) - set(self._fit) - set(self._faults))
-            found = self._client.run(look_around, self._terms, workers=new, on_error="return") if new else {}
+            found = self._client.run(inspect_worker, self._terms, workers=new, on_error="return") if new else {}
         except OSError as error:
             raise WorkersLostError("the scheduler does not answer any more") from error
         self._seen_at = time.monotonic()
@@ -210,7 +210,7 @@ class ClusterCrew:
             fault = _fault(address, sighting)
             if fault:
                 self._faults[address] = fault
-                self._cluster.tell(fault)
+                self._cluster.report(fault)
             else:
                 fit.append(address)
         self._fit = fit
@@ -230,15 +230,15 @@ def _connected(address: str) -> "Client":
         raise NoWorkersError(f"no scheduler answers at {address}") from error
 
 
-def _terms(cluster: Cluster, ground: Ground) -> Terms:
+def _terms(cluster: Cluster, shared: SharedPaths) -> Terms:
     return Terms(
         program=cluster.name_program(),
         name_program=cluster.name_program,
         python=running_python(),
         user=os.geteuid(),
         umask=_running_umask(),
-        landmarks=tuple(map(landmark, ground.folders)),
-        lock=ground.lock,
+        shared_folders=tuple(map(WorkerReport, shared.folders)),
+        lock=shared.lock,
         token=secrets.token_bytes(16),
     )
 
@@ -249,11 +249,11 @@ def _running_umask() -> int:
     return next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))
 
 
-def _fault(address: str, sighting: Sighting | Exception) -> str:
+def _fault(address: str, sighting: WorkerReport | Exception) -> str:
     match sighting:
-        case Sighting(fault=""):
+        case WorkerReport(fault=""):
             return ""
-        case Sighting(host=host, pid=pid, fault=fault):
+        case WorkerReport(host=host, pid=pid, fault=fault):
             return f"worker {address} (process {pid} on {host}): {fault}"
         case ModuleNotFoundError(name=name):
             return f"worker {address}: the Python package {name} is missing there"

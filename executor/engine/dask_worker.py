@@ -35,7 +35,7 @@ _one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Landmark:
+class SharedFolder:
     """A folder that every worker must see as the coordinator does.
 
     Attributes:
@@ -65,13 +65,13 @@ class Terms:
     python: str
     user: int
     umask: int
-    landmarks: tuple[Landmark, ...]
+    shared_folders: tuple[SharedFolder, ...]
     lock: bytes
     token: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class WorkerReport:
     """What a worker found when it looked around.
 
     Attributes:
@@ -83,7 +83,7 @@ class Sighting:
     fault: str
 
 
-def run_errand(terms: Terms, work: Callable[[Batch], Result], batch: Batch) -> Result:
+def run_on_worker(terms: Terms, work: Callable[[Batch], Result], batch: Batch) -> Result:
     """Do the work on the batch, and bring to the disk what it wrote.
 
     Raises:
@@ -101,15 +101,15 @@ def run_errand(terms: Terms, work: Callable[[Batch], Result], batch: Batch) -> R
 def folders_written(batch: object, result: object) -> Iterable[bytes]:
     """Return a folder on each file system that the work on the batch wrote to and has not synced itself."""
     match batch, result:
-        case ((StageBatch(site=site) | SplitBatch(site=site)), _):
-            return (site.member,)
+        case ((StageBatch(context=context) | SplitBatch(context=context)), _):
+            return (context.member,)
         case OriginBatch(), OriginResult(folders=folders):
             return folders.values()
         case _:
             return ()
 
 
-async def look_around(terms: Terms) -> Sighting:
+async def inspect_worker(terms: Terms) -> WorkerReport:
     """Find out, on a worker, whether it may take batches."""
     import asyncio  # here: it is large, and only workers need it
 
@@ -118,7 +118,7 @@ async def look_around(terms: Terms) -> Sighting:
             fault = await asyncio.to_thread(find_fault, terms)
     except TimeoutError:
         fault = f"its file system does not answer within {_LOOK_SECONDS} seconds"
-    return Sighting(socket.gethostname(), os.getpid(), fault)
+    return WorkerReport(socket.gethostname(), os.getpid(), fault)
 
 
 def find_fault(terms: Terms) -> str:
@@ -126,10 +126,10 @@ def find_fault(terms: Terms) -> str:
     return next(_faults(terms), "")
 
 
-def landmark(path: bytes) -> Landmark:
+def shared_folder(path: bytes) -> SharedFolder:
     """Return the folder as this machine sees it."""
     status = os.stat(path)
-    return Landmark(path, status.st_ino, status.st_dev)
+    return SharedFolder(path, status.st_ino, status.st_dev)
 
 
 def running_python() -> str:
@@ -145,13 +145,13 @@ def _faults(terms: Terms) -> Iterator[str]:
     ):
         if found != expected:
             yield f"another {what}: {found}, here {expected}"
-    for known in terms.landmarks:
+    for known in terms.shared_folders:
         yield from _faults_of_landmark(known)
     if terms.lock:
         yield from _faults_of_writing(terms)
 
 
-def _faults_of_landmark(known: Landmark) -> Iterator[str]:
+def _faults_of_landmark(known: SharedFolder) -> Iterator[str]:
     try:
         inode = os.stat(known.path).st_ino
     except OSError as error:
@@ -179,7 +179,7 @@ def _faults_of_writing(terms: Terms) -> Iterator[str]:
 
 def _with_own_numbers(terms: Terms, work: Callable[[Batch], Result], batch: Batch) -> Result:
     """Do the work with this machine's numbers of file systems, which the coordinator does not get to see."""
-    numbers = {known.device: os.stat(known.path).st_dev for known in terms.landmarks}
+    numbers = {known.device: os.stat(known.path).st_dev for known in terms.shared_folders}
     if not isinstance(batch, SubtreeBatch | FileBatch | BigFile) or all(a == b for a, b in numbers.items()):
         return work(batch)
     result = work(cast(Batch, renumber_batch(batch, numbers)))

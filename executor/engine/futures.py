@@ -23,7 +23,7 @@ _AHEAD_PER_JOB = 2  # batches handed over per worker, so that none waits for the
 _PATIENCE_SECONDS = 2
 
 
-class Crew(Protocol):
+class WorkerPool(Protocol):
     """Workers that take batches one by one, and may be lost.
 
     Attributes:
@@ -37,7 +37,7 @@ class Crew(Protocol):
         """How many batches they do side by side; may change."""
         ...
 
-    def shift(self) -> AbstractContextManager[None]:
+    def run_context(self) -> AbstractContextManager[None]:
         """Surround all batches of one run; after it, no worker is at work on any of them."""
         ...
 
@@ -45,11 +45,11 @@ class Crew(Protocol):
         """Let a worker do the batch."""
         ...
 
-    def call_off(self) -> None:
+    def cancel_unstarted(self) -> None:
         """Let batches that no worker has begun raise `NotBegunError`, as far as the workers can be told."""
         ...
 
-    def look_around(self) -> None:
+    def check_workers(self) -> None:
         """Called when nothing was finished for a while."""
         ...
 
@@ -66,17 +66,17 @@ class Crew(Protocol):
         ...
 
 
-class CrewEngine:
+class FuturesEngine:
     """Runs batches on a crew; those of lost workers run again."""
 
-    def __init__(self, crew: Crew, stop: Stop = NEVER) -> None:
-        self._crew = crew
+    def __init__(self, pool: WorkerPool, stop: Stop = NEVER) -> None:
+        self._pool = pool
         self._stop = stop
 
     @property
     def jobs(self) -> int:
         """How many batches run side by side."""
-        return self._crew.jobs
+        return self._pool.jobs
 
     def __enter__(self) -> Self:
         return self
@@ -84,7 +84,7 @@ class CrewEngine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._crew.close()
+        self._pool.close()
 
     def run(self, work: Callable[[Batch], Result], batches: deque[Batch]) -> Iterator[Result]:
         """Run the batches side by side; see `manifest.engine.Engine`.
@@ -96,20 +96,20 @@ class CrewEngine:
         """
         under_way: dict[Future[Result], tuple[Batch, int]] = {}
         again: deque[tuple[Batch, int]] = deque()
-        with self._crew.shift():
+        with self._pool.run_context():
             try:
                 while under_way or again or batches:
                     if not self._stop.is_requested:
                         self._hand_over(work, batches, again, under_way)
                     elif under_way:
-                        self._crew.call_off()
+                        self._pool.cancel_unstarted()
                     else:
                         self._stop.check()
                     for future in self._done(under_way):
                         batch, deaths = under_way.pop(future)
                         try:
                             result = future.result()
-                        except self._crew.losses as error:
+                        except self._pool.losses as error:
                             again.append((batch, self._count_death(deaths, error)))
                             continue
                         except NotBegunError:
@@ -127,21 +127,21 @@ class CrewEngine:
         again: deque[tuple[Batch, int]],
         under_way: dict[Future[Result], tuple[Batch, int]],
     ) -> None:
-        while (again or batches) and len(under_way) < self._crew.jobs * _AHEAD_PER_JOB:
+        while (again or batches) and len(under_way) < self._pool.jobs * _AHEAD_PER_JOB:
             batch, deaths = again.popleft() if again else (batches.popleft(), 0)
-            under_way[self._crew.submit(work, batch)] = (batch, deaths)
+            under_way[self._pool.submit(work, batch)] = (batch, deaths)
 
     def _done(self, under_way: dict[Future[Result], tuple[Batch, int]]) -> set[Future[Result]]:
         """Return the futures that are done, or cancelled because they never would be."""
         done, _ = wait(under_way, _PATIENCE_SECONDS, FIRST_COMPLETED)
         if not done:
             # Not waited for: nobody may be left who would tell `wait` that they are cancelled.
-            self._crew.look_around()
-            done = {future for future in under_way if self._crew.is_given_up(future) and future.cancel()}
+            self._pool.check_workers()
+            done = {future for future in under_way if self._pool.is_given_up(future) and future.cancel()}
         return done
 
     def _count_death(self, deaths: int, error: Exception) -> int:
-        self._crew.replace_lost()
+        self._pool.replace_lost()
         if deaths + 1 >= _MAX_DEATHS:
             raise WorkersDiedError("worker processes die again and again on the same piece of work") from error
         return deaths + 1

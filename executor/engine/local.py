@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from qa2pack.executor.stop_signals import NEVER, Stop
 
 if TYPE_CHECKING:
-    from qa2pack.executor.engine.futures import CrewEngine
+    from qa2pack.executor.engine.futures import FuturesEngine
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -29,7 +29,7 @@ class PoolEngine:
     def __init__(self, jobs: int, stop: Stop = NEVER) -> None:
         self._jobs = jobs
         self._stop = stop
-        self._crew: CrewEngine | None = None
+        self._engine: FuturesEngine | None = None
 
     @property
     def jobs(self) -> int:
@@ -42,8 +42,8 @@ class PoolEngine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._crew is not None:
-            self._crew.__exit__(kind, error, trace)
+        if self._engine is not None:
+            self._engine.__exit__(kind, error, trace)
 
     def run(self, work: Callable[[Batch], Result], batches: deque[Batch]) -> Iterator[Result]:
         """Run the batches side by side; see `manifest.engine.Engine`.
@@ -61,9 +61,9 @@ class PoolEngine:
         self._stop.check()  # what was done here was not looked at before
 
     def _started(self) -> "CrewEngine":
-        if self._crew is None:
-            from qa2pack.executor.engine.futures import CrewEngine
-            from qa2pack.executor.engine.processes import ProcessCrew
+        if self._engine is None:
+            from qa2pack.executor.engine.futures import FuturesEngine
+            from qa2pack.executor.engine.processes import ProcessPool
 
-            self._crew = CrewEngine(ProcessCrew(self._jobs), self._stop)
-        return self._crew
+            self._engine = FuturesEngine(ProcessPool(self._jobs), self._stop)
+        return self._engine

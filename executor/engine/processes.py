@@ -25,7 +25,7 @@ _PR_SET_PDEATHSIG = 1
 _CALLED_OFF = b"\1"
 
 
-class ProcessCrew:
+class ProcessPool:
     """A pool of worker processes on this machine, started when it is first needed."""
 
     losses: tuple[type[Exception], ...] = (BrokenProcessPool, CancelledError)
@@ -42,7 +42,7 @@ class ProcessCrew:
         """How many processes there are."""
         return self._jobs
 
-    def shift(self) -> AbstractContextManager[None]:
+    def run_context(self) -> AbstractContextManager[None]:
         """Do nothing: what is cancelled is done before the pool is closed, and dies with this process."""
         return nullcontext()
 
@@ -56,11 +56,11 @@ class ProcessCrew:
         self._pools[future] = self._started()
         return future
 
-    def call_off(self) -> None:
+    def cancel_unstarted(self) -> None:
         """Tell the workers to begin nothing more, for good."""
         self._notice[:] = _CALLED_OFF
 
-    def look_around(self) -> None:
+    def check_workers(self) -> None:
         """Find out whether the pool broke: it never ends a batch that was handed over at that very moment."""
         if self._pool is not None and (self._ping is None or self._ping.done()):
             try:

@@ -27,11 +27,11 @@ class _Holds(Enum):
     FILE = auto()  # the file that was planned
     LINK = auto()  # a link into the member; where two of its files have one source, it may lead to the other one
     NOTHING = auto()
-    STRANGER = auto()
+    OTHER = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class OriginName:
     """One name of the origin, in an open folder, and the file of the package that belongs to it.
 
     Attributes:
@@ -62,14 +62,14 @@ class Spot:
     def in_the_way(self) -> bytes | None:
         """Return the name of what would keep `back` from leaving the file at the name, None if nothing would."""
         beside = self._swap.beside
-        if self._look(beside) is _Holds.STRANGER:
+        if self._look(beside) is _Holds.OTHER:
             return beside
         match self._look(self.name):
             case _Holds.FILE:
                 return None
             case _Holds.LINK | _Holds.NOTHING:
                 return None if is_there(self.target) else self.name
-            case _Holds.STRANGER:
+            case _Holds.OTHER:
                 return self.name
 
     def back(self) -> bytes | None:
@@ -78,7 +78,7 @@ class Spot:
         if not swap.sweep():
             return swap.beside
         holds = self._look(self.name)
-        if holds in (_Holds.FILE, _Holds.STRANGER):
+        if holds in (_Holds.FILE, _Holds.OTHER):
             return None if holds is _Holds.FILE else self.name
         folder, name = os.path.split(self.target)
         with opened_folder(folder) as package_fd:
@@ -108,9 +108,9 @@ class Spot:
             return _Holds.NOTHING
         if stat.S_ISLNK(status.st_mode):
             is_ours = self._leads_into_member(os.readlink(name, dir_fd=self.fd))
-            return _Holds.LINK if is_ours else _Holds.STRANGER
+            return _Holds.LINK if is_ours else _Holds.OTHER
         is_planned = stat.S_ISREG(status.st_mode) and (self._is_target(status) or self._is_planned(name, status))
-        return _Holds.FILE if is_planned else _Holds.STRANGER
+        return _Holds.FILE if is_planned else _Holds.OTHER
 
     def _leads_into_member(self, link: bytes) -> bool:
         if link == self.target:

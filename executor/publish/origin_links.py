@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import assert_never
 
 from qa2pack.executor.io.disk import Disk, sync_file_system
-from qa2pack.executor.publish.origin_file import Spot, point_elsewhere
+from qa2pack.executor.publish.origin_file import OriginName, point_elsewhere
 from qa2pack.executor.stage.planned_source import planned_source
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.engine import Engine, run_streamed
@@ -142,14 +142,14 @@ def _turn(
     try:
         with opened_beneath(batch.origin, folder) as fd:
             result.folders.setdefault(os.fstat(fd).st_dev, os.path.join(batch.origin, folder))
-            spot = Spot(batch.disk, fd, name, batch.member, target, planned_source(record, index))
+            origin_name = OriginName(batch.disk, fd, name, batch.member, target, planned_source(record, index))
             match batch.direction:
                 case Direction.TO_LINKS:
-                    return spot.to_link()
+                    return origin_name.to_link()
                 case Direction.BACK:
-                    return spot.back()
+                    return origin_name.back()
                 case Direction.LOOK:
-                    return spot.in_the_way()
+                    return origin_name.in_the_way()
                 case _:
                     assert_never(batch.direction)
     except (FileNotFoundError, NotADirectoryError):

@@ -15,7 +15,7 @@ from dataclasses import replace
 from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.transaction.journal import Publishing
-from qa2pack.executor.transaction.paths import Places
+from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.format.files import Described, open_manifest, write_records
 from qa2pack.manifest.format.header import Notes
@@ -28,29 +28,29 @@ from qa2pack.manifest.path import join
 _LINKED = frozenset({Action.LINK, Action.MOVE, Action.CARRY, Action.KEEP})
 
 
-def refresh_ctimes(places: Places, disk: Disk) -> None:
+def refresh_ctimes(paths: TransactionPaths, disk: Disk) -> None:
     """Write the manifest of the published member anew with the ctimes as they are, where they may have changed.
 
     Afterwards the new manifest is on disk under the old name. Done again, it comes to the same.
     """
-    member = join(places.group, places.member)
-    path = places.package.manifest(member)
+    member = join(paths.group, paths.member)
+    path = paths.package.manifest(member)
     manifest = open_manifest(path)
-    if not _may_have_changed(places, manifest):
+    if not _may_have_changed(paths, manifest):
         return
     temporary = path + b".new"
     if is_there(temporary):
         disk.unlink(temporary)
     with created_file(disk, temporary) as file:
-        write_records(file, manifest.header, _notes(manifest), _records(manifest, places.package.member(member)))
+        write_records(file, manifest.header, _notes(manifest), _records(manifest, paths.package.member(member)))
         file.flush()
         disk.fsync(file.fileno())
     disk.replace(temporary, path)
     sync_folder(disk, os.path.dirname(path))
 
 
-def _may_have_changed(places: Places, manifest: Described) -> bool:
-    if manifest.header.mode is Mode.MOVE or places.publishing in (Publishing.EXCHANGE, Publishing.TWO_RENAMES):
+def _may_have_changed(paths: TransactionPaths, manifest: Described) -> bool:
+    if manifest.header.mode is Mode.MOVE or paths.publishing in (Publishing.EXCHANGE, Publishing.TWO_RENAMES):
         return True
     sources = [task.source for task in manifest.notes.splits]
     return len(set(sources)) < len(sources)  # one table, packaged in two ways

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.stage.context import Site
+from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.folder import FolderStage
 from qa2pack.executor.stage.planned_source import is_copied
 from qa2pack.manifest.format.record import FolderRecord
@@ -28,7 +28,7 @@ class StageBatch:
         is_part: the one record in it lists only some files of its folder.
     """
 
-    site: Site
+    context: StagingContext
     blobs: tuple[bytes, ...]
     big_bytes: int
     is_part: bool = False
@@ -72,16 +72,16 @@ def stage_batch(batch: StageBatch) -> StageResult:
 
 def _stage_folder(batch: StageBatch, record: FolderRecord, result: StageResult) -> dict[int, int]:
     """Stage one folder; return the ctimes of the linked sources as they are now, by index."""
-    is_new = make_folders(batch.site.disk, batch.site.member, record.path)
+    is_new = make_folders(batch.context.disk, batch.context.member, record.path)
     with ExitStack() as stack:
-        folder = FolderStage(batch.site, record, stack, is_new=is_new)
+        folder = FolderStage(batch.context, record, stack, is_new=is_new)
         if not (is_new or batch.is_part):
             folder.sweep()
         index = 0
         while (index := folder.stage_links(index)) < len(record.names):
             if _is_left_out(batch, record, index):
                 part = encode_record(record.selected([index]))
-                result.more.append(StageBatch(batch.site, (part,), batch.big_bytes, is_part=True))
+                result.more.append(StageBatch(batch.context, (part,), batch.big_bytes, is_part=True))
             else:
                 folder.stage(index)
             index += 1
@@ -94,7 +94,7 @@ def _stage_folder(batch: StageBatch, record: FolderRecord, result: StageResult) 
 def _is_left_out(batch: StageBatch, record: FolderRecord, index: int) -> bool:
     """Tell whether a file is so big that it makes a batch of its own."""
     is_big = record.sizes[index] >= batch.big_bytes
-    return is_big and not batch.is_part and is_copied(record, index, batch.site.device)
+    return is_big and not batch.is_part and is_copied(record, index, batch.context.device)
 
 
 def make_folders(disk: Disk, root: bytes, path: bytes) -> bool:

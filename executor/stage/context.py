@@ -9,7 +9,7 @@ from qa2pack.manifest.path import is_within, shown
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class StagingContext:
     """Where everything is, for all batches of a transaction.
 
     Attributes:
@@ -34,13 +34,13 @@ class Site:
     is_trusting: bool
 
 
-def path_in_package(site: Site, link: bytes) -> bytes:
+def path_in_package(context: StagingContext, link: bytes) -> bytes:
     """Return the path, relative to the package, of the file that a link of the origin leads to since it was moved.
 
     Raises:
         SourceChangedError: the link leads elsewhere.
     """
-    target = os.path.realpath(os.path.join(site.origin, link))
-    if not is_within(target, site.package) or target == site.package:
+    target = os.path.realpath(os.path.join(context.origin, link))
+    if not is_within(target, context.package) or target == context.package:
         raise SourceChangedError("a link into the package", f"a link to {shown(target)}")
-    return target[len(site.package) + 1 :]
+    return target[len(context.package) + 1 :]

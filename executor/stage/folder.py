@@ -15,10 +15,10 @@ from typing import assert_never
 
 import xxhash
 
-from qa2pack.executor.casa.child_process import run_apart
+from qa2pack.executor.casa.child_process import run_in_child
 from qa2pack.executor.io.disk import CANNOT_LINK
 from qa2pack.executor.io.remove import remove_tree
-from qa2pack.executor.stage.context import Site, path_in_package
+from qa2pack.executor.stage.context import StagingContext, path_in_package
 from qa2pack.executor.stage.copy import BIG_COPY_BYTES, copy_big, copy_small
 from qa2pack.executor.stage.planned_source import (
     Planned,
@@ -41,7 +41,7 @@ _LOCK_BYTES = 1 << 20  # casacore writes some hundred
 _LOCK_SECONDS = 60
 
 
-def copy_file(site: Site, source: tuple[bytes, int], name: bytes, dir_fd: int, planned: Planned) -> None:
+def copy_file(context: StagingContext, source: tuple[bytes, int], name: bytes, dir_fd: int, planned: Planned) -> None:
     """Copy one source, given by name and folder descriptor, to a name that does not exist in the open folder.
 
     Raises:
@@ -53,27 +53,27 @@ def copy_file(site: Site, source: tuple[bytes, int], name: bytes, dir_fd: int, p
         raise as_change("the file", error) from error
     try:
         if planned.size < BIG_COPY_BYTES:
-            copy_small(site.disk, fd, name, dir_fd, planned)
+            copy_small(context.disk, fd, name, dir_fd, planned)
         else:
             target = os.path.join(os.readlink(b"/proc/self/fd/%d" % dir_fd), name)
-            partial = join(site.partial, xxhash.xxh3_64_hexdigest(target).encode())
-            site.disk.rename(copy_big(site.disk, fd, partial, planned), target)
+            partial = join(context.partial, xxhash.xxh3_64_hexdigest(target).encode())
+            context.disk.rename(copy_big(context.disk, fd, partial, planned), target)
     finally:
         os.close(fd)
 
 
-def copy_lock(site: Site, source: tuple[bytes, int], name: bytes, dir_fd: int, planned: Planned) -> None:
+def copy_lock(context: StagingContext, source: tuple[bytes, int], name: bytes, dir_fd: int, planned: Planned) -> None:
     """Make the package's own lock of a table, of the planned size, whatever has become of the origin's since."""
     is_worker = parent_process() is not None  # it opens no tables
     read = partial(_lock_bytes, source)
-    found = read() if is_worker else run_apart(read, seconds=_LOCK_SECONDS)
+    found = read() if is_worker else run_in_child(read, seconds=_LOCK_SECONDS)
     data = found[: planned.size].ljust(planned.size, b"\0")
-    fd = site.disk.create(name, dir_fd=dir_fd, mode=planned.mode & 0o777 | 0o200)
+    fd = context.disk.create(name, dir_fd=dir_fd, mode=planned.mode & 0o777 | 0o200)
     try:
         if data:
-            site.disk.write(fd, data)
-        site.disk.set_mode(fd, planned.mode & 0o777)
-        site.disk.set_times(fd, planned.mtime_ns)
+            context.disk.write(fd, data)
+        context.disk.set_mode(fd, planned.mode & 0o777)
+        context.disk.set_times(fd, planned.mtime_ns)
     finally:
         os.close(fd)
 
@@ -94,16 +94,16 @@ class FolderStage:
         file_count, byte_count: what was staged.
     """
 
-    def __init__(self, site: Site, record: FolderRecord, stack: ExitStack, *, is_new: bool) -> None:
-        self._site = site
+    def __init__(self, context: StagingContext, record: FolderRecord, stack: ExitStack, *, is_new: bool) -> None:
+        self._context = context
         self._record = record
         self._stack = stack
-        self._target_fd = stack.enter_context(opened_folder(join(site.member, record.path)))
-        self._there = frozenset() if is_new else frozenset(map(os.fsencode, os.listdir(self._target_fd)))
+        self._target_fd = stack.enter_context(opened_folder(join(context.member, record.path)))
+        self._destination_text = frozenset() if is_new else frozenset(map(os.fsencode, os.listdir(self._target_fd)))
         self._source_fds: dict[tuple[bytes, bytes], int] = {}
         self._own_links: dict[int, int] = {}  # inode to its ctime after we linked it: two names may share one
         kinds = {*record.actions} - ({Action.COPY} if LOCK_NAME in record.names else set())
-        self._is_linkable = kinds == {Action.LINK} or (kinds == {Action.MOVE} and record.device == site.device)
+        self._is_linkable = kinds == {Action.LINK} or (kinds == {Action.MOVE} and record.device == context.device)
         self.linked_ctimes: dict[int, int] = {}
         self.problems: list[Problem] = []
         self.file_count = 0
@@ -111,8 +111,8 @@ class FolderStage:
 
     def sweep(self) -> None:
         """Remove what an earlier run left that is not planned."""
-        for name in sorted(self._there - set(self._record.names) - set(self._record.folders)):
-            remove_tree(self._site.disk, name, dir_fd=self._target_fd)
+        for name in sorted(self._destination_text - set(self._record.names) - set(self._record.folders)):
+            remove_tree(self._context.disk, name, dir_fd=self._target_fd)
 
     def stage_links(self, start: int) -> int:
         """Link sources from index `start` on, up to the first that is not wholly as planned, and return its index.
@@ -120,8 +120,8 @@ class FolderStage:
         The loop holds all that is done for a link in an empty folder: calls would take as long as the link itself.
         What is not wholly as planned is a matter for `stage`, and so are all other actions.
         """
-        record, target_fd, link = self._record, self._target_fd, self._site.disk.link
-        if start == len(record.names) or self._there or record.source_names or not self._is_linkable:
+        record, target_fd, link = self._record, self._target_fd, self._context.disk.link
+        if start == len(record.names) or self._destination_text or record.source_names or not self._is_linkable:
             return start
         try:
             _, source_fd = self._source(start)
@@ -147,7 +147,7 @@ class FolderStage:
                 raise
             staged = os.lstat(name, dir_fd=target_fd)
             if [staged.st_size, staged.st_mtime_ns, staged.st_ino] != planned[:3]:
-                self._site.disk.unlink(name, dir_fd=target_fd)
+                self._context.disk.unlink(name, dir_fd=target_fd)
                 return index
             self._own_links[staged.st_ino] = self.linked_ctimes[index] = staged.st_ctime_ns
             self.file_count += 1
@@ -180,13 +180,13 @@ class FolderStage:
                 case Action.DUMMY:
                     self._write(index, b"")
                 case Action.WRITE:
-                    self._write(index, self._site.readme)
+                    self._write(index, self._context.readme)
                 case Action.SPLIT:
                     return  # made by the table split, when the rest of the table is there
                 case _:
                     assert_never(action)
         except SourceChangedError as error:
-            path = os.path.join(self._site.origin, self._record.source_path(index))
+            path = os.path.join(self._context.origin, self._record.source_path(index))
             self.problems.append(Problem(Code.ORIGIN_CHANGED, path, error.expected, error.found))
             return
         self.file_count += 1
@@ -200,13 +200,13 @@ class FolderStage:
         status, is_untouched = seen_source(source, planned)
         staged = self._staged(name)
         if staged is not None and staged.st_ino != status.st_ino:
-            self._site.disk.unlink(name, dir_fd=self._target_fd)
+            self._context.disk.unlink(name, dir_fd=self._target_fd)
             staged = None
         if staged is None:
             if not is_untouched and not self._is_own_doing(status, planned):
                 check_content(source, planned)
             try:
-                self._site.disk.link(source[0], name, source_fd=source[1], dir_fd=self._target_fd)
+                self._context.disk.link(source[0], name, source_fd=source[1], dir_fd=self._target_fd)
             except OSError:
                 seen_source(source, planned)  # gone or changed since it was looked at: then that is what to tell
                 raise
@@ -226,16 +226,16 @@ class FolderStage:
         """Link the lock of a table as it is by now: whoever opened the table since the plan has written to it."""
         name = self._record.names[index]
         if self._staged(name) is not None:
-            self._site.disk.unlink(name, dir_fd=self._target_fd)
+            self._context.disk.unlink(name, dir_fd=self._target_fd)
         try:
             is_file = stat.S_ISREG(os.lstat(source[0], dir_fd=source[1]).st_mode)
         except FileNotFoundError:
             is_file = False
         if is_file:
-            self._site.disk.link(source[0], name, source_fd=source[1], dir_fd=self._target_fd)
+            self._context.disk.link(source[0], name, source_fd=source[1], dir_fd=self._target_fd)
             self.linked_ctimes[index] = os.lstat(name, dir_fd=self._target_fd).st_ctime_ns
         else:
-            copy_lock(self._site, source, name, self._target_fd, planned_source(self._record, index))
+            copy_lock(self._context, source, name, self._target_fd, planned_source(self._record, index))
 
     def _move(self, index: int) -> None:
         """Link, or copy across file systems; the origin is touched only when the package is published.
@@ -243,7 +243,7 @@ class FolderStage:
         Where the source is, is looked at now: the number of a file system may be another one than planned.
         """
         source = self._source(index)
-        if os.fstat(source[1]).st_dev == self._site.device:
+        if os.fstat(source[1]).st_dev == self._context.device:
             try:
                 self._link(index, source)
                 return
@@ -258,18 +258,18 @@ class FolderStage:
         if staged is not None:
             if self._is_right(name, staged, planned):
                 return
-            self._site.disk.unlink(name, dir_fd=self._target_fd)
+            self._context.disk.unlink(name, dir_fd=self._target_fd)
         if self._record.actions[index] == Action.KEEP and self._keep(index, planned):
             return
         copy = copy_lock if is_table_lock(self._record.source_path(index)) else copy_file
-        copy(self._site, self._source(index), name, self._target_fd, planned)
+        copy(self._context, self._source(index), name, self._target_fd, planned)
 
     def _keep(self, index: int, planned: Planned) -> bool:
         """Link the same file over from the replaced package; False if it is not as it was left, or links are none."""
         name = self._record.names[index]
-        folder = self._site.member.removeprefix(self._site.tree + b"/")
+        folder = self._context.member.removeprefix(self._context.tree + b"/")
         try:
-            old_name, fd = self._opened(self._site.package, b"/".join((folder, join(self._record.path, name))))
+            old_name, fd = self._opened(self._context.package, b"/".join((folder, join(self._record.path, name))))
             status = os.lstat(old_name, dir_fd=fd)
         except (SourceChangedError, FileNotFoundError):
             return False
@@ -279,7 +279,7 @@ class FolderStage:
         ):
             return False
         try:
-            self._site.disk.link(old_name, name, source_fd=fd, dir_fd=self._target_fd)
+            self._context.disk.link(old_name, name, source_fd=fd, dir_fd=self._target_fd)
         except OSError as error:
             if error.errno not in CANNOT_LINK:
                 raise
@@ -289,13 +289,13 @@ class FolderStage:
     def _is_right(self, name: bytes, staged: os.stat_result, planned: Planned) -> bool:
         if (staged.st_size, staged.st_mtime_ns) != (planned.size, planned.mtime_ns):
             return False
-        if self._site.is_trusting:
+        if self._context.is_trusting:
             return True
         with opened_file(name, dir_fd=self._target_fd) as fd:
             return digest_of_fd(fd, staged.st_size) == planned.digest
 
     def _write(self, index: int, data: bytes) -> None:
-        disk, name = self._site.disk, self._record.names[index]
+        disk, name = self._context.disk, self._record.names[index]
         staged = self._staged(name)
         if staged is not None:
             if staged.st_size == len(data) == 0:
@@ -310,15 +310,15 @@ class FolderStage:
             os.close(fd)
 
     def _staged(self, name: bytes) -> os.stat_result | None:
-        return os.lstat(name, dir_fd=self._target_fd) if name in self._there else None
+        return os.lstat(name, dir_fd=self._target_fd) if name in self._destination_text else None
 
     def _source(self, index: int) -> tuple[bytes, int]:
         """Return name and folder descriptor of a source."""
-        return self._opened(self._site.origin, self._record.source_path(index))
+        return self._opened(self._context.origin, self._record.source_path(index))
 
     def _carried(self, index: int) -> tuple[bytes, int]:
         """Return name and folder descriptor of the file in the package that the origin's link leads to."""
-        return self._opened(self._site.package, path_in_package(self._site, self._record.source_path(index)))
+        return self._opened(self._context.package, path_in_package(self._context, self._record.source_path(index)))
 
     def _opened(self, root: bytes, path: bytes) -> tuple[bytes, int]:
         """Return name and folder descriptor of a file; each folder is opened once."""

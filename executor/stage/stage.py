@@ -10,10 +10,10 @@ from qa2pack.executor.io.disk import Disk, link_into
 from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, stage_batch
-from qa2pack.executor.stage.context import Site
+from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.table import SplitBatch, SplitResult, split_batch
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Staged
-from qa2pack.executor.transaction.paths import Places
+from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.files import Described, open_manifest, write_records
@@ -41,7 +41,13 @@ class OriginChangedError(Exception):
 
 
 def stage_all(
-    plan: Described, site: Site, places: Places, journal: Journal, *, engine: Engine, progress: Progress
+    plan: Described,
+    context: StagingContext,
+    paths: TransactionPaths,
+    journal: Journal,
+    *,
+    engine: Engine,
+    progress: Progress,
 ) -> None:
     """Stage everything that the plan names, and the manifests; done again, it goes on where it stopped.
 
@@ -50,30 +56,36 @@ def stage_all(
         OSError: the disk fails or is full.
         InterruptedByUser: a stop was asked for.
     """
-    disk = site.disk
-    ensure_folder(disk, places.staging, 0o700)
-    ensure_folder(disk, places.partial)
-    ensure_folder(disk, os.path.dirname(places.previous))
-    ensure_folder(disk, places.previous)
-    make_folders(disk, places.staging, site.member.removeprefix(places.staging + b"/"))
+    disk = context.disk
+    ensure_folder(disk, paths.staging, 0o700)
+    ensure_folder(disk, paths.partial)
+    ensure_folder(disk, os.path.dirname(paths.previous))
+    ensure_folder(disk, paths.previous)
+    make_folders(disk, paths.staging, context.member.removeprefix(paths.staging + b"/"))
     notes = plan.notes
     byte_count = notes.byte_count if plan.header.mode.has_content else 0
     progress.phase("stage", file_count=notes.file_count, byte_count=byte_count)
     with closing(RecordSpool()) as spool:
-        _stage_files(plan, site, journal, spool, engine=engine, progress=progress)
-        splits = _split_tables(plan, site, engine=engine, progress=progress)
-        remove_tree(disk, places.new_manifests)
-        disk.mkdir(places.new_manifests)
-        _link_manifests(plan, places, disk)
-        _write_manifest(plan, places, spool, splits, disk)
-        _write_tickets(places, disk)
+        _stage_files(plan, context, journal, spool, engine=engine, progress=progress)
+        splits = _split_tables(plan, context, engine=engine, progress=progress)
+        remove_tree(disk, paths.new_manifests)
+        disk.mkdir(paths.new_manifests)
+        _link_manifests(plan, paths, disk)
+        _write_manifest(plan, paths, spool, splits, disk)
+        _write_tickets(paths, disk)
 
 
 def _stage_files(
-    plan: Described, site: Site, journal: Journal, spool: RecordSpool, *, engine: Engine, progress: Progress
+    plan: Described,
+    context: StagingContext,
+    journal: Journal,
+    spool: RecordSpool,
+    *,
+    engine: Engine,
+    progress: Progress,
 ) -> None:
     problems: list[Problem] = []
-    results = run_streamed(engine, stage_batch, _batches(site, plan.stream.blobs()), _leftover)
+    results = run_streamed(engine, stage_batch, _batches(context, plan.stream.blobs()), _leftover)
     for result in results:
         for path, blob in result.blobs:
             spool.add(path, blob)
@@ -88,18 +100,20 @@ def _leftover(result: StageResult) -> Iterable[StageBatch]:
     return result.more
 
 
-def _batches(site: Site, blobs: Iterable[bytes]) -> Iterator[StageBatch]:
-    return (StageBatch(site, group, _BIG_FILE_BYTES) for group in grouped_blobs(blobs))
+def _batches(context: StagingContext, blobs: Iterable[bytes]) -> Iterator[StageBatch]:
+    return (StageBatch(context, group, _BIG_FILE_BYTES) for group in grouped_blobs(blobs))
 
 
-def _split_tables(plan: Described, site: Site, *, engine: Engine, progress: Progress) -> dict[bytes, SplitResult]:
+def _split_tables(
+    plan: Described, context: StagingContext, *, engine: Engine, progress: Progress
+) -> dict[bytes, SplitResult]:
     """Split the tables and return what came out, by folder."""
     splits: dict[bytes, SplitResult] = {}
     problems: list[Problem] = []
     if not any(_is_splitting(plan)):
         return splits
     progress.phase("split tables", file_count=len(plan.notes.splits))
-    batches = (SplitBatch(site, task, _split_files(plan, task.path)) for task in plan.notes.splits)
+    batches = (SplitBatch(context, task, _split_files(plan, task.path)) for task in plan.notes.splits)
     for result in cast("Iterator[SplitResult]", run_streamed(engine, split_batch, batches)):
         problems.extend(result.problems)
         splits[result.path] = result
@@ -134,39 +148,39 @@ def _table(plan: Described, path: bytes) -> bytes:
     return blob
 
 
-def _link_manifests(plan: Described, places: Places, disk: Disk) -> None:
+def _link_manifests(plan: Described, paths: TransactionPaths, disk: Disk) -> None:
     """Take the manifests of the members that stay into the new set; those of a replaced package are left behind."""
-    if places.root == places.tree:
+    if paths.root == paths.tree:
         return
     for member, digest in plan.header.base:
         if digest:
-            path = places.package.manifest(member)
-            link_into(disk, places.new_manifests, path, os.path.basename(path))
+            path = paths.package.manifest(member)
+            link_into(disk, paths.new_manifests, path, os.path.basename(path))
 
 
 def _write_manifest(
-    plan: Described, places: Places, spool: RecordSpool, splits: dict[bytes, SplitResult], disk: Disk
+    plan: Described, paths: TransactionPaths, spool: RecordSpool, splits: dict[bytes, SplitResult], disk: Disk
 ) -> None:
     header = replace(plan.header, kind=StreamKind.MANIFEST)
     member = header.member_path
-    path = join(places.new_manifests, os.path.basename(places.package.manifest(member)))
+    path = join(paths.new_manifests, os.path.basename(paths.package.manifest(member)))
     with created_file(disk, path) as file:
         write_records(file, header, _final_notes(plan.notes, plan, splits), _final_records(spool, splits))
 
 
-def _write_tickets(places: Places, disk: Disk) -> None:
+def _write_tickets(paths: TransactionPaths, disk: Disk) -> None:
     """Write the ticket files for all members that the package will have."""
     from qa2pack.executor.tickets.write import Member, write_tickets  # here: loads much, and planning never needs it
 
     for suffix in TICKET_SUFFIXES:
-        remove_tree(disk, places.staged_ticket(suffix))
+        remove_tree(disk, paths.staged_ticket(suffix))
     members = []
-    for name in os.listdir(places.new_manifests):
-        manifest = open_manifest(join(places.new_manifests, name))
+    for name in os.listdir(paths.new_manifests):
+        manifest = open_manifest(join(paths.new_manifests, name))
         member = manifest.header.member_path
-        is_new = member == places.group + b"/" + places.member
-        members.append(Member(manifest, places.staged_member if is_new else places.package.member(member)))
-    write_tickets(places.package.project, members, places.staging, disk)
+        is_new = member == paths.group + b"/" + paths.member
+        members.append(Member(manifest, paths.staged_member if is_new else paths.package.member(member)))
+    write_tickets(paths.package.project, members, paths.staging, disk)
 
 
 def _final_records(spool: RecordSpool, splits: dict[bytes, SplitResult]) -> Iterator[tuple[bytes, bytes]]:

@@ -10,7 +10,7 @@ import stat
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from qa2pack.executor.stage.context import Site, path_in_package
+from qa2pack.executor.stage.context import StagingContext, path_in_package
 from qa2pack.executor.stage.folder import copy_file, copy_lock
 from qa2pack.executor.stage.planned_source import SourceChangedError, as_change, planned_source
 from qa2pack.manifest.actions import Action
@@ -33,7 +33,7 @@ class SplitBatch:
         staged: names of the folder that were staged before and stay.
     """
 
-    site: Site
+    context: StagingContext
     task: SplitTask
     results: bytes
 
@@ -56,41 +56,41 @@ def split_batch(batch: SplitBatch) -> SplitResult:
     problems = _stage_sources(batch)
     if problems:
         return SplitResult(batch.task.path, problems=tuple(problems))
-    table = join(batch.site.member, batch.task.path)
-    batch.site.disk.split_table(table, batch.task.spec)
+    table = join(batch.context.member, batch.task.path)
+    batch.context.disk.split_table(table, batch.task.spec)
     return SplitResult(batch.task.path, encode_record(_measured(batch, table)))
 
 
 def _stage_sources(batch: SplitBatch) -> list[Problem]:
     before = decode_record(batch.task.before)
-    disk = batch.site.disk
+    disk = batch.context.disk
     problems: list[Problem] = []
-    with opened_folder(join(batch.site.member, batch.task.path)) as fd:
+    with opened_folder(join(batch.context.member, batch.task.path)) as fd:
         stale = {name for name, _ in batch.task.spec.sizes} | set(before.names)
         for name in sorted(stale & set(map(os.fsencode, os.listdir(fd)))):
             disk.unlink(name, dir_fd=fd)
         for index in range(len(before.names)):
             try:
-                _copy_source(batch.site, before, index, fd)
+                _copy_source(batch.context, before, index, fd)
             except SourceChangedError as error:
-                source = os.path.join(batch.site.origin, before.source_path(index))
+                source = os.path.join(batch.context.origin, before.source_path(index))
                 problems.append(Problem(Code.ORIGIN_CHANGED, source, error.expected, error.found))
     return problems
 
 
-def _copy_source(site: Site, before: FolderRecord, index: int, dir_fd: int) -> None:
+def _copy_source(context: StagingContext, before: FolderRecord, index: int, dir_fd: int) -> None:
     is_carried = before.actions[index] == Action.CARRY  # it was moved: as it is for another split of the same table
     source = before.source_path(index)
-    folder, name = os.path.split(path_in_package(site, source) if is_carried else source)
+    folder, name = os.path.split(path_in_package(context, source) if is_carried else source)
     with ExitStack() as stack:
         try:
-            source_fd = stack.enter_context(opened_beneath(site.package if is_carried else site.origin, folder))
+            source_fd = stack.enter_context(opened_beneath(context.package if is_carried else context.origin, folder))
         except OSError as error:
             raise as_change("the folder", error) from error
         planned = planned_source(before, index)
         writable = replace(planned, mode=planned.mode | stat.S_IRUSR | stat.S_IWUSR)  # casacore is to change it
         copy = copy_lock if is_table_lock(name) else copy_file
-        copy(site, (name, source_fd), before.names[index], dir_fd, writable)
+        copy(context, (name, source_fd), before.names[index], dir_fd, writable)
 
 
 def _measured(batch: SplitBatch, table: bytes) -> FolderRecord:
@@ -103,6 +103,6 @@ def _measured(batch: SplitBatch, table: bytes) -> FolderRecord:
                 size = os.fstat(fd).st_size
                 digests.append(digest_of_fd(fd, size))
                 sizes.append(size)
-                batch.site.disk.set_mode(fd, record.modes[index] & 0o777)
-                batch.site.disk.set_times(fd, record.mtimes[index])
+                batch.context.disk.set_mode(fd, record.modes[index] & 0o777)
+                batch.context.disk.set_times(fd, record.mtimes[index])
     return replace(record, sizes=sizes, digests=b"".join(digests))

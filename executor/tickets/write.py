@@ -97,13 +97,13 @@ def ticket_files(project: bytes, member: Member) -> Iterator[TicketFile]:
     for record in _records(member.manifest):
         for index, name in enumerate(record.names):
             path = join(record.path, name)
-            is_dummy = record.actions[index] == Action.DUMMY
+            is_placeholder = record.actions[index] == Action.DUMMY
             yield TicketFile(
                 name=join(inside, path),
                 path=join(member.folder, path),
-                size=0 if is_dummy else record.sizes[index],
+                size=0 if is_placeholder else record.sizes[index],
                 mtime_seconds=record.mtimes[index] // 10**9,
-                digest=NO_DIGEST if is_dummy else record.digest(index),
+                digest=NO_DIGEST if is_placeholder else record.digest(index),
             )
 
 

@@ -58,7 +58,7 @@ def locked_for_writing(path: bytes) -> Iterator[None]:
 
 
 @contextmanager
-def locked_meanwhile(path: bytes) -> Iterator[None]:
+def locked_temporarily(path: bytes) -> Iterator[None]:
     """Hold the lock alone, and leave no file; for folders that are not ours. Raises as `locked_for_writing`."""
     with locked_for_writing(path):
         try:

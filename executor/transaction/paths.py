@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from qa2pack.executor.io.disk import TEMPORARY
 from qa2pack.executor.transaction.journal import Begin, Publishing
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
-from qa2pack.manifest.alma.package import Package, Standing
+from qa2pack.manifest.alma.package import DestinationKind, Package
 from qa2pack.manifest.path import join
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class TransactionPaths:
     """The paths of one transaction; says nothing of what exists.
 
     Attributes:
@@ -140,15 +140,15 @@ def lock_path(package: Package) -> bytes:
     return join(package.control, b"lock")
 
 
-def choose_publishing(append: Append, standing: Standing, *, can_exchange: bool) -> Publishing:
+def choose_publishing(append: Append, standing: DestinationKind, *, can_exchange: bool) -> Publishing:
     """Return how a member becomes visible where things stand so; in an empty folder there is nothing to append to."""
-    if standing is Standing.ABSENT:
+    if standing is DestinationKind.ABSENT:
         return Publishing.NEW
-    if append is Append.NOTHING or standing is not Standing.PACKAGE:
+    if append is Append.NOTHING or standing is not DestinationKind.PACKAGE:
         return Publishing.EXCHANGE if can_exchange else Publishing.TWO_RENAMES
     return Publishing.GROUP if append is Append.GROUP else Publishing.MEMBER
 
 
-def places_of(package: Package, begin: Begin) -> Places:
+def transaction_paths(package: Package, begin: Begin) -> TransactionPaths:
     """Return where the things of the transaction stand that begins so."""
-    return Places(package, begin.transaction, begin.publishing, begin.group, begin.member)
+    return TransactionPaths(package, begin.transaction, begin.publishing, begin.group, begin.member)

@@ -11,7 +11,7 @@ import stat
 from enum import IntEnum
 
 from qa2pack.executor.transaction.journal import Commit
-from qa2pack.executor.transaction.paths import Places
+from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import README
@@ -55,7 +55,7 @@ class _Likeness(IntEnum):
     WHOLE = 2
 
 
-def is_published(places: Places, commit: Commit, *, engine: Engine, was_undone: bool = False) -> bool:
+def is_published(paths: TransactionPaths, commit: Commit, *, engine: Engine, is_rolling_back: bool = False) -> bool:
     """Tell whether the tree that was staged stands at the target.
 
     Args:
@@ -66,68 +66,68 @@ def is_published(places: Places, commit: Commit, *, engine: Engine, was_undone: 
         StreamError: the manifest is damaged.
         OSError: something could not be looked at.
     """
-    if not is_there(places.target):
+    if not is_there(paths.target):
         return False
-    manifest = _manifest_of(places, commit)
+    manifest = _manifest_of(paths, commit)
     if manifest is None:
-        if was_undone:
+        if is_rolling_back:
             return False
-        raise UnknownTreeError(places.target, places.root)
-    here = _likeness(places, places.target, manifest, engine)
-    staged = _likeness(places, places.root, manifest, engine)
+        raise UnknownTreeError(paths.target, paths.root)
+    here = _likeness(paths, paths.target, manifest, engine)
+    staged = _likeness(paths, paths.root, manifest, engine)
     if here is not staged:
         return here > staged
-    hints = _hints(places, commit)
-    if here is _Likeness.NONE and was_undone and not hints and not is_there(places.root):
+    hints = _hints(paths, commit)
+    if here is _Likeness.NONE and is_rolling_back and not hints and not is_there(paths.root):
         return False  # the staged tree goes after it was taken back, and nothing of what is at the target is its
     if here is _Likeness.NONE:  # changed since: believed only if there is no other tree that it could be
-        hints = hints if not is_there(places.root) and hints == {True} else set()
+        hints = hints if not is_there(paths.root) and hints == {True} else set()
     if len(hints) != 1:
-        raise UnknownTreeError(places.target, places.root)
+        raise UnknownTreeError(paths.target, paths.root)
     return hints.pop()
 
 
-def is_like_target(places: Places, commit: Commit, manifest: Described, *, engine: Engine) -> bool:
+def is_like_target(paths: TransactionPaths, commit: Commit, manifest: Described, *, engine: Engine) -> bool:
     """Tell whether what stands at the target may be the tree of a finished transaction, perhaps changed since."""
-    status = status_of(places.target)
+    status = status_of(paths.target)
     if status is None:
         return False
-    return status.st_ino == commit.root_inode or bool(_likeness(places, places.target, manifest, engine))
+    return status.st_ino == commit.root_inode or bool(_likeness(paths, paths.target, manifest, engine))
 
 
-def staged_manifest(places: Places) -> bytes:
+def staged_manifest(paths: TransactionPaths) -> bytes:
     """Return the path of the new member's manifest before it is published."""
-    return join(places.new_manifests, os.path.basename(_published_manifest(places)))
+    return join(paths.new_manifests, os.path.basename(_published_manifest(paths)))
 
 
-def _published_manifest(places: Places) -> bytes:
-    return places.package.manifest(join(places.group, places.member))
+def _published_manifest(paths: TransactionPaths) -> bytes:
+    return paths.package.manifest(join(paths.group, paths.member))
 
 
-def _manifest_of(places: Places, commit: Commit) -> Described | None:
+def _manifest_of(paths: TransactionPaths, commit: Commit) -> Described | None:
     """Open the transaction's own manifest: one of the same name may be that of the replaced package."""
-    if is_there(staged_manifest(places)):
-        return open_manifest(staged_manifest(places))
-    is_new = not commit.had_manifests or is_there(places.previous_manifests)
-    return open_manifest(_published_manifest(places)) if is_new and is_there(_published_manifest(places)) else None
+    if is_there(staged_manifest(paths)):
+        return open_manifest(staged_manifest(paths))
+    is_new = not commit.had_manifests or is_there(paths.previous_manifests)
+    return open_manifest(_published_manifest(paths)) if is_new and is_there(_published_manifest(paths)) else None
 
 
-def _hints(places: Places, commit: Commit) -> set[bool]:
+def _hints(paths: TransactionPaths, commit: Commit) -> set[bool]:
     """Return what the root's number, and its time, say of where it is: True for the target."""
     hints: set[bool] = set()
-    found = {True: status_of(places.target), False: status_of(places.root)}
+    found = {True: status_of(paths.target), False: status_of(paths.root)}
     for known, name in ((commit.root_inode, "st_ino"), (commit.root_mtime_ns, "st_mtime_ns")):
         fitting = [where for where, status in found.items() if status and getattr(status, name) == known]
         hints |= set(fitting) if len(fitting) == 1 else set()
     return hints
 
 
-def _likeness(places: Places, root: bytes, manifest: Described, engine: Engine) -> _Likeness:
+def _likeness(paths: TransactionPaths, root: bytes, manifest: Described, engine: Engine) -> _Likeness:
     """Compare the tree whose root this would be; of a whole package the folders above the member too."""
-    member = root + places.staged_member.removeprefix(places.root)
+    member = root + paths.staged_member.removeprefix(paths.root)
     if not is_plain_folder(root) or not is_plain_folder(member) or not _has_readme(member, manifest):
         return _Likeness.NONE
-    likeness = _Likeness.WHOLE if _stands_alone(places, root) else _Likeness.WITH_MORE
+    likeness = _Likeness.WHOLE if _holds_nothing_else(paths, root) else _Likeness.WITH_MORE
     for problem in verify_tree(member, manifest.stream.blobs(), is_quick=True, engine=engine, progress=Silent()):
         if problem.code is Code.UNREADABLE:
             raise OSError(None, problem.found, join(member, problem.path))
@@ -137,18 +137,18 @@ def _likeness(places: Places, root: bytes, manifest: Described, engine: Engine) 
     return likeness
 
 
-def _stands_alone(places: Places, root: bytes) -> bool:
-    parts = (SCIENCE_GOAL, places.group, places.member)
-    for part in parts[len(parts) - _depth(places) :]:
+def _holds_nothing_else(paths: TransactionPaths, root: bytes) -> bool:
+    parts = (SCIENCE_GOAL, paths.group, paths.member)
+    for part in parts[len(parts) - _depth(paths) :]:
         if os.listdir(root) != [part]:
             return False
         root = join(root, part)
     return True
 
 
-def _depth(places: Places) -> int:
+def _depth(paths: TransactionPaths) -> int:
     """Return how many folders the member is below the root."""
-    return places.staged_member.removeprefix(places.root).count(b"/")
+    return paths.staged_member.removeprefix(paths.root).count(b"/")
 
 
 def _has_readme(member: bytes, manifest: Described) -> bool:

@@ -21,7 +21,7 @@ from qa2pack.executor.transaction.journal import (
 )
 
 
-class Wish(StrEnum):
+class Goal(StrEnum):
     """What the user asks for."""
 
     APPLY = "apply"
@@ -47,7 +47,7 @@ class Step(StrEnum):
     NO_PLAN = "no-plan"  # there is nothing that could be applied
     BEGIN = "begin"  # a new transaction
     CONTINUE = "continue"  # go on staging
-    START_ANEW = "start-anew"  # stage again from nothing, because the disk failed to take what was staged
+    START_OVER = "start-anew"  # stage again from nothing, because the disk failed to take what was staged
     RESTAGE = "restage"  # a new plan over a staging that can be used for it
     ROLL_FORWARD = "roll-forward"
     ROLL_BACK = "roll-back"
@@ -83,12 +83,12 @@ def phase_of(records: Sequence[Record]) -> Phase:
     return Phase.STAGING
 
 
-def decide(records: Sequence[Record], facts: Facts, wish: Wish) -> Step:
+def decide(records: Sequence[Record], facts: Facts, goal: Goal) -> Step:
     """Return the next step; after FILE_JOURNAL it is to be decided again, without the journal."""
     phase = phase_of(records)
-    if phase in _STEPS_ANYHOW:
-        return _STEPS_ANYHOW[phase]
-    if wish is Wish.ROLL_BACK:
+    if phase in _STEPS_IN_ANY_CASE:
+        return _STEPS_IN_ANY_CASE[phase]
+    if goal is Goal.ROLL_BACK:
         return _STEPS_BACK[phase]
     if phase is Phase.NONE:
         return Step.NO_PLAN if facts.plan is None else Step.BEGIN
@@ -99,11 +99,11 @@ def _step_from_staging(records: Sequence[Record], facts: Facts) -> Step:
     if facts.plan is None:
         return Step.ROLL_BACK
     if any(isinstance(record, SyncFailed) for record in records):
-        return Step.START_ANEW
+        return Step.START_OVER
     return Step.CONTINUE if facts.plan == begin_of(records).plan else Step.RESTAGE
 
 
-_STEPS_ANYHOW = {
+_STEPS_IN_ANY_CASE = {
     Phase.ENDED: Step.FILE_JOURNAL,
     Phase.ROLLING_BACK: Step.ROLL_BACK,  # what was begun is finished before anything else
 }

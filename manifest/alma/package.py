@@ -73,7 +73,7 @@ class Package:
         return b"/".join((self.path, SCIENCE_GOAL, member))
 
 
-class Standing(StrEnum):
+class DestinationKind(StrEnum):
     """What stands at the destination."""
 
     ABSENT = "absent"
@@ -92,10 +92,10 @@ class PackageState:
         strangers: paths in the package, relative to it, that do not belong to the prescribed tree.
     """
 
-    standing: Standing
+    standing: DestinationKind
     groups: Mapping[bytes, tuple[bytes, ...]]
     manifests: Mapping[bytes, bytes]
-    strangers: tuple[bytes, ...] = ()
+    unexpected: tuple[bytes, ...] = ()
 
     @property
     def members(self) -> tuple[bytes, ...]:
@@ -117,21 +117,21 @@ def read_state(package: Package) -> PackageState:
     """
     check_control(package.control)
     if not is_there(package.path):
-        return PackageState(Standing.ABSENT, {}, {})
+        return PackageState(DestinationKind.ABSENT, {}, {})
     if not is_plain_folder(package.path):
-        return PackageState(Standing.FOREIGN, {}, {}, (b"",))
+        return PackageState(DestinationKind.FOREIGN, {}, {}, (b"",))
     if not os.listdir(package.path):
-        return PackageState(Standing.EMPTY, {}, {})
-    strangers: list[bytes] = []
+        return PackageState(DestinationKind.EMPTY, {}, {})
+    unexpected: list[bytes] = []
     groups = {
-        group: tuple(_members(package, group, strangers))
-        for group in _listed(package.path, b"", SCIENCE_GOAL, strangers)
+        group: tuple(_members(package, group, unexpected))
+        for group in _listed(package.path, b"", SCIENCE_GOAL, unexpected)
     }
-    standing = Standing.PACKAGE if groups and not strangers else Standing.FOREIGN
+    standing = DestinationKind.PACKAGE if groups and not unexpected else DestinationKind.FOREIGN
     members = (join(group, member) for group, members in groups.items() for member in members)
     described = {join(package.manifests, name) for name in manifest_names(package)}
     manifests = {member: path for member in members if (path := package.manifest(member)) in described}
-    return PackageState(standing, groups, manifests, tuple(strangers))
+    return PackageState(standing, groups, manifests, tuple(unexpected))
 
 
 def manifest_names(package: Package) -> list[bytes]:
@@ -147,30 +147,30 @@ def member_of_manifest(name: bytes) -> bytes:
     return name.removesuffix(_MANIFEST).replace(b".", b"/", 1)
 
 
-def _listed(path: bytes, relative: bytes, wanted: bytes, strangers: list[bytes]) -> Iterator[bytes]:
+def _listed(path: bytes, relative: bytes, wanted: bytes, unexpected: list[bytes]) -> Iterator[bytes]:
     """Yield the groups; everything beside the one folder `wanted` is a stranger."""
     for name in sorted(os.listdir(path)):
         if name != wanted or not is_plain_folder(join(path, name)):
-            strangers.append(join(relative, name))
+            unexpected.append(join(relative, name))
             continue
         for group in sorted(os.listdir(join(path, name))):
             if is_group(group) and is_plain_folder(b"/".join((path, name, group))):
                 yield group
             else:
-                strangers.append(join(name, group))
+                unexpected.append(join(name, group))
 
 
-def _members(package: Package, group: bytes, strangers: list[bytes]) -> Iterator[bytes]:
+def _members(package: Package, group: bytes, unexpected: list[bytes]) -> Iterator[bytes]:
     folder = package.member(group)
     for name in sorted(os.listdir(folder)):
         if is_member(name) and is_plain_folder(join(folder, name)):
             yield name
-            strangers.extend(_strangers_in_member(join(folder, name), b"/".join((SCIENCE_GOAL, group, name))))
+            unexpected.extend(_unexpected_in_member(join(folder, name), b"/".join((SCIENCE_GOAL, group, name))))
         else:
-            strangers.append(b"/".join((SCIENCE_GOAL, group, name)))
+            unexpected.append(b"/".join((SCIENCE_GOAL, group, name)))
 
 
-def _strangers_in_member(folder: bytes, relative: bytes) -> Iterator[bytes]:
+def _unexpected_in_member(folder: bytes, relative: bytes) -> Iterator[bytes]:
     roles = {role.folder for role in ROLES}
     for name in sorted(os.listdir(folder)):
         if name != README and not (name in roles and is_plain_folder(join(folder, name))):

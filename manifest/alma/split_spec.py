@@ -63,7 +63,7 @@ class UnknownManagersError(Exception):
         return f"the data manager {', '.join(map(shown, self.names))}, which is not one of casacore's own"
 
 
-class SurroundingsError(Exception):
+class CasacoreEnvironmentError(Exception):
     """casacore cannot work here, whatever the table; nothing was changed.
 
     Attributes:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import Standing
+from qa2pack.manifest.alma.package import DestinationKind
 from qa2pack.manifest.alma.split_spec import SplitSpec
 from qa2pack.manifest.format.record_codec import check_columns
 from qa2pack.manifest.format.stream import Stream, StreamError
@@ -58,7 +58,7 @@ class Header:
     scanned_ns: Moment
     layout: str
     may_leave: bool
-    standing: Standing
+    standing: DestinationKind
     base: tuple[tuple[bytes, bytes], ...]
     readme: bytes
     host: str

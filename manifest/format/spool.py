@@ -17,7 +17,7 @@ from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.path import sort_key
 
 
-def _let_go(file: IO[bytes]) -> None:
+def _close_quietly(file: IO[bytes]) -> None:
     """Close a file that nobody needs any more, also one of which not all could be written."""
     with suppress(OSError):
         file.close()
@@ -32,7 +32,7 @@ class RecordSpool:
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the finalizer
-        self._closing = weakref.finalize(self, _let_go, self._file)
+        self._closing = weakref.finalize(self, _close_quietly, self._file)
         self._index: list[tuple[bytes, int, int]] = []
         self._offset = 0
         self._is_reading = False
@@ -84,7 +84,7 @@ class OrderedSpool:
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the finalizer
-        self._closing = weakref.finalize(self, _let_go, self._file)
+        self._closing = weakref.finalize(self, _close_quietly, self._file)
         self._index: list[tuple[int, int, int]] = []
         self._offset = 0
 

@@ -12,7 +12,7 @@ from qa2pack.manifest.alma.uid import names_its_block, uid_of
 from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.layout.execution_blocks import Block
 from qa2pack.manifest.layout.globs import first_match
-from qa2pack.manifest.layout.include import Include, role_wished, spelt_out
+from qa2pack.manifest.layout.include import Include, included_role, spelt_out
 from qa2pack.manifest.layout.names import Claim, Prefixing
 from qa2pack.manifest.layout.rules import Layout, Level, Rule
 from qa2pack.manifest.layout.survey import Kind, Node
@@ -29,7 +29,7 @@ FAULTS: Mapping[Kind, Code] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class OriginEntry:
     """A thing in the origin and where it lies.
 
     Attributes:
@@ -52,7 +52,7 @@ class Spot:
 class Draft:
     """An item whose final name is not settled yet. `column` is the one that the layout wants, or empty."""
 
-    spot: Spot
+    entry: OriginEntry
     role: Role
     claim: Claim
     column: str = ""
@@ -70,69 +70,71 @@ class Choice:
     exclude: Sequence[str]
     blocks: Mapping[bytes, Block]
 
-    def decide(self, spot: Spot) -> tuple[Outcome, ...]:
+    def decide(self, entry: OriginEntry) -> tuple[Outcome, ...]:
         """Return what becomes of the thing at this spot; nothing if no rule or wish is about it."""
-        excluded = first_match(spot.path, self.exclude)
+        excluded = first_match(entry.path, self.exclude)
         if excluded is not None:
-            return (_left_out(spot, f"excluded by {excluded}"),)
-        foreign = self.layout.why_foreign(spot.node.name)
-        wishes = spelt_out(self.include) if foreign else self.include
-        role = None if spot.path in self.blocks else role_wished(spot.path, wishes)
+            return (_left_out(entry, f"excluded by {excluded}"),)
+        foreign = self.layout.why_foreign(entry.node.name)
+        includes = spelt_out(self.include) if foreign else self.include
+        role = None if entry.path in self.blocks else included_role(entry.path, includes)
         if role is None and foreign:
-            return (_left_out(spot, foreign),)
-        rule = None if spot.path in self.blocks else self.layout.rule_for(spot.node, spot.level)
+            return (_left_out(entry, foreign),)
+        rule = None if entry.path in self.blocks else self.layout.rule_for(entry.node, entry.level)
         if role is None and rule is not None and rule.never:
-            doubt = Problem(Code.W_LOOKS_LIKE_MS, spot.path, expected="--include or --exclude", found=rule.never)
-            return (_left_out(spot, rule.never), doubt) if rule.warn else (_left_out(spot, rule.never),)
-        if spot.node.kind in FAULTS:
-            return (Problem(FAULTS[spot.node.kind], spot.path, found=spot.node.detail),)
+            doubt = Problem(Code.W_LOOKS_LIKE_MS, entry.path, expected="--include or --exclude", found=rule.never)
+            return (_left_out(entry, rule.never), doubt) if rule.warn else (_left_out(entry, rule.never),)
+        if entry.node.kind in FAULTS:
+            return (Problem(FAULTS[entry.node.kind], entry.path, found=entry.node.detail),)
         if role is not None:
-            return (self._included(spot, role),)
-        return (self._ruled(spot, rule, rule.role),) if rule is not None and rule.role else ()
+            return (self._included(entry, role),)
+        return (self._ruled(entry, rule, rule.role),) if rule is not None and rule.role else ()
 
-    def _ruled(self, spot: Spot, rule: Rule, role: Role) -> Outcome:
-        owner = self._owner(spot)
+    def _ruled(self, entry: OriginEntry, rule: Rule, role: Role) -> Outcome:
+        owner = self._owner(entry)
         if "{uid}" in rule.folder and owner is None:
-            return _left_out(spot, "its execution block is not in this origin")
+            return _left_out(entry, "its execution block is not in this origin")
         folder = rule.folder.encode().replace(b"{uid}", owner or b"")
-        name = spot.node.name
-        if rule.rename and spot.block:
-            name = rule.rename.encode().replace(b"{folder}", spot.block.folder)
-        return self._draft(spot, role, folder=folder, name=name, when=rule.prefix, column=rule.column)
+        name = entry.node.name
+        if rule.rename and entry.block:
+            name = rule.rename.encode().replace(b"{folder}", entry.block.folder)
+        return self._draft(entry, role, folder=folder, name=name, when=rule.prefix, column=rule.column)
 
-    def _included(self, spot: Spot, role: Role) -> Outcome:
+    def _included(self, entry: OriginEntry, role: Role) -> Outcome:
         """Place an included thing as the layout would one of the role: logs of a block prefixed and so on."""
-        owner = self._owner(spot)
+        owner = self._owner(entry)
         folder = owner + b".calibration" if owner and role is Role.CALIBRATION else b""
-        is_of_block = role in {Role.QA, Role.LOG} and spot.block
+        is_of_block = role in {Role.QA, Role.LOG} and entry.block
         when = Prefixing.ALWAYS if is_of_block else Prefixing.MEETING
-        column = "DATA" if role in {Role.RAW, Role.CALIBRATED} and spot.node.kind is Kind.TABLE else ""
-        return self._draft(spot, role, folder=folder, name=spot.node.name, when=when, column=column)
+        column = "DATA" if role in {Role.RAW, Role.CALIBRATED} and entry.node.kind is Kind.TABLE else ""
+        return self._draft(entry, role, folder=folder, name=entry.node.name, when=when, column=column)
 
-    def _draft(self, spot: Spot, role: Role, *, folder: bytes, name: bytes, when: Prefixing, column: str) -> Draft:
+    def _draft(
+        self, entry: OriginEntry, role: Role, *, folder: bytes, name: bytes, when: Prefixing, column: str
+    ) -> Draft:
         claim = Claim(
-            source=spot.path,
+            source=entry.path,
             folder=join(role.folder, folder) if folder else role.folder,
             name=name,
-            prefix=self._prefix(spot, name),
+            prefix=self._prefix(entry, name),
             when=when,
         )
-        return Draft(spot, role, claim, column)
+        return Draft(entry, role, claim, column)
 
-    def _prefix(self, spot: Spot, name: bytes) -> bytes:
-        if spot.block:
-            return b"" if names_its_block(name) else spot.block.owner_of(name) + b"__"
-        if spot.level is Level.SIBLING:
-            return spot.folder.replace(b"/", b"__") + b"__"
+    def _prefix(self, entry: OriginEntry, name: bytes) -> bytes:
+        if entry.block:
+            return b"" if names_its_block(name) else entry.block.owner_of(name) + b"__"
+        if entry.level is Level.SIBLING:
+            return entry.folder.replace(b"/", b"__") + b"__"
         return b""
 
-    def _owner(self, spot: Spot) -> bytes | None:
+    def _owner(self, entry: OriginEntry) -> bytes | None:
         """Return the uid of the block that the thing belongs to, which outside blocks its name must say."""
-        if spot.block:
-            return spot.block.owner_of(spot.node.name)
-        uid = uid_of(spot.node.name)
+        if entry.block:
+            return entry.block.owner_of(entry.node.name)
+        uid = uid_of(entry.node.name)
         return uid if any(uid in block.uids for block in self.blocks.values()) else None
 
 
-def _left_out(spot: Spot, reason: str) -> LeftOut:
-    return LeftOut(spot.path, reason, spot.node.is_tree)
+def _left_out(entry: OriginEntry, reason: str) -> LeftOut:
+    return LeftOut(entry.path, reason, entry.node.is_tree)

@@ -35,6 +35,6 @@ def spelt_out(includes: Iterable[Include]) -> tuple[Include, ...]:
     return tuple(include for include in includes if not set("*?[{").intersection(include.glob))
 
 
-def role_wished(path: bytes, includes: Iterable[Include]) -> Role | None:
+def included_role(path: bytes, includes: Iterable[Include]) -> Role | None:
     """Return the role of the first include that is for this path."""
     return next((include.role for include in includes if first_match(path, (include.glob,))), None)

@@ -11,7 +11,7 @@ from qa2pack.manifest.alma.receiver_limits import case_warnings, name_warnings
 from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.alma.split_spec import SINGLE_DISH_COLUMNS
 from qa2pack.manifest.format.header import LeftOut
-from qa2pack.manifest.layout.decide import Choice, Draft, Outcome, Spot
+from qa2pack.manifest.layout.decide import Choice, Draft, OriginEntry, Outcome
 from qa2pack.manifest.layout.execution_blocks import Block, find_blocks, nested_blocks
 from qa2pack.manifest.layout.globs import first_match
 from qa2pack.manifest.layout.include import Include
@@ -33,7 +33,7 @@ def measurement_sets(
     """Return the sources of the tables whose columns `place` wants to know, sorted."""
     choice = _choice(origin, layout, include=include, exclude=exclude, origin_name=b"")
     drafts = (outcome for outcome in _outcomes(origin, choice) if isinstance(outcome, Draft))
-    return tuple(sorted({draft.spot.node.source for draft in drafts if draft.column}))
+    return tuple(sorted({draft.entry.node.source for draft in drafts if draft.column}))
 
 
 def place(
@@ -98,40 +98,40 @@ def _outcomes(origin: Node, choice: Choice) -> Iterator[Outcome]:
     itself = choice.blocks.get(b"")
     level = Level.EB if itself else Level.SB
     for child in origin.children:
-        yield from _visit(Spot(child.name, child, level, itself), choice)
+        yield from _visit(OriginEntry(child.name, child, level, itself), choice)
 
 
-def _visit(spot: Spot, choice: Choice) -> Iterator[Outcome]:
+def _visit(entry: OriginEntry, choice: Choice) -> Iterator[Outcome]:
     """Yield what becomes of the thing at a spot, or of what is in it."""
-    decided = choice.decide(spot)
+    decided = choice.decide(entry)
     if decided:
         yield from decided
         return
-    inside = _inside(spot, choice)
+    inside = _inside(entry, choice)
     if inside is None:
-        yield LeftOut(spot.path, f"no rule of layout {choice.layout.name} takes it", spot.node.is_tree)
+        yield LeftOut(entry.path, f"no rule of layout {choice.layout.name} takes it", entry.node.is_tree)
         return
     outcomes = [outcome for child in inside for outcome in _visit(child, choice)]
-    yield from outcomes if spot.path in choice.blocks else _folded(spot, outcomes)
+    yield from outcomes if entry.path in choice.blocks else _folded(entry, outcomes)
 
 
-def _inside(spot: Spot, choice: Choice) -> Iterable[Spot] | None:
+def _inside(entry: OriginEntry, choice: Choice) -> Iterable[OriginEntry] | None:
     """Return the spots in a folder that is looked through, None for anything else."""
-    block = choice.blocks.get(spot.path, spot.block)
-    if spot.node.kind is not Kind.FOLDER or spot.node.opaque:
+    block = choice.blocks.get(entry.path, entry.block)
+    if entry.node.kind is not Kind.FOLDER or entry.node.opaque:
         return None
-    if spot.path in choice.blocks:
+    if entry.path in choice.blocks:
         level = Level.EB
-    elif spot.level in {Level.SB, Level.SIBLING}:
+    elif entry.level in {Level.SB, Level.SIBLING}:
         level = Level.SIBLING
-    elif spot.level is Level.EB and spot.node.name in map(str.encode, choice.layout.qa_folders):
+    elif entry.level is Level.EB and entry.node.name in map(str.encode, choice.layout.qa_folders):
         level = Level.QA2
     else:
         return None
-    return (Spot(join(spot.path, child.name), child, level, block) for child in spot.node.children)
+    return (OriginEntry(join(entry.path, child.name), child, level, block) for child in entry.node.children)
 
 
-def _folded(spot: Spot, outcomes: list[Outcome]) -> Iterator[Outcome]:
+def _folded(entry: OriginEntry, outcomes: list[Outcome]) -> Iterator[Outcome]:
     """Put a folder of which nothing is taken into one line; what else was found in it stays."""
     others = [outcome for outcome in outcomes if not isinstance(outcome, LeftOut)]
     if any(isinstance(outcome, Draft) for outcome in others):
@@ -139,7 +139,7 @@ def _folded(spot: Spot, outcomes: list[Outcome]) -> Iterator[Outcome]:
         return
     reasons = {outcome.reason for outcome in outcomes if isinstance(outcome, LeftOut)}
     reason = reasons.pop() if len(reasons) == 1 else "nothing in it is packaged" if reasons else "empty"
-    yield LeftOut(spot.path, reason, is_tree=True)
+    yield LeftOut(entry.path, reason, is_tree=True)
     yield from others
 
 
@@ -148,16 +148,16 @@ def _calibrated_from_raw(
 ) -> Iterator[Draft]:
     """Yield, for blocks without calibrated data of their own, their raw data's measurement set once more."""
     wanted = choice.layout.calibrated_from_raw
-    provided = {draft.spot.block for draft in drafts if draft.role is Role.CALIBRATED}
+    provided = {draft.entry.block for draft in drafts if draft.role is Role.CALIBRATED}
     for draft in drafts:
-        is_missing = draft.role is Role.RAW and draft.spot.block not in provided
-        if is_missing and wanted in columns.get(draft.spot.node.source, ()):
+        is_missing = draft.role is Role.RAW and draft.entry.block not in provided
+        if is_missing and wanted in columns.get(draft.entry.node.source, ()):
             claim = replace(draft.claim, folder=Role.CALIBRATED.folder, name=draft.claim.name + b".cal")
-            yield Draft(draft.spot, Role.CALIBRATED, claim, wanted)
+            yield Draft(draft.entry, Role.CALIBRATED, claim, wanted)
 
 
 def _item(draft: Draft, path: bytes, columns: Mapping[bytes, Sequence[str]]) -> Item:
-    node = draft.spot.node
+    node = draft.entry.node
     column = _kept_column(draft.column, columns.get(node.source)) if draft.column else None
     return Item(node.source, path, node.is_tree, draft.role, column)
 
@@ -201,10 +201,10 @@ def _is_excluded(path: bytes, choice: Choice) -> bool:
 def _column_warnings(drafts: Iterable[Draft], columns: Mapping[bytes, Sequence[str]]) -> Iterator[Problem]:
     """Warn where calibrated data would be packaged as raw ones, because there are no others."""
     for draft in drafts:
-        held = columns.get(draft.spot.node.source)
+        held = columns.get(draft.entry.node.source)
         is_other_wanted = draft.column not in {"", _CALIBRATED}
         if held and draft.role is Role.RAW and is_other_wanted and _kept_column(draft.column, held) == _CALIBRATED:
-            yield Problem(Code.W_RAW_IS_CALIBRATED, draft.spot.node.source, draft.column, ", ".join(held))
+            yield Problem(Code.W_RAW_IS_CALIBRATED, draft.entry.node.source, draft.column, ", ".join(held))
 
 
 def _path_warnings(items: Sequence[Item]) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.member_ids import Append, next_ids
-from qa2pack.manifest.alma.package import Package, PackageState, Standing, read_state
+from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, read_state
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import StreamKind, read_header
 from qa2pack.manifest.format.stream import StreamError, open_stream, peek_stream
@@ -37,7 +37,7 @@ class Destination:
     @property
     def is_new(self) -> bool:
         """Tell whether there is no package yet."""
-        return self.state.standing in (Standing.ABSENT, Standing.EMPTY)
+        return self.state.standing in (DestinationKind.ABSENT, DestinationKind.EMPTY)
 
 
 def choose_destination(request: PlanRequest) -> Destination:
@@ -130,8 +130,8 @@ def _state_problems(request: PlanRequest, state: PackageState) -> Iterator[Probl
         return
     if request.is_compared:
         return
-    if state.standing is Standing.FOREIGN and not (request.is_forced and request.append is Append.NOTHING):
-        shown = [os.path.join(request.package, stranger) for stranger in state.strangers[:20]]
+    if state.standing is DestinationKind.FOREIGN and not (request.is_forced and request.append is Append.NOTHING):
+        shown = [os.path.join(request.package, stranger) for stranger in state.unexpected[:20]]
         yield from (Problem(Code.NOT_A_PACKAGE, path) for path in shown or [request.package])
     elif state.without_manifest and request.append is Append.NOTHING and not request.is_forced:
         yield Problem(Code.NOT_ADOPTED, request.package, found=counted(len(state.without_manifest), "member"))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, is_group
-from qa2pack.manifest.alma.package import Package, PackageState, Standing, manifest_names
+from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, manifest_names
 from qa2pack.manifest.format.header import StreamKind, read_header
 from qa2pack.manifest.format.stream import StreamError, peek_stream
 from qa2pack.manifest.fs.presence import is_file, is_plain_file, is_there
@@ -88,20 +88,20 @@ _TICKET_ENDINGS = (b".ticket.tar", b".ticket.zip")
 
 def no_package(package: Package, state: PackageState) -> Problem:
     """Return the problem with a path where no package is."""
-    if state.standing is Standing.ABSENT:
+    if state.standing is DestinationKind.ABSENT:
         return Problem(Code.PACKAGE_MISSING, package.path)
     owner = _owner(package)
     if owner is not None:
         return Problem(Code.PART_OF_PACKAGE, package.path, found=f"a part of {os.fsdecode(owner)}")
     if package.path.endswith(b".manifest") and is_file(package.path):
         return Problem(Code.PART_OF_PACKAGE, package.path, found="a manifest")
-    found = "something else" if state.standing is Standing.FOREIGN else ""
+    found = "something else" if state.standing is DestinationKind.FOREIGN else ""
     return Problem(Code.PACKAGE_MISSING, package.path, found=found)
 
 
 def swapped_paths(origin: bytes, state: PackageState) -> Problem | None:
     """Return a problem if a package was named as the origin, and something else that is there as the package."""
-    if state.standing is Standing.FOREIGN and is_package(origin):
+    if state.standing is DestinationKind.FOREIGN and is_package(origin):
         return Problem(Code.SWAPPED, origin, found="a package")
     return None
 

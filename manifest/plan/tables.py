@@ -14,10 +14,10 @@ import msgpack
 import xxhash
 
 from qa2pack.manifest.alma.split_spec import (
+    CasacoreEnvironmentError,
     ColumnMissingError,
     LossyManagerError,
     SplitSpec,
-    SurroundingsError,
     TableBrokenError,
     TableShape,
     plan_split,
@@ -50,7 +50,7 @@ class TableReader(Protocol):
         ...
 
 
-_OF_SURROUNDINGS = frozenset({Code.SCRATCH_FULL, Code.CASACORE_UNUSABLE})
+_ENVIRONMENT_CODES = frozenset({Code.SCRATCH_FULL, Code.CASACORE_UNUSABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def describe_tables(
     marks = {source: fingerprint(os.path.join(root, source)) for source in sources}
     columns = {note.source: note.columns for note in known if marks.get(note.source) == note.fingerprint}
     names = {source: read_table_names(os.path.join(root, source)) for source in marks if source not in columns}
-    whole = {source: _said(found) for source, found in names.items() if found.kind is not Kind.PLAIN}
+    whole = {source: _kind_in_words(found) for source, found in names.items() if found.kind is not Kind.PLAIN}
     queue = deque(_Query(reader, root, source) for source in names if source not in whole)
     shapes: dict[bytes, TableShape] = {}
     broken: dict[bytes, Problem] = {}
@@ -113,7 +113,7 @@ def describe_tables(
         if isinstance(answer, TableShape):
             shapes[source] = answer
             columns[source] = answer.data_columns
-        elif answer.code in _OF_SURROUNDINGS:
+        elif answer.code in _ENVIRONMENT_CODES:
             raise PlanRefused(answer)
         else:
             broken[source] = answer
@@ -151,8 +151,8 @@ def plan_splits(
     for (source, keep), paths in asked.items():
         try:
             spec = _spec(root, source, keep, tables, reader, foreign=foreign)
-        except SurroundingsError as error:
-            raise PlanRefused(_of_surroundings(error)) from error
+        except CasacoreEnvironmentError as error:
+            raise PlanRefused(_environment_problem(error)) from error
         except LossyManagerError as error:
             problems.append(Problem(Code.TABLE_LOSSY, os.path.join(root, source), found=str(error)))
             continue
@@ -172,12 +172,12 @@ def newly_opened(items: Iterable[Item], tables: Tables) -> Iterator[Item]:
 def whole_tables(origin: bytes, tables: Tables) -> list[Problem]:
     """Return a warning for each table that keeps all its data columns."""
     return [
-        Problem(Code.W_TABLE_WHOLE, os.path.join(origin, source), found=said)
-        for source, said in sorted(tables.whole.items())
+        Problem(Code.W_TABLE_WHOLE, os.path.join(origin, source), found=kind_in_words)
+        for source, kind_in_words in sorted(tables.whole.items())
     ]
 
 
-def _said(names: TableNames) -> str:
+def _kind_in_words(names: TableNames) -> str:
     if names.kind is Kind.CONCATENATION:
         return f"a concatenation, or multi-MS, of {counted(len(names.rows), 'table')}"
     return "a selection from another table"
@@ -191,7 +191,7 @@ def _broken_table(table: bytes, error: TableBrokenError | ColumnMissingError) ->
     return Problem(code, table, found=reason.replace(f"{shown(table)}/", "").replace(shown(table), "it"))
 
 
-def _of_surroundings(error: SurroundingsError) -> Problem:
+def _environment_problem(error: CasacoreEnvironmentError) -> Problem:
     code = Code.SCRATCH_FULL if error.is_full else Code.CASACORE_UNUSABLE
     return Problem(code, error.path, error.expected, error.found)
 
@@ -214,8 +214,8 @@ def _describe(query: _Query) -> tuple[bytes, TableShape | Problem]:
         return query.source, query.reader.describe(table)
     except TableBrokenError as error:
         return query.source, _broken_table(table, error)
-    except SurroundingsError as error:
-        return query.source, _of_surroundings(error)
+    except CasacoreEnvironmentError as error:
+        return query.source, _environment_problem(error)
 
 
 def without_column(items: Iterable[Item], sources: Iterable[bytes]) -> list[Item]:

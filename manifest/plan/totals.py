@@ -28,15 +28,15 @@ def add_generated(gathered: Gathered, header: Header, items: tuple[Item, ...], s
 
 
 def _readme_record(header: Header) -> FolderRecord:
-    is_dummy = header.mode is Mode.FAKE
+    is_placeholder = header.mode is Mode.FAKE
     return FolderRecord(
         path=b"",
         names=[README],
         sizes=[len(header.readme)],
         mtimes=[header.scanned_ns],
         modes=[0o644],
-        actions=bytes([Action.DUMMY if is_dummy else Action.WRITE]),
-        digests=NO_DIGEST if is_dummy else digest_of_bytes(header.readme),
+        actions=bytes([Action.DUMMY if is_placeholder else Action.WRITE]),
+        digests=NO_DIGEST if is_placeholder else digest_of_bytes(header.readme),
         inodes=[0],
         ctimes=[0],
     )
@@ -58,8 +58,8 @@ def count_new(
 ) -> tuple[int, int]:
     """Return how many files and bytes will be made, not linked or kept; table splits included."""
     split_files = sum(len(task.spec.sizes) for task in splits.tasks.values())
-    is_dummy = header.mode in (Mode.FAKE, Mode.TICKET)
-    split_bytes = 0 if is_dummy else sum(size for task in splits.tasks.values() for _, size in task.spec.sizes)
+    is_placeholder = header.mode in (Mode.FAKE, Mode.TICKET)
+    split_bytes = 0 if is_placeholder else sum(size for task in splits.tasks.values() for _, size in task.spec.sizes)
     kept_files, kept_bytes = (difference.kept, difference.kept_bytes) if difference else (0, 0)
     new_bytes = gathered.new_bytes + split_bytes - kept_bytes - sum(gathered.holes.values())
     return gathered.new_files + split_files + 1 - kept_files, new_bytes

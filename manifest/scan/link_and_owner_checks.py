@@ -138,7 +138,7 @@ def name_problems(names: Names) -> list[Problem]:
     ]
 
 
-def count_oddities(sums: Sums, path: bytes, names: Sequence[bytes], states: StateColumns) -> None:
+def count_modes_and_owners(sums: Sums, path: bytes, names: Sequence[bytes], states: StateColumns) -> None:
     """Add to the sums how many files have set-uid bits or another owner, with the first path of each kind."""
     user = os.geteuid()
     if {*states.owners} <= {user} and not any(mode & _SET_ID for mode in {*states.modes}):

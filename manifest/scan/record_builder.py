@@ -22,8 +22,8 @@ from qa2pack.manifest.scan.link_and_owner_checks import (
     PATH_BYTES,
     FileStates,
     StateColumns,
+    count_modes_and_owners,
     count_names,
-    count_oddities,
     count_one,
     folder_problems,
     mark_problems,
@@ -33,7 +33,7 @@ from qa2pack.manifest.table_lock import LOCK_NAME
 
 DEPTH_LIMIT = 300  # each folder on the way takes a descriptor and a call inside a call when a tree is removed
 _LAST_NS = (1 << 63) - 1  # what a record holds
-STAGING_ROOM_BYTES = 64  # what a path is longer by while the package is made
+STAGING_RESERVE_BYTES = 64  # what a path is longer by while the package is made
 
 
 class Columns:
@@ -49,7 +49,7 @@ class Columns:
         self._result = result
         self._names: list[bytes] = []
         self._sources: list[bytes] = []
-        self._has_strangers = False
+        self._has_mixed_sources = False
         self._stats: list[os.stat_result] = []
         self._digests: list[bytes] = []
         self._actions = bytearray()
@@ -119,10 +119,10 @@ class Columns:
         except FileGrewOrShrankError as error:
             self._result.problems.append(changed(os.path.join(self.options.root, source), error))
 
-    def add_stranger(self, name: bytes, source: bytes) -> None:
+    def add_from_elsewhere(self, name: bytes, source: bytes) -> None:
         """Add a file from elsewhere, relative to the root or absolute; a link only if it leads into the package."""
         folder, source_name = os.path.split(source)
-        self._has_strangers = True
+        self._has_mixed_sources = True
         try:
             with opened_folder(os.path.join(self.options.root, folder)) as fd:
                 mode = os.lstat(source_name, dir_fd=fd).st_mode
@@ -143,16 +143,16 @@ class Columns:
     def add_carried(self, name: bytes, link: bytes, target: bytes) -> None:
         """Add a file that was moved into the package: `link`, relative to the root, leads to `target` there."""
         if self.options.carried is None:
-            self.add_stranger(name, target)
+            self.add_from_elsewhere(name, target)
             return
         self._action = self.options.carried
         self._is_hashing = True  # this is the real content in every mode
         try:
             folder, target_name = os.path.split(target)
             with opened_folder(folder) as fd:
-                self._has_strangers = True
+                self._has_mixed_sources = True
                 self._add(name, link, target_name, fd, None)
-            self._note_new_place(name, link, target)
+            self._note_new_path(name, link, target)
         except OSError as error:
             self._result.problems.append(unreadable(target, error))
         except FileGrewOrShrankError as error:
@@ -160,17 +160,17 @@ class Columns:
         finally:
             self._action, self._is_hashing = self.options.action, self.options.is_hashing
 
-    def _note_new_place(self, name: bytes, link: bytes, target: bytes) -> None:
+    def _note_new_path(self, name: bytes, link: bytes, target: bytes) -> None:
         new = b"/".join((self.options.member, join(self._path, name)))
         if new != target:
             old = os.readlink(os.path.join(self.options.root, link))
             # Any other link is the origin's own: it leads to one of these, and stays right when that one changes.
-            if old.startswith(b"/") and self.options.is_in_package(_real_place(old)):
+            if old.startswith(b"/") and self.options.is_in_package(_real_path(old)):
                 self._result.relinks.append(Relink(link, old, new))
 
     def finish(self, folders: Sequence[bytes]) -> None:
         """Pack the record and add it to the result."""
-        if self._has_strangers:
+        if self._has_mixed_sources:
             self._sort()
         stats = self._stats
         states = StateColumns.of(stats)
@@ -187,8 +187,8 @@ class Columns:
             modes=[mode & 0o7777 for mode in states.modes],
             actions=bytes(self._actions),
             digests=b"".join(self._digests),
-            source=b"" if self._has_strangers else self._source,
-            source_names=self._sources if self._has_strangers else (),
+            source=b"" if self._has_mixed_sources else self._source,
+            source_names=self._sources if self._has_mixed_sources else (),
             device=states.devices[0] if stats else 0,
             inodes=states.inodes,
             ctimes=times[1],
@@ -224,7 +224,7 @@ class Columns:
         if not joined.isascii() or len(set(joined.lower().split(b"\0"))) < len(names):
             result.warnings.extend(case_warnings(join(path, name) for name in names))
         files = FileStates(self.options.root, self._sources, self._actions, states)
-        count_oddities(result.sums, path, self._names, states)
+        count_modes_and_owners(result.sums, path, self._names, states)
         result.warnings.extend(unsound_files(files, is_reading=self.options.is_hashing))
         result.problems.extend(stat_problems(files))
         result.problems.extend(folder_problems(files))
@@ -246,7 +246,7 @@ class Columns:
     def _depth_problems(self, names: Sequence[bytes]) -> Iterator[Problem]:
         path = self._path
         longest = len(self.options.member) + len(path) + max(map(len, names), default=0)
-        if longest > PATH_BYTES - STAGING_ROOM_BYTES:
+        if longest > PATH_BYTES - STAGING_RESERVE_BYTES:
             yield Problem(Code.PATH_TOO_LONG, path, f"at most {PATH_BYTES:,} bytes", counted(longest, "byte"))
         elif path.count(b"/") >= DEPTH_LIMIT:
             yield Problem(Code.PATH_TOO_LONG, path, f"at most {DEPTH_LIMIT} folders inside each other", "more")
@@ -308,7 +308,7 @@ def unreadable(path: bytes, error: OSError) -> Problem:
     return Problem(Code.UNREADABLE, path, found=error.strerror or str(error))
 
 
-def _real_place(path: bytes) -> bytes:
+def _real_path(path: bytes) -> bytes:
     """Return where a name is, without any links on the way; what it leads to itself does not matter."""
     folder, name = os.path.split(path)
     return join(os.path.realpath(folder), name)

@@ -57,8 +57,8 @@ def reference_problems(
         root: the origin, absolute and resolved.
         split: paths in the package of tables that lose columns, so that no rows can be taken from them.
     """
-    places = {item.path: item for item in items if item.is_tree}
-    broken = (each for each in found if not _holds(root, each, places, split))
+    items_by_path = {item.path: item for item in items if item.is_tree}
+    broken = (each for each in found if not _holds(root, each, items_by_path, split))
     return list(dict.fromkeys(_problem(root, each) for each in broken))
 
 
@@ -72,13 +72,13 @@ def _is_inside(name: bytes) -> bool:
     return name.startswith(b"././") and b".." not in name.split(b"/")
 
 
-def _holds(root: bytes, reference: Reference, places: Mapping[bytes, Item], split: frozenset[bytes]) -> bool:
+def _holds(root: bytes, reference: Reference, items_by_path: Mapping[bytes, Item], split: frozenset[bytes]) -> bool:
     path = located(reference.name, reference.path)
     if not reference.name.startswith(b"./") and path != os.path.dirname(reference.path):
         return False  # a whole path, or one that depends on where a program was started
     if reference.is_rows and path in split and not reference.path.startswith(path + b"/"):
         return False  # an index that CASA keeps in a measurement set (SORTED_TABLE) may go without its columns
-    packaged = _source_of(path, places)
+    packaged = _source_of(path, items_by_path)
     if packaged is None:
         return False
     here = os.path.realpath(os.path.join(root, packaged))
@@ -86,11 +86,11 @@ def _holds(root: bytes, reference: Reference, places: Mapping[bytes, Item], spli
     return here == there and is_file(join(here, DESCRIPTION))
 
 
-def _source_of(path: bytes, places: Mapping[bytes, Item]) -> bytes | None:
+def _source_of(path: bytes, items_by_path: Mapping[bytes, Item]) -> bytes | None:
     """Return where in the origin that comes from what the package has at a path, None if no tree holds the path."""
     folder, rest = path, b""
     while folder:
-        item = places.get(folder)
+        item = items_by_path.get(folder)
         if item is not None:
             return join(item.source, rest) if rest else item.source
         folder, _, name = folder.rpartition(b"/")

@@ -147,7 +147,7 @@ def _scan_link(found: Columns, subtree: Subtree, name: bytes, result: ScanResult
         return ()
     if is_folder(os.path.join(options.root, target)):
         return _linked_folder(options, subtree, name, target, result)
-    found.add_stranger(name, target)
+    found.add_from_elsewhere(name, target)
     return ()
 
 
@@ -171,7 +171,7 @@ def _scan_files(batch: FileBatch, result: ScanResult) -> None:
         known = KnownFolder(batch.known)
     found = Columns(options, batch.path, b"", known, result)
     for name, source in zip(batch.names, batch.sources, strict=True):
-        found.add_stranger(name, source)
+        found.add_from_elsewhere(name, source)
     found.finish(())
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
-from qa2pack.manifest.alma.package import Package, Standing, manifest_names, member_of_manifest, read_state
+from qa2pack.manifest.alma.package import DestinationKind, Package, manifest_names, member_of_manifest, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, open_manifest_of, unusable_manifest
 from qa2pack.manifest.format.stream import StreamError
@@ -21,10 +21,10 @@ def verify_package(package: Package, *, is_quick: bool, engine: Engine, progress
     which is gone is absolute.
     """
     state = read_state(package)
-    if state.standing in (Standing.ABSENT, Standing.EMPTY):
+    if state.standing in (DestinationKind.ABSENT, DestinationKind.EMPTY):
         yield Problem(Code.PACKAGE_GONE, package.path)
         return  # that every folder in it is missing says nothing more
-    for stranger in state.strangers:
+    for stranger in state.unexpected:
         # Inside a member with a manifest the comparison itself finds it.
         if not any(is_within(package.path + b"/" + stranger, package.member(member)) for member in state.manifests):
             yield Problem(_extra(package, stranger), stranger)

@@ -18,11 +18,11 @@ def adopt(
     """
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.jobs.workers import Conduct
+    from qa2pack.pack.jobs.workers import RunOptions
     from qa2pack.pack.settings.trusted_owners import trusted_users
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.adopt import adopted
+    from qa2pack.pack.views.adopt import adopt_and_print
 
-    conduct = Conduct(jobs, is_quiet=quiet, is_json=json, trusted=trusted_users(trust_owner))
+    run_options = RunOptions(jobs, is_quiet=quiet, is_json=json, trusted=trusted_users(trust_owner))
     attempt = Attempt("adopt", target_of(package))
-    run(attempt, lambda: adopted(attempt, conduct), is_json=json)
+    run(attempt, lambda: adopt_and_print(attempt, run_options), is_json=json)

@@ -45,14 +45,14 @@ def apply(  # noqa: PLR0913, PLR0917 - one parameter per option
     from qa2pack.executor.apply import ApplyOptions
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.jobs.workers import Conduct
+    from qa2pack.pack.jobs.workers import RunOptions
     from qa2pack.pack.settings.trusted_owners import trusted_users
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.apply import applied
+    from qa2pack.pack.views.apply import apply_and_print
 
     attempt = Attempt("apply", target_of(package))
     options = ApplyOptions(keeps_previous=keep_previous, is_rehashing=rehash)
-    conduct = Conduct(
+    run_options = RunOptions(
         jobs,
         cluster,
         bandwidth,
@@ -61,4 +61,4 @@ def apply(  # noqa: PLR0913, PLR0917 - one parameter per option
         trusted=trusted_users(trust_owner),
         is_insecure=insecure_cluster,
     )
-    run(attempt, lambda: applied(attempt, options, conduct), is_json=json)
+    run(attempt, lambda: apply_and_print(attempt, options, run_options), is_json=json)

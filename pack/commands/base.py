@@ -37,7 +37,7 @@ def defaults_of(context: typer.Context) -> tuple[Default, ...]:
     return found
 
 
-def typed_wishes(context: typer.Context) -> tuple[str, ...]:
+def typed_lists(context: typer.Context) -> tuple[str, ...]:
     """Return what was typed of the options that are lists."""
     found: tuple[str, ...] = context.meta.get(_TYPED, ())
     return found
@@ -50,7 +50,7 @@ def print_version(is_wanted: bool) -> None:
         raise typer.Exit
 
 
-def ended(program: typer.Typer, words: Sequence[str] | None, name: str) -> int:
+def run_program(program: typer.Typer, words: Sequence[str] | None, name: str) -> int:
     """Run a program of one or more commands, called by this name, and return its exit code.
 
     Args:

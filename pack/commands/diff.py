@@ -46,12 +46,12 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.exit_codes import Exit
-    from qa2pack.pack.jobs.workers import Conduct
+    from qa2pack.pack.jobs.workers import RunOptions
     from qa2pack.pack.settings.selection import Selection
     from qa2pack.pack.target import origin_of, quoted, target_of
-    from qa2pack.pack.views.diff import differed
+    from qa2pack.pack.views.diff import print_difference
 
-    conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
+    run_options = RunOptions(jobs, is_quiet=quiet, is_json=json)
     target = target_of(package)
     attempt = Attempt("diff", target, quoted(os.fsencode(origin)))
     selection = Selection(tuple(include or ()), tuple(exclude or ()), layout, rehash, as_is, no_split, follow_outside)
@@ -59,6 +59,6 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter per option
     def work() -> Exit:
         # Nothing is replaced and nothing linked by what is only compared: no package stands against it.
         request = selection.request(origin_of(origin), target.package.path, mode=Mode.COPY, append=Append.MEMBER)
-        return differed(attempt, request, os.fsencode(member), conduct)
+        return print_difference(attempt, request, os.fsencode(member), run_options)
 
     run(attempt, work, is_json=json, is_output_all=True)

@@ -51,8 +51,8 @@ def export(
     """
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.export.make import Wanted, exported
-    from qa2pack.pack.jobs.workers import Conduct
+    from qa2pack.pack.export.make import ExportOptions, write_export
+    from qa2pack.pack.jobs.workers import RunOptions
     from qa2pack.pack.target import target_of
 
     formats = tuple(dict.fromkeys(format))
@@ -60,9 +60,9 @@ def export(
         raise typer.BadParameter("a bag is made by itself, in a new folder: -o DIR", param_hint="--format bagit")
     if output is None and (json or len(formats) > 1):
         raise typer.BadParameter("say where it goes", param_hint="-o")
-    conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
+    run_options = RunOptions(jobs, is_quiet=quiet, is_json=json)
     attempt = Attempt("export", target_of(package))
-    wanted = Wanted(
+    wanted = ExportOptions(
         tuple(str(one) for one in formats),
         None if output is None else os.fsencode(output),
         os.fsencode(member),
@@ -70,7 +70,7 @@ def export(
     )
     run(
         attempt,
-        lambda: exported(attempt, wanted, conduct),
+        lambda: write_export(attempt, wanted, run_options),
         is_json=json,
         is_output_all=output is None,
     )

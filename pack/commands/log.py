@@ -13,7 +13,7 @@ def log(package: PackageArgument, json: JsonOption = False) -> None:
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.log import logged
+    from qa2pack.pack.views.log import print_log
 
     attempt = Attempt("log", target_of(package))
-    run(attempt, lambda: logged(attempt, is_json=json), is_json=json, is_output_all=True)
+    run(attempt, lambda: print_log(attempt, is_json=json), is_json=json, is_output_all=True)

@@ -7,7 +7,7 @@ import typer
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.pack.commands.base import defaults_of, typed_wishes
+from qa2pack.pack.commands.base import defaults_of, typed_lists
 from qa2pack.pack.commands.options import (
     AsIsOption,
     BandwidthOption,
@@ -99,13 +99,13 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.exit_codes import Exit
-    from qa2pack.pack.jobs.workers import Conduct
+    from qa2pack.pack.jobs.workers import RunOptions
     from qa2pack.pack.settings.selection import Selection
     from qa2pack.pack.settings.trusted_owners import trusted_users
     from qa2pack.pack.target import origin_of, quoted, target_of
-    from qa2pack.pack.views.plan import planned, print_plan
+    from qa2pack.pack.views.plan import make_plan, print_plan
 
-    conduct = Conduct(
+    run_options = RunOptions(
         jobs,
         cluster,
         bandwidth,
@@ -124,7 +124,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
         as_is,
         no_split,
         follow_outside,
-        typed_wishes(context),
+        typed_lists(context),
     )
 
     def work() -> Exit:
@@ -137,7 +137,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
             is_forced=force,
             is_strict=strict,
         )
-        made = planned(request, conduct)
+        made = make_plan(request, run_options)
         print_plan(made, attempt, is_json=json, has_tree=tree, defaults=defaults_of(context))
         return Exit.DONE
 

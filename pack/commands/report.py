@@ -37,13 +37,13 @@ def report(
     """
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.jobs.workers import Conduct
-    from qa2pack.pack.report.make import Asked, reported
+    from qa2pack.pack.jobs.workers import RunOptions
+    from qa2pack.pack.report.make import ReportOptions, write_report
     from qa2pack.pack.target import target_of
 
-    conduct = Conduct(jobs, is_quiet=quiet, is_json=json)
+    run_options = RunOptions(jobs, is_quiet=quiet, is_json=json)
     attempt = Attempt("report", target_of(package))
-    asked = Asked(
+    options = ReportOptions(
         None if output is None else os.fsencode(output), None if delivery is None else os.fsencode(delivery), verify
     )
-    run(attempt, lambda: reported(attempt, asked, conduct), is_json=json)
+    run(attempt, lambda: write_report(attempt, options, run_options), is_json=json)

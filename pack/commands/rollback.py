@@ -29,11 +29,11 @@ def rollback(
     """
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.jobs.workers import Conduct
+    from qa2pack.pack.jobs.workers import RunOptions
     from qa2pack.pack.settings.trusted_owners import trusted_users
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.rollback import undone
+    from qa2pack.pack.views.rollback import roll_back_and_print
 
-    conduct = Conduct(jobs, is_quiet=quiet, is_json=json, trusted=trusted_users(trust_owner))
+    run_options = RunOptions(jobs, is_quiet=quiet, is_json=json, trusted=trusted_users(trust_owner))
     attempt = Attempt("rollback", target_of(package))
-    run(attempt, lambda: undone(attempt, conduct, may_reach_back=further), is_json=json)
+    run(attempt, lambda: roll_back_and_print(attempt, run_options, may_reach_back=further), is_json=json)

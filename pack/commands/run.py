@@ -12,8 +12,8 @@ import typer
 from qa2pack.executor.stop_signals import ended_by_keyboard
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.terminal.output_streams import losing_output, send_nowhere, tell_loss
-from qa2pack.pack.terminal.style import ink_for
+from qa2pack.pack.terminal.output_streams import lossy_output, redirect_to_null, report_loss
+from qa2pack.pack.terminal.style import style_for
 from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
 
 if TYPE_CHECKING:
@@ -26,16 +26,16 @@ def run(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool, is_output_
     Args:
         is_output_all: what is printed is all that the command is for; otherwise output that is lost is no failure.
     """
-    with losing_output(is_output_all=is_output_all) as out:
-        code = _ended(attempt, work, is_json=is_json)
+    with lossy_output(is_output_all=is_output_all) as out:
+        code = _run_work(attempt, work, is_json=is_json)
         if out is not None:
             out.flush()
             how = ("The work itself is done; the exit code tells how.",) if code in (Exit.DONE, Exit.PROBLEMS) else ()
-            tell_loss(f"pack {attempt.verb}", out.fault, *how)
+            report_loss(f"pack {attempt.verb}", out.fault, *how)
     raise typer.Exit(code)
 
 
-def _ended(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> Exit:
+def _run_work(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> Exit:
     for line in attempt.target.link_lines(attempt.noun):
         print(f"pack {attempt.verb}: {line}", file=sys.stderr)
     try:
@@ -47,22 +47,22 @@ def _ended(attempt: Attempt, work: Callable[[], Exit], *, is_json: bool) -> Exit
     except (Exception, KeyboardInterrupt) as error:
         from qa2pack.pack.errors.failure import failure_of  # knows every error there is, so most of the program
 
-        ink = ink_for(sys.stderr)
-        failure = failure_of(error, attempt, ink)
-        _give_up_unwritten()
-        print(*ink.sentence(failure.title), *failure.rest, sep="\n", file=sys.stderr)
+        style = style_for(sys.stderr)
+        failure = failure_of(error, attempt, style)
+        _discard_output()
+        print(*style.sentence(failure.title), *failure.rest, sep="\n", file=sys.stderr)
         if is_json:
             _print_failure(failure, attempt)
         code = failure.code
     return code
 
 
-def _give_up_unwritten() -> None:
+def _discard_output() -> None:
     """Let output go that cannot be written, or Python would fail on it once more while ending, in its own words."""
     try:
         sys.stdout.flush()
     except OSError:
-        send_nowhere(sys.stdout.fileno())
+        redirect_to_null(sys.stdout.fileno())
 
 
 def _print_failure(failure: "Failure", attempt: Attempt) -> None:

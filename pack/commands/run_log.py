@@ -16,7 +16,7 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.plan_header import user_name
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.protected_paths import kept_place
+from qa2pack.pack.protected_paths import protected_place
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.terminal.log_file import Level, LogFile, logging_to
 
@@ -31,7 +31,7 @@ def check_log_place(path: bytes, *, origin: bytes | None, package: Package | Non
     """
     if not path:
         return
-    if place := kept_place(path, package, origin):
+    if place := protected_place(path, package, origin):
         raise Refused(f"the log {shown(path)} would lie in {place}", "name a file elsewhere")
 
 

@@ -30,11 +30,11 @@ def show(
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.show import Shown, shown_package, shown_plan
+    from qa2pack.pack.views.show import ShowOptions, print_package, print_waiting_plan
 
     if plan and (member or role):
         raise typer.BadParameter("a plan is shown whole, without --member and --role", param_hint="--plan")
     attempt = Attempt("show", target_of(package))
-    what = Shown(os.fsencode(member), role, files)
-    show_it = shown_plan if plan else shown_package
+    what = ShowOptions(os.fsencode(member), role, files)
+    show_it = print_waiting_plan if plan else print_package
     run(attempt, lambda: show_it(attempt, what, is_json=json), is_json=json, is_output_all=True)

@@ -11,7 +11,7 @@ def status(package: PackageArgument, json: JsonOption = False) -> None:
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.status import told_status
+    from qa2pack.pack.views.status import print_status
 
     attempt = Attempt("status", target_of(package))
-    run(attempt, lambda: told_status(attempt, is_json=json), is_json=json, is_output_all=True)
+    run(attempt, lambda: print_status(attempt, is_json=json), is_json=json, is_output_all=True)

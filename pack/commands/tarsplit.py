@@ -126,25 +126,25 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
     """
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.jobs.workers import Conduct
+    from qa2pack.pack.jobs.workers import RunOptions
     from qa2pack.pack.target import target_of
 
-    conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, is_insecure=insecure_cluster)
+    run_options = RunOptions(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, is_insecure=insecure_cluster)
     if check is not None:
-        from qa2pack.pack.delivery.check import checked
+        from qa2pack.pack.delivery.check import print_delivery_check
 
         run(
             Attempt("tarsplit --check", target_of(package or check), noun="package" if package else "delivery"),
-            lambda: checked(check, package, conduct),
+            lambda: print_delivery_check(check, package, run_options),
             is_json=json,
         )
-    from qa2pack.pack.delivery.make import Asked, delivered
+    from qa2pack.pack.delivery.make import DeliveryOptions, write_delivery
 
     if package is None:
         raise typer.BadParameter("name the package to cut, or --check DIR", param_hint="PACKAGE")
     if name is None:
         raise typer.BadParameter("give the date of the delivery, as in -n 2012-06-20", param_hint="-n")
-    asked = Asked(
+    options = DeliveryOptions(
         day=name,
         limit_bytes=parse_size(size),
         checksums=parse_checksums(checksum),
@@ -153,9 +153,9 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
         fill=fill,
         is_labelled=label_member,
         is_dry=dry_run,
-        may_be_dummies=allow_dummies,
+        allow_placeholders=allow_dummies,
         is_replacing=replace,
         defaults=defaults_of(context),
     )
     attempt = Attempt("tarsplit", target_of(package))
-    run(attempt, lambda: delivered(attempt.target, asked, conduct), is_json=json)
+    run(attempt, lambda: write_delivery(attempt.target, options, run_options), is_json=json)

@@ -48,24 +48,24 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter per option
     """
     from qa2pack.pack.commands.run import run
     from qa2pack.pack.errors.attempt import Attempt
-    from qa2pack.pack.jobs.workers import Conduct
+    from qa2pack.pack.jobs.workers import RunOptions
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.verify import verified
+    from qa2pack.pack.views.verify import verify_and_print
 
     if sum((quick, chunks is not None, manifest is not None)) > 1:
         raise typer.BadParameter("choose one of --quick, --chunks and --manifest")
-    conduct = Conduct(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, is_insecure=insecure_cluster)
+    run_options = RunOptions(jobs, cluster, bandwidth, is_quiet=quiet, is_json=json, is_insecure=insecure_cluster)
     attempt = Attempt("verify", target_of(package))
 
     def work() -> Exit:
         if chunks is not None:
-            from qa2pack.pack.delivery.check import checked
+            from qa2pack.pack.delivery.check import print_delivery_check
 
-            return checked(chunks, package, conduct)
+            return print_delivery_check(chunks, package, run_options)
         if manifest is not None:
-            from qa2pack.pack.delivery.check import verified_unpacked
+            from qa2pack.pack.delivery.check import print_unpacked_check
 
-            return verified_unpacked(manifest, package, conduct)
-        return verified(attempt, conduct, is_quick=quick)
+            return print_unpacked_check(manifest, package, run_options)
+        return verify_and_print(attempt, run_options, is_quick=quick)
 
     run(attempt, work, is_json=json)

@@ -15,16 +15,16 @@ from qa2pack.manifest.progress import Progress
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.read import working
-from qa2pack.pack.jobs.workers import Conduct, shown_workers
+from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.target import quoted, target_of
-from qa2pack.pack.terminal.style import ink_for
+from qa2pack.pack.terminal.style import style_for
 from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
 from qa2pack.tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
 from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar
 
 
-def checked(folder: str, package: str | None, conduct: Conduct) -> Exit:
+def print_delivery_check(folder: str, package: str | None, run_options: RunOptions) -> Exit:
     """Check every delivery in the folder, with a package also that it is its; print all problems on stdout.
 
     Raises:
@@ -33,7 +33,7 @@ def checked(folder: str, package: str | None, conduct: Conduct) -> Exit:
     """
     path = os.path.realpath(os.fsencode(folder))
     with (
-        shown_workers(conduct) as workers,
+        shown_workers(run_options) as workers,
         working(workers, path) as engine,
     ):
         names = find_sidecars(path)
@@ -49,10 +49,10 @@ def checked(folder: str, package: str | None, conduct: Conduct) -> Exit:
         ]
     scope = "1 delivery" if len(names) == 1 else f"{len(names)} deliveries"
     scope += "" if problems else ", every byte of every tar read"  # of a tar that is missing or short it was not
-    return _told("tarsplit --check", path, problems, scope, is_json=conduct.is_json)
+    return _print_result("tarsplit --check", path, problems, scope, is_json=run_options.is_json)
 
 
-def verified_unpacked(file: str, tree: str, conduct: Conduct) -> Exit:
+def print_unpacked_check(file: str, tree: str, run_options: RunOptions) -> Exit:
     """Compare a tree that was unpacked from a delivery with its manifest; print all problems on stdout.
 
     Args:
@@ -67,13 +67,13 @@ def verified_unpacked(file: str, tree: str, conduct: Conduct) -> Exit:
     _check_is_file(file)
     sidecar = open_sidecar(os.fsencode(file))
     with (
-        shown_workers(conduct) as workers,
+        shown_workers(run_options) as workers,
         working(workers, path) as engine,
     ):
         problems = list(verify_unpacked(sidecar, path, engine=engine, progress=workers.progress))
     count = sum(row.file_count for row in sidecar.chunks)
     scope = counted(count, "file") + ("" if problems else ", all content compared")
-    return _told("verify", path, problems, scope, is_json=conduct.is_json)
+    return _print_result("verify", path, problems, scope, is_json=run_options.is_json)
 
 
 def _delivery_problems(path: bytes, package: str | None, engine: Engine, progress: Progress) -> Iterator[Problem]:
@@ -108,7 +108,7 @@ def _check_project(sidecar: Sidecar, package: Package) -> None:
         )
 
 
-def _told(command: str, path: bytes, problems: Sequence[Problem], scope: str, *, is_json: bool) -> Exit:
+def _print_result(command: str, path: bytes, problems: Sequence[Problem], scope: str, *, is_json: bool) -> Exit:
     code = Exit.PROBLEMS if problems else Exit.DONE
     if is_json:
         print_fields(
@@ -121,7 +121,7 @@ def _told(command: str, path: bytes, problems: Sequence[Problem], scope: str, *,
             }
         )
         return code
-    ink = ink_for(sys.stdout)
+    style = style_for(sys.stdout)
     for problem in problems:
         print(problem_text(problem))
     if problems:

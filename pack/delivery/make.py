@@ -13,10 +13,10 @@ from qa2pack.pack.delivery.view import DeliveryView, delivery_fields, delivery_l
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.read import reading
-from qa2pack.pack.jobs.workers import Conduct, shown_workers
+from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import folded, ink_for
+from qa2pack.pack.terminal.style import folded, style_for
 from qa2pack.pack.views.json_fields import path_fields, print_fields
 from qa2pack.tarsplit.contents import choose_members
 from qa2pack.tarsplit.deliver import Destination, deliver
@@ -28,7 +28,7 @@ from qa2pack.tarsplit.refusal import DeliveryRefused
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DeliveryOptions:
     """The options of the command.
 
     Attributes:
@@ -43,53 +43,55 @@ class Asked:
     fill: Fill
     is_labelled: bool
     is_dry: bool
-    may_be_dummies: bool
+    allow_placeholders: bool
     is_replacing: bool
     defaults: tuple[Default, ...] = ()
 
 
-def delivered(target: Target, asked: Asked, conduct: Conduct) -> Exit:
+def write_delivery(target: Target, options: DeliveryOptions, run_options: RunOptions) -> Exit:
     """Cut the package, or with a dry run show how it would be cut; print the table of chunks on stdout."""
 
     def work() -> Exit:
         package = target.package
-        output = _output(package, asked)
-        lock = _lock(package, asked, output) if conduct.cluster and not asked.is_dry else b""
+        output = _output(package, options)
+        lock = _lock(package, options, output) if run_options.cluster and not options.is_dry else b""
         with (
-            shown_workers(conduct) as workers,
+            shown_workers(run_options) as workers,
             reading(package, workers, output=output, lock=lock) as engine,
         ):
-            cut = _plan(package, asked, workers.progress)
-            if asked.is_dry:
+            cut = _plan(package, options, workers.progress)
+            if options.is_dry:
                 outcome = None
             else:
-                destination = Destination(package.path, output, asked.is_replacing)
+                destination = Destination(package.path, output, options.is_replacing)
                 outcome = deliver(cut, destination, engine=engine, progress=workers.progress)
-        return _told(DeliveryView(target, cut, outcome, output, asked.defaults), is_json=conduct.is_json)
+        return _print_result(
+            DeliveryView(target, cut, outcome, output, options.defaults), is_json=run_options.is_json
+        )
 
-    return _guarded(target, work, is_json=conduct.is_json)
+    return _guarded(target, work, is_json=run_options.is_json)
 
 
-def _plan(package: Package, asked: Asked, progress: Progress) -> Cut:
+def _plan(package: Package, options: DeliveryOptions, progress: Progress) -> Cut:
     members = choose_members(
         package,
         read_state(package),
-        wanted=os.fsencode(asked.member),
-        label_day=asked.day if asked.is_labelled else "",
-        may_be_dummies=asked.may_be_dummies,
+        wanted=os.fsencode(options.member),
+        label_day=options.day if options.is_labelled else "",
+        allow_placeholders=options.allow_placeholders,
     )
-    name = DeliveryName(package.project, asked.day)
-    return plan_cut(CutRequest(name, asked.limit_bytes, asked.fill, asked.checksums), members, progress)
+    name = DeliveryName(package.project, options.day)
+    return plan_cut(CutRequest(name, options.limit_bytes, options.fill, options.checksums), members, progress)
 
 
-def _lock(package: Package, asked: Asked, output: bytes) -> bytes:
+def _lock(package: Package, options: DeliveryOptions, output: bytes) -> bytes:
     """Return the path of the lock that keeps a second cluster run away from the delivery, in a folder that exists."""
     make_folder(output)
-    return join(output, b".%s_%s.lock" % (package.project, asked.day.encode()))
+    return join(output, b".%s_%s.lock" % (package.project, options.day.encode()))
 
 
-def _output(package: Package, asked: Asked) -> bytes:
-    output = os.path.realpath(os.fsencode(asked.output))
+def _output(package: Package, options: DeliveryOptions) -> bytes:
+    output = os.path.realpath(os.fsencode(options.output))
     for folder in (package.path, package.control):
         if is_within(output, os.path.realpath(folder)):
             raise DeliveryRefused(f"the tars would go into {shown(folder)}", "choose another folder with --output")
@@ -110,13 +112,16 @@ def _guarded(target: Target, work: Callable[[], Exit], *, is_json: bool) -> Exit
         code, title, advice = Exit.RESUMABLE, "interrupted.", _GOES_ON
     except OSError as error:
         from qa2pack.pack.errors.failure import (
-            words_of_system,  # knows most of the program, so only where it is needed
+            system_error_text,  # knows most of the program, so only where it is needed
         )
 
-        title, advice = words_of_system(error)
+        title, advice = system_error_text(error)
         code, advice = Exit.RESUMABLE, f"{advice} {_GOES_ON}"
     print(
-        *ink_for(sys.stderr).sentence(f"pack tarsplit: {title}"), *folded(advice, indent=2), sep="\n", file=sys.stderr
+        *style_for(sys.stderr).sentence(f"pack tarsplit: {title}"),
+        *folded(advice, indent=2),
+        sep="\n",
+        file=sys.stderr,
     )
     if is_json:
         print_fields(
@@ -134,13 +139,13 @@ def _guarded(target: Target, work: Callable[[], Exit], *, is_json: bool) -> Exit
 _GOES_ON = "Finished tars are kept. Run the same command again: it goes on from there."
 
 
-def _told(view: DeliveryView, *, is_json: bool) -> Exit:
+def _print_result(view: DeliveryView, *, is_json: bool) -> Exit:
     outcome = view.outcome
     code = Exit.RESUMABLE if outcome and outcome.problems else Exit.DONE
     if is_json:
         print_fields({"command": "tarsplit", "exit_code": code, **delivery_fields(view)})
         return code
-    for line in delivery_lines(view, ink_for(sys.stdout)):
+    for line in delivery_lines(view, style_for(sys.stdout)):
         print(line)
     if outcome and outcome.problems:
         for problem in outcome.problems:

@@ -7,7 +7,7 @@ from qa2pack.manifest.humanize import counted, exact_bytes, human_bytes
 from qa2pack.manifest.path import shown
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target, quoted
-from qa2pack.pack.terminal.style import Ink, folded
+from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.option_sources import default_fields, default_lines
 from qa2pack.tarsplit.deliver import Outcome
@@ -34,15 +34,15 @@ class DeliveryView:
     defaults: tuple[Default, ...] = ()
 
 
-def delivery_lines(view: DeliveryView, ink: Ink) -> Iterator[str]:
+def delivery_lines(view: DeliveryView, style: Style) -> Iterator[str]:
     """Yield the notes, the table, and what to do next."""
     cut, outcome, output = view.cut, view.outcome, view.output
     yield from default_lines(view.defaults)
-    yield from map(ink.warning, _notes(cut))
-    yield ink.bold(f"{'entries':>10}  {'bytes':>16}  tar")
+    yield from map(style.warning, _notes(cut))
+    yield style.bold(f"{'entries':>10}  {'bytes':>16}  tar")
     rows = _rows(outcome)
     for chunk in cut.chunks:
-        yield from map(ink.fitted, _chunk_lines(chunk, rows.get(chunk.name), is_dry=outcome is None))
+        yield from map(style.fitted, _chunk_lines(chunk, rows.get(chunk.name), is_dry=outcome is None))
     total = f"{counted(len(cut.chunks), 'tar')}, {exact_bytes(cut.byte_count)}"
     if outcome is None:
         yield f"{total}; nothing was written (--dry-run)"

@@ -36,7 +36,7 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.read import UnfinishedError
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.target import quoted
-from qa2pack.pack.terminal.style import Ink, folded, unbroken
+from qa2pack.pack.terminal.style import Style, folded, unbroken
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,15 @@ class Failure:
         return "\n".join((self.title, *self.rest))
 
 
-def failure_of(error: BaseException, attempt: Attempt, ink: Ink) -> Failure:
+def failure_of(error: BaseException, attempt: Attempt, style: Style) -> Failure:
     """Say what the error means for the user."""
     match error:
         case PlanRefused(problems=problems):
-            return _of_problems("refused", problems, attempt, ink)
+            return _of_problems("refused", problems, attempt, style)
         case OriginChangedError(problems=problems):
-            return _of_problems("stopped", problems, attempt, ink)
+            return _of_problems("stopped", problems, attempt, style)
         case CannotUndoError(reason=reason, problems=problems, remedy=remedy):
-            lines = [line[2:] for line in problem_lines(problems, attempt.target, ink, has_remedies=False)]
+            lines = [line[2:] for line in problem_lines(problems, attempt.target, style, has_remedies=False)]
             lines += folded(filled(remedy, attempt.target, attempt.origin), label="Do: ")
             return _failure(Exit.FAILED, attempt, f"{shown(reason)}.", _state(attempt), *lines)
         case UnknownTreeError(reason=reason, remedy=remedy):
@@ -78,12 +78,12 @@ def failure_of(error: BaseException, attempt: Attempt, ink: Ink) -> Failure:
             return _failure(Exit.FAILED, attempt, f"refused: {reason}.", _state(attempt), *lines)
         case JournalDamagedError():
             problem = Problem(Code.JOURNAL_DAMAGED, error.path, found=f"one that {error.reason}")
-            return _of_problems("refused", (problem,), attempt, ink)
+            return _of_problems("refused", (problem,), attempt, style)
         case ControlFileError(strerror=found, filename=path):
             problem = Problem(Code.CONTROL_UNUSABLE, os.fsencode(path), "a regular file", str(found))
-            return _of_problems("refused", (problem,), attempt, ink)
+            return _of_problems("refused", (problem,), attempt, style)
         case StreamError() if os.path.dirname(error.path) == attempt.target.package.manifests:
-            return _of_problems("refused", (unusable_manifest(error),), attempt, ink)
+            return _of_problems("refused", (unusable_manifest(error),), attempt, style)
         case Refused(reason=reason, remedy=remedy, command=command):
             advice = (*folded(f"Do: {remedy}{':' if command else '.'}"), f"  {command}" if command else "")
             return _failure(Exit.FAILED, attempt, f"refused: {reason}.", _state(attempt), *advice)
@@ -109,7 +109,7 @@ def _of_moment(error: BaseException, attempt: Attempt) -> Failure:
 def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
     match error:
         case OSError():
-            words, advice = words_of_system(error)
+            words, advice = system_error_text(error)
             missing = shortage_of(error, attempt) if error.errno == errno.ENOSPC else ""
             return _stopped(attempt, words, " ".join(filter(None, (advice, missing))))
         case StreamError() | JournalError():
@@ -134,8 +134,8 @@ def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
             return _bug(error, attempt)
 
 
-def _of_problems(word: str, problems: Sequence[Problem], attempt: Attempt, ink: Ink) -> Failure:
-    lines = [*problem_lines(problems, attempt.target, ink, origin=attempt.origin), *_meant(problems)]
+def _of_problems(word: str, problems: Sequence[Problem], attempt: Attempt, style: Style) -> Failure:
+    lines = [*problem_lines(problems, attempt.target, style, origin=attempt.origin), *_meant(problems)]
     count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
     title = f"pack {attempt.verb}: {word}, {count}. {_state(attempt)}"
     return Failure(Exit.FAILED, title, tuple(lines), tuple(problems))
@@ -217,7 +217,7 @@ _SYSTEM_WORDS = {
 }
 
 
-def words_of_system(error: OSError) -> tuple[str, str]:
+def system_error_text(error: OSError) -> tuple[str, str]:
     """Return in words what the system said, and path and advice, which may be empty."""
     if error.errno == errno.ENOENT and isinstance(error.filename, str | bytes):
         near = _near(os.path.abspath(os.fsencode(error.filename)))

@@ -7,14 +7,14 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import Ink, folded, unbroken
+from qa2pack.pack.terminal.style import Style, folded, unbroken
 
 _MOST_PATHS = 20
 _COMMAND = re.compile(r"pack [a-z]+(?: (?:PACKAGE|ORIGIN|FILE|MODE|--[a-z-]+))*|--[a-z-]+ [A-Za-z.=]*\w")
 
 
 def problem_lines(
-    problems: Iterable[Problem], target: Target, ink: Ink, *, origin: str = "", has_remedies: bool = True
+    problems: Iterable[Problem], target: Target, style: Style, *, origin: str = "", has_remedies: bool = True
 ) -> Iterator[str]:
     """Yield, for each code, what it is, the paths, and what to do.
 
@@ -27,11 +27,11 @@ def problem_lines(
         groups.setdefault(problem.code, []).append(problem)
     for code, group in groups.items():
         row = WORDS[code]
-        yield from _headed(code, row.what, ink)
+        yield from _headed(code, row.what, style)
         for problem in group[:_MOST_PATHS]:
-            yield from ink.sentence(_one(problem), indent=6)
+            yield from style.sentence(_one(problem), indent=6)
         if len(group) > _MOST_PATHS:
-            yield ink.dim(f"      and {len(group) - _MOST_PATHS:,} more (--json lists all)")
+            yield style.dim(f"      and {len(group) - _MOST_PATHS:,} more (--json lists all)")
         if has_remedies:
             yield from folded(filled(row.remedy, target, origin), indent=4, label="do: ")
 
@@ -53,8 +53,8 @@ def remedy_lines(problems: Iterable[Problem], target: Target, *, origin: str = "
         yield from folded(filled(WORDS[code].remedy, target, origin, mode), indent=4, label="do: ")
 
 
-def _headed(code: Code, what: str, ink: Ink) -> Iterator[str]:
-    mark = ink.warning if code.name.startswith("W_") else ink.bad
+def _headed(code: Code, what: str, style: Style) -> Iterator[str]:
+    mark = style.warning if code.name.startswith("W_") else style.bad
     for number, line in enumerate(folded(what, indent=2, label=f"{code}: ")):
         yield line.replace(f"{code}:", mark(f"{code}:"), 1) if number == 0 else line
 

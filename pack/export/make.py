@@ -20,11 +20,11 @@ from qa2pack.pack.export.json_lines import json_lines
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package, held, working
-from qa2pack.pack.jobs.workers import Conduct, shown_workers
-from qa2pack.pack.protected_paths import folder_of, kept_place
+from qa2pack.pack.jobs.workers import RunOptions, shown_workers
+from qa2pack.pack.protected_paths import folder_of, protected_place
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.target import Target, quoted
-from qa2pack.pack.terminal.style import Ink, ink_for
+from qa2pack.pack.terminal.style import Style, style_for
 from qa2pack.pack.views.json_fields import path_fields, print_fields
 
 _ENDINGS = {"xxhsum": b".xxh128", "md5sum": b".md5", "sha256sum": b".sha256", "json": b".jsonl"}
@@ -37,7 +37,7 @@ _CHECKS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExportOptions:
     """What is to be exported.
 
     Attributes:
@@ -58,7 +58,7 @@ class _Written:
     path: bytes
 
 
-def exported(attempt: Attempt, wanted: Wanted, conduct: Conduct) -> Exit:
+def write_export(attempt: Attempt, wanted: ExportOptions, run_options: RunOptions) -> Exit:
     """Write what is wanted; a list without a file goes to stdout, else stdout tells what was written."""
     target = attempt.target
     state = existing_package(target)
@@ -66,7 +66,7 @@ def exported(attempt: Attempt, wanted: Wanted, conduct: Conduct) -> Exit:
         members = chosen_members(members_of(state), wanted.member)
         manifests = _manifests(members, wanted, target)
         places = _places(target.package, wanted)
-        with shown_workers(conduct) as workers:
+        with shown_workers(run_options) as workers:
             if wanted.formats == ("bagit",):
                 bagged(target.package, manifests, places[0].path, workers)
                 lists: list[Iterable[bytes]] = []
@@ -77,11 +77,11 @@ def exported(attempt: Attempt, wanted: Wanted, conduct: Conduct) -> Exit:
             return Exit.DONE
         for place, lines in zip(places, lists, strict=False):
             write_output(Disk(), place.path, lines, is_replacing=wanted.is_replacing)
-    _tell(attempt, places, manifests, is_json=conduct.is_json)
+    _print_written(attempt, places, manifests, is_json=run_options.is_json)
     return Exit.DONE
 
 
-def _manifests(members: Sequence[Member], wanted: Wanted, target: Target) -> list[Described]:
+def _manifests(members: Sequence[Member], wanted: ExportOptions, target: Target) -> list[Described]:
     """Return the manifests of members, all of which can be exported so."""
     manifests = [usable_manifest(member, target) for member in members]
     for header in (manifest.header for manifest in manifests):
@@ -93,7 +93,7 @@ def _manifests(members: Sequence[Member], wanted: Wanted, target: Target) -> lis
     return manifests
 
 
-def _places(package: Package, wanted: Wanted) -> list[_Written]:
+def _places(package: Package, wanted: ExportOptions) -> list[_Written]:
     if wanted.output is None:
         return []
     output = os.path.join(folder_of(wanted.output), os.path.basename(os.path.abspath(wanted.output)))
@@ -105,13 +105,13 @@ def _places(package: Package, wanted: Wanted) -> list[_Written]:
         for form in wanted.formats
     ]
     for place in places:
-        if kept := kept_place(place.path, package):
+        if kept := protected_place(place.path, package):
             raise Refused(f"{shown(place.path)} would go into {kept}", "name another place with -o")
         _check_free(place, wanted)
     return places
 
 
-def _check_free(place: _Written, wanted: Wanted) -> None:
+def _check_free(place: _Written, wanted: ExportOptions) -> None:
     if not os.path.isdir(os.path.dirname(place.path)):
         folder = os.path.dirname(place.path)
         raise Refused(f"there is no folder {shown(folder)}", "make it", f"mkdir {quoted(folder)}")
@@ -155,7 +155,9 @@ def _print_list(lines: Iterable[bytes]) -> None:
     sys.stdout.buffer.flush()
 
 
-def _tell(attempt: Attempt, places: Sequence[_Written], manifests: Sequence[Described], *, is_json: bool) -> None:
+def _print_written(
+    attempt: Attempt, places: Sequence[_Written], manifests: Sequence[Described], *, is_json: bool
+) -> None:
     files = sum(manifest.notes.file_count for manifest in manifests)
     if is_json:
         print_fields(
@@ -168,11 +170,11 @@ def _tell(attempt: Attempt, places: Sequence[_Written], manifests: Sequence[Desc
             }
         )
         return
-    for line in _lines(attempt.target.package, places, files, ink_for(sys.stdout)):
+    for line in _lines(attempt.target.package, places, files, style_for(sys.stdout)):
         print(line)
 
 
-def _lines(package: Package, places: Sequence[_Written], files: int, ink: Ink) -> Iterator[str]:
+def _lines(package: Package, places: Sequence[_Written], files: int, style: Style) -> Iterator[str]:
     for place in places:
         yield f"{ink.good('Written')}: {counted(files, 'file')} of {shown(package.project)} in"
         yield f"  {shown(place.path)}"

@@ -64,11 +64,11 @@ def started_engine(
                 yield _bounded(engine, workers)
             return
         check_address(workers.cluster, is_insecure=workers.is_insecure)
-        from qa2pack.executor.engine.dask import Cluster, ClusterEngine, Ground
+        from qa2pack.executor.engine.dask import Cluster, ClusterEngine, SharedPaths
 
-        cluster = Cluster(workers.cluster, running_program, workers.jobs, _tell)
-        ground = Ground(tuple(filter(os.path.isdir, folders)), lock, is_locked)
-        with ClusterEngine(cluster, ground, asked) as engine:
+        cluster = Cluster(workers.cluster, running_program, workers.jobs, _report)
+        shared = SharedPaths(tuple(filter(os.path.isdir, folders)), lock, is_locked)
+        with ClusterEngine(cluster, shared, asked) as engine:
             yield _bounded(engine, workers)
 
 
@@ -105,5 +105,5 @@ def running_program() -> str:
     return PROGRAM
 
 
-def _tell(sentence: str) -> None:
+def _report(sentence: str) -> None:
     print(f"Not used: {shown(sentence)}.", file=sys.stderr)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from qa2pack.executor.casa.split import TableReader
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.remove import ensure_folder
-from qa2pack.executor.preflight import check_room
+from qa2pack.executor.preflight import check_space
 from qa2pack.executor.probe_disk import check_disk, has_holes
 from qa2pack.executor.transaction.journal import read_journal
 from qa2pack.executor.transaction.lock import locked_for_reading, locked_for_writing
@@ -22,7 +22,7 @@ from qa2pack.executor.transaction.recovery import may_plan_again, phase_of
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import Package, Standing, read_state
+from qa2pack.manifest.alma.package import DestinationKind, Package, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, open_plan
 from qa2pack.manifest.plan.destination import base_of
@@ -57,14 +57,14 @@ def _plan(request: PlanRequest, workers: Workers) -> Described:
         made = make_plan(
             request, reader=TableReader(), engine=engine, progress=workers.progress, now_ns=time.time_ns()
         )
-        check_room(package, made.header, made.notes, made.devices)
+        check_space(package, made.header, made.notes, made.devices)
         with _control(package), locked_for_writing(lock_path(package)):
             check_owned(package, workers.trusted)
             _check_plannable(package)
             check_disk(package, made.header, made.gathered.spool.sorted_blobs(), Disk())
             if made.gathered.holes and not has_holes(package, Disk()):
                 notes = replace(made.notes, new_bytes=made.notes.new_bytes + sum(made.gathered.holes.values()))
-                check_room(package, made.header, notes, made.devices)
+                check_space(package, made.header, notes, made.devices)
             save_plan(made)
     made.gathered.spool.close()
     return open_plan(package.plan)
@@ -78,7 +78,7 @@ def adopt(package: Package, workers: Workers) -> list[bytes]:
     """
     _check_idle(package, workers.trusted)
     state = read_state(package)
-    if state.standing is not Standing.PACKAGE:
+    if state.standing is not DestinationKind.PACKAGE:
         raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))
     base_of(state)  # a member whose manifest is damaged is not as it should be, though it has one
     with started_engine(workers) as engine, _control(package), locked_for_writing(lock_path(package)):
@@ -90,7 +90,7 @@ def _adopt_for(request: PlanRequest, package: Package, workers: Workers) -> None
     if request.append is Append.NOTHING or not os.path.isdir(request.origin):
         return
     state = read_state(package)
-    if state.standing is Standing.PACKAGE and state.without_manifest:
+    if state.standing is DestinationKind.PACKAGE and state.without_manifest:
         with _control(package), locked_for_writing(lock_path(package)), started_engine(workers) as engine:
             _adopt(package, engine, workers.progress)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from qa2pack.executor.transaction.journal import read_journal
-from qa2pack.executor.transaction.lock import locked_for_reading, locked_meanwhile
+from qa2pack.executor.transaction.lock import locked_for_reading, locked_temporarily
 from qa2pack.executor.transaction.paths import journal_path, lock_path
 from qa2pack.executor.transaction.recovery import Phase, is_stale, phase_of
 from qa2pack.manifest.alma.control_folder import check_control
@@ -60,7 +60,7 @@ def reading(package: Package, workers: Workers, *, output: bytes, lock: bytes = 
         check_finished(package)
         folders = (package.path, output)
         with (
-            locked_meanwhile(lock) if lock else nullcontext(),
+            locked_temporarily(lock) if lock else nullcontext(),
             started_engine(workers, folders, lock=lock, is_locked=True) as engine,
         ):
             yield engine

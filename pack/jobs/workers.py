@@ -9,7 +9,7 @@ from qa2pack.pack.terminal.progress import shown_progress
 
 
 @dataclass(frozen=True, slots=True)
-class Conduct:
+class RunOptions:
     """How a command goes about its work, and tells of it, whatever the work is.
 
     Attributes:
@@ -32,14 +32,14 @@ class Conduct:
 
 
 @contextmanager
-def shown_workers(conduct: Conduct) -> Iterator[Workers]:
+def shown_workers(run_options: RunOptions) -> Iterator[Workers]:
     """Yield the workers of a command, with progress that is shown."""
-    with shown_progress(is_quiet=conduct.is_quiet) as progress:
+    with shown_progress(is_quiet=run_options.is_quiet) as progress:
         yield Workers(
-            conduct.jobs,
+            run_options.jobs,
             progress,
-            conduct.cluster,
-            conduct.bandwidth,
-            trusted=conduct.trusted,
-            is_insecure=conduct.is_insecure,
+            run_options.cluster,
+            run_options.bandwidth,
+            trusted=run_options.trusted,
+            is_insecure=run_options.is_insecure,
         )

@@ -18,19 +18,19 @@ from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.members import members_of
 from qa2pack.pack.jobs.read import existing_package, held, working
-from qa2pack.pack.jobs.workers import Conduct, shown_workers
-from qa2pack.pack.protected_paths import folder_of, kept_place
+from qa2pack.pack.jobs.workers import RunOptions, shown_workers
+from qa2pack.pack.protected_paths import folder_of, protected_place
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.report.deliveries import deliveries_in
 from qa2pack.pack.report.members import member_parts
 from qa2pack.pack.report.page import MARK, Page, Verified, render_page
 from qa2pack.pack.target import quoted
-from qa2pack.pack.terminal.style import Ink, ink_for
+from qa2pack.pack.terminal.style import Style, style_for
 from qa2pack.pack.views.json_fields import path_fields, print_fields
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReportOptions:
     """What is asked of the report.
 
     Attributes:
@@ -44,29 +44,31 @@ class Asked:
     has_full_verify: bool = False
 
 
-def reported(attempt: Attempt, asked: Asked, conduct: Conduct) -> Exit:
+def write_report(attempt: Attempt, options: ReportOptions, run_options: RunOptions) -> Exit:
     """Look at the package, write the page, and print where it is on stdout."""
     package = attempt.target.package
-    output = _place(package, asked)
+    output = _place(package, options)
     state = existing_package(attempt.target)
     with held(package):
-        with shown_workers(conduct) as workers, working(workers) as engine:
+        with shown_workers(run_options) as workers, working(workers) as engine:
             problems = verify_package(
-                package, is_quick=not asked.has_full_verify, engine=engine, progress=workers.progress
+                package, is_quick=not options.has_full_verify, engine=engine, progress=workers.progress
             )
-            verified = Verified(tuple(problems), asked.has_full_verify, time.time_ns())
+            verified = Verified(tuple(problems), options.has_full_verify, time.time_ns())
         page = Page(
             project=shown(package.project),
             path=shown(package.path),
             verified=verified,
             members=member_parts(package, members_of(state)),
             history=read_history(package),
-            deliveries=deliveries_in(package.parent if asked.delivery is None else asked.delivery, package.project),
+            deliveries=deliveries_in(
+                package.parent if options.delivery is None else options.delivery, package.project
+            ),
         )
         data = render_page(page).encode()
         write_output(Disk(), output, [data], is_replacing=True)
     code = Exit.PROBLEMS if verified.problems else Exit.DONE
-    if conduct.is_json:
+    if run_options.is_json:
         print_fields(
             {
                 "command": "report",
@@ -79,25 +81,25 @@ def reported(attempt: Attempt, asked: Asked, conduct: Conduct) -> Exit:
             }
         )
         return code
-    for line in _lines(output, len(data), len(verified.problems), ink_for(sys.stdout)):
+    for line in _lines(output, len(data), len(verified.problems), style_for(sys.stdout)):
         print(line)
     return code
 
 
-def _place(package: Package, asked: Asked) -> bytes:
+def _place(package: Package, options: ReportOptions) -> bytes:
     """Return where the page goes.
 
     Raises:
         Refused: it would go where no output may go or over something that is no report, or a folder is not there.
     """
-    wanted = package.path + b".report.html" if asked.output is None else asked.output
+    wanted = package.path + b".report.html" if options.output is None else options.output
     output = os.path.join(folder_of(wanted), os.path.basename(os.path.abspath(wanted)))
-    if kept := kept_place(output, package):
+    if kept := protected_place(output, package):
         raise Refused(f"the page would go into {kept}", "name another place with -o")
     if not os.path.isdir(os.path.dirname(output)):
         parent = os.path.dirname(output)
         raise Refused(f"there is no folder {shown(parent)}", "make it", f"mkdir {quoted(parent)}")
-    if asked.delivery is not None and not os.path.isdir(asked.delivery):
+    if options.delivery is not None and not os.path.isdir(options.delivery):
         raise Refused(
             f"there is no folder {shown(asked.delivery)}", "name the folder of the tar files with --delivery"
         )
@@ -114,8 +116,8 @@ def _is_report(path: bytes) -> bool:
         return False
 
 
-def _lines(output: bytes, size: int, problem_count: int, ink: Ink) -> Iterator[str]:
+def _lines(output: bytes, size: int, problem_count: int, style: Style) -> Iterator[str]:
     yield f"{ink.good('Written')}: {human_bytes(size)}, one page for any browser, in"
     yield f"  {shown(output)}"
     if problem_count:
-        yield ink.bad(f"The package is not as packaged: {counted(problem_count, 'problem')}; the page lists them.")
+        yield style.bad(f"The package is not as packaged: {counted(problem_count, 'problem')}; the page lists them.")

@@ -21,7 +21,7 @@ _KEYS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
+class DropinDefaults:
     """What is not said in the call.
 
     Attributes:
@@ -40,7 +40,7 @@ class Habits:
     defaults: tuple[Default, ...] = ()
 
 
-def read_habits(folder: bytes, environment: Mapping[str, str]) -> Habits:
+def read_dropin_defaults(folder: bytes, environment: Mapping[str, str]) -> DropinDefaults:
     """Return what the settings beside the origin, the user's own and the environment say.
 
     Args:
@@ -51,14 +51,14 @@ def read_habits(folder: bytes, environment: Mapping[str, str]) -> Habits:
     """
     is_unsettled = environment.get("PACK_NO_SETTINGS", "").lower() in ("1", "true", "yes", "on")
     try:
-        return _habits(() if is_unsettled else find_settings(folder, environment), environment)
+        return _read(() if is_unsettled else find_settings(folder, environment), environment)
     except SettingsError as error:
         raise Refused(str(error), "mend the file") from error
 
 
-def _habits(files: Sequence[Settings], environment: Mapping[str, str]) -> Habits:
+def _read(files: Sequence[Settings], environment: Mapping[str, str]) -> DropinDefaults:
     jobs, log = environment.get("PACK_JOBS"), environment.get("PACK_LOG")
-    return Habits(
+    return DropinDefaults(
         selection=Selection(
             include=_texts(files, "include"),
             exclude=_texts(files, "exclude"),

@@ -62,7 +62,7 @@ def _table_at(path: bytes, own: bytes, trusted: frozenset[bytes] = frozenset()) 
         with opened_control(place) as file:
             owner = foreign_owner(os.fstat(file.fileno()).st_uid)
             if owner and path not in trusted:
-                _tell_left_aside(path, owner, own)
+                _report_ignored(path, owner, own)
                 return None
             return _parsed(path, read_bounded(file, place, limit_bytes=SMALL_BYTES))
     except (FileNotFoundError, NotADirectoryError):
@@ -81,7 +81,7 @@ def _trusted(table: dict[str, object] | None, own: bytes, environment: Mapping[s
     return frozenset(os.path.realpath(os.fsencode(path)) for path in written)
 
 
-def _tell_left_aside(path: bytes, owner: str, own: bytes) -> None:
+def _report_ignored(path: bytes, owner: str, own: bytes) -> None:
     how = (
         f' To let it count, write {_TRUSTED} = ["{shown(path)}"] into {shown(own)}.' if own not in (b"", path) else ""
     )

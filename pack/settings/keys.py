@@ -146,7 +146,7 @@ class _Reader:
             case str(), Kind.TEXT | Kind.PATH if value and "\0" not in value:
                 is_path = kind is Kind.PATH or (key == "layout" and ("/" in value or value.endswith(".toml")))
                 return self._beside_file(value) if is_path else value
-            case list(), Kind.GLOBS | Kind.INCLUDES | Kind.NAMES if all(_is_wish(part, kind) for part in value):
+            case list(), Kind.GLOBS | Kind.INCLUDES | Kind.NAMES if all(_is_valid_item(part, kind) for part in value):
                 return tuple(map(str, value))
         raise SettingsError(self.path, f"{key} must be {_words(kind)}, not {shown(_as_toml(value))}")
 
@@ -156,7 +156,7 @@ class _Reader:
         return os.fsdecode(os.path.normpath(os.path.join(os.path.dirname(self.path), path)))
 
 
-def _is_wish(part: object, kind: Kind) -> bool:
+def _is_valid_item(part: object, kind: Kind) -> bool:
     if not isinstance(part, str) or not part:
         return False
     if kind is not Kind.INCLUDES:

@@ -60,5 +60,5 @@ class Selection:
             may_leave=self.may_leave,
             is_strict=is_strict,
             program=PROGRAM,
-            typed_globs=tuple(wish.rpartition("=")[0] if wish in self.include else wish for wish in self.typed),
+            typed_globs=tuple(glob.rpartition("=")[0] if glob in self.include else glob for glob in self.typed),
         )

@@ -73,7 +73,7 @@ class LogFile:
 def logging_to(path: bytes, verb: str) -> Iterator[LogFile]:
     """Copy what is printed meanwhile, line by line, into the log, and let `pack.currentlog` know it."""
     log = LogFile(path, verb, sys.stderr)
-    out, err = Copied(sys.stdout, log, Level.INFO), Copied(sys.stderr, log, Level.WARNING)
+    out, err = LoggedStream(sys.stdout, log, Level.INFO), LoggedStream(sys.stderr, log, Level.WARNING)
     token = CURRENT_LOG.set(log)
     try:
         with redirect_stdout(out), redirect_stderr(err):
@@ -85,7 +85,7 @@ def logging_to(path: bytes, verb: str) -> Iterator[LogFile]:
         log.close()
 
 
-class Copied(io.TextIOBase):
+class LoggedStream(io.TextIOBase):
     """A stream of which every line goes into a log as well.
 
     Attributes:

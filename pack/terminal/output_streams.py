@@ -15,7 +15,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from typing import TextIO
 
 
-class Losing(io.TextIOBase):
+class LossyStream(io.TextIOBase):
     """A stream that never fails: what cannot be written is lost.
 
     Attributes:
@@ -30,14 +30,14 @@ class Losing(io.TextIOBase):
     def terminal(self) -> TextIO:
         """The stream on which progress is drawn, which is in no log; it never fails either."""
         terminal: TextIO | None = getattr(self._stream, "terminal", None)
-        return self if terminal is None else Losing(terminal)  # type: ignore[return-value]
+        return self if terminal is None else LossyStream(terminal)  # type: ignore[return-value]
 
     def write(self, text: str) -> int:
         """Write the text, or lose it."""
         try:
             return write_escaped(self._stream, text)
         except OSError as error:
-            self._let_go(error)
+            self._close_quietly(error)
             return len(text)
 
     def flush(self) -> None:
@@ -45,7 +45,7 @@ class Losing(io.TextIOBase):
         try:
             self._stream.flush()
         except OSError as error:
-            self._let_go(error)
+            self._close_quietly(error)
 
     def isatty(self) -> bool:
         """Tell whether the stream is a terminal."""
@@ -59,11 +59,11 @@ class Losing(io.TextIOBase):
         """Tell that it can be written to."""
         return True
 
-    def _let_go(self, error: OSError) -> None:
+    def _close_quietly(self, error: OSError) -> None:
         """Send the rest nowhere; Python would fail on what the stream still holds once more while ending."""
         self.fault = self.fault or error
         with suppress(OSError):  # a stream of Python's own has no descriptor
-            send_nowhere(self._stream.fileno())
+            redirect_to_null(self._stream.fileno())
 
 
 def write_escaped(stream: TextIO, text: str) -> int:
@@ -75,7 +75,7 @@ def write_escaped(stream: TextIO, text: str) -> int:
         return stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def escape_what_is_not_encoded() -> None:
+def escape_unencodable() -> None:
     """Let the streams of this process escape what their encoding does not have, rather than fail on it."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and not (_is_utf8(stream) and stream.errors == "surrogateescape"):
@@ -88,25 +88,25 @@ def _is_utf8(stream: TextIO) -> bool:
 
 
 @contextmanager
-def losing_output(*, is_output_all: bool) -> Iterator[Losing | None]:
+def lossy_output(*, is_output_all: bool) -> Iterator[LossyStream | None]:
     """Let stderr lose what it cannot write, and stdout as well; yield the latter.
 
     Args:
         is_output_all: what is printed is all that the command is for, so stdout fails as it does; yields None.
     """
-    with redirect_stderr(Losing(sys.stderr)):
+    with redirect_stderr(LossyStream(sys.stderr)):
         if is_output_all:
             yield None
             return
-        out = Losing(sys.stdout)
+        out = LossyStream(sys.stdout)
         with redirect_stdout(out):
             yield out
 
 
 @contextmanager
-def losses_told(who: str) -> Iterator[None]:
+def losses_reported(who: str) -> Iterator[None]:
     """Let the output of a call lose what cannot be written, and tell that on stderr at the end."""
-    with losing_output(is_output_all=False) as out:
+    with lossy_output(is_output_all=False) as out:
         how: tuple[str, ...] = ()
         try:
             yield
@@ -114,17 +114,17 @@ def losses_told(who: str) -> Iterator[None]:
         finally:
             if out is not None:
                 out.flush()
-                tell_loss(who, out.fault, *how)
+                report_loss(who, out.fault, *how)
 
 
-def tell_loss(who: str, fault: OSError | None, *rest: str) -> None:
+def report_loss(who: str, fault: OSError | None, *rest: str) -> None:
     """Tell that not all could be printed; a reader who has gone wanted no more."""
     if fault is not None and fault.errno != errno.EPIPE:
         first = f"{who}: the output could not be written ({fault.strerror})."
         print(first, *rest, sep="\n  ", file=sys.stderr)
 
 
-def send_nowhere(descriptor: int) -> None:
+def redirect_to_null(descriptor: int) -> None:
     """Let a descriptor lead to where everything is lost."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

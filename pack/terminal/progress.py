@@ -56,13 +56,13 @@ class Lines:
     def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
         """Begin a phase; totals are 0 where they are not known."""
         self._begin(name, file_count, byte_count)
-        self._tell()
+        self._report()
 
     def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
         """Count files and bytes as done in the phase."""
         self._files += file_count
         self._bytes += byte_count
-        self._tell()
+        self._report()
 
     def _begin(self, name: str, file_count: int, byte_count: int) -> None:
         self._name = name
@@ -70,7 +70,7 @@ class Lines:
         self._files, self._all_files = 0, file_count
         self._bytes, self._all_bytes = 0, byte_count
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         now = self._clock()
         if now - self._last < _LINE_SECONDS:
             return

@@ -17,7 +17,7 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"  # in no text that is shown: it is not printabl
 
 
 @dataclass(frozen=True, slots=True)
-class Ink:
+class Style:
     """Marks text for a terminal, or leaves it as it is.
 
     Attributes:
@@ -62,12 +62,12 @@ class Ink:
         return f"\x1b[{code}m{text}\x1b[0m" if self.is_coloured else text
 
 
-def ink_for(stream: TextIO) -> Ink:
+def style_for(stream: TextIO) -> Style:
     """Return the ink for a stream."""
     if not stream.isatty():
-        return Ink()
+        return Style()
     is_wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Ink(is_wanted, shutil.get_terminal_size((0, 0)).columns)
+    return Style(is_wanted, shutil.get_terminal_size((0, 0)).columns)
 
 
 def folded(text: str, *, indent: int = 0, label: str = "") -> Iterator[str]:

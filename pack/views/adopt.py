@@ -8,19 +8,19 @@ from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs import plan as planjobs
 from qa2pack.pack.jobs.read import existing_package
-from qa2pack.pack.jobs.workers import Conduct, shown_workers
+from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import Ink, ink_for
+from qa2pack.pack.terminal.style import Style, style_for
 from qa2pack.pack.views.json_fields import path_fields, print_fields
 
 
-def adopted(attempt: Attempt, conduct: Conduct) -> Exit:
+def adopt_and_print(attempt: Attempt, run_options: RunOptions) -> Exit:
     """Adopt the members without a manifest and print their names on stdout."""
     target = attempt.target
     existing_package(target)
-    with shown_workers(conduct) as workers:
+    with shown_workers(run_options) as workers:
         members = planjobs.adopt(target.package, workers)
-    if conduct.is_json:
+    if run_options.is_json:
         print_fields(
             {
                 "command": "adopt",
@@ -30,12 +30,12 @@ def adopted(attempt: Attempt, conduct: Conduct) -> Exit:
             }
         )
         return Exit.DONE
-    for line in _lines(members, target, ink_for(sys.stdout)):
+    for line in _lines(members, target, style_for(sys.stdout)):
         print(line)
     return Exit.DONE
 
 
-def _lines(members: Sequence[bytes], target: Target, ink: Ink) -> Iterator[str]:
+def _lines(members: Sequence[bytes], target: Target, style: Style) -> Iterator[str]:
     if not members:
         yield "Every member has its manifest already; nothing was changed."
         return

@@ -15,25 +15,25 @@ from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs import apply as applyjobs
 from qa2pack.pack.jobs.members import member_notes
-from qa2pack.pack.jobs.workers import Conduct, shown_workers
+from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import Ink, ink_for
-from qa2pack.pack.views.empty_files import packaged_amount
+from qa2pack.pack.terminal.style import Style, style_for
+from qa2pack.pack.views.estimate import packaged_amount
 from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
-from qa2pack.pack.views.status import staged_words
+from qa2pack.pack.views.status import staged_text
 from qa2pack.pack.views.totals import totals_fields
 
 
-def applied(attempt: Attempt, options: ApplyOptions, conduct: Conduct) -> Exit:
+def apply_and_print(attempt: Attempt, options: ApplyOptions, run_options: RunOptions) -> Exit:
     """Apply the waiting plan or finish what was begun, and print the result on stdout."""
     for line in _resume_lines(attempt.target):
         print(line, file=sys.stderr)
-    with shown_workers(conduct) as workers:
+    with shown_workers(run_options) as workers:
         result = applyjobs.apply(attempt.target.package, options, workers)
-    if conduct.is_json:
+    if run_options.is_json:
         print_fields(_result_fields(result, attempt.target))
     else:
-        for line in _result_lines(result, attempt.target, ink_for(sys.stdout)):
+        for line in _result_lines(result, attempt.target, style_for(sys.stdout)):
             print(line)
     return Exit.PROBLEMS if result.left_alone else Exit.DONE
 
@@ -49,14 +49,14 @@ def _resume_lines(target: Target) -> Iterator[str]:
             yield "What is staged and still right is used for it."
         case Phase.STAGING:
             yield "Going on with the apply that was stopped while staging."
-            yield from (f"Staged so far: {staged}." for staged in (staged_words(status),) if staged)
+            yield from (f"Staged so far: {staged}." for staged in (staged_text(status),) if staged)
         case Phase.ROLLING_BACK:
             yield "Going on with undoing, which was stopped; the plan is not applied by this run."
         case phase:
             yield f"Going on with the apply that was stopped after its commit (phase: {phase})."
 
 
-def _result_lines(result: Applied, target: Target, ink: Ink) -> Iterator[str]:
+def _result_lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
     if result.is_rolled_back:
         yield f"Undone: {shown(result.member)} is not there any more. The plan still waits:"
         yield f"  {ink.bold(f'pack apply {target.quoted}')}"

@@ -26,16 +26,16 @@ from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package, held, working
-from qa2pack.pack.jobs.workers import Conduct, shown_workers
+from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.refused import Refused
-from qa2pack.pack.terminal.style import Ink, folded, ink_for, unbroken
+from qa2pack.pack.terminal.style import Style, folded, style_for, unbroken
 from qa2pack.pack.views.files import records_of
 from qa2pack.pack.views.json_fields import Fields, path_fields, print_fields
 
 _SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
 
 
-def differed(attempt: Attempt, request: PlanRequest, wanted: bytes, conduct: Conduct) -> Exit:
+def print_difference(attempt: Attempt, request: PlanRequest, wanted: bytes, run_options: RunOptions) -> Exit:
     """Plan anew, compare with the member packaged from the same origin, and print the changes on stdout.
 
     Args:
@@ -51,13 +51,13 @@ def differed(attempt: Attempt, request: PlanRequest, wanted: bytes, conduct: Con
         members = members_of(state)
         manifest = usable_manifest(_chosen(members, wanted, request), attempt.target)
         mode = request.mode if manifest.header.mode.has_content else manifest.header.mode
-        made = _planned(replace(request, mode=mode, is_compared=True), conduct)
+        made = _planned(replace(request, mode=mode, is_compared=True), run_options)
         try:
             changes = _changes(manifest.stream, made)
-            if conduct.is_json:
+            if run_options.is_json:
                 print_fields(_fields(attempt, manifest.header, changes))
             else:
-                for line in _lines(attempt, manifest.header, changes, len(members), ink_for(sys.stdout)):
+                for line in _lines(attempt, manifest.header, changes, len(members), style_for(sys.stdout)):
                     print(line)
                 for line in _left_out_lines(manifest, made):
                     print(line)
@@ -83,8 +83,8 @@ def _chosen(members: list[Member], wanted: bytes, request: PlanRequest) -> Membe
     )
 
 
-def _planned(request: PlanRequest, conduct: Conduct) -> Plan:
-    with shown_workers(conduct) as workers, working(workers) as engine:
+def _planned(request: PlanRequest, run_options: RunOptions) -> Plan:
+    with shown_workers(run_options) as workers, working(workers) as engine:
         return make_plan(
             request, reader=TableReader(), engine=engine, progress=workers.progress, now_ns=time.time_ns()
         )
@@ -96,22 +96,24 @@ def _changes(old: Stream, made: Plan) -> Iterator[Change]:
     yield from (change for change in diff_members(records_of(old), new) if change.path != README)
 
 
-def _lines(attempt: Attempt, header: Header, changes: Iterator[Change], member_count: int, ink: Ink) -> Iterator[str]:
+def _lines(
+    attempt: Attempt, header: Header, changes: Iterator[Change], member_count: int, style: Style
+) -> Iterator[str]:
     counts: Counter[Kind] = Counter()
-    yield ink.bold(shown(header.member_path))
+    yield style.bold(shown(header.member_path))
     yield f"  from   {shown(header.origin)}"
     for change in changes:
         counts[change.kind] += 1
         if change.kind is not Kind.UNCHANGED:
-            yield from _change_lines(change, ink)
+            yield from _change_lines(change, style)
     yield from folded(
         f"Compared with its manifest: {counted(counts[Kind.UNCHANGED], 'file')} the same,"
         f" {counts[Kind.CHANGED]:,} changed, {counts[Kind.ADDED]:,} added, {counts[Kind.REMOVED]:,} removed"
     )
     if counts[Kind.CHANGED] or counts[Kind.ADDED] or counts[Kind.REMOVED]:
-        yield from _next_lines(attempt, header, member_count, ink)
+        yield from _next_lines(attempt, header, member_count, style)
     else:
-        yield ink.good("A new plan would change nothing.")
+        yield style.good("A new plan would change nothing.")
 
 
 def _left_out_lines(manifest: Described, made: Plan) -> Iterator[str]:
@@ -125,15 +127,15 @@ def _left_out_lines(manifest: Described, made: Plan) -> Iterator[str]:
         yield from (f"      {shown(left.path)}{'/' if left.is_tree else ''}" for left in new)
 
 
-def _change_lines(change: Change, ink: Ink) -> Iterator[str]:
+def _change_lines(change: Change, style: Style) -> Iterator[str]:
     """Yield the path and its sizes, on two lines where one would be too long."""
-    marked = {Kind.ADDED: ink.good, Kind.REMOVED: ink.bad}.get(change.kind, ink.warning)
+    marked = {Kind.ADDED: style.good, Kind.REMOVED: style.bad}.get(change.kind, style.warning)
     sizes = [human_bytes(size) for size in (change.old_size, change.new_size) if size is not None]
     text = f"{unbroken(shown(change.path))}  {unbroken(' -> '.join(dict.fromkeys(sizes)))}"
     yield from map(marked, folded(text, label=f"{_SIGNS[change.kind]} "))
 
 
-def _next_lines(attempt: Attempt, header: Header, member_count: int, ink: Ink) -> Iterator[str]:
+def _next_lines(attempt: Attempt, header: Header, member_count: int, style: Style) -> Iterator[str]:
     if member_count > 1:
         yield from folded(
             f"A plan without --append replaces the whole package, all {member_count} members of it; they would have"

@@ -21,13 +21,13 @@ class Rates:
         return new_bytes / self.bytes_a_second + file_count / self.files_a_second
 
 
-LOCAL = Rates(200e6, 20_000)
+carried = Rates(200e6, 20_000)
 SHARED = Rates(100e6, 1_000)
 
 
 def time_needed(*, new_bytes: int, file_count: int) -> str:
     """Return in words how long making so many files takes, so many bytes of which are written anew."""
-    local, shared = (about(rates.seconds(new_bytes=new_bytes, file_count=file_count)) for rates in (LOCAL, SHARED))
+    local, shared = (about(rates.seconds(new_bytes=new_bytes, file_count=file_count)) for rates in (carried, SHARED))
     return local if local == shared else f"{local} on a local disk, {shared} on shared storage"
 
 

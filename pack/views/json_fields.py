@@ -14,8 +14,8 @@ from qa2pack.manifest.format.header import LeftOut, SplitTask
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack.target import Target
-from qa2pack.pack.views.empty_files import carried
 from qa2pack.pack.views.estimate import LOCAL
+from qa2pack.pack.views.placeholders import carried
 from qa2pack.pack.views.totals import totals_fields
 
 Fields = Mapping[str, object]
@@ -50,7 +50,7 @@ def problem_fields(problems: Iterable[Problem]) -> list[Fields]:
 def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_bytes: int) -> Fields:
     """Return all that the view of a plan shows."""
     header, notes = plan.header, plan.notes
-    carried_count, carried_bytes = carried(plan)
+    carried_count, carried_bytes = LOCAL(plan)
     return {
         **path_fields("package", target.package.path),
         **path_fields("member", header.member_path),
@@ -69,7 +69,7 @@ def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_byte
         "needed_bytes": needed_bytes,
         "carried_count": carried_count,
         "carried_bytes": carried_bytes,
-        "estimated_seconds": round(LOCAL.seconds(new_bytes=notes.new_bytes, file_count=notes.file_count), 3),
+        "estimated_seconds": round(carried.seconds(new_bytes=notes.new_bytes, file_count=notes.file_count), 3),
         "free_bytes": free_bytes,
     }
 

@@ -10,7 +10,7 @@ from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.read import existing_package
-from qa2pack.pack.terminal.style import Ink, folded, ink_for
+from qa2pack.pack.terminal.style import Style, folded, style_for
 from qa2pack.pack.views.json_fields import Fields, path_fields, print_fields
 
 _WHAT = {
@@ -22,7 +22,7 @@ _WHAT = {
 }
 
 
-def logged(attempt: Attempt, *, is_json: bool) -> Exit:
+def print_log(attempt: Attempt, *, is_json: bool) -> Exit:
     """Print the finished transactions on stdout."""
     target = attempt.target
     existing_package(target)
@@ -38,7 +38,7 @@ def logged(attempt: Attempt, *, is_json: bool) -> Exit:
             }
         )
         return Exit.DONE
-    for line in _lines(history, ink_for(sys.stdout)):
+    for line in _lines(history, style_for(sys.stdout)):
         print(line)
     return Exit.DONE
 
@@ -66,20 +66,20 @@ def transaction_fields(one: Finished) -> Fields:
     }
 
 
-def _lines(history: History, ink: Ink) -> Iterator[str]:
+def _lines(history: History, style: Style) -> Iterator[str]:
     if not history.finished and not history.unreadable:
         yield "No apply is on record: this program did not make the package, or the journals"
         yield "in its control folder are gone."
     for number, one in enumerate(history.finished):
         if number:
             yield ""
-        yield ink.bold(f"{local_time(one.ended_ns)}  {shown(one.member)}")
+        yield style.bold(f"{local_time(one.ended_ns)}  {shown(one.member)}")
         yield f"  what   {what_was_done(one)}: {counted(one.file_count, 'file')}, {human_bytes(one.byte_count)}"
         yield f"  mode   {one.mode or 'not known'}"
         yield f"  from   {shown(one.origin) or 'not known'}"
         yield from folded(f"{shown(one.user)} on {shown(one.host)}, in {_how_long(one)}", label="  by     ")
     for name in history.unreadable:
-        yield ink.warning(f"The journal {shown(name)} cannot be read; it is damaged or of another version.")
+        yield style.warning(f"The journal {shown(name)} cannot be read; it is damaged or of another version.")
         yield "The package does not need it, but this apply cannot be told of, nor undone."
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from qa2pack.executor.space import free_bytes, needed_bytes
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import Standing
+from qa2pack.manifest.alma.package import DestinationKind
 from qa2pack.manifest.alma.readme import blank_fields
 from qa2pack.manifest.alma.split_spec import final_name
 from qa2pack.manifest.format.files import Described
@@ -23,11 +23,10 @@ from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.problem_view import problem_lines
 from qa2pack.pack.jobs import plan as planjobs
-from qa2pack.pack.jobs.workers import Conduct, shown_workers
+from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import Ink, folded, ink_for
-from qa2pack.pack.views.empty_files import carried
-from qa2pack.pack.views.estimate import time_needed
+from qa2pack.pack.terminal.style import Style, folded, style_for
+from qa2pack.pack.views.estimate import carried, time_needed
 from qa2pack.pack.views.files import file_fields, records_of
 from qa2pack.pack.views.json_fields import plan_fields, print_fields
 from qa2pack.pack.views.option_sources import default_fields, default_lines
@@ -67,10 +66,10 @@ class PlanView:
     defaults: "tuple[Default, ...]" = ()
 
 
-def plan_lines(view: PlanView, ink: Ink) -> Iterator[str]:
+def plan_lines(view: PlanView, style: Style) -> Iterator[str]:
     """Yield the lines of the whole view."""
     header, notes = view.plan.header, view.plan.notes
-    yield ink.bold(f"Plan of {shown(header.project)}, {shown(header.member_path)}")
+    yield style.bold(f"Plan of {shown(header.project)}, {shown(header.member_path)}")
     yield f"  origin   {shown(header.origin)}"
     yield f"  package  {shown(view.target.package.path)}"
     yield f"  mode     {_MODES[header.mode]}"
@@ -80,13 +79,13 @@ def plan_lines(view: PlanView, ink: Ink) -> Iterator[str]:
         yield from folded(f"still blank: {', '.join(map(shown, blanks))}", indent=2, label="readme   ")
     yield from default_lines(view.defaults)
     yield ""
-    yield from totals_lines(notes.totals, ink)
-    yield from _split_lines(notes.splits, ink)
-    yield from _destination_lines(view.plan, ink)
-    yield from _left_out_lines(notes.left_out, ink)
-    yield from _warning_lines(view, ink)
+    yield from totals_lines(notes.totals, style)
+    yield from _split_lines(notes.splits, style)
+    yield from _destination_lines(view.plan, style)
+    yield from _left_out_lines(notes.left_out, style)
+    yield from _warning_lines(view, style)
     yield ""
-    yield from _closing_lines(view, ink)
+    yield from _closing_lines(view, style)
 
 
 def _carried_lines(plan: Described) -> Iterator[str]:
@@ -95,12 +94,12 @@ def _carried_lines(plan: Described) -> Iterator[str]:
         yield f"           {counted(count, 'file')}, {human_bytes(size)}, moved there earlier: kept as they are"
 
 
-def _split_lines(splits: tuple[SplitTask, ...], ink: Ink) -> Iterator[str]:
+def _split_lines(splits: tuple[SplitTask, ...], style: Style) -> Iterator[str]:
     if not splits:
         return
     saved = sum(task.saved_bytes for task in splits)
     yield ""
-    yield ink.bold(f"Tables that lose data columns: {len(splits)}, {human_bytes(saved)} less")
+    yield style.bold(f"Tables that lose data columns: {len(splits)}, {human_bytes(saved)} less")
     for task in splits:
         name = final_name(task.spec.keep)
         renamed = "" if task.spec.keep == name else f", as {name}"
@@ -114,19 +113,19 @@ def _split_lines(splits: tuple[SplitTask, ...], ink: Ink) -> Iterator[str]:
             yield f"      keeps {task.spec.keep}{renamed}"
 
 
-def _destination_lines(plan: Described, ink: Ink) -> Iterator[str]:
+def _destination_lines(plan: Described, style: Style) -> Iterator[str]:
     header = plan.header
     yield ""
     match header.standing:
-        case Standing.ABSENT | Standing.EMPTY:
-            yield ink.bold("At the destination: nothing yet, this makes the package")
-        case Standing.FOREIGN:
-            yield ink.warning("At the destination: EVERYTHING there is removed; it is not a package (--force)")
-        case Standing.PACKAGE if header.append is Append.NOTHING:
-            yield ink.warning("At the destination: this package, which is replaced")
+        case DestinationKind.ABSENT | DestinationKind.EMPTY:
+            yield style.bold("At the destination: nothing yet, this makes the package")
+        case DestinationKind.FOREIGN:
+            yield style.warning("At the destination: EVERYTHING there is removed; it is not a package (--force)")
+        case DestinationKind.PACKAGE if header.append is Append.NOTHING:
+            yield style.warning("At the destination: this package, which is replaced")
             yield from (f"  {shown(member)}" for member, _ in header.base)
-        case Standing.PACKAGE:
-            yield ink.bold(f"At the destination: this package; {_added(header)} is added, and these stay:")
+        case DestinationKind.PACKAGE:
+            yield style.bold(f"At the destination: this package; {_added(header)} is added, and these stay:")
             yield from (f"  {shown(member)}" for member, _ in header.base)
     difference = plan.notes.difference
     if difference is not None:
@@ -143,11 +142,11 @@ def _added(header: Header) -> str:
     return "a group" if header.append is Append.GROUP else "a member"
 
 
-def _left_out_lines(left_out: tuple[LeftOut, ...], ink: Ink) -> Iterator[str]:
+def _left_out_lines(left_out: tuple[LeftOut, ...], style: Style) -> Iterator[str]:
     if not left_out:
         return
     yield ""
-    yield ink.bold(f"Left out: {len(left_out):,}")
+    yield style.bold(f"Left out: {len(left_out):,}")
     reasons: dict[str, list[LeftOut]] = {}
     for left in left_out:
         reasons.setdefault(left.reason, []).append(left)
@@ -156,15 +155,15 @@ def _left_out_lines(left_out: tuple[LeftOut, ...], ink: Ink) -> Iterator[str]:
         yield from (f"      {shown(left.path)}{'/' if left.is_tree else ''}" for left in group)
 
 
-def _warning_lines(view: PlanView, ink: Ink) -> Iterator[str]:
+def _warning_lines(view: PlanView, style: Style) -> Iterator[str]:
     warnings = view.plan.notes.warnings
     if warnings:
         yield ""
-        yield ink.warning(f"Warnings: {len(warnings):,}")
-        yield from problem_lines(warnings, view.target, ink, origin=view.origin)
+        yield style.warning(f"Warnings: {len(warnings):,}")
+        yield from problem_lines(warnings, view.target, style, origin=view.origin)
 
 
-def _closing_lines(view: PlanView, ink: Ink) -> Iterator[str]:
+def _closing_lines(view: PlanView, style: Style) -> Iterator[str]:
     notes = view.plan.notes
     yield f"Space needed: about {human_bytes(view.needed_bytes)}; {human_bytes(view.free_bytes)} free"
     yield f"Time needed: {time_needed(new_bytes=notes.new_bytes, file_count=notes.file_count)}"
@@ -175,9 +174,9 @@ def _closing_lines(view: PlanView, ink: Ink) -> Iterator[str]:
     yield f"  {ink.bold(f'pack apply {view.target.quoted}')}"
 
 
-def planned(request: PlanRequest, conduct: Conduct) -> Described:
+def make_plan(request: PlanRequest, run_options: RunOptions) -> Described:
     """Make the plan, with its progress shown."""
-    with shown_workers(conduct) as workers:
+    with shown_workers(run_options) as workers:
         return planjobs.plan(request, workers)
 
 
@@ -205,11 +204,11 @@ def print_plan(
         settled = {"defaults": default_fields(defaults)}
         print_fields({"command": attempt.verb, "exit_code": 0, **fields, **settled, **tree})
         return
-    ink = ink_for(sys.stdout)
+    style = style_for(sys.stdout)
     if has_tree:
         for line in tree_lines(plan):
-            print(ink.fitted(line))
+            print(style.fitted(line))
         print()
     view = PlanView(plan, attempt.target, needed, free, attempt.origin, is_applied, defaults)
-    for line in plan_lines(view, ink):
+    for line in plan_lines(view, style):
         print(line)

@@ -8,18 +8,18 @@ from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs import apply as applyjobs
-from qa2pack.pack.jobs.workers import Conduct, shown_workers
+from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import Ink, ink_for
+from qa2pack.pack.terminal.style import Style, style_for
 from qa2pack.pack.views.json_fields import path_fields, print_fields
 
 
-def undone(attempt: Attempt, conduct: Conduct, *, may_reach_back: bool = False) -> Exit:
+def roll_back_and_print(attempt: Attempt, run_options: RunOptions, *, may_reach_back: bool = False) -> Exit:
     """Undo what can be undone and print the result on stdout."""
     target = attempt.target
-    with shown_workers(conduct) as workers:
+    with shown_workers(run_options) as workers:
         result = applyjobs.rollback(target.package, workers, may_reach_back=may_reach_back)
-    if conduct.is_json:
+    if run_options.is_json:
         print_fields(
             {
                 "command": "rollback",
@@ -30,12 +30,12 @@ def undone(attempt: Attempt, conduct: Conduct, *, may_reach_back: bool = False) 
             }
         )
         return Exit.DONE
-    for line in _lines(result, target, ink_for(sys.stdout)):
+    for line in _lines(result, target, style_for(sys.stdout)):
         print(line)
     return Exit.DONE
 
 
-def _lines(result: RolledBack, target: Target, ink: Ink) -> Iterator[str]:
+def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
     if not result.member:
         yield "There is nothing to undo: no apply is on record. Nothing was changed."
         return

@@ -20,15 +20,15 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of
 from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import Target, quoted
-from qa2pack.pack.terminal.style import Ink, ink_for
-from qa2pack.pack.views.empty_files import mode_words
+from qa2pack.pack.terminal.style import Style, style_for
+from qa2pack.pack.views.estimate import mode_text
 from qa2pack.pack.views.files import file_fields, file_lines, records_of
 from qa2pack.pack.views.json_fields import Fields, path_fields, print_fields, problem_fields
 from qa2pack.pack.views.totals import totals_fields, totals_lines
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShowOptions:
     """What is to be shown.
 
     Attributes:
@@ -42,7 +42,7 @@ class Shown:
     has_files: bool = False
 
 
-def shown_package(attempt: Attempt, what: Shown, *, is_json: bool) -> Exit:
+def print_package(attempt: Attempt, what: ShowOptions, *, is_json: bool) -> Exit:
     """Print the members on stdout."""
     target = attempt.target
     everything = members_of(existing_package(target))
@@ -60,12 +60,12 @@ def shown_package(attempt: Attempt, what: Shown, *, is_json: bool) -> Exit:
             }
         )
         return code
-    for line in _lines(members, len(everything), target, what, ink_for(sys.stdout)):
+    for line in _lines(members, len(everything), target, what, style_for(sys.stdout)):
         print(line)
     return code
 
 
-def shown_plan(attempt: Attempt, what: Shown, *, is_json: bool) -> Exit:
+def print_waiting_plan(attempt: Attempt, what: ShowOptions, *, is_json: bool) -> Exit:
     """Print the plan that waits on stdout, as it was shown when it was made."""
     from qa2pack.pack.views.plan import print_plan  # here: knows all that planning does
 
@@ -80,23 +80,23 @@ def shown_plan(attempt: Attempt, what: Shown, *, is_json: bool) -> Exit:
     return Exit.DONE
 
 
-def _lines(members: Sequence[Member], count: int, target: Target, what: Shown, ink: Ink) -> Iterator[str]:
+def _lines(members: Sequence[Member], count: int, target: Target, what: ShowOptions, style: Style) -> Iterator[str]:
     some = "" if len(members) == count else f"{len(members)} of "
-    yield ink.bold(f"{shown(target.package.project)}: {some}{counted(count, 'member')}")
+    yield style.bold(f"{shown(target.package.project)}: {some}{counted(count, 'member')}")
     yield f"  {shown(target.package.path)}"
     for member in members:
         yield ""
-        yield ink.bold(shown(member.path))
-        yield from _member_lines(member, target, what, ink)
+        yield style.bold(shown(member.path))
+        yield from _member_lines(member, target, what, style)
 
 
-def _member_lines(member: Member, target: Target, what: Shown, ink: Ink) -> Iterator[str]:
+def _member_lines(member: Member, target: Target, what: ShowOptions, style: Style) -> Iterator[str]:
     if member.manifest is None:
-        yield from _fault_lines(member, target, ink)
+        yield from _fault_lines(member, target, style)
         return
     header, notes = member.manifest.header, member.manifest.notes
     yield from (f"  {label:<8} {text}" for label, text in _facts(header))
-    yield from totals_lines(notes.totals, ink, what.role)
+    yield from totals_lines(notes.totals, style, what.role)
     if notes.splits and what.role is None:
         saved = sum(task.saved_bytes for task in notes.splits)
         yield f"  {counted(len(notes.splits), 'table')} without data columns worth {human_bytes(saved)}"
@@ -105,11 +105,11 @@ def _member_lines(member: Member, target: Target, what: Shown, ink: Ink) -> Iter
         yield from file_lines(records_of(member.manifest.stream, what.role))
 
 
-def _fault_lines(member: Member, target: Target, ink: Ink) -> Iterator[str]:
+def _fault_lines(member: Member, target: Target, style: Style) -> Iterator[str]:
     if member.fault:
-        yield from problem_lines([unusable_manifest(member.fault)], target, ink)
+        yield from problem_lines([unusable_manifest(member.fault)], target, style)
     else:
-        yield ink.warning("  It has no manifest, so it cannot be verified. To give it one:")
+        yield style.warning("  It has no manifest, so it cannot be verified. To give it one:")
         yield f"  {ink.bold(f'pack adopt {target.quoted}')}"
 
 
@@ -119,10 +119,10 @@ def _facts(header: Header) -> Iterator[tuple[str, str]]:
         return
     yield "from", shown(header.origin)
     yield "planned", f"{local_time(header.scanned_ns)}, by {shown(header.user)} on {shown(header.host)}"
-    yield "mode", mode_words(header)
+    yield "mode", mode_text(header)
 
 
-def _fields(member: Member, what: Shown) -> Fields:
+def _fields(member: Member, what: ShowOptions) -> Fields:
     named = path_fields("member", member.path)
     if member.manifest is None:
         fault = shown(member.fault.reason) if member.fault else ""

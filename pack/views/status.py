@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 from qa2pack.executor.status import State, Status, read_status
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import Standing, read_state
+from qa2pack.manifest.alma.package import DestinationKind, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
@@ -14,12 +14,12 @@ from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import Ink, ink_for
-from qa2pack.pack.views.empty_files import emptiness_lines
+from qa2pack.pack.terminal.style import Style, style_for
+from qa2pack.pack.views.estimate import placeholder_lines
 from qa2pack.pack.views.json_fields import Fields, path_fields, print_fields
 
 
-def told_status(attempt: Attempt, *, is_json: bool) -> Exit:
+def print_status(attempt: Attempt, *, is_json: bool) -> Exit:
     """Print how the package stands on stdout."""
     target = attempt.target
     status = read_status(target.package)
@@ -27,76 +27,76 @@ def told_status(attempt: Attempt, *, is_json: bool) -> Exit:
         package = path_fields("package", target.package.path)
         print_fields({"command": "status", "exit_code": Exit.DONE, **package, **_fields(status)})
         return Exit.DONE
-    empty = tuple(emptiness_lines(read_state(target.package)))
-    for line in _lines(status, empty, target, ink_for(sys.stdout)):
+    empty = tuple(placeholder_lines(read_state(target.package)))
+    for line in _lines(status, empty, target, style_for(sys.stdout)):
         print(line)
     return Exit.DONE
 
 
-def _lines(status: Status, empty: Sequence[str], target: Target, ink: Ink) -> Iterator[str]:
+def _lines(status: Status, empty: Sequence[str], target: Target, style: Style) -> Iterator[str]:
     package = target.quoted
     yield f"{shown(target.package.path)}"
     yield f"  {_there(status)}"
-    yield from (ink.warning(f"  {line}") for line in empty)
+    yield from (style.warning(f"  {line}") for line in empty)
     match status.state:
         case State.NONE:
             yield "  nothing is planned, and nothing that this program did can be undone"
-            yield from _next(ink, f"pack plan ORIGIN {package}")
+            yield from _next(style, f"pack plan ORIGIN {package}")
         case State.PLANNED if status.plan_fault:
-            yield ink.bad(f"  a plan waits that cannot be applied: the file {shown(status.plan_fault)}")
-            yield from _next(ink, f"pack plan ORIGIN {package}")
+            yield style.bad(f"  a plan waits that cannot be applied: the file {shown(status.plan_fault)}")
+            yield from _next(style, f"pack plan ORIGIN {package}")
         case State.PLANNED:
             yield "  a plan waits to be applied"
             yield from _plan_lines(status)
-            yield from _next(ink, f"pack apply {package}", f"or, to see the plan again, pack show --plan {package}")
+            yield from _next(style, f"pack apply {package}", f"or, to see the plan again, pack show --plan {package}")
         case State.RUNNING:
             yield f"  {shown(status.holder)} works on it"
-            yield from _how_far(status)
+            yield from _phase_lines(status)
         case State.INTERRUPTED if status.is_origin_changed:
-            yield ink.warning("  stopped: the origin changed after the plan, so it cannot go on")
-            yield from _how_far(status)
-            yield from _after_change(status, package, ink)
+            yield style.warning("  stopped: the origin changed after the plan, so it cannot go on")
+            yield from _phase_lines(status)
+            yield from _after_change(status, package, style)
         case State.INTERRUPTED:
-            yield ink.warning(f"  interrupted; {shown(status.user)} on {shown(status.host)} worked on it last")
-            yield from _how_far(status)
-            yield from _next(ink, f"pack apply {package}", f"or, to undo it, pack rollback {package}")
+            yield style.warning(f"  interrupted; {shown(status.user)} on {shown(status.host)} worked on it last")
+            yield from _phase_lines(status)
+            yield from _next(style, f"pack apply {package}", f"or, to undo it, pack rollback {package}")
         case State.FINISHED if not status.member_count:
-            yield ink.bad("  the last apply is finished, and what it made is not there any more")
-            yield from _next(ink, f"pack plan ORIGIN {package}", "or bring the package back from where it went")
+            yield style.bad("  the last apply is finished, and what it made is not there any more")
+            yield from _next(style, f"pack plan ORIGIN {package}", "or bring the package back from where it went")
         case State.FINISHED if status.undo_fault:
             yield "  the last apply is finished"
-            yield ink.warning(f"  it cannot be undone: its journal {shown(status.undo_fault)}")
-            yield from _next(ink, f"pack verify {package}")
+            yield style.warning(f"  it cannot be undone: its journal {shown(status.undo_fault)}")
+            yield from _next(style, f"pack verify {package}")
         case State.FINISHED:
             yield "  the last apply is finished"
-            yield from _next(ink, f"pack verify {package}", f"or, to undo the last apply, pack rollback {package}")
+            yield from _next(style, f"pack verify {package}", f"or, to undo the last apply, pack rollback {package}")
 
 
-def _there(status: Status) -> str:
+def _destination_text(status: Status) -> str:
     """Say what is at the path; for status, a package with something strange in it is still one."""
     members = counted(status.member_count, "member")
     match status.standing:
-        case Standing.ABSENT:
+        case DestinationKind.ABSENT:
             return "there is no package"
-        case Standing.EMPTY:
+        case DestinationKind.EMPTY:
             return "there is an empty folder"
-        case Standing.PACKAGE:
+        case DestinationKind.PACKAGE:
             return f"there is a package of {members}"
-        case Standing.FOREIGN if status.member_count:
+        case DestinationKind.FOREIGN if status.member_count:
             return f"there is a package of {members}, and something that does not belong to it"
-        case Standing.FOREIGN:
+        case DestinationKind.FOREIGN:
             return "there is something that does not belong to a package"
 
 
-def _how_far(status: Status) -> Iterator[str]:
+def _phase_lines(status: Status) -> Iterator[str]:
     if not status.member:
         return
     yield f"  phase {status.phase} of {shown(status.member)}"
-    if staged := staged_words(status):
+    if staged := staged_text(status):
         yield f"  staged so far: {staged}"
 
 
-def staged_words(status: Status) -> str:
+def staged_text(status: Status) -> str:
     """Return how much is staged; empty if that is not known."""
     if status.staged_files is None or status.staged_bytes is None:
         return ""
@@ -105,17 +105,17 @@ def staged_words(status: Status) -> str:
     return files + size
 
 
-def _after_change(status: Status, package: str, ink: Ink) -> Iterator[str]:
+def _after_change(status: Status, package: str, style: Style) -> Iterator[str]:
     """Yield what to do where the origin changed; a newer plan may wait already."""
-    undo = f"or, to undo it, pack rollback {package}"
+    roll_back = f"or, to undo it, pack rollback {package}"
     if status.plan:
         yield "  a newer plan waits, which uses what is staged and still right"
         yield from _plan_lines(status)
-        yield from _next(ink, f"pack apply {package}", undo)
+        yield from _next(style, f"pack apply {package}", roll_back)
         return
     if status.plan_fault:
-        yield ink.bad(f"  a newer plan waits that cannot be applied: the file {shown(status.plan_fault)}")
-    yield from _next(ink, f"pack plan ORIGIN {package}", "with the same options as before", undo)
+        yield style.bad(f"  a newer plan waits that cannot be applied: the file {shown(status.plan_fault)}")
+    yield from _next(style, f"pack plan ORIGIN {package}", "with the same options as before", roll_back)
 
 
 def _plan_lines(status: Status) -> Iterator[str]:
@@ -133,13 +133,13 @@ def _change(header: Header) -> str:
     """Say what the plan does to what is there."""
     member = shown(header.member_path)
     match header.standing:
-        case Standing.ABSENT | Standing.EMPTY:
+        case DestinationKind.ABSENT | DestinationKind.EMPTY:
             return f"makes    the package, with {member}"
-        case Standing.PACKAGE if header.append is Append.NOTHING:
+        case DestinationKind.PACKAGE if header.append is Append.NOTHING:
             return f"replaces the package, by one with {member}"
-        case Standing.PACKAGE:
+        case DestinationKind.PACKAGE:
             return f"adds     {member} to the package"
-        case Standing.FOREIGN:
+        case DestinationKind.FOREIGN:
             return f"replaces what is there, which is no package, by one with {member}"
 
 
@@ -170,6 +170,6 @@ def _plan_fields(plan: Described) -> Fields:
     }
 
 
-def _next(ink: Ink, command: str, *others: str) -> Iterator[str]:
+def _next(style: Style, command: str, *others: str) -> Iterator[str]:
     yield f"next: {ink.bold(command)}"
     yield from (f"      {other}" for other in others)

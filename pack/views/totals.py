@@ -5,21 +5,21 @@ from collections.abc import Iterator, Sequence
 from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.format.header import Total
 from qa2pack.manifest.humanize import human_bytes
-from qa2pack.pack.terminal.style import Ink
+from qa2pack.pack.terminal.style import Style
 
 _README = "README"
 _ROW = "  {:<12} {:>12} {:>10} {:>22}"
 
 
-def totals_lines(totals: Sequence[Total], ink: Ink, role: Role | None = None) -> Iterator[str]:
+def totals_lines(totals: Sequence[Total], style: Style, role: Role | None = None) -> Iterator[str]:
     """Yield the table, every role in its order, those without files too; or the row of one role alone."""
-    yield ink.bold(_ROW.format("role", "files", "size", "bytes"))
+    yield style.bold(_ROW.format("role", "files", "size", "bytes"))
     known = {total.role: total for total in totals}
     for name in (role,) if role else (*ROLES, ""):
         total = known.get(name, Total(name, 0, 0))
         yield _row(name or _README, total.file_count, total.byte_count)
     if not role:
-        yield ink.bold(_row("total", *_sum(totals)))
+        yield style.bold(_row("total", *_sum(totals)))
 
 
 def totals_fields(totals: Sequence[Total]) -> dict[str, object]:

@@ -16,22 +16,22 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs import verify as verifyjob
 from qa2pack.pack.jobs.members import Member, members_of
 from qa2pack.pack.jobs.read import existing_package
-from qa2pack.pack.jobs.workers import Conduct, shown_workers
+from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.target import Target, quoted
-from qa2pack.pack.terminal.style import Ink, folded, ink_for
+from qa2pack.pack.terminal.style import Style, folded, style_for
 from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
 
 
-def verified(attempt: Attempt, conduct: Conduct, *, is_quick: bool) -> Exit:
+def verify_and_print(attempt: Attempt, run_options: RunOptions, *, is_quick: bool) -> Exit:
     """Compare the package with its manifests and print all problems and warnings on stdout."""
     target = attempt.target
     state = existing_package(target)
-    with shown_workers(conduct) as workers:
+    with shown_workers(run_options) as workers:
         found = verifyjob.verify(target.package, workers, is_quick=is_quick)
     problems = [each for each in found if not each.code.is_warning]
     warnings = [each for each in found if each.code.is_warning]
     code = Exit.PROBLEMS if problems else Exit.DONE
-    if conduct.is_json:
+    if run_options.is_json:
         print_fields(
             {
                 "command": "verify",
@@ -44,7 +44,7 @@ def verified(attempt: Attempt, conduct: Conduct, *, is_quick: bool) -> Exit:
             }
         )
     else:
-        for line in _lines(problems, target, state, ink_for(sys.stdout), is_quick=is_quick):
+        for line in _lines(problems, target, state, style_for(sys.stdout), is_quick=is_quick):
             print(line)
         for line in (*map(problem_text, warnings), *remedy_lines(warnings, target)):
             print(line)
@@ -64,7 +64,7 @@ def _compared(members: Sequence[Member]) -> str:
 
 
 def _lines(
-    problems: Sequence[Problem], target: Target, state: PackageState, ink: Ink, *, is_quick: bool
+    problems: Sequence[Problem], target: Target, state: PackageState, style: Style, *, is_quick: bool
 ) -> Iterator[str]:
     yield from map(problem_text, problems)
     members = members_of(state)
@@ -74,11 +74,11 @@ def _lines(
     how = "names, types and sizes" if is_quick and notes else _compared(members)
     if problems:
         count = counted(len(problems), "problem")
-        yield from _headed(count, ink.bad(count), f" in {scope}; {how} compared")
+        yield from _headed(count, style.bad(count), f" in {scope}; {how} compared")
         origin, mode = _made_from(problems, members)
         yield from remedy_lines(problems, target, origin=origin, mode=mode)
     else:
-        yield from _headed("All as packaged", ink.good("All as packaged"), f": {scope}; {how} compared")
+        yield from _headed("All as packaged", style.good("All as packaged"), f": {scope}; {how} compared")
 
 
 def _made_from(problems: Sequence[Problem], members: Sequence[Member]) -> tuple[str, str]:

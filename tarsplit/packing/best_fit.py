@@ -16,7 +16,7 @@ _SEARCHED_PIECES = 64
 _SEARCH_STEPS = 20_000
 
 
-def fill_tight(first: Sequence[Piece], pieces: Callable[[], Iterable[Piece]], capacity: int) -> list[Bin]:
+def fill_best_fit(first: Sequence[Piece], pieces: Callable[[], Iterable[Piece]], capacity: int) -> list[Bin]:
     """Return filled chunks, the one that holds `first` at the start and the others in path order.
 
     Args:
@@ -26,13 +26,13 @@ def fill_tight(first: Sequence[Piece], pieces: Callable[[], Iterable[Piece]], ca
     small = capacity // _SMALL_PART
     big = [piece for piece in pieces() if piece.blocks > small]
     alone = [[piece] for piece in (*first, *big) if piece.blocks > capacity]
-    groups = _head([piece for piece in first if piece.blocks <= capacity], capacity)
+    groups = _first_groups([piece for piece in first if piece.blocks <= capacity], capacity)
     groups += [[piece] for piece in big if piece.blocks <= capacity]
     numbers = pack_sizes([sum(piece.blocks for piece in group) for group in groups], capacity)
     bins = [Bin() for _ in range(max(numbers, default=-1) + 1)]
     for number, group in zip(numbers, groups, strict=True):
         bins[number].add_all(group)
-    _pour((piece for piece in pieces() if piece.blocks <= small), bins, capacity)
+    _next_fit((piece for piece in pieces() if piece.blocks <= small), bins, capacity)
     for group in alone:
         bins.append(Bin())
         bins[-1].add_all(group)
@@ -58,7 +58,7 @@ def pack_sizes(sizes: Sequence[int], capacity: int) -> list[int]:
     return bins
 
 
-def _head(first: Sequence[Piece], capacity: int) -> list[list[Piece]]:
+def _first_groups(first: Sequence[Piece], capacity: int) -> list[list[Piece]]:
     """Return what comes first as one group if it fits, else as groups that do."""
     groups: list[list[Piece]] = []
     room = 0
@@ -71,7 +71,7 @@ def _head(first: Sequence[Piece], capacity: int) -> list[list[Piece]]:
     return groups
 
 
-def _pour(pieces: Iterable[Piece], bins: list[Bin], capacity: int) -> None:
+def _next_fit(pieces: Iterable[Piece], bins: list[Bin], capacity: int) -> None:
     """Put small pieces into the bins one after the other, and into new ones; never goes back, so leaves a crumb."""
     current = 0
     for piece in pieces:

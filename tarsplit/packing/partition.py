@@ -15,7 +15,7 @@ from enum import StrEnum
 from itertools import accumulate, chain
 
 from qa2pack.manifest.path import sort_key
-from qa2pack.tarsplit.packing.best_fit import fill_tight
+from qa2pack.tarsplit.packing.best_fit import fill_best_fit
 from qa2pack.tarsplit.packing.bins import Bin, Piece, Row, Span
 from qa2pack.tarsplit.tar.header import BLOCK_BYTES, END_BLOCKS, RECORD_BLOCKS
 
@@ -103,7 +103,7 @@ def partition(folders: Iterable[Measured], *, limit_bytes: int, fill: Fill) -> l
     filled = _fill_in_order(chain(first, _pieces(ordered, sections)), capacity)
     if fill is Fill.TIGHT:
         # In order can be the better of the two, when luck has it.
-        filled = min(fill_tight(first, lambda: _single_pieces(ordered, sections), capacity), filled, key=len)
+        filled = min(fill_best_fit(first, lambda: _single_pieces(ordered, sections), capacity), filled, key=len)
     if len(filled) > MAX_CHUNKS:
         # Any two neighbours hold more than one of them can, so twice the mean is enough for whatever is cut how.
         total = sum(bin.blocks for bin in filled)

@@ -32,7 +32,7 @@ class Sums:
         return self._hashes[name].hexdigest()
 
 
-class SumsAside(Sums):
+class ThreadedSums(Sums):
     """Checksums that a thread takes while the caller reads and writes: md5 takes longer than both.
 
     Bytes must stay as they are until the next ones were taken.
@@ -41,12 +41,12 @@ class SumsAside(Sums):
     def __init__(self, names: Iterable[str], thread: ThreadPoolExecutor) -> None:
         super().__init__(names)
         self._thread = thread
-        self._under_way: Future[None] | None = None
+        self._pending: Future[None] | None = None
 
     def update(self, data: bytes | memoryview) -> None:
         """Let the thread take the next bytes, as soon as it is done with the last ones."""
         self._wait()
-        self._under_way = self._thread.submit(super().update, data)
+        self._pending = self._thread.submit(super().update, data)
 
     def result(self, name: str = ALWAYS) -> str:
         """Return the digest of all bytes so far, hexadecimal."""
@@ -54,19 +54,19 @@ class SumsAside(Sums):
         return super().result(name)
 
     def _wait(self) -> None:
-        if self._under_way:
-            self._under_way.result()
+        if self._pending:
+            self._pending.result()
 
 
 @contextmanager
-def sums_aside(names: Iterable[str]) -> Iterator[Sums]:
+def threaded_sums(names: Iterable[str]) -> Iterator[Sums]:
     """Yield checksums that take no time of the caller's, where they would take much."""
     slow = [name for name in names if name != ALWAYS]
     if not slow:
         yield Sums(())
         return
     with ThreadPoolExecutor(1) as thread:
-        yield SumsAside(slow, thread)
+        yield ThreadedSums(slow, thread)
 
 
 def _new(name: str) -> _Hash:

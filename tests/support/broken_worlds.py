@@ -28,7 +28,7 @@ from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import target_of
-from qa2pack.pack.terminal.style import Ink
+from qa2pack.pack.terminal.style import Style
 from support.faulty_disk import Fault, FaultyDisk, Stopped
 from support.file_systems import exfat_disk, folder_elsewhere, marked, small_disk
 from support.hostile import CASES, CannotMakeError, make_case
@@ -283,7 +283,9 @@ def _(world: World) -> Iterable[Problem]:
     write(journal, bytes(40) + journal.read_bytes()[40:])
     with pytest.raises(JournalDamagedError) as caught:
         world.delivery.apply()
-    return failure_of(caught.value, Attempt("apply", target_of(os.fspath(world.delivery.path))), Ink(False)).problems
+    return failure_of(
+        caught.value, Attempt("apply", target_of(os.fspath(world.delivery.path))), Style(False)
+    ).problems
 
 
 @breaks(Code.UNKNOWN_ROLE)

@@ -40,7 +40,7 @@ def run_redirected(*arguments: str | Path) -> Ran:
     return Ran(code, out.getvalue(), err.getvalue())
 
 
-def run_apart(*arguments: str | bytes | Path, cwd: Path | None = None) -> Ran:
+def run_in_child(*arguments: str | bytes | Path, cwd: Path | None = None) -> Ran:
     """Run `python -m qa2pack.pack` in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "qa2pack.pack", *arguments],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import Standing
+from qa2pack.manifest.alma.package import DestinationKind
 from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
@@ -113,7 +113,7 @@ def header_of(origin: Path, kind: StreamKind = StreamKind.PLAN, **values: object
         "scanned_ns": 10**18,
         "layout": "cycle0",
         "may_leave": False,
-        "standing": Standing.ABSENT,
+        "standing": DestinationKind.ABSENT,
         "base": (),
         "readme": b"Cycle: 0\n",
         "host": "here",

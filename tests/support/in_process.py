@@ -10,7 +10,7 @@ from typing import Any
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.casa.split import TableReader as CasaReader
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.preflight import check_room
+from qa2pack.executor.preflight import check_space
 from qa2pack.executor.probe_disk import check_disk, has_holes
 from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.actions import Mode
@@ -58,12 +58,12 @@ class Delivery:
 
     def plan(self, mode: Mode = Mode.HARD, **wishes: Any) -> Described:
         made = self.made(mode, **wishes)
-        check_room(self.package, made.header, made.notes, made.devices)
+        check_space(self.package, made.header, made.notes, made.devices)
         os.makedirs(self.package.control, exist_ok=True)
         check_disk(self.package, made.header, made.gathered.spool.sorted_blobs(), Disk())
         if made.gathered.holes and not has_holes(self.package, Disk()):
             notes = replace(made.notes, new_bytes=made.notes.new_bytes + sum(made.gathered.holes.values()))
-            check_room(self.package, made.header, notes, made.devices)
+            check_space(self.package, made.header, notes, made.devices)
         save_plan(made)
         made.gathered.spool.close()
         return open_plan(self.package.plan)

@@ -137,14 +137,14 @@ def crash_states(pending: Pending, rng: random.Random, *, random_count: int, sin
     """Yield what the disk may hold: extremes, states that lost a single name, and random ones; none twice."""
     names, contents = pending.renamings, pending.contents
     choices: list[tuple[list[NameChange], Callable[[Thing, Thing | None], Thing]]] = [
-        ([], _kept),
+        ([], _protected),
         ([], _lost),
-        (list(names), _kept),
+        (list(names), _protected),
         (list(names), _lost),
         (list(names), _torn),
     ]
     for lost in rng.sample(names, min(single_count, len(names))):
-        choices.append(([change for change in names if change is not lost], rng.choice((_kept, _lost, _torn))))
+        choices.append(([change for change in names if change is not lost], rng.choice((_protected, _lost, _torn))))
     for _ in range(random_count):
         choices.append(([change for change in names if rng.random() < 0.5], _any_of(rng)))
     seen: list[Picture] = []
@@ -155,7 +155,7 @@ def crash_states(pending: Pending, rng: random.Random, *, random_count: int, sin
             yield state
 
 
-def _kept(thing: Thing, durable: Thing | None) -> Thing:
+def _protected(thing: Thing, durable: Thing | None) -> Thing:
     return thing
 
 
@@ -174,7 +174,7 @@ def _torn(thing: Thing, durable: Thing | None) -> Thing:
 
 def _any_of(rng: random.Random) -> Callable[[Thing, Thing | None], Thing]:
     def fate(thing: Thing, durable: Thing | None) -> Thing:
-        return rng.choice((_kept, _lost, _torn))(thing, durable)
+        return rng.choice((_protected, _lost, _torn))(thing, durable)
 
     return fate
 

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.alma.package import PackageState, Standing
+from qa2pack.manifest.alma.package import DestinationKind, PackageState
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, StreamKind, read_header
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.stream import StreamError, peek_stream
 from qa2pack.manifest.humanize import counted, human_bytes
 
-_EMPTY: Mapping[Mode, str] = {
+_PLACEHOLDERS: Mapping[Mode, str] = {
     Mode.FAKE: "the files are empty",
     Mode.TICKET: "all files but README, qa and script are empty",
 }
@@ -29,19 +29,19 @@ def packaged_amount(manifest: Described) -> str:
     return f"{counted(notes.file_count, 'file')}, {real}; {count:,} of them empty (mode {mode})"
 
 
-def mode_words(header: Header) -> str:
+def mode_text(header: Header) -> str:
     """Return the mode, and what is empty in it."""
-    empty = _EMPTY.get(header.mode)
-    return f"{header.mode}: {empty}; sizes are those of the real ones" if empty else header.mode
+    words = _PLACEHOLDERS.get(header.mode)
+    return f"{header.mode}: {empty}; sizes are those of the real ones" if words else header.mode
 
 
-def emptiness_lines(state: PackageState) -> Iterator[str]:
+def placeholder_lines(state: PackageState) -> Iterator[str]:
     """Yield for each mode that makes empty files how many members are of it; a damaged manifest says nothing."""
     modes = []
     for path in state.manifests.values():
         with suppress(StreamError):
             modes.append(read_header(peek_stream(path), StreamKind.MANIFEST).mode)
-    for mode, empty in _EMPTY.items():
+    for mode, words in _PLACEHOLDERS.items():
         if count := modes.count(mode):
             yield f"in {counted(count, 'member')} {empty} (mode {mode})"
 
@@ -51,7 +51,7 @@ def carried(plan: Described) -> tuple[int, int]:
 
     (0, 0) where none are made empty, or no package is replaced.
     """
-    if plan.header.standing is not Standing.PACKAGE:
+    if plan.header.standing is not DestinationKind.PACKAGE:
         return 0, 0
     return _amount(plan, Action.CARRY)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.casa.child_process import ChildDiedError, run_apart
+from qa2pack.executor.casa.child_process import ChildDiedError, run_in_child
+from qa2pack.executor.casa.environment import run_isolated
 from qa2pack.executor.casa.scratch import scratch_folder
 from qa2pack.executor.casa.split import describe_table
-from qa2pack.executor.casa.surroundings import run_fenced
-from qa2pack.manifest.alma.split_spec import SurroundingsError, TableBrokenError
+from qa2pack.manifest.alma.split_spec import CasacoreEnvironmentError, TableBrokenError
 from qa2pack.manifest.problem import Code
 from support.commands import ROOT
 from support.file_systems import small_disk
@@ -28,13 +28,13 @@ from pathlib import Path
 from casacore import tables
 tables.table(sys.argv[1] + "/mine", tables.maketabdesc([tables.makescacoldesc("A", 1)]), ack=False).close()
 assert os.path.exists(sys.argv[1] + "/mine/table.mf")
-from qa2pack.executor.casa.surroundings import run_fenced
+from qa2pack.executor.casa.environment import run_fenced
 from support.small_table import make_table
 print(*run_fenced(make_table, room_bytes=0, seconds=60))
 """
 FIRST = """
 import sys
-from qa2pack.executor.casa.surroundings import run_fenced
+from qa2pack.executor.casa.environment import run_fenced
 from support.small_table import make_table
 sys.modules.pop("casacore", None)
 print(*run_fenced(make_table, room_bytes=0, seconds=60))
@@ -52,7 +52,7 @@ def casacore_begins() -> None:
     """Let the fence see for itself whether casacore is loaded."""
 
 
-def surroundings(work: Path) -> dict[str, list[str] | str]:
+def environment(work: Path) -> dict[str, list[str] | str]:
     named = {name: value for name, value in os.environ.items() if name.startswith(("CASA", "AIPS"))}
     return {
         "home": os.listdir(os.environ["HOME"]),
@@ -82,7 +82,7 @@ def run(program: str, *arguments: Path, **variables: str) -> str:
 def test_all_that_casacore_looks_at_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CASARCDIR", "CASAPATH", "AIPSPATH", "CASACORE_LDPATH"):
         monkeypatch.setenv(name, "/somewhere")
-    assert run_fenced(surroundings, room_bytes=0) == {
+    assert run_isolated(environment, space_bytes=0) == {
         "home": [],
         "here": [],
         "temporary": [],
@@ -120,7 +120,7 @@ def test_full_folder_for_temporary_files_is_named(
 ) -> None:
     with small_disk(tmp_path / "small", size=size) as disk:
         monkeypatch.setattr("tempfile.tempdir", str(disk))
-        with pytest.raises(SurroundingsError) as caught:
+        with pytest.raises(CasacoreEnvironmentError) as caught:
             describe_table(os.fsencode(table))
     assert (caught.value.path, caught.value.is_full) == (os.fsencode(disk), True)
     assert "bytes free on its file system" in caught.value.found
@@ -130,7 +130,7 @@ def test_file_system_that_is_full_is_named(table: Path, tmp_path: Path, monkeypa
     with small_disk(tmp_path / "small", size=100_000) as disk:
         (disk / "folder").mkdir()
         monkeypatch.setattr("tempfile.tempdir", str(disk / "folder"))
-        with pytest.raises(SurroundingsError, match=f"bytes free on the file system at {disk}"):
+        with pytest.raises(CasacoreEnvironmentError, match=f"bytes free on the file system at {disk}"):
             describe_table(os.fsencode(table))
 
 
@@ -161,8 +161,8 @@ def kill_as_the_system_does(work: Path) -> None:
 
 @pytest.mark.parametrize("question", [fail_for_want_of_files, kill_as_the_system_does])
 def test_what_the_process_lacks_is_named(question: partial[None]) -> None:
-    with pytest.raises(SurroundingsError) as caught:
-        run_fenced(question, room_bytes=0, seconds=60)
+    with pytest.raises(CasacoreEnvironmentError) as caught:
+        run_isolated(question, space_bytes=0, seconds=60)
     assert not caught.value.is_full
 
 
@@ -172,12 +172,12 @@ def fail(work: Path) -> None:
 
 def test_error_of_the_question_stays_what_it_is() -> None:
     with pytest.raises(RuntimeError, match="no such thing as work"):
-        run_fenced(fail, room_bytes=0)
+        run_isolated(fail, space_bytes=0)
 
 
 def test_child_that_begins_anew_is_ended_in_time() -> None:
     with pytest.raises(ChildDiedError, match="no answer in 2 seconds"):
-        run_apart(partial(signal.pause), seconds=2, is_fresh=True)
+        run_in_child(partial(signal.pause), seconds=2, is_fresh=True)
 
 
 def test_scratch_is_never_made_in_a_current_folder_nobody_named(

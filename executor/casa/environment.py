@@ -18,15 +18,15 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from qa2pack.executor.casa.child_process import ChildDiedError, run_apart
+from qa2pack.executor.casa.child_process import ChildDiedError, run_in_child
 from qa2pack.executor.casa.scratch import scratch_folder
 from qa2pack.executor.casa.table import create_table, opened_table
-from qa2pack.manifest.alma.split_spec import SurroundingsError
+from qa2pack.manifest.alma.split_spec import CasacoreEnvironmentError
 
 Answer = TypeVar("Answer")
 
 _MARGIN_BYTES = 256 << 10  # what casacore writes beside copies of a table's files: empty tables, locks
-_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _PROCESS = (errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EROFS)
 _OF_CASACORE = ("CASA", "AIPS")  # what the names of its variables begin with
 _PROBE_SECONDS = 60
@@ -41,10 +41,10 @@ _PROBE_COLUMN = {
 }
 
 
-def run_fenced(
+def run_isolated(
     question: Callable[[Path], Answer],
     *,
-    room_bytes: int,
+    space_bytes: int,
     seconds: int = 0,
     collect: Callable[[Path], None] = lambda _: None,
 ) -> Answer:
@@ -65,23 +65,23 @@ def run_fenced(
     try:
         with scratch_folder() as scratch:  # ours: a child that crashes cannot clean up
             _lay_out(scratch)
-            _check_room(scratch, room_bytes + _MARGIN_BYTES)
-            answer = run_apart(partial(_ask, question, scratch), seconds=seconds, is_fresh=_is_loaded())
+            _check_space(scratch, space_bytes + _MARGIN_BYTES)
+            answer = run_in_child(partial(_ask, question, scratch), seconds=seconds, is_fresh=_is_loaded())
             collect(scratch / "work")
             return answer
     except Exception as error:
-        _blame_surroundings(error, room_bytes)
+        _raise_environment_error(error, space_bytes)
         raise
 
 
-def check_fence(room_bytes: int) -> None:
+def check_casacore(space_bytes: int) -> None:
     """Let casacore work on a table of our own, after it failed on another.
 
     Raises:
         SurroundingsError: it fails on that, too.
     """
     try:
-        run_fenced(_probe, room_bytes=room_bytes, seconds=_PROBE_SECONDS)
+        run_isolated(_probe, space_bytes=space_bytes, seconds=_PROBE_SECONDS)
     except (RuntimeError, OSError, MemoryError, ChildDiedError) as error:
         raise _unusable(_words(error)) from error
 
@@ -105,7 +105,7 @@ def _lay_out(scratch: Path) -> None:
     (scratch / "settings").touch()
 
 
-def _check_room(scratch: Path, count: int) -> None:
+def _check_space(scratch: Path, count: int) -> None:
     """Take so much room and give it back; that also finds a quota, of which the file system says nothing."""
     fd, path = tempfile.mkstemp(dir=scratch)
     try:
@@ -121,12 +121,12 @@ def _is_loaded() -> bool:
         return any(b"libcasa" in line for line in maps)
 
 
-def _blame_surroundings(error: Exception, room_bytes: int) -> None:
+def _raise_environment_error(error: Exception, space_bytes: int) -> None:
     """Raise what the error means if no table can be at fault; casacore has errors of the system as text."""
     number = error.errno if isinstance(error, OSError) else None
     text = str(error)
-    if number in _ROOM or any(os.strerror(code) in text for code in _ROOM):
-        raise _full(room_bytes + _MARGIN_BYTES) from error
+    if number in _DISK_FULL or any(os.strerror(code) in text for code in _DISK_FULL):
+        raise _full(space_bytes + _MARGIN_BYTES) from error
     if number in _PROCESS or any(os.strerror(code) in text for code in _PROCESS):
         raise _unusable(_words(error)) from error
     if isinstance(error, ChildDiedError) and signal.SIGKILL.name in text:
@@ -140,19 +140,19 @@ def _words(error: Exception) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
 
 
-def _full(count: int) -> SurroundingsError:
+def _full(count: int) -> CasacoreEnvironmentError:
     folder = tempfile.gettempdir()
     status = os.statvfs(folder)
     free = status.f_bavail * status.f_frsize
     mount = _mount_point(folder)
     where = "its file system" if mount == os.path.realpath(folder) else f"the file system at {mount}"
     found = f"{free:,} bytes free on {where}, or a quota that is used up"
-    return SurroundingsError(os.fsencode(folder), f"room for {count:,} bytes", found, is_full=True)
+    return CasacoreEnvironmentError(os.fsencode(folder), f"room for {count:,} bytes", found, is_full=True)
 
 
-def _unusable(reason: str) -> SurroundingsError:
+def _unusable(reason: str) -> CasacoreEnvironmentError:
     folder = os.fsencode(tempfile.tempdir or os.environ.get("TMPDIR") or "/tmp")
-    return SurroundingsError(folder, "", reason, is_full=False)
+    return CasacoreEnvironmentError(folder, "", reason, is_full=False)
 
 
 def _mount_point(folder: str) -> str:
