@@ -139,12 +139,12 @@ def test_plan_after_append_reads_nothing(measured: Delivery, append: Append) -> 
     assert plan_again(other, Mode.HARD, append=append) == set()
 
 
-def test_plan_after_replacing_reads_nothing(measured: Delivery) -> None:
+def test_plan_after_replacing_reads_nothing(delivery: Delivery) -> None:
     """Removing the old package takes links away and so changes the ctime of every file of the origin."""
-    measured.make(Mode.HARD)
-    write(measured.origin / "scriptForImaging.py", b"changed")
-    measured.make(Mode.HARD)
-    assert plan_again(measured, Mode.HARD) == set()
+    delivery.make(Mode.HARD)
+    write(delivery.origin / "scriptForImaging.py", b"changed")
+    delivery.make(Mode.HARD)
+    assert plan_again(delivery, Mode.HARD) == set()
 
 
 def test_plan_after_replacing_without_exchange_reads_nothing(measured: Delivery) -> None:

@@ -9,7 +9,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,6 +52,7 @@ from qa2pack.pack.jobs.engines import running_program
 from qa2pack.pack.target import target_of
 from qa2pack.pack.tarsplit_command import main as tarsplit
 from qa2pack.pack.terminal.style import Style
+from support.clusters import cluster_apart, local_cluster, wait_until, worker_processes
 from support.deliveries import cut_up, make_package
 from support.in_process import Delivery, add_measurement_sets, write
 from support.snapshots import contents
@@ -132,35 +132,12 @@ def another_program_on_each_process() -> str:
     return f"program of process {os.getpid()}"
 
 
-def local_cluster(count: int) -> LocalCluster:
-    return LocalCluster(
-        n_workers=count,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        silence_logs=50,
-    )
-
-
 def cluster_at(address: str, told: list[str] | None = None) -> Cluster:
     return Cluster(address, running_program, report=(told if told is not None else []).append)
 
 
 def kill_one(cluster: LocalCluster) -> None:
     next(process for process in worker_processes(cluster)).send_signal(signal.SIGKILL)
-
-
-def worker_processes(cluster: LocalCluster) -> "Iterator[Worker]":
-    return (Worker(nanny.pid) for nanny in cluster.workers.values() if nanny.pid)
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    pid: int
-
-    def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)
 
 
 def engine_for(delivery: Delivery, address: str) -> ClusterEngine:
@@ -493,41 +470,6 @@ def test_tars_of_a_cluster_are_the_same(workers: LocalCluster, tmp_path: Path) -
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
 
 
-@contextmanager
-def cluster_apart() -> "Iterator[tuple[subprocess.Popen[str], str]]":
-    """Run a cluster in a process of its own, so that its scheduler can be killed; none of it is left afterwards."""
-    program = "import test_scenario_cluster; test_scenario_cluster.serve()"
-    path = f"{ROOT}:{ROOT}/tests"
-    with subprocess.Popen(
-        [sys.executable, "-c", program],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-    ) as process:
-        assert process.stdout is not None
-        address, *pids = process.stdout.readline().split()
-        try:
-            yield process, address
-        finally:
-            process.kill()
-            wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
-
-
-def serve() -> None:
-    with local_cluster(2) as cluster:
-        print(cluster.scheduler_address, *(worker.pid for worker in worker_processes(cluster)), flush=True)
-        sys.stdin.read()
-
-
 def names_of_workers(cluster: LocalCluster) -> set[object]:
     assert cluster.scheduler is not None
     return set(cluster.scheduler.aliases)
-
-
-def wait_until(claim: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not claim():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

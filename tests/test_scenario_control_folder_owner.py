@@ -12,12 +12,12 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.pack.jobs import plan as planjobs
 from support.commands import Ran
+from support.commands import run_redirected as run
 from support.in_process import Delivery, make_reduction
 from support.origin_bytes import roll_back
 from support.snapshots import snapshot
 from support.tools import needs_root
 from support.users import NOBODY, as_ordinary_user, folder_of_everybody
-from test_scenario_every_problem import _run as run
 
 OTHER = 12_345
 

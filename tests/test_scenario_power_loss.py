@@ -28,8 +28,7 @@ from support.outcomes import (
     check_visible,
 )
 from support.power_loss import Picture, Pool, RecordingDisk, Tape, crash_states, take_picture
-from support.worlds import Change, Scenario, scratch_root
-from test_scenario_fault_grid import CHOSEN_UNDOABLE, SCENARIOS, UNDOABLE, some_of_undoing
+from support.worlds import CHOSEN_UNDOABLE, SCENARIOS, UNDOABLE, Change, Scenario, scratch_root, some_of_undoing
 
 CHOSEN = (
     Scenario(Change.NEW, Mode.COPY),
