@@ -29,16 +29,16 @@ from pathlib import Path
 from casacore import tables
 tables.table(sys.argv[1] + "/mine", tables.maketabdesc([tables.makescacoldesc("A", 1)]), ack=False).close()
 assert os.path.exists(sys.argv[1] + "/mine/table.mf")
-from qa2pack.executor.casa.environment import run_fenced
+from qa2pack.executor.casa.environment import run_isolated
 from support.small_table import make_table
-print(*run_fenced(make_table, room_bytes=0, seconds=60))
+print(*run_isolated(make_table, space_bytes=0, seconds=60))
 """
 FIRST = """
 import sys
-from qa2pack.executor.casa.environment import run_fenced
+from qa2pack.executor.casa.environment import run_isolated
 from support.small_table import make_table
 sys.modules.pop("casacore", None)
-print(*run_fenced(make_table, room_bytes=0, seconds=60))
+print(*run_isolated(make_table, space_bytes=0, seconds=60))
 """
 LOADED = """
 import os, sys

@@ -179,7 +179,7 @@ class StoppedPool(ProcessPool):
         self._folder = folder
         self._stop = stop
 
-    def look_around(self) -> None:
+    def check_workers(self) -> None:
         """Ask for a stop, as a signal does."""
         self._stop.is_requested = len(list(self._folder.iterdir())) == 2
 
@@ -210,7 +210,6 @@ def test_engine_leaves_no_process_behind() -> None:
 def test_workers_die_with_the_process_that_started_them() -> None:
     program = """
 import collections, os, time
-from qa2pack.executor.engine.futures import CrewEngine
 from qa2pack.executor.engine.local import PoolEngine
 def work(number):
     os.write(1, str(os.getpid()).encode() + bytes([10]))  # in one piece: two workers share the pipe

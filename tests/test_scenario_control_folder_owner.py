@@ -83,7 +83,7 @@ def test_plan_is_not_written_where_somebody_else_came_while_it_was_made(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delivery.make(Mode.COPY)
-    monkeypatch.setattr(planjobs, "check_room", lambda *_: give_away(control(delivery)))
+    monkeypatch.setattr(planjobs, "check_space", lambda *_: give_away(control(delivery)))
     ran = run("plan", delivery.origin, delivery.path, "--append", "member", "--mode", "copy")
     assert (ran.code, str(OTHER) in ran.err) == (1, True)
     assert not (control(delivery) / "plan").exists()
