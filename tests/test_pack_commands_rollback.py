@@ -72,9 +72,9 @@ def _without_lock(delivery: Delivery) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("prepare", "reason", "next_step"),
     [
-        (_not_kept, "the package that was replaced was not kept.", "pack plan ORIGIN PACKAGE"),
-        (_changed, "the package was changed since, and a rollback would lose that.", "pack rollback PACKAGE"),
-        (_something_more, "the package was changed since, and a rollback would lose that.", "pack rollback PACKAGE"),
+        (_not_kept, "the package that was replaced was not kept", "pack plan ORIGIN PACKAGE"),
+        (_changed, "the package was changed since, and a rollback would lose that", "pack rollback PACKAGE"),
+        (_something_more, "the package was changed since, and a rollback would lose that", "pack rollback PACKAGE"),
         (_gone, "the package is not the one that the last apply left;", "pack plan ORIGIN PACKAGE"),
         (_only_copy, "the origin does not have these files any more,", "pack rollback PACKAGE"),
         (_plan_waits, "a plan waits that is newer than the last apply,", "pack rollback PACKAGE --further"),
