@@ -406,6 +406,11 @@ TAR_ENTRIES: dict[str, Callable[[tarfile.TarInfo], object]] = {
     "set-uid": lambda info: setattr(info, "mode", 0o4755),
     "set-gid": lambda info: setattr(info, "mode", 0o2755),
     "sticky": lambda info: setattr(info, "mode", 0o1644),
+    "writable by all": lambda info: setattr(info, "mode", 0o666),
+    "executable": lambda info: setattr(info, "mode", 0o755),
+    "of another user": lambda info: setattr(info, "uid", 1000),
+    "of another user by name": lambda info: setattr(info, "uname", "daemon"),
+    "of another group": lambda info: setattr(info, "gid", 100),
     "climbing": lambda info: setattr(info, "name", f"{MEMBER}/../../../../x"),
 }
 
@@ -435,6 +440,18 @@ def test_tar_entry_that_is_no_plain_file_is_found(
     assert set(found(delivery)) == {(Code.TICKET_DAMAGED, "tar")}
 
 
+def test_tar_entry_with_extended_attributes_is_found(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    path = ticket(delivery, "tar")
+    with tarfile.open(path) as archive:
+        entries = [(info, reader.read()) for info in archive if (reader := archive.extractfile(info)) is not None]
+    entries[0][0].pax_headers = {"SCHILY.xattr.user.note": "x"}
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+        for info, content in entries:
+            archive.addfile(info, BytesIO(content))
+    assert set(found(delivery, is_quick=True)) == {(Code.TICKET_DAMAGED, "tar")}
+
+
 @pytest.mark.parametrize("ending", ["tar", "zip"])
 def test_repeated_entry_is_found(delivery: Delivery, ending: str) -> None:
     delivery.make(Mode.COPY)
@@ -454,6 +471,7 @@ ZIP_ENTRIES: dict[str, Callable[[zipfile.ZipInfo], object]] = {
     "folder": lambda info: setattr(info, "external_attr", (0o040755 << 16) | 0x10),
     "set-uid": lambda info: setattr(info, "external_attr", 0o104755 << 16),
     "set-gid": lambda info: setattr(info, "external_attr", 0o102755 << 16),
+    "writable by all": lambda info: setattr(info, "external_attr", 0o100666 << 16),
     "of another system": lambda info: setattr(info, "create_system", 0),
     "deflated": lambda info: setattr(info, "compress_type", zipfile.ZIP_DEFLATED),
     "with a comment": lambda info: setattr(info, "comment", b"x"),
