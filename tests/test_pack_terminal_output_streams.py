@@ -174,7 +174,7 @@ def test_full_disk_behind_the_output_is_not_called_the_package_s(
     delivery.make(Mode.COPY)
     ran = _shell('"$@" >/dev/full', verb, delivery.path, unbuffered=unbuffered)
     assert ran.code == Exit.FAILED
-    assert f"pack {verb}: the output could not be written (No space left on device)." in ran.err
+    assert f"pack {verb}: the output could not be written (No space left on device)" in ran.err
     assert "Make room" not in ran.err
     assert "Traceback" not in ran.err
 

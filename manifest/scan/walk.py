@@ -100,7 +100,8 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
                 folders.append(Subtree(source, join(subtree.path, name), link_count=subtree.link_count))
             else:
                 result.problems.append(Problem(Code.SPECIAL_FILE, os.path.join(options.root, source)))
-    if options.is_hashing and options.follows_links and _may_refer(options, subtree, [*files, *others], known):
+        may_refer = _may_refer(options, subtree, [*files, *others], known)
+    if may_refer:
         names = read_table_names(os.path.join(options.root, subtree.source))
         result.references.extend(references(names, subtree.source, subtree.path, options.exclude))
     found.finish([os.path.basename(folder.path) for folder in folders])
@@ -143,9 +144,11 @@ def _may_refer(options: ScanOptions, subtree: Subtree, entries: _Listing, known:
     An earlier plan looked into those that are known; not so what globs leave out now. Selections and concatenations
     are few and have no storage managers, so these are looked into every time: what they need may have gone.
     """
+    if not options.is_hashing or not options.follows_links or subtree.is_looked_into:
+        return False
     files = dict(entries)
     entry = files.get(DESCRIPTION)
-    if entry is None or subtree.is_looked_into:
+    if entry is None:
         return False
     if options.exclude or (_INFO in files and not any(name.startswith((b"table.f", b"table.mf")) for name in files)):
         return True

@@ -45,6 +45,19 @@ class LossyStream(io.TextIOBase):
         except OSError as error:
             self._discard_rest(error)
 
+    @property
+    def buffer(self) -> "_LossyBytes":
+        """The stream for bytes, as of a text stream."""
+        return _LossyBytes(self)
+
+    def write_bytes(self, data: bytes) -> int:
+        """Write the bytes, or discard them."""
+        try:
+            return self._stream.buffer.write(data)
+        except OSError as error:
+            self._discard_rest(error)
+            return len(data)
+
     def isatty(self) -> bool:
         """Tell whether the stream is a terminal."""
         return self._stream.isatty()
@@ -62,6 +75,19 @@ class LossyStream(io.TextIOBase):
         self.fault = self.fault or error
         with suppress(OSError):  # an in-memory stream has no descriptor
             redirect_to_null(self._stream.fileno())
+
+
+class _LossyBytes:
+    """The bytes of a lossy stream: the part of a binary stream that is used here."""
+
+    def __init__(self, stream: LossyStream) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> int:
+        return self._stream.write_bytes(data)
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 class OutputLostError(Exception):
