@@ -4,6 +4,7 @@ Any bytes, a trailing slash and relative paths are accepted. Symlinks in the pat
 that is the package itself: the control folder is beside the real package, not beside the symlink.
 """
 
+import errno
 import os
 import re
 import shlex
@@ -44,10 +45,19 @@ def target_of(text: str) -> Target:
     """Return the package at a path, symlinks resolved; `.` and `..` are resolved to the folders that they name."""
     typed = _stripped(os.fsencode(text))
     parent, name = os.path.split(typed)
-    is_link = presence.is_link(typed)
+    is_link = _is_link(typed)
     is_name = name not in (b"", b".", b"..") and not is_link
     path = join(real_path(parent or b"."), name) if is_name else real_path(typed)
     return Target(Package(path.replace(b"//", b"/")), typed, is_link)
+
+
+def _is_link(path: bytes) -> bool:
+    try:
+        return presence.is_link(path)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False  # which the plan refuses, with the reason
 
 
 def origin_of(text: str) -> bytes:
