@@ -58,6 +58,9 @@ def entries(delivery: Delivery, mode: Mode, **wishes: object) -> dict[bytes, Ent
     return {entry.path: entry for blob in plan.stream.blobs() for entry in decode_record(blob).entries()}
 
 
+HEADERS = {"calibrated_all.clean.fits"}  # each plan compares the length of FITS files with their headers
+
+
 def read_by(delivery: Delivery, step: Callable[[], object]) -> set[str]:
     """Return the names of the files of the origin that the step opens."""
     names = {path.name for path in delivery.origin.rglob("*") if path.is_file()}
@@ -68,7 +71,7 @@ def read_by(delivery: Delivery, step: Callable[[], object]) -> set[str]:
 
 def plan_again(delivery: Delivery, mode: Mode, **wishes: object) -> set[str]:
     """Plan without casacore, and return the names of the files of the origin that were opened for it."""
-    return read_by(delivery, lambda: replace(delivery, reader=NoReader()).plan(mode, **wishes))
+    return read_by(delivery, lambda: replace(delivery, reader=NoReader()).plan(mode, **wishes)) - HEADERS
 
 
 @pytest.fixture
@@ -175,13 +178,13 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 def test_changed_file_alone_is_read_again(delivery: Delivery, change: Callable[[Path], object]) -> None:
     delivery.make(Mode.HARD)
     change(delivery.origin / "scriptForImaging.py")
-    assert read_by(delivery, lambda: delivery.plan(Mode.HARD)) == {"scriptForImaging.py"}
+    assert read_by(delivery, lambda: delivery.plan(Mode.HARD)) == {"scriptForImaging.py", *HEADERS}
 
 
 def test_file_that_was_just_written_is_read_again(delivery: Delivery) -> None:
     (delivery.origin / "scriptForImaging.py").write_bytes(b"new")
     delivery.plan(Mode.HARD)
-    assert read_by(delivery, lambda: delivery.plan(Mode.HARD)) == {"scriptForImaging.py"}
+    assert read_by(delivery, lambda: delivery.plan(Mode.HARD)) == {"scriptForImaging.py", *HEADERS}
 
 
 def test_file_that_changed_and_hid_it_is_read_again(delivery: Delivery) -> None:
