@@ -7,9 +7,10 @@ that is the package itself: the control folder is beside the real package, not b
 import os
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs import presence
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import join, shown
@@ -19,16 +20,18 @@ _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A package, and the path by which the user named it.
+    """The package of a command, and the path by which the user named it.
 
     Attributes:
         typed: the path as it was typed, without trailing slashes.
         is_link: the typed path is a symlink; the package is its target.
+        opened: the plans and manifests of the package that the command has opened.
     """
 
     package: Package
     typed: bytes
     is_link: bool = False
+    opened: OpenedFiles = field(default_factory=OpenedFiles, compare=False, repr=False)
 
     @property
     def quoted(self) -> str:
