@@ -50,8 +50,9 @@ from qa2pack.executor.transaction.recovery import Facts, Goal, Phase, Step, begi
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.files import Described, open_plan
+from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.plan.plan_header import user_name
 from qa2pack.manifest.problem import Code, PlanRefused, Problem
@@ -110,11 +111,13 @@ def apply_plan(
     disk: Disk,
     progress: Progress,
     stop: Stop = NEVER,
+    opened: OpenedFiles | None = None,
 ) -> Applied:
     """Apply the waiting plan, or finish a stopped transaction; called again, it does nothing.
 
     Args:
         stop: checked while folders are removed; the engine checks its own between batches.
+        opened: the plans and manifests that are open already.
 
     Raises:
         InterruptedByUser: a stop was requested; the same call resumes later.
@@ -128,7 +131,15 @@ def apply_plan(
         raise PlanRefused(Problem(Code.PLAN_MISSING, package.plan))
     with locked_for_writing(lock_path(package)):
         check_owned(package, options.trusted)
-        return _Applying(package, options, engine=engine, disk=disk, progress=progress, stop=stop).run()
+        return _Applying(
+            package,
+            options,
+            engine=engine,
+            disk=disk,
+            progress=progress,
+            stop=stop,
+            opened=opened or OpenedFiles(),
+        ).run()
 
 
 class _Applying:
@@ -143,6 +154,7 @@ class _Applying:
         disk: Disk,
         progress: Progress,
         stop: Stop,
+        opened: OpenedFiles,
     ) -> None:
         self._package = package
         self._options = options
@@ -150,6 +162,7 @@ class _Applying:
         self._disk = disk
         self._progress = progress
         self._stop = stop
+        self._opened = opened
         self._is_trusting = False
 
     def run(self) -> Applied:
@@ -164,13 +177,15 @@ class _Applying:
             return self.run()
         if step is Step.ROLL_BACK:
             begin = begin_of(records)
-            roll_back(self._package, records, engine=self._engine, disk=self._disk, stop=self._stop)
+            roll_back(
+                self._package, records, opened=self._opened, engine=self._engine, disk=self._disk, stop=self._stop
+            )
             return Applied(begin.group + b"/" + begin.member, phase_of(records), is_rolled_back=True)
         if step is Step.ROLL_FORWARD:
             return self._roll_forward(records)
         if plan is None:
             return self._done_before()
-        check_plan(self._package, plan)
+        check_plan(self._package, plan, self._opened)
         return self._stage_and_go_on(self._prepared(step, records, plan), plan)
 
     def _done_before(self) -> Applied:
@@ -198,7 +213,7 @@ class _Applying:
 
     def _waiting_plan(self, records: Sequence[Record]) -> Described | None:
         try:
-            return open_plan(self._package.plan)
+            return self._opened.plan(self._package.plan)
         except FileNotFoundError:
             return None
 
@@ -258,7 +273,9 @@ class _Applying:
             is_trusting=is_trusting and not self._options.is_rehashing,
         )
         try:
-            stage_all(plan, context, paths, journal, engine=self._engine, progress=self._progress)
+            stage_all(
+                plan, context, paths, journal, opened=self._opened, engine=self._engine, progress=self._progress
+            )
         except OriginChangedError as error:
             journal.append_durably(Stale(len(error.problems)))
             raise
@@ -297,6 +314,7 @@ class _Applying:
             paths,
             journal,
             self._disk,
+            opened=self._opened,
             keeps_previous=begin.keeps_previous,
             engine=self._engine,
             stop=self._stop,
@@ -309,7 +327,7 @@ class _Applying:
         is_done = True
         if phase_of(records) is Phase.COMMITTED:  # checked before anything is written: it may not be known
             commit = next(record for record in records if isinstance(record, Commit))
-            is_done = is_published(paths, commit, engine=self._engine)
+            is_done = is_published(paths, commit, opened=self._opened, engine=self._engine)
         journal = self._resumed_journal()
         try:
             if phase_of(records) is Phase.COMMITTED:

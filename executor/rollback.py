@@ -49,8 +49,9 @@ from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.files import Described, open_manifest_of, unusable_manifest
-from qa2pack.manifest.format.stream import StreamError, peek_stream
+from qa2pack.manifest.format.files import Described, unusable_manifest
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.plan.obstacles import no_package
@@ -103,6 +104,7 @@ def roll_back_package(
     may_reach_back: bool = True,
     trusted: frozenset[int] = frozenset(),
     stop: Stop = NEVER,
+    opened: OpenedFiles | None = None,
 ) -> RolledBack:
     """Roll back the unfinished transaction; if there is none, the last finished one.
 
@@ -111,6 +113,7 @@ def roll_back_package(
         may_reach_back: False refuses to roll back a finished transaction while a plan waits, as is the case after a
             rollback: a command that is given twice must not roll back twice.
         trusted: numeric ids of users whose control folder is also accepted.
+        opened: the plans and manifests that are open already.
 
     Raises:
         CannotUndoError: it is not possible any more; says why, nothing was changed.
@@ -120,6 +123,7 @@ def roll_back_package(
         InterruptedByUser: a stop was requested; the same call resumes later.
         OSError: the disk fails; the same call resumes later.
     """
+    opened = opened or OpenedFiles()
     check_control(package.control)
     if not is_folder(package.control):
         raise _without_control(package)
@@ -144,10 +148,10 @@ def roll_back_package(
                     remedy="To roll back that older apply nevertheless: pack rollback PACKAGE --further. To apply "
                     "the plan: pack apply PACKAGE.",
                 )
-            return _roll_back_finished(package, engine=engine, disk=disk, progress=progress, stop=stop)
+            return _roll_back_finished(package, opened=opened, engine=engine, disk=disk, progress=progress, stop=stop)
         begin = begin_of(records)
-        _check_published(package, records, engine=engine, disk=disk)
-        roll_back(package, records, engine=engine, disk=disk, stop=stop)
+        _check_published(package, records, opened=opened, engine=engine, disk=disk)
+        roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
         return RolledBack(begin.group + b"/" + begin.member)
 
 
@@ -163,7 +167,15 @@ def _without_control(package: Package) -> PlanRefused | CannotUndoError:
     )
 
 
-def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, disk: Disk, stop: Stop = NEVER) -> None:
+def roll_back(
+    package: Package,
+    records: Sequence[Record],
+    *,
+    opened: OpenedFiles,
+    engine: Engine,
+    disk: Disk,
+    stop: Stop = NEVER,
+) -> None:
     """Roll back the transaction of the journal, and remove the journal last; the caller holds the lock.
 
     Raises:
@@ -183,7 +195,7 @@ def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, di
             _note_rolling_back(package, disk)
     stop.check()
     if commit is not None:
-        _roll_back_published(paths, commit, engine=engine, disk=disk)
+        _roll_back_published(paths, commit, opened=opened, engine=engine, disk=disk)
         # Removed first: a missing manifest shows that the tree was taken back, whatever is left of it.
         remove_tree(disk, paths.new_manifests)
         if is_folder(paths.staging):
@@ -193,7 +205,7 @@ def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, di
     folder = os.path.dirname(paths.previous)
     if is_folder(folder) and not os.listdir(folder):
         disk.rmdir(folder)
-    _restore_plan(package, begin_of(records), disk)
+    _restore_plan(package, begin_of(records), opened, disk)
     for probe in probe_paths(package):  # a power cut may restore one
         remove_tree(disk, probe)
     sync_folder(disk, package.control)
@@ -209,20 +221,22 @@ def _note_rolling_back(package: Package, disk: Disk) -> None:
         journal.close()
 
 
-def _restore_plan(package: Package, begin: Begin, disk: Disk) -> None:
+def _restore_plan(package: Package, begin: Begin, opened: OpenedFiles, disk: Disk) -> None:
     """Make the applied plan the waiting plan again, if the transaction came that far."""
     if is_there(package.plan) or not is_there(package.last_plan):
         return
     with suppress(StreamError):
-        if peek_stream(package.last_plan).digest == begin.plan:
+        if opened.peek(package.last_plan).digest == begin.plan:
             disk.replace(package.last_plan, package.plan)
 
 
-def _roll_back_published(paths: TransactionPaths, commit: Commit, *, engine: Engine, disk: Disk) -> None:
+def _roll_back_published(
+    paths: TransactionPaths, commit: Commit, *, opened: OpenedFiles, engine: Engine, disk: Disk
+) -> None:
     """First put the origin files back, while the package still has their content, then unpublish the package."""
-    is_visible = is_published(paths, commit, engine=engine, is_rolling_back=True)
+    is_visible = is_published(paths, commit, opened=opened, engine=engine, is_rolling_back=True)
     if is_visible:
-        _restore_origin(paths, engine=engine, disk=disk)
+        _restore_origin(paths, opened=opened, engine=engine, disk=disk)
     _make_staging(paths, disk)
     unpublish(paths, commit, disk, is_published=is_visible)
 
@@ -242,17 +256,21 @@ def _make_staging(paths: TransactionPaths, disk: Disk) -> None:
         sync_folder(disk, folder)
 
 
-def _check_published(package: Package, records: Sequence[Record], *, engine: Engine, disk: Disk) -> None:
+def _check_published(
+    package: Package, records: Sequence[Record], *, opened: OpenedFiles, engine: Engine, disk: Disk
+) -> None:
     """Refuse, before anything is changed, a rollback that could not be completed."""
     paths, commit = transaction_paths(package, begin_of(records)), _commit_of(records)
     is_rolling_back = any(isinstance(record, RollBack) for record in records)
-    if commit is not None and is_published(paths, commit, engine=engine, is_rolling_back=is_rolling_back):
-        _check_origin(paths, engine=engine, disk=disk)
+    if commit is not None and is_published(
+        paths, commit, opened=opened, engine=engine, is_rolling_back=is_rolling_back
+    ):
+        _check_origin(paths, opened=opened, engine=engine, disk=disk)
 
 
-def _check_origin(paths: TransactionPaths, *, engine: Engine, disk: Disk) -> None:
+def _check_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> None:
     """Refuse to unpublish the package while a moved file cannot go back: the package has its last copy."""
-    manifest = _manifest(paths)
+    manifest = _manifest(paths, opened)
     if manifest.header.mode is Mode.MOVE:
         member = paths.package.member(manifest.header.member_path)
         problems = look_at_origin(manifest, member, engine=engine, disk=disk)
@@ -260,8 +278,8 @@ def _check_origin(paths: TransactionPaths, *, engine: Engine, disk: Disk) -> Non
             raise CannotUndoError(_IN_THE_WAY, tuple(problems), remedy=_MAKE_WAY)
 
 
-def _restore_origin(paths: TransactionPaths, *, engine: Engine, disk: Disk) -> None:
-    manifest = _manifest(paths)
+def _restore_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> None:
+    manifest = _manifest(paths, opened)
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
         return
     problems = put_back(manifest, paths.package.member(manifest.header.member_path), engine=engine, disk=disk)
@@ -269,15 +287,15 @@ def _restore_origin(paths: TransactionPaths, *, engine: Engine, disk: Disk) -> N
         raise CannotUndoError(_IN_THE_WAY, tuple(problems), remedy=_MAKE_WAY)
 
 
-def _manifest(paths: TransactionPaths) -> Described:
+def _manifest(paths: TransactionPaths, opened: OpenedFiles) -> Described:
     """Open the manifest of the published member, which may not be published itself yet."""
     staged = staged_manifest(paths)
     path = paths.package.manifest(join(paths.group, paths.member))
-    return open_manifest_of(join(paths.group, paths.member), staged if is_there(staged) else path)
+    return opened.manifest_of(join(paths.group, paths.member), staged if is_there(staged) else path)
 
 
 def _roll_back_finished(
-    package: Package, *, engine: Engine, disk: Disk, progress: Progress, stop: Stop
+    package: Package, *, opened: OpenedFiles, engine: Engine, disk: Disk, progress: Progress, stop: Stop
 ) -> RolledBack:
     path = last_finished(package)
     if path is None:
@@ -285,11 +303,11 @@ def _roll_back_finished(
     records = _ended_journal(path)
     begin = begin_of(records)
     paths = transaction_paths(package, begin)
-    commit = _revertible_commit(paths, begin, _commit_of(records), engine=engine, progress=progress)
-    _check_origin(paths, engine=engine, disk=disk)
+    commit = _revertible_commit(paths, begin, _commit_of(records), opened=opened, engine=engine, progress=progress)
+    _check_origin(paths, opened=opened, engine=engine, disk=disk)
     stop.check()
     try:
-        remake_previous(paths, commit, disk)
+        remake_previous(paths, commit, opened, disk)
     except ChangedFileError as error:
         raise CannotUndoError(
             "the ticket files of before would hold a file that was changed since, as no manifest knows it",
@@ -300,7 +318,7 @@ def _roll_back_finished(
     disk.replace(path, journal_path(package))
     sync_folder(disk, os.path.dirname(path))
     sync_folder(disk, package.control)
-    roll_back(package, records, engine=engine, disk=disk, stop=stop)
+    roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
     return RolledBack(begin.group + b"/" + begin.member, was_finished=True)
 
 
@@ -320,10 +338,16 @@ def _ended_journal(path: bytes) -> Sequence[Record]:
 
 
 def _revertible_commit(
-    paths: TransactionPaths, begin: Begin, commit: Commit | None, *, engine: Engine, progress: Progress
+    paths: TransactionPaths,
+    begin: Begin,
+    commit: Commit | None,
+    *,
+    opened: OpenedFiles,
+    engine: Engine,
+    progress: Progress,
 ) -> Commit:
     """Return the commit of a finished transaction, if it can be rolled back."""
-    if commit is None or not _may_be_published(paths, commit, engine=engine):
+    if commit is None or not _may_be_published(paths, commit, opened, engine=engine):
         raise CannotUndoError(
             "the package is not the one that the last apply left; it was removed, replaced or renamed since",
             remedy="Bring back what the apply left, then: pack rollback PACKAGE. Or leave it as it is and make a new "
@@ -336,7 +360,7 @@ def _revertible_commit(
             remedy="To have the earlier state again, plan and apply it again: pack plan ORIGIN PACKAGE --mode MODE. "
             "To be able to roll back a replacement, apply it with --keep-previous.",
         )
-    problems = _changes(paths, is_whole=paths.root == paths.tree, engine=engine, progress=progress)
+    problems = _changes(paths, opened, is_whole=paths.root == paths.tree, engine=engine, progress=progress)
     if any(problem.code is Code.UNREADABLE for problem in problems):
         raise CannotUndoError(
             "a part of the package cannot be read, so it cannot be told whether it was changed since",
@@ -352,20 +376,22 @@ def _revertible_commit(
     return commit
 
 
-def _may_be_published(paths: TransactionPaths, commit: Commit, *, engine: Engine) -> bool:
+def _may_be_published(paths: TransactionPaths, commit: Commit, opened: OpenedFiles, *, engine: Engine) -> bool:
     """Return whether the target may be the tree of the apply; changes in it are reported later."""
     try:
-        manifest = _manifest(paths)
+        manifest = _manifest(paths, opened)
     except (StreamError, FileNotFoundError):
         return is_there(paths.target)
     return is_like_target(paths, commit, manifest, engine=engine)
 
 
-def _changes(paths: TransactionPaths, *, is_whole: bool, engine: Engine, progress: Progress) -> tuple[Problem, ...]:
+def _changes(
+    paths: TransactionPaths, opened: OpenedFiles, *, is_whole: bool, engine: Engine, progress: Progress
+) -> tuple[Problem, ...]:
     """Return the problems of removing the published tree: every change since the apply."""
     member = paths.group + b"/" + paths.member
     try:
-        manifest = open_manifest_of(member, paths.package.manifest(member))
+        manifest = opened.manifest_of(member, paths.package.manifest(member))
     except StreamError as error:
         return (unusable_manifest(error),)
     except FileNotFoundError as error:

@@ -101,7 +101,7 @@ def _package(
             mode=_choice(Mode, mode, "mode"),
             is_strict=defaults.is_strict,
         )
-        made = make_plan(request, RunOptions(defaults.jobs, trusted=defaults.trusted))
+        made = make_plan(request, target, RunOptions(defaults.jobs, trusted=defaults.trusted))
         print_plan(made, attempt, is_json=False, is_applied=True, defaults=defaults.defaults)
 
     def apply(attempt: Attempt) -> None:

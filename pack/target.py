@@ -8,9 +8,10 @@ import errno
 import os
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs import presence
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import join, shown
@@ -20,16 +21,18 @@ _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A package, and the path by which the user named it.
+    """The package of a command, and the path by which the user named it.
 
     Attributes:
         typed: the path as it was typed, without trailing slashes.
         is_link: the typed path is a symlink; the package is its target.
+        opened: the plans and manifests of the package that the command has opened.
     """
 
     package: Package
     typed: bytes
     is_link: bool = False
+    opened: OpenedFiles = field(default_factory=OpenedFiles, compare=False, repr=False)
 
     @property
     def quoted(self) -> str:

@@ -13,6 +13,7 @@ import xxhash
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import Package, PackageState
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, record_path
 from qa2pack.manifest.format.stream import StreamError, read_frames
 from qa2pack.manifest.fs.untrusted import opened_control
@@ -58,13 +59,15 @@ def check_delivery(sidecar: Sidecar, *, engine: Engine, progress: Progress) -> I
         yield from _checksum_problems(row, folder)
 
 
-def compare_with_package(sidecar: Sidecar, package: Package, state: PackageState) -> Iterator[Problem]:
+def compare_with_package(
+    sidecar: Sidecar, package: Package, state: PackageState, opened: OpenedFiles
+) -> Iterator[Problem]:
     """Yield a problem for each folder that differs between delivery and manifests of the package; reads no chunk."""
     try:
         members = [
             member
             for path, source in sidecar.header.members
-            for member in _chosen(sidecar, package, state, path, source)
+            for member in _chosen(sidecar, package, state, opened, path, source)
         ]
     except DeliveryRefused as error:
         yield Problem(Code.MANIFEST_MISSING, b"", found=error.reason)
@@ -80,10 +83,12 @@ def compare_with_package(sidecar: Sidecar, package: Package, state: PackageState
         yield Problem(Code.EXTRA_FOLDER, path)
 
 
-def _chosen(sidecar: Sidecar, package: Package, state: PackageState, path: bytes, source: bytes) -> list[Delivered]:
+def _chosen(
+    sidecar: Sidecar, package: Package, state: PackageState, opened: OpenedFiles, path: bytes, source: bytes
+) -> list[Delivered]:
     day = sidecar.header.day if path != source else ""
     wanted = source.removeprefix(SCIENCE_GOAL + b"/")
-    return choose_members(package, state, wanted=wanted, label_day=day, allow_placeholders=True)
+    return choose_members(package, state, opened, wanted=wanted, label_day=day, allow_placeholders=True)
 
 
 def verify_unpacked(sidecar: Sidecar, tree: bytes, *, engine: Engine, progress: Progress) -> Iterator[Problem]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import README, Package, PackageState
-from qa2pack.manifest.format.files import Described, open_manifest
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord, with_digests
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
@@ -45,6 +46,7 @@ class Delivered:
 def choose_members(
     package: Package,
     state: PackageState,
+    opened: OpenedFiles,
     *,
     wanted: bytes = b"",
     label_day: str = "",
@@ -63,7 +65,7 @@ def choose_members(
     """
     names = [name for name in state.members if not wanted or wanted in (name, name.partition(b"/")[2])]
     _check_names(package, state, names, wanted)
-    members = [_delivered(open_manifest(package.manifest(name)), label_day) for name in names]
+    members = [_delivered(opened.manifest(package.manifest(name)), label_day) for name in names]
     for member in members:
         if member.manifest.header.mode in (Mode.FAKE, Mode.TICKET) and not allow_placeholders:
             raise DeliveryRefused(

@@ -9,6 +9,7 @@ import pytest
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind, read_state
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.plan.destination import base_of, choose_destination
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, PlanRefused
@@ -24,7 +25,7 @@ def chosen(
     delivery: Delivery, append: Append = Append.NOTHING, **wishes: object
 ) -> tuple[bytes, bytes, DestinationKind]:
     request = PlanRequest(os.fsencode(delivery.origin), os.fsencode(delivery.path), append=append)
-    found = choose_destination(replace(request, **wishes))  # type: ignore[arg-type]
+    found = choose_destination(replace(request, **wishes), OpenedFiles())  # type: ignore[arg-type]
     return found.group, found.member, found.state.standing
 
 
@@ -245,8 +246,8 @@ def test_damaged_manifest_is_named(delivery: Delivery) -> None:
 
 def test_base_changes_with_the_manifests(delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
-    before = base_of(read_state(delivery.package))
+    before = base_of(read_state(delivery.package), OpenedFiles())
     delivery.make(Mode.HARD)
-    after = base_of(read_state(delivery.package))
+    after = base_of(read_state(delivery.package), OpenedFiles())
     assert [member for member, _ in before] == [member for member, _ in after] == [MEMBER]
     assert before != after

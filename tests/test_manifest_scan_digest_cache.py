@@ -6,6 +6,7 @@ import pytest
 
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
+from qa2pack.manifest.format.stream import open_stream
 from qa2pack.manifest.scan.digest_cache import Identity, KnownDigests, KnownFolder, KnownStream
 from support.generated import record_of, stream_bytes
 
@@ -60,7 +61,8 @@ def streams(tmp_path: Path) -> tuple[KnownStream, ...]:
     many = [record_of(b"%04d" % n, {b"x" * 200 + b"%d" % i: i for i in range(5)}) for n in range(3000)]
     for name, written in (("one", many), ("two", [RECORD])):
         (tmp_path / name).write_bytes(stream_bytes(written))
-    return tuple(KnownStream(os.fsencode(tmp_path / name), SCANNED_NS) for name in ("one", "two"))
+    paths = [os.fsencode(tmp_path / name) for name in ("one", "two")]
+    return tuple(KnownStream(path, SCANNED_NS, open_stream(path).digest) for path in paths)
 
 
 @pytest.mark.parametrize("order", [range(0, 3000, 7), range(2999, -1, -501), (5, 5, 2500, 4, 4, 2999)])

@@ -37,6 +37,7 @@ from qa2pack.executor.transaction.lock import LockedError, StrayError, admit_wor
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.executor.transaction.recovery import begin_of
 from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.scan.batches import BatchGroup, BigFile, ScanBatch, ScanOptions, Subtree, SubtreeBatch
@@ -262,7 +263,7 @@ def test_verify_survives_a_worker_killed_in_the_middle(many: Delivery, workers: 
     plot.write_bytes(b"x" * 20_000)
     killer = Killer(lambda: kill_one(workers))
     with ClusterEngine(cluster_at(workers.scheduler_address), SharedPaths((many.package.path,))) as engine:
-        found = list(verify_package(many.package, is_quick=False, engine=engine, progress=killer))
+        found = list(verify_package(many.package, OpenedFiles(), is_quick=False, engine=engine, progress=killer))
     assert killer.is_done
     assert [os.path.basename(problem.path) for problem in found] == [b"plot1.png"]
 

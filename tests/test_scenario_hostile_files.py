@@ -15,6 +15,7 @@ from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.ticket_file import is_ticket_file
 from qa2pack.manifest.casa.table_dat import TableNames, parse_table_file, read_table_names
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.wire import WireError, unpack
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.tarsplit.state import decode_state
@@ -94,7 +95,7 @@ def test_ticket_file_that_asks_for_memory_is_damaged(
     path.unlink()
     make(path)
     with little_memory():
-        (problem,) = check_tickets(delivery.package, is_quick=True)
+        (problem,) = check_tickets(delivery.package, OpenedFiles(), is_quick=True)
     assert problem.code is Code.TICKET_DAMAGED
 
 

@@ -19,6 +19,7 @@ from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.executor.tickets.size import ticket_bytes
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.problem import Code, PlanRefused
 from qa2pack.manifest.progress import Silent
 from qa2pack.pack.jobs import plan as planjobs
@@ -295,7 +296,7 @@ def test_room_is_enough_for_all_members_and_not_much_too_much(delivery: Delivery
     delivery.make(mode)
     other = Delivery(make_reduction(tmp_path / "sb2", uid="uid___A002_X1_X2", block="X2", seed=2), delivery.path)
     plan = other.plan(mode, append=Append.MEMBER)
-    room = ticket_bytes(other.package, plan.header, plan.notes)
+    room = ticket_bytes(other.package, plan.header, plan.notes, OpenedFiles())
     other.apply()
     taken = sum(map(len, tickets(other).values()))
     assert taken <= room < taken + 100_000
@@ -318,7 +319,7 @@ def test_ticket_files_that_do_not_fit_are_refused_beforehand(delivery: Delivery,
 
 def found(delivery: Delivery, *, is_quick: bool = False) -> list[tuple[str, str]]:
     """Return code, and the ending of the ticket file it is about."""
-    problems = list(check_tickets(delivery.package, is_quick=is_quick))
+    problems = list(check_tickets(delivery.package, OpenedFiles(), is_quick=is_quick))
     name = f"../{PROJECT}.ticket."
     assert [p for p in problems if not os.fsdecode(p.path).startswith(name)] == []
     return [(p.code, os.fsdecode(p.path).removeprefix(name)) for p in problems]
@@ -539,7 +540,7 @@ def test_ticket_files_of_an_earlier_package_are_found(delivery: Delivery) -> Non
     delivery.make(Mode.COPY)
     for ending, data in old.items():
         ticket(delivery, ending).write_bytes(data)
-    problems = [problem.found for problem in check_tickets(delivery.package, is_quick=True)]
+    problems = [problem.found for problem in check_tickets(delivery.package, OpenedFiles(), is_quick=True)]
     for words in ("no 2011.0.00229.S/", "which is not packaged", "bytes, not"):
         assert len([text for text in problems if words in text]) == 2, words
     assert [text for text in problems if "other sizes" in text] == [

@@ -17,7 +17,8 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.files import Described, open_manifest
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there, status_of
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import join, shown
@@ -57,7 +58,9 @@ class _Likeness(IntEnum):
     WHOLE = 2
 
 
-def is_published(paths: TransactionPaths, commit: Commit, *, engine: Engine, is_rolling_back: bool = False) -> bool:
+def is_published(
+    paths: TransactionPaths, commit: Commit, *, opened: OpenedFiles, engine: Engine, is_rolling_back: bool = False
+) -> bool:
     """Return whether the staged tree is at the target.
 
     Args:
@@ -71,7 +74,7 @@ def is_published(paths: TransactionPaths, commit: Commit, *, engine: Engine, is_
     """
     if not is_there(paths.target):
         return False
-    manifest = _manifest_of(paths, commit)
+    manifest = _manifest_of(paths, commit, opened)
     if manifest is None:
         if is_rolling_back:
             return False
@@ -122,12 +125,12 @@ def _published_manifest(paths: TransactionPaths) -> bytes:
     return paths.package.manifest(join(paths.group, paths.member))
 
 
-def _manifest_of(paths: TransactionPaths, commit: Commit) -> Described | None:
+def _manifest_of(paths: TransactionPaths, commit: Commit, opened: OpenedFiles) -> Described | None:
     """Open the manifest of this transaction, not one of the same name of the replaced package."""
     if is_there(staged_manifest(paths)):
-        return open_manifest(staged_manifest(paths))
+        return opened.manifest(staged_manifest(paths))
     is_new = not commit.had_manifests or is_there(paths.previous_manifests)
-    return open_manifest(_published_manifest(paths)) if is_new and is_there(_published_manifest(paths)) else None
+    return opened.manifest(_published_manifest(paths)) if is_new and is_there(_published_manifest(paths)) else None
 
 
 def _hints(commit: Commit, target: bytes, other: bytes) -> list[bool]:

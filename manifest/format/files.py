@@ -57,9 +57,15 @@ def open_manifest_of(member: bytes, path: bytes) -> Described:
         FileNotFoundError: there is no manifest.
     """
     manifest = open_manifest(path)
-    if manifest.header.member_path != member:
-        raise StreamError(path, f"is the manifest of another member, {shown(manifest.header.member_path)}")
+    check_member(manifest, member)
     return manifest
+
+
+def check_member(manifest: Described, member: bytes) -> None:
+    """Refuse the manifest of another member with a StreamError."""
+    if manifest.header.member_path != member:
+        what = f"is the manifest of another member, {shown(manifest.header.member_path)}"
+        raise StreamError(manifest.stream.path, what)
 
 
 def _open(path: bytes, kind: StreamKind) -> Described:

@@ -21,7 +21,6 @@ import struct
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import BinaryIO
 
 import msgpack
@@ -183,13 +182,8 @@ def open_stream(path: bytes) -> Stream:
         StreamError: it is foreign, newer, truncated or damaged; the reason says which.
         OSError: it cannot be read.
     """
-    with _opened(path, buffering=_READ_BYTES) as file:
-        footer = _checked_footer(path, file)
-        stream = _load(path, file, footer)
-    try:
-        _check_folders(path, footer, _Trailer(stream.folder_count, stream.index), stream.folders_offset)
-    except WireError as error:
-        raise StreamError(path, f"is damaged: {error}") from error
+    stream = peek_stream(path)
+    check_folders(stream)
     return stream
 
 
@@ -200,6 +194,18 @@ def peek_stream(path: bytes) -> Stream:
     """
     with _opened(path, buffering=_READ_BYTES) as file:
         return _load(path, file, _checked_footer(path, file))
+
+
+def unhashed_stream(path: bytes) -> Stream:
+    """Return what the file says that it holds; its bytes are not compared with its checksum.
+
+    For a file that this command has hashed already, perhaps in another process, or of which only the header is used
+    and a wrong one does no harm.
+
+    Raises as `peek_stream`, but for damage that only the checksum shows.
+    """
+    with _opened(path) as file:
+        return _load(path, file, _read_footer(path, file))
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,12 +270,22 @@ def _load(path: bytes, file: BinaryIO, footer: _Footer) -> Stream:
     )
 
 
-@lru_cache(maxsize=64)  # planning opens the manifests of the package several times
-def _check_folders(path: bytes, footer: _Footer, trailer: _Trailer, start: int) -> None:
-    """Check that all frames are records, sorted, and at the offsets of the index; their paths are not checked."""
-    index = iter((*trailer.index, (b"", -1)))
+def check_folders(stream: Stream) -> None:
+    """Check that all frames are records, sorted, and at the offsets of the index; their paths are not checked.
+
+    Raises:
+        StreamError: they are not.
+    """
+    try:
+        _check_folders(stream)
+    except WireError as error:
+        raise StreamError(stream.path, f"is damaged: {error}") from error
+
+
+def _check_folders(stream: Stream) -> None:
+    start, index = stream.folders_offset, iter((*stream.index, (b"", -1)))
     place, count, before = next(index), 0, None
-    for end, blob in read_frames(path, start, footer.notes_offset):
+    for end, blob in read_frames(stream.path, start, stream.notes_offset):
         check_columns(blob)
         folder = record_path(blob)
         key = sort_key(folder)
@@ -280,7 +296,7 @@ def _check_folders(path: bytes, footer: _Footer, trailer: _Trailer, start: int) 
                 raise WireError("its index does not fit its folders")
             place = next(index)
         start, count, before = end, count + 1, key
-    if count != trailer.folders or place[1] != -1:
+    if count != stream.folder_count or place[1] != -1:
         raise WireError("its index does not fit its folders")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
 from qa2pack.manifest.diff import have_same_files, paired_folders
-from qa2pack.manifest.format.files import Described, open_manifest, unusable_manifest
+from qa2pack.manifest.format.files import Described, unusable_manifest
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, record_actions
 from qa2pack.manifest.format.spool import RecordSpool
@@ -76,7 +76,7 @@ def last_copies(destination: Destination, request: PlanRequest, spool: RecordSpo
         return
     gone: list[tuple[bytes, bytes]] = []
     for path in destination.state.manifests.values():
-        manifest = _opened(path)
+        manifest = _opened(path, destination)
         member = join(SCIENCE_GOAL, manifest.header.member_path)
         files = gone_files(manifest, _not_scanned_again(manifest, spool))
         gone += [(join(member, file), digest) for _, file, digest in files]
@@ -100,7 +100,7 @@ def _not_taken_over(destination: Destination, request: PlanRequest, spool: Recor
     taken: set[int] | None = None
     package = real_path(destination.package.path)
     for path in destination.state.manifests.values():
-        manifest = _opened(path)
+        manifest = _opened(path, destination)
         if manifest.header.is_adopted and request.is_forced:
             continue
         for inode, moved in _moved_files(manifest, package):
@@ -132,9 +132,9 @@ def _known_digests(spool: RecordSpool, wanted: set[bytes]) -> set[bytes]:
     }
 
 
-def _opened(path: bytes) -> Described:
+def _opened(path: bytes, destination: Destination) -> Described:
     try:
-        return open_manifest(path)
+        return destination.opened.manifest(path)
     except StreamError as error:
         raise PlanRefused(unusable_manifest(error, path)) from error
 

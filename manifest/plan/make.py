@@ -14,6 +14,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, save_durably
 from qa2pack.manifest.format.header import Header, LeftOut, Notes, TableNote
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.layout.item import Placement
 from qa2pack.manifest.layout.place import measurement_sets, place
@@ -68,19 +69,30 @@ class Plan:
         return self.gathered.devices
 
 
-def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, progress: Progress, now_ns: int) -> Plan:
+def make_plan(
+    request: PlanRequest,
+    *,
+    opened: OpenedFiles,
+    reader: TableReader,
+    engine: Engine,
+    progress: Progress,
+    now_ns: int,
+) -> Plan:
     """Plan what packaging the origin would do.
 
     Args:
+        opened: the plans and manifests of the package that are open already.
         now_ns: the time of the scan, ns since the epoch.
 
     Raises:
         PlanRefused: it cannot be done; has all problems found.
     """
-    destination = choose_destination(request)
+    destination = choose_destination(request, opened)
     header_text = readme_header(request)
     earlier = (
-        () if request.is_rehashing else earlier_descriptions(destination.package, destination.state, request.origin)
+        ()
+        if request.is_rehashing
+        else earlier_descriptions(destination.package, destination.state, request.origin, opened)
     )
     layout = load_layout(request.layout)
     placed = _place(request, layout, earlier, reader=reader, engine=engine)
@@ -115,7 +127,7 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
     warnings = (
         *replacing_warnings(request, destination, gathered.spool),
         *destination_warnings(request, destination),
-        *replaced_plan(request),
+        *replaced_plan(request, destination),
         *last_copies(destination, request, gathered.spool),
         *placement.warnings,
         *gathered.warnings,
@@ -151,7 +163,9 @@ def _scan_options(request: PlanRequest, layout: Layout, destination: Destination
         exclude=request.exclude,
         foreign=layout.foreign_globs,
         may_leave=request.may_leave,
-        known=() if request.is_rehashing else known_streams(package, destination.state, request.origin),
+        known=()
+        if request.is_rehashing
+        else known_streams(package, destination.state, request.origin, destination.opened),
         package=real_path(request.package),
         device=os.stat(package.parent).st_dev,
         may_copy=request.mode is Mode.TICKET,

@@ -10,7 +10,7 @@ from qa2pack.manifest.format.header import Difference, Header
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.format.spool import RecordSpool
-from qa2pack.manifest.format.stream import StreamError, open_stream
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.problem import PlanRefused
@@ -61,7 +61,7 @@ def compare_with_old(
     if header.append is not Append.NOTHING or path is None:
         return None
     try:
-        old = open_stream(path)
+        old = destination.opened.stream(path)
     except StreamError as error:
         raise PlanRefused(unusable_manifest(error, path)) from error
     counts = dict.fromkeys(Kind, 0)

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, record_path
-from qa2pack.manifest.format.stream import Stream, StreamError, open_stream
+from qa2pack.manifest.format.stream import Stream, StreamError, unhashed_stream
 from qa2pack.manifest.path import sort_key
 
 # The kernel sets file times to its last clock tick, up to 10 ms ago.
@@ -29,10 +29,12 @@ class KnownStream:
     Attributes:
         path: path of the stream; each worker opens it once.
         scanned_ns: when its scan began, ns since the epoch.
+        digest: of the stream, which was validated when it was found; workers do not hash it again.
     """
 
     path: bytes
     scanned_ns: int
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,11 @@ class KnownDigests:
     def __init__(self, streams: tuple[KnownStream, ...]) -> None:
         self._cursors = []
         for known in streams:
-            with suppress(StreamError):  # a damaged stream gives no digests, and does not stop the scan
-                self._cursors.append((_Cursor(open_stream(known.path)), known.scanned_ns))
+            # A stream that is gone or was replaced gives no digests, and does not stop the scan.
+            with suppress(StreamError):
+                stream = unhashed_stream(known.path)
+                if stream.digest == known.digest:
+                    self._cursors.append((_Cursor(stream), known.scanned_ns))
 
     def folder(self, path: bytes) -> KnownFolder | None:
         """Return the known digests of a folder of the package, or None."""

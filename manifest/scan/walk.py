@@ -100,6 +100,7 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
                 folders.append(Subtree(source, join(subtree.path, name), link_count=subtree.link_count))
             else:
                 result.problems.append(Problem(Code.SPECIAL_FILE, os.path.join(options.root, source)))
+        # With the folder open: the state of an entry that is a symlink is read only now.
         may_refer = _may_refer(options, subtree, [*files, *others], known)
     if may_refer:
         names = read_table_names(os.path.join(options.root, subtree.source))

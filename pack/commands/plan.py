@@ -142,7 +142,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
             is_forced=force,
             is_strict=strict,
         )
-        made = make_plan(request, run_options)
+        made = make_plan(request, attempt.target, run_options)
         print_plan(made, attempt, is_json=json, has_tree=tree, defaults=defaults_of(context))
         return Exit.DONE
 

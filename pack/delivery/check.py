@@ -18,7 +18,7 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.read import working
 from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.refused import Refused
-from qa2pack.pack.target import quoted, target_of
+from qa2pack.pack.target import Target, quoted, target_of
 from qa2pack.pack.terminal.style import style_for
 from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
 from qa2pack.tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
@@ -33,6 +33,7 @@ def print_delivery_check(folder: str, package: str | None, run_options: RunOptio
         OSError: the folder does not exist.
     """
     path = real_path(os.fsencode(folder))
+    target = None if package is None else target_of(package)
     with (
         shown_workers(run_options) as workers,
         working(workers, path) as engine,
@@ -46,7 +47,7 @@ def print_delivery_check(folder: str, package: str | None, run_options: RunOptio
         problems = [
             problem
             for name in names
-            for problem in _delivery_problems(join(path, name), package, engine, workers.progress)
+            for problem in _delivery_problems(join(path, name), target, engine, workers.progress)
         ]
     scope = "1 delivery" if len(names) == 1 else f"{len(names)} deliveries"
     scope += "" if problems else ", every byte of every tar read"  # not true for a missing or short tar
@@ -77,13 +78,12 @@ def print_unpacked_check(file: str, tree: str, run_options: RunOptions) -> Exit:
     return _print_result("verify", path, problems, scope, is_json=run_options.is_json)
 
 
-def _delivery_problems(path: bytes, package: str | None, engine: Engine, progress: Progress) -> Iterator[Problem]:
+def _delivery_problems(path: bytes, target: Target | None, engine: Engine, progress: Progress) -> Iterator[Problem]:
     try:
         sidecar = open_sidecar(path)
-        if package is not None:
-            target = target_of(package).package
-            _check_project(sidecar, target)
-            yield from compare_with_package(sidecar, target, read_state(target))
+        if target is not None:
+            _check_project(sidecar, target.package)
+            yield from compare_with_package(sidecar, target.package, read_state(target.package), target.opened)
         yield from check_delivery(sidecar, engine=engine, progress=progress)
     except StreamError as error:
         yield unusable_manifest(error)

@@ -60,7 +60,7 @@ def write_delivery(target: Target, options: DeliveryOptions, run_options: RunOpt
             shown_workers(run_options) as workers,
             reading(package, workers, output=output, lock=lock) as engine,
         ):
-            cut = _plan(package, options, workers.progress)
+            cut = _plan(target, options, workers.progress)
             if options.is_dry:
                 outcome = None
             else:
@@ -73,10 +73,12 @@ def write_delivery(target: Target, options: DeliveryOptions, run_options: RunOpt
     return _guarded(target, work, is_json=run_options.is_json)
 
 
-def _plan(package: Package, options: DeliveryOptions, progress: Progress) -> Cut:
+def _plan(target: Target, options: DeliveryOptions, progress: Progress) -> Cut:
+    package = target.package
     members = choose_members(
         package,
         read_state(package),
+        target.opened,
         wanted=os.fsencode(options.member),
         label_day=options.day if options.is_labelled else "",
         allow_placeholders=options.allow_placeholders,

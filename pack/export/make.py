@@ -64,7 +64,7 @@ def write_export(attempt: Attempt, wanted: ExportOptions, run_options: RunOption
     target = attempt.target
     state = existing_package(target)
     with held(target.package):
-        members = chosen_members(members_of(state), wanted.member)
+        members = chosen_members(members_of(state, target.opened), wanted.member)
         manifests = _manifests(members, wanted, target)
         places = _places(target.package, wanted)
         with shown_workers(run_options) as workers:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.package import Package, PackageState
-from qa2pack.manifest.format.files import Described, open_manifest
+from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Notes, read_notes
-from qa2pack.manifest.format.stream import StreamError, peek_stream
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import shown
 from qa2pack.pack.refused import Refused
 from qa2pack.pack.target import Target
@@ -37,9 +38,9 @@ class Member:
         return self.manifest.notes if self.manifest else None
 
 
-def members_of(state: PackageState) -> list[Member]:
+def members_of(state: PackageState, opened: OpenedFiles) -> list[Member]:
     """Return all members, sorted."""
-    return [_member(state, path) for path in state.members]
+    return [_member(state, path, opened) for path in state.members]
 
 
 def chosen_members(members: Sequence[Member], wanted: bytes) -> list[Member]:
@@ -75,20 +76,20 @@ def usable_manifest(member: Member, target: Target) -> Described:
     return member.manifest
 
 
-def member_notes(package: Package, path: bytes) -> Notes:
+def member_notes(package: Package, path: bytes, opened: OpenedFiles) -> Notes:
     """Return the notes of a member's manifest.
 
     Raises:
         StreamError: the manifest cannot be used.
         OSError: the manifest cannot be read.
     """
-    return read_notes(peek_stream(package.manifest(path)))
+    return read_notes(opened.peek(package.manifest(path)))
 
 
-def _member(state: PackageState, path: bytes) -> Member:
+def _member(state: PackageState, path: bytes, opened: OpenedFiles) -> Member:
     if path not in state.manifests:
         return Member(path)
     try:
-        return Member(path, open_manifest(state.manifests[path]))
+        return Member(path, opened.manifest(state.manifests[path]))
     except StreamError as error:
         return Member(path, fault=error)

@@ -53,14 +53,18 @@ def write_report(attempt: Attempt, options: ReportOptions, run_options: RunOptio
     with held(package):
         with shown_workers(run_options) as workers, working(workers) as engine:
             problems = verify_package(
-                package, is_quick=not options.has_full_verify, engine=engine, progress=workers.progress
+                package,
+                attempt.target.opened,
+                is_quick=not options.has_full_verify,
+                engine=engine,
+                progress=workers.progress,
             )
             verified = Verified(tuple(problems), options.has_full_verify, time.time_ns())
         page = Page(
             project=shown(package.project),
             path=shown(package.path),
             verified=verified,
-            members=member_parts(package, members_of(state)),
+            members=member_parts(package, members_of(state, attempt.target.opened)),
             history=read_history(package),
             deliveries=deliveries_in(
                 package.parent if options.delivery is None else options.delivery, package.project

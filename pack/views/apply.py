@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.executor.status import State, read_status
 from qa2pack.executor.transaction.recovery import Phase
-from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.humanize import local_time, utc_time
 from qa2pack.manifest.path import shown
@@ -29,7 +28,7 @@ def apply_and_print(attempt: Attempt, options: ApplyOptions, run_options: RunOpt
     for line in _resume_lines(attempt.target):
         print(line, file=sys.stderr)
     with shown_workers(run_options) as workers:
-        result = applyjobs.apply(attempt.target.package, options, workers)
+        result = applyjobs.apply(attempt.target.package, options, workers, attempt.target.opened)
     if run_options.is_json:
         print_fields(_result_fields(result, attempt.target))
     else:
@@ -40,7 +39,7 @@ def apply_and_print(attempt: Attempt, options: ApplyOptions, run_options: RunOpt
 
 def _resume_lines(target: Target) -> Iterator[str]:
     """Yield what is resumed; nothing if no transaction was stopped."""
-    status = read_status(target.package)
+    status = read_status(target.package, target.opened)
     if status.state is not State.INTERRUPTED:
         return
     match status.phase:
@@ -65,7 +64,9 @@ def _result_lines(result: Applied, target: Target, style: Style) -> Iterator[str
         yield f"Nothing to do: the last plan was applied at {local_time(result.done_before_ns)}. To check it:"
         yield f"  {style.bold(f'pack verify {target.quoted}')}"
         return
-    manifest = open_manifest(target.package.manifest(result.member))
+    manifest = target.opened.manifest(
+        target.package.manifest(result.member)
+    )  # another file if its ctimes were refreshed
     yield f"{style.good('Packaged')}: {packaged_amount(manifest)}, in"
     yield f"  {shown(target.package.member(result.member))}"
     if is_there(target.package.path + b".ticket.tar"):
@@ -92,5 +93,5 @@ def _result_fields(result: Applied, target: Target) -> dict[str, object]:
     return (
         fields
         if result.is_rolled_back or result.done_before_ns is not None
-        else fields | totals_fields(member_notes(target.package, result.member).totals)
+        else fields | totals_fields(member_notes(target.package, result.member, target.opened).totals)
     )

@@ -14,6 +14,7 @@ from qa2pack.manifest.alma.package import README, read_state
 from qa2pack.manifest.diff import Change, Kind, diff_members
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.stream import Stream
 from qa2pack.manifest.humanize import counted, human_bytes
@@ -48,10 +49,10 @@ def print_difference(attempt: Attempt, request: PlanRequest, wanted: bytes, run_
         raise PlanRefused(swapped)
     state = existing_package(attempt.target)
     with held(package):
-        members = members_of(state)
+        members = members_of(state, attempt.target.opened)
         manifest = usable_manifest(_chosen(members, wanted, request), attempt.target)
         mode = request.mode if manifest.header.mode.has_content else manifest.header.mode
-        made = _planned(replace(request, mode=mode, is_compared=True), run_options)
+        made = _planned(replace(request, mode=mode, is_compared=True), attempt.target.opened, run_options)
         try:
             changes = _changes(manifest.stream, made)
             if run_options.is_json:
@@ -83,10 +84,15 @@ def _chosen(members: list[Member], wanted: bytes, request: PlanRequest) -> Membe
     )
 
 
-def _planned(request: PlanRequest, run_options: RunOptions) -> Plan:
+def _planned(request: PlanRequest, opened: OpenedFiles, run_options: RunOptions) -> Plan:
     with shown_workers(run_options) as workers, working(workers) as engine:
         return make_plan(
-            request, reader=TableReader(), engine=engine, progress=workers.progress, now_ns=time.time_ns()
+            request,
+            opened=opened,
+            reader=TableReader(),
+            engine=engine,
+            progress=workers.progress,
+            now_ns=time.time_ns(),
         )
 
 

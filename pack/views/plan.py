@@ -176,10 +176,10 @@ def _closing_lines(view: PlanView, style: Style) -> Iterator[str]:
     yield f"  {style.bold(f'pack apply {view.target.quoted}')}"
 
 
-def make_plan(request: PlanRequest, run_options: RunOptions) -> Described:
+def make_plan(request: PlanRequest, target: Target, run_options: RunOptions) -> Described:
     """Make the plan, with progress display."""
     with shown_workers(run_options) as workers:
-        return planjobs.plan(request, workers)
+        return planjobs.plan(request, workers, target.opened)
 
 
 def print_plan(
@@ -199,7 +199,7 @@ def print_plan(
         defaults: the options that were not typed.
     """
     package = attempt.target.package
-    needed, free = needed_bytes(package, plan.header, plan.notes), free_bytes(package)
+    needed, free = needed_bytes(package, plan.header, plan.notes, attempt.target.opened), free_bytes(package)
     if is_json:
         fields = plan_fields(plan, attempt.target, needed_bytes=needed, free_bytes=free)
         tree = {"files": list(file_fields(records_of(plan.stream)))} if has_tree else {}

@@ -18,7 +18,7 @@ def roll_back_and_print(attempt: Attempt, run_options: RunOptions, *, may_reach_
     """Roll back the unfinished or last transaction and print the result on stdout."""
     target = attempt.target
     with shown_workers(run_options) as workers:
-        result = applyjobs.rollback(target.package, workers, may_reach_back=may_reach_back)
+        result = applyjobs.rollback(target.package, workers, may_reach_back=may_reach_back, opened=target.opened)
     if run_options.is_json:
         print_fields(
             {

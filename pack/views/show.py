@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.role import Role
-from qa2pack.manifest.format.files import open_plan, unusable_manifest
+from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
@@ -45,7 +45,7 @@ class ShowOptions:
 def print_package(attempt: Attempt, what: ShowOptions, *, is_json: bool) -> Exit:
     """Print the members on stdout."""
     target = attempt.target
-    everything = members_of(existing_package(target))
+    everything = members_of(existing_package(target), target.opened)
     members = chosen_members(everything, what.member)
     problems = [unusable_manifest(member.fault) for member in members if member.fault]
     code = Exit.PROBLEMS if problems else Exit.DONE
@@ -72,7 +72,7 @@ def print_waiting_plan(attempt: Attempt, what: ShowOptions, *, is_json: bool) ->
     path = attempt.target.package.plan
     check_control(attempt.target.package.control)
     try:
-        plan = open_plan(path)
+        plan = attempt.target.opened.plan(path)
     except FileNotFoundError as error:
         raise PlanRefused(Problem(Code.PLAN_MISSING, path)) from error
     again = replace(attempt, origin=quoted(plan.header.origin))

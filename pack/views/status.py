@@ -22,12 +22,12 @@ from qa2pack.pack.views.placeholders import placeholder_lines
 def print_status(attempt: Attempt, *, is_json: bool) -> Exit:
     """Print the state of the package on stdout."""
     target = attempt.target
-    status = read_status(target.package)
+    status = read_status(target.package, target.opened)
     if is_json:
         package = path_fields("package", target.package.path)
         print_fields({"command": "status", "exit_code": Exit.DONE, **package, **_fields(status)})
         return Exit.DONE
-    empty = tuple(placeholder_lines(read_state(target.package)))
+    empty = tuple(placeholder_lines(read_state(target.package), target.opened))
     for line in _lines(status, empty, target, style_for(sys.stdout)):
         print(line)
     return Exit.DONE

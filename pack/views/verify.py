@@ -27,7 +27,7 @@ def verify_and_print(attempt: Attempt, run_options: RunOptions, *, is_quick: boo
     target = attempt.target
     state = existing_package(target)
     with shown_workers(run_options) as workers:
-        found = verifyjob.verify(target.package, workers, is_quick=is_quick)
+        found = verifyjob.verify(target.package, workers, is_quick=is_quick, opened=target.opened)
     problems = [each for each in found if not each.code.is_warning]
     warnings = [each for each in found if each.code.is_warning]
     code = Exit.PROBLEMS if problems else Exit.DONE
@@ -67,7 +67,7 @@ def _lines(
     problems: Sequence[Problem], target: Target, state: PackageState, style: Style, *, is_quick: bool
 ) -> Iterator[str]:
     yield from map(problem_text, problems)
-    members = members_of(state)
+    members = members_of(state, target.opened)
     notes = [member.notes for member in members if member.notes]
     files, size = sum(note.file_count for note in notes), sum(note.byte_count for note in notes)
     scope = f"{counted(len(notes), 'member')}, {counted(files, 'file')}, {human_bytes(size)}"

@@ -28,6 +28,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.format.files import open_manifest
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.plan.make import make_plan, save_plan
@@ -187,6 +188,7 @@ class World:
         )
         plan = make_plan(
             request,
+            opened=OpenedFiles(),
             reader=TableReader(),
             engine=engine or InlineEngine(),
             progress=Silent(),
@@ -219,7 +221,9 @@ class World:
 
     def problems(self) -> list[Problem]:
         """Verify the package."""
-        return list(verify_package(self.package, is_quick=False, engine=InlineEngine(), progress=Silent()))
+        return list(
+            verify_package(self.package, OpenedFiles(), is_quick=False, engine=InlineEngine(), progress=Silent())
+        )
 
     def visible(self) -> Tree:
         """Return what a user sees at the path of the package."""
