@@ -12,6 +12,7 @@ from qa2pack.executor.transaction.journal import Publishing
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.files import open_manifest
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
 from support.in_process import Delivery
@@ -41,7 +42,7 @@ def age_ctime(delivery: Delivery) -> None:
 
 
 def refresh(delivery: Delivery, publishing: Publishing) -> None:
-    refresh_ctimes(TransactionPaths(delivery.package, "t", publishing, GROUP, MEMBER), Disk())
+    refresh_ctimes(TransactionPaths(delivery.package, "t", publishing, GROUP, MEMBER), OpenedFiles(), Disk())
 
 
 @pytest.mark.parametrize("publishing", [Publishing.EXCHANGE, Publishing.TWO_RENAMES])
