@@ -26,18 +26,18 @@ from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import UnsafePathError, is_within
 from qa2pack.manifest.plan.destination import base_of
 from qa2pack.manifest.plan.obstacles import ticket_obstacles
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 
 def check_plan(package: Package, plan: Described) -> None:
     """Compare the state that the plan relies on with the present state.
 
     Raises:
-        PlanRefused: has all differences.
+        Refused: has all differences.
     """
     problems = list(_problems(package, plan))
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
 
 
 def _problems(package: Package, plan: Described) -> Iterator[Problem]:
@@ -109,7 +109,7 @@ def check_space(package: Package, header: Header, notes: Notes, devices: Mapping
         devices: device numbers of the sources, each with one path in the member.
 
     Raises:
-        PlanRefused: has all problems.
+        Refused: has all problems.
     """
     problems = [
         *_device_problems(package, header, devices),
@@ -117,7 +117,7 @@ def check_space(package: Package, header: Header, notes: Notes, devices: Mapping
         *_origin_problems(header),
     ]
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
 
 
 def _device_problems(package: Package, header: Header, devices: Mapping[int, bytes]) -> Iterator[Problem]:

@@ -74,7 +74,7 @@ def read_status(package: Package) -> Status:
 
     Raises:
         JournalError: the journal is damaged or of another version.
-        PlanRefused: the control folder cannot be used.
+        Refused: the control folder cannot be used.
     """
     check_control(package.control)
     working = holder(lock_path(package))

@@ -26,7 +26,7 @@ from qa2pack.manifest.format.record import Entry, FolderRecord
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.apply import apply, rollback
@@ -53,10 +53,10 @@ __all__ = [
     "Mode",
     "OriginChangedError",
     "Package",
-    "PlanRefused",
     "PlanRequest",
     "Problem",
     "Progress",
+    "Refused",
     "Role",
     "RolledBack",
     "Silent",

@@ -12,7 +12,7 @@ from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import is_within, join, shown
-from qa2pack.manifest.problem import PlanRefused
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.pack.jobs.members import members_of
 
 _TICKET_ENDINGS = (b".ticket.tar", b".ticket.zip")
@@ -48,10 +48,16 @@ def _origins(package: Package) -> Iterator[bytes]:
     """Yield the origins of the waiting plan and of all members; unreadable files are skipped."""
     with suppress(OSError, StreamError):
         yield open_plan(package.plan).header.origin
-    with suppress(OSError, PlanRefused):
+    with suppress(OSError, Refused):
         for member in members_of(read_state(package)):
             if member.header and not member.header.is_adopted:
                 yield member.header.origin
+
+
+def folder_missing(path: bytes) -> Refused:
+    """Return the refusal of an output in a folder that does not exist."""
+    remedy = Remedy("Check the path, or make the folder:", ("mkdir PATH",), path)
+    return Refused(Problem(Code.OUTPUT_FOLDER_MISSING, path), remedies=(remedy,))
 
 
 def folder_of(path: bytes) -> bytes:

@@ -30,7 +30,7 @@ pack       views/
 pack       errors/ protected_paths
 pack       jobs/
 pack       settings/
-pack       terminal/ target exit_codes refused
+pack       terminal/ target exit_codes
 
 executor   apply
 executor   rollback engine/
@@ -48,7 +48,7 @@ tarsplit   sidecar chunk_entries
 tarsplit   packing/ contents
 tarsplit   tar/
 tarsplit   output_files file_progress
-tarsplit   naming state refusal
+tarsplit   naming state
 
 manifest   plan/ verify/ adopt
 manifest   scan/

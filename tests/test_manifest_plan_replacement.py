@@ -12,7 +12,7 @@ from qa2pack.manifest.adopt import adopt_members
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import read_state
 from qa2pack.manifest.engine import InlineEngine
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from qa2pack.manifest.progress import Silent
 from support.in_process import Delivery, make_reduction
 
@@ -67,7 +67,7 @@ def test_appending_and_redoing_the_same_tell_nothing(delivery: Delivery, other: 
 def test_empty_files_in_place_of_real_ones_are_told(delivery: Delivery, mode: Mode) -> None:
     delivery.make(Mode.COPY)
     assert told(delivery, mode) == [(Code.W_BECOMES_EMPTY, FIRST)]
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.plan(mode, is_strict=True)
     assert Code.W_BECOMES_EMPTY in {problem.code for problem in caught.value.problems}
 

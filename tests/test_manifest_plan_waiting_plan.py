@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.manifest.format.files import open_plan
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from support.in_process import Delivery, make_reduction
 
 REPLACED = Code.W_PLAN_REPLACED
@@ -55,7 +55,7 @@ def test_damaged_plan_is_replaced_without_a_word(delivery: Delivery, tmp_path: P
 
 def test_strict_plan_leaves_that_of_somebody_else(delivery: Delivery, tmp_path: Path) -> None:
     first = replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2)).plan()
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.plan(is_strict=True)
     assert REPLACED in {problem.code for problem in caught.value.problems}
     assert open_plan(delivery.package.plan).stream.digest == first.stream.digest

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from QA2_Packaging_module import QA_Packager
+from qa2pack.manifest.problem import Refused
 from qa2pack.pack.dropin import PackagingError
-from qa2pack.pack.refused import Refused
 from qa2pack.pack.settings.dropin_settings import DropinDefaults, read_dropin_defaults
 from support.in_process import Delivery
 

@@ -19,7 +19,7 @@ from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.executor.tickets.size import ticket_bytes
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.pack.jobs import plan as planjobs
 from qa2pack.pack.jobs.engines import Workers
@@ -306,7 +306,7 @@ def test_ticket_files_that_do_not_fit_are_refused_beforehand(delivery: Delivery,
     with small_disk(tmp_path / "small", size=1_000_000) as disk:
         here = Delivery(make_reduction(disk / "sb1"), disk / PROJECT)
         write(here.origin / "scriptForMuch.py", bytes(400_000))
-        with pytest.raises(PlanRefused) as caught:
+        with pytest.raises(Refused) as caught:
             here.plan(Mode.HARD)
         assert [problem.code for problem in caught.value.problems] == [Code.NO_SPACE]
         write(here.origin / "scriptForMuch.py", bytes(100_000))

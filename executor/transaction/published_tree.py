@@ -20,8 +20,8 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, open_manifest
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there, status_of
 from qa2pack.manifest.fs.safe_open import opened_file
-from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Code
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.member import verify_tree
 
@@ -29,24 +29,11 @@ _MORE = frozenset((Code.EXTRA, Code.EXTRA_FOLDER))
 _HINT_COUNT = 2  # the number and the time
 
 
-class UnknownTreeError(Exception):
-    """It is not known whether the new package is in place or still in staging; nothing was changed.
-
-    Attributes:
-        reason: in words.
-        remedy: what to do; `PACKAGE` is a placeholder for its path.
-    """
+class UnknownTreeError(Refused):
+    """It is not known whether the new package is in place or still in staging; nothing was changed."""
 
     def __init__(self, target: bytes, root: bytes) -> None:
-        self.reason = (
-            f"it is not known whether the new package is at {shown(target)} or still at {shown(root)}: "
-            "neither holds exactly what its manifest says, or both do"
-        )
-        self.remedy = (
-            "Put back what was changed in these two folders since the stop, from a backup if need be, and give the "
-            "same command again. PACKAGE.pack is needed for that: leave it as it is."
-        )
-        super().__init__(self.reason)
+        super().__init__(*(Problem(Code.TREE_UNKNOWN, path) for path in (target, root)))
 
 
 class _Likeness(IntEnum):

@@ -16,7 +16,7 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.plan.obstacles import enclosing_package, foreign_tickets, swapped_paths, ticket_obstacles
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +45,17 @@ def choose_destination(request: PlanRequest) -> Destination:
     """Read the state of the package and choose group and member.
 
     Raises:
-        PlanRefused: the destination may not be written; has all reasons.
+        Refused: the destination may not be written; has all reasons.
     """
     package = Package(request.package)
     check_control(package.control)
     problems = list(_path_problems(request))
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
     state = read_state(package)
     problems = list(_state_problems(request, state))
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
     replaces = request.append is Append.NOTHING
     group, member = next_ids({} if replaces else state.groups, request.append)
     return Destination(package, state, group, member, base_of(state))
@@ -74,7 +74,7 @@ def base_of(state: PackageState) -> tuple[tuple[bytes, bytes], ...]:
     """Return the existing members with the digests of their manifests, which are validated.
 
     Raises:
-        PlanRefused: a manifest is damaged.
+        Refused: a manifest is damaged.
     """
     try:
         return tuple(
@@ -82,7 +82,7 @@ def base_of(state: PackageState) -> tuple[tuple[bytes, bytes], ...]:
             for member in state.members
         )
     except StreamError as error:
-        raise PlanRefused(unusable_manifest(error)) from error
+        raise Refused(unusable_manifest(error)) from error
 
 
 def _path_problems(request: PlanRequest) -> Iterator[Problem]:

@@ -1,16 +1,20 @@
-"""View of problems: grouped by code, each code explained once, with its remedy."""
+"""View of problems: grouped by code, each code explained once, with its remedies.
+
+A command is alone on its line, so that it can be copied.
+"""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.pack.errors.problem_texts import WORDS
-from qa2pack.pack.target import Target
+from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style, folded, unbroken
 
 _MOST_PATHS = 20
-_COMMAND = re.compile(r"pack [a-z]+(?: (?:PACKAGE|ORIGIN|FILE|MODE|--[a-z-]+))*|--[a-z-]+ [A-Za-z.=]*\w")
+_OPTION = re.compile(r"--[a-z-]+ [A-Za-z.=]*\w")
+_PLACE = re.compile(r"\b(?:PACKAGE|ORIGIN|MODE|PATH)\b")
 
 
 def problem_lines(
@@ -33,7 +37,7 @@ def problem_lines(
         if len(group) > _MOST_PATHS:
             yield style.dim(f"      and {len(group) - _MOST_PATHS:,} more (--json lists all)")
         if has_remedies:
-            yield from folded(filled(row.remedy, target, origin), indent=4, label="do: ")
+            yield from remedies_lines(row.remedies, target, origin=origin)
 
 
 def problem_text(problem: Problem) -> str:
@@ -49,7 +53,20 @@ def remedy_lines(problems: Iterable[Problem], target: Target, *, origin: str = "
     """
     for code in dict.fromkeys(problem.code for problem in problems):
         yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
-        yield from folded(filled(WORDS[code].remedy, target, origin, mode), indent=4, label="do: ")
+        yield from remedies_lines(WORDS[code].remedies, target, origin=origin, mode=mode)
+
+
+def remedies_lines(
+    remedies: Iterable[Remedy], target: Target, *, origin: str = "", mode: str = "", indent: int = 4
+) -> Iterator[str]:
+    """Yield what to do: the sentences, folded, and below each its commands, each alone on a line."""
+    for number, remedy in enumerate(remedies):
+        values = _values(remedy, target, origin, mode)
+        sentence = _OPTION.sub(lambda match: unbroken(match[0]), remedy.text)
+        sentence = _filled(sentence, {name: unbroken(value) for name, value in values.items()})
+        yield from folded(sentence, indent=indent, label="    " if number else "do: ")
+        for command in remedy.commands:
+            yield " " * (indent + 4) + _filled(command, values)
 
 
 def _headed(code: Code, what: str, style: Style) -> Iterator[str]:
@@ -69,9 +86,16 @@ def _details(problem: Problem) -> str:
     return ": " + ", ".join(details) if details else ""
 
 
-def filled(remedy: str, target: Target, origin: str, mode: str = "") -> str:
-    """Return a remedy with the user's paths and mode filled in, and each command kept on one line."""
-    remedy = _COMMAND.sub(lambda match: unbroken(match[0]), remedy)
-    remedy = remedy.replace("MODE", mode) if mode else remedy
-    remedy = remedy.replace("PACKAGE", unbroken(target.quoted))
-    return remedy.replace("ORIGIN", unbroken(origin)) if origin else remedy
+def _values(remedy: Remedy, target: Target, origin: str, mode: str) -> dict[str, str]:
+    """Return what the placeholders stand for; one that is not known stays as it is."""
+    return {
+        "PACKAGE": target.quoted,
+        "ORIGIN": origin or "ORIGIN",
+        "MODE": mode or "MODE",
+        "PATH": quoted(remedy.path) if remedy.path else "PATH",
+    }
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    """Return the text with the placeholders filled in at once: a path may hold the name of another one."""
+    return _PLACE.sub(lambda match: values[match[0]], text)
