@@ -104,7 +104,7 @@ def test_refusal_shows_no_inner_errors(delivery: Delivery) -> None:
 
 @pytest.mark.parametrize("paths", [("", "p"), ("o", "")])
 def test_empty_path_is_refused(paths: tuple[str, str]) -> None:
-    with pytest.raises(PackagingError, match="a path is empty"):
+    with pytest.raises(PackagingError, match="path-empty: A path is empty"):
         QA_Packager(paths[0], None, paths[1])
 
 

@@ -9,7 +9,8 @@ import pytest
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code
 from qa2pack.pack.cli import COMMANDS
-from qa2pack.pack.errors.problem_texts import PLANNING, REQUESTS, STOPS, VERIFYING, WARNINGS, WORDS, problems_page
+from qa2pack.pack.errors.failure_texts import REQUESTS, STOPS
+from qa2pack.pack.errors.problem_texts import PLANNING, VERIFYING, WARNINGS, WORDS, problems_page
 from support.commands import ROOT, run_here
 from support.in_process import Delivery, write
 from support.printed_commands import bad_command, mixed_lines

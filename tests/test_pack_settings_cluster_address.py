@@ -29,7 +29,7 @@ PLAIN = [
 
 @pytest.mark.parametrize("address", PLAIN)
 def test_plain_connection_to_another_machine_is_refused(address: str) -> None:
-    with pytest.raises(Refused, match="not encrypted") as caught:
+    with pytest.raises(Refused, match="not-encrypted") as caught:
         check_address(address, is_insecure=False)
     assert [problem.code for problem in caught.value.problems] == [Code.NOT_ENCRYPTED]
     check_address(address, is_insecure=True)

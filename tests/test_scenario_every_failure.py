@@ -27,7 +27,8 @@ from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.problem import Code, PackError
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import Failure, failure_of
-from qa2pack.pack.errors.problem_texts import REQUESTS, STOPS, WORDS
+from qa2pack.pack.errors.failure_texts import REQUESTS, STOPS
+from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.settings.dropin_settings import read_dropin_defaults
 from qa2pack.pack.target import target_of

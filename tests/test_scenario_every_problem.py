@@ -23,7 +23,8 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.files import Described, open_plan
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.cli import main
-from qa2pack.pack.errors.problem_texts import REQUESTS, STOPS, WARNINGS, WORDS
+from qa2pack.pack.errors.failure_texts import REQUESTS, STOPS
+from qa2pack.pack.errors.problem_texts import WARNINGS, WORDS
 from qa2pack.pack.exit_codes import Exit
 from support.commands import Ran
 from support.in_process import Delivery, make_reduction

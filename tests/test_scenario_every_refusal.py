@@ -26,7 +26,7 @@ from qa2pack.pack.cli import main
 from qa2pack.pack.dropin import PackagingError, QA_Packager
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
-from qa2pack.pack.errors.problem_texts import REQUESTS, STOPS
+from qa2pack.pack.errors.failure_texts import REQUESTS, STOPS
 from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import target_of
 from qa2pack.pack.terminal.style import Style
@@ -619,7 +619,7 @@ def world(delivery: Delivery, tmp_path: Path) -> Iterable[World]:
         yield World(delivery, tmp_path, stack)
 
 
-@pytest.mark.parametrize("code", Code)
+@pytest.mark.parametrize("code", sorted(WORLDS))
 def test_broken_world_is_found_out(world: World, code: Code) -> None:
     found = [problem for problem in WORLDS[code](world) if problem.code is code]
     assert found != []
