@@ -165,17 +165,30 @@ class Code(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FileState:
+    """Size, time and inode number of a file, as planned or as found; its text is exact, for `--json` and logs."""
+
+    size_bytes: int
+    mtime_ns: int
+    inode: int
+
+    def __str__(self) -> str:
+        return f"{self.size_bytes} bytes, mtime {self.mtime_ns} ns, inode {self.inode}"
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong at one path.
 
     Attributes:
         path: relative to the member for verify, absolute for planning.
+        expected, found: in words, or values that `pack.errors.problem_view` puts into words for people.
     """
 
     code: Code
     path: bytes
-    expected: str = ""
-    found: str = ""
+    expected: str | FileState = ""
+    found: str | FileState = ""
 
     def __str__(self) -> str:
         text = f"{self.code}: {shown(self.path)}"

@@ -16,7 +16,7 @@ NAME = "scriptForImaging.py"
 def refusals(delivery: Delivery, mode: Mode) -> list[tuple[Code, str, str]]:
     with pytest.raises(Refused) as caught:
         delivery.plan(mode)
-    return [(problem.code, problem.path.decode(), problem.found) for problem in caught.value.problems]
+    return [(problem.code, problem.path.decode(), str(problem.found)) for problem in caught.value.problems]
 
 
 @pytest.mark.parametrize(("mark", "word"), [("i", "immutable"), ("a", "append-only")])

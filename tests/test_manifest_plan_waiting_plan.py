@@ -15,7 +15,7 @@ REPLACED = Code.W_PLAN_REPLACED
 
 def told(delivery: Delivery) -> list[tuple[bytes, str]]:
     warnings = delivery.plan().notes.warnings
-    return [(problem.path, problem.found) for problem in warnings if problem.code is REPLACED]
+    return [(problem.path, str(problem.found)) for problem in warnings if problem.code is REPLACED]
 
 
 def test_planning_again_is_no_news(delivery: Delivery) -> None:

@@ -26,7 +26,7 @@ def refused(delivery: Delivery, *exclude: str) -> list[tuple[Code, str, str]]:
         delivery.plan(Mode.COPY, exclude=exclude)
     root = f"{delivery.origin.parent}/"
     return [
-        (each.code, each.path.decode().removeprefix(root), each.found.replace(root, ""))
+        (each.code, each.path.decode().removeprefix(root), str(each.found).replace(root, ""))
         for each in caught.value.problems
     ]
 

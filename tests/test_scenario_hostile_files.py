@@ -182,4 +182,4 @@ def test_readme_header_that_is_no_text_of_a_person_is_refused(delivery: Delivery
     with little_memory(), pytest.raises(Refused) as caught:
         delivery.plan(Mode.COPY, readme=os.fsencode(path))
     (problem,) = caught.value.problems
-    assert (problem.path, "MiB" in problem.found) == (os.fsencode(path), True)
+    assert (problem.path, "MiB" in str(problem.found)) == (os.fsencode(path), True)

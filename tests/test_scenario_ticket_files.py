@@ -521,7 +521,7 @@ def test_ticket_files_of_an_earlier_package_are_found(delivery: Delivery) -> Non
     delivery.make(Mode.COPY)
     for ending, data in old.items():
         ticket(delivery, ending).write_bytes(data)
-    problems = [problem.found for problem in check_tickets(delivery.package, is_quick=True)]
+    problems = [str(problem.found) for problem in check_tickets(delivery.package, is_quick=True)]
     for words in ("no 2011.0.00229.S/", "which is not packaged", "bytes, not"):
         assert len([text for text in problems if words in text]) == 2, words
     assert [text for text in problems if "other sizes" in text] == [

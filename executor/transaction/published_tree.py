@@ -137,7 +137,7 @@ def _likeness(
     likeness = _Likeness.WHOLE if _holds_nothing_else(paths, root) else _Likeness.WITH_MORE
     for problem in verify_tree(member, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=Silent()):
         if problem.code is Code.UNREADABLE:
-            raise OSError(None, problem.found, join(member, problem.path))
+            raise OSError(None, str(problem.found), join(member, problem.path))
         if problem.code not in _MORE:
             return _Likeness.NONE
         likeness = _Likeness.WITH_MORE

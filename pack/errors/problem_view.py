@@ -6,8 +6,9 @@ A command is alone on its line, so that it can be copied.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from qa2pack.manifest.humanize import exact_bytes, local_time
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Code, Problem, Remedy
+from qa2pack.manifest.problem import Code, FileState, Problem, Remedy
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style, folded, unbroken
@@ -43,6 +44,25 @@ def problem_lines(
 def problem_text(problem: Problem) -> str:
     """Return a problem on one line: code, path, what was expected and found."""
     return f"{problem.code} {shown(problem.path)}{_details(problem)}"
+
+
+def detail_texts(problem: Problem) -> tuple[str, str]:
+    """Return what was expected and found, in words; of two states of a file only that in which they differ."""
+    match problem.expected, problem.found:
+        case FileState() as expected, FileState() as found:
+            return _state_text(expected, found), _state_text(found, expected)
+        case expected, found:
+            return str(expected), str(found)
+
+
+def _state_text(state: FileState, other: FileState) -> str:
+    parts = [exact_bytes(state.size_bytes)] if state.size_bytes != other.size_bytes else []
+    if state.mtime_ns != other.mtime_ns:
+        # Two times of one second differ in what a clock does not show.
+        is_close = state.mtime_ns // 10**9 == other.mtime_ns // 10**9
+        fraction = f" and {state.mtime_ns % 10**9:,} ns" if is_close else ""
+        parts.append(f"written at {local_time(state.mtime_ns)}{fraction}")
+    return ", ".join(parts) or f"a file with inode {state.inode}"
 
 
 def remedy_lines(problems: Iterable[Problem], target: Target, *, origin: str = "", mode: str = "") -> Iterator[str]:
@@ -81,7 +101,9 @@ def _one(problem: Problem) -> str:
 
 def _details(problem: Problem) -> str:
     details = [
-        f"{word} {shown(text)}" for word, text in (("expected", problem.expected), ("found", problem.found)) if text
+        f"{word} {shown(text)}"
+        for word, text in zip(("expected", "found"), detail_texts(problem), strict=True)
+        if text
     ]
     return ": " + ", ".join(details) if details else ""
 
