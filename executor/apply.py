@@ -55,7 +55,7 @@ from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.plan.plan_header import user_name
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 
 
@@ -122,13 +122,13 @@ def apply_plan(
     Raises:
         InterruptedByUser: a stop was requested; the same call resumes later.
         UnknownTreeError: it is not known whether the stopped transaction was published; nothing was changed.
-        PlanRefused: there is no plan, or the state that it relies on has changed; nothing was changed.
+        Refused: there is no plan, or the state that it relies on has changed; nothing was changed.
         OriginChangedError: sources are not as planned; nothing is visible.
         LockedError: the package is locked by another process.
         OSError: the disk fails or is full; the same call resumes later.
     """
     if not is_folder(package.control):
-        raise PlanRefused(Problem(Code.PLAN_MISSING, package.plan))
+        raise Refused(Problem(Code.PLAN_MISSING, package.plan))
     with locked_for_writing(lock_path(package)):
         check_owned(package, options.trusted)
         return _Applying(
@@ -195,7 +195,7 @@ class _Applying:
             last = history.finished[0]
             if is_folder(self._package.member(last.member)):
                 return Applied(last.member, done_before_ns=last.ended_ns)
-        raise PlanRefused(Problem(Code.PLAN_MISSING, self._package.plan))
+        raise Refused(Problem(Code.PLAN_MISSING, self._package.plan))
 
     def _prepared(self, step: Step, records: Sequence[Record], plan: Described) -> Sequence[Record]:
         """Remove unusable leftovers of earlier runs; return the records of the transaction to resume, if any."""

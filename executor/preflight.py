@@ -27,18 +27,18 @@ from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import UnsafePathError, is_within
 from qa2pack.manifest.plan.destination import base_of
 from qa2pack.manifest.plan.obstacles import ticket_obstacles
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 
 def check_plan(package: Package, plan: Described, opened: OpenedFiles) -> None:
     """Compare the state that the plan relies on with the present state.
 
     Raises:
-        PlanRefused: has all differences.
+        Refused: has all differences.
     """
     problems = list(_problems(package, plan, opened))
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
 
 
 def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterator[Problem]:
@@ -112,7 +112,7 @@ def check_space(
         devices: device numbers of the sources, each with one path in the member.
 
     Raises:
-        PlanRefused: has all problems.
+        Refused: has all problems.
     """
     problems = [
         *_device_problems(package, header, devices),
@@ -120,7 +120,7 @@ def check_space(
         *_origin_problems(header),
     ]
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
 
 
 def _device_problems(package: Package, header: Header, devices: Mapping[int, bytes]) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ be done with the package.
 import errno
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -53,33 +53,33 @@ from qa2pack.manifest.format.files import Described, unusable_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder, is_there
-from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.obstacles import no_package
 from qa2pack.manifest.plan.origin_files import lost_sources
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.verify.member import verify_tree
 
-_IN_THE_WAY = "moved files cannot go back, because other files are in their place now"
-_MAKE_WAY = "Move the other files at the origin away, then: pack rollback PACKAGE."
+_WITHOUT_JOURNAL = (
+    Remedy("Restore the journal from a backup, then:", ("pack rollback PACKAGE",)),
+    Remedy(
+        "Without it this apply cannot be rolled back. The package itself does not need it. To check that:",
+        ("pack verify PACKAGE",),
+    ),
+)
 
 
-class CannotUndoError(Exception):
+class CannotUndoError(Refused):
     """A rollback is not possible in the present state; nothing is lost, and the package stays in place.
 
-    The name is part of the Python interface.
-
-    Attributes:
-        reason: in words.
-        problems: the files that were changed since, if that is the reason.
-        remedy: what to do; `PACKAGE` is a placeholder for its path.
+    The name is part of the Python interface. The first of the problems is the reason, the others are the files that
+    make it so.
     """
 
-    def __init__(self, reason: str, problems: tuple[Problem, ...] = (), *, remedy: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.problems = problems
-        self.remedy = remedy
+
+def _cannot_undo(code: Code, package: Package, files: Iterable[Problem] = ()) -> CannotUndoError:
+    """Return the error for a rollback that is not possible; the remedy is that of its reason, not of the files."""
+    return CannotUndoError(Problem(code, package.path), *files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def roll_back_package(
     Raises:
         CannotUndoError: it is not possible any more; says why, nothing was changed.
         UnknownTreeError: it is not known whether the stopped transaction was published; nothing was changed.
-        PlanRefused: there is no package, or its control folder cannot be used.
+        Refused: there is no package, or its control folder cannot be used.
         LockedError: the package is locked by another process.
         InterruptedByUser: a stop was requested; the same call resumes later.
         OSError: the disk fails; the same call resumes later.
@@ -135,19 +135,12 @@ def roll_back_package(
             file_journal(transaction_paths(package, begin_of(records)), disk)
             records, step = (), Step.NOTHING
         if step is Step.TOO_LATE:
-            raise CannotUndoError(
-                "the replaced package is already being removed; only finishing is possible now",
-                remedy="Finish it: pack apply PACKAGE.",
-            )
+            raise _cannot_undo(Code.ROLLBACK_TOO_LATE, package)
         if step is Step.NOTHING:
             for path in litter_paths(package):
                 remove_tree(disk, path)
             if not may_reach_back and is_there(package.plan) and last_finished(package):
-                raise CannotUndoError(
-                    "a plan waits that is newer than the last apply, as after a rollback",
-                    remedy="To roll back that older apply nevertheless: pack rollback PACKAGE --further. To apply "
-                    "the plan: pack apply PACKAGE.",
-                )
+                raise _cannot_undo(Code.PLAN_WAITS, package)
             return _roll_back_finished(package, opened=opened, engine=engine, disk=disk, progress=progress, stop=stop)
         begin = begin_of(records)
         _check_published(package, records, opened=opened, engine=engine, disk=disk)
@@ -155,16 +148,12 @@ def roll_back_package(
         return RolledBack(begin.group + b"/" + begin.member)
 
 
-def _without_control(package: Package) -> PlanRefused | CannotUndoError:
+def _without_control(package: Package) -> Refused:
     """Return the error for a path without a control folder: a package without one, or a mistyped path."""
     state = read_state(package)
     if not state.members:
-        return PlanRefused(no_package(package, state))
-    return CannotUndoError(
-        f"nothing can be rolled back without the folder {shown(package.control)}, which is missing",
-        remedy="Bring PACKAGE.pack back, then: pack rollback PACKAGE. If the old script made the package, there is "
-        "nothing to roll back.",
-    )
+        return Refused(no_package(package, state))
+    return CannotUndoError(Problem(Code.CONTROL_MISSING, package.control))
 
 
 def roll_back(
@@ -275,7 +264,7 @@ def _check_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engin
         member = paths.package.member(manifest.header.member_path)
         problems = look_at_origin(manifest, member, engine=engine, disk=disk)
         if problems:
-            raise CannotUndoError(_IN_THE_WAY, tuple(problems), remedy=_MAKE_WAY)
+            raise _cannot_undo(Code.ORIGIN_IN_THE_WAY, paths.package, problems)
 
 
 def _restore_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> None:
@@ -284,7 +273,7 @@ def _restore_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Eng
         return
     problems = put_back(manifest, paths.package.member(manifest.header.member_path), engine=engine, disk=disk)
     if problems:  # they appeared after the check; going on would remove the last copies
-        raise CannotUndoError(_IN_THE_WAY, tuple(problems), remedy=_MAKE_WAY)
+        raise _cannot_undo(Code.ORIGIN_IN_THE_WAY, paths.package, problems)
 
 
 def _manifest(paths: TransactionPaths, opened: OpenedFiles) -> Described:
@@ -309,11 +298,7 @@ def _roll_back_finished(
     try:
         remake_previous(paths, commit, opened, disk)
     except ChangedFileError as error:
-        raise CannotUndoError(
-            "the ticket files of before would hold a file that was changed since, as no manifest knows it",
-            (error.problem,),
-            remedy="Put back what was changed, then: pack rollback PACKAGE.",
-        ) from error
+        raise _cannot_undo(Code.TICKET_LOST, package, (error.problem,)) from error
     # The journal stands for the transaction again; should all stop here, its end is still in it.
     disk.replace(path, journal_path(package))
     sync_folder(disk, os.path.dirname(path))
@@ -329,11 +314,7 @@ def _ended_journal(path: bytes) -> Sequence[Record]:
         if phase_of(records) is not Phase.ENDED:
             raise JournalDamagedError(path, "is damaged: its end is missing")
     except JournalError as error:
-        raise CannotUndoError(
-            f"the journal of the last apply {error.reason} ({shown(path)})",
-            remedy="Restore it from a backup, then: pack rollback PACKAGE. Without it this apply cannot be rolled "
-            "back. The package itself does not need it: pack verify PACKAGE.",
-        ) from error
+        raise CannotUndoError(*error.problems, remedies=_WITHOUT_JOURNAL) from error
     return records
 
 
@@ -348,31 +329,15 @@ def _revertible_commit(
 ) -> Commit:
     """Return the commit of a finished transaction, if it can be rolled back."""
     if commit is None or not _may_be_published(paths, commit, opened, engine=engine):
-        raise CannotUndoError(
-            "the package is not the one that the last apply left; it was removed, replaced or renamed since",
-            remedy="Bring back what the apply left, then: pack rollback PACKAGE. Or leave it as it is and make a new "
-            "plan: pack plan ORIGIN PACKAGE --mode MODE.",
-        )
+        raise _cannot_undo(Code.NOT_AS_APPLIED, paths.package)
     is_replacing = begin.publishing in (Publishing.EXCHANGE, Publishing.TWO_RENAMES)
     if is_replacing and not (begin.keeps_previous and is_there(paths.previous_tree)):
-        raise CannotUndoError(
-            "the package that was replaced was not kept",
-            remedy="To have the earlier state again, plan and apply it again: pack plan ORIGIN PACKAGE --mode MODE. "
-            "To be able to roll back a replacement, apply it with --keep-previous.",
-        )
+        raise _cannot_undo(Code.PREVIOUS_GONE, paths.package)
     problems = _changes(paths, opened, is_whole=paths.root == paths.tree, engine=engine, progress=progress)
     if any(problem.code is Code.UNREADABLE for problem in problems):
-        raise CannotUndoError(
-            "a part of the package cannot be read, so it cannot be told whether it was changed since",
-            problems,
-            remedy="When it can be read again: pack rollback PACKAGE.",
-        )
+        raise _cannot_undo(Code.NOT_COMPARABLE, paths.package, problems)
     if problems:
-        raise CannotUndoError(
-            "the package was changed since, and a rollback would lose that",
-            problems,
-            remedy="Move away what is new, put back what was changed, then: pack rollback PACKAGE.",
-        )
+        raise _cannot_undo(Code.CHANGED_SINCE, paths.package, problems)
     return commit
 
 
@@ -398,11 +363,7 @@ def _changes(
         return (Problem(Code.MANIFEST_MISSING, os.fsencode(error.filename)),)
     lost = lost_sources(manifest)
     if lost:
-        raise CannotUndoError(
-            "the origin does not have these files any more, the package may be their only copy",
-            lost,
-            remedy="Bring them back at the origin, then: pack rollback PACKAGE. Or keep the package.",
-        )
+        raise _cannot_undo(Code.ORIGIN_LOST, paths.package, lost)
     notes = manifest.notes
     progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
     folder = paths.package.member(member)

@@ -78,7 +78,7 @@ def read_status(package: Package, opened: OpenedFiles | None = None) -> Status:
 
     Raises:
         JournalError: the journal is damaged or of another version.
-        PlanRefused: the control folder cannot be used.
+        Refused: the control folder cannot be used.
     """
     check_control(package.control)
     opened = opened or OpenedFiles()

@@ -14,12 +14,11 @@ from qa2pack.executor.apply import ApplyOptions
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.commands.run_log import check_log_place, run_logged
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.jobs.workers import RunOptions
-from qa2pack.pack.refused import Refused
 from qa2pack.pack.settings.dropin_settings import DropinDefaults, read_dropin_defaults
 from qa2pack.pack.target import Target, origin_of, quoted, target_of
 from qa2pack.pack.terminal.log_file import log_error
@@ -88,7 +87,7 @@ def _package(
     def look(attempt: Attempt) -> None:
         nonlocal defaults
         if not os.fspath(origpath) or not os.fspath(packpath):
-            raise Refused("a path is empty", "give origpath and packpath")
+            raise Refused(Problem(Code.PATH_EMPTY, b"", "origpath and packpath"))
         defaults = read_dropin_defaults(os.path.dirname(origin), os.environ)
         check_log_place(defaults.log, origin=origin, package=target.package)
 
@@ -127,9 +126,7 @@ def _choice(kind: type[Choice], value: str, name: str) -> Choice:
         return kind(value)
     except ValueError:
         expected = f"{name}= one of {', '.join(repr(str(each)) for each in kind)}"
-        raise PlanRefused(
-            Problem(Code.UNKNOWN_MODE, str(value).encode("utf-8", "surrogateescape"), expected)
-        ) from None
+        raise Refused(Problem(Code.UNKNOWN_MODE, str(value).encode("utf-8", "surrogateescape"), expected)) from None
 
 
 def _raising(attempt: Attempt, work: Callable[[Attempt], None]) -> None:

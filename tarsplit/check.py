@@ -18,14 +18,13 @@ from qa2pack.manifest.format.record_codec import decode_record, encode_record, r
 from qa2pack.manifest.format.stream import StreamError, read_frames
 from qa2pack.manifest.fs.untrusted import opened_control
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part
 from qa2pack.tarsplit.contents import Delivered, choose_members, delivered_records
 from qa2pack.tarsplit.naming import checksum_line, checksum_name
-from qa2pack.tarsplit.refusal import DeliveryRefused
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar
 
 
@@ -59,6 +58,11 @@ def check_delivery(sidecar: Sidecar, *, engine: Engine, progress: Progress) -> I
         yield from _checksum_problems(row, folder)
 
 
+def _in_words(problem: Problem) -> str:
+    is_missing = problem.code is Code.MANIFEST_MISSING
+    return f"there is no manifest of {shown(problem.path)}" if is_missing else str(problem)
+
+
 def compare_with_package(
     sidecar: Sidecar, package: Package, state: PackageState, opened: OpenedFiles
 ) -> Iterator[Problem]:
@@ -69,8 +73,8 @@ def compare_with_package(
             for path, source in sidecar.header.members
             for member in _chosen(sidecar, package, state, opened, path, source)
         ]
-    except DeliveryRefused as error:
-        yield Problem(Code.MANIFEST_MISSING, b"", found=error.reason)
+    except Refused as error:
+        yield Problem(Code.MANIFEST_MISSING, b"", found="; ".join(_in_words(problem) for problem in error.problems))
         return
     delivered = {record_path(blob): xxhash.xxh3_128_digest(blob) for blob in sidecar.stream.blobs()}
     for record in delivered_records(members):

@@ -31,7 +31,7 @@ pack       views/
 pack       errors/ protected_paths
 pack       jobs/
 pack       settings/
-pack       terminal/ target exit_codes refused
+pack       terminal/ target exit_codes
 
 executor   apply
 executor   rollback engine/
@@ -49,7 +49,7 @@ tarsplit   sidecar chunk_entries
 tarsplit   packing/ contents
 tarsplit   tar/
 tarsplit   output_files file_progress
-tarsplit   naming state refusal
+tarsplit   naming state
 
 manifest   plan/ verify/ adopt
 manifest   scan/

@@ -12,7 +12,7 @@ from qa2pack.manifest.alma.package import DestinationKind, read_state
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.plan.destination import base_of, choose_destination
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.pack.jobs import plan as planjobs
 from qa2pack.pack.jobs.engines import Workers
@@ -30,7 +30,7 @@ def chosen(
 
 
 def refusal(delivery: Delivery, append: Append = Append.NOTHING, **wishes: object) -> list[tuple[Code, bytes]]:
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         chosen(delivery, append, **wishes)
     return [(problem.code, problem.path) for problem in caught.value.problems]
 
@@ -186,7 +186,7 @@ def test_what_no_ticket_file_can_replace_is_refused(delivery: Delivery, kind: st
 def test_folder_in_place_of_a_ticket_file_is_refused_by_apply_too(delivery: Delivery) -> None:
     delivery.plan(Mode.FAKE)
     ticket(delivery, "tar").mkdir()
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.apply()
     assert [problem.code for problem in caught.value.problems] == [Code.TICKET_IN_THE_WAY]
     assert not delivery.path.exists()

@@ -14,7 +14,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.split_spec import SplitSpec, TableShape
 from qa2pack.manifest.format.record import NO_DIGEST, Entry
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from support.in_process import Delivery, add_measurement_sets, age, make_reduction, write
 from support.measurement_sets import Recipe
 from support.opened_files import opened_paths
@@ -254,7 +254,7 @@ def test_plan_lists_what_is_left_out(delivery: Delivery) -> None:
 def test_strict_makes_warnings_refuse(delivery: Delivery) -> None:
     write(delivery.origin / "a b.fits", b"1")
     assert [w.code for w in delivery.plan(Mode.FAKE).notes.warnings] == [Code.W_NAME]
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.made(Mode.FAKE, is_strict=True)
     assert [problem.code for problem in caught.value.problems] == [Code.W_NAME]
 

@@ -13,7 +13,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import read_state
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.files import open_plan
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from qa2pack.manifest.progress import Silent
 from support.in_process import Delivery, make_reduction
 
@@ -68,7 +68,7 @@ def test_appending_and_redoing_the_same_tell_nothing(delivery: Delivery, other: 
 def test_empty_files_in_place_of_real_ones_are_told(delivery: Delivery, mode: Mode) -> None:
     delivery.make(Mode.COPY)
     assert told(delivery, mode) == [(Code.W_BECOMES_EMPTY, FIRST)]
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.plan(mode, is_strict=True)
     assert Code.W_BECOMES_EMPTY in {problem.code for problem in caught.value.problems}
 
@@ -98,7 +98,7 @@ def test_single_adopted_member_may_be_the_one_that_is_made_anew(delivery: Delive
 
 def told_of_plans(delivery: Delivery) -> list[tuple[bytes, str]]:
     warnings = delivery.plan().notes.warnings
-    return [(problem.path, problem.found) for problem in warnings if problem.code is Code.W_PLAN_REPLACED]
+    return [(problem.path, str(problem.found)) for problem in warnings if problem.code is Code.W_PLAN_REPLACED]
 
 
 def test_planning_again_is_no_news(delivery: Delivery) -> None:
@@ -138,7 +138,7 @@ def test_damaged_plan_is_replaced_without_a_word(delivery: Delivery, tmp_path: P
 
 def test_strict_plan_leaves_that_of_somebody_else(delivery: Delivery, tmp_path: Path) -> None:
     first = replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2)).plan()
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.plan(is_strict=True)
     assert Code.W_PLAN_REPLACED in {problem.code for problem in caught.value.problems}
     assert open_plan(delivery.package.plan).stream.digest == first.stream.digest

@@ -21,15 +21,18 @@ from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.transaction.journal import JournalDamagedError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.files import Described, open_plan
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.pack.errors.failure_texts import REQUESTS, STOPS
 from qa2pack.pack.errors.problem_texts import WARNINGS, WORDS
 from qa2pack.pack.exit_codes import Exit
 from support.broken_worlds import WORLDS, World
 from support.commands import Ran, run_redirected
 from support.in_process import Delivery, make_reduction
+from support.printed_commands import mixed_lines
 
-# Only a call of old can ask for an unknown mode; tests of it are with the call.
-_NOT_FOR_COMMANDS = {Code.UNKNOWN_MODE}
+# Only a call of old can ask for an unknown mode; tests of it are with the call. Failures of the command itself are in
+# test_scenario_every_failure.
+_NOT_FOR_COMMANDS = {Code.UNKNOWN_MODE, *REQUESTS, *STOPS}
 # Worlds that are not made with the steps of a delivery: what is typed instead.
 _TYPED: dict[Code, tuple[str, ...]] = {
     Code.PACKAGE_MISSING: ("verify", "PACKAGE"),
@@ -94,7 +97,7 @@ class CommandDelivery(Delivery):
             case Code.JOURNAL_DAMAGED:
                 raise JournalDamagedError(problems[0].path, "has a record that does not make sense")
             case _:
-                raise PlanRefused(*problems)
+                raise Refused(*problems)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -104,7 +107,7 @@ def _everything_is_imported(tmp_path_factory: pytest.TempPathFactory) -> None:
     delivery = CommandDelivery(make_reduction(folder / "sb1"), folder / "P")
     delivery.make()
     delivery.problems()
-    with pytest.raises(PlanRefused):
+    with pytest.raises(Refused):
         delivery.plan(layout="cycle99")
 
 
@@ -157,6 +160,7 @@ def test_problem_is_told_by_the_command(world: World, code: Code) -> None:
     assert _flat(_filled(WORDS[code].remedy, typed)) in _flat(text)
     assert re.search(r"Traceback|\[Errno|strict_map_key|Error\(|b'", text) is None
     assert [line for line in text.splitlines() if _has_path_twice(line, problems)] == []
+    assert mixed_lines(text.splitlines()) == []
 
 
 def _has_path_twice(line: str, problems: list[Problem]) -> bool:

@@ -15,7 +15,7 @@ import pytest
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import InlineEngine
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from support.faulty_disk import CountingDisk
 from support.origin_changes import CHANGES, NEW, OLD, PACKAGED, WHOLE, ChangingDisk, image_of, put_back, rewrite
 from support.outcomes import Laid, Layouts
@@ -58,7 +58,7 @@ def apply_while_it_changes(laid: Laid, change: Callable[[Path], None], at: int) 
     """Apply and let the image change before call number `at`; return the problems if that is refused."""
     try:
         laid.world.apply(ChangingDisk(at, lambda: change(image_of(laid)), laid.splits))
-    except (OriginChangedError, PlanRefused) as refusal:
+    except (OriginChangedError, Refused) as refusal:
         return refusal.problems
     return ()
 
@@ -100,7 +100,7 @@ def test_origin_changes_during_plan(layouts: Layouts, mode: Mode, change: Callab
         try:
             world.plan("now", Change.NEW, engine=ChangingEngine(at, lambda: change(image_of(laid))))
             world.apply()
-        except (OriginChangedError, PlanRefused) as refusal:
+        except (OriginChangedError, Refused) as refusal:
             assert {problem.path for problem in refusal.problems} == {os.fsencode(image_of(laid))}
             assert world.visible() == laid.before.package
         else:

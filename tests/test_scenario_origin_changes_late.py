@@ -19,7 +19,7 @@ from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from support.faulty_disk import CountingDisk, SplitMemory, Stopped
 from support.origin_changes import (
     CHANGES,
@@ -133,7 +133,7 @@ def apply_while(laid: Laid, happening: Callable[[], None], at: int) -> tuple[tup
     """Apply and let something happen before call number `at`; return the problems if that is refused."""
     try:
         return (), laid.world.apply(ChangingDisk(at, happening, laid.splits))
-    except (OriginChangedError, PlanRefused) as refusal:
+    except (OriginChangedError, Refused) as refusal:
         return refusal.problems, None
 
 

@@ -10,7 +10,7 @@ from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.layout.include import parse_include
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from support.in_process import UID, Delivery, add_measurement_sets, age, make_reduction, write
 from support.origin_bytes import links_below, lost_names, read_files, roll_back
 from support.reductions import write_small_measurement_set
@@ -36,7 +36,7 @@ def moved_sets(delivery: Delivery) -> Delivery:
 
 
 def refused_codes(delivery: Delivery, mode: Mode = Mode.HARD, **wishes: object) -> list[tuple[Code, bytes]]:
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.plan(mode, **wishes)
     return [(problem.code, problem.path) for problem in caught.value.problems]
 

@@ -20,7 +20,7 @@ from qa2pack.executor.tickets.size import ticket_bytes
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.pack.jobs import plan as planjobs
 from qa2pack.pack.jobs.engines import Workers
@@ -307,7 +307,7 @@ def test_ticket_files_that_do_not_fit_are_refused_beforehand(delivery: Delivery,
     with small_disk(tmp_path / "small", size=1_000_000) as disk:
         here = Delivery(make_reduction(disk / "sb1"), disk / PROJECT)
         write(here.origin / "scriptForMuch.py", bytes(400_000))
-        with pytest.raises(PlanRefused) as caught:
+        with pytest.raises(Refused) as caught:
             here.plan(Mode.HARD)
         assert [problem.code for problem in caught.value.problems] == [Code.NO_SPACE]
         write(here.origin / "scriptForMuch.py", bytes(100_000))
@@ -540,7 +540,7 @@ def test_ticket_files_of_an_earlier_package_are_found(delivery: Delivery) -> Non
     delivery.make(Mode.COPY)
     for ending, data in old.items():
         ticket(delivery, ending).write_bytes(data)
-    problems = [problem.found for problem in check_tickets(delivery.package, OpenedFiles(), is_quick=True)]
+    problems = [str(problem.found) for problem in check_tickets(delivery.package, OpenedFiles(), is_quick=True)]
     for words in ("no 2011.0.00229.S/", "which is not packaged", "bytes, not"):
         assert len([text for text in problems if words in text]) == 2, words
     assert [text for text in problems if "other sizes" in text] == [

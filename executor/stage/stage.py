@@ -24,13 +24,13 @@ from qa2pack.manifest.format.record_codec import decode_record, encode_record, g
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.problem import PackError, Problem
 from qa2pack.manifest.progress import Progress
 
 _BIG_FILE_BYTES = 64 << 20
 
 
-class OriginChangedError(Exception):
+class OriginChangedError(PackError):
     """Sources are not as planned; nothing is visible, and correctly staged files are kept.
 
     Attributes:

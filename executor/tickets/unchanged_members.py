@@ -17,7 +17,7 @@ from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 if TYPE_CHECKING:
     from qa2pack.executor.tickets.write import TicketFile
@@ -27,12 +27,12 @@ def check_staying(package: Package, header: Header, opened: OpenedFiles) -> None
     """Refuse a plan that apply would refuse for what is changed in a member that stays.
 
     Raises:
-        PlanRefused: with all such files.
+        Refused: with all such files.
         StreamError, OSError: as `changed_in_tickets`.
     """
     problems = list(changed_in_tickets(package, header, opened))
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
 
 
 def changed_in_tickets(package: Package, header: Header, opened: OpenedFiles) -> Iterator[Problem]:

@@ -21,8 +21,8 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there, status_of
 from qa2pack.manifest.fs.safe_open import opened_file
-from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Code
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.member import verify_tree
 
@@ -30,24 +30,11 @@ _MORE = frozenset((Code.EXTRA, Code.EXTRA_FOLDER))
 _HINT_COUNT = 2  # the number and the time
 
 
-class UnknownTreeError(Exception):
-    """It is not known whether the new package is in place or still in staging; nothing was changed.
-
-    Attributes:
-        reason: in words.
-        remedy: what to do; `PACKAGE` is a placeholder for its path.
-    """
+class UnknownTreeError(Refused):
+    """It is not known whether the new package is in place or still in staging; nothing was changed."""
 
     def __init__(self, target: bytes, root: bytes) -> None:
-        self.reason = (
-            f"it is not known whether the new package is at {shown(target)} or still at {shown(root)}: "
-            "neither holds exactly what its manifest says, or both do"
-        )
-        self.remedy = (
-            "Put back what was changed in these two folders since the stop, from a backup if need be, and give the "
-            "same command again. PACKAGE.pack is needed for that: leave it as it is."
-        )
-        super().__init__(self.reason)
+        super().__init__(*(Problem(Code.TREE_UNKNOWN, path) for path in (target, root)))
 
 
 class _Likeness(IntEnum):
@@ -153,7 +140,7 @@ def _likeness(
     likeness = _Likeness.WHOLE if _holds_nothing_else(paths, root) else _Likeness.WITH_MORE
     for problem in verify_tree(member, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=Silent()):
         if problem.code is Code.UNREADABLE:
-            raise OSError(None, problem.found, join(member, problem.path))
+            raise OSError(None, str(problem.found), join(member, problem.path))
         if problem.code not in _MORE:
             return _Likeness.NONE
         likeness = _Likeness.WITH_MORE

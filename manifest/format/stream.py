@@ -31,6 +31,7 @@ from qa2pack.manifest.format.wire import WireError, read_value, unpack_map
 from qa2pack.manifest.fs.untrusted import ControlFileError, opened_control
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import UnsafePathError, check_relative, shown, sort_key
+from qa2pack.manifest.problem import Code, PackError, Problem
 
 MAGIC = b"qa2pack\n"
 END = b"qa2end.\n"
@@ -45,7 +46,7 @@ HEADER, FOLDER, NOTES, TRAILER = b"H", b"F", b"N", b"T"
 _LIMITS = {HEADER: 64 << 20, FOLDER: 1 << 30, NOTES: 256 << 20, TRAILER: 256 << 20}
 
 
-class StreamError(Exception):
+class StreamError(PackError):
     """A plan or manifest file that cannot be used.
 
     Attributes:
@@ -53,14 +54,20 @@ class StreamError(Exception):
         reason: what is wrong with it, in words.
     """
 
+    code = Code.MANIFEST_DAMAGED
+
     def __init__(self, path: bytes, reason: str) -> None:
         super().__init__(f"{shown(path)}: {reason}")
         self.path = path
         self.reason = reason
+        code = Code.PLAN_DAMAGED if os.path.basename(path) == b"plan" else self.code
+        self.problems = (Problem(code, path, found=f"one that {reason}"),)
 
 
 class NewerFormatError(StreamError):
     """A plan or manifest in a newer format than this program can read."""
+
+    code = Code.MANIFEST_NEWER
 
 
 class StreamWriter:

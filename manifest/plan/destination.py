@@ -17,7 +17,7 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.plan.obstacles import enclosing_package, foreign_tickets, swapped_paths, ticket_obstacles
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +48,17 @@ def choose_destination(request: PlanRequest, opened: OpenedFiles) -> Destination
     """Read the state of the package and choose group and member.
 
     Raises:
-        PlanRefused: the destination may not be written; has all reasons.
+        Refused: the destination may not be written; has all reasons.
     """
     package = Package(request.package)
     check_control(package.control)
     problems = list(_path_problems(request, opened))
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
     state = read_state(package)
     problems = list(_state_problems(request, state))
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
     replaces = request.append is Append.NOTHING
     group, member = next_ids({} if replaces else state.groups, request.append)
     return Destination(package, state, group, member, base_of(state, opened), opened)
@@ -77,7 +77,7 @@ def base_of(state: PackageState, opened: OpenedFiles) -> tuple[tuple[bytes, byte
     """Return the existing members with the digests of their manifests, which are validated.
 
     Raises:
-        PlanRefused: a manifest is damaged.
+        Refused: a manifest is damaged.
     """
     try:
         return tuple(
@@ -85,7 +85,7 @@ def base_of(state: PackageState, opened: OpenedFiles) -> tuple[tuple[bytes, byte
             for member in state.members
         )
     except StreamError as error:
-        raise PlanRefused(unusable_manifest(error)) from error
+        raise Refused(unusable_manifest(error)) from error
 
 
 def _path_problems(request: PlanRequest, opened: OpenedFiles) -> Iterator[Problem]:

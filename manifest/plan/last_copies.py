@@ -19,7 +19,7 @@ from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.origin_files import gone_files
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 _ONLY_HERE = frozenset((Action.MOVE, Action.CARRY))
 
@@ -136,7 +136,7 @@ def _opened(path: bytes, destination: Destination) -> Described:
     try:
         return destination.opened.manifest(path)
     except StreamError as error:
-        raise PlanRefused(unusable_manifest(error, path)) from error
+        raise Refused(unusable_manifest(error, path)) from error
 
 
 def _moved_files(manifest: Described, package: bytes) -> Iterator[tuple[int, _Moved]]:

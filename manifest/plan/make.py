@@ -38,7 +38,7 @@ from qa2pack.manifest.plan.tables import (
     without_column,
 )
 from qa2pack.manifest.plan.totals import add_generated, count_new, sum_totals
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions
 from qa2pack.manifest.scan.collect import Gathered, gather
@@ -85,7 +85,7 @@ def make_plan(
         now_ns: the time of the scan, ns since the epoch.
 
     Raises:
-        PlanRefused: it cannot be done; has all problems found.
+        Refused: it cannot be done; has all problems found.
     """
     destination = choose_destination(request, opened)
     header_text = readme_header(request)
@@ -133,7 +133,7 @@ def make_plan(
         *gathered.warnings,
     )
     if request.is_strict and warnings:
-        raise PlanRefused(*dict.fromkeys(warnings))
+        raise Refused(*dict.fromkeys(warnings))
     notes = Notes(
         new_files=new_files,
         new_bytes=new_bytes,
@@ -251,7 +251,7 @@ def _refuse_unplaceable(request: PlanRequest, layout: Layout, placement: Placeme
 
 def _refuse(problems: Sequence[Problem]) -> None:
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
 
 
 def _is_lenient(request: PlanRequest) -> bool:

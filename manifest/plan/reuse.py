@@ -13,7 +13,7 @@ from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.destination import Destination
-from qa2pack.manifest.problem import PlanRefused
+from qa2pack.manifest.problem import Refused
 from qa2pack.manifest.scan.collect import Gathered
 
 # Only real copies: if the old file is a hard link to the origin, the new one would be one too.
@@ -55,7 +55,7 @@ def compare_with_old(
         Counts of added, removed, changed and unchanged files; None if no member with a manifest is replaced.
 
     Raises:
-        PlanRefused: the manifest of the old member is damaged.
+        Refused: the manifest of the old member is damaged.
     """
     path = destination.state.manifests.get(header.member_path)
     if header.append is not Append.NOTHING or path is None:
@@ -63,7 +63,7 @@ def compare_with_old(
     try:
         old = destination.opened.stream(path)
     except StreamError as error:
-        raise PlanRefused(unusable_manifest(error, path)) from error
+        raise Refused(unusable_manifest(error, path)) from error
     counts = dict.fromkeys(Kind, 0)
     kept = kept_bytes = 0
     spool = RecordSpool()

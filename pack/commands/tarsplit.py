@@ -157,5 +157,5 @@ def tarsplit(  # noqa: PLR0913, PLR0917 - one parameter per option
         is_replacing=replace,
         defaults=defaults_of(context),
     )
-    attempt = Attempt("tarsplit", target_of(package))
+    attempt = Attempt("tarsplit", target_of(package), kept="Finished tars are kept: the next run goes on from there.")
     run(attempt, lambda: write_delivery(attempt.target, options, run_options), is_json=json)

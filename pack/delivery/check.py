@@ -11,14 +11,13 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder, real_path
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.read import working
 from qa2pack.pack.jobs.workers import RunOptions, shown_workers
-from qa2pack.pack.refused import Refused
-from qa2pack.pack.target import Target, quoted, target_of
+from qa2pack.pack.target import Target, target_of
 from qa2pack.pack.terminal.style import style_for
 from qa2pack.pack.views.json_fields import path_fields, print_fields, problem_fields
 from qa2pack.tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
@@ -40,10 +39,7 @@ def print_delivery_check(folder: str, package: str | None, run_options: RunOptio
     ):
         names = find_sidecars(path)
         if not names:
-            raise Refused(
-                f"there is no delivery in {shown(path)}: no name there ends in .manifest",
-                "name the folder of the tars; if their .manifest did not come with them, have it sent",
-            )
+            raise Refused(Problem(Code.DELIVERY_MISSING, path))
         problems = [
             problem
             for name in names
@@ -93,20 +89,16 @@ def _check_is_file(file: str) -> None:
     path = os.fsencode(file)
     if is_folder(path):
         names = find_sidecars(path)
-        advice = (
-            f"name the file: --manifest {quoted(join(path, names[0]))}" if len(names) == 1 else "name a file in it"
-        )
-        raise Refused(f"{shown(path)} is a folder, not the .manifest of a delivery", advice)
+        command = ("pack verify PACKAGE --manifest PATH",)
+        remedies = tuple(Remedy("Name the file:", command, join(path, name)) for name in names[:1])
+        raise Refused(Problem(Code.NOT_A_DELIVERY_MANIFEST, path), remedies=remedies)
 
 
 def _check_project(sidecar: Sidecar, package: Package) -> None:
     """Refuse to compare a delivery with a package of another project: every folder would differ."""
     project = sidecar.header.project
     if project != package.project:
-        raise Refused(
-            f"this delivery is of {shown(project)}, not of {shown(package.project)}",
-            f"name the package {shown(project)}, or the folder of the tars of {shown(package.project)}",
-        )
+        raise Refused(Problem(Code.DELIVERY_OTHER, sidecar.stream.path, shown(package.project), shown(project)))
 
 
 def _print_result(command: str, path: bytes, problems: Sequence[Problem], scope: str, *, is_json: bool) -> Exit:

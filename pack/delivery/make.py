@@ -2,13 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import is_within, join, shown
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.pack.delivery.view import DeliveryView, delivery_fields, delivery_lines
 from qa2pack.pack.errors.problem_view import problem_text
@@ -17,15 +16,14 @@ from qa2pack.pack.jobs.read import reading
 from qa2pack.pack.jobs.workers import RunOptions, shown_workers
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import folded, style_for
-from qa2pack.pack.views.json_fields import path_fields, print_fields
+from qa2pack.pack.terminal.style import style_for
+from qa2pack.pack.views.json_fields import print_fields
 from qa2pack.tarsplit.contents import choose_members
 from qa2pack.tarsplit.deliver import Destination, deliver
 from qa2pack.tarsplit.naming import DeliveryName
-from qa2pack.tarsplit.output_files import OutputBusyError, make_folder
+from qa2pack.tarsplit.output_files import make_folder
 from qa2pack.tarsplit.packing.partition import Fill
 from qa2pack.tarsplit.plan import Cut, CutRequest, plan_cut
-from qa2pack.tarsplit.refusal import DeliveryRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +50,20 @@ class DeliveryOptions:
 def write_delivery(target: Target, options: DeliveryOptions, run_options: RunOptions) -> Exit:
     """Write the delivery, or only plan it in a dry run; print the table of chunks on stdout."""
 
-    def work() -> Exit:
-        package = target.package
-        output = _output(package, options)
-        lock = _lock(package, options, output) if run_options.cluster and not options.is_dry else b""
-        with (
-            shown_workers(run_options) as workers,
-            reading(package, workers, output=output, lock=lock) as engine,
-        ):
-            cut = _plan(target, options, workers.progress)
-            if options.is_dry:
-                outcome = None
-            else:
-                destination = Destination(package.path, output, options.is_replacing)
-                outcome = deliver(cut, destination, engine=engine, progress=workers.progress)
-        return _print_result(
-            DeliveryView(target, cut, outcome, output, options.defaults), is_json=run_options.is_json
-        )
-
-    return _guarded(target, work, is_json=run_options.is_json)
+    package = target.package
+    output = _output(package, options)
+    lock = _lock(package, options, output) if run_options.cluster and not options.is_dry else b""
+    with (
+        shown_workers(run_options) as workers,
+        reading(package, workers, output=output, lock=lock) as engine,
+    ):
+        cut = _plan(target, options, workers.progress)
+        if options.is_dry:
+            outcome = None
+        else:
+            destination = Destination(package.path, output, options.is_replacing)
+            outcome = deliver(cut, destination, engine=engine, progress=workers.progress)
+    return _print_result(DeliveryView(target, cut, outcome, output, options.defaults), is_json=run_options.is_json)
 
 
 def _plan(target: Target, options: DeliveryOptions, progress: Progress) -> Cut:
@@ -97,49 +90,8 @@ def _output(package: Package, options: DeliveryOptions) -> bytes:
     output = real_path(os.fsencode(options.output))
     for folder in (package.path, package.control):
         if is_within(output, real_path(folder)):
-            raise DeliveryRefused(f"the tars would go into {shown(folder)}", "choose another folder with --output")
+            raise Refused(Problem(Code.OUTPUT_PROTECTED, output, found=f"a place in {shown(folder)}"))
     return output
-
-
-def _guarded(target: Target, work: Callable[[], Exit], *, is_json: bool) -> Exit:
-    """Do the work, and print failures that only a delivery has; others are left to `commands.run`."""
-    try:
-        return work()
-    except DeliveryRefused as error:
-        code, title = Exit.FAILED, f"refused: {error.reason}"
-        advice = f"No tar was changed. Do: {error.remedy}"
-    except OutputBusyError as error:
-        code, title = Exit.LOCKED, f"{error}."
-        advice = "Wait for it, or choose another folder with --output"
-    except InterruptedByUser:
-        code, title, advice = Exit.RESUMABLE, "interrupted.", _GOES_ON
-    except OSError as error:
-        from qa2pack.pack.errors.failure import (
-            system_error_text,  # imports most of the program, so only when needed
-        )
-
-        title, advice = system_error_text(error)
-        code, advice = Exit.RESUMABLE, f"{_GOES_ON} {advice}"
-    print(
-        *style_for(sys.stderr).sentence(f"pack tarsplit: {title}"),
-        *folded(advice, indent=2),
-        sep="\n",
-        file=sys.stderr,
-    )
-    if is_json:
-        print_fields(
-            {
-                "command": "tarsplit",
-                "exit_code": code,
-                **path_fields("package", target.package.path),
-                "error": f"pack tarsplit: {title}",
-                "problems": [],
-            }
-        )
-    return code
-
-
-_GOES_ON = "Finished tars are kept. Run the same command again: it goes on from there."
 
 
 def _print_result(view: DeliveryView, *, is_json: bool) -> Exit:
@@ -154,5 +106,6 @@ def _print_result(view: DeliveryView, *, is_json: bool) -> Exit:
         for problem in outcome.problems:
             print(problem_text(problem))
         print("The tars with these files were not written; the others are finished and kept.", file=sys.stderr)
-        print(f"Then run the same command. To see all differences: pack verify {view.target.quoted}", file=sys.stderr)
+        print("Then run the same command. To see all differences:", file=sys.stderr)
+        print(f"  pack verify {view.target.quoted}", file=sys.stderr)
     return code

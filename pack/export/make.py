@@ -13,6 +13,7 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.export.bag import bagged
@@ -22,9 +23,8 @@ from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package, held, working
 from qa2pack.pack.jobs.workers import RunOptions, shown_workers
-from qa2pack.pack.protected_paths import folder_of, protected_place
-from qa2pack.pack.refused import Refused
-from qa2pack.pack.target import Target, quoted
+from qa2pack.pack.protected_paths import folder_missing, folder_of, protected_place
+from qa2pack.pack.target import quoted
 from qa2pack.pack.terminal.style import Style, style_for
 from qa2pack.pack.views.json_fields import path_fields, print_fields
 
@@ -35,6 +35,8 @@ _CHECKS = {
     "sha256sum": "sha256sum -c {}",
     "bagit": "bagit.py --validate {}",
 }
+
+_REPLACE = Remedy("Name another place with -o, or give --replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def write_export(attempt: Attempt, wanted: ExportOptions, run_options: RunOption
     state = existing_package(target)
     with held(target.package):
         members = chosen_members(members_of(state, target.opened), wanted.member)
-        manifests = _manifests(members, wanted, target)
+        manifests = _manifests(members, wanted)
         places = _places(target.package, wanted)
         with shown_workers(run_options) as workers:
             if wanted.formats == ("bagit",):
@@ -82,15 +84,12 @@ def write_export(attempt: Attempt, wanted: ExportOptions, run_options: RunOption
     return Exit.DONE
 
 
-def _manifests(members: Sequence[Member], wanted: ExportOptions, target: Target) -> list[Described]:
+def _manifests(members: Sequence[Member], wanted: ExportOptions) -> list[Described]:
     """Return the manifests of members after checking that all can be exported in these formats."""
-    manifests = [usable_manifest(member, target) for member in members]
+    manifests = [usable_manifest(member) for member in members]
     for header in (manifest.header for manifest in manifests):
         if header.mode in (Mode.FAKE, Mode.TICKET) and wanted.formats != ("json",):
-            raise Refused(
-                f"{shown(header.member_path)} is made of placeholders (mode {header.mode}), whose sums mean nothing",
-                "package it again with --mode hard or copy; --format json describes it as it is",
-            )
+            raise Refused(Problem(Code.PLACEHOLDERS, header.member_path, found=f"the mode {header.mode}"))
     return manifests
 
 
@@ -100,14 +99,14 @@ def _places(package: Package, wanted: ExportOptions) -> list[_Written]:
     output = os.path.join(folder_of(wanted.output), os.path.basename(os.path.abspath(wanted.output)))
     is_into = is_folder(output) and wanted.formats != ("bagit",)
     if len(wanted.formats) > 1 and not is_into:
-        raise Refused("several lists need a folder", "make it", f"mkdir {quoted(output)}")
+        raise folder_missing(output)
     places = [
         _Written(form, os.path.join(output, package.project + _ENDINGS[form]) if is_into else output)
         for form in wanted.formats
     ]
     for place in places:
         if kept := protected_place(place.path, package):
-            raise Refused(f"{shown(place.path)} would go into {kept}", "name another place with -o")
+            raise Refused(Problem(Code.OUTPUT_PROTECTED, place.path, found=f"a place in {kept}"))
         _check_free(place, wanted)
     return places
 
@@ -115,11 +114,11 @@ def _places(package: Package, wanted: ExportOptions) -> list[_Written]:
 def _check_free(place: _Written, wanted: ExportOptions) -> None:
     if not is_folder(os.path.dirname(place.path)):
         folder = os.path.dirname(place.path)
-        raise Refused(f"there is no folder {shown(folder)}", "make it", f"mkdir {quoted(folder)}")
+        raise folder_missing(folder)
     is_file = is_there(place.path) and not is_folder(place.path)
     if is_there(place.path) and not (is_file and wanted.is_replacing and place.format != "bagit"):
-        can_replace = ", or give --replace" if is_file and place.format != "bagit" else ""
-        raise Refused(f"{shown(place.path)} is there already", f"name another place with -o{can_replace}")
+        can_replace = (_REPLACE,) if is_file and place.format != "bagit" else ()
+        raise Refused(Problem(Code.OUTPUT_EXISTS, place.path), remedies=can_replace)
 
 
 def _lists(

@@ -31,7 +31,7 @@ from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.plan.destination import base_of
 from qa2pack.manifest.plan.make import make_plan, save_plan
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.read import UnfinishedError
@@ -47,7 +47,7 @@ def plan(request: PlanRequest, workers: Workers, opened: OpenedFiles | None = No
         opened: the plans and manifests of the package that are open already.
 
     Raises:
-        PlanRefused: the plan is refused; nothing was changed.
+        Refused: the plan is refused; nothing was changed.
         UnfinishedError: a transaction must be finished or rolled back first.
         LockedError: another process has locked the package.
     """
@@ -86,12 +86,12 @@ def adopt(package: Package, workers: Workers) -> list[bytes]:
     """Write manifests for the members that have none; return those members.
 
     Raises:
-        PlanRefused: there is no package, or an existing manifest cannot be used; nothing was changed.
+        Refused: there is no package, or an existing manifest cannot be used; nothing was changed.
     """
     _check_idle(package, workers.trusted)
     state = read_state(package)
     if state.standing is not DestinationKind.PACKAGE:
-        raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))
+        raise Refused(Problem(Code.NOT_A_PACKAGE, package.path))
     base_of(state, OpenedFiles())  # raises for a damaged manifest: that member needs repair, not adoption
     with started_engine(workers) as engine, _control(package), locked_for_writing(lock_path(package)):
         return _adopt(package, engine, workers.progress)

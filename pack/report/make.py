@@ -14,18 +14,17 @@ from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.fs.untrusted import ControlFileError, opened_control
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.members import members_of
 from qa2pack.pack.jobs.read import existing_package, held, working
 from qa2pack.pack.jobs.workers import RunOptions, shown_workers
-from qa2pack.pack.protected_paths import folder_of, protected_place
-from qa2pack.pack.refused import Refused
+from qa2pack.pack.protected_paths import folder_missing, folder_of, protected_place
 from qa2pack.pack.report.deliveries import deliveries_in
 from qa2pack.pack.report.members import member_parts
 from qa2pack.pack.report.page import MARK, Page, Verified, render_page
-from qa2pack.pack.target import quoted
 from qa2pack.pack.terminal.style import Style, style_for
 from qa2pack.pack.views.json_fields import path_fields, print_fields
 
@@ -100,16 +99,14 @@ def _place(package: Package, options: ReportOptions) -> bytes:
     wanted = package.path + b".report.html" if options.output is None else options.output
     output = os.path.join(folder_of(wanted), os.path.basename(os.path.abspath(wanted)))
     if kept := protected_place(output, package):
-        raise Refused(f"the page would go into {kept}", "name another place with -o")
+        raise Refused(Problem(Code.OUTPUT_PROTECTED, output, found=f"a place in {kept}"))
     if not is_folder(os.path.dirname(output)):
         parent = os.path.dirname(output)
-        raise Refused(f"there is no folder {shown(parent)}", "make it", f"mkdir {quoted(parent)}")
+        raise folder_missing(parent)
     if options.delivery is not None and not is_folder(options.delivery):
-        raise Refused(
-            f"there is no folder {shown(options.delivery)}", "name the folder of the tar files with --delivery"
-        )
+        raise Refused(Problem(Code.PATH_MISSING, options.delivery, "the folder of the tar files"))
     if is_there(output) and not _is_report(output):
-        raise Refused(f"{shown(output)} is there and is not a report", "name another file with -o")
+        raise Refused(Problem(Code.OUTPUT_EXISTS, output, found="a file that is not a report"))
     return output
 
 

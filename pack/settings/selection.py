@@ -45,7 +45,7 @@ class Selection:
         """Return the request of a plan.
 
         Raises:
-            PlanRefused: an include names no role.
+            Refused: an include names no role.
         """
         return PlanRequest(
             origin=origin,

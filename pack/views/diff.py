@@ -22,13 +22,12 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.make import Plan, make_plan
 from qa2pack.manifest.plan.obstacles import swapped_paths
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import PlanRefused
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package, held, working
 from qa2pack.pack.jobs.workers import RunOptions, shown_workers
-from qa2pack.pack.refused import Refused
 from qa2pack.pack.terminal.style import Style, folded, style_for, unbroken
 from qa2pack.pack.views.files import records_of
 from qa2pack.pack.views.json_fields import Fields, path_fields, print_fields
@@ -46,11 +45,11 @@ def print_difference(attempt: Attempt, request: PlanRequest, wanted: bytes, run_
     """
     package = attempt.target.package
     if swapped := swapped_paths(request.origin, read_state(package)):
-        raise PlanRefused(swapped)
+        raise Refused(swapped)
     state = existing_package(attempt.target)
     with held(package):
         members = members_of(state, attempt.target.opened)
-        manifest = usable_manifest(_chosen(members, wanted, request), attempt.target)
+        manifest = usable_manifest(_chosen(members, wanted, request))
         mode = request.mode if manifest.header.mode.has_content else manifest.header.mode
         made = _planned(replace(request, mode=mode, is_compared=True), attempt.target.opened, run_options)
         try:
@@ -78,10 +77,7 @@ def _chosen(members: list[Member], wanted: bytes, request: PlanRequest) -> Membe
     candidates = same or [member for member in members if member.fault]  # its origin is unknown
     if candidates:
         return candidates[-1]
-    raise Refused(
-        f"no member of the package was made from {shown(request.origin)}",
-        "name the member to compare with (--member); pack show lists them with their origins",
-    )
+    raise Refused(Problem(Code.ORIGIN_UNKNOWN, request.origin))
 
 
 def _planned(request: PlanRequest, opened: OpenedFiles, run_options: RunOptions) -> Plan:

@@ -13,7 +13,7 @@ from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.problem_view import problem_lines
 from qa2pack.pack.exit_codes import Exit
@@ -74,7 +74,7 @@ def print_waiting_plan(attempt: Attempt, what: ShowOptions, *, is_json: bool) ->
     try:
         plan = attempt.target.opened.plan(path)
     except FileNotFoundError as error:
-        raise PlanRefused(Problem(Code.PLAN_MISSING, path)) from error
+        raise Refused(Problem(Code.PLAN_MISSING, path)) from error
     again = replace(attempt, origin=quoted(plan.header.origin))
     print_plan(plan, again, is_json=is_json, has_tree=what.has_files)
     return Exit.DONE

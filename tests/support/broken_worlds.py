@@ -21,7 +21,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, record_path
 from qa2pack.manifest.layout.include import parse_include
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.cli import main
 from qa2pack.pack.dropin import PackagingError, QA_Packager
 from qa2pack.pack.errors.attempt import Attempt
@@ -72,7 +72,7 @@ def refusal(delivery: Delivery, mode: Mode = Mode.HARD, **wishes: object) -> tup
     try:
         delivery.plan(mode, **wishes)
         delivery.apply()
-    except (PlanRefused, OriginChangedError) as error:
+    except (Refused, OriginChangedError) as error:
         return error.problems
     return ()
 
@@ -150,7 +150,7 @@ def _(world: World) -> Iterable[Problem]:
 @breaks(Code.PART_OF_PACKAGE)
 def _(world: World) -> Iterable[Problem]:
     world.delivery.make()
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         existing_package(target_of(os.fspath(world.delivery.member / "qa")))
     return caught.value.problems
 
@@ -163,7 +163,7 @@ def _(world: World) -> Iterable[Problem]:
 
 @breaks(Code.PACKAGE_MISSING)
 def _(world: World) -> Iterable[Problem]:
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         existing_package(target_of(os.fspath(world.delivery.path)))
     return caught.value.problems
 
@@ -305,7 +305,7 @@ def _(world: World) -> Iterable[Problem]:
 
 @breaks(Code.UNKNOWN_ROLE)
 def _(world: World) -> Iterable[Problem]:
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         parse_include("*.fits=picture")
     return caught.value.problems
 
@@ -328,7 +328,7 @@ def _(world: World) -> Iterable[Problem]:
     blobs = [(record_path(blob), decode_record(blob)) for blob in plan.stream.blobs()]
     forged = [(path, encode_record(replace(record, source=b"/etc", source_names=()))) for path, record in blobs]
     save_durably(world.delivery.package.plan, plan.header, plan.notes, forged)
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         world.delivery.apply()
     return caught.value.problems
 
@@ -442,7 +442,7 @@ def _(world: World) -> Iterable[Problem]:
 
 @breaks(Code.PLAN_MISSING)
 def _(world: World) -> Iterable[Problem]:
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         world.delivery.apply()
     return caught.value.problems
 
@@ -451,7 +451,7 @@ def _(world: World) -> Iterable[Problem]:
 def _(world: World) -> Iterable[Problem]:
     world.delivery.plan()
     shutil.copytree(world.delivery.origin, world.delivery.path)
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         world.delivery.apply()
     return caught.value.problems
 
