@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.format.header import Relink
+from qa2pack.manifest.fs.file_state import FileState
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.scan.digest_cache import Identity, KnownStream
+from qa2pack.manifest.scan.digest_cache import KnownStream
 from qa2pack.manifest.scan.link_and_owner_checks import Names, Sums
 from qa2pack.manifest.scan.table_references import Reference
 
@@ -105,7 +106,7 @@ class BigFile:
     path: bytes
     name: bytes
     source: bytes
-    identity: Identity
+    state: FileState
 
 
 @dataclass(frozen=True, slots=True)
