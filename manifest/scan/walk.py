@@ -230,7 +230,7 @@ def _resolve(options: ScanOptions, source: bytes, result: ScanResult) -> bytes |
         return None
     if is_within(target, options.root):
         return target[len(options.root.rstrip(b"/")) + 1 :]
-    if not (options.may_leave or options.is_in_package(target)):
+    if not (options.follow_outside or options.is_in_package(target)):
         result.problems.append(Problem(Code.LINK_OUTSIDE, link, found=os.fsdecode(target)))
         return None
     return target
