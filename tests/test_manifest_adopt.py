@@ -106,7 +106,7 @@ def test_only_what_the_plan_has_not_with_the_same_content_stands_against_replaci
     script.write_bytes(b"edited in the package")
     adopt(lost)
     with pytest.raises(Refused) as caught:
-        lost.plan(is_splitting=False)
+        lost.plan(no_split=True)
     assert [(problem.code, problem.path) for problem in caught.value.problems] == [
         (Code.NOT_TAKEN_OVER, os.fsencode(path)) for path in (lost.member / "README", script)
     ]

@@ -39,10 +39,10 @@ from qa2pack.executor.transaction.recovery import begin_of
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs.file_state import FileState
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.scan.batches import BatchGroup, BigFile, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 from qa2pack.manifest.scan.device_numbers import renumber_batch, renumber_result
-from qa2pack.manifest.scan.digest_cache import Identity
 from qa2pack.manifest.scan.walk import scan_batch
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.cli import main as pack
@@ -452,7 +452,7 @@ def test_scan_elsewhere_notes_the_numbers_of_the_coordinator(tmp_path: Path) -> 
 def test_big_file_is_the_same_for_workers_with_other_numbers(tmp_path: Path) -> None:
     path = write(tmp_path / "big", b"x" * 1000)
     status = path.stat()
-    identity = Identity(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, 7)
+    identity = FileState(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, 7)
     batch = BigFile(os.fsencode(tmp_path), b"raw", b"big", b"big", identity)
     assert scan_batch(batch).problems != []
     assert scan_batch(renumber_batch(batch, {7: status.st_dev})).problems == []

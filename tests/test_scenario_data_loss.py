@@ -124,7 +124,7 @@ def test_move_to_two_packages_in_turn(delivery: Delivery, tmp_path: Path) -> Non
     with pytest.raises(Refused) as caught:
         second.plan(Mode.MOVE)
     assert {problem.code for problem in caught.value.problems} == {Code.LINK_OUTSIDE}
-    second.make(Mode.MOVE, may_leave=True)
+    second.make(Mode.MOVE, follow_outside=True)
     assert read_files(delivery.origin) == before
     shutil.rmtree(delivery.path)
     assert [name for name in lost_names(before, second) if name != "notes of the reducer"] == []

@@ -72,7 +72,7 @@ def names(tree: Path) -> set[str]:
 def test_packaged_exactly(tmp_path: Path, case: Case, mode: Mode) -> None:
     delivery = made(case, tmp_path)
     before = contents(delivery.origin)
-    plan = delivery.plan(mode, may_leave=case.may_leave)
+    plan = delivery.plan(mode, follow_outside=case.follow_outside)
     assert dropped(delivery, plan) == []
     delivery.apply()
     assert differing(delivery) == []
@@ -114,7 +114,7 @@ def test_strict_refuses_what_is_warned_of(tmp_path: Path, case: Case) -> None:
 def test_moved_and_read_as_before(tmp_path: Path, case: Case) -> None:
     delivery = made(case, tmp_path)
     before = {path: (delivery.origin / path).read_bytes() for path in names(delivery.origin)}
-    delivery.make(Mode.MOVE, may_leave=case.may_leave)
+    delivery.make(Mode.MOVE, follow_outside=case.follow_outside)
     assert delivery.problems() == []
     assert {path: (delivery.origin / path).read_bytes() for path in names(delivery.origin)} == before
 

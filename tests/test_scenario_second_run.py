@@ -268,10 +268,10 @@ def test_file_from_outside_that_a_move_left_in_place_does_not_stand_against_repl
 ) -> None:
     outside = write(tmp_path / "shared/scriptForFlux.py", b"shared")
     (delivery.origin / "scriptForFlux.py").symlink_to(outside)
-    delivery.make(Mode.MOVE, may_leave=True)
+    delivery.make(Mode.MOVE, follow_outside=True)
     assert outside.is_file() and not outside.is_symlink()
     outside.write_bytes(b"changed")
-    delivery.make(Mode.MOVE, may_leave=True)
+    delivery.make(Mode.MOVE, follow_outside=True)
     assert (delivery.member / "script/scriptForFlux.py").read_bytes() == b"changed"
 
 
@@ -309,8 +309,8 @@ def test_appending_measurement_sets_that_were_moved(moved_sets: Delivery, mode: 
 def test_tables_that_were_moved_whole_are_not_split_away(delivery: Delivery) -> None:
     add_measurement_sets(delivery.origin)
     before = read_files(delivery.origin)
-    delivery.make(Mode.MOVE, is_splitting=False)
+    delivery.make(Mode.MOVE, no_split=True)
     assert {code for code, _ in refused_codes(delivery)} == {Code.ONLY_COPY}
-    delivery.make(Mode.HARD, is_splitting=False)
+    delivery.make(Mode.HARD, no_split=True)
     assert lost_names(before, delivery) == []
     assert read_files(delivery.origin) == before

@@ -162,7 +162,7 @@ def _scan_options(request: PlanRequest, layout: Layout, destination: Destination
         is_hashing=request.mode is not Mode.FAKE,
         exclude=request.exclude,
         foreign=layout.foreign_globs,
-        may_leave=request.may_leave,
+        follow_outside=request.follow_outside,
         known=()
         if request.is_rehashing
         else known_streams(package, destination.state, request.origin, destination.opened),
@@ -202,14 +202,12 @@ def _place(
     origin = survey(
         request.origin,
         opaque=layout.is_opaque,
-        follow_outside=request.may_leave,
+        follow_outside=request.follow_outside,
         package=real_path(request.package),
     )
     known = tuple(note for described in earlier for note in described.notes.tables)
     sources = (
-        measurement_sets(origin, layout, include=request.include, exclude=request.exclude)
-        if request.is_splitting
-        else ()
+        () if request.no_split else measurement_sets(origin, layout, include=request.include, exclude=request.exclude)
     )
     tables = describe_tables(request.origin, sources, known=known, reader=reader, engine=engine)
     name = os.path.basename(request.origin)
@@ -217,7 +215,7 @@ def _place(
         origin, layout, origin_name=name, columns=tables.columns, include=request.include, exclude=request.exclude
     )
     broken = _refuse_unplaceable(request, layout, placement, tables)
-    items = tables.kept(placement.items if request.is_splitting else without_column(placement.items))
+    items = tables.kept(without_column(placement.items) if request.no_split else placement.items)
     needed = tables.references(items, request.exclude) if _needs_all(request) else ()
     _refuse(reference_problems(request.origin, needed, items, split=frozenset(), exclude=request.exclude))
     notes, unmeasured = plan_splits(

@@ -71,7 +71,7 @@ def make_header(
         origin=request.origin,
         scanned_ns=now_ns,
         layout=request.layout,
-        may_leave=request.may_leave,
+        may_leave=request.follow_outside,
         standing=destination.state.standing,
         base=destination.base,
         readme=readme,
