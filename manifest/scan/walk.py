@@ -16,7 +16,7 @@ from qa2pack.manifest.alma.split_spec import is_table_file
 from qa2pack.manifest.casa.table_dat import read_table_names
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.file_state import state_of
-from qa2pack.manifest.fs.presence import is_folder
+from qa2pack.manifest.fs.presence import is_file, is_folder
 from qa2pack.manifest.fs.safe_open import listed, opened_file, opened_folder
 from qa2pack.manifest.layout.globs import first_match, matches
 from qa2pack.manifest.path import is_within, join
@@ -137,7 +137,8 @@ def _torn_table(
     for name, glob in excluded:
         if DESCRIPTION in names and is_table_file(name):
             table = os.path.join(options.root, subtree.source)
-            yield torn_table(table, join(table, name), glob)
+            if is_file(join(table, name)):  # else a symlink to nothing, which the table does not have anyway
+                yield torn_table(table, join(table, name), glob)
 
 
 def _may_refer(options: ScanOptions, subtree: Subtree, entries: _Listing, known: KnownFolder | None) -> bool:
