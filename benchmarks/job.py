@@ -44,7 +44,7 @@ class Tree:
                 return f"{self.size / 2**30:g} GiB one"
 
     @property
-    def room_bytes(self) -> int:
+    def space_bytes(self) -> int:
         """How much room its tree and two copies of it take, roughly."""
         match self.kind:
             case Kind.SMALL:

@@ -6,7 +6,7 @@ Most of the files do not exist: this is for jobs that read manifests alone. Need
 import sys
 from pathlib import Path
 
-from test_scenario_tarsplit_memory import FILES_PER_FOLDER, write_large_manifest
+from support.large_manifests import FILES_PER_FOLDER, write_large_manifest
 
 
 def main() -> None:

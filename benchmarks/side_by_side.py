@@ -70,8 +70,8 @@ def _measured(tree: Tree, asked: argparse.Namespace) -> Iterator[Row | str]:
     if not jobs:
         return
     free = shutil.disk_usage(asked.dir).free
-    if free < tree.room_bytes:
-        yield f"{tree.label}: left out, because it takes {tree.room_bytes >> 20} MiB and {free >> 20} MiB are free"
+    if free < tree.space_bytes:
+        yield f"{tree.label}: left out, because it takes {tree.space_bytes >> 20} MiB and {free >> 20} MiB are free"
         return
     folder = asked.dir / f"{tree.kind}-{tree.size}"
     shutil.rmtree(folder, ignore_errors=True)  # what a run that was stopped left

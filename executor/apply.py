@@ -10,7 +10,8 @@ says for each step what a power cut there leaves.
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from qa2pack.executor.io.disk import Disk, sync_file_system
@@ -50,11 +51,12 @@ from qa2pack.executor.transaction.recovery import Facts, Goal, Phase, Step, begi
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.files import Described, open_plan
+from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.plan.plan_header import user_name
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 
 
@@ -110,216 +112,246 @@ def apply_plan(
     disk: Disk,
     progress: Progress,
     stop: Stop = NEVER,
+    opened: OpenedFiles | None = None,
 ) -> Applied:
     """Apply the waiting plan, or finish a stopped transaction; called again, it does nothing.
 
     Args:
         stop: checked while folders are removed; the engine checks its own between batches.
+        opened: the plans and manifests that are open already.
 
     Raises:
         InterruptedByUser: a stop was requested; the same call resumes later.
         UnknownTreeError: it is not known whether the stopped transaction was published; nothing was changed.
-        PlanRefused: there is no plan, or the state that it relies on has changed; nothing was changed.
+        Refused: there is no plan, or the state that it relies on has changed; nothing was changed.
         OriginChangedError: sources are not as planned; nothing is visible.
         LockedError: the package is locked by another process.
         OSError: the disk fails or is full; the same call resumes later.
     """
     if not is_folder(package.control):
-        raise PlanRefused(Problem(Code.PLAN_MISSING, package.plan))
+        raise Refused(Problem(Code.PLAN_MISSING, package.plan))
     with locked_for_writing(lock_path(package)):
         check_owned(package, options.trusted)
-        return _Applying(package, options, engine=engine, disk=disk, progress=progress, stop=stop).run()
-
-
-class _Applying:
-    """One run under the lock."""
-
-    def __init__(
-        self,
-        package: Package,
-        options: ApplyOptions,
-        *,
-        engine: Engine,
-        disk: Disk,
-        progress: Progress,
-        stop: Stop,
-    ) -> None:
-        self._package = package
-        self._options = options
-        self._engine = engine
-        self._disk = disk
-        self._progress = progress
-        self._stop = stop
-        self._is_trusting = False
-
-    def run(self) -> Applied:
-        records = read_journal(journal_path(self._package))
-        plan = self._waiting_plan(records)
-        step = decide(records, Facts(plan.stream.digest if plan else None), Goal.APPLY)
-        if step is Step.FILE_JOURNAL:
-            begin = begin_of(records)
-            file_journal(transaction_paths(self._package, begin), self._disk)
-            if plan is None or plan.stream.digest == begin.plan:
-                return Applied(begin.group + b"/" + begin.member, Phase.ENDED)
-            return self.run()
-        if step is Step.ROLL_BACK:
-            begin = begin_of(records)
-            roll_back(self._package, records, engine=self._engine, disk=self._disk, stop=self._stop)
-            return Applied(begin.group + b"/" + begin.member, phase_of(records), is_rolled_back=True)
-        if step is Step.ROLL_FORWARD:
-            return self._roll_forward(records)
-        if plan is None:
-            return self._done_before()
-        check_plan(self._package, plan)
-        return self._stage_and_go_on(self._prepared(step, records, plan), plan)
-
-    def _done_before(self) -> Applied:
-        """Return the result of the last transaction, if its member still exists and no later journal is lost."""
-        history = read_history(self._package)
-        if history.finished and not history.unreadable:
-            last = history.finished[0]
-            if is_folder(self._package.member(last.member)):
-                return Applied(last.member, done_before_ns=last.ended_ns)
-        raise PlanRefused(Problem(Code.PLAN_MISSING, self._package.plan))
-
-    def _prepared(self, step: Step, records: Sequence[Record], plan: Described) -> Sequence[Record]:
-        """Remove unusable leftovers of earlier runs; return the records of the transaction to resume, if any."""
-        if step is Step.CONTINUE:
-            for probe in probe_paths(self._package):  # a power cut may restore one
-                remove_tree(self._disk, probe)
-            return records
-        self._is_trusting = step is Step.RESTAGE and self._is_same_boot(records)
-        keeps_staged = step is Step.RESTAGE and _same_member(begin_of(records), plan.header)
-        if is_there(journal_path(self._package)):  # also an incomplete one
-            self._disk.unlink(journal_path(self._package))
-        if not keeps_staged:
-            remove_tree(self._disk, staging_path(self._package), stop=self._stop)
-        return ()
-
-    def _waiting_plan(self, records: Sequence[Record]) -> Described | None:
-        try:
-            return open_plan(self._package.plan)
-        except FileNotFoundError:
-            return None
-
-    def _stage_and_go_on(self, records: Sequence[Record], plan: Described) -> Applied:
-        begin = begin_of(records) if records else self._begin(plan)
-        paths = transaction_paths(self._package, begin)
-        journal = (
-            self._resumed_journal() if records else create_journal(journal_path(self._package), begin, self._disk)
-        )
-        try:
-            self._stage(plan, paths, journal, is_trusting=self._is_trusting or self._is_same_boot(records))
-            self._commit(paths, journal)
-            left_alone = self._publish(paths, begin, journal, is_published=False)
-        finally:
-            journal.close()
-        return Applied(plan.header.member_path, phase_of(records), left_alone=left_alone)
-
-    def _begin(self, plan: Described) -> Begin:
-        header = plan.header
-        exchange = self._options.may_exchange and can_exchange(self._package, self._disk)
-        return Begin(
-            transaction=f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{plan.stream.digest.hex()[:8]}",
-            plan=plan.stream.digest,
-            publishing=choose_publishing(header.append, header.standing, can_exchange=exchange),
-            group=header.group,
-            member=header.member,
-            keeps_previous=self._options.keeps_previous,
-            file_count=plan.notes.file_count,
-            byte_count=plan.notes.byte_count,
-            boot=self._options.boot,
-            host=socket.gethostname(),
-            user=user_name(),
-            pid=os.getpid(),
-            at_ns=time.time_ns(),
-            mode=header.mode,
-            origin=header.origin,
-            sequence=next_sequence(self._package),
+        return _apply(
+            _Run(
+                package,
+                options,
+                opened=opened or OpenedFiles(),
+                engine=engine,
+                disk=disk,
+                progress=progress,
+                stop=stop,
+            )
         )
 
-    def _resumed_journal(self) -> Journal:
-        journal = continue_journal(journal_path(self._package), self._disk)
-        journal.append_durably(
-            Resume(self._options.boot, socket.gethostname(), user_name(), os.getpid(), time.time_ns())
-        )
-        return journal
 
-    def _stage(self, plan: Described, paths: TransactionPaths, journal: Journal, *, is_trusting: bool) -> None:
-        context = StagingContext(
-            disk=self._disk,
-            origin=plan.header.origin,
-            package=real_path(self._package.path),
-            device=os.stat(self._package.control).st_dev,
-            tree=paths.tree,
-            member=paths.staged_member,
-            partial=paths.partial,
-            readme=plan.header.readme,
-            is_trusting=is_trusting and not self._options.is_rehashing,
-        )
-        try:
-            stage_all(plan, context, paths, journal, engine=self._engine, progress=self._progress)
-        except OriginChangedError as error:
-            journal.append_durably(Stale(len(error.problems)))
-            raise
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What one run under the lock works with."""
 
-    def _is_same_boot(self, records: Sequence[Record]) -> bool:
-        """Return whether the system was not restarted since the transaction began."""
-        return {record.boot for record in records if isinstance(record, Begin | Resume)} == {self._options.boot}
+    package: Package
+    options: ApplyOptions
+    opened: OpenedFiles
+    engine: Engine
+    disk: Disk
+    progress: Progress
+    stop: Stop
 
-    def _commit(self, paths: TransactionPaths, journal: Journal) -> None:
-        """Sync everything that is staged to the disk, then append the Commit record: the moment of commit."""
-        self._progress.phase("sync")
-        try:
-            sync_file_system(self._disk, paths.staging)
-        except OSError:
-            journal.append(SyncFailed())
-            raise
-        root = os.lstat(paths.root)
-        commit = Commit(
-            root_inode=root.st_ino,
-            root_mtime_ns=root.st_mtime_ns,
-            had_manifests=is_there(paths.package.manifests),
-            had_tickets=tuple(suffix for suffix in TICKET_SUFFIXES if is_there(paths.ticket(suffix))),
-        )
-        journal.append_durably(commit)
 
-    def _publish(
-        self, paths: TransactionPaths, begin: Begin, journal: Journal, *, is_published: bool
-    ) -> tuple[Problem, ...]:
-        self._progress.phase("publish")
-        publish(paths, journal, self._disk, is_published=is_published)
-        return self._finish(paths, begin, journal)
+@dataclass(frozen=True, slots=True)
+class _Transaction:
+    """A transaction whose journal is open."""
 
-    def _finish(self, paths: TransactionPaths, begin: Begin, journal: Journal) -> tuple[Problem, ...]:
-        self._progress.phase("finish")
-        left_alone = finish(
-            paths,
-            journal,
-            self._disk,
-            keeps_previous=begin.keeps_previous,
-            engine=self._engine,
-            stop=self._stop,
-        )
-        return tuple(left_alone)
+    begin: Begin
+    paths: TransactionPaths
+    journal: Journal
 
-    def _roll_forward(self, records: Sequence[Record]) -> Applied:
-        begin = begin_of(records)
-        paths = transaction_paths(self._package, begin)
-        is_done = True
-        if phase_of(records) is Phase.COMMITTED:  # checked before anything is written: it may not be known
-            commit = next(record for record in records if isinstance(record, Commit))
-            is_done = is_published(paths, commit, engine=self._engine)
-        journal = self._resumed_journal()
-        try:
-            if phase_of(records) is Phase.COMMITTED:
-                left_alone = self._publish(paths, begin, journal, is_published=is_done)
-            else:
-                left_alone = self._finish(paths, begin, journal)
-        finally:
-            journal.close()
-        return Applied(begin.group + b"/" + begin.member, phase_of(records), left_alone=left_alone)
+
+def _apply(run: _Run) -> Applied:
+    """Read the journal and decide; then prepare, stage, commit, publish, finish."""
+    records = read_journal(journal_path(run.package))
+    plan = _waiting_plan(run)
+    step = decide(records, Facts(plan.stream.digest if plan else None), Goal.APPLY)
+    if step is Step.FILE_JOURNAL:
+        return _file_journal(run, begin_of(records), plan)
+    if step is Step.ROLL_BACK:
+        return _roll_back(run, records)
+    if step is Step.ROLL_FORWARD:
+        return _roll_forward(run, records)
+    if plan is None:
+        return _done_before(run.package)
+    check_plan(run.package, plan, run.opened)
+    _prepare(run, step, records, plan.header)
+    begun = records if step is Step.CONTINUE else ()
+    is_trusting = step in (Step.CONTINUE, Step.RESTAGE) and _is_same_boot(records, run.options)
+    with _journal_open(run, begin_of(begun) if begun else _new_begin(run, plan), is_new=not begun) as transaction:
+        _stage(run, transaction, plan, is_trusting=is_trusting)
+        _commit(run, transaction)
+        _publish(run, transaction, is_published=False)
+        left_alone = _finish(run, transaction)
+    return Applied(plan.header.member_path, phase_of(begun), left_alone=left_alone)
+
+
+def _waiting_plan(run: _Run) -> Described | None:
+    try:
+        # It may have been opened before the lock was taken; a plan that replaced it since is another file.
+        return run.opened.plan(run.package.plan)
+    except FileNotFoundError:
+        return None
+
+
+def _file_journal(run: _Run, begin: Begin, plan: Described | None) -> Applied:
+    """File the journal of a transaction that ended, then apply the plan if it is a newer one."""
+    file_journal(transaction_paths(run.package, begin), run.disk)
+    if plan is None or plan.stream.digest == begin.plan:
+        return Applied(begin.group + b"/" + begin.member, Phase.ENDED)
+    return _apply(run)
+
+
+def _roll_back(run: _Run, records: Sequence[Record]) -> Applied:
+    """Finish a rollback that was stopped."""
+    begin = begin_of(records)
+    roll_back(run.package, records, opened=run.opened, engine=run.engine, disk=run.disk, stop=run.stop)
+    return Applied(begin.group + b"/" + begin.member, phase_of(records), is_rolled_back=True)
+
+
+def _roll_forward(run: _Run, records: Sequence[Record]) -> Applied:
+    """Finish a transaction that was stopped after its commit."""
+    begin, phase = begin_of(records), phase_of(records)
+    is_done = True
+    if phase is Phase.COMMITTED:  # checked before anything is written: it may not be known
+        commit = next(record for record in records if isinstance(record, Commit))
+        paths = transaction_paths(run.package, begin)
+        is_done = is_published(paths, commit, opened=run.opened, engine=run.engine)
+    with _journal_open(run, begin, is_new=False) as transaction:
+        if phase is Phase.COMMITTED:
+            _publish(run, transaction, is_published=is_done)
+        left_alone = _finish(run, transaction)
+    return Applied(begin.group + b"/" + begin.member, phase, left_alone=left_alone)
+
+
+def _done_before(package: Package) -> Applied:
+    """Return the result of the last transaction, if its member still exists and no later journal is lost."""
+    history = read_history(package)
+    if history.finished and not history.unreadable:
+        last = history.finished[0]
+        if is_folder(package.member(last.member)):
+            return Applied(last.member, done_before_ns=last.ended_ns)
+    raise Refused(Problem(Code.PLAN_MISSING, package.plan))
+
+
+def _prepare(run: _Run, step: Step, records: Sequence[Record], header: Header) -> None:
+    """Remove unusable leftovers of earlier runs."""
+    if step is Step.CONTINUE:
+        for probe in probe_paths(run.package):  # a power cut may restore one
+            remove_tree(run.disk, probe)
+        return
+    keeps_staged = step is Step.RESTAGE and _same_member(begin_of(records), header)
+    if is_there(journal_path(run.package)):  # also an incomplete one
+        run.disk.unlink(journal_path(run.package))
+    if not keeps_staged:
+        remove_tree(run.disk, staging_path(run.package), stop=run.stop)
 
 
 def _same_member(begin: Begin, header: Header) -> bool:
     return (begin.group, begin.member) == (header.group, header.member)
+
+
+def _is_same_boot(records: Sequence[Record], options: ApplyOptions) -> bool:
+    """Return whether the system was not restarted since the transaction began."""
+    return {record.boot for record in records if isinstance(record, Begin | Resume)} == {options.boot}
+
+
+def _new_begin(run: _Run, plan: Described) -> Begin:
+    header = plan.header
+    exchange = run.options.may_exchange and can_exchange(run.package, run.disk)
+    return Begin(
+        transaction=f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{plan.stream.digest.hex()[:8]}",
+        plan=plan.stream.digest,
+        publishing=choose_publishing(header.append, header.standing, can_exchange=exchange),
+        group=header.group,
+        member=header.member,
+        keeps_previous=run.options.keeps_previous,
+        file_count=plan.notes.file_count,
+        byte_count=plan.notes.byte_count,
+        boot=run.options.boot,
+        host=socket.gethostname(),
+        user=user_name(),
+        pid=os.getpid(),
+        at_ns=time.time_ns(),
+        mode=header.mode,
+        origin=header.origin,
+        sequence=next_sequence(run.package),
+    )
+
+
+@contextmanager
+def _journal_open(run: _Run, begin: Begin, *, is_new: bool) -> Iterator[_Transaction]:
+    """Create the journal with its first record, or continue it with a record of this run; close it at the end."""
+    path = journal_path(run.package)
+    journal = create_journal(path, begin, run.disk) if is_new else continue_journal(path, run.disk)
+    try:
+        if not is_new:
+            resumed = Resume(run.options.boot, socket.gethostname(), user_name(), os.getpid(), time.time_ns())
+            journal.append_durably(resumed)
+        yield _Transaction(begin, transaction_paths(run.package, begin), journal)
+    finally:
+        journal.close()
+
+
+def _stage(run: _Run, transaction: _Transaction, plan: Described, *, is_trusting: bool) -> None:
+    paths, journal = transaction.paths, transaction.journal
+    context = StagingContext(
+        disk=run.disk,
+        origin=plan.header.origin,
+        package=real_path(run.package.path),
+        device=os.stat(run.package.control).st_dev,
+        tree=paths.tree,
+        member=paths.staged_member,
+        partial=paths.partial,
+        readme=plan.header.readme,
+        is_trusting=is_trusting and not run.options.is_rehashing,
+    )
+    try:
+        stage_all(plan, context, paths, journal, opened=run.opened, engine=run.engine, progress=run.progress)
+    except OriginChangedError as error:
+        journal.append_durably(Stale(len(error.problems)))
+        raise
+
+
+def _commit(run: _Run, transaction: _Transaction) -> None:
+    """Sync everything that is staged to the disk, then append the Commit record: the moment of commit."""
+    paths, journal = transaction.paths, transaction.journal
+    run.progress.phase("sync")
+    try:
+        sync_file_system(run.disk, paths.staging)
+    except OSError:
+        journal.append(SyncFailed())
+        raise
+    root = os.lstat(paths.root)
+    commit = Commit(
+        root_inode=root.st_ino,
+        root_mtime_ns=root.st_mtime_ns,
+        had_manifests=is_there(paths.package.manifests),
+        had_tickets=tuple(suffix for suffix in TICKET_SUFFIXES if is_there(paths.ticket(suffix))),
+    )
+    journal.append_durably(commit)
+
+
+def _publish(run: _Run, transaction: _Transaction, *, is_published: bool) -> None:
+    run.progress.phase("publish")
+    publish(transaction.paths, transaction.journal, run.disk, is_published=is_published)
+
+
+def _finish(run: _Run, transaction: _Transaction) -> tuple[Problem, ...]:
+    run.progress.phase("finish")
+    left_alone = finish(
+        transaction.paths,
+        transaction.journal,
+        run.disk,
+        opened=run.opened,
+        keeps_previous=transaction.begin.keeps_previous,
+        engine=run.engine,
+        stop=run.stop,
+    )
+    return tuple(left_alone)

@@ -19,6 +19,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Notes
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import absolute_sources
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder, real_path
@@ -26,21 +27,21 @@ from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import UnsafePathError, is_within
 from qa2pack.manifest.plan.destination import base_of
 from qa2pack.manifest.plan.obstacles import ticket_obstacles
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 
-def check_plan(package: Package, plan: Described) -> None:
+def check_plan(package: Package, plan: Described, opened: OpenedFiles) -> None:
     """Compare the state that the plan relies on with the present state.
 
     Raises:
-        PlanRefused: has all differences.
+        Refused: has all differences.
     """
-    problems = list(_problems(package, plan))
+    problems = list(_problems(package, plan, opened))
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
 
 
-def _problems(package: Package, plan: Described) -> Iterator[Problem]:
+def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterator[Problem]:
     header = plan.header
     if header.project != package.project:
         yield Problem(Code.PLAN_STALE, package.plan, os.fsdecode(package.project), os.fsdecode(header.project))
@@ -55,10 +56,10 @@ def _problems(package: Package, plan: Described) -> Iterator[Problem]:
     state = read_state(package)
     if state.standing is not header.standing:
         yield Problem(Code.PLAN_STALE, package.path, header.standing, state.standing)
-    elif base_of(state) != header.base:
+    elif base_of(state, opened) != header.base:
         yield Problem(Code.PLAN_STALE, package.path, "the members as they were planned for", "others")
     else:
-        yield from changed_in_tickets(package, header)
+        yield from changed_in_tickets(package, header, opened)
     yield from _outside(package, plan)
 
 
@@ -102,22 +103,24 @@ def can_exchange(package: Package, disk: Disk) -> bool:
             remove_tree(disk, probe)
 
 
-def check_space(package: Package, header: Header, notes: Notes, devices: Mapping[int, bytes]) -> None:
+def check_space(
+    package: Package, header: Header, notes: Notes, devices: Mapping[int, bytes], opened: OpenedFiles
+) -> None:
     """Compare free space, inodes and device numbers that a plan needs with those of the destination.
 
     Args:
         devices: device numbers of the sources, each with one path in the member.
 
     Raises:
-        PlanRefused: has all problems.
+        Refused: has all problems.
     """
     problems = [
         *_device_problems(package, header, devices),
-        *_space_problems(package, header, notes),
+        *_space_problems(package, header, notes, opened),
         *_origin_problems(header),
     ]
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
 
 
 def _device_problems(package: Package, header: Header, devices: Mapping[int, bytes]) -> Iterator[Problem]:
@@ -154,8 +157,8 @@ def _origin_problems(header: Header) -> Iterator[Problem]:
         yield Problem(Code.ORIGIN_NOT_WRITABLE, header.origin)
 
 
-def _space_problems(package: Package, header: Header, notes: Notes) -> Iterator[Problem]:
-    needed, free = needed_bytes(package, header, notes), free_bytes(package)
+def _space_problems(package: Package, header: Header, notes: Notes, opened: OpenedFiles) -> Iterator[Problem]:
+    needed, free = needed_bytes(package, header, notes, opened), free_bytes(package)
     if free is not None and needed > free:
         missing = needed - free
         found = f"{human_bytes(free)}; {human_bytes(missing)} ({missing:,} bytes) are missing"

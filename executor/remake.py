@@ -13,12 +13,12 @@ from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Commit
 from qa2pack.executor.transaction.paths import TransactionPaths, ticket_in
 from qa2pack.manifest.alma.package import member_of_manifest
-from qa2pack.manifest.format.files import open_manifest_of
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join
 
 
-def remake_previous(paths: TransactionPaths, commit: Commit, disk: Disk) -> None:
+def remake_previous(paths: TransactionPaths, commit: Commit, opened: OpenedFiles, disk: Disk) -> None:
     """Recreate the files that a finished append replaced, where a rollback expects them; idempotent.
 
     Raises:
@@ -33,7 +33,7 @@ def remake_previous(paths: TransactionPaths, commit: Commit, disk: Disk) -> None
     disk.mkdir(remade)
     _link_manifests(paths, join(remade, b"manifests"), disk)
     try:
-        _write_tickets(paths, commit, remade, disk)
+        _write_tickets(paths, commit, remade, opened, disk)
     except ChangedFileError:
         remove_tree(disk, remade)
         raise
@@ -51,11 +51,11 @@ def _link_manifests(paths: TransactionPaths, folder: bytes, disk: Disk) -> None:
             link_into(disk, folder, join(paths.package.manifests, name), name)
 
 
-def _write_tickets(paths: TransactionPaths, commit: Commit, folder: bytes, disk: Disk) -> None:
+def _write_tickets(paths: TransactionPaths, commit: Commit, folder: bytes, opened: OpenedFiles, disk: Disk) -> None:
     from qa2pack.executor.tickets.write import Member, write_tickets  # slow to import, and rarely needed
 
     kept = join(folder, b"manifests")
-    manifests = [open_manifest_of(member_of_manifest(name), join(kept, name)) for name in os.listdir(kept)]
+    manifests = [opened.manifest_of(member_of_manifest(name), join(kept, name)) for name in os.listdir(kept)]
     members = [Member(found, paths.package.member(found.header.member_path)) for found in manifests]
     write_tickets(paths.package.project, members, folder, disk)
     for suffix in TICKET_SUFFIXES:

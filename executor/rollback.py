@@ -8,7 +8,7 @@ be done with the package.
 import errno
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -49,36 +49,37 @@ from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.files import Described, open_manifest_of, unusable_manifest
-from qa2pack.manifest.format.stream import StreamError, peek_stream
+from qa2pack.manifest.format.files import Described, unusable_manifest
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder, is_there
-from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.obstacles import no_package
 from qa2pack.manifest.plan.origin_files import lost_sources
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.verify.member import verify_tree
 
-_IN_THE_WAY = "moved files cannot go back, because other files are in their place now"
-_MAKE_WAY = "Move the other files at the origin away, then: pack rollback PACKAGE."
+_WITHOUT_JOURNAL = (
+    Remedy("Restore the journal from a backup, then:", ("pack rollback PACKAGE",)),
+    Remedy(
+        "Without it this apply cannot be rolled back. The package itself does not need it. To check that:",
+        ("pack verify PACKAGE",),
+    ),
+)
 
 
-class CannotUndoError(Exception):
+class CannotUndoError(Refused):
     """A rollback is not possible in the present state; nothing is lost, and the package stays in place.
 
-    The name is part of the Python interface.
-
-    Attributes:
-        reason: in words.
-        problems: the files that were changed since, if that is the reason.
-        remedy: what to do; `PACKAGE` is a placeholder for its path.
+    The name is part of the Python interface. The first of the problems is the reason, the others are the files that
+    make it so.
     """
 
-    def __init__(self, reason: str, problems: tuple[Problem, ...] = (), *, remedy: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.problems = problems
-        self.remedy = remedy
+
+def _cannot_undo(code: Code, package: Package, files: Iterable[Problem] = ()) -> CannotUndoError:
+    """Return the error for a rollback that is not possible; the remedy is that of its reason, not of the files."""
+    return CannotUndoError(Problem(code, package.path), *files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ def roll_back_package(
     may_reach_back: bool = True,
     trusted: frozenset[int] = frozenset(),
     stop: Stop = NEVER,
+    opened: OpenedFiles | None = None,
 ) -> RolledBack:
     """Roll back the unfinished transaction; if there is none, the last finished one.
 
@@ -111,15 +113,17 @@ def roll_back_package(
         may_reach_back: False refuses to roll back a finished transaction while a plan waits, as is the case after a
             rollback: a command that is given twice must not roll back twice.
         trusted: numeric ids of users whose control folder is also accepted.
+        opened: the plans and manifests that are open already.
 
     Raises:
         CannotUndoError: it is not possible any more; says why, nothing was changed.
         UnknownTreeError: it is not known whether the stopped transaction was published; nothing was changed.
-        PlanRefused: there is no package, or its control folder cannot be used.
+        Refused: there is no package, or its control folder cannot be used.
         LockedError: the package is locked by another process.
         InterruptedByUser: a stop was requested; the same call resumes later.
         OSError: the disk fails; the same call resumes later.
     """
+    opened = opened or OpenedFiles()
     check_control(package.control)
     if not is_folder(package.control):
         raise _without_control(package)
@@ -131,39 +135,36 @@ def roll_back_package(
             file_journal(transaction_paths(package, begin_of(records)), disk)
             records, step = (), Step.NOTHING
         if step is Step.TOO_LATE:
-            raise CannotUndoError(
-                "the replaced package is already being removed; only finishing is possible now",
-                remedy="Finish it: pack apply PACKAGE.",
-            )
+            raise _cannot_undo(Code.ROLLBACK_TOO_LATE, package)
         if step is Step.NOTHING:
             for path in litter_paths(package):
                 remove_tree(disk, path)
             if not may_reach_back and is_there(package.plan) and last_finished(package):
-                raise CannotUndoError(
-                    "a plan waits that is newer than the last apply, as after a rollback",
-                    remedy="To roll back that older apply nevertheless: pack rollback PACKAGE --further. To apply "
-                    "the plan: pack apply PACKAGE.",
-                )
-            return _roll_back_finished(package, engine=engine, disk=disk, progress=progress, stop=stop)
+                raise _cannot_undo(Code.PLAN_WAITS, package)
+            return _roll_back_finished(package, opened=opened, engine=engine, disk=disk, progress=progress, stop=stop)
         begin = begin_of(records)
-        _check_published(package, records, engine=engine, disk=disk)
-        roll_back(package, records, engine=engine, disk=disk, stop=stop)
+        _check_published(package, records, opened=opened, engine=engine, disk=disk)
+        roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
         return RolledBack(begin.group + b"/" + begin.member)
 
 
-def _without_control(package: Package) -> PlanRefused | CannotUndoError:
+def _without_control(package: Package) -> Refused:
     """Return the error for a path without a control folder: a package without one, or a mistyped path."""
     state = read_state(package)
     if not state.members:
-        return PlanRefused(no_package(package, state))
-    return CannotUndoError(
-        f"nothing can be rolled back without the folder {shown(package.control)}, which is missing",
-        remedy="Bring PACKAGE.pack back, then: pack rollback PACKAGE. If the old script made the package, there is "
-        "nothing to roll back.",
-    )
+        return Refused(no_package(package, state))
+    return CannotUndoError(Problem(Code.CONTROL_MISSING, package.control))
 
 
-def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, disk: Disk, stop: Stop = NEVER) -> None:
+def roll_back(
+    package: Package,
+    records: Sequence[Record],
+    *,
+    opened: OpenedFiles,
+    engine: Engine,
+    disk: Disk,
+    stop: Stop = NEVER,
+) -> None:
     """Roll back the transaction of the journal, and remove the journal last; the caller holds the lock.
 
     Raises:
@@ -183,7 +184,7 @@ def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, di
             _note_rolling_back(package, disk)
     stop.check()
     if commit is not None:
-        _roll_back_published(paths, commit, engine=engine, disk=disk)
+        _roll_back_published(paths, commit, opened=opened, engine=engine, disk=disk)
         # Removed first: a missing manifest shows that the tree was taken back, whatever is left of it.
         remove_tree(disk, paths.new_manifests)
         if is_folder(paths.staging):
@@ -193,7 +194,7 @@ def roll_back(package: Package, records: Sequence[Record], *, engine: Engine, di
     folder = os.path.dirname(paths.previous)
     if is_folder(folder) and not os.listdir(folder):
         disk.rmdir(folder)
-    _restore_plan(package, begin_of(records), disk)
+    _restore_plan(package, begin_of(records), opened, disk)
     for probe in probe_paths(package):  # a power cut may restore one
         remove_tree(disk, probe)
     sync_folder(disk, package.control)
@@ -209,20 +210,22 @@ def _note_rolling_back(package: Package, disk: Disk) -> None:
         journal.close()
 
 
-def _restore_plan(package: Package, begin: Begin, disk: Disk) -> None:
+def _restore_plan(package: Package, begin: Begin, opened: OpenedFiles, disk: Disk) -> None:
     """Make the applied plan the waiting plan again, if the transaction came that far."""
     if is_there(package.plan) or not is_there(package.last_plan):
         return
     with suppress(StreamError):
-        if peek_stream(package.last_plan).digest == begin.plan:
+        if opened.peek(package.last_plan).digest == begin.plan:
             disk.replace(package.last_plan, package.plan)
 
 
-def _roll_back_published(paths: TransactionPaths, commit: Commit, *, engine: Engine, disk: Disk) -> None:
+def _roll_back_published(
+    paths: TransactionPaths, commit: Commit, *, opened: OpenedFiles, engine: Engine, disk: Disk
+) -> None:
     """First put the origin files back, while the package still has their content, then unpublish the package."""
-    is_visible = is_published(paths, commit, engine=engine, is_rolling_back=True)
+    is_visible = is_published(paths, commit, opened=opened, engine=engine, is_rolling_back=True)
     if is_visible:
-        _restore_origin(paths, engine=engine, disk=disk)
+        _restore_origin(paths, opened=opened, engine=engine, disk=disk)
     _make_staging(paths, disk)
     unpublish(paths, commit, disk, is_published=is_visible)
 
@@ -242,42 +245,46 @@ def _make_staging(paths: TransactionPaths, disk: Disk) -> None:
         sync_folder(disk, folder)
 
 
-def _check_published(package: Package, records: Sequence[Record], *, engine: Engine, disk: Disk) -> None:
+def _check_published(
+    package: Package, records: Sequence[Record], *, opened: OpenedFiles, engine: Engine, disk: Disk
+) -> None:
     """Refuse, before anything is changed, a rollback that could not be completed."""
     paths, commit = transaction_paths(package, begin_of(records)), _commit_of(records)
     is_rolling_back = any(isinstance(record, RollBack) for record in records)
-    if commit is not None and is_published(paths, commit, engine=engine, is_rolling_back=is_rolling_back):
-        _check_origin(paths, engine=engine, disk=disk)
+    if commit is not None and is_published(
+        paths, commit, opened=opened, engine=engine, is_rolling_back=is_rolling_back
+    ):
+        _check_origin(paths, opened=opened, engine=engine, disk=disk)
 
 
-def _check_origin(paths: TransactionPaths, *, engine: Engine, disk: Disk) -> None:
+def _check_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> None:
     """Refuse to unpublish the package while a moved file cannot go back: the package has its last copy."""
-    manifest = _manifest(paths)
+    manifest = _manifest(paths, opened)
     if manifest.header.mode is Mode.MOVE:
         member = paths.package.member(manifest.header.member_path)
         problems = look_at_origin(manifest, member, engine=engine, disk=disk)
         if problems:
-            raise CannotUndoError(_IN_THE_WAY, tuple(problems), remedy=_MAKE_WAY)
+            raise _cannot_undo(Code.ORIGIN_IN_THE_WAY, paths.package, problems)
 
 
-def _restore_origin(paths: TransactionPaths, *, engine: Engine, disk: Disk) -> None:
-    manifest = _manifest(paths)
+def _restore_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> None:
+    manifest = _manifest(paths, opened)
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
         return
     problems = put_back(manifest, paths.package.member(manifest.header.member_path), engine=engine, disk=disk)
     if problems:  # they appeared after the check; going on would remove the last copies
-        raise CannotUndoError(_IN_THE_WAY, tuple(problems), remedy=_MAKE_WAY)
+        raise _cannot_undo(Code.ORIGIN_IN_THE_WAY, paths.package, problems)
 
 
-def _manifest(paths: TransactionPaths) -> Described:
+def _manifest(paths: TransactionPaths, opened: OpenedFiles) -> Described:
     """Open the manifest of the published member, which may not be published itself yet."""
     staged = staged_manifest(paths)
     path = paths.package.manifest(join(paths.group, paths.member))
-    return open_manifest_of(join(paths.group, paths.member), staged if is_there(staged) else path)
+    return opened.manifest_of(join(paths.group, paths.member), staged if is_there(staged) else path)
 
 
 def _roll_back_finished(
-    package: Package, *, engine: Engine, disk: Disk, progress: Progress, stop: Stop
+    package: Package, *, opened: OpenedFiles, engine: Engine, disk: Disk, progress: Progress, stop: Stop
 ) -> RolledBack:
     path = last_finished(package)
     if path is None:
@@ -285,22 +292,18 @@ def _roll_back_finished(
     records = _ended_journal(path)
     begin = begin_of(records)
     paths = transaction_paths(package, begin)
-    commit = _revertible_commit(paths, begin, _commit_of(records), engine=engine, progress=progress)
-    _check_origin(paths, engine=engine, disk=disk)
+    commit = _revertible_commit(paths, begin, _commit_of(records), opened=opened, engine=engine, progress=progress)
+    _check_origin(paths, opened=opened, engine=engine, disk=disk)
     stop.check()
     try:
-        remake_previous(paths, commit, disk)
+        remake_previous(paths, commit, opened, disk)
     except ChangedFileError as error:
-        raise CannotUndoError(
-            "the ticket files of before would hold a file that was changed since, as no manifest knows it",
-            (error.problem,),
-            remedy="Put back what was changed, then: pack rollback PACKAGE.",
-        ) from error
+        raise _cannot_undo(Code.TICKET_LOST, package, (error.problem,)) from error
     # The journal stands for the transaction again; should all stop here, its end is still in it.
     disk.replace(path, journal_path(package))
     sync_folder(disk, os.path.dirname(path))
     sync_folder(disk, package.control)
-    roll_back(package, records, engine=engine, disk=disk, stop=stop)
+    roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
     return RolledBack(begin.group + b"/" + begin.member, was_finished=True)
 
 
@@ -311,72 +314,56 @@ def _ended_journal(path: bytes) -> Sequence[Record]:
         if phase_of(records) is not Phase.ENDED:
             raise JournalDamagedError(path, "is damaged: its end is missing")
     except JournalError as error:
-        raise CannotUndoError(
-            f"the journal of the last apply {error.reason} ({shown(path)})",
-            remedy="Restore it from a backup, then: pack rollback PACKAGE. Without it this apply cannot be rolled "
-            "back. The package itself does not need it: pack verify PACKAGE.",
-        ) from error
+        raise CannotUndoError(*error.problems, remedies=_WITHOUT_JOURNAL) from error
     return records
 
 
 def _revertible_commit(
-    paths: TransactionPaths, begin: Begin, commit: Commit | None, *, engine: Engine, progress: Progress
+    paths: TransactionPaths,
+    begin: Begin,
+    commit: Commit | None,
+    *,
+    opened: OpenedFiles,
+    engine: Engine,
+    progress: Progress,
 ) -> Commit:
     """Return the commit of a finished transaction, if it can be rolled back."""
-    if commit is None or not _may_be_published(paths, commit, engine=engine):
-        raise CannotUndoError(
-            "the package is not the one that the last apply left; it was removed, replaced or renamed since",
-            remedy="Bring back what the apply left, then: pack rollback PACKAGE. Or leave it as it is and make a new "
-            "plan: pack plan ORIGIN PACKAGE --mode MODE.",
-        )
+    if commit is None or not _may_be_published(paths, commit, opened, engine=engine):
+        raise _cannot_undo(Code.NOT_AS_APPLIED, paths.package)
     is_replacing = begin.publishing in (Publishing.EXCHANGE, Publishing.TWO_RENAMES)
     if is_replacing and not (begin.keeps_previous and is_there(paths.previous_tree)):
-        raise CannotUndoError(
-            "the package that was replaced was not kept",
-            remedy="To have the earlier state again, plan and apply it again: pack plan ORIGIN PACKAGE --mode MODE. "
-            "To be able to roll back a replacement, apply it with --keep-previous.",
-        )
-    problems = _changes(paths, is_whole=paths.root == paths.tree, engine=engine, progress=progress)
+        raise _cannot_undo(Code.PREVIOUS_GONE, paths.package)
+    problems = _changes(paths, opened, is_whole=paths.root == paths.tree, engine=engine, progress=progress)
     if any(problem.code is Code.UNREADABLE for problem in problems):
-        raise CannotUndoError(
-            "a part of the package cannot be read, so it cannot be told whether it was changed since",
-            problems,
-            remedy="When it can be read again: pack rollback PACKAGE.",
-        )
+        raise _cannot_undo(Code.NOT_COMPARABLE, paths.package, problems)
     if problems:
-        raise CannotUndoError(
-            "the package was changed since, and a rollback would lose that",
-            problems,
-            remedy="Move away what is new, put back what was changed, then: pack rollback PACKAGE.",
-        )
+        raise _cannot_undo(Code.CHANGED_SINCE, paths.package, problems)
     return commit
 
 
-def _may_be_published(paths: TransactionPaths, commit: Commit, *, engine: Engine) -> bool:
+def _may_be_published(paths: TransactionPaths, commit: Commit, opened: OpenedFiles, *, engine: Engine) -> bool:
     """Return whether the target may be the tree of the apply; changes in it are reported later."""
     try:
-        manifest = _manifest(paths)
+        manifest = _manifest(paths, opened)
     except (StreamError, FileNotFoundError):
         return is_there(paths.target)
     return is_like_target(paths, commit, manifest, engine=engine)
 
 
-def _changes(paths: TransactionPaths, *, is_whole: bool, engine: Engine, progress: Progress) -> tuple[Problem, ...]:
+def _changes(
+    paths: TransactionPaths, opened: OpenedFiles, *, is_whole: bool, engine: Engine, progress: Progress
+) -> tuple[Problem, ...]:
     """Return the problems of removing the published tree: every change since the apply."""
     member = paths.group + b"/" + paths.member
     try:
-        manifest = open_manifest_of(member, paths.package.manifest(member))
+        manifest = opened.manifest_of(member, paths.package.manifest(member))
     except StreamError as error:
         return (unusable_manifest(error),)
     except FileNotFoundError as error:
         return (Problem(Code.MANIFEST_MISSING, os.fsencode(error.filename)),)
     lost = lost_sources(manifest)
     if lost:
-        raise CannotUndoError(
-            "the origin does not have these files any more, the package may be their only copy",
-            lost,
-            remedy="Bring them back at the origin, then: pack rollback PACKAGE. Or keep the package.",
-        )
+        raise _cannot_undo(Code.ORIGIN_LOST, paths.package, lost)
     notes = manifest.notes
     progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
     folder = paths.package.member(member)

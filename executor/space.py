@@ -5,13 +5,14 @@ import os
 from qa2pack.executor.tickets.size import ticket_bytes
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.header import Header, Notes
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_folder
 
 _BLOCK_BYTES = 4096  # an upper limit; the block size of network file systems is a transfer size
 _MANIFEST_BYTES_PER_FILE = 256  # two manifests exist at a time, the second with new ctimes
 
 
-def needed_bytes(package: Package, header: Header, notes: Notes) -> int:
+def needed_bytes(package: Package, header: Header, notes: Notes, opened: OpenedFiles) -> int:
     """Return about how many bytes applying a plan takes: files that are created, not linked, and the ticket files.
 
     Raises:
@@ -19,17 +20,17 @@ def needed_bytes(package: Package, header: Header, notes: Notes) -> int:
     """
     # The last block of a file is half empty on average: for small files that is most of their disk usage.
     blocks = min(notes.new_files, notes.new_bytes) * _BLOCK_BYTES // 2
-    return notes.new_bytes + blocks + ticket_bytes(package, header, notes)
+    return notes.new_bytes + blocks + ticket_bytes(package, header, notes, opened)
 
 
-def enough_bytes(package: Package, header: Header, notes: Notes) -> int:
+def enough_bytes(package: Package, header: Header, notes: Notes, opened: OpenedFiles) -> int:
     """Return an upper limit of the bytes needed: the last block of each file counted whole, and manifests.
 
     Raises:
         StreamError: the manifest of a member that stays cannot be used.
     """
     half_blocks = notes.new_files * (_BLOCK_BYTES // 2)
-    return needed_bytes(package, header, notes) + half_blocks + notes.file_count * _MANIFEST_BYTES_PER_FILE
+    return needed_bytes(package, header, notes, opened) + half_blocks + notes.file_count * _MANIFEST_BYTES_PER_FILE
 
 
 def free_bytes(package: Package) -> int | None:

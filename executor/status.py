@@ -15,8 +15,9 @@ from qa2pack.executor.transaction.paths import TransactionPaths, journal_path, l
 from qa2pack.executor.transaction.recovery import Phase, begin_of, is_stale, phase_of
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import DestinationKind, Package, read_state
-from qa2pack.manifest.format.files import Described, open_plan
-from qa2pack.manifest.format.stream import StreamError, peek_stream
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.stream import StreamError
 
 
 class State(StrEnum):
@@ -69,27 +70,33 @@ class Status:
     byte_count: int = 0
 
 
-def read_status(package: Package) -> Status:
+def read_status(package: Package, opened: OpenedFiles | None = None) -> Status:
     """Read the state of package, lock, journal and plan; only the plan is read to its end.
+
+    Args:
+        opened: the plans and manifests that are open already.
 
     Raises:
         JournalError: the journal is damaged or of another version.
-        PlanRefused: the control folder cannot be used.
+        Refused: the control folder cannot be used.
     """
     check_control(package.control)
+    opened = opened or OpenedFiles()
     working = holder(lock_path(package))
     records = read_journal(journal_path(package))
     is_quiet = phase_of(records) in (Phase.NONE, Phase.ENDED)
-    status = _quiet_status(package, working) if is_quiet else _status_under_way(package, records, working)
+    status = (
+        _quiet_status(package, opened, working) if is_quiet else _status_under_way(package, records, opened, working)
+    )
     state = read_state(package)
     return replace(status, standing=state.standing, member_count=len(state.members))
 
 
-def _quiet_status(package: Package, working: str | None) -> Status:
+def _quiet_status(package: Package, opened: OpenedFiles, working: str | None) -> Status:
     if working is not None:
         return Status(State.RUNNING, holder=working)
     try:
-        return Status(State.PLANNED, plan=open_plan(package.plan))
+        return Status(State.PLANNED, plan=opened.plan(package.plan))
     except FileNotFoundError:
         return _status_after_last(package)
     except StreamError as error:
@@ -107,7 +114,9 @@ def _status_after_last(package: Package) -> Status:
     return Status(State.FINISHED)
 
 
-def _status_under_way(package: Package, records: Sequence[Record], working: str | None) -> Status:
+def _status_under_way(
+    package: Package, records: Sequence[Record], opened: OpenedFiles, working: str | None
+) -> Status:
     begin, phase = begin_of(records), phase_of(records)
     last = [record for record in records if isinstance(record, Begin | Resume)][-1]
     byte_count = begin.byte_count if begin.mode is None or begin.mode.has_content else 0
@@ -119,7 +128,7 @@ def _status_under_way(package: Package, records: Sequence[Record], working: str 
         case _:
             staged = begin.file_count, byte_count
     files, size = staged or (None, None)
-    plan, plan_fault = _newer_plan(package, begin)
+    plan, plan_fault = _newer_plan(package, begin, opened)
     return Status(
         state=State.INTERRUPTED if working is None else State.RUNNING,
         plan=plan,
@@ -138,12 +147,12 @@ def _status_under_way(package: Package, records: Sequence[Record], working: str 
     )
 
 
-def _newer_plan(package: Package, begin: Begin) -> tuple[Described | None, str]:
+def _newer_plan(package: Package, begin: Begin, opened: OpenedFiles) -> tuple[Described | None, str]:
     """Return the plan that is newer than an unfinished transaction, or why it cannot be applied."""
     try:
-        if peek_stream(package.plan).digest == begin.plan:
+        if opened.peek(package.plan).digest == begin.plan:
             return None, ""
-        return open_plan(package.plan), ""
+        return opened.plan(package.plan), ""
     except FileNotFoundError:
         return None, ""
     except StreamError as error:

@@ -8,9 +8,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from qa2pack.manifest.problem import Code, PackError, Problem
 
-class InterruptedByUser(Exception):
+
+class InterruptedByUser(PackError):
     """A stop was requested, and the work that was running is finished."""
+
+    problems = (Problem(Code.INTERRUPTED, b""),)
 
 
 class Stop:

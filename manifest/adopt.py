@@ -10,7 +10,7 @@ from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.header import Header, Notes, StreamKind, Total
 from qa2pack.manifest.fs.untrusted import LARGE_BYTES, read_control
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions, Subtree, SubtreeBatch
 from qa2pack.manifest.scan.collect import gather
@@ -24,10 +24,10 @@ def adopt_members(
     The manifests folder must exist. From then on, the content that is on disk now counts as correct.
 
     Raises:
-        PlanRefused: the destination is not a package, or a member holds something that a package may not hold.
+        Refused: the destination is not a package, or a member holds something that a package may not hold.
     """
     if state.standing is not DestinationKind.PACKAGE:
-        raise PlanRefused(Problem(Code.NOT_A_PACKAGE, package.path))
+        raise Refused(Problem(Code.NOT_A_PACKAGE, package.path))
     for member in state.without_manifest:
         header = _header(package, member, now_ns)
         options = ScanOptions(root=package.path, action=Action.CARRY, follows_links=False)
@@ -36,7 +36,7 @@ def adopt_members(
         gathered = gather([batch], engine=engine, progress=progress)
         if gathered.problems:
             gathered.spool.close()
-            raise PlanRefused(*gathered.problems)
+            raise Refused(*gathered.problems)
         totals = tuple(Total(role.decode(), files, size) for role, (files, size) in sorted(gathered.counts.items()))
         notes = Notes(totals=totals, warnings=tuple(gathered.warnings))
         save_durably(package.manifest(member), header, notes, gathered.spool.sorted_blobs())

@@ -1,4 +1,4 @@
-"""Problem: a value with code, path, expected and found; `PlanRefused` carries several of them.
+"""Problem: a value with code, path, expected and found; `PackError` is the base of the errors that carry them.
 
 Planning, preflight and verifying collect all problems and then report them together. The text for each code is in
 one table (`pack.errors.problem_texts`), never in the code that finds the problem.
@@ -69,6 +69,57 @@ class Code(StrEnum):
     PLAN_STALE = "plan-stale"
     ORIGIN_CHANGED = "origin-changed"
     JOURNAL_DAMAGED = "journal-damaged"
+    # what a command is asked for
+    PATH_EMPTY = "path-empty"
+    SETTINGS_UNUSABLE = "settings-unusable"
+    NOT_ENCRYPTED = "not-encrypted"
+    MEMBER_UNKNOWN = "member-unknown"
+    MEMBER_AMBIGUOUS = "member-ambiguous"
+    ORIGIN_UNKNOWN = "origin-unknown"
+    PLACEHOLDERS = "placeholders"
+    OUTPUT_PROTECTED = "output-protected"
+    OUTPUT_FOLDER_MISSING = "output-folder-missing"
+    OUTPUT_EXISTS = "output-exists"
+    OUTPUT_BUSY = "output-busy"
+    EXPORT_UNFINISHED = "export-unfinished"
+    DIGEST_MISSING = "digest-missing"
+    BAG_NAME = "bag-name"
+    BAG_LINK = "bag-link"
+    DELIVERY_MISSING = "delivery-missing"
+    DELIVERY_OTHER = "delivery-other"
+    DELIVERY_IN_THE_WAY = "delivery-in-the-way"
+    NOT_A_DELIVERY_MANIFEST = "not-a-delivery-manifest"
+    LABELS_MERGE = "labels-merge"
+    CHUNK_TOO_SMALL = "chunk-too-small"
+    TOO_MANY_CHUNKS = "too-many-chunks"
+    ROLLBACK_TOO_LATE = "rollback-too-late"
+    PLAN_WAITS = "plan-waits"
+    CONTROL_MISSING = "control-missing"
+    ORIGIN_IN_THE_WAY = "origin-in-the-way"
+    NOT_AS_APPLIED = "not-as-applied"
+    PREVIOUS_GONE = "previous-gone"
+    CHANGED_SINCE = "changed-since"
+    NOT_COMPARABLE = "not-comparable"
+    ORIGIN_LOST = "origin-lost"
+    TICKET_LOST = "ticket-lost"
+    TREE_UNKNOWN = "tree-unknown"
+    # what stops a command
+    UNFINISHED = "unfinished"
+    LOCKED = "locked"
+    INTERRUPTED = "interrupted"
+    DISK_FULL = "disk-full"
+    ACCESS_DENIED = "access-denied"
+    READ_ONLY = "read-only"
+    DISK_ERROR = "disk-error"
+    PATH_MISSING = "path-missing"
+    SYSTEM_ERROR = "system-error"
+    PLAN_DAMAGED = "plan-damaged"
+    JOURNAL_NEWER = "journal-newer"
+    PYTHON_PACKAGE = "python-package"
+    NO_WORKERS = "no-workers"
+    CLUSTER_LOST = "cluster-lost"
+    WORKERS_DIED = "workers-died"
+    PROGRAM_FAULT = "program-fault"
     # verifying
     PACKAGE_GONE = "package-gone"
     CHANGED = "changed"
@@ -114,17 +165,30 @@ class Code(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FileState:
+    """Size, time and inode number of a file, as planned or as found; its text is exact, for `--json` and logs."""
+
+    size_bytes: int
+    mtime_ns: int
+    inode: int
+
+    def __str__(self) -> str:
+        return f"{self.size_bytes} bytes, mtime {self.mtime_ns} ns, inode {self.inode}"
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong at one path.
 
     Attributes:
         path: relative to the member for verify, absolute for planning.
+        expected, found: in words, or values that `pack.errors.problem_view` puts into words for people.
     """
 
     code: Code
     path: bytes
-    expected: str = ""
-    found: str = ""
+    expected: str | FileState = ""
+    found: str | FileState = ""
 
     def __str__(self) -> str:
         text = f"{self.code}: {shown(self.path)}"
@@ -135,13 +199,41 @@ class Problem:
         return text
 
 
-class PlanRefused(Exception):
-    """The request cannot be carried out; nothing was changed.
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What to do.
 
     Attributes:
-        problems: all reasons, never empty.
+        text: a sentence, without the commands.
+        commands: what to type, each shown on a line of its own with nothing behind it, to be copied. `PACKAGE`,
+            `ORIGIN` and `MODE` stand for those of the running command, also in the text.
+        path: what `PATH` stands for, quoted for a shell when it is shown.
     """
 
-    def __init__(self, *problems: Problem) -> None:
-        super().__init__("; ".join(map(str, problems)))
+    text: str
+    commands: tuple[str, ...] = ()
+    path: bytes = b""
+
+
+class PackError(Exception):
+    """Base of all errors that a user, a disk or another machine can cause.
+
+    Attributes:
+        problems: what is wrong, never empty once it is raised.
+        remedies: what to do in this case; empty for what the codes of the problems say.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+
+
+class Refused(PackError):
+    """The request cannot be carried out; nothing was changed."""
+
+    def __init__(self, *problems: Problem, remedies: tuple[Remedy, ...] = ()) -> None:
+        super().__init__(*problems)
         self.problems = problems
+        self.remedies = remedies
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.problems))

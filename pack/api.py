@@ -25,7 +25,7 @@ from qa2pack.manifest.format.record import Entry, FolderRecord
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.adopt import adopt
@@ -54,11 +54,13 @@ __all__ = [
     "LockedError",
     "Mode",
     "OriginChangedError",
+    "PackError",
     "Package",
-    "PlanRefused",
     "PlanRequest",
     "Problem",
     "Progress",
+    "Refused",
+    "Remedy",
     "Role",
     "RolledBack",
     "Silent",

@@ -14,7 +14,7 @@ from qa2pack.executor.apply import ApplyOptions
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.commands.options import RunOptions
 from qa2pack.pack.commands.run import print_view
 from qa2pack.pack.commands.run_log import check_log_place, run_logged
@@ -23,7 +23,6 @@ from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.jobs import apply as applyjob
 from qa2pack.pack.jobs import plan as planjob
-from qa2pack.pack.refused import Refused
 from qa2pack.pack.settings.dropin_settings import DropinDefaults, read_dropin_defaults
 from qa2pack.pack.target import Target, origin_of, quoted, target_of
 from qa2pack.pack.terminal.log_file import log_error
@@ -92,7 +91,7 @@ def _package(
     def look(attempt: Attempt) -> None:
         nonlocal defaults
         if not os.fspath(origpath) or not os.fspath(packpath):
-            raise Refused("a path is empty", "give origpath and packpath")
+            raise Refused(Problem(Code.PATH_EMPTY, b"", "origpath and packpath"))
         defaults = read_dropin_defaults(os.path.dirname(origin), os.environ)
         check_log_place(defaults.log, origin=origin, package=target.package)
 
@@ -106,7 +105,7 @@ def _package(
             is_strict=defaults.is_strict,
         )
         with shown_workers(RunOptions(defaults.jobs), defaults.trusted) as workers:
-            made = planjob.plan(request, workers)
+            made = planjob.plan(request, workers, target.opened)
         view = plan_view(made, attempt, is_applied=True, defaults=defaults.defaults)
         print_view(view, attempt.verb, is_json=False)
 
@@ -115,7 +114,7 @@ def _package(
         for line in resume_lines(target):
             print(line, file=sys.stderr)
         with shown_workers(RunOptions(defaults.jobs), defaults.trusted) as workers:
-            result = applyjob.apply(target.package, options, workers)
+            result = applyjob.apply(target.package, options, workers, target.opened)
         print_view(apply_view(result, target), attempt.verb, is_json=False)
 
     planning = Attempt("plan", target, quoted(origin))
@@ -137,9 +136,7 @@ def _choice(kind: type[Choice], value: str, name: str) -> Choice:
         return kind(value)
     except ValueError:
         expected = f"{name}= one of {', '.join(repr(str(each)) for each in kind)}"
-        raise PlanRefused(
-            Problem(Code.UNKNOWN_MODE, str(value).encode("utf-8", "surrogateescape"), expected)
-        ) from None
+        raise Refused(Problem(Code.UNKNOWN_MODE, str(value).encode("utf-8", "surrogateescape"), expected)) from None
 
 
 def _raising(attempt: Attempt, work: Callable[[Attempt], None]) -> None:

@@ -25,7 +25,9 @@ def main(arguments: Sequence[str]) -> int:
         error, is_interrupted = str(interrupt), True
     except PackagingError as raised:
         error = str(raised)
-        problems = [(each.code, os.fsdecode(each.path), each.expected, each.found) for each in raised.problems]
+        problems = [
+            (each.code, os.fsdecode(each.path), str(each.expected), str(each.found)) for each in raised.problems
+        ]
     with open(outcome, "w", encoding="ascii") as file:
         json.dump({"error": error, "problems": problems, "is_interrupted": is_interrupted}, file)
     return Exit.FAILED if error else Exit.DONE

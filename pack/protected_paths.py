@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from qa2pack.manifest.alma.package import Package, read_state
-from qa2pack.manifest.format.files import open_plan
-from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.format.header import Header, StreamKind, read_header
+from qa2pack.manifest.format.stream import StreamError, unhashed_stream
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import is_within, join, shown
-from qa2pack.manifest.problem import PlanRefused
-from qa2pack.pack.jobs.members import members_of
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 
 _TICKET_ENDINGS = (b".ticket.tar", b".ticket.zip")
 
@@ -47,11 +46,24 @@ def _protected(package: Package | None, origin: bytes | None) -> Iterator[tuple[
 def _origins(package: Package) -> Iterator[bytes]:
     """Yield the origins of the waiting plan and of all members; unreadable files are skipped."""
     with suppress(OSError, StreamError):
-        yield open_plan(package.plan).header.origin
-    with suppress(OSError, PlanRefused):
-        for member in members_of(read_state(package)):
-            if member.header and not member.header.is_adopted:
-                yield member.header.origin
+        yield _header(package.plan, StreamKind.PLAN).origin
+    with suppress(OSError, Refused):
+        for path in read_state(package).manifests.values():
+            with suppress(StreamError):
+                header = _header(path, StreamKind.MANIFEST)
+                if not header.is_adopted:
+                    yield header.origin
+
+
+def _header(path: bytes, kind: StreamKind) -> Header:
+    # Not hashed, which takes seconds for millions of files: a damaged header protects no more than no header.
+    return read_header(unhashed_stream(path), kind)
+
+
+def folder_missing(path: bytes) -> Refused:
+    """Return the refusal of an output in a folder that does not exist."""
+    remedy = Remedy("Check the path, or make the folder:", ("mkdir PATH",), path)
+    return Refused(Problem(Code.OUTPUT_FOLDER_MISSING, path), remedies=(remedy,))
 
 
 def folder_of(path: bytes) -> bytes:

@@ -4,12 +4,14 @@ Any bytes, a trailing slash and relative paths are accepted. Symlinks in the pat
 that is the package itself: the control folder is beside the real package, not beside the symlink.
 """
 
+import errno
 import os
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs import presence
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import join, shown
@@ -19,16 +21,18 @@ _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A package, and the path by which the user named it.
+    """The package of a command, and the path by which the user named it.
 
     Attributes:
         typed: the path as it was typed, without trailing slashes.
         is_link: the typed path is a symlink; the package is its target.
+        opened: the plans and manifests of the package that the command has opened.
     """
 
     package: Package
     typed: bytes
     is_link: bool = False
+    opened: OpenedFiles = field(default_factory=OpenedFiles, compare=False, repr=False)
 
     @property
     def quoted(self) -> str:
@@ -44,10 +48,19 @@ def target_of(text: str) -> Target:
     """Return the package at a path, symlinks resolved; `.` and `..` are resolved to the folders that they name."""
     typed = _stripped(os.fsencode(text))
     parent, name = os.path.split(typed)
-    is_link = presence.is_link(typed)
+    is_link = _is_link(typed)
     is_name = name not in (b"", b".", b"..") and not is_link
     path = join(real_path(parent or b"."), name) if is_name else real_path(typed)
     return Target(Package(path.replace(b"//", b"/")), typed, is_link)
+
+
+def _is_link(path: bytes) -> bool:
+    try:
+        return presence.is_link(path)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False  # which the plan refuses, with the reason
 
 
 def origin_of(text: str) -> bytes:

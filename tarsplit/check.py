@@ -13,18 +13,18 @@ import xxhash
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import Package, PackageState
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, record_path
 from qa2pack.manifest.format.stream import StreamError, read_frames
 from qa2pack.manifest.fs.untrusted import opened_control
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part
 from qa2pack.tarsplit.contents import Delivered, choose_members, delivered_records
 from qa2pack.tarsplit.naming import checksum_line, checksum_name
-from qa2pack.tarsplit.refusal import DeliveryRefused
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar
 
 
@@ -58,16 +58,23 @@ def check_delivery(sidecar: Sidecar, *, engine: Engine, progress: Progress) -> I
         yield from _checksum_problems(row, folder)
 
 
-def compare_with_package(sidecar: Sidecar, package: Package, state: PackageState) -> Iterator[Problem]:
+def _in_words(problem: Problem) -> str:
+    is_missing = problem.code is Code.MANIFEST_MISSING
+    return f"there is no manifest of {shown(problem.path)}" if is_missing else str(problem)
+
+
+def compare_with_package(
+    sidecar: Sidecar, package: Package, state: PackageState, opened: OpenedFiles
+) -> Iterator[Problem]:
     """Yield a problem for each folder that differs between delivery and manifests of the package; reads no chunk."""
     try:
         members = [
             member
             for path, source in sidecar.header.members
-            for member in _chosen(sidecar, package, state, path, source)
+            for member in _chosen(sidecar, package, state, opened, path, source)
         ]
-    except DeliveryRefused as error:
-        yield Problem(Code.MANIFEST_MISSING, b"", found=error.reason)
+    except Refused as error:
+        yield Problem(Code.MANIFEST_MISSING, b"", found="; ".join(_in_words(problem) for problem in error.problems))
         return
     delivered = {record_path(blob): xxhash.xxh3_128_digest(blob) for blob in sidecar.stream.blobs()}
     for record in delivered_records(members):
@@ -80,10 +87,12 @@ def compare_with_package(sidecar: Sidecar, package: Package, state: PackageState
         yield Problem(Code.EXTRA_FOLDER, path)
 
 
-def _chosen(sidecar: Sidecar, package: Package, state: PackageState, path: bytes, source: bytes) -> list[Delivered]:
+def _chosen(
+    sidecar: Sidecar, package: Package, state: PackageState, opened: OpenedFiles, path: bytes, source: bytes
+) -> list[Delivered]:
     day = sidecar.header.day if path != source else ""
     wanted = source.removeprefix(SCIENCE_GOAL + b"/")
-    return choose_members(package, state, wanted=wanted, label_day=day, allow_placeholders=True)
+    return choose_members(package, state, opened, wanted=wanted, label_day=day, allow_placeholders=True)
 
 
 def verify_unpacked(sidecar: Sidecar, tree: bytes, *, engine: Engine, progress: Progress) -> Iterator[Problem]:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import README, Package, PackageState
-from qa2pack.manifest.format.files import Described, open_manifest
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord, with_digests
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.path import join, shown, sort_key
-from qa2pack.tarsplit.refusal import DeliveryRefused
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 _SECOND = 10**9
 
@@ -45,6 +46,7 @@ class Delivered:
 def choose_members(
     package: Package,
     state: PackageState,
+    opened: OpenedFiles,
     *,
     wanted: bytes = b"",
     label_day: str = "",
@@ -57,23 +59,19 @@ def choose_members(
         label_day: the date that is put into the members' names in the tar; empty: names stay.
 
     Raises:
-        DeliveryRefused: no such member, a member without a manifest or made of placeholders, or two members with the
+        Refused: no such member, a member without a manifest or made of placeholders, or two members with the
             same name in the tar.
         StreamError: a manifest is damaged.
     """
     names = [name for name in state.members if not wanted or wanted in (name, name.partition(b"/")[2])]
     _check_names(package, state, names, wanted)
-    members = [_delivered(open_manifest(package.manifest(name)), label_day) for name in names]
+    members = [_delivered(opened.manifest(package.manifest(name)), label_day) for name in names]
     for member in members:
         if member.manifest.header.mode in (Mode.FAKE, Mode.TICKET) and not allow_placeholders:
-            raise DeliveryRefused(
-                f"{shown(member.source)} is made of placeholders (mode {member.manifest.header.mode})",
-                "package it again with --mode hard or copy, or give --allow-dummies to cut the placeholders",
-            )
+            mode = member.manifest.header.mode
+            raise Refused(Problem(Code.PLACEHOLDERS, member.source, found=f"the mode {mode}"))
     if len({member.path for member in members}) < len(members):
-        raise DeliveryRefused(
-            "with --label-member several members would have the same name", "choose one of them with --member"
-        )
+        raise Refused(Problem(Code.LABELS_MERGE, package.path))
     return sorted(members, key=lambda member: sort_key(member.path))
 
 
@@ -100,17 +98,15 @@ def delivered_records(members: Sequence[Delivered]) -> Iterator[FolderRecord]:
 
 
 def _check_names(package: Package, state: PackageState, names: Sequence[bytes], wanted: bytes) -> None:
-    known = ", ".join(shown(member) for member in state.members) or "none"
-    if not names:
-        what = f"no member {shown(wanted)}" if wanted else "no member"
-        raise DeliveryRefused(f"{shown(package.path)} has {what}", f"its members are: {known}")
-    if wanted and len(names) > 1:
-        raise DeliveryRefused(f"several members are called {shown(wanted)}", f"write group/member, one of: {known}")
-    for name in names:
-        if name not in state.manifests:
-            raise DeliveryRefused(
-                f"there is no manifest of {shown(name)}", f"make it with: pack adopt {shown(package.path)}"
-            )
+    known = ", ".join(shown(member) for member in state.members)
+    if not names and not wanted:
+        raise Refused(Problem(Code.PACKAGE_MISSING, package.path))
+    if len(names) != 1 and wanted:
+        code = Code.MEMBER_AMBIGUOUS if names else Code.MEMBER_UNKNOWN
+        raise Refused(Problem(code, wanted, f"one of {known}" if known else "none: the package has no member"))
+    missing = [Problem(Code.MANIFEST_MISSING, name) for name in names if name not in state.manifests]
+    if missing:
+        raise Refused(*missing)
 
 
 def _delivered(manifest: Described, label_day: str) -> Delivered:

@@ -17,15 +17,14 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.format.stream import StreamWriter
 from qa2pack.manifest.humanize import human_bytes
-from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part
 from qa2pack.tarsplit.file_progress import watching
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.plan import Cut
-from qa2pack.tarsplit.refusal import DeliveryRefused
 from qa2pack.tarsplit.resume import find_finished, find_leftovers
 from qa2pack.tarsplit.sidecar import ChunkRow, header_to_wire, notes_to_wire
 from qa2pack.tarsplit.state import FinishedChunk, encode_state
@@ -68,7 +67,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
     """Write the missing parts of the delivery.
 
     Raises:
-        DeliveryRefused: too little free space, or another delivery of the same name is in the output folder.
+        Refused: too little free space, or another delivery of the same name is in the output folder.
         OutputBusyError: another process writes this delivery.
         OSError: the output cannot be written; finished chunks stay and are in the state file.
     """
@@ -109,6 +108,9 @@ def _write_records(cut: Cut, writer: StreamWriter, progress: Progress) -> Record
     return index
 
 
+_MAKE_ROOM = Remedy("Make room, or choose another folder with --output")
+
+
 @dataclass(slots=True)
 class _Run:
     """One run of the coordinator, the only process that records finished chunks."""
@@ -125,11 +127,8 @@ class _Run:
         room = status.f_bavail * status.f_frsize
         room += sum(os.lstat(join(self.destination.output, name)).st_blocks for name in leftovers) * _BLOCK_BYTES
         if status.f_blocks and needed > room:  # else a file system that does not tell how big it is
-            amounts = f"{human_bytes(needed)} are needed, and {human_bytes(room)} are free"
-            raise DeliveryRefused(
-                f"{amounts} in {shown(self.destination.output)}",
-                "make room, or choose another folder with --output",
-            )
+            problem = Problem(Code.NO_SPACE, self.destination.output, human_bytes(needed), human_bytes(room))
+            raise Refused(problem, remedies=(_MAKE_ROOM,))
 
     def keep_state(self) -> None:
         """Write the state file: the finished chunks."""

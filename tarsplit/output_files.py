@@ -11,12 +11,13 @@ from typing import BinaryIO
 
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.fs.untrusted import control_fd
+from qa2pack.manifest.problem import Code, PackError, Problem
 from qa2pack.tarsplit.naming import PART
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
-class OutputBusyError(Exception):
+class OutputBusyError(PackError):
     """Another process writes the same delivery.
 
     Attributes:
@@ -26,6 +27,7 @@ class OutputBusyError(Exception):
     def __init__(self, path: bytes) -> None:
         super().__init__(f"another process writes {os.fsdecode(path)}")
         self.path = path
+        self.problems = (Problem(Code.OUTPUT_BUSY, path),)
 
 
 def make_folder(path: bytes) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.humanize import counted
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.tarsplit.contents import Delivered, delivered_records, folder_mtime
 from qa2pack.tarsplit.naming import DeliveryName
@@ -19,7 +20,6 @@ from qa2pack.tarsplit.packing.partition import (
     cut_tables,
     partition,
 )
-from qa2pack.tarsplit.refusal import DeliveryRefused
 from qa2pack.tarsplit.sidecar import DeliveryHeader
 from qa2pack.tarsplit.tar.header import BLOCK_BYTES, RECORD_BLOCKS
 
@@ -90,13 +90,11 @@ def plan_cut(request: CutRequest, members: Sequence[Delivered], progress: Progre
     """Return the plan of a delivery of these members, from one pass over their manifests.
 
     Raises:
-        DeliveryRefused: the limit is too small, or there would be more than 999 chunks.
+        Refused: the limit is too small, or there would be more than 999 chunks.
     """
     if capacity_blocks(request.limit_bytes) <= 0:
-        raise DeliveryRefused(
-            f"the limit is {counted(request.limit_bytes, 'byte')}, and the smallest tar has {_LEAST_BYTES:,}",
-            "give a larger --size",
-        )
+        least, limit = counted(_LEAST_BYTES, "byte"), counted(request.limit_bytes, "byte")
+        raise Refused(Problem(Code.CHUNK_TOO_SMALL, request.name.project, f"at least {least}", limit))
     header = DeliveryHeader(
         project=request.name.project,
         day=request.name.day,
@@ -130,7 +128,7 @@ def _partition(folders: Sequence[Measured], request: CutRequest) -> list[Chunk]:
         return partition(folders, limit_bytes=request.limit_bytes, fill=request.fill)
     except TooManyChunksError as error:
         mebibytes = -(-error.enough_bytes // (1 << 20))
-        raise DeliveryRefused(
-            f"{error.chunk_count} chunks would be needed; the names allow {MAX_CHUNKS}",
-            f"give a larger --size; {mebibytes}MiB is enough",
-        ) from error
+        most, needed = f"at most {counted(MAX_CHUNKS, 'tar')}", counted(error.chunk_count, "tar")
+        remedy = Remedy(f"Give a larger --size; {mebibytes}MiB is enough.")
+        problem = Problem(Code.TOO_MANY_CHUNKS, request.name.project, most, needed)
+        raise Refused(problem, remedies=(remedy,)) from error

@@ -13,10 +13,10 @@ from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.fs.untrusted import read_control
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.tarsplit.naming import PART, checksum_name
 from qa2pack.tarsplit.plan import Cut
-from qa2pack.tarsplit.refusal import DeliveryRefused
 from qa2pack.tarsplit.sidecar import open_sidecar
 from qa2pack.tarsplit.state import MOST_BYTES, FinishedChunk, State, decode_state
 from qa2pack.tarsplit.tar.checksums import Sums
@@ -80,19 +80,15 @@ def find_leftovers(
     """Return the names of files to remove: unfinished files and, with `is_replacing`, files of another delivery.
 
     Raises:
-        DeliveryRefused: another delivery of the same name is there, and `is_replacing` is false.
+        Refused: another delivery of the same name is there, and `is_replacing` is false.
     """
     name = cut.header.name
     there = sorted(entry for entry in os.listdir(output) if name.owns(entry) and entry != name.manifest + PART)
     expected = _expected(cut) if finished is not None else set()
     foreign = [entry for entry in there if not entry.endswith(PART) and entry not in expected]
     if foreign and not is_replacing:
-        raise DeliveryRefused(
-            f"{shown(output)} holds another delivery of that name, from a different state of the package or with "
-            "different options: "
-            f"{shown(foreign[0])}" + (f" and {counted(len(foreign) - 1, 'more file')}" if len(foreign) > 1 else ""),
-            "give --replace to remove it, or choose another folder with --output",
-        )
+        more = f" and {counted(len(foreign) - 1, 'more file')}" if len(foreign) > 1 else ""
+        raise Refused(Problem(Code.DELIVERY_IN_THE_WAY, output, found=f"{shown(foreign[0])}{more}"))
     return [entry for entry in there if entry.endswith(PART) or entry in foreign]
 
 

@@ -11,7 +11,7 @@ from hypothesis import settings
 from support.in_process import Delivery, make_reduction
 from support.tools import REQUIRED
 
-pytest.register_assert_rewrite("outcomes", "worlds")  # they assert on behalf of tests
+pytest.register_assert_rewrite("support.outcomes", "support.worlds")  # they assert on behalf of tests
 
 _ARCHIVE = Path(__file__).parent / "data" / "casa_reduction.tar.xz"
 

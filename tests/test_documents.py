@@ -114,3 +114,20 @@ def test_every_page_can_be_found_from_the_index() -> None:
     }
     pages = {ROOT / name for name in PAGES} - {ROOT / "README.md", ROOT / "docs/README.md"}
     assert pages - linked == set()
+
+
+def test_every_test_that_is_named_exists() -> None:
+    tests = sorted((ROOT / "tests").glob("test_*.py"))
+    known = {path.stem for path in tests} | {
+        name for path in tests for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+    folders = ("benchmarks", "demo", "executor", "manifest", "pack", "tarsplit", "tests")
+    code = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    texts = [*(ROOT / name for name in PAGES), *ROOT.glob("*.md"), ROOT / "Makefile", ROOT / "pyproject.toml", *code]
+    assert {
+        f"{path.relative_to(ROOT)} names {name}"
+        for path in texts
+        if path.name != "test_imports.py"  # it has examples of tests that do not exist
+        for name in re.findall(r"(?<![\w<])test_[a-z0-9_]*[a-z0-9](?![\w*<])", path.read_text())
+        if name not in known
+    } == set()

@@ -19,7 +19,7 @@ from qa2pack.manifest.format.header import SplitTask
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from support.generated import record_of
 from support.in_process import Delivery, add_measurement_sets, make_reduction, write
 from support.measurement_sets import Recipe
@@ -49,7 +49,7 @@ def in_scripts(**columns: object) -> Callable[[FolderRecord], FolderRecord]:
 def refusal(delivery: Delivery) -> list[Code]:
     """Apply, which must be refused without a trace, and return the reasons."""
     before = snapshot(delivery.path.parent)
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.apply()
     assert _lasting(snapshot(delivery.path.parent)) == _lasting(before)
     return [problem.code for problem in caught.value.problems]

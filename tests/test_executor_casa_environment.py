@@ -15,24 +15,13 @@ from qa2pack.executor.casa.child_process import ChildDiedError, run_in_child
 from qa2pack.executor.casa.environment import run_isolated
 from qa2pack.executor.casa.scratch import scratch_folder
 from qa2pack.executor.casa.split import describe_table
-from qa2pack.executor.casa.table import create_table
 from qa2pack.manifest.alma.split_spec import CasacoreEnvironmentError, TableBrokenError
 from qa2pack.manifest.problem import Code
 from support.commands import ROOT
 from support.file_systems import small_disk
 from support.measurement_sets import Recipe, Shared, select_rows, write_measurement_set
+from support.small_table import make_table
 
-ONE_COLUMN = {
-    "A": {
-        "valueType": "int",
-        "dataManagerType": "StandardStMan",
-        "dataManagerGroup": "StandardStMan",
-        "option": 0,
-        "maxlen": 0,
-        "comment": "",
-        "keywords": {},
-    }
-}
 # The caller has read the settings of the user before, as CASA and other libraries do.
 USED_BEFORE = """
 import os, sys
@@ -40,16 +29,16 @@ from pathlib import Path
 from casacore import tables
 tables.table(sys.argv[1] + "/mine", tables.maketabdesc([tables.makescacoldesc("A", 1)]), ack=False).close()
 assert os.path.exists(sys.argv[1] + "/mine/table.mf")
-from qa2pack.executor.casa.environment import run_fenced
-from test_executor_casa_surroundings import make_table
-print(*run_fenced(make_table, room_bytes=0, seconds=60))
+from qa2pack.executor.casa.environment import run_isolated
+from support.small_table import make_table
+print(*run_isolated(make_table, space_bytes=0, seconds=60))
 """
 FIRST = """
 import sys
-from qa2pack.executor.casa.environment import run_fenced
-from test_executor_casa_surroundings import make_table
+from qa2pack.executor.casa.environment import run_isolated
+from support.small_table import make_table
 sys.modules.pop("casacore", None)
-print(*run_fenced(make_table, room_bytes=0, seconds=60))
+print(*run_isolated(make_table, space_bytes=0, seconds=60))
 """
 LOADED = """
 import os, sys
@@ -62,11 +51,6 @@ print("casacore" in sys.modules, "libcasa" in open("/proc/self/maps").read())
 @pytest.fixture(autouse=True)
 def casacore_begins() -> None:
     """Let the fence see for itself whether casacore is loaded."""
-
-
-def make_table(work: Path) -> list[str]:
-    create_table(str(work / "table"), ONE_COLUMN, {})
-    return sorted(os.listdir(work / "table"))
 
 
 def environment(work: Path) -> dict[str, list[str] | str]:

@@ -1,232 +1,27 @@
-"""The pool of processes, with real processes and real kills."""
+"""Where worker processes cannot be had, the work is done all the same."""
 
+import multiprocessing
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from multiprocessing.context import ForkContext
 
 import pytest
 
-from qa2pack.executor.engine.errors import WorkersDiedError
-from qa2pack.executor.engine.futures import FuturesEngine
 from qa2pack.executor.engine.local import PoolEngine, available_jobs
-from qa2pack.executor.engine.processes import ProcessPool
-from qa2pack.executor.stop_signals import InterruptedByUser, Stop
-from qa2pack.manifest.engine import run_streamed
-from support.tools import needs_workers
-
-pytestmark = needs_workers
-ROOT = Path(__file__).parent.parent
 
 
-@dataclass(frozen=True, slots=True)
-class Deadly:
-    """A batch that kills its worker as often as there are names left in the folder."""
-
-    folder: Path
-    number: int
+def _refused(*_: object) -> None:
+    raise OSError(30, "Read-only file system")
 
 
-def square(number: int) -> int:
-    return number * number
-
-
-def process_of(_: int) -> int:
-    time.sleep(0.01)
-    return os.getpid()
-
-
-def fail_at_three(number: int) -> int:
-    if number == 3:
-        raise ValueError("three")
-    return number
-
-
-def die_first(batch: Deadly) -> int:
-    if batch.number == 5:
-        names = sorted(batch.folder.iterdir())
-        if names:
-            names[0].unlink()
-            os.kill(os.getpid(), signal.SIGKILL)
-    return batch.number
-
-
-def test_every_batch_is_run_once_on_other_processes() -> None:
+def test_batches_are_done_in_this_process_where_no_semaphore_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that lets nobody write to /dev/shm."""
+    for name in ("Lock", "BoundedSemaphore", "Semaphore"):
+        monkeypatch.setattr(ForkContext, name, _refused)
+    with pytest.raises(OSError):
+        multiprocessing.get_context("fork").Lock()
     with PoolEngine(2) as engine:
-        assert sorted(engine.run(square, deque(range(100)))) == [n * n for n in range(100)]
-        processes = set(engine.run(process_of, deque(range(20))))
-    assert os.getpid() not in processes
-    assert len(processes) == 2
-
-
-def test_batches_that_are_added_on_the_way_are_run_too() -> None:
-    queue = deque([1])
-    results = []
-    with PoolEngine(2) as engine:
-        for result in engine.run(square, queue):
-            results.append(result)
-            if result < 1000:
-                queue.append(result + 1)
-    assert results == [1, 4, 25, 676, 458329]
-
-
-def test_streamed_batches_are_made_only_as_they_are_needed() -> None:
-    made = []
-
-    def batches() -> object:
-        for number in range(1000):
-            made.append(number)
-            yield number
-
-    with PoolEngine(2) as engine:
-        results = run_streamed(engine, square, batches())  # type: ignore[arg-type]
-        next(results)
-        assert len(made) < 20
-        results.close()  # type: ignore[attr-defined]
-
-
-def test_error_of_a_batch_is_raised_here() -> None:
-    with PoolEngine(2) as engine, pytest.raises(ValueError, match="three"):
-        list(engine.run(fail_at_three, deque(range(10))))
-
-
-@pytest.mark.parametrize("deaths", [1, 2])
-def test_batch_of_a_killed_worker_is_run_again(tmp_path: Path, deaths: int) -> None:
-    for number in range(deaths):
-        (tmp_path / str(number)).touch()
-    with PoolEngine(2) as engine:
-        assert sorted(engine.run(die_first, deque(Deadly(tmp_path, n) for n in range(30)))) == list(range(30))
-    assert list(tmp_path.iterdir()) == []
-
-
-class Forgetful(ProcessPool):
-    """A crew whose first batch is handed over at the moment when the pool breaks: nobody ever ends it."""
-
-    def __init__(self) -> None:
-        super().__init__(2)
-        self.is_first = True
-
-    def submit(self, work: Callable[[Any], Any], batch: Any) -> Future[Any]:
-        """Lose the first batch, and kill the workers; else as ever."""
-        if not self.is_first:
-            return super().submit(work, batch)
-        self.is_first = False
-        done = super().submit(process_of, 0)
-        os.kill(done.result(), signal.SIGKILL)
-        lost: Future[Any] = Future()
-        self._pools[lost] = self._started()
-        return lost
-
-
-def test_batch_that_was_handed_over_while_the_pool_broke_is_run_again() -> None:
-    with FuturesEngine(Forgetful()) as engine:
-        assert list(engine.run(square, deque([3]))) == [9]
-
-
-def test_batch_that_kills_every_worker_is_given_up(tmp_path: Path) -> None:
-    for number in range(10):
-        (tmp_path / str(number)).touch()
-    with PoolEngine(2) as engine, pytest.raises(WorkersDiedError):
-        list(engine.run(die_first, deque(Deadly(tmp_path, n) for n in range(30))))
-
-
-def test_worker_that_is_killed_between_batches_is_replaced() -> None:
-    with PoolEngine(2) as engine:
-        for process in set(engine.run(process_of, deque(range(20)))):
-            os.kill(process, signal.SIGKILL)
-        assert sorted(engine.run(square, deque(range(10)))) == [n * n for n in range(10)]
-
-
-def test_stop_finishes_what_is_under_way_and_starts_nothing_more() -> None:
-    stop = Stop()
-    queue = deque(range(100))
-    results = []
-    with PoolEngine(2, stop) as engine, pytest.raises(InterruptedByUser):
-        for result in engine.run(square, queue):
-            results.append(result)
-            stop.is_requested = True
-    assert len(results) + len(queue) == 100
-    assert 0 < len(results) <= 5
-
-
-@dataclass(frozen=True, slots=True)
-class Slow:
-    """A batch that says when it is begun, and ends when it may."""
-
-    folder: Path
-    number: int
-
-
-def wait_for_release(batch: Slow) -> int:
-    (batch.folder / f"begun.{batch.number}").touch()
-    while not (batch.folder / "released").exists():
-        time.sleep(0.01)
-    return batch.number
-
-
-class StoppedPool(ProcessPool):
-    """Asks for a stop when both workers have begun a batch, and lets them end only when they were told of it."""
-
-    def __init__(self, folder: Path, stop: Stop) -> None:
-        super().__init__(2)
-        self._folder = folder
-        self._stop = stop
-
-    def check_workers(self) -> None:
-        """Ask for a stop, as a signal does."""
-        self._stop.is_requested = len(list(self._folder.iterdir())) == 2
-
-    def cancel_unstarted(self) -> None:
-        """Release the workers after that."""
-        super().cancel_unstarted()
-        (self._folder / "released").touch()
-
-
-def test_batches_that_were_handed_over_and_not_begun_are_not_done_after_a_stop(tmp_path: Path) -> None:
-    stop = Stop()
-    queue = deque(Slow(tmp_path, number) for number in range(20))
-    results = []
-    with FuturesEngine(StoppedPool(tmp_path, stop), stop) as engine, pytest.raises(InterruptedByUser):
-        for result in engine.run(wait_for_release, queue):
-            results.append(result)
-    assert sorted(results) == [0, 1]
-    assert sorted(batch.number for batch in queue) == list(range(2, 20))
-    assert sorted(os.listdir(tmp_path)) == ["begun.0", "begun.1", "released"]
-
-
-def test_engine_leaves_no_process_behind() -> None:
-    with PoolEngine(2) as engine:
-        processes = set(engine.run(process_of, deque(range(20))))
-    assert [process for process in processes if _runs(process)] == []
-
-
-def test_workers_die_with_the_process_that_started_them() -> None:
-    program = """
-import collections, os, time
-from qa2pack.executor.engine.futures import CrewEngine
-from qa2pack.executor.engine.local import PoolEngine
-def work(number):
-    os.write(1, str(os.getpid()).encode() + bytes([10]))  # in one piece: two workers share the pipe
-    time.sleep(60)
-with PoolEngine(2) as engine:
-    list(engine.run(work, collections.deque(range(2))))
-"""
-    command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
-        assert parent.stdout is not None
-        workers = [int(parent.stdout.readline()) for _ in range(2)]
-        parent.kill()
-    deadline = time.monotonic() + 10
-    while any(_runs(worker) for worker in workers) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert [worker for worker in workers if _runs(worker)] == []
+        assert sorted(engine.run(abs, deque([-1, -2, -3]))) == [1, 2, 3]
 
 
 def test_jobs_are_as_many_as_this_process_may_use() -> None:
@@ -236,11 +31,3 @@ def test_jobs_are_as_many_as_this_process_may_use() -> None:
         assert available_jobs() == 1
     finally:
         os.sched_setaffinity(0, before)
-
-
-def _runs(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"

@@ -13,8 +13,9 @@ from qa2pack.executor.preflight import check_space
 from qa2pack.executor.space import free_bytes, needed_bytes
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.layout.include import parse_include
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from support.file_systems import folder_elsewhere
 from support.in_process import Delivery, make_reduction, write
 from support.snapshots import snapshot
@@ -22,7 +23,7 @@ from support.users import as_ordinary_user, folder_of_everybody
 
 
 def refused(step: Callable[[], object]) -> list[tuple[Code, bytes]]:
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         step()
     return [(problem.code, problem.path) for problem in caught.value.problems]
 
@@ -50,28 +51,30 @@ def test_what_does_not_fit_is_refused(delivery: Delivery, needs: dict[str, int],
     notes = replace(plan.notes, **needs)  # type: ignore[arg-type]
     if code is Code.NO_INODES and not os.statvfs(delivery.path.parent).f_files:
         pytest.skip("this file system does not count inodes")
-    assert [c for c, _ in refused(lambda: check_space(delivery.package, plan.header, notes, {}))] == [code]
+    assert [c for c, _ in refused(lambda: check_space(delivery.package, plan.header, notes, {}, OpenedFiles()))] == [
+        code
+    ]
 
 
 def test_missing_space_is_told_in_people_s_numbers_and_to_the_byte(delivery: Delivery) -> None:
     plan = delivery.plan(Mode.COPY)
     notes = replace(plan.notes, new_bytes=1 << 60)
-    with pytest.raises(PlanRefused) as caught:
-        check_space(delivery.package, plan.header, notes, {})
+    with pytest.raises(Refused) as caught:
+        check_space(delivery.package, plan.header, notes, {}, OpenedFiles())
     (problem,) = caught.value.problems
     free = free_bytes(delivery.package)
     assert free is not None
-    missing = needed_bytes(delivery.package, plan.header, notes) - free
+    missing = needed_bytes(delivery.package, plan.header, notes, OpenedFiles()) - free
     assert problem.expected == "1024.0 PiB"
-    assert re.fullmatch(r"[\d.]+ [GT]iB; 10\d\d\.\d PiB \(([\d,]+) bytes\) are missing", problem.found)
-    told = int(problem.found.split("(")[1].split(" ")[0].replace(",", ""))
+    assert re.fullmatch(r"[\d.]+ [GT]iB; 10\d\d\.\d PiB \(([\d,]+) bytes\) are missing", str(problem.found))
+    told = int(str(problem.found).split("(")[1].split(" ")[0].replace(",", ""))
     assert told == pytest.approx(missing, abs=1 << 30), "other programs write to this disk, too"
 
 
 def test_needed_room_holds_the_ticket_files(delivery: Delivery) -> None:
     """A fake package is all empty files; its tickets are not."""
     plan = delivery.plan(Mode.FAKE)
-    needed = needed_bytes(delivery.package, plan.header, plan.notes)
+    needed = needed_bytes(delivery.package, plan.header, plan.notes, OpenedFiles())
     before = free_bytes(delivery.package)
     delivery.apply()
     tickets = sum(path.stat().st_size for path in delivery.path.parent.glob("*.ticket.*"))
@@ -83,7 +86,7 @@ def test_disk_that_does_not_tell_its_size_is_not_called_full(delivery: Delivery)
     plan = delivery.plan(Mode.COPY)
     package = Package(b"/proc/2011.0.00229.S")
     assert free_bytes(package) is None
-    check_space(package, plan.header, plan.notes, {})
+    check_space(package, plan.header, plan.notes, {}, OpenedFiles())
 
 
 def test_readme_file_that_is_not_there_is_refused(delivery: Delivery) -> None:
@@ -104,7 +107,7 @@ def test_readme_file_that_is_no_text_is_refused_by_name(
     delivery: Delivery, tmp_path: Path, data: bytes, found: str
 ) -> None:
     header = write(tmp_path / "header.txt", data)
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.made(readme=os.fsencode(header))
     (problem,) = caught.value.problems
     assert (problem.code, problem.path, problem.found) == (Code.README_NOT_TEXT, os.fsencode(header), found)
@@ -123,7 +126,7 @@ def test_origin_without_an_execution_block_is_refused(delivery: Delivery) -> Non
 def test_sources_that_meet_are_refused_with_both_names(delivery: Delivery) -> None:
     for block in ("X1", "X2"):
         write(delivery.origin / block / "uid___A002_X1_Xa.ms.scriptForCalibration.py", block.encode())
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.made()
     (problem,) = caught.value.problems
     assert (problem.code, problem.path) == (Code.COLLISION, b"script/uid___A002_X1_Xa.ms.scriptForCalibration.py")

@@ -11,8 +11,8 @@ from qa2pack.executor.transaction.journal import Commit, Published, Publishing, 
 from qa2pack.executor.transaction.paths import TransactionPaths, choose_publishing, journal_path
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind, Package
+from support.journals import BEGIN
 from support.snapshots import contents
-from test_executor_transaction_journal import BEGIN
 
 GROUP, MEMBER = b"group_ouss_id", b"member_ouss_id"
 REPLACING = (Publishing.EXCHANGE, Publishing.TWO_RENAMES)
@@ -25,11 +25,11 @@ class Noting(Disk):
         self.calls: list[str] = []
 
     def rename(self, source: bytes, target: bytes, *, dir_fd: int | None = None) -> None:
-        self.calls.append("rename")
+        self.calls.append("rename " + os.fsdecode(target))
         super().rename(source, target, dir_fd=dir_fd)
 
     def exchange(self, one: bytes, other: bytes, *, dir_fd: int | None = None) -> None:
-        self.calls.append("rename")
+        self.calls.append("rename " + os.fsdecode(other))
         super().exchange(one, other, dir_fd=dir_fd)
 
     def fsync(self, fd: int) -> None:
@@ -94,17 +94,47 @@ def test_publishing_again_changes_nothing(tmp_path: Path, publishing: Publishing
     disk = Noting()
     run_publish(places, commit, disk)
     assert (contents(tmp_path / "P"), sorted(os.listdir(places.package.control))) == before
-    assert "rename" not in disk.calls
+    assert [call for call in disk.calls if call.startswith("rename")] == []
+
+
+def syncs(*folders: bytes) -> set[str]:
+    return {f"sync {os.fsdecode(folder)}" for folder in folders}
+
+
+def run_noted(places: TransactionPaths) -> list[str]:
+    """Publish, and return all that was renamed and brought to the disk; the last of it is the journal's mark."""
+    disk = Noting()
+    journal = create_journal(journal_path(places.package), BEGIN, disk)
+    disk.calls.clear()
+    publish(places, journal, disk, is_published=False)
+    journal.close()
+    assert [disk.calls.pop()] == [*syncs(journal_path(places.package))]
+    return disk.calls
 
 
 @every_way
 def test_rename_is_on_disk_before_it_is_said_to_be(tmp_path: Path, publishing: Publishing) -> None:
-    places, commit = staged(tmp_path, publishing)
-    disk = Noting()
-    run_publish(places, commit, disk)
-    renamed = disk.calls.index("rename")
-    changed = {os.fsdecode(os.path.dirname(path)) for path in (places.target, places.root)}
-    assert {f"sync {folder}" for folder in changed} <= set(disk.calls[renamed:])
+    places, _ = staged(tmp_path, publishing)
+    calls = run_noted(places)
+    behind = calls[calls.index("rename " + os.fsdecode(places.target)) + 1 :]
+    first = behind[: next(number for number, call in enumerate(behind) if call.startswith("rename"))]
+    assert set(first) == syncs(os.path.dirname(places.target), os.path.dirname(places.root))
+
+
+@every_way
+def test_manifests_are_on_disk_before_they_are_said_to_be(tmp_path: Path, publishing: Publishing) -> None:
+    places, _ = staged(tmp_path, publishing)
+    calls = run_noted(places)
+    behind = calls[calls.index("rename " + os.fsdecode(places.package.manifests)) + 1 :]
+    changed = (places.previous, places.staging, places.package.control, places.package.parent)
+    assert syncs(*changed) <= set(behind)
+
+
+def test_old_tree_is_on_disk_where_it_is_kept_before_the_new_one_takes_its_name(tmp_path: Path) -> None:
+    places, _ = staged(tmp_path, Publishing.TWO_RENAMES)
+    calls = run_noted(places)
+    aside = calls.index("rename " + os.fsdecode(places.previous_tree))
+    assert syncs(places.previous) <= set(calls[aside : calls.index("rename " + os.fsdecode(places.target))])
 
 
 @every_way

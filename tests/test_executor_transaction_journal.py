@@ -17,43 +17,12 @@ from qa2pack.executor.transaction.journal import (
     Published,
     Publishing,
     Record,
-    Resume,
-    RollBack,
     Staged,
-    Stale,
-    SyncFailed,
     continue_journal,
     create_journal,
     read_journal,
 )
-from support.journals import framed, frames_of
-
-BEGIN = Begin(
-    transaction="20261123T020000-abcdef01",
-    plan=b"p" * 16,
-    publishing=Publishing.EXCHANGE,
-    group=b"group_ouss_id",
-    member=b"member_ouss_id",
-    keeps_previous=True,
-    file_count=3,
-    byte_count=2**40,
-    boot="b",
-    host="here",
-    user="reducer",
-    pid=7,
-    at_ns=10**18,
-)
-REST: list[Record] = [
-    Staged(2, 5),
-    Resume("b2", "there", "other", 8, 10**18 + 1),
-    Stale(4),
-    SyncFailed(),
-    Commit(root_inode=12, had_manifests=True, had_tickets=(b"zip",)),
-    Published(),
-    Discard(),
-    RollBack(10**18 + 2),
-    End(10**18 + 3),
-]
+from support.journals import BEGIN, REST, framed, frames_of
 
 
 class Counting(Disk):

@@ -15,7 +15,7 @@ from qa2pack.executor.transaction.journal import (
     SyncFailed,
 )
 from qa2pack.executor.transaction.recovery import Facts, Goal, Phase, Step, begin_of, decide, may_plan_again, phase_of
-from test_executor_transaction_journal import BEGIN
+from support.journals import BEGIN
 
 COMMIT = Commit(12, had_manifests=True, had_tickets=(b"tar", b"zip"))
 RESUME = Resume("b", "here", "reducer", 8, 1)

@@ -13,6 +13,7 @@ from support.source_code import (
     imported_modules,
     imported_on_loading,
     imported_packages,
+    imported_tests,
     looks_that_hide_errors,
     parse,
     printing_calls,
@@ -32,7 +33,7 @@ pack       views/
 pack       errors/ protected_paths
 pack       jobs/
 pack       settings/
-pack       terminal/ target exit_codes refused
+pack       terminal/ target exit_codes
 
 executor   apply
 executor   rollback engine/
@@ -50,7 +51,7 @@ tarsplit   sidecar chunk_entries
 tarsplit   packing/ contents
 tarsplit   tar/
 tarsplit   output_files file_progress
-tarsplit   naming state refusal
+tarsplit   naming state
 
 manifest   plan/ verify/ adopt
 manifest   scan/
@@ -104,6 +105,8 @@ WRITERS = {
     "pack/jobs/readme_source.py",
 }
 
+# Tests of the project as a whole; all others are named after what they test, or tell a story (test_scenario_*.py).
+PROJECT_TESTS = {"benchmarks", "commands_page", "distributions", "documents", "import_root", "imports", "tools"}
 # Verbs whose work and view have a folder of their own: `make.py` and `view.py`. All others are in jobs/ and views/.
 FOLDERS_OF_VERBS = {"tarsplit": "delivery", "report": "report", "export": "export"}
 
@@ -193,6 +196,45 @@ def test_packages_are_imported_through_the_import_root_alone() -> None:
 )
 def test_flat_import_is_seen(text: str) -> None:
     assert list(flat_imports(parse("pack/x.py", text).tree)) != []
+
+
+def test_unit_tests_are_named_after_what_they_test() -> None:
+    modules = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    rooms = {path.relative_to(ROOT).with_suffix("") for path in modules} | {
+        path.parent.relative_to(ROOT) for path in modules
+    }
+    known = {"_".join(room.parts) for room in rooms} | PROJECT_TESTS
+    names = [path.stem.removeprefix("test_") for path in sorted((ROOT / "tests").glob("test_*.py"))]
+    assert [name for name in names if name not in known and not name.startswith("scenario_")] == []
+
+
+def test_nothing_is_imported_from_a_test() -> None:
+    """What two tests need stands in tests/support: a test that others import cannot be renamed, split or removed."""
+    places = [path for folder in ("benchmarks", "demo", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in places
+        if path.name != "test_imports.py"  # its examples, below, are such imports
+        for name, line in imported_tests(parse(path.name, path.read_text()).tree)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import test_x",
+        "from test_x import BEGIN",
+        "from tests.test_x import BEGIN",
+        "from tests import test_x",
+        "def f():\n    from test_x import BEGIN",
+        "import_module('test_x')",
+        "PROGRAM = 'import sys; import test_x; test_x.serve()'",
+        'PROGRAM = """\nimport sys\nfrom test_x import f\n"""',
+    ],
+)
+def test_import_from_a_test_is_seen(text: str) -> None:
+    assert list(imported_tests(parse("tests/x.py", text).tree)) != []
 
 
 @pytest.mark.parametrize("verb", COMMANDS)

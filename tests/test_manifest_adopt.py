@@ -10,7 +10,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import read_state
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.files import open_manifest
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from qa2pack.manifest.progress import Silent
 from support.in_process import Delivery
 from support.snapshots import snapshot
@@ -81,7 +81,7 @@ def test_readme_counts_as_no_role(lost: Delivery) -> None:
 def test_package_with_a_link_is_not_adopted(lost: Delivery, target: str) -> None:
     """Links are never part of a package, so one that is there cannot be called right."""
     (lost.member / "qa/link").symlink_to(target)
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         adopt(lost)
     assert [problem.path for problem in caught.value.problems] == [os.fsencode(lost.member / "qa/link")]
     assert read_state(lost.package).manifests == {}
@@ -89,14 +89,14 @@ def test_package_with_a_link_is_not_adopted(lost: Delivery, target: str) -> None
 
 def test_pipe_in_a_package_is_not_adopted(lost: Delivery) -> None:
     os.mkfifo(lost.member / "qa/pipe")
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         adopt(lost)
     assert [problem.code for problem in caught.value.problems] == [Code.SPECIAL_FILE]
 
 
 def test_what_is_no_package_is_not_adopted(lost: Delivery) -> None:
     (lost.path / "something").mkdir()
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         adopt(lost)
     assert [problem.code for problem in caught.value.problems] == [Code.NOT_A_PACKAGE]
 
@@ -105,8 +105,8 @@ def test_only_what_the_plan_has_not_with_the_same_content_stands_against_replaci
     script = lost.member / "script/scriptForImaging.py"
     script.write_bytes(b"edited in the package")
     adopt(lost)
-    with pytest.raises(PlanRefused) as caught:
-        lost.plan(is_splitting=False)
+    with pytest.raises(Refused) as caught:
+        lost.plan(no_split=True)
     assert [(problem.code, problem.path) for problem in caught.value.problems] == [
         (Code.NOT_TAKEN_OVER, os.fsencode(path)) for path in (lost.member / "README", script)
     ]

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 
 import msgpack
@@ -6,7 +7,16 @@ from hypothesis import given
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.format.record import FolderRecord, merge_records, with_digests
-from qa2pack.manifest.format.record_codec import absolute_sources, decode_record, encode_record, record_path
+from qa2pack.manifest.format.record_codec import (
+    absolute_sources,
+    check_columns,
+    check_record,
+    decode_record,
+    encode_record,
+    grouped_blobs,
+    record_path,
+)
+from qa2pack.manifest.format.wire import WireError
 from qa2pack.manifest.path import UnsafePathError
 from support.generated import plain, record_of, records
 
@@ -114,6 +124,7 @@ def test_every_absolute_source_is_told(record: FolderRecord) -> None:
         {"mtimes": bytes(16)},
         {"modes": b""},
         {"actions": b""},
+        {"actions": b"\xff"},
         {"digests": bytes(15)},
         {"inodes": b""},
         {"ctimes": b""},
@@ -129,6 +140,40 @@ def test_every_absolute_source_is_told(record: FolderRecord) -> None:
 def test_columns_that_do_not_fit_are_refused(columns: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"."):
         decode_record(wire(record_of(sizes={b"a": 1}), **columns))
+    with pytest.raises(ValueError, match=r"."):
+        check_record(wire(record_of(sizes={b"a": 1}), **columns))
+
+
+@pytest.mark.parametrize("columns", [{"names": b"b\0a"}, {"names": b"a\0a"}, {"folders": b"b\0a"}])
+@pytest.mark.parametrize("read", [decode_record, check_record])
+def test_names_that_are_not_sorted_are_refused(read: Callable[[bytes], object], columns: dict[str, object]) -> None:
+    with pytest.raises(WireError, match="not sorted"):
+        read(wire(record_of(sizes={b"a": 1, b"b": 2}), **columns))
+
+
+@pytest.mark.parametrize("columns", [{"sizes": b""}, {"ctimes": bytes(16)}, {"digests": b""}, {"names": b"a\0b"}])
+def test_columns_of_other_lengths_are_refused_without_a_look_at_paths(columns: dict[str, object]) -> None:
+    check_columns(wire(record_of(sizes={b"a": 1})))
+    with pytest.raises(WireError):
+        check_columns(wire(record_of(sizes={b"a": 1}), **columns))
+
+
+@pytest.mark.parametrize("read", [decode_record, check_record, absolute_sources])
+def test_source_folder_of_two_parts_is_refused(read: Callable[[bytes], object]) -> None:
+    with pytest.raises(UnsafePathError):
+        read(wire(record_of(sizes={b"a": 1}), source=b"a\0b"))
+
+
+@pytest.mark.parametrize("length", [1, 31, 32, 255, 256, 70_000])
+def test_path_of_any_length_is_read_without_the_rest(length: int) -> None:
+    assert record_path(encode_record(record_of(b"p" * length))) == b"p" * length
+
+
+def test_records_are_grouped_until_they_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qa2pack.manifest.format.record_codec._GROUP_BYTES", 10)
+    blobs = [b"1234", b"123456", b"1", b"12345678", b"1", b"12345678901234", b"12"]
+    groups = [tuple(blobs[:2]), tuple(blobs[2:5]), tuple(blobs[5:6]), tuple(blobs[6:])]
+    assert list(grouped_blobs(blobs)) == groups
 
 
 @pytest.mark.parametrize("blob", [b"", b"\xc0", msgpack.packb([1, 2]), msgpack.packb({}), b"\xff" * 20])

@@ -102,10 +102,6 @@ def test_missing_file_is_no_damaged_one(path: Path) -> None:
         open_stream(os.fsencode(path))
 
 
-def test_same_records_make_the_same_bytes() -> None:
-    assert stream_bytes(MANY[:10]) == stream_bytes(MANY[:10])
-
-
 @pytest.mark.parametrize("number", [0, 1, 700, 2000, 3998, 3999])
 def test_folder_is_found_through_the_index(many: bytes, number: int) -> None:
     stream = open_stream(many)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from support.file_systems import marked
 from support.in_process import Delivery
 
@@ -14,9 +14,9 @@ NAME = "scriptForImaging.py"
 
 
 def refusals(delivery: Delivery, mode: Mode) -> list[tuple[Code, str, str]]:
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.plan(mode)
-    return [(problem.code, problem.path.decode(), problem.found) for problem in caught.value.problems]
+    return [(problem.code, problem.path.decode(), str(problem.found)) for problem in caught.value.problems]
 
 
 @pytest.mark.parametrize(("mark", "word"), [("i", "immutable"), ("a", "append-only")])
@@ -59,7 +59,7 @@ def test_folder_in_which_nothing_can_be_renamed_takes_no_package(delivery: Deliv
 def test_marked_file_of_a_moved_package_is_refused_by_the_next_plan(delivery: Delivery) -> None:
     delivery.make(Mode.MOVE)
     with marked(delivery.member / "product/calibrated_all.clean.fits", "i"):
-        with pytest.raises(PlanRefused) as caught:
+        with pytest.raises(Refused) as caught:
             delivery.plan(Mode.MOVE)
         assert [(problem.code, problem.path) for problem in caught.value.problems] == [
             (Code.UNCHANGEABLE, os.fsencode(delivery.origin / "calibrated_all.clean.fits"))

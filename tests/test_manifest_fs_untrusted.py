@@ -117,3 +117,18 @@ def test_plan_is_written_where_something_else_is_left_of_a_stopped_run(kind: str
 def test_stream_that_is_no_file_is_damaged(kind: str, opens: Callable[[bytes], Stream], tmp_path: Path) -> None:
     with pytest.raises(StreamError, match="not a regular file"):
         opens(put(kind, tmp_path / "x.manifest"))
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_refused_file_does_not_stay_open(kind: str, tmp_path: Path) -> None:
+    put(kind, tmp_path / "file")
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(ControlFileError):
+        control_fd(os.fsencode(tmp_path / "file"))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_name_that_is_taken_is_called_that_whatever_took_it(tmp_path: Path) -> None:
+    put("folder", tmp_path / "file")
+    with pytest.raises(FileExistsError):
+        control_fd(os.fsencode(tmp_path / "file"), os.O_WRONLY | os.O_CREAT | os.O_EXCL)

@@ -11,7 +11,7 @@ from qa2pack.manifest.layout.globs import first_match, matches
 from qa2pack.manifest.layout.include import Include, parse_include
 from qa2pack.manifest.layout.rules import Level, known_layouts, load_layout
 from qa2pack.manifest.layout.survey import Kind, Node
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 RULE = 'block_marks = ["{uid}.ms"]\n[[rule]]\nglobs = ["*.txt"]\n'
 
@@ -20,7 +20,7 @@ def problem_of(tmp_path: Path, text: str) -> Problem:
     """Load a layout file that is refused and return the one reason."""
     path = tmp_path / "mine.toml"
     path.write_text(text)
-    with pytest.raises(PlanRefused) as refused:
+    with pytest.raises(Refused) as refused:
         load_layout(str(path))
     (problem,) = refused.value.problems
     return problem
@@ -45,15 +45,15 @@ def test_layout_of_ones_own_is_loaded_by_its_path(tmp_path: Path, monkeypatch: p
 
 
 def test_unknown_layout_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(PlanRefused) as refused:
+    with pytest.raises(Refused) as refused:
         load_layout("cycle9")
     (problem,) = refused.value.problems
     assert (problem.code, problem.path) == (Code.UNKNOWN_LAYOUT, b"cycle9")
-    assert "cycle0" in problem.expected
+    assert "cycle0" in str(problem.expected)
 
 
 def test_missing_layout_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PlanRefused, match="no such file"):
+    with pytest.raises(Refused, match="no such file"):
         load_layout(str(tmp_path / "none.toml"))
 
 
@@ -151,11 +151,11 @@ def test_include_is_read_with_equal_signs_in_its_glob() -> None:
 
 @pytest.mark.parametrize("text", ["*.txt", "*.txt=", "=qa", "*.txt=QA", "/=qa"])
 def test_include_without_glob_or_known_role_is_refused(text: str) -> None:
-    with pytest.raises(PlanRefused) as refused:
+    with pytest.raises(Refused) as refused:
         parse_include(text)
     (problem,) = refused.value.problems
     assert (problem.code, problem.path) == (Code.UNKNOWN_ROLE, text.encode())
-    assert "product" in problem.expected
+    assert "product" in str(problem.expected)
 
 
 @pytest.mark.parametrize("text", ["x = " + "[" * 100_000, "x = " + "{a = " * 100_000])
@@ -165,4 +165,4 @@ def test_layout_that_is_nested_without_end_is_refused(tmp_path: Path, text: str)
 
 @pytest.mark.parametrize("text", ["a." * 500 + "a = 1", "[" + "'a'." * 500 + "a]"])
 def test_layout_with_a_name_of_very_many_parts_is_refused_before_it_is_taken_apart(tmp_path: Path, text: str) -> None:
-    assert "dots" in problem_of(tmp_path, text).found
+    assert "dots" in str(problem_of(tmp_path, text).found)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.manifest.layout.survey import DEPTH_LIMIT, Kind, Node, survey
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from support.trees import make_tree
 from support.users import as_ordinary_user, folder_of_everybody
 
@@ -173,13 +173,13 @@ def test_bottomless_tree_ends_as_unreadable(tmp_path: Path) -> None:
 
 
 def test_missing_origin_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PlanRefused) as refused:
+    with pytest.raises(Refused) as refused:
         look(tmp_path / "missing")
     assert [problem.code for problem in refused.value.problems] == [Code.ORIGIN_MISSING]
 
 
 def test_file_as_origin_is_refused(tmp_path: Path) -> None:
     make_tree(tmp_path, ["file"])
-    with pytest.raises(PlanRefused) as refused:
+    with pytest.raises(Refused) as refused:
         look(tmp_path / "file")
     assert [problem.code for problem in refused.value.problems] == [Code.ORIGIN_NOT_FOLDER]

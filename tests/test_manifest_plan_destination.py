@@ -9,9 +9,10 @@ import pytest
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind, read_state
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.plan.destination import base_of, choose_destination
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.pack.jobs.adopt import adopt
 from qa2pack.pack.jobs.engines import Workers
@@ -24,12 +25,12 @@ def chosen(
     delivery: Delivery, append: Append = Append.NOTHING, **wishes: object
 ) -> tuple[bytes, bytes, DestinationKind]:
     request = PlanRequest(os.fsencode(delivery.origin), os.fsencode(delivery.path), append=append)
-    found = choose_destination(replace(request, **wishes))  # type: ignore[arg-type]
+    found = choose_destination(replace(request, **wishes), OpenedFiles())  # type: ignore[arg-type]
     return found.group, found.member, found.state.standing
 
 
 def refusal(delivery: Delivery, append: Append = Append.NOTHING, **wishes: object) -> list[tuple[Code, bytes]]:
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         chosen(delivery, append, **wishes)
     return [(problem.code, problem.path) for problem in caught.value.problems]
 
@@ -185,7 +186,7 @@ def test_what_no_ticket_file_can_replace_is_refused(delivery: Delivery, kind: st
 def test_folder_in_place_of_a_ticket_file_is_refused_by_apply_too(delivery: Delivery) -> None:
     delivery.plan(Mode.FAKE)
     ticket(delivery, "tar").mkdir()
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.apply()
     assert [problem.code for problem in caught.value.problems] == [Code.TICKET_IN_THE_WAY]
     assert not delivery.path.exists()
@@ -245,8 +246,8 @@ def test_damaged_manifest_is_named(delivery: Delivery) -> None:
 
 def test_base_changes_with_the_manifests(delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
-    before = base_of(read_state(delivery.package))
+    before = base_of(read_state(delivery.package), OpenedFiles())
     delivery.make(Mode.HARD)
-    after = base_of(read_state(delivery.package))
+    after = base_of(read_state(delivery.package), OpenedFiles())
     assert [member for member, _ in before] == [member for member, _ in after] == [MEMBER]
     assert before != after

@@ -14,7 +14,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.split_spec import SplitSpec, TableShape
 from qa2pack.manifest.format.record import NO_DIGEST, Entry
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from support.in_process import Delivery, add_measurement_sets, age, make_reduction, write
 from support.measurement_sets import Recipe
 from support.opened_files import opened_paths
@@ -58,6 +58,9 @@ def entries(delivery: Delivery, mode: Mode, **wishes: object) -> dict[bytes, Ent
     return {entry.path: entry for blob in plan.stream.blobs() for entry in decode_record(blob).entries()}
 
 
+HEADERS = {"calibrated_all.clean.fits"}  # each plan compares the length of FITS files with their headers
+
+
 def read_by(delivery: Delivery, step: Callable[[], object]) -> set[str]:
     """Return the names of the files of the origin that the step opens."""
     names = {path.name for path in delivery.origin.rglob("*") if path.is_file()}
@@ -68,7 +71,7 @@ def read_by(delivery: Delivery, step: Callable[[], object]) -> set[str]:
 
 def plan_again(delivery: Delivery, mode: Mode, **wishes: object) -> set[str]:
     """Plan without casacore, and return the names of the files of the origin that were opened for it."""
-    return read_by(delivery, lambda: replace(delivery, reader=NoReader()).plan(mode, **wishes))
+    return read_by(delivery, lambda: replace(delivery, reader=NoReader()).plan(mode, **wishes)) - HEADERS
 
 
 @pytest.fixture
@@ -139,12 +142,12 @@ def test_plan_after_append_reads_nothing(measured: Delivery, append: Append) -> 
     assert plan_again(other, Mode.HARD, append=append) == set()
 
 
-def test_plan_after_replacing_reads_nothing(measured: Delivery) -> None:
+def test_plan_after_replacing_reads_nothing(delivery: Delivery) -> None:
     """Removing the old package takes links away and so changes the ctime of every file of the origin."""
-    measured.make(Mode.HARD)
-    write(measured.origin / "scriptForImaging.py", b"changed")
-    measured.make(Mode.HARD)
-    assert plan_again(measured, Mode.HARD) == set()
+    delivery.make(Mode.HARD)
+    write(delivery.origin / "scriptForImaging.py", b"changed")
+    delivery.make(Mode.HARD)
+    assert plan_again(delivery, Mode.HARD) == set()
 
 
 def test_plan_after_replacing_without_exchange_reads_nothing(measured: Delivery) -> None:
@@ -175,13 +178,13 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 def test_changed_file_alone_is_read_again(delivery: Delivery, change: Callable[[Path], object]) -> None:
     delivery.make(Mode.HARD)
     change(delivery.origin / "scriptForImaging.py")
-    assert read_by(delivery, lambda: delivery.plan(Mode.HARD)) == {"scriptForImaging.py"}
+    assert read_by(delivery, lambda: delivery.plan(Mode.HARD)) == {"scriptForImaging.py", *HEADERS}
 
 
 def test_file_that_was_just_written_is_read_again(delivery: Delivery) -> None:
     (delivery.origin / "scriptForImaging.py").write_bytes(b"new")
     delivery.plan(Mode.HARD)
-    assert read_by(delivery, lambda: delivery.plan(Mode.HARD)) == {"scriptForImaging.py"}
+    assert read_by(delivery, lambda: delivery.plan(Mode.HARD)) == {"scriptForImaging.py", *HEADERS}
 
 
 def test_file_that_changed_and_hid_it_is_read_again(delivery: Delivery) -> None:
@@ -251,7 +254,7 @@ def test_plan_lists_what_is_left_out(delivery: Delivery) -> None:
 def test_strict_makes_warnings_refuse(delivery: Delivery) -> None:
     write(delivery.origin / "a b.fits", b"1")
     assert [w.code for w in delivery.plan(Mode.FAKE).notes.warnings] == [Code.W_NAME]
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.made(Mode.FAKE, is_strict=True)
     assert [problem.code for problem in caught.value.problems] == [Code.W_NAME]
 

@@ -58,7 +58,7 @@ def test_control_folder_tells_its_package_that_is_away(capsys: Capsys, delivery:
 def test_manifest_of_a_delivery_is_told_as_one(capsys: Capsys, tmp_path: Path) -> None:
     told = refused(capsys, "verify", write(tmp_path / "P_2012-06-20.manifest", b""))
     assert ": found a manifest " in told
-    assert "tarsplit --check FILE" in told
+    assert "tarsplit --check FOLDER" in told
 
 
 def test_what_has_only_such_a_name_is_no_part_of_a_package(capsys: Capsys, tmp_path: Path) -> None:

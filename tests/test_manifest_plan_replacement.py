@@ -1,4 +1,4 @@
-"""A plan that replaces a package tells which members go with it, and which files become empty ones."""
+"""What a plan replaces, and tells of it: members that go, files that become empty ones, another plan that waits."""
 
 import os
 import shutil
@@ -12,7 +12,8 @@ from qa2pack.manifest.adopt import adopt_members
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import read_state
 from qa2pack.manifest.engine import InlineEngine
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.format.files import open_plan
+from qa2pack.manifest.problem import Code, Refused
 from qa2pack.manifest.progress import Silent
 from support.in_process import Delivery, make_reduction
 
@@ -67,7 +68,7 @@ def test_appending_and_redoing_the_same_tell_nothing(delivery: Delivery, other: 
 def test_empty_files_in_place_of_real_ones_are_told(delivery: Delivery, mode: Mode) -> None:
     delivery.make(Mode.COPY)
     assert told(delivery, mode) == [(Code.W_BECOMES_EMPTY, FIRST)]
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.plan(mode, is_strict=True)
     assert Code.W_BECOMES_EMPTY in {problem.code for problem in caught.value.problems}
 
@@ -90,3 +91,54 @@ def test_single_adopted_member_may_be_the_one_that_is_made_anew(delivery: Delive
     assert told(delivery, Mode.FAKE, is_forced=True) == [(Code.W_BECOMES_EMPTY, FIRST)]
     other.make(append=Append.MEMBER)
     assert told(other, is_forced=True) == [(Code.W_MEMBER_GOES, FIRST)]
+
+
+# --- a plan that waits: not replaced without a word, unless whoever made it plans the same origin again
+
+
+def told_of_plans(delivery: Delivery) -> list[tuple[bytes, str]]:
+    warnings = delivery.plan().notes.warnings
+    return [(problem.path, str(problem.found)) for problem in warnings if problem.code is Code.W_PLAN_REPLACED]
+
+
+def test_planning_again_is_no_news(delivery: Delivery) -> None:
+    delivery.plan()
+    assert told_of_plans(delivery) == []
+
+
+def test_plan_of_another_origin_is_told(delivery: Delivery, tmp_path: Path) -> None:
+    other = replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2))
+    other.plan()
+    ((path, found),) = told_of_plans(delivery)
+    assert path == os.fsencode(other.origin)
+    assert found.startswith("your own of ")
+    assert found.endswith(", mode hard")
+    assert told_of_plans(delivery) == []
+
+
+def test_plan_of_somebody_else_is_told(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "colleague")
+    delivery.plan()
+    monkeypatch.setenv("LOGNAME", "reducer")
+    ((path, found),) = told_of_plans(delivery)
+    assert path == os.fsencode(delivery.origin)
+    assert found.startswith("that of colleague on ")
+
+
+def test_plan_that_was_applied_waits_no_more(delivery: Delivery, tmp_path: Path) -> None:
+    replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2)).make()
+    assert told_of_plans(delivery) == []
+
+
+def test_damaged_plan_is_replaced_without_a_word(delivery: Delivery, tmp_path: Path) -> None:
+    replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2)).plan()
+    os.truncate(delivery.package.plan, 100)
+    assert told_of_plans(delivery) == []
+
+
+def test_strict_plan_leaves_that_of_somebody_else(delivery: Delivery, tmp_path: Path) -> None:
+    first = replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2)).plan()
+    with pytest.raises(Refused) as caught:
+        delivery.plan(is_strict=True)
+    assert Code.W_PLAN_REPLACED in {problem.code for problem in caught.value.problems}
+    assert open_plan(delivery.package.plan).stream.digest == first.stream.digest

@@ -8,7 +8,7 @@ import pytest
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.layout.include import Include
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from support.in_process import Delivery, write
 
 
@@ -106,6 +106,6 @@ def test_broken_file_is_told_again_though_its_digest_is_known(sound: Delivery) -
 
 def test_plan_that_is_strict_refuses_an_empty_product(sound: Delivery) -> None:
     write(sound.origin / "a.fits", b"")
-    with pytest.raises(PlanRefused) as refused:
+    with pytest.raises(Refused) as refused:
         sound.made(Mode.COPY, is_strict=True)
     assert Code.W_EMPTY in {problem.code for problem in refused.value.problems}

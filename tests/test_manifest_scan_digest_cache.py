@@ -6,7 +6,9 @@ import pytest
 
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
-from qa2pack.manifest.scan.digest_cache import Identity, KnownDigests, KnownFolder, KnownStream
+from qa2pack.manifest.format.stream import open_stream
+from qa2pack.manifest.fs.file_state import FileState
+from qa2pack.manifest.scan.digest_cache import KnownDigests, KnownFolder, KnownStream
 from support.generated import record_of, stream_bytes
 
 SECOND_NS = 10**9
@@ -15,7 +17,7 @@ DIGEST = bytes(range(1, 17))
 RECORD = record_of(
     b"qa", {b"a.png": 12}, source=b"X1/qa2", mtimes=[900 * SECOND_NS], ctimes=[950 * SECOND_NS], inodes=[77], device=4
 )
-IDENTITY = Identity(size=12, mtime_ns=900 * SECOND_NS, ctime_ns=950 * SECOND_NS, inode=77, device=4)
+STATE = FileState(size=12, mtime_ns=900 * SECOND_NS, ctime_ns=950 * SECOND_NS, inode=77, device=4)
 
 
 def known_of(*records: FolderRecord) -> KnownFolder:
@@ -23,34 +25,34 @@ def known_of(*records: FolderRecord) -> KnownFolder:
 
 
 def test_digest_of_a_source_in_the_same_state_is_known() -> None:
-    assert known_of(RECORD).digest(b"X1/qa2/a.png", IDENTITY) == DIGEST
+    assert known_of(RECORD).digest(b"X1/qa2/a.png", STATE) == DIGEST
 
 
 @pytest.mark.parametrize("attribute", ["size", "mtime_ns", "ctime_ns", "inode", "device"])
 def test_digest_of_a_source_in_another_state_is_not_known(attribute: str) -> None:
-    other = replace(IDENTITY, **{attribute: getattr(IDENTITY, attribute) + 1})
+    other = replace(STATE, **{attribute: getattr(STATE, attribute) + 1})
     assert known_of(RECORD).digest(b"X1/qa2/a.png", other) is None
 
 
 def test_digest_of_another_source_is_not_known() -> None:
-    assert known_of(RECORD).digest(b"X2/qa2/a.png", IDENTITY) is None
+    assert known_of(RECORD).digest(b"X2/qa2/a.png", STATE) is None
 
 
 def test_digest_that_was_never_taken_is_not_known() -> None:
-    assert known_of(replace(RECORD, digests=NO_DIGEST)).digest(b"X1/qa2/a.png", IDENTITY) is None
+    assert known_of(replace(RECORD, digests=NO_DIGEST)).digest(b"X1/qa2/a.png", STATE) is None
 
 
 @pytest.mark.parametrize(("age_ns", "is_known"), [(-1, False), (0, False), (20_000_000, False), (20_000_001, True)])
 def test_file_written_while_the_clock_stood_still_is_not_known(age_ns: int, is_known: bool) -> None:
     mtime_ns = SCANNED_NS - age_ns
     known = known_of(replace(RECORD, mtimes=[mtime_ns]))
-    assert (known.digest(b"X1/qa2/a.png", replace(IDENTITY, mtime_ns=mtime_ns)) is not None) is is_known
+    assert (known.digest(b"X1/qa2/a.png", replace(STATE, mtime_ns=mtime_ns)) is not None) is is_known
 
 
 def test_any_of_several_records_may_know_it() -> None:
     linked = replace(RECORD, ctimes=[960 * SECOND_NS])
     known = known_of(RECORD, linked)
-    found = [known.digest(b"X1/qa2/a.png", replace(IDENTITY, ctime_ns=n * SECOND_NS)) for n in (950, 960, 970)]
+    found = [known.digest(b"X1/qa2/a.png", replace(STATE, ctime_ns=n * SECOND_NS)) for n in (950, 960, 970)]
     assert found == [DIGEST, DIGEST, None]
 
 
@@ -60,14 +62,15 @@ def streams(tmp_path: Path) -> tuple[KnownStream, ...]:
     many = [record_of(b"%04d" % n, {b"x" * 200 + b"%d" % i: i for i in range(5)}) for n in range(3000)]
     for name, written in (("one", many), ("two", [RECORD])):
         (tmp_path / name).write_bytes(stream_bytes(written))
-    return tuple(KnownStream(os.fsencode(tmp_path / name), SCANNED_NS) for name in ("one", "two"))
+    paths = [os.fsencode(tmp_path / name) for name in ("one", "two")]
+    return tuple(KnownStream(path, SCANNED_NS, open_stream(path).digest) for path in paths)
 
 
 @pytest.mark.parametrize("order", [range(0, 3000, 7), range(2999, -1, -501), (5, 5, 2500, 4, 4, 2999)])
 def test_folders_are_found_in_any_order(streams: tuple[KnownStream, ...], order: range) -> None:
     known = KnownDigests(streams)
     name = b"x" * 200 + b"3"
-    identity = Identity(size=3, mtime_ns=5, ctime_ns=7, inode=4, device=0)
+    identity = FileState(size=3, mtime_ns=5, ctime_ns=7, inode=4, device=0)
     folders = [known.folder(b"%04d" % number) for number in order]
     assert [folder.digest(name, identity) for folder in folders if folder] == [DIGEST] * len(folders)
 

@@ -2,6 +2,7 @@ import os
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import read_state
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.scan.earlier_manifests import known_streams
 from support.in_process import Delivery
 
@@ -12,6 +13,6 @@ def test_only_plans_and_manifests_of_the_same_origin_are_known(delivery: Deliver
     delivery.make(Mode.HARD)
     delivery.plan(Mode.HARD)
     package, state = delivery.package, read_state(delivery.package)
-    own = known_streams(package, state, os.fsencode(delivery.origin))
+    own = known_streams(package, state, os.fsencode(delivery.origin), OpenedFiles())
     assert [known.path for known in own] == [package.plan, package.last_plan, package.manifest(MEMBER)]
-    assert known_streams(package, state, b"/elsewhere") == ()
+    assert known_streams(package, state, b"/elsewhere", OpenedFiles()) == ()

@@ -7,7 +7,7 @@ import pytest
 from casacore import tables
 
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from support.in_process import UID, Delivery, age, write
 from support.measurement_sets import (
     Recipe,
@@ -22,11 +22,11 @@ SMALL = Recipe(rows=12, columns=("DATA",))
 
 
 def refused(delivery: Delivery, *exclude: str) -> list[tuple[Code, str, str]]:
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.plan(Mode.COPY, exclude=exclude)
     root = f"{delivery.origin.parent}/"
     return [
-        (each.code, each.path.decode().removeprefix(root), each.found.replace(root, ""))
+        (each.code, each.path.decode().removeprefix(root), str(each.found).replace(root, ""))
         for each in caught.value.problems
     ]
 

@@ -188,7 +188,7 @@ def test_link_that_leads_outside_is_followed_only_if_allowed(tmp_path: Path) -> 
     outside = write(tmp_path / "outside/real", b"content")
     (tmp_path / "origin").mkdir()
     (tmp_path / "origin/a").symlink_to(outside)
-    (record,) = records(scan(options_of(tmp_path / "origin", may_leave=True))).values()
+    (record,) = records(scan(options_of(tmp_path / "origin", follow_outside=True))).values()
     assert record.source_path(0) == os.fsencode(outside)
     assert codes(scan(options_of(tmp_path / "origin"))) == [Code.LINK_OUTSIDE]
 
@@ -202,7 +202,7 @@ def test_pipe_and_socket_are_problems_and_not_waited_for(tmp_path: Path) -> None
 
 def test_file_that_is_longer_than_its_size_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("/proc/version")  # the kernel says that it has no bytes
-    result = scan(options_of(tmp_path, may_leave=True))
+    result = scan(options_of(tmp_path, follow_outside=True))
     assert codes(result) == [Code.ORIGIN_CHANGED]
 
 

@@ -9,6 +9,7 @@ import pytest
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.files import files_with_bad_records, open_manifest, save_durably
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.fs.throttle import PacedEngine
 from qa2pack.manifest.problem import Code, Problem
@@ -218,7 +219,7 @@ def test_what_takes_long_is_done_and_told_in_parts_and_finds_the_same(
 
     def found(progress: Parts) -> list[Problem]:
         engine = PacedEngine(InlineEngine(), 1 << 40)
-        return list(verify_package(made.package, is_quick=False, engine=engine, progress=progress))
+        return list(verify_package(made.package, OpenedFiles(), is_quick=False, engine=engine, progress=progress))
 
     whole, parts = Parts(), Parts()
     problems = found(whole)

@@ -121,8 +121,8 @@ def test_only_journal_that_cannot_be_read_is_an_apply_all_the_same(capsys: Capsy
     ran = run_here(capsys, "rollback", delivery.path)
     text = " ".join(ran.err.split())
     assert ran.code == Exit.FAILED
-    assert "the journal of the last apply is damaged: its first record cannot be read" in text
-    assert f"Restore it from a backup, then: pack rollback {delivery.path}. Without it" in text
+    assert "found one that is damaged: its first record cannot be read" in text
+    assert f"Restore the journal from a backup, then: pack rollback {delivery.path} Without it" in text
     assert "pack adopt" not in text
 
 

@@ -70,34 +70,34 @@ def _without_lock(delivery: Delivery) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("prepare", "reason", "next_step"),
+    ("prepare", "code", "next_step"),
     [
-        (_not_kept, "the package that was replaced was not kept.", "pack plan ORIGIN PACKAGE"),
-        (_changed, "the package was changed since, and a rollback would lose that.", "pack rollback PACKAGE"),
-        (_something_more, "the package was changed since, and a rollback would lose that.", "pack rollback PACKAGE"),
-        (_gone, "the package is not the one that the last apply left;", "pack plan ORIGIN PACKAGE"),
-        (_only_copy, "the origin does not have these files any more,", "pack rollback PACKAGE"),
-        (_plan_waits, "a plan waits that is newer than the last apply,", "pack rollback PACKAGE --further"),
-        (_without_control, "nothing can be rolled back without the folder", "pack rollback PACKAGE"),
+        (_not_kept, "previous-gone", "pack plan ORIGIN PACKAGE"),
+        (_changed, "changed-since", "pack rollback PACKAGE"),
+        (_something_more, "changed-since", "pack rollback PACKAGE"),
+        (_gone, "not-as-applied", "pack plan ORIGIN PACKAGE"),
+        (_only_copy, "origin-lost", "pack rollback PACKAGE"),
+        (_plan_waits, "plan-waits", "pack rollback PACKAGE --further"),
+        (_without_control, "control-missing", "pack rollback PACKAGE"),
         (
             _in_the_way,
-            "moved files cannot go back, because other files are in their",
+            "origin-in-the-way",
             "pack rollback PACKAGE",
         ),
-        (_manifest_damaged, "the package was changed since,", "pack rollback PACKAGE"),
+        (_manifest_damaged, "changed-since", "pack rollback PACKAGE"),
     ],
 )
 def test_what_cannot_be_undone_is_told_with_a_next_step(
-    capsys: Capsys, delivery: Delivery, prepare: Callable[[Delivery], None], reason: str, next_step: str
+    capsys: Capsys, delivery: Delivery, prepare: Callable[[Delivery], None], code: str, next_step: str
 ) -> None:
     prepare(delivery)
     before = _without_lock(delivery)
     ran = run_here(capsys, "rollback", delivery.path)
     assert ran.code == Exit.FAILED
-    assert f"pack rollback: {reason}" in ran.err
+    assert ran.err.splitlines()[1].startswith(f"  {code}: ")
     assert "Nothing was changed." in ran.err
-    do = ran.err[ran.err.index("\n  Do: ") :]
-    assert next_step.replace("PACKAGE", str(delivery.path)) in do
-    assert " do: " not in ran.err  # what single problems would have one do is not what undoing needs
+    do = ran.err[ran.err.index("\n    do: ") :]
+    assert f"\n        {next_step.replace('PACKAGE', str(delivery.path))}" in do
+    assert ran.err.count(" do: ") == 1  # what single problems would have one do is not what undoing needs
     assert [line for line in ran.err.splitlines() if line.count(str(delivery.path)) > 1] == []
     assert _without_lock(delivery) == before

@@ -96,7 +96,7 @@ def test_place_inside_the_origin_or_package_is_refused(capsys: Capsys, delivery:
     for place in (delivery.origin / "log", delivery.path / "log", f"{delivery.path}.pack/log", "alias/log"):
         for command in (("plan", delivery.origin, delivery.path), ("apply", delivery.path)):
             ran = run_here(capsys, *command, "--log", delivery.origin.parent / place)
-            assert (ran.code, "would lie in" in ran.err) == (Exit.USAGE, True)
+            assert (ran.code, "output-protected: " in ran.err) == (Exit.USAGE, True)
     assert snapshot(delivery.origin.parent) == before
 
 
@@ -127,7 +127,7 @@ def test_failure_of_the_call_of_old_is_logged(delivery: Delivery, log: Path, mon
 
 def test_call_of_old_refuses_a_log_in_the_origin(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PACK_LOG", str(delivery.origin / "log"))
-    with pytest.raises(PackagingError, match="would lie in the origin"):
+    with pytest.raises(PackagingError, match="a place in the origin"):
         QA_Packager(str(delivery.origin), None, str(delivery.path))
     assert not delivery.path.exists()
 

@@ -100,7 +100,7 @@ def test_commands_say_that_a_package_was_removed_by_hand(capsys: Capsys, deliver
     shutil.rmtree(delivery.path)
     ran = run_here(capsys, command, delivery.path, *(["--format", "md5sum"] if command == "export" else []))
     assert ran.code == Exit.FAILED
-    assert "not there any more; only its control folder is" in ran.err
+    assert "  package-gone: " in ran.err
 
 
 def test_package_that_was_removed_by_hand_can_be_made_again(capsys: Capsys, delivery: Delivery) -> None:
@@ -116,7 +116,7 @@ def test_interrupted_new_package_is_not_missing(capsys: Capsys, delivery: Delive
     stop(delivery)
     ran = run_here(capsys, command, delivery.path)
     assert ran.code == Exit.FAILED  # the same command does not go on
-    assert "has not ended (phase: staging)" in ran.err
+    assert ": found the phase staging\n" in ran.err
     assert f"pack apply {delivery.path}\n" in ran.err
 
 
@@ -128,8 +128,9 @@ def test_apply_that_runs_is_not_told_as_one_that_was_stopped(
     with locked_for_writing(lock_path(delivery.package)):
         ran = run_here(capsys, command, delivery.path)
     assert ran.code == Exit.LOCKED
-    assert f"process {os.getpid()} on " in ran.err
-    assert "Wait for it, then run " in ran.err
+    assert f"locked: the package is locked by process {os.getpid()} on " in ran.err
+    again = ":\n    pack " if command in ("adopt", "rollback", "apply") else ", give the same command again.\n"
+    assert f"  When it has ended{again}" in ran.err
 
 
 def test_plan_says_that_an_apply_runs(capsys: Capsys, delivery: Delivery) -> None:
@@ -137,7 +138,7 @@ def test_plan_says_that_an_apply_runs(capsys: Capsys, delivery: Delivery) -> Non
     with locked_for_writing(lock_path(delivery.package)):
         ran = run_here(capsys, "plan", delivery.origin, delivery.path)
     assert ran.code == Exit.LOCKED
-    assert "Wait for it, then run the same command\n" in ran.err
+    assert "  When it has ended, give the same command again.\n" in ran.err
 
 
 def test_status_tells_that_the_last_apply_cannot_be_undone(capsys: Capsys, delivery: Delivery) -> None:

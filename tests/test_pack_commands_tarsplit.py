@@ -98,8 +98,8 @@ def test_command_line_that_makes_no_sense_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("-n", DAY, "--size", "5kB", PROJECT), "the limit is 5,000 bytes, and the smallest tar has 10,240"),
-        (("-n", DAY, "--output", f"{PROJECT}/tars", PROJECT), "--output"),
+        (("-n", DAY, "--size", "5kB", PROJECT), "expected at least 10,240 bytes, found 5,000 bytes"),
+        (("-n", DAY, "--output", f"{PROJECT}/tars", PROJECT), "  output-protected: "),
         (("-n", DAY, "--member", "member_ouss_id7", PROJECT), "member_ouss_id7"),
         (("-n", DAY, "no_such_package"), "no_such_package"),
     ],
@@ -153,16 +153,15 @@ def test_check_of_a_folder_without_a_delivery_is_no_success(home: Path, capsys: 
     ran = run(capsys, "--check", "empty")
     assert (ran.code, ran.out) == (1, "")
     text = " ".join(ran.err.split())
-    assert f"refused: there is no delivery in {home / 'empty'}: no name there ends in .manifest" in text
-    assert "Do: name the folder of the tars; if their .manifest did not come with them, have it sent" in text
-    assert f"delivery: {home / 'empty'}" in text
+    assert f"delivery-missing: There is no delivery in this folder: no name in it ends in .manifest {home}" in text
+    assert "do: Name the folder of the tars; if their .manifest did not come with them, have it sent." in text
     assert "package:" not in text
 
 
 def test_verify_of_chunks_that_are_not_there_is_no_success(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "empty").mkdir()
     ran = run_here(capsys, "verify", PROJECT, "--chunks", "empty")
-    assert (ran.code, "there is no delivery in" in ran.err) == (1, True)
+    assert (ran.code, "  delivery-missing: " in ran.err) == (1, True)
 
 
 def test_check_tells_a_damaged_sidecar(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -272,7 +271,7 @@ def test_check_against_a_package_of_another_project_says_so_once(
     make_package(home / "2011.0.00500.S", {"log/1.log": b"x"})
     ran = run(capsys, "--check", "out", "2011.0.00500.S")
     assert (ran.code, ran.out) == (1, "")
-    assert f"this delivery is of {PROJECT}, not of 2011.0.00500.S package:" in " ".join(ran.err.split())
+    assert f": expected 2011.0.00500.S, found {PROJECT} do: " in " ".join(ran.err.split())
 
 
 def test_check_does_not_claim_to_have_read_a_missing_tar(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -287,15 +286,15 @@ def test_folder_in_place_of_the_manifest_is_refused_with_the_one_in_it(
     run(capsys, "-n", DAY, "--output", "out", PROJECT)
     ran = run_here(capsys, "verify", PROJECT, "--manifest", "out")
     assert (ran.code, ran.out) == (1, "")
-    assert "out is a folder, not the .manifest of a delivery package:" in " ".join(ran.err.split())
-    assert f"name the file: --manifest out/{PROJECT}_{DAY}.manifest" in " ".join(ran.err.split())
+    assert "  not-a-delivery-manifest: This is a folder, not the .manifest of a delivery.\n      out\n" in ran.err
+    assert f"\n        pack verify {PROJECT} --manifest out/{PROJECT}_{DAY}.manifest\n" in ran.err
 
 
 def test_failed_verify_does_not_tell_a_command_without_its_options(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ran = run_here(capsys, "verify", PROJECT, "--manifest", "nowhere")
-    assert "To try again, run the same command\n" in ran.err
+    assert "To try again, give the same command again.\n" in ran.err
 
 
 def test_setting_of_a_place_to_write_to_is_refused_by_no_other_command(

@@ -9,9 +9,13 @@ import pytest
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code
 from qa2pack.pack.cli import COMMANDS
+from qa2pack.pack.errors.failure_texts import REQUESTS, STOPS
 from qa2pack.pack.errors.problem_texts import PLANNING, VERIFYING, WARNINGS, WORDS, problems_page
 from support.commands import ROOT, run_here
 from support.in_process import Delivery, write
+from support.printed_commands import bad_command, mixed_lines
+
+_COMMANDS = [command for row in WORDS.values() for remedy in row.remedies for command in remedy.commands]
 
 
 def test_every_code_has_its_words() -> None:
@@ -19,7 +23,7 @@ def test_every_code_has_its_words() -> None:
 
 
 def test_no_code_has_its_words_twice() -> None:
-    assert len(WORDS) == len(PLANNING) + len(VERIFYING) + len(WARNINGS)
+    assert len(WORDS) == sum(map(len, (PLANNING, REQUESTS, STOPS, VERIFYING, WARNINGS)))
 
 
 def test_warnings_and_only_they_stand_under_warnings() -> None:
@@ -32,8 +36,16 @@ def test_no_words_are_missing() -> None:
 
 def test_commands_in_remedies_exist() -> None:
     commands = set(COMMANDS)
-    named = {name for row in WORDS.values() for name in re.findall(r"(?<![\w.])pack ([a-z]+)\b", row.remedy)}
-    assert named - commands == set()
+    assert {line.split()[1] for line in _COMMANDS if line.startswith("pack ")} - commands == set()
+
+
+def test_commands_can_be_copied() -> None:
+    assert [command for command in _COMMANDS if bad_command(command)] == []
+
+
+def test_no_command_stands_in_a_sentence() -> None:
+    texts = [text for row in WORDS.values() for text in (row.what, row.cause, *(each.text for each in row.remedies))]
+    assert mixed_lines(texts) == []
 
 
 def test_page_in_docs_is_the_one_made_from_the_words() -> None:

@@ -46,7 +46,7 @@ def test_named_pipes_and_devices_are_refused(
 def test_programs_are_refused_as_the_command_is(delivery: Delivery, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     request = api.request_for(delivery.origin, delivery.package, readme=tmp_path / "pipe")
-    with pytest.raises(api.PlanRefused) as caught:
+    with pytest.raises(api.Refused) as caught:
         api.plan(request, api.Workers())
     assert [problem.code for problem in caught.value.problems] == [api.Code.README_MISSING]
 

@@ -176,7 +176,7 @@ def test_a_delivery_folder_that_is_not_there_is_refused(capsys: Capsys, delivery
     delivery.make()
     ran = run_here(capsys, "report", delivery.path, "--delivery", tmp_path / "tars")
     assert ran.code == Exit.FAILED
-    assert f"there is no folder {tmp_path / 'tars'}" in ran.err
+    assert f"  path-missing: There is no such file or folder.\n      {tmp_path / 'tars'}: " in ran.err
 
 
 def test_more_texts_than_fit_are_counted(capsys: Capsys, delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:

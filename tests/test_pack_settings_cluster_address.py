@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.problem import Code, Refused
 from qa2pack.pack.cli import main
 from qa2pack.pack.jobs.engines import Workers, started_engine
-from qa2pack.pack.refused import Refused
 from qa2pack.pack.settings.cluster_address import check_address
 from support.in_process import Delivery, make_reduction
 
@@ -29,9 +29,9 @@ PLAIN = [
 
 @pytest.mark.parametrize("address", PLAIN)
 def test_plain_connection_to_another_machine_is_refused(address: str) -> None:
-    with pytest.raises(Refused, match="not encrypted") as caught:
+    with pytest.raises(Refused, match="not-encrypted") as caught:
         check_address(address, is_insecure=False)
-    assert "--insecure-cluster" in caught.value.remedy
+    assert [problem.code for problem in caught.value.problems] == [Code.NOT_ENCRYPTED]
     check_address(address, is_insecure=True)
 
 

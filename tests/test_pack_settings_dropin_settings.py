@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from QA2_Packaging_module import QA_Packager
+from qa2pack.manifest.problem import Refused
 from qa2pack.pack.dropin import PackagingError
-from qa2pack.pack.refused import Refused
 from qa2pack.pack.settings.dropin_settings import DropinDefaults, read_dropin_defaults
 from support.in_process import Delivery
 
@@ -30,7 +30,7 @@ def test_settings_can_be_left_aside(tmp_path: Path) -> None:
 
 
 def test_what_is_not_understood_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="PACK_JOBS is 'x'"):
+    with pytest.raises(Refused, match="PACK_JOBS; expected a whole number, 0 or more; found x"):
         read_dropin_defaults(bytes(tmp_path), {"PACK_JOBS": "x"})
     (tmp_path / "pack.toml").write_text("job = 3")
     with pytest.raises(Refused, match="there is no key job; did you mean jobs"):

@@ -11,6 +11,7 @@ import pytest
 from qa2pack.executor.apply import ApplyOptions, apply_plan
 from qa2pack.executor.io.disk import Disk
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.terminal.progress import Lines, shown_progress, time_left
@@ -117,7 +118,7 @@ def test_bars_reach_their_end_in_every_mode(delivery: Delivery, mode: Mode, *, i
     reached = _Reached()
     delivery.plan(mode)
     apply_plan(delivery.package, ApplyOptions(), engine=delivery.engine, disk=Disk(), progress=reached)
-    list(verify_package(delivery.package, is_quick=is_quick, engine=delivery.engine, progress=reached))
+    list(verify_package(delivery.package, OpenedFiles(), is_quick=is_quick, engine=delivery.engine, progress=reached))
     counted = [(total, done) for _, total, done in reached.phases if total]
     assert [done / total for total, done in counted] == pytest.approx([1, 1], rel=0.05)  # README is no staged file
 

@@ -79,7 +79,7 @@ def test_a_member_that_is_not_there_is_refused_with_those_that_are(capsys: Capsy
     delivery.make()
     ran = run_here(capsys, "show", delivery.path, "--member", "member_ouss_id2")
     assert ran.code == Exit.FAILED
-    assert "no member is called member_ouss_id2" in ran.err
+    assert "\n      member_ouss_id2: expected one of " in ran.err
     assert "group_ouss_id/member_ouss_id\n" in ran.err
 
 
@@ -88,7 +88,7 @@ def test_a_name_of_two_members_is_refused(capsys: Capsys, delivery: Delivery) ->
     delivery.make(append=Append.GROUP)
     ran = run_here(capsys, "show", delivery.path, "--member", "member_ouss_id")
     assert ran.code == Exit.FAILED
-    assert "more than one member is called member_ouss_id" in ran.err
+    assert "  member-ambiguous: " in ran.err
 
 
 def test_an_unknown_role_is_a_usage_error(capsys: Capsys, delivery: Delivery) -> None:

@@ -13,7 +13,7 @@ from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.transaction.history import read_history
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from support.commands import run_here
 from support.faulty_disk import WatchedDisk
 from support.in_process import Delivery, age, make_reduction
@@ -39,7 +39,7 @@ def test_append_is_refused_while_a_member_that_stays_is_changed(delivery: Delive
     before = tickets(delivery)
     change_in_place(script(delivery))
     delivery.plan(Mode.COPY, append=append)
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.apply()
     assert [problem.code for problem in caught.value.problems] == [Code.CHANGED]
     assert caught.value.problems[0].path.startswith(os.fsencode(delivery.member))

@@ -15,6 +15,7 @@ from qa2pack.pack.exit_codes import Exit
 from support.commands import Ran, run_here
 from support.file_systems import folder_elsewhere
 from support.in_process import UID, Delivery, add_measurement_sets, write
+from support.printed_commands import mixed_lines
 from support.snapshots import contents, snapshot
 
 Capsys = pytest.CaptureFixture[str]
@@ -161,6 +162,7 @@ def _assert_refused(ran: Ran, code: Code) -> None:
     assert "Nothing was changed." in ran.err
     assert "    do: " in ran.err
     assert "Traceback" not in ran.err
+    assert mixed_lines(ran.err.splitlines()) == []
 
 
 def test_collision_names_both_sources(capsys: Capsys, delivery: Delivery) -> None:

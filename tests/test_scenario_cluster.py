@@ -9,7 +9,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,11 +37,12 @@ from qa2pack.executor.transaction.lock import LockedError, StrayError, admit_wor
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.executor.transaction.recovery import begin_of
 from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs.file_state import FileState
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.scan.batches import BatchGroup, BigFile, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 from qa2pack.manifest.scan.device_numbers import renumber_batch, renumber_result
-from qa2pack.manifest.scan.digest_cache import Identity
 from qa2pack.manifest.scan.walk import scan_batch
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.cli import main as pack
@@ -53,6 +53,7 @@ from qa2pack.pack.jobs.engines import running_program
 from qa2pack.pack.target import target_of
 from qa2pack.pack.tarsplit_command import main as tarsplit
 from qa2pack.pack.terminal.style import Style
+from support.clusters import cluster_apart, local_cluster, wait_until, worker_processes
 from support.deliveries import cut_up, make_package
 from support.in_process import Delivery, add_measurement_sets, write
 from support.snapshots import contents
@@ -132,35 +133,12 @@ def another_program_on_each_process() -> str:
     return f"program of process {os.getpid()}"
 
 
-def local_cluster(count: int) -> LocalCluster:
-    return LocalCluster(
-        n_workers=count,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        silence_logs=50,
-    )
-
-
 def cluster_at(address: str, told: list[str] | None = None) -> Cluster:
     return Cluster(address, running_program, report=(told if told is not None else []).append)
 
 
 def kill_one(cluster: LocalCluster) -> None:
     next(process for process in worker_processes(cluster)).send_signal(signal.SIGKILL)
-
-
-def worker_processes(cluster: LocalCluster) -> "Iterator[Worker]":
-    return (Worker(nanny.pid) for nanny in cluster.workers.values() if nanny.pid)
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    pid: int
-
-    def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)
 
 
 def engine_for(delivery: Delivery, address: str) -> ClusterEngine:
@@ -285,7 +263,7 @@ def test_verify_survives_a_worker_killed_in_the_middle(many: Delivery, workers: 
     plot.write_bytes(b"x" * 20_000)
     killer = Killer(lambda: kill_one(workers))
     with ClusterEngine(cluster_at(workers.scheduler_address), SharedPaths((many.package.path,))) as engine:
-        found = list(verify_package(many.package, is_quick=False, engine=engine, progress=killer))
+        found = list(verify_package(many.package, OpenedFiles(), is_quick=False, engine=engine, progress=killer))
     assert killer.is_done
     assert [os.path.basename(problem.path) for problem in found] == [b"plot1.png"]
 
@@ -474,7 +452,7 @@ def test_scan_elsewhere_notes_the_numbers_of_the_coordinator(tmp_path: Path) -> 
 def test_big_file_is_the_same_for_workers_with_other_numbers(tmp_path: Path) -> None:
     path = write(tmp_path / "big", b"x" * 1000)
     status = path.stat()
-    identity = Identity(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, 7)
+    identity = FileState(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, 7)
     batch = BigFile(os.fsencode(tmp_path), b"raw", b"big", b"big", identity)
     assert scan_batch(batch).problems != []
     assert scan_batch(renumber_batch(batch, {7: status.st_dev})).problems == []
@@ -493,41 +471,6 @@ def test_tars_of_a_cluster_are_the_same(workers: LocalCluster, tmp_path: Path) -
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
 
 
-@contextmanager
-def cluster_apart() -> "Iterator[tuple[subprocess.Popen[str], str]]":
-    """Run a cluster in a process of its own, so that its scheduler can be killed; none of it is left afterwards."""
-    program = "import test_scenario_cluster; test_scenario_cluster.serve()"
-    path = f"{ROOT}:{ROOT}/tests"
-    with subprocess.Popen(
-        [sys.executable, "-c", program],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-    ) as process:
-        assert process.stdout is not None
-        address, *pids = process.stdout.readline().split()
-        try:
-            yield process, address
-        finally:
-            process.kill()
-            wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
-
-
-def serve() -> None:
-    with local_cluster(2) as cluster:
-        print(cluster.scheduler_address, *(worker.pid for worker in worker_processes(cluster)), flush=True)
-        sys.stdin.read()
-
-
 def names_of_workers(cluster: LocalCluster) -> set[object]:
     assert cluster.scheduler is not None
     return set(cluster.scheduler.aliases)
-
-
-def wait_until(claim: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not claim():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -9,15 +9,15 @@ import pytest
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from qa2pack.pack.jobs import plan as planjobs
 from support.commands import Ran
+from support.commands import run_redirected as run
 from support.in_process import Delivery, make_reduction
 from support.origin_bytes import roll_back
 from support.snapshots import snapshot
 from support.tools import needs_root
 from support.users import NOBODY, as_ordinary_user, folder_of_everybody
-from test_scenario_every_problem import _run as run
 
 OTHER = 12_345
 
@@ -72,7 +72,7 @@ def test_one_thing_of_another_user_in_a_control_folder_is_enough(delivery: Deliv
     path.touch()
     os.chown(path, OTHER, -1)
     for work in (delivery.apply, lambda: roll_back(delivery)):
-        with pytest.raises(PlanRefused) as caught:
+        with pytest.raises(Refused) as caught:
             work()
         assert [(problem.code, problem.path) for problem in caught.value.problems] == [
             (Code.CONTROL_FOREIGN, os.fsencode(path))
@@ -97,7 +97,7 @@ def test_folder_of_another_user_in_what_is_staged_or_kept_is_enough(delivery: De
     path.mkdir(parents=True)
     os.chown(path, OTHER, -1)
     for work in (delivery.apply, lambda: roll_back(delivery)):
-        with pytest.raises(PlanRefused) as caught:
+        with pytest.raises(Refused) as caught:
             work()
         assert [problem.path for problem in caught.value.problems] == [os.fsencode(path)]
 

@@ -17,7 +17,7 @@ from qa2pack.executor.stage.planned_source import SourceChangedError
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from support.faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped
 from support.file_systems import folder_elsewhere, small_disk
 from support.in_process import UID, Delivery, make_reduction, write
@@ -62,7 +62,7 @@ def calls_of_a_move(delivery: Delivery) -> int:
 
 def go_on(delivery: Delivery) -> None:
     """Apply what was begun; nothing is waiting if only the last calls were missing."""
-    with suppress(PlanRefused):
+    with suppress(Refused):
         delivery.apply()
 
 
@@ -121,10 +121,10 @@ def test_move_to_two_packages_in_turn(delivery: Delivery, tmp_path: Path) -> Non
     before = read_files(delivery.origin)
     delivery.make(Mode.MOVE)
     second = Delivery(delivery.origin, tmp_path / "2012.1.00001.S")
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         second.plan(Mode.MOVE)
     assert {problem.code for problem in caught.value.problems} == {Code.LINK_OUTSIDE}
-    second.make(Mode.MOVE, may_leave=True)
+    second.make(Mode.MOVE, follow_outside=True)
     assert read_files(delivery.origin) == before
     shutil.rmtree(delivery.path)
     assert [name for name in lost_names(before, second) if name != "notes of the reducer"] == []
@@ -151,7 +151,7 @@ def test_move_append_another_origin_and_replace_is_refused(delivery: Delivery, t
     delivery.make(Mode.MOVE)
     other.make(Mode.MOVE, append=Append.MEMBER)
     for each in (delivery, other):
-        with pytest.raises(PlanRefused) as caught:
+        with pytest.raises(Refused) as caught:
             each.plan(Mode.MOVE)
         assert {problem.code for problem in caught.value.problems} == {Code.ONLY_COPY}
     assert (read_files(delivery.origin), read_files(other.origin)) == (before, others)
@@ -163,7 +163,7 @@ def test_move_then_remove_the_package_by_hand_then_plan(delivery: Delivery) -> N
     moved = {os.fsencode(delivery.origin / name) for name in links_below(delivery.origin)}
     shutil.rmtree(delivery.path)
     for mode in Mode:
-        with pytest.raises(PlanRefused) as caught:
+        with pytest.raises(Refused) as caught:
             delivery.plan(mode)
         assert {problem.code for problem in caught.value.problems} == {Code.LINK_DANGLING}
         assert {problem.path for problem in caught.value.problems} <= moved
@@ -173,7 +173,7 @@ def test_move_then_remove_the_control_folder_then_replace_is_refused(delivery: D
     before = read_files(delivery.origin)
     delivery.make(Mode.MOVE)
     shutil.rmtree(delivery.package.control)
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.plan(Mode.HARD)
     assert [problem.code for problem in caught.value.problems] == [Code.NOT_ADOPTED]
     delivery.make(Mode.HARD, is_forced=True)
@@ -184,7 +184,7 @@ def test_move_then_rename_the_package_then_plan_is_refused(delivery: Delivery, t
     delivery.make(Mode.MOVE)
     before = read_files(delivery.path)
     delivery.path.rename(tmp_path / "elsewhere")
-    with pytest.raises(PlanRefused):
+    with pytest.raises(Refused):
         delivery.plan(Mode.MOVE)
     assert read_files(tmp_path / "elsewhere") == before
 

@@ -16,7 +16,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.layout.include import Include, parse_include
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
 from support.file_systems import ExfatDisk, exfat_disk, folder_elsewhere, made_disk, overlay
@@ -60,7 +60,7 @@ def refused(
     delivery.path.with_name(delivery.path.name + ".pack").mkdir()
     try:
         check_disk(delivery.package, made.header, made.gathered.spool.sorted_blobs(), disk)
-    except PlanRefused as error:
+    except Refused as error:
         return [(problem.code, problem.path) for problem in error.problems]
     finally:
         assert os.listdir(delivery.package.control) == [], "what was tried is gone"
@@ -92,7 +92,7 @@ def test_only_a_move_needs_symlinks(delivery: Delivery, mode: Mode) -> None:
 def test_exfat_takes_no_links_in_the_place_of_moved_files(disk: ExfatDisk, tmp_path: Path) -> None:
     delivery = Delivery(make_reduction(disk.path / "sb1"), tmp_path / "2011.0.00229.S")
     before = state_of(delivery.origin)
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.plan(Mode.MOVE)
     assert [problem.code for problem in caught.value.problems] == [Code.NO_SYMLINKS]
     assert state_of(delivery.origin) == before
@@ -154,7 +154,7 @@ def test_replacing_copies_on_a_disk_without_links_copies_them_again(delivery: De
 )
 def test_exfat_takes_no_links(disk: ExfatDisk, mode: Mode, codes: list[Code]) -> None:
     delivery = Delivery(make_reduction(disk.path / "sb1"), disk.path / "2011.0.00229.S")
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.plan(mode)
     assert [problem.code for problem in caught.value.problems] == codes
 
@@ -162,7 +162,7 @@ def test_exfat_takes_no_links(disk: ExfatDisk, mode: Mode, codes: list[Code]) ->
 def test_exfat_takes_no_colon_and_folds_case(disk: ExfatDisk, delivery: Delivery) -> None:
     for name in ("spw0:1.fits", "image.fits", "Image.fits"):
         write(delivery.origin / name, b"1")
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         replace(delivery, path=disk.path / "2011.0.00229.S").plan(Mode.COPY)
     problems = [(problem.code, problem.path, problem.found) for problem in caught.value.problems]
     assert problems == [
@@ -174,7 +174,7 @@ def test_exfat_takes_no_colon_and_folds_case(disk: ExfatDisk, delivery: Delivery
 def test_package_s_own_name_that_the_disk_refuses_is_a_problem_of_the_plan(
     disk: ExfatDisk, delivery: Delivery
 ) -> None:
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         replace(delivery, path=disk.path / "a:b.S").plan(Mode.COPY)
     assert [(problem.code, problem.path) for problem in caught.value.problems] == [
         (Code.NAME_REFUSED, os.fsencode(disk.path / "a:b.S.pack"))
@@ -244,7 +244,7 @@ def test_package_in_a_lower_layer_is_changed_only_when_it_is_a_copy(tmp_path: Pa
     with overlay(tmp_path / "lower", tmp_path / "disk") as disk:
         delivery = Delivery(origin, disk / "2011.0.00229.S")
         moved = [delivery.path, disk / "2011.0.00229.S.pack/manifests"][append is Append.MEMBER :]
-        with pytest.raises(PlanRefused) as caught:
+        with pytest.raises(Refused) as caught:
             delivery.plan(Mode.COPY, append=append)
         found = [(problem.code, problem.path) for problem in caught.value.problems]
         assert found == [(Code.NOT_MOVABLE, os.fsencode(path)) for path in moved]
@@ -273,7 +273,7 @@ def test_disk_without_access_rights_is_packaged_on(delivery: Delivery, monkeypat
 
 def test_exfat_needs_room_for_holes(disk: ExfatDisk, delivery: Delivery) -> None:
     os.truncate(delivery.origin / "calibrated_all.clean.fits", 1 << 30)
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         replace(delivery, path=disk.path / "2011.0.00229.S").plan(Mode.COPY)
     assert [problem.code for problem in caught.value.problems] == [Code.NO_SPACE]
 

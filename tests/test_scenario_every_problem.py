@@ -6,10 +6,10 @@ What is printed names the path, says in words what it is and what to do, and let
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterable
-from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,18 @@ from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.transaction.journal import JournalDamagedError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.files import Described, open_plan
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from qa2pack.pack.cli import main
+from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.pack.errors.failure_texts import REQUESTS, STOPS
 from qa2pack.pack.errors.problem_texts import WARNINGS, WORDS
 from qa2pack.pack.exit_codes import Exit
-from support.commands import Ran
+from support.broken_worlds import WORLDS, World
+from support.commands import Ran, run_redirected
 from support.in_process import Delivery, make_reduction
-from test_scenario_every_refusal import WORLDS, World
+from support.printed_commands import mixed_lines
 
-# Only a call of old can ask for an unknown mode; tests of it are with the call.
-_NOT_FOR_COMMANDS = {Code.UNKNOWN_MODE}
+# Only a call of old can ask for an unknown mode; tests of it are with the call. Failures of the command itself are in
+# test_scenario_every_failure.
+_NOT_FOR_COMMANDS = {Code.UNKNOWN_MODE, *REQUESTS, *STOPS}
 # Worlds that are not made with the steps of a delivery: what is typed instead.
 _TYPED: dict[Code, tuple[str, ...]] = {
     Code.PACKAGE_MISSING: ("verify", "PACKAGE"),
@@ -40,18 +42,21 @@ _TYPED: dict[Code, tuple[str, ...]] = {
 _OPTIONS = {"readme": "--readme", "layout": "--layout", "append": "--append"}
 
 
-def _run(*arguments: str | Path) -> Ran:
-    out, err = StringIO(), StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main([os.fspath(argument) for argument in arguments])
-    return Ran(code, out.getvalue(), err.getvalue())
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What the places in the words of a command are filled with; the empty ones stay as they are."""
+
+    package: Path
+    origin: Path | str = ""
+    mode: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandDelivery(Delivery):
-    """A delivery whose steps are the commands; `told` holds what the last of them printed."""
+    """A delivery whose steps are the commands; `told` holds what they printed, `typed` what they were given."""
 
     told: list[Ran] = field(default_factory=list)
+    typed: list[Typed] = field(default_factory=list)
 
     def plan(self, mode: Mode = Mode.HARD, **wishes: Any) -> Described:
         options = [
@@ -75,10 +80,13 @@ class CommandDelivery(Delivery):
 
     def _step(self, verb: str, *arguments: str | Path) -> list[Problem]:
         """Run the command for people, then for a machine; raise what it refuses."""
-        self.told.append(_run(verb, *arguments, "--jobs", "1", "--quiet"))
+        # A plan is given the origin; verify knows from the manifest what the package was made from, and how.
+        origin, mode = (self.origin if verb != "apply" else ""), (Mode.COPY if verb == "verify" else "")
+        self.typed.append(Typed(self.path, origin, mode))
+        self.told.append(run_redirected(verb, *arguments, "--jobs", "1", "--quiet"))
         if self.told[-1].code == Exit.DONE and verb != "verify":
             return []
-        fields = json.loads(_run(verb, *arguments, "--jobs", "1", "--quiet", "--json").out)
+        fields = json.loads(run_redirected(verb, *arguments, "--jobs", "1", "--quiet", "--json").out)
         told = [*fields["problems"], *fields.get("warnings", ())]
         problems = [Problem(Code(each["code"]), each["path"].encode()) for each in told]
         if verb == "verify":
@@ -89,7 +97,7 @@ class CommandDelivery(Delivery):
             case Code.JOURNAL_DAMAGED:
                 raise JournalDamagedError(problems[0].path, "has a record that does not make sense")
             case _:
-                raise PlanRefused(*problems)
+                raise Refused(*problems)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -99,7 +107,7 @@ def _everything_is_imported(tmp_path_factory: pytest.TempPathFactory) -> None:
     delivery = CommandDelivery(make_reduction(folder / "sb1"), folder / "P")
     delivery.make()
     delivery.problems()
-    with pytest.raises(PlanRefused):
+    with pytest.raises(Refused):
         delivery.plan(layout="cycle99")
 
 
@@ -109,8 +117,8 @@ def world(delivery: Delivery, tmp_path: Path) -> Iterable[World]:
         yield World(CommandDelivery(delivery.origin, delivery.path), tmp_path, stack)
 
 
-def _told(world: World, code: Code) -> tuple[Ran, list[Problem]]:
-    """Break the world of the code and return what was printed of it, with the problems."""
+def _told(world: World, code: Code) -> tuple[Ran, Typed, list[Problem]]:
+    """Break the world of the code and return what was printed of it, with the paths typed and the problems."""
     assert isinstance(world.delivery, CommandDelivery)
     if code in _TYPED:
         if "MEMBER" in _TYPED[code]:
@@ -121,28 +129,38 @@ def _told(world: World, code: Code) -> tuple[Ran, list[Problem]]:
             "MEMBER": world.delivery.member,
         }
         words = [places.get(word, word) for word in _TYPED[code]]
-        fields = json.loads(_run(*words, "--json").out)
-        return _run(*words), [Problem(Code(each["code"]), each["path"].encode()) for each in fields["problems"]]
-    problems = WORLDS[code](world)
-    return world.delivery.told[-1], [problem for problem in problems if problem.code is code]
+        fields = json.loads(run_redirected(*words, "--json").out)
+        problems = [Problem(Code(each["code"]), each["path"].encode()) for each in fields["problems"]]
+        package = world.delivery.member if "MEMBER" in _TYPED[code] else world.delivery.path
+        return run_redirected(*words), Typed(package), problems
+    found = WORLDS[code](world)
+    return world.delivery.told[-1], world.delivery.typed[-1], [each for each in found if each.code is code]
 
 
 def _flat(text: str) -> str:
-    """Return text without the places where lines were folded, and with all paths of commands as one word."""
+    """Return text without the places where lines were folded."""
     return re.sub(r"\s+", " ", text)
+
+
+def _filled(remedy: str, typed: Typed) -> str:
+    """Return a remedy as it is printed of a command with these paths."""
+    for place, text in (("PACKAGE", typed.package), ("ORIGIN", typed.origin), ("MODE", typed.mode)):
+        remedy = remedy.replace(place, shlex.quote(str(text)) if text else place)
+    return remedy
 
 
 @pytest.mark.parametrize("code", sorted(set(Code) - _NOT_FOR_COMMANDS))
 def test_problem_is_told_by_the_command(world: World, code: Code) -> None:
-    ran, problems = _told(world, code)
+    ran, typed, problems = _told(world, code)
     text = ran.out + ran.err
     assert ran.code == (Exit.DONE if code in WARNINGS else Exit.PROBLEMS if "compared" in ran.out else Exit.FAILED)
     assert problems != []
     assert [str(problem) for problem in problems if os.fsdecode(problem.path) not in text] == []
     assert _flat(WORDS[code].what) in _flat(text)
-    assert re.sub(r"PACKAGE|ORIGIN", "", WORDS[code].remedy)[:15] in _flat(text)
+    assert _flat(_filled(WORDS[code].remedy, typed)) in _flat(text)
     assert re.search(r"Traceback|\[Errno|strict_map_key|Error\(|b'", text) is None
     assert [line for line in text.splitlines() if _has_path_twice(line, problems)] == []
+    assert mixed_lines(text.splitlines()) == []
 
 
 def _has_path_twice(line: str, problems: list[Problem]) -> bool:

@@ -12,7 +12,6 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from itertools import count
 
@@ -32,38 +31,18 @@ from support.outcomes import (
     check_undoing_is_visible,
     check_visible,
 )
-from support.worlds import Change, Scenario, scratch_root
+from support.worlds import (
+    CHOSEN_UNDOABLE,
+    SCENARIOS,
+    STRIDE,
+    UNDOABLE,
+    Change,
+    Scenario,
+    scratch_root,
+    some_of_undoing,
+)
 
-SCENARIOS = (
-    *(Scenario(change, mode) for change in Change for mode in Mode),
-    *(Scenario(Change.REPLACE, mode, may_exchange=False) for mode in Mode),
-    *(Scenario(Change.REPLACE, mode, keeps_previous=True) for mode in (Mode.HARD, Mode.MOVE)),
-    *(Scenario(Change.REPLACE, mode, may_exchange=False, keeps_previous=True) for mode in (Mode.COPY, Mode.MOVE)),
-)
-# What can be undone when it has ended.
-UNDOABLE = tuple(
-    dict.fromkeys(
-        (
-            *(replace(one, keeps_previous=True) if one.change is Change.REPLACE else one for one in SCENARIOS),
-            *(
-                Scenario(Change.REPLACE, mode, may_exchange=may_exchange, keeps_previous=True, is_alike=True)
-                for mode in (Mode.COPY, Mode.MOVE)
-                for may_exchange in (True, False)
-            ),
-        )
-    )
-)
-CHOSEN_UNDOABLE = (
-    Scenario(Change.NEW, Mode.COPY),
-    Scenario(Change.MEMBER, Mode.TICKET),
-    Scenario(Change.GROUP, Mode.MOVE),
-    Scenario(Change.REPLACE, Mode.HARD, keeps_previous=True),
-    Scenario(Change.REPLACE, Mode.COPY, keeps_previous=True, is_alike=True),
-    Scenario(Change.REPLACE, Mode.MOVE, may_exchange=False, keeps_previous=True, is_alike=True),
-)
-REMOVING = ("unlink", "rmdir")  # one of these does as its neighbours do
 HALF_DONE = ("append", "split_table", "write")
-STRIDE = 8  # of the calls before the sync, in the short version
 # Every pair of two stops, in all scenarios, would take half a day.
 APART = 16  # calls between first stops after which recovery is stopped at every call of it
 NEIGHBOURS = 7  # first stops that share the calls of a recovery between them
@@ -166,11 +145,6 @@ def test_probe_that_a_power_cut_brings_back_is_swept(layouts: Layouts, recover: 
     os.mkdir(probe_paths(laid.world.package)[0])
     recover(laid)
     laid.world.bring_back()
-
-
-def some_of_undoing(calls: Sequence[str]) -> list[int]:
-    """Return the calls of undoing at which faults are tried in the short version: of those that remove only some."""
-    return [at for at, name in enumerate(calls) if at % STRIDE == 0 or name not in REMOVING]
 
 
 def survive_in_undoing(laid: Laid, fault: Fault, places: Callable[[Sequence[str]], Iterable[int]]) -> None:

@@ -9,7 +9,7 @@ from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.format.files import Described, open_manifest
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.path import is_within
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from support.commands import ROOT
 from support.file_systems import read_only
 from support.hostile import CASES, CannotMakeError, Case, make_case, page_row
@@ -72,7 +72,7 @@ def names(tree: Path) -> set[str]:
 def test_packaged_exactly(tmp_path: Path, case: Case, mode: Mode) -> None:
     delivery = made(case, tmp_path)
     before = contents(delivery.origin)
-    plan = delivery.plan(mode, may_leave=case.may_leave)
+    plan = delivery.plan(mode, follow_outside=case.follow_outside)
     assert dropped(delivery, plan) == []
     delivery.apply()
     assert differing(delivery) == []
@@ -86,7 +86,7 @@ def test_packaged_exactly(tmp_path: Path, case: Case, mode: Mode) -> None:
 def test_refused_with_the_path_named(tmp_path: Path, case: Case) -> None:
     delivery = made(case, tmp_path)
     before = len(os.listdir(tmp_path))
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.plan()
     assert {problem.code for problem in caught.value.problems} == set(case.refused)
     expected = (case.named, os.path.join(os.fsencode(delivery.origin), case.named))
@@ -105,7 +105,7 @@ def test_rest_is_packaged_when_what_was_named_is_left_out(tmp_path: Path, case: 
 @pytest.mark.parametrize("case", [case for case in CASES if case.warned], ids=lambda case: case.name)
 def test_strict_refuses_what_is_warned_of(tmp_path: Path, case: Case) -> None:
     delivery = made(case, tmp_path)
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.plan(is_strict=True)
     assert {problem.code for problem in caught.value.problems} == set(case.warned)
 
@@ -114,7 +114,7 @@ def test_strict_refuses_what_is_warned_of(tmp_path: Path, case: Case) -> None:
 def test_moved_and_read_as_before(tmp_path: Path, case: Case) -> None:
     delivery = made(case, tmp_path)
     before = {path: (delivery.origin / path).read_bytes() for path in names(delivery.origin)}
-    delivery.make(Mode.MOVE, may_leave=case.may_leave)
+    delivery.make(Mode.MOVE, follow_outside=case.follow_outside)
     assert delivery.problems() == []
     assert {path: (delivery.origin / path).read_bytes() for path in names(delivery.origin)} == before
 
@@ -146,6 +146,6 @@ def test_origin_on_a_read_only_file_system(tmp_path: Path, mode: Mode) -> None:
 def test_origin_on_a_read_only_file_system_is_refused_in_the_plan(tmp_path: Path, mode: Mode, code: Code) -> None:
     make_reduction(tmp_path / "sb1")
     with read_only(tmp_path / "sb1", tmp_path / "locked") as origin:
-        with pytest.raises(PlanRefused) as caught:
+        with pytest.raises(Refused) as caught:
             Delivery(origin, tmp_path / "2011.0.00229.S").plan(mode)
         assert {problem.code for problem in caught.value.problems} == {code}

@@ -15,8 +15,9 @@ from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.ticket_file import is_ticket_file
 from qa2pack.manifest.casa.table_dat import TableNames, parse_table_file, read_table_names
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.wire import WireError, unpack
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from qa2pack.tarsplit.state import decode_state
 from support.commands import run_here
 from support.in_process import Delivery
@@ -94,7 +95,7 @@ def test_ticket_file_that_asks_for_memory_is_damaged(
     path.unlink()
     make(path)
     with little_memory():
-        (problem,) = check_tickets(delivery.package, is_quick=True)
+        (problem,) = check_tickets(delivery.package, OpenedFiles(), is_quick=True)
     assert problem.code is Code.TICKET_DAMAGED
 
 
@@ -179,7 +180,7 @@ def test_list_that_takes_many_times_its_bytes_in_memory_is_none_of_ours() -> Non
 def test_readme_header_that_is_no_text_of_a_person_is_refused(delivery: Delivery) -> None:
     path = delivery.path.with_name("README.header.txt")
     with_holes(path)
-    with little_memory(), pytest.raises(PlanRefused) as caught:
+    with little_memory(), pytest.raises(Refused) as caught:
         delivery.plan(Mode.COPY, readme=os.fsencode(path))
     (problem,) = caught.value.problems
-    assert (problem.path, "MiB" in problem.found) == (os.fsencode(path), True)
+    assert (problem.path, "MiB" in str(problem.found)) == (os.fsencode(path), True)

@@ -59,7 +59,7 @@ def roll_back_slowly(world: World) -> None:
 
 def started(work: Callable[[World], None], world: World) -> ForkServerProcess:
     """Start the work in a process that nobody waits for."""
-    _CONTEXT.set_forkserver_preload(["test_kills"])
+    _CONTEXT.set_forkserver_preload([__name__])
     process = _CONTEXT.Process(target=work, args=(world,))
     process.start()
     return process

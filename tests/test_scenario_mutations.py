@@ -30,6 +30,7 @@ from qa2pack.executor.transaction.recovery import phase_of
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.files import open_manifest, open_plan
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import absolute_sources
 from qa2pack.manifest.format.stream import StreamError, peek_stream
 from qa2pack.manifest.format.wire import WireError
@@ -168,7 +169,7 @@ def test_changed_manifest_is_damaged_or_compared(made: Delivery, count: int) -> 
     def use(path: bytes) -> None:
         with suppress(StreamError):
             peek_stream(path)
-        list(verify_package(package, is_quick=True, engine=InlineEngine(), progress=Silent()))
+        list(verify_package(package, OpenedFiles(), is_quick=True, engine=InlineEngine(), progress=Silent()))
         list(json_lines(package, [open_manifest(path)]))
 
     path = Path(os.fsdecode(package.manifest(b"group_ouss_id/member_ouss_id")))

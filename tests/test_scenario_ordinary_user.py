@@ -9,7 +9,7 @@ import pytest
 from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from support.hostile import CASES, CannotMakeError, make_case
 from support.in_process import UID, Delivery, age, make_reduction
 from support.origin_bytes import links_below, read_files, roll_back
@@ -46,7 +46,7 @@ def make_whole(origin: Path) -> Path:
 
 
 def refused(delivery: Delivery, mode: Mode = Mode.HARD) -> set[tuple[Code, bytes]]:
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.plan(mode)
     return {(problem.code, problem.path) for problem in caught.value.problems}
 
@@ -126,7 +126,7 @@ def test_folders_that_a_move_may_not_write_are_told_once_each(common: Path) -> N
         locked = [delivery.origin, delivery.origin / "X8c"]
         for folder in locked:
             folder.chmod(0o555)
-        with pytest.raises(PlanRefused) as caught:
+        with pytest.raises(Refused) as caught:
             delivery.plan(Mode.MOVE)
         for folder in locked:
             folder.chmod(0o755)

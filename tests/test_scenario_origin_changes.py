@@ -8,15 +8,16 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import InlineEngine
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
-from support.faulty_disk import CountingDisk, SplitMemory, WatchedDisk
+from qa2pack.manifest.problem import Code, Problem, Refused
+from support.faulty_disk import CountingDisk
+from support.origin_changes import CHANGES, NEW, OLD, PACKAGED, WHOLE, ChangingDisk, image_of, put_back, rewrite
 from support.outcomes import Laid, Layouts
 from support.worlds import Change, Scenario, scratch_root
 
@@ -24,79 +25,6 @@ Batch = TypeVar("Batch")
 Result = TypeVar("Result")
 
 _STRIDE = 5  # of the calls, in the short version
-_OLD = b"image.fits of the new one\n"
-_NEW = b"IMAGE.FITS OF THE NEW ONE\n"
-_LONG = _OLD + b"and more\n"
-
-
-def rewrite(path: Path) -> None:
-    """Write other content of the same size in place."""
-    path.write_bytes(_NEW)
-
-
-def forge(path: Path) -> None:
-    """Write other content of the same size in place and set the time back."""
-    status = path.stat()
-    path.write_bytes(_NEW)
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
-def replace_file(path: Path) -> None:
-    """Put another file with the same content size in its place."""
-    path.with_suffix(".new").write_bytes(_NEW)
-    path.with_suffix(".new").rename(path)
-
-
-def truncate(path: Path) -> None:
-    """Cut the file."""
-    os.truncate(path, 5)
-
-
-def grow(path: Path) -> None:
-    """Let the file grow."""
-    with path.open("ab") as file:
-        file.write(_LONG[len(_OLD) :])
-
-
-def delete(path: Path) -> None:
-    """Remove the file."""
-    path.unlink()
-
-
-def become_a_link(path: Path) -> None:
-    """Put a link to a file elsewhere in its place."""
-    path.unlink()
-    elsewhere = path.parent.parent.parent / "elsewhere"
-    elsewhere.write_bytes(_NEW)
-    path.symlink_to(elsewhere)
-
-
-def become_a_folder(path: Path) -> None:
-    """Put a folder in its place."""
-    path.unlink()
-    path.mkdir()
-
-
-CHANGES = (rewrite, forge, replace_file, truncate, grow, delete, become_a_link, become_a_folder)
-WHOLE = (_OLD, _NEW, _LONG, _OLD[:5])
-PACKAGED = b"sg_ouss_id/group_ouss_id/member_ouss_id/product/image.fits"
-
-
-class ChangingDisk(WatchedDisk):
-    """A disk on which something happens just before one call."""
-
-    def __init__(self, at: int, happening: Callable[[], None], splits: SplitMemory | None) -> None:
-        """Let it happen before call number `at`."""
-        super().__init__(splits)
-        self._at = at
-        self._happening = happening
-
-    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
-        """Do the call."""
-        if self._at == 0:
-            self._happening()
-        self._at -= 1
-        return call()
 
 
 class ChangingEngine(InlineEngine):
@@ -126,16 +54,11 @@ def layouts() -> Iterator[Layouts]:
         yield Layouts(root)
 
 
-def image_of(laid: Laid) -> Path:
-    """Return the file that changes."""
-    return laid.world.origins / "now" / "image.fits"
-
-
 def apply_while_it_changes(laid: Laid, change: Callable[[Path], None], at: int) -> tuple[Problem, ...]:
     """Apply and let the image change before call number `at`; return the problems if that is refused."""
     try:
         laid.world.apply(ChangingDisk(at, lambda: change(image_of(laid)), laid.splits))
-    except (OriginChangedError, PlanRefused) as refusal:
+    except (OriginChangedError, Refused) as refusal:
         return refusal.problems
     return ()
 
@@ -151,19 +74,7 @@ def check_outcome(laid: Laid, problems: Iterable[Problem]) -> None:
     content = Path(os.fsdecode(laid.world.package.path + b"/" + PACKAGED)).read_bytes()
     assert content in WHOLE
     # A hard link shows what is written into the origin in place later on; verifying says so.
-    assert [problem.path for problem in laid.world.problems()] == ([] if content == _OLD else [PACKAGED])
-
-
-def put_back(laid: Laid, mtime_ns: int) -> None:
-    """Make world and image what they were; the image is the planned inode again."""
-    image = image_of(laid)
-    if image.is_dir():
-        image.rmdir()
-    image.unlink(missing_ok=True)
-    os.link(laid.world.saved / "origins" / "now" / "image.fits", image)
-    image.write_bytes(_OLD)
-    os.utime(image, ns=(mtime_ns, mtime_ns))
-    laid.world.bring_back()
+    assert [problem.path for problem in laid.world.problems()] == ([] if content == OLD else [PACKAGED])
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
@@ -189,7 +100,7 @@ def test_origin_changes_during_plan(layouts: Layouts, mode: Mode, change: Callab
         try:
             world.plan("now", Change.NEW, engine=ChangingEngine(at, lambda: change(image_of(laid))))
             world.apply()
-        except (OriginChangedError, PlanRefused) as refusal:
+        except (OriginChangedError, Refused) as refusal:
             assert {problem.path for problem in refusal.problems} == {os.fsencode(image_of(laid))}
             assert world.visible() == laid.before.package
         else:
@@ -209,5 +120,5 @@ def test_new_plan_after_a_change_takes_what_is_staged(layouts: Layouts) -> None:
     disk = CountingDisk(laid.splits)
     world.apply(disk)
     assert disk.calls.count("create") <= laid.calls.count("create") - 15
-    assert (Path(os.fsdecode(world.package.path)) / os.fsdecode(PACKAGED)).read_bytes() == _NEW
+    assert (Path(os.fsdecode(world.package.path)) / os.fsdecode(PACKAGED)).read_bytes() == NEW
     assert world.problems() == []

@@ -1,13 +1,13 @@
 """An origin that changes while its tables are split, or its files are moved: refused, or nothing is lost or mixed.
 
-As in `test_origin_changes`, the change falls just before a call of the apply. A table is split from copies of some
-files and links to, or copies of, the others: of both kinds one changes here. A moved file becomes a link only while
-it is what was packaged; whatever else stands there is left alone and told, also what comes to the name between
+The change falls just before a call of the apply, as in `test_scenario_origin_changes`. A table is split from copies
+of some files and links to, or copies of, the others: of both kinds one changes here. A moved file becomes a link only
+while it is what was packaged; whatever else stands there is left alone and told, also what comes to the name between
 looking at it and giving it to the link.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,11 @@ from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from support.faulty_disk import CountingDisk, SplitMemory, Stopped
-from support.outcomes import Laid, Layouts
-from support.worlds import Change, Scenario
-from test_scenario_origin_changes import (
+from support.origin_changes import (
     CHANGES,
+    OLD,
     PACKAGED,
     WHOLE,
     ChangingDisk,
@@ -32,17 +31,22 @@ from test_scenario_origin_changes import (
     become_a_link,
     delete,
     image_of,
-    layouts,
     put_back,
     replace_file,
     truncate,
 )
+from support.outcomes import Laid, Layouts
+from support.worlds import Change, Scenario, scratch_root
 
-__all__ = ["layouts"]  # a fixture is used by its name
-
-_OLD = b"image.fits of the new one\n"
 _MOVE_STRIDE, _SPLIT_STRIDE = 7, 15
 LEAVING = (replace_file, delete, become_a_link, become_a_folder)  # the planned inode is not at the name any more
+
+
+@pytest.fixture
+def layouts() -> Iterator[Layouts]:
+    """Worlds of one test."""
+    with scratch_root() as root:
+        yield Layouts(root)
 
 
 # --- split
@@ -129,7 +133,7 @@ def apply_while(laid: Laid, happening: Callable[[], None], at: int) -> tuple[tup
     """Apply and let something happen before call number `at`; return the problems if that is refused."""
     try:
         return (), laid.world.apply(ChangingDisk(at, happening, laid.splits))
-    except (OriginChangedError, PlanRefused) as refusal:
+    except (OriginChangedError, Refused) as refusal:
         return refusal.problems, None
 
 
@@ -207,7 +211,7 @@ def check_moved(laid: Laid, applied: Applied, changed: tuple[str, bytes]) -> Non
     image, packaged = image_of(laid), Path(os.fsdecode(laid.world.package.path + b"/" + PACKAGED))
     content = packaged.read_bytes()
     assert content in WHOLE
-    assert [problem.path for problem in laid.world.problems()] == ([] if content == _OLD else [PACKAGED])
+    assert [problem.path for problem in laid.world.problems()] == ([] if content == OLD else [PACKAGED])
     is_moved = image.is_symlink() and image.resolve() == packaged.resolve()
     if is_moved:  # then what was written went into the one file that there is
         assert applied.left_alone == () or changed[0] != "file"
@@ -251,5 +255,5 @@ def test_what_came_at_that_instant_outlives_a_stop(
         applied = laid.world.apply()
         assert {problem.path for problem in applied.left_alone} == {os.fsencode(image)}
         assert seen_at(image) == seen[0]
-        assert Path(os.fsdecode(laid.world.package.path + b"/" + PACKAGED)).read_bytes() == _OLD
+        assert Path(os.fsdecode(laid.world.package.path + b"/" + PACKAGED)).read_bytes() == OLD
     assert list(image.parent.glob(".qa2pack*")) == []

@@ -16,7 +16,7 @@ from qa2pack.executor.transaction.paths import staging_path
 from qa2pack.executor.transaction.published_tree import UnknownTreeError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.problem import PlanRefused
+from qa2pack.manifest.problem import Refused
 from support.faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped, WatchedDisk
 from support.outcomes import (
     Laid,
@@ -28,8 +28,7 @@ from support.outcomes import (
     check_visible,
 )
 from support.power_loss import Picture, Pool, RecordingDisk, Tape, crash_states, take_picture
-from support.worlds import Change, Scenario, scratch_root
-from test_scenario_fault_grid import CHOSEN_UNDOABLE, SCENARIOS, UNDOABLE, some_of_undoing
+from support.worlds import CHOSEN_UNDOABLE, SCENARIOS, UNDOABLE, Change, Scenario, scratch_root, some_of_undoing
 
 CHOSEN = (
     Scenario(Change.NEW, Mode.COPY),
@@ -236,5 +235,5 @@ class NoSyncOfPublishing(RecordingDisk):
 def test_missing_sync_is_noticed(layouts: Layouts, disk_type: type[RecordingDisk], scenario: Scenario) -> None:
     assert scenario in CHOSEN, "with all syncs nothing is found wrong"
     cuts = record(layouts.get(scenario), disk_type)
-    with pytest.raises((AssertionError, OSError, PlanRefused, JournalError, StreamError, UnknownTreeError)):
+    with pytest.raises((AssertionError, OSError, Refused, JournalError, StreamError, UnknownTreeError)):
         survive_cuts(cuts, some(cuts.tape), random_count=2, single_count=2)

@@ -10,7 +10,7 @@ from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.layout.include import parse_include
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.problem import Code, Refused
 from support.in_process import UID, Delivery, add_measurement_sets, age, make_reduction, write
 from support.origin_bytes import links_below, lost_names, read_files, roll_back
 from support.reductions import write_small_measurement_set
@@ -36,7 +36,7 @@ def moved_sets(delivery: Delivery) -> Delivery:
 
 
 def refused_codes(delivery: Delivery, mode: Mode = Mode.HARD, **wishes: object) -> list[tuple[Code, bytes]]:
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Refused) as caught:
         delivery.plan(mode, **wishes)
     return [(problem.code, problem.path) for problem in caught.value.problems]
 
@@ -268,10 +268,10 @@ def test_file_from_outside_that_a_move_left_in_place_does_not_stand_against_repl
 ) -> None:
     outside = write(tmp_path / "shared/scriptForFlux.py", b"shared")
     (delivery.origin / "scriptForFlux.py").symlink_to(outside)
-    delivery.make(Mode.MOVE, may_leave=True)
+    delivery.make(Mode.MOVE, follow_outside=True)
     assert outside.is_file() and not outside.is_symlink()
     outside.write_bytes(b"changed")
-    delivery.make(Mode.MOVE, may_leave=True)
+    delivery.make(Mode.MOVE, follow_outside=True)
     assert (delivery.member / "script/scriptForFlux.py").read_bytes() == b"changed"
 
 
@@ -309,8 +309,8 @@ def test_appending_measurement_sets_that_were_moved(moved_sets: Delivery, mode: 
 def test_tables_that_were_moved_whole_are_not_split_away(delivery: Delivery) -> None:
     add_measurement_sets(delivery.origin)
     before = read_files(delivery.origin)
-    delivery.make(Mode.MOVE, is_splitting=False)
+    delivery.make(Mode.MOVE, no_split=True)
     assert {code for code, _ in refused_codes(delivery)} == {Code.ONLY_COPY}
-    delivery.make(Mode.HARD, is_splitting=False)
+    delivery.make(Mode.HARD, no_split=True)
     assert lost_names(before, delivery) == []
     assert read_files(delivery.origin) == before

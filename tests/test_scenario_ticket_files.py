@@ -19,7 +19,8 @@ from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.executor.tickets.size import ticket_bytes
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.problem import Code, PlanRefused
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.problem import Code, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.pack.jobs import adopt as adoptjob
 from qa2pack.pack.jobs.engines import Workers
@@ -295,7 +296,7 @@ def test_room_is_enough_for_all_members_and_not_much_too_much(delivery: Delivery
     delivery.make(mode)
     other = Delivery(make_reduction(tmp_path / "sb2", uid="uid___A002_X1_X2", block="X2", seed=2), delivery.path)
     plan = other.plan(mode, append=Append.MEMBER)
-    room = ticket_bytes(other.package, plan.header, plan.notes)
+    room = ticket_bytes(other.package, plan.header, plan.notes, OpenedFiles())
     other.apply()
     taken = sum(map(len, tickets(other).values()))
     assert taken <= room < taken + 100_000
@@ -306,7 +307,7 @@ def test_ticket_files_that_do_not_fit_are_refused_beforehand(delivery: Delivery,
     with small_disk(tmp_path / "small", size=1_000_000) as disk:
         here = Delivery(make_reduction(disk / "sb1"), disk / PROJECT)
         write(here.origin / "scriptForMuch.py", bytes(400_000))
-        with pytest.raises(PlanRefused) as caught:
+        with pytest.raises(Refused) as caught:
             here.plan(Mode.HARD)
         assert [problem.code for problem in caught.value.problems] == [Code.NO_SPACE]
         write(here.origin / "scriptForMuch.py", bytes(100_000))
@@ -318,7 +319,7 @@ def test_ticket_files_that_do_not_fit_are_refused_beforehand(delivery: Delivery,
 
 def found(delivery: Delivery, *, is_quick: bool = False) -> list[tuple[str, str]]:
     """Return code, and the ending of the ticket file it is about."""
-    problems = list(check_tickets(delivery.package, is_quick=is_quick))
+    problems = list(check_tickets(delivery.package, OpenedFiles(), is_quick=is_quick))
     name = f"../{PROJECT}.ticket."
     assert [p for p in problems if not os.fsdecode(p.path).startswith(name)] == []
     return [(p.code, os.fsdecode(p.path).removeprefix(name)) for p in problems]
@@ -406,6 +407,11 @@ TAR_ENTRIES: dict[str, Callable[[tarfile.TarInfo], object]] = {
     "set-uid": lambda info: setattr(info, "mode", 0o4755),
     "set-gid": lambda info: setattr(info, "mode", 0o2755),
     "sticky": lambda info: setattr(info, "mode", 0o1644),
+    "writable by all": lambda info: setattr(info, "mode", 0o666),
+    "executable": lambda info: setattr(info, "mode", 0o755),
+    "of another user": lambda info: setattr(info, "uid", 1000),
+    "of another user by name": lambda info: setattr(info, "uname", "daemon"),
+    "of another group": lambda info: setattr(info, "gid", 100),
     "climbing": lambda info: setattr(info, "name", f"{MEMBER}/../../../../x"),
 }
 
@@ -435,6 +441,18 @@ def test_tar_entry_that_is_no_plain_file_is_found(
     assert set(found(delivery)) == {(Code.TICKET_DAMAGED, "tar")}
 
 
+def test_tar_entry_with_extended_attributes_is_found(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    path = ticket(delivery, "tar")
+    with tarfile.open(path) as archive:
+        entries = [(info, reader.read()) for info in archive if (reader := archive.extractfile(info)) is not None]
+    entries[0][0].pax_headers = {"SCHILY.xattr.user.note": "x"}
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+        for info, content in entries:
+            archive.addfile(info, BytesIO(content))
+    assert set(found(delivery, is_quick=True)) == {(Code.TICKET_DAMAGED, "tar")}
+
+
 @pytest.mark.parametrize("ending", ["tar", "zip"])
 def test_repeated_entry_is_found(delivery: Delivery, ending: str) -> None:
     delivery.make(Mode.COPY)
@@ -454,6 +472,7 @@ ZIP_ENTRIES: dict[str, Callable[[zipfile.ZipInfo], object]] = {
     "folder": lambda info: setattr(info, "external_attr", (0o040755 << 16) | 0x10),
     "set-uid": lambda info: setattr(info, "external_attr", 0o104755 << 16),
     "set-gid": lambda info: setattr(info, "external_attr", 0o102755 << 16),
+    "writable by all": lambda info: setattr(info, "external_attr", 0o100666 << 16),
     "of another system": lambda info: setattr(info, "create_system", 0),
     "deflated": lambda info: setattr(info, "compress_type", zipfile.ZIP_DEFLATED),
     "with a comment": lambda info: setattr(info, "comment", b"x"),
@@ -521,7 +540,7 @@ def test_ticket_files_of_an_earlier_package_are_found(delivery: Delivery) -> Non
     delivery.make(Mode.COPY)
     for ending, data in old.items():
         ticket(delivery, ending).write_bytes(data)
-    problems = [problem.found for problem in check_tickets(delivery.package, is_quick=True)]
+    problems = [str(problem.found) for problem in check_tickets(delivery.package, OpenedFiles(), is_quick=True)]
     for words in ("no 2011.0.00229.S/", "which is not packaged", "bytes, not"):
         assert len([text for text in problems if words in text]) == 2, words
     assert [text for text in problems if "other sizes" in text] == [

@@ -11,6 +11,7 @@ import pytest
 from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
@@ -162,7 +163,7 @@ def test_unpacked_tree_is_verified_by_the_sidecar(tmp_path: Path, delivery: Path
 
 
 def against(delivery: Path, package: Package) -> list[tuple[str, bytes]]:
-    problems = compare_with_package(sidecar_of(delivery), package, read_state(package))
+    problems = compare_with_package(sidecar_of(delivery), package, read_state(package), OpenedFiles())
     return [(problem.code, problem.path) for problem in problems]
 
 

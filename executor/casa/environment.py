@@ -31,7 +31,7 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _PROCESS = (errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EROFS)
 _OF_CASACORE = ("CASA", "AIPS")  # prefixes of its environment variables
 _PROBE_SECONDS = 60
-_PROBE_COLUMN = {
+PROBE_COLUMN = {
     "valueType": "int",
     "dataManagerType": "StandardStMan",
     "dataManagerGroup": "StandardStMan",
@@ -167,6 +167,6 @@ def _mount_point(folder: str) -> str:
 def _probe(work: Path) -> None:
     """Make and open a small table."""
     path = str(work / "probe")
-    create_table(path, {"A": _PROBE_COLUMN}, {})
+    create_table(path, {"A": PROBE_COLUMN}, {})
     with opened_table(path) as table:
         table.nrows()

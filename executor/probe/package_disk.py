@@ -25,7 +25,7 @@ from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 # What FAT, exFAT, NTFS, SMB, HFS and encrypted folders refuse or change, one name for each reason.
 _HARD_NAMES = (
@@ -59,7 +59,7 @@ def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, by
             a move.
 
     Raises:
-        PlanRefused: has all names and links that the disk cannot hold.
+        Refused: has all names and links that the disk cannot hold.
     """
     with _probed(package, disk) as fd:
         has_links = _can_link(disk, fd)
@@ -81,14 +81,14 @@ def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, by
             if is_folding:
                 problems.extend(_merged_names(disk, fd, record))
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
 
 
 def make_control(package: Package, disk: Disk) -> None:
     """Make the control folder if it is not there; the folder that it lies in must exist.
 
     Raises:
-        PlanRefused: the disk refuses its name.
+        Refused: the disk refuses its name.
     """
     try:
         ensure_folder(disk, package.control)
@@ -96,7 +96,7 @@ def make_control(package: Package, disk: Disk) -> None:
         if error.errno not in _REFUSED_NAMES:
             raise
         found = error.strerror or ""
-        raise PlanRefused(Problem(Code.NAME_REFUSED, package.control, "a name that the disk takes", found)) from error
+        raise Refused(Problem(Code.NAME_REFUSED, package.control, "a name that the disk takes", found)) from error
 
 
 def has_holes(package: Package, disk: Disk) -> bool:

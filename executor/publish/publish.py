@@ -16,7 +16,7 @@ from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Commit, Discar
 from qa2pack.executor.transaction.paths import TransactionPaths, journal_path
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.files import open_manifest_of
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Problem
@@ -60,7 +60,14 @@ def _rename_into_place(paths: TransactionPaths, disk: Disk) -> None:
 
 
 def finish(
-    paths: TransactionPaths, journal: Journal, disk: Disk, *, keeps_previous: bool, engine: Engine, stop: Stop = NEVER
+    paths: TransactionPaths,
+    journal: Journal,
+    disk: Disk,
+    *,
+    opened: OpenedFiles,
+    keeps_previous: bool,
+    engine: Engine,
+    stop: Stop = NEVER,
 ) -> list[Problem]:
     """Replace moved files of the origin by symlinks, keep or remove the old package, and end the transaction.
 
@@ -70,7 +77,7 @@ def finish(
     Returns:
         A problem for each name of the origin that holds another file than the one that was moved.
     """
-    left_alone = _replace_moved_files(paths, disk, engine)
+    left_alone = _replace_moved_files(paths, opened, disk, engine)
     if paths.publishing is Publishing.EXCHANGE:
         move_away(disk, paths.tree, paths.previous_tree)  # after the exchange this is the old package
         sync_folder(disk, paths.previous)
@@ -79,7 +86,7 @@ def finish(
     if not keeps_previous:
         _discard(paths, journal, disk, stop)
     remove_tree(disk, paths.staging, stop=stop)
-    refresh_ctimes(paths, disk)
+    refresh_ctimes(paths, opened, disk)
     if is_there(paths.package.plan):
         disk.replace(paths.package.plan, paths.package.last_plan)
     sync_folder(disk, paths.package.control)
@@ -88,10 +95,10 @@ def finish(
     return left_alone
 
 
-def _replace_moved_files(paths: TransactionPaths, disk: Disk, engine: Engine) -> list[Problem]:
+def _replace_moved_files(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, engine: Engine) -> list[Problem]:
     """Change the origin for the first time: the new package is published and on disk by now."""
     member = join(paths.group, paths.member)
-    manifest = open_manifest_of(member, paths.package.manifest(member))
+    manifest = opened.manifest_of(member, paths.package.manifest(member))
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
         return []
     return replace_by_links(manifest, paths.package.member(member), engine=engine, disk=disk)

@@ -17,8 +17,9 @@ from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.transaction.journal import Publishing
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.format.files import Described, open_manifest, write_records
+from qa2pack.manifest.format.files import Described, write_records
 from qa2pack.manifest.format.header import Notes
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.fs.presence import is_there
@@ -28,14 +29,14 @@ from qa2pack.manifest.path import join
 _LINKED = frozenset({Action.LINK, Action.MOVE, Action.CARRY, Action.KEEP})
 
 
-def refresh_ctimes(paths: TransactionPaths, disk: Disk) -> None:
+def refresh_ctimes(paths: TransactionPaths, opened: OpenedFiles, disk: Disk) -> None:
     """Rewrite the manifest of the published member with the present ctimes, where they may have changed.
 
     Afterwards the new manifest is on disk under the old name. Idempotent.
     """
     member = join(paths.group, paths.member)
     path = paths.package.manifest(member)
-    manifest = open_manifest(path)
+    manifest = opened.manifest(path)
     if not _may_have_changed(paths, manifest):
         return
     temporary = path + b".new"

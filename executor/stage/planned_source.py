@@ -16,6 +16,7 @@ from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.digest import aligned_buffer
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.fs.throttle import current_pace
+from qa2pack.manifest.problem import FileState
 
 # Errors that another program can cause by changing a source.
 _CHANGES = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO, errno.EISDIR))
@@ -25,10 +26,10 @@ class SourceChangedError(Exception):
     """The source is not as planned.
 
     Attributes:
-        expected, found: in words.
+        expected, found: in words, or the states.
     """
 
-    def __init__(self, expected: str, found: str) -> None:
+    def __init__(self, expected: str | FileState, found: str | FileState) -> None:
         super().__init__(expected, found)
         self.expected = expected
         self.found = found
@@ -58,7 +59,7 @@ def check_source(planned: Planned, status: os.stat_result) -> bool:
     expected = (planned.size, planned.mtime_ns, planned.inode)
     found = (status.st_size, status.st_mtime_ns, status.st_ino)
     if expected[:2] != found[:2] or (expected != found and planned.digest == NO_DIGEST):
-        raise SourceChangedError(_in_words(*expected), _in_words(*found))
+        raise SourceChangedError(FileState(*expected), FileState(*found))
     return expected == found and status.st_ctime_ns == planned.ctime_ns
 
 
@@ -121,7 +122,3 @@ def digest_of_source(fd: int) -> bytes:
         if pace:
             pace.take(count)
     return state.digest()
-
-
-def _in_words(size: int, mtime_ns: int, inode: int) -> str:
-    return f"{size} bytes, mtime {mtime_ns} ns, inode {inode}"

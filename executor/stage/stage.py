@@ -17,19 +17,20 @@ from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Stage
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.engine import Engine, run_streamed
-from qa2pack.manifest.format.files import Described, open_manifest, write_records
+from qa2pack.manifest.format.files import Described, write_records
 from qa2pack.manifest.format.header import Notes, StreamKind, Total
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, grouped_blobs
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.problem import PackError, Problem
 from qa2pack.manifest.progress import Progress
 
 _BIG_FILE_BYTES = 64 << 20
 
 
-class OriginChangedError(Exception):
+class OriginChangedError(PackError):
     """Sources are not as planned; nothing is visible, and correctly staged files are kept.
 
     Attributes:
@@ -47,6 +48,7 @@ def stage_all(
     paths: TransactionPaths,
     journal: Journal,
     *,
+    opened: OpenedFiles,
     engine: Engine,
     progress: Progress,
 ) -> None:
@@ -73,7 +75,7 @@ def stage_all(
         disk.mkdir(paths.new_manifests)
         _link_manifests(plan, paths, disk)
         _write_manifest(plan, paths, spool, splits, disk)
-        _write_tickets(paths, disk)
+        _write_tickets(paths, opened, disk)
 
 
 def _stage_files(
@@ -169,7 +171,7 @@ def _write_manifest(
         write_records(file, header, _final_notes(plan.notes, plan, splits), _final_records(spool, splits))
 
 
-def _write_tickets(paths: TransactionPaths, disk: Disk) -> None:
+def _write_tickets(paths: TransactionPaths, opened: OpenedFiles, disk: Disk) -> None:
     """Write the ticket files for all members that the package will have."""
     from qa2pack.executor.tickets.write import Member, write_tickets  # here: slow to import
 
@@ -177,7 +179,8 @@ def _write_tickets(paths: TransactionPaths, disk: Disk) -> None:
         remove_tree(disk, paths.staged_ticket(suffix))
     members = []
     for name in os.listdir(paths.new_manifests):
-        manifest = open_manifest(join(paths.new_manifests, name))
+        # The new one is read for the first time here, which also checks what was written.
+        manifest = opened.manifest(join(paths.new_manifests, name))
         member = manifest.header.member_path
         is_new = member == paths.group + b"/" + paths.member
         members.append(Member(manifest, paths.staged_member if is_new else paths.package.member(member)))

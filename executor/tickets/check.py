@@ -19,7 +19,8 @@ from qa2pack.executor.transaction.journal import TICKET_SUFFIXES
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.alma.ticket_file import SIZE_FILE
-from qa2pack.manifest.format.files import Described, open_manifest
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.untrusted import opened_control
@@ -43,13 +44,13 @@ class _Expected:
     sizes: bytes | None
 
 
-def check_tickets(package: Package, *, is_quick: bool) -> Iterator[Problem]:
+def check_tickets(package: Package, opened: OpenedFiles, *, is_quick: bool) -> Iterator[Problem]:
     """Yield a problem, its path relative to the package, for each ticket file that differs from the manifests.
 
     Args:
         is_quick: names and sizes only.
     """
-    expected = _expected(package)
+    expected = _expected(package, opened)
     if not expected.files:
         return
     for suffix in TICKET_SUFFIXES:
@@ -66,12 +67,12 @@ def check_tickets(package: Package, *, is_quick: bool) -> Iterator[Problem]:
             yield from (Problem(Code.TICKET_DAMAGED, shown_path, found=fault) for fault in faults)
 
 
-def _expected(package: Package) -> _Expected:
+def _expected(package: Package, opened: OpenedFiles) -> _Expected:
     made: list[Member] = []
     files: list[TicketFile] = []
     unknown: list[bytes] = []
     for name in read_state(package).members:
-        member = _made(package, name)
+        member = _made(package, name, opened)
         if member is None:
             unknown.append(b"/".join((package.project, SCIENCE_GOAL, name, b"")))
         else:
@@ -81,9 +82,9 @@ def _expected(package: Package) -> _Expected:
     return _Expected(files=tuple(files), unknown=tuple(unknown), sizes=sizes)
 
 
-def _made(package: Package, name: bytes) -> tuple[Member, list[TicketFile]] | None:
+def _made(package: Package, name: bytes, opened: OpenedFiles) -> tuple[Member, list[TicketFile]] | None:
     """Return a member that this program made, and its files; None for others, and if its manifest is invalid."""
-    manifest = _manifest(package, name)
+    manifest = _manifest(package, name, opened)
     if manifest is None or manifest.header.is_adopted:
         return None
     member = Member(manifest, package.member(name))
@@ -93,10 +94,10 @@ def _made(package: Package, name: bytes) -> tuple[Member, list[TicketFile]] | No
         return None
 
 
-def _manifest(package: Package, member: bytes) -> Described | None:
+def _manifest(package: Package, member: bytes, opened: OpenedFiles) -> Described | None:
     """Return the manifest of a member; None if there is none or it cannot be used, which verify reports."""
     try:
-        return open_manifest(package.manifest(member))
+        return opened.manifest(package.manifest(member))
     except (FileNotFoundError, StreamError):
         return None
 

@@ -1,8 +1,9 @@
 """Ticket reader: reads the two ticket files entry by entry, as strictly as programs that unpack them. Read-only.
 
 This program writes only regular files into them, each once, uncompressed, one after the other. Any other entry (link,
-device, pipe, folder, set-uid bits) is reported as a fault. Python reads a zip silently even if the two headers of an
-entry differ, which is an error for unzip. So the headers of a zip are compared with those that this program writes.
+device, pipe, folder, other owner or permissions) is reported as a fault. Python reads a zip silently even if the two
+headers of an entry differ, which is an error for unzip. So the headers of a zip are compared with those that this
+program writes.
 """
 
 import copy
@@ -17,12 +18,11 @@ from typing import IO
 
 import xxhash
 
-from qa2pack.manifest.alma.ticket_file import DAMAGE, TAR_READ_BYTES, ZIP_READ_BYTES, reading_at_most
+from qa2pack.manifest.alma.ticket_file import DAMAGE, PERMISSIONS, TAR_READ_BYTES, ZIP_READ_BYTES, reading_at_most
 from qa2pack.manifest.path import UnsafePathError, check_relative
 
 UNREADABLE = DAMAGE
 _BLOCK_BYTES = 1 << 20
-_SPECIAL_BITS = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 # The end of a zip: mark, disks, twice the number of entries, size and place of the directory, length of a comment.
 _ZIP_END = struct.Struct("<4s4H2LH")
 _ZIP_END_MARK = b"PK\x05\x06"
@@ -68,9 +68,10 @@ def read_tar(file: IO[bytes]) -> Iterator[Archived]:
 
 
 def _fault_in_tar(name: bytes, info: tarfile.TarInfo) -> str:
-    if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or info.issparse():
+    if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or info.issparse() or info.pax_headers:
         return "which is no plain file"
-    return _fault_of(name, info.mode)
+    is_of_root = (info.uid, info.gid, info.uname, info.gname) == (0, 0, "root", "root")
+    return _fault_of(name, info.mode, is_own=is_of_root)
 
 
 def read_zip(file: IO[bytes]) -> Iterator[Archived]:
@@ -87,15 +88,15 @@ def _fault_in_zip(name: bytes, info: zipfile.ZipInfo) -> str:
     mode = info.external_attr >> 16
     if info.create_system != _UNIX or not stat.S_ISREG(mode) or info.external_attr & 0xFFFF:
         return "which is no plain file"
-    return _fault_of(name, mode)
+    return _fault_of(name, stat.S_IMODE(mode))
 
 
-def _fault_of(name: bytes, mode: int) -> str:
+def _fault_of(name: bytes, permissions: int, *, is_own: bool = True) -> str:
     try:
         check_relative(name)
     except UnsafePathError:
         return "which leads elsewhere"
-    return "with the rights of another user" if mode & _SPECIAL_BITS else ""
+    return "" if is_own and permissions == PERMISSIONS else "with an owner or permissions that are not as written"
 
 
 def _check_headers(file: IO[bytes], archive: zipfile.ZipFile) -> None:

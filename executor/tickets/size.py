@@ -7,7 +7,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.format.header import Header, Notes, StreamKind, read_header, read_notes
-from qa2pack.manifest.format.stream import peek_stream
+from qa2pack.manifest.format.opened_files import OpenedFiles
 
 TICKET_COUNT = 2
 _IN_TICKETS = ("", Role.QA.value, Role.SCRIPT.value)  # the first is README
@@ -16,14 +16,14 @@ _BYTES_PER_FILE = 4 * 512
 _FIXED_BYTES = 10_240 + 4096  # a tar ends at a multiple of its record; the file of sizes
 
 
-def ticket_bytes(package: Package, header: Header, notes: Notes) -> int:
+def ticket_bytes(package: Package, header: Header, notes: Notes, opened: OpenedFiles) -> int:
     """Return the maximum size of the ticket files of a plan; they also hold the members that stay.
 
     Raises:
         StreamError: the manifest of a member that stays cannot be used.
     """
     files = size = 0
-    for mode, described in ((header.mode, notes), *_staying(package, header)):
+    for mode, described in ((header.mode, notes), *_staying(package, header, opened)):
         for total in described.totals:
             if total.role in _IN_TICKETS:
                 files += total.file_count
@@ -31,10 +31,10 @@ def ticket_bytes(package: Package, header: Header, notes: Notes) -> int:
     return TICKET_COUNT * (size + files * _BYTES_PER_FILE + _FIXED_BYTES)
 
 
-def _staying(package: Package, header: Header) -> Iterator[tuple[Mode, Notes]]:
+def _staying(package: Package, header: Header, opened: OpenedFiles) -> Iterator[tuple[Mode, Notes]]:
     if header.append is Append.NOTHING:
         return
     for member, digest in header.base:
         if digest:
-            stream = peek_stream(package.manifest(member))
+            stream = opened.peek(package.manifest(member))
             yield read_header(stream, StreamKind.MANIFEST).mode, read_notes(stream)

@@ -10,32 +10,32 @@ from typing import TYPE_CHECKING
 
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.format.header import Header
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 if TYPE_CHECKING:
     from qa2pack.executor.tickets.write import TicketFile
 
 
-def check_staying(package: Package, header: Header) -> None:
+def check_staying(package: Package, header: Header, opened: OpenedFiles) -> None:
     """Refuse a plan that apply would refuse for what is changed in a member that stays.
 
     Raises:
-        PlanRefused: with all such files.
+        Refused: with all such files.
         StreamError, OSError: as `changed_in_tickets`.
     """
-    problems = list(changed_in_tickets(package, header))
+    problems = list(changed_in_tickets(package, header, opened))
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
 
 
-def changed_in_tickets(package: Package, header: Header) -> Iterator[Problem]:
+def changed_in_tickets(package: Package, header: Header, opened: OpenedFiles) -> Iterator[Problem]:
     """Yield a problem for each changed file of a member that stays, among those that go into the ticket files.
 
     Raises:
@@ -48,7 +48,7 @@ def changed_in_tickets(package: Package, header: Header) -> Iterator[Problem]:
 
     for name, digest in header.base:
         if digest:
-            member = Member(open_manifest(package.manifest(name)), package.member(name))
+            member = Member(opened.manifest(package.manifest(name)), package.member(name))
             for file in ticket_files(package.project, member):
                 yield from _difference(file)
 

@@ -4,6 +4,7 @@ The same package gives the same bytes on any machine: sorted, owner root, times 
 Files that are placeholders in the package are empty in the archives too; the sizes are real in every mode.
 """
 
+import stat
 import tarfile
 import time
 import zipfile
@@ -20,7 +21,7 @@ from qa2pack.executor.transaction.paths import ticket_in
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.role import ROLES, Role
-from qa2pack.manifest.alma.ticket_file import SIZE_FILE
+from qa2pack.manifest.alma.ticket_file import PERMISSIONS, SIZE_FILE
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Total
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
@@ -32,6 +33,18 @@ from qa2pack.manifest.problem import Code, Problem
 
 _ROLES = (Role.QA, Role.SCRIPT)
 _ZIP_FIRST_YEAR, _ZIP_LAST_YEAR = 1980, 2107
+
+
+class ChangedFileError(Exception):
+    """A file that goes into the ticket files is not what its manifest says: no manifest would match them.
+
+    Attributes:
+        problem: what is with the file, its path absolute.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +153,8 @@ def _write_tar(file: IO[bytes], files: list[TicketFile], sizes: bytes, newest: i
 
 def _tar_info(name: bytes, size: int, mtime_seconds: int) -> tarfile.TarInfo:
     info = tarfile.TarInfo(name.decode("utf-8", "surrogateescape"))
-    info.size, info.mtime, info.mode = size, max(0, mtime_seconds), 0o644  # not all programs accept times before 1970
+    info.size, info.mode = size, PERMISSIONS
+    info.mtime = max(0, mtime_seconds)  # not all programs accept times before 1970
     info.uname = info.gname = "root"
     return info
 
@@ -162,7 +176,7 @@ def _zip_info(name: bytes, mtime_seconds: int) -> zipfile.ZipInfo:
         date = (_ZIP_LAST_YEAR, 12, 31, 23, 59, 58)
     info = zipfile.ZipInfo(zip_name(name), date)
     info.create_system = 3  # Unix names and permissions
-    info.external_attr = 0o100644 << 16
+    info.external_attr = (stat.S_IFREG | PERMISSIONS) << 16
     return info
 
 
@@ -190,15 +204,3 @@ def _content(ticket: TicketFile) -> bytes:
 
 def _name(ticket: TicketFile) -> bytes:
     return ticket.name
-
-
-class ChangedFileError(Exception):
-    """A file that goes into the ticket files is not what its manifest says: no manifest would match them.
-
-    Attributes:
-        problem: what is with the file, its path absolute.
-    """
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(str(problem))
-        self.problem = problem

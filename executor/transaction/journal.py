@@ -26,6 +26,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.wire import Moment, WireError, read_value, unpack_map
 from qa2pack.manifest.fs.untrusted import LARGE_BYTES, ControlFileError, control_fd, read_control
 from qa2pack.manifest.path import UnsafePathError, check_name, shown
+from qa2pack.manifest.problem import Code, PackError, Problem
 
 _FRAME = struct.Struct("<IQ")
 _TRANSACTION = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}")  # as `executor.apply` names it
@@ -152,13 +153,16 @@ _MARK = "frames on disk"
 _MARK_START = msgpack.packb({_MARK: 0})[:-1]
 
 
-class JournalError(Exception):
+class JournalError(PackError):
     """A journal that cannot be used: it has valid frames that this program does not know, or it is damaged."""
+
+    code = Code.JOURNAL_NEWER
 
     def __init__(self, path: bytes, reason: str) -> None:
         super().__init__(f"{os.fsdecode(path)}: {reason}")
         self.path = path
         self.reason = reason
+        self.problems = (Problem(self.code, path, found=f"one that {reason}"),)
 
 
 class UnsafeNameError(Exception):
@@ -170,6 +174,8 @@ class JournalDamagedError(JournalError):
 
     That frame may have been the commit, so the journal does not show which tree holds the last copy of a file.
     """
+
+    code = Code.JOURNAL_DAMAGED
 
 
 class Journal:

@@ -17,13 +17,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from qa2pack.manifest.fs.untrusted import ControlFileError, control_fd
+from qa2pack.manifest.problem import Code, PackError, Problem
 
 _LOOK_SECONDS = 0.05
 _LINE_START = b"process "
 _LINE_BYTES = 400
 
 
-class LockedError(Exception):
+class LockedError(PackError):
     """The package is locked by another process.
 
     Attributes:
@@ -34,6 +35,7 @@ class LockedError(Exception):
         super().__init__(f"{os.fsdecode(path)} is held by {holder or 'another process'}")
         self.path = path
         self.holder = holder
+        self.problems = (Problem(Code.LOCKED, path, found=holder),)
 
 
 @contextmanager

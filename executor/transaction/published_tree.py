@@ -17,11 +17,12 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.files import Described, open_manifest
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there, status_of
 from qa2pack.manifest.fs.safe_open import opened_file
-from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Code
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.member import verify_tree
 
@@ -29,24 +30,11 @@ _MORE = frozenset((Code.EXTRA, Code.EXTRA_FOLDER))
 _HINT_COUNT = 2  # the number and the time
 
 
-class UnknownTreeError(Exception):
-    """It is not known whether the new package is in place or still in staging; nothing was changed.
-
-    Attributes:
-        reason: in words.
-        remedy: what to do; `PACKAGE` is a placeholder for its path.
-    """
+class UnknownTreeError(Refused):
+    """It is not known whether the new package is in place or still in staging; nothing was changed."""
 
     def __init__(self, target: bytes, root: bytes) -> None:
-        self.reason = (
-            f"it is not known whether the new package is at {shown(target)} or still at {shown(root)}: "
-            "neither holds exactly what its manifest says, or both do"
-        )
-        self.remedy = (
-            "Put back what was changed in these two folders since the stop, from a backup if need be, and give the "
-            "same command again. PACKAGE.pack is needed for that: leave it as it is."
-        )
-        super().__init__(self.reason)
+        super().__init__(*(Problem(Code.TREE_UNKNOWN, path) for path in (target, root)))
 
 
 class _Likeness(IntEnum):
@@ -57,7 +45,9 @@ class _Likeness(IntEnum):
     WHOLE = 2
 
 
-def is_published(paths: TransactionPaths, commit: Commit, *, engine: Engine, is_rolling_back: bool = False) -> bool:
+def is_published(
+    paths: TransactionPaths, commit: Commit, *, opened: OpenedFiles, engine: Engine, is_rolling_back: bool = False
+) -> bool:
     """Return whether the staged tree is at the target.
 
     Args:
@@ -71,7 +61,7 @@ def is_published(paths: TransactionPaths, commit: Commit, *, engine: Engine, is_
     """
     if not is_there(paths.target):
         return False
-    manifest = _manifest_of(paths, commit)
+    manifest = _manifest_of(paths, commit, opened)
     if manifest is None:
         if is_rolling_back:
             return False
@@ -122,12 +112,12 @@ def _published_manifest(paths: TransactionPaths) -> bytes:
     return paths.package.manifest(join(paths.group, paths.member))
 
 
-def _manifest_of(paths: TransactionPaths, commit: Commit) -> Described | None:
+def _manifest_of(paths: TransactionPaths, commit: Commit, opened: OpenedFiles) -> Described | None:
     """Open the manifest of this transaction, not one of the same name of the replaced package."""
     if is_there(staged_manifest(paths)):
-        return open_manifest(staged_manifest(paths))
+        return opened.manifest(staged_manifest(paths))
     is_new = not commit.had_manifests or is_there(paths.previous_manifests)
-    return open_manifest(_published_manifest(paths)) if is_new and is_there(_published_manifest(paths)) else None
+    return opened.manifest(_published_manifest(paths)) if is_new and is_there(_published_manifest(paths)) else None
 
 
 def _hints(commit: Commit, target: bytes, other: bytes) -> list[bool]:
@@ -150,7 +140,7 @@ def _likeness(
     likeness = _Likeness.WHOLE if _holds_nothing_else(paths, root) else _Likeness.WITH_MORE
     for problem in verify_tree(member, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=Silent()):
         if problem.code is Code.UNREADABLE:
-            raise OSError(None, problem.found, join(member, problem.path))
+            raise OSError(None, str(problem.found), join(member, problem.path))
         if problem.code not in _MORE:
             return _Likeness.NONE
         likeness = _Likeness.WITH_MORE

@@ -12,7 +12,7 @@ import stat
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.fs.presence import is_there, status_of
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 FOLDERS = (b"manifests", b"finished", b"staging", b"previous")  # all that there are in a control folder
 
@@ -23,7 +23,7 @@ def check_control(path: bytes) -> None:
     The folders in it must be folders, too, if they are there.
 
     Raises:
-        PlanRefused: with what it is; or the name is longer than the disk takes.
+        Refused: with what it is; or the name is longer than the disk takes.
     """
     try:
         mode = os.lstat(path).st_mode
@@ -32,7 +32,7 @@ def check_control(path: bytes) -> None:
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
-        raise PlanRefused(name_too_long(path)) from error
+        raise Refused(name_too_long(path)) from error
     if found := _other_than_folder(path, mode):
         pass
     elif not os.access(path, os.X_OK):
@@ -42,14 +42,14 @@ def check_control(path: bytes) -> None:
     else:
         _check_inner(path)
         return
-    raise PlanRefused(Problem(Code.CONTROL_UNUSABLE, path, "a folder that you may read", found))
+    raise Refused(Problem(Code.CONTROL_UNUSABLE, path, "a folder that you may read", found))
 
 
 def _check_inner(path: bytes) -> None:
     for folder in (join(path, name) for name in FOLDERS):
         status = status_of(folder)
         if status is not None and (found := _other_than_folder(folder, status.st_mode)):
-            raise PlanRefused(Problem(Code.CONTROL_UNUSABLE, folder, "a folder", found))
+            raise Refused(Problem(Code.CONTROL_UNUSABLE, folder, "a folder", found))
 
 
 def _other_than_folder(path: bytes, mode: int) -> str:

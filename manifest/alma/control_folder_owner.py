@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 _LISTED = (b"manifests", b"finished")  # each file in them is read
 _KEPT = (b"staging", b"previous")  # files in them may be links to those of others; folders are nobody else's
@@ -29,12 +29,12 @@ def check_owned(package: Package, trusted: Collection[int] = ()) -> None:
         trusted: numeric ids of users whose files count as one's own.
 
     Raises:
-        PlanRefused: with the path and the owner of each.
+        Refused: with the path and the owner of each.
         OSError: ownership cannot be read.
     """
     problems = tuple(_foreign(_paths(package), trusted))
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
 
 
 def foreign_owner(uid: int, trusted: Collection[int] = ()) -> str:

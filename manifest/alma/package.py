@@ -112,7 +112,7 @@ def read_state(package: Package) -> PackageState:
     """Read the state of the destination, down to the role folders.
 
     Raises:
-        PlanRefused: the control folder cannot be used, so the state cannot be known.
+        Refused: the control folder cannot be used, so the state cannot be known.
         OSError: a folder cannot be read.
     """
     check_control(package.control)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Code
+from qa2pack.manifest.problem import Code, PackError, Problem
 
 DATA_COLUMNS = ("DATA", "MODEL_DATA", "CORRECTED_DATA", "FLOAT_DATA", "LAG_DATA")
 SINGLE_DISH_COLUMNS = frozenset({"FLOAT_DATA", "LAG_DATA"})
@@ -38,7 +38,7 @@ class Weights(StrEnum):
     CASA = "casa"  # the values and columns that CASA's split makes
 
 
-class TableBrokenError(Exception):
+class TableBrokenError(PackError):
     """A folder with a `table.dat` that cannot be read as a table; nothing was changed.
 
     Attributes:
@@ -52,6 +52,7 @@ class TableBrokenError(Exception):
         self.path = path
         self.reason = reason
         self.code = code
+        self.problems = (Problem(code, path, found=reason),)
 
     def __str__(self) -> str:
         return f"the table {shown(self.path)} cannot be read: {shown(self.reason)}"

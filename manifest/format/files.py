@@ -17,9 +17,9 @@ from qa2pack.manifest.format.header import (
     read_notes,
 )
 from qa2pack.manifest.format.record_codec import check_record
-from qa2pack.manifest.format.stream import NewerFormatError, Stream, StreamError, StreamWriter, open_stream
+from qa2pack.manifest.format.stream import Stream, StreamError, StreamWriter, open_stream
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,15 @@ def open_manifest_of(member: bytes, path: bytes) -> Described:
         FileNotFoundError: there is no manifest.
     """
     manifest = open_manifest(path)
-    if manifest.header.member_path != member:
-        raise StreamError(path, f"is the manifest of another member, {shown(manifest.header.member_path)}")
+    check_member(manifest, member)
     return manifest
+
+
+def check_member(manifest: Described, member: bytes) -> None:
+    """Refuse the manifest of another member with a StreamError."""
+    if manifest.header.member_path != member:
+        what = f"is the manifest of another member, {shown(manifest.header.member_path)}"
+        raise StreamError(manifest.stream.path, what)
 
 
 def _open(path: bytes, kind: StreamKind) -> Described:
@@ -98,8 +104,7 @@ def save_durably(path: bytes, header: Header, notes: Notes, blobs: Iterable[tupl
 
 def unusable_manifest(error: StreamError, path: bytes | None = None) -> Problem:
     """Return the problem of a manifest that cannot be used; its path is the file, unless another is given."""
-    code = Code.MANIFEST_NEWER if isinstance(error, NewerFormatError) else Code.MANIFEST_DAMAGED
-    return Problem(code, error.path if path is None else path, found=f"one that {error.reason}")
+    return Problem(error.code, error.path if path is None else path, found=f"one that {error.reason}")
 
 
 def files_with_bad_records(package: Package) -> Iterator[bytes]:

@@ -21,7 +21,6 @@ import struct
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import BinaryIO
 
 import msgpack
@@ -32,6 +31,7 @@ from qa2pack.manifest.format.wire import WireError, read_value, unpack_map
 from qa2pack.manifest.fs.untrusted import ControlFileError, opened_control
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import UnsafePathError, check_relative, shown, sort_key
+from qa2pack.manifest.problem import Code, PackError, Problem
 
 MAGIC = b"qa2pack\n"
 END = b"qa2end.\n"
@@ -46,7 +46,7 @@ HEADER, FOLDER, NOTES, TRAILER = b"H", b"F", b"N", b"T"
 _LIMITS = {HEADER: 64 << 20, FOLDER: 1 << 30, NOTES: 256 << 20, TRAILER: 256 << 20}
 
 
-class StreamError(Exception):
+class StreamError(PackError):
     """A plan or manifest file that cannot be used.
 
     Attributes:
@@ -54,14 +54,20 @@ class StreamError(Exception):
         reason: what is wrong with it, in words.
     """
 
+    code = Code.MANIFEST_DAMAGED
+
     def __init__(self, path: bytes, reason: str) -> None:
         super().__init__(f"{shown(path)}: {reason}")
         self.path = path
         self.reason = reason
+        code = Code.PLAN_DAMAGED if os.path.basename(path) == b"plan" else self.code
+        self.problems = (Problem(code, path, found=f"one that {reason}"),)
 
 
 class NewerFormatError(StreamError):
     """A plan or manifest in a newer format than this program can read."""
+
+    code = Code.MANIFEST_NEWER
 
 
 class StreamWriter:
@@ -183,13 +189,8 @@ def open_stream(path: bytes) -> Stream:
         StreamError: it is foreign, newer, truncated or damaged; the reason says which.
         OSError: it cannot be read.
     """
-    with _opened(path, buffering=_READ_BYTES) as file:
-        footer = _checked_footer(path, file)
-        stream = _load(path, file, footer)
-    try:
-        _check_folders(path, footer, _Trailer(stream.folder_count, stream.index), stream.folders_offset)
-    except WireError as error:
-        raise StreamError(path, f"is damaged: {error}") from error
+    stream = peek_stream(path)
+    check_folders(stream)
     return stream
 
 
@@ -200,6 +201,18 @@ def peek_stream(path: bytes) -> Stream:
     """
     with _opened(path, buffering=_READ_BYTES) as file:
         return _load(path, file, _checked_footer(path, file))
+
+
+def unhashed_stream(path: bytes) -> Stream:
+    """Return what the file says that it holds; its bytes are not compared with its checksum.
+
+    For a file that this command has hashed already, perhaps in another process, or of which only the header is used
+    and a wrong one does no harm.
+
+    Raises as `peek_stream`, but for damage that only the checksum shows.
+    """
+    with _opened(path) as file:
+        return _load(path, file, _read_footer(path, file))
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,12 +277,22 @@ def _load(path: bytes, file: BinaryIO, footer: _Footer) -> Stream:
     )
 
 
-@lru_cache(maxsize=64)  # planning opens the manifests of the package several times
-def _check_folders(path: bytes, footer: _Footer, trailer: _Trailer, start: int) -> None:
-    """Check that all frames are records, sorted, and at the offsets of the index; their paths are not checked."""
-    index = iter((*trailer.index, (b"", -1)))
+def check_folders(stream: Stream) -> None:
+    """Check that all frames are records, sorted, and at the offsets of the index; their paths are not checked.
+
+    Raises:
+        StreamError: they are not.
+    """
+    try:
+        _check_folders(stream)
+    except WireError as error:
+        raise StreamError(stream.path, f"is damaged: {error}") from error
+
+
+def _check_folders(stream: Stream) -> None:
+    start, index = stream.folders_offset, iter((*stream.index, (b"", -1)))
     place, count, before = next(index), 0, None
-    for end, blob in read_frames(path, start, footer.notes_offset):
+    for end, blob in read_frames(stream.path, start, stream.notes_offset):
         check_columns(blob)
         folder = record_path(blob)
         key = sort_key(folder)
@@ -280,7 +303,7 @@ def _check_folders(path: bytes, footer: _Footer, trailer: _Trailer, start: int) 
                 raise WireError("its index does not fit its folders")
             place = next(index)
         start, count, before = end, count + 1, key
-    if count != trailer.folders or place[1] != -1:
+    if count != stream.folder_count or place[1] != -1:
         raise WireError("its index does not fit its folders")
 
 

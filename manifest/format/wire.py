@@ -101,6 +101,8 @@ def _reader(kind: Any) -> _Reader:
     if origin is tuple:
         return _row(tuple(map(_reader, args)))
     if origin in (UnionType, Union):
+        if str in args and NoneType not in args:
+            return _plain(str)  # text, or a value that is never written to disk
         (inner,) = (arg for arg in args if arg is not NoneType)
         return _optional(_reader(inner))
     if is_dataclass(kind):

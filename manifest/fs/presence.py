@@ -82,7 +82,7 @@ def real_path(path: AnyStr) -> AnyStr:
     except _ABSENCE:
         return os.path.realpath(path)
     except OSError as error:
-        if error.errno != errno.ELOOP:
+        if error.errno not in (errno.ELOOP, errno.ENAMETOOLONG):  # no disk has anything at a name that is too long
             raise
         return os.path.realpath(path)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.layout.globs import first_match
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +20,13 @@ def parse_include(text: str) -> Include:
     """Read `GLOB=role`; the glob itself may hold `=`.
 
     Raises:
-        PlanRefused: the glob is missing, or the role is not known.
+        Refused: the glob is missing, or the role is not known.
     """
     glob, _, role = text.rpartition("=")
     if not glob.rstrip("/") or role not in ROLES:
         path = text.encode("utf-8", "surrogateescape")
         expected = f"GLOB=role with one of {', '.join(ROLES)}"
-        raise PlanRefused(Problem(Code.UNKNOWN_ROLE, path, expected=expected))
+        raise Refused(Problem(Code.UNKNOWN_ROLE, path, expected=expected))
     return Include(glob, Role(role))
 
 

@@ -18,7 +18,7 @@ from qa2pack.manifest.fs.untrusted import SMALL_BYTES, read_control
 from qa2pack.manifest.layout.globs import matches
 from qa2pack.manifest.layout.names import Prefixing
 from qa2pack.manifest.layout.survey import Kind, Node
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 
 class Level(StrEnum):
@@ -135,7 +135,7 @@ def load_layout(name: str) -> Layout:
     """Load a layout by its name, or from a TOML file by its path (it holds a `/` or ends in `.toml`).
 
     Raises:
-        PlanRefused: there is no such layout, or it is not valid.
+        Refused: there is no such layout, or it is not valid.
     """
     is_path = "/" in name or name.endswith(".toml")
     if not is_path and name not in known_layouts():
@@ -156,7 +156,7 @@ def layout_text(name: str) -> str:
 
 
 def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKNOWN_LAYOUT) -> Never:
-    raise PlanRefused(Problem(code, name.encode("utf-8", "surrogateescape"), expected=expected, found=found))
+    raise Refused(Problem(code, name.encode("utf-8", "surrogateescape"), expected=expected, found=found))
 
 
 _Enum = TypeVar("_Enum", bound=StrEnum)

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import is_within, join, shown
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 # A table is any folder with this file in it.
 TABLE_MARK = b"table.dat"
@@ -91,19 +91,19 @@ def survey(
         The origin as a node. An entry that cannot be packaged is a node of the matching kind.
 
     Raises:
-        PlanRefused: the origin is missing, not a folder, or cannot be read.
+        Refused: the origin is missing, not a folder, or cannot be read.
     """
     try:
         real = os.path.realpath(origin, strict=True)
         if not stat.S_ISDIR(os.stat(real).st_mode):
-            raise PlanRefused(Problem(Code.ORIGIN_NOT_FOLDER, origin, expected="a folder"))
+            raise Refused(Problem(Code.ORIGIN_NOT_FOLDER, origin, expected="a folder"))
     except (FileNotFoundError, NotADirectoryError):
-        raise PlanRefused(Problem(Code.ORIGIN_MISSING, origin)) from None
+        raise Refused(Problem(Code.ORIGIN_MISSING, origin)) from None
     except OSError as error:
-        raise PlanRefused(Problem(Code.UNREADABLE, origin, found=_words(error))) from None
+        raise Refused(Problem(Code.UNREADABLE, origin, found=_words(error))) from None
     root = _folder(_Walk(real, opaque, follow_outside, package), Node(b"", Kind.FOLDER), above=())
     if root.kind is Kind.UNREADABLE:
-        raise PlanRefused(Problem(Code.UNREADABLE, origin, found=root.detail))
+        raise Refused(Problem(Code.UNREADABLE, origin, found=root.detail))
     return root
 
 

@@ -8,15 +8,16 @@ from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.member_ids import Append, next_ids
 from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, read_state
 from qa2pack.manifest.format.files import unusable_manifest
-from qa2pack.manifest.format.header import StreamKind, read_header
-from qa2pack.manifest.format.stream import StreamError, open_stream, peek_stream
+from qa2pack.manifest.format.header import StreamKind
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, real_path
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.plan.obstacles import enclosing_package, foreign_tickets, swapped_paths, ticket_obstacles
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Destination:
     Attributes:
         base: existing members, each with the digest of its manifest; the plan is valid only while these are
             unchanged.
+        opened: the plans and manifests of the package.
         is_new: nothing exists there, or an empty folder.
     """
 
@@ -34,6 +36,7 @@ class Destination:
     group: bytes
     member: bytes
     base: tuple[tuple[bytes, bytes], ...]
+    opened: OpenedFiles
 
     @property
     def is_new(self) -> bool:
@@ -41,24 +44,24 @@ class Destination:
         return self.state.standing in (DestinationKind.ABSENT, DestinationKind.EMPTY)
 
 
-def choose_destination(request: PlanRequest) -> Destination:
+def choose_destination(request: PlanRequest, opened: OpenedFiles) -> Destination:
     """Read the state of the package and choose group and member.
 
     Raises:
-        PlanRefused: the destination may not be written; has all reasons.
+        Refused: the destination may not be written; has all reasons.
     """
     package = Package(request.package)
     check_control(package.control)
-    problems = list(_path_problems(request))
+    problems = list(_path_problems(request, opened))
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
     state = read_state(package)
     problems = list(_state_problems(request, state))
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
     replaces = request.append is Append.NOTHING
     group, member = next_ids({} if replaces else state.groups, request.append)
-    return Destination(package, state, group, member, base_of(state))
+    return Destination(package, state, group, member, base_of(state, opened), opened)
 
 
 def destination_warnings(request: PlanRequest, destination: Destination) -> Iterator[Problem]:
@@ -66,26 +69,26 @@ def destination_warnings(request: PlanRequest, destination: Destination) -> Iter
     if request.append is not Append.NOTHING and destination.is_new:
         yield Problem(Code.W_NEW_PACKAGE, request.package)
     for member, path in sorted(destination.state.manifests.items()) if request.append is not Append.NOTHING else ():
-        if read_header(peek_stream(path), StreamKind.MANIFEST).origin == request.origin:
+        if destination.opened.peek_header(path, StreamKind.MANIFEST).origin == request.origin:
             yield Problem(Code.W_SAME_ORIGIN, request.origin, found=f"in {os.fsdecode(member)}")
 
 
-def base_of(state: PackageState) -> tuple[tuple[bytes, bytes], ...]:
+def base_of(state: PackageState, opened: OpenedFiles) -> tuple[tuple[bytes, bytes], ...]:
     """Return the existing members with the digests of their manifests, which are validated.
 
     Raises:
-        PlanRefused: a manifest is damaged.
+        Refused: a manifest is damaged.
     """
     try:
         return tuple(
-            (member, open_stream(state.manifests[member]).digest if member in state.manifests else b"")
+            (member, opened.stream(state.manifests[member]).digest if member in state.manifests else b"")
             for member in state.members
         )
     except StreamError as error:
-        raise PlanRefused(unusable_manifest(error)) from error
+        raise Refused(unusable_manifest(error)) from error
 
 
-def _path_problems(request: PlanRequest) -> Iterator[Problem]:
+def _path_problems(request: PlanRequest, opened: OpenedFiles) -> Iterator[Problem]:
     origin, package = request.origin, Package(request.package)
     if not is_there(origin):
         yield Problem(Code.ORIGIN_MISSING, origin)
@@ -103,10 +106,10 @@ def _path_problems(request: PlanRequest) -> Iterator[Problem]:
     if not is_folder(package.parent):
         yield Problem(Code.DESTINATION_MISSING, package.parent)
     elif not request.is_compared:
-        yield from _writing_problems(package, is_forced=request.is_forced)
+        yield from _writing_problems(package, opened, is_forced=request.is_forced)
 
 
-def _writing_problems(package: Package, *, is_forced: bool) -> Iterator[Problem]:
+def _writing_problems(package: Package, opened: OpenedFiles, *, is_forced: bool) -> Iterator[Problem]:
     """Yield problems of writing beside the package."""
     marks = {place: mark for place in (package.parent, package.path, package.control) if (mark := mark_of(place))}
     if not os.access(package.parent, os.W_OK | os.X_OK):
@@ -116,7 +119,7 @@ def _writing_problems(package: Package, *, is_forced: bool) -> Iterator[Problem]
         yield Problem(Code.MOUNT_POINT, package.path)
     obstacles = list(ticket_obstacles(package))
     yield from obstacles
-    yield from () if is_forced or obstacles else foreign_tickets(package)
+    yield from () if is_forced or obstacles else foreign_tickets(package, opened)
 
 
 def _is_mount_point(package: Package) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
 from qa2pack.manifest.diff import have_same_files, paired_folders
-from qa2pack.manifest.format.files import Described, open_manifest, unusable_manifest
+from qa2pack.manifest.format.files import Described, unusable_manifest
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, record_actions
 from qa2pack.manifest.format.spool import RecordSpool
@@ -19,7 +19,7 @@ from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.origin_files import gone_files
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 _ONLY_HERE = frozenset((Action.MOVE, Action.CARRY))
 
@@ -76,7 +76,7 @@ def last_copies(destination: Destination, request: PlanRequest, spool: RecordSpo
         return
     gone: list[tuple[bytes, bytes]] = []
     for path in destination.state.manifests.values():
-        manifest = _opened(path)
+        manifest = _opened(path, destination)
         member = join(SCIENCE_GOAL, manifest.header.member_path)
         files = gone_files(manifest, _not_scanned_again(manifest, spool))
         gone += [(join(member, file), digest) for _, file, digest in files]
@@ -100,7 +100,7 @@ def _not_taken_over(destination: Destination, request: PlanRequest, spool: Recor
     taken: set[int] | None = None
     package = real_path(destination.package.path)
     for path in destination.state.manifests.values():
-        manifest = _opened(path)
+        manifest = _opened(path, destination)
         if manifest.header.is_adopted and request.is_forced:
             continue
         for inode, moved in _moved_files(manifest, package):
@@ -132,11 +132,11 @@ def _known_digests(spool: RecordSpool, wanted: set[bytes]) -> set[bytes]:
     }
 
 
-def _opened(path: bytes) -> Described:
+def _opened(path: bytes, destination: Destination) -> Described:
     try:
-        return open_manifest(path)
+        return destination.opened.manifest(path)
     except StreamError as error:
-        raise PlanRefused(unusable_manifest(error, path)) from error
+        raise Refused(unusable_manifest(error, path)) from error
 
 
 def _moved_files(manifest: Described, package: bytes) -> Iterator[tuple[int, _Moved]]:

@@ -14,6 +14,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, save_durably
 from qa2pack.manifest.format.header import Header, LeftOut, Notes, TableNote
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.layout.item import Placement
 from qa2pack.manifest.layout.place import measurement_sets, place
@@ -37,7 +38,7 @@ from qa2pack.manifest.plan.tables import (
     without_column,
 )
 from qa2pack.manifest.plan.totals import add_generated, count_new, sum_totals
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions
 from qa2pack.manifest.scan.collect import Gathered, gather
@@ -68,19 +69,30 @@ class Plan:
         return self.gathered.devices
 
 
-def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, progress: Progress, now_ns: int) -> Plan:
+def make_plan(
+    request: PlanRequest,
+    *,
+    opened: OpenedFiles,
+    reader: TableReader,
+    engine: Engine,
+    progress: Progress,
+    now_ns: int,
+) -> Plan:
     """Plan what packaging the origin would do.
 
     Args:
+        opened: the plans and manifests of the package that are open already.
         now_ns: the time of the scan, ns since the epoch.
 
     Raises:
-        PlanRefused: it cannot be done; has all problems found.
+        Refused: it cannot be done; has all problems found.
     """
-    destination = choose_destination(request)
+    destination = choose_destination(request, opened)
     header_text = readme_header(request)
     earlier = (
-        () if request.is_rehashing else earlier_descriptions(destination.package, destination.state, request.origin)
+        ()
+        if request.is_rehashing
+        else earlier_descriptions(destination.package, destination.state, request.origin, opened)
     )
     layout = load_layout(request.layout)
     placed = _place(request, layout, earlier, reader=reader, engine=engine)
@@ -115,13 +127,13 @@ def make_plan(request: PlanRequest, *, reader: TableReader, engine: Engine, prog
     warnings = (
         *replacing_warnings(request, destination, gathered.spool),
         *destination_warnings(request, destination),
-        *replaced_plan(request),
+        *replaced_plan(request, destination),
         *last_copies(destination, request, gathered.spool),
         *placement.warnings,
         *gathered.warnings,
     )
     if request.is_strict and warnings:
-        raise PlanRefused(*dict.fromkeys(warnings))
+        raise Refused(*dict.fromkeys(warnings))
     notes = Notes(
         new_files=new_files,
         new_bytes=new_bytes,
@@ -150,8 +162,10 @@ def _scan_options(request: PlanRequest, layout: Layout, destination: Destination
         is_hashing=request.mode is not Mode.FAKE,
         exclude=request.exclude,
         foreign=layout.foreign_globs,
-        may_leave=request.may_leave,
-        known=() if request.is_rehashing else known_streams(package, destination.state, request.origin),
+        follow_outside=request.follow_outside,
+        known=()
+        if request.is_rehashing
+        else known_streams(package, destination.state, request.origin, destination.opened),
         package=real_path(request.package),
         device=os.stat(package.parent).st_dev,
         may_copy=request.mode is Mode.TICKET,
@@ -188,14 +202,12 @@ def _place(
     origin = survey(
         request.origin,
         opaque=layout.is_opaque,
-        follow_outside=request.may_leave,
+        follow_outside=request.follow_outside,
         package=real_path(request.package),
     )
     known = tuple(note for described in earlier for note in described.notes.tables)
     sources = (
-        measurement_sets(origin, layout, include=request.include, exclude=request.exclude)
-        if request.is_splitting
-        else ()
+        () if request.no_split else measurement_sets(origin, layout, include=request.include, exclude=request.exclude)
     )
     tables = describe_tables(request.origin, sources, known=known, reader=reader, engine=engine)
     name = os.path.basename(request.origin)
@@ -203,7 +215,7 @@ def _place(
         origin, layout, origin_name=name, columns=tables.columns, include=request.include, exclude=request.exclude
     )
     broken = _refuse_unplaceable(request, layout, placement, tables)
-    items = tables.kept(placement.items if request.is_splitting else without_column(placement.items))
+    items = tables.kept(without_column(placement.items) if request.no_split else placement.items)
     needed = tables.references(items, request.exclude) if _needs_all(request) else ()
     _refuse(reference_problems(request.origin, needed, items, split=frozenset(), exclude=request.exclude))
     notes, unmeasured = plan_splits(
@@ -237,7 +249,7 @@ def _refuse_unplaceable(request: PlanRequest, layout: Layout, placement: Placeme
 
 def _refuse(problems: Sequence[Problem]) -> None:
     if problems:
-        raise PlanRefused(*problems)
+        raise Refused(*problems)
 
 
 def _is_lenient(request: PlanRequest) -> bool:

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from qa2pack.manifest.alma.control_folder import name_too_long
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, is_group
 from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, manifest_names
-from qa2pack.manifest.format.header import StreamKind, read_header
-from qa2pack.manifest.format.stream import StreamError, peek_stream
+from qa2pack.manifest.format.header import StreamKind
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_file, is_plain_file, is_there, real_path
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
@@ -49,9 +50,9 @@ def ticket_obstacles(package: Package) -> Iterator[Problem]:
             yield Problem(Code.TICKET_IN_THE_WAY, path, found=found)
 
 
-def foreign_tickets(package: Package) -> Iterator[Problem]:
+def foreign_tickets(package: Package, opened: OpenedFiles) -> Iterator[Problem]:
     """Yield a problem for each file with the name of a ticket file that no packaging program wrote."""
-    if _has_made_members(package):
+    if _has_made_members(package, opened):
         return
     for path in package.tickets:
         if is_plain_file(path) and not _comes_from_packaging(path):
@@ -71,14 +72,14 @@ def is_control(folder: bytes) -> bool:
     return folder.endswith(CONTROL_ENDING) and any(is_there(join(folder, name)) for name in _IN_CONTROL)
 
 
-def _has_made_members(package: Package) -> bool:
+def _has_made_members(package: Package, opened: OpenedFiles) -> bool:
     """Return whether a member was made by this program, which writes both ticket files each time."""
-    return any(_is_of_made_member(join(package.manifests, name)) for name in manifest_names(package))
+    return any(_is_of_made_member(join(package.manifests, name), opened) for name in manifest_names(package))
 
 
-def _is_of_made_member(manifest: bytes) -> bool:
+def _is_of_made_member(manifest: bytes, opened: OpenedFiles) -> bool:
     try:
-        return not read_header(peek_stream(manifest), StreamKind.MANIFEST).is_adopted
+        return not opened.peek_header(manifest, StreamKind.MANIFEST).is_adopted
     except StreamError:
         return True  # damaged; reported where the manifest is needed
 

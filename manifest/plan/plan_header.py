@@ -11,14 +11,14 @@ from qa2pack.manifest.fs.untrusted import SMALL_BYTES, read_bounded
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 
 def readme_header(request: PlanRequest) -> bytes:
     """Return the header text of README: the given file, or the template.
 
     Raises:
-        PlanRefused: the file cannot be read, or is not UTF-8 text.
+        Refused: the file cannot be read, or is not UTF-8 text.
     """
     if request.readme is None:
         return header_template()
@@ -26,9 +26,9 @@ def readme_header(request: PlanRequest) -> bytes:
         with open(request.readme, "rb") as file:
             text = read_bounded(file, request.readme, limit_bytes=SMALL_BYTES)
     except OSError as error:
-        raise PlanRefused(Problem(Code.README_MISSING, request.readme, found=error.strerror or "")) from error
+        raise Refused(Problem(Code.README_MISSING, request.readme, found=error.strerror or "")) from error
     if kind := _other_than_text(text):
-        raise PlanRefused(Problem(Code.README_NOT_TEXT, request.readme, "text in UTF-8", kind))
+        raise Refused(Problem(Code.README_NOT_TEXT, request.readme, "text in UTF-8", kind))
     return text
 
 
@@ -71,7 +71,7 @@ def make_header(
         origin=request.origin,
         scanned_ns=now_ns,
         layout=request.layout,
-        may_leave=request.may_leave,
+        may_leave=request.follow_outside,
         standing=destination.state.standing,
         base=destination.base,
         readme=readme,

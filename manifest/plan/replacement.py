@@ -10,11 +10,10 @@ from collections.abc import Iterator
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.format.header import Header, StreamKind, read_header
+from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.format.record_codec import record_actions
 from qa2pack.manifest.format.spool import RecordSpool
-from qa2pack.manifest.format.stream import StreamError, peek_stream
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.plan_header import user_name
@@ -46,7 +45,7 @@ def replacing_warnings(request: PlanRequest, destination: Destination, spool: Re
 
 def _header(destination: Destination, member: bytes) -> Header | None:
     path = destination.state.manifests.get(member)
-    return read_header(peek_stream(path), StreamKind.MANIFEST) if path else None
+    return destination.opened.peek_header(path, StreamKind.MANIFEST) if path else None
 
 
 def _goes(header: Header | None, request: PlanRequest, *, is_alone: bool) -> bool:
@@ -68,10 +67,10 @@ def _mode(header: Header | None) -> str:
     return f"files with content, mode {header.mode}"
 
 
-def replaced_plan(request: PlanRequest) -> Iterator[Problem]:
+def replaced_plan(request: PlanRequest, destination: Destination) -> Iterator[Problem]:
     """Yield a warning if the waiting plan is of another user or origin; replacing one's own plan needs no warning."""
     try:
-        waiting = read_header(peek_stream(Package(request.package).plan), StreamKind.PLAN)
+        waiting = destination.opened.peek_header(destination.package.plan, StreamKind.PLAN)
     except (StreamError, FileNotFoundError):
         return
     if (waiting.user, waiting.origin) != (user_name(), request.origin):

@@ -20,10 +20,10 @@ class PlanRequest:
         is_rehashing: read every file and ignore the digest cache.
         is_forced: replace a destination that is not a package, or has no control folder, and files with the names of
             the ticket files.
-        is_splitting: drop data columns from measurement sets; otherwise all columns are packaged.
+        no_split: package all data columns of measurement sets; otherwise some are dropped.
         weights: by what rule weights by channel follow where columns are dropped.
         is_as_is: package tables whole that casacore cannot open.
-        may_leave: follow symlinks that lead out of the origin.
+        follow_outside: follow symlinks that lead out of the origin.
         is_strict: refuse the plan where otherwise a warning is given.
         program: name and version of the calling program, for the record.
         is_compared: the plan is only for a diff and never applied, so write permissions are not checked.
@@ -40,10 +40,10 @@ class PlanRequest:
     layout: str = "cycle0"
     is_rehashing: bool = False
     is_forced: bool = False
-    is_splitting: bool = True
+    no_split: bool = False
     weights: Weights = Weights.CONSISTENT
     is_as_is: bool = False
-    may_leave: bool = False
+    follow_outside: bool = False
     is_strict: bool = False
     program: str = "qa2pack"
     is_compared: bool = False

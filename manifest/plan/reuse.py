@@ -10,10 +10,10 @@ from qa2pack.manifest.format.header import Difference, Header
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.format.spool import RecordSpool
-from qa2pack.manifest.format.stream import StreamError, open_stream
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.destination import Destination
-from qa2pack.manifest.problem import PlanRefused
+from qa2pack.manifest.problem import Refused
 from qa2pack.manifest.scan.collect import Gathered
 
 # Only real copies: if the old file is a hard link to the origin, the new one would be one too.
@@ -55,15 +55,15 @@ def compare_with_old(
         Counts of added, removed, changed and unchanged files; None if no member with a manifest is replaced.
 
     Raises:
-        PlanRefused: the manifest of the old member is damaged.
+        Refused: the manifest of the old member is damaged.
     """
     path = destination.state.manifests.get(header.member_path)
     if header.append is not Append.NOTHING or path is None:
         return None
     try:
-        old = open_stream(path)
+        old = destination.opened.stream(path)
     except StreamError as error:
-        raise PlanRefused(unusable_manifest(error, path)) from error
+        raise Refused(unusable_manifest(error, path)) from error
     counts = dict.fromkeys(Kind, 0)
     kept = kept_bytes = 0
     spool = RecordSpool()

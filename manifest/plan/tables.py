@@ -31,7 +31,7 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.layout.globs import matches
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.scan.table_references import Reference, references
 
 
@@ -128,7 +128,7 @@ def describe_tables(
     """Return the columns of the tables; casacore is asked only where a table changed since it was noted.
 
     Raises:
-        PlanRefused: casacore cannot work in this environment; that never counts as a fault of a table.
+        Refused: casacore cannot work in this environment; that never counts as a fault of a table.
     """
     marks = {source: fingerprint(os.path.join(root, source)) for source in sources}
     columns = {note.source: note.columns for note in known if marks.get(note.source) == note.fingerprint}
@@ -143,7 +143,7 @@ def describe_tables(
             shapes[source] = answer
             columns[source] = answer.data_columns
         elif answer.code in _ENVIRONMENT_CODES:
-            raise PlanRefused(answer)
+            raise Refused(answer)
         else:
             broken[source] = answer
     return Tables(shapes, columns, marks, broken, names)
@@ -186,7 +186,7 @@ def plan_splits(
         try:
             spec = _spec(root, source, keep, tables, reader, foreign=foreign, weights=weights)
         except CasacoreEnvironmentError as error:
-            raise PlanRefused(_environment_problem(error)) from error
+            raise Refused(_environment_problem(error)) from error
         except LossyManagerError as error:
             problems.append(Problem(Code.TABLE_LOSSY, os.path.join(root, source), found=str(error)))
             continue

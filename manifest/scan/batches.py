@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.format.header import Relink
+from qa2pack.manifest.fs.file_state import FileState
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.scan.digest_cache import Identity, KnownStream
+from qa2pack.manifest.scan.digest_cache import KnownStream
 from qa2pack.manifest.scan.link_and_owner_checks import Names, Sums
 from qa2pack.manifest.scan.table_references import Reference
 
@@ -23,7 +24,7 @@ class ScanOptions:
         is_hashing: False leaves all digests empty and opens no file.
         exclude: globs of names or paths (relative to the origin) that are skipped.
         foreign: globs of names of files of other programs; skipped too, and reported in the result.
-        may_leave: follow symlinks that lead out of the origin.
+        follow_outside: follow symlinks that lead out of the origin.
         follows_links: False makes every symlink a problem: a package has none.
         known: earlier streams whose digests may be reused.
         package: resolved path of the package; after a move, symlinks of the origin lead into it.
@@ -39,7 +40,7 @@ class ScanOptions:
     is_hashing: bool = True
     exclude: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
-    may_leave: bool = False
+    follow_outside: bool = False
     follows_links: bool = True
     known: tuple[KnownStream, ...] = ()
     package: bytes = b""
@@ -105,7 +106,7 @@ class BigFile:
     path: bytes
     name: bytes
     source: bytes
-    identity: Identity
+    state: FileState
 
 
 @dataclass(frozen=True, slots=True)

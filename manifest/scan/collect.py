@@ -72,7 +72,7 @@ def gather(batches: Iterable[ScanBatch], *, engine: Engine, progress: Progress) 
     gathered = Gathered()
     queue: deque[ScanBatch] = deque([BatchGroup(tuple(batches))])
     for result in engine.run(scan_batch, queue):
-        big_files = sorted((b for b in result.more if isinstance(b, BigFile)), key=lambda big: big.identity.size)
+        big_files = sorted((b for b in result.more if isinstance(b, BigFile)), key=lambda big: big.state.size)
         queue.extendleft(big_files)
         queue.extend(batch for batch in result.more if not isinstance(batch, BigFile))
         gathered.add(result)

@@ -22,8 +22,8 @@ def renumber_batch(batch: ScanBatch, numbers: Numbers) -> ScanBatch:
             return replace(batch, options=replace(options, device=_translated(options.device, numbers)))
         case FileBatch(options=options):
             return replace(batch, options=replace(options, device=_translated(options.device, numbers)))
-        case BigFile(identity=identity):
-            return replace(batch, identity=replace(identity, device=_translated(identity.device, numbers)))
+        case BigFile(state=state):
+            return replace(batch, state=replace(state, device=_translated(state.device, numbers)))
         case BatchGroup(batches=batches):
             return BatchGroup(tuple(renumber_batch(part, numbers) for part in batches))
 

@@ -15,7 +15,8 @@ from functools import lru_cache
 
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, record_path
-from qa2pack.manifest.format.stream import Stream, StreamError, open_stream
+from qa2pack.manifest.format.stream import Stream, StreamError, unhashed_stream
+from qa2pack.manifest.fs.file_state import FileState
 from qa2pack.manifest.path import sort_key
 
 # The kernel sets file times to its last clock tick, up to 10 ms ago.
@@ -29,26 +30,12 @@ class KnownStream:
     Attributes:
         path: path of the stream; each worker opens it once.
         scanned_ns: when its scan began, ns since the epoch.
+        digest: of the stream, which was validated when it was found; workers do not hash it again.
     """
 
     path: bytes
     scanned_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """State of a source that shows a change without reading the file."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    device: int
-
-
-def identity_of(status: os.stat_result) -> Identity:
-    """Return the state of the file from its stat result."""
-    return Identity(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
+    digest: bytes
 
 
 class KnownFolder:
@@ -72,15 +59,15 @@ class KnownFolder:
                 return record.digests if _has_all_digests(record) else None
         return None
 
-    def digest(self, source: bytes, identity: Identity) -> bytes | None:
+    def digest(self, source: bytes, state: FileState) -> bytes | None:
         """Return the digest of the source if its recorded state is exactly this one, else None."""
         if not self._positions:
             self._positions = [{r.source_path(i): i for i in range(len(r.names))} for r, _ in self._records()]
         for (record, scanned_ns), positions in zip(self._records(), self._positions, strict=True):
             index = positions.get(source)
-            if index is not None and _is_same(record, index, identity):
+            if index is not None and _is_same(record, index, state):
                 digest = record.digest(index)
-                if digest != NO_DIGEST and identity.mtime_ns < scanned_ns - _CLOCK_TICK_NS:
+                if digest != NO_DIGEST and state.mtime_ns < scanned_ns - _CLOCK_TICK_NS:
                     return digest
         return None
 
@@ -107,13 +94,13 @@ def _has_all_digests(record: FolderRecord) -> bool:
     return all(record.digest(index) != NO_DIGEST for index in range(len(record.names)))
 
 
-def _is_same(record: FolderRecord, index: int, identity: Identity) -> bool:
+def _is_same(record: FolderRecord, index: int, state: FileState) -> bool:
     return (
-        record.inodes[index] == identity.inode
-        and record.ctimes[index] == identity.ctime_ns
-        and record.mtimes[index] == identity.mtime_ns
-        and record.sizes[index] == identity.size
-        and record.device == identity.device
+        record.inodes[index] == state.inode
+        and record.ctimes[index] == state.ctime_ns
+        and record.mtimes[index] == state.mtime_ns
+        and record.sizes[index] == state.size
+        and record.device == state.device
     )
 
 
@@ -123,8 +110,11 @@ class KnownDigests:
     def __init__(self, streams: tuple[KnownStream, ...]) -> None:
         self._cursors = []
         for known in streams:
-            with suppress(StreamError):  # a damaged stream gives no digests, and does not stop the scan
-                self._cursors.append((_Cursor(open_stream(known.path)), known.scanned_ns))
+            # A stream that is gone or was replaced gives no digests, and does not stop the scan.
+            with suppress(StreamError):
+                stream = unhashed_stream(known.path)
+                if stream.digest == known.digest:
+                    self._cursors.append((_Cursor(stream), known.scanned_ns))
 
     def folder(self, path: bytes) -> KnownFolder | None:
         """Return the known digests of a folder of the package, or None."""

@@ -4,22 +4,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from qa2pack.manifest.alma.package import Package, PackageState
-from qa2pack.manifest.format.files import Described, open_manifest, open_plan
+from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import StreamKind, read_header
-from qa2pack.manifest.format.stream import StreamError, peek_stream
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.scan.digest_cache import KnownStream
 
 
-def known_streams(package: Package, state: PackageState, origin: bytes) -> tuple[KnownStream, ...]:
+def known_streams(
+    package: Package, state: PackageState, origin: bytes, opened: OpenedFiles
+) -> tuple[KnownStream, ...]:
     """Return earlier plans and manifests of the same origin; those that cannot be read are skipped."""
     found = []
     for kind, path in _earlier(package, state):
         try:
-            header = read_header(peek_stream(path), kind)
+            stream = opened.peek(path)
+            header = read_header(stream, kind)
         except (StreamError, FileNotFoundError):
             continue
         if header.origin == origin:
-            found.append(KnownStream(path, header.scanned_ns))
+            found.append(KnownStream(path, header.scanned_ns, stream.digest))
     return tuple(found)
 
 
@@ -30,13 +34,15 @@ def _earlier(package: Package, state: PackageState) -> Iterator[tuple[StreamKind
         yield StreamKind.MANIFEST, path
 
 
-def earlier_descriptions(package: Package, state: PackageState, origin: bytes) -> tuple[Described, ...]:
+def earlier_descriptions(
+    package: Package, state: PackageState, origin: bytes, opened: OpenedFiles
+) -> tuple[Described, ...]:
     """Return the earlier plans and manifests of the same origin that are undamaged."""
     manifests = frozenset(state.manifests.values())
     found = []
-    for known in known_streams(package, state, origin):
+    for known in known_streams(package, state, origin, opened):
         with suppress(StreamError, FileNotFoundError):
-            found.append(open_manifest(known.path) if known.path in manifests else open_plan(known.path))
+            found.append(opened.manifest(known.path) if known.path in manifests else opened.plan(known.path))
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ from qa2pack.manifest.format.header import Relink
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
+from qa2pack.manifest.fs.file_state import state_of
 from qa2pack.manifest.fs.holes import hole_bytes
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
@@ -18,7 +19,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.scan.batches import BIG_FILE_BYTES, BigFile, ScanOptions, ScanResult
 from qa2pack.manifest.scan.broken_files import unsound_files
-from qa2pack.manifest.scan.digest_cache import KnownFolder, identity_of
+from qa2pack.manifest.scan.digest_cache import KnownFolder
 from qa2pack.manifest.scan.link_and_owner_checks import (
     PATH_BYTES,
     FileStates,
@@ -269,14 +270,14 @@ class Columns:
                 self._result.read_bytes += status.st_size
             else:
                 digest = NO_DIGEST
-                big = BigFile(self.options.root, self._path, name, source, identity_of(status))
+                big = BigFile(self.options.root, self._path, name, source, state_of(status))
                 self._result.more.append(big)
         self._append(name, source, status, digest)
 
     def _digest_without_reading(self, source: bytes, status: os.stat_result) -> bytes | None:
         if not self._is_hashing:
             return NO_DIGEST
-        return self._known.digest(source, identity_of(status)) if self._known else None
+        return self._known.digest(source, state_of(status)) if self._known else None
 
     def _append(self, name: bytes, source: bytes, status: os.stat_result, digest: bytes) -> None:
         self._names.append(name)

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator
 from qa2pack.manifest.alma.split_spec import is_table_file
 from qa2pack.manifest.casa.table_dat import read_table_names
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
-from qa2pack.manifest.fs.presence import is_folder
+from qa2pack.manifest.fs.file_state import state_of
+from qa2pack.manifest.fs.presence import is_file, is_folder
 from qa2pack.manifest.fs.safe_open import listed, opened_file, opened_folder
 from qa2pack.manifest.layout.globs import first_match, matches
 from qa2pack.manifest.path import is_within, join
@@ -30,7 +31,7 @@ from qa2pack.manifest.scan.batches import (
     Subtree,
     SubtreeBatch,
 )
-from qa2pack.manifest.scan.digest_cache import KnownFolder, identity_of, known_digests
+from qa2pack.manifest.scan.digest_cache import KnownFolder, known_digests
 from qa2pack.manifest.scan.record_builder import Columns, changed, unreadable
 from qa2pack.manifest.scan.table_references import DESCRIPTION, references, torn_table
 
@@ -100,7 +101,9 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
                 folders.append(Subtree(source, join(subtree.path, name), link_count=subtree.link_count))
             else:
                 result.problems.append(Problem(Code.SPECIAL_FILE, os.path.join(options.root, source)))
-    if options.is_hashing and options.follows_links and _may_refer(options, subtree, [*files, *others], known):
+        # With the folder open: the state of an entry that is a symlink is read only now.
+        may_refer = _may_refer(options, subtree, [*files, *others], known)
+    if may_refer:
         names = read_table_names(os.path.join(options.root, subtree.source))
         result.references.extend(references(names, subtree.source, subtree.path, options.exclude))
     found.finish([os.path.basename(folder.path) for folder in folders])
@@ -134,7 +137,8 @@ def _torn_table(
     for name, glob in excluded:
         if DESCRIPTION in names and is_table_file(name):
             table = os.path.join(options.root, subtree.source)
-            yield torn_table(table, join(table, name), glob)
+            if is_file(join(table, name)):  # else a symlink to nothing, which the table does not have anyway
+                yield torn_table(table, join(table, name), glob)
 
 
 def _may_refer(options: ScanOptions, subtree: Subtree, entries: _Listing, known: KnownFolder | None) -> bool:
@@ -143,14 +147,16 @@ def _may_refer(options: ScanOptions, subtree: Subtree, entries: _Listing, known:
     An earlier plan looked into those that are known; not so what globs leave out now. Selections and concatenations
     are few and have no storage managers, so these are looked into every time: what they need may have gone.
     """
+    if not options.is_hashing or not options.follows_links or subtree.is_looked_into:
+        return False
     files = dict(entries)
     entry = files.get(DESCRIPTION)
-    if entry is None or subtree.is_looked_into:
+    if entry is None:
         return False
     if options.exclude or (_INFO in files and not any(name.startswith((b"table.f", b"table.mf")) for name in files)):
         return True
     source = join(subtree.source, DESCRIPTION)
-    return known is None or known.digest(source, identity_of(entry.stat(follow_symlinks=False))) is None
+    return known is None or known.digest(source, state_of(entry.stat(follow_symlinks=False))) is None
 
 
 def _scan_link(found: Columns, subtree: Subtree, name: bytes, result: ScanResult) -> Iterable[Subtree]:
@@ -197,18 +203,18 @@ def _hash_big_file(big: BigFile, result: ScanResult) -> None:
     try:
         folder, name = os.path.split(path)
         with opened_folder(folder) as fd, opened_file(name, dir_fd=fd) as file:
-            digest = digest_of_fd(file, big.identity.size)
-            found = identity_of(os.fstat(file))
+            digest = digest_of_fd(file, big.state.size)
+            found = state_of(os.fstat(file))
     except OSError as error:
         result.problems.append(unreadable(path, error))
         return
     except FileGrewOrShrankError as error:
         result.problems.append(changed(path, error))
         return
-    if found != big.identity:
+    if found != big.state:
         result.problems.append(Problem(Code.ORIGIN_CHANGED, path, "no change while it was read", "a newer time"))
     result.digests.append((big.path, big.name, digest))
-    result.read_bytes += big.identity.size
+    result.read_bytes += big.state.size
 
 
 def _resolve(options: ScanOptions, source: bytes, result: ScanResult) -> bytes | None:
@@ -225,7 +231,7 @@ def _resolve(options: ScanOptions, source: bytes, result: ScanResult) -> bytes |
         return None
     if is_within(target, options.root):
         return target[len(options.root.rstrip(b"/")) + 1 :]
-    if not (options.may_leave or options.is_in_package(target)):
+    if not (options.follow_outside or options.is_in_package(target)):
         result.problems.append(Problem(Code.LINK_OUTSIDE, link, found=os.fsdecode(target)))
         return None
     return target

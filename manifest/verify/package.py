@@ -7,7 +7,8 @@ from dataclasses import replace
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import DestinationKind, Package, manifest_names, member_of_manifest, read_state
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.format.files import Described, open_manifest_of, unusable_manifest
+from qa2pack.manifest.format.files import Described, unusable_manifest
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there
 from qa2pack.manifest.path import is_within, join
@@ -16,7 +17,9 @@ from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.verify.member import verify_tree
 
 
-def verify_package(package: Package, *, is_quick: bool, engine: Engine, progress: Progress) -> Iterator[Problem]:
+def verify_package(
+    package: Package, opened: OpenedFiles, *, is_quick: bool, engine: Engine, progress: Progress
+) -> Iterator[Problem]:
     """Yield a problem, its path relative to the package, for each difference from the manifests.
 
     The path is absolute where the package itself is gone.
@@ -37,7 +40,7 @@ def verify_package(package: Package, *, is_quick: bool, engine: Engine, progress
         yield Problem(Code.MANIFEST_MISSING, _relative(package, member))
     for member in recorded:
         try:
-            manifest = open_manifest_of(member, package.manifest(member))
+            manifest = opened.manifest_of(member, package.manifest(member))
         except StreamError as error:
             yield unusable_manifest(error, _relative(package, member))
             continue

@@ -45,6 +45,6 @@ def apply(
     def work(workers: Workers) -> View:
         for line in resume_lines(target):
             print(line, file=sys.stderr)
-        return apply_view(job.apply(target.package, options, workers), target)
+        return apply_view(job.apply(target.package, options, workers, target.opened), target)
 
     run_with_workers(Attempt("apply", target), work, run_options, trusted=trust.users())

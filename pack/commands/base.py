@@ -157,8 +157,8 @@ class Command(TyperCommand):
     def _logged(self, ctx: _Context, path: str) -> Any:
         import shlex
 
+        from qa2pack.manifest.problem import Refused
         from qa2pack.pack.commands.run_log import check_log_place, run_logged
-        from qa2pack.pack.refused import Refused
         from qa2pack.pack.target import origin_of, target_of
 
         origin, package = ctx.params.get("origin"), ctx.params.get("package")

@@ -14,13 +14,15 @@ def layout(name: Name = "cycle0") -> None:
 
     Example: pack layout > ours.toml; pack plan IRC10216_setup3_b6 2011.0.00229.S --layout ours.toml
     """
+    from qa2pack.manifest.layout.rules import known_layouts
+    from qa2pack.manifest.problem import Refused
     from qa2pack.pack.commands.run import print_view
     from qa2pack.pack.jobs import layout as job
-    from qa2pack.pack.refused import Refused
     from qa2pack.pack.views.layout import layout_view
 
     try:
         text = job.layout(name)
     except Refused as error:
-        raise typer.BadParameter(str(error), param_hint="NAME") from error
+        known = ", ".join(known_layouts())
+        raise typer.BadParameter(f"there is no layout {name}; there are: {known}", param_hint="NAME") from error
     print_view(layout_view(text), "layout", is_json=False)

@@ -101,6 +101,8 @@ def plan(  # noqa: PLR0913 - one parameter per option
             is_forced=force,
             is_strict=strict,
         )
-        return plan_view(job.plan(request, workers), attempt, has_tree=tree, defaults=defaults_of(context))
+        return plan_view(
+            job.plan(request, workers, target.opened), attempt, has_tree=tree, defaults=defaults_of(context)
+        )
 
     run_with_workers(attempt, work, run_options, trusted=trust.users())

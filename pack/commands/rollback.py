@@ -34,7 +34,9 @@ def rollback(
     target = target_of(package)
     run_with_workers(
         Attempt("rollback", target),
-        lambda workers: rollback_view(job.rollback(target.package, workers, may_reach_back=further), target),
+        lambda workers: rollback_view(
+            job.rollback(target.package, workers, may_reach_back=further, opened=target.opened), target
+        ),
         run_options,
         trusted=trust.users(),
     )

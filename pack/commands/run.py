@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from qa2pack.pack.errors.failure import Failure
     from qa2pack.pack.jobs.engines import Workers
 
-Explain = Callable[[BaseException], "Failure | None"]
-
 
 def run_with_workers(
     attempt: Attempt,
@@ -31,7 +29,6 @@ def run_with_workers(
     *,
     trusted: frozenset[int] = frozenset(),
     is_output_all: bool = False,
-    explain: Explain | None = None,
 ) -> NoReturn:
     """Do the work with worker processes and progress display, otherwise as `run`; progress ends before the result."""
 
@@ -41,7 +38,7 @@ def run_with_workers(
         with shown_workers(options, trusted) as workers:
             return work(workers)
 
-    run(attempt, with_workers, is_json=options.json, is_output_all=is_output_all, explain=explain)
+    run(attempt, with_workers, is_json=options.json, is_output_all=is_output_all)
 
 
 def run(
@@ -50,16 +47,14 @@ def run(
     *,
     is_json: bool,
     is_output_all: bool = False,
-    explain: Explain | None = None,
 ) -> NoReturn:
     """Do the work, print its result and exit with its exit code; a failure is printed instead.
 
     Args:
         is_output_all: printing is the only purpose of the command; otherwise lost output is no failure.
-        explain: returns the failure for an exception that only this command has; None for all others.
     """
     with lossy_output(is_output_all=is_output_all) as out:
-        code = _run_work(attempt, work, explain, is_json=is_json)
+        code = _run_work(attempt, work, is_json=is_json)
         if out is not None:
             out.flush()
             how = (
@@ -85,9 +80,7 @@ def print_view(view: View, verb: str, *, is_json: bool) -> Exit:
     return view.code
 
 
-def _run_work(
-    attempt: Attempt, work: Callable[[], View | Listing], explain: Explain | None, *, is_json: bool
-) -> Exit:
+def _run_work(attempt: Attempt, work: Callable[[], View | Listing], *, is_json: bool) -> Exit:
     for line in attempt.target.link_lines(attempt.noun):
         print(f"pack {attempt.verb}: {line}", file=sys.stderr)
     try:
@@ -100,7 +93,7 @@ def _run_work(
         print(f"pack {attempt.verb}: the output could not be written ({error})", file=sys.stderr)
         code = Exit.FAILED
     except (Exception, KeyboardInterrupt) as error:
-        code = _print_failure(_failure(error, attempt, explain), attempt, is_json=is_json)
+        code = _print_failure(_failure(error, attempt), attempt, is_json=is_json)
     return code
 
 
@@ -124,9 +117,7 @@ def _print_pieces(pieces: Iterable[bytes]) -> Exit:
     return Exit.DONE
 
 
-def _failure(error: BaseException, attempt: Attempt, explain: Explain | None) -> "Failure":
-    if explain is not None and (failure := explain(error)) is not None:
-        return failure
+def _failure(error: BaseException, attempt: Attempt) -> "Failure":
     from qa2pack.pack.errors.failure import failure_of  # imports every exception, so most of the program
 
     return failure_of(error, attempt, style_for(sys.stderr))

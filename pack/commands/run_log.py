@@ -12,12 +12,11 @@ from importlib import metadata
 import typer
 
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.plan_header import user_name
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.protected_paths import protected_place
-from qa2pack.pack.refused import Refused
 from qa2pack.pack.terminal.log_file import Level, LogFile, logging_to
 
 _LIBRARIES = ("msgpack", "numpy", "python-casacore", "rich", "typer", "xxhash")
@@ -32,7 +31,7 @@ def check_log_place(path: bytes, *, origin: bytes | None, package: Package | Non
     if not path:
         return
     if place := protected_place(path, package, origin):
-        raise Refused(f"the log {shown(path)} would lie in {place}", "name a file elsewhere")
+        raise Refused(Problem(Code.OUTPUT_PROTECTED, path, found=f"a place in {place}"))
 
 
 @contextmanager

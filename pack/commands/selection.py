@@ -16,8 +16,8 @@ def selection_of(rules: RuleOptions, tables: TableOptions, typed: tuple[str, ...
         layout=rules.layout,
         is_rehashing=rules.rehash,
         is_as_is=tables.as_is,
-        has_all_columns=tables.no_split,
-        may_leave=tables.follow_outside,
+        no_split=tables.no_split,
+        follow_outside=tables.follow_outside,
         has_casa_weights=tables.casa_weights,
         typed=typed,
     )

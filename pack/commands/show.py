@@ -43,7 +43,7 @@ def show(
             return show_view(job.show(target, os.fsencode(member)), target, ShowOptions(role, files))
         from qa2pack.pack.views.plan import plan_view  # here, because it imports all of planning
 
-        waiting = job.waiting_plan(target.package)
+        waiting = job.waiting_plan(target)
         return plan_view(waiting, Attempt("show", target, quoted(waiting.header.origin)), has_tree=files)
 
     run(Attempt("show", target), work, is_json=json, is_output_all=True)

@@ -17,7 +17,7 @@ def status(package: PackageArgument, json: JsonOption = False) -> None:
     target = target_of(package)
     run(
         Attempt("status", target),
-        lambda: status_view(job.status(target.package), target),
+        lambda: status_view(job.status(target.package, target.opened), target),
         is_json=json,
         is_output_all=True,
     )

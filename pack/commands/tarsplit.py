@@ -11,7 +11,7 @@ from qa2pack.tarsplit.naming import parse_checksums, parse_day, parse_size
 from qa2pack.tarsplit.packing.partition import Fill
 
 if TYPE_CHECKING:
-    from qa2pack.pack.errors.failure import Failure
+    pass
 
 
 def _checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:
@@ -151,14 +151,7 @@ def tarsplit(  # noqa: PLR0913 - one parameter per option
     )
     target = target_of(package)
     run_with_workers(
-        Attempt("tarsplit", target),
+        Attempt("tarsplit", target, kept="Finished tars are kept: the next run goes on from there."),
         lambda workers: delivery_view(write_delivery(target, options, workers)),
         run_options,
-        explain=_explain,
     )
-
-
-def _explain(error: BaseException) -> "Failure | None":
-    from qa2pack.pack.delivery.failure import delivery_failure  # imports most of the program, so only when needed
-
-    return delivery_failure(error)

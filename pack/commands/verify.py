@@ -49,7 +49,12 @@ def verify(
     def work(workers: Workers) -> View:
         if chunks is None and manifest is None:
             state = existing_package(target)
-            return verify_view(job.verify(target.package, workers, is_quick=quick), target, state, is_quick=quick)
+            return verify_view(
+                job.verify(target.package, workers, is_quick=quick, opened=target.opened),
+                target,
+                state,
+                is_quick=quick,
+            )
         from qa2pack.pack.delivery.check import check_deliveries, check_unpacked
         from qa2pack.pack.delivery.check_view import check_view
 

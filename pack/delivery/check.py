@@ -11,12 +11,11 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder, real_path
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.read import working
-from qa2pack.pack.refused import Refused
-from qa2pack.pack.target import quoted, target_of
+from qa2pack.pack.target import Target, target_of
 from qa2pack.tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
 from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar
 
@@ -44,17 +43,15 @@ def check_deliveries(folder: str, package: str | None, workers: Workers) -> Chec
         OSError: the folder does not exist.
     """
     path = real_path(os.fsencode(folder))
+    target = None if package is None else target_of(package)
     with working(workers, path) as engine:
         names = find_sidecars(path)
         if not names:
-            raise Refused(
-                f"there is no delivery in {shown(path)}: no name there ends in .manifest",
-                "name the folder of the tars; if their .manifest did not come with them, have it sent",
-            )
+            raise Refused(Problem(Code.DELIVERY_MISSING, path))
         problems = [
             problem
             for name in names
-            for problem in _delivery_problems(join(path, name), package, engine, workers.progress)
+            for problem in _delivery_problems(join(path, name), target, engine, workers.progress)
         ]
     scope = "1 delivery" if len(names) == 1 else f"{len(names)} deliveries"
     scope += "" if problems else ", every byte of every tar read"  # not true for a missing or short tar
@@ -82,13 +79,12 @@ def check_unpacked(file: str, tree: str, workers: Workers) -> Checked:
     return Checked("verify", path, problems, scope)
 
 
-def _delivery_problems(path: bytes, package: str | None, engine: Engine, progress: Progress) -> Iterator[Problem]:
+def _delivery_problems(path: bytes, target: Target | None, engine: Engine, progress: Progress) -> Iterator[Problem]:
     try:
         sidecar = open_sidecar(path)
-        if package is not None:
-            target = target_of(package).package
-            _check_project(sidecar, target)
-            yield from compare_with_package(sidecar, target, read_state(target))
+        if target is not None:
+            _check_project(sidecar, target.package)
+            yield from compare_with_package(sidecar, target.package, read_state(target.package), target.opened)
         yield from check_delivery(sidecar, engine=engine, progress=progress)
     except StreamError as error:
         yield unusable_manifest(error)
@@ -98,17 +94,13 @@ def _check_is_file(file: str) -> None:
     path = os.fsencode(file)
     if is_folder(path):
         names = find_sidecars(path)
-        advice = (
-            f"name the file: --manifest {quoted(join(path, names[0]))}" if len(names) == 1 else "name a file in it"
-        )
-        raise Refused(f"{shown(path)} is a folder, not the .manifest of a delivery", advice)
+        command = ("pack verify PACKAGE --manifest PATH",)
+        remedies = tuple(Remedy("Name the file:", command, join(path, name)) for name in names[:1])
+        raise Refused(Problem(Code.NOT_A_DELIVERY_MANIFEST, path), remedies=remedies)
 
 
 def _check_project(sidecar: Sidecar, package: Package) -> None:
     """Refuse to compare a delivery with a package of another project: every folder would differ."""
     project = sidecar.header.project
     if project != package.project:
-        raise Refused(
-            f"this delivery is of {shown(project)}, not of {shown(package.project)}",
-            f"name the package {shown(project)}, or the folder of the tars of {shown(package.project)}",
-        )
+        raise Refused(Problem(Code.DELIVERY_OTHER, sidecar.stream.path, shown(package.project), shown(project)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.path import is_within, join, shown
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.pack.delivery.view import ShownDelivery
 from qa2pack.pack.jobs.engines import Workers
@@ -18,7 +19,6 @@ from qa2pack.tarsplit.naming import DeliveryName
 from qa2pack.tarsplit.output_files import make_folder
 from qa2pack.tarsplit.packing.partition import Fill
 from qa2pack.tarsplit.plan import Cut, CutRequest, plan_cut
-from qa2pack.tarsplit.refusal import DeliveryRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
     """Write the delivery, or only plan it in a dry run.
 
     Raises:
-        DeliveryRefused: the package cannot be cut like that; no tar was changed.
+        Refused: the package cannot be cut like that; no tar was changed.
         OutputBusyError: another process writes this delivery.
     """
     package = target.package
     output = _output(package, options)
     lock = _lock(package, options, output) if workers.cluster and not options.is_dry else b""
     with reading(package, workers, output=output, lock=lock) as engine:
-        cut = _plan(package, options, workers.progress)
+        cut = _plan(target, options, workers.progress)
         if options.is_dry:
             outcome = None
         else:
@@ -62,10 +62,12 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
     return ShownDelivery(target, cut, outcome, output, options.defaults)
 
 
-def _plan(package: Package, options: DeliveryOptions, progress: Progress) -> Cut:
+def _plan(target: Target, options: DeliveryOptions, progress: Progress) -> Cut:
+    package = target.package
     members = choose_members(
         package,
         read_state(package),
+        target.opened,
         wanted=os.fsencode(options.member),
         label_day=options.day if options.is_labelled else "",
         allow_placeholders=options.allow_placeholders,
@@ -84,5 +86,5 @@ def _output(package: Package, options: DeliveryOptions) -> bytes:
     output = real_path(os.fsencode(options.output))
     for folder in (package.path, package.control):
         if is_within(output, real_path(folder)):
-            raise DeliveryRefused(f"the tars would go into {shown(folder)}", "choose another folder with --output")
+            raise Refused(Problem(Code.OUTPUT_PROTECTED, output, found=f"a place in {shown(folder)}"))
     return output

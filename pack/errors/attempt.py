@@ -1,5 +1,6 @@
 """The attempted command with its target, from which a failure message derives what to type next."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from qa2pack.pack.target import Target
@@ -13,19 +14,23 @@ class Attempt:
         verb: the command.
         origin: the origin as typed, quoted for a shell; empty if there is none.
         noun: what the target is, for messages.
+        kept: a sentence about what a stopped run leaves for the next one; empty if the journal says it.
     """
 
     verb: str
     target: Target
     origin: str = ""
     noun: str = "package"
+    kept: str = ""
 
-    @property
-    def again(self) -> str:
-        """The command that repeats the attempt."""
+    def again_lines(self, purpose: str) -> Iterator[str]:
+        """Yield how to repeat the attempt, for a purpose; a command is on a line of its own."""
         # Spelled out only if it needs none of the options that were typed.
-        is_whole = self.verb in ("apply", "rollback", "adopt")
-        return f"pack {self.verb} {self.target.quoted}" if is_whole else "the same command"
+        if self.verb in ("apply", "rollback", "adopt"):
+            yield f"{purpose}:"
+            yield f"  pack {self.verb} {self.target.quoted}"
+        else:
+            yield f"{purpose}, give the same command again."
 
     @property
     def new_plan(self) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from qa2pack.executor.space import enough_bytes, free_bytes, used_bytes
 from qa2pack.executor.transaction.paths import staging_path
-from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.humanize import human_bytes
@@ -78,8 +77,8 @@ def _missing(attempt: Attempt) -> str:
     if attempt.verb != "apply":
         return ""
     try:
-        plan = open_plan(package.plan)
-        enough = enough_bytes(package, plan.header, plan.notes)
+        plan = attempt.target.opened.plan(package.plan)
+        enough = enough_bytes(package, plan.header, plan.notes, attempt.target.opened)
         free = free_bytes(package)
         missing = 0 if free is None else enough - used_bytes(staging_path(package)) - free
     except (OSError, StreamError):

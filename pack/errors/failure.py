@@ -14,29 +14,28 @@ from qa2pack.executor.engine.errors import NoWorkersError, WorkersDiedError, Wor
 from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.stop_signals import InterruptedByUser
-from qa2pack.executor.transaction.journal import JournalDamagedError, JournalError, read_journal
+from qa2pack.executor.transaction.journal import JournalError, read_journal
 from qa2pack.executor.transaction.lock import LockedError
 from qa2pack.executor.transaction.paths import journal_path
-from qa2pack.executor.transaction.published_tree import UnknownTreeError
 from qa2pack.executor.transaction.recovery import Phase, phase_of
 from qa2pack.manifest.alma.split_spec import TableBrokenError
-from qa2pack.manifest.format.files import files_with_bad_records, unusable_manifest
+from qa2pack.manifest.format.files import files_with_bad_records
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.format.wire import WireError
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.fs.untrusted import ControlFileError
 from qa2pack.manifest.path import UnsafePathError, shown
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.crash_report import save_report
 from qa2pack.pack.errors.disk_shortage import shortage_of
-from qa2pack.pack.errors.problem_view import filled, problem_lines
+from qa2pack.pack.errors.problem_texts import WORDS
+from qa2pack.pack.errors.problem_view import problem_lines, remedies_lines
 from qa2pack.pack.errors.similar_paths import near_path
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.jobs.read import UnfinishedError
-from qa2pack.pack.refused import Refused
 from qa2pack.pack.target import quoted
 from qa2pack.pack.terminal.style import Style, folded, unbroken
+from qa2pack.tarsplit.output_files import OutputBusyError
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Failure:
     Attributes:
         title: the first line.
         rest: more lines, ready to print.
-        problems: the problems, if known.
+        problems: the problems, at least one.
         is_program: it is a bug of the program, so developers need the traceback.
     """
 
@@ -65,43 +64,41 @@ class Failure:
 def failure_of(error: BaseException, attempt: Attempt, style: Style) -> Failure:
     """Return the failure for an exception."""
     match error:
-        case PlanRefused(problems=problems):
-            return _of_problems("refused", problems, attempt, style)
-        case OriginChangedError(problems=problems):
-            return _of_problems("stopped", problems, attempt, style)
-        case CannotUndoError(reason=reason, problems=problems, remedy=remedy):
-            lines = [line[2:] for line in problem_lines(problems, attempt.target, style, has_remedies=False)]
-            lines += folded(filled(remedy, attempt.target, attempt.origin), label="Do: ")
-            return _failure(Exit.FAILED, attempt, shown(reason), _state(attempt), *lines)
-        case UnknownTreeError(reason=reason, remedy=remedy):
-            lines = list(folded(filled(remedy, attempt.target, attempt.origin), label="Do: "))
-            return _failure(Exit.FAILED, attempt, f"refused: {reason}", _state(attempt), *lines)
-        case JournalDamagedError():
-            problem = Problem(Code.JOURNAL_DAMAGED, error.path, found=f"one that {error.reason}")
-            return _of_problems("refused", (problem,), attempt, style)
+        case OriginChangedError():
+            return _of_problems("stopped", error, attempt, style)
+        case Refused() | JournalError():
+            return _of_problems("refused", error, attempt, style)
+        case StreamError():
+            return _of_problems("refused", _of_stream(error, attempt), attempt, style)
         case ControlFileError(strerror=found, filename=path):
             problem = Problem(Code.CONTROL_UNUSABLE, os.fsencode(path), "a regular file", str(found))
-            return _of_problems("refused", (problem,), attempt, style)
-        case StreamError() if os.path.dirname(error.path) == attempt.target.package.manifests:
-            return _of_problems("refused", (unusable_manifest(error),), attempt, style)
-        case Refused(reason=reason, remedy=remedy, command=command):
-            advice = (*folded(f"Do: {remedy}{':' if command else ''}"), f"  {command}" if command else "")
-            return _failure(Exit.FAILED, attempt, f"refused: {reason}", _state(attempt), *advice)
+            return _of_problems("refused", Refused(problem), attempt, style)
         case _:
             return _of_moment(error, attempt)
+
+
+_NO_MANIFEST_HERE = (Remedy("Restore the file from a backup, or use the version of this program that wrote it."),)
+
+
+def _of_stream(error: StreamError, attempt: Attempt) -> PackError:
+    """Return the refusal for a plan or manifest that cannot be used; only a package's own can be made anew."""
+    package = attempt.target.package
+    is_own = os.path.dirname(error.path) == package.manifests or error.path == package.plan
+    return Refused(*error.problems, remedies=() if is_own else _NO_MANIFEST_HERE)
 
 
 def _of_moment(error: BaseException, attempt: Attempt) -> Failure:
     """Return the failure for an exception after which the same command can succeed later."""
     match error:
-        case UnfinishedError():
-            return _unfinished(error, attempt)
         case LockedError():
-            who = shown(error.holder) or "another process"
-            next_step = f"Wait for it, then run {attempt.again}"
-            return _failure(Exit.LOCKED, attempt, f"the package is locked by {who}", next_step)
+            title = f"the package is locked by {shown(error.holder) or 'another process'}"
+            lines = attempt.again_lines("When it has ended")
+            return _failure(Exit.LOCKED, attempt, title, *lines, problems=error.problems)
+        case OutputBusyError():
+            title, advice = f"another process writes {shown(error.path)}", WORDS[Code.OUTPUT_BUSY].remedy
+            return _failure(Exit.LOCKED, attempt, title, advice, problems=error.problems)
         case InterruptedByUser() | KeyboardInterrupt():
-            return _stopped(attempt, "interrupted.", "", is_user=True)
+            return _stopped(attempt, "interrupted.", "", is_user=True, problems=InterruptedByUser.problems)
         case _:
             return _of_disk_or_program(error, attempt)
 
@@ -111,34 +108,44 @@ def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
         case OSError():
             words, advice = system_error_text(error)
             missing = shortage_of(error, attempt) if error.errno == errno.ENOSPC else ""
-            return _stopped(attempt, words, " ".join(filter(None, (missing, advice))))
-        case StreamError() | JournalError():
-            return _broken_file(error, attempt)
+            advice = " ".join(filter(None, (missing, advice)))
+            return _stopped(attempt, words, advice, problems=(_system_problem(error),))
         case WireError() | UnsafePathError():
             return _broken_record(error, attempt)
-        case TableBrokenError():
+        case TableBrokenError(problems=problems):
             title = f"casacore could not work on a table: {shown(error.reason)}"
-            return _failure(Exit.FAILED, attempt, title, f"table: {shown(error.path)}", *_state_and_next(attempt))
+            lines = (f"table: {shown(error.path)}", *_state_and_next(attempt))
+            return _failure(Exit.FAILED, attempt, title, *lines, problems=problems)
         case ImportError():
             return _missing_package(error, attempt)
-        case NoWorkersError(faults=faults):
-            advice = "Do: see that the scheduler runs and that its workers see the same folders and run this program."
+        case NoWorkersError(faults=faults, problems=problems):
+            advice = f"Do: {WORDS[Code.NO_WORKERS].remedy}"
             lines = (*map(shown, faults), *folded(advice, indent=0), *_state_and_next(attempt))
-            return _failure(Exit.FAILED, attempt, f"{error}.", *lines)
-        case WorkersLostError():
-            return replace(_stopped(attempt, f"the cluster was lost: {error}.", ""), code=Exit.RESUMABLE)
-        case WorkersDiedError():
+            return _failure(Exit.FAILED, attempt, f"{error}.", *lines, problems=problems)
+        case WorkersLostError(problems=problems):
+            stopped = _stopped(attempt, f"the cluster was lost: {error}.", "", problems=problems)
+            return replace(stopped, code=Exit.RESUMABLE)
+        case WorkersDiedError(problems=problems):
             title = "worker processes were killed again and again."
-            return _stopped(attempt, title, "Memory may be short: add --jobs 1.")
+            return _stopped(attempt, title, "Memory may be short: add --jobs 1", problems=problems)
+        case PackError():
+            return _of_problems("failed", error, attempt, Style())
         case _:
             return _bug(error, attempt)
 
 
-def _of_problems(word: str, problems: Sequence[Problem], attempt: Attempt, style: Style) -> Failure:
-    lines = [*problem_lines(problems, attempt.target, style, origin=attempt.origin), *_meant(problems)]
+def _of_problems(word: str, error: PackError, attempt: Attempt, style: Style) -> Failure:
+    target, origin = attempt.target, attempt.origin
+    problems = tuple(_located(problem, attempt) for problem in error.problems)
+    remedies = error.remedies or (WORDS[problems[0].code].remedies if isinstance(error, CannotUndoError) else ())
+    lines = [
+        *problem_lines(problems, target, style, origin=origin, has_remedies=not remedies),
+        *remedies_lines(remedies, target, origin=origin),
+        *_meant(problems),
+    ]
     count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
     title = f"pack {attempt.verb}: {word}, {count}. {_state(attempt)}"
-    return Failure(Exit.FAILED, title, tuple(lines), tuple(problems))
+    return Failure(Exit.FAILED, title, tuple(lines), problems)
 
 
 _PATH_CODES = frozenset(
@@ -170,42 +177,18 @@ def _missing_package(error: ImportError, attempt: Attempt) -> Failure:
         title = f"the Python package {package} cannot be loaded: {shown(str(error))}."
     program = quoted(os.fsencode(sys.executable))
     advice = ("To install it:", f"  {program} -m pip install --force-reinstall {package}")
-    return _failure(Exit.FAILED, attempt, title, *_state_and_next(attempt), *advice)
-
-
-def _unfinished(error: UnfinishedError, attempt: Attempt) -> Failure:
-    package = attempt.target.quoted
-    finish = [f"To finish it: pack apply {package}"]
-    if error.is_origin_changed:
-        finish = [
-            "The origin has changed. To finish it, with the same options as before:",
-            f"              {attempt.new_plan} --mode MODE",
-            f"              pack apply {package}",
-        ]
-    return _failure(
-        Exit.FAILED,  # not RESUMABLE: the same command cannot continue
-        attempt,
-        f"an apply was begun and has not ended (phase: {error.phase}).",
-        *finish,
-        f"To roll back: pack rollback {package}",
-    )
-
-
-def _broken_file(error: StreamError | JournalError, attempt: Attempt) -> Failure:
-    lines = [f"file: {shown(error.path)}", _state(attempt)]
-    if os.path.basename(error.path) == b"plan":
-        lines.append(f"Make a new plan: {attempt.new_plan} --mode MODE")
-    else:
-        lines.append("Restore the file from a backup, or use the version of this program that wrote it.")
-    return _failure(Exit.FAILED, attempt, f"a file of the control folder {shown(error.reason)}", *lines)
+    problem = Problem(Code.PYTHON_PACKAGE, b"", package, str(error))
+    return _failure(Exit.FAILED, attempt, title, *_state_and_next(attempt), *advice, problems=(problem,))
 
 
 def _broken_record(error: WireError | UnsafePathError, attempt: Attempt) -> Failure:
     """Return the failure for a damaged folder record whose file the exception does not name."""
-    files = [f"file: {shown(path)}" for path in files_with_bad_records(attempt.target.package)]
+    paths = tuple(files_with_bad_records(attempt.target.package))
+    problems = tuple(Problem(Code.MANIFEST_DAMAGED, path, found=str(error)) for path in paths or (b"",))
     title = f"a plan or manifest is damaged: {shown(str(error))}."
     advice = "Restore the file from a backup, or make it again."
-    return _failure(Exit.FAILED, attempt, title, *files, _state(attempt), advice)
+    files = (f"file: {shown(path)}" for path in paths)
+    return _failure(Exit.FAILED, attempt, title, *files, _state(attempt), advice, problems=problems)
 
 
 _SYSTEM_WORDS = {
@@ -232,18 +215,40 @@ def system_error_text(error: OSError) -> tuple[str, str]:
     return words, " ".join(filter(None, (advice, path)))
 
 
-def _stopped(attempt: Attempt, title: str, advice: str, *, is_user: bool = False) -> Failure:
+_SYSTEM_CODES = {
+    errno.ENOENT: Code.PATH_MISSING,
+    errno.ENOSPC: Code.DISK_FULL,
+    errno.EDQUOT: Code.DISK_FULL,
+    errno.EACCES: Code.ACCESS_DENIED,
+    errno.EPERM: Code.ACCESS_DENIED,
+    errno.EROFS: Code.READ_ONLY,
+    errno.EIO: Code.DISK_ERROR,
+    errno.EMLINK: Code.LINK_LIMIT,
+    errno.EXDEV: Code.CROSS_DEVICE,
+}
+
+
+def _system_problem(error: OSError) -> Problem:
+    path = os.fsencode(error.filename) if isinstance(error.filename, str | bytes) else b""
+    return Problem(_SYSTEM_CODES.get(error.errno or 0, Code.SYSTEM_ERROR), path, found=error.strerror or str(error))
+
+
+def _stopped(
+    attempt: Attempt, title: str, advice: str, *, problems: Sequence[Problem], is_user: bool = False
+) -> Failure:
     """Return the failure for a command that can be repeated or resumed."""
     is_begun = _phase(attempt) not in (Phase.NONE, Phase.ENDED)
-    code = Exit.RESUMABLE if is_begun or is_user else Exit.FAILED
-    return _failure(code, attempt, title, *folded(advice, indent=0), *_state_and_next(attempt))
+    code = Exit.RESUMABLE if is_begun or is_user or attempt.kept else Exit.FAILED
+    lines = folded(advice, indent=0)
+    return _failure(code, attempt, title, *lines, *_state_and_next(attempt), problems=problems)
 
 
 def _state_and_next(attempt: Attempt) -> Iterator[str]:
-    yield _state(attempt)
+    yield attempt.kept or _state(attempt)
     phase_now = _phase(attempt)
     if phase_now in (Phase.NONE, Phase.ENDED) or attempt.verb in ("apply", "rollback"):
-        yield f"To try again, run {attempt.again}" if phase_now is Phase.NONE else f"To go on, run {attempt.again}"
+        is_new = phase_now is Phase.NONE and not attempt.kept
+        yield from attempt.again_lines("To try again" if is_new else "To go on")
 
 
 def _state(attempt: Attempt) -> str:
@@ -273,10 +278,21 @@ def _bug(error: BaseException, attempt: Attempt) -> Failure:
         f"a fault of this program: {type(error).__name__}: {shown(str(error))}",
         _state(attempt),
         f"Please send this file to those who look after the program: {quoted(os.fsencode(path))}",
+        problems=(Problem(Code.PROGRAM_FAULT, os.fsencode(path), found=f"{type(error).__name__}: {error}"),),
     )
     return replace(failure, is_program=True)
 
 
-def _failure(code: Exit, attempt: Attempt, title: str, *lines: str) -> Failure:
-    package = f"{attempt.noun}: {shown(attempt.target.package.path)}"
-    return Failure(code, f"pack {attempt.verb}: {title}", tuple(f"  {line}" for line in (package, *lines) if line))
+def _failure(code: Exit, attempt: Attempt, title: str, *lines: str, problems: Sequence[Problem]) -> Failure:
+    """Return a failure of the command as a whole."""
+    return Failure(
+        code,
+        f"pack {attempt.verb}: {problems[0].code}: {title}",
+        tuple(f"  {line}" for line in (f"{attempt.noun}: {shown(attempt.target.package.path)}", *lines) if line),
+        tuple(_located(problem, attempt) for problem in problems),
+    )
+
+
+def _located(problem: Problem, attempt: Attempt) -> Problem:
+    """Return the problem with a path: one without is of the package."""
+    return problem if problem.path else replace(problem, path=attempt.target.package.path)

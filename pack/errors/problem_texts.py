@@ -1,42 +1,26 @@
 """Texts of all problem codes: what it is, its usual cause, the remedy. One row per code.
 
-`PACKAGE` and `ORIGIN` in a row stand for the paths of the running command, `MODE` for the mode of the package. No
-full stop follows a command or a path, because it would be copied with it.
+`PACKAGE` and `ORIGIN` in a row stand for the paths of the running command, `MODE` for the mode of the package.
+Commands are apart from the sentences, because each is shown alone on a line, to be copied.
 `python -m qa2pack.pack.errors.problem_texts` prints the page docs/problems.md.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-from qa2pack.manifest.problem import Code
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The texts of one problem code.
-
-    Attributes:
-        what: the problem as a sentence; its path is shown below.
-        cause: the usual cause.
-        remedy: what to do, with the command to type.
-    """
-
-    what: str
-    cause: str
-    remedy: str
-
+from qa2pack.manifest.problem import Code, Remedy
+from qa2pack.pack.errors.failure_texts import REQUESTS, STOPS
+from qa2pack.pack.errors.problem_row import Row
 
 _PLAN = "pack plan ORIGIN PACKAGE --mode MODE"
-_APPLY = (
-    " and pack apply PACKAGE --keep-previous (this replaces the whole package: append its other members again, if it "
-    "has several)"
-)
+_APPLY = "pack apply PACKAGE --keep-previous"
+_WHOLE = "This replaces the whole package: append its other members again, if it has several."
+_AGAIN = f"Restore it, or make the package again. {_WHOLE}"
 
 PLANNING: Mapping[Code, Row] = {
     Code.ORIGIN_MISSING: Row(
         "There is no such reduction folder.",
         "The path is mistyped, or its disk is not mounted on this machine.",
-        "Check the path, then type pack plan again.",
+        "Check the path, then plan again.",
     ),
     Code.ORIGIN_NOT_FOLDER: Row(
         "The origin is a file, not a reduction folder.",
@@ -67,24 +51,27 @@ PLANNING: Mapping[Code, Row] = {
     Code.README_NOT_TEXT: Row(
         "The header of the README is not UTF-8 text.",
         "Another file was named, or an editor saved it in another encoding (UTF-16, Latin-1).",
-        "Name the right file, or have it in UTF-8: iconv -f ENCODING -t UTF-8 FILE > NEW.",
+        "Name the right file, or have it in UTF-8:",
+        ("iconv -f ENCODING -t UTF-8 -o NEW FILE",),
     ),
     Code.NOT_A_PACKAGE: Row(
         "The destination holds something that does not belong to a package.",
         "The path names another folder, or files were added to the package by hand.",
-        "Name another destination, or move away what does not belong there. Only if everything at PACKAGE may go: "
-        "pack plan --force",
+        "Name another destination, or move away what does not belong there. Only if everything at PACKAGE may go, "
+        "plan with --force",
     ),
     Code.PACKAGE_MISSING: Row(
         "There is no package here.",
         "The path is mistyped, or the package was never applied.",
-        f"Check the path. {_PLAN} plans a new package.",
+        "Check the path, or plan a new package:",
+        (_PLAN,),
     ),
     Code.PART_OF_PACKAGE: Row(
         "This is no package, though it belongs to one.",
         "A folder inside the package was named, its control folder, a ticket file, or the manifest of a delivery.",
-        "Name the package itself. Tars that lie beside a manifest are checked with tarsplit --check FILE, and what "
-        "was unpacked from them with pack verify and --manifest FILE",
+        "Name the package itself. If this is the manifest of a delivery, check the tars that lie beside it:",
+        ("tarsplit --check FOLDER",),
+        (Remedy("To check what was unpacked from them:", ("pack verify UNPACKED --manifest FILE",)),),
     ),
     Code.SWAPPED: Row(
         "The origin is a package, and something else is where the package is to be: are they swapped?",
@@ -94,8 +81,8 @@ PLANNING: Mapping[Code, Row] = {
     Code.NOT_ADOPTED: Row(
         "The package that would be replaced was not made by this program, or came without its control folder.",
         "The old script made it, or it was moved without the folder PACKAGE.pack beside it.",
-        "To keep it and add to it: --append member; to be able to verify it: pack adopt PACKAGE; to replace it: "
-        "pack plan --force",
+        "To keep it and add to it, plan with --append member; to replace it, with --force. To be able to verify it:",
+        ("pack adopt PACKAGE",),
     ),
     Code.ONLY_COPY: Row(
         "Replacing the package would lose this file: it is the last copy, or symlinks lead to it.",
@@ -108,9 +95,10 @@ PLANNING: Mapping[Code, Row] = {
         "Nobody can say where an adopted file came from, so it may be the last copy. README and files of tables that "
         "lose columns are written again by each plan, so they are listed also if the origin is the right one; with "
         "the mode fake, which reads nothing, all files do.",
-        "To keep the package and add to it: --append member; if the origin has the data of these files, or they may "
-        "go: pack plan ORIGIN PACKAGE --mode MODE --force and pack apply PACKAGE --keep-previous, so that "
-        "pack rollback PACKAGE can bring the old ones back.",
+        "To keep the package and add to it, plan with --append member. If the origin has the data of these files, or "
+        "they may go:",
+        (f"{_PLAN} --force", _APPLY),
+        (Remedy("This brings the old ones back:", ("pack rollback PACKAGE",)),),
     ),
     Code.NESTED: Row(
         "Origin and package lie one inside the other.",
@@ -125,15 +113,15 @@ PLANNING: Mapping[Code, Row] = {
     Code.TICKET_IN_THE_WAY: Row(
         "Another file has the name of a ticket file of the package.",
         "Another program or a person made it; apply would replace it.",
-        "Move it away, or choose another destination. Only if it is a file that may go: pack plan --force",
+        "Move it away, or choose another destination. Only if it is a file that may go, plan with --force",
     ),
     Code.CONTROL_UNUSABLE: Row(
         "The control folder of the package cannot be used.",
         "Its owner does not let others enter it, or a link, a named pipe, another package or something else is "
         "in its place.",
-        "Have its owner let you read it (chmod -R go+rX PACKAGE.pack). In place of a link put the thing itself. What "
-        "belongs to something else is to be moved away. Where a package is called PACKAGE.pack, give this one "
-        "another name.",
+        "In place of a link put the thing itself. What belongs to something else is to be moved away. Where a "
+        "package is called PACKAGE.pack, give this one another name. Otherwise have its owner let you read it:",
+        ("chmod -R go+rX PACKAGE.pack",),
     ),
     Code.CONTROL_FOREIGN: Row(
         "This belongs to another user, and what is in it decides what is linked, moved and removed in your name.",
@@ -239,7 +227,8 @@ PLANNING: Mapping[Code, Row] = {
     Code.UNKNOWN_LAYOUT: Row(
         "The layout is not known, or not understood.",
         "The name is misspelt, the file cannot be read, or something in it is not a layout rule.",
-        "Use --layout cycle0, or correct the file: pack layout prints the rules of cycle0, which explain themselves.",
+        "Use --layout cycle0, or correct the file: the rules of cycle0 explain themselves:",
+        ("pack layout",),
     ),
     Code.UNKNOWN_MODE: Row(
         "This value is not known.",
@@ -249,7 +238,8 @@ PLANNING: Mapping[Code, Row] = {
     Code.UNSAFE_PATH: Row(
         "The plan names a path outside package and origin.",
         "The plan was changed, or comes from somewhere else.",
-        f"Do not apply it. Make a new one, with the same options: {_PLAN}",
+        "Do not apply it. Make a new one, with the same options:",
+        (_PLAN,),
     ),
     Code.TABLE_BROKEN: Row(
         "casacore cannot open this table, so its data columns cannot be dropped.",
@@ -316,24 +306,28 @@ PLANNING: Mapping[Code, Row] = {
     Code.PLAN_MISSING: Row(
         "There is no plan to apply.",
         "None was made; or the last one was applied, and what it made is not there any more.",
-        f"Make one: {_PLAN}",
+        "Make one:",
+        (_PLAN,),
     ),
     Code.PLAN_STALE: Row(
         "The plan was made for another state of the package.",
         "The package has changed, was renamed or was removed since the plan was made.",
-        f"Make a new plan, with the same options: {_PLAN}; what has not changed is not read again.",
+        "Make a new plan, with the same options; what has not changed is not read again:",
+        (_PLAN,),
     ),
     Code.ORIGIN_CHANGED: Row(
         "The origin is not as it was planned.",
         "Files of the plan were written, replaced or removed since it was made, or while it was made.",
-        f"Let what writes there finish, then make a new plan, with the same options: {_PLAN}",
+        "Let what writes there finish, then make a new plan, with the same options:",
+        (_PLAN,),
     ),
     Code.JOURNAL_DAMAGED: Row(
         "The journal of an apply cannot be read to its end, so nothing is decided from it.",
         "The disk returns other bytes than were written, or the file was changed.",
         "Restore the file from a backup. If there is none, remove nothing: PACKAGE is the whole old or the whole new "
         "package, the other one is in PACKAGE.pack/staging or PACKAGE.pack/previous, and links of the origin lead to "
-        "either. When the right one is at PACKAGE, rename the folder PACKAGE.pack, then: pack adopt PACKAGE",
+        "either. When the right one is at PACKAGE, rename the folder PACKAGE.pack, then:",
+        ("pack adopt PACKAGE",),
     ),
 }
 
@@ -347,22 +341,26 @@ VERIFYING: Mapping[Code, Row] = {
     Code.CHANGED: Row(
         "The content is not what was packaged; the size is the same.",
         "The file was edited, or the disk returns other bytes. Hard links share their content with the origin.",
-        f"Find out what changed it. If the origin is right, make the package again: {_PLAN} --rehash{_APPLY}",
+        f"Find out what changed it. If the origin is right, make the package again. {_WHOLE}",
+        (f"{_PLAN} --rehash", _APPLY),
     ),
     Code.TRUNCATED: Row(
         "The file is shorter than it was packaged.",
         "A copy was stopped, a disk was full, or the file was written to.",
-        f"Restore it, or make the package again: {_PLAN}{_APPLY}",
+        _AGAIN,
+        (_PLAN, _APPLY),
     ),
     Code.GROWN: Row(
         "The file is longer than it was packaged.",
         "Something was appended to it, in the package or, with hard links, in the origin.",
-        f"Restore it, or make the package again: {_PLAN}{_APPLY}",
+        _AGAIN,
+        (_PLAN, _APPLY),
     ),
     Code.MISSING: Row(
         "This was packaged and is not there.",
         "It was removed or renamed, or not copied along.",
-        f"Restore it, or make the package again: {_PLAN}{_APPLY}",
+        _AGAIN,
+        (_PLAN, _APPLY),
     ),
     Code.EXTRA: Row(
         "This was not packaged and is there.",
@@ -383,7 +381,8 @@ VERIFYING: Mapping[Code, Row] = {
         "The manifest of this member cannot be used.",
         "The file in PACKAGE.pack/manifests was cut short or changed.",
         "Restore it from a backup. If there is none and the member is known to be right, remove the manifest and "
-        "type pack adopt PACKAGE",
+        "make a new one:",
+        ("pack adopt PACKAGE",),
     ),
     Code.MANIFEST_NEWER: Row(
         "The manifest of this member is in a newer format than this program reads.",
@@ -393,15 +392,16 @@ VERIFYING: Mapping[Code, Row] = {
     Code.MANIFEST_MISSING: Row(
         "No manifest describes this member, so it cannot be verified.",
         "The old script made it, the package was moved without its control folder, or it was unpacked from tars.",
-        "Unpacked from tars: pack verify PACKAGE --manifest FILE, with the .manifest that came with them. Otherwise, "
-        "if it is known to be right: pack adopt PACKAGE; it can be verified from then on.",
+        "Unpacked from tars, with the .manifest that came with them:",
+        ("pack verify PACKAGE --manifest FILE",),
+        (Remedy("Otherwise, if it is known to be right; it can be verified from then on:", ("pack adopt PACKAGE",)),),
     ),
     Code.TICKET_DAMAGED: Row(
         "A ticket file beside the package does not hold what was packaged.",
         "It was changed or cut short, or the disk returns other bytes.",
         "Do not send it. Put right first what else is found in the files of the package: they go into it. Restore it "
-        "from a backup. Every apply writes both again; if the last one can be rolled back: "
-        "pack rollback PACKAGE and pack apply PACKAGE",
+        "from a backup. Every apply writes both again; if the last one can be rolled back:",
+        ("pack rollback PACKAGE", "pack apply PACKAGE"),
     ),
 }
 
@@ -503,7 +503,8 @@ WARNINGS: Mapping[Code, Row] = {
     Code.W_LAST_COPY: Row(
         "The package that is replaced has files that are not at their origin any more, nor in the new plan.",
         "They were removed or changed at the origin after they were packaged; the path is the first of them.",
-        "If they are wanted: pack apply --keep-previous keeps the old package, --append adds to it instead.",
+        "If they are wanted, apply with --keep-previous, which keeps the old package, or plan with --append, "
+        "which adds to it.",
     ),
     Code.W_NO_MATCH: Row(
         "Nothing in the origin matches this.",
@@ -530,7 +531,7 @@ WARNINGS: Mapping[Code, Row] = {
     ),
 }
 
-WORDS: Mapping[Code, Row] = {**PLANNING, **VERIFYING, **WARNINGS}
+WORDS: Mapping[Code, Row] = {**PLANNING, **REQUESTS, **STOPS, **VERIFYING, **WARNINGS}
 
 
 def problems_page() -> str:
@@ -546,6 +547,8 @@ def _page_lines() -> Iterator[str]:
     yield "This page is made by `python -m qa2pack.pack.errors.problem_texts`."
     for title, rows in (
         ("Planning and applying: the plan is refused and nothing is changed", PLANNING),
+        ("Requests: the command cannot do what it is asked for, and nothing is changed", REQUESTS),
+        ("Stops: the command ended early; the message says in which state the package is", STOPS),
         ("Verifying: the package is not as its manifests say", VERIFYING),
         ("Warnings: the plan is made, and `--strict` refuses it; a package that is verified is good", WARNINGS),
     ):
@@ -555,8 +558,14 @@ def _page_lines() -> Iterator[str]:
         yield "| code | what it is | where it comes from | what to do |"
         yield "|---|---|---|---|"
         for code, row in rows.items():
-            cells = (f"`{code}`", *(_cell(text) for text in (row.what, row.cause, row.remedy)))
+            cells = (f"`{code}`", _cell(row.what), _cell(row.cause), "<br>".join(_remedy_parts(row)))
             yield f"| {' | '.join(cells)} |"
+
+
+def _remedy_parts(row: Row) -> Iterator[str]:
+    for remedy in row.remedies:
+        yield _cell(remedy.text)
+        yield from (f"`{command}`" for command in remedy.commands)
 
 
 def _cell(text: str) -> str:

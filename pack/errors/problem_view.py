@@ -1,16 +1,21 @@
-"""View of problems: grouped by code, each code explained once, with its remedy."""
+"""View of problems: grouped by code, each code explained once, with its remedies.
+
+A command is alone on its line, so that it can be copied.
+"""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from qa2pack.manifest.humanize import exact_bytes, local_time
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, FileState, Problem, Remedy
 from qa2pack.pack.errors.problem_texts import WORDS
-from qa2pack.pack.target import Target
+from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style, folded, unbroken
 
 _MOST_PATHS = 20
-_COMMAND = re.compile(r"pack [a-z]+(?: (?:PACKAGE|ORIGIN|FILE|MODE|--[a-z-]+))*|--[a-z-]+ [A-Za-z.=]*\w")
+_OPTION = re.compile(r"--[a-z-]+ [A-Za-z.=]*\w")
+_PLACE = re.compile(r"\b(?:PACKAGE|ORIGIN|MODE|PATH)\b")
 
 
 def problem_lines(
@@ -33,12 +38,31 @@ def problem_lines(
         if len(group) > _MOST_PATHS:
             yield style.dim(f"      and {len(group) - _MOST_PATHS:,} more (--json lists all)")
         if has_remedies:
-            yield from folded(filled(row.remedy, target, origin), indent=4, label="do: ")
+            yield from remedies_lines(row.remedies, target, origin=origin)
 
 
 def problem_text(problem: Problem) -> str:
     """Return a problem on one line: code, path, what was expected and found."""
     return f"{problem.code} {shown(problem.path)}{_details(problem)}"
+
+
+def detail_texts(problem: Problem) -> tuple[str, str]:
+    """Return what was expected and found, in words; of two states of a file only that in which they differ."""
+    match problem.expected, problem.found:
+        case FileState() as expected, FileState() as found:
+            return _state_text(expected, found), _state_text(found, expected)
+        case expected, found:
+            return str(expected), str(found)
+
+
+def _state_text(state: FileState, other: FileState) -> str:
+    parts = [exact_bytes(state.size_bytes)] if state.size_bytes != other.size_bytes else []
+    if state.mtime_ns != other.mtime_ns:
+        # Two times of one second differ in what a clock does not show.
+        is_close = state.mtime_ns // 10**9 == other.mtime_ns // 10**9
+        fraction = f" and {state.mtime_ns % 10**9:,} ns" if is_close else ""
+        parts.append(f"written at {local_time(state.mtime_ns)}{fraction}")
+    return ", ".join(parts) or f"a file with inode {state.inode}"
 
 
 def remedy_lines(problems: Iterable[Problem], target: Target, *, origin: str = "", mode: str = "") -> Iterator[str]:
@@ -49,7 +73,20 @@ def remedy_lines(problems: Iterable[Problem], target: Target, *, origin: str = "
     """
     for code in dict.fromkeys(problem.code for problem in problems):
         yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
-        yield from folded(filled(WORDS[code].remedy, target, origin, mode), indent=4, label="do: ")
+        yield from remedies_lines(WORDS[code].remedies, target, origin=origin, mode=mode)
+
+
+def remedies_lines(
+    remedies: Iterable[Remedy], target: Target, *, origin: str = "", mode: str = "", indent: int = 4
+) -> Iterator[str]:
+    """Yield what to do: the sentences, folded, and below each its commands, each alone on a line."""
+    for number, remedy in enumerate(remedies):
+        values = _values(remedy, target, origin, mode)
+        sentence = _OPTION.sub(lambda match: unbroken(match[0]), remedy.text)
+        sentence = _filled(sentence, {name: unbroken(value) for name, value in values.items()})
+        yield from folded(sentence, indent=indent, label="    " if number else "do: ")
+        for command in remedy.commands:
+            yield " " * (indent + 4) + _filled(command, values)
 
 
 def _headed(code: Code, what: str, style: Style) -> Iterator[str]:
@@ -64,14 +101,23 @@ def _one(problem: Problem) -> str:
 
 def _details(problem: Problem) -> str:
     details = [
-        f"{word} {shown(text)}" for word, text in (("expected", problem.expected), ("found", problem.found)) if text
+        f"{word} {shown(text)}"
+        for word, text in zip(("expected", "found"), detail_texts(problem), strict=True)
+        if text
     ]
     return ": " + ", ".join(details) if details else ""
 
 
-def filled(remedy: str, target: Target, origin: str, mode: str = "") -> str:
-    """Return a remedy with the user's paths and mode filled in, and each command kept on one line."""
-    remedy = _COMMAND.sub(lambda match: unbroken(match[0]), remedy)
-    remedy = remedy.replace("MODE", mode) if mode else remedy
-    remedy = remedy.replace("PACKAGE", unbroken(target.quoted))
-    return remedy.replace("ORIGIN", unbroken(origin)) if origin else remedy
+def _values(remedy: Remedy, target: Target, origin: str, mode: str) -> dict[str, str]:
+    """Return what the placeholders stand for; one that is not known stays as it is."""
+    return {
+        "PACKAGE": target.quoted,
+        "ORIGIN": origin or "ORIGIN",
+        "MODE": mode or "MODE",
+        "PATH": quoted(remedy.path) if remedy.path else "PATH",
+    }
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    """Return the text with the placeholders filled in at once: a path may hold the name of another one."""
+    return _PLACE.sub(lambda match: values[match[0]], text)

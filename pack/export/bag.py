@@ -10,16 +10,18 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.presence import is_there
-from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.verify.checksum_lines import NotInABagError, bag_line
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.export.checksum_lists import in_package, read_sums, spooled
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.read import working
-from qa2pack.pack.refused import Refused
-from qa2pack.pack.target import quoted
 
 _ALGORITHM = "sha256"
+_SAME_DISK = Remedy(
+    "A bag is made of hard links: name a folder on the disk of the package. It can be copied anywhere afterwards."
+)
 
 
 def bagged(package: Package, manifests: Sequence[Described], bag: bytes, workers: Workers) -> None:
@@ -27,7 +29,7 @@ def bagged(package: Package, manifests: Sequence[Described], bag: bytes, workers
 
     Raises:
         Refused: hard links are not possible there, or a bag cannot hold a name; nothing was made.
-        PlanRefused: files differ from the manifests; nothing was made.
+        Refused: files differ from the manifests; nothing was made.
     """
     _check_place(package, bag)
     payload = _payload(package, manifests)
@@ -50,25 +52,16 @@ def bagged(package: Package, manifests: Sequence[Described], bag: bytes, workers
         try:
             make_bag(package, members, bag, lines, payload=payload, program=PROGRAM, disk=Disk())
         except CannotLinkError as error:
-            raise Refused(
-                f"{shown(error.path)} cannot get another hard link ({error.reason})",
-                "export a checksum list (--format sha256sum) and copy the package with it",
-            ) from error
+            raise Refused(Problem(Code.BAG_LINK, error.path, found=error.reason)) from error
 
 
 def _check_place(package: Package, bag: bytes) -> None:
     parent = os.path.dirname(bag)
     if os.stat(parent).st_dev != os.stat(package.path).st_dev:
-        raise Refused(
-            f"a bag is made of hard links, and {shown(parent)} is on another file system than the package",
-            f"name a folder on the disk of {shown(package.parent)}; a bag can be copied anywhere afterwards",
-        )
+        raise Refused(Problem(Code.CROSS_DEVICE, parent), remedies=(_SAME_DISK,))
     if is_there(bag + PARTIAL):
-        raise Refused(
-            f"{shown(bag + PARTIAL)} is there: another export works on it, or one was stopped",
-            "if none is running, remove it",
-            f"rm -r {quoted(bag + PARTIAL)}",
-        )
+        remedy = Remedy("If no export is running, remove it:", ("rm -r PATH",), bag + PARTIAL)
+        raise Refused(Problem(Code.EXPORT_UNFINISHED, bag + PARTIAL), remedies=(remedy,))
 
 
 def _payload(package: Package, manifests: Sequence[Described]) -> Payload:
@@ -88,7 +81,4 @@ def _check_name(path: bytes) -> None:
     try:
         bag_line("", path)
     except NotInABagError as error:
-        raise Refused(
-            f"a bag cannot hold {shown(path)}: {error.reason}",
-            "rename the file in the origin and package it again, or export a checksum list (--format sha256sum)",
-        ) from error
+        raise Refused(Problem(Code.BAG_NAME, path, found=error.reason)) from error

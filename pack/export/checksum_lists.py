@@ -13,12 +13,11 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.spool import OrderedSpool
-from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import PlanRefused, Problem
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.verify.checksum_lines import Line, coreutils_line, xxhsum_line
 from qa2pack.manifest.verify.checksums import sum_files
-from qa2pack.pack.refused import Refused
 
 ALGORITHMS = {"md5sum": "md5", "sha256sum": "sha256"}
 
@@ -40,9 +39,7 @@ def xxhsum_lines(package: Package, manifests: Sequence[Described]) -> Iterator[b
             for index, name in enumerate(record.names):
                 path = join(folder, join(record.path, name))
                 if record.digest(index) == NO_DIGEST:
-                    raise Refused(
-                        f"the manifest holds no digest of {shown(path)}", "use --format md5sum, which reads the files"
-                    )
+                    raise Refused(Problem(Code.DIGEST_MISSING, path))
                 yield xxhsum_line(record.digest(index).hex(), path)
 
 
@@ -62,7 +59,7 @@ def read_sums(
         root: the folder that holds the package, or a copy of it; None for the package itself.
 
     Raises:
-        PlanRefused: files differ from the manifests; all of them are listed.
+        Refused: files differ from the manifests; all of them are listed.
     """
     progress.phase(
         "read and sum",
@@ -82,7 +79,7 @@ def read_sums(
                 lines = b"".join(line(sums[place], join(folder, path)) for path, sums in result.sums)
                 spools[name][-1].add(result.number, lines)
     if problems:
-        raise PlanRefused(*sorted(problems, key=lambda problem: problem.path))
+        raise Refused(*sorted(problems, key=lambda problem: problem.path))
     return spools
 
 

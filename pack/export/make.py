@@ -11,19 +11,20 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.fs.presence import is_folder, is_there
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.pack.export.bag import bagged
 from qa2pack.pack.export.checksum_lists import ALGORITHMS, read_sums, spooled, xxhsum_lines
 from qa2pack.pack.export.json_lines import json_lines
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package, held, working
-from qa2pack.pack.protected_paths import folder_of, protected_place
-from qa2pack.pack.refused import Refused
-from qa2pack.pack.target import Target, quoted
+from qa2pack.pack.protected_paths import folder_missing, folder_of, protected_place
+from qa2pack.pack.target import Target
 from qa2pack.pack.views.view import Listing
 
 _ENDINGS = {"xxhsum": b".xxh128", "md5sum": b".md5", "sha256sum": b".sha256", "json": b".jsonl"}
+
+_REPLACE = Remedy("Name another place with -o, or give --replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,13 @@ def write_export(target: Target, wanted: ExportOptions, workers: Workers) -> Wri
 
     Raises:
         Refused: the package cannot be exported like that, or the place is not free; nothing was made.
-        PlanRefused: files differ from the manifests; nothing was made.
+        Refused: files differ from the manifests; nothing was made.
     """
     state = existing_package(target)
     with ExitStack() as stack:
         stack.enter_context(held(target.package))
-        members = chosen_members(members_of(state), wanted.member)
-        manifests = _manifests(members, wanted, target)
+        members = chosen_members(members_of(state, target.opened), wanted.member)
+        manifests = _manifests(members, wanted)
         places = _places(target.package, wanted)
         if wanted.formats == ("bagit",):
             bagged(target.package, manifests, places[0].path, workers)
@@ -87,15 +88,12 @@ def write_export(target: Target, wanted: ExportOptions, workers: Workers) -> Wri
     return Written(places, sum(manifest.notes.file_count for manifest in manifests))
 
 
-def _manifests(members: Sequence[Member], wanted: ExportOptions, target: Target) -> list[Described]:
+def _manifests(members: Sequence[Member], wanted: ExportOptions) -> list[Described]:
     """Return the manifests of members after checking that all can be exported in these formats."""
-    manifests = [usable_manifest(member, target) for member in members]
+    manifests = [usable_manifest(member) for member in members]
     for header in (manifest.header for manifest in manifests):
         if header.mode in (Mode.FAKE, Mode.TICKET) and wanted.formats != ("json",):
-            raise Refused(
-                f"{shown(header.member_path)} is made of placeholders (mode {header.mode}), whose sums mean nothing",
-                "package it again with --mode hard or copy; --format json describes it as it is",
-            )
+            raise Refused(Problem(Code.PLACEHOLDERS, header.member_path, found=f"the mode {header.mode}"))
     return manifests
 
 
@@ -105,14 +103,14 @@ def _places(package: Package, wanted: ExportOptions) -> list[Place]:
     output = os.path.join(folder_of(wanted.output), os.path.basename(os.path.abspath(wanted.output)))
     is_into = is_folder(output) and wanted.formats != ("bagit",)
     if len(wanted.formats) > 1 and not is_into:
-        raise Refused("several lists need a folder", "make it", f"mkdir {quoted(output)}")
+        raise folder_missing(output)
     places = [
         Place(form, os.path.join(output, package.project + _ENDINGS[form]) if is_into else output)
         for form in wanted.formats
     ]
     for place in places:
         if kept := protected_place(place.path, package):
-            raise Refused(f"{shown(place.path)} would go into {kept}", "name another place with -o")
+            raise Refused(Problem(Code.OUTPUT_PROTECTED, place.path, found=f"a place in {kept}"))
         _check_free(place, wanted)
     return places
 
@@ -120,11 +118,11 @@ def _places(package: Package, wanted: ExportOptions) -> list[Place]:
 def _check_free(place: Place, wanted: ExportOptions) -> None:
     if not is_folder(os.path.dirname(place.path)):
         folder = os.path.dirname(place.path)
-        raise Refused(f"there is no folder {shown(folder)}", "make it", f"mkdir {quoted(folder)}")
+        raise folder_missing(folder)
     is_file = is_there(place.path) and not is_folder(place.path)
     if is_there(place.path) and not (is_file and wanted.is_replacing and place.format != "bagit"):
-        can_replace = ", or give --replace" if is_file and place.format != "bagit" else ""
-        raise Refused(f"{shown(place.path)} is there already", f"name another place with -o{can_replace}")
+        can_replace = (_REPLACE,) if is_file and place.format != "bagit" else ()
+        raise Refused(Problem(Code.OUTPUT_EXISTS, place.path), remedies=can_replace)
 
 
 def _lists(

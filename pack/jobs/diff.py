@@ -12,16 +12,15 @@ from qa2pack.executor.casa.split import TableReader
 from qa2pack.manifest.alma.package import README, read_state
 from qa2pack.manifest.diff import Change, diff_members
 from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.make import Plan, make_plan
 from qa2pack.manifest.plan.obstacles import swapped_paths
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import PlanRefused
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package, held, working
-from qa2pack.pack.refused import Refused
 from qa2pack.pack.target import Target
 
 
@@ -61,14 +60,14 @@ def diff(target: Target, request: PlanRequest, wanted: bytes, workers: Workers) 
         wanted: name of the member to compare with; empty for the one with the same origin.
     """
     if swapped := swapped_paths(request.origin, read_state(target.package)):
-        raise PlanRefused(swapped)
+        raise Refused(swapped)
     state = existing_package(target)
     with ExitStack() as stack:
         stack.enter_context(held(target.package))
-        members = members_of(state)
-        manifest = usable_manifest(_chosen(members, wanted, request), target)
+        members = members_of(state, target.opened)
+        manifest = usable_manifest(_chosen(members, wanted, request))
         mode = request.mode if manifest.header.mode.has_content else manifest.header.mode
-        made = _planned(replace(request, mode=mode, is_compared=True), workers)
+        made = _planned(replace(request, mode=mode, is_compared=True), target.opened, workers)
         stack.callback(made.gathered.spool.close)
         return Difference(manifest, made, len(members), stack.pop_all())
 
@@ -84,14 +83,16 @@ def _chosen(members: list[Member], wanted: bytes, request: PlanRequest) -> Membe
     candidates = same or [member for member in members if member.fault]  # its origin is unknown
     if candidates:
         return candidates[-1]
-    raise Refused(
-        f"no member of the package was made from {shown(request.origin)}",
-        "name the member to compare with (--member); pack show lists them with their origins",
-    )
+    raise Refused(Problem(Code.ORIGIN_UNKNOWN, request.origin))
 
 
-def _planned(request: PlanRequest, workers: Workers) -> Plan:
+def _planned(request: PlanRequest, opened: OpenedFiles, workers: Workers) -> Plan:
     with working(workers) as engine:
         return make_plan(
-            request, reader=TableReader(), engine=engine, progress=workers.progress, now_ns=time.time_ns()
+            request,
+            opened=opened,
+            reader=TableReader(),
+            engine=engine,
+            progress=workers.progress,
+            now_ns=time.time_ns(),
         )

@@ -1,7 +1,7 @@
 """Layout: the work of finding the rules of a layout."""
 
 from qa2pack.manifest.layout.rules import known_layouts, layout_text
-from qa2pack.pack.refused import Refused
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 
 def layout(name: str) -> str:
@@ -11,5 +11,5 @@ def layout(name: str) -> str:
         Refused: there is no layout of this name.
     """
     if name not in known_layouts():
-        raise Refused(f"there is no layout {name}", f"there are: {', '.join(known_layouts())}")
+        raise Refused(Problem(Code.UNKNOWN_LAYOUT, name.encode(), ", ".join(known_layouts())))
     return layout_text(name)

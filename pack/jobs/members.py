@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.package import Package, PackageState
-from qa2pack.manifest.format.files import Described, open_manifest
+from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Notes, read_notes
-from qa2pack.manifest.format.stream import StreamError, peek_stream
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import shown
-from qa2pack.pack.refused import Refused
-from qa2pack.pack.target import Target
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Member:
         return self.manifest.notes if self.manifest else None
 
 
-def members_of(state: PackageState) -> list[Member]:
+def members_of(state: PackageState, opened: OpenedFiles) -> list[Member]:
     """Return all members, sorted."""
-    return [_member(state, path) for path in state.members]
+    return [_member(state, path, opened) for path in state.members]
 
 
 def chosen_members(members: Sequence[Member], wanted: bytes) -> list[Member]:
@@ -49,19 +49,15 @@ def chosen_members(members: Sequence[Member], wanted: bytes) -> list[Member]:
         Refused: no member, or more than one, has this name, or the package has no members.
     """
     if not members:
-        raise Refused(
-            "the package is not there any more; only its control folder is",
-            "move it back, or make it again with pack plan and pack apply",
-        )
+        raise Refused(Problem(Code.PACKAGE_GONE, b""))
     chosen = [member for member in members if not wanted or wanted in (member.path, member.path.partition(b"/")[2])]
     if chosen and (len(chosen) == 1 or not wanted):
         return chosen
     names = ", ".join(shown(member.path) for member in (chosen or members))
-    found = "more than one member is" if chosen else "no member is"
-    raise Refused(f"{found} called {shown(wanted)}", f"name one of these: {names}")
+    raise Refused(Problem(Code.MEMBER_AMBIGUOUS if chosen else Code.MEMBER_UNKNOWN, wanted, f"one of {names}"))
 
 
-def usable_manifest(member: Member, target: Target) -> Described:
+def usable_manifest(member: Member) -> Described:
     """Return the manifest of a member, which must have one.
 
     Raises:
@@ -71,24 +67,24 @@ def usable_manifest(member: Member, target: Target) -> Described:
     if member.fault is not None:
         raise member.fault
     if member.manifest is None:
-        raise Refused(f"{shown(member.path)} has no manifest", "give it one", f"pack adopt {target.quoted}")
+        raise Refused(Problem(Code.MANIFEST_MISSING, member.path))
     return member.manifest
 
 
-def member_notes(package: Package, path: bytes) -> Notes:
+def member_notes(package: Package, path: bytes, opened: OpenedFiles) -> Notes:
     """Return the notes of a member's manifest.
 
     Raises:
         StreamError: the manifest cannot be used.
         OSError: the manifest cannot be read.
     """
-    return read_notes(peek_stream(package.manifest(path)))
+    return read_notes(opened.peek(package.manifest(path)))
 
 
-def _member(state: PackageState, path: bytes) -> Member:
+def _member(state: PackageState, path: bytes, opened: OpenedFiles) -> Member:
     if path not in state.manifests:
         return Member(path)
     try:
-        return Member(path, open_manifest(state.manifests[path]))
+        return Member(path, opened.manifest(state.manifests[path]))
     except StreamError as error:
         return Member(path, fault=error)

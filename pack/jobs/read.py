@@ -3,7 +3,6 @@
 Separate from the jobs that write, so that commands that only read import less.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -15,12 +14,20 @@ from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import Package, PackageState, manifest_names, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.plan.obstacles import no_package
-from qa2pack.manifest.problem import PlanRefused
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.target import Target
 
+_OTHER_ORIGIN = (
+    Remedy(
+        "The origin has changed. To finish it, with the same options as before:",
+        ("pack plan ORIGIN PACKAGE --mode MODE", "pack apply PACKAGE"),
+    ),
+    Remedy("To roll back:", ("pack rollback PACKAGE",)),
+)
 
-class UnfinishedError(Exception):
+
+class UnfinishedError(Refused):
     """An unfinished transaction is in the way.
 
     Attributes:
@@ -29,7 +36,8 @@ class UnfinishedError(Exception):
     """
 
     def __init__(self, package: Package, phase: Phase, *, is_origin_changed: bool = False) -> None:
-        super().__init__(f"an unfinished transaction ({phase}) of {os.fsdecode(package.path)}")
+        problem = Problem(Code.UNFINISHED, package.path, found=f"the phase {phase}")
+        super().__init__(problem, remedies=_OTHER_ORIGIN if is_origin_changed else ())
         self.package = package
         self.phase = phase
         self.is_origin_changed = is_origin_changed
@@ -53,7 +61,7 @@ def reading(package: Package, workers: Workers, *, output: bytes, lock: bytes = 
     Raises:
         UnfinishedError: a transaction has begun and not ended.
         LockedError: another process is changing the package.
-        PlanRefused: the control folder cannot be used.
+        Refused: the control folder cannot be used.
     """
     check_control(package.control)
     with locked_for_reading(lock_path(package)):
@@ -106,11 +114,11 @@ def existing_package(target: Target) -> PackageState:
     Raises:
         UnfinishedError: there is none, because the apply that makes it was stopped.
         LockedError: there is none yet, and another process is making it.
-        PlanRefused: there is neither a package nor a control folder, so the path is probably mistyped.
+        Refused: there is neither a package nor a control folder, so the path is probably mistyped.
     """
     package = target.package
     state = read_state(package)
     if state.members or manifest_names(package):
         return state
     check_finished(package)
-    raise PlanRefused(no_package(package, state))
+    raise Refused(no_package(package, state))

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from qa2pack.manifest.fs.presence import is_there, real_path
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def readable_readme(request: PlanRequest) -> Iterator[PlanRequest]:
     A pipe is read into memory here, where a signal still ends the command at once.
 
     Raises:
-        PlanRefused: the path is neither a regular file nor such a pipe.
+        Refused: the path is neither a regular file nor such a pipe.
     """
     path = request.readme
     mode = None if path is None else _mode_of(path)
@@ -35,7 +35,7 @@ def readable_readme(request: PlanRequest) -> Iterator[PlanRequest]:
             memory.flush()
             yield replace(request, readme=b"/proc/self/fd/%d" % memory.fileno())
     else:
-        raise PlanRefused(Problem(Code.README_MISSING, path, "a file", "something else"))
+        raise Refused(Problem(Code.README_MISSING, path, "a file", "something else"))
 
 
 def _mode_of(path: bytes) -> int | None:

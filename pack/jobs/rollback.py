@@ -5,10 +5,13 @@ from qa2pack.executor.rollback import RolledBack, roll_back_package
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 
 
-def rollback(package: Package, workers: Workers, *, may_reach_back: bool = False) -> RolledBack:
+def rollback(
+    package: Package, workers: Workers, *, may_reach_back: bool = False, opened: OpenedFiles | None = None
+) -> RolledBack:
     """Roll back the unfinished transaction, or the last finished one; see `executor.rollback.roll_back_package`."""
     check_control(package.control)
     check_owned(package, workers.trusted)
@@ -21,4 +24,5 @@ def rollback(package: Package, workers: Workers, *, may_reach_back: bool = False
             may_reach_back=may_reach_back,
             trusted=workers.trusted,
             stop=stop,
+            opened=opened,
         )

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.control_folder import check_control
-from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.format.files import Described, open_plan
-from qa2pack.manifest.problem import Code, PlanRefused, Problem
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of
 from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import Target
@@ -30,21 +29,22 @@ def show(target: Target, wanted: bytes) -> Contents:
 
     Raises:
         Refused: no member, or more than one, has this name.
-        PlanRefused, UnfinishedError, LockedError: as `existing_package`.
+        Refused, UnfinishedError, LockedError: as `existing_package`.
     """
-    everything = members_of(existing_package(target))
+    everything = members_of(existing_package(target), target.opened)
     return Contents(chosen_members(everything, wanted), len(everything))
 
 
-def waiting_plan(package: Package) -> Described:
+def waiting_plan(target: Target) -> Described:
     """Return the waiting plan.
 
     Raises:
-        PlanRefused: there is none, or the control folder cannot be used.
+        Refused: there is none, or the control folder cannot be used.
         StreamError: the plan cannot be used.
     """
+    package = target.package
     check_control(package.control)
     try:
-        return open_plan(package.plan)
+        return target.opened.plan(package.plan)
     except FileNotFoundError as error:
-        raise PlanRefused(Problem(Code.PLAN_MISSING, package.plan)) from error
+        raise Refused(Problem(Code.PLAN_MISSING, package.plan)) from error

@@ -11,16 +11,16 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.fs.untrusted import ControlFileError, opened_control
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.members import members_of
 from qa2pack.pack.jobs.read import existing_package, held, working
-from qa2pack.pack.protected_paths import folder_of, protected_place
-from qa2pack.pack.refused import Refused
+from qa2pack.pack.protected_paths import folder_missing, folder_of, protected_place
 from qa2pack.pack.report.deliveries import deliveries_in
 from qa2pack.pack.report.members import member_parts
 from qa2pack.pack.report.page import MARK, Page, Verified, render_page
-from qa2pack.pack.target import Target, quoted
+from qa2pack.pack.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def write_report(target: Target, options: ReportOptions, workers: Workers) -> Wr
 
     Raises:
         Refused: the page cannot go where it is wanted.
-        PlanRefused, UnfinishedError, LockedError: as `existing_package` and `held`.
+        Refused, UnfinishedError, LockedError: as `existing_package` and `held`.
     """
     package = target.package
     output = _place(package, options)
@@ -66,14 +66,18 @@ def write_report(target: Target, options: ReportOptions, workers: Workers) -> Wr
     with held(package):
         with working(workers) as engine:
             problems = verify_package(
-                package, is_quick=not options.has_full_verify, engine=engine, progress=workers.progress
+                package,
+                target.opened,
+                is_quick=not options.has_full_verify,
+                engine=engine,
+                progress=workers.progress,
             )
             verified = Verified(tuple(problems), options.has_full_verify, time.time_ns())
         page = Page(
             project=shown(package.project),
             path=shown(package.path),
             verified=verified,
-            members=member_parts(package, members_of(state)),
+            members=member_parts(package, members_of(state, target.opened)),
             history=read_history(package),
             deliveries=deliveries_in(
                 package.parent if options.delivery is None else options.delivery, package.project
@@ -93,16 +97,14 @@ def _place(package: Package, options: ReportOptions) -> bytes:
     wanted = package.path + b".report.html" if options.output is None else options.output
     output = os.path.join(folder_of(wanted), os.path.basename(os.path.abspath(wanted)))
     if kept := protected_place(output, package):
-        raise Refused(f"the page would go into {kept}", "name another place with -o")
+        raise Refused(Problem(Code.OUTPUT_PROTECTED, output, found=f"a place in {kept}"))
     if not is_folder(os.path.dirname(output)):
         parent = os.path.dirname(output)
-        raise Refused(f"there is no folder {shown(parent)}", "make it", f"mkdir {quoted(parent)}")
+        raise folder_missing(parent)
     if options.delivery is not None and not is_folder(options.delivery):
-        raise Refused(
-            f"there is no folder {shown(options.delivery)}", "name the folder of the tar files with --delivery"
-        )
+        raise Refused(Problem(Code.PATH_MISSING, options.delivery, "the folder of the tar files"))
     if is_there(output) and not _is_report(output):
-        raise Refused(f"{shown(output)} is there and is not a report", "name another file with -o")
+        raise Refused(Problem(Code.OUTPUT_EXISTS, output, found="a file that is not a report"))
     return output
 
 

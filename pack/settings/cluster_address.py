@@ -6,8 +6,7 @@ that is a holder of a certificate, on the loopback a user of this machine; other
 
 import ipaddress
 
-from qa2pack.manifest.path import shown
-from qa2pack.pack.refused import Refused
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 _SAFE = ("tls", "wss", "inproc")  # inproc never leaves the process
 
@@ -24,11 +23,7 @@ def check_address(address: str, *, is_insecure: bool) -> None:
     scheme, is_named, place = address.rpartition("://")
     if is_insecure or (is_named and scheme in _SAFE) or _is_loopback(place):
         return
-    raise Refused(
-        f"the connection to {shown(address)} is not encrypted, and whoever can write into it can run programs as you",
-        "start the cluster with certificates and give tls://HOST:PORT; or, in a network that only people use whom "
-        "you trust with your account, add --insecure-cluster",
-    )
+    raise Refused(Problem(Code.NOT_ENCRYPTED, address.encode("utf-8", "surrogateescape")))
 
 
 def _is_loopback(place: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typer import BadParameter
 
 from qa2pack.manifest.path import shown
-from qa2pack.pack.refused import Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.pack.settings.files import find_settings
 from qa2pack.pack.settings.keys import Settings, values_of
 from qa2pack.pack.settings.option_source import Default, SettingsError
@@ -53,7 +53,7 @@ def read_dropin_defaults(folder: bytes, environment: Mapping[str, str]) -> Dropi
     try:
         return _read(() if is_unsettled else find_settings(folder, environment), environment)
     except SettingsError as error:
-        raise Refused(str(error), "correct the file") from error
+        raise Refused(Problem(Code.SETTINGS_UNUSABLE, error.path, found=error.reason)) from error
 
 
 def _read(files: Sequence[Settings], environment: Mapping[str, str]) -> DropinDefaults:
@@ -64,8 +64,8 @@ def _read(files: Sequence[Settings], environment: Mapping[str, str]) -> DropinDe
             exclude=_texts(files, "exclude"),
             layout=_text(files, "layout") or Selection().layout,
             is_as_is=_is_set(files, "as-is"),
-            has_all_columns=_is_set(files, "no-split"),
-            may_leave=_is_set(files, "follow-outside"),
+            no_split=_is_set(files, "no-split"),
+            follow_outside=_is_set(files, "follow-outside"),
             has_casa_weights=_is_set(files, "casa-weights"),
         ),
         is_strict=_is_set(files, "strict"),
@@ -93,7 +93,9 @@ def _trusted(names: Sequence[str]) -> frozenset[int]:
     try:
         return trusted_users(names)
     except BadParameter as error:
-        raise Refused(error.message, "correct trust-owner in your own pack.toml, or PACK_TRUST_OWNER") from error
+        problem = Problem(Code.SETTINGS_UNUSABLE, b"PACK_TRUST_OWNER", found=error.message)
+        remedy = Remedy("Correct trust-owner in your own pack.toml, or PACK_TRUST_OWNER")
+        raise Refused(problem, remedies=(remedy,)) from error
 
 
 def _texts(files: Sequence[Settings], key: str) -> tuple[str, ...]:
@@ -114,5 +116,5 @@ def _absolute(path: str) -> bytes:
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
-        raise Refused(f"PACK_JOBS is {shown(text)!r}", "make it a whole number, 0 or more")
+        raise Refused(Problem(Code.SETTINGS_UNUSABLE, b"PACK_JOBS", "a whole number, 0 or more", text))
     return int(text)

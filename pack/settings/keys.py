@@ -163,11 +163,11 @@ def _is_valid_item(part: object, kind: Kind) -> bool:
     if kind is not Kind.INCLUDES:
         return True
     from qa2pack.manifest.layout.include import parse_include
-    from qa2pack.manifest.problem import PlanRefused
+    from qa2pack.manifest.problem import Refused
 
     try:
         parse_include(part)
-    except PlanRefused:
+    except Refused:
         return False
     return True
 

@@ -16,7 +16,7 @@ class Selection:
 
     Attributes:
         include: each `GLOB=ROLE`.
-        has_all_columns: no measurement set is split (`--no-split`).
+        no_split: no measurement set is split.
         has_casa_weights: weights by channel follow CASA's split (`--casa-weights`).
         typed: includes and excludes that were typed on the command line.
     """
@@ -26,8 +26,8 @@ class Selection:
     layout: str = "cycle0"
     is_rehashing: bool = False
     is_as_is: bool = False
-    has_all_columns: bool = False
-    may_leave: bool = False
+    no_split: bool = False
+    follow_outside: bool = False
     has_casa_weights: bool = False
     typed: tuple[str, ...] = ()
 
@@ -45,7 +45,7 @@ class Selection:
         """Return the request of a plan.
 
         Raises:
-            PlanRefused: an include names no role.
+            Refused: an include names no role.
         """
         return PlanRequest(
             origin=origin,
@@ -58,10 +58,10 @@ class Selection:
             layout=self.layout,
             is_rehashing=self.is_rehashing,
             is_forced=is_forced,
-            is_splitting=not self.has_all_columns,
+            no_split=self.no_split,
             weights=Weights.CASA if self.has_casa_weights else Weights.CONSISTENT,
             is_as_is=self.is_as_is,
-            may_leave=self.may_leave,
+            follow_outside=self.follow_outside,
             is_strict=is_strict,
             program=PROGRAM,
             typed_globs=tuple(glob.rpartition("=")[0] if glob in self.include else glob for glob in self.typed),

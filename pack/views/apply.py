@@ -6,7 +6,6 @@ from functools import partial
 from qa2pack.executor.apply import Applied
 from qa2pack.executor.status import State, read_status
 from qa2pack.executor.transaction.recovery import Phase
-from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.humanize import local_time, utc_time
 from qa2pack.manifest.path import shown
@@ -33,7 +32,7 @@ def apply_view(result: Applied, target: Target) -> View:
 
 def resume_lines(target: Target) -> Iterator[str]:
     """Yield what is resumed; nothing if no transaction was stopped."""
-    status = read_status(target.package)
+    status = read_status(target.package, target.opened)
     if status.state is not State.INTERRUPTED:
         return
     match status.phase:
@@ -58,7 +57,9 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
         yield f"Nothing to do: the last plan was applied at {local_time(result.done_before_ns)}. To check it:"
         yield f"  {style.bold(f'pack verify {target.quoted}')}"
         return
-    manifest = open_manifest(target.package.manifest(result.member))
+    manifest = target.opened.manifest(
+        target.package.manifest(result.member)
+    )  # another file if its ctimes were refreshed
     yield f"{style.good('Packaged')}: {packaged_amount(manifest)}, in"
     yield f"  {shown(target.package.member(result.member))}"
     if is_there(target.package.path + b".ticket.tar"):
@@ -83,5 +84,5 @@ def _fields(result: Applied, target: Target) -> dict[str, object]:
     return (
         fields
         if result.is_rolled_back or result.done_before_ns is not None
-        else fields | totals_fields(member_notes(target.package, result.member).totals)
+        else fields | totals_fields(member_notes(target.package, result.member, target.opened).totals)
     )

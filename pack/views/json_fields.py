@@ -40,8 +40,8 @@ def problem_fields(problems: Iterable[Problem]) -> list[Fields]:
         {
             "code": problem.code,
             **path_fields("path", problem.path),
-            "expected": shown(problem.expected),
-            "found": shown(problem.found),
+            "expected": shown(str(problem.expected)),
+            "found": shown(str(problem.found)),
         }
         for problem in problems
     ]

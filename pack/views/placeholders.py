@@ -6,9 +6,10 @@ from contextlib import suppress
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.package import DestinationKind, PackageState
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.header import Header, StreamKind, read_header
+from qa2pack.manifest.format.header import Header, StreamKind
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.format.stream import StreamError, peek_stream
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.humanize import counted, human_bytes
 
 _PLACEHOLDERS: Mapping[Mode, str] = {
@@ -35,12 +36,12 @@ def mode_text(header: Header) -> str:
     return f"{header.mode}: {words}; sizes are those of the real files" if words else header.mode
 
 
-def placeholder_lines(state: PackageState) -> Iterator[str]:
+def placeholder_lines(state: PackageState, opened: OpenedFiles) -> Iterator[str]:
     """Yield the number of members of each mode that makes placeholders; damaged manifests are skipped."""
     modes = []
     for path in state.manifests.values():
         with suppress(StreamError):
-            modes.append(read_header(peek_stream(path), StreamKind.MANIFEST).mode)
+            modes.append(opened.peek_header(path, StreamKind.MANIFEST).mode)
     for mode, words in _PLACEHOLDERS.items():
         if count := modes.count(mode):
             yield f"in {counted(count, 'member')} {words} (mode {mode})"

@@ -190,7 +190,7 @@ def plan_view(
         defaults: the options that were not typed.
     """
     package = attempt.target.package
-    needed, free = needed_bytes(package, plan.header, plan.notes), free_bytes(package)
+    needed, free = needed_bytes(package, plan.header, plan.notes, attempt.target.opened), free_bytes(package)
     shown_plan = ShownPlan(plan, attempt.target, needed, free, attempt.origin, is_applied, defaults)
     return View(
         lines=partial(_all_lines, shown_plan, has_tree=has_tree),

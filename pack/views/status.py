@@ -30,7 +30,8 @@ def _lines(status: Status, target: Target, style: Style) -> Iterator[str]:
     package = target.quoted
     yield f"{shown(target.package.path)}"
     yield f"  {_destination_text(status)}"
-    yield from (style.warning(f"  {line}") for line in placeholder_lines(read_state(target.package)))
+    empty = placeholder_lines(read_state(target.package), target.opened)
+    yield from (style.warning(f"  {line}") for line in empty)
     match status.state:
         case State.NONE:
             yield "  nothing is planned, and there is no apply to roll back"

@@ -57,7 +57,7 @@ def _lines(
     problems: Sequence[Problem], target: Target, state: PackageState, style: Style, *, is_quick: bool
 ) -> Iterator[str]:
     yield from map(problem_text, problems)
-    members = members_of(state)
+    members = members_of(state, target.opened)
     notes = [member.notes for member in members if member.notes]
     files, size = sum(note.file_count for note in notes), sum(note.byte_count for note in notes)
     scope = f"{counted(len(notes), 'member')}, {counted(files, 'file')}, {human_bytes(size)}"

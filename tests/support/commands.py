@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,14 @@ def run_here(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Ran:
     code = main([os.fspath(argument) for argument in arguments])
     printed = capsys.readouterr()
     return Ran(code, printed.out, printed.err)
+
+
+def run_redirected(*arguments: str | Path) -> Ran:
+    """Run it in this process, where a test has no fixture that captures what is printed."""
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main([os.fspath(argument) for argument in arguments])
+    return Ran(code, out.getvalue(), err.getvalue())
 
 
 def run_in_child(*arguments: str | bytes | Path, cwd: Path | None = None) -> Ran:

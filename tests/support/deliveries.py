@@ -11,6 +11,7 @@ from qa2pack.manifest.adopt import adopt_members
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.alma.role import ROLES
 from qa2pack.manifest.engine import Engine, InlineEngine
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.tarsplit.check import check_delivery
@@ -60,7 +61,7 @@ def plan(
     **wishes: Any,
 ) -> Cut:
     """Plan how the package is cut."""
-    members = choose_members(package, read_state(package), wanted=wanted, label_day=label_day)
+    members = choose_members(package, read_state(package), OpenedFiles(), wanted=wanted, label_day=label_day)
     name = DeliveryName(package.project, DAY)
     return plan_cut(CutRequest(name, limit, **wishes), members, progress)
 

@@ -171,3 +171,19 @@ def damage_table(table: bytes, spec: SplitSpec) -> None:
         os.truncate(path, os.path.getsize(path) // 2)
     for name in spec.placeholders[:1]:
         os.unlink(os.path.join(table, name))
+
+
+class StoppingDisk(WatchedDisk):
+    """Stops for ever before the first call of a name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self._is_dead = False
+
+    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
+        """Do the call, or stop."""
+        self._is_dead = self._is_dead or name == self._name
+        if self._is_dead:
+            raise Stopped
+        return call()

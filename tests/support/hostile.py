@@ -34,7 +34,7 @@ class Case:
         warned: what the plan warns of.
         exclude: glob that leaves out what is refused; empty where only mending the tree helps.
         needs_user: what is refused to a user is nothing to root.
-        may_leave: planned with --follow-outside.
+        follow_outside: planned with --follow-outside.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Case:
     warned: tuple[Code, ...] = ()
     exclude: str = ""
     needs_user: bool = False
-    may_leave: bool = False
+    follow_outside: bool = False
 
 
 class CannotMakeError(Exception):
@@ -286,7 +286,7 @@ CASES = (
     Case("link-to-folder", _link_to_folder),
     Case("link-between-blocks", _link_between_blocks),
     Case("link-outside", _outside, refused=(Code.LINK_OUTSIDE,), named=b"far.fits", exclude="far.fits"),
-    Case("link-outside-followed", _outside, may_leave=True),
+    Case("link-outside-followed", _outside, follow_outside=True),
     Case(
         "dangling-link",
         _link("gone.fits", "nowhere"),
@@ -332,7 +332,7 @@ def outcome(case: Case) -> str:
     """Return what planning the tree comes to, in words."""
     words = "refused: " + ", ".join(case.refused) if case.refused else "packaged exactly"
     words += " (not to root)" if case.needs_user else ""
-    return words + (" with --follow-outside" if case.may_leave else "")
+    return words + (" with --follow-outside" if case.follow_outside else "")
 
 
 def page_row(case: Case) -> str:

@@ -17,6 +17,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.format.files import Described, open_plan
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.plan.tables import TableReader
@@ -50,6 +51,7 @@ class Delivery:
         request = PlanRequest(os.fsencode(self.origin), os.fsencode(self.path), mode=mode, **wishes)
         return make_plan(
             request,
+            opened=OpenedFiles(),
             reader=self.reader,
             engine=self.engine,
             progress=Silent(),
@@ -58,12 +60,12 @@ class Delivery:
 
     def plan(self, mode: Mode = Mode.HARD, **wishes: Any) -> Described:
         made = self.made(mode, **wishes)
-        check_space(self.package, made.header, made.notes, made.devices)
+        check_space(self.package, made.header, made.notes, made.devices, OpenedFiles())
         make_control(self.package, Disk())
         check_disk(self.package, made.header, made.gathered.spool.sorted_blobs(), Disk())
         if made.gathered.holes and not has_holes(self.package, Disk()):
             notes = replace(made.notes, new_bytes=made.notes.new_bytes + sum(made.gathered.holes.values()))
-            check_space(self.package, made.header, notes, made.devices)
+            check_space(self.package, made.header, notes, made.devices, OpenedFiles())
         save_plan(made)
         made.gathered.spool.close()
         return open_plan(self.package.plan)
@@ -78,8 +80,10 @@ class Delivery:
         self.apply()
 
     def problems(self, *, is_quick: bool = False) -> list[Problem]:
-        found = list(verify_package(self.package, is_quick=is_quick, engine=self.engine, progress=Silent()))
-        return [*found, *check_tickets(self.package, is_quick=is_quick)]
+        found = list(
+            verify_package(self.package, OpenedFiles(), is_quick=is_quick, engine=self.engine, progress=Silent())
+        )
+        return [*found, *check_tickets(self.package, OpenedFiles(), is_quick=is_quick)]
 
     def found(self, *, is_quick: bool = False) -> list[tuple[str, bytes]]:
         """Return code and path of what verify finds, the path relative to the member where it is in it."""

@@ -1,11 +1,52 @@
-"""The frames of a journal as bytes, told apart without the program that wrote them."""
+"""Every kind of record of a journal, and the frames of a journal as bytes, parsed without the program itself."""
 
 import struct
 from collections.abc import Iterator
 
 import xxhash
 
+from qa2pack.executor.transaction.journal import (
+    Begin,
+    Commit,
+    Discard,
+    End,
+    Published,
+    Publishing,
+    Record,
+    Resume,
+    RollBack,
+    Staged,
+    Stale,
+    SyncFailed,
+)
+
 FRAME = struct.Struct("<IQ")
+BEGIN = Begin(
+    transaction="20261123T020000-abcdef01",
+    plan=b"p" * 16,
+    publishing=Publishing.EXCHANGE,
+    group=b"group_ouss_id",
+    member=b"member_ouss_id",
+    keeps_previous=True,
+    file_count=3,
+    byte_count=2**40,
+    boot="b",
+    host="here",
+    user="reducer",
+    pid=7,
+    at_ns=10**18,
+)
+REST: list[Record] = [
+    Staged(2, 5),
+    Resume("b2", "there", "other", 8, 10**18 + 1),
+    Stale(4),
+    SyncFailed(),
+    Commit(root_inode=12, had_manifests=True, had_tickets=(b"zip",)),
+    Published(),
+    Discard(),
+    RollBack(10**18 + 2),
+    End(10**18 + 3),
+]
 
 
 def framed(payload: bytes) -> bytes:

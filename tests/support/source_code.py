@@ -36,6 +36,7 @@ _HIDING = {f"os.path.{name}" for name in ("exists", "isdir", "isfile", "islink",
 _HIDING_UNLESS_STRICT = {"os.path.realpath"}
 _HIDING_PATH_METHODS = ("exists", "is_mount")  # is_dir and is_file are also methods of entries, which raise
 _MOVING_PATH_METHODS = ("rename", "replace")
+_TEST_MODULE = re.compile(r"(tests\.)?test_")
 _MODE = re.compile(r"[rwaxbtU+]{1,4}([:|](gz|bz2|xz|\*)?)?")
 
 
@@ -129,6 +130,34 @@ def flat_imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
         else:
             continue
         yield from ((name, node.lineno) for name in names if name.split(".")[0] in PACKAGES)
+
+
+def imported_tests(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield name and line of each import from a test module, also in the text of a program that a child runs."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Call) and _last_name(node.func) in {"import_module", "__import__"}:
+            names = [_text_argument(node, 0)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from ((name, node.lineno + line - 1) for name, line in _tests_of_program(node.value))
+            continue
+        else:
+            continue
+        yield from ((name, node.lineno) for name in names if _TEST_MODULE.match(name))
+
+
+def _tests_of_program(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the imports from tests of a text that is a program; of any other text nothing."""
+    if "import" not in text or "test_" not in text:
+        return
+    try:
+        program = ast.parse(text)
+    except SyntaxError:
+        return
+    yield from imported_tests(program)
 
 
 def _package(module: str) -> str:

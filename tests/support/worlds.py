@@ -9,7 +9,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -28,6 +28,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.format.files import open_manifest
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.plan.make import make_plan, save_plan
@@ -83,6 +84,36 @@ class Scenario:
         return ApplyOptions(keeps_previous=self.keeps_previous, may_exchange=self.may_exchange)
 
 
+# Every way to change a package: each change in each mode, with two renames, and with the old package kept.
+SCENARIOS = (
+    *(Scenario(change, mode) for change in Change for mode in Mode),
+    *(Scenario(Change.REPLACE, mode, may_exchange=False) for mode in Mode),
+    *(Scenario(Change.REPLACE, mode, keeps_previous=True) for mode in (Mode.HARD, Mode.MOVE)),
+    *(Scenario(Change.REPLACE, mode, may_exchange=False, keeps_previous=True) for mode in (Mode.COPY, Mode.MOVE)),
+)
+# What can be undone when it has ended.
+UNDOABLE = tuple(
+    dict.fromkeys(
+        (
+            *(replace(one, keeps_previous=True) if one.change is Change.REPLACE else one for one in SCENARIOS),
+            *(
+                Scenario(Change.REPLACE, mode, may_exchange=may_exchange, keeps_previous=True, is_alike=True)
+                for mode in (Mode.COPY, Mode.MOVE)
+                for may_exchange in (True, False)
+            ),
+        )
+    )
+)
+CHOSEN_UNDOABLE = (
+    Scenario(Change.NEW, Mode.COPY),
+    Scenario(Change.MEMBER, Mode.TICKET),
+    Scenario(Change.GROUP, Mode.MOVE),
+    Scenario(Change.REPLACE, Mode.HARD, keeps_previous=True),
+    Scenario(Change.REPLACE, Mode.COPY, keeps_previous=True, is_alike=True),
+    Scenario(Change.REPLACE, Mode.MOVE, may_exchange=False, keeps_previous=True, is_alike=True),
+)
+STRIDE = 8  # of calls that do as their neighbours do, in the short version
+REMOVING = ("unlink", "rmdir")  # one of these does as its neighbours do
 _APPENDS = {Change.MEMBER: Append.MEMBER, Change.GROUP: Append.GROUP}
 
 
@@ -157,6 +188,7 @@ class World:
         )
         plan = make_plan(
             request,
+            opened=OpenedFiles(),
             reader=TableReader(),
             engine=engine or InlineEngine(),
             progress=Silent(),
@@ -189,7 +221,9 @@ class World:
 
     def problems(self) -> list[Problem]:
         """Verify the package."""
-        return list(verify_package(self.package, is_quick=False, engine=InlineEngine(), progress=Silent()))
+        return list(
+            verify_package(self.package, OpenedFiles(), is_quick=False, engine=InlineEngine(), progress=Silent())
+        )
 
     def visible(self) -> Tree:
         """Return what a user sees at the path of the package."""
@@ -386,3 +420,8 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
+
+
+def some_of_undoing(calls: Sequence[str]) -> list[int]:
+    """Return the calls of undoing at which faults are tried in the short version: of those that remove only some."""
+    return [at for at, name in enumerate(calls) if at % STRIDE == 0 or name not in REMOVING]

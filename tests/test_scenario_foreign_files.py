@@ -9,7 +9,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.layout.rules import load_layout
-from qa2pack.manifest.problem import PlanRefused
+from qa2pack.manifest.problem import Refused
 from support.in_process import UID, Delivery, add_measurement_sets
 from support.trees import make_tree
 
@@ -87,5 +87,5 @@ def test_what_casacore_writes_is_no_file_of_another_program() -> None:
 def test_a_list_of_other_programs_that_is_not_understood_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(f'block_marks = ["{{uid}}.ms"]\n[[foreign]]\n{text}\n')
-    with pytest.raises(PlanRefused):
+    with pytest.raises(Refused):
         load_layout(str(path))

@@ -1,0 +1,85 @@
+"""Opened plans and manifests of one command: each file is opened and hashed once, and the opened value travels.
+
+A command makes one `OpenedFiles` and passes it down to all that read plans and manifests; nothing is kept beyond the
+command. A file is known by its state and not by its path, so it needs no second look after a hard link was made to it
+or its folder was renamed, and another file that came to its path is opened. Its ctime does not count: both change it.
+"""
+
+from dataclasses import dataclass, replace
+
+from qa2pack.manifest.format.files import Described, check_member
+from qa2pack.manifest.format.header import Header, StreamKind, read_header, read_notes
+from qa2pack.manifest.format.stream import Stream, check_folders, peek_stream
+from qa2pack.manifest.fs.file_state import FileState, state_of
+from qa2pack.manifest.fs.presence import status_of
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A file whose checksum fits its content.
+
+    Attributes:
+        is_checked: its folders were looked at too.
+    """
+
+    stream: Stream
+    is_checked: bool = False
+
+
+class OpenedFiles:
+    """The plans and manifests that one command has opened."""
+
+    def __init__(self) -> None:
+        """Open nothing yet."""
+        self._opened: dict[FileState, _Opened] = {}
+
+    def plan(self, path: bytes) -> Described:
+        """Return a plan, all of it checked; raises as `manifest.format.files.open_plan`."""
+        return _described(self.stream(path), StreamKind.PLAN)
+
+    def manifest(self, path: bytes) -> Described:
+        """Return a manifest, all of it checked; raises as `plan`."""
+        return _described(self.stream(path), StreamKind.MANIFEST)
+
+    def manifest_of(self, member: bytes, path: bytes) -> Described:
+        """Return the manifest of a member, all of it checked; raises as `manifest.format.files.open_manifest_of`."""
+        manifest = self.manifest(path)
+        check_member(manifest, member)
+        return manifest
+
+    def peek(self, path: bytes) -> Stream:
+        """Return a plan or manifest, its folders not checked; raises as `manifest.format.stream.peek_stream`."""
+        return self._at(path).stream
+
+    def peek_header(self, path: bytes, kind: StreamKind) -> Header:
+        """Return the header of a plan or manifest without looking at its folders; raises as `peek`."""
+        return read_header(self.peek(path), kind)
+
+    def stream(self, path: bytes) -> Stream:
+        """Return a plan or manifest, all of it checked; raises as `manifest.format.stream.open_stream`."""
+        opened = self._at(path)
+        if not opened.is_checked:
+            check_folders(opened.stream)
+            opened.is_checked = True
+        return opened.stream
+
+    def _at(self, path: bytes) -> _Opened:
+        """Return the file at a path; its folders are read through this path from now on."""
+        state = _state_at(path)
+        opened = self._opened.get(state) if state else None
+        if opened is None:
+            opened = _Opened(peek_stream(path))
+            if state is not None and state == _state_at(path):  # else another file came to the path meanwhile
+                self._opened[state] = opened
+        if opened.stream.path != path:
+            opened.stream = replace(opened.stream, path=path)
+        return opened
+
+
+def _described(stream: Stream, kind: StreamKind) -> Described:
+    return Described(stream, read_header(stream, kind), read_notes(stream))
+
+
+def _state_at(path: bytes) -> FileState | None:
+    status = status_of(path)
+    return state_of(status).but_ctime if status else None

@@ -1,0 +1,277 @@
+"""Texts of the problems of a request (an option, an output, a rollback), and of what stops a command on its way.
+
+Planning and verifying find problems of a tree; these are of the command itself. Part of the table in `problem_texts`.
+"""
+
+from collections.abc import Mapping
+
+from qa2pack.manifest.problem import Code, Remedy
+from qa2pack.pack.errors.problem_row import Row
+
+_ROLL_BACK = "pack rollback PACKAGE"
+_PLAN = "pack plan ORIGIN PACKAGE --mode MODE"
+_AGAIN = "Then give the same command again."
+
+REQUESTS: Mapping[Code, Row] = {
+    Code.PATH_EMPTY: Row("A path is empty.", "A variable of the calling script is not set.", "Give both paths."),
+    Code.SETTINGS_UNUSABLE: Row(
+        "A setting is not understood.",
+        "A pack.toml or an environment variable holds a key or a value that does not exist.",
+        "Correct the file or the variable.",
+    ),
+    Code.NOT_ENCRYPTED: Row(
+        "The connection to this cluster is not encrypted, so whoever can write into it can run programs as you.",
+        "The scheduler runs on another machine, and its address does not begin with tls://",
+        "Start the cluster with certificates and give its address as tls://HOST:PORT; or, in a network that only "
+        "people use whom you trust with your account, add --insecure-cluster",
+    ),
+    Code.MEMBER_UNKNOWN: Row(
+        "The package has no member of this name.",
+        "The name is mistyped, or it is of another package.",
+        "Name one of those that are there.",
+    ),
+    Code.MEMBER_AMBIGUOUS: Row(
+        "More than one member of the package has this name.",
+        "Members of several groups have the same name.",
+        "Write it with its group, as group/member.",
+    ),
+    Code.ORIGIN_UNKNOWN: Row(
+        "No member of the package was made from this origin.",
+        "The path is mistyped, the reduction was moved, or the package was adopted.",
+        "Name the member to compare with: --member NAME. They are listed, with their origins, by:",
+        ("pack show PACKAGE",),
+    ),
+    Code.PLACEHOLDERS: Row(
+        "This member is made of placeholders, which have no content.",
+        "It was packaged in mode fake or ticket.",
+        "Package it again with --mode hard or copy. To cut the placeholders into tars, add --allow-dummies; to list "
+        "them, export with --format json",
+    ),
+    Code.OUTPUT_PROTECTED: Row(
+        "The output would go into a folder that must not change.",
+        "Package, control folder and origin hold what is packaged, and nothing else.",
+        "Name another place for it.",
+    ),
+    Code.OUTPUT_FOLDER_MISSING: Row(
+        "There is no folder for the output.",
+        "The path is mistyped, or the folder was not made yet.",
+        "Check the path, or make the folder.",
+    ),
+    Code.OUTPUT_EXISTS: Row(
+        "Something else has the name of the output.",
+        "It was made by an earlier run, by another program or by a person.",
+        "Name another place with -o, or move it away.",
+    ),
+    Code.OUTPUT_BUSY: Row(
+        "Another process writes the same delivery.",
+        "The command was given twice, here or on another machine.",
+        "Wait for it, or choose another folder with --output",
+    ),
+    Code.EXPORT_UNFINISHED: Row(
+        "Another export works on this bag, or one was stopped.",
+        "An unfinished bag has the ending .qa2pack-partial",
+        "If no export is running, remove it.",
+    ),
+    Code.DIGEST_MISSING: Row(
+        "The manifest holds no digest of this file.",
+        "The member was packaged in a mode that does not read files.",
+        "Export with --format md5sum, which reads the files.",
+    ),
+    Code.BAG_NAME: Row(
+        "A bag cannot hold this name.",
+        "The checksum list of a bag has no way to write it.",
+        "Rename the file in the origin and package it again, or export a checksum list: --format sha256sum",
+    ),
+    Code.BAG_LINK: Row(
+        "This file cannot get another hard link, and a bag is made of them.",
+        "It belongs to another user, or has as many links as its file system takes.",
+        "Export a checksum list (--format sha256sum) and copy the package with it.",
+    ),
+    Code.DELIVERY_MISSING: Row(
+        "There is no delivery in this folder: no name in it ends in .manifest",
+        "The path is mistyped, or the .manifest did not come with the tars.",
+        "Name the folder of the tars; if their .manifest did not come with them, have it sent.",
+    ),
+    Code.DELIVERY_OTHER: Row(
+        "The delivery is of another project.",
+        "Package and delivery were named that do not belong together.",
+        "Name the package of this delivery, or the folder with the tars of that package.",
+    ),
+    Code.DELIVERY_IN_THE_WAY: Row(
+        "Another delivery of that name is there, from a different state of the package or with different options.",
+        "The package has changed since, or other options were given.",
+        "Give --replace to remove it, or choose another folder with --output",
+    ),
+    Code.NOT_A_DELIVERY_MANIFEST: Row(
+        "This is a folder, not the .manifest of a delivery.",
+        "The folder of the tars was named instead of the file in it.",
+        "Name the file: --manifest FILE",
+    ),
+    Code.LABELS_MERGE: Row(
+        "With --label-member several members would have the same name in the tars.",
+        "All members are called after the date of the delivery.",
+        "Choose one of them with --member",
+    ),
+    Code.CHUNK_TOO_SMALL: Row(
+        "The size limit is smaller than the smallest tar.",
+        "A unit is missing in --size",
+        "Give a larger --size",
+    ),
+    Code.TOO_MANY_CHUNKS: Row(
+        "More tars would be needed than their names allow.",
+        "The size limit is small for a package of this size.",
+        "Give a larger --size",
+    ),
+    Code.ROLLBACK_TOO_LATE: Row(
+        "The replaced package is already being removed, so only finishing is possible.",
+        "An apply was stopped in its last steps.",
+        "Finish it:",
+        ("pack apply PACKAGE",),
+    ),
+    Code.PLAN_WAITS: Row(
+        "A plan waits that is newer than the last apply, as after a rollback.",
+        "Rollback was given twice, or after a new plan.",
+        "To roll back that older apply nevertheless:",
+        ("pack rollback PACKAGE --further",),
+        (Remedy("To apply the plan:", ("pack apply PACKAGE",)),),
+    ),
+    Code.CONTROL_MISSING: Row(
+        "Nothing can be rolled back without this folder, which is missing.",
+        "It was moved or removed; or the old script made the package, then there is nothing to roll back.",
+        "Bring it back, then:",
+        (_ROLL_BACK,),
+    ),
+    Code.ORIGIN_IN_THE_WAY: Row(
+        "Moved files cannot go back, because other files are in their place now.",
+        "A program or a person wrote at the origin after the move.",
+        "Move the other files at the origin away, then:",
+        (_ROLL_BACK,),
+    ),
+    Code.NOT_AS_APPLIED: Row(
+        "The package is not the one that the last apply left.",
+        "It was removed, replaced or renamed since.",
+        "Bring back what the apply left, then:",
+        (_ROLL_BACK,),
+        (Remedy("Or leave it as it is and make a new plan:", (_PLAN,)),),
+    ),
+    Code.PREVIOUS_GONE: Row(
+        "The package that was replaced was not kept.",
+        "A replacement can be rolled back only if it was applied with --keep-previous",
+        "To have the earlier state again, plan it and apply it again:",
+        (_PLAN, "pack apply PACKAGE --keep-previous"),
+    ),
+    Code.CHANGED_SINCE: Row(
+        "The package was changed since, and a rollback would lose that.",
+        "Files were added to the package, or changed in it.",
+        "Move away what is new, put back what was changed, then:",
+        (_ROLL_BACK,),
+    ),
+    Code.NOT_COMPARABLE: Row(
+        "A part of the package cannot be read, so it cannot be told whether it was changed since.",
+        "It belongs to another user, or the disk has an error.",
+        "When it can be read again:",
+        (_ROLL_BACK,),
+    ),
+    Code.ORIGIN_LOST: Row(
+        "The origin does not have these files any more, the package may be their only copy.",
+        "They were removed or changed at the origin after they were packaged.",
+        "Keep the package; or bring the files back at the origin, then:",
+        (_ROLL_BACK,),
+    ),
+    Code.TICKET_LOST: Row(
+        "The ticket files of before would hold a file that was changed since, as no manifest knows it.",
+        "A file of another member was changed after it was packaged.",
+        "Put back what was changed, then:",
+        (_ROLL_BACK,),
+    ),
+    Code.TREE_UNKNOWN: Row(
+        "It is not known whether the new package is in place or still in staging.",
+        "Neither folder holds exactly what its manifest says, or both do: one was changed since the stop.",
+        "Put back what was changed in these two folders since the stop, from a backup if need be, and give the same "
+        "command again. PACKAGE.pack is needed for that: leave it as it is.",
+    ),
+}
+
+STOPS: Mapping[Code, Row] = {
+    Code.UNFINISHED: Row(
+        "An apply was begun and has not ended.",
+        "It was interrupted, or the disk or the machine failed.",
+        "To finish it:",
+        ("pack apply PACKAGE",),
+        (Remedy("To roll back:", (_ROLL_BACK,)),),
+    ),
+    Code.LOCKED: Row(
+        "The package is locked by another process.",
+        "Another run works on it, here or on another machine.",
+        f"Wait for it. {_AGAIN}",
+    ),
+    Code.INTERRUPTED: Row(
+        "The command was interrupted.", "Ctrl-C, or the signal SIGTERM.", "Give the same command again to go on."
+    ),
+    Code.DISK_FULL: Row(
+        "The disk is full, or your quota is used up.",
+        "Others write to the disk too, or more is written than was planned for.",
+        f"Make room, or ask for more. {_AGAIN}",
+    ),
+    Code.ACCESS_DENIED: Row(
+        "Permission was denied, or the system does not allow it.",
+        "It belongs to another user, or is protected.",
+        f"Get permission. {_AGAIN}",
+    ),
+    Code.READ_ONLY: Row(
+        "The file system is read-only.",
+        "It is mounted so, or the kernel made it so after an error.",
+        f"Have it mounted writable. {_AGAIN}",
+    ),
+    Code.DISK_ERROR: Row(
+        "The disk reports an error.",
+        "The disk, its controller or its server is failing.",
+        f"Have the disk checked; the kernel log has the details (dmesg). {_AGAIN}",
+    ),
+    Code.PATH_MISSING: Row(
+        "There is no such file or folder.",
+        "The path is mistyped, or something was removed while the command ran.",
+        "Check the path.",
+    ),
+    Code.SYSTEM_ERROR: Row(
+        "The system reports an error.",
+        "What was found is the text of the system.",
+        f"Remove its cause. {_AGAIN}",
+    ),
+    Code.PLAN_DAMAGED: Row(
+        "The plan cannot be used.",
+        "The file was cut short or changed, or another version of this program wrote it.",
+        "Make a new plan:",
+        (_PLAN,),
+    ),
+    Code.JOURNAL_NEWER: Row(
+        "The journal of the package has a record that this program does not know.",
+        "A newer version of this program wrote it.",
+        "Use the version of this program that wrote it.",
+    ),
+    Code.PYTHON_PACKAGE: Row(
+        "A Python package that the program needs is missing, or cannot be loaded.",
+        "It was not installed, or is of another Python or machine.",
+        "Install it again, as the message shows.",
+    ),
+    Code.NO_WORKERS: Row(
+        "The cluster has no worker that can be used.",
+        "The scheduler does not run, or its workers do not see the same folders or run another version.",
+        "See that the scheduler runs and that its workers see the same folders and run this program.",
+    ),
+    Code.CLUSTER_LOST: Row(
+        "The connection to the cluster was lost.",
+        "The scheduler or its workers ended, or the network failed.",
+        f"Start the cluster again. {_AGAIN}",
+    ),
+    Code.WORKERS_DIED: Row(
+        "Worker processes were killed again and again.",
+        "Memory may be short.",
+        "Give the same command again with --jobs 1",
+    ),
+    Code.PROGRAM_FAULT: Row(
+        "A fault of this program.",
+        "It is a bug; a report with its details is in the file that the message names.",
+        "Send that file to those who look after the program.",
+    ),
+}

@@ -1,0 +1,358 @@
+"""Every problem of a request, and everything that stops a command: one failure for each code.
+
+The code is in the text and in the JSON output, and each command that is shown is alone on its line.
+"""
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qa2pack.executor.engine.errors import NoWorkersError, WorkersDiedError, WorkersLostError
+from qa2pack.executor.stop_signals import InterruptedByUser
+from qa2pack.executor.transaction.journal import JournalError
+from qa2pack.executor.transaction.lock import locked_for_reading
+from qa2pack.executor.transaction.paths import lock_path
+from qa2pack.executor.transaction.published_tree import UnknownTreeError
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.problem import Code, PackError
+from qa2pack.pack.errors.attempt import Attempt
+from qa2pack.pack.errors.failure import Failure, failure_of
+from qa2pack.pack.errors.failure_texts import REQUESTS, STOPS
+from qa2pack.pack.errors.problem_texts import WORDS
+from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.settings.dropin_settings import read_dropin_defaults
+from qa2pack.pack.target import target_of
+from qa2pack.pack.terminal.style import Style
+from qa2pack.tarsplit.output_files import OutputBusyError
+from support.commands import run_here
+from support.faulty_disk import Stopped, StoppingDisk
+from support.in_process import Delivery, write
+from support.printed_commands import mixed_lines
+
+Words = list[str | Path]
+Capsys = pytest.CaptureFixture[str]
+_DAY = ("-n", "2012-06-20")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A delivery to be asked for what it cannot do; what is entered into `stack` is left at the end."""
+
+    delivery: Delivery
+    folder: Path
+    stack: ExitStack
+
+    @property
+    def path(self) -> Path:
+        return self.delivery.path
+
+    def made(self, mode: Mode = Mode.COPY) -> Path:
+        """Make the package and return its path."""
+        write(self.delivery.origin / "a.fits", b"x")
+        self.delivery.make(mode)
+        return self.path
+
+    def stopped(self, name: str) -> Path:
+        """Stop an apply before a call."""
+        self.delivery.plan()
+        with pytest.raises(Stopped):
+            self.delivery.apply(StoppingDisk(name))
+        return self.path
+
+
+Typed = Callable[[World], Words]
+TYPED: dict[Code, Typed] = {}
+
+
+def fails(code: Code) -> Callable[[Typed], Typed]:
+    """Enter a function that returns a command which fails with the code."""
+
+    def enter(typed: Typed) -> Typed:
+        assert code not in TYPED
+        TYPED[code] = typed
+        return typed
+
+    return enter
+
+
+@fails(Code.NOT_ENCRYPTED)
+def _(world: World) -> Words:
+    return ["plan", world.delivery.origin, world.path, "--cluster", "tcp://192.0.2.1:8786"]
+
+
+@fails(Code.MEMBER_UNKNOWN)
+def _(world: World) -> Words:
+    return ["tarsplit", *_DAY, world.made(), "--member", "other"]
+
+
+@fails(Code.ORIGIN_UNKNOWN)
+def _(world: World) -> Words:
+    path = world.made()
+    shutil.copytree(world.delivery.origin, world.folder / "other")
+    return ["diff", world.folder / "other", path]
+
+
+@fails(Code.MEMBER_AMBIGUOUS)
+def _(world: World) -> Words:
+    path = world.made()
+    world.delivery.make(Mode.COPY, append=Append.GROUP)
+    return ["show", path, "--member", "member_ouss_id"]
+
+
+@fails(Code.PLACEHOLDERS)
+def _(world: World) -> Words:
+    return ["export", world.made(Mode.FAKE), "--format", "md5sum", "-o", world.folder / "list"]
+
+
+@fails(Code.OUTPUT_PROTECTED)
+def _(world: World) -> Words:
+    return ["report", world.made(), "-o", world.path / "page.html"]
+
+
+@fails(Code.OUTPUT_FOLDER_MISSING)
+def _(world: World) -> Words:
+    return ["report", world.made(), "-o", world.folder / "no such" / "page.html"]
+
+
+@fails(Code.OUTPUT_EXISTS)
+def _(world: World) -> Words:
+    write(world.folder / "list", b"")
+    return ["export", world.made(), "--format", "md5sum", "-o", world.folder / "list"]
+
+
+@fails(Code.EXPORT_UNFINISHED)
+def _(world: World) -> Words:
+    (world.folder / "a bag.qa2pack-partial").mkdir()
+    return ["export", world.made(), "--format", "bagit", "-o", world.folder / "a bag"]
+
+
+@fails(Code.BAG_NAME)
+def _(world: World) -> Words:
+    write(world.delivery.origin / "b .fits ", b"x")
+    write(world.delivery.origin / os.fsdecode(b"\xff.fits"), b"x")
+    return ["export", world.made(), "--format", "bagit", "-o", world.folder / "bag"]
+
+
+@fails(Code.DELIVERY_MISSING)
+def _(world: World) -> Words:
+    return ["tarsplit", "--check", world.folder]
+
+
+def _delivered(world: World) -> Path:
+    output = world.folder / "out"
+    assert _code("tarsplit", *_DAY, world.made(), "--output", output, "--quiet", "--jobs", "1") == Exit.DONE
+    return output
+
+
+def _code(*words: str | Path) -> int:
+    from qa2pack.pack.cli import main
+
+    return main([os.fspath(word) for word in words])
+
+
+@fails(Code.DELIVERY_OTHER)
+def _(world: World) -> Words:
+    return ["tarsplit", "--check", _delivered(world), world.folder / "2013.1.00001.S"]
+
+
+@fails(Code.DELIVERY_IN_THE_WAY)
+def _(world: World) -> Words:
+    return ["tarsplit", *_DAY, world.path, "--output", _delivered(world), "--size", "100000"]
+
+
+@fails(Code.NOT_A_DELIVERY_MANIFEST)
+def _(world: World) -> Words:
+    return ["verify", world.path, "--manifest", _delivered(world)]
+
+
+@fails(Code.LABELS_MERGE)
+def _(world: World) -> Words:
+    world.made()
+    world.delivery.make(Mode.COPY, append=Append.MEMBER)
+    return ["tarsplit", *_DAY, world.path, "--label-member", "--output", world.folder / "out"]
+
+
+@fails(Code.CHUNK_TOO_SMALL)
+def _(world: World) -> Words:
+    return ["tarsplit", *_DAY, world.made(), "--size", "1", "--output", world.folder / "out"]
+
+
+@fails(Code.TOO_MANY_CHUNKS)
+def _(world: World) -> Words:
+    for number in range(1100):
+        write(world.delivery.origin / "Images" / f"{number}.fits", b"x" * 12000)
+    return ["tarsplit", *_DAY, world.made(), "--size", "20480", "--dry-run"]
+
+
+class _DiscardStoppingDisk(StoppingDisk):
+    """Stops when the first README is removed: that of the replaced package."""
+
+    def __init__(self) -> None:
+        super().__init__("stop")
+
+    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
+        """Do the call, or stop."""
+        return super().around("stop" if name == "unlink" and args[:1] == (README,) else name, call, *args, **options)
+
+
+@fails(Code.ROLLBACK_TOO_LATE)
+def _(world: World) -> Words:
+    world.made()
+    world.delivery.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        world.delivery.apply(_DiscardStoppingDisk())
+    return ["rollback", world.path]
+
+
+@fails(Code.PLAN_WAITS)
+def _(world: World) -> Words:
+    path = world.made()
+    world.delivery.plan(Mode.COPY, append=Append.MEMBER)
+    return ["rollback", path]
+
+
+@fails(Code.CONTROL_MISSING)
+def _(world: World) -> Words:
+    path = world.made()
+    shutil.rmtree(world.delivery.package.control)
+    return ["rollback", path]
+
+
+@fails(Code.ORIGIN_IN_THE_WAY)
+def _(world: World) -> Words:
+    path = world.made(Mode.MOVE)
+    (world.delivery.origin / "a.fits").unlink()
+    write(world.delivery.origin / "a.fits", b"another")
+    return ["rollback", path]
+
+
+@fails(Code.NOT_AS_APPLIED)
+def _(world: World) -> Words:
+    shutil.rmtree(world.made())
+    return ["rollback", world.path]
+
+
+@fails(Code.PREVIOUS_GONE)
+def _(world: World) -> Words:
+    world.made()
+    return ["rollback", world.made()]
+
+
+@fails(Code.CHANGED_SINCE)
+def _(world: World) -> Words:
+    write(world.made() / "sg_ouss_id/note.txt", b"")
+    return ["rollback", world.path]
+
+
+@fails(Code.ORIGIN_LOST)
+def _(world: World) -> Words:
+    path = world.made()
+    (world.delivery.origin / "a.fits").unlink()
+    return ["rollback", path]
+
+
+@fails(Code.UNFINISHED)
+def _(world: World) -> Words:
+    return ["plan", world.delivery.origin, world.stopped("syncfs")]
+
+
+@fails(Code.LOCKED)
+def _(world: World) -> Words:
+    path = world.made()
+    world.delivery.plan(Mode.COPY, append=Append.MEMBER)
+    world.stack.enter_context(locked_for_reading(lock_path(world.delivery.package)))
+    return ["apply", path]
+
+
+@fails(Code.PATH_MISSING)
+def _(world: World) -> Words:
+    return ["report", world.made(), "--delivery", world.folder / "nowhere"]
+
+
+@fails(Code.PLAN_DAMAGED)
+def _(world: World) -> Words:
+    world.delivery.plan()
+    plan = Path(os.fsdecode(world.delivery.package.plan))
+    plan.write_bytes(plan.read_bytes()[:-1])
+    return ["show", world.path, "--plan"]
+
+
+def _settings_error() -> PackError:
+    with pytest.raises(PackError) as caught:
+        read_dropin_defaults(b"/nowhere", {"PACK_JOBS": "x"})
+    return caught.value
+
+
+# Worlds that need a failing disk, machine or cluster: the error that is raised then.
+RAISED: dict[Code, Callable[[], BaseException]] = {
+    Code.INTERRUPTED: InterruptedByUser,
+    Code.DISK_FULL: lambda: OSError(errno.ENOSPC, "No space left on device", "/data/x"),
+    Code.ACCESS_DENIED: lambda: PermissionError(errno.EACCES, "Permission denied", b"/data/x"),
+    Code.READ_ONLY: lambda: OSError(errno.EROFS, "Read-only file system", "/data/x"),
+    Code.DISK_ERROR: lambda: OSError(errno.EIO, "Input/output error", "/data/x"),
+    Code.SYSTEM_ERROR: lambda: OSError(errno.ENOTCONN, "Not connected", "/data/x"),
+    Code.JOURNAL_NEWER: lambda: JournalError(b"/data/x", "has a record that this program does not know"),
+    Code.PYTHON_PACKAGE: lambda: ModuleNotFoundError("no casacore", name="casacore"),
+    Code.NO_WORKERS: lambda: NoWorkersError("no scheduler answers"),
+    Code.CLUSTER_LOST: lambda: WorkersLostError("the scheduler does not answer any more"),
+    Code.WORKERS_DIED: lambda: WorkersDiedError("again and again"),
+    Code.OUTPUT_BUSY: lambda: OutputBusyError(b"/data/x"),
+    Code.TREE_UNKNOWN: lambda: UnknownTreeError(b"/data/x", b"/data/y"),
+    Code.SETTINGS_UNUSABLE: _settings_error,
+}
+# Their worlds are with what finds them: the call of old, a mode that reads nothing, a bag of files of another user, a
+# package of another user, tickets of several members, a bug of the program.
+ELSEWHERE = {
+    Code.PATH_EMPTY,
+    Code.DIGEST_MISSING,
+    Code.BAG_LINK,
+    Code.NOT_COMPARABLE,
+    Code.TICKET_LOST,
+    Code.PROGRAM_FAULT,
+}
+
+
+def test_every_code_of_a_failure_has_its_world() -> None:
+    assert {*TYPED, *RAISED, *ELSEWHERE} == {*REQUESTS, *STOPS}
+
+
+@pytest.mark.parametrize("code", sorted(TYPED))
+def test_failed_command_shows_its_code_and_commands_to_copy(
+    capsys: Capsys, delivery: Delivery, tmp_path: Path, code: Code
+) -> None:
+    with ExitStack() as stack:
+        words = TYPED[code](World(delivery, tmp_path, stack))
+        ran = run_here(capsys, *words)
+        fields = json.loads(run_here(capsys, *words, "--json").out)
+    assert (ran.out, ran.code) == ("", Exit.LOCKED if code is Code.LOCKED else Exit.FAILED)
+    assert f"{code}: " in ran.err
+    assert fields["problems"][0]["code"] == code
+    assert fields["exit_code"] == ran.code
+    assert mixed_lines(ran.err.splitlines()) == []
+    assert [command for command in _commands(code) if f"\n        {command}" not in ran.err] == []
+
+
+def _commands(code: Code) -> list[str]:
+    """Return the beginnings of the commands that belong to a code, up to the first path."""
+    return [
+        command.split(" PACKAGE")[0].split(" ORIGIN")[0] for each in WORDS[code].remedies for command in each.commands
+    ]
+
+
+@pytest.mark.parametrize("code", sorted(RAISED))
+def test_raised_failure_shows_its_code_and_commands_to_copy(delivery: Delivery, code: Code) -> None:
+    failure: Failure = failure_of(RAISED[code](), Attempt("apply", target_of(str(delivery.path))), Style())
+    assert f"{code}: " in failure.text
+    assert failure.problems[0].code is code
+    assert failure.problems[0].path != b""
+    assert mixed_lines(failure.text.splitlines()) == []

@@ -1,0 +1,149 @@
+"""Each command opens and hashes each plan and manifest at most once: at ten million files these are gigabytes."""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import read_state
+from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.progress import Silent
+from qa2pack.tarsplit.contents import choose_members
+from qa2pack.tarsplit.deliver import Destination, deliver
+from qa2pack.tarsplit.naming import DeliveryName
+from qa2pack.tarsplit.packing.partition import Fill
+from qa2pack.tarsplit.plan import CutRequest, plan_cut
+from support.commands import run_here
+from support.faulty_disk import Stopped, WatchedDisk
+from support.hashed_streams import hashed_streams
+from support.in_process import Delivery
+
+Capture = pytest.CaptureFixture[str]
+
+
+def nothing(delivery: Delivery) -> None:
+    pass
+
+
+def planned(delivery: Delivery) -> None:
+    delivery.plan(Mode.HARD)
+
+
+def packaged(delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+
+
+def moved(delivery: Delivery) -> None:
+    delivery.make(Mode.MOVE)
+
+
+def planned_over(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    delivery.plan(Mode.COPY)
+
+
+def of_two_members(delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    delivery.make(Mode.COPY, append=Append.MEMBER)
+
+
+def planned_append(delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    delivery.plan(Mode.COPY, append=Append.MEMBER)
+
+
+class StoppedDisk(WatchedDisk):
+    """Stops before the first call of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self._is_dead = False
+
+    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
+        self._is_dead = self._is_dead or name == self._name
+        if self._is_dead:
+            raise Stopped
+        return call()
+
+
+def stopped_while_staging(delivery: Delivery) -> None:
+    delivery.plan(Mode.HARD)
+    with pytest.raises(Stopped):
+        delivery.apply(StoppedDisk("link"))
+
+
+def stopped_after_commit(delivery: Delivery) -> None:
+    delivery.plan(Mode.MOVE)
+    with pytest.raises(Stopped):
+        delivery.apply(StoppedDisk("rename"))
+
+
+def delivered(delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    members = choose_members(delivery.package, read_state(delivery.package), OpenedFiles())
+    name = DeliveryName(delivery.package.project, "2012-06-20")
+    cut = plan_cut(CutRequest(name, 1 << 30, Fill.ORDER, ("md5",)), members, Silent())
+    tars = Destination(delivery.package.path, os.fsencode(delivery.path.parent / "tars"), is_replacing=False)
+    deliver(cut, tars, engine=InlineEngine(), progress=Silent())
+
+
+PLAN = ("plan", "{origin}", "{package}", "--mode", "hard")
+STORIES: dict[str, tuple[Callable[[Delivery], None], tuple[str, ...]]] = {
+    "plan": (nothing, PLAN),
+    "plan again": (planned, PLAN),
+    "plan over a package": (packaged, PLAN),
+    "plan over a package with moved files": (moved, ("plan", "{origin}", "{package}", "--mode", "move")),
+    "plan over a package of placeholders": (packaged, ("plan", "{origin}", "{package}", "--mode", "fake")),
+    "plan over two members": (of_two_members, PLAN),
+    "plan an append": (packaged, (*PLAN, "--append", "member")),
+    "adopt": (packaged, ("adopt", "{package}")),
+    "apply": (planned, ("apply", "{package}")),
+    "apply as JSON": (planned, ("apply", "{package}", "--json")),
+    "apply with a log": (planned, ("apply", "{package}", "--log", "{folder}/log")),
+    "apply again": (packaged, ("apply", "{package}")),
+    "apply a replacement": (planned_over, ("apply", "{package}")),
+    "apply an append": (planned_append, ("apply", "{package}")),
+    "resume staging": (stopped_while_staging, ("apply", "{package}")),
+    "resume after commit": (stopped_after_commit, ("apply", "{package}")),
+    "roll back what is staged": (stopped_while_staging, ("rollback", "{package}")),
+    "roll back what is committed": (stopped_after_commit, ("rollback", "{package}")),
+    "status of a stopped apply": (stopped_while_staging, ("status", "{package}")),
+    "verify": (of_two_members, ("verify", "{package}")),
+    "verify as JSON": (of_two_members, ("verify", "{package}", "--json")),
+    "show": (of_two_members, ("show", "{package}", "--files")),
+    "show the plan": (planned_append, ("show", "--plan", "{package}")),
+    "status": (planned_append, ("status", "{package}")),
+    "roll back": (packaged, ("rollback", "{package}")),
+    "roll back a move": (moved, ("rollback", "{package}")),
+    "roll back an append": (of_two_members, ("rollback", "{package}")),
+    "diff": (packaged, ("diff", "{origin}", "{package}")),
+    "export": (of_two_members, ("export", "{package}", "-o", "{folder}/list", "--format", "xxhsum")),
+    "report": (of_two_members, ("report", "{package}", "-o", "{folder}/page.html")),
+    "tarsplit --check": (delivered, ("tarsplit", "{package}", "--check", "{folder}/tars")),
+    "tarsplit": (packaged, ("tarsplit", "-n", "2012-06-20", "{package}", "--output", "{folder}/tars")),
+}
+
+
+def words(delivery: Delivery, command: tuple[str, ...]) -> list[str]:
+    return [
+        word.format(origin=delivery.origin, package=delivery.path, folder=delivery.path.parent) for word in command
+    ]
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_command_hashes_each_plan_and_manifest_once(delivery: Delivery, capsys: Capture, story: str) -> None:
+    prepare, command = STORIES[story]
+    prepare(delivery)
+    with hashed_streams() as counts:
+        ran = run_here(capsys, *words(delivery, command))
+    assert (ran.code, more_than_once(counts)) == (0, {}), ran.err
+
+
+def more_than_once(counts: Counter[str]) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if count > 1}
