@@ -137,7 +137,7 @@ def test_interrupted_call_raises_it_and_pack_apply_goes_on(
     os.killpg(process.pid, signal.SIGINT)
     held.unlink()
     printed, _ = process.communicate(timeout=120)
-    assert "INTERRUPTED pack apply: interrupted." in printed
+    assert "INTERRUPTED pack apply: interrupted: the command was interrupted." in printed
     assert not delivery.path.exists()
     assert run_in_child("apply", delivery.path).code == Exit.DONE
     assert delivery.found() == []

@@ -104,7 +104,7 @@ def test_first_signal_finishes_what_runs_and_tells_that_the_same_command_goes_on
     _, said = process.communicate()
     assert process.returncode == 4
     assert " ".join(said.decode().split()).endswith(
-        "pack tarsplit: interrupted. Finished tars are kept. Run the same command again: it goes on from there."
+        "Finished tars are kept: the next run goes on from there. To go on, give the same command again."
     )
     assert not list(output.glob("*.part"))
     assert 0 < len(list(output.glob("*.tar"))) < len(list((home / "whole").glob("*.tar")))

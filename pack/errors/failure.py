@@ -98,7 +98,8 @@ def _of_moment(error: BaseException, attempt: Attempt) -> Failure:
             title, advice = f"another process writes {shown(error.path)}", WORDS[Code.OUTPUT_BUSY].remedy
             return _failure(Exit.LOCKED, attempt, title, advice, problems=error.problems)
         case InterruptedByUser() | KeyboardInterrupt():
-            return _stopped(attempt, "interrupted.", "", is_user=True, problems=InterruptedByUser.problems)
+            title = "the command was interrupted."
+            return _stopped(attempt, title, "", is_user=True, problems=InterruptedByUser.problems)
         case _:
             return _of_disk_or_program(error, attempt)
 
