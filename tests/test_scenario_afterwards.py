@@ -115,7 +115,7 @@ def test_damaged_journal_of_the_last_apply_is_not_passed_over_whatever_the_clock
     assert last.name < first.name
     damage(last, record)
     before = contents(delivery.path)
-    with pytest.raises(CannotUndoError, match="journal of the last apply"):
+    with pytest.raises(CannotUndoError, match="journal-damaged"):
         roll_back(delivery)
     assert contents(delivery.path) == before
 
