@@ -19,7 +19,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here, run_in_child
 from support.file_systems import folder_elsewhere
-from support.in_process import Delivery, write
+from support.in_process import Delivery, add_measurement_sets, write
 from support.opened_files import opened_paths
 from support.snapshots import contents, snapshot
 from support.tools import needs_tool
@@ -90,6 +90,16 @@ def test_the_list_of_the_manifest_reads_no_file(capsys: Capsys, delivery: Delive
     script = delivery.member / "script/scriptForImaging.py"
     assert f"{xxhash.xxh3_128_hexdigest(script.read_bytes())}  {script.relative_to(delivery.path.parent)}\n" in out
     assert not [path for path in opened if os.fsencode(script.name) in path]
+
+
+def test_the_list_of_the_manifest_has_all_of_a_table_but_its_locks(capsys: Capsys, delivery: Delivery) -> None:
+    add_measurement_sets(delivery.origin)
+    delivery.make()
+    ran = run_here(capsys, "export", delivery.path, "--format", "xxhsum")
+    names = {line[34:].rpartition("/")[2] for line in ran.out.splitlines()}
+    assert (ran.code, ran.err) == (Exit.DONE, "")
+    assert {"table.dat", "table.f0", "README"} <= names
+    assert "table.lock" not in names
 
 
 def test_several_lists_come_of_one_reading(delivery: Delivery, tmp_path: Path) -> None:
