@@ -8,7 +8,7 @@ from qa2pack.manifest.alma.package import README, DestinationKind, Package, Pack
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.header import Header, Notes, StreamKind, Total
-from qa2pack.manifest.fs.untrusted import LARGE_BYTES, read_control
+from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_control
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress

@@ -16,7 +16,7 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, record_path
 from qa2pack.manifest.format.stream import StreamError, read_frames
-from qa2pack.manifest.fs.untrusted import opened_control
+from qa2pack.manifest.fs.control_file import opened_control
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress

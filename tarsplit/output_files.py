@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
+from qa2pack.manifest.fs.control_file import control_fd
 from qa2pack.manifest.fs.presence import is_folder
-from qa2pack.manifest.fs.untrusted import control_fd
 from qa2pack.manifest.problem import Code, PackError, Problem
 from qa2pack.tarsplit.naming import PART
 

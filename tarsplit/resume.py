@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.control_file import read_control
 from qa2pack.manifest.fs.digest import aligned_buffer
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.fs.throttle import current_pace
-from qa2pack.manifest.fs.untrusted import read_control
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from qa2pack.executor.casa.columns import follow_weights, keep_one_column
+from qa2pack.executor.casa.drop_columns import follow_weights, keep_one_column
 from qa2pack.executor.casa.environment import run_isolated
 from qa2pack.executor.casa.skeleton import file_names, make_empty_subtables, make_view, space_for
 from qa2pack.executor.casa.table import Values, opened_table, read_shape

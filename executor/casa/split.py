@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from qa2pack.executor.casa.child_process import ChildDiedError
-from qa2pack.executor.casa.columns import follow_weights, keep_one_column
+from qa2pack.executor.casa.drop_columns import follow_weights, keep_one_column
 from qa2pack.executor.casa.environment import check_casacore, run_isolated
 from qa2pack.executor.casa.rewrite import measure_whole, split_whole, trial_bytes
 from qa2pack.executor.casa.scratch import SCRATCH_PREFIX

@@ -23,7 +23,7 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.untrusted import opened_control
+from qa2pack.manifest.fs.control_file import opened_control
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem

@@ -24,7 +24,7 @@ import xxhash
 from qa2pack.executor.io.disk import Disk, write_durably
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.wire import Moment, WireError, read_value, unpack_map
-from qa2pack.manifest.fs.untrusted import LARGE_BYTES, ControlFileError, control_fd, read_control
+from qa2pack.manifest.fs.control_file import LARGE_BYTES, ControlFileError, control_fd, read_control
 from qa2pack.manifest.path import UnsafePathError, check_name, shown
 from qa2pack.manifest.problem import Code, PackError, Problem
 

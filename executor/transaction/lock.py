@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from qa2pack.manifest.fs.untrusted import ControlFileError, control_fd
+from qa2pack.manifest.fs.control_file import ControlFileError, control_fd
 from qa2pack.manifest.problem import Code, PackError, Problem
 
 _LOOK_SECONDS = 0.05

@@ -11,7 +11,7 @@ import tarfile
 import zipfile
 from typing import IO, BinaryIO, cast
 
-from qa2pack.manifest.fs.untrusted import opened_control
+from qa2pack.manifest.fs.control_file import opened_control
 
 SIZE_FILE = b"package_size.txt"  # in both ticket files
 PERMISSIONS = 0o644  # of each entry in a ticket file

@@ -28,7 +28,7 @@ import xxhash
 
 from qa2pack.manifest.format.record_codec import check_columns, record_path
 from qa2pack.manifest.format.wire import WireError, read_value, unpack_map
-from qa2pack.manifest.fs.untrusted import ControlFileError, opened_control
+from qa2pack.manifest.fs.control_file import ControlFileError, opened_control
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import UnsafePathError, check_relative, shown, sort_key
 from qa2pack.manifest.problem import Code, PackError, Problem

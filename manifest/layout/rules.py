@@ -13,8 +13,8 @@ from importlib import resources
 from typing import Never, TypeVar
 
 from qa2pack.manifest.alma.role import ROLES, Role
+from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
-from qa2pack.manifest.fs.untrusted import SMALL_BYTES, read_control
 from qa2pack.manifest.layout.globs import matches
 from qa2pack.manifest.layout.names import Prefixing
 from qa2pack.manifest.layout.survey import Kind, Node

@@ -28,8 +28,7 @@ from qa2pack.manifest.plan.plan_header import make_header, readme_header
 from qa2pack.manifest.plan.replacement import replaced_plan, replacing_warnings
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.plan.reuse import compare_with_old
-from qa2pack.manifest.plan.table_files import omitted_names, scan_split_sources
-from qa2pack.manifest.plan.tables import (
+from qa2pack.manifest.plan.table_columns import (
     TableReader,
     Tables,
     dangling_links,
@@ -37,6 +36,7 @@ from qa2pack.manifest.plan.tables import (
     plan_splits,
     without_column,
 )
+from qa2pack.manifest.plan.table_files import omitted_names, scan_split_sources
 from qa2pack.manifest.plan.totals import add_generated, count_new, sum_totals
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress

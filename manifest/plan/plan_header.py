@@ -7,7 +7,7 @@ import socket
 
 from qa2pack.manifest.alma.readme import header_template, readme_text
 from qa2pack.manifest.format.header import Header, StreamKind
-from qa2pack.manifest.fs.untrusted import SMALL_BYTES, read_bounded
+from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_bounded
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.request import PlanRequest

@@ -22,8 +22,8 @@ from qa2pack.manifest.alma.split_spec import TableBrokenError
 from qa2pack.manifest.format.files import files_with_bad_records
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.format.wire import WireError
+from qa2pack.manifest.fs.control_file import ControlFileError
 from qa2pack.manifest.fs.presence import is_there
-from qa2pack.manifest.fs.untrusted import ControlFileError
 from qa2pack.manifest.path import UnsafePathError, shown
 from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
 from qa2pack.pack.errors.attempt import Attempt

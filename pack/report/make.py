@@ -8,8 +8,8 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.output_file import write_output
 from qa2pack.executor.transaction.history import read_history
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.fs.control_file import ControlFileError, opened_control
 from qa2pack.manifest.fs.presence import is_folder, is_there
-from qa2pack.manifest.fs.untrusted import ControlFileError, opened_control
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.verify.package import verify_package

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from qa2pack.manifest.alma.control_folder_owner import foreign_owner
+from qa2pack.manifest.fs.control_file import SMALL_BYTES, opened_control, read_bounded
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.fs.toml_text import parse_toml
-from qa2pack.manifest.fs.untrusted import SMALL_BYTES, opened_control, read_bounded
 from qa2pack.manifest.path import join, shown
 from qa2pack.pack.settings.option_source import SettingsError
 

@@ -20,7 +20,7 @@ from qa2pack.manifest.format.files import Described, open_plan
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.plan.tables import TableReader
+from qa2pack.manifest.plan.table_columns import TableReader
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.package import verify_package

@@ -10,7 +10,7 @@ from qa2pack.executor.transaction.lock import locked_for_reading, locked_for_wri
 from qa2pack.manifest.format.files import open_manifest, open_plan, save_durably
 from qa2pack.manifest.format.header import Notes
 from qa2pack.manifest.format.stream import Stream, StreamError, open_stream, peek_stream
-from qa2pack.manifest.fs.untrusted import ControlFileError, control_fd, read_control
+from qa2pack.manifest.fs.control_file import ControlFileError, control_fd, read_control
 from qa2pack.tarsplit.output_files import locked_part, new_part
 from support.generated import header_of
 

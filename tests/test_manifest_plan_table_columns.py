@@ -9,7 +9,7 @@ from qa2pack.manifest.alma.split_spec import Manager, SplitSpec, TableBrokenErro
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.header import TableNote
 from qa2pack.manifest.layout.item import Item
-from qa2pack.manifest.plan.tables import describe_tables, fingerprint, plan_splits, without_column
+from qa2pack.manifest.plan.table_columns import describe_tables, fingerprint, plan_splits, without_column
 from qa2pack.manifest.problem import Code, Problem
 from support.in_process import write
 
