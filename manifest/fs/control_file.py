@@ -1,4 +1,4 @@
-"""Control files: safe open of files that others may have written: control files, settings, sidecars, layouts, tickets.
+"""Control files: safe open of files that others may have written (control files, settings, sidecars, layouts, ...).
 
 Anyone who may write to a shared folder can put anything at such a name. So no symlink is followed, a named pipe does
 not block the open, only a regular file is read, and one that is read whole has a size limit. The owner of the file is
