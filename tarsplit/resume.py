@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.control_file import read_control
-from qa2pack.manifest.fs.digest import aligned_buffer
+from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.fs.safe_open import opened_file
-from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
@@ -59,16 +58,12 @@ def find_finished(
 def check_kept(batch: KeptBatch) -> tuple[KeptBatch, bool]:
     """Return whether the chunk has the recorded size and checksum."""
     sums = Sums(())
-    buffer = aligned_buffer()
-    pace = current_pace()
     try:
         with opened_file(batch.path) as fd:
             if os.fstat(fd).st_size != batch.byte_count:
                 return batch, False
-            while count := os.readv(fd, [buffer]):
-                sums.update(buffer[:count])
-                if pace:
-                    pace.take(count)
+            for block in blocks_of(fd):
+                sums.update(block)
     except OSError:
         return batch, False  # the chunk is written again, which reports the error if it persists
     return batch, sums.result() == batch.chunk.xxh128

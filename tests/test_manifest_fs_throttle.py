@@ -17,10 +17,10 @@ import pytest
 from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage.copy import copy_big
-from qa2pack.executor.stage.planned_source import Planned, digest_of_source
+from qa2pack.executor.stage.planned_source import Planned
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import InlineEngine
-from qa2pack.manifest.fs.digest import digest_of_bytes
+from qa2pack.manifest.fs.digest import digest_of_bytes, digest_of_rest
 from qa2pack.manifest.fs.throttle import BURST_SECONDS, Bucket, Pace, PacedEngine, current_pace, paced
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.settings.rate import parse_rate
@@ -137,7 +137,7 @@ def test_big_copy_that_goes_on_is_held_up_for_what_it_reads_again(tmp_path: Path
     partial = os.fsencode(tmp_path / "parts" / "big")
     assert bytes_read(lambda: copy_big(Disk(), fd, partial, planned)) == BIG_BYTES
     os.lseek(fd, 0, os.SEEK_SET)
-    assert bytes_read(lambda: digest_of_source(fd)) == BIG_BYTES
+    assert bytes_read(lambda: digest_of_rest(fd)) == BIG_BYTES
     os.close(fd)
 
 

@@ -13,7 +13,7 @@ import xxhash
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage.planned_source import Planned, SourceChangedError, check_source
 from qa2pack.manifest.format.record import NO_DIGEST
-from qa2pack.manifest.fs.digest import BUFFER_BYTES, aligned_buffer
+from qa2pack.manifest.fs.digest import aligned_buffer, blocks_of
 from qa2pack.manifest.fs.holes import HOLE_BYTES
 from qa2pack.manifest.fs.throttle import current_pace
 
@@ -150,15 +150,9 @@ def _is_sparse(status: os.stat_result) -> bool:
 
 
 def _rehash(fd: int, state: "xxhash.xxh3_128", length: int) -> None:
-    buffer = aligned_buffer()
-    pace = current_pace()
     os.lseek(fd, 0, os.SEEK_SET)
-    while length:
-        count = os.readv(fd, [buffer[: min(length, BUFFER_BYTES)]])
-        state.update(buffer[:count])
-        length -= count
-        if pace:
-            pace.take(count)
+    for block in blocks_of(fd, length):
+        state.update(block)
 
 
 def _check_digest(planned: Planned, digest: bytes) -> None:

@@ -9,13 +9,10 @@ import os
 import stat
 from dataclasses import dataclass
 
-import xxhash
-
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
-from qa2pack.manifest.fs.digest import aligned_buffer
+from qa2pack.manifest.fs.digest import digest_of_rest
 from qa2pack.manifest.fs.safe_open import opened_file
-from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.problem import FileState
 
 # Errors that another program can cause by changing a source.
@@ -107,18 +104,6 @@ def seen_source(source: tuple[bytes, int], planned: Planned) -> tuple[os.stat_re
 def check_content(source: tuple[bytes, int], planned: Planned) -> None:
     """Read a source if inode or ctime differs: a new hard link or mount, or changed content with the mtime reset."""
     with opened_file(source[0], dir_fd=source[1]) as fd:
-        digest = digest_of_source(fd)
+        digest = digest_of_rest(fd)
     if digest != planned.digest:
         raise SourceChangedError(f"digest {planned.digest.hex()}", f"digest {digest.hex()}")
-
-
-def digest_of_source(fd: int) -> bytes:
-    """Return the digest of an opened file of which only size and mtime are as planned."""
-    state = xxhash.xxh3_128()
-    buffer = aligned_buffer()
-    pace = current_pace()
-    while count := os.readv(fd, [buffer]):
-        state.update(buffer[:count])
-        if pace:
-            pace.take(count)
-    return state.digest()

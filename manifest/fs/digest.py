@@ -8,8 +8,9 @@ import math
 import mmap
 import os
 import stat
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 
@@ -45,28 +46,49 @@ def digest_of_bytes(data: bytes) -> bytes:
     return xxhash.xxh3_128_digest(data)
 
 
+def blocks_of(fd: int, length: int = sys.maxsize) -> Iterator[memoryview]:
+    """Yield the content of an open file from its current position, at the rate that is allowed.
+
+    A block is this process's buffer: the next one overwrites it.
+
+    Args:
+        length: most bytes to read.
+    """
+    buffer = aligned_buffer()
+    pace = current_pace()
+    while count := os.readv(fd, [buffer[: min(length, BUFFER_BYTES)]]):
+        if pace:
+            pace.take(count)
+        yield buffer[:count]
+        length -= count
+
+
+def digest_of_rest(fd: int) -> bytes:
+    """Return the digest of an open file, read from its current position to its end, whatever its size."""
+    state = xxhash.xxh3_128()
+    for block in blocks_of(fd):
+        state.update(block)
+    return state.digest()
+
+
 def digest_of_fd(fd: int, size: int) -> bytes:
     """Return the digest of an open file, read from its current position to its end.
 
     Raises:
         FileGrewOrShrankError: the file does not have `size` bytes.
     """
-    pace = current_pace()
     if size < BUFFER_BYTES:
         data = os.read(fd, size + 1)
-        if pace:
+        if pace := current_pace():
             pace.take(len(data))
         if len(data) != size:
             raise FileGrewOrShrankError(size, len(data))
         return xxhash.xxh3_128_digest(data)
-    buffer = aligned_buffer()
     state = xxhash.xxh3_128()
     done = 0
-    while count := os.readv(fd, [buffer]):
-        state.update(buffer[:count])
-        done += count
-        if pace:
-            pace.take(count)
+    for block in blocks_of(fd):
+        state.update(block)
+        done += len(block)
     if done != size:
         raise FileGrewOrShrankError(size, done)
     return state.digest()

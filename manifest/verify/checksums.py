@@ -15,7 +15,7 @@ import xxhash
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.fs.digest import aligned_buffer
+from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
@@ -151,14 +151,12 @@ def _sums_of(fd: int, algorithms: tuple[str, ...]) -> tuple[int, bytes, tuple[st
     """Return size, XXH3-128 and sums of all that is read from the open file."""
     states = [hashlib.new(name, usedforsecurity=False) for name in algorithms]
     digest = xxhash.xxh3_128()
-    buffer = aligned_buffer()
     size = 0
-    while count := os.readv(fd, [buffer]):
-        block = buffer[:count]
+    for block in blocks_of(fd):
         digest.update(block)
         for state in states:
             state.update(block)
-        size += count
+        size += len(block)
     return size, digest.digest(), tuple(state.hexdigest() for state in states)
 
 
