@@ -10,7 +10,7 @@ from enum import StrEnum
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind
-from qa2pack.manifest.alma.split_spec import SplitSpec
+from qa2pack.manifest.alma.split_spec import SplitSpec, Weights
 from qa2pack.manifest.format.record_codec import check_columns
 from qa2pack.manifest.format.stream import Stream, StreamError
 from qa2pack.manifest.format.wire import Moment, WireError, read_value
@@ -181,9 +181,19 @@ def header_to_wire(header: Header) -> dict[str, object]:
     return asdict(header)
 
 
+# Fields that came after the first release of the format: written only where they say something, so that older programs
+# read all other plans and manifests.
+_LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
+
+
 def notes_to_wire(notes: Notes) -> dict[str, object]:
     """Return the notes as msgpack takes them."""
-    return asdict(notes)
+    wire = asdict(notes)
+    for spec in filter(None, (each["spec"] for each in (*wire["splits"], *wire["tables"]))):
+        for name, usual in _LATER_IN_SPECS.items():
+            if spec[name] == usual:
+                del spec[name]
+    return wire
 
 
 def read_header(stream: Stream, kind: StreamKind) -> Header:
