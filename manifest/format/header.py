@@ -181,8 +181,8 @@ def header_to_wire(header: Header) -> dict[str, object]:
     return asdict(header)
 
 
-# Fields that came after the first release of the format: written only where they say something, so that older programs
-# read all other plans and manifests.
+# Fields that came after the first release of the format. They are written only where they say something, so that
+# older programs read all other plans and manifests.
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 
 
