@@ -211,5 +211,5 @@ def test_nothing_is_removed_where_replacing_would_not_make_room_enough(home: Pat
     (disk / "out" / f"{STEM}_001_of_001.tar").write_bytes(b"another delivery")
     leave_room(disk, 100_000)
     ran = run(home, disk / "out", options=("--replace",))
-    assert (ran.code, "are free" in ran.err) == (1, True)
+    assert (ran.code, "no-space" in ran.err) == (1, True)
     assert os.listdir(disk / "out") == [f"{STEM}_001_of_001.tar"]
