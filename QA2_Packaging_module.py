@@ -75,8 +75,9 @@ def _run_packager(origpath, readme, packpath, append="", mode="fake"):
 
 
 def _word(value):  # type: (Any) -> Any
-    """Return a path or word of the call as an argument of a process."""
-    return getattr(value, "__fspath__", lambda: value)()
+    """Return a path or word of the call as an argument of a process; what is neither is refused by its name there."""
+    value = getattr(value, "__fspath__", lambda: value)()
+    return value if hasattr(value, "encode") or hasattr(value, "decode") else str(value)  # any kind of text
 
 
 def _raise_failure(result):  # type: (dict[str, Any]) -> None

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.commands import ROOT
+from support.in_process import make_reduction
 from support.lowest import lowest_versions
 
 FOLDERS = ("executor", "manifest", "pack", "tarsplit")
@@ -79,6 +80,10 @@ def test_commands_run_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
     assert _run(tmp_path / "venv/bin/pack", "--version", cwd=tmp_path).startswith("qa2pack ")
     assert "Usage" in _run(tmp_path / "venv/bin/tarsplit", "--help", cwd=tmp_path)
     assert 'name = "cycle0"' in _run(tmp_path / "venv/bin/pack", "layout", cwd=tmp_path)
+    make_reduction(tmp_path / "sb1")
+    for words in (["plan", "sb1", "2011.0.00229.S"], ["apply"], ["verify"], ["report"]):
+        _run(tmp_path / "venv/bin/pack", words[0], *(words[1:] or ["2011.0.00229.S"]), cwd=tmp_path)
+    assert "<html" in (tmp_path / "2011.0.00229.S.report.html").read_text()
 
 
 def test_every_dependency_has_a_lowest_version() -> None:

@@ -71,6 +71,6 @@ def test_manifest_of_another_member_undoes_nothing(delivery: Delivery) -> None:
     before = snapshot(delivery.path)
     with pytest.raises(CannotUndoError) as caught:
         roll_back(delivery)
-    assert [problem.code for problem in caught.value.problems] == [Code.MANIFEST_DAMAGED]
+    assert [problem.code for problem in caught.value.problems] == [Code.CHANGED_SINCE, Code.MANIFEST_DAMAGED]
     assert snapshot(delivery.path) == before
     assert [problem.code for problem in delivery.problems()].count(Code.MANIFEST_DAMAGED) == 1

@@ -119,6 +119,15 @@ def test_refusal_is_raised_with_text_and_problems(delivery: Delivery, script: Sc
     assert [problem[:2] for problem in problems] == [["origin-missing", str(gone)]]
 
 
+@every_python
+def test_word_of_another_type_is_refused_as_in_the_call_itself(
+    delivery: Delivery, script: Script, python: list[str]
+) -> None:
+    printed = script.call(python, delivery.origin, "", delivery.path, None, "hard")
+    name, _, problems = json.loads(printed[printed.index("RAISED ") + 7 :])
+    assert (name, [problem[:2] for problem in problems]) == ("PackagingError", [["unknown-mode", "None"]])
+
+
 def test_interrupted_call_raises_it_and_pack_apply_goes_on(
     delivery: Delivery, script: Script, tmp_path: Path
 ) -> None:

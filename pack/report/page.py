@@ -114,4 +114,4 @@ def _template() -> "Template":
 
 
 def _resource(name: str) -> str:
-    return (resources.files("pack") / "templates" / name).read_text(encoding="utf-8")
+    return (resources.files("qa2pack.pack") / "templates" / name).read_text(encoding="utf-8")
