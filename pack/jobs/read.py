@@ -27,6 +27,9 @@ _OTHER_ORIGIN = (
 )
 
 
+_ROLLBACK = (Remedy("A rollback was begun. To finish it:", ("pack rollback PACKAGE",)),)
+
+
 class UnfinishedError(Refused):
     """An unfinished transaction is in the way.
 
@@ -37,7 +40,9 @@ class UnfinishedError(Refused):
 
     def __init__(self, package: Package, phase: Phase, *, is_origin_changed: bool = False) -> None:
         problem = Problem(Code.UNFINISHED, package.path, found=f"the phase {phase}")
-        super().__init__(problem, remedies=_OTHER_ORIGIN if is_origin_changed else ())
+        is_rolling_back = phase is Phase.ROLLING_BACK  # nothing but the end of the rollback can follow
+        remedies = _ROLLBACK if is_rolling_back else _OTHER_ORIGIN if is_origin_changed else ()
+        super().__init__(problem, remedies=remedies)
         self.package = package
         self.phase = phase
         self.is_origin_changed = is_origin_changed

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from functools import partial
 
 from qa2pack.executor.status import State, Status
+from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind, read_state
 from qa2pack.manifest.format.files import Described
@@ -53,7 +54,10 @@ def _lines(status: Status, target: Target, style: Style) -> Iterator[str]:
         case State.INTERRUPTED:
             yield style.warning(f"  interrupted; {shown(status.user)} on {shown(status.host)} worked on it last")
             yield from _phase_lines(status)
-            yield from _next(style, f"pack apply {package}", f"or, to roll back, pack rollback {package}")
+            if status.phase is Phase.ROLLING_BACK:
+                yield from _next(style, f"pack rollback {package}")
+            else:
+                yield from _next(style, f"pack apply {package}", f"or, to roll back, pack rollback {package}")
         case State.FINISHED if not status.member_count:
             yield style.bad("  the last apply is finished, and what it made is not there any more")
             yield from _next(style, f"pack plan ORIGIN {package}", "or bring the package back from where it went")

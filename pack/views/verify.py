@@ -8,7 +8,7 @@ from qa2pack.manifest.alma.package import PackageState
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.path import is_within, join
-from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.problem import Code, Problem
 from qa2pack.pack.errors.problem_view import problem_text, remedy_lines
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.members import Member, members_of
@@ -62,6 +62,8 @@ def _lines(
     files, size = sum(note.file_count for note in notes), sum(note.byte_count for note in notes)
     scope = f"{counted(len(notes), 'member')}, {counted(files, 'file')}, {human_bytes(size)}"
     how = "names, types and sizes" if is_quick and notes else _compared(members)
+    if not is_quick and any(problem.code is Code.UNREADABLE for problem in problems):
+        how = "what could be read"
     if problems:
         count = counted(len(problems), "problem")
         yield from _headed(count, style.bad(count), f" in {scope}; {how} compared")
