@@ -130,4 +130,4 @@ def test_package_s_disk_is_not_asked_for_room_when_another_one_is_full(delivery:
         fill(scratch / "other", spare_bytes=0, spare_inodes=30)
         error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(scratch / "x"))
         told = shortage_of(error, Attempt("apply", package))
-    assert told == f"Full is the disk of {scratch}: 0 B are free."
+    assert told == f"The disk of {scratch} is full: 0 B are free."

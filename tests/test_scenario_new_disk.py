@@ -112,7 +112,7 @@ def test_nothing_is_decided_where_neither_tree_is_known(layouts: Layouts, comman
     with new_disk(world.root):
         readme.write_text("another")
         before = world.state()
-        with pytest.raises(UnknownTreeError, match="is not known"):
+        with pytest.raises(UnknownTreeError, match="tree-unknown"):
             getattr(world, command)()
         assert world.state() == before
     world.bring_back()
