@@ -7,6 +7,7 @@ one table (`pack.errors.problem_texts`), never in the code that finds the proble
 from dataclasses import dataclass
 from enum import StrEnum
 
+from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.path import shown
 
 
@@ -162,18 +163,6 @@ class Code(StrEnum):
     def is_warning(self) -> bool:
         """Return whether it is a warning: it is reported, and it neither refuses a plan nor fails a verify."""
         return self.name.startswith("W_")
-
-
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """Size, time and inode number of a file, as planned or as found; its text is exact, for `--json` and logs."""
-
-    size_bytes: int
-    mtime_ns: int
-    inode: int
-
-    def __str__(self) -> str:
-        return f"{self.size_bytes} bytes, mtime {self.mtime_ns} ns, inode {self.inode}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ manifest   format/
 manifest   actions
 manifest   alma/
 manifest   fs/ problem
-manifest   path humanize progress engine table_lock casa/
+manifest   path humanize progress engine table_lock file_state casa/
 """
 
 # pack -> executor -> manifest, pack -> tarsplit -> manifest, and never the other way or across.

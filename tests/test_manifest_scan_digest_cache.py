@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.format.stream import open_stream
-from qa2pack.manifest.fs.file_state import FileState
 from qa2pack.manifest.scan.digest_cache import KnownDigests, KnownFolder, KnownStream
 from support.generated import record_of, stream_bytes
 

@@ -7,26 +7,31 @@ import re
 import pytest
 
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.problem import Code, FileState, Problem
+from qa2pack.manifest.file_state import FileState
+from qa2pack.manifest.problem import Code, Problem
 from qa2pack.pack.errors.problem_view import problem_text
 from support.commands import run_here
 from support.in_process import Delivery
 
 
+def state(size: int, mtime_ns: int, inode: int) -> FileState:
+    return FileState(size, mtime_ns, ctime_ns=0, inode=inode, device=0)
+
+
 @pytest.mark.parametrize(
     ("expected", "found", "words"),
     [
-        (FileState(5, 10**18, 7), FileState(1, 10**18, 8), "expected 5 bytes, found 1 byte"),
-        (FileState(5000, 10**18, 7), FileState(1, 10**18, 7), r"expected 4\.9 KiB \(5,000 bytes\), found 1 byte"),
-        (FileState(5, 10**18, 7), FileState(5, 10**18, 8), "expected a file with inode 7, found a file with inode 8"),
+        (state(5, 10**18, 7), state(1, 10**18, 8), "expected 5 bytes, found 1 byte"),
+        (state(5000, 10**18, 7), state(1, 10**18, 7), r"expected 4\.9 KiB \(5,000 bytes\), found 1 byte"),
+        (state(5, 10**18, 7), state(5, 10**18, 8), "expected a file with inode 7, found a file with inode 8"),
         (
-            FileState(5, 10**18, 7),
-            FileState(5, 2 * 10**18, 7),
+            state(5, 10**18, 7),
+            state(5, 2 * 10**18, 7),
             r"expected written at 2001-09-\S+ \S+ \S+, found written at 2033",
         ),
         (
-            FileState(5, 10**18, 7),
-            FileState(5, 10**18 + 1000, 7),
+            state(5, 10**18, 7),
+            state(5, 10**18 + 1000, 7),
             r"expected written at [^,]* and 0 ns, found .* and 1,000 ns",
         ),
     ],

@@ -37,9 +37,9 @@ from qa2pack.executor.transaction.lock import LockedError, StrayError, admit_wor
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.executor.transaction.recovery import begin_of
 from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.fs.file_state import FileState
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.scan.batches import BatchGroup, BigFile, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 from qa2pack.manifest.scan.device_numbers import renumber_batch, renumber_result

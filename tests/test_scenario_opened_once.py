@@ -3,7 +3,6 @@
 import os
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,7 @@ from qa2pack.tarsplit.naming import DeliveryName
 from qa2pack.tarsplit.packing.partition import Fill
 from qa2pack.tarsplit.plan import CutRequest, plan_cut
 from support.commands import run_here
-from support.faulty_disk import Stopped, WatchedDisk
+from support.faulty_disk import Stopped, StoppingDisk
 from support.hashed_streams import hashed_streams
 from support.in_process import Delivery
 
@@ -57,31 +56,16 @@ def planned_append(delivery: Delivery) -> None:
     delivery.plan(Mode.COPY, append=Append.MEMBER)
 
 
-class StoppedDisk(WatchedDisk):
-    """Stops before the first call of this name."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name = name
-        self._is_dead = False
-
-    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
-        self._is_dead = self._is_dead or name == self._name
-        if self._is_dead:
-            raise Stopped
-        return call()
-
-
 def stopped_while_staging(delivery: Delivery) -> None:
     delivery.plan(Mode.HARD)
     with pytest.raises(Stopped):
-        delivery.apply(StoppedDisk("link"))
+        delivery.apply(StoppingDisk("link"))
 
 
 def stopped_after_commit(delivery: Delivery) -> None:
     delivery.plan(Mode.MOVE)
     with pytest.raises(Stopped):
-        delivery.apply(StoppedDisk("rename"))
+        delivery.apply(StoppingDisk("rename"))
 
 
 def delivered(delivery: Delivery) -> None:

@@ -10,10 +10,10 @@ import stat
 from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.digest import digest_of_rest
 from qa2pack.manifest.fs.safe_open import opened_file
-from qa2pack.manifest.problem import FileState
 
 # Errors that another program can cause by changing a source.
 _CHANGES = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO, errno.EISDIR))
@@ -56,7 +56,9 @@ def check_source(planned: Planned, status: os.stat_result) -> bool:
     expected = (planned.size, planned.mtime_ns, planned.inode)
     found = (status.st_size, status.st_mtime_ns, status.st_ino)
     if expected[:2] != found[:2] or (expected != found and planned.digest == NO_DIGEST):
-        raise SourceChangedError(FileState(*expected), FileState(*found))
+        # The device number says nothing here: it is another one after each mount.
+        planned_state = FileState(planned.size, planned.mtime_ns, planned.ctime_ns, planned.inode, status.st_dev)
+        raise SourceChangedError(planned_state, state_of(status))
     return expected == found and status.st_ctime_ns == planned.ctime_ns
 
 

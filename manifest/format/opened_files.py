@@ -7,10 +7,10 @@ or its folder was renamed, and another file that came to its path is opened. Its
 
 from dataclasses import dataclass, replace
 
+from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.files import Described, check_member
 from qa2pack.manifest.format.header import Header, StreamKind, read_header, read_notes
 from qa2pack.manifest.format.stream import Stream, check_folders, peek_stream
-from qa2pack.manifest.fs.file_state import FileState, state_of
 from qa2pack.manifest.fs.presence import status_of
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.format.header import Relink
-from qa2pack.manifest.fs.file_state import FileState
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.scan.digest_cache import KnownStream

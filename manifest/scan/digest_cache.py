@@ -13,10 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
+from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, record_path
 from qa2pack.manifest.format.stream import Stream, StreamError, unhashed_stream
-from qa2pack.manifest.fs.file_state import FileState
 from qa2pack.manifest.path import sort_key
 
 # The kernel sets file times to its last clock tick, up to 10 ms ago.

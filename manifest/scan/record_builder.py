@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.receiver_limits import case_warnings, name_warnings
+from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.header import Relink
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
-from qa2pack.manifest.fs.file_state import state_of
 from qa2pack.manifest.fs.holes import hole_bytes
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 
 from qa2pack.manifest.alma.split_spec import is_table_file
 from qa2pack.manifest.casa.table_dat import read_table_names
+from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
-from qa2pack.manifest.fs.file_state import state_of
 from qa2pack.manifest.fs.presence import is_file, is_folder
 from qa2pack.manifest.fs.safe_open import listed, opened_file, opened_folder
 from qa2pack.manifest.layout.globs import first_match, matches

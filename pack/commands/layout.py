@@ -14,7 +14,6 @@ def layout(name: Name = "cycle0") -> None:
 
     Example: pack layout > ours.toml; pack plan IRC10216_setup3_b6 2011.0.00229.S --layout ours.toml
     """
-    from qa2pack.manifest.layout.rules import known_layouts
     from qa2pack.manifest.problem import Refused
     from qa2pack.pack.commands.run import print_view
     from qa2pack.pack.jobs import layout as job
@@ -23,6 +22,6 @@ def layout(name: Name = "cycle0") -> None:
     try:
         text = job.layout(name)
     except Refused as error:
-        known = ", ".join(known_layouts())
+        known = error.problems[0].expected
         raise typer.BadParameter(f"there is no layout {name}; there are: {known}", param_hint="NAME") from error
     print_view(layout_view(text), "layout", is_json=False)

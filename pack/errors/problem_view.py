@@ -6,9 +6,10 @@ A command is alone on its line, so that it can be copied.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.humanize import exact_bytes, local_time
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Code, FileState, Problem, Remedy
+from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style, folded, unbroken
@@ -56,7 +57,7 @@ def detail_texts(problem: Problem) -> tuple[str, str]:
 
 
 def _state_text(state: FileState, other: FileState) -> str:
-    parts = [exact_bytes(state.size_bytes)] if state.size_bytes != other.size_bytes else []
+    parts = [exact_bytes(state.size)] if state.size != other.size else []
     if state.mtime_ns != other.mtime_ns:
         # Two times of one second differ in what a clock does not show.
         is_close = state.mtime_ns // 10**9 == other.mtime_ns // 10**9

@@ -84,16 +84,18 @@ def imported_packages(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 def imported_modules(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Yield the file of each module of ours that is imported, by its path from the root, and the line."""
+    yield from ((path, line) for name, line in _imported_names(tree) for path in _file_of(name))
+
+
+def _imported_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield what is imported, with dots, modules or names out of modules, and the line."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
         elif isinstance(node, ast.Call) and _last_name(node.func) in {"import_module", "__import__"}:
-            names = [_text_argument(node, 0)]
-        else:
-            continue
-        yield from ((path, node.lineno) for name in names for path in _file_of(name))
+            yield _text_argument(node, 0), node.lineno
 
 
 def _file_of(name: str) -> Iterator[str]:
@@ -120,33 +122,15 @@ def printing_calls(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 def flat_imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Yield name and line of each import of one of our packages that does not go through the import root."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-        elif isinstance(node, ast.Call) and _last_name(node.func) in {"import_module", "__import__"}:
-            names = [_text_argument(node, 0)]
-        else:
-            continue
-        yield from ((name, node.lineno) for name in names if name.split(".")[0] in PACKAGES)
+    yield from ((name, line) for name, line in _imported_names(tree) if name.split(".")[0] in PACKAGES)
 
 
 def imported_tests(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Yield name and line of each import from a test module, also in the text of a program that a child runs."""
+    yield from ((name, line) for name, line in _imported_names(tree) if _TEST_MODULE.match(name))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Call) and _last_name(node.func) in {"import_module", "__import__"}:
-            names = [_text_argument(node, 0)]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from ((name, node.lineno + line - 1) for name, line in _tests_of_program(node.value))
-            continue
-        else:
-            continue
-        yield from ((name, node.lineno) for name in names if _TEST_MODULE.match(name))
 
 
 def _tests_of_program(text: str) -> Iterator[tuple[str, int]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """State of one file; two states are equal if nothing of it changed.
+    """State of one file; two states are equal if nothing of it changed. Its text is exact, for `--json` and logs.
 
     Attributes:
         size: in bytes.
@@ -18,6 +18,9 @@ class FileState:
     ctime_ns: int
     inode: int
     device: int
+
+    def __str__(self) -> str:
+        return f"{self.size} bytes, mtime {self.mtime_ns} ns, inode {self.inode}"
 
     @property
     def but_ctime(self) -> "FileState":
