@@ -235,7 +235,7 @@ def _done_before(package: Package) -> Applied:
     history = read_history(package)
     if history.finished and not history.unreadable:
         last = history.finished[0]
-        if is_folder(package.member(last.member)):
+        if last.publishing.is_removal or is_folder(package.member(last.member)):
             return Applied(last.member, done_before_ns=last.ended_ns)
     raise Refused(Problem(Code.PLAN_MISSING, package.plan))
 
@@ -268,7 +268,7 @@ def _new_begin(run: _Run, plan: Described) -> Begin:
     return Begin(
         transaction=f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{plan.stream.digest.hex()[:8]}",
         plan=plan.stream.digest,
-        publishing=choose_publishing(header.append, header.standing, can_exchange=exchange),
+        publishing=choose_publishing(header, can_exchange=exchange),
         group=header.group,
         member=header.member,
         keeps_previous=run.options.keeps_previous,

@@ -16,6 +16,7 @@ from qa2pack.executor.tickets.size import TICKET_COUNT
 from qa2pack.executor.tickets.unchanged_members import changed_in_tickets
 from qa2pack.executor.transaction.paths import probe_paths
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Notes
@@ -48,7 +49,7 @@ def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterato
         return
     if not os.path.isabs(header.origin):
         yield Problem(Code.UNSAFE_PATH, header.origin)
-    elif not is_folder(header.origin):
+    elif header.append is not Append.REMOVE and not is_folder(header.origin):
         yield Problem(Code.ORIGIN_MISSING, header.origin)
     if is_within(header.origin, package.path) or is_within(package.path, header.origin):
         yield Problem(Code.NESTED, package.path, found=os.fsdecode(header.origin))
@@ -153,7 +154,11 @@ def _mount_of(folder: bytes) -> str:
 
 def _origin_problems(header: Header) -> Iterator[Problem]:
     """Yield a problem if a move could not write into the origin, which it does at the end."""
-    if header.mode is Mode.MOVE and not os.access(header.origin, os.W_OK | os.X_OK):
+    if (
+        header.mode is Mode.MOVE
+        and header.append is not Append.REMOVE
+        and not os.access(header.origin, os.W_OK | os.X_OK)
+    ):
         yield Problem(Code.ORIGIN_NOT_WRITABLE, header.origin)
 
 

@@ -26,7 +26,6 @@ from qa2pack.executor.transaction.journal import (
     Commit,
     JournalDamagedError,
     JournalError,
-    Publishing,
     Record,
     RollBack,
     continue_journal,
@@ -259,6 +258,8 @@ def _check_published(
 
 def _check_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> None:
     """Refuse to unpublish the package while a moved file cannot go back: the package has its last copy."""
+    if paths.publishing.is_removal:
+        return
     manifest = _manifest(paths, opened)
     if manifest.header.mode is Mode.MOVE:
         member = paths.package.member(manifest.header.member_path)
@@ -268,6 +269,8 @@ def _check_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engin
 
 
 def _restore_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> None:
+    if paths.publishing.is_removal:
+        return
     manifest = _manifest(paths, opened)
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
         return
@@ -330,8 +333,7 @@ def _revertible_commit(
     """Return the commit of a finished transaction, if it can be rolled back."""
     if commit is None or not _may_be_published(paths, commit, opened, engine=engine):
         raise _cannot_undo(Code.NOT_AS_APPLIED, paths.package)
-    is_replacing = begin.publishing in (Publishing.EXCHANGE, Publishing.TWO_RENAMES)
-    if is_replacing and not (begin.keeps_previous and is_there(paths.previous_tree)):
+    if begin.publishing.has_previous and not (begin.keeps_previous and is_there(paths.previous_tree)):
         raise _cannot_undo(Code.PREVIOUS_GONE, paths.package)
     problems = _changes(paths, opened, is_whole=paths.root == paths.tree, engine=engine, progress=progress)
     if any(problem.code is Code.UNREADABLE for problem in problems):
@@ -343,6 +345,8 @@ def _revertible_commit(
 
 def _may_be_published(paths: TransactionPaths, commit: Commit, opened: OpenedFiles, *, engine: Engine) -> bool:
     """Return whether the target may be the tree of the apply; changes in it are reported later."""
+    if paths.publishing.is_removal:
+        return not is_there(paths.target)
     try:
         manifest = _manifest(paths, opened)
     except (StreamError, FileNotFoundError):
@@ -354,6 +358,8 @@ def _changes(
     paths: TransactionPaths, opened: OpenedFiles, *, is_whole: bool, engine: Engine, progress: Progress
 ) -> tuple[Problem, ...]:
     """Return the problems of removing the published tree: every change since the apply."""
+    if paths.publishing.is_removal:
+        return ()
     member = paths.group + b"/" + paths.member
     try:
         manifest = opened.manifest_of(member, paths.package.manifest(member))

@@ -63,6 +63,7 @@ class Code(StrEnum):
     UNCHANGEABLE = "unchangeable"
     PATH_TOO_LONG = "path-too-long"
     ONLY_COPY = "only-copy"
+    ONLY_MEMBER = "only-member"
     NOT_TAKEN_OVER = "not-taken-over"
     MOUNT_POINT = "mount-point"
     NOT_MOVABLE = "not-movable"

@@ -100,6 +100,7 @@ def request_for(
     *,
     mode: Mode = Mode.FAKE,
     append: Append = Append.NOTHING,
+    replace_member: str = "",
     readme: AnyPath | None = None,
 ) -> PlanRequest:
     """Return the request of a plan; other options are set with `dataclasses.replace`.
@@ -113,6 +114,7 @@ def request_for(
         package=package.path,
         readme=None if readme is None else os.path.abspath(os.fsencode(readme)),
         mode=mode,
-        append=append,
+        append=Append.REPLACE if replace_member else append,
+        replaced=os.fsencode(replace_member),
         program=PROGRAM,
     )

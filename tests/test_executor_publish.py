@@ -1,6 +1,7 @@
 """Publishing, step by step, and its undoing; every step looks first whether it is done."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from qa2pack.executor.transaction.journal import Commit, Published, Publishing, 
 from qa2pack.executor.transaction.paths import TransactionPaths, choose_publishing, journal_path
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind, Package
+from support.in_process import Delivery
 from support.journals import BEGIN
 from support.snapshots import contents
 
@@ -169,9 +171,23 @@ def test_replaced_tree_is_whole_somewhere(tmp_path: Path, publishing: Publishing
         (Append.MEMBER, DestinationKind.EMPTY, True, Publishing.EXCHANGE),
         (Append.MEMBER, DestinationKind.PACKAGE, True, Publishing.MEMBER),
         (Append.GROUP, DestinationKind.PACKAGE, False, Publishing.GROUP),
+        (Append.REPLACE, DestinationKind.PACKAGE, True, Publishing.MEMBER_EXCHANGE),
+        (Append.REPLACE, DestinationKind.PACKAGE, False, Publishing.MEMBER_TWO_RENAMES),
+        (Append.REMOVE, DestinationKind.PACKAGE, True, Publishing.GROUP_REMOVAL),
     ],
 )
 def test_way_of_publishing(
-    append: Append, standing: DestinationKind, can_exchange: bool, publishing: Publishing
+    delivery: Delivery, append: Append, standing: DestinationKind, can_exchange: bool, publishing: Publishing
 ) -> None:
-    assert choose_publishing(append, standing, can_exchange=can_exchange) is publishing
+    header = replace(delivery.made().header, append=append, standing=standing)
+    assert choose_publishing(header, can_exchange=can_exchange) is publishing
+
+
+def test_group_stays_while_it_has_another_member(delivery: Delivery) -> None:
+    header = replace(
+        delivery.made().header,
+        append=Append.REMOVE,
+        standing=DestinationKind.PACKAGE,
+        base=((b"group_ouss_id/member_ouss_id", b"1"), (b"group_ouss_id/member_ouss_id2", b"2")),
+    )
+    assert choose_publishing(header, can_exchange=True) is Publishing.MEMBER_REMOVAL

@@ -204,11 +204,20 @@ def _refused_package(package: Package, disk: Disk, fd: int) -> Iterator[Problem]
 
 def _unmovable_package(package: Package, header: Header, disk: Disk) -> Iterator[Problem]:
     """Yield a problem for each folder that gives way to a new one and cannot be renamed."""
-    folders = (package.path, package.manifests) if header.append is Append.NOTHING else (package.manifests,)
-    for folder in unmovable(folders, probe_folder(package), disk):
+    for folder in unmovable((*_giving_way(package, header), package.manifests), probe_folder(package), disk):
         yield Problem(
             Code.NOT_MOVABLE, folder, "a folder that can be renamed", "one from a lower layer of an overlay"
         )
+
+
+def _giving_way(package: Package, header: Header) -> tuple[bytes, ...]:
+    match header.append:
+        case Append.NOTHING:
+            return (package.path,)
+        case Append.GROUP | Append.MEMBER:
+            return ()
+        case Append.REPLACE | Append.REMOVE:
+            return (package.member(header.member_path),)
 
 
 def _refused_names(disk: Disk, fd: int, record: FolderRecord, tried: dict[bytes, bool]) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from qa2pack.executor.io.remove import ensure_folder, move_away, remove_tree
 from qa2pack.executor.publish.origin_links import replace_by_links
 from qa2pack.executor.publish.refresh_ctimes import refresh_ctimes
 from qa2pack.executor.stop_signals import NEVER, Stop
-from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Commit, Discard, End, Journal, Published, Publishing
+from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Commit, Discard, End, Journal, Published
 from qa2pack.executor.transaction.paths import TransactionPaths, journal_path
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import Engine
@@ -48,15 +48,14 @@ def publish(paths: TransactionPaths, journal: Journal, disk: Disk, *, is_publish
 
 
 def _rename_into_place(paths: TransactionPaths, disk: Disk) -> None:
-    match paths.publishing:
-        case Publishing.EXCHANGE:
-            disk.exchange(paths.root, paths.target)
-        case Publishing.TWO_RENAMES:
-            move_away(disk, paths.target, paths.previous_tree)
-            sync_folder(disk, paths.previous)
-            disk.rename(paths.root, paths.target)
-        case Publishing.NEW | Publishing.MEMBER | Publishing.GROUP:
-            disk.rename(paths.root, paths.target)
+    if paths.publishing.is_exchange:
+        disk.exchange(paths.root, paths.target)
+        return
+    if paths.publishing.has_previous:
+        move_away(disk, paths.target, paths.previous_tree)
+        sync_folder(disk, paths.previous)
+    if not paths.publishing.is_removal:
+        disk.rename(paths.root, paths.target)
 
 
 def finish(
@@ -78,8 +77,8 @@ def finish(
         A problem for each name of the origin that holds another file than the one that was moved.
     """
     left_alone = _replace_moved_files(paths, opened, disk, engine)
-    if paths.publishing is Publishing.EXCHANGE:
-        move_away(disk, paths.tree, paths.previous_tree)  # after the exchange this is the old package
+    if paths.publishing.is_exchange:
+        move_away(disk, paths.root, paths.previous_tree)  # after the exchange this is the old tree
         sync_folder(disk, paths.previous)
         if is_folder(paths.staging):  # it is gone if a later step was stopped
             sync_folder(disk, paths.staging)
@@ -97,6 +96,8 @@ def finish(
 
 def _replace_moved_files(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, engine: Engine) -> list[Problem]:
     """Change the origin for the first time: the new package is published and on disk by now."""
+    if paths.publishing.is_removal:
+        return []
     member = join(paths.group, paths.member)
     manifest = opened.manifest_of(member, paths.package.manifest(member))
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
@@ -140,7 +141,7 @@ def unpublish(paths: TransactionPaths, commit: Commit, disk: Disk, *, is_publish
     """Roll back `publish`: the old package and its manifests are in place again; idempotent."""
     if is_published:
         _rename_back(paths, disk)
-    elif paths.publishing is Publishing.TWO_RENAMES:
+    elif paths.publishing.is_two_renames:
         move_away(disk, paths.previous_tree, paths.target)
     sync_folder(disk, os.path.dirname(paths.target))
     _manifests_back(paths, commit, disk)
@@ -151,16 +152,15 @@ def unpublish(paths: TransactionPaths, commit: Commit, disk: Disk, *, is_publish
 
 
 def _rename_back(paths: TransactionPaths, disk: Disk) -> None:
-    match paths.publishing:
-        case Publishing.EXCHANGE:
-            old = paths.previous_tree if is_there(paths.previous_tree) else paths.root
-            disk.exchange(old, paths.target)
-        case Publishing.TWO_RENAMES:
-            disk.rename(paths.target, paths.root)
-            sync_folder(disk, os.path.dirname(paths.target))
-            move_away(disk, paths.previous_tree, paths.target)
-        case Publishing.NEW | Publishing.MEMBER | Publishing.GROUP:
-            disk.rename(paths.target, paths.root)
+    if paths.publishing.is_exchange:
+        old = paths.previous_tree if is_there(paths.previous_tree) else paths.root
+        disk.exchange(old, paths.target)
+        return
+    if not paths.publishing.is_removal:
+        disk.rename(paths.target, paths.root)
+        sync_folder(disk, os.path.dirname(paths.target))
+    if paths.publishing.has_previous:
+        move_away(disk, paths.previous_tree, paths.target)
 
 
 def _manifests_back(paths: TransactionPaths, commit: Commit, disk: Disk) -> None:

@@ -14,7 +14,6 @@ from dataclasses import replace
 
 from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.executor.io.file_object import created_file
-from qa2pack.executor.transaction.journal import Publishing
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.format.files import Described, write_records
@@ -34,6 +33,8 @@ def refresh_ctimes(paths: TransactionPaths, opened: OpenedFiles, disk: Disk) -> 
 
     Afterwards the new manifest is on disk under the old name. Idempotent.
     """
+    if paths.publishing.is_removal:
+        return
     member = join(paths.group, paths.member)
     path = paths.package.manifest(member)
     manifest = opened.manifest(path)
@@ -51,7 +52,7 @@ def refresh_ctimes(paths: TransactionPaths, opened: OpenedFiles, disk: Disk) -> 
 
 
 def _may_have_changed(paths: TransactionPaths, manifest: Described) -> bool:
-    if manifest.header.mode is Mode.MOVE or paths.publishing in (Publishing.EXCHANGE, Publishing.TWO_RENAMES):
+    if manifest.header.mode is Mode.MOVE or paths.publishing.has_previous:
         return True
     sources = [task.source for task in manifest.notes.splits]
     return len(set(sources)) < len(sources)  # one table, packaged in two ways

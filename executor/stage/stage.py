@@ -16,6 +16,7 @@ from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Staged
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.files import Described, write_records
 from qa2pack.manifest.format.header import Notes, StreamKind, Total
@@ -152,10 +153,8 @@ def _table(plan: Described, path: bytes) -> bytes:
 
 
 def _link_manifests(plan: Described, paths: TransactionPaths, disk: Disk) -> None:
-    """Hard-link the manifests of members that stay into the new set; not those of a replaced package."""
-    if paths.root == paths.tree:
-        return
-    for member, digest in plan.header.base:
+    """Hard-link the manifests of members that stay into the new set."""
+    for member, digest in plan.header.staying:
         if digest:
             path = paths.package.manifest(member)
             link_into(disk, paths.new_manifests, path, os.path.basename(path))
@@ -164,6 +163,8 @@ def _link_manifests(plan: Described, paths: TransactionPaths, disk: Disk) -> Non
 def _write_manifest(
     plan: Described, paths: TransactionPaths, spool: RecordSpool, splits: dict[bytes, SplitResult], disk: Disk
 ) -> None:
+    if plan.header.append is Append.REMOVE:
+        return
     header = replace(plan.header, kind=StreamKind.MANIFEST)
     member = header.member_path
     path = join(paths.new_manifests, os.path.basename(paths.package.manifest(member)))

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.format.header import Header, Notes, StreamKind, read_header, read_notes
@@ -32,9 +31,7 @@ def ticket_bytes(package: Package, header: Header, notes: Notes, opened: OpenedF
 
 
 def _staying(package: Package, header: Header, opened: OpenedFiles) -> Iterator[tuple[Mode, Notes]]:
-    if header.append is Append.NOTHING:
-        return
-    for member, digest in header.base:
+    for member, digest in header.staying:
         if digest:
             stream = opened.peek(package.manifest(member))
             yield read_header(stream, StreamKind.MANIFEST).mode, read_notes(stream)

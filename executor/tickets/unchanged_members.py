@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.opened_files import OpenedFiles
@@ -42,11 +41,9 @@ def changed_in_tickets(package: Package, header: Header, opened: OpenedFiles) ->
         StreamError: the manifest of a member that stays cannot be used.
         OSError: a file cannot be read.
     """
-    if header.append is Append.NOTHING:
-        return
     from qa2pack.executor.tickets.write import Member, ticket_files  # slow to import, and most plans append nothing
 
-    for name, digest in header.base:
+    for name, digest in header.staying:
         if digest:
             member = Member(opened.manifest(package.manifest(name)), package.member(name))
             for file in ticket_files(package.project, member):

@@ -41,6 +41,30 @@ class Publishing(StrEnum):
     GROUP = "group"  # one rename of a group into the package
     EXCHANGE = "exchange"  # one RENAME_EXCHANGE of the staged package and the old one
     TWO_RENAMES = "two-renames"  # old package out, new one in; for file systems without RENAME_EXCHANGE
+    MEMBER_EXCHANGE = "member-exchange"  # as EXCHANGE, of one member
+    MEMBER_TWO_RENAMES = "member-two-renames"
+    MEMBER_REMOVAL = "member-removal"  # one rename of a member out of its group
+    GROUP_REMOVAL = "group-removal"  # one rename of a group, which has no other member, out of the package
+
+    @property
+    def is_exchange(self) -> bool:
+        """Whether old and new change places in one step."""
+        return self in (Publishing.EXCHANGE, Publishing.MEMBER_EXCHANGE)
+
+    @property
+    def is_two_renames(self) -> bool:
+        """Whether the old one is moved away before the new one gets its place."""
+        return self in (Publishing.TWO_RENAMES, Publishing.MEMBER_TWO_RENAMES)
+
+    @property
+    def is_removal(self) -> bool:
+        """Whether nothing new gets the place of the old one."""
+        return self in (Publishing.MEMBER_REMOVAL, Publishing.GROUP_REMOVAL)
+
+    @property
+    def has_previous(self) -> bool:
+        """Whether a tree of the package gives way."""
+        return self.is_exchange or self.is_two_renames or self.is_removal
 
 
 @dataclass(frozen=True, slots=True)

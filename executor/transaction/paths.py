@@ -7,6 +7,7 @@ from qa2pack.executor.io.disk import TEMPORARY
 from qa2pack.executor.transaction.journal import Begin, Publishing
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
 from qa2pack.manifest.alma.package import DestinationKind, Package
+from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.path import join
 
 
@@ -52,11 +53,16 @@ class TransactionPaths:
 
     @property
     def root(self) -> bytes:
-        """The folder in staging that is renamed to become visible."""
+        """The folder in staging that is renamed to become visible; of a removal, what would be in its place."""
         match self.publishing:
-            case Publishing.MEMBER:
+            case (
+                Publishing.MEMBER
+                | Publishing.MEMBER_EXCHANGE
+                | Publishing.MEMBER_TWO_RENAMES
+                | Publishing.MEMBER_REMOVAL
+            ):
                 return self.staged_member
-            case Publishing.GROUP:
+            case Publishing.GROUP | Publishing.GROUP_REMOVAL:
                 return os.path.dirname(self.staged_member)
             case Publishing.NEW | Publishing.EXCHANGE | Publishing.TWO_RENAMES:
                 return self.tree
@@ -73,7 +79,7 @@ class TransactionPaths:
 
     @property
     def previous_tree(self) -> bytes:
-        """The package that was replaced."""
+        """The tree of the package that gave way: the package, a group or a member."""
         return join(self.previous, b"tree")
 
     @property
@@ -140,13 +146,24 @@ def lock_path(package: Package) -> bytes:
     return join(package.control, b"lock")
 
 
-def choose_publishing(append: Append, standing: DestinationKind, *, can_exchange: bool) -> Publishing:
-    """Return how a member becomes visible at such a destination; an empty folder is replaced, never appended to."""
-    if standing is DestinationKind.ABSENT:
+def choose_publishing(header: Header, *, can_exchange: bool) -> Publishing:
+    """Return how a plan becomes visible; an empty folder is replaced, never appended to."""
+    if header.standing is DestinationKind.ABSENT:
         return Publishing.NEW
-    if append is Append.NOTHING or standing is not DestinationKind.PACKAGE:
+    if header.standing is not DestinationKind.PACKAGE:
         return Publishing.EXCHANGE if can_exchange else Publishing.TWO_RENAMES
-    return Publishing.GROUP if append is Append.GROUP else Publishing.MEMBER
+    match header.append:
+        case Append.NOTHING:
+            return Publishing.EXCHANGE if can_exchange else Publishing.TWO_RENAMES
+        case Append.GROUP:
+            return Publishing.GROUP
+        case Append.MEMBER:
+            return Publishing.MEMBER
+        case Append.REPLACE:
+            return Publishing.MEMBER_EXCHANGE if can_exchange else Publishing.MEMBER_TWO_RENAMES
+        case Append.REMOVE:
+            is_alone = all(os.path.dirname(member) != header.group for member, _ in header.staying)
+            return Publishing.GROUP_REMOVAL if is_alone else Publishing.MEMBER_REMOVAL
 
 
 def transaction_paths(package: Package, begin: Begin) -> TransactionPaths:

@@ -11,7 +11,7 @@ import os
 import stat
 from enum import IntEnum
 
-from qa2pack.executor.transaction.journal import Commit, Publishing
+from qa2pack.executor.transaction.journal import Commit
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
@@ -59,6 +59,8 @@ def is_published(
         StreamError: the manifest is damaged.
         OSError: a path could not be read.
     """
+    if paths.publishing.is_removal:
+        return not is_there(paths.target)
     if not is_there(paths.target):
         return False
     manifest = _manifest_of(paths, commit, opened)
@@ -90,7 +92,7 @@ def is_published(
 
 def _taken_back(paths: TransactionPaths) -> bytes:
     """Return where the new tree goes when it is taken back: with a package that was kept it changes places."""
-    if paths.publishing is Publishing.EXCHANGE and is_there(paths.previous_tree):
+    if paths.publishing.is_exchange and is_there(paths.previous_tree):
         return paths.previous_tree
     return paths.root
 

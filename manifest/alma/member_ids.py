@@ -5,8 +5,11 @@ also hold names with a date, `member_ouss_2012-10-18_id`: they are recognised an
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
+
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 # The one folder between the project folder and the groups.
 SCIENCE_GOAL = b"sg_ouss_id"
@@ -16,11 +19,16 @@ _REST = re.compile(rb"(_[0-9]{4}-[0-9]{2}-[0-9]{2})?_id([0-9]{0,9})")
 
 
 class Append(StrEnum):
-    """What a new member is appended to; with NOTHING it replaces the package."""
+    """How a package changes: which of its members stay, and where the new one goes.
 
-    NOTHING = ""
+    With GROUP and MEMBER all stay, and a member is added. With REPLACE and REMOVE all but one stay.
+    """
+
+    NOTHING = ""  # none stays: the new member is the whole package
     GROUP = "group"
     MEMBER = "member"
+    REPLACE = "replace"
+    REMOVE = "remove"
 
 
 def is_group(name: bytes) -> bool:
@@ -48,6 +56,19 @@ def next_ids(existing: Mapping[bytes, Collection[bytes]], append: Append) -> tup
         return _name(_GROUP, _highest(groups, _GROUP) + 1), _name(_MEMBER, 1)
     last = max(groups, key=lambda name: (_number(name, _GROUP), name))
     return last, _name(_MEMBER, _highest(existing[last], _MEMBER) + 1)
+
+
+def member_named(members: Sequence[bytes], wanted: bytes) -> bytes:
+    """Return the member with this name, `group/member` or only the member's name.
+
+    Raises:
+        Refused: no member, or more than one, has this name.
+    """
+    chosen = [member for member in members if wanted in (member, member.partition(b"/")[2])]
+    if len(chosen) == 1:
+        return chosen[0]
+    names = ", ".join(map(shown, chosen or members))
+    raise Refused(Problem(Code.MEMBER_AMBIGUOUS if chosen else Code.MEMBER_UNKNOWN, wanted, f"one of {names}"))
 
 
 def _highest(names: Collection[bytes], stem: bytes) -> int:

@@ -72,6 +72,17 @@ class Header:
         """The member as `group/member`."""
         return join(self.group, self.member)
 
+    @property
+    def staying(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The members of `base` that the package still has afterwards."""
+        match self.append:
+            case Append.NOTHING:
+                return ()
+            case Append.GROUP | Append.MEMBER:
+                return self.base
+            case Append.REPLACE | Append.REMOVE:
+                return tuple(one for one in self.base if one[0] != self.member_path)
+
 
 @dataclass(frozen=True, slots=True)
 class Total:

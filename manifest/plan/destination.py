@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.control_folder import check_control
-from qa2pack.manifest.alma.member_ids import Append, next_ids
+from qa2pack.manifest.alma.member_ids import Append, member_named, next_ids
 from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, read_state
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import StreamKind
@@ -14,7 +14,7 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, real_path
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.path import is_within
+from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.obstacles import enclosing_package, foreign_tickets, swapped_paths, ticket_obstacles
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused
@@ -37,6 +37,24 @@ class Destination:
     member: bytes
     base: tuple[tuple[bytes, bytes], ...]
     opened: OpenedFiles
+    append: Append = Append.NOTHING
+
+    @property
+    def going(self) -> tuple[bytes, ...]:
+        """The members that the package has no more afterwards, or that are replaced."""
+        match self.append:
+            case Append.NOTHING:
+                return self.state.members
+            case Append.GROUP | Append.MEMBER:
+                return ()
+            case Append.REPLACE | Append.REMOVE:
+                return (join(self.group, self.member),)
+
+    @property
+    def going_manifests(self) -> tuple[bytes, ...]:
+        """The paths of their manifests, as far as they have one."""
+        manifests = self.state.manifests
+        return tuple(manifests[member] for member in self.going if member in manifests)
 
     @property
     def is_new(self) -> bool:
@@ -59,16 +77,28 @@ def choose_destination(request: PlanRequest, opened: OpenedFiles) -> Destination
     problems = list(_state_problems(request, state))
     if problems:
         raise Refused(*problems)
-    replaces = request.append is Append.NOTHING
-    group, member = next_ids({} if replaces else state.groups, request.append)
-    return Destination(package, state, group, member, base_of(state, opened), opened)
+    group, member = _names(request, state)
+    return Destination(package, state, group, member, base_of(state, opened), opened, request.append)
+
+
+def _names(request: PlanRequest, state: PackageState) -> tuple[bytes, bytes]:
+    match request.append:
+        case Append.NOTHING:
+            return next_ids({}, request.append)
+        case Append.GROUP | Append.MEMBER:
+            return next_ids(state.groups, request.append)
+        case Append.REPLACE | Append.REMOVE:
+            group, _, member = member_named(state.members, request.replaced).partition(b"/")
+            return group, member
 
 
 def destination_warnings(request: PlanRequest, destination: Destination) -> Iterator[Problem]:
     """Yield warnings about the destination of the member."""
     if request.append is not Append.NOTHING and destination.is_new:
         yield Problem(Code.W_NEW_PACKAGE, request.package)
-    for member, path in sorted(destination.state.manifests.items()) if request.append is not Append.NOTHING else ():
+    for member, path in sorted(destination.state.manifests.items()):
+        if member in destination.going:
+            continue
         if destination.opened.peek_header(path, StreamKind.MANIFEST).origin == request.origin:
             yield Problem(Code.W_SAME_ORIGIN, request.origin, found=f"in {os.fsdecode(member)}")
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.diff import have_same_files, paired_folders
 from qa2pack.manifest.format.files import Described, unusable_manifest
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
@@ -56,7 +56,7 @@ def lost_files(destination: Destination, request: PlanRequest, spool: RecordSpoo
     Args:
         spool: the records of the new member.
     """
-    if request.append is not Append.NOTHING:
+    if not destination.going:
         return
     left = list(_not_taken_over(destination, request, spool))
     wanted = {moved.digest for moved in left if moved.digest != NO_DIGEST and not moved.is_linked}
@@ -72,10 +72,8 @@ def last_copies(destination: Destination, request: PlanRequest, spool: RecordSpo
 
     Losing them may be intended, so it is not refused; but it must not happen silently.
     """
-    if request.append is not Append.NOTHING:
-        return
     gone: list[tuple[bytes, bytes]] = []
-    for path in destination.state.manifests.values():
+    for path in destination.going_manifests:
         manifest = _opened(path, destination)
         member = join(SCIENCE_GOAL, manifest.header.member_path)
         files = gone_files(manifest, _not_scanned_again(manifest, spool))
@@ -99,7 +97,7 @@ def _not_taken_over(destination: Destination, request: PlanRequest, spool: Recor
     """Yield the moved files whose inodes the new member does not have."""
     taken: set[int] | None = None
     package = real_path(destination.package.path)
-    for path in destination.state.manifests.values():
+    for path in destination.going_manifests:
         manifest = _opened(path, destination)
         if manifest.header.is_adopted and request.is_forced:
             continue

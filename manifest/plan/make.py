@@ -156,6 +156,7 @@ def _foreign_inside(gathered: Gathered, layout: Layout) -> Iterator[LeftOut]:
 
 def _scan_options(request: PlanRequest, layout: Layout, destination: Destination) -> ScanOptions:
     package = destination.package
+    member = real_path(package.member(join(destination.group, destination.member)))
     return ScanOptions(
         root=request.origin,
         action=Action.COPY,
@@ -169,9 +170,19 @@ def _scan_options(request: PlanRequest, layout: Layout, destination: Destination
         package=real_path(request.package),
         device=os.stat(package.parent).st_dev,
         may_copy=request.mode is Mode.TICKET,
-        carried=Action.CARRY if request.append is Append.NOTHING else None,
-        member=real_path(package.member(join(destination.group, destination.member))),
+        replaced=_replaced(request, member),
+        member=member,
     )
+
+
+def _replaced(request: PlanRequest, member: bytes) -> bytes:
+    """Return the resolved path of the folder that the new member replaces."""
+    match request.append:
+        case Append.NOTHING:
+            return real_path(request.package)
+        case Append.REPLACE:
+            return member
+    return b""
 
 
 def save_plan(plan: Plan) -> bytes:

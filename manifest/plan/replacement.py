@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.format.record_codec import record_actions
 from qa2pack.manifest.format.spool import RecordSpool
@@ -27,8 +26,8 @@ def replacing_warnings(request: PlanRequest, destination: Destination, spool: Re
     Args:
         spool: the records of the new member.
     """
-    members = destination.state.members
-    if request.append is not Append.NOTHING or not members:
+    members = destination.going
+    if not members:
         return
     # README, the only file outside the role folders, is made again by each plan: a placeholder for it is no loss.
     makes_empty = not request.mode.has_content and any(

@@ -15,6 +15,7 @@ class PlanRequest:
     Attributes:
         origin, package: absolute paths; the origin with its symlinks resolved.
         readme: path of the README header file; None for the template.
+        replaced: name of the member that is replaced, `group/member` or only the member's; with Append.REPLACE.
         include: globs with a role that override all rules.
         layout: name of a layout that comes with the program, or path of a layout file.
         is_rehashing: read every file and ignore the digest cache.
@@ -34,6 +35,7 @@ class PlanRequest:
     package: bytes
     readme: bytes | None = None
     append: Append = Append.NOTHING
+    replaced: bytes = b""
     mode: Mode = Mode.FAKE
     include: tuple[Include, ...] = ()
     exclude: tuple[str, ...] = ()

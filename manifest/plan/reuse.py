@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.diff import Kind, count_changes, paired_folders
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import Difference, Header
@@ -58,7 +57,7 @@ def compare_with_old(
         Refused: the manifest of the old member is damaged.
     """
     path = destination.state.manifests.get(header.member_path)
-    if header.append is not Append.NOTHING or path is None:
+    if path is None or header.member_path not in destination.going:
         return None
     try:
         old = destination.opened.stream(path)

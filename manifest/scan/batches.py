@@ -28,8 +28,9 @@ class ScanOptions:
         follows_links: False makes every symlink a problem: a package has none.
         known: earlier streams whose digests may be reused.
         package: resolved path of the package; after a move, symlinks of the origin lead into it.
-        carried: action of last copies, files that only the package still has: CARRY if the package is being replaced,
-            so that none is lost; None if it stays, and they are packaged like other files.
+        replaced: resolved path of the folder that is being replaced, the package or a member; last copies in it,
+            files that only the package still has, are taken over, so that none is lost. Those in the rest of the
+            package stay, and are packaged like other files.
         member: absolute path that the new member will have.
         device: device number of the package's file system.
         may_copy: copy what cannot be linked, instead of leaving the refusal to preflight.
@@ -44,7 +45,7 @@ class ScanOptions:
     follows_links: bool = True
     known: tuple[KnownStream, ...] = ()
     package: bytes = b""
-    carried: Action | None = None
+    replaced: bytes = b""
     member: bytes = b""
     device: int = 0
     may_copy: bool = False
@@ -52,6 +53,10 @@ class ScanOptions:
     def is_in_package(self, target: bytes) -> bool:
         """Return whether a resolved path is in the package."""
         return bool(self.package) and is_within(target, self.package)
+
+    def is_replaced(self, target: bytes) -> bool:
+        """Return whether a resolved path is in what is being replaced."""
+        return bool(self.replaced) and is_within(target, self.replaced)
 
 
 @dataclass(frozen=True, slots=True)

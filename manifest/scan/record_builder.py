@@ -144,10 +144,10 @@ class Columns:
 
     def add_carried(self, name: bytes, link: bytes, target: bytes) -> None:
         """Add a file that was moved into the package: the symlink `link`, relative to the root, leads to `target`."""
-        if self.options.carried is None:
+        if not self.options.is_replaced(target):
             self.add_from_elsewhere(name, target)
             return
-        self._action = self.options.carried
+        self._action = Action.CARRY
         self._is_hashing = True  # the target has the real content in every mode
         try:
             folder, target_name = os.path.split(target)

@@ -17,15 +17,14 @@ from qa2pack.pack.commands.options import (
     TrustOptions,
 )
 
-_APPENDS = [each.value for each in Append if each]
+_APPENDS = [Append.GROUP.value, Append.MEMBER.value]
 
 
 def _append_of(text: str) -> Append:
     """Return the value of --append; an empty one is accepted, but not listed as a choice."""
-    try:
-        return Append(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is not one of {', '.join(map(repr, _APPENDS))}.") from error
+    if text and text not in _APPENDS:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(map(repr, _APPENDS))}.")
+    return Append(text)
 
 
 Readme = Annotated[
@@ -50,6 +49,14 @@ How = Annotated[
         metavar="MODE", envvar="PACK_MODE", help="fake: placeholders; copy; hard: hard links; move; ticket."
     ),
 ]
+ReplaceMember = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Make this member anew in its place; the others stay.",
+        show_default=False,
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a destination that this program did not make.")]
 Tree = Annotated[bool, typer.Option("--tree", help="Show the whole tree as it will be.")]
 Strict = Annotated[
@@ -64,6 +71,7 @@ def plan(  # noqa: PLR0913 - one parameter per option
     *,
     readme: Readme = None,
     append: AppendTo = Append.NOTHING,
+    replace_member: ReplaceMember = "",
     mode: How = Mode.FAKE,
     rules: RuleOptions,
     force: Force = False,
@@ -88,6 +96,8 @@ def plan(  # noqa: PLR0913 - one parameter per option
     from qa2pack.pack.views.plan import plan_view
     from qa2pack.pack.views.view import View
 
+    if append and replace_member:
+        raise typer.BadParameter("It is either --append or --replace-member.")
     target = target_of(package)
     attempt = Attempt("plan", target, quoted(os.fsencode(origin)))
 
@@ -96,7 +106,8 @@ def plan(  # noqa: PLR0913 - one parameter per option
             origin_of(origin),
             target.package.path,
             mode=mode,
-            append=append,
+            append=Append.REPLACE if replace_member else append,
+            replaced=os.fsencode(replace_member),
             readme=None if readme is None else os.path.abspath(os.fsencode(readme)),
             is_forced=force,
             is_strict=strict,

@@ -90,6 +90,12 @@ PLANNING: Mapping[Code, Row] = {
         "Plan with the origin they came from, or add to the package instead: --append member; a file that is not "
         "wanted any more can be taken out of the package by hand.",
     ),
+    Code.ONLY_MEMBER: Row(
+        "This is the only member: without it there would be no package.",
+        "A package has at least one member.",
+        "Roll back the transaction that made it, or remove the whole package by hand, with its control folder and "
+        "its ticket files.",
+    ),
     Code.NOT_TAKEN_OVER: Row(
         "The package was adopted, and the plan does not hold this file with the same content.",
         "Nobody can say where an adopted file came from, so it may be the last copy. README and files of tables that "

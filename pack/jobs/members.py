@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from qa2pack.manifest.alma.member_ids import member_named
 from qa2pack.manifest.alma.package import Package, PackageState
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Notes, read_notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 
@@ -50,11 +50,10 @@ def chosen_members(members: Sequence[Member], wanted: bytes) -> list[Member]:
     """
     if not members:
         raise Refused(Problem(Code.PACKAGE_GONE, b""))
-    chosen = [member for member in members if not wanted or wanted in (member.path, member.path.partition(b"/")[2])]
-    if chosen and (len(chosen) == 1 or not wanted):
-        return chosen
-    names = ", ".join(shown(member.path) for member in (chosen or members))
-    raise Refused(Problem(Code.MEMBER_AMBIGUOUS if chosen else Code.MEMBER_UNKNOWN, wanted, f"one of {names}"))
+    if not wanted:
+        return list(members)
+    name = member_named([member.path for member in members], wanted)
+    return [member for member in members if member.path == name]
 
 
 def usable_manifest(member: Member) -> Described:

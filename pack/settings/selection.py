@@ -38,11 +38,15 @@ class Selection:
         *,
         mode: Mode,
         append: Append,
+        replaced: bytes = b"",
         readme: bytes | None = None,
         is_forced: bool = False,
         is_strict: bool = False,
     ) -> PlanRequest:
         """Return the request of a plan.
+
+        Args:
+            replaced: name of the member that is replaced, with Append.REPLACE.
 
         Raises:
             Refused: an include names no role.
@@ -52,6 +56,7 @@ class Selection:
             package=package,
             readme=readme,
             append=append,
+            replaced=replaced,
             mode=mode,
             include=tuple(map(parse_include, self.include)),
             exclude=self.exclude,

@@ -18,6 +18,10 @@ _WHAT = {
     Publishing.GROUP: "a group was added",
     Publishing.EXCHANGE: "the package was replaced",
     Publishing.TWO_RENAMES: "the package was replaced",
+    Publishing.MEMBER_EXCHANGE: "a member was replaced",
+    Publishing.MEMBER_TWO_RENAMES: "a member was replaced",
+    Publishing.MEMBER_REMOVAL: "a member was removed",
+    Publishing.GROUP_REMOVAL: "a group with one member was removed",
 }
 
 

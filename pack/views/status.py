@@ -137,6 +137,10 @@ def _change(header: Header) -> str:
             return f"makes    the package, with {member}"
         case DestinationKind.PACKAGE if header.append is Append.NOTHING:
             return f"replaces the package, by one with {member}"
+        case DestinationKind.PACKAGE if header.append is Append.REPLACE:
+            return f"replaces {member} of the package"
+        case DestinationKind.PACKAGE if header.append is Append.REMOVE:
+            return f"removes  {member} from the package"
         case DestinationKind.PACKAGE:
             return f"adds     {member} to the package"
         case DestinationKind.FOREIGN:

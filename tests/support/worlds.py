@@ -31,7 +31,8 @@ from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.plan.make import make_plan, save_plan
+from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
+from qa2pack.manifest.plan.removal import make_removal
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Silent
@@ -50,6 +51,19 @@ class Change(StrEnum):
     REPLACE = "replace"
     MEMBER = "member"
     GROUP = "group"
+    REPLACE_MEMBER = "replace-member"
+    REMOVE_MEMBER = "remove-member"
+    REMOVE_GROUP = "remove-group"
+
+    @property
+    def is_replacing(self) -> bool:
+        """Tell whether one tree gives way to another, which takes one exchange or two renames."""
+        return self in (Change.REPLACE, Change.REPLACE_MEMBER)
+
+    @property
+    def is_removing(self) -> bool:
+        """Tell whether nothing new comes."""
+        return self in (Change.REMOVE_MEMBER, Change.REMOVE_GROUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +90,14 @@ class Scenario:
     @property
     def is_away_for_a_moment(self) -> bool:
         """Tell whether there is a moment without a package: the price of a file system that cannot exchange."""
-        return self.change is Change.REPLACE and not self.may_exchange
+        return self.change.is_replacing and not self.may_exchange
+
+    def away(self, package: Tree) -> Tree:
+        """Return what is seen of the package in that moment."""
+        if self.change is Change.REPLACE:
+            return {}
+        gone = b"sg_ouss_id/group_ouss_id/" + _GIVING_WAY[self.change][0]
+        return {path: value for path, value in package.items() if path != gone and not path.startswith(gone + b"/")}
 
     @property
     def options(self) -> ApplyOptions:
@@ -84,10 +105,21 @@ class Scenario:
         return ApplyOptions(keeps_previous=self.keeps_previous, may_exchange=self.may_exchange)
 
 
+_OF_ALL_MODES = (Change.NEW, Change.REPLACE, Change.MEMBER, Change.GROUP)
 # Every way to change a package: each change in each mode, with two renames, and with the old package kept.
 SCENARIOS = (
-    *(Scenario(change, mode) for change in Change for mode in Mode),
+    *(
+        Scenario(change, mode)
+        for change in (Change.NEW, Change.REPLACE, Change.MEMBER, Change.GROUP)
+        for mode in Mode
+    ),
     *(Scenario(Change.REPLACE, mode, may_exchange=False) for mode in Mode),
+    *(Scenario(Change.REPLACE_MEMBER, mode) for mode in (Mode.HARD, Mode.MOVE)),
+    Scenario(Change.REPLACE_MEMBER, Mode.COPY, keeps_previous=True),
+    Scenario(Change.REPLACE_MEMBER, Mode.MOVE, may_exchange=False, keeps_previous=True),
+    Scenario(Change.REPLACE_MEMBER, Mode.COPY, may_exchange=False),
+    Scenario(Change.REMOVE_MEMBER, Mode.HARD),
+    Scenario(Change.REMOVE_GROUP, Mode.COPY, keeps_previous=True),
     *(Scenario(Change.REPLACE, mode, keeps_previous=True) for mode in (Mode.HARD, Mode.MOVE)),
     *(Scenario(Change.REPLACE, mode, may_exchange=False, keeps_previous=True) for mode in (Mode.COPY, Mode.MOVE)),
 )
@@ -95,7 +127,10 @@ SCENARIOS = (
 UNDOABLE = tuple(
     dict.fromkeys(
         (
-            *(replace(one, keeps_previous=True) if one.change is Change.REPLACE else one for one in SCENARIOS),
+            *(
+                replace(one, keeps_previous=True) if one.change.is_replacing or one.change.is_removing else one
+                for one in SCENARIOS
+            ),
             *(
                 Scenario(Change.REPLACE, mode, may_exchange=may_exchange, keeps_previous=True, is_alike=True)
                 for mode in (Mode.COPY, Mode.MOVE)
@@ -111,10 +146,24 @@ CHOSEN_UNDOABLE = (
     Scenario(Change.REPLACE, Mode.HARD, keeps_previous=True),
     Scenario(Change.REPLACE, Mode.COPY, keeps_previous=True, is_alike=True),
     Scenario(Change.REPLACE, Mode.MOVE, may_exchange=False, keeps_previous=True, is_alike=True),
+    Scenario(Change.REPLACE_MEMBER, Mode.MOVE, keeps_previous=True),
+    Scenario(Change.REMOVE_MEMBER, Mode.HARD, keeps_previous=True),
 )
 STRIDE = 8  # of calls that do as their neighbours do, in the short version
 REMOVING = ("unlink", "rmdir")  # one of these does as its neighbours do
-_APPENDS = {Change.MEMBER: Append.MEMBER, Change.GROUP: Append.GROUP}
+_APPENDS = {
+    Change.MEMBER: Append.MEMBER,
+    Change.GROUP: Append.GROUP,
+    Change.REPLACE_MEMBER: Append.REPLACE,
+    Change.REMOVE_MEMBER: Append.REMOVE,
+    Change.REMOVE_GROUP: Append.REMOVE,
+}
+# The member that gives way, and how the one beside it was added.
+_GIVING_WAY = {
+    Change.REPLACE_MEMBER: (b"member_ouss_id2", Change.MEMBER),
+    Change.REMOVE_MEMBER: (b"member_ouss_id", Change.MEMBER),
+    Change.REMOVE_GROUP: (b"group_ouss_id2/member_ouss_id", Change.GROUP),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +234,11 @@ class World:
             package=self.package.path,
             append=_APPENDS.get(change, Append.NOTHING),
             mode=mode or self.scenario.mode,
+            replaced=_GIVING_WAY[change][0] if change in _GIVING_WAY else b"",
         )
+        if change.is_removing:
+            self._save(make_removal(request, opened=OpenedFiles(), now_ns=time.time_ns()))
+            return
         plan = make_plan(
             request,
             opened=OpenedFiles(),
@@ -194,6 +247,9 @@ class World:
             progress=Silent(),
             now_ns=time.time_ns(),
         )
+        self._save(plan)
+
+    def _save(self, plan: Plan) -> None:
         save_plan(plan)
         plan.gathered.spool.close()
 
@@ -317,6 +373,10 @@ def make_world(root: Path, scenario: Scenario, *, knows_inodes: bool = True, big
     if scenario.change is not Change.NEW:
         # Replacing a package that holds moved files is refused: it is their only home.
         world.plan(before, Change.NEW, mode=Mode.HARD if scenario.mode is Mode.MOVE else None)
+        world.apply()
+    if scenario.change in _GIVING_WAY:
+        write_reduction(world.origins / "beside", text="beside it")
+        world.plan("beside", _GIVING_WAY[scenario.change][1], mode=Mode.HARD if scenario.mode is Mode.MOVE else None)
         world.apply()
     world.plan(now, scenario.change)
     world.save()
