@@ -17,7 +17,12 @@ from support.journals import BEGIN
 from support.snapshots import contents
 
 GROUP, MEMBER = b"group_ouss_id", b"member_ouss_id"
-REPLACING = (Publishing.EXCHANGE, Publishing.TWO_RENAMES)
+REPLACING = (
+    Publishing.EXCHANGE,
+    Publishing.TWO_RENAMES,
+    Publishing.MEMBER_EXCHANGE,
+    Publishing.MEMBER_TWO_RENAMES,
+)
 
 
 class Noting(Disk):
@@ -39,6 +44,15 @@ class Noting(Disk):
         super().fsync(fd)
 
 
+# What is there before; with the other ways it is the member that gives way.
+_OLD = {
+    Publishing.EXCHANGE: "group_ouss_id0/member_ouss_id",
+    Publishing.TWO_RENAMES: "group_ouss_id0/member_ouss_id",
+    Publishing.MEMBER: "group_ouss_id/x",
+    Publishing.GROUP: "group_ouss_id0/member_ouss_id",
+}
+
+
 def staged(tmp_path: Path, publishing: Publishing) -> tuple[TransactionPaths, Commit]:
     """Lay out what is there at the moment of commit."""
     places = TransactionPaths(
@@ -49,8 +63,9 @@ def staged(tmp_path: Path, publishing: Publishing) -> tuple[TransactionPaths, Co
         MEMBER + b"2" if publishing is Publishing.MEMBER else MEMBER,
     )
     if publishing is not Publishing.NEW:
-        old = tmp_path / "P/sg_ouss_id/group_ouss_id0/member_ouss_id"
-        (old if publishing is not Publishing.MEMBER else old.parents[1] / "group_ouss_id" / "x").mkdir(parents=True)
+        old = tmp_path / "P/sg_ouss_id" / _OLD.get(publishing, "group_ouss_id/member_ouss_id")
+        old.mkdir(parents=True)
+        (old / "README").write_text("old")
         (tmp_path / "P.pack/manifests").mkdir(parents=True)
         (tmp_path / "P.pack/manifests/old").touch()
     for folder in (places.staged_member, places.new_manifests, places.previous, places.package.control):
@@ -64,6 +79,8 @@ def staged(tmp_path: Path, publishing: Publishing) -> tuple[TransactionPaths, Co
 
 def is_published(places: TransactionPaths, commit: Commit) -> bool:
     """Tell where the tree is by its inode alone: nothing is copied here."""
+    if places.publishing.is_removal:
+        return not os.path.lexists(places.target)
     return os.path.lexists(places.target) and os.lstat(places.target).st_ino == commit.root_inode
 
 
@@ -83,7 +100,8 @@ def test_new_tree_and_its_manifests_are_visible(tmp_path: Path, publishing: Publ
     assert not is_published(places, commit)
     run_publish(places, commit, Disk())
     assert is_published(places, commit)
-    assert Path(os.fsdecode(places.package.member(GROUP + b"/" + places.member)), "README").read_text() == "new"
+    readme = Path(os.fsdecode(places.package.member(GROUP + b"/" + places.member)), "README")
+    assert not readme.exists() if publishing.is_removal else readme.read_text() == "new"
     assert os.listdir(places.package.manifests) == [b"new"]
     assert read_journal(journal_path(places.package))[-1] == Published()
 
@@ -118,9 +136,11 @@ def run_noted(places: TransactionPaths) -> list[str]:
 def test_rename_is_on_disk_before_it_is_said_to_be(tmp_path: Path, publishing: Publishing) -> None:
     places, _ = staged(tmp_path, publishing)
     calls = run_noted(places)
-    behind = calls[calls.index("rename " + os.fsdecode(places.target)) + 1 :]
+    last = places.previous_tree if publishing.is_removal else places.target
+    behind = calls[calls.index("rename " + os.fsdecode(last)) + 1 :]
     first = behind[: next(number for number, call in enumerate(behind) if call.startswith("rename"))]
-    assert set(first) == syncs(os.path.dirname(places.target), os.path.dirname(places.root))
+    aside = syncs(places.previous) if publishing.is_removal else set()
+    assert set(first) == syncs(os.path.dirname(places.target), os.path.dirname(places.root)) | aside
 
 
 @every_way
@@ -132,8 +152,11 @@ def test_manifests_are_on_disk_before_they_are_said_to_be(tmp_path: Path, publis
     assert syncs(*changed) <= set(behind)
 
 
-def test_old_tree_is_on_disk_where_it_is_kept_before_the_new_one_takes_its_name(tmp_path: Path) -> None:
-    places, _ = staged(tmp_path, Publishing.TWO_RENAMES)
+@pytest.mark.parametrize("publishing", [Publishing.TWO_RENAMES, Publishing.MEMBER_TWO_RENAMES])
+def test_old_tree_is_on_disk_where_it_is_kept_before_the_new_one_takes_its_name(
+    tmp_path: Path, publishing: Publishing
+) -> None:
+    places, _ = staged(tmp_path, publishing)
     calls = run_noted(places)
     aside = calls.index("rename " + os.fsdecode(places.previous_tree))
     assert syncs(places.previous) <= set(calls[aside : calls.index("rename " + os.fsdecode(places.target))])
@@ -153,9 +176,9 @@ def test_undoing_brings_back_what_was_there(tmp_path: Path, publishing: Publishi
 @pytest.mark.parametrize("publishing", REPLACING)
 def test_replaced_tree_is_whole_somewhere(tmp_path: Path, publishing: Publishing) -> None:
     places, commit = staged(tmp_path, publishing)
-    before = contents(tmp_path / "P")
+    before = contents(Path(os.fsdecode(places.target)))
     run_publish(places, commit, Disk())
-    kept = places.tree if publishing is Publishing.EXCHANGE else places.previous_tree
+    kept = places.root if publishing.is_exchange else places.previous_tree
     assert contents(Path(os.fsdecode(kept))) == before
 
 
