@@ -8,12 +8,14 @@ Source: statx(2), <linux/stat.h>.
 
 import ctypes
 import struct
+from collections.abc import Iterable, Iterator
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _AT_FDCWD = -100
 _AT_STATX_DONT_SYNC = 0x4000  # attributes change rarely, so a server is not asked for each file
 _IMMUTABLE, _APPEND = 0x10, 0x20
-_ATTRIBUTES_AT, _KNOWN_AT = 8, 56  # of stx_attributes and stx_attributes_mask in struct statx
+_ATTRIBUTES_AT = 8
+_FIELDS = struct.Struct("=Q40xQ")  # stx_attributes, and 48 bytes further stx_attributes_mask, of struct statx
 _STATX_BYTES = 256
 
 _marking: dict[int, bool] = {}  # by device number: whether the file system has such attributes at all
@@ -21,11 +23,16 @@ _marking: dict[int, bool] = {}  # by device number: whether the file system has 
 
 def mark_of(path: bytes) -> str:
     """Return "immutable" or "append-only" for the path, symlinks followed; empty if neither, or not readable."""
+    return next((mark for _, mark in marks_of((path,))), "")
+
+
+def marks_of(paths: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
+    """Yield those of the paths that are marked, as `mark_of` says."""
     buffer = ctypes.create_string_buffer(_STATX_BYTES)
-    attributes, _ = _attributes(path, buffer)
-    if attributes & _IMMUTABLE:
-        return "immutable"
-    return "append-only" if attributes & _APPEND else ""
+    for path in paths:
+        attributes = _attributes(path, buffer)[0]
+        if attributes & (_IMMUTABLE | _APPEND):
+            yield path, "immutable" if attributes & _IMMUTABLE else "append-only"
 
 
 def has_marks(device: int, path: bytes) -> bool:
@@ -45,5 +52,5 @@ def _attributes(path: bytes, buffer: "ctypes.Array[ctypes.c_char]") -> tuple[int
         return 0, 0
     if failed:
         return 0, 0
-    attributes, mask = (struct.unpack_from("=Q", buffer, at)[0] for at in (_ATTRIBUTES_AT, _KNOWN_AT))
-    return attributes, mask
+    attributes, known = _FIELDS.unpack_from(buffer, _ATTRIBUTES_AT)
+    return attributes, known

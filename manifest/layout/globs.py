@@ -7,7 +7,7 @@ locale, so that `?` is one letter and every Linux name can be matched.
 import fnmatch
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from qa2pack.manifest.alma.uid import UID_PATTERN
 
@@ -21,9 +21,17 @@ def _compiled(globs: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(translated).replace(_MARK, UID_PATTERN))
 
 
+def matcher(globs: tuple[str, ...]) -> Callable[[bytes], bool]:
+    """Return the function that tells whether any of the globs matches a whole name, for many names."""
+    if not globs:
+        return lambda _: False
+    match = _compiled(globs).match
+    return lambda name: match(name.decode("utf-8", "surrogateescape")) is not None
+
+
 def matches(name: bytes, globs: tuple[str, ...]) -> bool:
     """Return whether any of the globs matches the whole name."""
-    return bool(globs) and _compiled(globs).match(name.decode("utf-8", "surrogateescape")) is not None
+    return matcher(globs)(name)
 
 
 def first_match(path: bytes, globs: Iterable[str]) -> str | None:

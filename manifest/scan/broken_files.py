@@ -61,10 +61,10 @@ def unsound_files(files: FileStates, *, is_reading: bool) -> Iterator[Problem]:
         name = source.lower()
         if not name.endswith(_NEVER_EMPTY) or action == Action.CARRY:
             continue
-        path = os.path.join(files.root, source)
         if size == 0:
-            yield Problem(Code.W_EMPTY, path)
+            yield Problem(Code.W_EMPTY, os.path.join(files.root, source))
         elif is_reading and name.endswith(_CHECKED):
+            path = os.path.join(files.root, source)
             fault = _fault(path, name, size)
             if fault:
                 yield Problem(Code.W_BROKEN, path, found=fault)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.fs.immutable import has_marks, mark_of
+from qa2pack.manifest.fs.immutable import has_marks, mark_of, marks_of
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
@@ -60,6 +60,10 @@ class FileStates:
     actions: Sequence[int]
     states: StateColumns
 
+    def path(self, source: bytes) -> bytes:
+        """Return the absolute path of one of the sources."""
+        return source if source.startswith(b"/") else join(self.root, source)
+
 
 def stat_problems(files: FileStates) -> Iterator[Problem]:
     """Yield a problem for each source that may not be linked."""
@@ -98,11 +102,12 @@ def mark_problems(files: FileStates) -> Iterator[Problem]:
     if not {*files.actions} & _MARKED:
         return
     columns = zip(files.sources, files.actions, files.states.devices, strict=True)
-    for source, action, device in columns:
-        if action in _MARKED:
-            path = os.path.join(files.root, source)
-            if has_marks(device, path) and (mark := mark_of(path)):
-                yield Problem(Code.UNCHANGEABLE, path, found=mark)
+    paths = (
+        path
+        for source, action, device in columns
+        if action in _MARKED and has_marks(device, path := files.path(source))
+    )
+    yield from (Problem(Code.UNCHANGEABLE, path, found=mark) for path, mark in marks_of(paths))
 
 
 def count_names(names: Names, files: FileStates) -> None:

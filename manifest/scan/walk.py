@@ -18,7 +18,7 @@ from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import is_file, is_folder
 from qa2pack.manifest.fs.safe_open import listed, opened_file, opened_folder
-from qa2pack.manifest.layout.globs import first_match, matches
+from qa2pack.manifest.layout.globs import first_match, matcher
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.scan.batches import (
@@ -115,8 +115,9 @@ def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int, result: ScanRes
     files: _Listing = []
     others: _Listing = []
     excluded: list[tuple[bytes, str]] = []
+    is_foreign = matcher(options.foreign)
     for name, entry in listed(fd):
-        if options.foreign and matches(name, options.foreign):
+        if is_foreign(name):
             result.foreign.append((join(subtree.source, name), entry.is_dir(follow_symlinks=False)))
         elif name in subtree.omit:
             continue
