@@ -58,8 +58,9 @@ def application(names: Sequence[str] = COMMANDS) -> typer.Typer:
         context_settings=_HELP_NAMES,
     )
     for name in names:
-        command = getattr(import_module(f"qa2pack.pack.commands.{name}"), name)
-        program.command(name, cls=Command)(spread(command))
+        module = import_module(f"qa2pack.pack.commands.{name}")
+        command_class = getattr(module, "command_class", Command)
+        program.command(name, cls=command_class)(spread(getattr(module, name)))
     return program
 
 

@@ -6,6 +6,7 @@ notes come after the last folder and hold the results of the scan: totals, warni
 
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
+from typing import Any
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
@@ -35,6 +36,27 @@ class StreamKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class MadeWith:
+    """The options that decided what the member holds, so that it can be made again in the same way.
+
+    Mode, layout and whether links may lead outside are fields of the header itself.
+
+    Attributes:
+        readme: absolute path of the README header file; empty where the text had no lasting path.
+        readme_header: the text of that header; empty for the template.
+        include: each glob with its role.
+    """
+
+    readme: bytes
+    readme_header: bytes
+    include: tuple[tuple[str, str], ...] = ()
+    exclude: tuple[str, ...] = ()
+    no_split: bool = False
+    weights: Weights = Weights.CONSISTENT
+    as_is: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """The request, and the state that it relies on.
 
@@ -47,6 +69,7 @@ class Header:
         base: members that the package held, each with the digest of its manifest (empty if it has none).
         readme: text of the member's README.
         is_adopted: the member was found on disk, not packaged by this program.
+        made_with: None in members that were adopted, or packaged before options were recorded.
     """
 
     kind: StreamKind
@@ -66,6 +89,7 @@ class Header:
     user: str
     program: str
     is_adopted: bool = False
+    made_with: MadeWith | None = None
 
     @property
     def member_path(self) -> bytes:
@@ -164,6 +188,7 @@ class Notes:
 
     Attributes:
         new_files, new_bytes: files that are created, not linked or kept; without folders.
+        recalled: names of the options that were taken from the member that is made again; empty in manifests.
     """
 
     totals: tuple[Total, ...] = ()
@@ -175,6 +200,7 @@ class Notes:
     tables: tuple[TableNote, ...] = ()
     relinks: tuple[Relink, ...] = ()
     difference: Difference | None = None
+    recalled: tuple[str, ...] = ()
 
     @property
     def file_count(self) -> int:
@@ -189,22 +215,28 @@ class Notes:
 
 def header_to_wire(header: Header) -> dict[str, object]:
     """Return the header as msgpack takes it."""
-    return asdict(header)
+    return _without_empty(asdict(header), _LATER_IN_HEADERS)
 
 
 # Fields that came after the first release of the format. They are written only where they say something, so that
 # older programs read all other plans and manifests.
+_LATER_IN_HEADERS = ("made_with",)
+_LATER_IN_NOTES = ("recalled",)
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 
 
 def notes_to_wire(notes: Notes) -> dict[str, object]:
     """Return the notes as msgpack takes them."""
-    wire = asdict(notes)
+    wire = _without_empty(asdict(notes), _LATER_IN_NOTES)
     for spec in filter(None, (each["spec"] for each in (*wire["splits"], *wire["tables"]))):
         for name, usual in _LATER_IN_SPECS.items():
             if spec[name] == usual:
                 del spec[name]
     return wire
+
+
+def _without_empty(wire: dict[str, Any], later: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in wire.items() if value or name not in later}
 
 
 def read_header(stream: Stream, kind: StreamKind) -> Header:
@@ -246,9 +278,12 @@ def read_notes(stream: Stream) -> Notes:
 
 
 def _known(kind: type[Header] | type[Notes], wire: dict[str, object]) -> dict[str, object]:
-    """Return the fields that this program knows; all of them are required, because each is always written."""
+    """Return the fields that this program knows; all but the later ones are required, for they are always written."""
+    later = _LATER_IN_HEADERS if kind is Header else _LATER_IN_NOTES
     try:
-        return {field.name: wire[field.name] for field in fields(kind)}
+        return {
+            field.name: wire[field.name] for field in fields(kind) if field.name in wire or field.name not in later
+        }
     except KeyError as error:
         raise WireError(f"nothing of {error}") from error
 

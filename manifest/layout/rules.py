@@ -131,13 +131,18 @@ def known_layouts() -> tuple[str, ...]:
     return tuple(sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml")))
 
 
+def is_layout_path(name: str) -> bool:
+    """Return whether a layout is given by the path of its file."""
+    return "/" in name or name.endswith(".toml")
+
+
 def load_layout(name: str) -> Layout:
     """Load a layout by its name, or from a TOML file by its path (it holds a `/` or ends in `.toml`).
 
     Raises:
         Refused: there is no such layout, or it is not valid.
     """
-    is_path = "/" in name or name.endswith(".toml")
+    is_path = is_layout_path(name)
     if not is_path and name not in known_layouts():
         _refuse(name, expected=f"one of {', '.join(known_layouts())}, or the path of a .toml file")
     try:

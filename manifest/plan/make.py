@@ -25,6 +25,7 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
 from qa2pack.manifest.plan.plan_header import make_header, readme_header
+from qa2pack.manifest.plan.recall import recall
 from qa2pack.manifest.plan.replacement import replaced_plan, replacing_warnings
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.plan.reuse import compare_with_old
@@ -88,6 +89,8 @@ def make_plan(
         Refused: it cannot be done; has all problems found.
     """
     destination = choose_destination(request, opened)
+    recalled = recall(request, destination)
+    request = recalled.request
     header_text = readme_header(request)
     earlier = (
         ()
@@ -143,6 +146,7 @@ def make_plan(
         warnings=tuple(dict.fromkeys(warnings)),
         splits=tuple(splits.tasks[path] for path in sorted(splits.tasks)),
         tables=tuple(tables[path] for path in sorted(tables)),
+        recalled=recalled.options,
         relinks=tuple(sorted(gathered.relinks, key=lambda relink: relink.link)),
     )
     return Plan(header, notes, destination, gathered)

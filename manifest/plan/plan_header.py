@@ -6,7 +6,7 @@ import os
 import socket
 
 from qa2pack.manifest.alma.readme import header_template, readme_text
-from qa2pack.manifest.format.header import Header, StreamKind
+from qa2pack.manifest.format.header import Header, MadeWith, StreamKind
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_bounded
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.plan.destination import Destination
@@ -21,7 +21,7 @@ def readme_header(request: PlanRequest) -> bytes:
         Refused: the file cannot be read, or is not UTF-8 text.
     """
     if request.readme is None:
-        return header_template()
+        return header_template() if request.readme_text is None else request.readme_text
     try:
         with open(request.readme, "rb") as file:
             text = read_bounded(file, request.readme, limit_bytes=SMALL_BYTES)
@@ -78,7 +78,21 @@ def make_header(
         host=socket.gethostname(),
         user=user_name(),
         program=request.program,
+        made_with=MadeWith(
+            readme=_lasting(request.readme),
+            readme_header=b"" if request.readme is request.readme_text is None else header_text,
+            include=tuple((include.glob, include.role.value) for include in request.include),
+            exclude=request.exclude,
+            no_split=request.no_split,
+            weights=request.weights,
+            as_is=request.is_as_is,
+        ),
     )
+
+
+def _lasting(readme: bytes | None) -> bytes:
+    """Return the path of the README header file; empty where it is the end of a pipe, or there is none."""
+    return b"" if readme is None or readme.startswith((b"/proc/", b"/dev/")) else readme
 
 
 def user_name() -> str:

@@ -14,7 +14,7 @@ class PlanRequest:
 
     Attributes:
         origin, package: absolute paths; the origin with its symlinks resolved.
-        readme: path of the README header file; None for the template.
+        readme: path of the README header file; None for `readme_text`, and if that is None too, for the template.
         replaced: name of the member that is replaced, `group/member` or only the member's; with Append.REPLACE.
         include: globs with a role that override all rules.
         layout: name of a layout that comes with the program, or path of a layout file.
@@ -28,6 +28,8 @@ class PlanRequest:
         is_strict: refuse the plan where otherwise a warning is given.
         program: name and version of the calling program, for the record.
         is_compared: the plan is only for a diff and never applied, so write permissions are not checked.
+        typed: names of the options that were typed for this plan; the others are taken from the member that is made
+            again (see `manifest.plan.recall`). None takes nothing from there.
         typed_globs: includes and excludes that were typed for this plan; each should match something.
     """
 
@@ -36,6 +38,8 @@ class PlanRequest:
     readme: bytes | None = None
     append: Append = Append.NOTHING
     replaced: bytes = b""
+    readme_text: bytes | None = None
+    typed: frozenset[str] | None = None
     mode: Mode = Mode.FAKE
     include: tuple[Include, ...] = ()
     exclude: tuple[str, ...] = ()

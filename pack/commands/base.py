@@ -32,6 +32,11 @@ _TYPED = "pack.typed"
 _PATHS = frozenset({"origin", "package", "check", "chunks", "delivery", "manifest", "output", "readme"})
 
 
+def typed_options(ctx: typer.Context) -> frozenset[str]:
+    """Return the names of the options that were typed on the command line."""
+    return frozenset(_shown_name(each) for each in ctx.command.params if _source(ctx, each.name) == "COMMANDLINE")
+
+
 def defaults_of(context: typer.Context) -> tuple[Default, ...]:
     """Return the options of the running command whose value is from a file or the environment."""
     found: tuple[Default, ...] = context.meta.get(_DEFAULTS, ())

@@ -2,6 +2,9 @@
 
 import os
 
+import typer
+
+from qa2pack.pack.commands.base import typed_options
 from qa2pack.pack.commands.options import (
     MemberOption,
     OriginArgument,
@@ -13,6 +16,7 @@ from qa2pack.pack.commands.options import (
 
 
 def diff(
+    context: typer.Context,
     origin: OriginArgument,
     package: PackageArgument,
     *,
@@ -44,7 +48,7 @@ def diff(
 
     def work(workers: Workers) -> View:
         # A comparison replaces and links nothing, so checks of the destination do not apply.
-        request = selection_of(rules, tables).request(
+        request = selection_of(rules, tables, options=typed_options(context)).request(
             origin_of(origin), target.package.path, mode=Mode.COPY, append=Append.MEMBER
         )
         return diff_view(job.diff(target, request, os.fsencode(member), workers), attempt)

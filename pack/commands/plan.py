@@ -7,7 +7,8 @@ import typer
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.pack.commands.base import defaults_of, typed_lists
+from qa2pack.pack.commands.again import AgainCommand
+from qa2pack.pack.commands.base import defaults_of, typed_lists, typed_options
 from qa2pack.pack.commands.options import (
     ClusterRunOptions,
     OriginArgument,
@@ -57,11 +58,24 @@ ReplaceMember = Annotated[
         show_default=False,
     ),
 ]
+Again = Annotated[
+    bool,
+    typer.Option(
+        "--again", help="Make a member again: give only PACKAGE; the origin and all options are those of last time."
+    ),
+]
+AgainMember = Annotated[
+    str, typer.Option("--member", metavar="NAME", help="With --again: which member.", show_default=False)
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a destination that this program did not make.")]
+NoRecall = Annotated[bool, typer.Option("--no-recall", help="Take no options from the member that is made again.")]
 Tree = Annotated[bool, typer.Option("--tree", help="Show the whole tree as it will be.")]
 Strict = Annotated[
     bool, typer.Option("--strict", envvar="PACK_STRICT", help="Refuse where otherwise a warning is given.")
 ]
+
+
+command_class = AgainCommand
 
 
 def plan(  # noqa: PLR0913 - one parameter per option
@@ -72,10 +86,13 @@ def plan(  # noqa: PLR0913 - one parameter per option
     readme: Readme = None,
     append: AppendTo = Append.NOTHING,
     replace_member: ReplaceMember = "",
+    again: Again = False,
+    member: AgainMember = "",
     mode: How = Mode.FAKE,
     rules: RuleOptions,
     force: Force = False,
     strict: Strict = False,
+    no_recall: NoRecall = False,
     tables: TableOptions,
     tree: Tree = False,
     trust: TrustOptions,
@@ -101,8 +118,10 @@ def plan(  # noqa: PLR0913 - one parameter per option
     target = target_of(package)
     attempt = Attempt("plan", target, quoted(os.fsencode(origin)))
 
+    options = None if no_recall else typed_options(context)
+
     def work(workers: Workers) -> View:
-        request = selection_of(rules, tables, typed_lists(context)).request(
+        request = selection_of(rules, tables, typed_lists(context), options).request(
             origin_of(origin),
             target.package.path,
             mode=mode,

@@ -4,11 +4,14 @@ from qa2pack.pack.commands.options import RuleOptions, TableOptions
 from qa2pack.pack.settings.selection import Selection
 
 
-def selection_of(rules: RuleOptions, tables: TableOptions, typed: tuple[str, ...] = ()) -> Selection:
+def selection_of(
+    rules: RuleOptions, tables: TableOptions, typed: tuple[str, ...] = (), options: frozenset[str] | None = None
+) -> Selection:
     """Return the selection.
 
     Args:
         typed: includes and excludes that were typed on the command line.
+        options: names of all options that were typed, as of `Selection`.
     """
     return Selection(
         include=tuple(rules.include or ()),
@@ -20,4 +23,5 @@ def selection_of(rules: RuleOptions, tables: TableOptions, typed: tuple[str, ...
         follow_outside=tables.follow_outside,
         has_casa_weights=tables.casa_weights,
         typed=typed,
+        typed_options=options,
     )

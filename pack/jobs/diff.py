@@ -16,6 +16,7 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.plan.make import Plan, make_plan
 from qa2pack.manifest.plan.obstacles import swapped_paths
+from qa2pack.manifest.plan.recall import recall_from
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.jobs.engines import Workers
@@ -67,7 +68,8 @@ def diff(target: Target, request: PlanRequest, wanted: bytes, workers: Workers) 
         members = members_of(state, target.opened)
         manifest = usable_manifest(_chosen(members, wanted, request))
         mode = request.mode if manifest.header.mode.has_content else manifest.header.mode
-        made = _planned(replace(request, mode=mode, is_compared=True), target.opened, workers)
+        request = replace(recall_from(request, manifest.header).request, mode=mode, is_compared=True, typed=None)
+        made = _planned(request, target.opened, workers)
         stack.callback(made.gathered.spool.close)
         return Difference(manifest, made, len(members), stack.pop_all())
 

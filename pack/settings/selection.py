@@ -1,11 +1,13 @@
 """File selection options that `pack plan` and `pack diff` share: include, exclude, layout, columns, links."""
 
+import os
 from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.split_spec import Weights
 from qa2pack.manifest.layout.include import parse_include
+from qa2pack.manifest.layout.rules import is_layout_path
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.pack import PROGRAM
 
@@ -19,6 +21,8 @@ class Selection:
         no_split: no measurement set is split.
         has_casa_weights: weights by channel follow CASA's split (`--casa-weights`).
         typed: includes and excludes that were typed on the command line.
+        typed_options: names of all options that were typed; the others are taken from a member that is made again.
+            None takes nothing from there.
     """
 
     include: tuple[str, ...] = ()
@@ -30,6 +34,7 @@ class Selection:
     follow_outside: bool = False
     has_casa_weights: bool = False
     typed: tuple[str, ...] = ()
+    typed_options: frozenset[str] | None = None
 
     def request(
         self,
@@ -60,7 +65,7 @@ class Selection:
             mode=mode,
             include=tuple(map(parse_include, self.include)),
             exclude=self.exclude,
-            layout=self.layout,
+            layout=_lasting(self.layout),
             is_rehashing=self.is_rehashing,
             is_forced=is_forced,
             no_split=self.no_split,
@@ -69,5 +74,11 @@ class Selection:
             follow_outside=self.follow_outside,
             is_strict=is_strict,
             program=PROGRAM,
+            typed=self.typed_options,
             typed_globs=tuple(glob.rpartition("=")[0] if glob in self.include else glob for glob in self.typed),
         )
+
+
+def _lasting(layout: str) -> str:
+    """Return the name of a layout, or the absolute path of its file: it is kept with the package."""
+    return os.path.abspath(layout) if is_layout_path(layout) else layout

@@ -7,7 +7,6 @@ receivers may refuse tens of thousands of names for the same reason.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from qa2pack.executor.space import free_bytes, needed_bytes
 from qa2pack.manifest.actions import Mode
@@ -21,6 +20,7 @@ from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.problem_view import problem_lines
+from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.estimate import time_needed
@@ -39,9 +39,6 @@ _MODES = {
     Mode.MOVE: "move: files move to the package, symlinks to them stay",
     Mode.TICKET: "ticket: README, qa and script files are real, the rest are placeholders",
 }
-
-if TYPE_CHECKING:
-    from qa2pack.pack.settings.option_source import Default
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,15 @@ class ShownPlan:
     free_bytes: int | None
     origin: str = ""
     is_applied: bool = False
-    defaults: "tuple[Default, ...]" = ()
+    defaults: tuple[Default, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Default, ...]:
+        """Where each option that was not typed has its value from."""
+        recalled = self.plan.notes.recalled
+        source = f"the member, as it was made before ({shown(self.plan.header.member_path)})"
+        others = (each for each in self.defaults if each.option not in recalled)
+        return (*(Default(option, source) for option in recalled), *others)
 
 
 def plan_lines(view: ShownPlan, style: Style) -> Iterator[str]:
@@ -76,7 +81,7 @@ def plan_lines(view: ShownPlan, style: Style) -> Iterator[str]:
     yield f"  layout   {shown(header.layout)}"
     if blanks := blank_fields(header.readme):
         yield from folded(f"still blank: {', '.join(map(shown, blanks))}", indent=2, label="readme   ")
-    yield from default_lines(view.defaults)
+    yield from default_lines(view.sources)
     yield ""
     yield from totals_lines(notes.totals, style)
     yield from _split_lines(notes.splits, style)
@@ -186,7 +191,7 @@ def plan_view(
     *,
     has_tree: bool = False,
     is_applied: bool = False,
-    defaults: "tuple[Default, ...]" = (),
+    defaults: tuple[Default, ...] = (),
 ) -> View:
     """Return the view of a plan.
 
@@ -202,7 +207,7 @@ def plan_view(
         lines=partial(_all_lines, shown_plan, has_tree=has_tree),
         fields=lambda: {
             **plan_fields(plan, attempt.target, needed_bytes=needed, free_bytes=free),
-            "defaults": default_fields(defaults),
+            "defaults": default_fields(shown_plan.sources),
             **({"files": list(file_fields(records_of(plan.stream)))} if has_tree else {}),
         },
     )

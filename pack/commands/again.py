@@ -1,0 +1,42 @@
+"""`--again`: the origin, and the member that is replaced, are taken from the package."""
+
+import os
+from typing import Any
+
+import typer
+
+from qa2pack.pack.commands.base import Command
+
+_FLAG = "--again"
+
+
+class AgainCommand(Command):
+    """A command on ORIGIN and PACKAGE that is given only PACKAGE with `--again`, and perhaps `--member`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse; with `--again` the origin is still empty afterwards."""
+        return super().parse_args(ctx, ["", *args] if _FLAG in args else args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Fill in what the package knows, and run."""
+        is_again, member = ctx.params.pop("again"), ctx.params.pop("member")
+        if is_again:
+            _fill_in(ctx, member)
+        elif member:
+            raise typer.BadParameter("it says what is made --again; to replace a member, --replace-member NAME", ctx)
+        return super().invoke(ctx)
+
+
+def _fill_in(ctx: Any, member: str) -> None:
+    from qa2pack.manifest.format.opened_files import OpenedFiles
+    from qa2pack.manifest.problem import PackError
+    from qa2pack.pack.jobs.again import made_again
+    from qa2pack.pack.target import target_of
+
+    package = target_of(ctx.params["package"]).package
+    try:
+        again = made_again(package, os.fsencode(member), OpenedFiles())
+    except PackError as error:
+        raise typer.BadParameter(str(error), ctx, param_hint=_FLAG) from error
+    ctx.params["origin"] = os.fsdecode(again.origin)
+    ctx.params["replace_member"] = os.fsdecode(again.replaced)
