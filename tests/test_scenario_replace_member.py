@@ -107,3 +107,14 @@ def test_unknown_member_is_refused(capsys: Capsys, delivery: Delivery, package: 
 def test_either_append_or_replace(delivery: Delivery, package: Path) -> None:
     command = ("plan", delivery.origin, package, "--append", "member", "--replace-member", FIRST)
     assert run(*command) == 2
+
+
+def test_links_of_the_origin_into_a_member_that_stays_are_left(delivery: Delivery) -> None:
+    delivery.make(Mode.MOVE)
+    delivery.make(Mode.COPY, append=Append.MEMBER)
+    delivery.make(Mode.COPY, append=Append.REPLACE, replaced=SECOND.encode())
+    links = [path for path in delivery.origin.rglob("*") if path.is_symlink()]
+    assert links
+    for link in links:
+        assert link.resolve().is_relative_to(delivery.path / "sg_ouss_id" / FIRST)
+    assert delivery.problems() == []
