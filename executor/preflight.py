@@ -49,7 +49,7 @@ def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterato
         return
     if not os.path.isabs(header.origin):
         yield Problem(Code.UNSAFE_PATH, header.origin)
-    elif header.append is not Append.REMOVE and not is_folder(header.origin):
+    elif _needs_origin(header) and not is_folder(header.origin):
         yield Problem(Code.ORIGIN_MISSING, header.origin)
     if is_within(header.origin, package.path) or is_within(package.path, header.origin):
         yield Problem(Code.NESTED, package.path, found=os.fsdecode(header.origin))
@@ -62,6 +62,10 @@ def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterato
     else:
         yield from changed_in_tickets(package, header, opened)
     yield from _outside(package, plan)
+
+
+def _needs_origin(header: Header) -> bool:
+    return header.append is not Append.REMOVE and not header.is_rebuilt
 
 
 def _outside(package: Package, plan: Described) -> Iterator[Problem]:

@@ -25,6 +25,7 @@ from qa2pack.manifest.format.record_codec import decode_record, encode_record, g
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.plan.rebuild import rebuilt_header, rebuilt_notes, rebuilt_records
 from qa2pack.manifest.problem import PackError, Problem
 from qa2pack.manifest.progress import Progress
 
@@ -75,7 +76,7 @@ def stage_all(
         remove_tree(disk, paths.new_manifests)
         disk.mkdir(paths.new_manifests)
         _link_manifests(plan, paths, disk)
-        _write_manifest(plan, paths, spool, splits, disk)
+        _write_manifest(plan, paths, spool, splits, opened, disk)
         _write_tickets(paths, opened, disk)
 
 
@@ -161,15 +162,25 @@ def _link_manifests(plan: Described, paths: TransactionPaths, disk: Disk) -> Non
 
 
 def _write_manifest(
-    plan: Described, paths: TransactionPaths, spool: RecordSpool, splits: dict[bytes, SplitResult], disk: Disk
+    plan: Described,
+    paths: TransactionPaths,
+    spool: RecordSpool,
+    splits: dict[bytes, SplitResult],
+    opened: OpenedFiles,
+    disk: Disk,
 ) -> None:
     if plan.header.append is Append.REMOVE:
         return
-    header = replace(plan.header, kind=StreamKind.MANIFEST)
-    member = header.member_path
-    path = join(paths.new_manifests, os.path.basename(paths.package.manifest(member)))
-    with created_file(disk, path) as file:
-        write_records(file, header, _final_notes(plan.notes, plan, splits), _final_records(spool, splits))
+    published = paths.package.manifest(plan.header.member_path)
+    if plan.header.is_rebuilt:
+        old = opened.manifest_of(plan.header.member_path, published)
+        header, notes = rebuilt_header(plan.header, old.header), rebuilt_notes(plan.notes, old.notes)
+        records = rebuilt_records(old.stream.blobs(), (blob for _, blob in spool.sorted_blobs()))
+    else:
+        header, notes = replace(plan.header, kind=StreamKind.MANIFEST), _final_notes(plan.notes, plan, splits)
+        records = _final_records(spool, splits)
+    with created_file(disk, join(paths.new_manifests, os.path.basename(published))) as file:
+        write_records(file, header, notes, records)
 
 
 def _write_tickets(paths: TransactionPaths, opened: OpenedFiles, disk: Disk) -> None:

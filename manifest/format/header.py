@@ -69,6 +69,7 @@ class Header:
         base: members that the package held, each with the digest of its manifest (empty if it has none).
         readme: text of the member's README.
         is_adopted: the member was found on disk, not packaged by this program.
+        is_rebuilt: the plan makes the member of its own files (see `manifest.plan.rebuild`); False in manifests.
         made_with: None in members that were adopted, or packaged before options were recorded.
     """
 
@@ -90,6 +91,7 @@ class Header:
     program: str
     is_adopted: bool = False
     made_with: MadeWith | None = None
+    is_rebuilt: bool = False
 
     @property
     def member_path(self) -> bytes:
@@ -220,7 +222,7 @@ def header_to_wire(header: Header) -> dict[str, object]:
 
 # Fields that came after the first release of the format. They are written only where they say something, so that
 # older programs read all other plans and manifests.
-_LATER_IN_HEADERS = ("made_with",)
+_LATER_IN_HEADERS = ("made_with", "is_rebuilt")
 _LATER_IN_NOTES = ("recalled",)
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 

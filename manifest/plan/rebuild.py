@@ -1,0 +1,264 @@
+"""Rebuild: a plan that makes a member of its own files, with another README or with single files from elsewhere.
+
+Nothing of the origin is scanned: the manifest of the member says what it holds. What is in place is linked into the
+new member; a file that is repaired comes from a source that has its digest. The new manifest keeps what the old one
+says of all other files, so that a later plan finds the origin's digests in it.
+"""
+
+import os
+import socket
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from qa2pack.manifest.actions import Action
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import README, Package, read_state
+from qa2pack.manifest.alma.readme import readme_text
+from qa2pack.manifest.diff import paired_folders
+from qa2pack.manifest.file_state import FileState, state_of
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import Header, MadeWith, Notes, StreamKind, Total
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord, merge_records, with_digests
+from qa2pack.manifest.format.record_codec import decode_record, encode_record
+from qa2pack.manifest.fs.digest import digest_of_bytes
+from qa2pack.manifest.fs.safe_open import listed, opened_beneath
+from qa2pack.manifest.humanize import counted
+from qa2pack.manifest.path import join
+from qa2pack.manifest.plan.destination import Destination, base_of
+from qa2pack.manifest.plan.make import Plan
+from qa2pack.manifest.plan.plan_header import user_name
+from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.scan.collect import Gathered
+from qa2pack.manifest.table_lock import is_table_lock
+
+# Files that come from elsewhere; the others are made by the plan.
+_PACKAGED = frozenset((Action.LINK, Action.COPY, Action.SPLIT, Action.CARRY, Action.MOVE, Action.KEEP))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the content of a file is taken from.
+
+    Attributes:
+        path: absolute.
+        action: LINK or COPY.
+    """
+
+    path: bytes
+    action: Action
+    state: FileState
+
+
+@dataclass(frozen=True, slots=True)
+class NewReadme:
+    """Another header of the README; the tree below it follows from the member.
+
+    Attributes:
+        path: absolute path of its file; empty if it has no lasting one.
+    """
+
+    text: bytes
+    path: bytes = b""
+
+
+def plan_rebuild(
+    package: Package,
+    manifest: Described,
+    opened: OpenedFiles,
+    *,
+    repaired: Mapping[bytes, Source],
+    readme: NewReadme | None,
+    program: str,
+    now_ns: int,
+) -> Plan:
+    """Plan to make a member of its own files.
+
+    Args:
+        manifest: of the member.
+        repaired: by path in the member, where the content of a file comes from that is not as packaged.
+        readme: the header of the README; None keeps it.
+        now_ns: the time of the plan, ns since the epoch.
+
+    Raises:
+        Refused: another file of the member is missing or has another size.
+    """
+    old = manifest.header
+    state = read_state(package)
+    header = replace(
+        old,
+        kind=StreamKind.PLAN,
+        append=Append.REPLACE,
+        scanned_ns=now_ns,
+        may_leave=True,  # sources are absolute paths, into the package or to what repairs it
+        standing=state.standing,
+        base=base_of(state, opened),
+        readme=old.readme if readme is None else _whole_readme(manifest, readme.text),
+        made_with=old.made_with if readme is None else _with_header(old.made_with, readme),
+        host=socket.gethostname(),
+        user=user_name(),
+        program=program,
+        is_rebuilt=True,
+    )
+    destination = Destination(package, state, old.group, old.member, header.base, opened, header.append)
+    gathered = Gathered()
+    problems: list[Problem] = []
+    for record in _planned(manifest, package.member(old.member_path), repaired, problems):
+        gathered.spool.add(record.path, encode_record(_with_readme(record, header)))
+    if problems:
+        gathered.spool.close()
+        raise Refused(*problems)
+    copied = [source.state.size for source in repaired.values() if source.action is Action.COPY]
+    notes = Notes(
+        totals=_totals(manifest.notes.totals, header),
+        new_files=len(copied) + 1,
+        new_bytes=sum(copied) + len(header.readme),
+    )
+    return Plan(header, notes, destination, gathered)
+
+
+def rebuilt_header(plan: Header, old: Header) -> Header:
+    """Return the header of the new manifest: the state that the old one relies on, and what the plan changed."""
+    return replace(
+        plan,
+        kind=StreamKind.MANIFEST,
+        append=old.append,
+        scanned_ns=old.scanned_ns,
+        may_leave=old.may_leave,
+        standing=old.standing,
+        base=old.base,
+        is_rebuilt=False,
+    )
+
+
+def rebuilt_notes(plan: Notes, old: Notes) -> Notes:
+    """Return the notes of the new manifest. A rollback must not give links of the origin their old targets."""
+    return replace(old, totals=plan.totals, relinks=(), difference=None)
+
+
+def rebuilt_records(old: Iterable[bytes], planned: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield path and encoded record of each folder of the new manifest."""
+    for before, after in paired_folders(map(decode_record, old), map(decode_record, planned)):
+        if before is not None and after is not None:  # both have the same folders
+            yield before.path, encode_record(_final(before, after))
+
+
+def _final(old: FolderRecord, planned: FolderRecord) -> FolderRecord:
+    """Return the old record, but for what was repaired or generated; moved files are carried over from now on."""
+    actions = bytes(Action.CARRY if action == Action.MOVE else action for action in old.actions)
+    changed = [index for index, action in enumerate(planned.actions) if action not in (Action.KEEP, Action.DUMMY)]
+    record = replace(old, actions=actions)
+    if not changed:
+        return record
+    new = planned.selected(changed)
+    kinds = (_final_action(actions[index], planned.actions[index]) for index in changed)
+    sources = [old.source_path(index) for index in changed]
+    new = replace(new, source=b"", source_names=sources, actions=bytes(kinds))
+    kept = [index for index in range(len(old.names)) if index not in set(changed)]
+    return replace(merge_records([record.selected(kept), new]), folders=old.folders)
+
+
+def _final_action(old: int, planned: int) -> int:
+    """Return the action of a repaired file: the origin's symlink still leads to one that was moved."""
+    return old if old in (Action.CARRY, Action.WRITE) else planned
+
+
+def _planned(
+    manifest: Described, member: bytes, repaired: Mapping[bytes, Source], problems: list[Problem]
+) -> Iterator[FolderRecord]:
+    for blob in manifest.stream.blobs():
+        record = decode_record(blob)
+        rows = list(_rows(record, member, repaired, problems))
+        yield replace(
+            record,
+            source=b"",
+            source_names=[source.path for source in rows],
+            actions=bytes(source.action for source in rows),
+            mtimes=[source.state.mtime_ns for source in rows],
+            ctimes=[source.state.ctime_ns for source in rows],
+            inodes=[source.state.inode for source in rows],
+        )
+
+
+def _rows(
+    record: FolderRecord, member: bytes, repaired: Mapping[bytes, Source], problems: list[Problem]
+) -> Iterator[Source]:
+    """Yield for each file of a folder what it is made of; add a problem for one that is not in place."""
+    found = _states(member, record.path, problems) if _PACKAGED.intersection(record.actions) else {}
+    for index, name in enumerate(record.names):
+        path, action = join(record.path, name), Action(record.actions[index])
+        recorded = FileState(
+            record.sizes[index], record.mtimes[index], record.ctimes[index], record.inodes[index], record.device
+        )
+        if path in repaired:
+            yield repaired[path]
+        elif action not in _PACKAGED:
+            yield Source(record.source_path(index), action, recorded)
+        else:
+            status = found.get(name)
+            if status is None or not stat.S_ISREG(status.st_mode):
+                problems.append(Problem(Code.MISSING, join(member, path)))
+            elif status.st_size != recorded.size and not is_table_lock(name):
+                problems.append(_resized(join(member, path), recorded.size, status.st_size))
+            yield Source(join(member, path), Action.KEEP, state_of(status) if status else recorded)
+
+
+def _states(member: bytes, folder: bytes, problems: list[Problem]) -> dict[bytes, os.stat_result]:
+    """Return the state of each entry of a folder of the member; nothing where the folder is missing."""
+    try:
+        with opened_beneath(member, folder) as fd:
+            return {name: entry.stat(follow_symlinks=False) for name, entry in listed(fd)}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        problems.append(Problem(Code.UNREADABLE, join(member, folder), found=error.strerror or ""))
+        return {}
+
+
+def _with_readme(record: FolderRecord, header: Header) -> FolderRecord:
+    """Return the record of the member itself with the README of the header, if that is another one."""
+    if record.path or README not in record.names:
+        return record
+    index = list(record.names).index(README)
+    if record.sizes[index] == len(header.readme) and record.digest(index) in (
+        NO_DIGEST,
+        digest_of_bytes(header.readme),
+    ):
+        return record
+    sizes, mtimes = list(record.sizes), list(record.mtimes)
+    sizes[index], mtimes[index] = len(header.readme), header.scanned_ns
+    changed = replace(record, sizes=sizes, mtimes=mtimes)
+    is_placeholder = record.actions[index] == Action.DUMMY
+    return changed if is_placeholder else with_digests(changed, {index: digest_of_bytes(header.readme)})
+
+
+def _totals(totals: tuple[Total, ...], header: Header) -> tuple[Total, ...]:
+    return tuple(replace(total, byte_count=len(header.readme)) if not total.role else total for total in totals)
+
+
+def _whole_readme(manifest: Described, header_text: bytes) -> bytes:
+    """Return the README with this header and the tree of the member."""
+    header = manifest.header
+    paths = (path for blob in manifest.stream.blobs() for path in _paths(decode_record(blob)))
+    return readme_text(
+        header_text,
+        member=(header.project, header.group, header.member),
+        sb_name=os.path.basename(header.origin),
+        paths=paths,
+    )
+
+
+def _paths(record: FolderRecord) -> Iterator[bytes]:
+    yield from (join(record.path, name) + b"/" for name in record.folders)
+    yield from (join(record.path, name) for name in record.names)
+
+
+def _with_header(made_with: MadeWith | None, readme: NewReadme) -> MadeWith:
+    known = made_with or MadeWith(b"", b"")
+    return replace(known, readme=readme.path, readme_header=readme.text)
+
+
+def _resized(path: bytes, expected: int, found: int) -> Problem:
+    code = Code.TRUNCATED if found < expected else Code.GROWN
+    return Problem(code, path, counted(expected, "byte"), counted(found, "byte"))
