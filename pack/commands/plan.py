@@ -15,6 +15,7 @@ from qa2pack.pack.commands.options import (
     RuleOptions,
     TableOptions,
     TrustOptions,
+    WaitOption,
 )
 
 _APPENDS = [each.value for each in Append if each]
@@ -70,6 +71,7 @@ def plan(  # noqa: PLR0913 - one parameter per option
     strict: Strict = False,
     tables: TableOptions,
     tree: Tree = False,
+    wait: WaitOption = 0,
     trust: TrustOptions,
     run_options: ClusterRunOptions,
 ) -> None:
@@ -105,4 +107,4 @@ def plan(  # noqa: PLR0913 - one parameter per option
             job.plan(request, workers, target.opened), attempt, has_tree=tree, defaults=defaults_of(context)
         )
 
-    run_with_workers(attempt, work, run_options, trusted=trust.users())
+    run_with_workers(attempt, work, run_options, trusted=trust.users(), wait_seconds=wait)
