@@ -10,8 +10,8 @@ says for each step what a power cut there leaves.
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from qa2pack.executor.io.disk import Disk, sync_file_system
@@ -22,7 +22,7 @@ from qa2pack.executor.rollback import roll_back
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.stage import OriginChangedError, stage_all
 from qa2pack.executor.stop_signals import NEVER, Stop
-from qa2pack.executor.transaction.history import next_sequence, read_history
+from qa2pack.executor.transaction.history import Finished, next_sequence, read_history
 from qa2pack.executor.transaction.journal import (
     TICKET_SUFFIXES,
     Begin,
@@ -48,6 +48,7 @@ from qa2pack.executor.transaction.paths import (
 )
 from qa2pack.executor.transaction.published_tree import is_published
 from qa2pack.executor.transaction.recovery import Facts, Goal, Phase, Step, begin_of, decide, phase_of
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine
@@ -67,6 +68,21 @@ def running_boot() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class AppliedPlan:
+    """The plan that an apply applies, or applied before.
+
+    Attributes:
+        member: `group/member` that it makes.
+        origin, mode: empty and None where the journal of a stopped apply does not have them.
+    """
+
+    digest: bytes
+    member: bytes
+    origin: bytes
+    mode: Mode | None
+
+
+@dataclass(frozen=True, slots=True)
 class ApplyOptions:
     """How to apply.
 
@@ -76,6 +92,8 @@ class ApplyOptions:
         may_exchange: False publishes with two renames even where the file system has RENAME_EXCHANGE.
         trusted: numeric ids of users whose control folder is also accepted.
         boot: boot id of the running system.
+        expected: the first digits of the hexadecimal digest of the only plan that may be applied; empty for any.
+        announce: called with the plan before anything is done for it.
     """
 
     keeps_previous: bool = False
@@ -83,6 +101,8 @@ class ApplyOptions:
     may_exchange: bool = True
     trusted: frozenset[int] = frozenset()
     boot: str = field(default_factory=running_boot)
+    expected: str = ""
+    announce: Callable[[AppliedPlan], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +115,7 @@ class Applied:
         left_alone: paths of the origin that hold another file than the one that was moved, and were not changed.
         done_before_ns: when an earlier run finished the last plan, ns since the epoch, if nothing was left to do;
             None if this run did something.
+        plan: what was applied.
     """
 
     member: bytes
@@ -102,6 +123,7 @@ class Applied:
     is_rolled_back: bool = False
     left_alone: tuple[Problem, ...] = ()
     done_before_ns: int | None = None
+    plan: AppliedPlan | None = None
 
 
 def apply_plan(
@@ -113,24 +135,27 @@ def apply_plan(
     progress: Progress,
     stop: Stop = NEVER,
     opened: OpenedFiles | None = None,
+    is_locked: bool = False,
 ) -> Applied:
     """Apply the waiting plan, or finish a stopped transaction; called again, it does nothing.
 
     Args:
         stop: checked while folders are removed; the engine checks its own between batches.
         opened: the plans and manifests that are open already.
+        is_locked: the caller holds the lock of the package.
 
     Raises:
         InterruptedByUser: a stop was requested; the same call resumes later.
         UnknownTreeError: it is not known whether the stopped transaction was published; nothing was changed.
-        Refused: there is no plan, or the state that it relies on has changed; nothing was changed.
+        Refused: there is no plan, it is not the expected one, or the state that it relies on has changed; nothing was
+            changed.
         OriginChangedError: sources are not as planned; nothing is visible.
         LockedError: the package is locked by another process.
         OSError: the disk fails or is full; the same call resumes later.
     """
     if not is_folder(package.control):
         raise Refused(Problem(Code.PLAN_MISSING, package.plan))
-    with locked_for_writing(lock_path(package)):
+    with nullcontext() if is_locked else locked_for_writing(lock_path(package)):
         check_owned(package, options.trusted)
         return _apply(
             _Run(
@@ -179,7 +204,10 @@ def _apply(run: _Run) -> Applied:
     if step is Step.ROLL_FORWARD:
         return _roll_forward(run, records)
     if plan is None:
-        return _done_before(run.package)
+        return _done_before(run)
+    planned = _of_plan(plan)
+    _check_expected(run, planned)
+    run.options.announce(planned)
     check_plan(run.package, plan, run.opened)
     _prepare(run, step, records, plan.header)
     begun = records if step is Step.CONTINUE else ()
@@ -189,7 +217,28 @@ def _apply(run: _Run) -> Applied:
         _commit(run, transaction)
         _publish(run, transaction, is_published=False)
         left_alone = _finish(run, transaction)
-    return Applied(plan.header.member_path, phase_of(begun), left_alone=left_alone)
+    return Applied(plan.header.member_path, phase_of(begun), left_alone=left_alone, plan=planned)
+
+
+def _of_plan(plan: Described) -> AppliedPlan:
+    header = plan.header
+    return AppliedPlan(plan.stream.digest, header.member_path, header.origin, header.mode)
+
+
+def _of_journal(begin: Begin) -> AppliedPlan:
+    return AppliedPlan(begin.plan, begin.group + b"/" + begin.member, begin.origin, begin.mode)
+
+
+def _of_history(last: Finished) -> AppliedPlan:
+    return AppliedPlan(last.plan, last.member, last.origin, last.mode)
+
+
+def _check_expected(run: _Run, plan: AppliedPlan) -> None:
+    """Refuse another plan than the one that was looked at: another process may have made it since."""
+    digest = plan.digest.hex()
+    if not digest.startswith(run.options.expected):
+        found = f"{digest}, of {os.fsdecode(plan.origin)}" if plan.origin else digest
+        raise Refused(Problem(Code.PLAN_OTHER, run.package.plan, run.options.expected, found))
 
 
 def _waiting_plan(run: _Run) -> Described | None:
@@ -202,15 +251,17 @@ def _waiting_plan(run: _Run) -> Described | None:
 
 def _file_journal(run: _Run, begin: Begin, plan: Described | None) -> Applied:
     """File the journal of a transaction that ended, then apply the plan if it is a newer one."""
+    is_newer = plan is not None and plan.stream.digest != begin.plan
+    ended = _of_journal(begin)
+    _check_expected(run, _of_plan(plan) if plan and is_newer else ended)
     file_journal(transaction_paths(run.package, begin), run.disk)
-    if plan is None or plan.stream.digest == begin.plan:
-        return Applied(begin.group + b"/" + begin.member, Phase.ENDED)
-    return _apply(run)
+    return _apply(run) if is_newer else Applied(ended.member, Phase.ENDED, plan=ended)
 
 
 def _roll_back(run: _Run, records: Sequence[Record]) -> Applied:
     """Finish a rollback that was stopped."""
     begin = begin_of(records)
+    _check_expected(run, _of_journal(begin))
     roll_back(run.package, records, opened=run.opened, engine=run.engine, disk=run.disk, stop=run.stop)
     return Applied(begin.group + b"/" + begin.member, phase_of(records), is_rolled_back=True)
 
@@ -218,7 +269,9 @@ def _roll_back(run: _Run, records: Sequence[Record]) -> Applied:
 def _roll_forward(run: _Run, records: Sequence[Record]) -> Applied:
     """Finish a transaction that was stopped after its commit."""
     begin, phase = begin_of(records), phase_of(records)
-    is_done = True
+    planned, is_done = _of_journal(begin), True
+    _check_expected(run, planned)
+    run.options.announce(planned)
     if phase is Phase.COMMITTED:  # checked before anything is written: it may not be known
         commit = next(record for record in records if isinstance(record, Commit))
         paths = transaction_paths(run.package, begin)
@@ -227,16 +280,19 @@ def _roll_forward(run: _Run, records: Sequence[Record]) -> Applied:
         if phase is Phase.COMMITTED:
             _publish(run, transaction, is_published=is_done)
         left_alone = _finish(run, transaction)
-    return Applied(begin.group + b"/" + begin.member, phase, left_alone=left_alone)
+    return Applied(planned.member, phase, left_alone=left_alone, plan=planned)
 
 
-def _done_before(package: Package) -> Applied:
+def _done_before(run: _Run) -> Applied:
     """Return the result of the last transaction, if its member still exists and no later journal is lost."""
+    package = run.package
     history = read_history(package)
     if history.finished and not history.unreadable:
         last = history.finished[0]
         if last.publishing.is_removal or is_folder(package.member(last.member)):
-            return Applied(last.member, done_before_ns=last.ended_ns)
+            planned = _of_history(last)
+            _check_expected(run, planned)
+            return Applied(last.member, done_before_ns=last.ended_ns, plan=planned)
     raise Refused(Problem(Code.PLAN_MISSING, package.plan))
 
 

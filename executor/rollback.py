@@ -31,7 +31,7 @@ from qa2pack.executor.transaction.journal import (
     continue_journal,
     read_journal,
 )
-from qa2pack.executor.transaction.lock import locked_for_writing
+from qa2pack.executor.transaction.lock import NO_WAIT, Wait, locked_for_writing, when_free
 from qa2pack.executor.transaction.paths import (
     TransactionPaths,
     journal_path,
@@ -94,7 +94,7 @@ class RolledBack:
     was_finished: bool = False
 
 
-def roll_back_package(
+def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it may be kept from it
     package: Package,
     *,
     engine: Engine,
@@ -104,6 +104,7 @@ def roll_back_package(
     trusted: frozenset[int] = frozenset(),
     stop: Stop = NEVER,
     opened: OpenedFiles | None = None,
+    wait: Wait = NO_WAIT,
 ) -> RolledBack:
     """Roll back the unfinished transaction; if there is none, the last finished one.
 
@@ -113,6 +114,7 @@ def roll_back_package(
             rollback: a command that is given twice must not roll back twice.
         trusted: numeric ids of users whose control folder is also accepted.
         opened: the plans and manifests that are open already.
+        wait: for another process that holds the lock.
 
     Raises:
         CannotUndoError: it is not possible any more; says why, nothing was changed.
@@ -126,7 +128,7 @@ def roll_back_package(
     check_control(package.control)
     if not is_folder(package.control):
         raise _without_control(package)
-    with locked_for_writing(lock_path(package)):
+    with when_free(locked_for_writing, lock_path(package), wait, stop):
         check_owned(package, trusted)
         records = read_journal(journal_path(package))
         step = decide(records, Facts(None), Goal.ROLL_BACK)

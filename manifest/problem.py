@@ -96,6 +96,7 @@ class Code(StrEnum):
     TOO_MANY_CHUNKS = "too-many-chunks"
     ROLLBACK_TOO_LATE = "rollback-too-late"
     PLAN_WAITS = "plan-waits"
+    PLAN_OTHER = "plan-other"
     CONTROL_MISSING = "control-missing"
     ORIGIN_IN_THE_WAY = "origin-in-the-way"
     NOT_AS_APPLIED = "not-as-applied"

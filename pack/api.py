@@ -10,12 +10,12 @@ The names in this module are stable; others may change. Paths are bytes, because
 
 import os
 
-from qa2pack.executor.apply import Applied, ApplyOptions
+from qa2pack.executor.apply import Applied, AppliedPlan, ApplyOptions
 from qa2pack.executor.rollback import CannotUndoError, RolledBack
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.status import State, Status
 from qa2pack.executor.stop_signals import InterruptedByUser
-from qa2pack.executor.transaction.lock import LockedError
+from qa2pack.executor.transaction.lock import LockedError, Wait
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package, read_state
@@ -31,6 +31,7 @@ from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.adopt import adopt
 from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.package import package
 from qa2pack.pack.jobs.plan import plan
 from qa2pack.pack.jobs.read import UnfinishedError
 from qa2pack.pack.jobs.rollback import rollback
@@ -43,6 +44,7 @@ __all__ = [
     "Action",
     "Append",
     "Applied",
+    "AppliedPlan",
     "ApplyOptions",
     "CannotUndoError",
     "Code",
@@ -68,11 +70,13 @@ __all__ = [
     "Status",
     "StreamError",
     "UnfinishedError",
+    "Wait",
     "Workers",
     "adopt",
     "apply",
     "open_manifest",
     "open_plan",
+    "package",
     "package_at",
     "plan",
     "read_state",

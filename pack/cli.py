@@ -19,6 +19,7 @@ from qa2pack.pack.terminal.output_streams import escape_unencodable, open_closed
 COMMANDS = (
     "plan",
     "apply",
+    "package",
     "verify",
     "show",
     "status",

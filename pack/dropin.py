@@ -1,4 +1,4 @@
-"""The legacy call `QA_Packager(...)`: makes a plan, prints it and applies it.
+"""The legacy call `QA_Packager(...)`: makes a plan, prints it and applies it, under one lock.
 
 It may be called from a script or IPython, any number of times in one interpreter. Errors are raised with the text
 that the commands print; the interpreter never exits.
@@ -7,7 +7,7 @@ that the commands print; the interpreter never exits.
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TypeVar
 
 from qa2pack.executor.apply import ApplyOptions
@@ -23,6 +23,7 @@ from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of
 from qa2pack.pack.jobs import apply as applyjob
 from qa2pack.pack.jobs import plan as planjob
+from qa2pack.pack.jobs.package import packaging
 from qa2pack.pack.settings.dropin_settings import DropinDefaults, read_dropin_defaults
 from qa2pack.pack.target import Target, origin_of, quoted, target_of
 from qa2pack.pack.terminal.log_file import log_error
@@ -104,22 +105,23 @@ def _package(
             mode=_choice(Mode, mode, "mode"),
             is_strict=defaults.is_strict,
         )
-        with shown_workers(RunOptions(defaults.jobs), defaults.trusted) as workers:
-            made = planjob.plan(request, workers, target.opened)
+        with shown_workers(RunOptions(defaults.jobs), defaults.trusted, defaults.wait_seconds) as workers:
+            held.enter_context(packaging(request, workers, target.opened))
+            made = planjob.plan(request, workers, target.opened, is_locked=True)
         view = plan_view(made, attempt, is_applied=True, defaults=defaults.defaults)
         print_view(view, attempt.verb, is_json=False)
 
     def apply(attempt: Attempt) -> None:
         options = ApplyOptions(keeps_previous=defaults.keeps_previous)
-        for line in resume_lines(target):
+        for line in resume_lines(target, is_locked=True):
             print(line, file=sys.stderr)
         with shown_workers(RunOptions(defaults.jobs), defaults.trusted) as workers:
-            result = applyjob.apply(target.package, options, workers, target.opened)
+            result = applyjob.apply(target.package, options, workers, target.opened, is_locked=True)
         print_view(apply_view(result, target), attempt.verb, is_json=False)
 
     planning = Attempt("plan", target, quoted(origin))
     _raising(planning, look)
-    with _logged(defaults.log, arguments):
+    with _logged(defaults.log, arguments), ExitStack() as held:  # of the lock, for both
         _raising(planning, plan)
         _raising(Attempt("apply", target), apply)
 

@@ -214,6 +214,12 @@ def _(world: World) -> Words:
     return ["rollback", world.path]
 
 
+@fails(Code.PLAN_OTHER)
+def _(world: World) -> Words:
+    world.delivery.plan()
+    return ["apply", world.path, "--expect", "01234567"]
+
+
 @fails(Code.PLAN_WAITS)
 def _(world: World) -> Words:
     path = world.made()

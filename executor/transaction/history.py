@@ -31,6 +31,7 @@ class Finished:
 
     Attributes:
         member: `group/member` that it made.
+        plan: digest of its plan.
         mode, origin: of its plan; None and empty where the journal does not have them.
         user, host: who began it, and where.
         sequence: its number among all transactions of the package, independent of any clock; 0 if the journal does
@@ -40,6 +41,7 @@ class Finished:
 
     transaction: str
     member: bytes
+    plan: bytes
     mode: Mode | None
     origin: bytes
     publishing: Publishing
@@ -136,6 +138,7 @@ def _finished(records: tuple[Record, ...]) -> Finished:
     return Finished(
         transaction=begin.transaction,
         member=join(begin.group, begin.member),
+        plan=begin.plan,
         mode=begin.mode,
         origin=begin.origin,
         publishing=begin.publishing,

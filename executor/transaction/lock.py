@@ -13,9 +13,11 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 
+from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.manifest.fs.control_file import ControlFileError, control_fd
 from qa2pack.manifest.problem import Code, PackError, Problem
 
@@ -38,6 +40,58 @@ class LockedError(PackError):
         self.problems = (Problem(Code.LOCKED, path, found=holder),)
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long a process waits for another one that holds the lock.
+
+    Attributes:
+        seconds: at most; 0 does not wait.
+        report: called with the holder, as named in the lock file, when the wait begins and when the holder changes.
+    """
+
+    seconds: float = 0
+    report: Callable[[str], None] = lambda _: None
+
+
+NO_WAIT = Wait()
+
+
+@contextmanager
+def when_free(
+    lock: Callable[[bytes], AbstractContextManager[None]], path: bytes, wait: Wait, stop: Stop = NEVER
+) -> Iterator[None]:
+    """Hold a lock, and wait for other processes that hold it.
+
+    Args:
+        lock: `locked_for_writing` or `locked_for_reading`.
+        stop: checked during the wait.
+
+    Raises:
+        LockedError: another process held it all that time.
+        InterruptedByUser: a stop was requested during the wait.
+    """
+    with ExitStack() as held:
+        _enter_when_free(held, lock, path, wait, stop)
+        yield
+
+
+def _enter_when_free(
+    held: ExitStack, lock: Callable[[bytes], AbstractContextManager[None]], path: bytes, wait: Wait, stop: Stop
+) -> None:
+    deadline, reported = time.monotonic() + wait.seconds, None
+    while True:
+        try:
+            return held.enter_context(lock(path))
+        except LockedError as error:
+            if time.monotonic() >= deadline:
+                raise
+            if reported is None or error.holder not in ("", reported):  # a new holder writes its name a moment later
+                reported = error.holder
+                wait.report(reported)
+        stop.check()
+        time.sleep(_LOOK_SECONDS)
+
+
 @contextmanager
 def locked_for_writing(path: bytes) -> Iterator[None]:
     """Hold the exclusive lock; the file is created if it does not exist. Never waits.
@@ -45,9 +99,8 @@ def locked_for_writing(path: bytes) -> Iterator[None]:
     Raises:
         LockedError: another process holds it for reading or writing, or workers of another run still write.
     """
-    fd = control_fd(path, os.O_RDWR | os.O_CREAT)
+    fd = _taken_for_writing(path)
     try:
-        _take(path, fd, fcntl.LOCK_EX)
         _check_ours(path, fd)
         _shut_out_strays(path)
         os.ftruncate(fd, 0)
@@ -107,6 +160,24 @@ def _check_ours(path: bytes, fd: int) -> None:
         # A valid lock file may have other hard links too: a copy of the package by `cp -al`.
         kind = "another name elsewhere" if os.fstat(fd).st_nlink > 1 else "content of another kind"
         raise ControlFileError(errno.EINVAL, f"a file with {kind}, not a lock", path)
+
+
+def _taken_for_writing(path: bytes) -> int:
+    """Return the descriptor of the lock file, with the lock.
+
+    A process that was refused removes the lock file with the control folder that it made. Whoever opened the file
+    before that would hold the lock of a file that no other process finds.
+    """
+    while True:
+        fd = control_fd(path, os.O_RDWR | os.O_CREAT)
+        try:
+            _take(path, fd, fcntl.LOCK_EX)
+            if os.fstat(fd).st_nlink:
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
 
 
 def _take(path: bytes, fd: int, kind: int) -> None:

@@ -1,10 +1,12 @@
 """`pack adopt`: manifests for members that have none."""
 
-from qa2pack.pack.commands.options import PackageArgument, RunOptions, TrustOptions
+from qa2pack.pack.commands.options import PackageArgument, RunOptions, TrustOptions, WaitOption
 
 
 def adopt(
     package: PackageArgument,
+    *,
+    wait: WaitOption = 0,
     trust: TrustOptions,
     run_options: RunOptions,
 ) -> None:
@@ -29,4 +31,4 @@ def adopt(
         existing_package(target)
         return adopt_view(job.adopt(target.package, workers), target)
 
-    run_with_workers(Attempt("adopt", target), work, run_options, trusted=trust.users())
+    run_with_workers(Attempt("adopt", target), work, run_options, trusted=trust.users(), wait_seconds=wait)

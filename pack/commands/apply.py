@@ -1,10 +1,12 @@
 """`pack apply`: apply the plan, or finish an apply that was stopped."""
 
+from string import hexdigits
 from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import ClusterRunOptions, PackageArgument, RehashOption, TrustOptions
+from qa2pack.pack.commands.options import ClusterRunOptions, PackageArgument, RehashOption, TrustOptions, WaitOption
+from qa2pack.pack.views.plan_digest import FEWEST_DIGITS, LENGTH
 
 KeepPrevious = Annotated[
     bool,
@@ -14,11 +16,32 @@ KeepPrevious = Annotated[
 ]
 
 
+def _digest_of(text: str) -> str:
+    """Return the value of --expect; an empty one, as of an unset variable, would expect nothing."""
+    digits = text.lower()
+    if not FEWEST_DIGITS <= len(digits) <= LENGTH or set(digits) - set(hexdigits):
+        raise typer.BadParameter(f"{text!r} is not {FEWEST_DIGITS} to {LENGTH} hexadecimal digits.")
+    return digits
+
+
+Expect = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIGEST",
+        parser=_digest_of,
+        help="Refuse any plan but the one with this digest, as `pack plan` shows it; 8 digits or more.",
+        show_default=False,
+    ),
+]
+
+
 def apply(
     package: PackageArgument,
     *,
     keep_previous: KeepPrevious = False,
     rehash: RehashOption = False,
+    expect: Expect = None,
+    wait: WaitOption = 0,
     trust: TrustOptions,
     run_options: ClusterRunOptions,
 ) -> None:
@@ -30,21 +53,28 @@ def apply(
     """
     import sys
 
-    from qa2pack.executor.apply import ApplyOptions
+    from qa2pack.executor.apply import AppliedPlan, ApplyOptions
     from qa2pack.pack.commands.run import run_with_workers
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import apply as job
     from qa2pack.pack.jobs.engines import Workers
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.apply import apply_view, resume_lines
+    from qa2pack.pack.views.apply import apply_view, plan_announced, resume_lines
     from qa2pack.pack.views.view import View
 
     target = target_of(package)
-    options = ApplyOptions(keeps_previous=keep_previous, is_rehashing=rehash)
+
+    def announce(plan: AppliedPlan) -> None:
+        for line in plan_announced(plan):
+            print(line, file=sys.stderr)
+
+    options = ApplyOptions(
+        keeps_previous=keep_previous, is_rehashing=rehash, expected=expect or "", announce=announce
+    )
 
     def work(workers: Workers) -> View:
         for line in resume_lines(target):
             print(line, file=sys.stderr)
         return apply_view(job.apply(target.package, options, workers, target.opened), target)
 
-    run_with_workers(Attempt("apply", target), work, run_options, trusted=trust.users())
+    run_with_workers(Attempt("apply", target), work, run_options, trusted=trust.users(), wait_seconds=wait)

@@ -69,6 +69,12 @@ TrustOwnerOption = Annotated[
         help="Act on a control folder of this user, too; a name or a number. Repeatable.",
     ),
 ]
+WaitOption = Annotated[
+    int,
+    typer.Option(
+        "--wait", envvar="PACK_WAIT", metavar="SECONDS", min=0, help="Wait so long for a run that locks the package."
+    ),
+]
 OriginArgument = Annotated[
     str,
     typer.Argument(metavar="ORIGIN", help="The reduction folder of one scheduling block.", show_default=False),

@@ -16,6 +16,7 @@ from qa2pack.pack.commands.options import (
     RuleOptions,
     TableOptions,
     TrustOptions,
+    WaitOption,
 )
 
 _APPENDS = [Append.GROUP.value, Append.MEMBER.value]
@@ -95,6 +96,7 @@ def plan(  # noqa: PLR0913 - one parameter per option
     no_recall: NoRecall = False,
     tables: TableOptions,
     tree: Tree = False,
+    wait: WaitOption = 0,
     trust: TrustOptions,
     run_options: ClusterRunOptions,
 ) -> None:
@@ -135,4 +137,4 @@ def plan(  # noqa: PLR0913 - one parameter per option
             job.plan(request, workers, target.opened), attempt, has_tree=tree, defaults=defaults_of(context)
         )
 
-    run_with_workers(attempt, work, run_options, trusted=trust.users())
+    run_with_workers(attempt, work, run_options, trusted=trust.users(), wait_seconds=wait)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import PackageArgument, RunOptions, TrustOptions
+from qa2pack.pack.commands.options import PackageArgument, RunOptions, TrustOptions, WaitOption
 
 FurtherOption = Annotated[
     bool, typer.Option("--further", help="Roll back one apply further. Refused by default right after a rollback.")
@@ -15,6 +15,7 @@ def rollback(
     package: PackageArgument,
     *,
     further: FurtherOption = False,
+    wait: WaitOption = 0,
     trust: TrustOptions,
     run_options: RunOptions,
 ) -> None:
@@ -39,4 +40,5 @@ def rollback(
         ),
         run_options,
         trusted=trust.users(),
+        wait_seconds=wait,
     )

@@ -28,6 +28,7 @@ def run_with_workers(
     options: "RunOptions | ClusterRunOptions",
     *,
     trusted: frozenset[int] = frozenset(),
+    wait_seconds: int = 0,
     is_output_all: bool = False,
 ) -> NoReturn:
     """Do the work with worker processes and progress display, otherwise as `run`; progress ends before the result."""
@@ -35,7 +36,7 @@ def run_with_workers(
     def with_workers() -> View | Listing:
         from qa2pack.pack.commands.workers import shown_workers  # imports the engines
 
-        with shown_workers(options, trusted) as workers:
+        with shown_workers(options, trusted, wait_seconds) as workers:
             return work(workers)
 
     run(attempt, with_workers, is_json=options.json, is_output_all=is_output_all)

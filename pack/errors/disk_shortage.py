@@ -74,7 +74,7 @@ def _missing(attempt: Attempt) -> str:
     The sizes of staged files are read one by one, which takes a moment for very many.
     """
     package = attempt.target.package
-    if attempt.verb != "apply":
+    if attempt.verb not in ("apply", "package"):
         return ""
     try:
         plan = attempt.target.opened.plan(package.plan)

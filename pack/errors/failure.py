@@ -139,7 +139,7 @@ def _of_problems(word: str, error: PackError, attempt: Attempt, style: Style) ->
     target = attempt.target
     problems = tuple(_located(problem, attempt) for problem in error.problems)
     # An append is refused for files of members that stay, which were made from another origin than the plan's.
-    is_of_package = attempt.verb == "plan" and problems[0].code in VERIFYING
+    is_of_package = attempt.verb in ("plan", "package") and problems[0].code in VERIFYING
     origin = "" if is_of_package else attempt.origin
     remedies = error.remedies or (WORDS[problems[0].code].remedies if isinstance(error, CannotUndoError) else ())
     lines = [
@@ -250,6 +250,8 @@ def _stopped(
 def _state_and_next(attempt: Attempt) -> Iterator[str]:
     yield attempt.kept or _state(attempt)
     phase_now = _phase(attempt)
+    if attempt.verb == "package" and phase_now not in (Phase.NONE, Phase.ENDED):
+        attempt = replace(attempt, verb="apply")  # what was begun goes on; a new plan is refused
     if phase_now in (Phase.NONE, Phase.ENDED) or attempt.verb in ("apply", "rollback"):
         is_new = phase_now is Phase.NONE and not attempt.kept
         yield from attempt.again_lines("To try again" if is_new else "To go on")

@@ -135,6 +135,18 @@ REQUESTS: Mapping[Code, Row] = {
         ("pack rollback PACKAGE --further",),
         (Remedy("To apply the plan:", ("pack apply PACKAGE",)),),
     ),
+    Code.PLAN_OTHER: Row(
+        "The plan is not the one that was expected.",
+        "Another plan was made since, perhaps of another origin by another person: a package has one plan at a time.",
+        "To look at the plan that waits:",
+        ("pack show --plan PACKAGE",),
+        (
+            Remedy(
+                "To make yours again, and apply it with no other in between:",
+                ("pack package ORIGIN PACKAGE --mode MODE",),
+            ),
+        ),
+    ),
     Code.CONTROL_MISSING: Row(
         "Nothing can be rolled back without this folder, which is missing.",
         "It was moved or removed; or the old script made the package, then there is nothing to roll back.",

@@ -4,16 +4,14 @@ import time
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.remove import ensure_folder
-from qa2pack.executor.transaction.lock import locked_for_writing
-from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.alma.package import DestinationKind, Package, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.plan.destination import base_of
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
-from qa2pack.pack.jobs.control_folder import check_idle, made_control
-from qa2pack.pack.jobs.engines import Workers, started_engine
+from qa2pack.pack.jobs.control_folder import check_idle, locked_control
+from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 
 
 def adopt(package: Package, workers: Workers) -> list[bytes]:
@@ -22,12 +20,16 @@ def adopt(package: Package, workers: Workers) -> list[bytes]:
     Raises:
         Refused: there is no package, or an existing manifest cannot be used; nothing was changed.
     """
-    check_idle(package, workers.trusted)
+    check_idle(package, workers)
     state = read_state(package)
     if state.standing is not DestinationKind.PACKAGE:
         raise Refused(Problem(Code.NOT_A_PACKAGE, package.path))
     base_of(state, OpenedFiles())  # raises for a damaged manifest: that member needs repair, not adoption
-    with started_engine(workers) as engine, made_control(package), locked_for_writing(lock_path(package)):
+    with (
+        stopping() as stop,
+        locked_control(package, workers.wait, stop),
+        started_engine(workers, stop=stop) as engine,
+    ):
         return adopt_members(package, engine, workers.progress)
 
 

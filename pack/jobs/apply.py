@@ -2,26 +2,36 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.stop_signals import Stop
+from qa2pack.executor.transaction.lock import locked_for_writing, when_free
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.presence import is_folder
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 
 
-def apply(package: Package, options: ApplyOptions, workers: Workers, opened: OpenedFiles | None = None) -> Applied:
+def apply(
+    package: Package,
+    options: ApplyOptions,
+    workers: Workers,
+    opened: OpenedFiles | None = None,
+    *,
+    is_locked: bool = False,
+) -> Applied:
     """Apply the waiting plan or resume a stopped apply; raises as `executor.apply.apply_plan`.
 
     Args:
         opened: the plans and manifests that are open already.
+        is_locked: the caller holds the lock of the package; see `jobs.package`.
     """
     opened = opened or OpenedFiles()
     check_control(package.control)
@@ -30,19 +40,32 @@ def apply(package: Package, options: ApplyOptions, workers: Workers, opened: Ope
     if workers.cluster:
         # Any of the machines that staged files for a stopped run may have restarted since: read these files again.
         options = replace(options, boot=f"cluster {os.urandom(8).hex()}")
-    lock = lock_path(package) if is_folder(package.control) else b""
-    folders = (package.parent, *_origin(package, opened))
-    with stopping() as stop, started_engine(workers, folders, lock=lock, stop=stop) as engine:
-        return apply_plan(
-            package,
-            options,
-            engine=engine,
-            disk=Disk(),
-            progress=workers.progress,
-            stop=stop,
-            # Opened without the lock: under it, a plan that was replaced since is another file and is opened again.
-            opened=opened,
-        )
+    lock = lock_path(package)
+    # The lock comes first: processes forked under it inherit it, and must end before it is released.
+    with stopping() as stop, nullcontext() if is_locked else _locked(package, workers, stop):
+        folders = (package.parent, *_origin(package, opened))
+        with started_engine(workers, folders, lock=lock, is_locked=True, stop=stop) as engine:
+            return apply_plan(
+                package,
+                options,
+                engine=engine,
+                disk=Disk(),
+                progress=workers.progress,
+                stop=stop,
+                opened=opened,
+                is_locked=True,
+            )
+
+
+@contextmanager
+def _locked(package: Package, workers: Workers, stop: Stop) -> Iterator[None]:
+    """Hold the lock; without a control folder there is nothing to apply, and none is made for a lock."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(when_free(locked_for_writing, lock_path(package), workers.wait, stop))
+        except FileNotFoundError:
+            raise Refused(Problem(Code.PLAN_MISSING, package.plan)) from None
+        yield
 
 
 def _origin(package: Package, opened: OpenedFiles) -> Iterator[bytes]:

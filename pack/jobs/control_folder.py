@@ -2,18 +2,20 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.probe.package_disk import make_control
+from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.transaction.journal import read_journal
-from qa2pack.executor.transaction.lock import locked_for_reading
+from qa2pack.executor.transaction.lock import LockedError, Wait, locked_for_reading, locked_for_writing, when_free
 from qa2pack.executor.transaction.paths import journal_path, lock_path
 from qa2pack.executor.transaction.recovery import may_plan_again, phase_of
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.fs.presence import is_folder
+from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.read import UnfinishedError
 
 
@@ -30,19 +32,41 @@ def made_control(package: Package) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def locked_control(package: Package, wait: Wait, stop: Stop = NEVER) -> Iterator[None]:
+    """Make the control folder and hold the lock in it; remove the folder again if it stays empty.
+
+    Raises:
+        LockedError, InterruptedByUser: as `when_free`.
+    """
+    with ExitStack() as held:
+        held.enter_context(made_control(package))
+        try:
+            held.enter_context(when_free(locked_for_writing, lock_path(package), wait, stop))
+        except FileNotFoundError:  # the process that had made the folder was refused, and removed it
+            held.enter_context(made_control(package))
+            held.enter_context(when_free(locked_for_writing, lock_path(package), wait, stop))
+        yield
+
+
 def _remove_empty_control(package: Package) -> None:
-    disk = Disk()
-    if os.listdir(package.control) in ([], [b"lock"]):
-        for name in os.listdir(package.control):
-            disk.unlink(os.path.join(package.control, name))
+    disk, lock = Disk(), lock_path(package)
+    names = os.listdir(package.control)
+    if names == [b"lock"]:
+        # Under the lock: another process may wait for it, and would go on in a folder that is gone.
+        with suppress(LockedError), locked_for_writing(lock):
+            if os.listdir(package.control) == [b"lock"]:
+                disk.unlink(lock)
+                disk.rmdir(package.control)
+    elif not names:
         disk.rmdir(package.control)
 
 
-def check_idle(package: Package, trusted: frozenset[int]) -> None:
+def check_idle(package: Package, workers: Workers) -> None:
     """Refuse early, before the scan, what would be refused after it; a running apply is locked, not unfinished."""
     check_control(package.control)
-    check_owned(package, trusted)
-    with locked_for_reading(lock_path(package)):
+    check_owned(package, workers.trusted)
+    with when_free(locked_for_reading, lock_path(package), workers.wait):
         check_plannable(package)
 
 

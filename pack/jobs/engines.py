@@ -9,6 +9,7 @@ from functools import partial
 
 from qa2pack.executor.engine.local import PoolEngine, available_jobs
 from qa2pack.executor.stop_signals import Stop, stop_on_signals
+from qa2pack.executor.transaction.lock import NO_WAIT, Wait
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.fs.throttle import PacedEngine
@@ -22,7 +23,7 @@ _MOST_PER_PROCESSOR = 4
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Options of the worker processes.
+    """Options of the worker processes, and of the lock under which they work.
 
     Attributes:
         jobs: maximum number of batches in parallel; 0 means one per processor, or per worker of the cluster.
@@ -32,6 +33,7 @@ class Workers:
         is_insecure: accept an unencrypted connection to a cluster on other machines.
         bandwidth: bytes per second that all workers together may read; 0 is unlimited.
         trusted: ids of other users whose control folders are accepted.
+        wait: for another process that holds the lock of the package.
     """
 
     jobs: int = 0
@@ -40,6 +42,7 @@ class Workers:
     bandwidth: int = 0
     trusted: frozenset[int] = frozenset()
     is_insecure: bool = False
+    wait: Wait = NO_WAIT
 
 
 @contextmanager

@@ -5,6 +5,7 @@ that a command does not import what only another one needs.
 """
 
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 
 from qa2pack.executor.casa.split import TableReader
@@ -12,29 +13,30 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.preflight import check_space
 from qa2pack.executor.probe.package_disk import check_disk, has_holes
 from qa2pack.executor.tickets.unchanged_members import check_staying
-from qa2pack.executor.transaction.lock import locked_for_writing
-from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind, Package, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_folder
-from qa2pack.manifest.plan.make import make_plan, save_plan
+from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.pack.jobs.adopt import adopt_members
-from qa2pack.pack.jobs.control_folder import check_idle, check_plannable, made_control
-from qa2pack.pack.jobs.engines import Workers, started_engine
+from qa2pack.pack.jobs.control_folder import check_idle, check_plannable, locked_control
+from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 from qa2pack.pack.jobs.readme_source import readable_readme
 
 
-def plan(request: PlanRequest, workers: Workers, opened: OpenedFiles | None = None) -> Described:
+def plan(
+    request: PlanRequest, workers: Workers, opened: OpenedFiles | None = None, *, is_locked: bool = False
+) -> Described:
     """Make a plan, write it to the control folder, and return it.
 
     When appending, members without a manifest are adopted first.
 
     Args:
         opened: the plans and manifests of the package that are open already.
+        is_locked: the caller holds the lock of the package, which has a control folder; see `jobs.package`.
 
     Raises:
         Refused: the plan is refused; nothing was changed.
@@ -42,14 +44,16 @@ def plan(request: PlanRequest, workers: Workers, opened: OpenedFiles | None = No
         LockedError: another process has locked the package.
     """
     with readable_readme(request) as readable:
-        return _plan(readable, workers, opened or OpenedFiles())
+        return _plan(readable, workers, opened or OpenedFiles(), is_locked=is_locked)
 
 
-def _plan(request: PlanRequest, workers: Workers, opened: OpenedFiles) -> Described:
+def _plan(request: PlanRequest, workers: Workers, opened: OpenedFiles, *, is_locked: bool) -> Described:
     package = Package(request.package)
-    check_idle(package, workers.trusted)
-    _adopt_for(request, package, workers)
-    with started_engine(workers, (request.origin, package.parent)) as engine:
+    if not is_locked:
+        check_idle(package, workers)
+    _adopt_for(request, package, workers, is_locked=is_locked)
+    folders = (request.origin, package.parent)
+    with stopping() as stop, started_engine(workers, folders, stop=stop) as engine:
         made = make_plan(
             request,
             opened=opened,
@@ -60,23 +64,29 @@ def _plan(request: PlanRequest, workers: Workers, opened: OpenedFiles) -> Descri
         )
         check_space(package, made.header, made.notes, made.devices, opened)
         check_staying(package, made.header, opened)
-        with made_control(package), locked_for_writing(lock_path(package)):
+        with nullcontext() if is_locked else locked_control(package, workers.wait, stop):
             check_owned(package, workers.trusted)
             check_plannable(package)
-            check_disk(package, made.header, made.gathered.spool.sorted_blobs(), Disk())
-            if made.gathered.holes and not has_holes(package, Disk()):
-                notes = replace(made.notes, new_bytes=made.notes.new_bytes + sum(made.gathered.holes.values()))
-                check_space(package, made.header, notes, made.devices, opened)
-            save_plan(made)
+            _save(package, made, opened)
     made.gathered.spool.close()
     return opened.plan(package.plan)  # the new one: what was written is checked by reading it
 
 
-def _adopt_for(request: PlanRequest, package: Package, workers: Workers) -> None:
+def _save(package: Package, made: Plan, opened: OpenedFiles) -> None:
+    """Write the plan, if the disk of the package can hold what it plans."""
+    check_disk(package, made.header, made.gathered.spool.sorted_blobs(), Disk())
+    if made.gathered.holes and not has_holes(package, Disk()):
+        notes = replace(made.notes, new_bytes=made.notes.new_bytes + sum(made.gathered.holes.values()))
+        check_space(package, made.header, notes, made.devices, opened)
+    save_plan(made)
+
+
+def _adopt_for(request: PlanRequest, package: Package, workers: Workers, *, is_locked: bool) -> None:
     """Adopt with separate workers: processes forked under the lock inherit it, and must end before it is released."""
     if request.append is Append.NOTHING or not is_folder(request.origin):
         return
     state = read_state(package)
     if state.standing is DestinationKind.PACKAGE and state.without_manifest:
-        with made_control(package), locked_for_writing(lock_path(package)), started_engine(workers) as engine:
+        lock = nullcontext() if is_locked else locked_control(package, workers.wait)
+        with lock, started_engine(workers) as engine:
             adopt_members(package, engine, workers.progress)

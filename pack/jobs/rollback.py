@@ -25,4 +25,5 @@ def rollback(
             trusted=workers.trusted,
             stop=stop,
             opened=opened,
+            wait=workers.wait,
         )

@@ -16,7 +16,7 @@ from qa2pack.pack.settings.trusted_owners import trusted_users
 
 _KEYS = (
     "layout", "include", "exclude", "strict", "as-is", "no-split", "casa-weights", "follow-outside", "keep-previous",
-    "jobs", "log", "trust-owner",
+    "jobs", "wait", "log", "trust-owner",
 )  # fmt: skip
 
 
@@ -26,6 +26,7 @@ class DropinDefaults:
 
     Attributes:
         jobs: worker processes; 0 means one per processor.
+        wait_seconds: how long another run that locks the package is waited for.
         log: absolute path of the log; empty for no log.
         trusted: ids of other users whose control folders are accepted.
         defaults: the source of each value.
@@ -35,6 +36,7 @@ class DropinDefaults:
     is_strict: bool = False
     keeps_previous: bool = False
     jobs: int = 0
+    wait_seconds: int = 0
     log: bytes = b""
     trusted: frozenset[int] = frozenset()
     defaults: tuple[Default, ...] = ()
@@ -57,7 +59,7 @@ def read_dropin_defaults(folder: bytes, environment: Mapping[str, str]) -> Dropi
 
 
 def _read(files: Sequence[Settings], environment: Mapping[str, str]) -> DropinDefaults:
-    jobs, log = environment.get("PACK_JOBS"), environment.get("PACK_LOG")
+    log = environment.get("PACK_LOG")
     return DropinDefaults(
         selection=Selection(
             include=_texts(files, "include"),
@@ -70,16 +72,18 @@ def _read(files: Sequence[Settings], environment: Mapping[str, str]) -> DropinDe
         ),
         is_strict=_is_set(files, "strict"),
         keeps_previous=_is_set(files, "keep-previous"),
-        jobs=_count(jobs) if jobs else next((int(v) for v, _ in values_of(files, "jobs") if isinstance(v, int)), 0),
+        jobs=_number(files, "jobs", environment),
+        wait_seconds=_number(files, "wait", environment),
         log=_absolute(log or _text(files, "log")),
         trusted=_trusted((*environment.get("PACK_TRUST_OWNER", "").split(), *_texts(files, "trust-owner"))),
-        defaults=tuple(_defaults(files, jobs=jobs, log=log)),
+        defaults=tuple(_defaults(files, environment)),
     )
 
 
-def _defaults(files: Sequence[Settings], *, jobs: str | None, log: str | None) -> list[Default]:
-    typed = {"jobs": "PACK_JOBS" if jobs else "", "log": "PACK_LOG" if log else ""}
-    found = [Default(key, variable) for key, variable in typed.items() if variable]
+def _defaults(files: Sequence[Settings], environment: Mapping[str, str]) -> list[Default]:
+    variables = {"jobs": "PACK_JOBS", "wait": "PACK_WAIT", "log": "PACK_LOG"}
+    typed = {key: variable for key, variable in variables.items() if environment.get(variable)}
+    found = [Default(key, variable) for key, variable in typed.items()]
     found += [
         Default(key, shown(settings.path))
         for key in _KEYS
@@ -114,7 +118,14 @@ def _absolute(path: str) -> bytes:
     return os.path.abspath(os.fsencode(path)) if path else b""
 
 
-def _count(text: str) -> int:
+def _number(files: Sequence[Settings], key: str, environment: Mapping[str, str]) -> int:
+    variable = f"PACK_{key.upper()}"
+    if text := environment.get(variable):
+        return _count(text, variable)
+    return next((int(value) for value, _ in values_of(files, key) if isinstance(value, int)), 0)
+
+
+def _count(text: str, variable: str) -> int:
     if not (text.isascii() and text.isdigit()):
-        raise Refused(Problem(Code.SETTINGS_UNUSABLE, b"PACK_JOBS", "a whole number, 0 or more", text))
+        raise Refused(Problem(Code.SETTINGS_UNUSABLE, variable.encode(), "a whole number, 0 or more", text))
     return int(text)

@@ -47,6 +47,7 @@ KEYS: Mapping[str, Kind] = {
     "follow-outside": Kind.FLAG,
     "keep-previous": Kind.FLAG,
     "jobs": Kind.COUNT,
+    "wait": Kind.COUNT,
     "bandwidth": Kind.RATE,
     "quiet": Kind.FLAG,
     "log": Kind.PATH,

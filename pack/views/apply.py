@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 
-from qa2pack.executor.apply import Applied
+from qa2pack.executor.apply import Applied, AppliedPlan
 from qa2pack.executor.status import State, read_status
 from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.fs.presence import is_there
@@ -16,6 +16,7 @@ from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import path_fields, problem_fields
 from qa2pack.pack.views.placeholders import packaged_amount
+from qa2pack.pack.views.plan_digest import SHOWN_DIGITS
 from qa2pack.pack.views.status import staged_text
 from qa2pack.pack.views.totals import totals_fields
 from qa2pack.pack.views.view import View
@@ -30,10 +31,22 @@ def apply_view(result: Applied, target: Target) -> View:
     )
 
 
-def resume_lines(target: Target) -> Iterator[str]:
-    """Yield what is resumed; nothing if no transaction was stopped."""
+def plan_announced(plan: AppliedPlan) -> Iterator[str]:
+    """Yield which plan is applied: it may be another one than the user has in mind."""
+    yield f"Applying the plan {plan.digest.hex()[:SHOWN_DIGITS]}:"
+    yield from (f"  origin   {shown(path)}" for path in (plan.origin,) if path)
+    yield f"  member   {shown(plan.member)}"
+    yield from (f"  mode     {mode}" for mode in (plan.mode,) if mode)
+
+
+def resume_lines(target: Target, *, is_locked: bool = False) -> Iterator[str]:
+    """Yield what is resumed; nothing if no transaction was stopped.
+
+    Args:
+        is_locked: the caller holds the lock, so nobody else works on the package.
+    """
     status = read_status(target.package, target.opened)
-    if status.state is not State.INTERRUPTED:
+    if status.state is not (State.RUNNING if is_locked else State.INTERRUPTED):
         return
     match status.phase:
         case Phase.STAGING if status.plan:
@@ -44,6 +57,8 @@ def resume_lines(target: Target) -> Iterator[str]:
             yield from (f"Staged so far: {staged}." for staged in (staged_text(status),) if staged)
         case Phase.ROLLING_BACK:
             yield "Resuming the rollback that was stopped; this run does not apply the plan."
+        case Phase.NONE | Phase.ENDED:
+            return
         case phase:
             yield f"Resuming the apply that was stopped after its commit (phase: {phase})."
 
@@ -79,6 +94,7 @@ def _fields(result: Applied, target: Target) -> dict[str, object]:
         "resumed_phase": result.resumed,
         "is_rolled_back": result.is_rolled_back,
         "left_alone": problem_fields(result.left_alone),
+        **_plan_fields(result.plan),
         "done_before_at": None if result.done_before_ns is None else utc_time(result.done_before_ns),
     }
     return (
@@ -86,3 +102,9 @@ def _fields(result: Applied, target: Target) -> dict[str, object]:
         if result.is_rolled_back or result.done_before_ns is not None
         else fields | totals_fields(member_notes(target.package, result.member, target.opened).totals)
     )
+
+
+def _plan_fields(plan: AppliedPlan | None) -> dict[str, object]:
+    if plan is None:  # a rollback was finished, and no plan was applied
+        return {"origin": None, "mode": None, "plan_digest": None}
+    return {**path_fields("origin", plan.origin), "mode": plan.mode, "plan_digest": plan.digest.hex()}

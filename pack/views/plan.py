@@ -28,6 +28,7 @@ from qa2pack.pack.views.files import file_fields, records_of
 from qa2pack.pack.views.json_fields import plan_fields
 from qa2pack.pack.views.option_sources import default_fields, default_lines
 from qa2pack.pack.views.placeholders import carried
+from qa2pack.pack.views.plan_digest import SHOWN_DIGITS
 from qa2pack.pack.views.totals import totals_lines
 from qa2pack.pack.views.tree import tree_lines
 from qa2pack.pack.views.view import View
@@ -79,6 +80,7 @@ def plan_lines(view: ShownPlan, style: Style) -> Iterator[str]:
     yield f"  mode     {_MODES[header.mode]}"
     yield from _carried_lines(view.plan)
     yield f"  layout   {shown(header.layout)}"
+    yield f"  digest   {view.plan.stream.digest.hex()[:SHOWN_DIGITS]}"
     if blanks := blank_fields(header.readme):
         yield from folded(f"still blank: {', '.join(map(shown, blanks))}", indent=2, label="readme   ")
     yield from default_lines(view.sources)
