@@ -113,6 +113,7 @@ class Applied:
         resumed: the phase in which a stopped transaction was resumed; NONE if this was a new one.
         is_rolled_back: an unfinished rollback was finished, and nothing was applied.
         left_alone: paths of the origin that hold another file than the one that was moved, and were not changed.
+        is_removal: the member was removed.
         done_before_ns: when an earlier run finished the last plan, ns since the epoch, if nothing was left to do;
             None if this run did something.
         plan: what was applied.
@@ -123,6 +124,7 @@ class Applied:
     is_rolled_back: bool = False
     left_alone: tuple[Problem, ...] = ()
     done_before_ns: int | None = None
+    is_removal: bool = False
     plan: AppliedPlan | None = None
 
 
@@ -217,7 +219,10 @@ def _apply(run: _Run) -> Applied:
         _commit(run, transaction)
         _publish(run, transaction, is_published=False)
         left_alone = _finish(run, transaction)
-    return Applied(plan.header.member_path, phase_of(begun), left_alone=left_alone, plan=planned)
+    is_removal = transaction.begin.publishing.is_removal
+    return Applied(
+        plan.header.member_path, phase_of(begun), left_alone=left_alone, plan=planned, is_removal=is_removal
+    )
 
 
 def _of_plan(plan: Described) -> AppliedPlan:
@@ -280,7 +285,8 @@ def _roll_forward(run: _Run, records: Sequence[Record]) -> Applied:
         if phase is Phase.COMMITTED:
             _publish(run, transaction, is_published=is_done)
         left_alone = _finish(run, transaction)
-    return Applied(planned.member, phase, left_alone=left_alone, plan=planned)
+    is_removal = begin.publishing.is_removal
+    return Applied(planned.member, phase, left_alone=left_alone, plan=planned, is_removal=is_removal)
 
 
 def _done_before(run: _Run) -> Applied:

@@ -51,7 +51,8 @@ def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterato
         yield Problem(Code.UNSAFE_PATH, header.origin)
     elif _needs_origin(header) and not is_folder(header.origin):
         yield Problem(Code.ORIGIN_MISSING, header.origin)
-    if is_within(header.origin, package.path) or is_within(package.path, header.origin):
+    is_nested = is_within(header.origin, package.path) or is_within(package.path, header.origin)
+    if _needs_origin(header) and is_nested:
         yield Problem(Code.NESTED, package.path, found=os.fsdecode(header.origin))
     yield from ticket_obstacles(package)
     state = read_state(package)

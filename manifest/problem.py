@@ -21,6 +21,7 @@ class Code(StrEnum):
     UNREADABLE = "unreadable"
     NO_EXECUTION_BLOCK = "no-execution-block"
     README_MISSING = "readme-missing"
+    UNKNOWN_FIELD = "unknown-field"
     README_NOT_TEXT = "readme-not-text"
     NOT_A_PACKAGE = "not-a-package"
     PACKAGE_MISSING = "package-missing"

@@ -48,6 +48,14 @@ def blank_fields(text: bytes) -> list[bytes]:
     return [match[1] for match in _BLANK_FIELD.finditer(fields)]
 
 
+def header_of(readme: bytes, project: bytes) -> bytes:
+    """Return the header of a whole README: all before the line with which the tree begins."""
+    first = _line(0, project + b"/")
+    lines = readme.splitlines(keepends=True)
+    end = next((number for number, line in enumerate(lines) if line.rstrip(b"\r\n") == first), len(lines))
+    return b"".join(lines[:end])
+
+
 def tree_lines(member: tuple[bytes, bytes, bytes], paths: Iterable[bytes]) -> list[bytes]:
     """Return the lines of the tree of one member, from the project folder down to the entries of the role folders.
 

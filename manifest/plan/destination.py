@@ -119,7 +119,19 @@ def base_of(state: PackageState, opened: OpenedFiles) -> tuple[tuple[bytes, byte
 
 
 def _path_problems(request: PlanRequest, opened: OpenedFiles) -> Iterator[Problem]:
-    origin, package = request.origin, Package(request.package)
+    package = Package(request.package)
+    if request.append is not Append.REMOVE:
+        yield from _origin_problems(request.origin, package)
+    around = enclosing_package(package)
+    if around is not None:
+        yield Problem(Code.INSIDE_PACKAGE, package.path, found=os.fsdecode(around))
+    if not is_folder(package.parent):
+        yield Problem(Code.DESTINATION_MISSING, package.parent)
+    elif not request.is_compared:
+        yield from _writing_problems(package, opened, is_forced=request.is_forced)
+
+
+def _origin_problems(origin: bytes, package: Package) -> Iterator[Problem]:
     if not is_there(origin):
         yield Problem(Code.ORIGIN_MISSING, origin)
         return
@@ -130,13 +142,6 @@ def _path_problems(request: PlanRequest, opened: OpenedFiles) -> Iterator[Proble
         if is_within(origin, place) or is_within(place, origin):
             yield Problem(Code.NESTED, package.path, found=os.fsdecode(origin))
             break
-    around = enclosing_package(package)
-    if around is not None:
-        yield Problem(Code.INSIDE_PACKAGE, package.path, found=os.fsdecode(around))
-    if not is_folder(package.parent):
-        yield Problem(Code.DESTINATION_MISSING, package.parent)
-    elif not request.is_compared:
-        yield from _writing_problems(package, opened, is_forced=request.is_forced)
 
 
 def _writing_problems(package: Package, opened: OpenedFiles, *, is_forced: bool) -> Iterator[Problem]:

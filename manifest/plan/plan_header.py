@@ -22,13 +22,18 @@ def readme_header(request: PlanRequest) -> bytes:
     """
     if request.readme is None:
         return header_template() if request.readme_text is None else request.readme_text
+    return read_header_file(request.readme)
+
+
+def read_header_file(path: bytes) -> bytes:
+    """Return the text of a file that holds a README header, or a whole README; raises as `readme_header`."""
     try:
-        with open(request.readme, "rb") as file:
-            text = read_bounded(file, request.readme, limit_bytes=SMALL_BYTES)
+        with open(path, "rb") as file:
+            text = read_bounded(file, path, limit_bytes=SMALL_BYTES)
     except OSError as error:
-        raise Refused(Problem(Code.README_MISSING, request.readme, found=error.strerror or "")) from error
+        raise Refused(Problem(Code.README_MISSING, path, found=error.strerror or "")) from error
     if kind := _other_than_text(text):
-        raise Refused(Problem(Code.README_NOT_TEXT, request.readme, "text in UTF-8", kind))
+        raise Refused(Problem(Code.README_NOT_TEXT, path, "text in UTF-8", kind))
     return text
 
 

@@ -8,8 +8,9 @@ says of all other files, so that a later plan finds the origin's digests in it.
 import os
 import socket
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import Append
@@ -68,16 +69,18 @@ def plan_rebuild(
     manifest: Described,
     opened: OpenedFiles,
     *,
-    repaired: Mapping[bytes, Source],
-    readme: NewReadme | None,
     program: str,
     now_ns: int,
+    repaired: Mapping[bytes, Source] = MappingProxyType({}),
+    lost: Collection[bytes] = (),
+    readme: NewReadme | None = None,
 ) -> Plan:
     """Plan to make a member of its own files.
 
     Args:
         manifest: of the member.
         repaired: by path in the member, where the content of a file comes from that is not as packaged.
+        lost: paths in the member of files that are not as packaged, or missing, and stay so.
         readme: the header of the README; None keeps it.
         now_ns: the time of the plan, ns since the epoch.
 
@@ -106,9 +109,10 @@ def plan_rebuild(
     problems: list[Problem] = []
     for record in _planned(manifest, package.member(old.member_path), repaired, problems):
         gathered.spool.add(record.path, encode_record(_with_readme(record, header)))
-    if problems:
+    member = package.member(old.member_path)
+    if others := [problem for problem in problems if os.path.relpath(problem.path, member) not in lost]:
         gathered.spool.close()
-        raise Refused(*problems)
+        raise Refused(*others)
     copied = [source.state.size for source in repaired.values() if source.action is Action.COPY]
     notes = Notes(
         totals=_totals(manifest.notes.totals, header),
@@ -147,15 +151,22 @@ def rebuilt_records(old: Iterable[bytes], planned: Iterable[bytes]) -> Iterator[
 def _final(old: FolderRecord, planned: FolderRecord) -> FolderRecord:
     """Return the old record, but for what was repaired or generated; moved files are carried over from now on."""
     actions = bytes(Action.CARRY if action == Action.MOVE else action for action in old.actions)
-    changed = [index for index, action in enumerate(planned.actions) if action not in (Action.KEEP, Action.DUMMY)]
     record = replace(old, actions=actions)
+    changed = [index for index, action in enumerate(planned.actions) if action not in (Action.KEEP, Action.DUMMY)]
     if not changed:
         return record
-    new = planned.selected(changed)
-    kinds = (_final_action(actions[index], planned.actions[index]) for index in changed)
-    sources = [old.source_path(index) for index in changed]
-    new = replace(new, source=b"", source_names=sources, actions=bytes(kinds))
-    kept = [index for index in range(len(old.names)) if index not in set(changed)]
+    positions = {name: index for index, name in enumerate(old.names)}
+    places = [positions[planned.names[index]] for index in changed]
+    new = replace(
+        planned.selected(changed),
+        source=b"",
+        source_names=[old.source_path(place) for place in places],
+        actions=bytes(
+            _final_action(actions[place], planned.actions[index])
+            for place, index in zip(places, changed, strict=True)
+        ),
+    )
+    kept = [index for index in range(len(old.names)) if index not in set(places)]
     return replace(merge_records([record.selected(kept), new]), folders=old.folders)
 
 
@@ -165,43 +176,58 @@ def _final_action(old: int, planned: int) -> int:
 
 
 def _planned(
-    manifest: Described, member: bytes, repaired: Mapping[bytes, Source], problems: list[Problem]
+    manifest: Described,
+    member: bytes,
+    repaired: Mapping[bytes, Source],
+    problems: list[Problem],
 ) -> Iterator[FolderRecord]:
     for blob in manifest.stream.blobs():
         record = decode_record(blob)
         rows = list(_rows(record, member, repaired, problems))
+        there = [index for index, row in enumerate(rows) if row is not None]
+        sources = [row for row in rows if row is not None]
         yield replace(
-            record,
+            record.selected(there),
+            folders=record.folders,
             source=b"",
-            source_names=[source.path for source in rows],
-            actions=bytes(source.action for source in rows),
-            mtimes=[source.state.mtime_ns for source in rows],
-            ctimes=[source.state.ctime_ns for source in rows],
-            inodes=[source.state.inode for source in rows],
+            source_names=[source.path for source in sources],
+            actions=bytes(source.action for source in sources),
+            sizes=[source.state.size for source in sources],
+            mtimes=[source.state.mtime_ns for source in sources],
+            ctimes=[source.state.ctime_ns for source in sources],
+            inodes=[source.state.inode for source in sources],
         )
 
 
 def _rows(
     record: FolderRecord, member: bytes, repaired: Mapping[bytes, Source], problems: list[Problem]
-) -> Iterator[Source]:
-    """Yield for each file of a folder what it is made of; add a problem for one that is not in place."""
+) -> Iterator[Source | None]:
+    """Yield for each file of a folder what it is made of, None for one that is not there; each has a problem."""
     found = _states(member, record.path, problems) if _PACKAGED.intersection(record.actions) else {}
     for index, name in enumerate(record.names):
         path, action = join(record.path, name), Action(record.actions[index])
-        recorded = FileState(
-            record.sizes[index], record.mtimes[index], record.ctimes[index], record.inodes[index], record.device
-        )
         if path in repaired:
             yield repaired[path]
         elif action not in _PACKAGED:
-            yield Source(record.source_path(index), action, recorded)
+            yield Source(record.source_path(index), action, _recorded(record, index))
         else:
-            status = found.get(name)
-            if status is None or not stat.S_ISREG(status.st_mode):
-                problems.append(Problem(Code.MISSING, join(member, path)))
-            elif status.st_size != recorded.size and not is_table_lock(name):
-                problems.append(_resized(join(member, path), recorded.size, status.st_size))
-            yield Source(join(member, path), Action.KEEP, state_of(status) if status else recorded)
+            yield _in_place(join(member, path), found.get(name), record.sizes[index], problems)
+
+
+def _in_place(path: bytes, status: os.stat_result | None, size: int, problems: list[Problem]) -> Source | None:
+    if status is None or not stat.S_ISREG(status.st_mode):
+        problems.append(Problem(Code.MISSING, path))
+        return None
+    if status.st_size != size and not is_table_lock(path):
+        code = Code.TRUNCATED if status.st_size < size else Code.GROWN
+        problems.append(Problem(code, path, counted(size, "byte"), counted(status.st_size, "byte")))
+    return Source(path, Action.KEEP, state_of(status))
+
+
+def _recorded(record: FolderRecord, index: int) -> FileState:
+    return FileState(
+        record.sizes[index], record.mtimes[index], record.ctimes[index], record.inodes[index], record.device
+    )
 
 
 def _states(member: bytes, folder: bytes, problems: list[Problem]) -> dict[bytes, os.stat_result]:
@@ -257,8 +283,3 @@ def _paths(record: FolderRecord) -> Iterator[bytes]:
 def _with_header(made_with: MadeWith | None, readme: NewReadme) -> MadeWith:
     known = made_with or MadeWith(b"", b"")
     return replace(known, readme=readme.path, readme_header=readme.text)
-
-
-def _resized(path: bytes, expected: int, found: int) -> Problem:
-    code = Code.TRUNCATED if found < expected else Code.GROWN
-    return Problem(code, path, counted(expected, "byte"), counted(found, "byte"))

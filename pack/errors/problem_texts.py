@@ -48,6 +48,11 @@ PLANNING: Mapping[Code, Row] = {
         "The path is mistyped, or the file may not be read.",
         "Check the path of --readme; without --readme the template that comes with the program is used.",
     ),
+    Code.UNKNOWN_FIELD: Row(
+        "The header of the README has no field of this name.",
+        "A field is a line that begins with its name and a colon.",
+        "Name one of the fields, or give a header that has it: --header FILE.",
+    ),
     Code.README_NOT_TEXT: Row(
         "The header of the README is not UTF-8 text.",
         "Another file was named, or an editor saved it in another encoding (UTF-16, Latin-1).",

@@ -72,6 +72,11 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
         yield f"Nothing to do: the last plan was applied at {local_time(result.done_before_ns)}. To check it:"
         yield f"  {style.bold(f'pack verify {target.quoted}')}"
         return
+    if result.is_removal:
+        yield f"{style.good('Removed')}: {shown(result.member)}"
+        yield "It is kept until the next apply. To bring it back:"
+        yield f"  {style.bold(f'pack rollback {target.quoted}')}"
+        return
     manifest = target.opened.manifest(
         target.package.manifest(result.member)
     )  # another file if its ctimes were refreshed
@@ -93,13 +98,14 @@ def _fields(result: Applied, target: Target) -> dict[str, object]:
         **path_fields("member", result.member),
         "resumed_phase": result.resumed,
         "is_rolled_back": result.is_rolled_back,
+        "is_removal": result.is_removal,
         "left_alone": problem_fields(result.left_alone),
         **_plan_fields(result.plan),
         "done_before_at": None if result.done_before_ns is None else utc_time(result.done_before_ns),
     }
     return (
         fields
-        if result.is_rolled_back or result.done_before_ns is not None
+        if result.is_rolled_back or result.is_removal or result.done_before_ns is not None
         else fields | totals_fields(member_notes(target.package, result.member, target.opened).totals)
     )
 

@@ -1,0 +1,43 @@
+"""`pack remove`: take one member out of a package."""
+
+from typing import Annotated
+
+import typer
+
+from qa2pack.pack.commands.options import PackageArgument, RunOptions, TrustOptions, WaitOption
+
+Removed = Annotated[
+    str, typer.Option("--member", metavar="NAME", help="The member, as pack show names it.", show_default=False)
+]
+
+
+def remove(
+    package: PackageArgument,
+    *,
+    member: Removed,
+    wait: WaitOption = 0,
+    trust: TrustOptions,
+    run_options: RunOptions,
+) -> None:
+    """Remove one member of PACKAGE; the others stay, and the ticket files are made again.
+
+    The member is kept beside the package until the next apply: until then `pack rollback` brings it back.
+
+    Example: pack remove 2011.0.00229.S --member member_ouss_id2
+    """
+    import os
+
+    from qa2pack.pack.commands.run import run_with_workers
+    from qa2pack.pack.errors.attempt import Attempt
+    from qa2pack.pack.jobs import remove as job
+    from qa2pack.pack.target import target_of
+    from qa2pack.pack.views.apply import apply_view
+
+    target = target_of(package)
+    run_with_workers(
+        Attempt("remove", target),
+        lambda workers: apply_view(job.remove(target, os.fsencode(member), workers), target),
+        run_options,
+        trusted=trust.users(),
+        wait_seconds=wait,
+    )

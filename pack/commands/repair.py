@@ -1,0 +1,53 @@
+"""`pack repair`: take what is damaged from the origin or from other copies."""
+
+from typing import Annotated
+
+import typer
+
+from qa2pack.pack.commands.options import MemberOption, PackageArgument, RunOptions, TrustOptions, WaitOption
+
+From = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--from", metavar="FOLDER", help="Another copy of the package, or unpacked tars; searched first. Repeatable."
+    ),
+]
+Extra = Annotated[bool, typer.Option("--remove-extra", help="Leave out files that the manifest does not know.")]
+
+
+def repair(
+    package: PackageArgument,
+    *,
+    from_: From = None,
+    member: MemberOption = "",
+    remove_extra: Extra = False,
+    wait: WaitOption = 0,
+    trust: TrustOptions,
+    run_options: RunOptions,
+) -> None:
+    """Replace what `pack verify` finds damaged or missing in PACKAGE, by files of the same content.
+
+    They are taken from the folders of --from, or from the origin, wherever they are there. What cannot be had is
+    listed. The package that was is kept until the next apply: until then `pack rollback` brings it back.
+
+    Example: pack repair 2011.0.00229.S --from /backup/2011.0.00229.S
+    """
+    import os
+
+    from qa2pack.pack.commands.run import run_with_workers
+    from qa2pack.pack.errors.attempt import Attempt
+    from qa2pack.pack.jobs import repair as job
+    from qa2pack.pack.target import target_of
+    from qa2pack.pack.views.repair import repair_view
+
+    target = target_of(package)
+    places = [os.path.abspath(os.fsencode(place)) for place in from_ or ()]
+    run_with_workers(
+        Attempt("repair", target),
+        lambda workers: repair_view(
+            job.repair(target, os.fsencode(member), places, workers, removes_extra=remove_extra), target
+        ),
+        run_options,
+        trusted=trust.users(),
+        wait_seconds=wait,
+    )

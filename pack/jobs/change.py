@@ -1,0 +1,44 @@
+"""Change: the work of planning a change of one member and applying it, under one lock."""
+
+from collections.abc import Callable
+
+from qa2pack.executor.apply import Applied, ApplyOptions
+from qa2pack.executor.preflight import check_space
+from qa2pack.executor.tickets.unchanged_members import check_staying
+from qa2pack.manifest.alma.control_folder_owner import check_owned
+from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.plan.make import Plan, save_plan
+from qa2pack.pack.jobs.apply import apply
+from qa2pack.pack.jobs.control_folder import check_idle, check_plannable, locked_control
+from qa2pack.pack.jobs.engines import Workers
+
+
+def change(
+    package: Package, make: Callable[[], Plan], options: ApplyOptions, workers: Workers, opened: OpenedFiles
+) -> Applied:
+    """Make the plan and apply it under one lock; after a stop, `jobs.apply.apply` goes on.
+
+    A plan that waited is replaced: it relied on a package that is another one afterwards.
+
+    Args:
+        make: makes the plan; called under the lock.
+        options: the package that was is kept until the next apply if they say so.
+
+    Raises:
+        Refused: the change is refused; nothing was changed.
+        UnfinishedError: a transaction must be finished or rolled back first.
+        LockedError: another process has locked the package.
+    """
+    check_idle(package, workers)
+    with locked_control(package, workers.wait):
+        check_owned(package, workers.trusted)
+        check_plannable(package)
+        made = make()
+        try:
+            check_space(package, made.header, made.notes, made.devices, opened)
+            check_staying(package, made.header, opened)
+            save_plan(made)
+        finally:
+            made.gathered.spool.close()
+        return apply(package, options, workers, opened, is_locked=True)

@@ -1,0 +1,33 @@
+"""Remove: the work of taking one member out of a package."""
+
+import time
+
+from qa2pack.executor.apply import Applied, ApplyOptions
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.plan.removal import make_removal
+from qa2pack.manifest.plan.request import PlanRequest
+from qa2pack.pack import PROGRAM
+from qa2pack.pack.jobs.change import change
+from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.read import existing_package
+from qa2pack.pack.target import Target
+
+
+def remove(target: Target, member: bytes, workers: Workers, *, keeps_previous: bool = True) -> Applied:
+    """Remove the member of this name; raises as `jobs.change.change`.
+
+    Args:
+        keeps_previous: keep it until the next apply, so that the removal can be rolled back.
+    """
+    existing_package(target)
+    package = target.package
+    request = PlanRequest(
+        origin=package.parent, package=package.path, append=Append.REMOVE, replaced=member, program=PROGRAM
+    )
+    return change(
+        package,
+        lambda: make_removal(request, opened=target.opened, now_ns=time.time_ns()),
+        ApplyOptions(keeps_previous=keeps_previous),
+        workers,
+        target.opened,
+    )

@@ -1,0 +1,56 @@
+"""View of `pack repair`: where each file was taken from, and what could not be had."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from qa2pack.manifest.humanize import counted
+from qa2pack.manifest.path import shown
+from qa2pack.pack.errors.problem_view import problem_lines
+from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.jobs.repair import Repaired
+from qa2pack.pack.target import Target
+from qa2pack.pack.terminal.style import Style
+from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
+from qa2pack.pack.views.view import View
+
+
+def repair_view(members: Sequence[Repaired], target: Target) -> View:
+    """Return the view of a repair."""
+    return View(
+        lines=partial(_lines, members, target),
+        fields=lambda: {
+            **path_fields("package", target.package.path),
+            "members": [_member_fields(member) for member in members],
+        },
+        code=Exit.PROBLEMS if any(member.lost for member in members) else Exit.DONE,
+    )
+
+
+def _member_fields(member: Repaired) -> Fields:
+    return {
+        **path_fields("member", member.member),
+        "is_changed": member.applied is not None,
+        "files": [
+            {**path_fields("path", path), **path_fields("source", source)}
+            for path, source in sorted(member.sources.items())
+        ],
+        "problems": problem_fields(member.lost),
+    }
+
+
+def _lines(members: Sequence[Repaired], target: Target, style: Style) -> Iterator[str]:
+    for member in members:
+        if member.applied is None and not member.lost:
+            yield f"{shown(member.member)}: as packaged, nothing to repair"
+            continue
+        yield style.bold(f"{shown(member.member)}: {counted(len(member.sources), 'file')} repaired")
+        for path, source in sorted(member.sources.items()):
+            yield f"  {shown(path)}"
+            yield f"      from {shown(source)}" if source else "      made again"
+        if member.lost:
+            yield style.warning("Not to be had, or not known to the manifest:")
+            yield from problem_lines(member.lost, target, style)
+    if any(member.applied for member in members):
+        yield "What was there is kept until the next apply. To check the package, or to go back:"
+        yield f"  {style.bold(f'pack verify {target.quoted}')}"
+        yield f"  {style.bold(f'pack rollback {target.quoted}')}"

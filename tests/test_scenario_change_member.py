@@ -1,0 +1,233 @@
+"""Members are removed, repaired, and given another README, each in one transaction that can be rolled back."""
+
+import json
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.problem import Code
+from qa2pack.pack.cli import main
+from support.in_process import Delivery, make_reduction
+
+Capsys = pytest.CaptureFixture[str]
+FIRST, SECOND = "group_ouss_id/member_ouss_id", "group_ouss_id/member_ouss_id2"
+MODES = (Mode.HARD, Mode.COPY, Mode.MOVE)
+
+
+def run(*words: str | Path) -> int:
+    """Type a command."""
+    return main(list(map(str, words)))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the content of every file below the folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def remove_same(folder: Path, file: Path) -> None:
+    """Remove the files below the folder that have the content of this one."""
+    for path in [path for path in folder.rglob("*") if path.is_file() and path.read_bytes() == file.read_bytes()]:
+        path.unlink()
+
+
+@pytest.fixture
+def other(delivery: Delivery) -> Delivery:
+    """Another reduction for the package."""
+    return Delivery(make_reduction(delivery.origin.parent / "sb2", uid="uid___A002_X1_X2", seed=2), delivery.path)
+
+
+@pytest.fixture
+def package(delivery: Delivery, other: Delivery) -> Path:
+    """A package with a member of each."""
+    delivery.make()
+    other.make(append=Append.MEMBER)
+    return delivery.path
+
+
+def test_removed_member_comes_back(capsys: Capsys, package: Path) -> None:
+    before = contents(package)
+    assert run("remove", package, "--member", "member_ouss_id2") == 0
+    assert not (package / "sg_ouss_id" / SECOND).exists()
+    assert (package / "sg_ouss_id" / FIRST).exists()
+    assert f"Removed: {SECOND}" in capsys.readouterr().out
+    assert run("verify", package) == 0
+    with tarfile.open(f"{package}.ticket.tar") as tar:
+        assert not any(SECOND in name for name in tar.getnames())
+    assert run("rollback", package) == 0
+    assert contents(package) == before
+    assert run("verify", package) == 0
+
+
+def test_only_member_is_not_removed(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make()
+    assert run("remove", delivery.path, "--member", FIRST) == 1
+    assert Code.ONLY_MEMBER in capsys.readouterr().err
+    assert delivery.problems() == []
+
+
+def test_last_copies_are_not_removed(capsys: Capsys, other: Delivery, package: Path) -> None:
+    other.make(Mode.MOVE, append=Append.REPLACE, replaced=SECOND.encode())
+    assert run("remove", package, "--member", SECOND) == 1
+    assert Code.ONLY_COPY in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_field_of_the_readme(delivery: Delivery, mode: Mode) -> None:
+    delivery.make(mode)
+    before, origin = contents(delivery.path), contents(delivery.origin)
+    assert run("readme", delivery.path, "--set-field", "PI name=A. Person") == 0
+    after = contents(delivery.path)
+    name = f"sg_ouss_id/{FIRST}/README"
+    assert {path for path in after if after[path] != before[path]} == {name}
+    assert b"\nPI name: A. Person\n" in after[name]
+    assert after[name].splitlines()[-20:] == before[name].splitlines()[-20:], "the tree is the same"
+    with tarfile.open(f"{delivery.path}.ticket.tar") as tar:
+        packed = tar.extractfile(f"2011.0.00229.S/{name}")
+        assert packed is not None
+        assert packed.read() == after[name]
+    assert delivery.problems() == []
+    assert run("rollback", delivery.path) == 0
+    assert contents(delivery.path) == before
+    assert contents(delivery.origin) == origin
+    assert delivery.problems() == []
+
+
+def test_new_header_is_used_from_then_on(tmp_path: Path, delivery: Delivery) -> None:
+    delivery.make()
+    header = tmp_path / "header.txt"
+    header.write_text("A header\nPI name:\n")
+    assert run("readme", delivery.path, "--header", header, "--set-field", "PI name=B") == 0
+    assert run("plan", "--again", delivery.path) == 0
+    assert run("apply", delivery.path) == 0
+    assert (delivery.member / "README").read_text().startswith("A header\nPI name: B\n|-- 2011")
+
+
+def test_readme_that_was_changed_by_hand(capsys: Capsys, delivery: Delivery, other: Delivery) -> None:
+    delivery.make()
+    readme = delivery.member / "README"
+    readme.write_text(readme.read_text().replace("PI name:", "PI name: C. Person"))
+    assert run("plan", other.origin, delivery.path, "--append", "member", "--mode", "hard") == 1
+    capsys.readouterr()
+    assert run("readme", delivery.path, "--take-changes") == 0
+    assert "PI name: C. Person" in readme.read_text()
+    assert delivery.problems() == []
+    assert run("plan", other.origin, delivery.path, "--append", "member", "--mode", "hard") == 0
+
+
+def test_unknown_field(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make()
+    assert run("readme", delivery.path, "--set-field", "Colour=blue") == 1
+    assert Code.UNKNOWN_FIELD in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY])
+def test_missing_and_damaged_files_come_from_the_origin(capsys: Capsys, delivery: Delivery, mode: Mode) -> None:
+    delivery.make(mode)
+    before = contents(delivery.path)
+    names = sorted((delivery.member / "qa").iterdir())
+    names[0].unlink()
+    shutil.rmtree(delivery.member / "script")
+    damaged = next(path for path in (delivery.member / "log").rglob("*.log"))
+    data = damaged.read_bytes()
+    damaged.unlink()
+    damaged.write_bytes(data[:-1] + b"?")
+    (delivery.member / "README").write_text("nothing")
+    assert run("repair", delivery.path) == 0
+    assert contents(delivery.path) == before
+    assert delivery.problems() == []
+    if mode is Mode.HARD:
+        assert os.lstat(names[0]).st_nlink == 2, "a hard link again"
+    assert run("rollback", delivery.path) == 0
+    assert not names[0].exists()
+
+
+def test_file_changed_in_place_comes_from_another_copy_only(
+    capsys: Capsys, tmp_path: Path, delivery: Delivery
+) -> None:
+    delivery.make(Mode.HARD)
+    copy = tmp_path / "backup" / delivery.path.name
+    shutil.copytree(delivery.path, copy)
+    damaged = next(path for path in (delivery.member / "log").rglob("*.log"))
+    right = damaged.read_bytes()
+    damaged.write_bytes(right[:-1] + bytes([right[-1] ^ 1]))
+    capsys.readouterr()
+    assert run("repair", delivery.path, "--json") == 3, "the origin has the same damaged inode"
+    fields = json.loads(capsys.readouterr().out)
+    assert [problem["code"] for problem in fields["members"][0]["problems"]] == [Code.CHANGED]
+    assert run("repair", delivery.path, "--from", copy) == 0
+    assert damaged.read_bytes() == right
+    assert delivery.problems() == []
+
+
+def test_file_is_found_by_its_content_under_any_name(tmp_path: Path, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    script = next((delivery.member / "script").iterdir())
+    right = script.read_bytes()
+    shutil.rmtree(delivery.origin)
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "deep" / "some name").write_bytes(right)
+    script.unlink()
+    assert run("repair", delivery.path, "--from", tmp_path / "elsewhere") == 0
+    assert script.read_bytes() == right
+    assert delivery.problems() == []
+
+
+def test_what_can_be_had_is_repaired_and_the_rest_listed(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    first, second = sorted(path for path in (delivery.member / "calibration").rglob("*") if path.is_file())[:2]
+    right = first.read_bytes()
+    remove_same(delivery.origin, second)
+    first.unlink()
+    second.unlink()
+    capsys.readouterr()
+    assert run("repair", delivery.path, "--json") == 3
+    (member,) = json.loads(capsys.readouterr().out)["members"]
+    assert [problem["path"] for problem in member["problems"]] == [str(second)]
+    assert first.read_bytes() == right
+    assert [problem.code for problem in delivery.problems()] == [Code.MISSING]
+
+
+def test_what_the_ticket_files_hold_must_be_had(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    image = next((delivery.member / "qa").iterdir())
+    remove_same(delivery.origin, image)
+    image.unlink()
+    assert run("repair", delivery.path) == 1
+    assert "Nothing was changed" in capsys.readouterr().err
+
+
+def test_nothing_to_repair(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make()
+    assert run("repair", delivery.path) == 0
+    assert "nothing to repair" in capsys.readouterr().out
+
+
+def test_moved_member_is_repaired_and_its_links_stay(delivery: Delivery, tmp_path: Path) -> None:
+    delivery.make(Mode.MOVE)
+    copy = tmp_path / "copy"
+    shutil.copytree(delivery.member, copy)
+    links = {path: os.readlink(path) for path in delivery.origin.rglob("*") if path.is_symlink()}
+    image = next((delivery.member / "product").iterdir())
+    right = image.read_bytes()
+    image.write_bytes(b"damaged")
+    assert run("repair", delivery.path, "--from", copy) == 0
+    assert image.read_bytes() == right
+    assert {path: os.readlink(path) for path in delivery.origin.rglob("*") if path.is_symlink()} == links
+    assert delivery.problems() == []
+    assert run("plan", "--again", delivery.path) == 0, "its files are taken over"
+
+
+def test_unknown_files_are_not_lost_silently(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make()
+    (delivery.member / "qa/notes").write_text("mine")
+    next((delivery.member / "script").iterdir()).unlink()
+    assert run("repair", delivery.path) == 1
+    assert Code.EXTRA in capsys.readouterr().err
+    assert run("repair", delivery.path, "--remove-extra") == 0
+    assert not (delivery.member / "qa/notes").exists()
+    assert delivery.problems() == []
