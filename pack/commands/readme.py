@@ -39,7 +39,7 @@ def readme(
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import readme as job
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.apply import apply_view
+    from qa2pack.pack.views.readme import readme_view
 
     if not (header or set_field or take_changes) or (header and take_changes):
         raise typer.BadParameter(
@@ -50,7 +50,7 @@ def readme(
     asked = job.ReadmeChange(os.path.abspath(os.fsencode(header)) if header else b"", fields, take_changes)
     run_with_workers(
         Attempt("readme", target),
-        lambda workers: apply_view(job.change_readme(target, os.fsencode(member), asked, workers), target),
+        lambda workers: readme_view(job.change_readme(target, os.fsencode(member), asked, workers), target),
         run_options,
         trusted=trust.users(),
         wait_seconds=wait,

@@ -31,12 +31,12 @@ def remove(
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import remove as job
     from qa2pack.pack.target import target_of
-    from qa2pack.pack.views.apply import apply_view
+    from qa2pack.pack.views.remove import remove_view
 
     target = target_of(package)
     run_with_workers(
         Attempt("remove", target),
-        lambda workers: apply_view(job.remove(target, os.fsencode(member), workers), target),
+        lambda workers: remove_view(job.remove(target, os.fsencode(member), workers), target),
         run_options,
         trusted=trust.users(),
         wait_seconds=wait,

@@ -17,6 +17,7 @@ from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import path_fields, problem_fields
 from qa2pack.pack.views.placeholders import packaged_amount
 from qa2pack.pack.views.plan_digest import SHOWN_DIGITS
+from qa2pack.pack.views.remove import removed_lines
 from qa2pack.pack.views.status import staged_text
 from qa2pack.pack.views.totals import totals_fields
 from qa2pack.pack.views.view import View
@@ -73,9 +74,7 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
         yield f"  {style.bold(f'pack verify {target.quoted}')}"
         return
     if result.is_removal:
-        yield f"{style.good('Removed')}: {shown(result.member)}"
-        yield "It is kept until the next apply. To bring it back:"
-        yield f"  {style.bold(f'pack rollback {target.quoted}')}"
+        yield from removed_lines(result, target, style)
         return
     manifest = target.opened.manifest(
         target.package.manifest(result.member)

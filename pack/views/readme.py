@@ -1,0 +1,40 @@
+"""View of `pack readme`: the README as it is now."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from qa2pack.executor.apply import Applied
+from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.alma.readme import blank_fields
+from qa2pack.manifest.path import join, shown
+from qa2pack.pack.target import Target
+from qa2pack.pack.terminal.style import Style, folded
+from qa2pack.pack.views.json_fields import Fields, path_fields
+from qa2pack.pack.views.view import View
+
+
+def readme_view(result: Applied, target: Target) -> View:
+    """Return the view of a README that was made again."""
+    return View(lines=partial(_lines, result, target), fields=partial(_fields, result, target))
+
+
+def _blank(result: Applied, target: Target) -> list[str]:
+    manifest = target.opened.manifest(target.package.manifest(result.member))
+    return [shown(name) for name in blank_fields(manifest.header.readme)]
+
+
+def _fields(result: Applied, target: Target) -> Fields:
+    return {
+        **path_fields("package", target.package.path),
+        **path_fields("member", result.member),
+        "blank_fields": _blank(result, target),
+    }
+
+
+def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
+    yield f"{style.good('Made again')}: README, with its manifest and the ticket files"
+    yield f"  {shown(join(target.package.member(result.member), README))}"
+    if blank := _blank(result, target):
+        yield from folded(f"still blank: {', '.join(blank)}", indent=2)
+    yield "What was there is kept until the next apply. To go back:"
+    yield f"  {style.bold(f'pack rollback {target.quoted}')}"

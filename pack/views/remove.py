@@ -1,0 +1,29 @@
+"""View of `pack remove`: what was removed, and how it comes back."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from qa2pack.executor.apply import Applied
+from qa2pack.manifest.path import shown
+from qa2pack.pack.target import Target
+from qa2pack.pack.terminal.style import Style
+from qa2pack.pack.views.json_fields import path_fields
+from qa2pack.pack.views.view import View
+
+
+def remove_view(result: Applied, target: Target) -> View:
+    """Return the view of a removal."""
+    return View(
+        lines=partial(removed_lines, result, target),
+        fields=lambda: {
+            **path_fields("package", target.package.path),
+            **path_fields("member", result.member),
+        },
+    )
+
+
+def removed_lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
+    """Yield what was removed; also for `pack apply`, where a removal that was stopped goes on."""
+    yield f"{style.good('Removed')}: {shown(result.member)}; the ticket files are made again"
+    yield "It is kept until the next apply. To bring it back:"
+    yield f"  {style.bold(f'pack rollback {target.quoted}')}"
