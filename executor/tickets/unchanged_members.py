@@ -5,6 +5,7 @@ shares its content with the origin) would go into them, and no manifest would ma
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def check_staying(package: Package, header: Header, opened: OpenedFiles) -> None
 
     Raises:
         Refused: with all such files.
-        StreamError, OSError: as `changed_in_tickets`.
+        StreamError: as `changed_in_tickets`.
     """
     problems = list(changed_in_tickets(package, header, opened))
     if problems:
@@ -36,11 +37,11 @@ def check_staying(package: Package, header: Header, opened: OpenedFiles) -> None
 
 
 def changed_in_tickets(package: Package, header: Header, opened: OpenedFiles) -> Iterator[Problem]:
-    """Yield a problem for each changed file of a member that stays, among those that go into the ticket files.
+    """Yield a problem for each file of a member that stays, among those that go into the ticket files, that is not as
+    packaged or cannot be read.
 
     Raises:
         StreamError: the manifest of a member that stays cannot be used.
-        OSError: a file cannot be read.
     """
     if header.append is Append.NOTHING:
         return
@@ -50,18 +51,27 @@ def changed_in_tickets(package: Package, header: Header, opened: OpenedFiles) ->
         if digest:
             member = Member(opened.manifest(package.manifest(name)), package.member(name))
             for file in ticket_files(package.project, member):
-                yield from _difference(file)
+                try:
+                    yield from _difference(file)
+                except OSError as error:
+                    yield Problem(Code.UNREADABLE, file.path, found=error.strerror or str(error))
 
 
 def _difference(file: "TicketFile") -> Iterator[Problem]:
     status = status_of(file.path)
     if status is None:
         yield Problem(Code.MISSING, file.path)
+    elif not stat.S_ISREG(status.st_mode):
+        yield Problem(Code.WRONG_TYPE, file.path, "a file", _kind(status.st_mode))
     elif status.st_size != file.size:
         code = Code.TRUNCATED if status.st_size < file.size else Code.GROWN
         yield Problem(code, file.path, counted(file.size, "byte"), counted(status.st_size, "byte"))
-    elif file.digest != NO_DIGEST and (found := _digest(file)) != file.digest:
+    elif (found := _digest(file)) != file.digest and file.digest != NO_DIGEST:  # a placeholder is opened, too
         yield Problem(Code.CHANGED, file.path, file.digest.hex(), found.hex())
+
+
+def _kind(mode: int) -> str:
+    return "a folder" if stat.S_ISDIR(mode) else "a link" if stat.S_ISLNK(mode) else "no file"
 
 
 def _digest(file: "TicketFile") -> bytes:
