@@ -29,7 +29,7 @@ def check_staying(package: Package, header: Header, opened: OpenedFiles) -> None
 
     Raises:
         Refused: with all such files.
-        StreamError: as `changed_in_tickets`.
+        StreamError, OSError: as `changed_in_tickets`.
     """
     problems = list(changed_in_tickets(package, header, opened))
     if problems:
@@ -42,6 +42,7 @@ def changed_in_tickets(package: Package, header: Header, opened: OpenedFiles) ->
 
     Raises:
         StreamError: the manifest of a member that stays cannot be used.
+        OSError: the state of a file is not known.
     """
     if header.append is Append.NOTHING:
         return
@@ -51,10 +52,7 @@ def changed_in_tickets(package: Package, header: Header, opened: OpenedFiles) ->
         if digest:
             member = Member(opened.manifest(package.manifest(name)), package.member(name))
             for file in ticket_files(package.project, member):
-                try:
-                    yield from _difference(file)
-                except OSError as error:
-                    yield Problem(Code.UNREADABLE, file.path, found=error.strerror or str(error))
+                yield from _difference(file)
 
 
 def _difference(file: "TicketFile") -> Iterator[Problem]:
@@ -66,8 +64,18 @@ def _difference(file: "TicketFile") -> Iterator[Problem]:
     elif status.st_size != file.size:
         code = Code.TRUNCATED if status.st_size < file.size else Code.GROWN
         yield Problem(code, file.path, counted(file.size, "byte"), counted(status.st_size, "byte"))
-    elif (found := _digest(file)) != file.digest and file.digest != NO_DIGEST:  # a placeholder is opened, too
-        yield Problem(Code.CHANGED, file.path, file.digest.hex(), found.hex())
+    else:
+        yield from _difference_of_content(file)
+
+
+def _difference_of_content(file: "TicketFile") -> Iterator[Problem]:
+    try:
+        found = _digest(file)  # also of a placeholder: it must be possible to open it
+    except OSError as error:
+        yield Problem(Code.UNREADABLE, file.path, found=error.strerror or str(error))
+    else:
+        if file.digest not in (NO_DIGEST, found):
+            yield Problem(Code.CHANGED, file.path, file.digest.hex(), found.hex())
 
 
 def _kind(mode: int) -> str:
