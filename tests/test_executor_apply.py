@@ -12,6 +12,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.transaction.lock import LockedError, locked_for_writing
 from qa2pack.executor.transaction.paths import lock_path
+from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import Described, open_plan, save_durably
@@ -20,6 +21,7 @@ from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.problem import Code, Refused
+from support.faulty_disk import Stopped, StoppingDisk
 from support.generated import record_of
 from support.in_process import Delivery, add_measurement_sets, make_reduction, write
 from support.measurement_sets import Recipe
@@ -443,6 +445,32 @@ def test_second_apply_at_the_same_time_is_told_so(delivery: Delivery) -> None:
     with locked_for_writing(lock_path(delivery.package)), pytest.raises(LockedError):
         delivery.apply()
     assert not delivery.path.exists()
+
+
+def test_expected_plan_may_be_begun_or_applied_already(delivery: Delivery) -> None:
+    digest = delivery.plan(Mode.COPY).stream.digest.hex()
+    with pytest.raises(Stopped):
+        delivery.apply(StoppingDisk("rename"))  # after the commit
+    refused_other(delivery)
+    assert delivery.apply(expected=digest).resumed is Phase.COMMITTED
+    refused_other(delivery)
+    assert delivery.apply(expected=digest).done_before_ns is not None
+
+
+def test_refused_apply_of_another_plan_leaves_a_stopped_one_as_it_is(delivery: Delivery) -> None:
+    delivery.plan(Mode.HARD)
+    with pytest.raises(Stopped):
+        delivery.apply(StoppingDisk("link"))
+    control = Path(os.fsdecode(delivery.package.control))
+    before = snapshot(control / "staging"), (control / "journal").read_bytes()
+    refused_other(delivery)
+    assert (snapshot(control / "staging"), (control / "journal").read_bytes()) == before
+
+
+def refused_other(delivery: Delivery) -> None:
+    with pytest.raises(Refused) as caught:
+        delivery.apply(expected="0" * 32)
+    assert [problem.code for problem in caught.value.problems] == [Code.PLAN_OTHER]
 
 
 def test_broken_link_call_ends_the_apply_before_anything_is_visible(delivery: Delivery) -> None:

@@ -6,10 +6,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from qa2pack.executor.transaction.lock import LockedError, holder, locked_for_reading, locked_for_writing
+from qa2pack.executor.transaction import lock as lock_module
+from qa2pack.executor.transaction.lock import (
+    LockedError,
+    Wait,
+    holder,
+    locked_for_reading,
+    locked_for_writing,
+    when_free,
+)
+from qa2pack.manifest.fs.control_file import control_fd
 
 HOLD = """
 import sys
@@ -84,3 +94,31 @@ def test_lock_is_given_back_after_an_error(path: bytes) -> None:
 def test_writer_that_writes_twice_is_locked_out_by_itself(path: bytes) -> None:
     with locked_for_writing(path), pytest.raises(LockedError), locked_for_writing(path):
         pass
+
+
+def test_wait_ends_after_its_time_and_named_the_holder_once(path: bytes) -> None:
+    told: list[str] = []
+    with (
+        held_elsewhere(path, "writing") as other,
+        pytest.raises(LockedError),
+        when_free(locked_for_writing, path, Wait(0.2, told.append)),
+    ):
+        pass
+    assert [f"process {other.pid} on " in each for each in told] == [True]
+
+
+def test_lock_file_that_was_removed_before_it_was_locked_is_no_lock(
+    path: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = control_fd
+    left = [path]
+
+    def removed_once(*arguments: Any) -> int:
+        fd = opened(*arguments)
+        if left:
+            os.unlink(left.pop())
+        return fd
+
+    monkeypatch.setattr(lock_module, "control_fd", removed_once)
+    with locked_for_writing(path):
+        assert f"process {os.getpid()} on " in str(holder(path))

@@ -1,5 +1,7 @@
 """The README of a member."""
 
+import pytest
+
 from qa2pack.manifest.alma.readme import blank_fields, header_template, readme_text, tree_lines
 from qa2pack.manifest.alma.role import ROLES
 
@@ -89,3 +91,28 @@ def test_blank_fields_of_the_template_are_those_that_are_not_filled_in() -> None
 
 def test_field_with_its_value_on_the_next_line_and_what_is_no_field_are_not_blank() -> None:
     assert blank_fields(b"PI name:\r\nTitle: x\r\nComments:\r\nfine\r\n\r\nWhere:\r\n\r\n") == [b"PI name"]
+
+
+def test_blank_fields_are_found_below_a_title_and_an_empty_line() -> None:
+    assert blank_fields(b"Notes of the reducer\n\nPI name:\nProject title: x\n\nConfiguration:\n\nAs usual:\n\n") == [
+        b"PI name",
+        b"Configuration",
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", [b"   * %s:", b"   * *%s:* ", b"| *%s* | |", b"|%s|", b"---++ %s: ", b"  %s : \r", b"*%s*:"]
+)
+def test_blank_fields_are_found_in_the_markup_of_a_wiki_page(line: bytes) -> None:
+    fields = [b"Cycle", b"PI name", b"CASA version used for reduction"]
+    text = b"---+ Package\n\n" + b"".join(line % field + b"\n" for field in fields)
+    assert blank_fields(text) == fields
+
+
+@pytest.mark.parametrize("line", [b"   * *%s:* x", b"| *%s* | x |", b"%s: -1 mJy", b"%s:\nx"])
+def test_filled_fields_on_a_wiki_page_are_not_blank(line: bytes) -> None:
+    assert blank_fields(b"---+ Package\n\n" + line % b"Proposed rms" + b"\n" + line % b"PI name" + b"\n") == []
+
+
+def test_names_in_the_tree_are_no_fields() -> None:
+    assert blank_fields(b"Cycle: 1\n\n|-- 2011.0.00229.S/\n|   |-- Cycle:\n") == []

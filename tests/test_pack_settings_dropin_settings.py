@@ -24,6 +24,13 @@ def test_environment_counts_before_a_file(tmp_path: Path) -> None:
     assert [each.defaults[0].source for each in defaults] == [str(tmp_path / "pack.toml"), "PACK_JOBS"]
 
 
+def test_wait_is_read_as_jobs_are(tmp_path: Path) -> None:
+    (tmp_path / "pack.toml").write_text("wait = 30")
+    defaults = [read_dropin_defaults(bytes(tmp_path), environment) for environment in ({}, {"PACK_WAIT": "5"})]
+    assert [each.wait_seconds for each in defaults] == [30, 5]
+    assert [each.defaults[0].source for each in defaults] == [str(tmp_path / "pack.toml"), "PACK_WAIT"]
+
+
 def test_settings_can_be_left_aside(tmp_path: Path) -> None:
     (tmp_path / "pack.toml").write_text("jobs = 3")
     assert read_dropin_defaults(bytes(tmp_path), {"PACK_NO_SETTINGS": "1"}) == DropinDefaults()

@@ -15,14 +15,19 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.executor.tickets.size import ticket_bytes
+from qa2pack.executor.tickets.write import Member, write_tickets
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.problem import Code, Refused
 from qa2pack.manifest.progress import Silent
+from qa2pack.pack.api import request_for
 from qa2pack.pack.jobs import adopt as adoptjob
+from qa2pack.pack.jobs import plan as planjob
 from qa2pack.pack.jobs.engines import Workers
 from support.commands import run_here
 from support.faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped
@@ -31,6 +36,7 @@ from support.in_process import UID, Delivery, add_measurement_sets, make_reducti
 from support.origin_bytes import roll_back
 from support.snapshots import contents, files
 from support.tools import needs_tool
+from support.users import as_ordinary_user, folder_of_everybody
 
 PROJECT = "2011.0.00229.S"
 MEMBER = f"{PROJECT}/sg_ouss_id/group_ouss_id/member_ouss_id"
@@ -611,3 +617,76 @@ def test_missing_ticket_file_does_not_hide_other_problems(
     (delivery.member / "README").unlink()
     ran = run_here(capsys, "verify", delivery.path)
     assert (ran.code, "1 problem in" in ran.out, "warning-ticket-missing" in ran.out) == (3, True, True)
+
+
+# --- members that stay, whose files go into the ticket files of an append
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def make_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def make_link_of_the_same_size(path: Path) -> None:
+    size = path.stat().st_size
+    path.unlink()
+    path.symlink_to("x" * size)
+
+
+def make_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "damage", "code"),
+    [
+        (Mode.COPY, remove, Code.MISSING),
+        (Mode.COPY, make_folder, Code.WRONG_TYPE),
+        (Mode.COPY, make_link_of_the_same_size, Code.WRONG_TYPE),
+        (Mode.FAKE, remove, Code.MISSING),
+        (Mode.FAKE, make_pipe, Code.WRONG_TYPE),
+    ],
+)
+def test_append_is_refused_in_the_plan_with_the_whole_path(
+    delivery: Delivery,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    mode: Mode,
+    damage: Callable[[Path], None],
+    code: Code,
+) -> None:
+    delivery.make(mode)
+    script = delivery.member / "script/scriptForImaging.py"
+    damage(script)
+    origin = make_reduction(tmp_path / "sb2", seed=2)
+    ran = run_here(capsys, "plan", origin, delivery.path, "--append", "member", "--mode", "copy", "--json")
+    problems = json.loads(ran.out)["problems"]
+    assert (ran.code, [(each["code"], each["path"]) for each in problems]) == (1, [(code, str(script))])
+
+
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.FAKE])
+def test_append_over_a_file_that_may_not_be_read_is_refused_in_the_plan(mode: Mode) -> None:
+    with folder_of_everybody() as folder, as_ordinary_user():
+        delivery = Delivery(make_reduction(folder / "sb1"), folder / PROJECT)
+        delivery.make(mode)
+        script = delivery.member / "script/scriptForImaging.py"
+        script.chmod(0)
+        request = request_for(make_reduction(folder / "sb2", seed=2), delivery.package, append=Append.MEMBER)
+        with pytest.raises(Refused) as caught:
+            planjob.plan(request, Workers(jobs=1))
+        assert [(each.code, each.path) for each in caught.value.problems] == [(Code.UNREADABLE, os.fsencode(script))]
+
+
+def test_file_that_vanishes_while_the_ticket_files_are_written_is_named_by_its_whole_path(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    script = delivery.member / "script/scriptForImaging.py"
+    member = Member(open_manifest(delivery.package.manifest(b"group_ouss_id/member_ouss_id")), bytes(delivery.member))
+    script.unlink()
+    with pytest.raises(FileNotFoundError) as caught:
+        write_tickets(delivery.package.project, [member], os.fsencode(delivery.origin), Disk())
+    assert caught.value.filename == os.fsencode(script)

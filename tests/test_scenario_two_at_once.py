@@ -19,6 +19,7 @@ from types import MappingProxyType
 
 import pytest
 
+from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.status import State, read_status
 from qa2pack.executor.transaction.lock import NO_WAIT, Wait, holder, locked_for_writing
 from qa2pack.executor.transaction.paths import lock_path
@@ -217,14 +218,20 @@ def test_killed_between_plan_and_apply_the_plan_waits(capsys: Capsys, two: Two) 
     assert two.is_ours()
 
 
-def test_killed_inside_the_apply_it_goes_on_with_apply(capsys: Capsys, two: Two, tmp_path: Path) -> None:
-    mark = tmp_path / "held"
-    hold = {"QA2PACK_TEST_HOLD": os.fsdecode(two.ours.package.control) + "/staging", "QA2PACK_TEST_HELD": str(mark)}
-    command = [sys.executable, "-m", "support.slow_pack", *pack("package", two.ours.origin, two.path, *_WHOLE)[3:]]
-    with started(command, more=hold) as process:
+@contextmanager
+def held_in_staging(two: Two, mark: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Hold `pack package` where it stages its first file, as long as the mark is there."""
+    staging = os.fsdecode(two.ours.package.control) + "/staging"
+    command = [sys.executable, "-m", "support.slow_pack", "package", *map(str, (two.ours.origin, two.path)), *_WHOLE]
+    with started(command, more={"QA2PACK_TEST_HOLD": staging, "QA2PACK_TEST_HELD": str(mark)}) as process:
         while not mark.exists():
             assert process.poll() is None, process.communicate()
             time.sleep(_LOOK_SECONDS)
+        yield process
+
+
+def test_killed_inside_the_apply_it_goes_on_with_apply(capsys: Capsys, two: Two, tmp_path: Path) -> None:
+    with held_in_staging(two, tmp_path / "held") as process:
         process.kill()
         process.wait()
     assert not two.path.exists()
@@ -232,6 +239,28 @@ def test_killed_inside_the_apply_it_goes_on_with_apply(capsys: Capsys, two: Two,
     assert (again.code, f"pack apply {two.path}" in again.err) == (Exit.FAILED, True)
     assert run_here(capsys, "status", two.path).out.count(f"pack apply {two.path}") == 1
     assert run_here(capsys, "apply", two.path).code == Exit.DONE
+    assert two.is_ours()
+
+
+def test_stopped_inside_the_apply_it_names_apply_to_go_on(two: Two, tmp_path: Path) -> None:
+    with held_in_staging(two, tmp_path / "held") as process:
+        process.terminate()
+        (tmp_path / "held").unlink()
+        _, told = process.communicate()
+    assert process.returncode == Exit.RESUMABLE
+    assert f"  pack apply {two.path}\n" in told
+
+
+def test_package_goes_on_with_what_was_staged_before_the_origin_changed(capsys: Capsys, two: Two) -> None:
+    two.ours.plan(Mode.COPY)
+    write(two.ours.origin / "scriptForImaging.py", b"another")
+    with pytest.raises(OriginChangedError):
+        two.ours.apply()
+    ran = run_here(capsys, "package", two.ours.origin, two.path, *_WHOLE)
+    assert (ran.code, ran.err.splitlines()[0]) == (
+        Exit.DONE,
+        "A new plan replaces the one that was stopped while staging.",
+    )
     assert two.is_ours()
 
 

@@ -5,6 +5,7 @@ shares its content with the origin) would go into them, and no manifest would ma
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -35,11 +36,12 @@ def check_staying(package: Package, header: Header, opened: OpenedFiles) -> None
 
 
 def changed_in_tickets(package: Package, header: Header, opened: OpenedFiles) -> Iterator[Problem]:
-    """Yield a problem for each changed file of a member that stays, among those that go into the ticket files.
+    """Yield a problem for each file of a member that stays, among those that go into the ticket files, that is not as
+    packaged or cannot be read.
 
     Raises:
         StreamError: the manifest of a member that stays cannot be used.
-        OSError: a file cannot be read.
+        OSError: the state of a file is not known.
     """
     from qa2pack.executor.tickets.write import Member, ticket_files  # slow to import, and most plans append nothing
 
@@ -54,11 +56,27 @@ def _difference(file: "TicketFile") -> Iterator[Problem]:
     status = status_of(file.path)
     if status is None:
         yield Problem(Code.MISSING, file.path)
+    elif not stat.S_ISREG(status.st_mode):
+        yield Problem(Code.WRONG_TYPE, file.path, "a file", _kind(status.st_mode))
     elif status.st_size != file.size:
         code = Code.TRUNCATED if status.st_size < file.size else Code.GROWN
         yield Problem(code, file.path, counted(file.size, "byte"), counted(status.st_size, "byte"))
-    elif file.digest != NO_DIGEST and (found := _digest(file)) != file.digest:
-        yield Problem(Code.CHANGED, file.path, file.digest.hex(), found.hex())
+    else:
+        yield from _difference_of_content(file)
+
+
+def _difference_of_content(file: "TicketFile") -> Iterator[Problem]:
+    try:
+        found = _digest(file)  # also of a placeholder: it must be possible to open it
+    except OSError as error:
+        yield Problem(Code.UNREADABLE, file.path, found=error.strerror or str(error))
+    else:
+        if file.digest not in (NO_DIGEST, found):
+            yield Problem(Code.CHANGED, file.path, file.digest.hex(), found.hex())
+
+
+def _kind(mode: int) -> str:
+    return "a folder" if stat.S_ISDIR(mode) else "a link" if stat.S_ISLNK(mode) else "no file"
 
 
 def _digest(file: "TicketFile") -> bytes:

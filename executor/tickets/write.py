@@ -190,12 +190,16 @@ def zip_name(name: bytes) -> str:
 
 def _content(ticket: TicketFile) -> bytes:
     folder, name = ticket.path.rsplit(b"/", 1)
-    with (
-        opened_folder(folder) as dir_fd,
-        opened_file(name, dir_fd=dir_fd) as fd,
-        open(fd, "rb", closefd=False) as file,
-    ):
-        content = file.read()
+    try:
+        with (
+            opened_folder(folder) as dir_fd,
+            opened_file(name, dir_fd=dir_fd) as fd,
+            open(fd, "rb", closefd=False) as file,
+        ):
+            content = file.read()
+    except OSError as error:
+        error.filename = ticket.path  # not only its name in the folder
+        raise
     digest = xxhash.xxh3_128_digest(content)
     if len(content) != ticket.size or ticket.digest not in (NO_DIGEST, digest):
         raise ChangedFileError(Problem(Code.CHANGED, ticket.path, ticket.digest.hex(), digest.hex()))

@@ -18,6 +18,27 @@ _PARTS_SHOWN = 2
 _BLANK_LINE = re.compile(rb"\n[ \t]*\r?\n")
 # The next line may hold the value, unless it is a field itself.
 _BLANK_FIELD = re.compile(rb"^[ \t]*(\w[\w ]*):[ \t]*\r?(?=\Z|\n[ \t]*\w[\w ]*:)", re.MULTILINE)
+_KNOWN = b"|".join(
+    re.escape(name)
+    for name in (
+        b"Cycle",
+        b"Project code",
+        b"SB name",
+        b"PI name",
+        b"Project title",
+        b"Configuration",
+        b"Proposed rms",
+        b"CASA version used for reduction",
+        b"Comments from Reducer",
+    )
+)
+# Around a field on a wiki page: indentation, `*` of an item or of bold text, `|` of a table, `---+` of a heading.
+_MARKUP = rb"[ \t*_|+-]*"
+_BLANK_KNOWN_FIELD = re.compile(
+    rb"^" + _MARKUP + rb"(" + _KNOWN + rb")[ \t*_]*[:|]" + _MARKUP + rb"\r?(?=\Z|\n[ \t]*\r?(?:\n|\Z)|\n" + _MARKUP
+    + rb"\w[\w ]*[ \t*_]*[:|])",
+    re.MULTILINE,
+)  # fmt: skip
 
 
 def header_template() -> bytes:
@@ -43,9 +64,17 @@ def readme_text(
 
 
 def blank_fields(text: bytes) -> list[bytes]:
-    """Return the names of the blank fields at the beginning of a README, in their order."""
-    fields = _BLANK_LINE.split(text, maxsplit=1)[0]
-    return [match[1] for match in _BLANK_FIELD.finditer(fields)]
+    """Return the names of the blank fields of a README, in their order.
+
+    The fields of ALMA headers are found anywhere before the tree, also in the markup of a wiki page: as an item of
+    a list, in bold, or in a table. Others are found at the beginning only, where a line that ends in a colon is no
+    prose.
+    """
+    header = text.partition(b"\n|-- ")[0]
+    fields = _BLANK_LINE.split(header, maxsplit=1)[0]
+    found = {match.start(1): match[1] for match in _BLANK_FIELD.finditer(fields)}
+    found |= {match.start(1): match[1] for match in _BLANK_KNOWN_FIELD.finditer(header)}
+    return [found[place] for place in sorted(found)]
 
 
 def header_of(readme: bytes, project: bytes) -> bytes:

@@ -17,7 +17,7 @@ from qa2pack.pack.commands.options import (
     TrustOptions,
     WaitOption,
 )
-from qa2pack.pack.commands.plan import AppendTo, Force, How, Readme, Strict, Tree
+from qa2pack.pack.commands.plan import AppendTo, Force, How, Readme, ReadmePreview, Strict, Tree
 
 
 def package(  # noqa: PLR0913 - one parameter per option
@@ -33,6 +33,7 @@ def package(  # noqa: PLR0913 - one parameter per option
     strict: Strict = False,
     tables: TableOptions,
     tree: Tree = False,
+    readme_preview: ReadmePreview = False,
     keep_previous: KeepPrevious = False,
     wait: WaitOption = 0,
     trust: TrustOptions,
@@ -68,7 +69,14 @@ def package(  # noqa: PLR0913 - one parameter per option
 
     def show_plan(made: Described) -> Fields:
         """Show the plan before it is applied; return its fields while it can be read."""
-        view = plan_view(made, attempt, has_tree=tree, is_applied=True, defaults=defaults_of(context))
+        view = plan_view(
+            made,
+            attempt,
+            has_tree=tree,
+            has_readme=readme_preview,
+            is_applied=True,
+            defaults=defaults_of(context),
+        )
         if run_options.json:
             return view.fields()
         print_view(view, attempt.verb, is_json=False)

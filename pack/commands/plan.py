@@ -71,6 +71,9 @@ AgainMember = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace a destination that this program did not make.")]
 NoRecall = Annotated[bool, typer.Option("--no-recall", help="Take no options from the member that is made again.")]
 Tree = Annotated[bool, typer.Option("--tree", help="Show the whole tree as it will be.")]
+ReadmePreview = Annotated[
+    bool, typer.Option("--readme-preview", help="Show README as it will be, also in mode fake.")
+]
 Strict = Annotated[
     bool, typer.Option("--strict", envvar="PACK_STRICT", help="Refuse where otherwise a warning is given.")
 ]
@@ -96,6 +99,7 @@ def plan(  # noqa: PLR0913 - one parameter per option
     no_recall: NoRecall = False,
     tables: TableOptions,
     tree: Tree = False,
+    readme_preview: ReadmePreview = False,
     wait: WaitOption = 0,
     trust: TrustOptions,
     run_options: ClusterRunOptions,
@@ -134,7 +138,11 @@ def plan(  # noqa: PLR0913 - one parameter per option
             is_strict=strict,
         )
         return plan_view(
-            job.plan(request, workers, target.opened), attempt, has_tree=tree, defaults=defaults_of(context)
+            job.plan(request, workers, target.opened),
+            attempt,
+            has_tree=tree,
+            has_readme=readme_preview,
+            defaults=defaults_of(context),
         )
 
     run_with_workers(attempt, work, run_options, trusted=trust.users(), wait_seconds=wait)

@@ -34,16 +34,19 @@ def show(
     from qa2pack.pack.views.show import ShowOptions, show_view
     from qa2pack.pack.views.view import View
 
-    if plan and (member or role):
-        raise typer.BadParameter("a plan is shown whole, without --member and --role", param_hint="--plan")
+    if plan and member:
+        raise typer.BadParameter("a plan is of one member, so --member has no use", param_hint="--plan")
     target = target_of(package)
 
     def work() -> View:
         if not plan:
             return show_view(job.show(target, os.fsencode(member)), target, ShowOptions(role, files))
         from qa2pack.pack.views.plan import plan_view  # here, because it imports all of planning
+        from qa2pack.pack.views.planned_files import planned_role_view
 
         waiting = job.waiting_plan(target)
+        if role:
+            return planned_role_view(waiting, role, target)
         return plan_view(waiting, Attempt("show", target, quoted(waiting.header.origin)), has_tree=files)
 
     run(Attempt("show", target), work, is_json=json, is_output_all=True)

@@ -1,5 +1,6 @@
 """View of a plan: what will be packaged, replaced, kept and left out, and what to type next.
 
+What matters most is last, where a terminal of 24 lines shows it: totals, the number of warnings, the next command.
 At 80 columns. Every path that is left out is listed. Only warnings of one kind are cut at twenty paths, because
 receivers may refuse tens of thousands of names for the same reason.
 """
@@ -24,11 +25,11 @@ from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.estimate import time_needed
-from qa2pack.pack.views.files import file_fields, records_of
 from qa2pack.pack.views.json_fields import plan_fields
 from qa2pack.pack.views.option_sources import default_fields, default_lines
 from qa2pack.pack.views.placeholders import carried
 from qa2pack.pack.views.plan_digest import SHOWN_DIGITS
+from qa2pack.pack.views.planned_files import named_lines, planned_file_fields
 from qa2pack.pack.views.totals import totals_lines
 from qa2pack.pack.views.tree import tree_lines
 from qa2pack.pack.views.view import View
@@ -84,12 +85,13 @@ def plan_lines(view: ShownPlan, style: Style) -> Iterator[str]:
     if blanks := blank_fields(header.readme):
         yield from folded(f"still blank: {', '.join(map(shown, blanks))}", indent=2, label="readme   ")
     yield from default_lines(view.sources)
+    yield from named_lines(view.plan, style)
+    yield from _split_lines(notes.splits, style)
+    yield from _left_out_lines(notes.left_out, style)
+    yield from _destination_lines(view.plan, style)
+    yield from _warning_lines(view, style)
     yield ""
     yield from totals_lines(notes.totals, style)
-    yield from _split_lines(notes.splits, style)
-    yield from _destination_lines(view.plan, style)
-    yield from _left_out_lines(notes.left_out, style)
-    yield from _warning_lines(view, style)
     yield ""
     yield from _closing_lines(view, style)
 
@@ -177,6 +179,8 @@ def _warning_lines(view: ShownPlan, style: Style) -> Iterator[str]:
 
 def _closing_lines(view: ShownPlan, style: Style) -> Iterator[str]:
     notes = view.plan.notes
+    if notes.warnings:
+        yield style.warning(f"Warnings: {len(notes.warnings):,}, listed above")
     free = "the disk does not tell what is" if view.free_bytes is None else human_bytes(view.free_bytes)
     yield f"Space needed: about {human_bytes(view.needed_bytes)}; {free} free"
     yield f"Time needed: {time_needed(new_bytes=notes.new_bytes, file_count=notes.file_count)}"
@@ -192,6 +196,7 @@ def plan_view(
     attempt: Attempt,
     *,
     has_tree: bool = False,
+    has_readme: bool = False,
     is_applied: bool = False,
     defaults: tuple[Default, ...] = (),
 ) -> View:
@@ -199,6 +204,7 @@ def plan_view(
 
     Args:
         has_tree: also the tree of all files.
+        has_readme: also the text of README as it will be.
         is_applied: the caller applies the plan next.
         defaults: the options that were not typed.
     """
@@ -206,17 +212,22 @@ def plan_view(
     needed, free = needed_bytes(package, plan.header, plan.notes, attempt.target.opened), free_bytes(package)
     shown_plan = ShownPlan(plan, attempt.target, needed, free, attempt.origin, is_applied, defaults)
     return View(
-        lines=partial(_all_lines, shown_plan, has_tree=has_tree),
+        lines=partial(_all_lines, shown_plan, has_tree=has_tree, has_readme=has_readme),
         fields=lambda: {
             **plan_fields(plan, attempt.target, needed_bytes=needed, free_bytes=free),
             "defaults": default_fields(shown_plan.sources),
-            **({"files": list(file_fields(records_of(plan.stream)))} if has_tree else {}),
+            **({"files": list(planned_file_fields(plan))} if has_tree else {}),
+            **({"readme": plan.header.readme.decode(errors="backslashreplace")} if has_readme else {}),
         },
     )
 
 
-def _all_lines(view: ShownPlan, style: Style, *, has_tree: bool) -> Iterator[str]:
+def _all_lines(view: ShownPlan, style: Style, *, has_tree: bool, has_readme: bool) -> Iterator[str]:
     if has_tree:
         yield from map(style.fitted, tree_lines(view.plan))
+        yield ""
+    if has_readme:
+        yield style.bold("README as it will be:")
+        yield from map(shown, view.plan.header.readme.splitlines())
         yield ""
     yield from plan_lines(view, style)
