@@ -51,6 +51,32 @@ def test_plan_counts_what_is_kept(copied: Delivery) -> None:
     assert plan.notes.difference.kept_bytes == plan.notes.byte_count - len(plan.header.readme) - 14
 
 
+def test_plan_counts_what_differs_from_the_old_package(copied: Delivery) -> None:
+    write(copied.origin / "scriptForImaging.py", b"another script")
+    write(copied.origin / "scriptForFluxCalibration.py", b"new")
+    write(copied.origin / "newer.fits", b"newer")
+    for name in ("X8c/qa2/qa2_part1.png", "X8c/qa2/textfile.txt", "X8c/checklist.txt"):
+        (copied.origin / name).unlink()
+    before = len(files(copied.member))
+    found = copied.plan(Mode.COPY).notes.difference
+    assert found is not None
+    assert (found.added, found.removed, found.changed, found.unchanged) == (2, 3, 2, before - 5), (
+        "README lists the files"
+    )
+
+
+def test_holes_of_kept_files_are_not_counted_again(delivery: Delivery) -> None:
+    """Their whole size is subtracted from what is written; those of the others are still to be counted."""
+    for name in ("kept.fits", "changed.fits"):
+        os.truncate(write(delivery.origin / name, b""), 1 << 20)
+        os.utime(delivery.origin / name, ns=(1, 1))
+    delivery.make(Mode.COPY)
+    os.utime(delivery.origin / "changed.fits", ns=(2, 2))
+    made = delivery.made(Mode.COPY)
+    assert made.gathered.holes == {b"product/changed.fits": 1 << 20}
+    made.gathered.spool.close()
+
+
 def test_kept_files_are_not_read_again(copied: Delivery) -> None:
     copied.plan(Mode.COPY)
     with opened_paths() as opened:
@@ -120,8 +146,12 @@ def test_rehashing_keeps_nothing(copied: Delivery) -> None:
     script.write_bytes(bytes(status.st_size))
     os.utime(script, ns=(status.st_mtime_ns, status.st_mtime_ns))
     assert copied.found() == [("changed", SCRIPT.encode())]
-    copied.make(Mode.COPY, is_rehashing=True)
+    plan = copied.plan(Mode.COPY, is_rehashing=True)
+    assert plan.notes.difference is not None
+    assert (plan.notes.difference.kept, plan.notes.difference.kept_bytes) == (0, 0)
+    copied.apply()
     assert copied.problems() == []
+    assert script.read_bytes() == (copied.origin / "scriptForImaging.py").read_bytes()
 
 
 def test_changed_permissions_make_a_new_copy(copied: Delivery) -> None:
