@@ -1,6 +1,7 @@
 """Replacing a package: what is the same is linked over from the old one, and never becomes a part of the origin."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.plan import origin_files as sources
-from support.in_process import Delivery, write
+from qa2pack.manifest.problem import Code
+from support.in_process import Delivery, make_reduction, write
 from support.opened_files import opened_paths
 from support.snapshots import contents, files
 
@@ -191,3 +193,35 @@ def test_sources_that_the_scan_has_seen_are_not_looked_at_again(
     copied.plan(Mode.COPY)
     assert b"scriptForImaging.py" in looked_at
     assert len(looked_at) == len(list((copied.member / "script").iterdir()))
+
+
+def last_copies(delivery: Delivery, **wishes: object) -> list[tuple[str, str]]:
+    """Return path and count of the warning of files that only the old package has."""
+    warnings = delivery.plan(Mode.COPY, **wishes).notes.warnings
+    return [(os.fsdecode(each.path), str(each.found)) for each in warnings if each.code is Code.W_LAST_COPY]
+
+
+def test_copies_that_the_origin_has_no_more_are_told_once(copied: Delivery) -> None:
+    (copied.origin / "scriptForImaging.py").unlink()
+    (copied.origin / "calibrated_all.clean.fits").unlink()
+    member = copied.member.relative_to(copied.path)
+    assert last_copies(copied) == [(f"{member}/product/calibrated_all.clean.fits", "2 files")]
+
+
+def test_last_copies_of_all_members_are_told_together(copied: Delivery, tmp_path: Path) -> None:
+    other = replace(copied, origin=make_reduction(tmp_path / "sb2", seed=2))
+    other.make(Mode.COPY, append=Append.MEMBER)
+    for origin in (copied.origin, other.origin):
+        (origin / "scriptForImaging.py").unlink()
+    assert [count for _, count in last_copies(copied)] == ["2 files"]
+
+
+def test_copy_whose_content_the_origin_has_under_another_name_is_no_last_one(copied: Delivery) -> None:
+    (copied.origin / "scriptForImaging.py").rename(copied.origin / "scriptForOther.py")
+    (copied.origin / "calibrated_all.clean.fits").unlink()
+    assert [count for _, count in last_copies(copied)] == ["1 file"]
+
+
+def test_appending_takes_no_last_copies_away(copied: Delivery) -> None:
+    (copied.origin / "scriptForImaging.py").unlink()
+    assert last_copies(copied, append=Append.MEMBER) == []
