@@ -38,14 +38,6 @@ def test_move_leaves_the_origin_its_own_locks(tables: Delivery) -> None:
     assert not at_origin(tables).samefile(packaged(tables))
 
 
-def test_move_that_is_planned_twice_leaves_the_origin_its_own_locks(tables: Delivery) -> None:
-    """The second plan reads nothing, so whole folders get their actions at once."""
-    tables.plan(Mode.MOVE)
-    tables.make(Mode.MOVE)
-    assert [path for path in tables.origin.rglob("table.lock") if path.is_symlink()] == []
-    assert tables.problems() == []
-
-
 @every_mode
 def test_lock_that_is_written_to_is_no_change(tables: Delivery, mode: Mode) -> None:
     tables.make(mode)
