@@ -39,6 +39,7 @@ class Code(StrEnum):
     NO_SYMLINKS = "no-symlinks"
     NAME_REFUSED = "name-refused"
     NAMES_MERGE = "names-merge"
+    FILE_TOO_LARGE = "file-too-large"
     NO_SPACE = "no-space"
     NO_INODES = "no-inodes"
     LINK_DANGLING = "link-dangling"

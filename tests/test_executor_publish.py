@@ -8,10 +8,13 @@ import pytest
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.publish import publish, unpublish
+from qa2pack.executor.rollback import roll_back_package
 from qa2pack.executor.transaction.journal import Commit, Published, Publishing, create_journal, read_journal
 from qa2pack.executor.transaction.paths import TransactionPaths, choose_publishing, journal_path
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind, Package
+from qa2pack.manifest.progress import Silent
 from support.in_process import Delivery
 from support.journals import BEGIN
 from support.snapshots import contents
@@ -39,9 +42,29 @@ class Noting(Disk):
         self.calls.append("rename " + os.fsdecode(other))
         super().exchange(one, other, dir_fd=dir_fd)
 
+    def replace(self, source: bytes, target: bytes, *, dir_fd: int | None = None) -> None:
+        self.calls.append("rename " + os.fsdecode(target))
+        super().replace(source, target, dir_fd=dir_fd)
+
+    def rmdir(self, path: bytes, *, dir_fd: int | None = None) -> None:
+        self.calls.append("remove " + os.fsdecode(path))
+        super().rmdir(path, dir_fd=dir_fd)
+
+    def symlink(self, target: bytes, name: bytes, *, dir_fd: int) -> None:
+        self.calls.append("symlink")
+        super().symlink(target, name, dir_fd=dir_fd)
+
+    def link(self, source: bytes, name: bytes, *, source_fd: int | None, dir_fd: int) -> None:
+        self.calls.append("link")
+        super().link(source, name, source_fd=source_fd, dir_fd=dir_fd)
+
     def fsync(self, fd: int) -> None:
         self.calls.append("sync " + os.readlink(f"/proc/self/fd/{fd}"))
         super().fsync(fd)
+
+    def syncfs(self, fd: int) -> None:
+        self.calls.append("sync all of " + os.readlink(f"/proc/self/fd/{fd}"))
+        super().syncfs(fd)
 
 
 # What is there before; with the other ways it is the member that gives way.
@@ -117,7 +140,7 @@ def test_publishing_again_changes_nothing(tmp_path: Path, publishing: Publishing
     assert [call for call in disk.calls if call.startswith("rename")] == []
 
 
-def syncs(*folders: bytes) -> set[str]:
+def syncs(*folders: bytes | str) -> set[str]:
     return {f"sync {os.fsdecode(folder)}" for folder in folders}
 
 
@@ -171,6 +194,53 @@ def test_undoing_brings_back_what_was_there(tmp_path: Path, publishing: Publishi
     for _ in range(2):  # done again, it comes to the same
         unpublish(places, commit, Disk(), is_published=is_published(places, commit))
         assert ((contents(tmp_path / "P") if (tmp_path / "P").exists() else {}), os.path.exists(manifests)) == before
+
+
+def between(calls: list[str], first: str, then: str) -> set[str]:
+    """Return what is done after the last `first`, up to the next `then`."""
+    start = len(calls) - calls[::-1].index(first)
+    return set(calls[start : calls.index(then, start)])
+
+
+@pytest.mark.parametrize("keeps_previous", [False, True])
+def test_each_step_of_finishing_is_on_disk_before_the_next_one(delivery: Delivery, keeps_previous: bool) -> None:
+    delivery.make(Mode.COPY)
+    delivery.plan(Mode.COPY)
+    delivery.apply(keeps_previous=True)
+    control = os.fsdecode(delivery.package.control)
+    (older,) = os.listdir(f"{control}/previous")
+    delivery.plan(Mode.COPY)
+    disk = Noting()
+    delivery.apply(disk, keeps_previous=keeps_previous)
+    finished = disk.calls[-3]
+    previous = f"{control}/previous/{Path(finished).stem}"
+    removed = f"remove {control}/staging" if keeps_previous else f"remove {previous}/tree"
+    assert between(disk.calls, f"rename {previous}/tree", removed) >= syncs(previous, f"{control}/staging")
+    if not keeps_previous:
+        assert between(disk.calls, removed, f"rename {control}/plan.applied") >= syncs(previous)
+    assert between(disk.calls, f"rename {control}/plan.applied", f"sync {control}/journal") >= syncs(control)
+    assert between(disk.calls, f"remove {control}/previous/{older}", finished) >= syncs(f"{control}/previous")
+    assert between(disk.calls, f"sync {control}/journal", finished) >= syncs(control)
+    assert finished.startswith(f"rename {control}/finished/")
+    assert set(disk.calls[-2:]) == syncs(f"{control}/finished", control)
+
+
+def test_links_of_a_move_are_on_disk_before_the_apply_ends(delivery: Delivery) -> None:
+    delivery.plan(Mode.MOVE)
+    disk = Noting()
+    delivery.apply(disk)
+    control = os.fsdecode(delivery.package.control)
+    assert f"sync all of {delivery.origin}" in between(disk.calls, "symlink", f"rename {control}/plan.applied")
+
+
+def test_files_of_a_move_are_back_on_disk_before_the_package_goes(delivery: Delivery) -> None:
+    delivery.make(Mode.MOVE)
+    disk = Noting()
+    roll_back_package(delivery.package, engine=delivery.engine, disk=disk, progress=Silent())
+    goes = next(
+        call for call in disk.calls if call.startswith(f"rename {os.fsdecode(delivery.package.control)}/staging")
+    )
+    assert f"sync all of {delivery.origin}" in between(disk.calls, "link", goes)
 
 
 @pytest.mark.parametrize("publishing", REPLACING)

@@ -1,3 +1,4 @@
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -94,6 +95,20 @@ def test_unsafe_folder_is_refused(path: bytes) -> None:
 def test_source_with_a_detour_is_refused(column: str, path: bytes) -> None:
     with pytest.raises(UnsafePathError):
         absolute_sources(wire(record_of(sizes={b"a": 1}), **{column: path}))
+
+
+@pytest.mark.parametrize("column", ["path", "names", "folders", "source", "source_names"])
+@pytest.mark.parametrize("filling", [b"\0", b"/"])
+def test_column_without_a_name_in_it_asks_for_little_memory(column: str, filling: bytes) -> None:
+    size = 1 << 18
+    blob = wire(record_of(sizes={b"a": 1}), **{column: filling * size})
+    tracemalloc.start()
+    try:
+        with pytest.raises((UnsafePathError, WireError)):
+            decode_record(blob)
+        assert tracemalloc.get_traced_memory()[1] < 6 * size
+    finally:
+        tracemalloc.stop()
 
 
 def test_safe_names_that_look_unsafe_are_taken() -> None:

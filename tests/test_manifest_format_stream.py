@@ -212,3 +212,17 @@ def test_frame_of_a_file_full_of_holes_asks_for_no_memory(path: Path, read: Call
         assert tracemalloc.get_traced_memory()[1] < 2**26
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_header_or_trailer_of_more_than_it_can_hold_is_not_read(path: Path, number: int) -> None:
+    frames = [*SOUND]
+    frames[number] = (frames[number][0], bytes((16 << 20) + 1))
+    name = sealed(path, frames)
+    tracemalloc.start()
+    try:
+        with pytest.raises(StreamError, match="is damaged"):
+            open_stream(name)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()

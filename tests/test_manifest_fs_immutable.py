@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.fs import immutable
 from qa2pack.manifest.problem import Code, Refused
 from support.file_systems import marked
 from support.in_process import Delivery
@@ -64,3 +65,11 @@ def test_marked_file_of_a_moved_package_is_refused_by_the_next_plan(delivery: De
         assert [(problem.code, problem.path) for problem in caught.value.problems] == [
             (Code.UNCHANGEABLE, os.fsencode(delivery.origin / "calibrated_all.clean.fits"))
         ]
+
+
+def test_file_system_is_asked_once_for_its_device_number(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(immutable, "_marking", {})
+    origin = os.fsencode(delivery.origin)
+    assert not immutable.has_marks(1, b"/proc"), "what holds no files of anybody has no such attributes"
+    assert immutable.has_marks(2, origin) == immutable.has_marks(2, b"/proc")
+    assert immutable.has_marks(1, origin) is False

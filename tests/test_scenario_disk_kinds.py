@@ -23,6 +23,8 @@ from support.file_systems import ExfatDisk, exfat_disk, folder_elsewhere, made_d
 from support.in_process import Delivery, make_reduction, write
 from support.origin_bytes import read_files, roll_back
 
+IMAGE = b"calibrated_all.clean.fits"
+
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[ExfatDisk]:
@@ -53,13 +55,21 @@ class Choosy(Disk):
         return super().create(name.rstrip(b"."), dir_fd=dir_fd, mode=mode)
 
 
+def with_image_of(size: int, blob: bytes) -> bytes:
+    """Return the record with that size of the image."""
+    record = decode_record(blob)
+    sizes = [size if name == IMAGE else each for name, each in zip(record.names, record.sizes, strict=True)]
+    return encode_record(replace(record, sizes=sizes))
+
+
 def refused(
-    delivery: Delivery, disk: Disk, mode: Mode, include: tuple[Include, ...] = ()
+    delivery: Delivery, disk: Disk, mode: Mode, include: tuple[Include, ...] = (), size: int = 1
 ) -> list[tuple[Code, bytes]]:
     made = delivery.made(mode, include=include)
     delivery.path.with_name(delivery.path.name + ".pack").mkdir()
+    blobs = ((path, with_image_of(size, blob)) for path, blob in made.gathered.spool.sorted_blobs())
     try:
-        check_disk(delivery.package, made.header, made.gathered.spool.sorted_blobs(), disk)
+        check_disk(delivery.package, made.header, blobs, disk)
     except Refused as error:
         return [(problem.code, problem.path) for problem in error.problems]
     finally:
@@ -140,6 +150,27 @@ def test_disk_that_takes_everything_is_not_asked_for_the_names_of_the_plan(deliv
     made = delivery.made(Mode.HARD)
     delivery.path.with_name(delivery.path.name + ".pack").mkdir()
     check_disk(delivery.package, made.header, iter([(b"", b"no record")]), Disk())
+
+
+SMALL_BLOCKS = ["mkfs.ext4", "-q", "-b", "1024", "-O", "^extents,^64bit,^metadata_csum,^has_journal"]
+LARGEST = 17_247_252_480  # what such an ext4 takes: its block maps reach no further
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "expected"),
+    [
+        (Mode.COPY, LARGEST, []),
+        (Mode.COPY, LARGEST + 1, [(Code.FILE_TOO_LARGE, b"product/" + IMAGE)]),
+        (Mode.MOVE, LARGEST + 1, [(Code.FILE_TOO_LARGE, b"product/" + IMAGE)]),
+        (Mode.FAKE, LARGEST + 1, []),
+    ],
+)
+def test_file_that_is_too_large_for_the_disk_is_named_by_the_plan(
+    tmp_path: Path, delivery: Delivery, mode: Mode, size: int, expected: list[tuple[Code, bytes]]
+) -> None:
+    with made_disk(tmp_path / "disk", SMALL_BLOCKS) as disk:
+        far = replace(delivery, path=disk / "2011.0.00229.S")
+        assert refused(far, Disk(), mode, size=size) == expected
 
 
 def test_replacing_copies_on_a_disk_without_links_copies_them_again(delivery: Delivery) -> None:

@@ -1,6 +1,7 @@
 """Replacing a package: what is the same is linked over from the old one, and never becomes a part of the origin."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.plan import origin_files as sources
-from support.in_process import Delivery, write
+from qa2pack.manifest.problem import Code
+from support.in_process import Delivery, make_reduction, write
 from support.opened_files import opened_paths
 from support.snapshots import contents, files
 
@@ -49,6 +51,32 @@ def test_plan_counts_what_is_kept(copied: Delivery) -> None:
     assert plan.notes.difference is not None
     assert plan.notes.difference.kept == plan.notes.file_count - 2  # README and the script
     assert plan.notes.difference.kept_bytes == plan.notes.byte_count - len(plan.header.readme) - 14
+
+
+def test_plan_counts_what_differs_from_the_old_package(copied: Delivery) -> None:
+    write(copied.origin / "scriptForImaging.py", b"another script")
+    write(copied.origin / "scriptForFluxCalibration.py", b"new")
+    write(copied.origin / "newer.fits", b"newer")
+    for name in ("X8c/qa2/qa2_part1.png", "X8c/qa2/textfile.txt", "X8c/checklist.txt"):
+        (copied.origin / name).unlink()
+    before = len(files(copied.member))
+    found = copied.plan(Mode.COPY).notes.difference
+    assert found is not None
+    assert (found.added, found.removed, found.changed, found.unchanged) == (2, 3, 2, before - 5), (
+        "README lists the files"
+    )
+
+
+def test_holes_of_kept_files_are_not_counted_again(delivery: Delivery) -> None:
+    """Their whole size is subtracted from what is written; those of the others are still to be counted."""
+    for name in ("kept.fits", "changed.fits"):
+        os.truncate(write(delivery.origin / name, b""), 1 << 20)
+        os.utime(delivery.origin / name, ns=(1, 1))
+    delivery.make(Mode.COPY)
+    os.utime(delivery.origin / "changed.fits", ns=(2, 2))
+    made = delivery.made(Mode.COPY)
+    assert made.gathered.holes == {b"product/changed.fits": 1 << 20}
+    made.gathered.spool.close()
 
 
 def test_kept_files_are_not_read_again(copied: Delivery) -> None:
@@ -120,8 +148,12 @@ def test_rehashing_keeps_nothing(copied: Delivery) -> None:
     script.write_bytes(bytes(status.st_size))
     os.utime(script, ns=(status.st_mtime_ns, status.st_mtime_ns))
     assert copied.found() == [("changed", SCRIPT.encode())]
-    copied.make(Mode.COPY, is_rehashing=True)
+    plan = copied.plan(Mode.COPY, is_rehashing=True)
+    assert plan.notes.difference is not None
+    assert (plan.notes.difference.kept, plan.notes.difference.kept_bytes) == (0, 0)
+    copied.apply()
     assert copied.problems() == []
+    assert script.read_bytes() == (copied.origin / "scriptForImaging.py").read_bytes()
 
 
 def test_changed_permissions_make_a_new_copy(copied: Delivery) -> None:
@@ -161,3 +193,35 @@ def test_sources_that_the_scan_has_seen_are_not_looked_at_again(
     copied.plan(Mode.COPY)
     assert b"scriptForImaging.py" in looked_at
     assert len(looked_at) == len(list((copied.member / "script").iterdir()))
+
+
+def last_copies(delivery: Delivery, **wishes: object) -> list[tuple[str, str]]:
+    """Return path and count of the warning of files that only the old package has."""
+    warnings = delivery.plan(Mode.COPY, **wishes).notes.warnings
+    return [(os.fsdecode(each.path), str(each.found)) for each in warnings if each.code is Code.W_LAST_COPY]
+
+
+def test_copies_that_the_origin_has_no_more_are_told_once(copied: Delivery) -> None:
+    (copied.origin / "scriptForImaging.py").unlink()
+    (copied.origin / "calibrated_all.clean.fits").unlink()
+    member = copied.member.relative_to(copied.path)
+    assert last_copies(copied) == [(f"{member}/product/calibrated_all.clean.fits", "2 files")]
+
+
+def test_last_copies_of_all_members_are_told_together(copied: Delivery, tmp_path: Path) -> None:
+    other = replace(copied, origin=make_reduction(tmp_path / "sb2", seed=2))
+    other.make(Mode.COPY, append=Append.MEMBER)
+    for origin in (copied.origin, other.origin):
+        (origin / "scriptForImaging.py").unlink()
+    assert [count for _, count in last_copies(copied)] == ["2 files"]
+
+
+def test_copy_whose_content_the_origin_has_under_another_name_is_no_last_one(copied: Delivery) -> None:
+    (copied.origin / "scriptForImaging.py").rename(copied.origin / "scriptForOther.py")
+    (copied.origin / "calibrated_all.clean.fits").unlink()
+    assert [count for _, count in last_copies(copied)] == ["1 file"]
+
+
+def test_appending_takes_no_last_copies_away(copied: Delivery) -> None:
+    (copied.origin / "scriptForImaging.py").unlink()
+    assert last_copies(copied, append=Append.MEMBER) == []

@@ -253,6 +253,40 @@ def test_moved_file_that_was_written_to_since_is_not_safe_in_a_copy_from_before(
     assert refused_codes(other) == [(Code.ONLY_COPY, os.fsencode(moved.member / "script/scriptForImaging.py"))]
 
 
+def test_moved_file_that_was_written_to_since_is_not_safe_among_placeholders(moved: Delivery, tmp_path: Path) -> None:
+    """Neither its content is known nor theirs: that is no reason to take them for the same."""
+    other = copy_elsewhere(moved, tmp_path)
+    (moved.member / "script/scriptForImaging.py").write_bytes(b"edited in the package")
+    shutil.rmtree(moved.origin)
+    path = os.fsencode(moved.member / "script/scriptForImaging.py")
+    assert (Code.ONLY_COPY, path) in refused_codes(other, Mode.FAKE)
+
+
+def test_refusal_names_the_origin_of_the_last_copy(moved: Delivery) -> None:
+    with pytest.raises(Refused) as caught:
+        moved.plan(Mode.HARD, exclude=("scriptForImaging.py",))
+    assert [problem.found for problem in caught.value.problems] == [str(moved.origin)]
+
+
+def test_linked_file_is_refused_though_an_equal_one_without_a_link_is_safe(delivery: Delivery) -> None:
+    data = (delivery.origin / "scriptForImaging.py").read_bytes()
+    write(delivery.origin / "scriptForImagingAgain.py", data)
+    delivery.make(Mode.MOVE)
+    (delivery.origin / "scriptForImagingAgain.py").unlink()
+    write(delivery.origin / "scriptForOther.py", data)
+    path = os.fsencode(delivery.member / "script/scriptForImaging.py")
+    assert refused_codes(delivery, exclude=("scriptForImaging.py",)) == [(Code.ONLY_COPY, path)]
+
+
+def test_moved_file_is_safe_where_its_link_leads_to_an_equal_file_now(moved: Delivery) -> None:
+    script = moved.origin / "scriptForImaging.py"
+    write(moved.origin / "scriptForOther.py", script.read_bytes())
+    script.unlink()
+    script.symlink_to("scriptForOther.py")
+    moved.make(Mode.HARD)
+    assert moved.problems() == []
+
+
 def test_leaving_out_one_of_two_links_with_equal_files_is_refused(delivery: Delivery) -> None:
     write(delivery.origin / "scriptForImagingAgain.py", (delivery.origin / "scriptForImaging.py").read_bytes())
     delivery.make(Mode.MOVE)

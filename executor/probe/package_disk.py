@@ -1,4 +1,4 @@
-"""Disk probe: tries out hard links, difficult names and case sensitivity before a plan is saved.
+"""Disk probe: tries out hard links, difficult names, case sensitivity and large files before a plan is saved.
 
 A plan that is kept can be applied. So what only the disk knows is asked of the disk: a hard link, names that some
 file systems refuse or change, names that differ in case only. A few names that are hard to hold are tried first; a
@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 
 from qa2pack.executor.io.disk import CANNOT_LINK, Disk
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
+from qa2pack.executor.probe.file_sizes import largest_file_bytes, too_large_files
 from qa2pack.executor.probe.origin_symlinks import Leaving, takes_symlinks
 from qa2pack.executor.probe.overlay_renames import unmovable
 from qa2pack.executor.transaction.paths import probe_folder
@@ -65,8 +66,9 @@ def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, by
         has_links = _can_link(disk, fd)
         is_choosy = not all(_holds(disk, fd, name) for name in _HARD_NAMES)
         is_folding = any(_merges(disk, fd, *pair) for pair in _ALIKE_NAMES)
+        limit = largest_file_bytes(disk, fd)
         problems = [*_refused_package(package, disk, fd), *_unmovable_package(package, header, disk)]
-        is_plain = has_links and not is_choosy and not is_folding
+        is_plain = has_links and not is_choosy and not is_folding and limit is None
         device = os.fstat(fd).st_dev
         leaving = Leaving(disk, header.origin, {device: takes_symlinks(disk, fd)})
         tried: dict[bytes, bool] = {}
@@ -78,6 +80,8 @@ def check_disk(package: Package, header: Header, blobs: Iterable[tuple[bytes, by
                 problems.append(_no_links(package, header))
             if is_choosy:
                 problems.extend(_refused_names(disk, fd, record, tried))
+            if limit is not None:
+                problems.extend(too_large_files(record, limit))
             if is_folding:
                 problems.extend(_merged_names(disk, fd, record))
     if problems:

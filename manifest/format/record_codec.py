@@ -132,15 +132,24 @@ def _unpacked_paths(blob: bytes) -> list[Any]:
     check_relative(path)
     for joined in (names, folders):
         if b"/" in joined or _has_unsafe_part(joined):
-            for name in joined.split(b"\0"):
+            for name in _parts(joined):
                 check_name(name)
     for joined in (source, source_names):
         if _has_unsafe_part(joined.replace(b"/", b"\0")):
-            for name in joined.split(b"\0"):
+            for name in _parts(joined):
                 check_relative(name.removeprefix(b"/"))
     if b"\0" in source:
         raise UnsafePathError(source)
     return columns
+
+
+def _parts(joined: bytes) -> Iterator[bytes]:
+    """Yield the names of a column one by one: a list of empty ones takes eight times the memory of the column."""
+    start = 0
+    while (end := joined.find(b"\0", start)) >= 0:
+        yield joined[start:end]
+        start = end + 1
+    yield joined[start:]
 
 
 def check_columns(blob: bytes) -> None:

@@ -42,8 +42,9 @@ _FOOTER = struct.Struct("<QQ16s8s")
 _INDEX_STEP_BYTES = 1 << 20
 _READ_BYTES = 1 << 20
 HEADER, FOLDER, NOTES, TRAILER = b"H", b"F", b"N", b"T"
-# Enough for ten million names in one folder and a million left-out trees, more than was ever seen.
-_LIMITS = {HEADER: 64 << 20, FOLDER: 1 << 30, NOTES: 256 << 20, TRAILER: 256 << 20}
+# Enough for ten million names in one folder, a million left-out trees and thirty thousand members. As values these
+# bytes take up to seventy times as much memory, so the limits are no greater than that.
+_LIMITS = {HEADER: 16 << 20, FOLDER: 1 << 30, NOTES: 256 << 20, TRAILER: 16 << 20}
 
 
 class StreamError(PackError):

@@ -174,6 +174,11 @@ PLANNING: Mapping[Code, Row] = {
         "They differ only in upper and lower case, or in how a letter with an accent is written; that was tried out.",
         "Rename one of them in the origin, leave one out (--exclude GLOB), or choose a destination on another disk.",
     ),
+    Code.FILE_TOO_LARGE: Row(
+        "The disk of the package takes no file of this size.",
+        "Its file system has a limit (FAT: 4 GiB), which was tried out, or the shell has one (ulimit -f).",
+        "Choose a destination on another disk, leave the file out (--exclude GLOB), or lift the limit of the shell.",
+    ),
     Code.NO_SPACE: Row(
         "There is not enough space for the package.",
         "The copies, and the files that table splits write, need more than is free.",

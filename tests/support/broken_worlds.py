@@ -264,6 +264,19 @@ def _(world: World) -> Iterable[Problem]:
     return refusal(replace(world.delivery, path=disk.path / "2011.0.00229.S"), Mode.COPY)
 
 
+def _limit_file_sizes(world: World, byte_count: int) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    world.stack.callback(resource.setrlimit, resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (byte_count, before[1]))
+
+
+@breaks(Code.FILE_TOO_LARGE)
+def _(world: World) -> Iterable[Problem]:
+    os.truncate(world.delivery.origin / "calibrated_all.clean.fits", 1 << 20)
+    _limit_file_sizes(world, 1 << 19)
+    return refusal(world.delivery, Mode.COPY)
+
+
 @breaks(Code.README_NOT_TEXT)
 def _(world: World) -> Iterable[Problem]:
     header = write(world.folder / "header.txt", "Cycle: 0\n".encode("utf-16"))
@@ -359,9 +372,7 @@ def _(world: World) -> Iterable[Problem]:
 @breaks(Code.CASACORE_UNUSABLE)
 def _(world: World) -> Iterable[Problem]:
     add_measurement_sets(world.delivery.origin)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    world.stack.callback(resource.setrlimit, resource.RLIMIT_FSIZE, before)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    _limit_file_sizes(world, 100_000)
     return refusal(world.delivery)
 
 
