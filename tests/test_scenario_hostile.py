@@ -17,7 +17,7 @@ from support.in_process import Delivery, make_reduction
 from support.snapshots import contents, snapshot
 
 IS_ROOT = os.geteuid() == 0
-INCOMPLETE = {Code.W_ROLE_EMPTY}  # the trees have no measurement sets
+INCOMPLETE = {Code.W_ROLE_EMPTY, Code.W_BLOCK_INCOMPLETE}  # no measurement sets, small second blocks
 REFUSED = [case for case in CASES if case.refused and not (case.needs_user and IS_ROOT)]
 PACKAGED = [case for case in CASES if not case.refused]
 QUICK = [case for case in PACKAGED if case.name != "many-files"]
