@@ -437,11 +437,26 @@ def test_tables_of_a_block_with_two_uids_are_filed_under_their_own(tmp_path: Pat
     }
 
 
-@pytest.mark.parametrize("folder", ["old/X528", "X8c/old"])
-def test_execution_block_that_lies_too_deep_is_warned_of(tmp_path: Path, folder: str) -> None:
-    got = placed(tmp_path, MARK, f"{folder}/{V}.ms.split/table.dat")
-    assert (Code.W_NESTED_EB, folder) in got.warnings
+@pytest.mark.parametrize("mark", [f"X8c/old/{V}.ms.split", f"old/X8c/{U}.ms.split"], ids=["inside", "copy"])
+def test_execution_block_inside_another_and_a_copy_of_one_are_warned_of(tmp_path: Path, mark: str) -> None:
+    got = placed(tmp_path, MARK, f"{mark}/table.dat")
+    blocks = [warning for warning in got.warnings if warning[0] in (Code.W_NESTED_EB, Code.W_DEEPER_SB)]
+    assert blocks == [(Code.W_NESTED_EB, mark.rpartition("/")[0])]
     assert got.paths == {}
+
+
+@pytest.mark.parametrize("lines", [[], [MARK]], ids=["none in the origin", "one in the origin"])
+def test_folders_of_other_execution_blocks_are_named_as_scheduling_blocks(tmp_path: Path, lines: list[str]) -> None:
+    got = placed(tmp_path, *lines, f"sb2/X528/{V}.ms/table.dat", "deep/sb3/a/uid___A002_X1_X1.ms.split/table.dat")
+    blocks = [(each.path, each.found) for each in got.raw.warnings if each.code is Code.W_DEEPER_SB]
+    assert blocks == [(b"deep/sb3", "1 execution block: a"), (b"sb2", "1 execution block: X528")]
+    assert Code.W_NESTED_EB not in {code for code, _ in got.warnings}
+
+
+def test_origin_that_is_an_execution_block_has_no_scheduling_blocks_in_it(tmp_path: Path) -> None:
+    got = placed(tmp_path, f"{U}.ms.scriptForCalibration.py", f"old/a/{V}.ms/table.dat")
+    assert (Code.W_NESTED_EB, "old/a") in got.warnings
+    assert Code.W_DEEPER_SB not in {code for code, _ in got.warnings}
 
 
 def test_excluded_deep_execution_block_is_not_warned_of(tmp_path: Path) -> None:

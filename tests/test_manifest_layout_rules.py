@@ -13,7 +13,8 @@ from qa2pack.manifest.layout.rules import Level, known_layouts, load_layout
 from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.problem import Code, Problem, Refused
 
-RULE = 'block_marks = ["{uid}.ms"]\n[[rule]]\nglobs = ["*.txt"]\n'
+MARKS = 'block_marks = ["{uid}.ms"]\n'
+RULE = MARKS + '[[rule]]\nglobs = ["*.txt"]\n'
 
 
 def problem_of(tmp_path: Path, text: str) -> Problem:
@@ -63,6 +64,11 @@ def test_unknown_role_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     assert problem.expected == "one of raw, calibrated, calibration, script, qa, log, product"
 
 
+def test_check_of_a_role_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    problem = problem_of(tmp_path, MARKS + '[[check]]\nneeds = "raws"\nwhat = "tables"\n')
+    assert (problem.code, problem.found) == (Code.UNKNOWN_ROLE, "raws")
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -81,6 +87,12 @@ def test_unknown_role_is_refused_with_the_known_ones(tmp_path: Path) -> None:
         ('block_marks = ["{uid}.ms"]\n[[rule]]\nrole = "qa"\nglobs = "*.txt"\n', "list of texts for globs"),
         ('block_marks = ["{uid}.ms"]\nrule = 7\n', "[[rule]]"),
         ('[[rule]]\nrole = "qa"\nglobs = ["*.txt"]\n', "block_marks"),
+        (MARKS + "[[check]]\n", "in each [[check]]"),
+        (MARKS + '[[check]]\nneeds = "raw"\n', "needs and what"),
+        (MARKS + '[[check]]\nabsent = ["*.tgz"]\nwhat = "a run"\nin = "qa"\n', "absent and what"),
+        (MARKS + '[[check]]\nalike = "*.log"\nwhat = "log"\nin = "log"\n', "list of texts for alike"),
+        (MARKS + "[[check]]\nproject = 7\n", "list of texts for project"),
+        (MARKS + "[[check]]\nproject = []\n", "in each [[check]]"),
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:

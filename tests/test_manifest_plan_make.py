@@ -253,10 +253,11 @@ def test_plan_lists_what_is_left_out(delivery: Delivery) -> None:
 
 def test_strict_makes_warnings_refuse(delivery: Delivery) -> None:
     write(delivery.origin / "a b.fits", b"1")
-    assert [w.code for w in delivery.plan(Mode.FAKE).notes.warnings] == [Code.W_NAME]
+    warnings = delivery.plan(Mode.FAKE).notes.warnings
+    assert Code.W_NAME in [warning.code for warning in warnings]
     with pytest.raises(Refused) as caught:
         delivery.made(Mode.FAKE, is_strict=True)
-    assert [problem.code for problem in caught.value.problems] == [Code.W_NAME]
+    assert caught.value.problems == warnings
 
 
 def test_excluded_names_are_not_in_the_plan(delivery: Delivery) -> None:

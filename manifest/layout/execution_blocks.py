@@ -4,15 +4,15 @@ An execution block is directly in the folder of its scheduling block, or it is t
 old copies) are not packaged; they are found so that a warning can be given.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.uid import uid_of
 from qa2pack.manifest.layout.globs import matches
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.survey import Node
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import is_within, join
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,34 @@ def nested_blocks(origin: Node, layout: Layout, blocks: tuple[Block, ...]) -> It
         is_deep = b"/" in path or b"" in known
         if is_deep and path not in known and _block(node, layout, path, node.name):
             yield path
+
+
+def deeper_scheduling_blocks(
+    origin: Node, layout: Layout, blocks: tuple[Block, ...]
+) -> Mapping[bytes, tuple[Block, ...]]:
+    """Return the folders below the origin that look like scheduling blocks of their own, with their execution blocks.
+
+    Such a folder holds execution blocks, is not inside one, and none of its blocks is a copy of one of the origin.
+    """
+    if any(not block.path for block in blocks):
+        return {}
+    taken = {uid for block in blocks for uid in block.uids}
+    places = tuple(block.path for block in blocks)
+    found = defaultdict[bytes, list[Block]](list)
+    for path, node in _folders(origin, b""):
+        folder, _, name = path.rpartition(b"/")
+        block = (
+            _block(node, layout, path, name)
+            if folder and not any(is_within(path, place) for place in places)
+            else None
+        )
+        if block:
+            found[folder].append(block)
+    return {
+        folder: tuple(inner)
+        for folder, inner in found.items()
+        if taken.isdisjoint(uid for block in inner for uid in block.uids)
+    }
 
 
 def _folders(node: Node, path: bytes) -> Iterator[tuple[bytes, Node]]:

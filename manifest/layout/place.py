@@ -11,8 +11,9 @@ from qa2pack.manifest.alma.receiver_limits import case_warnings, name_warnings
 from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.alma.split_spec import SINGLE_DISH_COLUMNS
 from qa2pack.manifest.format.header import LeftOut
+from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.layout.decide import Choice, Draft, OriginEntry, Outcome
-from qa2pack.manifest.layout.execution_blocks import Block, find_blocks, nested_blocks
+from qa2pack.manifest.layout.execution_blocks import Block, deeper_scheduling_blocks, find_blocks, nested_blocks
 from qa2pack.manifest.layout.globs import first_match
 from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.layout.item import Item, Placement
@@ -31,9 +32,14 @@ def measurement_sets(
     origin: Node, layout: Layout, *, include: Sequence[Include] = (), exclude: Sequence[str] = ()
 ) -> tuple[bytes, ...]:
     """Return the sources of the tables whose columns `place` needs, sorted."""
-    choice = _choice(origin, layout, include=include, exclude=exclude, origin_name=b"")
+    choice = choose(origin, layout, include=include, exclude=exclude, origin_name=b"")
     drafts = (outcome for outcome in _outcomes(origin, choice) if isinstance(outcome, Draft))
     return tuple(sorted({draft.entry.node.source for draft in drafts if draft.column}))
+
+
+def drafts_of(origin: Node, choice: Choice, columns: Mapping[bytes, Sequence[str]]) -> list[Draft]:
+    """Return what of the origin is packaged, in no order; the names are not settled yet."""
+    return _with_calibrated(_outcomes(origin, choice), choice, columns)
 
 
 def place(
@@ -57,10 +63,9 @@ def place(
     Returns:
         The placement. It does not depend on the order of the survey and of the mapping.
     """
-    choice = _choice(origin, layout, include=include, exclude=exclude, origin_name=origin_name)
+    choice = choose(origin, layout, include=include, exclude=exclude, origin_name=origin_name)
     outcomes = tuple(_outcomes(origin, choice))
-    drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
-    drafts += _calibrated_from_raw(drafts, choice, columns)
+    drafts = _with_calibrated(outcomes, choice, columns)
     paths, meetings = settle_names([draft.claim for draft in drafts])
     items = [_item(draft, path, columns) for draft, path in zip(drafts, paths, strict=True)]
     items.sort(key=lambda item: sort_key(item.path))
@@ -78,7 +83,7 @@ def place(
     )
 
 
-def _choice(
+def choose(
     origin: Node,
     layout: Layout,
     *,
@@ -86,6 +91,7 @@ def _choice(
     exclude: Sequence[str],
     origin_name: bytes,
 ) -> Choice:
+    """Return layout, includes and excludes with the execution blocks of the origin, which are searched here."""
     blocks = find_blocks(
         origin, layout, origin_name=origin_name, is_wanted=lambda path: first_match(path, exclude) is None
     )
@@ -142,6 +148,13 @@ def _folded(entry: OriginEntry, outcomes: list[Outcome]) -> Iterator[Outcome]:
     yield from others
 
 
+def _with_calibrated(
+    outcomes: Iterable[Outcome], choice: Choice, columns: Mapping[bytes, Sequence[str]]
+) -> list[Draft]:
+    drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
+    return [*drafts, *_calibrated_from_raw(drafts, choice, columns)]
+
+
 def _calibrated_from_raw(
     drafts: Sequence[Draft], choice: Choice, columns: Mapping[bytes, Sequence[str]]
 ) -> Iterator[Draft]:
@@ -180,8 +193,15 @@ def _block_warnings(origin: Node, choice: Choice) -> Iterator[Problem]:
     for block in choice.blocks.values():
         if len(block.uids) > 1:
             yield _several_uids(block)
-    for path in nested_blocks(origin, choice.layout, tuple(choice.blocks.values())):
-        if not _is_excluded(path, choice):
+    blocks = tuple(choice.blocks.values())
+    deeper = deeper_scheduling_blocks(origin, choice.layout, blocks)
+    for folder, inner in deeper.items():
+        names = [shown(block.folder) for block in inner if not _is_excluded(block.path, choice)]
+        if names:
+            found = f"{counted(len(names), 'execution block')}: {', '.join(names)}"
+            yield Problem(Code.W_DEEPER_SB, folder, found=found)
+    for path in nested_blocks(origin, choice.layout, blocks):
+        if path.rpartition(b"/")[0] not in deeper and not _is_excluded(path, choice):
             expected = "execution blocks directly in the folder of the scheduling block"
             yield Problem(Code.W_NESTED_EB, path, expected=expected)
 

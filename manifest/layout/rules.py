@@ -15,6 +15,7 @@ from typing import Never, TypeVar
 from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
+from qa2pack.manifest.layout.check import Absent, Alike, Check, Needs, ProjectCode
 from qa2pack.manifest.layout.globs import matches
 from qa2pack.manifest.layout.names import Prefixing
 from qa2pack.manifest.layout.survey import Kind, Node
@@ -97,6 +98,7 @@ class Layout:
         qa_folders: names of the folders in an execution block that are looked through as well.
         calibrated_from_raw: column that becomes the calibrated data of a block that has none; may be empty.
         foreign: files of other programs, left out everywhere, also inside tables.
+        checks: what a complete reduction has.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Layout:
     qa_folders: tuple[str, ...]
     calibrated_from_raw: str
     foreign: tuple[Foreign, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     @property
     def foreign_globs(self) -> tuple[str, ...]:
@@ -165,9 +168,11 @@ def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKN
 
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
-_LAYOUT_KEYS = frozenset({"name", "block_marks", "qa_folders", "calibrated_from_raw", "foreign", "rule"})
+_LAYOUT_KEYS = frozenset({"name", "block_marks", "qa_folders", "calibrated_from_raw", "foreign", "rule", "check"})
 _FOREIGN_KEYS = frozenset({"globs", "reason"})
 _RULE_KEYS = frozenset({"levels", "kind", "globs", "role", "folder", "prefix", "rename", "column", "never", "warn"})
+# The keys of each kind of check; the first one tells the kinds apart.
+_CHECK_KINDS = (("needs", "what"), ("alike", "in", "what"), ("absent", "what"), ("project",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +192,7 @@ class _Reader:
             qa_folders=self._texts(table, "qa_folders"),
             calibrated_from_raw=self._text(table, "calibrated_from_raw"),
             foreign=tuple(self._foreign(foreign) for foreign in self._tables(table, "foreign")),
+            checks=tuple(self._check(check) for check in self._tables(table, "check")),
         )
 
     def _foreign(self, table: Mapping[str, object]) -> Foreign:
@@ -215,6 +221,21 @@ class _Reader:
             never=self._text(table, "never"),
             warn=self._flag(table, "warn"),
         )
+
+    def _check(self, table: Mapping[str, object]) -> Check:
+        keys = next((keys for keys in _CHECK_KINDS if set(keys) == set(table) and all(table.values())), ("",))
+        what = self._text(table, "what")
+        match keys[0]:
+            case "needs":
+                return Needs(self._role(self._text(table, "needs")), what)
+            case "alike":
+                return Alike(self._role(self._text(table, "in")), what, self._texts(table, "alike"))
+            case "absent":
+                return Absent(what, self._texts(table, "absent"))
+            case "project":
+                return ProjectCode(self._texts(table, "project"))
+        kinds = " or ".join(" and ".join(keys) for keys in _CHECK_KINDS)
+        _refuse(self.name, expected=f"in each [[check]]: {kinds}", found=", ".join(sorted(table)) or "nothing")
 
     def _check_keys(self, table: Mapping[str, object], known: frozenset[str], where: str) -> None:
         unknown = sorted(set(table) - known)

@@ -24,6 +24,7 @@ from qa2pack.manifest.layout.unmatched_globs import unmatched_globs
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
+from qa2pack.manifest.plan.origin_checks import OTHER_KINDS, with_checks
 from qa2pack.manifest.plan.plan_header import make_header, readme_header
 from qa2pack.manifest.plan.recall import recall
 from qa2pack.manifest.plan.replacement import replaced_plan, replacing_warnings
@@ -229,6 +230,7 @@ def _place(
     placement = place(
         origin, layout, origin_name=name, columns=tables.columns, include=request.include, exclude=request.exclude
     )
+    placement = with_checks(placement, request, origin, layout, tables.columns)
     broken = _refuse_unplaceable(request, layout, placement, tables)
     items = tables.kept(without_column(placement.items) if request.no_split else placement.items)
     needed = tables.references(items, request.exclude) if _needs_all(request) else ()
@@ -258,6 +260,8 @@ def _refuse_unplaceable(request: PlanRequest, layout: Layout, placement: Placeme
     """Refuse what no package can be made of; return the tables that casacore cannot open and that go as they are."""
     broken, dangling = _broken_tables(request.origin, tables.broken, layout.foreign_globs)
     problems = [*(_located(request.origin, problem) for problem in placement.problems), *dangling]
+    if any(problem.code is Code.NO_EXECUTION_BLOCK for problem in problems):
+        problems += [warning for warning in placement.warnings if warning.code in OTHER_KINDS]
     _refuse(problems if _is_lenient(request) else [*problems, *broken])
     return broken
 

@@ -463,6 +463,38 @@ WARNINGS: Mapping[Code, Row] = {
         "The reduction folder holds a further reduction, or a folder too much.",
         "Move it up, or leave it out: --exclude GLOB",
     ),
+    Code.W_DEEPER_SB: Row(
+        "This folder in the origin looks like a scheduling block of its own; it is not packaged.",
+        "The origin holds several scheduling blocks, or lies one level too high.",
+        "Plan each scheduling block by itself, with the options that are typed here, and apply its plan before the "
+        "next one:",
+        ("pack plan PATH PACKAGE --append member", "pack apply PACKAGE"),
+        (Remedy("If it is a copy or does not belong to the project, leave it out: --exclude GLOB"),),
+    ),
+    Code.W_ROLE_EMPTY: Row(
+        "This folder of the package will be empty, and no complete reduction leaves it so.",
+        "The files are not in the origin yet, lie in another place, or have names that no rule of the layout takes.",
+        "If they are under Left out: --include GLOB=ROLE, or rename them. If they are missing, add them and plan "
+        "again. If the reduction never had any, go on.",
+    ),
+    Code.W_BLOCK_INCOMPLETE: Row(
+        "This execution block lacks what its siblings have.",
+        "Its reduction is not finished, a transfer broke off, or files have other names than in the other blocks.",
+        "Look into the folder of the block: if something is missing, add it and plan again; if a name is the cause: "
+        "--include GLOB=ROLE. If the block never had it, go on.",
+    ),
+    Code.W_PROJECT_CODE: Row(
+        "The name of the package is no project code.",
+        "The package is called after its project: the archive and the README take the code from its name.",
+        "Unless this is a trial, plan again with a package that is called as the project.",
+    ),
+    Code.W_OTHER_DELIVERY: Row(
+        "What lies here belongs to another kind of delivery than the one that the layout describes.",
+        "The origin is a pipeline run, a package that was made already, or has one in it.",
+        "Name the reduction folder of a scheduling block as the origin. If such a thing only lies beside the "
+        "reduction, move it away or leave it out: --exclude GLOB; another kind of delivery needs a layout of its "
+        "own: --layout FILE.toml",
+    ),
     Code.W_LOOKS_LIKE_MS: Row(
         "This looks like data that belongs into the package, and is left out.",
         "Its name is like that of a measurement set, and no rule takes it.",

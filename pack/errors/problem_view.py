@@ -4,7 +4,7 @@ A command is alone on its line, so that it can be copied.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.humanize import exact_bytes, local_time
@@ -39,7 +39,8 @@ def problem_lines(
         if len(group) > _MOST_PATHS:
             yield style.dim(f"      and {len(group) - _MOST_PATHS:,} more (--json lists all)")
         if has_remedies:
-            yield from remedies_lines(row.remedies, target, origin=origin)
+            paths = [problem.path for problem in group[:_MOST_PATHS]]
+            yield from remedies_lines(row.remedies, target, origin=origin, paths=paths)
 
 
 def problem_text(problem: Problem) -> str:
@@ -78,16 +79,28 @@ def remedy_lines(problems: Iterable[Problem], target: Target, *, origin: str = "
 
 
 def remedies_lines(
-    remedies: Iterable[Remedy], target: Target, *, origin: str = "", mode: str = "", indent: int = 4
+    remedies: Iterable[Remedy],
+    target: Target,
+    *,
+    origin: str = "",
+    mode: str = "",
+    indent: int = 4,
+    paths: Sequence[bytes] = (),
 ) -> Iterator[str]:
-    """Yield what to do: the sentences, folded, and below each its commands, each alone on a line."""
+    """Yield what to do: the sentences, folded, and below each its commands, each alone on a line.
+
+    Args:
+        paths: of the problems; commands with `PATH` are given for each of them, if the remedy has no path.
+    """
     for number, remedy in enumerate(remedies):
         values = _values(remedy, target, origin, mode)
         sentence = _OPTION.sub(lambda match: unbroken(match[0]), remedy.text)
         sentence = _filled(sentence, {name: unbroken(value) for name, value in values.items()})
         yield from folded(sentence, indent=indent, label="    " if number else "do: ")
-        for command in remedy.commands:
-            yield " " * (indent + 4) + _filled(command, values)
+        is_for_each = not remedy.path and any("PATH" in command for command in remedy.commands)
+        for each in [{**values, "PATH": quoted(path)} for path in paths] if is_for_each else [values]:
+            for command in remedy.commands:
+                yield " " * (indent + 4) + _filled(command, each)
 
 
 def _headed(code: Code, what: str, style: Style) -> Iterator[str]:

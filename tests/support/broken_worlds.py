@@ -3,6 +3,7 @@
 What is found then is returned, so that the steps may be those of the library or of the commands.
 """
 
+import gzip
 import os
 import resource
 import shutil
@@ -490,7 +491,37 @@ def _(world: World) -> Iterable[Problem]:
 
 @breaks(Code.W_NESTED_EB)
 def _(world: World) -> Iterable[Problem]:
-    write(world.delivery.origin / "old/X1/uid___A002_X1_X1.ms.scriptForCalibration.py", b"")
+    write(world.delivery.origin / "X8c/old/uid___A002_X1_X1.ms.scriptForCalibration.py", b"")
+    return warnings(world.delivery)
+
+
+@breaks(Code.W_DEEPER_SB)
+def _(world: World) -> Iterable[Problem]:
+    make_reduction(world.delivery.origin / "sb2", uid="uid___A002_X1_X1")
+    return warnings(world.delivery)
+
+
+@breaks(Code.W_ROLE_EMPTY)
+def _(world: World) -> Iterable[Problem]:
+    (world.delivery.origin / "calibrated_all.clean.fits").unlink()
+    return [problem for problem in warnings(world.delivery) if problem.path == b"product"]
+
+
+@breaks(Code.W_BLOCK_INCOMPLETE)
+def _(world: World) -> Iterable[Problem]:
+    make_reduction(world.delivery.origin, uid="uid___A002_X1_X1", block="X1")
+    (world.delivery.origin / "X8c/checklist.txt").unlink()
+    return warnings(world.delivery)
+
+
+@breaks(Code.W_PROJECT_CODE)
+def _(world: World) -> Iterable[Problem]:
+    return warnings(replace(world.delivery, path=world.folder / "trial"))
+
+
+@breaks(Code.W_OTHER_DELIVERY)
+def _(world: World) -> Iterable[Problem]:
+    write(world.delivery.origin / "uid___A001_X87c_X69.weblog.tgz", gzip.compress(b"a pipeline's"))
     return warnings(world.delivery)
 
 

@@ -1,0 +1,111 @@
+"""Completeness: compares an origin with the checks of its layout; finds what is missing, and other kinds of delivery.
+
+Pure. Everything found is a warning. What an exclude leaves out is not missing: somebody left it out on purpose, and
+the plan lists it. A name outside of the execution blocks that begins with the uid of one counts for that block.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from qa2pack.manifest.alma.uid import uid_of
+from qa2pack.manifest.layout.check import Absent, Alike, Check, Needs, ProjectCode
+from qa2pack.manifest.layout.decide import Choice, Draft
+from qa2pack.manifest.layout.execution_blocks import Block
+from qa2pack.manifest.layout.globs import first_match, matches
+from qa2pack.manifest.layout.place import drafts_of
+from qa2pack.manifest.layout.survey import Node
+from qa2pack.manifest.path import join, shown, sort_key
+from qa2pack.manifest.problem import Code, Problem
+
+_MOST_NAMES = 4
+
+
+def completeness_warnings(
+    origin: Node, choice: Choice, columns: Mapping[bytes, Sequence[str]], *, package: bytes
+) -> Iterator[Problem]:
+    """Yield a warning for everything that the checks of the layout miss or do not expect.
+
+    Args:
+        columns: of the measurement sets, as for `place`.
+        package: absolute path of the package, whose name is the project code.
+
+    Yields:
+        Paths are relative to the origin, of an empty role to the member; of a project code it is `package`.
+    """
+    checks = choice.layout.checks
+    there = drafts_of(origin, replace(choice, exclude=()), columns) if checks else []
+    for check in checks:
+        match check:
+            case Needs(role, what):
+                if not any(draft.role is role for draft in there):
+                    yield Problem(Code.W_ROLE_EMPTY, role.folder, expected=what)
+            case Absent(what):
+                if found := other_delivery(origin, (check,), choice.exclude):
+                    others = f", and {len(found) - 1:,} more names of one" if len(found) > 1 else ""
+                    yield Problem(Code.W_OTHER_DELIVERY, found[0], found=f"what belongs to {what}{others}")
+            case ProjectCode(globs):
+                if not matches(package.rpartition(b"/")[2], globs):
+                    yield Problem(Code.W_PROJECT_CODE, package, expected="a code such as 2011.0.00229.S")
+            case Alike():
+                pass  # all of them at once, below
+            case _:
+                assert_never(check)
+    alike = tuple(check for check in checks if isinstance(check, Alike))
+    packaged = drafts_of(origin, choice, columns) if choice.exclude and alike else there
+    yield from _incomplete_blocks(alike, packaged, there, choice)
+
+
+def other_delivery(origin: Node, checks: Iterable[Check], exclude: Sequence[str]) -> tuple[bytes, ...]:
+    """Return the paths, relative to the origin, by which other kinds of delivery are known; excluded ones are not."""
+    globs = tuple(glob for check in checks if isinstance(check, Absent) for glob in check.globs)
+    return tuple(path for path in _paths(origin, b"", exclude) if first_match(path, globs) is not None)
+
+
+def _incomplete_blocks(
+    checks: Sequence[Alike], packaged: Sequence[Draft], there: Sequence[Draft], choice: Choice
+) -> Iterator[Problem]:
+    """Yield, for each block, one warning for each set of siblings of which the package has what the block lacks."""
+    blocks = sorted(choice.blocks.values(), key=lambda block: sort_key(block.path))
+    having = [(check.what, _having(check, packaged, blocks), _having(check, there, blocks)) for check in checks]
+    for block in blocks:
+        lacking = defaultdict[tuple[bytes, ...], list[str]](list)
+        for what, siblings, complete in having:
+            if siblings and block not in complete:
+                lacking[tuple(sibling.folder for sibling in siblings)].append(what)
+        for folders, missing in lacking.items():
+            found = f"these only in {_listed(list(map(shown, folders)))}"
+            yield Problem(Code.W_BLOCK_INCOMPLETE, block.path, expected=", ".join(missing), found=found)
+
+
+def _having(check: Alike, drafts: Iterable[Draft], blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """Return the blocks that have what the check is about."""
+    having = {block for draft in drafts if _is_of(draft, check) for block in _owners(draft, blocks)}
+    return tuple(block for block in blocks if block in having)
+
+
+def _is_of(draft: Draft, check: Alike) -> bool:
+    return draft.role is check.role and matches(draft.entry.node.name, check.globs)
+
+
+def _owners(draft: Draft, blocks: Iterable[Block]) -> Iterator[Block]:
+    """Yield the block in whose folder it lies, and those of the uid in its name."""
+    uid = uid_of(draft.entry.node.name)
+    for block in blocks:
+        if block == draft.entry.block or uid in block.uids:
+            yield block
+
+
+def _paths(node: Node, path: bytes, exclude: Sequence[str]) -> Iterator[bytes]:
+    """Yield the paths of everything that was surveyed below a node, without what is excluded."""
+    for child in node.children:
+        inner = join(path, child.name)
+        if first_match(inner, exclude) is None:
+            yield inner
+            yield from _paths(child, inner, exclude)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown_names = ", ".join(names[:_MOST_NAMES])
+    return f"{shown_names} and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else shown_names

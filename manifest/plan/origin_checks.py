@@ -1,0 +1,54 @@
+"""Checks of the origin: the checks of its layout, and whether the origin is a package that was made already.
+
+Paths of other scheduling blocks and of other kinds of delivery are made absolute, because the commands that are
+advised for them hold these paths.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.layout.completeness import completeness_warnings, other_delivery
+from qa2pack.manifest.layout.item import Placement
+from qa2pack.manifest.layout.place import choose
+from qa2pack.manifest.layout.rules import Layout
+from qa2pack.manifest.layout.survey import Node
+from qa2pack.manifest.path import is_within
+from qa2pack.manifest.plan.obstacles import enclosing_package, is_control
+from qa2pack.manifest.plan.request import PlanRequest
+from qa2pack.manifest.problem import Code, Problem
+
+# What the origin, or a folder in it, may be in place of one scheduling block.
+OTHER_KINDS = (Code.W_DEEPER_SB, Code.W_OTHER_DELIVERY)
+
+
+def with_checks(
+    placement: Placement, request: PlanRequest, origin: Node, layout: Layout, columns: Mapping[bytes, Sequence[str]]
+) -> Placement:
+    """Return the placement with the warnings of all checks."""
+    name = os.path.basename(request.origin)
+    choice = choose(origin, layout, include=request.include, exclude=request.exclude, origin_name=name)
+    found = completeness_warnings(origin, choice, columns, package=request.package)
+    others = other_delivery(origin, layout.checks, request.exclude)
+    placed = (warning for warning in placement.warnings if not _is_inside(warning, others))
+    warnings = (*_made_package(request.origin), *found, *placed)
+    return replace(placement, warnings=tuple(_located(request.origin, warning) for warning in warnings))
+
+
+def _is_inside(warning: Problem, others: Sequence[bytes]) -> bool:
+    """Return whether it is about blocks inside another kind of delivery, which has a warning of its own."""
+    is_of_blocks = warning.code in (Code.W_DEEPER_SB, Code.W_NESTED_EB)
+    return is_of_blocks and any(is_within(warning.path, other) for other in others)
+
+
+def _located(origin: bytes, warning: Problem) -> Problem:
+    return replace(warning, path=os.path.join(origin, warning.path)) if warning.code in OTHER_KINDS else warning
+
+
+def _made_package(origin: bytes) -> Iterator[Problem]:
+    """Yield a warning if the origin is a package with its control folder beside it, or a folder inside a package."""
+    control = Package(origin).control
+    around = control if is_control(control) else enclosing_package(Package(origin))
+    if around is not None:
+        yield Problem(Code.W_OTHER_DELIVERY, around, found="a package that was made already")

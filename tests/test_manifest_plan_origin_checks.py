@@ -1,0 +1,71 @@
+"""Checks of the origin in a plan: a package in its place, blocks inside one, and refusals that name what it is."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.problem import Code, Refused
+from support.in_process import Delivery, make_reduction
+
+ABOUT_THE_ORIGIN = {Code.NO_EXECUTION_BLOCK, Code.W_OTHER_DELIVERY, Code.W_DEEPER_SB, Code.W_NESTED_EB}
+
+
+def found(delivery: Delivery) -> list[tuple[Code, str]]:
+    """Return what a plan tells of its origin, whether or not it is refused; paths relative to the origin."""
+    try:
+        problems = delivery.made(Mode.FAKE).notes.warnings
+    except Refused as error:
+        problems = error.problems
+    return sorted(
+        (each.code, os.path.relpath(os.fsdecode(each.path), delivery.origin))
+        for each in problems
+        if each.code in ABOUT_THE_ORIGIN
+    )
+
+
+@pytest.fixture
+def onwards(delivery: Delivery, tmp_path: Path) -> Delivery:
+    """A package that was made, as the origin of another one."""
+    delivery.make(Mode.COPY)
+    (tmp_path / "out").mkdir()
+    return Delivery(delivery.path, tmp_path / "out/2011.0.00230.S")
+
+
+def test_package_in_place_of_a_reduction_is_named_in_the_refusal(onwards: Delivery) -> None:
+    assert found(onwards) == [
+        (Code.NO_EXECUTION_BLOCK, "."),
+        (Code.W_OTHER_DELIVERY, "../2011.0.00229.S.pack"),
+        (Code.W_OTHER_DELIVERY, "sg_ouss_id"),
+    ]
+
+
+def test_member_of_a_package_in_place_of_a_reduction_is_named(onwards: Delivery) -> None:
+    member = onwards.origin / "sg_ouss_id/group_ouss_id/member_ouss_id"
+    assert (Code.W_OTHER_DELIVERY, "../../..") in found(replace(onwards, origin=member))
+
+
+def test_reduction_with_a_control_folder_beside_it_is_named(delivery: Delivery) -> None:
+    assert found(delivery) == []
+    (delivery.origin.parent / "sb1.pack/manifests").mkdir(parents=True)
+    assert found(delivery) == [(Code.W_OTHER_DELIVERY, "../sb1.pack")]
+
+
+def test_blocks_of_a_package_in_the_origin_are_not_taken_for_scheduling_blocks(onwards: Delivery) -> None:
+    origin = make_reduction(onwards.origin.parent / "sb2", seed=2)
+    shutil.copytree(onwards.origin, origin / "old")
+    assert found(replace(onwards, origin=origin)) == [(Code.W_OTHER_DELIVERY, "old/sg_ouss_id")]
+
+
+def test_scheduling_blocks_are_named_in_the_refusal_of_the_folder_above_them(tmp_path: Path) -> None:
+    for number in (1, 2):
+        make_reduction(tmp_path / f"project/sb{number}", uid=f"uid___A002_X1_X{number}", block=f"X{number}")
+    (tmp_path / "out").mkdir()
+    assert found(Delivery(tmp_path / "project", tmp_path / "out/2011.0.00229.S")) == [
+        (Code.NO_EXECUTION_BLOCK, "."),
+        (Code.W_DEEPER_SB, "sb1"),
+        (Code.W_DEEPER_SB, "sb2"),
+    ]
