@@ -197,11 +197,13 @@ class Remedy:
         commands: what to type, each shown on a line of its own with nothing behind it, to be copied. `PACKAGE`,
             `ORIGIN` and `MODE` stand for those of the running command, also in the text.
         path: what `PATH` stands for, quoted for a shell when it is shown.
+        verbs: the commands that it is of use to; empty for all.
     """
 
     text: str
     commands: tuple[str, ...] = ()
     path: bytes = b""
+    verbs: tuple[str, ...] = ()
 
 
 class PackError(Exception):

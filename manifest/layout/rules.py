@@ -137,7 +137,7 @@ def load_layout(name: str) -> Layout:
     Raises:
         Refused: there is no such layout, or it is not valid.
     """
-    is_path = "/" in name or name.endswith(".toml")
+    is_path = _is_path(name)
     if not is_path and name not in known_layouts():
         _refuse(name, expected=f"one of {', '.join(known_layouts())}, or the path of a .toml file")
     try:
@@ -156,7 +156,12 @@ def layout_text(name: str) -> str:
 
 
 def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKNOWN_LAYOUT) -> Never:
-    raise Refused(Problem(code, name.encode("utf-8", "surrogateescape"), expected=expected, found=found))
+    path = os.fsencode(os.path.abspath(name) if _is_path(name) else name)
+    raise Refused(Problem(code, path, expected=expected, found=found))
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or name.endswith(".toml")
 
 
 _Enum = TypeVar("_Enum", bound=StrEnum)

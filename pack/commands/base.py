@@ -123,10 +123,16 @@ class Command(TyperCommand):
             return super().invoke(ctx)
 
     def _check_paths(self, ctx: _Context) -> None:
-        """Refuse an empty path, such as an unset shell variable: it would mean the current folder."""
+        """Refuse an empty path, such as an unset shell variable, which would mean the current folder, and stdout.
+
+        What `pack export` writes to stdout has no path any more.
+        """
         for param in self.params:
             if param.name in _PATHS and ctx.params.get(param.name) == "":
                 raise typer.BadParameter("the path is empty", ctx=ctx, param=param)
+            if param.name in ("output", "log") and ctx.params.get(param.name) == "-":
+                text = "this cannot go to stdout; write ./- for something that is called -"
+                raise typer.BadParameter(text, ctx=ctx, param=param)
 
     def _typed(self, ctx: _Context) -> Iterator[str]:
         for option in self.params:

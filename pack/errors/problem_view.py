@@ -20,11 +20,18 @@ _PLACE = re.compile(r"\b(?:PACKAGE|ORIGIN|MODE|PATH)\b")
 
 
 def problem_lines(
-    problems: Iterable[Problem], target: Target, style: Style, *, origin: str = "", has_remedies: bool = True
+    problems: Iterable[Problem],
+    target: Target,
+    style: Style,
+    *,
+    verb: str = "",
+    origin: str = "",
+    has_remedies: bool = True,
 ) -> Iterator[str]:
     """Yield, for each code, what it is, the paths, and what to do.
 
     Args:
+        verb: the running command; without it, remedies of single commands are not shown.
         origin: the origin as typed; without it, commands say ORIGIN.
         has_remedies: show the remedy of each code; False if the caller shows one for all of them.
     """
@@ -39,7 +46,7 @@ def problem_lines(
         if len(group) > _MOST_PATHS:
             yield style.dim(f"      and {len(group) - _MOST_PATHS:,} more (--json lists all)")
         if has_remedies:
-            yield from remedies_lines(row.remedies, target, origin=origin)
+            yield from remedies_lines(row.remedies, target, verb=verb, origin=origin)
 
 
 def problem_text(problem: Problem) -> str:
@@ -78,10 +85,17 @@ def remedy_lines(problems: Iterable[Problem], target: Target, *, origin: str = "
 
 
 def remedies_lines(
-    remedies: Iterable[Remedy], target: Target, *, origin: str = "", mode: str = "", indent: int = 4
+    remedies: Iterable[Remedy],
+    target: Target,
+    *,
+    verb: str = "",
+    origin: str = "",
+    mode: str = "",
+    indent: int = 4,
 ) -> Iterator[str]:
     """Yield what to do: the sentences, folded, and below each its commands, each alone on a line."""
-    for number, remedy in enumerate(remedies):
+    useful = (remedy for remedy in remedies if not remedy.verbs or verb in remedy.verbs)
+    for number, remedy in enumerate(useful):
         values = _values(remedy, target, origin, mode)
         sentence = _OPTION.sub(lambda match: unbroken(match[0]), remedy.text)
         sentence = _filled(sentence, {name: unbroken(value) for name, value in values.items()})
