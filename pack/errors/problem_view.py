@@ -100,8 +100,14 @@ def remedies_lines(
         sentence = _OPTION.sub(lambda match: unbroken(match[0]), remedy.text)
         sentence = _filled(sentence, {name: unbroken(value) for name, value in values.items()})
         yield from folded(sentence, indent=indent, label="    " if number else "do: ")
-        for command in remedy.commands:
-            yield " " * (indent + 4) + _filled(command, values)
+        for command in commands_of(remedy, target, origin=origin, mode=mode):
+            yield " " * (indent + 4) + command
+
+
+def commands_of(remedy: Remedy, target: Target, *, origin: str = "", mode: str = "") -> list[str]:
+    """Return the commands of a remedy as they are typed."""
+    values = _values(remedy, target, origin, mode)
+    return [_filled(command, values) for command in remedy.commands]
 
 
 def _headed(code: Code, what: str, style: Style) -> Iterator[str]:
