@@ -71,6 +71,7 @@ class Code(StrEnum):
     ORIGIN_CHANGED = "origin-changed"
     JOURNAL_DAMAGED = "journal-damaged"
     # what a command is asked for
+    USAGE = "usage"
     PATH_EMPTY = "path-empty"
     SETTINGS_UNUSABLE = "settings-unusable"
     NOT_ENCRYPTED = "not-encrypted"

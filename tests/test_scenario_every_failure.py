@@ -297,9 +297,10 @@ RAISED: dict[Code, Callable[[], BaseException]] = {
     Code.TREE_UNKNOWN: lambda: UnknownTreeError(b"/data/x", b"/data/y"),
     Code.SETTINGS_UNUSABLE: _settings_error,
 }
-# Their worlds are with what finds them: the call of old, a mode that reads nothing, a bag of files of another user, a
-# package of another user, tickets of several members, a bug of the program.
+# Their worlds are with what finds them: the command line, the call of old, a mode that reads nothing, a bag of files
+# of another user, a package of another user, tickets of several members, a bug of the program.
 ELSEWHERE = {
+    Code.USAGE,
     Code.PATH_EMPTY,
     Code.DIGEST_MISSING,
     Code.BAG_LINK,

@@ -29,7 +29,7 @@ from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.crash_report import save_report
 from qa2pack.pack.errors.disk_shortage import shortage_of
-from qa2pack.pack.errors.problem_texts import VERIFYING, WORDS
+from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.errors.problem_view import problem_lines, remedies_lines
 from qa2pack.pack.errors.similar_paths import near_path
 from qa2pack.pack.exit_codes import Exit
@@ -139,13 +139,10 @@ def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
 def _of_problems(word: str, error: PackError, attempt: Attempt, style: Style) -> Failure:
     target = attempt.target
     problems = tuple(_located(problem, attempt) for problem in error.problems)
-    # An append is refused for files of members that stay, which were made from another origin than the plan's.
-    is_of_package = attempt.verb == "plan" and problems[0].code in VERIFYING
-    origin = "" if is_of_package else attempt.origin
     remedies = error.remedies or (WORDS[problems[0].code].remedies if isinstance(error, CannotUndoError) else ())
     lines = [
-        *problem_lines(problems, target, style, verb=attempt.verb, origin=origin, has_remedies=not remedies),
-        *remedies_lines(remedies, target, verb=attempt.verb, origin=origin),
+        *problem_lines(problems, target, style, verb=attempt.verb, origin=attempt.origin, has_remedies=not remedies),
+        *remedies_lines(remedies, target, verb=attempt.verb, origin=attempt.origin),
         *_meant(problems),
     ]
     count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"

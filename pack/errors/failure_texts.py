@@ -13,6 +13,12 @@ _PLAN = "pack plan ORIGIN PACKAGE --mode MODE"
 _AGAIN = "Then give the same command again."
 
 REQUESTS: Mapping[Code, Row] = {
+    Code.USAGE: Row(
+        "The command line, a variable or a pack.toml is not understood.",
+        "An option, an argument or a value is misspelt or missing. `error` of --json and the message say which.",
+        "Correct it. The options of a command are listed by:",
+        ("pack COMMAND --help",),
+    ),
     Code.PATH_EMPTY: Row("A path is empty.", "A variable of the calling script is not set.", "Give both paths."),
     Code.SETTINGS_UNUSABLE: Row(
         "A setting is not understood.",

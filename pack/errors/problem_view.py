@@ -58,19 +58,34 @@ def detail_texts(problem: Problem) -> tuple[str, str]:
     """Return what was expected and found, in words; of two states of a file only that in which they differ."""
     match problem.expected, problem.found:
         case FileState() as expected, FileState() as found:
-            return _state_text(expected, found), _state_text(found, expected)
+            return _state_texts(expected, found)
         case expected, found:
             return str(expected), str(found)
 
 
-def _state_text(state: FileState, other: FileState) -> str:
+def _state_texts(expected: FileState, found: FileState) -> tuple[str, str]:
+    texts = _size_and_time(expected, found), _size_and_time(found, expected)
+    if texts[0]:
+        return texts
+    if expected.inode != found.inode:
+        return "the file itself", "another file of its size and time"
+    return (
+        f"last touched at {_time_text(expected.ctime_ns, found.ctime_ns)}",
+        f"last touched at {_time_text(found.ctime_ns, expected.ctime_ns)}",
+    )
+
+
+def _size_and_time(state: FileState, other: FileState) -> str:
     parts = [exact_bytes(state.size)] if state.size != other.size else []
     if state.mtime_ns != other.mtime_ns:
-        # Two times of one second differ in what a clock does not show.
-        is_close = state.mtime_ns // 10**9 == other.mtime_ns // 10**9
-        fraction = f" and {state.mtime_ns % 10**9:,} ns" if is_close else ""
-        parts.append(f"written at {local_time(state.mtime_ns)}{fraction}")
-    return ", ".join(parts) or f"a file with inode {state.inode}"
+        parts.append(f"written at {_time_text(state.mtime_ns, other.mtime_ns)}")
+    return ", ".join(parts)
+
+
+def _time_text(at_ns: int, other_ns: int) -> str:
+    # Two times of one second differ in what a clock does not show.
+    is_close = at_ns // 10**9 == other_ns // 10**9
+    return local_time(at_ns) + (f" and {at_ns % 10**9:,} ns" if is_close else "")
 
 
 def remedy_lines(problems: Iterable[Problem], target: Target, *, origin: str = "", mode: str = "") -> Iterator[str]:
