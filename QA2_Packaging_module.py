@@ -23,9 +23,10 @@ _MINE = os.path.dirname(os.path.abspath(__file__))
 # Set by CASA for its own Python and libraries, with which the other Python would not start.
 _OF_CASA = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "LD_LIBRARY_PATH", "LD_PRELOAD", "__PYVENV_LAUNCHER__")
 _INSTALL = """\
-This Python (%s) cannot run the packaging itself: Python %d.%d or newer with qa2pack is needed beside it, once:
+This Python (%s) cannot run the packaging itself: Python %d.%d or newer with qa2pack is needed beside it. Once, in the
+folder of qa2pack that holds its README.md and pyproject.toml:
   python3 -m venv ~/qa2pack
-  ~/qa2pack/bin/pip install qa2pack
+  ~/qa2pack/bin/pip install .
 It is found on the PATH, beside %s, or where QA2PACK says:
   export QA2PACK=~/qa2pack/bin/pack"""
 
@@ -161,8 +162,9 @@ try:
         raise ImportError("too old", name="qa2pack") if sys.version_info >= (3, 3) else ImportError("qa2pack")
     from qa2pack.pack.dropin import PackagingError, QA_Packager
 except ImportError as _error:
-    if (getattr(_error, "name", None) or "qa2pack").split(".")[0] != "qa2pack":
-        raise  # it is installed here, but something that it needs is not: that is to be seen
+    # A folder that only has the name of the program, such as its environment, is `qa2pack` without `qa2pack.pack`.
+    if (getattr(_error, "name", None) or "qa2pack") not in ("qa2pack", "qa2pack.pack"):
+        raise  # it is installed here, but a part of it, or something that it needs, is not: that is to be seen
     PackagingError = _PackagingError  # type: ignore[assignment, misc]
     PackagingError.__name__ = "PackagingError"
     QA_Packager = _run_packager

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from qa2pack.executor.transaction.history import last_finished
-from qa2pack.executor.transaction.journal import Begin, JournalError, Record, Resume, read_journal
+from qa2pack.executor.transaction.journal import Begin, Record, Resume, read_journal
 from qa2pack.executor.transaction.lock import holder
 from qa2pack.executor.transaction.paths import TransactionPaths, journal_path, lock_path, transaction_paths
 from qa2pack.executor.transaction.recovery import Phase, begin_of, is_stale, phase_of
@@ -18,6 +18,7 @@ from qa2pack.manifest.alma.package import DestinationKind, Package, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.problem import Problem
 
 
 class State(StrEnum):
@@ -38,9 +39,11 @@ class Status:
         standing: what is at the path of the package; during an unfinished transaction it may be the old package or
             the new one.
         member_count: number of members.
-        plan: the waiting plan, if it can be applied; of an unfinished transaction, only a newer one.
-        plan_fault: why the waiting plan cannot be applied; empty if it can, or if there is none.
-        undo_fault: why the last apply cannot be rolled back, as far as the journal shows it.
+        plan: the waiting plan, if it can be read; of an unfinished transaction, only a newer one.
+        plan_fault: why the waiting plan cannot be read; empty if it can, or if there is none.
+        plan_problems: why the waiting plan would be refused: what it relies on has changed.
+        rollback_problems: why the last apply cannot be rolled back, the reason first, as far as it shows without
+            reading content.
         member: `group/member` of the transaction; empty without one.
         phase: how far the transaction came.
         is_origin_changed: it stopped because sources are not as planned, so it cannot be resumed with its plan.
@@ -56,7 +59,8 @@ class Status:
     member_count: int = 0
     plan: Described | None = None
     plan_fault: str = ""
-    undo_fault: str = ""
+    plan_problems: tuple[Problem, ...] = ()
+    rollback_problems: tuple[Problem, ...] = ()
     member: bytes = b""
     phase: Phase = Phase.NONE
     is_origin_changed: bool = False
@@ -98,20 +102,9 @@ def _quiet_status(package: Package, opened: OpenedFiles, working: str | None) ->
     try:
         return Status(State.PLANNED, plan=opened.plan(package.plan))
     except FileNotFoundError:
-        return _status_after_last(package)
+        return Status(State.NONE if last_finished(package) is None else State.FINISHED)
     except StreamError as error:
         return Status(State.PLANNED, plan_fault=error.reason)
-
-
-def _status_after_last(package: Package) -> Status:
-    last = last_finished(package)
-    if last is None:
-        return Status(State.NONE)
-    try:
-        read_journal(last)
-    except JournalError as error:
-        return Status(State.FINISHED, undo_fault=error.reason)
-    return Status(State.FINISHED)
 
 
 def _status_under_way(

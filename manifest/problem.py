@@ -74,6 +74,7 @@ class Code(StrEnum):
     ORIGIN_CHANGED = "origin-changed"
     JOURNAL_DAMAGED = "journal-damaged"
     # what a command is asked for
+    USAGE = "usage"
     PATH_EMPTY = "path-empty"
     SETTINGS_UNUSABLE = "settings-unusable"
     NOT_ENCRYPTED = "not-encrypted"
@@ -206,11 +207,13 @@ class Remedy:
         commands: what to type, each shown on a line of its own with nothing behind it, to be copied. `PACKAGE`,
             `ORIGIN` and `MODE` stand for those of the running command, also in the text.
         path: what `PATH` stands for, quoted for a shell when it is shown.
+        verbs: the commands that it is of use to; empty for all.
     """
 
     text: str
     commands: tuple[str, ...] = ()
     path: bytes = b""
+    verbs: tuple[str, ...] = ()
 
 
 class PackError(Exception):

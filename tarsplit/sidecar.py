@@ -5,16 +5,23 @@ all delivered folders (paths relative to the package), the notes hold the table 
 folders and files by index in the stream. It holds nothing about the machine that made it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from qa2pack.manifest.format.stream import Stream, StreamError, open_stream
 from qa2pack.manifest.format.wire import Moment, read_value
 from qa2pack.manifest.path import check_name, check_relative
+from qa2pack.manifest.problem import Code
 from qa2pack.tarsplit.naming import CHECKSUMS, DeliveryName
 from qa2pack.tarsplit.packing.bins import Span
 
 KIND = "delivery"
+
+
+class NotADeliveryError(StreamError):
+    """A plan, or the manifest of a member, where that of a delivery is expected; the file itself is good."""
+
+    code = Code.NOT_A_DELIVERY_MANIFEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +110,23 @@ def notes_to_wire(fingerprint: str, chunks: Iterable[ChunkRow]) -> dict[str, obj
     return {"fingerprint": fingerprint, "chunks": [asdict(chunk) for chunk in chunks]}
 
 
+def kind_in_words(header: Mapping[str, object]) -> str:
+    """Return what a stream with this header is, as text: `the manifest of a member`."""
+    words = {KIND: "the manifest of a delivery", "manifest": "the manifest of a member", "plan": "a plan"}
+    return words.get(str(header.get("kind")), "of an unknown kind")
+
+
 def open_sidecar(path: bytes) -> Sidecar:
     """Open a sidecar and check it completely.
 
     Raises:
-        StreamError: the file is damaged, foreign, of a newer version, or does not describe a delivery.
+        NotADeliveryError: the file describes something else.
+        StreamError: the file is damaged, foreign or of a newer version.
         FileNotFoundError: there is no such file.
     """
     stream = open_stream(path)
     if stream.header.get("kind") != KIND:
-        raise StreamError(path, "does not describe a delivery")
+        raise NotADeliveryError(path, f"is {kind_in_words(stream.header)}, not the manifest of a delivery")
     try:
         header = read_value(DeliveryHeader, {key: value for key, value in stream.header.items() if key != "kind"})
         _ = header.name

@@ -15,6 +15,8 @@ from qa2pack.executor.stage.copy import copy_big, copy_small
 from qa2pack.executor.stage.planned_source import Planned, SourceChangedError, check_source
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.pack.errors.problem_view import problem_text
 from support.in_process import write
 from support.tools import needs_root, needs_tool
 
@@ -286,6 +288,9 @@ def test_source_that_changes_while_its_blocks_are_shared_is_noticed(
 
     (tmp_path / "target").mkdir()
     planned = planned_of(source)
-    with pytest.raises(SourceChangedError):
+    with pytest.raises(SourceChangedError) as caught:
         copy(source, tmp_path / "target/x", planned, Cloning())  # type: ignore[operator]
+    problem = Problem(Code.ORIGIN_CHANGED, b"x", caught.value.expected, caught.value.found)
+    assert "expected last touched at 20" in problem_text(problem)
+    assert "ctime" not in problem_text(problem)
     assert list((tmp_path / "target").iterdir()) == []

@@ -37,6 +37,7 @@ pack       terminal/ target exit_codes
 
 executor   apply
 executor   rollback engine/
+executor   rollback_obstacles
 executor   preflight publish/
 executor   stage/ remake space
 executor   tickets/ status probe/

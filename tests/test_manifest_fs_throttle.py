@@ -220,6 +220,8 @@ def test_rate_is_a_size_a_second(text: str | int, rate: int) -> None:
 def test_rate_that_is_none_is_refused_before_anything_begins(
     delivery: Delivery, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--bandwidth", "0.5B")
+    assert (ran.code, "'0.5B' is less than a byte per second; 0 means" in " ".join(ran.err.split())) == (2, True)
     ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--bandwidth", "fast")
     assert ran.code == 2
     assert "'fast' is not a rate; write bytes per second" in " ".join(ran.err.split())

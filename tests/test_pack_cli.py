@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.pack import __version__
+from qa2pack.pack import __version__, tarsplit_command
 from qa2pack.pack.cli import COMMANDS
 from qa2pack.pack.exit_codes import EXIT_WORDS, Exit
 from support.commands import ROOT, run_here, run_in_child
@@ -129,3 +129,42 @@ def test_no_colour_reaches_a_pipe(delivery: Delivery) -> None:
 def test_empty_path_is_not_the_current_folder(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     ran = run_here(capsys, *arguments)
     assert (ran.code, "the path is empty" in ran.err) == (Exit.USAGE, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "command", "message"),
+    [
+        (["plan", "--json", "a", "b", "--modus", "hard"], "plan", "No such option: --modus"),
+        (["status", "--json"], "status", "Missing argument"),
+        (["plan", "a", "b", "--mode", "tar", "--json"], "plan", "'tar'"),
+        (["plan", "a", "b", "--json", "--bandwidth", "fast"], "plan", "'fast' is not a rate"),
+        (["export", "a", "--json", "--format", "md5sum"], "export", "say where it goes"),
+        (["tarsplit", "--json", "a"], "tarsplit", "-n 2012-06-20"),
+        (["nosuch", "--json"], "nosuch", "No such command"),
+        (["--json"], "pack", "No such option"),
+    ],
+)
+def test_usage_error_is_json_too(
+    capsys: pytest.CaptureFixture[str], words: list[str], command: str, message: str
+) -> None:
+    ran = run_here(capsys, *words)
+    fields = json.loads(ran.out)
+    assert (ran.code, fields["exit_code"], fields["command"], fields["package"]) == (2, 2, command, None)
+    assert message in fields["error"]
+    (problem,) = fields["problems"]
+    assert (problem["code"], problem["found"]) == ("usage", fields["error"])
+    assert message in ran.err
+    without = run_here(capsys, *(word for word in words if word != "--json"))
+    assert without.out == ""
+
+
+def test_usage_error_of_settings_and_of_tarsplit_are_json_too(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert tarsplit_command.main(["--json", "-n", "yesterday", "a"]) == 2
+    fields = json.loads(capsys.readouterr().out)
+    assert (fields["command"], fields["problems"][0]["code"]) == ("tarsplit", "usage")
+    (tmp_path / "pack.toml").write_text("colour = 1\n")
+    ran = run_here(capsys, "plan", "--json", "a", "b")
+    assert (ran.code, "pack.toml" in json.loads(ran.out)["error"]) == (2, True)

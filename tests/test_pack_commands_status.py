@@ -4,17 +4,20 @@ import errno
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.rollback import roll_back_package
 from qa2pack.executor.transaction.lock import locked_for_writing
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.progress import Silent
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
-from support.faulty_disk import Fault, FaultyDisk, Stopped
+from support.faulty_disk import DiscardStoppingDisk, Fault, FaultyDisk, Stopped
 from support.in_process import Delivery, write
 
 Capsys = pytest.CaptureFixture[str]
@@ -148,7 +151,8 @@ def test_status_tells_that_the_last_apply_cannot_be_undone(capsys: Capsys, deliv
     data[len(data) // 2] ^= 1
     journal.write_bytes(data)
     out = status(capsys, delivery)
-    assert "cannot be rolled back: its journal is damaged" in out
+    assert "  it cannot be rolled back:\n  journal-damaged: " in out
+    assert f"      {journal}: found one that is damaged" in out
     assert "pack rollback" not in out
     assert run_here(capsys, "rollback", delivery.path).code == Exit.FAILED
 
@@ -190,7 +194,8 @@ def test_status_after_the_origin_changed_asks_for_a_new_plan(capsys: Capsys, del
     assert run_here(capsys, "apply", delivery.path).code == Exit.FAILED
     out = status(capsys, delivery)
     assert "the origin changed after the plan, so it cannot go on\n" in out
-    assert f"next: pack plan ORIGIN {delivery.path}\n" in out
+    assert f"next: pack plan ORIGIN {delivery.path} --mode MODE\n      with the same options as before\n" in out
+    assert f"      or, to roll back, pack rollback {delivery.path}\n" in out
     assert "pack apply" not in out
     assert fields(capsys, delivery)["is_origin_changed"] is True
     assert f" pack plan ORIGIN {delivery.path} --mode MODE\n" in run_here(capsys, "verify", delivery.path).err
@@ -246,3 +251,113 @@ def test_apply_that_is_typed_twice_says_that_nothing_is_left_to_do(capsys: Capsy
     assert ran.out.endswith(f"  pack verify {delivery.path}\n")
     told = json.loads(run_here(capsys, "apply", delivery.path, "--json").out)
     assert told["done_before_at"].endswith("Z")
+
+
+def refused(capsys: Capsys, delivery: Delivery, command: str) -> str:
+    """Return the code with which a command refuses, which status must not offer."""
+    out = status(capsys, delivery)
+    assert f"pack {command} " not in out
+    ran = run_here(capsys, command, delivery.path, "--json")
+    assert ran.code == Exit.FAILED
+    (code, *_) = (problem["code"] for problem in json.loads(ran.out)["problems"])
+    assert f"  {code}: " in out
+    return str(code)
+
+
+def _replace(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+
+
+def _add_file(delivery: Delivery) -> None:
+    write(delivery.path / "sg_ouss_id/note.txt", b"")
+
+
+def _cut_file(delivery: Delivery) -> None:
+    os.truncate(next(delivery.path.rglob("scriptForImaging.py")), 0)
+
+
+def _lose_origin(delivery: Delivery) -> None:
+    (delivery.origin / "scriptForImaging.py").unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (_replace, "previous-gone"),
+        (_add_file, "changed-since"),
+        (_cut_file, "changed-since"),
+        (_lose_origin, "origin-lost"),
+    ],
+)
+def test_status_offers_no_rollback_that_is_refused_and_says_why(
+    capsys: Capsys, delivery: Delivery, change: Callable[[Delivery], None], code: str
+) -> None:
+    delivery.make(Mode.COPY)
+    assert f"or, to roll back the last apply, pack rollback {delivery.path}\n" in status(capsys, delivery)
+    assert fields(capsys, delivery)["rollback_problems"] == []
+    change(delivery)
+    assert refused(capsys, delivery, "rollback") == code
+    seen = fields(capsys, delivery)
+    assert (seen["rollback_fault"], seen["undo_fault"] != "") == (seen["undo_fault"], True)
+
+
+def test_status_offers_no_rollback_of_a_move_whose_origin_is_taken(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.MOVE)
+    assert "pack rollback" in status(capsys, delivery)
+    (delivery.origin / "scriptForImaging.py").unlink()
+    write(delivery.origin / "scriptForImaging.py", b"another")
+    assert refused(capsys, delivery, "rollback") == "origin-in-the-way"
+
+
+def test_status_offers_the_rollback_of_a_replacement_that_was_kept(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    delivery.plan(Mode.COPY)
+    assert run_here(capsys, "apply", delivery.path, "--keep-previous").code == Exit.DONE
+    assert f"pack rollback {delivery.path}\n" in status(capsys, delivery)
+    assert run_here(capsys, "rollback", delivery.path).code == Exit.DONE
+
+
+def test_status_offers_no_apply_of_a_stale_plan_and_says_why(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.plan(Mode.COPY)
+    assert f"next: pack apply {delivery.path}\n" in status(capsys, delivery)
+    write(delivery.path / "thesis.tex", b"")
+    assert refused(capsys, delivery, "apply") == "plan-stale"
+    again = f"next: pack plan {delivery.origin} {delivery.path} --mode copy\n      with the same options as before\n"
+    assert again in status(capsys, delivery)
+    seen = fields(capsys, delivery)
+    assert (seen["plan"], seen["plan_fault"]) == (None, "The plan was made for another state of the package.")
+
+
+def test_status_offers_no_rollback_while_the_replaced_package_goes(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    delivery.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        delivery.apply(DiscardStoppingDisk())
+    out = status(capsys, delivery)
+    assert f"next: pack apply {delivery.path}\n" in out
+    assert "pack rollback" not in out
+    assert "pack rollback" not in run_here(capsys, "verify", delivery.path).err
+
+
+def test_status_of_a_stopped_rollback_says_what_other_commands_say(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    with pytest.raises(Stopped):
+        roll_back_package(
+            delivery.package, engine=delivery.engine, disk=FaultyDisk(Fault.STOP_BEFORE, 10), progress=Silent()
+        )
+    assert "phase rolling-back" in status(capsys, delivery)
+    assert status(capsys, delivery).endswith(f"next: pack rollback {delivery.path}\n")
+    assert (
+        f"\n        pack rollback {delivery.path}\n" in run_here(capsys, "plan", delivery.origin, delivery.path).err
+    )
+
+
+def test_status_tells_how_to_make_manifests_that_are_missing(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    shutil.rmtree(os.fsdecode(delivery.package.control))
+    out = status(capsys, delivery)
+    assert "  no manifest describes 1 member, so no change in it would be found\n" in out
+    assert f"next: pack adopt {delivery.path}\n" in out
+    assert f"or, to plan, pack plan ORIGIN {delivery.path} --mode MODE\n" in out
+    assert run_here(capsys, "adopt", delivery.path).code == Exit.DONE
+    assert "adopt" not in status(capsys, delivery)

@@ -15,6 +15,7 @@ from qa2pack.pack import __version__
 from qa2pack.pack.tarsplit_command import main
 from support.commands import Ran, run_here
 from support.deliveries import DAY, MEMBER, PROJECT, extract, make_package
+from support.file_systems import read_only
 from support.in_process import Delivery, make_reduction
 from support.snapshots import contents, snapshot
 
@@ -153,7 +154,7 @@ def test_check_of_a_folder_without_a_delivery_is_no_success(home: Path, capsys: 
     ran = run(capsys, "--check", "empty")
     assert (ran.code, ran.out) == (1, "")
     text = " ".join(ran.err.split())
-    assert f"delivery-missing: There is no delivery in this folder: no name in it ends in .manifest {home}" in text
+    assert f"delivery-missing: This is no folder with a delivery: no name in it ends in .manifest {home}" in text
     assert "do: Name the folder of the tars; if their .manifest did not come with them, have it sent." in text
     assert "package:" not in text
 
@@ -286,8 +287,9 @@ def test_folder_in_place_of_the_manifest_is_refused_with_the_one_in_it(
     run(capsys, "-n", DAY, "--output", "out", PROJECT)
     ran = run_here(capsys, "verify", PROJECT, "--manifest", "out")
     assert (ran.code, ran.out) == (1, "")
-    assert "  not-a-delivery-manifest: This is a folder, not the .manifest of a delivery.\n      out\n" in ran.err
-    assert f"\n        pack verify {PROJECT} --manifest out/{PROJECT}_{DAY}.manifest\n" in ran.err
+    assert "  not-a-delivery-manifest: This is not the .manifest of a delivery.\n" in ran.err
+    assert f"\n      {home}/out: found a folder\n" in ran.err
+    assert f"\n        pack verify {PROJECT} --manifest {home}/out/{PROJECT}_{DAY}.manifest\n" in ran.err
 
 
 def test_failed_verify_does_not_tell_a_command_without_its_options(
@@ -306,3 +308,123 @@ def test_setting_of_a_place_to_write_to_is_refused_by_no_other_command(
     ran = run(capsys, "-n", DAY, PROJECT)
     words = "tarsplit.output is refused here: it counts only in your own file, /conf/qa2pack/pack.toml"
     assert (ran.code, words in " ".join(ran.err.split())) == (2, True)
+
+
+@pytest.mark.parametrize("output", ["list.txt", "list.txt/tars"])
+def test_file_in_place_of_the_output_folder_is_refused_before_anything(
+    home: Path, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    (home / "list.txt").write_text("x")
+    before = snapshot(home)
+    ran = run(capsys, "-n", DAY, "--output", output, PROJECT)
+    assert (ran.code, ran.out) == (1, "")
+    assert "Nothing was changed." in ran.err
+    assert "  output-exists: " in ran.err
+    assert f"\n      {home}/list.txt: expected a folder, found a file\n" in ran.err
+    assert "--output" in ran.err
+    assert snapshot(home) == before
+
+
+def test_output_folder_that_may_not_be_written_is_refused_before_anything(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "out").mkdir()
+    with read_only(home / "out", home / "mounted"):
+        for output in ("mounted", "mounted/tars"):
+            ran = run(capsys, "-n", DAY, "--output", output, PROJECT)
+            assert (ran.code, ran.out) == (1, "")
+            assert f"not-writable: Nothing may be written here.\n      {home}/mounted\n" in ran.err
+        assert run(capsys, "-n", DAY, "--output", "mounted", "--dry-run", PROJECT).code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        (
+            f"{PROJECT}.pack/manifests/group_ouss_id.member_ouss_id.manifest",
+            "the manifest of a member",
+        ),
+        (f"out/{PROJECT}_{DAY}.manifest", "the manifest of a delivery"),
+        (f"out/{PROJECT}_{DAY}_001_of_001.tar", "a file"),
+    ],
+)
+@pytest.mark.parametrize("command", [("tarsplit", "--check"), ("verify", PROJECT, "--chunks")])
+def test_check_of_a_file_says_what_it_is_and_what_is_expected(
+    home: Path, capsys: pytest.CaptureFixture[str], name: str, what: str, command: tuple[str, ...]
+) -> None:
+    run(capsys, "-n", DAY, "--output", "out", PROJECT)
+    ran = run_here(capsys, *command, name)
+    assert (ran.code, ran.out) == (1, "")
+    text = " ".join(ran.err.split())
+    assert f"{home}/{name}: expected the folder of the tars, found {what} " in text
+    assert (f"\n        tarsplit --check {home}/out\n" in ran.err) == name.startswith("out/")
+
+
+def test_manifest_of_a_member_is_not_called_damaged(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (manifest,) = (home / f"{PROJECT}.pack/manifests").iterdir()
+    ran = run_here(capsys, "verify", PROJECT, "--manifest", manifest)
+    assert (ran.code, ran.out) == (1, "")
+    text = " ".join(ran.err.split())
+    assert "found one that is the manifest of a member, not the manifest of a delivery do: Name the file" in text
+    assert "backup" not in text
+    assert "adopt" not in text
+
+
+def test_members_beside_the_delivered_one_are_no_reason_to_deliver_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    members = "group_ouss_id/member_ouss_id", "group_ouss_id/member_ouss_id2"
+    make_package(tmp_path / PROJECT, {"log/a.log": b"a"}, *members)
+    run(capsys, "-n", DAY, "--output", "out", "--member", "member_ouss_id", PROJECT)
+    sidecar = f"out/{PROJECT}_{DAY}.manifest"
+    ran = run_here(capsys, "verify", PROJECT, "--manifest", sidecar)
+    assert (ran.code, "extra-folder " in ran.out) == (3, True)
+    assert "again" not in ran.out
+    assert "If it does not belong there, move it away; else do nothing." in ran.out
+    (log,) = (tmp_path / PROJECT).rglob("member_ouss_id/log/a.log")
+    log.write_bytes(b"b")
+    assert "delivered or unpacked again" in run_here(capsys, "verify", PROJECT, "--manifest", sidecar).out
+
+
+def test_paths_that_are_typed_are_shown_whole(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (
+        ("verify", PROJECT, "--manifest", "nowhere"),
+        ("report", PROJECT, "--delivery", "nowhere"),
+        ("plan", PROJECT, "other", "--readme", "nowhere"),
+        ("plan", PROJECT, "other", "--layout", "nowhere.toml"),
+        ("plan", "nowhere", "other"),
+        ("diff", "nowhere", PROJECT),
+        ("tarsplit", "--check", "nowhere"),
+        ("export", PROJECT, "--format", "md5sum", "-o", "nowhere/list"),
+        ("show", "nowhere"),
+    ):
+        ran = run_here(capsys, *words)
+        assert ran.code == 1, words
+        assert f"{home}/nowhere" in ran.err, (words, ran.err)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("tarsplit", "-n", DAY, PROJECT, "--output", "-"),
+        ("report", PROJECT, "-o", "-"),
+        ("show", PROJECT, "--log", "-"),
+    ],
+)
+def test_stdout_is_no_place_for_what_is_no_list(
+    home: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    before = snapshot(home)
+    ran = run_here(capsys, *words)
+    assert (ran.code, ran.out) == (2, "")
+    assert "write ./- for something that is called -" in " ".join(ran.err.split())
+    assert snapshot(home) == before
+
+
+def test_export_to_a_dash_goes_to_stdout(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = snapshot(home)
+    wanted = run_here(capsys, "export", PROJECT, "--format", "md5sum")
+    assert wanted.out.endswith(".log\n")
+    assert run_here(capsys, "export", PROJECT, "--format", "md5sum", "-o", "-") == wanted
+    assert snapshot(home) == before

@@ -61,6 +61,21 @@ ERRORS = (
 )
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ModuleNotFoundError("No module named 'qa2pack.executor.gone'", name="qa2pack.executor.gone"), "a fault of"),
+        (ImportError("cannot import name 'x' from 'qa2pack.pack'", name="qa2pack.pack"), "a fault of"),
+        (ImportError("raised by hand"), "a fault of"),
+        (ModuleNotFoundError("No module named '_lzma'", name="_lzma"), "It is part of Python"),
+    ],
+)
+def test_what_pip_does_not_have_leads_to_no_pip(delivery: Delivery, error: ImportError, words: str) -> None:
+    failure = failure_of(error, _attempt(delivery), Style())
+    assert words in failure.text
+    assert "pip " not in failure.text
+
+
 @pytest.mark.parametrize(("error", "code", "words"), ERRORS)
 def test_error_is_told_in_words(delivery: Delivery, error: BaseException, code: Exit, words: str) -> None:
     failure = failure_of(error, _attempt(delivery), Style())

@@ -23,7 +23,11 @@ def state(size: int, mtime_ns: int, inode: int) -> FileState:
     [
         (state(5, 10**18, 7), state(1, 10**18, 8), "expected 5 bytes, found 1 byte"),
         (state(5000, 10**18, 7), state(1, 10**18, 7), r"expected 4\.9 KiB \(5,000 bytes\), found 1 byte"),
-        (state(5, 10**18, 7), state(5, 10**18, 8), "expected a file with inode 7, found a file with inode 8"),
+        (
+            state(5, 10**18, 7),
+            state(5, 10**18, 8),
+            "the file itself, found another file of its size and time",
+        ),
         (
             state(5, 10**18, 7),
             state(5, 2 * 10**18, 7),
@@ -33,6 +37,11 @@ def state(size: int, mtime_ns: int, inode: int) -> FileState:
             state(5, 10**18, 7),
             state(5, 10**18 + 1000, 7),
             r"expected written at [^,]* and 0 ns, found .* and 1,000 ns",
+        ),
+        (
+            FileState(5, 10**18, ctime_ns=10**18, inode=7, device=0),
+            FileState(5, 10**18, ctime_ns=2 * 10**18, inode=7, device=0),
+            r"expected last touched at 2001-09-\S+ \S+ \S+, found last touched at 2033",
         ),
     ],
 )

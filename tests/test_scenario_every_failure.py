@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,7 +22,6 @@ from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.executor.transaction.published_tree import UnknownTreeError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.problem import Code, PackError
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import Failure, failure_of
@@ -35,7 +33,7 @@ from qa2pack.pack.target import target_of
 from qa2pack.pack.terminal.style import Style
 from qa2pack.tarsplit.output_files import OutputBusyError
 from support.commands import run_here
-from support.faulty_disk import Stopped, StoppingDisk
+from support.faulty_disk import DiscardStoppingDisk, Stopped, StoppingDisk
 from support.in_process import Delivery, write
 from support.printed_commands import mixed_lines
 
@@ -194,23 +192,12 @@ def _(world: World) -> Words:
     return ["tarsplit", *_DAY, world.made(), "--size", "20480", "--dry-run"]
 
 
-class _DiscardStoppingDisk(StoppingDisk):
-    """Stops when the first README is removed: that of the replaced package."""
-
-    def __init__(self) -> None:
-        super().__init__("stop")
-
-    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
-        """Do the call, or stop."""
-        return super().around("stop" if name == "unlink" and args[:1] == (README,) else name, call, *args, **options)
-
-
 @fails(Code.ROLLBACK_TOO_LATE)
 def _(world: World) -> Words:
     world.made()
     world.delivery.plan(Mode.COPY)
     with pytest.raises(Stopped):
-        world.delivery.apply(_DiscardStoppingDisk())
+        world.delivery.apply(DiscardStoppingDisk())
     return ["rollback", world.path]
 
 
@@ -316,9 +303,10 @@ RAISED: dict[Code, Callable[[], BaseException]] = {
     Code.TREE_UNKNOWN: lambda: UnknownTreeError(b"/data/x", b"/data/y"),
     Code.SETTINGS_UNUSABLE: _settings_error,
 }
-# Their worlds are with what finds them: the call of old, a mode that reads nothing, a bag of files of another user, a
-# package of another user, tickets of several members, a bug of the program.
+# Their worlds are with what finds them: the command line, the call of old, a mode that reads nothing, a bag of files
+# of another user, a package of another user, tickets of several members, a bug of the program.
 ELSEWHERE = {
+    Code.USAGE,
     Code.PATH_EMPTY,
     Code.DIGEST_MISSING,
     Code.BAG_LINK,

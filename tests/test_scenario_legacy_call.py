@@ -157,8 +157,17 @@ def test_where_there_is_none_it_says_what_to_install(script: Script, python: lis
     printed = script.call(python, "a", "", "b", QA2PACK="", PATH=str(script.folder))
     name, text, _ = json.loads(printed[printed.index("RAISED ") + 7 :])
     assert name == "PackagingError"
-    assert "pip install qa2pack" in text
+    assert "holds its README.md and pyproject.toml:\n" in text
+    assert "/bin/pip install .\n" in text
     assert "export QA2PACK=" in text
+
+
+def test_damaged_installation_is_not_passed_over_for_another(script: Script, tmp_path: Path) -> None:
+    (tmp_path / "qa2pack" / "pack").mkdir(parents=True)
+    process = script.start([sys.executable, "-S"], "a", "", "b", PYTHONPATH=str(tmp_path))
+    printed, _ = process.communicate(timeout=120)
+    assert "No module named 'qa2pack.pack.dropin'" in printed
+    assert "pip install" not in printed
 
 
 def test_wrong_path_in_the_variable_is_named(script: Script) -> None:

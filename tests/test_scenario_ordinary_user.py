@@ -10,6 +10,7 @@ from qa2pack.executor.rollback import CannotUndoError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, Refused
+from support.commands import run_here
 from support.hostile import CASES, CannotMakeError, make_case
 from support.in_process import UID, Delivery, age, make_reduction
 from support.origin_bytes import links_below, read_files, roll_back
@@ -154,3 +155,20 @@ def test_links_to_files_of_others_are_refused_where_the_system_forbids_them(comm
         assert Code.W_OWNER in {warning.code for warning in plan.notes.warnings}
         delivery.apply()
         assert delivery.problems() == []
+
+
+def test_looking_at_what_may_not_be_read_advises_nothing_that_only_a_plan_has(
+    common: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with as_ordinary_user():
+        delivery = Delivery(make_whole(common / "sb1"), common / "2011.0.00229.S")
+        delivery.make(Mode.COPY)
+        (path,) = delivery.path.rglob("scriptForImaging.py")
+        path.chmod(0)
+        for words in (("verify", delivery.path), ("export", delivery.path, "--format", "md5sum")):
+            ran = run_here(capsys, *words)
+            assert "Get permission: chmod u+rX, or ask its owner." in ran.out + ran.err
+            assert "--exclude" not in ran.out + ran.err
+        (delivery.origin / "scriptForImaging.py").chmod(0)
+        ran = run_here(capsys, "plan", delivery.origin, common / "2011.0.00230.S", "--mode", "copy")
+        assert "Or leave it out of a plan: --exclude GLOB" in ran.err

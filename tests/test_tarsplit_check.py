@@ -134,7 +134,7 @@ def test_damaged_sidecar_is_refused(delivery: Path) -> None:
 
 def test_manifest_of_a_member_is_no_sidecar(tmp_path: Path, delivery: Path) -> None:
     (manifest,) = (tmp_path / f"{PROJECT}.pack/manifests").iterdir()
-    with pytest.raises(StreamError, match="does not describe a delivery"):
+    with pytest.raises(StreamError, match="is the manifest of a member, not the manifest of a delivery"):
         open_sidecar(os.fsencode(manifest))
 
 

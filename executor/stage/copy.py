@@ -11,7 +11,7 @@ import os
 import xxhash
 
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.stage.planned_source import Planned, SourceChangedError, check_source
+from qa2pack.executor.stage.planned_source import Planned, SourceChangedError, changed_source, check_source
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import aligned_buffer, blocks_of
 from qa2pack.manifest.fs.holes import HOLE_BYTES
@@ -98,8 +98,9 @@ def _cloned(disk: Disk, source_fd: int, target: int, planned: Planned) -> bool:
     """
     if not disk.clone(source_fd, target):
         return False
-    if not check_source(planned, os.fstat(source_fd)):
-        raise SourceChangedError(f"ctime {planned.ctime_ns} ns", "a newer one")
+    status = os.fstat(source_fd)
+    if not check_source(planned, status):
+        raise changed_source(planned, status)
     return True
 
 

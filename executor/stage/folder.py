@@ -30,6 +30,7 @@ from qa2pack.executor.stage.planned_source import (
     seen_source,
 )
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.digest import digest_of_fd
 from qa2pack.manifest.fs.safe_open import FILE_FLAGS, opened_beneath, opened_file, opened_folder
@@ -216,7 +217,7 @@ class FolderStage:
             # Another file was put there before it was linked; or linking gave the file a new number, as an overlay
             # does when it copies a file with several names out of a lower layer. The content tells.
             if planned.digest == NO_DIGEST:
-                raise SourceChangedError(f"inode {status.st_ino}", f"inode {staged.st_ino}")
+                raise SourceChangedError(state_of(status), state_of(staged))
             check_content((name, self._target_fd), planned)
         self._own_links[staged.st_ino] = staged.st_ctime_ns
         self.linked_ctimes[index] = staged.st_ctime_ns

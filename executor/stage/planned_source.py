@@ -56,10 +56,15 @@ def check_source(planned: Planned, status: os.stat_result) -> bool:
     expected = (planned.size, planned.mtime_ns, planned.inode)
     found = (status.st_size, status.st_mtime_ns, status.st_ino)
     if expected[:2] != found[:2] or (expected != found and planned.digest == NO_DIGEST):
-        # The device number says nothing here: it is another one after each mount.
-        planned_state = FileState(planned.size, planned.mtime_ns, planned.ctime_ns, planned.inode, status.st_dev)
-        raise SourceChangedError(planned_state, state_of(status))
+        raise changed_source(planned, status)
     return expected == found and status.st_ctime_ns == planned.ctime_ns
+
+
+def changed_source(planned: Planned, status: os.stat_result) -> SourceChangedError:
+    """Return the error of a source that is in another state than planned."""
+    # The device number says nothing here: it is another one after each mount.
+    planned_state = FileState(planned.size, planned.mtime_ns, planned.ctime_ns, planned.inode, status.st_dev)
+    return SourceChangedError(planned_state, state_of(status))
 
 
 def is_copied(record: FolderRecord, index: int, device: int) -> bool:

@@ -6,7 +6,7 @@ shares its content with the origin) would go into them, and no manifest would ma
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from qa2pack.manifest.alma.package import Package
@@ -17,7 +17,8 @@ from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.path import is_within, shown
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 
 if TYPE_CHECKING:
     from qa2pack.executor.tickets.write import TicketFile
@@ -27,12 +28,32 @@ def check_staying(package: Package, header: Header, opened: OpenedFiles) -> None
     """Refuse a plan that apply would refuse for what is changed in a member that stays.
 
     Raises:
-        Refused: with all such files.
+        Refused: with all such files, and what to do for their members.
         StreamError, OSError: as `changed_in_tickets`.
     """
     problems = list(changed_in_tickets(package, header, opened))
     if problems:
-        raise Refused(*problems)
+        raise Refused(*problems, remedies=(_PUT_BACK, *_make_again(package, header, opened, problems)))
+
+
+_PUT_BACK = Remedy("Put it back as it was packaged, from a backup if need be, then plan again.")
+
+
+def _make_again(
+    package: Package, header: Header, opened: OpenedFiles, problems: Sequence[Problem]
+) -> Iterator[Remedy]:
+    """Yield, for each member with problems whose origin is known, how to make the package from that again."""
+    for name, digest in header.base:
+        if not digest or not any(is_within(problem.path, package.member(name)) for problem in problems):
+            continue
+        made = opened.manifest(package.manifest(name)).header
+        if not made.is_adopted:
+            yield Remedy(
+                f"Or, if the origin of {shown(name)} is right, make the package from it again. This replaces the "
+                "whole package: append its other members again, if it has several.",
+                (f"pack plan PATH PACKAGE --mode {made.mode} --rehash", "pack apply PACKAGE --keep-previous"),
+                made.origin,
+            )
 
 
 def changed_in_tickets(package: Package, header: Header, opened: OpenedFiles) -> Iterator[Problem]:

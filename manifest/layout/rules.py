@@ -164,7 +164,8 @@ def layout_text(name: str) -> str:
 
 
 def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKNOWN_LAYOUT) -> Never:
-    raise Refused(Problem(code, name.encode("utf-8", "surrogateescape"), expected=expected, found=found))
+    path = os.fsencode(os.path.abspath(name) if is_layout_path(name) else name)
+    raise Refused(Problem(code, path, expected=expected, found=found))
 
 
 _Enum = TypeVar("_Enum", bound=StrEnum)

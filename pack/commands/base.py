@@ -4,6 +4,7 @@ Precedence: command line, environment, the `pack.toml` beside the origin, the us
 `--exclude`) are collected from all of these.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from qa2pack.manifest.path import shown
 from qa2pack.pack import __version__
 from qa2pack.pack.exit_codes import Exit, exit_code_lines
 from qa2pack.pack.settings.option_source import Default, SettingsError
+from qa2pack.pack.terminal.output_streams import redirect_to_null
 
 if TYPE_CHECKING:
     from qa2pack.pack.settings.keys import Settings
@@ -62,15 +64,36 @@ def run_program(program: typer.Typer, words: Sequence[str] | None, name: str) ->
     Args:
         words: the command line; None is that of the process.
     """
+    typed = sys.argv[1:] if words is None else list(words)
     try:
-        program(args=words, prog_name=name)
+        code = program(args=typed, prog_name=name, standalone_mode=False)
+    except _UsageError as error:
+        error.show()
+        if "--json" in typed:
+            verb = typed[0] if name == "pack" and not typed[0].startswith("-") else name
+            _print_usage_fields(verb, error.format_message())
+        return Exit.USAGE
+    except typer.Abort:
+        return Exit.FAILED
     except OSError as error:  # help or version could not be written, or a path not be followed
+        if error.errno == errno.EPIPE:  # nobody reads a message, and Python must not fail again at its end
+            redirect_to_null(sys.stdout.fileno())
+            return Exit.FAILED
         path = f": {shown(error.filename)}" if isinstance(error.filename, str | bytes) else ""
         print(f"{name}: {error.strerror}{path}", file=sys.stderr)
         return Exit.FAILED
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else Exit.FAILED
-    return Exit.DONE
+    return code if isinstance(code, int) else Exit.DONE
+
+
+def _print_usage_fields(verb: str, message: str) -> None:
+    """Print the JSON of a command line that is not understood, so its package is not known either."""
+    from qa2pack.manifest.problem import Code, Problem
+    from qa2pack.pack.views.json_fields import print_fields, problem_fields
+
+    problems = problem_fields([Problem(Code.USAGE, b"", found=message)])
+    print_fields({"command": verb, "exit_code": Exit.USAGE, "package": None, "error": message, "problems": problems})
 
 
 class Command(TyperCommand):
@@ -128,10 +151,16 @@ class Command(TyperCommand):
             return super().invoke(ctx)
 
     def _check_paths(self, ctx: _Context) -> None:
-        """Refuse an empty path, such as an unset shell variable: it would mean the current folder."""
+        """Refuse an empty path, such as an unset shell variable, which would mean the current folder, and stdout.
+
+        What `pack export` writes to stdout has no path any more.
+        """
         for param in self.params:
             if param.name in _PATHS and ctx.params.get(param.name) == "":
                 raise typer.BadParameter("the path is empty", ctx=ctx, param=param)
+            if param.name in ("output", "log") and ctx.params.get(param.name) == "-":
+                text = "this cannot go to stdout; write ./- for something that is called -"
+                raise typer.BadParameter(text, ctx=ctx, param=param)
 
     def _typed(self, ctx: _Context) -> Iterator[str]:
         for option in self.params:

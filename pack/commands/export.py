@@ -26,7 +26,12 @@ Formats = Annotated[
 Output = Annotated[
     str | None,
     typer.Option(
-        "--output", "-o", metavar="FILE|DIR", help="Where it goes. [default: a list to stdout]", show_default=False
+        "--output",
+        "-o",
+        metavar="FILE|DIR",
+        help="Where it goes; - is stdout. [default: a list to stdout]",
+        show_default=False,
+        callback=lambda path: None if path == "-" else path,
     ),
 ]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace a file that is there; never a folder.")]

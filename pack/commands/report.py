@@ -42,7 +42,9 @@ def report(
 
     target = target_of(package)
     options = ReportOptions(
-        None if output is None else os.fsencode(output), None if delivery is None else os.fsencode(delivery), verify
+        None if output is None else os.fsencode(output),
+        None if delivery is None else os.path.abspath(os.fsencode(delivery)),
+        verify,
     )
     run_with_workers(
         Attempt("report", target),

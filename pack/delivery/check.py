@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import unusable_manifest
-from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.presence import is_folder, real_path
+from qa2pack.manifest.format.stream import StreamError, unhashed_stream
+from qa2pack.manifest.fs.presence import is_file, is_folder, real_path
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
@@ -17,7 +17,7 @@ from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.read import working
 from qa2pack.pack.target import Target, target_of
 from qa2pack.tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
-from qa2pack.tarsplit.sidecar import Sidecar, open_sidecar
+from qa2pack.tarsplit.sidecar import KIND, Sidecar, kind_in_words, open_sidecar
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,12 @@ def check_deliveries(folder: str, package: str | None, workers: Workers) -> Chec
     """Check every delivery in a folder, optionally against a package.
 
     Raises:
-        Refused: there is no delivery in the folder.
+        Refused: there is no delivery in the folder, or it is a file.
         OSError: the folder does not exist.
     """
     path = real_path(os.fsencode(folder))
+    if is_file(path):
+        raise _file_for_folder(path)
     target = None if package is None else target_of(package)
     with working(workers, path) as engine:
         names = find_sidecars(path)
@@ -70,8 +72,9 @@ def check_unpacked(file: str, tree: str, workers: Workers) -> Checked:
         Refused: the file is a folder.
     """
     path = real_path(os.fsencode(tree))
-    _check_is_file(file)
-    sidecar = open_sidecar(os.fsencode(file))
+    manifest = os.path.abspath(os.fsencode(file))
+    _check_is_file(manifest)
+    sidecar = open_sidecar(manifest)
     with working(workers, path) as engine:
         problems = list(verify_unpacked(sidecar, path, engine=engine, progress=workers.progress))
     count = sum(row.file_count for row in sidecar.chunks)
@@ -90,13 +93,24 @@ def _delivery_problems(path: bytes, target: Target | None, engine: Engine, progr
         yield unusable_manifest(error)
 
 
-def _check_is_file(file: str) -> None:
-    path = os.fsencode(file)
+def _file_for_folder(path: bytes) -> Refused:
+    """Return the refusal of a file where the folder of the tars is expected; it says what the file is."""
+    try:
+        what = kind_in_words(unhashed_stream(path).header)
+    except StreamError:
+        what = "a file"
+    problem = Problem(Code.DELIVERY_MISSING, path, "the folder of the tars", what)
+    folder = Remedy("Name the folder that it is in:", ("tarsplit --check PATH",), os.path.dirname(path))
+    is_of_delivery = what == kind_in_words({"kind": KIND}) or path.endswith(b".tar")
+    return Refused(problem, remedies=(folder,) if is_of_delivery else ())
+
+
+def _check_is_file(path: bytes) -> None:
     if is_folder(path):
         names = find_sidecars(path)
         command = ("pack verify PACKAGE --manifest PATH",)
         remedies = tuple(Remedy("Name the file:", command, join(path, name)) for name in names[:1])
-        raise Refused(Problem(Code.NOT_A_DELIVERY_MANIFEST, path), remedies=remedies)
+        raise Refused(Problem(Code.NOT_A_DELIVERY_MANIFEST, path, found="a folder"), remedies=remedies)
 
 
 def _check_project(sidecar: Sidecar, package: Package) -> None:

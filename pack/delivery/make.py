@@ -4,9 +4,10 @@ import os
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.package import Package, read_state
-from qa2pack.manifest.fs.presence import real_path
+from qa2pack.manifest.fs.immutable import mark_of
+from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import is_within, join, shown
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.pack.delivery.view import ShownDelivery
 from qa2pack.pack.jobs.engines import Workers
@@ -51,6 +52,8 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
     """
     package = target.package
     output = _output(package, options)
+    if not options.is_dry:
+        _check_can_be_written(output)
     lock = _lock(package, options, output) if workers.cluster and not options.is_dry else b""
     with reading(package, workers, output=output, lock=lock) as engine:
         cut = _plan(target, options, workers.progress)
@@ -88,3 +91,18 @@ def _output(package: Package, options: DeliveryOptions) -> bytes:
         if is_within(output, real_path(folder)):
             raise Refused(Problem(Code.OUTPUT_PROTECTED, output, found=f"a place in {shown(folder)}"))
     return output
+
+
+_NAME_FOLDER = Remedy("Name a folder for the tars, which may not exist yet, with --output")
+
+
+def _check_can_be_written(output: bytes) -> None:
+    """Refuse an output that cannot become, or is not, a folder to write to; found before any file is read."""
+    place = output
+    while not is_there(place):
+        place = os.path.dirname(place)
+    if not is_folder(place):
+        raise Refused(Problem(Code.OUTPUT_EXISTS, place, "a folder", "a file"), remedies=(_NAME_FOLDER,))
+    mark = mark_of(place)
+    if mark or not os.access(place, os.W_OK | os.X_OK):
+        raise Refused(Problem(Code.NOT_WRITABLE, place, found=mark))

@@ -29,7 +29,7 @@ from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.crash_report import save_report
 from qa2pack.pack.errors.disk_shortage import shortage_of
-from qa2pack.pack.errors.problem_texts import VERIFYING, WORDS
+from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.errors.problem_view import problem_lines, remedies_lines
 from qa2pack.pack.errors.similar_paths import near_path
 from qa2pack.pack.exit_codes import Exit
@@ -84,7 +84,8 @@ def _of_stream(error: StreamError, attempt: Attempt) -> PackError:
     """Return the refusal for a plan or manifest that cannot be used; only a package's own can be made anew."""
     package = attempt.target.package
     is_own = os.path.dirname(error.path) == package.manifests or error.path == package.plan
-    return Refused(*error.problems, remedies=() if is_own else _NO_MANIFEST_HERE)
+    is_whole = error.code is Code.NOT_A_DELIVERY_MANIFEST
+    return Refused(*error.problems, remedies=() if is_own or is_whole else _NO_MANIFEST_HERE)
 
 
 def _of_moment(error: BaseException, attempt: Attempt) -> Failure:
@@ -117,7 +118,7 @@ def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
             title = f"casacore could not work on a table: {shown(error.reason)}"
             lines = (f"table: {shown(error.path)}", *_state_and_next(attempt))
             return _failure(Exit.FAILED, attempt, title, *lines, problems=problems)
-        case ImportError():
+        case ImportError() if _package_of(error) not in ("", _OWN):
             return _missing_package(error, attempt)
         case NoWorkersError(faults=faults, problems=problems):
             advice = f"Do: {WORDS[Code.NO_WORKERS].remedy}"
@@ -138,13 +139,10 @@ def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
 def _of_problems(word: str, error: PackError, attempt: Attempt, style: Style) -> Failure:
     target = attempt.target
     problems = tuple(_located(problem, attempt) for problem in error.problems)
-    # An append is refused for files of members that stay, which were made from another origin than the plan's.
-    is_of_package = attempt.verb in ("plan", "package") and problems[0].code in VERIFYING
-    origin = "" if is_of_package else attempt.origin
     remedies = error.remedies or (WORDS[problems[0].code].remedies if isinstance(error, CannotUndoError) else ())
     lines = [
-        *problem_lines(problems, target, style, origin=origin, has_remedies=not remedies),
-        *remedies_lines(remedies, target, origin=origin),
+        *problem_lines(problems, target, style, verb=attempt.verb, origin=attempt.origin, has_remedies=not remedies),
+        *remedies_lines(remedies, target, verb=attempt.verb, origin=attempt.origin),
         *_meant(problems),
     ]
     count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
@@ -173,14 +171,24 @@ def _near(path: bytes) -> bytes | None:
         return None
 
 
+_OWN = __name__.partition(".")[0]
+
+
+def _package_of(error: ImportError) -> str:
+    return (error.name or "").partition(".")[0]
+
+
 def _missing_package(error: ImportError, attempt: Attempt) -> Failure:
-    name = (error.name or "").partition(".")[0]
+    """Return the failure for a package of others; a missing module of this program is a bug."""
+    name = _package_of(error)
     package = {"casacore": "python-casacore"}.get(name, name)
     title = f"the Python package {package} is missing."
     if not isinstance(error, ModuleNotFoundError):
         title = f"the Python package {package} cannot be loaded: {shown(str(error))}."
     program = quoted(os.fsencode(sys.executable))
     advice = ("To install it:", f"  {program} -m pip install --force-reinstall {package}")
+    if name in sys.stdlib_module_names:
+        advice = ("It is part of Python: this one is incomplete. Use another, or have it repaired:", f"  {program}")
     problem = Problem(Code.PYTHON_PACKAGE, b"", package, str(error))
     return _failure(Exit.FAILED, attempt, title, *_state_and_next(attempt), *advice, problems=(problem,))
 

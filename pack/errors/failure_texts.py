@@ -13,6 +13,12 @@ _PLAN = "pack plan ORIGIN PACKAGE --mode MODE"
 _AGAIN = "Then give the same command again."
 
 REQUESTS: Mapping[Code, Row] = {
+    Code.USAGE: Row(
+        "The command line, a variable or a pack.toml is not understood.",
+        "An option, an argument or a value is misspelt or missing. `error` of --json and the message say which.",
+        "Correct it. The options of a command are listed by:",
+        ("pack COMMAND --help",),
+    ),
     Code.PATH_EMPTY: Row("A path is empty.", "A variable of the calling script is not set.", "Give both paths."),
     Code.SETTINGS_UNUSABLE: Row(
         "A setting is not understood.",
@@ -88,7 +94,7 @@ REQUESTS: Mapping[Code, Row] = {
         "Export a checksum list (--format sha256sum) and copy the package with it.",
     ),
     Code.DELIVERY_MISSING: Row(
-        "There is no delivery in this folder: no name in it ends in .manifest",
+        "This is no folder with a delivery: no name in it ends in .manifest",
         "The path is mistyped, or the .manifest did not come with the tars.",
         "Name the folder of the tars; if their .manifest did not come with them, have it sent.",
     ),
@@ -103,8 +109,8 @@ REQUESTS: Mapping[Code, Row] = {
         "Give --replace to remove it, or choose another folder with --output",
     ),
     Code.NOT_A_DELIVERY_MANIFEST: Row(
-        "This is a folder, not the .manifest of a delivery.",
-        "The folder of the tars was named instead of the file in it.",
+        "This is not the .manifest of a delivery.",
+        "The folder of the tars was named instead of the file in it, or a manifest of a package.",
         "Name the file: --manifest FILE",
     ),
     Code.LABELS_MERGE: Row(

@@ -35,7 +35,8 @@ PLANNING: Mapping[Code, Row] = {
     Code.UNREADABLE: Row(
         "This cannot be read.",
         "It belongs to another user, a folder on the way may not be entered, or the disk has an error.",
-        "Get permission (chmod u+rX, or ask its owner), or leave it out: --exclude GLOB",
+        "Get permission: chmod u+rX, or ask its owner.",
+        others=(Remedy("Or leave it out of a plan: --exclude GLOB", verbs=("plan", "diff")),),
     ),
     Code.NO_EXECUTION_BLOCK: Row(
         "There is no execution block in the origin.",

@@ -20,11 +20,18 @@ _PLACE = re.compile(r"\b(?:PACKAGE|ORIGIN|MODE|PATH)\b")
 
 
 def problem_lines(
-    problems: Iterable[Problem], target: Target, style: Style, *, origin: str = "", has_remedies: bool = True
+    problems: Iterable[Problem],
+    target: Target,
+    style: Style,
+    *,
+    verb: str = "",
+    origin: str = "",
+    has_remedies: bool = True,
 ) -> Iterator[str]:
     """Yield, for each code, what it is, the paths, and what to do.
 
     Args:
+        verb: the running command; without it, remedies of single commands are not shown.
         origin: the origin as typed; without it, commands say ORIGIN.
         has_remedies: show the remedy of each code; False if the caller shows one for all of them.
     """
@@ -40,7 +47,7 @@ def problem_lines(
             yield style.dim(f"      and {len(group) - _MOST_PATHS:,} more (--json lists all)")
         if has_remedies:
             paths = [problem.path for problem in group[:_MOST_PATHS]]
-            yield from remedies_lines(row.remedies, target, origin=origin, paths=paths)
+            yield from remedies_lines(row.remedies, target, verb=verb, origin=origin, paths=paths)
 
 
 def problem_text(problem: Problem) -> str:
@@ -52,19 +59,34 @@ def detail_texts(problem: Problem) -> tuple[str, str]:
     """Return what was expected and found, in words; of two states of a file only that in which they differ."""
     match problem.expected, problem.found:
         case FileState() as expected, FileState() as found:
-            return _state_text(expected, found), _state_text(found, expected)
+            return _state_texts(expected, found)
         case expected, found:
             return str(expected), str(found)
 
 
-def _state_text(state: FileState, other: FileState) -> str:
+def _state_texts(expected: FileState, found: FileState) -> tuple[str, str]:
+    texts = _size_and_time(expected, found), _size_and_time(found, expected)
+    if texts[0]:
+        return texts
+    if expected.inode != found.inode:
+        return "the file itself", "another file of its size and time"
+    return (
+        f"last touched at {_time_text(expected.ctime_ns, found.ctime_ns)}",
+        f"last touched at {_time_text(found.ctime_ns, expected.ctime_ns)}",
+    )
+
+
+def _size_and_time(state: FileState, other: FileState) -> str:
     parts = [exact_bytes(state.size)] if state.size != other.size else []
     if state.mtime_ns != other.mtime_ns:
-        # Two times of one second differ in what a clock does not show.
-        is_close = state.mtime_ns // 10**9 == other.mtime_ns // 10**9
-        fraction = f" and {state.mtime_ns % 10**9:,} ns" if is_close else ""
-        parts.append(f"written at {local_time(state.mtime_ns)}{fraction}")
-    return ", ".join(parts) or f"a file with inode {state.inode}"
+        parts.append(f"written at {_time_text(state.mtime_ns, other.mtime_ns)}")
+    return ", ".join(parts)
+
+
+def _time_text(at_ns: int, other_ns: int) -> str:
+    # Two times of one second differ in what a clock does not show.
+    is_close = at_ns // 10**9 == other_ns // 10**9
+    return local_time(at_ns) + (f" and {at_ns % 10**9:,} ns" if is_close else "")
 
 
 def remedy_lines(problems: Iterable[Problem], target: Target, *, origin: str = "", mode: str = "") -> Iterator[str]:
@@ -82,6 +104,7 @@ def remedies_lines(
     remedies: Iterable[Remedy],
     target: Target,
     *,
+    verb: str = "",
     origin: str = "",
     mode: str = "",
     indent: int = 4,
@@ -92,15 +115,28 @@ def remedies_lines(
     Args:
         paths: of the problems; commands with `PATH` are given for each of them, if the remedy has no path.
     """
-    for number, remedy in enumerate(remedies):
+    useful = (remedy for remedy in remedies if not remedy.verbs or verb in remedy.verbs)
+    for number, remedy in enumerate(useful):
         values = _values(remedy, target, origin, mode)
         sentence = _OPTION.sub(lambda match: unbroken(match[0]), remedy.text)
         sentence = _filled(sentence, {name: unbroken(value) for name, value in values.items()})
         yield from folded(sentence, indent=indent, label="    " if number else "do: ")
-        is_for_each = not remedy.path and any("PATH" in command for command in remedy.commands)
-        for each in [{**values, "PATH": quoted(path)} for path in paths] if is_for_each else [values]:
-            for command in remedy.commands:
-                yield " " * (indent + 4) + _filled(command, each)
+        for command in commands_of(remedy, target, origin=origin, mode=mode, paths=paths):
+            yield " " * (indent + 4) + command
+
+
+def commands_of(
+    remedy: Remedy, target: Target, *, origin: str = "", mode: str = "", paths: Sequence[bytes] = ()
+) -> list[str]:
+    """Return the commands of a remedy as they are typed.
+
+    Args:
+        paths: of the problems; commands with `PATH` are given for each of them, if the remedy has no path.
+    """
+    values = _values(remedy, target, origin, mode)
+    is_for_each = not remedy.path and any("PATH" in command for command in remedy.commands)
+    each_values = [{**values, "PATH": quoted(path)} for path in paths] if is_for_each else [values]
+    return [_filled(command, each) for each in each_values for command in remedy.commands]
 
 
 def _headed(code: Code, what: str, style: Style) -> Iterator[str]:

@@ -18,16 +18,24 @@ from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.target import Target
 
-_OTHER_ORIGIN = (
-    Remedy(
-        "The origin has changed. To finish it, with the same options as before:",
-        ("pack plan ORIGIN PACKAGE --mode MODE", "pack apply PACKAGE"),
-    ),
-    Remedy("To roll back:", ("pack rollback PACKAGE",)),
+_FINISH = Remedy("To finish it:", ("pack apply PACKAGE",))
+_ROLL_BACK = Remedy("To roll back:", ("pack rollback PACKAGE",))
+_OTHER_ORIGIN = Remedy(
+    "The origin has changed. To finish it, with the same options as before:",
+    ("pack plan ORIGIN PACKAGE --mode MODE", "pack apply PACKAGE"),
 )
+_ROLLBACK = Remedy("A rollback was begun. To finish it:", ("pack rollback PACKAGE",))
 
 
-_ROLLBACK = (Remedy("A rollback was begun. To finish it:", ("pack rollback PACKAGE",)),)
+def remedies_after_stop(phase: Phase, *, is_origin_changed: bool = False) -> tuple[Remedy, ...]:
+    """Return what can follow a transaction that stopped in this phase, the usual way first."""
+    match phase:
+        case Phase.ROLLING_BACK:
+            return (_ROLLBACK,)
+        case Phase.DISCARDING:  # the replaced package is going already
+            return (_FINISH,)
+        case _:
+            return (_OTHER_ORIGIN if is_origin_changed else _FINISH, _ROLL_BACK)
 
 
 class UnfinishedError(Refused):
@@ -40,9 +48,7 @@ class UnfinishedError(Refused):
 
     def __init__(self, package: Package, phase: Phase, *, is_origin_changed: bool = False) -> None:
         problem = Problem(Code.UNFINISHED, package.path, found=f"the phase {phase}")
-        is_rolling_back = phase is Phase.ROLLING_BACK  # nothing but the end of the rollback can follow
-        remedies = _ROLLBACK if is_rolling_back else _OTHER_ORIGIN if is_origin_changed else ()
-        super().__init__(problem, remedies=remedies)
+        super().__init__(problem, remedies=remedies_after_stop(phase, is_origin_changed=is_origin_changed))
         self.package = package
         self.phase = phase
         self.is_origin_changed = is_origin_changed

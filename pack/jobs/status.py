@@ -1,10 +1,36 @@
-"""Status: the work of finding out in which state a package is."""
+"""Status: the work of finding out in which state a package is, and what apply and rollback would refuse."""
 
-from qa2pack.executor.status import Status, read_status
+from dataclasses import replace
+
+from qa2pack.executor.preflight import check_plan
+from qa2pack.executor.rollback_obstacles import rollback_obstacles
+from qa2pack.executor.status import State, Status, read_status
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.problem import Problem, Refused
 
 
 def status(package: Package, opened: OpenedFiles | None = None) -> Status:
-    """Return the state of package, lock, journal and plan; raises as `executor.status.read_status`."""
-    return read_status(package, opened or OpenedFiles())
+    """Return the state of package, lock, journal and plan; raises as `executor.status.read_status`.
+
+    A waiting plan is compared with what it relies on, and what the last apply made with its manifest, by names, types
+    and sizes: what is offered is to be accepted.
+    """
+    opened = opened or OpenedFiles()
+    found = read_status(package, opened)
+    match found:
+        case Status(state=State.PLANNED, plan=Described() as plan):
+            return replace(found, plan_problems=_plan_problems(package, plan, opened))
+        case Status(state=State.FINISHED) if found.member_count:
+            return replace(found, rollback_problems=rollback_obstacles(package, opened))
+        case _:
+            return found
+
+
+def _plan_problems(package: Package, plan: Described, opened: OpenedFiles) -> tuple[Problem, ...]:
+    try:
+        check_plan(package, plan, opened)
+    except Refused as error:
+        return error.problems
+    return ()

@@ -14,6 +14,9 @@ def parse_rate(text: str | int) -> int:
     if isinstance(text, int):
         return text  # a default goes through here as well
     try:
-        return parse_size(text.strip().removesuffix("/s"))
+        rate = parse_size(text.strip().removesuffix("/s"))
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is not a rate; write bytes per second, as in 200MB or 1GiB") from error
+    if rate == 0 and any(digit in text for digit in "123456789"):
+        raise typer.BadParameter(f"{text!r} is less than a byte per second; 0 means unlimited")
+    return rate

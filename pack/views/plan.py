@@ -174,7 +174,7 @@ def _warning_lines(view: ShownPlan, style: Style) -> Iterator[str]:
     if warnings:
         yield ""
         yield style.warning(f"Warnings: {len(warnings):,}")
-        yield from problem_lines(warnings, view.target, style, origin=view.origin)
+        yield from problem_lines(warnings, view.target, style, verb="plan", origin=view.origin)
 
 
 def _closing_lines(view: ShownPlan, style: Style) -> Iterator[str]:

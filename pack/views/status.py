@@ -1,20 +1,23 @@
 """View of `pack status`: state of a package and its transaction, and what to type next."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 
 from qa2pack.executor.status import State, Status
-from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import DestinationKind, read_state
+from qa2pack.manifest.alma.package import DestinationKind, PackageState, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.pack.target import Target
+from qa2pack.manifest.problem import Problem, Remedy
+from qa2pack.pack.errors.problem_texts import WORDS
+from qa2pack.pack.errors.problem_view import commands_of, problem_lines
+from qa2pack.pack.jobs.read import remedies_after_stop
+from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style
-from qa2pack.pack.views.json_fields import Fields, path_fields
+from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.placeholders import placeholder_lines
 from qa2pack.pack.views.view import View
 
@@ -29,17 +32,25 @@ def status_view(status: Status, target: Target) -> View:
 
 def _lines(status: Status, target: Target, style: Style) -> Iterator[str]:
     package = target.quoted
+    plan = f"pack plan ORIGIN {package} --mode MODE"
+    state = read_state(target.package)
     yield f"{shown(target.package.path)}"
     yield f"  {_destination_text(status)}"
-    empty = placeholder_lines(read_state(target.package), target.opened)
+    empty = placeholder_lines(state, target.opened)
     yield from (style.warning(f"  {line}") for line in empty)
+    adopt = _adopt_command(status, state, package)
+    if adopt:
+        count = counted(len(state.without_manifest), "member")
+        yield style.warning(f"  no manifest describes {count}, so no change in it would be found")
     match status.state:
         case State.NONE:
             yield "  nothing is planned, and there is no apply to roll back"
-            yield from _next(style, f"pack plan ORIGIN {package}")
+            yield from _next(style, adopt, f"or, to plan, {plan}") if adopt else _next(style, plan)
         case State.PLANNED if status.plan_fault:
             yield style.bad(f"  a plan waits that cannot be applied: the file {shown(status.plan_fault)}")
-            yield from _next(style, f"pack plan ORIGIN {package}")
+            yield from _next(style, plan)
+        case State.PLANNED if status.plan and status.plan_problems:
+            yield from _refused_plan_lines(status.plan, status, target, style)
         case State.PLANNED:
             yield "  a plan waits to be applied"
             yield from _plan_lines(status)
@@ -50,26 +61,42 @@ def _lines(status: Status, target: Target, style: Style) -> Iterator[str]:
         case State.INTERRUPTED if status.is_origin_changed:
             yield style.warning("  stopped: the origin changed after the plan, so it cannot go on")
             yield from _phase_lines(status)
-            yield from _after_change(status, package, style)
+            yield from _after_change(status, target, style)
         case State.INTERRUPTED:
             yield style.warning(f"  interrupted; {shown(status.user)} on {shown(status.host)} worked on it last")
             yield from _phase_lines(status)
-            if status.phase is Phase.ROLLING_BACK:
-                yield from _next(style, f"pack rollback {package}")
-            else:
-                yield from _next(style, f"pack apply {package}", f"or, to roll back, pack rollback {package}")
+            yield from _ways(remedies_after_stop(status.phase), target, style)
         case State.FINISHED if not status.member_count:
             yield style.bad("  the last apply is finished, and what it made is not there any more")
-            yield from _next(style, f"pack plan ORIGIN {package}", "or bring the package back from where it went")
-        case State.FINISHED if status.undo_fault:
-            yield "  the last apply is finished"
-            yield style.warning(f"  it cannot be rolled back: its journal {shown(status.undo_fault)}")
-            yield from _next(style, f"pack verify {package}")
+            yield from _next(style, plan, "or bring the package back from where it went")
         case State.FINISHED:
             yield "  the last apply is finished"
-            yield from _next(
-                style, f"pack verify {package}", f"or, to roll back the last apply, pack rollback {package}"
-            )
+            yield from _finished_lines(status, target, adopt, style)
+
+
+def _refused_plan_lines(plan: Described, status: Status, target: Target, style: Style) -> Iterator[str]:
+    yield style.bad("  a plan waits that cannot be applied")
+    yield from _plan_lines(status)
+    yield from problem_lines(status.plan_problems, target, style, has_remedies=False)
+    again = f"pack plan {quoted(plan.header.origin)} {target.quoted} --mode {plan.header.mode}"
+    yield from _next(style, again, "with the same options as before")
+
+
+def _finished_lines(status: Status, target: Target, adopt: str, style: Style) -> Iterator[str]:
+    others = [f"or, to roll back the last apply, pack rollback {target.quoted}"]
+    if status.rollback_problems:
+        yield style.warning("  it cannot be rolled back:")
+        yield from problem_lines(status.rollback_problems, target, style, has_remedies=False)
+        others = []
+    others += [f"or, if the members are known to be right, {adopt}"] if adopt else []
+    yield from _next(style, f"pack verify {target.quoted}", *others)
+
+
+def _adopt_command(status: Status, state: PackageState, package: str) -> str:
+    """Return the command that makes missing manifests; empty if it would do nothing or be refused."""
+    is_quiet = status.state in (State.NONE, State.PLANNED, State.FINISHED)
+    is_useful = is_quiet and state.standing is DestinationKind.PACKAGE and state.without_manifest
+    return f"pack adopt {package}" if is_useful else ""
 
 
 def _destination_text(status: Status) -> str:
@@ -105,17 +132,16 @@ def staged_text(status: Status) -> str:
     return files + size
 
 
-def _after_change(status: Status, package: str, style: Style) -> Iterator[str]:
+def _after_change(status: Status, target: Target, style: Style) -> Iterator[str]:
     """Yield what to do after the origin changed; a newer plan may already be waiting."""
-    roll_back = f"or, to roll back, pack rollback {package}"
     if status.plan:
         yield "  a newer plan waits, which uses what is staged and still right"
         yield from _plan_lines(status)
-        yield from _next(style, f"pack apply {package}", roll_back)
+        yield from _ways(remedies_after_stop(status.phase), target, style)
         return
     if status.plan_fault:
         yield style.bad(f"  a newer plan waits that cannot be applied: the file {shown(status.plan_fault)}")
-    yield from _next(style, f"pack plan ORIGIN {package}", "with the same options as before", roll_back)
+    yield from _ways(remedies_after_stop(status.phase, is_origin_changed=True), target, style)
 
 
 def _plan_lines(status: Status) -> Iterator[str]:
@@ -149,12 +175,23 @@ def _change(header: Header) -> str:
 
 def _fields(status: Status) -> Fields:
     plan = status.plan
+    rollback_fault = _sentence(status.rollback_problems)
     return {
-        **asdict(replace(status, plan=None)),
+        **asdict(replace(status, plan=None, plan_problems=(), rollback_problems=())),
         **path_fields("member", status.member),
         "holder": shown(status.holder),
-        "plan": _plan_fields(plan) if plan else None,
+        "plan": _plan_fields(plan) if plan and not status.plan_problems else None,
+        "plan_fault": status.plan_fault or _sentence(status.plan_problems),
+        "plan_problems": problem_fields(status.plan_problems),
+        "undo_fault": rollback_fault,  # its name in the first releases
+        "rollback_fault": rollback_fault,
+        "rollback_problems": problem_fields(status.rollback_problems),
     }
+
+
+def _sentence(problems: Sequence[Problem]) -> str:
+    """Return the reason, which is the first of the problems, in words; empty without problems."""
+    return WORDS[problems[0].code].what if problems else ""
 
 
 def _plan_fields(plan: Described) -> Fields:
@@ -172,6 +209,19 @@ def _plan_fields(plan: Described) -> Fields:
         "file_count": notes.file_count,
         "byte_count": notes.byte_count,
     }
+
+
+def _ways(remedies: Sequence[Remedy], target: Target, style: Style) -> Iterator[str]:
+    """Yield the ways on: the usual one with its first command, the others with what they are for."""
+    first, *others = remedies
+    command, *more = commands_of(first, target)
+    with_options = ["with the same options as before"] if more else []
+    lines = (
+        f"or, {other.text[0].lower()}{other.text[1:].rstrip(':')}, {typed}"
+        for other in others
+        for typed in commands_of(other, target)
+    )
+    yield from _next(style, command, *with_options, *lines)
 
 
 def _next(style: Style, command: str, *others: str) -> Iterator[str]:

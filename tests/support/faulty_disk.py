@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any
 
 from qa2pack.executor.io.disk import Disk
+from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.split_spec import SplitSpec
 
 MUTATING_CALLS = tuple(name for name in vars(Disk) if not name.startswith("_"))
@@ -187,3 +188,14 @@ class StoppingDisk(WatchedDisk):
         if self._is_dead:
             raise Stopped
         return call()
+
+
+class DiscardStoppingDisk(StoppingDisk):
+    """Stops when the first README is removed: that of the replaced package."""
+
+    def __init__(self) -> None:
+        super().__init__("stop")
+
+    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
+        """Do the call, or stop."""
+        return super().around("stop" if name == "unlink" and args[:1] == (README,) else name, call, *args, **options)
