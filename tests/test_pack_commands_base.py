@@ -60,12 +60,12 @@ def test_plan_says_where_defaults_are_from(
     capsys: Capsys, delivery: Delivery, own: Path, beside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own.write_text("jobs = 1")
-    beside.write_text("strict = true\nno-split = true")
+    beside.write_text("layout = 'cycle0'\nno-split = true")
     monkeypatch.setenv("PACK_MODE", "hard")
     out = run_here(capsys, "plan", delivery.origin, delivery.path).out
     assert "  mode from PACK_MODE\n" in out
     words = " ".join(out.split())
-    assert f" strict, no-split from {beside} " in words
+    assert f" layout, no-split from {beside} " in words
     assert f" jobs from {own} " in words
 
 

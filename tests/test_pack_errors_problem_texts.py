@@ -35,7 +35,7 @@ def test_no_words_are_missing() -> None:
 
 
 def test_commands_in_remedies_exist() -> None:
-    commands = set(COMMANDS)
+    commands = {*COMMANDS, "COMMAND"}
     assert {line.split()[1] for line in _COMMANDS if line.startswith("pack ")} - commands == set()
 
 

@@ -31,7 +31,13 @@ def test_json_of_a_tree_lists_the_files(capsys: Capsys, delivery: Delivery) -> N
     write(delivery.origin / "a.fits", b"x" * 2048)
     fields = json.loads(run_here(capsys, "plan", delivery.origin, delivery.path, "--tree", "--json").out)
     (found,) = [file for file in fields["files"] if file["path"] == "product/a.fits"]
-    assert found == {"path": "product/a.fits", "size": 2048, "action": "dummy", "xxh128": None}
+    assert found == {
+        "path": "product/a.fits",
+        "size": 2048,
+        "action": "dummy",
+        "xxh128": None,
+        "source": "a.fits",
+    }
 
 
 def test_tree_escapes_names(capsys: Capsys, delivery: Delivery) -> None:
