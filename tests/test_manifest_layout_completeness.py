@@ -9,7 +9,7 @@ import pytest
 
 from qa2pack.manifest.alma.role import ROLES
 from qa2pack.manifest.layout.completeness import completeness_warnings
-from qa2pack.manifest.layout.place import choose
+from qa2pack.manifest.layout.place import choose, drafts_of
 from qa2pack.manifest.layout.rules import Layout, load_layout
 from qa2pack.manifest.layout.survey import survey
 from qa2pack.manifest.problem import Code
@@ -49,7 +49,10 @@ def found(
     make_tree(root, lines)
     origin = survey(os.fsencode(root), opaque=layout.is_opaque)
     choice = choose(origin, layout, include=(), exclude=exclude, origin_name=os.fsencode(root.name))
-    warnings = completeness_warnings(origin, choice, columns or {}, package=os.fsencode(f"/data/{project}"))
+    held = columns or {}
+    packaged = drafts_of(origin, choice, held)
+    package = os.fsencode(f"/data/{project}")
+    warnings = completeness_warnings(origin, choice, packaged, columns=held, package=package)
     return [(each.code, os.fsdecode(each.path), str(each.expected), str(each.found)) for each in warnings]
 
 

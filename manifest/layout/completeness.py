@@ -23,11 +23,17 @@ _MOST_NAMES = 4
 
 
 def completeness_warnings(
-    origin: Node, choice: Choice, columns: Mapping[bytes, Sequence[str]], *, package: bytes
+    origin: Node,
+    choice: Choice,
+    packaged: Sequence[Draft],
+    *,
+    columns: Mapping[bytes, Sequence[str]],
+    package: bytes,
 ) -> Iterator[Problem]:
     """Yield a warning for everything that the checks of the layout miss or do not expect.
 
     Args:
+        packaged: the drafts of the placement.
         columns: of the measurement sets, as for `place`.
         package: absolute path of the package, whose name is the project code.
 
@@ -35,7 +41,8 @@ def completeness_warnings(
         Paths are relative to the origin, of an empty role to the member; of a project code it is `package`.
     """
     checks = choice.layout.checks
-    there = drafts_of(origin, replace(choice, exclude=()), columns) if checks else []
+    # Each entry is decided about once more only if an exclude may have left out what is looked for.
+    there = drafts_of(origin, replace(choice, exclude=()), columns) if choice.exclude and checks else packaged
     for check in checks:
         match check:
             case Needs(role, what):
@@ -53,14 +60,19 @@ def completeness_warnings(
             case _:
                 assert_never(check)
     alike = tuple(check for check in checks if isinstance(check, Alike))
-    packaged = drafts_of(origin, choice, columns) if choice.exclude and alike else there
     yield from _incomplete_blocks(alike, packaged, there, choice)
 
 
 def other_delivery(origin: Node, checks: Iterable[Check], exclude: Sequence[str]) -> tuple[bytes, ...]:
     """Return the paths, relative to the origin, by which other kinds of delivery are known; excluded ones are not."""
-    globs = tuple(glob for check in checks if isinstance(check, Absent) for glob in check.globs)
-    return tuple(path for path in _paths(origin, b"", exclude) if first_match(path, globs) is not None)
+    globs = [glob for check in checks if isinstance(check, Absent) for glob in check.globs]
+    # Two patterns for all globs, because every path of the origin is compared with them.
+    of_names, of_paths = tuple(g for g in globs if "/" not in g), tuple(g for g in globs if "/" in g)
+    return tuple(
+        path
+        for path in (_paths(origin, b"", exclude) if globs else ())
+        if matches(path.rpartition(b"/")[2], of_names) or matches(path, of_paths)
+    )
 
 
 def _incomplete_blocks(

@@ -71,12 +71,9 @@ def deeper_scheduling_blocks(
     found = defaultdict[bytes, list[Block]](list)
     for path, node in _folders(origin, b""):
         folder, _, name = path.rpartition(b"/")
-        block = (
-            _block(node, layout, path, name)
-            if folder and not any(is_within(path, place) for place in places)
-            else None
-        )
-        if block:
+        if not folder or any(is_within(path, place) for place in places):
+            continue
+        if block := _block(node, layout, path, name):
             found[folder].append(block)
     return {
         folder: tuple(inner)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.format.header import LeftOut
+from qa2pack.manifest.layout.decide import Draft
 from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.problem import Problem
 
@@ -35,12 +36,14 @@ class Placement:
         left_out: sorted by path; a folder of which nothing is packaged is one entry.
         problems: each refuses the plan; paths relative to the origin, of collisions relative to the member.
         warnings: to be reported; none refuses the plan.
+        drafts: what the items were made from, in no order.
     """
 
     items: tuple[Item, ...]
     left_out: tuple[LeftOut, ...]
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
+    drafts: tuple[Draft, ...] = ()
 
     def with_inner(self, left_out: Iterable[LeftOut]) -> "Placement":
         """Return it with what is left out inside packaged trees; each once, also where a tree is packaged twice."""

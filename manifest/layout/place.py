@@ -80,6 +80,7 @@ def place(
         warnings=_sorted(
             [*doubts, *_block_warnings(origin, choice), *_column_warnings(drafts, columns), *_path_warnings(items)]
         ),
+        drafts=tuple(drafts),
     )
 
 

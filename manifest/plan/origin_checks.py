@@ -29,7 +29,7 @@ def with_checks(
     """Return the placement with the warnings of all checks."""
     name = os.path.basename(request.origin)
     choice = choose(origin, layout, include=request.include, exclude=request.exclude, origin_name=name)
-    found = completeness_warnings(origin, choice, columns, package=request.package)
+    found = completeness_warnings(origin, choice, placement.drafts, columns=columns, package=request.package)
     others = other_delivery(origin, layout.checks, request.exclude)
     placed = (warning for warning in placement.warnings if not _is_inside(warning, others))
     warnings = (*_made_package(request.origin), *found, *placed)
