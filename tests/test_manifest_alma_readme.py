@@ -114,5 +114,13 @@ def test_filled_fields_on_a_wiki_page_are_not_blank(line: bytes) -> None:
     assert blank_fields(b"---+ Package\n\n" + line % b"Proposed rms" + b"\n" + line % b"PI name" + b"\n") == []
 
 
+def test_blank_fields_are_those_at_the_beginning_and_those_of_alma_below_in_their_order() -> None:
+    assert blank_fields(b"Written by:\nPI name:\n\nProposed rms:\n\nSeen by:\n") == [
+        b"Written by",
+        b"PI name",
+        b"Proposed rms",
+    ]
+
+
 def test_names_in_the_tree_are_no_fields() -> None:
     assert blank_fields(b"Cycle: 1\n\n|-- 2011.0.00229.S/\n|   |-- Cycle:\n") == []

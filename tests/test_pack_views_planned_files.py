@@ -19,9 +19,12 @@ def planned(capsys: Capsys, delivery: Delivery, *options: str | Path) -> str:
 def test_plan_names_the_files_that_people_know_with_their_source_where_the_name_changes(
     capsys: Capsys, delivery: Delivery
 ) -> None:
+    long_name = "x" * 60
+    write(delivery.origin / f"X8c/qa2/{long_name}.jpg", b"x")
     out = planned(capsys, delivery)
+    assert f"\n  {UID}__{long_name}.jpg\n      from X8c/qa2/{long_name}.jpg\n" in out
     assert "\nscript: 2\n  scriptForImaging.py\n" in out
-    assert f"\n  {UID}__qa2_part1.png\n      from X8c/qa2/qa2_part1.png\n" in out
+    assert f"\n  {UID}__qa2_part1.png  from X8c/qa2/qa2_part1.png\n" in out
     assert "from scriptForImaging.py" not in out
     assert "\nproduct: 1\n  calibrated_all.clean.fits\n" in out
 

@@ -45,10 +45,10 @@ class Run:
             assert time.monotonic() < deadline
             time.sleep(0.002)
 
-    def wait_for_words(self) -> str:
-        """Return the first line that it writes to stderr."""
+    def wait_for_words(self, words: str) -> None:
+        """Wait until it writes a line with these words to stderr."""
         assert self.process.stderr is not None
-        return self.process.stderr.readline()
+        assert any(words in line for line in iter(self.process.stderr.readline, ""))
 
     def end(self, *, is_killed: bool = False) -> tuple[int, str]:
         """Return exit code and messages; nothing of it runs any more then, and it has cleaned up if it could."""
@@ -228,7 +228,7 @@ def test_second_signal_ends_at_once(
     run = start(verb, laid.world.package.path)
     run.wait_until(lambda: count_below(staging_of(laid.world)) not in (before, before + 1))
     os.kill(run.process.pid, number)
-    assert "a second Ctrl-C stops at once" in run.wait_for_words()
+    run.wait_for_words("a second Ctrl-C stops at once")
     os.kill(run.process.pid, signal.SIGSTOP)  # else what is under way may end by itself before
     os.kill(run.process.pid, number)
     os.kill(run.process.pid, signal.SIGCONT)

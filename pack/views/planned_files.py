@@ -18,6 +18,7 @@ from qa2pack.pack.views.view import View
 
 _NAMED_ROLES = (Role.SCRIPT, Role.QA, Role.LOG, Role.PRODUCT)
 _MOST_NAMED = 30  # of one role
+_COLUMNS = 80
 
 
 def named_lines(plan: Described, style: Style) -> Iterator[str]:
@@ -72,7 +73,13 @@ def _entries(plan: Described, role: Role | None) -> Iterator[Entry]:
 def _file_lines(entries: Iterator[Entry]) -> Iterator[str]:
     """Yield the path in the role's folder, and the source where the name changes."""
     for entry in entries:
-        path = shown(entry.path.partition(b"/")[2])
-        yield f"  {path}"
-        if entry.source.rpartition(b"/")[2] != entry.path.rpartition(b"/")[2]:
-            yield f"      from {shown(entry.source)}"
+        line = f"  {shown(entry.path.partition(b'/')[2])}"
+        if entry.source.rpartition(b"/")[2] == entry.path.rpartition(b"/")[2]:
+            yield line
+            continue
+        source = f"from {shown(entry.source)}"
+        if len(line) + 2 + len(source) <= _COLUMNS:
+            yield f"{line}  {source}"
+        else:
+            yield line
+            yield f"      {source}"
