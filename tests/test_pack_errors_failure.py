@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ from qa2pack.executor.transaction.lock import LockedError
 from qa2pack.manifest.alma.split_spec import TableBrokenError
 from qa2pack.manifest.format.wire import WireError
 from qa2pack.manifest.path import UnsafePathError
+from qa2pack.manifest.problem import Code
 from qa2pack.pack.errors.attempt import Attempt
-from qa2pack.pack.errors.failure import failure_of
+from qa2pack.pack.errors.failure import failure_of, system_error_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import target_of
 from qa2pack.pack.terminal.style import Style
@@ -72,6 +74,41 @@ def test_error_is_told_in_words(delivery: Delivery, error: BaseException, code: 
 @pytest.mark.parametrize("error", [error for error, *_ in ERRORS if isinstance(error, OSError)])
 def test_error_of_the_system_names_the_path(delivery: Delivery, error: OSError) -> None:
     assert "/data/x" in failure_of(error, _attempt(delivery), Style()).text
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [
+        (errno.ENOENT, Code.PATH_MISSING, "there is no such file or folder. Path: /data/x"),
+        (errno.ENOSPC, Code.DISK_FULL, "the disk is full. Make room first."),
+        (errno.EDQUOT, Code.DISK_FULL, "your quota on this disk is used up. Make room first, or ask for more."),
+        (errno.EACCES, Code.ACCESS_DENIED, "permission was denied. Get permission first."),
+        (errno.EPERM, Code.ACCESS_DENIED, "the system does not allow it. Get permission first."),
+        (errno.EROFS, Code.READ_ONLY, "the file system is read-only. Have it mounted writable first."),
+        (errno.EIO, Code.DISK_ERROR, "the disk reports an error. Have the disk checked first;"),
+        (errno.EMLINK, Code.LINK_LIMIT, "a file has as many hard links as its file system takes. Use --mode copy."),
+        (errno.EXDEV, Code.CROSS_DEVICE, "a hard link would lead to another file system. Use --mode copy."),
+        (errno.ENOTCONN, Code.SYSTEM_ERROR, "the system says: odd."),
+    ],
+)
+def test_error_of_the_system_has_code_words_and_advice(
+    delivery: Delivery, number: int, code: Code, words: str
+) -> None:
+    error = OSError(number, "odd", "/data/x", None, "/data/y")
+    told = " ".join(filter(None, system_error_text(error))).replace("\xa0", " ")
+    assert told.startswith(words)
+    assert number == errno.ENOENT or told.endswith("Path: /data/x, /data/y")
+    (problem,) = failure_of(error, _attempt(delivery), Style()).problems
+    assert (problem.code, problem.path, problem.found) == (code, b"/data/x", "odd")
+
+
+def test_run_that_leaves_something_for_the_next_one_says_so_and_can_be_gone_on_with(delivery: Delivery) -> None:
+    attempt = replace(_attempt(delivery, "tarsplit"), kept="Finished chunks are kept.")
+    failure = failure_of(OSError(errno.EIO, "odd"), attempt, Style())
+    assert failure.code == Exit.RESUMABLE
+    assert "Finished chunks are kept." in failure.text
+    assert "To go on, give the same command again." in failure.text
+    assert "Nothing was changed." not in failure.text
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), InterruptedByUser(), WorkersDiedError("died")])
