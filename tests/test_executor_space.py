@@ -31,14 +31,16 @@ def test_enough_is_a_whole_block_for_each_file_and_its_place_in_two_manifests(de
 
 
 def test_free_is_told_of_the_disk_of_the_control_folder(delivery: Delivery) -> None:
-    with small_disk(Path(os.fsdecode(delivery.package.control)), size=1 << 20):
+    with small_disk(Path(os.fsdecode(delivery.package.control)), size=1 << 20) as control:
         assert free_bytes(delivery.package) == 1 << 20
+        (control / "filling").write_bytes(bytes(1 << 20))
+        assert free_bytes(delivery.package) == 0
 
 
 def test_used_is_what_removing_a_folder_frees(tmp_path: Path) -> None:
-    alone = write(tmp_path / "folder/below/alone", b"1" * 5000)
+    alone = [write(tmp_path / "folder" / name, b"1" * 5000) for name in ("one", "below/another")]
     os.truncate(write(tmp_path / "folder/holes", b""), 1 << 30)
     os.link(write(tmp_path / "elsewhere", b"1" * 50_000), tmp_path / "folder/shared")
     write(tmp_path / "other", b"1" * 50_000)
     (tmp_path / "folder/link").symlink_to("../other")
-    assert used_bytes(os.fsencode(tmp_path / "folder")) == alone.stat().st_blocks * 512 > 0
+    assert used_bytes(os.fsencode(tmp_path / "folder")) == sum(path.stat().st_blocks * 512 for path in alone) > 0
