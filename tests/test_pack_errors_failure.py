@@ -12,13 +12,16 @@ from pathlib import Path
 import pytest
 
 from qa2pack.executor.engine.errors import WorkersDiedError
+from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.executor.transaction.journal import JournalError
 from qa2pack.executor.transaction.lock import LockedError
 from qa2pack.manifest.alma.split_spec import TableBrokenError
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.format.wire import WireError
+from qa2pack.manifest.fs.control_file import ControlFileError
 from qa2pack.manifest.path import UnsafePathError
-from qa2pack.manifest.problem import Code
+from qa2pack.manifest.problem import Code, PackError, Problem, Refused
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.failure import failure_of, system_error_text
 from qa2pack.pack.exit_codes import Exit
@@ -100,6 +103,36 @@ def test_error_of_the_system_has_code_words_and_advice(
     assert number == errno.ENOENT or told.endswith("Path: /data/x, /data/y")
     (problem,) = failure_of(error, _attempt(delivery), Style()).problems
     assert (problem.code, problem.path, problem.found) == (code, b"/data/x", "odd")
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (OriginChangedError((Problem(Code.ORIGIN_CHANGED, b"/data/x"),)), "stopped"),
+        (Refused(Problem(Code.NESTED, b"/data/x")), "refused"),
+        (JournalError(b"/data/x", "has a record"), "refused"),
+    ],
+)
+def test_title_tells_a_refusal_from_a_stop(delivery: Delivery, error: PackError, word: str) -> None:
+    failure = failure_of(error, _attempt(delivery), Style())
+    assert failure.title == f"pack apply: {word}, 1 problem. Nothing was changed."
+    assert failure.problems == error.problems
+
+
+def test_only_a_manifest_of_the_package_can_be_made_again(delivery: Delivery) -> None:
+    def told(path: bytes) -> str:
+        return failure_of(StreamError(path, "is damaged"), _attempt(delivery), Style()).text
+
+    restore = "use the version of this program that wrote it"
+    assert restore in " ".join(told(b"/data/x").split())
+    for own in (delivery.package.manifests + b"/x.manifest", delivery.package.plan):
+        assert restore not in " ".join(told(own).split())
+
+
+def test_control_file_that_cannot_be_used_is_named(delivery: Delivery) -> None:
+    error = ControlFileError(errno.EINVAL, "a pipe", "/data/x")
+    (problem,) = failure_of(error, _attempt(delivery), Style()).problems
+    assert (problem.code, problem.path, problem.found) == (Code.CONTROL_UNUSABLE, b"/data/x", "a pipe")
 
 
 def test_run_that_leaves_something_for_the_next_one_says_so_and_can_be_gone_on_with(delivery: Delivery) -> None:
