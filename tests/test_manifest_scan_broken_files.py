@@ -1,7 +1,10 @@
 """Empty and broken products are packaged, and told when planning."""
 
+import bz2
 import gzip
+import lzma
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -30,6 +33,7 @@ AS_PRODUCTS = (
     Include("*.gz", Role.PRODUCT),
     Include("*.tgz", Role.PRODUCT),
     Include("*.zip", Role.PRODUCT),
+    Include("packed.*", Role.PRODUCT),
 )
 
 
@@ -37,6 +41,9 @@ def _told(delivery: Delivery, mode: Mode = Mode.COPY) -> list[tuple[Code, str]]:
     warnings = delivery.made(mode, include=AS_PRODUCTS).notes.warnings
     kinds = {Code.W_EMPTY, Code.W_BROKEN}
     return [(each.code, os.path.basename(os.fsdecode(each.path))) for each in warnings if each.code in kinds]
+
+
+ZST = b"\x28\xb5\x2f\xfd" + bytes(9)
 
 
 @pytest.fixture
@@ -51,6 +58,12 @@ def sound(delivery: Delivery) -> Delivery:
         "image.and.table.fits": fits() + TABLE + TABLE,
         "random.groups.fits": GROUPS,
         "special.records.fit": IMAGE + bytes(2880),
+        "packed.bz2": bz2.compress(IMAGE),
+        "packed.tar.xz": lzma.compress(IMAGE),
+        "packed.zst": ZST,
+        "packed.zip": b"PK\x03\x04" + bytes(18),
+        "empty.zip": b"PK\x05\x06" + bytes(18),
+        "spanned.zip": b"PK\x07\x08" + bytes(18),
     }.items():
         write(delivery.origin / name, data)
     return delivery
@@ -61,7 +74,14 @@ def test_whole_files_are_not_told(sound: Delivery) -> None:
 
 
 @pytest.mark.parametrize("mode", [Mode.COPY, Mode.FAKE])
-@pytest.mark.parametrize("name", ["a.fits", "a.fits.gz", "A.FITS.gz", "a.tgz", "a.zip"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a.fits", "a.fits.gz", "A.FITS.gz", "a.tgz", "a.zip"),
+        *("packed.tar", "packed.png", "packed.jpg", "packed.jpeg", "packed.gif"),
+        *("packed.pdf", "packed.ps", "packed.eps", "packed.html"),
+    ],
+)
 def test_empty_file_that_never_is_empty_is_told(sound: Delivery, name: str, mode: Mode) -> None:
     write(sound.origin / name, b"")
     assert _told(sound, mode) == [(Code.W_EMPTY, name)]
@@ -78,6 +98,9 @@ def test_empty_file_that_never_is_empty_is_told(sound: Delivery, name: str, mode
         ("a.gz", PACKED[:-8] + bytes(4) + PACKED[-4:]),
         ("a.gz", PACKED + PACKED[:40]),
         ("a.zip", PACKED),
+        ("packed.bz2", PACKED),
+        ("packed.xz", PACKED),
+        ("packed.zst", PACKED),
         ("a.fits", IMAGE[:-1]),
         ("a.fits", IMAGE[:-2880]),
         ("a.FIT", IMAGE[:5000]),
@@ -96,6 +119,26 @@ def test_empty_file_that_never_is_empty_is_told(sound: Delivery, name: str, mode
 def test_broken_file_is_told(sound: Delivery, name: str, data: bytes) -> None:
     write(sound.origin / name, data)
     assert _told(sound) == [(Code.W_BROKEN, name)]
+
+
+def test_plan_that_reads_no_content_tells_of_no_broken_file(sound: Delivery) -> None:
+    write(sound.origin / "a.gz", b"no gzip")
+    assert _told(sound, Mode.FAKE) == []
+
+
+def test_broken_file_that_the_package_has_already_is_not_told_again(sound: Delivery) -> None:
+    write(sound.origin / "a.gz", b"no gzip")
+    sound.make(Mode.MOVE, include=AS_PRODUCTS)
+    assert _told(sound, Mode.MOVE) == []
+
+
+@pytest.mark.parametrize("data", [os.urandom, bytes], ids=["more to read", "more to unpack"])
+def test_gzip_that_takes_long_to_unpack_is_not_unpacked_to_its_end(
+    delivery: Delivery, data: Callable[[int], bytes]
+) -> None:
+    size = 4 << 20 if data is os.urandom else 100 << 20
+    write(delivery.origin / "a.gz", gzip.compress(data(size), 1)[:-8])
+    assert _told(delivery) == []
 
 
 def test_broken_file_is_told_again_though_its_digest_is_known(sound: Delivery) -> None:

@@ -6,19 +6,24 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from qa2pack.executor.engine.errors import WorkersDiedError
+from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.executor.transaction.journal import JournalError
 from qa2pack.executor.transaction.lock import LockedError
 from qa2pack.manifest.alma.split_spec import TableBrokenError
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.format.wire import WireError
+from qa2pack.manifest.fs.control_file import ControlFileError
 from qa2pack.manifest.path import UnsafePathError
+from qa2pack.manifest.problem import Code, PackError, Problem, Refused
 from qa2pack.pack.errors.attempt import Attempt
-from qa2pack.pack.errors.failure import failure_of
+from qa2pack.pack.errors.failure import failure_of, system_error_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import target_of
 from qa2pack.pack.terminal.style import Style
@@ -87,6 +92,71 @@ def test_error_is_told_in_words(delivery: Delivery, error: BaseException, code: 
 @pytest.mark.parametrize("error", [error for error, *_ in ERRORS if isinstance(error, OSError)])
 def test_error_of_the_system_names_the_path(delivery: Delivery, error: OSError) -> None:
     assert "/data/x" in failure_of(error, _attempt(delivery), Style()).text
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [
+        (errno.ENOENT, Code.PATH_MISSING, "there is no such file or folder. Path: /data/x"),
+        (errno.ENOSPC, Code.DISK_FULL, "the disk is full. Make room first."),
+        (errno.EDQUOT, Code.DISK_FULL, "your quota on this disk is used up. Make room first, or ask for more."),
+        (errno.EACCES, Code.ACCESS_DENIED, "permission was denied. Get permission first."),
+        (errno.EPERM, Code.ACCESS_DENIED, "the system does not allow it. Get permission first."),
+        (errno.EROFS, Code.READ_ONLY, "the file system is read-only. Have it mounted writable first."),
+        (errno.EIO, Code.DISK_ERROR, "the disk reports an error. Have the disk checked first;"),
+        (errno.EMLINK, Code.LINK_LIMIT, "a file has as many hard links as its file system takes. Use --mode copy."),
+        (errno.EXDEV, Code.CROSS_DEVICE, "a hard link would lead to another file system. Use --mode copy."),
+        (errno.ENOTCONN, Code.SYSTEM_ERROR, "the system says: odd."),
+    ],
+)
+def test_error_of_the_system_has_code_words_and_advice(
+    delivery: Delivery, number: int, code: Code, words: str
+) -> None:
+    error = OSError(number, "odd", "/data/x", None, "/data/y")
+    told = " ".join(filter(None, system_error_text(error))).replace("\xa0", " ")
+    assert told.startswith(words)
+    assert number == errno.ENOENT or told.endswith("Path: /data/x, /data/y")
+    (problem,) = failure_of(error, _attempt(delivery), Style()).problems
+    assert (problem.code, problem.path, problem.found) == (code, b"/data/x", "odd")
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (OriginChangedError((Problem(Code.ORIGIN_CHANGED, b"/data/x"),)), "stopped"),
+        (Refused(Problem(Code.NESTED, b"/data/x")), "refused"),
+        (JournalError(b"/data/x", "has a record"), "refused"),
+    ],
+)
+def test_title_tells_a_refusal_from_a_stop(delivery: Delivery, error: PackError, word: str) -> None:
+    failure = failure_of(error, _attempt(delivery), Style())
+    assert failure.title == f"pack apply: {word}, 1 problem. Nothing was changed."
+    assert failure.problems == error.problems
+
+
+def test_only_a_manifest_of_the_package_can_be_made_again(delivery: Delivery) -> None:
+    def told(path: bytes) -> str:
+        return failure_of(StreamError(path, "is damaged"), _attempt(delivery), Style()).text
+
+    restore = "use the version of this program that wrote it"
+    assert restore in " ".join(told(b"/data/x").split())
+    for own in (delivery.package.manifests + b"/x.manifest", delivery.package.plan):
+        assert restore not in " ".join(told(own).split())
+
+
+def test_control_file_that_cannot_be_used_is_named(delivery: Delivery) -> None:
+    error = ControlFileError(errno.EINVAL, "a pipe", "/data/x")
+    (problem,) = failure_of(error, _attempt(delivery), Style()).problems
+    assert (problem.code, problem.path, problem.found) == (Code.CONTROL_UNUSABLE, b"/data/x", "a pipe")
+
+
+def test_run_that_leaves_something_for_the_next_one_says_so_and_can_be_gone_on_with(delivery: Delivery) -> None:
+    attempt = replace(_attempt(delivery, "tarsplit"), kept="Finished chunks are kept.")
+    failure = failure_of(OSError(errno.EIO, "odd"), attempt, Style())
+    assert failure.code == Exit.RESUMABLE
+    assert "Finished chunks are kept." in failure.text
+    assert "To go on, give the same command again." in failure.text
+    assert "Nothing was changed." not in failure.text
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), InterruptedByUser(), WorkersDiedError("died")])

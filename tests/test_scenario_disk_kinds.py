@@ -1,21 +1,26 @@
 """Disks that cannot do what Linux's own can: what the plan says of them, and that it is done where it can be."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.probe.package_disk import check_disk
+from qa2pack.executor.probe.package_disk import check_disk, has_holes, make_control
 from qa2pack.executor.stage.stage import OriginChangedError
+from qa2pack.executor.transaction.paths import probe_folder
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.layout.include import Include, parse_include
+from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Refused
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
@@ -150,6 +155,79 @@ def test_disk_that_takes_everything_is_not_asked_for_the_names_of_the_plan(deliv
     made = delivery.made(Mode.HARD)
     delivery.path.with_name(delivery.path.name + ".pack").mkdir()
     check_disk(delivery.package, made.header, iter([(b"", b"no record")]), Disk())
+
+
+class Folding(Disk):
+    """A disk on which two names differ in case only and are one; it takes every name."""
+
+    ALIKE: ClassVar = {b"probe": b"PROBE", b"Image.fits": b"image.fits"}
+
+    def create(self, name: bytes, *, dir_fd: int | None = None, mode: int = 0o666) -> int:
+        if name in self.ALIKE:
+            with suppress(FileExistsError):
+                os.close(super().create(self.ALIKE[name], dir_fd=dir_fd, mode=mode))
+        return super().create(name, dir_fd=dir_fd, mode=mode)
+
+
+def test_names_that_a_disk_merges_are_named_though_it_takes_every_name(delivery: Delivery) -> None:
+    for name in ("image.fits", "Image.fits"):
+        write(delivery.origin / name, b"1")
+    assert refused(delivery, Folding(), Mode.COPY) == [(Code.NAMES_MERGE, b"product/image.fits")]
+
+
+class Failing(Disk):
+    """A disk on which one kind of call fails."""
+
+    def __init__(self, name: str, number: int) -> None:
+        def fail(*args: object, **options: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        setattr(self, name, fail)
+
+
+@pytest.mark.parametrize("call", ["link", "symlink", "create"])
+def test_broken_disk_is_not_taken_for_one_that_cannot(delivery: Delivery, call: str) -> None:
+    with pytest.raises(OSError, check=lambda error: error.errno == errno.EIO):
+        refused(delivery, Failing(call, errno.EIO), Mode.HARD)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOENT, errno.EILSEQ, errno.ENAMETOOLONG])
+def test_control_folder_that_cannot_have_its_name_is_refused(delivery: Delivery, number: int) -> None:
+    with pytest.raises(Refused) as caught:
+        make_control(delivery.package, Failing("mkdir", number))
+    assert [problem.code for problem in caught.value.problems] == [Code.NAME_REFUSED]
+
+
+def test_control_folder_that_may_not_be_made_is_not_called_a_refused_name(delivery: Delivery) -> None:
+    with pytest.raises(PermissionError):
+        make_control(delivery.package, Failing("mkdir", errno.EACCES))
+
+
+class Filling(Disk):
+    """A disk without holes."""
+
+    def truncate(self, fd: int, size: int) -> None:
+        os.write(fd, bytes(size))
+
+
+@pytest.mark.parametrize(
+    ("disk", "expected"),
+    [(Disk(), True), (Filling(), False)]
+    + [(Failing("truncate", number), False) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPERM)],
+)
+def test_holes_are_tried_out(delivery: Delivery, disk: Disk, expected: bool) -> None:
+    make_control(delivery.package, Disk())
+    assert has_holes(delivery.package, disk) is expected
+    with pytest.raises(OSError, check=lambda error: error.errno == errno.EIO):
+        has_holes(delivery.package, Failing("truncate", errno.EIO))
+    assert os.listdir(delivery.package.control) == []
+
+
+def test_probe_that_a_killed_plan_left_is_in_nobody_s_way(delivery: Delivery) -> None:
+    make_control(delivery.package, Disk())
+    os.makedirs(join(probe_folder(delivery.package), b"full/folder"))
+    delivery.plan(Mode.COPY)
+    assert not os.path.exists(probe_folder(delivery.package))
 
 
 SMALL_BLOCKS = ["mkfs.ext4", "-q", "-b", "1024", "-O", "^extents,^64bit,^metadata_csum,^has_journal"]

@@ -1,6 +1,7 @@
 """Replacing a package: what is the same is linked over from the old one, and never becomes a part of the origin."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -206,6 +207,13 @@ def test_copies_that_the_origin_has_no_more_are_told_once(copied: Delivery) -> N
     (copied.origin / "calibrated_all.clean.fits").unlink()
     member = copied.member.relative_to(copied.path)
     assert last_copies(copied) == [(f"{member}/product/calibrated_all.clean.fits", "2 files")]
+
+
+def test_last_copies_of_a_folder_that_is_gone_are_told(copied: Delivery) -> None:
+    gone = len(list((copied.member / "qa").iterdir()))
+    shutil.rmtree(copied.origin / "X8c/qa2")
+    (copied.origin / "X8c/checklist.txt").unlink()
+    assert [count for _, count in last_copies(copied)] == [f"{gone} files"]
 
 
 def test_last_copies_of_all_members_are_told_together(copied: Delivery, tmp_path: Path) -> None:
