@@ -16,9 +16,9 @@ from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
-from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_within, shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.manifest.quantity import Digest, Size
 
 if TYPE_CHECKING:
     from qa2pack.executor.tickets.write import TicketFile
@@ -80,9 +80,9 @@ def _difference(file: "TicketFile") -> Iterator[Problem]:
         yield Problem(Code.MISSING, file.path)
     elif status.st_size != file.size:
         code = Code.TRUNCATED if status.st_size < file.size else Code.GROWN
-        yield Problem(code, file.path, counted(file.size, "byte"), counted(status.st_size, "byte"))
+        yield Problem(code, file.path, Size(file.size), Size(status.st_size))
     elif file.digest != NO_DIGEST and (found := _digest(file)) != file.digest:
-        yield Problem(Code.CHANGED, file.path, file.digest.hex(), found.hex())
+        yield Problem(Code.CHANGED, file.path, Digest(file.digest.hex()), Digest(found.hex()))
 
 
 def _digest(file: "TicketFile") -> bytes:
