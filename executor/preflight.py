@@ -24,11 +24,11 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import absolute_sources
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder, real_path
-from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import UnsafePathError, is_within
 from qa2pack.manifest.plan.destination import base_of
 from qa2pack.manifest.plan.obstacles import ticket_obstacles
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.quantity import Count, Size, Space
 
 
 def check_plan(package: Package, plan: Described, opened: OpenedFiles) -> None:
@@ -170,11 +170,9 @@ def _origin_problems(header: Header) -> Iterator[Problem]:
 def _space_problems(package: Package, header: Header, notes: Notes, opened: OpenedFiles) -> Iterator[Problem]:
     needed, free = needed_bytes(package, header, notes, opened), free_bytes(package)
     if free is not None and needed > free:
-        missing = needed - free
-        found = f"{human_bytes(free)}; {human_bytes(missing)} ({missing:,} bytes) are missing"
-        yield Problem(Code.NO_SPACE, package.parent, human_bytes(needed), found)
+        yield Problem(Code.NO_SPACE, package.parent, Size(needed, is_rounded=True), Space(free, needed))
     stats = file_system_of(package)
     new_files = notes.new_files + TICKET_COUNT
     if stats.f_files and new_files > stats.f_favail:
         found = f"{stats.f_favail:,} inodes; {new_files - stats.f_favail:,} are missing"
-        yield Problem(Code.NO_INODES, package.parent, f"{new_files:,} inodes", found)
+        yield Problem(Code.NO_INODES, package.parent, Count(new_files, "inode"), found)

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.quantity import Quantity
 
 
 class Code(StrEnum):
@@ -175,19 +176,22 @@ class Code(StrEnum):
         return self.name.startswith("W_")
 
 
+Value = str | FileState | Quantity
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong at one path.
 
     Attributes:
         path: relative to the member for verify, absolute for planning.
-        expected, found: in words, or values that `pack.errors.problem_view` puts into words for people.
+        expected, found: values with a text of their own, or words. Those of a warning are words: plans hold them.
     """
 
     code: Code
     path: bytes
-    expected: str | FileState = ""
-    found: str | FileState = ""
+    expected: Value = ""
+    found: Value = ""
 
     def __str__(self) -> str:
         text = f"{self.code}: {shown(self.path)}"

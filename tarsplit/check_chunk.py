@@ -14,9 +14,9 @@ from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import BUFFER_BYTES
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.fs.throttle import current_pace
-from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.quantity import Digest, Size
 from qa2pack.tarsplit.chunk_entries import ChunkPart, header_of_folder, headers_of_files, shares
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.sidecar import ChunkRow
@@ -51,7 +51,7 @@ def check_chunk(batch: CheckBatch) -> CheckResult:
             size = os.fstat(fd).st_size
             if size != batch.row.byte_count:
                 code = Code.TRUNCATED if size < batch.row.byte_count else Code.GROWN
-                sizes = counted(batch.row.byte_count, "byte"), counted(size, "byte")
+                sizes = Size(batch.row.byte_count), Size(size)
                 result.problems.append(Problem(code, batch.row.name, *sizes))
             _compare(_Reader(fd, [name for name, _ in batch.row.checksums]), batch, result)
     except FileNotFoundError:
@@ -113,7 +113,9 @@ def _compare(reader: _Reader, batch: CheckBatch, result: CheckResult) -> None:
                 )
             found = reader.digest(size)
             if digest not in (found, NO_DIGEST):
-                result.problems.append(Problem(Code.CHANGED, join(chunk, path), digest.hex(), found.hex()))
+                result.problems.append(
+                    Problem(Code.CHANGED, join(chunk, path), Digest(digest.hex()), Digest(found.hex()))
+                )
             if any(reader.read(-size % BLOCK_BYTES)):
                 result.problems.append(Problem(Code.CHANGED, join(chunk, path), "zeros after its content"))
         if any(reader.rest()) and not result.problems:
@@ -126,7 +128,7 @@ def _compare(reader: _Reader, batch: CheckBatch, result: CheckResult) -> None:
     for name, expected in (*batch.row.checksums, (ALWAYS, batch.row.xxh128)):
         checksum = reader.sums.result(name)
         if checksum != expected:
-            result.problems.append(Problem(Code.CHANGED, chunk, f"{name} {expected}", checksum))
+            result.problems.append(Problem(Code.CHANGED, chunk, Digest(expected, name), Digest(checksum)))
 
 
 def _entries(batch: CheckBatch) -> Iterator[tuple[bytes, bytes, int, bytes]]:

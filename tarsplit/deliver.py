@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.format.stream import StreamWriter
-from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.quantity import Size
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part
 from qa2pack.tarsplit.file_progress import watching
@@ -127,7 +127,8 @@ class _Run:
         room = status.f_bavail * status.f_frsize
         room += sum(os.lstat(join(self.destination.output, name)).st_blocks for name in leftovers) * _BLOCK_BYTES
         if status.f_blocks and needed > room:  # else a file system that does not tell how big it is
-            problem = Problem(Code.NO_SPACE, self.destination.output, human_bytes(needed), human_bytes(room))
+            sizes = Size(needed, is_rounded=True), Size(room, is_rounded=True)
+            problem = Problem(Code.NO_SPACE, self.destination.output, *sizes)
             raise Refused(problem, remedies=(_MAKE_ROOM,))
 
     def keep_state(self) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from qa2pack.manifest.format.record import FolderRecord
-from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.quantity import Count, Size
 from qa2pack.tarsplit.contents import Delivered, delivered_records, folder_mtime
 from qa2pack.tarsplit.naming import DeliveryName
 from qa2pack.tarsplit.packing.measure import measure
@@ -93,8 +93,8 @@ def plan_cut(request: CutRequest, members: Sequence[Delivered], progress: Progre
         Refused: the limit is too small, or there would be more than 999 chunks.
     """
     if capacity_blocks(request.limit_bytes) <= 0:
-        least, limit = counted(_LEAST_BYTES, "byte"), counted(request.limit_bytes, "byte")
-        raise Refused(Problem(Code.CHUNK_TOO_SMALL, request.name.project, f"at least {least}", limit))
+        least, limit = Size(_LEAST_BYTES, bound="at least"), Size(request.limit_bytes)
+        raise Refused(Problem(Code.CHUNK_TOO_SMALL, request.name.project, least, limit))
     header = DeliveryHeader(
         project=request.name.project,
         day=request.name.day,
@@ -128,7 +128,7 @@ def _partition(folders: Sequence[Measured], request: CutRequest) -> list[Chunk]:
         return partition(folders, limit_bytes=request.limit_bytes, fill=request.fill)
     except TooManyChunksError as error:
         mebibytes = -(-error.enough_bytes // (1 << 20))
-        most, needed = f"at most {counted(MAX_CHUNKS, 'tar')}", counted(error.chunk_count, "tar")
+        most, needed = Count(MAX_CHUNKS, "tar", "at most"), Count(error.chunk_count, "tar")
         remedy = Remedy(f"Give a larger --size; {mebibytes}MiB is enough.")
         problem = Problem(Code.TOO_MANY_CHUNKS, request.name.project, most, needed)
         raise Refused(problem, remedies=(remedy,)) from error

@@ -12,9 +12,9 @@ import xxhash
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.fs.throttle import current_pace
-from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, Value
+from qa2pack.manifest.quantity import Digest, Size
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, header_of_folder, headers_of_files, shares
 from qa2pack.tarsplit.output_files import new_part, publish_part
 from qa2pack.tarsplit.tar.checksums import threaded_sums
@@ -73,7 +73,7 @@ class _StoppedError(Exception):
 class _DiffersError(Exception):
     """Size or content of a file differs from the manifest."""
 
-    def __init__(self, code: Code, expected: str, found: str) -> None:
+    def __init__(self, code: Code, expected: Value, found: Value) -> None:
         super().__init__(code)
         self.code = code
         self.expected = expected
@@ -144,7 +144,7 @@ def _copy_file(record: FolderRecord, index: int, dir_fd: int, header: bytes, out
             found = xxhash.xxh3_128_digest(data)
     expected = record.digests[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES]
     if found != expected != NO_DIGEST:
-        raise _DiffersError(Code.CHANGED, expected.hex(), found.hex())
+        raise _DiffersError(Code.CHANGED, Digest(expected.hex()), Digest(found.hex()))
 
 
 def _copy_big(fd: int, size: int, header: bytes, out: TarWriter) -> bytes:
@@ -170,7 +170,7 @@ def _copy_big(fd: int, size: int, header: bytes, out: TarWriter) -> bytes:
 
 def _wrong_size(expected: int, found: int) -> _DiffersError:
     code = Code.TRUNCATED if found < expected else Code.GROWN
-    return _DiffersError(code, counted(expected, "byte"), counted(found, "byte"))
+    return _DiffersError(code, Size(expected), Size(found))
 
 
 def _problem(error: _DiffersError | OSError, path: bytes, expected: str = "") -> Problem:

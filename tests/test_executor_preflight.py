@@ -65,7 +65,7 @@ def test_missing_space_is_told_in_people_s_numbers_and_to_the_byte(delivery: Del
     free = free_bytes(delivery.package)
     assert free is not None
     missing = needed_bytes(delivery.package, plan.header, notes, OpenedFiles()) - free
-    assert problem.expected == "1024.0 PiB"
+    assert str(problem.expected) == "1024.0 PiB"
     assert re.fullmatch(r"[\d.]+ [GT]iB; 10\d\d\.\d PiB \(([\d,]+) bytes\) are missing", str(problem.found))
     told = int(str(problem.found).split("(")[1].split(" ")[0].replace(",", ""))
     assert told == pytest.approx(missing, abs=1 << 30), "other programs write to this disk, too"

@@ -61,6 +61,7 @@ manifest   format/
 manifest   actions
 manifest   alma/
 manifest   fs/ problem
+manifest   quantity
 manifest   path humanize progress engine table_lock file_state casa/
 """
 

@@ -5,11 +5,14 @@ import os
 import re
 
 import pytest
+import xxhash
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.quantity import Count, Digest, Quantity, Size, Space
 from qa2pack.pack.errors.problem_view import problem_text
+from qa2pack.pack.views.json_fields import problem_fields
 from support.commands import run_here
 from support.in_process import Delivery
 
@@ -63,3 +66,45 @@ def test_changed_file_is_shown_in_words_and_exact_in_json(
     inode = planned.st_ino
     assert problem["expected"] == f"{planned.st_size} bytes, mtime {planned.st_mtime_ns} ns, inode {inode}"
     assert problem["found"] == f"{planned.st_size} bytes, mtime {86_400 * 10**9} ns, inode {inode}"
+
+
+@pytest.mark.parametrize(
+    ("quantity", "text", "value"),
+    [
+        (Size(1), "1 byte", 1),
+        (Size(10_240, bound="at least"), "at least 10,240 bytes", 10_240),
+        (Size(2048, is_rounded=True), "2.0 KiB", 2048),
+        (Space(free_bytes=1024, needed_bytes=4096), "1.0 KiB; 3.0 KiB (3,072 bytes) are missing", 1024),
+        (Count(999, "tar", "at most"), "at most 999 tars", 999),
+        (Digest("ab01"), "ab01", "ab01"),
+        (Digest("ab01", "md5"), "md5 ab01", "ab01"),
+    ],
+)
+def test_quantities_have_one_text_and_a_value(quantity: Quantity, text: str, value: object) -> None:
+    problem = Problem(Code.CHANGED, b"a", quantity, "words")
+    assert problem_text(problem) == f"changed a: expected {text}, found words"
+    (fields,) = problem_fields([problem])
+    assert (fields["expected"], fields["expected_value"], fields["found_value"]) == (text, value, None)
+
+
+def test_verify_gives_sizes_and_digests_as_values(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    script = next(delivery.path.rglob("scriptForImaging.py"))
+    whole = script.read_bytes()
+    script.write_bytes(whole + b"x")
+    (grown,) = json.loads(run_here(capsys, "verify", delivery.path, "--json").out)["problems"]
+    assert (grown["expected_value"], grown["found_value"]) == (len(whole), len(whole) + 1)
+    assert grown["found"] == f"{len(whole) + 1:,} bytes"
+    script.write_bytes(whole[:-1] + b"x")
+    (changed,) = json.loads(run_here(capsys, "verify", delivery.path, "--json").out)["problems"]
+    assert (changed["expected_value"], changed["found_value"]) == (changed["expected"], changed["found"])
+    assert changed["found_value"] == xxhash.xxh3_128_hexdigest(whole[:-1] + b"x")
+
+
+def test_state_of_a_file_is_a_value(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:
+    delivery.plan(Mode.COPY)
+    script = delivery.origin / "scriptForImaging.py"
+    os.utime(script, (86_400, 86_400))
+    (problem,) = json.loads(run_here(capsys, "apply", delivery.path, "--json").out)["problems"]
+    assert problem["found_value"]["mtime_ns"] == 86_400 * 10**9
+    assert problem["found_value"]["size"] == script.stat().st_size

@@ -16,6 +16,7 @@ from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import aligned_buffer, blocks_of
 from qa2pack.manifest.fs.holes import HOLE_BYTES
 from qa2pack.manifest.fs.throttle import current_pace
+from qa2pack.manifest.quantity import Digest
 
 BIG_COPY_BYTES = 256 << 20
 SYNC_STEP_BYTES = 256 << 20
@@ -158,7 +159,7 @@ def _rehash(fd: int, state: "xxhash.xxh3_128", length: int) -> None:
 
 def _check_digest(planned: Planned, digest: bytes) -> None:
     if planned.digest not in (NO_DIGEST, digest):
-        raise SourceChangedError(f"digest {planned.digest.hex()}", f"digest {digest.hex()}")
+        raise SourceChangedError(Digest(planned.digest.hex(), "digest"), Digest(digest.hex(), "digest"))
 
 
 def _finish(disk: Disk, fd: int, planned: Planned) -> None:

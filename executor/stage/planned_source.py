@@ -14,6 +14,8 @@ from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.digest import digest_of_rest
 from qa2pack.manifest.fs.safe_open import opened_file
+from qa2pack.manifest.problem import Value
+from qa2pack.manifest.quantity import Digest
 
 # Errors that another program can cause by changing a source.
 _CHANGES = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO, errno.EISDIR))
@@ -23,10 +25,10 @@ class SourceChangedError(Exception):
     """The source is not as planned.
 
     Attributes:
-        expected, found: in words, or the states.
+        expected, found: as of a problem.
     """
 
-    def __init__(self, expected: str | FileState, found: str | FileState) -> None:
+    def __init__(self, expected: Value, found: Value) -> None:
         super().__init__(expected, found)
         self.expected = expected
         self.found = found
@@ -113,4 +115,4 @@ def check_content(source: tuple[bytes, int], planned: Planned) -> None:
     with opened_file(source[0], dir_fd=source[1]) as fd:
         digest = digest_of_rest(fd)
     if digest != planned.digest:
-        raise SourceChangedError(f"digest {planned.digest.hex()}", f"digest {digest.hex()}")
+        raise SourceChangedError(Digest(planned.digest.hex(), "digest"), Digest(digest.hex(), "digest"))

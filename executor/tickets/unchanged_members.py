@@ -16,9 +16,9 @@ from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
-from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_within, shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.manifest.quantity import Digest, Size
 
 if TYPE_CHECKING:
     from qa2pack.executor.tickets.write import TicketFile
@@ -81,7 +81,7 @@ def _difference(file: "TicketFile") -> Iterator[Problem]:
         yield Problem(Code.WRONG_TYPE, file.path, "a file", _kind(status.st_mode))
     elif status.st_size != file.size:
         code = Code.TRUNCATED if status.st_size < file.size else Code.GROWN
-        yield Problem(code, file.path, counted(file.size, "byte"), counted(status.st_size, "byte"))
+        yield Problem(code, file.path, Size(file.size), Size(status.st_size))
     else:
         yield from _difference_of_content(file)
 
@@ -93,7 +93,7 @@ def _difference_of_content(file: "TicketFile") -> Iterator[Problem]:
         yield Problem(Code.UNREADABLE, file.path, found=error.strerror or str(error))
     else:
         if file.digest not in (NO_DIGEST, found):
-            yield Problem(Code.CHANGED, file.path, file.digest.hex(), found.hex())
+            yield Problem(Code.CHANGED, file.path, Digest(file.digest.hex()), Digest(found.hex()))
 
 
 def _kind(mode: int) -> str:

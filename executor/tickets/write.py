@@ -30,6 +30,7 @@ from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.quantity import Digest
 
 _ROLES = (Role.QA, Role.SCRIPT)
 _ZIP_FIRST_YEAR, _ZIP_LAST_YEAR = 1980, 2107
@@ -202,7 +203,7 @@ def _content(ticket: TicketFile) -> bytes:
         raise
     digest = xxhash.xxh3_128_digest(content)
     if len(content) != ticket.size or ticket.digest not in (NO_DIGEST, digest):
-        raise ChangedFileError(Problem(Code.CHANGED, ticket.path, ticket.digest.hex(), digest.hex()))
+        raise ChangedFileError(Problem(Code.CHANGED, ticket.path, Digest(ticket.digest.hex()), Digest(digest.hex())))
     return content
 
 

@@ -13,11 +13,11 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, real_path
-from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.obstacles import enclosing_package, foreign_tickets, swapped_paths, ticket_obstacles
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.quantity import Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,4 +174,4 @@ def _state_problems(request: PlanRequest, state: PackageState) -> Iterator[Probl
         shown = [os.path.join(request.package, path) for path in state.unexpected[:20]]
         yield from (Problem(Code.NOT_A_PACKAGE, path) for path in shown or [request.package])
     elif state.without_manifest and request.append is Append.NOTHING and not request.is_forced:
-        yield Problem(Code.NOT_ADOPTED, request.package, found=counted(len(state.without_manifest), "member"))
+        yield Problem(Code.NOT_ADOPTED, request.package, found=Count(len(state.without_manifest), "member"))

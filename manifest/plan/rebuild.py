@@ -25,12 +25,12 @@ from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord, merge_record
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath
-from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.plan_header import user_name
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.quantity import Size
 from qa2pack.manifest.scan.collect import Gathered
 from qa2pack.manifest.table_lock import is_table_lock
 
@@ -220,7 +220,7 @@ def _in_place(path: bytes, status: os.stat_result | None, size: int, problems: l
         return None
     if status.st_size != size and not is_table_lock(path):
         code = Code.TRUNCATED if status.st_size < size else Code.GROWN
-        problems.append(Problem(code, path, counted(size, "byte"), counted(status.st_size, "byte")))
+        problems.append(Problem(code, path, Size(size), Size(status.st_size)))
     return Source(path, Action.KEEP, state_of(status))
 
 

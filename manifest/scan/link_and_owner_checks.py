@@ -15,6 +15,7 @@ from qa2pack.manifest.fs.immutable import has_marks, mark_of, marks_of
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.quantity import Count
 
 PATH_BYTES = 4095
 _SET_ID = 0o6000
@@ -135,7 +136,7 @@ def name_problems(names: Names) -> list[Problem]:
         Problem(
             Code.LINK_LIMIT,
             path,
-            f"at most {limit:,} links",
+            Count(limit, "link", "at most"),
             f"{counted(nlink, 'link')}, and {count:,} more would be made",
         )
         for count, nlink, path in names.values()

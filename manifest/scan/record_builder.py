@@ -14,9 +14,9 @@ from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, dige
 from qa2pack.manifest.fs.holes import hole_bytes
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
-from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.quantity import Size
 from qa2pack.manifest.scan.batches import BIG_FILE_BYTES, BigFile, ScanOptions, ScanResult
 from qa2pack.manifest.scan.broken_files import unsound_files
 from qa2pack.manifest.scan.digest_cache import KnownFolder
@@ -249,7 +249,7 @@ class Columns:
         path = self._path
         longest = len(self.options.member) + len(path) + max(map(len, names), default=0)
         if longest > PATH_BYTES - STAGING_RESERVE_BYTES:
-            yield Problem(Code.PATH_TOO_LONG, path, f"at most {PATH_BYTES:,} bytes", counted(longest, "byte"))
+            yield Problem(Code.PATH_TOO_LONG, path, Size(PATH_BYTES, bound="at most"), Size(longest))
         elif path.count(b"/") >= DEPTH_LIMIT:
             yield Problem(Code.PATH_TOO_LONG, path, f"at most {DEPTH_LIMIT} folders inside each other", "more")
 
@@ -301,8 +301,7 @@ class Columns:
 
 def changed(path: bytes, error: FileGrewOrShrankError) -> Problem:
     """Return the problem of a file whose size changed while it was read."""
-    expected, found = counted(error.expected_bytes, "byte"), counted(error.found_bytes, "byte")
-    return Problem(Code.ORIGIN_CHANGED, path, expected, found)
+    return Problem(Code.ORIGIN_CHANGED, path, Size(error.expected_bytes), Size(error.found_bytes))
 
 
 def unreadable(path: bytes, error: OSError) -> Problem:

@@ -17,10 +17,10 @@ from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
-from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.quantity import Digest, Size
 from qa2pack.manifest.table_lock import is_table_lock
 
 _BATCH_BYTES = 64 << 20  # md5 takes some tenths of a second
@@ -140,9 +140,9 @@ def _sum_file(batch: SumBatch, record: FolderRecord, index: int, dir_fd: int, re
         result.sums.append((path, sums))
     elif size != expected:
         code = Code.TRUNCATED if size < expected else Code.GROWN
-        result.problems.append(Problem(code, path, counted(expected, "byte"), counted(size, "byte")))
+        result.problems.append(Problem(code, path, Size(expected), Size(size)))
     elif record.digest(index) not in (digest, NO_DIGEST):
-        result.problems.append(Problem(Code.CHANGED, path, record.digest(index).hex(), digest.hex()))
+        result.problems.append(Problem(Code.CHANGED, path, Digest(record.digest(index).hex()), Digest(digest.hex())))
     else:
         result.sums.append((path, sums))
 

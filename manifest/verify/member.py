@@ -18,10 +18,10 @@ from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, grouped_blobs
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath, opened_file
-from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.quantity import Digest, Size
 from qa2pack.manifest.scan.batches import BIG_FILE_BYTES
 from qa2pack.manifest.table_lock import is_table_lock
 
@@ -202,7 +202,7 @@ def _compare_digest(file: BigFileBatch, fd: int, result: VerifyResult) -> None:
         return
     result.byte_count += file.size
     if digest != file.digest:
-        result.problems.append(Problem(Code.CHANGED, file.path, file.digest.hex(), digest.hex()))
+        result.problems.append(Problem(Code.CHANGED, file.path, Digest(file.digest.hex()), Digest(digest.hex())))
 
 
 def _verify_big_file(file: BigFileBatch, result: VerifyResult) -> None:
@@ -217,7 +217,7 @@ def _verify_big_file(file: BigFileBatch, result: VerifyResult) -> None:
 def _compare_sizes(path: bytes, expected: int, found: int, result: VerifyResult) -> bool:
     if expected != found:
         code = Code.TRUNCATED if found < expected else Code.GROWN
-        result.problems.append(Problem(code, path, counted(expected, "byte"), counted(found, "byte")))
+        result.problems.append(Problem(code, path, Size(expected), Size(found)))
     return expected == found
 
 

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
+from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import LeftOut, SplitTask
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.problem import Problem, Value
 from qa2pack.pack.target import Target
 from qa2pack.pack.views.estimate import LOCAL
 from qa2pack.pack.views.placeholders import carried
@@ -42,9 +43,22 @@ def problem_fields(problems: Iterable[Problem]) -> list[Fields]:
             **path_fields("path", problem.path),
             "expected": shown(str(problem.expected)),
             "found": shown(str(problem.found)),
+            "expected_value": _value(problem.expected),
+            "found_value": _value(problem.found),
         }
         for problem in problems
     ]
+
+
+def _value(value: Value) -> object:
+    """Return a number, a digest in hexadecimal or the fields of a state; None for words."""
+    match value:
+        case str():
+            return None
+        case FileState():
+            return asdict(value)
+        case _:
+            return value.value
 
 
 def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_bytes: int | None) -> Fields:
