@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand, TyperOption
+from typer.main import get_command
 
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import shown
 from qa2pack.pack import __version__
+from qa2pack.pack.commands.completion import use_own_zsh
 from qa2pack.pack.exit_codes import Exit, exit_code_lines
 from qa2pack.pack.settings.option_source import Default, SettingsError
 
@@ -57,8 +59,10 @@ def run_program(program: typer.Typer, words: Sequence[str] | None, name: str) ->
     Args:
         words: the command line; None is that of the process.
     """
+    command = get_command(program)
+    use_own_zsh(command)
     try:
-        program(args=words, prog_name=name)
+        command(args=words, prog_name=name)
     except OSError as error:  # help or version could not be written, or a path not be followed
         path = f": {shown(error.filename)}" if isinstance(error.filename, str | bytes) else ""
         print(f"{name}: {error.strerror}{path}", file=sys.stderr)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from qa2pack.pack.commands.completion import offered_members
 from qa2pack.pack.settings.rate import parse_rate
 
 PackageArgument = Annotated[
@@ -100,7 +101,13 @@ LayoutOption = Annotated[
     str, typer.Option(metavar="NAME|FILE", envvar="PACK_LAYOUT", help="The rules: a name, or a TOML file.")
 ]
 MemberOption = Annotated[
-    str, typer.Option(metavar="NAME", help="Only this member, as pack show names it.", show_default=False)
+    str,
+    typer.Option(
+        metavar="NAME",
+        autocompletion=offered_members,
+        help="Only this member, as pack show names it.",
+        show_default=False,
+    ),
 ]
 
 
