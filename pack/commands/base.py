@@ -129,7 +129,8 @@ class Command(TyperCommand):
     def _check_paths(self, ctx: _Context) -> None:
         """Refuse an empty path, such as an unset shell variable: it would mean the current folder."""
         for param in self.params:
-            if param.name in _PATHS and ctx.params.get(param.name) == "":
+            value = ctx.params.get(param.name) if param.name in _PATHS else None
+            if value == "" or (isinstance(value, list | tuple) and "" in value):
                 raise typer.BadParameter("the path is empty", ctx=ctx, param=param)
 
     def _typed(self, ctx: _Context) -> Iterator[str]:
@@ -165,14 +166,15 @@ class Command(TyperCommand):
         from qa2pack.pack.commands.run_log import check_log_place, run_logged
         from qa2pack.pack.target import origin_of, target_of
 
-        origin, package = ctx.params.get("origin"), ctx.params.get("package")
+        origin = ctx.params.get("origin")
         log = os.path.abspath(os.fsencode(path))
         try:
-            check_log_place(
-                log,
-                origin=origin_of(origin) if origin else None,
-                package=target_of(package).package if package else None,
-            )
+            for package in _packages(ctx) or (None,):
+                check_log_place(
+                    log,
+                    origin=origin_of(origin) if origin else None,
+                    package=target_of(package).package if package else None,
+                )
         except Refused as error:
             raise typer.BadParameter(str(error), ctx=ctx, param_hint="--log") from error
         line = f"{ctx.command_path} {shlex.join(ctx.meta[_ARGUMENTS])}"
@@ -225,10 +227,20 @@ def _source(ctx: _Context, name: str | None) -> str:
 
 
 def _folder(ctx: _Context) -> bytes:
-    """Return the folder that holds the origin, or the package if there is no origin."""
+    """Return the folder that holds the origin, or the packages if there is no origin.
+
+    The current one if there are neither, or packages in several folders.
+    """
     from qa2pack.pack.target import origin_of, target_of
 
     if origin := ctx.params.get("origin"):
         return os.path.dirname(origin_of(origin))
-    package = ctx.params.get("package") or ctx.params.get("check") or "."
-    return target_of(package).package.parent
+    named = _packages(ctx) or (ctx.params.get("check") or ".",)
+    folders = {target_of(name).package.parent for name in named}
+    return folders.pop() if len(folders) == 1 else os.getcwdb()
+
+
+def _packages(ctx: _Context) -> tuple[str, ...]:
+    """Return the packages that were typed; some commands take several."""
+    typed = ctx.params.get("package") or ()
+    return (typed,) if isinstance(typed, str) else tuple(typed)

@@ -1,8 +1,8 @@
 """Completion in the shell: its installation for zsh, and the member names that `--member` offers.
 
 zsh has a completion function `_pack` of its own, for another program of that name, and looks functions up by name.
-So ours is called `_qa2pack`, serves `pack` and `tarsplit`, and is bound to both after zsh has bound its own. Other shells
-are left to typer. Changes two files in the home folder of the user, on request only.
+So ours is called `_qa2pack`, serves `pack` and `tarsplit`, and is bound to both after zsh has bound its own. Other
+shells are left to typer. Changes two files in the home folder of the user, on request only.
 """
 
 import os

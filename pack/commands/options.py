@@ -18,6 +18,14 @@ PackageArgument = Annotated[
     str,
     typer.Argument(metavar="PACKAGE", help="The package; its folder's name is the project code.", show_default=False),
 ]
+PackagesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PACKAGE",
+        help="The packages, one or several. [default: those below the current folder]",
+        show_default=False,
+    ),
+]
 JobsOption = Annotated[
     int,
     typer.Option(
