@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 from typer.main import get_command
 
-from qa2pack.manifest.fs.presence import is_there
+from qa2pack.manifest.fs.presence import is_there, real_path
 from qa2pack.manifest.path import shown
 from qa2pack.pack import __version__
 from qa2pack.pack.commands.completion import use_own_zsh
@@ -31,6 +31,7 @@ _UsageError: Any = typer.BadParameter.__bases__[0]
 _DEFAULTS = "qa2pack.pack.settings.option_source"
 _ARGUMENTS = "pack.arguments"
 _TYPED = "pack.typed"
+_UNSETTLED = "pack.unsettled"
 _PATHS = frozenset({"origin", "package", "check", "chunks", "delivery", "manifest", "output", "readme"})
 
 
@@ -44,6 +45,17 @@ def typed_lists(context: typer.Context) -> tuple[str, ...]:
     """Return the typed values of list options."""
     found: tuple[str, ...] = context.meta.get(_TYPED, ())
     return found
+
+
+def unused_settings_of(context: typer.Context) -> tuple[bytes, ...]:
+    """Return each `pack.toml` of the current folder and the package's that does not count; none with --no-settings."""
+    from qa2pack.pack.settings.files import unused_settings
+    from qa2pack.pack.target import target_of
+
+    if context.meta[_UNSETTLED]:
+        return ()
+    folders = (real_path(b"."), *(target_of(package).package.parent for package in _packages(context)))
+    return unused_settings(folders, _folder(context), os.environ)
 
 
 def print_version(is_wanted: bool) -> None:
@@ -117,7 +129,7 @@ class Command(TyperCommand):
     def invoke(self, ctx: _Context) -> Any:
         """Fill in defaults, open the log, run."""
         self._check_paths(ctx)
-        is_unsettled = ctx.params.pop("no_settings")
+        is_unsettled = ctx.meta[_UNSETTLED] = ctx.params.pop("no_settings")
         ctx.meta[_TYPED] = tuple(self._typed(ctx))
         with _settings_checked():
             files = () if is_unsettled else _settings(ctx)

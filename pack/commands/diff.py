@@ -2,6 +2,9 @@
 
 import os
 
+import typer
+
+from qa2pack.pack.commands.base import defaults_of
 from qa2pack.pack.commands.options import (
     MemberOption,
     OriginArgument,
@@ -13,6 +16,7 @@ from qa2pack.pack.commands.options import (
 
 
 def diff(
+    context: typer.Context,
     origin: OriginArgument,
     package: PackageArgument,
     *,
@@ -40,7 +44,7 @@ def diff(
     from qa2pack.pack.views.view import View
 
     target = target_of(package)
-    attempt = Attempt("diff", target, quoted(os.fsencode(origin)))
+    attempt = Attempt("diff", target, quoted(os.fsencode(origin)), defaults=defaults_of(context))
 
     def work(workers: Workers) -> View:
         # A comparison replaces and links nothing, so checks of the destination do not apply.

@@ -7,7 +7,7 @@ import typer
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.pack.commands.base import defaults_of, typed_lists
+from qa2pack.pack.commands.base import defaults_of, typed_lists, unused_settings_of
 from qa2pack.pack.commands.options import (
     ClusterRunOptions,
     OriginArgument,
@@ -89,7 +89,7 @@ def plan(  # noqa: PLR0913 - one parameter per option
     from qa2pack.pack.views.view import View
 
     target = target_of(package)
-    attempt = Attempt("plan", target, quoted(os.fsencode(origin)))
+    attempt = Attempt("plan", target, quoted(os.fsencode(origin)), defaults=defaults_of(context))
 
     def work(workers: Workers) -> View:
         request = selection_of(rules, tables, typed_lists(context)).request(
@@ -102,7 +102,11 @@ def plan(  # noqa: PLR0913 - one parameter per option
             is_strict=strict,
         )
         return plan_view(
-            job.plan(request, workers, target.opened), attempt, has_tree=tree, defaults=defaults_of(context)
+            job.plan(request, workers, target.opened),
+            attempt,
+            has_tree=tree,
+            defaults=attempt.defaults,
+            unused_settings=unused_settings_of(context),
         )
 
     run_with_workers(attempt, work, run_options, trusted=trust.users())

@@ -29,7 +29,7 @@ REQUESTS: Mapping[Code, Row] = {
         "There is no package below this folder.",
         "Packages are found by their control folders (PACKAGE.pack), in the folder and two levels below it.",
         "Change to the folder that holds the packages, or name them. One without a control folder, as the "
-        "old script left it, gets one by pack adopt",
+        "old script left it, is given one by adopting it.",
     ),
     Code.MEMBER_UNKNOWN: Row(
         "The package has no member of this name.",
