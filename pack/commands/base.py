@@ -48,7 +48,10 @@ def typed_lists(context: typer.Context) -> tuple[str, ...]:
 
 
 def unused_settings_of(context: typer.Context) -> tuple[bytes, ...]:
-    """Return each `pack.toml` of the current folder and the package's that does not count; none with --no-settings."""
+    """Return each `pack.toml` of the current folder and the package's that does not count; none with --no-settings.
+
+    A reader of the plan may think that it counts.
+    """
     from qa2pack.pack.settings.files import unused_settings
     from qa2pack.pack.target import target_of
 
