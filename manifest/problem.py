@@ -79,6 +79,7 @@ class Code(StrEnum):
     PATH_EMPTY = "path-empty"
     SETTINGS_UNUSABLE = "settings-unusable"
     NOT_ENCRYPTED = "not-encrypted"
+    NO_PACKAGE_BELOW = "no-package-below"
     MEMBER_UNKNOWN = "member-unknown"
     MEMBER_AMBIGUOUS = "member-ambiguous"
     ORIGIN_UNKNOWN = "origin-unknown"

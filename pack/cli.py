@@ -47,6 +47,9 @@ def _top(
     """Package an ALMA data reduction for delivery: plan it, read the plan, apply it, verify it at any later time.
 
     The steps: `pack plan ORIGIN PACKAGE`, read the plan, `pack apply PACKAGE`, `pack verify PACKAGE`.
+
+    The documents are in the folder docs/ of the program: tutorial.md to begin with, how-to/ for a task,
+    commands.md, problems.md for a code in a message.
     """
 
 

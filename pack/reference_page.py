@@ -53,7 +53,7 @@ def _command_lines(name: str, command: Any) -> Iterator[str]:
 
 def _argument(argument: Any) -> str:
     name = argument.metavar.strip("[]")
-    return name if argument.required else f"[{name}]"
+    return (name if argument.required else f"[{name}]") + ("..." if argument.nargs != 1 else "")
 
 
 def _help_lines(text: str) -> Iterator[str]:

@@ -105,6 +105,8 @@ WRITERS = {
     "pack/terminal/log_file.py",
     "pack/terminal/output_streams.py",
     "pack/jobs/readme_source.py",
+    # completion in the home folder, when it is asked for
+    "pack/commands/completion.py",
 }
 
 # Tests of the project as a whole; all others are named after what they test, or tell a story (test_scenario_*.py).

@@ -27,6 +27,15 @@ def test_help_of_each_command_has_an_example(capsys: pytest.CaptureFixture[str],
     assert f"Example: pack {command}" in run_here(capsys, command, "--help").out
 
 
+def test_help_tells_each_command_whole_in_eighty_columns_and_names_the_documents(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = run_here(capsys, "--help").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if line.endswith("...") and not line.startswith("Usage")] == []
+    assert [name for name in ("tutorial.md", "how-to/", "problems.md") if name not in " ".join(lines)] == []
+
+
 def test_help_fits_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert max(map(len, run_here(capsys, "plan", "--help").out.splitlines())) <= 80
 

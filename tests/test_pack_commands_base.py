@@ -132,3 +132,37 @@ def test_command_without_an_origin_takes_the_file_beside_the_package(
 ) -> None:
     beside.write_text("jobs = 'x'")
     assert run_here(capsys, "verify", delivery.path).code == Exit.USAGE
+
+
+def test_plan_tells_a_pack_toml_that_does_not_count(
+    capsys: Capsys,
+    delivery: Delivery,
+    planned: Planned,
+    beside: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    Path("pack.toml").write_text("mode = 'hard'")
+    beside.write_text("mode = 'copy'")
+    assert planned()["unused_settings"] == [{"path": str(here / "pack.toml")}]
+    printed = " ".join(run_here(capsys, "plan", delivery.origin, delivery.path).out.split())
+    assert f"not used: {here}/pack.toml: only the one beside the origin counts" in printed
+    assert planned("--no-settings")["unused_settings"] == []
+    monkeypatch.chdir(beside.parent)
+    assert planned()["unused_settings"] == []
+
+
+@pytest.mark.parametrize(("verb", "key", "name"), [("plan", "readme", "no header"), ("diff", "layout", "no.toml")])
+def test_missing_file_that_a_pack_toml_names_is_told_with_it(
+    capsys: Capsys, delivery: Delivery, beside: Path, verb: str, key: str, name: str
+) -> None:
+    delivery.make()
+    beside.write_text(f"{key} = '{name}'")
+    ran = run_here(capsys, verb, delivery.origin, delivery.path)
+    assert ran.code == Exit.FAILED
+    assert f"It is not typed: {key} is set by {beside}" in " ".join(ran.err.split())
+    typed = run_here(capsys, verb, delivery.origin, delivery.path, f"--{key}", f"other/{name}")
+    assert (typed.code, "It is not typed" in typed.err) == (Exit.FAILED, False)

@@ -68,6 +68,23 @@ def test_it_tells_members_modes_and_origins(capsys: Capsys, delivery: Delivery) 
     assert re.search(r"group_ouss_id/member_ouss_id2: a member was added,\s+mode copy", seen.text)
 
 
+def test_it_lists_products_with_sizes_and_names_block_and_documents(
+    capsys: Capsys, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(delivery.origin / "second.fits", b"x" * 3000)
+    delivery.make()
+    text = " ".join(Seen(page_of(capsys, delivery)).text.split())
+    assert "product/second.fits 2.9 KiB" in text
+    assert f"scheduling block{delivery.origin.name} " in text
+    assert [page for page in ("report.md", "glossary.md", "problems.md") if f"docs/{page}" not in text] == []
+    monkeypatch.setattr("qa2pack.pack.report.contents._MOST_CANDIDATES", 1)
+    text = " ".join(Seen(page_of(capsys, delivery)).text.split())
+    assert ("product/second.fits" in text, "and 1 more" in text.split("Products")[1].split("Pictures")[0]) == (
+        False,
+        True,
+    )
+
+
 def test_it_tells_tables_and_their_columns(capsys: Capsys, delivery: Delivery) -> None:
     add_measurement_sets(delivery.origin)
     delivery.make()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.commands import ROOT
+from support.terminals import type_on_terminal
 from support.tools import needs_tool
 
 
@@ -61,3 +62,65 @@ def _completed(programs: Path, *words: str) -> list[str]:
 )
 def test_bash_completes(programs: Path, words: tuple[str, ...], offered: list[str]) -> None:
     assert _completed(programs, *words) == offered
+
+
+@pytest.fixture
+def reduced(tmp_path: Path) -> Path:
+    """A folder with a package of two members, and something else."""
+    for member in ("member_ouss_id", "member_ouss_id2"):
+        (tmp_path / f"work/A.S/sg_ouss_id/group_ouss_id/{member}/raw").mkdir(parents=True)
+    (tmp_path / "work/A.S.pack").mkdir()
+    return tmp_path / "work"
+
+
+@pytest.mark.parametrize("typed", ["", "group_ouss_id/member_ouss_id2"])
+def test_bash_offers_the_members_of_the_package(
+    programs: Path, reduced: Path, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    monkeypatch.chdir(reduced)
+    names = ["group_ouss_id/member_ouss_id", "group_ouss_id/member_ouss_id2"]
+    offered = _completed(programs, "pack", "show", "A.S", "--member", typed)
+    assert offered == [name for name in names if name.startswith(typed)]
+    assert _completed(programs, "pack", "show", "--member", typed) == []
+
+
+# The key ^_ writes the line into a file and empties it.
+_NOTING = r"""
+note() { print -r -- "$BUFFER" >> ~/lines; BUFFER= }
+zle -N note; bindkey "^_" note
+"""
+
+
+def _completed_in_zsh(programs: Path, folder: Path, *lines: str) -> list[str]:
+    """Return what each line becomes by the tab key in a zsh in which the completion was installed."""
+    home = programs / "home"
+    home.mkdir()
+    (home / ".zshrc").write_text(_NOTING)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "ZDOTDIR": str(home),
+        "TERM": "dumb",
+    }
+    zsh = needs_tool("zsh")
+    for program in ("pack", "tarsplit"):
+        installed = [zsh, "-f", "-c", f"{program} --install-completion; true"]
+        subprocess.run(installed, env=environment, capture_output=True, check=True, timeout=60)
+    typed = "".join(f"{line}\t\x1f" for line in lines) + "exit\n"
+    type_on_terminal([zsh, "-i"], typed, environment, folder)
+    return [line.rstrip() for line in (home / "lines").read_text().splitlines()]
+
+
+def test_zsh_completes_both_programs_though_it_has_a_function_pack_of_its_own(programs: Path, reduced: Path) -> None:
+    typed = ("pack pl", "pack plan a b --mode h", "tarsplit --all", "pack verify A", "pack show A.S --member g")
+    assert _completed_in_zsh(programs, reduced, *typed) == [
+        "pack plan",
+        "pack plan a b --mode hard",
+        "tarsplit --allow-dummies",
+        "pack verify A.S",
+        "pack show A.S --member group_ouss_id/member_ouss_id",
+    ]
+    settings = (programs / "home/.zshrc").read_text()
+    assert settings.count("_qa2pack") == 2  # one line, though installed twice

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, chdir
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +86,12 @@ def fails(code: Code) -> Callable[[Typed], Typed]:
 @fails(Code.NOT_ENCRYPTED)
 def _(world: World) -> Words:
     return ["plan", world.delivery.origin, world.path, "--cluster", "tcp://192.0.2.1:8786"]
+
+
+@fails(Code.NO_PACKAGE_BELOW)
+def _(world: World) -> Words:
+    world.stack.enter_context(chdir(world.folder))
+    return ["verify"]
 
 
 @fails(Code.MEMBER_UNKNOWN)

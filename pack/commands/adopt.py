@@ -10,9 +10,10 @@ def adopt(
     trust: TrustOptions,
     run_options: RunOptions,
 ) -> None:
-    """Write manifests for members of PACKAGE that have none, as the old script left them.
+    """Write manifests for members of PACKAGE that have none.
 
-    What is on disk now counts as right from then on: `pack verify` finds what changes later.
+    The old script left such members. What is on disk now counts as right from then on: `pack verify` finds what
+    changes later.
 
     Example: pack adopt 2011.0.00229.S
     """

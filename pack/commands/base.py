@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand, TyperOption
+from typer.main import get_command
 
-from qa2pack.manifest.fs.presence import is_there
+from qa2pack.manifest.fs.presence import is_there, real_path
 from qa2pack.manifest.path import shown
 from qa2pack.pack import __version__
+from qa2pack.pack.commands.completion import use_own_zsh
 from qa2pack.pack.exit_codes import Exit, exit_code_lines
 from qa2pack.pack.settings.option_source import Default, SettingsError
 from qa2pack.pack.terminal.output_streams import redirect_to_null
@@ -31,6 +33,7 @@ _UsageError: Any = typer.BadParameter.__bases__[0]
 _DEFAULTS = "qa2pack.pack.settings.option_source"
 _ARGUMENTS = "pack.arguments"
 _TYPED = "pack.typed"
+_UNSETTLED = "pack.unsettled"
 _PATHS = frozenset({"origin", "package", "check", "chunks", "delivery", "manifest", "output", "readme"})
 
 
@@ -51,6 +54,20 @@ def typed_lists(context: typer.Context) -> tuple[str, ...]:
     return found
 
 
+def unused_settings_of(context: typer.Context) -> tuple[bytes, ...]:
+    """Return each `pack.toml` of the current folder and the package's that does not count; none with --no-settings.
+
+    A reader of the plan may think that it counts.
+    """
+    from qa2pack.pack.settings.files import unused_settings
+    from qa2pack.pack.target import target_of
+
+    if context.meta[_UNSETTLED]:
+        return ()
+    folders = (real_path(b"."), *(target_of(package).package.parent for package in _packages(context)))
+    return unused_settings(folders, _folder(context), os.environ)
+
+
 def print_version(is_wanted: bool) -> None:
     """Print the version and exit, if requested."""
     if is_wanted:
@@ -65,8 +82,10 @@ def run_program(program: typer.Typer, words: Sequence[str] | None, name: str) ->
         words: the command line; None is that of the process.
     """
     typed = sys.argv[1:] if words is None else list(words)
+    command = get_command(program)
+    use_own_zsh(command)
     try:
-        code = program(args=typed, prog_name=name, standalone_mode=False)
+        code = command(args=typed, prog_name=name, standalone_mode=False)
     except _UsageError as error:
         error.show()
         if "--json" in typed:
@@ -141,7 +160,7 @@ class Command(TyperCommand):
     def invoke(self, ctx: _Context) -> Any:
         """Fill in defaults, open the log, run."""
         self._check_paths(ctx)
-        is_unsettled = ctx.params.pop("no_settings")
+        is_unsettled = ctx.meta[_UNSETTLED] = ctx.params.pop("no_settings")
         ctx.meta[_TYPED] = tuple(self._typed(ctx))
         with _settings_checked():
             files = () if is_unsettled else _settings(ctx)
@@ -156,7 +175,8 @@ class Command(TyperCommand):
         What `pack export` writes to stdout has no path any more.
         """
         for param in self.params:
-            if param.name in _PATHS and ctx.params.get(param.name) == "":
+            value = ctx.params.get(param.name) if param.name in _PATHS else None
+            if value == "" or (isinstance(value, list | tuple) and "" in value):
                 raise typer.BadParameter("the path is empty", ctx=ctx, param=param)
             if param.name in ("output", "log") and ctx.params.get(param.name) == "-":
                 text = "this cannot go to stdout; write ./- for something that is called -"
@@ -195,14 +215,15 @@ class Command(TyperCommand):
         from qa2pack.pack.commands.run_log import check_log_place, run_logged
         from qa2pack.pack.target import origin_of, target_of
 
-        origin, package = ctx.params.get("origin"), ctx.params.get("package")
+        origin = ctx.params.get("origin")
         log = os.path.abspath(os.fsencode(path))
         try:
-            check_log_place(
-                log,
-                origin=origin_of(origin) if origin else None,
-                package=target_of(package).package if package else None,
-            )
+            for package in _packages(ctx) or (None,):
+                check_log_place(
+                    log,
+                    origin=origin_of(origin) if origin else None,
+                    package=target_of(package).package if package else None,
+                )
         except Refused as error:
             raise typer.BadParameter(str(error), ctx=ctx, param_hint="--log") from error
         line = f"{ctx.command_path} {shlex.join(ctx.meta[_ARGUMENTS])}"
@@ -255,10 +276,20 @@ def _source(ctx: _Context, name: str | None) -> str:
 
 
 def _folder(ctx: _Context) -> bytes:
-    """Return the folder that holds the origin, or the package if there is no origin."""
+    """Return the folder that holds the origin, or the packages if there is no origin.
+
+    The current one if there are neither, or packages in several folders.
+    """
     from qa2pack.pack.target import origin_of, target_of
 
     if origin := ctx.params.get("origin"):
         return os.path.dirname(origin_of(origin))
-    package = ctx.params.get("package") or ctx.params.get("check") or "."
-    return target_of(package).package.parent
+    named = _packages(ctx) or (ctx.params.get("check") or ".",)
+    folders = {target_of(name).package.parent for name in named}
+    return folders.pop() if len(folders) == 1 else os.getcwdb()
+
+
+def _packages(ctx: _Context) -> tuple[str, ...]:
+    """Return the packages that were typed; some commands take several."""
+    typed = ctx.params.get("package") or ()
+    return (typed,) if isinstance(typed, str) else tuple(typed)

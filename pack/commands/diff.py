@@ -4,7 +4,7 @@ import os
 
 import typer
 
-from qa2pack.pack.commands.base import typed_options
+from qa2pack.pack.commands.base import defaults_of, typed_options
 from qa2pack.pack.commands.options import (
     MemberOption,
     OriginArgument,
@@ -44,7 +44,7 @@ def diff(
     from qa2pack.pack.views.view import View
 
     target = target_of(package)
-    attempt = Attempt("diff", target, quoted(os.fsencode(origin)))
+    attempt = Attempt("diff", target, quoted(os.fsencode(origin)), defaults=defaults_of(context))
 
     def work(workers: Workers) -> View:
         # A comparison replaces and links nothing, so checks of the destination do not apply.

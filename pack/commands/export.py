@@ -46,7 +46,9 @@ def export(
     replace: Replace = False,
     run_options: RunOptions,
 ) -> None:
-    """Export PACKAGE for other programs: a checksum list, JSON lines, or a BagIt bag.
+    """Export PACKAGE as a checksum list, JSON lines or a BagIt bag.
+
+    They are for other programs.
 
     Paths start with the project code: check a list in the folder that holds the package. Several checksum lists take
     one reading: repeat --format, and name a folder with -o.

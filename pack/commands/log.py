@@ -4,9 +4,9 @@ from qa2pack.pack.commands.options import JsonOption, PackageArgument
 
 
 def log(package: PackageArgument, json: JsonOption = False) -> None:
-    """Show the finished applies of PACKAGE, the last one first: when, who, in which mode, what.
+    """Show the finished applies of PACKAGE, the last one first.
 
-    An apply that was rolled back is not listed.
+    When, who, in which mode, what. An apply that was rolled back is not listed.
 
     Example: pack log 2011.0.00229.S
     """

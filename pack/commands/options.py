@@ -11,11 +11,20 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from qa2pack.pack.commands.completion import offered_members
 from qa2pack.pack.settings.rate import parse_rate
 
 PackageArgument = Annotated[
     str,
     typer.Argument(metavar="PACKAGE", help="The package; its folder's name is the project code.", show_default=False),
+]
+PackagesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PACKAGE",
+        help="The packages, one or several. [default: those below the current folder]",
+        show_default=False,
+    ),
 ]
 JobsOption = Annotated[
     int,
@@ -106,7 +115,13 @@ LayoutOption = Annotated[
     str, typer.Option(metavar="NAME|FILE", envvar="PACK_LAYOUT", help="The rules: a name, or a TOML file.")
 ]
 MemberOption = Annotated[
-    str, typer.Option(metavar="NAME", help="Only this member, as pack show names it.", show_default=False)
+    str,
+    typer.Option(
+        metavar="NAME",
+        autocompletion=offered_members,
+        help="Only this member, as pack show names it.",
+        show_default=False,
+    ),
 ]
 
 

@@ -8,7 +8,7 @@ import typer
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.pack.commands.again import AgainCommand
-from qa2pack.pack.commands.base import defaults_of, typed_lists, typed_options
+from qa2pack.pack.commands.base import defaults_of, typed_lists, typed_options, unused_settings_of
 from qa2pack.pack.commands.options import (
     ClusterRunOptions,
     OriginArgument,
@@ -122,7 +122,7 @@ def plan(  # noqa: PLR0913 - one parameter per option
     if append and replace_member:
         raise typer.BadParameter("It is either --append or --replace-member.")
     target = target_of(package)
-    attempt = Attempt("plan", target, quoted(os.fsencode(origin)))
+    attempt = Attempt("plan", target, quoted(os.fsencode(origin)), defaults=defaults_of(context))
 
     options = None if no_recall else typed_options(context)
 
@@ -142,7 +142,8 @@ def plan(  # noqa: PLR0913 - one parameter per option
             attempt,
             has_tree=tree,
             has_readme=readme_preview,
-            defaults=defaults_of(context),
+            defaults=attempt.defaults,
+            unused_settings=unused_settings_of(context),
         )
 
     run_with_workers(attempt, work, run_options, trusted=trust.users(), wait_seconds=wait)

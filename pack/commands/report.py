@@ -28,9 +28,10 @@ def report(
     verify: Verify = False,
     run_options: RunOptions,
 ) -> None:
-    """Write one HTML page about PACKAGE that any browser shows, also without a network.
+    """Write one HTML page about PACKAGE, for any browser.
 
-    Members, sizes, tables and their columns, pictures, texts, what was left out, whether all is as packaged.
+    It needs no network. Members, sizes, tables and their columns, pictures, texts, what was left out, whether all is
+    as packaged.
 
     Example: pack report 2011.0.00229.S -o report.html
     """

@@ -19,7 +19,7 @@ def rollback(
     trust: TrustOptions,
     run_options: RunOptions,
 ) -> None:
-    """Roll back an apply that was stopped, or else the last finished one.
+    """Roll back a stopped apply, or else the last finished one.
 
     A replaced package comes back only if it was kept (pack apply --keep-previous). A second rollback in a row needs
     --further as well. If a rollback is not possible, nothing is changed and the reason is shown.

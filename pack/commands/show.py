@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from qa2pack.manifest.alma.role import Role
-from qa2pack.pack.commands.options import JsonOption, MemberOption, PackageArgument
+from qa2pack.pack.commands.options import JsonOption, MemberOption, PackagesArgument
 
 OneRole = Annotated[
     Role | None, typer.Option("--role", metavar="ROLE", help="Only this folder: raw, qa, ...", show_default=False)
@@ -16,29 +16,33 @@ WaitingPlan = Annotated[bool, typer.Option("--plan", help="Show the plan that wa
 
 
 def show(
-    package: PackageArgument,
+    package: PackagesArgument = None,
     member: MemberOption = "",
     role: OneRole = None,
     files: Files = False,
     plan: WaitingPlan = False,
     json: JsonOption = False,
 ) -> None:
-    """Show members, roles, files and bytes of PACKAGE, and where they came from.
+    """Show members, roles, files and bytes of PACKAGE.
+
+    Also where they came from. Of several packages a line for each is shown; without PACKAGE, of those below the
+    current folder.
 
     Example: pack show 2011.0.00229.S --role qa --files
     """
-    from qa2pack.pack.commands.run import run
+    from qa2pack.pack.commands.several import run_packages
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import show as job
-    from qa2pack.pack.target import quoted, target_of
+    from qa2pack.pack.target import Target, quoted
     from qa2pack.pack.views.show import ShowOptions, show_view
     from qa2pack.pack.views.view import View
 
     if plan and member:
         raise typer.BadParameter("a plan is of one member, so --member has no use", param_hint="--plan")
-    target = target_of(package)
+    if (plan or files) and not json and len(package or ()) != 1:
+        raise typer.BadParameter("of several packages it is shown with --json only", param_hint="--plan, --files")
 
-    def work() -> View:
+    def view_of(target: Target) -> View:
         if not plan:
             return show_view(job.show(target, os.fsencode(member)), target, ShowOptions(role, files))
         from qa2pack.pack.views.plan import plan_view  # here, because it imports all of planning
@@ -49,4 +53,4 @@ def show(
             return planned_role_view(waiting, role, target)
         return plan_view(waiting, Attempt("show", target, quoted(waiting.header.origin)), has_tree=files)
 
-    run(Attempt("show", target), work, is_json=json, is_output_all=True)
+    run_packages("show", package, view_of, is_json=json, is_output_all=True)

@@ -1,23 +1,23 @@
 """`pack status`: state of a package, and what to do next."""
 
-from qa2pack.pack.commands.options import JsonOption, PackageArgument
+from qa2pack.pack.commands.options import JsonOption, PackagesArgument
 
 
-def status(package: PackageArgument, json: JsonOption = False) -> None:
-    """Show whether an apply is planned, running, interrupted or finished, and what to do next.
+def status(package: PackagesArgument = None, json: JsonOption = False) -> None:
+    """Show the state of PACKAGE, and what to do next.
+
+    Whether an apply is planned, running, interrupted or finished. Of several packages a line for each is
+    shown; without PACKAGE, of those below the current folder.
 
     Example: pack status 2011.0.00229.S
     """
-    from qa2pack.pack.commands.run import run
-    from qa2pack.pack.errors.attempt import Attempt
+    from qa2pack.pack.commands.several import run_packages
     from qa2pack.pack.jobs import status as job
-    from qa2pack.pack.target import target_of
+    from qa2pack.pack.target import Target
     from qa2pack.pack.views.status import status_view
+    from qa2pack.pack.views.view import View
 
-    target = target_of(package)
-    run(
-        Attempt("status", target),
-        lambda: status_view(job.status(target.package, target.opened), target),
-        is_json=json,
-        is_output_all=True,
-    )
+    def view_of(target: Target) -> View:
+        return status_view(job.status(target.package, target.opened), target)
+
+    run_packages("status", package, view_of, is_json=json, is_output_all=True)

@@ -110,9 +110,10 @@ def tarsplit(  # noqa: PLR0913 - one parameter per option
     check: Check = None,
     run_options: ClusterRunOptions,
 ) -> None:
-    """Cut PACKAGE into tar files by the sizes in its manifests; or check such a delivery with --check.
+    """Cut PACKAGE into tar files, or check them with --check.
 
-    Finished tars of an earlier run are kept. The package is only read.
+    The tars are planned by the sizes in the manifests. Finished tars of an earlier run are kept. The package
+    is only read.
 
     Example: pack tarsplit -n 2012-06-20 2011.01234.S
     """

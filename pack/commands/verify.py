@@ -1,10 +1,11 @@
 """`pack verify`: compare the package with its manifests."""
 
+import os
 from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import ClusterRunOptions, PackageArgument
+from qa2pack.pack.commands.options import ClusterRunOptions, PackagesArgument
 
 Quick = Annotated[bool, typer.Option("--quick", help="Compare names, types and sizes only; read no file.")]
 Chunks = Annotated[
@@ -20,7 +21,7 @@ Manifest = Annotated[
 
 
 def verify(
-    package: PackageArgument,
+    package: PackagesArgument = None,
     *,
     quick: Quick = False,
     chunks: Chunks = None,
@@ -30,36 +31,35 @@ def verify(
     """Compare PACKAGE with its manifests, file by file.
 
     Finds files that are changed, missing, added, or of another type, and prints a line for each. Changes nothing.
+    Of several packages a table is shown at the end; without PACKAGE, of those below the current folder.
 
     Example: pack verify 2011.0.00229.S
     """
-    from qa2pack.pack.commands.run import run_with_workers
-    from qa2pack.pack.errors.attempt import Attempt
+    from qa2pack.pack.commands.several import run_packages
+    from qa2pack.pack.commands.workers import shown_workers
     from qa2pack.pack.jobs import verify as job
-    from qa2pack.pack.jobs.engines import Workers
     from qa2pack.pack.jobs.read import existing_package
-    from qa2pack.pack.target import target_of
+    from qa2pack.pack.target import Target
     from qa2pack.pack.views.verify import verify_view
     from qa2pack.pack.views.view import View
 
     if sum((quick, chunks is not None, manifest is not None)) > 1:
         raise typer.BadParameter("choose one of --quick, --chunks and --manifest")
-    target = target_of(package)
+    if (chunks is not None or manifest is not None) and len(package or ()) != 1:
+        raise typer.BadParameter("--chunks and --manifest are of one package: name it")
 
-    def work(workers: Workers) -> View:
-        if chunks is None and manifest is None:
-            state = existing_package(target)
-            return verify_view(
-                job.verify(target.package, workers, is_quick=quick, opened=target.opened),
-                target,
-                state,
-                is_quick=quick,
-            )
-        from qa2pack.pack.delivery.check import check_deliveries, check_unpacked
-        from qa2pack.pack.delivery.check_view import check_view
+    def view_of(target: Target) -> View:
+        with shown_workers(run_options) as workers:
+            if chunks is None and manifest is None:
+                state = existing_package(target)
+                found = job.verify(target.package, workers, is_quick=quick, opened=target.opened)
+                return verify_view(found, target, state, is_quick=quick)
+            from qa2pack.pack.delivery.check import check_deliveries, check_unpacked
+            from qa2pack.pack.delivery.check_view import check_view
 
-        if manifest is not None:
-            return check_view(check_unpacked(manifest, package, workers))
-        return check_view(check_deliveries(str(chunks), package, workers))
+            typed = os.fsdecode(target.typed)
+            if manifest is not None:
+                return check_view(check_unpacked(manifest, typed, workers))
+            return check_view(check_deliveries(str(chunks), typed, workers))
 
-    run_with_workers(Attempt("verify", target), work, run_options)
+    run_packages("verify", package, view_of, is_json=run_options.json, is_output_all=False)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
 
 
@@ -15,6 +16,7 @@ class Attempt:
         origin: the origin as typed, quoted for a shell; empty if there is none.
         noun: what the target is, for messages.
         kept: a sentence about what a stopped run leaves for the next one; empty if the journal says it.
+        defaults: the options that were not typed.
     """
 
     verb: str
@@ -22,6 +24,7 @@ class Attempt:
     origin: str = ""
     noun: str = "package"
     kept: str = ""
+    defaults: tuple[Default, ...] = ()
 
     def again_lines(self, purpose: str) -> Iterator[str]:
         """Yield how to repeat the attempt, for a purpose; a command is on a line of its own."""

@@ -143,6 +143,7 @@ def _of_problems(word: str, error: PackError, attempt: Attempt, style: Style) ->
     lines = [
         *problem_lines(problems, target, style, verb=attempt.verb, origin=attempt.origin, has_remedies=not remedies),
         *remedies_lines(remedies, target, verb=attempt.verb, origin=attempt.origin),
+        *_option_sources(problems, attempt),
         *_meant(problems),
     ]
     count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
@@ -153,6 +154,16 @@ def _of_problems(word: str, error: PackError, attempt: Attempt, style: Style) ->
 _PATH_CODES = frozenset(
     {Code.ORIGIN_MISSING, Code.README_MISSING, Code.PACKAGE_MISSING, Code.DESTINATION_MISSING, Code.UNKNOWN_LAYOUT}
 )
+
+
+_OPTIONS = {Code.README_MISSING: "readme", Code.README_NOT_TEXT: "readme", Code.UNKNOWN_LAYOUT: "layout"}
+
+
+def _option_sources(problems: Sequence[Problem], attempt: Attempt) -> Iterator[str]:
+    """Yield which file or variable named a path that cannot be used, if it was not typed."""
+    for default in attempt.defaults:
+        if default.option in {_OPTIONS.get(problem.code) for problem in problems}:
+            yield from folded(f"It is not typed: {default.option} is set by {unbroken(default.source)}", indent=4)
 
 
 def _meant(problems: Sequence[Problem]) -> Iterator[str]:

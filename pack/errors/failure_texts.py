@@ -31,6 +31,12 @@ REQUESTS: Mapping[Code, Row] = {
         "Start the cluster with certificates and give its address as tls://HOST:PORT; or, in a network that only "
         "people use whom you trust with your account, add --insecure-cluster",
     ),
+    Code.NO_PACKAGE_BELOW: Row(
+        "There is no package below this folder.",
+        "Packages are found by their control folders (PACKAGE.pack), in the folder and two levels below it.",
+        "Change to the folder that holds the packages, or name them. One without a control folder, as the "
+        "old script left it, is given one by adopting it.",
+    ),
     Code.MEMBER_UNKNOWN: Row(
         "The package has no member of this name.",
         "The name is mistyped, or it is of another package.",

@@ -61,6 +61,8 @@ class Contents:
         texts: README, texts for quality assurance, scripts; in this order.
         unlisted_pictures, unlisted_texts: number of those beyond the limit.
         placeholder_count: number of placeholders.
+        products: the files of the product folder, placeholders too; without those of tables.
+        unlisted_products: number of those beyond the limit.
     """
 
     tables: list[Table] = field(default_factory=list)
@@ -71,6 +73,8 @@ class Contents:
     unlisted_pictures: int = 0
     unlisted_texts: int = 0
     placeholder_count: int = 0
+    products: list[Candidate] = field(default_factory=list)
+    unlisted_products: int = 0
 
     def blocks(self) -> Iterator[tuple[str, list[Table]]]:
         """Yield each execution block with its tables; tables without a block come last."""
@@ -114,6 +118,10 @@ def _table_of(record: FolderRecord, contents: Contents, tasks: dict[bytes, Split
 def _add_candidates(record: FolderRecord, contents: Contents) -> None:
     role = record.path.partition(b"/")[0]
     for index, name in enumerate(record.names):
+        if role == Role.PRODUCT.folder:
+            contents.unlisted_products += _added(
+                Candidate(join(record.path, name), record.sizes[index]), contents.products
+            )
         if record.actions[index] == Action.DUMMY:
             continue
         candidate = Candidate(join(record.path, name), record.sizes[index])

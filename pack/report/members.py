@@ -1,10 +1,11 @@
 """Section of the report page about one member: facts, sizes, tables, pictures, texts, left-out files."""
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.alma.role import ROLES
+from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import Header, LeftOut, Notes, Total
 from qa2pack.manifest.humanize import local_time
@@ -72,6 +73,8 @@ class Part:
     unlisted_pictures: int = 0
     texts: tuple[Text, ...] = ()
     unlisted_texts: int = 0
+    products: tuple[Row, ...] = ()
+    unlisted_products: int = 0
     placeholder_count: int = 0
     left_out: tuple[Group, ...] = ()
     warnings: tuple[Group, ...] = ()
@@ -103,6 +106,8 @@ def _part(package: Package, member: Member, budget: Budget) -> Part:
         unlisted_pictures=contents.unlisted_pictures,
         texts=tuple(embed_texts(folder, (*contents.texts, *contents.scripts), budget)),
         unlisted_texts=contents.unlisted_texts,
+        products=tuple(_products(contents)),
+        unlisted_products=contents.unlisted_products,
         placeholder_count=contents.placeholder_count,
         left_out=tuple(_left_out(notes.left_out)),
         warnings=tuple(_warnings(notes.warnings)),
@@ -113,6 +118,7 @@ def _facts(header: Header) -> Iterator[tuple[str, str]]:
     if header.is_adopted:
         yield "adopted", f"{local_time(header.scanned_ns)}; found as it is, not made by this program"
         return
+    yield "scheduling block", shown(os.path.basename(header.origin))
     yield "from", shown(header.origin)
     yield "planned", local_time(header.scanned_ns)
     yield "by", f"{shown(header.user)} on {shown(header.host)}"
@@ -149,6 +155,13 @@ def _table(table: Table, largest: int) -> Row:
         dropped=", ".join(map(shown, split.spec.drop)) if split else "",
         saved_bytes=split.saved_bytes if split else 0,
     )
+
+
+def _products(contents: Contents) -> Iterator[Row]:
+    largest = max((product.size for product in contents.products), default=0)
+    for product in contents.products:
+        share = _share(product.size, largest)
+        yield Row(shown(product.path), 1, product.size, share, role=Role.PRODUCT)
 
 
 def _share(size: int, largest: int) -> float:

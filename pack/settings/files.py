@@ -7,12 +7,12 @@ neither to the user nor to root is used only if the user's own file lists it as 
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from qa2pack.manifest.alma.control_folder_owner import foreign_owner
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, opened_control, read_bounded
-from qa2pack.manifest.fs.presence import real_path
+from qa2pack.manifest.fs.presence import is_there, real_path
 from qa2pack.manifest.fs.toml_text import parse_toml
 from qa2pack.manifest.path import join, shown
 from qa2pack.pack.settings.option_source import SettingsError
@@ -41,6 +41,17 @@ def find_settings(folder: bytes, environment: Mapping[str, str]) -> "tuple[Setti
     return tuple(
         _settings(table, path, own_path) for table, path in ((near, beside), (own, own_path)) if table is not None
     )
+
+
+def unused_settings(folders: Iterable[bytes], used: bytes, environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Return the files called `pack.toml` in the folders, sorted, without those that count.
+
+    Args:
+        used: the folder whose file counts.
+    """
+    own = own_settings_path(environment)
+    counting = {join(used, NAME), own, real_path(own)}
+    return tuple(sorted(path for path in {join(folder, NAME) for folder in folders} - counting if is_there(path)))
 
 
 def own_settings_path(environment: Mapping[str, str]) -> bytes:

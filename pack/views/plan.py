@@ -23,9 +23,9 @@ from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.problem_view import problem_lines
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
-from qa2pack.pack.terminal.style import Style, folded
+from qa2pack.pack.terminal.style import Style, folded, unbroken
 from qa2pack.pack.views.estimate import time_needed
-from qa2pack.pack.views.json_fields import plan_fields
+from qa2pack.pack.views.json_fields import path_fields, plan_fields
 from qa2pack.pack.views.option_sources import default_fields, default_lines
 from qa2pack.pack.views.placeholders import carried
 from qa2pack.pack.views.plan_digest import SHOWN_DIGITS
@@ -53,6 +53,7 @@ class ShownPlan:
         origin: the origin as typed, quoted for a shell.
         is_applied: the caller applies the plan next.
         defaults: the options that were not typed.
+        unused_settings: files called `pack.toml` nearby that do not count.
     """
 
     plan: Described
@@ -62,6 +63,7 @@ class ShownPlan:
     origin: str = ""
     is_applied: bool = False
     defaults: tuple[Default, ...] = ()
+    unused_settings: tuple[bytes, ...] = ()
 
     @property
     def sources(self) -> tuple[Default, ...]:
@@ -85,6 +87,8 @@ def plan_lines(view: ShownPlan, style: Style) -> Iterator[str]:
     if blanks := blank_fields(header.readme):
         yield from folded(f"still blank: {', '.join(map(shown, blanks))}", indent=2, label="readme   ")
     yield from default_lines(view.sources)
+    for path in view.unused_settings:
+        yield from folded(f"not used: {unbroken(shown(path))}: only the one beside the origin counts", indent=2)
     yield from named_lines(view.plan, style)
     yield from _split_lines(notes.splits, style)
     yield from _left_out_lines(notes.left_out, style)
@@ -199,6 +203,7 @@ def plan_view(
     has_readme: bool = False,
     is_applied: bool = False,
     defaults: tuple[Default, ...] = (),
+    unused_settings: tuple[bytes, ...] = (),
 ) -> View:
     """Return the view of a plan.
 
@@ -207,15 +212,17 @@ def plan_view(
         has_readme: also the text of README as it will be.
         is_applied: the caller applies the plan next.
         defaults: the options that were not typed.
+        unused_settings: files called `pack.toml` nearby that do not count.
     """
     package = attempt.target.package
     needed, free = needed_bytes(package, plan.header, plan.notes, attempt.target.opened), free_bytes(package)
-    shown_plan = ShownPlan(plan, attempt.target, needed, free, attempt.origin, is_applied, defaults)
+    shown_plan = ShownPlan(plan, attempt.target, needed, free, attempt.origin, is_applied, defaults, unused_settings)
     return View(
         lines=partial(_all_lines, shown_plan, has_tree=has_tree, has_readme=has_readme),
         fields=lambda: {
             **plan_fields(plan, attempt.target, needed_bytes=needed, free_bytes=free),
             "defaults": default_fields(shown_plan.sources),
+            "unused_settings": [path_fields("path", path) for path in unused_settings],
             **({"files": list(planned_file_fields(plan))} if has_tree else {}),
             **({"readme": plan.header.readme.decode(errors="backslashreplace")} if has_readme else {}),
         },

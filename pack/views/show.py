@@ -50,7 +50,17 @@ def show_view(contents: Contents, target: Target, what: ShowOptions) -> View:
             "problems": problem_fields(problems),
         },
         code=Exit.PROBLEMS if problems else Exit.DONE,
+        summary=_summary(members),
     )
+
+
+def _summary(members: Sequence[Member]) -> str:
+    notes = [member.notes for member in members if member.notes]
+    files, size = sum(note.file_count for note in notes), sum(note.byte_count for note in notes)
+    some = counted(len(members), "member")
+    unlisted = len(members) - len(notes)
+    without = f"; {unlisted} without a usable manifest" if unlisted else ""
+    return f"{some}, {counted(files, 'file')}, {human_bytes(size)}{without}"
 
 
 def _lines(members: Sequence[Member], count: int, target: Target, what: ShowOptions, style: Style) -> Iterator[str]:

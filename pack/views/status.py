@@ -27,6 +27,7 @@ def status_view(status: Status, target: Target) -> View:
     return View(
         lines=partial(_lines, status, target),
         fields=lambda: {**path_fields("package", target.package.path), **_fields(status)},
+        summary=f"{status.state}; {_destination_text(status)}",
     )
 
 

@@ -38,7 +38,13 @@ def verify_view(found: Sequence[Problem], target: Target, state: PackageState, *
             "warnings": problem_fields(warnings),
         },
         code=Exit.PROBLEMS if problems else Exit.DONE,
+        summary=_summary(problems, warnings),
     )
+
+
+def _summary(problems: Sequence[Problem], warnings: Sequence[Problem]) -> str:
+    warned = f", {counted(len(warnings), 'warning')}" if warnings else ""
+    return (counted(len(problems), "problem") if problems else "all as packaged") + warned
 
 
 def _compared(members: Sequence[Member]) -> str:

@@ -27,6 +27,7 @@ class View:
         fields: makes the JSON fields; verb and exit code precede them, and may be replaced by fields of that name.
         notes: lines for stderr, after those for stdout; not with `--json`.
         close: is called when all is printed, also if printing fails; it releases what lines and fields read.
+        summary: the result in some words, for a table of several packages; empty if the command takes only one.
     """
 
     lines: Callable[[Style], Iterable[str]]
@@ -34,6 +35,7 @@ class View:
     code: Exit = Exit.DONE
     notes: tuple[str, ...] = ()
     close: Callable[[], None] = _nothing
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import pty
 import subprocess
 import termios
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,35 @@ def printed_on_terminal(command: Sequence[str], *, columns: int = 80, cwd: Path 
     try:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": str(columns)}
         subprocess.run(command, stdout=end, stderr=end, env=environment, check=True, timeout=60, cwd=cwd)
+    finally:
+        os.close(end)
+        reader.join()
+        os.close(terminal)
+    return b"".join(printed).decode()
+
+
+def type_on_terminal(command: Sequence[str], typed: str, environment: Mapping[str, str], cwd: Path) -> str:
+    """Run a command on a terminal on which this is typed, and return what it printed; what is typed must end it."""
+    try:
+        terminal, end = pty.openpty()
+    except OSError as error:
+        pytest.skip(f"there are no terminals to open here: {error.strerror}")
+    os.write(terminal, typed.encode())
+    printed: list[bytes] = []
+    reader = threading.Thread(target=lambda: printed.extend(_read_all(terminal)))
+    reader.start()
+    try:
+        subprocess.run(
+            command,
+            stdin=end,
+            stdout=end,
+            stderr=end,
+            env=environment,
+            check=False,
+            timeout=60,
+            cwd=cwd,
+            start_new_session=True,
+        )
     finally:
         os.close(end)
         reader.join()

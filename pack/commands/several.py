@@ -1,0 +1,152 @@
+"""Run a command that reads packages on one, on several, or on those below the current folder.
+
+One package is run as any other command. Of several, each is done by itself: what one of them fails with is its
+result, and the others follow. What is wrong is printed as it is found, a table of all of them at the end. A stop
+keeps the results so far. The exit code is the worst.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NoReturn
+
+from qa2pack.executor.stop_signals import InterruptedByUser
+from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.humanize import counted
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.pack.commands.run import run
+from qa2pack.pack.errors.attempt import Attempt
+from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.jobs.packages_below import DEPTH, packages_below
+from qa2pack.pack.target import Target, target_of
+from qa2pack.pack.terminal.style import Style, style_for
+from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
+from qa2pack.pack.views.view import View
+
+# From the worst: stopped, so not all was done; not known; known to be wrong; in use.
+_WORST = (Exit.RESUMABLE, Exit.FAILED, Exit.PROBLEMS, Exit.LOCKED, Exit.DONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one package.
+
+    Attributes:
+        fields: what the command prints for this package alone with `--json`.
+        text: in some words.
+    """
+
+    name: str
+    code: Exit
+    fields: Fields
+    text: str
+
+
+def run_packages(
+    verb: str, typed: Sequence[str] | None, view_of: Callable[[Target], View], *, is_json: bool, is_output_all: bool
+) -> NoReturn:
+    """Run a command on the packages; on those below the current folder if none was typed.
+
+    Args:
+        view_of: does the work on one package.
+        is_output_all: as for `run`.
+    """
+    if typed and len(typed) == 1:
+        target = target_of(typed[0])
+        run(Attempt(verb, target), lambda: view_of(target), is_json=is_json, is_output_all=is_output_all)
+    folder = os.getcwdb()
+    here = Attempt(verb, Target(Package(folder), b"."), noun="folder")
+
+    def work() -> View:
+        names = [os.fsencode(name) for name in typed] if typed else _found_below(folder)
+        results: list[Result] = []
+        with suppress(KeyboardInterrupt):  # between two packages; what is known is shown
+            results.extend(_results(verb, names, view_of, is_json=is_json))
+        return _view(results, len(names))
+
+    run(here, work, is_json=is_json, is_output_all=is_output_all)
+
+
+def _found_below(folder: bytes) -> list[bytes]:
+    found = packages_below(folder)
+    if not found:
+        raise Refused(Problem(Code.NO_PACKAGE_BELOW, folder, found=f"none in {DEPTH} levels of folders"))
+    print(f"{counted(len(found), 'package')} below {shown(folder)}", file=sys.stderr)
+    return found
+
+
+def _results(
+    verb: str, names: Sequence[bytes], view_of: Callable[[Target], View], *, is_json: bool
+) -> Iterator[Result]:
+    for name in names:
+        target = target_of(os.fsdecode(name))
+        try:
+            view = view_of(target)
+            try:
+                if view.code and not is_json:
+                    _print_block(target, view.lines(style_for(sys.stdout)))
+                yield Result(shown(name), view.code, {"exit_code": view.code, **view.fields()}, view.summary)
+            finally:
+                view.close()
+        except (Exception, KeyboardInterrupt) as error:
+            yield _failed(verb, target, error, is_json=is_json)
+            if isinstance(error, KeyboardInterrupt | InterruptedByUser):
+                return
+
+
+def _failed(verb: str, target: Target, error: BaseException, *, is_json: bool) -> Result:
+    from qa2pack.pack.errors.failure import failure_of  # imports every exception, so most of the program
+
+    failure = failure_of(error, Attempt(verb, target), style_for(sys.stderr))
+    print(failure.title, *failure.rest, sep="\n", file=sys.stderr)
+    fields = {
+        "exit_code": failure.code,
+        **path_fields("package", target.package.path),
+        "error": failure.title,
+        "problems": problem_fields(failure.problems),
+    }
+    codes = ", ".join(dict.fromkeys(problem.code.value for problem in failure.problems))
+    return Result(shown(target.typed), failure.code, fields, f"not done: {codes}")
+
+
+def _print_block(target: Target, lines: Iterable[str]) -> None:
+    """Print what is wrong with a package when it is known; the next one may take an hour."""
+    print(f"{target.quoted}:", *(f"  {line}" for line in lines), "", sep="\n", flush=True)
+
+
+def _view(results: Sequence[Result], wanted_count: int) -> View:
+    counts = {code: sum(result.code == code for result in results) for code in _WORST}
+    left_count = wanted_count - len(results)
+    worst = Exit.RESUMABLE if left_count else next((code for code in _WORST if counts[code]), Exit.DONE)
+    return View(
+        lines=lambda style: _lines(results, counts, left_count, style),
+        fields=lambda: {
+            "packages": [result.fields for result in results],
+            "summary": {
+                "package_count": wanted_count,
+                "done_count": counts[Exit.DONE],
+                "problem_count": counts[Exit.PROBLEMS],
+                "failed_count": len(results) - counts[Exit.DONE] - counts[Exit.PROBLEMS],
+                "left_count": left_count,
+            },
+        },
+        code=worst,
+    )
+
+
+def _lines(results: Sequence[Result], counts: dict[Exit, int], left_count: int, style: Style) -> Iterator[str]:
+    width = max((len(result.name) for result in results), default=0)
+    for result in results:
+        text = result.text if result.code is Exit.DONE else style.bad(result.text)
+        yield f"{result.name:<{width}}  {text}"
+    failed = len(results) - counts[Exit.DONE] - counts[Exit.PROBLEMS]
+    parts = (
+        (counts[Exit.PROBLEMS], "with problems"),
+        (failed, "not done"),
+        (left_count, "not reached"),
+    )
+    others = "".join(f"; {count} {words}" for count, words in parts if count)
+    yield f"{counted(len(results) + left_count, 'package')}{others}"
