@@ -17,6 +17,7 @@ from support.stories import exit_faults
 # How many blocks of commands are not run; each says on its page why. A new one is a decision.
 UNRUN = {
     "README.md": 2,
+    "docs/install.md": 4,
     "docs/cluster.md": 2,
     "docs/performance.md": 2,
     "docs/hostile-trees.md": 2,
