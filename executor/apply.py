@@ -88,7 +88,7 @@ class ApplyOptions:
 
     Attributes:
         keeps_previous: keep the replaced package, so that the replacement can be rolled back later.
-        is_rehashing: read staged copies again instead of trusting size and mtime.
+        rehash: read staged copies again instead of trusting size and mtime.
         may_exchange: False publishes with two renames even where the file system has RENAME_EXCHANGE.
         trusted: numeric ids of users whose control folder is also accepted.
         boot: boot id of the running system.
@@ -97,7 +97,7 @@ class ApplyOptions:
     """
 
     keeps_previous: bool = False
-    is_rehashing: bool = False
+    rehash: bool = False
     may_exchange: bool = True
     trusted: frozenset[int] = frozenset()
     boot: str = field(default_factory=running_boot)
@@ -372,7 +372,7 @@ def _stage(run: _Run, transaction: _Transaction, plan: Described, *, is_trusting
         member=paths.staged_member,
         partial=paths.partial,
         readme=plan.header.readme,
-        is_trusting=is_trusting and not run.options.is_rehashing,
+        is_trusting=is_trusting and not run.options.rehash,
     )
     try:
         stage_all(plan, context, paths, journal, opened=run.opened, engine=run.engine, progress=run.progress)

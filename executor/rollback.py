@@ -100,7 +100,7 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
     engine: Engine,
     disk: Disk,
     progress: Progress,
-    may_reach_back: bool = True,
+    further: bool = True,
     trusted: frozenset[int] = frozenset(),
     stop: Stop = NEVER,
     opened: OpenedFiles | None = None,
@@ -110,7 +110,7 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
 
     Args:
         stop: checked between steps and while folders are removed.
-        may_reach_back: False refuses to roll back a finished transaction while a plan waits, as is the case after a
+        further: False refuses to roll back a finished transaction while a plan waits, as is the case after a
             rollback: a command that is given twice must not roll back twice.
         trusted: numeric ids of users whose control folder is also accepted.
         opened: the plans and manifests that are open already.
@@ -140,7 +140,7 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
         if step is Step.NOTHING:
             for path in litter_paths(package):
                 remove_tree(disk, path)
-            if not may_reach_back and is_there(package.plan) and last_finished(package):
+            if not further and is_there(package.plan) and last_finished(package):
                 raise _cannot_undo(Code.PLAN_WAITS, package)
             return _roll_back_finished(package, opened=opened, engine=engine, disk=disk, progress=progress, stop=stop)
         begin = begin_of(records)

@@ -103,7 +103,7 @@ def _package(
             readme=os.path.abspath(os.fsencode(readme)) if readme else None,
             append=_choice(Append, append, "append"),
             mode=_choice(Mode, mode, "mode"),
-            is_strict=defaults.is_strict,
+            strict=defaults.strict,
         )
         with shown_workers(RunOptions(defaults.jobs), defaults.trusted, defaults.wait_seconds) as workers:
             held.enter_context(packaging(request, workers, target.opened))

@@ -110,7 +110,7 @@ def test_only_what_the_plan_has_not_with_the_same_content_stands_against_replaci
     assert [(problem.code, problem.path) for problem in caught.value.problems] == [
         (Code.NOT_TAKEN_OVER, os.fsencode(path)) for path in (lost.member / "README", script)
     ]
-    lost.make(is_forced=True)
+    lost.make(force=True)
     assert lost.problems() == []
     assert script.samefile(lost.origin / "scriptForImaging.py")
 

@@ -102,7 +102,7 @@ def test_package_in_another_package_is_refused(delivery: Delivery, inside: str, 
     delivery.make(Mode.FAKE)
     if not is_with_control:
         delivery.path.with_name("2011.0.00229.S.pack").rename(delivery.path.with_name("lost"))
-    found = refusal(replace(delivery, path=delivery.path / inside), is_forced=True)
+    found = refusal(replace(delivery, path=delivery.path / inside), force=True)
     assert found == [(Code.INSIDE_PACKAGE, os.fsencode(delivery.path / inside))]
 
 
@@ -145,7 +145,7 @@ def test_foreign_file_in_place_of_a_ticket_file_goes_only_with_force(
 ) -> None:
     ticket(delivery, ending).write_bytes(b"the only copy")
     assert refusal(delivery, append) == [(Code.TICKET_IN_THE_WAY, os.fsencode(ticket(delivery, ending)))]
-    assert chosen(delivery, append, is_forced=True)[2] is DestinationKind.ABSENT
+    assert chosen(delivery, append, force=True)[2] is DestinationKind.ABSENT
 
 
 def test_empty_file_in_place_of_a_ticket_file_holds_nothing_to_lose(delivery: Delivery) -> None:
@@ -175,12 +175,12 @@ def test_ticket_files_of_an_adopted_package_are_known_by_their_content(delivery:
     assert [code for code, _ in refusal(delivery, Append.MEMBER)] == [Code.TICKET_IN_THE_WAY]
 
 
-@pytest.mark.parametrize("is_forced", [True, False])
+@pytest.mark.parametrize("force", [True, False])
 @pytest.mark.parametrize("kind", ["folder", "link"])
-def test_what_no_ticket_file_can_replace_is_refused(delivery: Delivery, kind: str, is_forced: bool) -> None:
+def test_what_no_ticket_file_can_replace_is_refused(delivery: Delivery, kind: str, force: bool) -> None:
     path = ticket(delivery, "tar")
     path.mkdir() if kind == "folder" else path.symlink_to("elsewhere")
-    assert refusal(delivery, is_forced=is_forced) == [(Code.TICKET_IN_THE_WAY, os.fsencode(path))]
+    assert refusal(delivery, force=force) == [(Code.TICKET_IN_THE_WAY, os.fsencode(path))]
 
 
 def test_folder_in_place_of_a_ticket_file_is_refused_by_apply_too(delivery: Delivery) -> None:
@@ -225,15 +225,15 @@ def test_link_at_the_destination_is_refused(delivery: Delivery) -> None:
 
 def test_force_replaces_what_is_no_package_but_appends_nothing_to_it(delivery: Delivery) -> None:
     (delivery.path / "home").mkdir(parents=True)
-    assert chosen(delivery, is_forced=True)[2] is DestinationKind.FOREIGN
-    assert {code for code, _ in refusal(delivery, Append.MEMBER, is_forced=True)} == {Code.NOT_A_PACKAGE}
+    assert chosen(delivery, force=True)[2] is DestinationKind.FOREIGN
+    assert {code for code, _ in refusal(delivery, Append.MEMBER, force=True)} == {Code.NOT_A_PACKAGE}
 
 
 def test_package_without_control_folder_is_replaced_only_with_force(delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
     delivery.path.with_name("2011.0.00229.S.pack").rename(delivery.path.with_name("lost"))
     assert [code for code, _ in refusal(delivery)] == [Code.NOT_ADOPTED]
-    assert chosen(delivery, is_forced=True)[1] == b"member_ouss_id"
+    assert chosen(delivery, force=True)[1] == b"member_ouss_id"
     assert chosen(delivery, Append.MEMBER)[1] == b"member_ouss_id2"
 
 

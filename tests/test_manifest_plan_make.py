@@ -159,7 +159,7 @@ def test_plan_after_replacing_without_exchange_reads_nothing(measured: Delivery)
 
 def test_rehashing_reads_everything(delivery: Delivery) -> None:
     delivery.plan(Mode.HARD)
-    first = read_by(delivery, lambda: delivery.plan(Mode.HARD, is_rehashing=True))
+    first = read_by(delivery, lambda: delivery.plan(Mode.HARD, rehash=True))
     assert first == {path.name for path in delivery.origin.rglob("*") if path.is_file()} - {"notes of the reducer"}
 
 
@@ -256,7 +256,7 @@ def test_strict_makes_warnings_refuse(delivery: Delivery) -> None:
     warnings = delivery.plan(Mode.FAKE).notes.warnings
     assert Code.W_NAME in [warning.code for warning in warnings]
     with pytest.raises(Refused) as caught:
-        delivery.made(Mode.FAKE, is_strict=True)
+        delivery.made(Mode.FAKE, strict=True)
     assert caught.value.problems == warnings
 
 

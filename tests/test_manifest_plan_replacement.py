@@ -69,7 +69,7 @@ def test_empty_files_in_place_of_real_ones_are_told(delivery: Delivery, mode: Mo
     delivery.make(Mode.COPY)
     assert told(delivery, mode) == [(Code.W_BECOMES_EMPTY, FIRST)]
     with pytest.raises(Refused) as caught:
-        delivery.plan(mode, is_strict=True)
+        delivery.plan(mode, strict=True)
     assert Code.W_BECOMES_EMPTY in {problem.code for problem in caught.value.problems}
 
 
@@ -87,10 +87,10 @@ def test_moved_files_that_stay_do_not_become_empty(delivery: Delivery) -> None:
 def test_single_adopted_member_may_be_the_one_that_is_made_anew(delivery: Delivery, other: Delivery) -> None:
     delivery.make(Mode.COPY)
     adopted(delivery)
-    assert told(delivery, is_forced=True) == []
-    assert told(delivery, Mode.FAKE, is_forced=True) == [(Code.W_BECOMES_EMPTY, FIRST)]
+    assert told(delivery, force=True) == []
+    assert told(delivery, Mode.FAKE, force=True) == [(Code.W_BECOMES_EMPTY, FIRST)]
     other.make(append=Append.MEMBER)
-    assert told(other, is_forced=True) == [(Code.W_MEMBER_GOES, FIRST)]
+    assert told(other, force=True) == [(Code.W_MEMBER_GOES, FIRST)]
 
 
 # --- a plan that waits: not replaced without a word, unless whoever made it plans the same origin again
@@ -139,6 +139,6 @@ def test_damaged_plan_is_replaced_without_a_word(delivery: Delivery, tmp_path: P
 def test_strict_plan_leaves_that_of_somebody_else(delivery: Delivery, tmp_path: Path) -> None:
     first = replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2)).plan()
     with pytest.raises(Refused) as caught:
-        delivery.plan(is_strict=True)
+        delivery.plan(strict=True)
     assert Code.W_PLAN_REPLACED in {problem.code for problem in caught.value.problems}
     assert open_plan(delivery.package.plan).stream.digest == first.stream.digest

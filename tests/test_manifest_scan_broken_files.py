@@ -150,5 +150,5 @@ def test_broken_file_is_told_again_though_its_digest_is_known(sound: Delivery) -
 def test_plan_that_is_strict_refuses_an_empty_product(sound: Delivery) -> None:
     write(sound.origin / "a.fits", b"")
     with pytest.raises(Refused) as refused:
-        sound.made(Mode.COPY, is_strict=True)
+        sound.made(Mode.COPY, strict=True)
     assert Code.W_EMPTY in {problem.code for problem in refused.value.problems}

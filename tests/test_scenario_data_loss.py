@@ -176,7 +176,7 @@ def test_move_then_remove_the_control_folder_then_replace_is_refused(delivery: D
     with pytest.raises(Refused) as caught:
         delivery.plan(Mode.HARD)
     assert [problem.code for problem in caught.value.problems] == [Code.NOT_ADOPTED]
-    delivery.make(Mode.HARD, is_forced=True)
+    delivery.make(Mode.HARD, force=True)
     assert read_files(delivery.origin) == before
 
 

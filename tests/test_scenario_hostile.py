@@ -107,7 +107,7 @@ def test_rest_is_packaged_when_what_was_named_is_left_out(tmp_path: Path, case: 
 def test_strict_refuses_what_is_warned_of(tmp_path: Path, case: Case) -> None:
     delivery = made(case, tmp_path)
     with pytest.raises(Refused) as caught:
-        delivery.plan(is_strict=True)
+        delivery.plan(strict=True)
     assert {problem.code for problem in caught.value.problems} - INCOMPLETE == set(case.warned)
 
 

@@ -149,7 +149,7 @@ def test_rehashing_keeps_nothing(copied: Delivery) -> None:
     script.write_bytes(bytes(status.st_size))
     os.utime(script, ns=(status.st_mtime_ns, status.st_mtime_ns))
     assert copied.found() == [("changed", SCRIPT.encode())]
-    plan = copied.plan(Mode.COPY, is_rehashing=True)
+    plan = copied.plan(Mode.COPY, rehash=True)
     assert plan.notes.difference is not None
     assert (plan.notes.difference.kept, plan.notes.difference.kept_bytes) == (0, 0)
     copied.apply()

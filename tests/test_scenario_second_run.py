@@ -198,7 +198,7 @@ def test_replacing_with_another_origin_is_refused_after_a_second_run_too(moved: 
 def test_force_does_not_give_moved_files_up(moved: Delivery, tmp_path: Path) -> None:
     write(moved.path / "stranger", b"")
     other = Delivery(make_reduction(tmp_path / "sb2", seed=2), moved.path)
-    assert {code for code, _ in refused_codes(other, is_forced=True)} == {Code.ONLY_COPY}
+    assert {code for code, _ in refused_codes(other, force=True)} == {Code.ONLY_COPY}
 
 
 def test_file_that_came_back_to_the_origin_with_the_same_content_is_moved_again(moved: Delivery) -> None:

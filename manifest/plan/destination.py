@@ -128,7 +128,7 @@ def _path_problems(request: PlanRequest, opened: OpenedFiles) -> Iterator[Proble
     if not is_folder(package.parent):
         yield Problem(Code.DESTINATION_MISSING, package.parent)
     elif not request.is_compared:
-        yield from _writing_problems(package, opened, is_forced=request.is_forced)
+        yield from _writing_problems(package, opened, force=request.force)
 
 
 def _origin_problems(origin: bytes, package: Package) -> Iterator[Problem]:
@@ -144,7 +144,7 @@ def _origin_problems(origin: bytes, package: Package) -> Iterator[Problem]:
             break
 
 
-def _writing_problems(package: Package, opened: OpenedFiles, *, is_forced: bool) -> Iterator[Problem]:
+def _writing_problems(package: Package, opened: OpenedFiles, *, force: bool) -> Iterator[Problem]:
     """Yield problems of writing beside the package."""
     marks = {place: mark for place in (package.parent, package.path, package.control) if (mark := mark_of(place))}
     if not os.access(package.parent, os.W_OK | os.X_OK):
@@ -154,7 +154,7 @@ def _writing_problems(package: Package, opened: OpenedFiles, *, is_forced: bool)
         yield Problem(Code.MOUNT_POINT, package.path)
     obstacles = list(ticket_obstacles(package))
     yield from obstacles
-    yield from () if is_forced or obstacles else foreign_tickets(package, opened)
+    yield from () if force or obstacles else foreign_tickets(package, opened)
 
 
 def _is_mount_point(package: Package) -> bool:
@@ -170,8 +170,8 @@ def _state_problems(request: PlanRequest, state: PackageState) -> Iterator[Probl
         return
     if request.is_compared:
         return
-    if state.standing is DestinationKind.FOREIGN and not (request.is_forced and request.append is Append.NOTHING):
+    if state.standing is DestinationKind.FOREIGN and not (request.force and request.append is Append.NOTHING):
         shown = [os.path.join(request.package, path) for path in state.unexpected[:20]]
         yield from (Problem(Code.NOT_A_PACKAGE, path) for path in shown or [request.package])
-    elif state.without_manifest and request.append is Append.NOTHING and not request.is_forced:
+    elif state.without_manifest and request.append is Append.NOTHING and not request.force:
         yield Problem(Code.NOT_ADOPTED, request.package, found=Count(len(state.without_manifest), "member"))

@@ -51,7 +51,7 @@ def lost_files(destination: Destination, request: PlanRequest, spool: RecordSpoo
     A file is safe if the new member takes it over. Where no symlink of the origin leads to it any more, it is enough
     that another file of the plan has its content; where one does, that symlink would dangle.
 
-    The origin of the files of an adopted member is not known: they count as last copies too, unless `is_forced`.
+    The origin of the files of an adopted member is not known: they count as last copies too, unless `force`.
 
     Args:
         spool: the records of the new member.
@@ -99,7 +99,7 @@ def _not_taken_over(destination: Destination, request: PlanRequest, spool: Recor
     package = real_path(destination.package.path)
     for path in destination.going_manifests:
         manifest = _opened(path, destination)
-        if manifest.header.is_adopted and request.is_forced:
+        if manifest.header.is_adopted and request.force:
             continue
         for inode, moved in _moved_files(manifest, package):
             taken = _inodes_taken_over(spool) if taken is None else taken

@@ -94,9 +94,7 @@ def make_plan(
     request = recalled.request
     header_text = readme_header(request)
     earlier = (
-        ()
-        if request.is_rehashing
-        else earlier_descriptions(destination.package, destination.state, request.origin, opened)
+        () if request.rehash else earlier_descriptions(destination.package, destination.state, request.origin, opened)
     )
     layout = load_layout(request.layout)
     placed = _place(request, layout, earlier, reader=reader, engine=engine)
@@ -125,7 +123,7 @@ def make_plan(
     header = make_header(request, destination, header_text, placement.items, now_ns=now_ns)
     add_generated(gathered, header, placement.items, splits)
     difference = compare_with_old(
-        header, destination, gathered, may_keep=request.mode is Mode.COPY and not request.is_rehashing
+        header, destination, gathered, may_keep=request.mode is Mode.COPY and not request.rehash
     )
     new_files, new_bytes = count_new(gathered, header, splits, difference)
     warnings = (
@@ -136,7 +134,7 @@ def make_plan(
         *placement.warnings,
         *gathered.warnings,
     )
-    if request.is_strict and warnings:
+    if request.strict and warnings:
         raise Refused(*dict.fromkeys(warnings))
     notes = Notes(
         new_files=new_files,
@@ -169,9 +167,7 @@ def _scan_options(request: PlanRequest, layout: Layout, destination: Destination
         exclude=request.exclude,
         foreign=layout.foreign_globs,
         follow_outside=request.follow_outside,
-        known=()
-        if request.is_rehashing
-        else known_streams(package, destination.state, request.origin, destination.opened),
+        known=() if request.rehash else known_streams(package, destination.state, request.origin, destination.opened),
         package=real_path(request.package),
         device=os.stat(package.parent).st_dev,
         may_copy=request.mode is Mode.TICKET,
@@ -273,7 +269,7 @@ def _refuse(problems: Sequence[Problem]) -> None:
 
 def _is_lenient(request: PlanRequest) -> bool:
     """Tell whether tables may be packaged that casacore cannot open."""
-    return request.is_as_is or not _needs_all(request)
+    return request.as_is or not _needs_all(request)
 
 
 def _broken_tables(

@@ -90,7 +90,7 @@ def make_header(
             exclude=request.exclude,
             no_split=request.no_split,
             weights=request.weights,
-            as_is=request.is_as_is,
+            as_is=request.as_is,
         ),
     )
 

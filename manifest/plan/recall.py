@@ -51,9 +51,7 @@ def recall_from(request: PlanRequest, header: Header) -> Recalled:
 
 def _option(field: str) -> str:
     """Return the option that sets a field of the request."""
-    return {"readme_text": "readme", "weights": "casa-weights", "is_as_is": "as-is"}.get(
-        field, field.replace("_", "-")
-    )
+    return {"readme_text": "readme", "weights": "casa-weights", "as_is": "as-is"}.get(field, field.replace("_", "-"))
 
 
 def _made_again(request: PlanRequest, destination: Destination) -> Header | None:
@@ -82,7 +80,7 @@ def _values(header: Header, request: PlanRequest) -> Iterator[tuple[str, Any]]:
     if made_with.weights is not _DEFAULTS.weights:
         yield "weights", made_with.weights
     if made_with.as_is:
-        yield "is_as_is", True
+        yield "as_is", True
     yield from _readme(made_with)
 
 

@@ -18,14 +18,14 @@ class PlanRequest:
         replaced: name of the member that is replaced, `group/member` or only the member's; with Append.REPLACE.
         include: globs with a role that override all rules.
         layout: name of a layout that comes with the program, or path of a layout file.
-        is_rehashing: read every file and ignore the digest cache.
-        is_forced: replace a destination that is not a package, or has no control folder, and files with the names of
+        rehash: read every file and ignore the digest cache.
+        force: replace a destination that is not a package, or has no control folder, and files with the names of
             the ticket files.
         no_split: package all data columns of measurement sets; otherwise some are dropped.
         weights: by what rule weights by channel follow where columns are dropped.
-        is_as_is: package tables whole that casacore cannot open.
+        as_is: package tables whole that casacore cannot open.
         follow_outside: follow symlinks that lead out of the origin.
-        is_strict: refuse the plan where otherwise a warning is given.
+        strict: refuse the plan where otherwise a warning is given.
         program: name and version of the calling program, for the record.
         is_compared: the plan is only for a diff and never applied, so write permissions are not checked.
         typed: names of the options that were typed for this plan; the others are taken from the member that is made
@@ -44,13 +44,13 @@ class PlanRequest:
     include: tuple[Include, ...] = ()
     exclude: tuple[str, ...] = ()
     layout: str = "cycle0"
-    is_rehashing: bool = False
-    is_forced: bool = False
+    rehash: bool = False
+    force: bool = False
     no_split: bool = False
     weights: Weights = Weights.CONSISTENT
-    is_as_is: bool = False
+    as_is: bool = False
     follow_outside: bool = False
-    is_strict: bool = False
+    strict: bool = False
     program: str = "qa2pack"
     is_compared: bool = False
     typed_globs: tuple[str, ...] = ()

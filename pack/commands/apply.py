@@ -68,9 +68,7 @@ def apply(
         for line in plan_announced(plan):
             print(line, file=sys.stderr)
 
-    options = ApplyOptions(
-        keeps_previous=keep_previous, is_rehashing=rehash, expected=expect or "", announce=announce
-    )
+    options = ApplyOptions(keeps_previous=keep_previous, rehash=rehash, expected=expect or "", announce=announce)
 
     def work(workers: Workers) -> View:
         for line in resume_lines(target):

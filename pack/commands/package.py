@@ -90,10 +90,10 @@ def package(  # noqa: PLR0913 - one parameter per option
             mode=mode,
             append=append,
             readme=None if readme is None else os.path.abspath(os.fsencode(readme)),
-            is_forced=force,
-            is_strict=strict,
+            force=force,
+            strict=strict,
         )
-        options = ApplyOptions(keeps_previous=keep_previous, is_rehashing=rules.rehash)
+        options = ApplyOptions(keeps_previous=keep_previous, rehash=rules.rehash)
         with ExitStack() as held:
             # A progress display for each of the two: between them the plan is printed.
             with shown_workers(run_options, trusted, wait) as workers:

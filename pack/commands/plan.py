@@ -134,8 +134,8 @@ def plan(  # noqa: PLR0913 - one parameter per option
             append=Append.REPLACE if replace_member else append,
             replaced=os.fsencode(replace_member),
             readme=None if readme is None else os.path.abspath(os.fsencode(readme)),
-            is_forced=force,
-            is_strict=strict,
+            force=force,
+            strict=strict,
         )
         return plan_view(
             job.plan(request, workers, target.opened),

@@ -36,7 +36,7 @@ def rollback(
     run_with_workers(
         Attempt("rollback", target),
         lambda workers: rollback_view(
-            job.rollback(target.package, workers, may_reach_back=further, opened=target.opened), target
+            job.rollback(target.package, workers, further=further, opened=target.opened), target
         ),
         run_options,
         trusted=trust.users(),

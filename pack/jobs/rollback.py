@@ -10,7 +10,7 @@ from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 
 
 def rollback(
-    package: Package, workers: Workers, *, may_reach_back: bool = False, opened: OpenedFiles | None = None
+    package: Package, workers: Workers, *, further: bool = False, opened: OpenedFiles | None = None
 ) -> RolledBack:
     """Roll back the unfinished transaction, or the last finished one; see `executor.rollback.roll_back_package`."""
     check_control(package.control)
@@ -21,7 +21,7 @@ def rollback(
             engine=engine,
             disk=Disk(),
             progress=workers.progress,
-            may_reach_back=may_reach_back,
+            further=further,
             trusted=workers.trusted,
             stop=stop,
             opened=opened,

@@ -33,7 +33,7 @@ class DropinDefaults:
     """
 
     selection: Selection = field(default_factory=Selection)
-    is_strict: bool = False
+    strict: bool = False
     keeps_previous: bool = False
     jobs: int = 0
     wait_seconds: int = 0
@@ -65,12 +65,12 @@ def _read(files: Sequence[Settings], environment: Mapping[str, str]) -> DropinDe
             include=_texts(files, "include"),
             exclude=_texts(files, "exclude"),
             layout=_text(files, "layout") or Selection().layout,
-            is_as_is=_is_set(files, "as-is"),
+            as_is=_is_set(files, "as-is"),
             no_split=_is_set(files, "no-split"),
             follow_outside=_is_set(files, "follow-outside"),
-            has_casa_weights=_is_set(files, "casa-weights"),
+            casa_weights=_is_set(files, "casa-weights"),
         ),
-        is_strict=_is_set(files, "strict"),
+        strict=_is_set(files, "strict"),
         keeps_previous=_is_set(files, "keep-previous"),
         jobs=_number(files, "jobs", environment),
         wait_seconds=_number(files, "wait", environment),

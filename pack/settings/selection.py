@@ -19,7 +19,7 @@ class Selection:
     Attributes:
         include: each `GLOB=ROLE`.
         no_split: no measurement set is split.
-        has_casa_weights: weights by channel follow CASA's split (`--casa-weights`).
+        casa_weights: weights by channel follow CASA's split (`--casa-weights`).
         typed: includes and excludes that were typed on the command line.
         typed_options: names of all options that were typed; the others are taken from a member that is made again.
             None takes nothing from there.
@@ -28,11 +28,11 @@ class Selection:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     layout: str = "cycle0"
-    is_rehashing: bool = False
-    is_as_is: bool = False
+    rehash: bool = False
+    as_is: bool = False
     no_split: bool = False
     follow_outside: bool = False
-    has_casa_weights: bool = False
+    casa_weights: bool = False
     typed: tuple[str, ...] = ()
     typed_options: frozenset[str] | None = None
 
@@ -45,8 +45,8 @@ class Selection:
         append: Append,
         replaced: bytes = b"",
         readme: bytes | None = None,
-        is_forced: bool = False,
-        is_strict: bool = False,
+        force: bool = False,
+        strict: bool = False,
     ) -> PlanRequest:
         """Return the request of a plan.
 
@@ -66,13 +66,13 @@ class Selection:
             include=tuple(map(parse_include, self.include)),
             exclude=self.exclude,
             layout=_lasting(self.layout),
-            is_rehashing=self.is_rehashing,
-            is_forced=is_forced,
+            rehash=self.rehash,
+            force=force,
             no_split=self.no_split,
-            weights=Weights.CASA if self.has_casa_weights else Weights.CONSISTENT,
-            is_as_is=self.is_as_is,
+            weights=Weights.CASA if self.casa_weights else Weights.CONSISTENT,
+            as_is=self.as_is,
             follow_outside=self.follow_outside,
-            is_strict=is_strict,
+            strict=strict,
             program=PROGRAM,
             typed=self.typed_options,
             typed_globs=tuple(glob.rpartition("=")[0] if glob in self.include else glob for glob in self.typed),
