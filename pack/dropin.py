@@ -102,7 +102,7 @@ def _package(
             readme=os.path.abspath(os.fsencode(readme)) if readme else None,
             append=_choice(Append, append, "append"),
             mode=_choice(Mode, mode, "mode"),
-            is_strict=defaults.is_strict,
+            strict=defaults.strict,
         )
         with shown_workers(RunOptions(defaults.jobs), defaults.trusted) as workers:
             made = planjob.plan(request, workers, target.opened)
@@ -110,7 +110,7 @@ def _package(
         print_view(view, attempt.verb, is_json=False)
 
     def apply(attempt: Attempt) -> None:
-        options = ApplyOptions(keeps_previous=defaults.keeps_previous)
+        options = ApplyOptions(keeps_previous=defaults.keep_previous)
         for line in resume_lines(target):
             print(line, file=sys.stderr)
         with shown_workers(RunOptions(defaults.jobs), defaults.trusted) as workers:

@@ -106,10 +106,10 @@ def _path_problems(request: PlanRequest, opened: OpenedFiles) -> Iterator[Proble
     if not is_folder(package.parent):
         yield Problem(Code.DESTINATION_MISSING, package.parent)
     elif not request.is_compared:
-        yield from _writing_problems(package, opened, is_forced=request.is_forced)
+        yield from _writing_problems(package, opened, force=request.is_forced)
 
 
-def _writing_problems(package: Package, opened: OpenedFiles, *, is_forced: bool) -> Iterator[Problem]:
+def _writing_problems(package: Package, opened: OpenedFiles, *, force: bool) -> Iterator[Problem]:
     """Yield problems of writing beside the package."""
     marks = {place: mark for place in (package.parent, package.path, package.control) if (mark := mark_of(place))}
     if not os.access(package.parent, os.W_OK | os.X_OK):
@@ -119,7 +119,7 @@ def _writing_problems(package: Package, opened: OpenedFiles, *, is_forced: bool)
         yield Problem(Code.MOUNT_POINT, package.path)
     obstacles = list(ticket_obstacles(package))
     yield from obstacles
-    yield from () if is_forced or obstacles else foreign_tickets(package, opened)
+    yield from () if force or obstacles else foreign_tickets(package, opened)
 
 
 def _is_mount_point(package: Package) -> bool:

@@ -98,8 +98,8 @@ def plan(  # noqa: PLR0913 - one parameter per option
             mode=mode,
             append=append,
             readme=None if readme is None else os.path.abspath(os.fsencode(readme)),
-            is_forced=force,
-            is_strict=strict,
+            force=force,
+            strict=strict,
         )
         return plan_view(
             job.plan(request, workers, target.opened), attempt, has_tree=tree, defaults=defaults_of(context)

@@ -14,10 +14,10 @@ def selection_of(rules: RuleOptions, tables: TableOptions, typed: tuple[str, ...
         include=tuple(rules.include or ()),
         exclude=tuple(rules.exclude or ()),
         layout=rules.layout,
-        is_rehashing=rules.rehash,
-        is_as_is=tables.as_is,
+        rehash=rules.rehash,
+        as_is=tables.as_is,
         no_split=tables.no_split,
         follow_outside=tables.follow_outside,
-        has_casa_weights=tables.casa_weights,
+        casa_weights=tables.casa_weights,
         typed=typed,
     )

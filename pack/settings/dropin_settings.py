@@ -32,8 +32,8 @@ class DropinDefaults:
     """
 
     selection: Selection = field(default_factory=Selection)
-    is_strict: bool = False
-    keeps_previous: bool = False
+    strict: bool = False
+    keep_previous: bool = False
     jobs: int = 0
     log: bytes = b""
     trusted: frozenset[int] = frozenset()
@@ -63,13 +63,13 @@ def _read(files: Sequence[Settings], environment: Mapping[str, str]) -> DropinDe
             include=_texts(files, "include"),
             exclude=_texts(files, "exclude"),
             layout=_text(files, "layout") or Selection().layout,
-            is_as_is=_is_set(files, "as-is"),
+            as_is=_is_set(files, "as-is"),
             no_split=_is_set(files, "no-split"),
             follow_outside=_is_set(files, "follow-outside"),
-            has_casa_weights=_is_set(files, "casa-weights"),
+            casa_weights=_is_set(files, "casa-weights"),
         ),
-        is_strict=_is_set(files, "strict"),
-        keeps_previous=_is_set(files, "keep-previous"),
+        strict=_is_set(files, "strict"),
+        keep_previous=_is_set(files, "keep-previous"),
         jobs=_count(jobs) if jobs else next((int(v) for v, _ in values_of(files, "jobs") if isinstance(v, int)), 0),
         log=_absolute(log or _text(files, "log")),
         trusted=_trusted((*environment.get("PACK_TRUST_OWNER", "").split(), *_texts(files, "trust-owner"))),

@@ -17,18 +17,18 @@ class Selection:
     Attributes:
         include: each `GLOB=ROLE`.
         no_split: no measurement set is split.
-        has_casa_weights: weights by channel follow CASA's split (`--casa-weights`).
+        casa_weights: weights by channel follow CASA's split (`--casa-weights`).
         typed: includes and excludes that were typed on the command line.
     """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     layout: str = "cycle0"
-    is_rehashing: bool = False
-    is_as_is: bool = False
+    rehash: bool = False
+    as_is: bool = False
     no_split: bool = False
     follow_outside: bool = False
-    has_casa_weights: bool = False
+    casa_weights: bool = False
     typed: tuple[str, ...] = ()
 
     def request(
@@ -39,8 +39,8 @@ class Selection:
         mode: Mode,
         append: Append,
         readme: bytes | None = None,
-        is_forced: bool = False,
-        is_strict: bool = False,
+        force: bool = False,
+        strict: bool = False,
     ) -> PlanRequest:
         """Return the request of a plan.
 
@@ -56,13 +56,13 @@ class Selection:
             include=tuple(map(parse_include, self.include)),
             exclude=self.exclude,
             layout=self.layout,
-            is_rehashing=self.is_rehashing,
-            is_forced=is_forced,
+            is_rehashing=self.rehash,
+            is_forced=force,
             no_split=self.no_split,
-            weights=Weights.CASA if self.has_casa_weights else Weights.CONSISTENT,
-            is_as_is=self.is_as_is,
+            weights=Weights.CASA if self.casa_weights else Weights.CONSISTENT,
+            is_as_is=self.as_is,
             follow_outside=self.follow_outside,
-            is_strict=is_strict,
+            is_strict=strict,
             program=PROGRAM,
             typed_globs=tuple(glob.rpartition("=")[0] if glob in self.include else glob for glob in self.typed),
         )
