@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, Refused
