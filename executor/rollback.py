@@ -17,6 +17,7 @@ from qa2pack.executor.rollback_checks import (
     CannotUndoError,
     cannot_undo,
     check_origin,
+    check_places,
     check_published,
     ended_journal,
     revertible_commit,
@@ -154,6 +155,7 @@ def _roll_back_finished(
     begin = begin_of(records)
     paths = transaction_paths(package, begin)
     commit = revertible_commit(paths, begin, commit_of(records), opened=opened, engine=engine, progress=progress)
+    check_places(paths)
     check_origin(paths, opened=opened, engine=engine, disk=disk)
     stop.check()
     try:

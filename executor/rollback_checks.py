@@ -31,6 +31,7 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, unusable_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.origin_files import lost_sources
@@ -45,6 +46,9 @@ _WITHOUT_JOURNAL = (
         ("pack verify PACKAGE",),
     ),
 )
+
+
+_WITHOUT_PERMISSION = (Remedy("Get permission to write to these folders, then:", ("pack rollback PACKAGE",)),)
 
 
 class CannotUndoError(Refused):
@@ -69,7 +73,24 @@ def check_published(
     if commit is not None and is_published(
         paths, commit, opened=opened, engine=engine, is_rolling_back=is_rolling_back
     ):
+        check_places(paths)
         check_origin(paths, opened=opened, engine=engine, disk=disk)
+
+
+def check_places(paths: TransactionPaths) -> None:
+    """Refuse to unpublish the package where the system would not let it be taken away.
+
+    A folder that gets another parent must itself be writable, because its `..` changes: rename(2), EACCES.
+    """
+    places = dict.fromkeys((paths.package.parent, os.path.dirname(paths.target), paths.target))
+    marks = {place: mark_of(place) for place in places}
+    problems = [
+        Problem(Code.NOT_WRITABLE, place, found=mark)
+        for place, mark in marks.items()
+        if mark or not os.access(place, os.W_OK | os.X_OK)
+    ]
+    if problems:
+        raise CannotUndoError(*problems, remedies=_WITHOUT_PERMISSION)
 
 
 def check_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> None:
