@@ -18,7 +18,7 @@ from qa2pack.executor.io.disk import Disk, sync_file_system
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.preflight import can_exchange, check_plan
 from qa2pack.executor.publish.publish import file_journal, finish, publish
-from qa2pack.executor.rollback import roll_back
+from qa2pack.executor.rollback_steps import roll_back
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.stage import OriginChangedError, stage_all
 from qa2pack.executor.stop_signals import NEVER, Stop

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.origin_links import look_at_origin
 from qa2pack.executor.transaction.history import last_finished
-from qa2pack.executor.transaction.journal import Commit, JournalDamagedError, JournalError, Publishing, read_journal
+from qa2pack.executor.transaction.journal import Commit, JournalDamagedError, JournalError, read_journal
 from qa2pack.executor.transaction.paths import TransactionPaths, transaction_paths
 from qa2pack.executor.transaction.published_tree import is_like_target
 from qa2pack.executor.transaction.recovery import Phase, begin_of, phase_of
@@ -25,8 +25,6 @@ from qa2pack.manifest.plan.origin_files import lost_sources
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.member import verify_tree
-
-_REPLACING = (Publishing.EXCHANGE, Publishing.TWO_RENAMES)
 
 
 def rollback_obstacles(package: Package, opened: OpenedFiles) -> tuple[Problem, ...]:
@@ -49,10 +47,12 @@ def rollback_obstacles(package: Package, opened: OpenedFiles) -> tuple[Problem, 
     begin = begin_of(records)
     paths = transaction_paths(package, begin)
     commit = next((record for record in records if isinstance(record, Commit)), None)
-    if commit is None or not is_there(paths.target):
+    if commit is None or is_there(paths.target) is begin.publishing.is_removal:
         return (Problem(Code.NOT_AS_APPLIED, package.path),)
-    if begin.publishing in _REPLACING and not (begin.keeps_previous and is_there(paths.previous_tree)):
+    if begin.publishing.has_previous and not (begin.keeps_previous and is_there(paths.previous_tree)):
         return (Problem(Code.PREVIOUS_GONE, package.path),)
+    if begin.publishing.is_removal:
+        return ()
     member = join(paths.group, paths.member)
     try:
         manifest = opened.manifest_of(member, package.manifest(member))

@@ -92,7 +92,7 @@ def _chosen(
 ) -> list[Delivered]:
     day = sidecar.header.day if path != source else ""
     wanted = source.removeprefix(SCIENCE_GOAL + b"/")
-    return choose_members(package, state, opened, wanted=wanted, label_day=day, allow_placeholders=True)
+    return choose_members(package, state, opened, wanted=wanted, label_day=day, allow_dummies=True)
 
 
 def verify_unpacked(sidecar: Sidecar, tree: bytes, *, engine: Engine, progress: Progress) -> Iterator[Problem]:

@@ -50,7 +50,7 @@ def choose_members(
     *,
     wanted: bytes = b"",
     label_day: str = "",
-    allow_placeholders: bool = False,
+    allow_dummies: bool = False,
 ) -> list[Delivered]:
     """Return the members to deliver, in path order.
 
@@ -67,7 +67,7 @@ def choose_members(
     _check_names(package, state, names, wanted)
     members = [_delivered(opened.manifest(package.manifest(name)), label_day) for name in names]
     for member in members:
-        if member.manifest.header.mode in (Mode.FAKE, Mode.TICKET) and not allow_placeholders:
+        if member.manifest.header.mode in (Mode.FAKE, Mode.TICKET) and not allow_dummies:
             mode = member.manifest.header.mode
             raise Refused(Problem(Code.PLACEHOLDERS, member.source, found=f"the mode {mode}"))
     if len({member.path for member in members}) < len(members):

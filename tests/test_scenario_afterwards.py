@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.transaction.history import read_history
 from qa2pack.manifest.actions import Mode

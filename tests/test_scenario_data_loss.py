@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.executor.stage.planned_source import SourceChangedError
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.manifest.actions import Mode

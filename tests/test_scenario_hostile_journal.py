@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.executor.transaction.journal import Begin, Commit, End, JournalDamagedError, create_journal, read_journal
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append

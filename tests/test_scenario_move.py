@@ -10,7 +10,7 @@ import pytest
 from casacore import tables
 
 from qa2pack.executor.io.disk import Disk
-from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.format.record_codec import decode_record

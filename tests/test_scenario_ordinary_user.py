@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, Refused
@@ -44,6 +44,11 @@ def make_whole(origin: Path) -> Path:
     write_small_measurement_set(origin / f"X8c/{UID}.ms.split", seed=1)
     age(origin)
     return origin
+
+
+def files_but_lock(folder: Path) -> dict[str, str]:
+    """Return what the folder holds, without the lock file, which names its last holder."""
+    return {path: what for path, what in contents(folder).items() if not path.endswith("/lock")}
 
 
 def refused(delivery: Delivery, mode: Mode = Mode.HARD) -> set[tuple[Code, bytes]]:
@@ -141,6 +146,28 @@ def test_destination_that_may_not_be_written_is_refused(common: Path) -> None:
         (common / "locked").mkdir(0o555)
         found = refused(Delivery(origin, common / "locked/2011.0.00229.S"))
         assert found == {(Code.NOT_WRITABLE, os.fsencode(common / "locked"))}
+
+
+@pytest.mark.parametrize("locked", [".", "2011.0.00229.S"])
+def test_rollback_of_a_package_that_may_not_be_moved_is_refused_before_it_begins(common: Path, locked: str) -> None:
+    """It began, and then could neither go on nor back until somebody gave permission."""
+    with as_ordinary_user():
+        folder = common / "packages"
+        folder.mkdir()
+        delivery = Delivery(make_reduction(common / "sb1"), folder / "2011.0.00229.S")
+        delivery.make(Mode.FAKE)
+        before = files_but_lock(folder)
+        place = folder / locked
+        place.chmod(0o555)
+        with pytest.raises(CannotUndoError) as caught:
+            roll_back(delivery)
+        place.chmod(0o755)
+        assert [(problem.code, problem.path) for problem in caught.value.problems] == [
+            (Code.NOT_WRITABLE, os.fsencode(place))
+        ]
+        assert files_but_lock(folder) == before
+        roll_back(delivery)
+        assert not delivery.path.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")

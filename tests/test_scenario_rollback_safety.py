@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qa2pack.executor.rollback import CannotUndoError
+from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code
 from support.commands import run_here

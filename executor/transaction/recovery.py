@@ -137,3 +137,8 @@ def begin_of(records: Sequence[Record]) -> Begin:
     if not isinstance(first, Begin):
         raise ValueError("the journal does not begin with a Begin record")
     return first
+
+
+def commit_of(records: Sequence[Record]) -> Commit | None:
+    """Return the record of the commit; None before it."""
+    return next((record for record in records if isinstance(record, Commit)), None)

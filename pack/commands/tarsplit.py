@@ -146,7 +146,7 @@ def tarsplit(  # noqa: PLR0913 - one parameter per option
         fill=fill,
         is_labelled=label_member,
         is_dry=dry_run,
-        allow_placeholders=allow_dummies,
+        allow_dummies=allow_dummies,
         is_replacing=replace,
         defaults=defaults_of(context),
     )

@@ -38,7 +38,7 @@ class DeliveryOptions:
     fill: Fill
     is_labelled: bool
     is_dry: bool
-    allow_placeholders: bool
+    allow_dummies: bool
     is_replacing: bool
     defaults: tuple[Default, ...] = ()
 
@@ -73,7 +73,7 @@ def _plan(target: Target, options: DeliveryOptions, progress: Progress) -> Cut:
         target.opened,
         wanted=os.fsencode(options.member),
         label_day=options.day if options.is_labelled else "",
-        allow_placeholders=options.allow_placeholders,
+        allow_dummies=options.allow_dummies,
     )
     name = DeliveryName(package.project, options.day)
     return plan_cut(CutRequest(name, options.limit_bytes, options.fill, options.checksums), members, progress)

@@ -34,7 +34,7 @@ class DropinDefaults:
 
     selection: Selection = field(default_factory=Selection)
     strict: bool = False
-    keeps_previous: bool = False
+    keep_previous: bool = False
     jobs: int = 0
     wait_seconds: int = 0
     log: bytes = b""
@@ -71,7 +71,7 @@ def _read(files: Sequence[Settings], environment: Mapping[str, str]) -> DropinDe
             casa_weights=_is_set(files, "casa-weights"),
         ),
         strict=_is_set(files, "strict"),
-        keeps_previous=_is_set(files, "keep-previous"),
+        keep_previous=_is_set(files, "keep-previous"),
         jobs=_number(files, "jobs", environment),
         wait_seconds=_number(files, "wait", environment),
         log=_absolute(log or _text(files, "log")),

@@ -1,0 +1,195 @@
+"""Checks before a rollback: whether it is possible, and every change since the apply. Nothing is changed here.
+
+Each refusal is a `CannotUndoError`; the package stays in place.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+
+from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.publish.origin_links import look_at_origin
+from qa2pack.executor.transaction.journal import (
+    Begin,
+    Commit,
+    JournalDamagedError,
+    JournalError,
+    Record,
+    RollBack,
+    read_journal,
+)
+from qa2pack.executor.transaction.paths import (
+    TransactionPaths,
+    transaction_paths,
+)
+from qa2pack.executor.transaction.published_tree import is_like_target, is_published, staged_manifest
+from qa2pack.executor.transaction.recovery import Phase, begin_of, commit_of, phase_of
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.files import Described, unusable_manifest
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.immutable import mark_of
+from qa2pack.manifest.fs.presence import is_there
+from qa2pack.manifest.path import join
+from qa2pack.manifest.plan.origin_files import lost_sources
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.verify.member import verify_tree
+
+_WITHOUT_JOURNAL = (
+    Remedy("Restore the journal from a backup, then:", ("pack rollback PACKAGE",)),
+    Remedy(
+        "Without it this apply cannot be rolled back. The package itself does not need it. To check that:",
+        ("pack verify PACKAGE",),
+    ),
+)
+
+
+_WITHOUT_PERMISSION = (Remedy("Get permission to write to these folders, then:", ("pack rollback PACKAGE",)),)
+
+
+class CannotUndoError(Refused):
+    """A rollback is not possible in the present state; nothing is lost, and the package stays in place.
+
+    The name is part of the Python interface. The first of the problems is the reason, the others are the files that
+    make it so.
+    """
+
+
+def cannot_undo(code: Code, package: Package, files: Iterable[Problem] = ()) -> CannotUndoError:
+    """Return the error for a rollback that is not possible; the remedy is that of its reason, not of the files."""
+    return CannotUndoError(Problem(code, package.path), *files)
+
+
+def check_published(
+    package: Package, records: Sequence[Record], *, opened: OpenedFiles, engine: Engine, disk: Disk
+) -> None:
+    """Refuse, before anything is changed, a rollback that could not be completed."""
+    paths, commit = transaction_paths(package, begin_of(records)), commit_of(records)
+    is_rolling_back = any(isinstance(record, RollBack) for record in records)
+    if commit is not None and is_published(
+        paths, commit, opened=opened, engine=engine, is_rolling_back=is_rolling_back
+    ):
+        check_places(paths)
+        check_origin(paths, opened=opened, engine=engine, disk=disk)
+
+
+def check_places(paths: TransactionPaths) -> None:
+    """Refuse to unpublish the package where the system would not let it be taken away.
+
+    A folder that gets another parent must itself be writable, because its `..` changes: rename(2), EACCES.
+    """
+    target = () if paths.publishing.is_removal else (paths.target,)
+    places = dict.fromkeys((paths.package.parent, os.path.dirname(paths.target), *target))
+    marks = {place: mark_of(place) for place in places}
+    problems = [
+        Problem(Code.NOT_WRITABLE, place, found=mark)
+        for place, mark in marks.items()
+        if mark or not os.access(place, os.W_OK | os.X_OK)
+    ]
+    if problems:
+        raise CannotUndoError(*problems, remedies=_WITHOUT_PERMISSION)
+
+
+def check_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> None:
+    """Refuse to unpublish the package while a moved file cannot go back: the package has its last copy."""
+    if paths.publishing.is_removal:
+        return
+    manifest = published_manifest(paths, opened)
+    if manifest.header.mode is Mode.MOVE:
+        member = paths.package.member(manifest.header.member_path)
+        problems = look_at_origin(manifest, member, engine=engine, disk=disk)
+        if problems:
+            raise cannot_undo(Code.ORIGIN_IN_THE_WAY, paths.package, problems)
+
+
+def ended_journal(path: bytes) -> Sequence[Record]:
+    """Return the records of a filed journal; the package does not need it, but a rollback does."""
+    try:
+        records = read_journal(path)
+        if phase_of(records) is not Phase.ENDED:
+            raise JournalDamagedError(path, "is damaged: its end is missing")
+    except JournalError as error:
+        raise CannotUndoError(*error.problems, remedies=_WITHOUT_JOURNAL) from error
+    return records
+
+
+def revertible_commit(
+    paths: TransactionPaths,
+    begin: Begin,
+    commit: Commit | None,
+    *,
+    opened: OpenedFiles,
+    engine: Engine,
+    progress: Progress,
+) -> Commit:
+    """Return the commit of a finished transaction, if it can be rolled back."""
+    if commit is None or not _may_be_published(paths, commit, opened, engine=engine):
+        raise cannot_undo(Code.NOT_AS_APPLIED, paths.package)
+    if begin.publishing.has_previous and not (begin.keeps_previous and is_there(paths.previous_tree)):
+        raise cannot_undo(Code.PREVIOUS_GONE, paths.package)
+    problems = _changes(paths, opened, is_whole=paths.root == paths.tree, engine=engine, progress=progress)
+    if any(problem.code is Code.UNREADABLE for problem in problems):
+        raise cannot_undo(Code.NOT_COMPARABLE, paths.package, problems)
+    if problems:
+        raise cannot_undo(Code.CHANGED_SINCE, paths.package, problems)
+    return commit
+
+
+def _may_be_published(paths: TransactionPaths, commit: Commit, opened: OpenedFiles, *, engine: Engine) -> bool:
+    """Return whether the target may be the tree of the apply; changes in it are reported later."""
+    if paths.publishing.is_removal:
+        return not is_there(paths.target)
+    try:
+        manifest = published_manifest(paths, opened)
+    except (StreamError, FileNotFoundError):
+        return is_there(paths.target)
+    return is_like_target(paths, commit, manifest, engine=engine)
+
+
+def published_manifest(paths: TransactionPaths, opened: OpenedFiles) -> Described:
+    """Open the manifest of the published member, which may not be published itself yet."""
+    staged = staged_manifest(paths)
+    path = paths.package.manifest(join(paths.group, paths.member))
+    return opened.manifest_of(join(paths.group, paths.member), staged if is_there(staged) else path)
+
+
+def _changes(
+    paths: TransactionPaths, opened: OpenedFiles, *, is_whole: bool, engine: Engine, progress: Progress
+) -> tuple[Problem, ...]:
+    """Return the problems of removing the published tree: every change since the apply."""
+    if paths.publishing.is_removal:
+        return ()
+    member = paths.group + b"/" + paths.member
+    try:
+        manifest = opened.manifest_of(member, paths.package.manifest(member))
+    except StreamError as error:
+        return (unusable_manifest(error),)
+    except FileNotFoundError as error:
+        return (Problem(Code.MANIFEST_MISSING, os.fsencode(error.filename)),)
+    lost = lost_sources(manifest)
+    if lost:
+        raise cannot_undo(Code.ORIGIN_LOST, paths.package, lost)
+    notes = manifest.notes
+    progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
+    folder = paths.package.member(member)
+    found = verify_tree(folder, manifest.stream.blobs(), is_quick=False, engine=engine, progress=progress)
+    return (*found, *_neighbours(paths, is_whole=is_whole))
+
+
+def _neighbours(paths: TransactionPaths, *, is_whole: bool) -> tuple[Problem, ...]:
+    """Return the unexpected entries of the folders that would be removed."""
+    folders = [(os.path.dirname(paths.staged_member), paths.member)]
+    if is_whole:
+        folders += [(os.path.dirname(folders[0][0]), paths.group), (paths.tree, SCIENCE_GOAL)]
+    if paths.root == paths.staged_member:
+        folders = []
+    return tuple(
+        Problem(Code.EXTRA, os.path.join(folder, name))
+        for staged, own in folders
+        for folder in (paths.package.path + staged.removeprefix(paths.tree),)
+        for name in sorted(os.listdir(folder))
+        if name != own
+    )

@@ -1,0 +1,152 @@
+"""Steps of a rollback: origin files back, package unpublished, staging removed, plan waiting again, journal removed.
+
+The rollback is first recorded in the journal, and each step is idempotent, so it can be stopped anywhere and resumed.
+"""
+
+import errno
+import os
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from qa2pack.executor.io.disk import Disk, sync_folder
+from qa2pack.executor.io.remove import remove_tree
+from qa2pack.executor.publish.origin_links import put_back
+from qa2pack.executor.publish.publish import unpublish
+from qa2pack.executor.rollback_checks import (
+    cannot_undo,
+    published_manifest,
+)
+from qa2pack.executor.stage.batch import make_folders
+from qa2pack.executor.stop_signals import NEVER, Stop
+from qa2pack.executor.transaction.journal import (
+    Begin,
+    Commit,
+    Record,
+    RollBack,
+    continue_journal,
+)
+from qa2pack.executor.transaction.paths import (
+    TransactionPaths,
+    journal_path,
+    probe_paths,
+    transaction_paths,
+)
+from qa2pack.executor.transaction.published_tree import is_published
+from qa2pack.executor.transaction.recovery import begin_of, commit_of
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.presence import is_folder, is_there
+from qa2pack.manifest.problem import Code
+
+
+def roll_back(
+    package: Package,
+    records: Sequence[Record],
+    *,
+    opened: OpenedFiles,
+    engine: Engine,
+    disk: Disk,
+    stop: Stop = NEVER,
+) -> None:
+    """Roll back the transaction of the journal, and remove the journal last; the caller holds the lock.
+
+    Raises:
+        InterruptedByUser: a stop was requested; to be called again.
+        OSError: the disk fails; nothing of the origin or of the old package is lost.
+    """
+    paths = transaction_paths(package, begin_of(records))
+    commit = commit_of(records)
+    if not any(isinstance(record, RollBack) for record in records):
+        _begin_rolling_back(paths, commit, disk, stop)
+    stop.check()
+    if commit is not None:
+        _roll_back_published(paths, commit, opened=opened, engine=engine, disk=disk)
+    _remove_staged_and_previous(paths, disk, stop)
+    _restore_plan(package, begin_of(records), opened, disk)
+    for probe in probe_paths(package):  # a power cut may restore one
+        remove_tree(disk, probe)
+    sync_folder(disk, package.control)
+    disk.unlink(journal_path(package))
+    sync_folder(disk, package.control)
+
+
+def _begin_rolling_back(paths: TransactionPaths, commit: Commit | None, disk: Disk, stop: Stop) -> None:
+    """Record the rollback in the journal; on a full disk, make space for the record where nothing is committed."""
+    try:
+        _note_rolling_back(paths.package, disk)
+    except OSError as error:
+        if commit is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        # A rollback is how a user frees space on a full disk. Before the commit, staging may be removed anytime.
+        remove_tree(disk, paths.staging, stop=stop)
+        _note_rolling_back(paths.package, disk)
+
+
+def _remove_staged_and_previous(paths: TransactionPaths, disk: Disk, stop: Stop) -> None:
+    remove_tree(disk, paths.staging, stop=stop)
+    remove_tree(disk, paths.previous, stop=stop)
+    folder = os.path.dirname(paths.previous)
+    if is_folder(folder) and not os.listdir(folder):
+        disk.rmdir(folder)
+
+
+def _note_rolling_back(package: Package, disk: Disk) -> None:
+    journal = continue_journal(journal_path(package), disk)
+    try:
+        journal.append_durably(RollBack(time.time_ns()))
+    finally:
+        journal.close()
+
+
+def _restore_plan(package: Package, begin: Begin, opened: OpenedFiles, disk: Disk) -> None:
+    """Make the applied plan the waiting plan again, if the transaction came that far."""
+    if is_there(package.plan) or not is_there(package.last_plan):
+        return
+    with suppress(StreamError):
+        if opened.peek(package.last_plan).digest == begin.plan:
+            disk.replace(package.last_plan, package.plan)
+
+
+def _roll_back_published(
+    paths: TransactionPaths, commit: Commit, *, opened: OpenedFiles, engine: Engine, disk: Disk
+) -> None:
+    """First put the origin files back, while the package still has their content, then unpublish the package."""
+    is_visible = is_published(paths, commit, opened=opened, engine=engine, is_rolling_back=True)
+    if is_visible:
+        _restore_origin(paths, opened=opened, engine=engine, disk=disk)
+    _make_staging(paths, disk)
+    unpublish(paths, commit, disk, is_published=is_visible)
+    # Removed first: a missing manifest shows that the tree was taken back, whatever is left of it.
+    remove_tree(disk, paths.new_manifests)
+    if is_folder(paths.staging):
+        sync_folder(disk, paths.staging)
+
+
+def _make_staging(paths: TransactionPaths, disk: Disk) -> None:
+    """Make the folders that what is taken away goes to: a finished transaction has no staging any more.
+
+    They are on the disk before anything goes there. Else a power cut could keep the package's going and lose the
+    folder that it went to, with the manifests still at their place.
+    """
+    folder = os.path.dirname(paths.root)
+    if is_folder(folder):
+        return
+    make_folders(disk, paths.package.control, folder.removeprefix(paths.package.control + b"/"))
+    while folder != paths.package.control:
+        folder = os.path.dirname(folder)
+        sync_folder(disk, folder)
+
+
+def _restore_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> None:
+    if paths.publishing.is_removal:
+        return
+    manifest = published_manifest(paths, opened)
+    if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
+        return
+    problems = put_back(manifest, paths.package.member(manifest.header.member_path), engine=engine, disk=disk)
+    if problems:  # they appeared after the check; going on would remove the last copies
+        raise cannot_undo(Code.ORIGIN_IN_THE_WAY, paths.package, problems)
