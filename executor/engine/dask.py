@@ -84,8 +84,10 @@ class ClusterEngine(FuturesEngine):
         LockedError: the package is locked by another process.
     """
 
-    def __init__(self, cluster: Cluster, shared: SharedPaths, stop: Stop = NEVER) -> None:
-        super().__init__(DaskPool(cluster, shared), stop)
+    def __init__(
+        self, cluster: Cluster, shared: SharedPaths, stop: Stop = NEVER, on_wait: Callable[[], None] = lambda: None
+    ) -> None:
+        super().__init__(DaskPool(cluster, shared), stop, on_wait)
 
 
 class DaskPool:

@@ -69,9 +69,11 @@ class WorkerPool(Protocol):
 class FuturesEngine:
     """Runs batches on a worker pool; those of lost workers run again."""
 
-    def __init__(self, pool: WorkerPool, stop: Stop = NEVER) -> None:
+    def __init__(self, pool: WorkerPool, stop: Stop = NEVER, on_wait: Callable[[], None] = lambda: None) -> None:
+        """Make an engine of the pool; `on_wait` is called every two seconds in which no batch was finished."""
         self._pool = pool
         self._stop = stop
+        self._on_wait = on_wait
 
     @property
     def jobs(self) -> int:
@@ -135,6 +137,7 @@ class FuturesEngine:
         """Return the futures that are done, or cancelled because they can never be done."""
         done, _ = wait(under_way, _PATIENCE_SECONDS, FIRST_COMPLETED)
         if not done:
+            self._on_wait()
             # `wait` is not called for these: with no worker left, it would never see that they are cancelled.
             self._pool.check_workers()
             done = {future for future in under_way if self._pool.is_given_up(future) and future.cancel()}

@@ -26,9 +26,11 @@ def available_jobs() -> int:
 class PoolEngine:
     """Runs batches on processes of this machine; a single batch runs in this process, for lack of parallel work."""
 
-    def __init__(self, jobs: int, stop: Stop = NEVER) -> None:
+    def __init__(self, jobs: int, stop: Stop = NEVER, on_wait: Callable[[], None] = lambda: None) -> None:
+        """Make an engine; `on_wait` is called every two seconds in which the processes finish no batch."""
         self._jobs = jobs
         self._stop = stop
+        self._on_wait = on_wait
         self._engine: FuturesEngine | None = None
 
     @property
@@ -65,5 +67,5 @@ class PoolEngine:
             from qa2pack.executor.engine.futures import FuturesEngine
             from qa2pack.executor.engine.processes import ProcessPool
 
-            self._engine = FuturesEngine(ProcessPool(self._jobs), self._stop)
+            self._engine = FuturesEngine(ProcessPool(self._jobs), self._stop, self._on_wait)
         return self._engine

@@ -64,7 +64,8 @@ def started_engine(
     """
     with nullcontext(stop) if stop else stopping() as asked:
         if not workers.cluster:
-            with PoolEngine(job_count(workers.jobs), asked) as engine:
+            # Nothing is counted, but a line in a log becomes due by the clock, also while one big file is read.
+            with PoolEngine(job_count(workers.jobs), asked, workers.progress.advance) as engine:
                 yield _bounded(engine, workers)
             return
         check_address(workers.cluster, is_insecure=workers.is_insecure)
@@ -72,7 +73,7 @@ def started_engine(
 
         cluster = Cluster(workers.cluster, running_program, workers.jobs, _report)
         shared = SharedPaths(tuple(filter(is_folder, folders)), lock, is_locked)
-        with ClusterEngine(cluster, shared, asked) as engine:
+        with ClusterEngine(cluster, shared, asked, workers.progress.advance) as engine:
             yield _bounded(engine, workers)
 
 
