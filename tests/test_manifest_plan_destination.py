@@ -138,7 +138,7 @@ def tarred(path: Path, name: str) -> None:
         archive.add(__file__, name)
 
 
-@pytest.mark.parametrize("append", list(Append))
+@pytest.mark.parametrize("append", [Append.NOTHING, Append.GROUP, Append.MEMBER])
 @pytest.mark.parametrize("ending", ["tar", "zip"])
 def test_foreign_file_in_place_of_a_ticket_file_goes_only_with_force(
     delivery: Delivery, ending: str, append: Append
@@ -195,7 +195,7 @@ def test_folder_in_place_of_a_ticket_file_is_refused_by_apply_too(delivery: Deli
 FOREIGN = ["file.txt", "sg_ouss_id/file.txt", "sg_ouss_id/group_ouss_id/file.txt", "other/file.txt"]
 
 
-@pytest.mark.parametrize("append", list(Append))
+@pytest.mark.parametrize("append", [Append.NOTHING, Append.GROUP, Append.MEMBER])
 @pytest.mark.parametrize("name", FOREIGN)
 def test_folder_with_anything_else_is_never_taken_for_a_package(
     delivery: Delivery, name: str, append: Append

@@ -144,7 +144,7 @@ def test_empty_path_is_not_the_current_folder(capsys: pytest.CaptureFixture[str]
     ("words", "command", "message"),
     [
         (["plan", "--json", "a", "b", "--modus", "hard"], "plan", "No such option: --modus"),
-        (["status", "--json"], "status", "Missing argument"),
+        (["apply", "--json"], "apply", "Missing argument"),
         (["plan", "a", "b", "--mode", "tar", "--json"], "plan", "'tar'"),
         (["plan", "a", "b", "--json", "--bandwidth", "fast"], "plan", "'fast' is not a rate"),
         (["export", "a", "--json", "--format", "md5sum"], "export", "say where it goes"),

@@ -144,7 +144,8 @@ def test_json_of_verify_holds_the_problems(capsys: Capsys, delivery: Delivery) -
     ran = run_here(capsys, "verify", delivery.path, "--json")
     assert ran.code == Exit.PROBLEMS
     fields = json.loads(ran.out)
-    assert fields["problems"] == [{"code": "extra-folder", "path": "xÿ", "expected": "", "found": ""}]
+    (problem,) = fields["problems"]
+    assert (problem["code"], problem["path"]) == ("extra-folder", "xÿ")
 
 
 def test_show_says_where_a_member_came_from(capsys: Capsys, delivery: Delivery) -> None:

@@ -52,7 +52,7 @@ def _completed(programs: Path, *words: str) -> list[str]:
     ("words", "offered"),
     [
         (("pack", "pl"), ["plan"]),
-        (("pack", "re"), ["report"]),
+        (("pack", "rep"), ["report", "repair"]),
         (("pack", "plan", "a", "b", "--mo"), ["--mode"]),
         (("pack", "plan", "a", "b", "--mode", "h"), ["hard"]),
         (("pack", "plan", "a", "b", "--lo"), ["--log"]),

@@ -106,6 +106,16 @@ def _(world: World) -> Words:
     return ["diff", world.folder / "other", path]
 
 
+@fails(Code.ONLY_MEMBER)
+def _(world: World) -> Words:
+    return ["remove", world.made(), "--member", "member_ouss_id"]
+
+
+@fails(Code.UNKNOWN_FIELD)
+def _(world: World) -> Words:
+    return ["readme", world.made(), "--set-field", "Colour=blue"]
+
+
 @fails(Code.MEMBER_AMBIGUOUS)
 def _(world: World) -> Words:
     path = world.made()

@@ -39,7 +39,9 @@ def recall(request: PlanRequest, destination: Destination) -> Recalled:
 
 
 def recall_from(request: PlanRequest, header: Header) -> Recalled:
-    """Return the request with the options of this member, as far as they were not typed."""
+    """Return the request with the options of this member, as far as they are known and were not typed."""
+    if header.is_adopted:
+        return Recalled(request)
     typed = request.typed or frozenset()
     used = {
         field: value

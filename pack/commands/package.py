@@ -39,7 +39,7 @@ def package(  # noqa: PLR0913 - one parameter per option
     trust: TrustOptions,
     run_options: ClusterRunOptions,
 ) -> None:
-    """Plan how ORIGIN is packaged as PACKAGE, show the plan, and apply it, all under one lock.
+    """Plan ORIGIN as PACKAGE and apply that, under one lock.
 
     No other plan or apply of the package comes between. After a stop, `pack apply PACKAGE` goes on.
 

@@ -29,7 +29,9 @@ def readme(
     trust: TrustOptions,
     run_options: RunOptions,
 ) -> None:
-    """Give a member of PACKAGE another README: with its manifest and the ticket files, in one transaction.
+    """Give a member of PACKAGE another README.
+
+    Its manifest and the ticket files change with it, in one transaction.
 
     Example: pack readme 2011.0.00229.S --set-field 'PI name=A. Person'
     """

@@ -19,9 +19,9 @@ def remove(
     trust: TrustOptions,
     run_options: RunOptions,
 ) -> None:
-    """Remove one member of PACKAGE; the others stay, and the ticket files are made again.
+    """Remove one member of PACKAGE; the others stay.
 
-    The member is kept beside the package until the next apply: until then `pack rollback` brings it back.
+    The ticket files are made again. The member is kept beside the package until the next apply: until then `pack rollback` brings it back.
 
     Example: pack remove 2011.0.00229.S --member member_ouss_id2
     """

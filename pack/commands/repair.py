@@ -25,9 +25,9 @@ def repair(
     trust: TrustOptions,
     run_options: RunOptions,
 ) -> None:
-    """Replace what `pack verify` finds damaged or missing in PACKAGE, by files of the same content.
+    """Replace what is damaged or missing in PACKAGE.
 
-    They are taken from the folders of --from, or from the origin, wherever they are there. What cannot be had is
+    What `pack verify` finds is replaced by files of the same content. They are taken from the folders of --from, or from the origin, wherever they are there. What cannot be had is
     listed. The package that was is kept until the next apply: until then `pack rollback` brings it back.
 
     Example: pack repair 2011.0.00229.S --from /backup/2011.0.00229.S

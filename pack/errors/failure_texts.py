@@ -42,6 +42,17 @@ REQUESTS: Mapping[Code, Row] = {
         "The name is mistyped, or it is of another package.",
         "Name one of those that are there.",
     ),
+    Code.ONLY_MEMBER: Row(
+        "This is the only member: without it there would be no package.",
+        "A package has at least one member.",
+        "Roll back the transaction that made it, or remove the whole package by hand, with its control folder and "
+        "its ticket files.",
+    ),
+    Code.UNKNOWN_FIELD: Row(
+        "The header of the README has no field of this name.",
+        "A field is a line that begins with its name and a colon.",
+        "Name one of the fields, or give a header that has it: --header FILE.",
+    ),
     Code.MEMBER_AMBIGUOUS: Row(
         "More than one member of the package has this name.",
         "Members of several groups have the same name.",

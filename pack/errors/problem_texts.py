@@ -49,11 +49,6 @@ PLANNING: Mapping[Code, Row] = {
         "The path is mistyped, or the file may not be read.",
         "Check the path of --readme; without --readme the template that comes with the program is used.",
     ),
-    Code.UNKNOWN_FIELD: Row(
-        "The header of the README has no field of this name.",
-        "A field is a line that begins with its name and a colon.",
-        "Name one of the fields, or give a header that has it: --header FILE.",
-    ),
     Code.README_NOT_TEXT: Row(
         "The header of the README is not UTF-8 text.",
         "Another file was named, or an editor saved it in another encoding (UTF-16, Latin-1).",
@@ -95,12 +90,6 @@ PLANNING: Mapping[Code, Row] = {
         "Files were moved into the package, and the new plan does not take them over.",
         "Plan with the origin they came from, or add to the package instead: --append member; a file that is not "
         "wanted any more can be taken out of the package by hand.",
-    ),
-    Code.ONLY_MEMBER: Row(
-        "This is the only member: without it there would be no package.",
-        "A package has at least one member.",
-        "Roll back the transaction that made it, or remove the whole package by hand, with its control folder and "
-        "its ticket files.",
     ),
     Code.NOT_TAKEN_OVER: Row(
         "The package was adopted, and the plan does not hold this file with the same content.",

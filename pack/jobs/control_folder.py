@@ -53,11 +53,13 @@ def _remove_empty_control(package: Package) -> None:
     disk, lock = Disk(), lock_path(package)
     names = os.listdir(package.control)
     if names == [b"lock"]:
-        # Under the lock: another process may wait for it, and would go on in a folder that is gone.
+        # Under the lock: another process may wait for it.
         with suppress(LockedError), locked_for_writing(lock):
             if os.listdir(package.control) == [b"lock"]:
                 disk.unlink(lock)
-                disk.rmdir(package.control)
+        # After it: FUSE keeps the name of an open file. Another process may have come, and made a lock of its own.
+        with suppress(OSError):
+            disk.rmdir(package.control)
     elif not names:
         disk.rmdir(package.control)
 
