@@ -10,6 +10,9 @@ import pytest
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.role import Role
+from qa2pack.manifest.format.files import Described, open_manifest
+from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.problem import Code
 from qa2pack.pack.cli import main
 from support.in_process import Delivery, make_reduction
@@ -33,6 +36,15 @@ def remove_same(folder: Path, file: Path) -> None:
     """Remove the files below the folder that have the content of this one."""
     for path in [path for path in folder.rglob("*") if path.is_file() and path.read_bytes() == file.read_bytes()]:
         path.unlink()
+
+
+def links_of(folder: Path) -> dict[Path, str]:
+    """Return the symlinks below the folder with their targets."""
+    return {path: os.readlink(path) for path in folder.rglob("*") if path.is_symlink()}
+
+
+def manifest_of(delivery: Delivery) -> Described:
+    return open_manifest(delivery.package.manifest(FIRST.encode()))
 
 
 @pytest.fixture
@@ -79,7 +91,8 @@ def test_last_copies_are_not_removed(capsys: Capsys, other: Delivery, package: P
 @pytest.mark.parametrize("mode", MODES)
 def test_field_of_the_readme(delivery: Delivery, mode: Mode) -> None:
     delivery.make(mode)
-    before, origin = contents(delivery.path), contents(delivery.origin)
+    before, origin, links = contents(delivery.path), contents(delivery.origin), links_of(delivery.origin)
+    scanned = manifest_of(delivery).header.scanned_ns
     assert run("readme", delivery.path, "--set-field", "PI name=A. Person") == 0
     after = contents(delivery.path)
     name = f"sg_ouss_id/{FIRST}/README"
@@ -91,10 +104,30 @@ def test_field_of_the_readme(delivery: Delivery, mode: Mode) -> None:
         assert packed is not None
         assert packed.read() == after[name]
     assert delivery.problems() == []
+    assert manifest_of(delivery).header.scanned_ns == scanned, "the digests are as old as before"
     assert run("rollback", delivery.path) == 0
     assert contents(delivery.path) == before
-    assert contents(delivery.origin) == origin
+    assert (contents(delivery.origin), links_of(delivery.origin)) == (origin, links)
     assert delivery.problems() == []
+
+
+def test_rollback_of_a_readme_leaves_links_that_an_earlier_apply_changed(delivery: Delivery) -> None:
+    delivery.make(Mode.MOVE)
+    delivery.make(Mode.MOVE, include=(Include("scriptForImaging.py", Role.LOG),))  # one file gets another path in the package
+    assert manifest_of(delivery).notes.relinks
+    links = links_of(delivery.origin)
+    assert run("readme", delivery.path, "--set-field", "PI name=A. Person") == 0
+    assert run("rollback", delivery.path) == 0
+    assert links_of(delivery.origin) == links
+    assert delivery.problems() == []
+
+
+def test_readme_of_a_damaged_member_is_refused(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make()
+    missing = next((delivery.member / "log").rglob("*.log"))
+    missing.unlink()
+    assert run("readme", delivery.path, "--set-field", "PI name=A. Person") == 1
+    assert str(missing) in capsys.readouterr().err
 
 
 def test_new_header_is_used_from_then_on(tmp_path: Path, delivery: Delivery) -> None:

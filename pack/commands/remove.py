@@ -21,7 +21,8 @@ def remove(
 ) -> None:
     """Remove one member of PACKAGE; the others stay.
 
-    The ticket files are made again. The member is kept beside the package until the next apply: until then `pack rollback` brings it back.
+    The ticket files are made again. The member is kept beside the package until the next apply: until then
+    `pack rollback` brings it back.
 
     Example: pack remove 2011.0.00229.S --member member_ouss_id2
     """

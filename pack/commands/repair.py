@@ -27,8 +27,9 @@ def repair(
 ) -> None:
     """Replace what is damaged or missing in PACKAGE.
 
-    What `pack verify` finds is replaced by files of the same content. They are taken from the folders of --from, or from the origin, wherever they are there. What cannot be had is
-    listed. The package that was is kept until the next apply: until then `pack rollback` brings it back.
+    What `pack verify` finds is replaced by files of the same content. They are taken from the folders of --from, or
+    from the origin, wherever they are there. What cannot be had is listed. The package that was is kept until the
+    next apply: until then `pack rollback` brings it back.
 
     Example: pack repair 2011.0.00229.S --from /backup/2011.0.00229.S
     """
