@@ -113,7 +113,7 @@ def test_field_of_the_readme(delivery: Delivery, mode: Mode) -> None:
 
 def test_rollback_of_a_readme_leaves_links_that_an_earlier_apply_changed(delivery: Delivery) -> None:
     delivery.make(Mode.MOVE)
-    delivery.make(Mode.MOVE, include=(Include("scriptForImaging.py", Role.LOG),))  # one file gets another path in the package
+    delivery.make(Mode.MOVE, include=(Include("scriptForImaging.py", Role.LOG),))  # it gets another path
     assert manifest_of(delivery).notes.relinks
     links = links_of(delivery.origin)
     assert run("readme", delivery.path, "--set-field", "PI name=A. Person") == 0
