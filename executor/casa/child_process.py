@@ -15,6 +15,8 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, TypeVar, cast
 
+from qa2pack.manifest.fs.meter import LOOK_SECONDS, current_meter
+
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
@@ -49,6 +51,7 @@ def run_in_child(question: Callable[[], Answer], *, seconds: int, is_fresh: bool
 
     Raises:
         ChildDiedError: a signal ended the child, or it took more than `seconds`.
+        Exception: of the meter, which is looked at while the child works: the run was stopped; the child is ended.
     """
     from multiprocessing.connection import Pipe  # slow to import, and most packages never need it
 
@@ -63,7 +66,12 @@ def run_in_child(question: Callable[[], Answer], *, seconds: int, is_fresh: bool
         receiver.close()
         _answer(question, sender, parent, seconds=seconds, is_fresh=is_fresh)
     sender.close()
-    answer = _received(receiver)
+    try:
+        answer = _received(receiver)
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
     _, status = os.waitpid(child, 0)
     if answer is None:
         raise ChildDiedError(_cause(status, seconds))
@@ -151,6 +159,8 @@ def _bound_memory() -> None:
 
 def _received(receiver: "Connection") -> tuple[object, Exception | None] | None:
     with receiver:
+        while not receiver.poll(LOOK_SECONDS):
+            current_meter().look()
         try:
             answer: tuple[object, Exception | None] = receiver.recv()
         except EOFError:

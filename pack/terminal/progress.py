@@ -143,13 +143,19 @@ class Bar:
 
     def _words(self) -> str:
         """Return files, bytes and rate, at most half a line of 80 columns."""
-        if not self._all_bytes:
-            if self._all_files:
-                return f"{self._files:,}/{self._all_files:,}"  # files or tables
-            return counted(self._files, "file") if self._files else ""
+        return " ".join(filter(None, (self._files_words(), self._bytes_words())))
+
+    def _files_words(self) -> str:
+        if self._all_files and not self._all_bytes:
+            return f"{self._files:,}/{self._all_files:,}"  # files or tables
+        return counted(self._files, "file") if self._files or self._all_bytes else ""
+
+    def _bytes_words(self) -> str:
+        if not self._all_bytes and not self._bytes:
+            return ""
         seconds = max(time.monotonic() - self._began, _BAR_SECONDS)
-        done, total = human_bytes(self._bytes), human_bytes(self._all_bytes)
-        return f"{counted(self._files, 'file')} {done}/{total} {human_bytes(round(self._bytes / seconds))}/s"
+        total = f"/{human_bytes(self._all_bytes)}" if self._all_bytes else ""
+        return f"{human_bytes(self._bytes)}{total} {human_bytes(round(self._bytes / seconds))}/s"
 
     def _draw(self, *, is_due: bool) -> None:
         now = time.monotonic()
