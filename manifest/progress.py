@@ -7,7 +7,10 @@ class Progress(Protocol):
     """Receives phases and what was done in them; called once per batch and several times a second, so cheap."""
 
     def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
-        """Begin a phase; a total is 0 where it is not known."""
+        """Begin a phase; a total is 0 where it is not known.
+
+        Called again with the name of the present phase, it tells the totals of that, and what was done stays counted.
+        """
         ...
 
     def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
@@ -34,11 +37,14 @@ class SteadyProgress:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
+        self._name = ""
         self._all_bytes = self._done_bytes = self._told_bytes = 0
 
     def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
-        """Begin a phase; a total is 0 where it is not known."""
-        self._all_bytes, self._done_bytes, self._told_bytes = byte_count, 0, 0
+        """Begin a phase, or tell its totals; a total is 0 where it is not known."""
+        if name != self._name:
+            self._name, self._done_bytes, self._told_bytes = name, 0, 0
+        self._all_bytes = byte_count = max(byte_count, self._told_bytes) if byte_count else 0
         self._progress.phase(name, file_count=file_count, byte_count=byte_count)
 
     def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:

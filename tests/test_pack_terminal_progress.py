@@ -128,3 +128,33 @@ def test_summary_of_verify_fits_eighty_columns(capsys: pytest.CaptureFixture[str
     lines = run_here(capsys, "verify", delivery.path).out.splitlines()
     assert " ".join(lines).endswith("so only names, types and sizes compared")
     assert max(map(len, lines)) < 80
+
+
+def test_totals_that_become_known_later_keep_what_was_done() -> None:
+    lines, stream = _lines_with_ticks(40)
+    lines.phase("scan")
+    lines.advance(file_count=1, byte_count=1024)
+    lines.phase("scan", file_count=4, byte_count=4096)
+    assert stream.getvalue().splitlines()[-1].startswith("scan: 1 of 4 files, 1.0 KiB of 4.0 KiB, ")
+
+
+def test_line_is_written_by_the_clock_when_nothing_new_was_done() -> None:
+    lines, stream = _lines_with_ticks(40)
+    lines.phase("scan")
+    before = len(stream.getvalue().splitlines())
+    lines.advance()
+    assert len(stream.getvalue().splitlines()) == before + 1
+
+
+_TOTALS_ON_TERMINAL = """
+from qa2pack.pack.terminal.progress import shown_progress
+with shown_progress(is_quiet=False) as progress:
+    progress.phase("scan and hash")
+    progress.advance(file_count=12, byte_count=3 << 30)
+    progress.phase("scan and hash", file_count=24, byte_count=6 << 30)
+"""
+
+
+def test_bar_keeps_what_was_done_when_its_totals_become_known() -> None:
+    printed = printed_on_terminal([sys.executable, "-c", _TOTALS_ON_TERMINAL])
+    assert "12 files 3.0 GiB/6.0 GiB" in printed

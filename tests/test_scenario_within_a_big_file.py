@@ -31,7 +31,7 @@ progress._LINE_SECONDS = 0.0
 sys.exit(main())
 """
 UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-VERBS = ["apply", "verify", "tarsplit", "check"]
+VERBS = ["plan", "apply", "verify", "tarsplit", "check"]
 Start = Callable[..., subprocess.Popen[str]]
 
 
