@@ -1,5 +1,6 @@
 """Collect: runs the batches of a scan and merges their results."""
 
+import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,10 +16,7 @@ from qa2pack.manifest.scan.link_and_owner_checks import Names, Sums, add_names, 
 from qa2pack.manifest.scan.table_references import Reference
 from qa2pack.manifest.scan.walk import scan_batch
 
-# How long totals are counted after the first batch, and after each further one while workers are busy. A scan that is
-# done after the first batch, or that reads nothing, has no need of them.
-_FIRST_SECONDS = 0.5
-_FURTHER_SECONDS = 0.1
+_FAST_BYTES = 2 << 30  # that are read in a second; most disks are slower
 
 
 @dataclass(slots=True)
@@ -83,7 +81,7 @@ def gather(batches: Iterable[ScanBatch], *, phase: str, engine: Engine, progress
     if group.batches:
         progress.phase(phase)
     expected: ExpectedTotals | None = ExpectedTotals(group.batches)
-    seconds = _FIRST_SECONDS
+    began, big_bytes = time.monotonic(), 0
     queue: deque[ScanBatch] = deque([group])
     for result in engine.run(scan_batch, queue):
         big_files = sorted((b for b in result.more if isinstance(b, BigFile)), key=lambda big: big.state.size)
@@ -91,11 +89,12 @@ def gather(batches: Iterable[ScanBatch], *, phase: str, engine: Engine, progress
         queue.extend(batch for batch in result.more if not isinstance(batch, BigFile))
         gathered.add(result)
         progress.advance(file_count=result.file_count, byte_count=result.read_bytes)
-        if expected and queue and (result.read_bytes or big_files):
-            if expected.count_for(seconds):
-                progress.phase(phase, file_count=expected.file_count, byte_count=expected.byte_count)
-                expected = None
-            seconds = _FURTHER_SECONDS
+        big_bytes += sum(big.state.size for big in big_files)
+        # A scan that is done after its first batch, or that reads nothing, has no need of totals.
+        is_reading = queue and (result.read_bytes or big_bytes)
+        if expected and is_reading and expected.go_on(time.monotonic() - began + big_bytes / _FAST_BYTES):
+            progress.phase(phase, file_count=expected.file_count, byte_count=expected.byte_count)
+            expected = None
     gathered.warnings.extend(sum_warnings(gathered.sums))
     gathered.problems.extend(name_problems(gathered.linked))
     # Several batches may scan the same folder of the origin and report the same problem.
