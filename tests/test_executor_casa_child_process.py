@@ -69,6 +69,22 @@ def test_stop_ends_a_child_that_works() -> None:
         os.kill(int(os.read(reader, 20)), 0)
 
 
+def test_what_a_child_writes_is_counted_while_it_works() -> None:
+    reader, writer = os.pipe()
+    sizes = iter([100, 100, 30, 250])
+    noted: list[int] = []
+
+    def note(byte_count: int) -> None:
+        noted.append(byte_count)
+        if sum(noted) == 250:
+            os.write(writer, b"enough")
+
+    with metered(Meter(note)):
+        answer = run_in_child(partial(os.read, reader, 6), seconds=60, written_bytes=lambda: next(sizes, 250))
+    assert answer == b"enough"
+    assert noted == [100, 0, 0, 150]
+
+
 def test_child_ends_with_a_parent_that_is_killed() -> None:
     reader, writer = os.pipe()
     middle = os.fork()

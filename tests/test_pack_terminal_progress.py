@@ -16,7 +16,7 @@ from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.terminal.progress import Lines, shown_progress, time_left
 from support.commands import run_here
-from support.in_process import Delivery
+from support.in_process import Delivery, add_measurement_sets
 from support.terminals import printed_on_terminal
 
 
@@ -121,6 +121,30 @@ def test_bars_reach_their_end_in_every_mode(delivery: Delivery, mode: Mode, *, i
     list(verify_package(delivery.package, OpenedFiles(), is_quick=is_quick, engine=delivery.engine, progress=reached))
     counted = [(total, done) for _, total, done in reached.phases if total]
     assert [done / total for total, done in counted] == pytest.approx([1, 1], rel=0.05)  # README is no staged file
+
+
+class _Phases:
+    """Adds up the bytes of each phase."""
+
+    def __init__(self) -> None:
+        self.bytes: dict[str, int] = {}
+        self._name = ""
+
+    def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
+        self._name = name
+        self.bytes.setdefault(name, 0)
+
+    def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
+        self.bytes[self._name] += byte_count
+
+
+def test_bytes_of_table_splits_are_told(delivery: Delivery) -> None:
+    add_measurement_sets(delivery.origin)
+    notes = delivery.plan(Mode.HARD).notes
+    told = _Phases()
+    apply_plan(delivery.package, ApplyOptions(), engine=delivery.engine, disk=Disk(), progress=told)
+    results = sum(size for task in notes.splits for _, size in task.spec.sizes)
+    assert told.bytes["split tables"] > results > 0
 
 
 def test_summary_of_verify_fits_eighty_columns(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:

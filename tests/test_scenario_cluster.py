@@ -117,11 +117,12 @@ def die_first(batch: Deadly) -> int:
 
 
 def read_on(batch: Deadly) -> int:
-    """Say that it has begun, and read without an end, as far as the meter lets it."""
+    """Say that it has begun, and read for long, as far as the meter lets it."""
     (batch.folder / str(batch.number)).touch()
-    while True:
+    for _ in range(20_000):
         current_meter().add(STEP_BYTES)
         time.sleep(0.001)
+    return batch.number
 
 
 def process_of(_: int) -> int:
