@@ -31,9 +31,8 @@ def adopt_members(
     for member in state.without_manifest:
         header = _header(package, member, now_ns)
         options = ScanOptions(root=package.path, action=Action.CARRY, follows_links=False)
-        progress.phase(f"adopt {member.decode()}")
         batch = SubtreeBatch(options, (Subtree(join(SCIENCE_GOAL, member), b""),))
-        gathered = gather([batch], engine=engine, progress=progress)
+        gathered = gather([batch], phase=f"adopt {member.decode()}", engine=engine, progress=progress)
         if gathered.problems:
             gathered.spool.close()
             raise Refused(*gathered.problems)

@@ -12,6 +12,7 @@ import xxhash
 
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import BUFFER_BYTES
+from qa2pack.manifest.fs.meter import current_meter
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.path import join
@@ -72,6 +73,7 @@ class _Reader:
         self.sums = Sums(checksums)
         self._file = os.fdopen(fd, "rb", buffering=BUFFER_BYTES, closefd=False)
         self._pace = current_pace()
+        self._meter = current_meter()
 
     def read(self, size: int) -> bytes:
         """Return exactly this many bytes.
@@ -81,6 +83,7 @@ class _Reader:
         """
         data = self._file.read(size)
         self.sums.update(data)
+        self._meter.add(size)
         if self._pace:
             self._pace.take(size)
         if len(data) != size:

@@ -22,7 +22,6 @@ from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Size
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part
-from qa2pack.tarsplit.file_progress import watching
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.resume import find_finished, find_leftovers
@@ -144,15 +143,19 @@ class _Run:
         for chunk in self.finished.values():
             self._write_checksums(chunk)
         batches = deque(self._batch(number, index) for number in missing)
-        growing = [(batch.target, batch.byte_count) for batch in batches]
-        entry_count = sum(self.cut.chunks[number].entry_count for number in missing)
-        with watching(growing, entry_count, engine, progress) as watch:
-            for result in engine.run(write_chunk, batches):
-                if result.problem:
-                    problems.append(result.problem)
-                    continue
-                self._finish(result)
-                watch.count_files(self.cut.chunks[result.number].entry_count)
+        chunks = self.cut.chunks
+        progress.phase(
+            "write chunks",
+            file_count=sum(chunks[number].entry_count for number in missing),
+            byte_count=sum(batch.byte_count for batch in batches),
+        )
+        for result in engine.run(write_chunk, batches):
+            if result.problem:
+                problems.append(result.problem)
+                continue
+            self._finish(result)
+            written = chunks[result.number]
+            progress.advance(file_count=written.entry_count, byte_count=written.byte_count)
         return sorted(problems, key=lambda problem: problem.path)
 
     def rows(self) -> list[ChunkRow]:

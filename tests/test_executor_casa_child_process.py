@@ -3,10 +3,13 @@ import signal
 import time
 from functools import partial
 from pathlib import Path
+from select import select
 
 import pytest
 
 from qa2pack.executor.casa.child_process import ChildDiedError, run_in_child
+from qa2pack.executor.stop_signals import InterruptedByUser, Stop
+from qa2pack.manifest.fs.meter import Meter, metered
 
 
 def take(count: int) -> int:
@@ -50,6 +53,36 @@ def tell_and_wait(writer: int) -> None:
 def test_ctrl_c_is_left_to_the_parent(number: signal.Signals) -> None:
     """A terminal sends it to both; the child must not look like one that crashed over a damaged table."""
     assert run_in_child(partial(signal_itself, number), seconds=10) == "done"
+
+
+def test_stop_ends_a_child_that_works() -> None:
+    reader, writer = os.pipe()
+    stop = Stop()
+
+    def look(_: int) -> None:
+        stop.is_requested = select([reader], [], [], 0) != ([], [], [])  # the child is at work
+        stop.check()
+
+    with metered(Meter(look)), pytest.raises(InterruptedByUser):
+        run_in_child(partial(tell_and_wait, writer), seconds=600)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(os.read(reader, 20)), 0)
+
+
+def test_what_a_child_writes_is_counted_while_it_works() -> None:
+    reader, writer = os.pipe()
+    sizes = iter([100, 100, 30, 250])
+    noted: list[int] = []
+
+    def note(byte_count: int) -> None:
+        noted.append(byte_count)
+        if sum(noted) == 250:
+            os.write(writer, b"enough")
+
+    with metered(Meter(note)):
+        answer = run_in_child(partial(os.read, reader, 6), seconds=60, written_bytes=lambda: next(sizes, 250))
+    assert answer == b"enough"
+    assert noted == [100, 0, 0, 150]
 
 
 def test_child_ends_with_a_parent_that_is_killed() -> None:

@@ -20,6 +20,7 @@ from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.executor.engine.processes import ProcessPool
 from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.manifest.engine import run_streamed
+from qa2pack.manifest.fs.meter import STEP_BYTES, current_meter
 from support.tools import needs_workers
 
 pytestmark = needs_workers
@@ -183,9 +184,9 @@ class StoppedPool(ProcessPool):
         """Ask for a stop, as a signal does."""
         self._stop.is_requested = len(list(self._folder.iterdir())) == 2
 
-    def cancel_unstarted(self) -> None:
+    def call_off(self) -> None:
         """Release the workers after that."""
-        super().cancel_unstarted()
+        super().call_off()
         (self._folder / "released").touch()
 
 
@@ -234,3 +235,46 @@ def _runs(process: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+def read_on(batch: Slow) -> int:
+    """Read for long, as far as the meter lets it; the first ones say that they have begun."""
+    (batch.folder / str(batch.number)).touch()
+    for _ in range(20_000):
+        current_meter().add(STEP_BYTES)
+        time.sleep(0.001)
+    return batch.number
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_bytes_of_running_batches_are_seen_and_a_stop_ends_these(tmp_path: Path, jobs: int) -> None:
+    stop = Stop()
+    seen: list[int] = []
+
+    def watch(running_bytes: int) -> None:
+        seen.append(running_bytes)
+        stop.is_requested = len(set(seen)) > 2 and len(list(tmp_path.iterdir())) == jobs
+
+    queue = deque(Slow(tmp_path, number) for number in range(5))
+    with PoolEngine(jobs, stop, watch) as engine, pytest.raises(InterruptedByUser):
+        list(engine.run(read_on, queue))
+    assert sorted(batch.number for batch in queue) == list(range(5))
+    assert seen == sorted(seen) and seen[-1] >= 2 * STEP_BYTES
+
+
+def read_some(number: int) -> int:
+    current_meter().add(number * STEP_BYTES)
+    return number
+
+
+def test_bytes_of_finished_batches_are_not_counted_as_running() -> None:
+    pool = ProcessPool(2)
+    try:
+        for _ in range(20):  # more than there are counters
+            assert pool.submit(read_some, 3).result() == 3
+        deadline = time.monotonic() + 10  # a result is there a moment before its counter is free
+        while pool.running_bytes() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert pool.running_bytes() == 0
+    finally:
+        pool.close()

@@ -52,7 +52,7 @@ tarsplit   plan write_chunk check_chunk
 tarsplit   sidecar chunk_entries
 tarsplit   packing/ contents
 tarsplit   tar/
-tarsplit   output_files file_progress
+tarsplit   output_files
 tarsplit   naming state
 
 manifest   plan/ verify/ adopt

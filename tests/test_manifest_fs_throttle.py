@@ -48,10 +48,10 @@ class Clock:
 
 def bytes_read(work: Callable[[], object]) -> int:
     """Return for how many bytes the work was held up."""
-    clock = Clock()
-    with paced(clock.pace()):
+    clock, rate = Clock(), 1000
+    with paced(clock.pace(rate)):
         work()
-    return round(sum(clock.naps))
+    return round(sum(clock.naps) * rate)
 
 
 def rate_of(batch: int) -> float:

@@ -41,7 +41,7 @@ def gathered(
 ) -> Gathered:
     options = ScanOptions(os.fsencode(root), Action.COPY)
     batches = [SubtreeBatch(options, (Subtree(source, source),)) for source in sources]
-    return gather(batches, engine=engine or InlineEngine(), progress=progress or Silent())
+    return gather(batches, phase="scan", engine=engine or InlineEngine(), progress=progress or Silent())
 
 
 def test_all_batches_end_in_one_sorted_spool(tmp_path: Path) -> None:

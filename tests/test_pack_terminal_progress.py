@@ -16,7 +16,7 @@ from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.package import verify_package
 from qa2pack.pack.terminal.progress import Lines, shown_progress, time_left
 from support.commands import run_here
-from support.in_process import Delivery
+from support.in_process import Delivery, add_measurement_sets
 from support.terminals import printed_on_terminal
 
 
@@ -123,8 +123,62 @@ def test_bars_reach_their_end_in_every_mode(delivery: Delivery, mode: Mode, *, i
     assert [done / total for total, done in counted] == pytest.approx([1, 1], rel=0.05)  # README is no staged file
 
 
+class _Phases:
+    """Adds up the bytes of each phase."""
+
+    def __init__(self) -> None:
+        self.bytes: dict[str, int] = {}
+        self._name = ""
+
+    def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
+        self._name = name
+        self.bytes.setdefault(name, 0)
+
+    def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
+        self.bytes[self._name] += byte_count
+
+
+def test_bytes_of_table_splits_are_told(delivery: Delivery) -> None:
+    add_measurement_sets(delivery.origin)
+    notes = delivery.plan(Mode.HARD).notes
+    told = _Phases()
+    apply_plan(delivery.package, ApplyOptions(), engine=delivery.engine, disk=Disk(), progress=told)
+    results = sum(size for task in notes.splits for _, size in task.spec.sizes)
+    assert told.bytes["split tables"] > results > 0
+
+
 def test_summary_of_verify_fits_eighty_columns(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
     lines = run_here(capsys, "verify", delivery.path).out.splitlines()
     assert " ".join(lines).endswith("so only names, types and sizes compared")
     assert max(map(len, lines)) < 80
+
+
+def test_totals_that_become_known_later_keep_what_was_done() -> None:
+    lines, stream = _lines_with_ticks(40)
+    lines.phase("scan")
+    lines.advance(file_count=1, byte_count=1024)
+    lines.phase("scan", file_count=4, byte_count=4096)
+    assert stream.getvalue().splitlines()[-1].startswith("scan: 1 of 4 files, 1.0 KiB of 4.0 KiB, ")
+
+
+def test_line_is_written_by_the_clock_when_nothing_new_was_done() -> None:
+    lines, stream = _lines_with_ticks(40)
+    lines.phase("scan")
+    before = len(stream.getvalue().splitlines())
+    lines.advance()
+    assert len(stream.getvalue().splitlines()) == before + 1
+
+
+_TOTALS_ON_TERMINAL = """
+from qa2pack.pack.terminal.progress import shown_progress
+with shown_progress(is_quiet=False) as progress:
+    progress.phase("scan and hash")
+    progress.advance(file_count=12, byte_count=3 << 30)
+    progress.phase("scan and hash", file_count=24, byte_count=6 << 30)
+"""
+
+
+def test_bar_keeps_what_was_done_when_its_totals_become_known() -> None:
+    printed = printed_on_terminal([sys.executable, "-c", _TOTALS_ON_TERMINAL])
+    assert "12 files 3.0 GiB/6.0 GiB" in printed

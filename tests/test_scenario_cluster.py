@@ -32,6 +32,7 @@ from qa2pack.executor.publish.origin_links import OriginBatch, OriginResult
 from qa2pack.executor.stage.batch import StageBatch
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.table import SplitBatch
+from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.executor.transaction.journal import read_journal
 from qa2pack.executor.transaction.lock import LockedError, StrayError, admit_workers, locked_for_writing, working_for
 from qa2pack.executor.transaction.paths import lock_path
@@ -40,6 +41,7 @@ from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs.meter import STEP_BYTES, current_meter
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.scan.batches import BatchGroup, BigFile, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 from qa2pack.manifest.scan.device_numbers import renumber_batch, renumber_result
@@ -111,6 +113,15 @@ def die_first(batch: Deadly) -> int:
     if names:
         names[0].unlink()
         os.kill(os.getpid(), signal.SIGKILL)
+    return batch.number
+
+
+def read_on(batch: Deadly) -> int:
+    """Say that it has begun, and read for long, as far as the meter lets it."""
+    (batch.folder / str(batch.number)).touch()
+    for _ in range(20_000):
+        current_meter().add(STEP_BYTES)
+        time.sleep(0.001)
     return batch.number
 
 
@@ -222,6 +233,28 @@ def test_batches_of_lost_workers_run_again(workers: LocalCluster, shared: Shared
     with ClusterEngine(cluster_at(workers.scheduler_address), shared) as engine:
         assert sorted(engine.run(die_first, deque(Deadly(folder, n) for n in range(12)))) == list(range(12))
     assert list(folder.iterdir()) == []
+
+
+def test_bytes_of_running_batches_are_seen_and_a_stop_ends_these(
+    workers: LocalCluster, shared: SharedPaths, tmp_path: Path
+) -> None:
+    folder = tmp_path / "begun"
+    folder.mkdir()
+    stop = Stop()
+    seen: list[int] = []
+
+    def watch(running_bytes: int) -> None:
+        seen.append(running_bytes)
+        stop.is_requested = len({count for count in seen if count}) > 2
+
+    queue = deque(Deadly(folder, number) for number in range(6))
+    with (
+        ClusterEngine(cluster_at(workers.scheduler_address), shared, stop, watch) as engine,
+        pytest.raises(InterruptedByUser),
+    ):
+        list(engine.run(read_on, queue))
+    assert sorted(batch.number for batch in queue) == list(range(6))
+    assert len(list(folder.iterdir())) == engine.jobs, "the others had not begun"
 
 
 def test_batch_that_kills_every_worker_is_given_up(

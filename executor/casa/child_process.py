@@ -15,6 +15,8 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, TypeVar, cast
 
+from qa2pack.manifest.fs.meter import LOOK_SECONDS, current_meter
+
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
@@ -37,7 +39,13 @@ class ChildDiedError(Exception):
     """The child process ended without an answer; str() says how."""
 
 
-def run_in_child(question: Callable[[], Answer], *, seconds: int, is_fresh: bool = False) -> Answer:
+def run_in_child(
+    question: Callable[[], Answer],
+    *,
+    seconds: int,
+    is_fresh: bool = False,
+    written_bytes: Callable[[], int] = lambda: 0,
+) -> Answer:
     """Call the question in a child process; return its result, or raise its exception.
 
     Result and exceptions must be picklable. Output of the question is discarded.
@@ -46,9 +54,11 @@ def run_in_child(question: Callable[[], Answer], *, seconds: int, is_fresh: bool
         seconds: time limit of the child; 0 means no limit of time and memory.
         is_fresh: the child executes a new program without the modules of this process; then the question must be
             picklable, too.
+        written_bytes: returns, in this process, how much the child has written so far; the meter counts it.
 
     Raises:
         ChildDiedError: a signal ended the child, or it took more than `seconds`.
+        Exception: of the meter, which is looked at while the child works: the run was stopped; the child is ended.
     """
     from multiprocessing.connection import Pipe  # slow to import, and most packages never need it
 
@@ -63,7 +73,12 @@ def run_in_child(question: Callable[[], Answer], *, seconds: int, is_fresh: bool
         receiver.close()
         _answer(question, sender, parent, seconds=seconds, is_fresh=is_fresh)
     sender.close()
-    answer = _received(receiver)
+    try:
+        answer = _received(receiver, written_bytes)
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
     _, status = os.waitpid(child, 0)
     if answer is None:
         raise ChildDiedError(_cause(status, seconds))
@@ -149,8 +164,14 @@ def _bound_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
 
 
-def _received(receiver: "Connection") -> tuple[object, Exception | None] | None:
+def _received(receiver: "Connection", written_bytes: Callable[[], int]) -> tuple[object, Exception | None] | None:
+    meter, counted_bytes = current_meter(), 0
     with receiver:
+        while not receiver.poll(LOOK_SECONDS):
+            new_bytes = max(0, written_bytes() - counted_bytes)
+            counted_bytes += new_bytes
+            meter.add(new_bytes)
+            meter.look()
         try:
             answer: tuple[object, Exception | None] = receiver.recv()
         except EOFError:

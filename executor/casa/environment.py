@@ -48,6 +48,7 @@ def run_isolated(
     space_bytes: int,
     seconds: int = 0,
     collect: Callable[[Path], None] = lambda _: None,
+    written_bytes: Callable[[], int] = lambda: 0,
 ) -> Answer:
     """Call the question with an empty work folder in a child process, and return its answer.
 
@@ -56,6 +57,7 @@ def run_isolated(
         space_bytes: how much it may write into the folder.
         seconds: time limit of the child; unless it is 0, memory is limited too.
         collect: takes results out of the folder, in this process.
+        written_bytes: returns, in this process, how much was written so far, for the progress.
 
     Raises:
         CasacoreEnvironmentError: the fault is in the environment, such as a full disk, not in the question.
@@ -67,7 +69,12 @@ def run_isolated(
         with scratch_folder() as scratch:  # made by the parent, because a child that crashes cannot remove it
             _lay_out(scratch)
             _check_space(scratch, space_bytes + _MARGIN_BYTES)
-            answer = run_in_child(partial(_ask, question, scratch), seconds=seconds, is_fresh=_is_loaded())
+            answer = run_in_child(
+                partial(_ask, question, scratch),
+                seconds=seconds,
+                is_fresh=_is_loaded(),
+                written_bytes=written_bytes,
+            )
             collect(scratch / "work")
             return answer
     except Exception as error:

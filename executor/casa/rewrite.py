@@ -33,12 +33,21 @@ def split_whole(staged: bytes, spec: SplitSpec) -> None:
     """
     new = join(staged, os.fsencode(_NEW))
     shutil.rmtree(new, ignore_errors=True)
-    run_isolated(partial(_write_beside, staged, spec), space_bytes=space_for(staged))
+    run_isolated(
+        partial(_write_beside, staged, spec), space_bytes=space_for(staged), written_bytes=partial(_bytes_in, new)
+    )
     for name in own_files(file_names(staged)):
         os.unlink(join(staged, name))
     for name in file_names(new):
         os.rename(join(new, name), join(staged, name))
     shutil.rmtree(new)
+
+
+def _bytes_in(folder: bytes) -> int:
+    try:
+        return sum(os.stat(join(folder, name)).st_size for name in file_names(folder))
+    except OSError:  # not made yet, or a file has just gone: the next look tells
+        return 0
 
 
 def _write_beside(staged: bytes, spec: SplitSpec, scratch: Path) -> None:

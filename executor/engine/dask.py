@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -22,6 +23,7 @@ from weakref import WeakKeyDictionary
 from qa2pack.executor.engine.dask_worker import (
     Terms,
     WorkerReport,
+    call_off,
     inspect_worker,
     run_on_worker,
     running_python,
@@ -31,6 +33,7 @@ from qa2pack.executor.engine.errors import NoWorkersError, WorkersLostError
 from qa2pack.executor.engine.futures import FuturesEngine
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.transaction.lock import admit_workers, dismiss_workers, locked_for_writing
+from qa2pack.manifest.progress import unwatched
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -85,9 +88,13 @@ class ClusterEngine(FuturesEngine):
     """
 
     def __init__(
-        self, cluster: Cluster, shared: SharedPaths, stop: Stop = NEVER, on_wait: Callable[[], None] = lambda: None
+        self,
+        cluster: Cluster,
+        shared: SharedPaths,
+        stop: Stop = NEVER,
+        watch: Callable[[int], None] = unwatched,
     ) -> None:
-        super().__init__(DaskPool(cluster, shared), stop, on_wait)
+        super().__init__(DaskPool(cluster, shared), stop, watch)
 
 
 class DaskPool:
@@ -103,10 +110,14 @@ class DaskPool:
         self._faults: dict[str, str] = {}
         self._fit: list[str] = []
         self._seen_at = 0.0
+        self._read_bytes: dict[int, int] = {}  # by number of a batch that is under way
+        self._numbers = count()
+        self._is_called_off = False
         self._may_take: WeakKeyDictionary[Future[Any], frozenset[str]] = WeakKeyDictionary()
         self._client = _connected(cluster.address)
         try:
             self._executor = self._client.get_executor(pure=False)
+            self._client.subscribe_topic(self._terms.topic, self._hear)
             self._find_first(is_locked=shared.is_locked)
         except BaseException:
             self.close()
@@ -147,12 +158,25 @@ class DaskPool:
         if time.monotonic() > self._seen_at + _LOOK_AGAIN_SECONDS:
             self._look_at_new()
         self._wait_for_workers()
-        future: Future[Result] = self._executor.submit(run_on_worker, self._terms, work, batch, workers=self._used)
+        number = next(self._numbers)
+        self._read_bytes[number] = 0
+        future: Future[Result] = self._executor.submit(
+            run_on_worker, self._terms, work, batch, number, workers=self._used
+        )
+        future.add_done_callback(lambda _: self._read_bytes.pop(number, None))
         self._may_take[future] = frozenset(self._used)
         return future
 
-    def cancel_unstarted(self) -> None:
-        """Do nothing: the workers of a cluster finish the few batches that were submitted to them."""
+    def running_bytes(self) -> int:
+        """Return how many bytes the running batches have read, as far as the workers have reported it."""
+        return sum(self._read_bytes.copy().values())  # a copy: reports come in another thread
+
+    def call_off(self) -> None:
+        """Tell the workers, once, to begin no more batches of this run and to end within big files."""
+        if not self._is_called_off:
+            self._is_called_off = True
+            with suppress(OSError):  # a worker that does not hear it finishes its batches
+                self._client.run(call_off, self._terms.token, workers=self._fit, on_error="ignore")
 
     def check_workers(self) -> None:
         """Update the list of workers.
@@ -179,6 +203,12 @@ class DaskPool:
         """Disconnect from the cluster; its workers stay."""
         with suppress(OSError, RuntimeError):
             self._client.close(timeout=2)
+
+    def _hear(self, event: tuple[float, Any]) -> None:
+        """Take note of a worker's report, in the thread of the client; the batch may be over already."""
+        number, read_bytes = event[1]
+        if number in self._read_bytes:
+            self._read_bytes[number] = read_bytes
 
     def _find_first(self, *, is_locked: bool) -> None:
         """Check all workers, holding the lock that the work will need."""
@@ -249,6 +279,7 @@ def _terms(cluster: Cluster, shared: SharedPaths) -> Terms:
         shared_folders=tuple(map(shared_folder, shared.folders)),
         lock=shared.lock,
         token=secrets.token_bytes(16),
+        topic=f"qa2pack-{secrets.token_hex(16)}",
     )
 
 

@@ -11,16 +11,19 @@ import secrets
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
+from qa2pack.executor.engine.errors import CalledOffError
 from qa2pack.executor.io.disk import Disk, sync_file_system
 from qa2pack.executor.publish.origin_links import OriginBatch, OriginResult
 from qa2pack.executor.stage.batch import StageBatch
 from qa2pack.executor.stage.table import SplitBatch
 from qa2pack.executor.transaction.lock import StrayError, working_for
+from qa2pack.manifest.fs.meter import LOOK_SECONDS, Meter, metered
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.scan.batches import BigFile, FileBatch, ScanResult, SubtreeBatch
 from qa2pack.manifest.scan.device_numbers import renumber_batch, renumber_result
@@ -32,6 +35,7 @@ _LOOK_SECONDS = 30  # a hanging mount must not block the command
 
 # Reading uses one buffer per process, casacore is not thread-safe, and the umask belongs to the process.
 _one_at_a_time = threading.Lock()
+_called_off: set[bytes] = set()  # tokens of runs that were stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Terms:
         user: user id of the coordinator; files of the package belong to one user.
         lock: path of the lock under which files are written; empty if none are written.
         token: what the coordinator wrote into the workers' lock file.
+        topic: topic of the scheduler's events to which the bytes read are reported; empty if to none.
     """
 
     program: str
@@ -68,6 +73,7 @@ class Terms:
     shared_folders: tuple[SharedFolder, ...]
     lock: bytes
     token: bytes
+    topic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +89,60 @@ class WorkerReport:
     fault: str
 
 
-def run_on_worker(terms: Terms, work: Callable[[Batch], Result], batch: Batch) -> Result:
+def run_on_worker(terms: Terms, work: Callable[[Batch], Result], batch: Batch, number: int = 0) -> Result:
     """Do the work on the batch, and sync the files that it wrote.
+
+    Args:
+        number: number of the batch in reports of the bytes read.
 
     Raises:
         StrayError: the run that sent it has ended.
+        CalledOffError: the run was stopped before the batch began, or within a big file.
         OSError: as the work; or the sync failed.
     """
     right_to_write = working_for(terms.lock, terms.token) if terms.lock else nullcontext()
-    with _one_at_a_time, right_to_write, _umask(terms.umask):
+    meter = Meter(_OwnReading(terms, number).note)
+    with _one_at_a_time, right_to_write, _umask(terms.umask), metered(meter):
+        meter.look()  # raises if the run was stopped
         result = _with_own_device_numbers(terms, work, batch)
         for folder in folders_written(batch, result):
             sync_file_system(Disk(), folder)
     return result
+
+
+def call_off(token: bytes) -> None:
+    """End the batches of a run on this worker."""
+    _called_off.add(token)
+
+
+class _OwnReading:
+    """What a batch has read, and its reports to the coordinator."""
+
+    def __init__(self, terms: Terms, number: int) -> None:
+        self._terms = terms
+        self._number = number
+        self._read_bytes = 0
+        self._told_at = time.monotonic()
+
+    def note(self, byte_count: int) -> None:
+        """Count bytes.
+
+        Raises:
+            CalledOffError: the run was stopped.
+        """
+        if self._terms.token in _called_off:
+            raise CalledOffError
+        self._read_bytes += byte_count
+        now = time.monotonic()
+        if self._terms.topic and now - self._told_at >= LOOK_SECONDS:
+            self._told_at = now
+            self._tell()
+
+    def _tell(self) -> None:
+        from distributed import get_worker
+
+        with suppress(ValueError):  # not in a worker
+            get_worker().log_event(self._terms.topic, [self._number, self._read_bytes])
 
 
 def folders_written(batch: object, result: object) -> Iterable[bytes]:

@@ -30,5 +30,5 @@ class WorkersLostError(PackError):
         self.problems = (Problem(Code.CLUSTER_LOST, b"", found=reason),)
 
 
-class NotBegunError(Exception):
-    """The run was stopped before a worker had begun the batch."""
+class CalledOffError(Exception):
+    """The run was stopped before the batch was done: no worker had begun it, or it was within a big file."""

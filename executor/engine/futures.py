@@ -5,6 +5,7 @@ batch that was running at three such losses is not tried again. How workers are 
 `executor.engine.processes` has processes of this machine, `executor.engine.dask` workers of a Dask cluster.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -12,8 +13,10 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from qa2pack.executor.engine.errors import NotBegunError, WorkersDiedError
+from qa2pack.executor.engine.errors import CalledOffError, WorkersDiedError
 from qa2pack.executor.stop_signals import NEVER, Stop
+from qa2pack.manifest.fs.meter import LOOK_SECONDS
+from qa2pack.manifest.progress import unwatched
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -45,8 +48,12 @@ class WorkerPool(Protocol):
         """Submit a batch to a worker."""
         ...
 
-    def cancel_unstarted(self) -> None:
-        """Let batches that no worker has begun raise `NotBegunError`, as far as the pool supports it."""
+    def running_bytes(self) -> int:
+        """Return how many bytes the running batches have read so far, as far as the pool knows."""
+        ...
+
+    def call_off(self) -> None:
+        """Let batches that no worker has begun, or that are within a big file, raise `CalledOffError`."""
         ...
 
     def check_workers(self) -> None:
@@ -67,13 +74,17 @@ class WorkerPool(Protocol):
 
 
 class FuturesEngine:
-    """Runs batches on a worker pool; those of lost workers run again."""
+    """Runs batches on a worker pool; those of lost workers run again.
 
-    def __init__(self, pool: WorkerPool, stop: Stop = NEVER, on_wait: Callable[[], None] = lambda: None) -> None:
-        """Make an engine of the pool; `on_wait` is called every two seconds in which no batch was finished."""
+    Args:
+        watch: called several times a second, while batches run, with the bytes that these have read so far.
+    """
+
+    def __init__(self, pool: WorkerPool, stop: Stop = NEVER, watch: Callable[[int], None] = unwatched) -> None:
         self._pool = pool
         self._stop = stop
-        self._on_wait = on_wait
+        self._watch = watch
+        self._looked_at = self._heard_at = time.monotonic()
 
     @property
     def jobs(self) -> int:
@@ -92,8 +103,8 @@ class FuturesEngine:
         """Run the batches in parallel; see `manifest.engine.Engine`.
 
         Raises:
-            InterruptedByUser: a stop was requested; the batches that had begun were finished and yielded before, and
-                the others are in `batches` again.
+            InterruptedByUser: a stop was requested; batches that had begun were finished and yielded before, unless
+                they were within a big file, and the others are in `batches` again.
             WorkersDiedError: the workers are lost again and again on one batch.
         """
         under_way: dict[Future[Result], tuple[Batch, int]] = {}
@@ -104,7 +115,7 @@ class FuturesEngine:
                     if not self._stop.is_requested:
                         self._hand_over(work, batches, again, under_way)
                     elif under_way:
-                        self._pool.cancel_unstarted()
+                        self._pool.call_off()
                     else:
                         self._stop.check()
                     for future in self._done(under_way):
@@ -114,7 +125,7 @@ class FuturesEngine:
                         except self._pool.losses as error:
                             again.append((batch, self._count_death(deaths, error)))
                             continue
-                        except NotBegunError:
+                        except CalledOffError:
                             batches.appendleft(batch)
                             continue
                         yield result
@@ -135,9 +146,15 @@ class FuturesEngine:
 
     def _done(self, under_way: dict[Future[Result], tuple[Batch, int]]) -> set[Future[Result]]:
         """Return the futures that are done, or cancelled because they can never be done."""
-        done, _ = wait(under_way, _PATIENCE_SECONDS, FIRST_COMPLETED)
-        if not done:
-            self._on_wait()
+        done, _ = wait(under_way, LOOK_SECONDS, FIRST_COMPLETED)
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = now
+            self._watch(self._pool.running_bytes())
+        if done:
+            self._heard_at = now
+        elif now - self._heard_at >= _PATIENCE_SECONDS:
+            self._heard_at = now
             # `wait` is not called for these: with no worker left, it would never see that they are cancelled.
             self._pool.check_workers()
             done = {future for future in under_way if self._pool.is_given_up(future) and future.cancel()}

@@ -4,12 +4,15 @@ The pool and its modules are imported when there is work for them: the import ta
 """
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from qa2pack.executor.stop_signals import NEVER, Stop
+from qa2pack.executor.stop_signals import NEVER, InterruptedByUser, Stop
+from qa2pack.manifest.fs.meter import LOOK_SECONDS, Meter, metered
+from qa2pack.manifest.progress import unwatched
 
 if TYPE_CHECKING:
     from qa2pack.executor.engine.futures import FuturesEngine
@@ -24,13 +27,16 @@ def available_jobs() -> int:
 
 
 class PoolEngine:
-    """Runs batches on processes of this machine; a single batch runs in this process, for lack of parallel work."""
+    """Runs batches on processes of this machine; a single batch runs in this process, for lack of parallel work.
 
-    def __init__(self, jobs: int, stop: Stop = NEVER, on_wait: Callable[[], None] = lambda: None) -> None:
-        """Make an engine; `on_wait` is called every two seconds in which the processes finish no batch."""
+    Args:
+        watch: called several times a second, while big files are read, with the bytes that running batches have read.
+    """
+
+    def __init__(self, jobs: int, stop: Stop = NEVER, watch: Callable[[int], None] = unwatched) -> None:
         self._jobs = jobs
         self._stop = stop
-        self._on_wait = on_wait
+        self._watch = watch
         self._engine: FuturesEngine | None = None
 
     @property
@@ -51,21 +57,53 @@ class PoolEngine:
         """Run the batches in parallel; see `manifest.engine.Engine`.
 
         Raises:
-            InterruptedByUser: a stop was requested; the batches that had begun were finished and yielded before, and
-                the others are in `batches` again.
+            InterruptedByUser: a stop was requested; batches that had begun were finished and yielded before, unless
+                they were within a big file, and the others are in `batches` again.
             WorkersDiedError: workers die again and again on one batch.
         """
         while batches and (self._jobs == 1 or len(batches) == 1):
             self._stop.check()
-            yield work(batches.popleft())
+            yield self._done_here(work, batches)
         if batches:
             yield from self._started().run(work, batches)
         self._stop.check()  # a stop during the work in this process
+
+    def _done_here(self, work: Callable[[Batch], Result], batches: deque[Batch]) -> Result:
+        batch = batches.popleft()
+        try:
+            with metered(Meter(_OwnReading(self._stop, self._watch).note)):
+                return work(batch)
+        except InterruptedByUser:
+            batches.appendleft(batch)
+            raise
 
     def _started(self) -> "FuturesEngine":
         if self._engine is None:
             from qa2pack.executor.engine.futures import FuturesEngine
             from qa2pack.executor.engine.processes import ProcessPool
 
-            self._engine = FuturesEngine(ProcessPool(self._jobs), self._stop, self._on_wait)
+            self._engine = FuturesEngine(ProcessPool(self._jobs), self._stop, self._watch)
         return self._engine
+
+
+class _OwnReading:
+    """What a batch in this process has read."""
+
+    def __init__(self, stop: Stop, watch: Callable[[int], None]) -> None:
+        self._stop = stop
+        self._watch = watch
+        self._read_bytes = 0
+        self._looked_at = time.monotonic()
+
+    def note(self, byte_count: int) -> None:
+        """Count bytes.
+
+        Raises:
+            InterruptedByUser: a stop was requested.
+        """
+        self._stop.check()
+        self._read_bytes += byte_count
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = now
+            self._watch(self._read_bytes)

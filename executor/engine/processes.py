@@ -1,11 +1,10 @@
 """Process pool: worker processes of this machine, because work on small files is limited by the GIL.
 
-A worker that is killed breaks its pool; a new pool is made. A stop is signalled to all workers in one byte of shared
-memory, because the pool cannot take back a batch that is in its queue.
+A worker that is killed breaks its pool; a new pool is made. What running batches have read, and a stop, go through
+memory that is shared with the workers: `executor.engine.shared_counters`.
 """
 
 import ctypes
-import mmap
 import multiprocessing
 import os
 import signal
@@ -13,16 +12,18 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from qa2pack.executor.engine.errors import NotBegunError
+from qa2pack.executor.engine.shared_counters import SharedCounters
+from qa2pack.manifest.fs.meter import Meter, metered
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
 
 _PR_SET_PDEATHSIG = 1
-_CALLED_OFF = b"\1"
+_COUNTERS_PER_JOB = 4  # more than the engine submits at a time
 
 
 class ProcessPool:
@@ -35,7 +36,7 @@ class ProcessPool:
         self._pool: Executor | None = None
         self._pools: WeakKeyDictionary[Future[Any], Executor] = WeakKeyDictionary()  # by submitted batch
         self._ping: Future[None] | None = None
-        self._notice = mmap.mmap(-1, 1)  # shared with processes that are forked
+        self._counters = SharedCounters(_COUNTERS_PER_JOB * jobs)
 
     @property
     def jobs(self) -> int:
@@ -48,17 +49,23 @@ class ProcessPool:
 
     def submit(self, work: Callable[[Batch], Result], batch: Batch) -> Future[Result]:
         """Submit a batch to a process."""
+        counter = self._counters.take()
         try:
-            future = self._started().submit(_do, work, batch)
+            future = self._started().submit(_do, work, batch, counter)
         except BrokenProcessPool:
             self.close()
-            future = self._started().submit(_do, work, batch)
+            future = self._started().submit(_do, work, batch, counter)
+        future.add_done_callback(lambda _: self._counters.give_back(counter))
         self._pools[future] = self._started()
         return future
 
-    def cancel_unstarted(self) -> None:
-        """Let the workers begin no more batches, for the rest of their lives."""
-        self._notice[:] = _CALLED_OFF
+    def running_bytes(self) -> int:
+        """Return how many bytes the running batches have read so far."""
+        return self._counters.total
+
+    def call_off(self) -> None:
+        """Let the workers begin no more batches, and end within big files, for the rest of their lives."""
+        self._counters.call_off()
 
     def check_workers(self) -> None:
         """Check whether the pool is broken: it never ends a batch that was submitted at the moment when it broke."""
@@ -90,7 +97,7 @@ class ProcessPool:
                     self._jobs,
                     mp_context=multiprocessing.get_context("fork"),
                     initializer=_become_worker,
-                    initargs=(os.getpid(), self._notice),
+                    initargs=(os.getpid(), self._counters),
                 )
             except OSError:  # no semaphores: /dev/shm is not writable in some containers
                 self._pool = _InThisProcess()
@@ -109,9 +116,9 @@ class _InThisProcess(Executor):
         return future
 
 
-def _become_worker(parent: int, notice: mmap.mmap) -> None:
+def _become_worker(parent: int, counters: SharedCounters) -> None:
     """Initialise a worker: it dies with the parent, and ignores Ctrl-C, which the terminal sends to all processes."""
-    _notices.append(notice)
+    _shared.append(counters)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)  # the parent ended before prctl
@@ -119,14 +126,17 @@ def _become_worker(parent: int, notice: mmap.mmap) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-_notices: list[mmap.mmap] = []  # shared memory of this process, if it is a worker
+_shared: list[SharedCounters] = []  # of this process, if it is a worker
 
 
 def _nothing() -> None:
     pass
 
 
-def _do(work: Callable[[Batch], Result], batch: Batch) -> Result:
-    if any(notice[:] == _CALLED_OFF for notice in _notices):
-        raise NotBegunError
-    return work(batch)
+def _do(work: Callable[[Batch], Result], batch: Batch, counter: int) -> Result:
+    if not _shared:
+        return work(batch)
+    meter = Meter(partial(_shared[-1].add, counter))
+    meter.look()  # raises if all is called off
+    with metered(meter):
+        return work(batch)

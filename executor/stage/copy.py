@@ -15,6 +15,7 @@ from qa2pack.executor.stage.planned_source import Planned, SourceChangedError, c
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import aligned_buffer, blocks_of
 from qa2pack.manifest.fs.holes import HOLE_BYTES
+from qa2pack.manifest.fs.meter import current_meter
 from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.quantity import Digest
 
@@ -118,7 +119,7 @@ def _pump(
 ) -> int:
     """Copy and hash from the current positions to the end or the limit; return the number of bytes."""
     buffer = aligned_buffer()[:COPY_BLOCK_BYTES]
-    pace = current_pace()
+    pace, meter = current_pace(), current_meter()
     done = 0
     while limit is None or done < limit:
         count = os.readv(source_fd, [buffer])
@@ -131,6 +132,7 @@ def _pump(
         else:
             disk.write(target, block)
         done += count
+        meter.add(count)
         if pace:
             pace.take(count)
     return done

@@ -19,7 +19,7 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.files import Described, write_records
-from qa2pack.manifest.format.header import Notes, StreamKind, Total
+from qa2pack.manifest.format.header import Notes, SplitTask, StreamKind, Total
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, grouped_blobs
 from qa2pack.manifest.format.spool import RecordSpool
@@ -118,14 +118,20 @@ def _split_tables(
     if not any(_is_splitting(plan)):
         return splits
     progress.phase("split tables", file_count=len(plan.notes.splits))
+    read_bytes = {task.path: _bytes_to_read(task) for task in plan.notes.splits}
     batches = (SplitBatch(context, task, _split_files(plan, task.path)) for task in plan.notes.splits)
     for result in cast("Iterator[SplitResult]", run_streamed(engine, split_batch, batches)):
         problems.extend(result.problems)
         splits[result.path] = result
-        progress.advance(file_count=1)
+        progress.advance(file_count=1, byte_count=read_bytes[result.path])
     if problems:
         raise OriginChangedError(tuple(problems))
     return splits
+
+
+def _bytes_to_read(task: SplitTask) -> int:
+    """Return the bytes of the files that a split copies, and of its results, which are hashed."""
+    return sum(decode_record(task.before).sizes) + sum(size for _, size in task.spec.sizes)
 
 
 def _is_splitting(plan: Described) -> Iterator[bool]:

@@ -16,6 +16,7 @@ from functools import cache
 
 import xxhash
 
+from qa2pack.manifest.fs.meter import current_meter
 from qa2pack.manifest.fs.safe_open import FILE_FLAGS
 from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.table_lock import LOCK_NAME
@@ -47,7 +48,7 @@ def digest_of_bytes(data: bytes) -> bytes:
 
 
 def blocks_of(fd: int, length: int = sys.maxsize) -> Iterator[memoryview]:
-    """Yield the content of an open file from its current position, at the rate that is allowed.
+    """Yield the content of an open file from its current position, counted, at the rate that is allowed.
 
     A block is this process's buffer: the next one overwrites it.
 
@@ -55,8 +56,9 @@ def blocks_of(fd: int, length: int = sys.maxsize) -> Iterator[memoryview]:
         length: most bytes to read.
     """
     buffer = aligned_buffer()
-    pace = current_pace()
+    pace, meter = current_pace(), current_meter()
     while count := os.readv(fd, [buffer[: min(length, BUFFER_BYTES)]]):
+        meter.add(count)
         if pace:
             pace.take(count)
         yield buffer[:count]

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TypeVar
 
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.fs.meter import LOOK_SECONDS, current_meter
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -60,9 +61,12 @@ class Pace:
         self._wait(0)
 
     def _wait(self, least_seconds: float) -> None:
+        """Sleep in short pieces: at a slow rate a single block may cost minutes, and the run may be stopped."""
         seconds = self._bucket.paid_at - self._clock()
-        if seconds > least_seconds:
-            self._sleep(seconds)
+        while seconds > least_seconds:
+            self._sleep(min(seconds, LOOK_SECONDS))
+            current_meter().look()
+            seconds = self._bucket.paid_at - self._clock()
 
 
 _CURRENT: ContextVar[Pace | None] = ContextVar("pace", default=None)

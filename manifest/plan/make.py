@@ -109,9 +109,9 @@ def make_plan(
         progress=progress,
     )
     omit = {path: omitted_names(task.spec) for path, task in splits.tasks.items()}
-    progress.phase("scan and hash" if options.is_hashing else "scan")
     batches = scan_batches(placement.items, options, request.mode, omit, looked_into=placed.looked_into)
-    gathered = gather(batches, engine=engine, progress=progress)
+    phase = "scan and hash" if options.is_hashing else "scan"
+    gathered = gather(batches, phase=phase, engine=engine, progress=progress)
     gathered.problems.extend(splits.problems)
     if _needs_all(request):
         needed, split = (*placed.references, *gathered.references), frozenset(splits.tasks)

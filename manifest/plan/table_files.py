@@ -58,7 +58,7 @@ def scan_split_sources(
         for path, (source, spec) in splits.items()
         for names in (tuple(sorted({*spec.written, *spec.placeholders})),)
     ]
-    gathered = gather(batches, engine=engine, progress=progress)
+    gathered = gather(batches, phase="scan tables", engine=engine, progress=progress)
     before = dict(gathered.spool.sorted_blobs())
     gathered.spool.close()
     if gathered.problems:

@@ -14,7 +14,7 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.fs.throttle import PacedEngine
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.progress import Progress, Silent
+from qa2pack.manifest.progress import Progress, Silent, steady
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.settings.cluster_address import check_address
 
@@ -28,7 +28,7 @@ class Workers:
     Attributes:
         jobs: maximum number of batches in parallel; 0 means one per processor, or per worker of the cluster.
             On this machine at most four per processor.
-        progress: where progress is reported.
+        progress: where progress is reported; bytes are counted while big files are read.
         cluster: address of the scheduler; empty for this machine.
         is_insecure: accept an unencrypted connection to a cluster on other machines.
         bandwidth: bytes per second that all workers together may read; 0 is unlimited.
@@ -43,6 +43,10 @@ class Workers:
     trusted: frozenset[int] = frozenset()
     is_insecure: bool = False
     wait: Wait = NO_WAIT
+
+    def __post_init__(self) -> None:
+        """Count running batches, too: the engine reports these and the work reports finished ones, to one object."""
+        object.__setattr__(self, "progress", steady(self.progress))
 
 
 @contextmanager
@@ -62,10 +66,10 @@ def started_engine(
         is_locked: the caller holds the lock.
         stop: the stop request, if the caller also checks it; by default signals set one.
     """
+    watch = steady(workers.progress).look
     with nullcontext(stop) if stop else stopping() as asked:
         if not workers.cluster:
-            # Nothing is counted, but a line in a log becomes due by the clock, also while one big file is read.
-            with PoolEngine(job_count(workers.jobs), asked, workers.progress.advance) as engine:
+            with PoolEngine(job_count(workers.jobs), asked, watch) as engine:
                 yield _bounded(engine, workers)
             return
         check_address(workers.cluster, is_insecure=workers.is_insecure)
@@ -73,7 +77,7 @@ def started_engine(
 
         cluster = Cluster(workers.cluster, running_program, workers.jobs, _report)
         shared = SharedPaths(tuple(filter(is_folder, folders)), lock, is_locked)
-        with ClusterEngine(cluster, shared, asked, workers.progress.advance) as engine:
+        with ClusterEngine(cluster, shared, asked, watch) as engine:
             yield _bounded(engine, workers)
 
 
@@ -94,7 +98,7 @@ def stopping() -> AbstractContextManager[Stop]:
     return stop_on_signals(partial(_answer, _STOPPING), partial(_answer, _STOPPED))
 
 
-_STOPPING = b"Stopping when the running batches are finished; a second Ctrl-C stops at once.\n"
+_STOPPING = b"Stopping at the next safe point, in a few seconds; a second Ctrl-C stops at once.\n"
 _STOPPED = b"Stopped at once. To go on, or to begin again, type the same command.\n"
 
 

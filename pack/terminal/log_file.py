@@ -144,11 +144,14 @@ class LoggedProgress:
         self._began = 0.0
 
     def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
-        """Begin a phase; totals are 0 where they are not known."""
-        self.end()
-        self._name, self._files, self._bytes, self._began = name, 0, 0, time.monotonic()
-        expected = f", {file_count} files, {byte_count} bytes to do" if file_count or byte_count else ""
-        self._log.write(Level.INFO, f"phase {name}: begins{expected}")
+        """Begin a phase, or tell its totals, which are 0 where they are not known."""
+        expected = f"{file_count} files, {byte_count} bytes to do" if file_count or byte_count else ""
+        if name == self._name:
+            self._log.write(Level.INFO, f"phase {name}: {expected}")
+        else:
+            self.end()
+            self._name, self._files, self._bytes, self._began = name, 0, 0, time.monotonic()
+            self._log.write(Level.INFO, f"phase {name}: " + ", ".join(filter(None, ("begins", expected))))
         self._progress.phase(name, file_count=file_count, byte_count=byte_count)
 
     def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:

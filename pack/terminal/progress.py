@@ -51,11 +51,14 @@ class Lines:
         self._stream = stream
         self._clock = clock
         self._last = clock()
-        self._begin("", 0, 0)
+        self._all_files = self._all_bytes = 0
+        self._begin("")
 
     def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
-        """Begin a phase; totals are 0 where they are not known."""
-        self._begin(name, file_count, byte_count)
+        """Begin a phase, or tell its totals, which are 0 where they are not known."""
+        if name != self._name:
+            self._begin(name)
+        self._all_files, self._all_bytes = file_count, byte_count
         self._report()
 
     def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
@@ -64,11 +67,10 @@ class Lines:
         self._bytes += byte_count
         self._report()
 
-    def _begin(self, name: str, file_count: int, byte_count: int) -> None:
+    def _begin(self, name: str) -> None:
         self._name = name
         self._started = self._clock()
-        self._files, self._all_files = 0, file_count
-        self._bytes, self._all_bytes = 0, byte_count
+        self._files = self._bytes = 0
 
     def _report(self) -> None:
         now = self._clock()
@@ -110,19 +112,19 @@ class Bar:
     def __init__(self) -> None:
         self._rich: RichProgress | None = None
         self._task: TaskID | None = None
+        self._name = ""
         self._drawn = self._began = time.monotonic()
         self._files = self._all_files = 0
         self._bytes = self._all_bytes = 0
 
     def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
-        """Begin a phase; totals are 0 where they are not known."""
-        rich = self._started()
-        if self._task is not None:
-            rich.remove_task(self._task)
-        self._files, self._all_files = 0, file_count
-        self._bytes, self._all_bytes = 0, byte_count
-        self._began = time.monotonic()
-        self._task = rich.add_task(shown(name), total=byte_count or file_count or None, words=self._words())
+        """Begin a phase, or tell its totals, which are 0 where they are not known."""
+        is_new = self._task is None or name != self._name
+        self._all_files, self._all_bytes = file_count, byte_count
+        if is_new:
+            self._begin(name)
+        elif self._task is not None:
+            self._started().update(self._task, total=self._total, completed=self._done, words=self._words())
         self._draw(is_due=True)
 
     def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
@@ -131,8 +133,7 @@ class Bar:
             return
         self._files += file_count
         self._bytes += byte_count
-        done = self._bytes if self._all_bytes else self._files
-        self._started().update(self._task, completed=done, words=self._words())
+        self._started().update(self._task, completed=self._done, words=self._words())
         self._draw(is_due=False)
 
     def close(self) -> None:
@@ -141,15 +142,38 @@ class Bar:
             self._rich.stop()
             self._rich = None
 
+    def _begin(self, name: str) -> None:
+        rich = self._started()
+        if self._task is not None:
+            rich.remove_task(self._task)
+        self._name = name
+        self._files = self._bytes = 0
+        self._began = time.monotonic()
+        self._task = rich.add_task(shown(name), total=self._total, words=self._words())
+
+    @property
+    def _total(self) -> int | None:
+        return self._all_bytes or self._all_files or None
+
+    @property
+    def _done(self) -> int:
+        return self._bytes if self._all_bytes else self._files
+
     def _words(self) -> str:
         """Return files, bytes and rate, at most half a line of 80 columns."""
-        if not self._all_bytes:
-            if self._all_files:
-                return f"{self._files:,}/{self._all_files:,}"  # files or tables
-            return counted(self._files, "file") if self._files else ""
+        return " ".join(filter(None, (self._files_words(), self._bytes_words())))
+
+    def _files_words(self) -> str:
+        if self._all_files and not self._all_bytes:
+            return f"{self._files:,}/{self._all_files:,}"  # files or tables
+        return counted(self._files, "file") if self._files or self._all_bytes else ""
+
+    def _bytes_words(self) -> str:
+        if not self._all_bytes and not self._bytes:
+            return ""
         seconds = max(time.monotonic() - self._began, _BAR_SECONDS)
-        done, total = human_bytes(self._bytes), human_bytes(self._all_bytes)
-        return f"{counted(self._files, 'file')} {done}/{total} {human_bytes(round(self._bytes / seconds))}/s"
+        total = f"/{human_bytes(self._all_bytes)}" if self._all_bytes else ""
+        return f"{human_bytes(self._bytes)}{total} {human_bytes(round(self._bytes / seconds))}/s"
 
     def _draw(self, *, is_due: bool) -> None:
         now = time.monotonic()

@@ -3,6 +3,7 @@
 from itertools import cycle
 
 from qa2pack.manifest.fs.digest import aligned_buffer
+from qa2pack.manifest.fs.meter import current_meter
 from qa2pack.tarsplit.output_files import write_all
 from qa2pack.tarsplit.tar.checksums import Sums
 from qa2pack.tarsplit.tar.header import BLOCK_BYTES, END_BLOCKS, RECORD_BLOCKS
@@ -32,6 +33,7 @@ class TarWriter:
         self._parts: list[bytes] = []
         self._waiting_bytes = 0
         self._byte_count = 0
+        self._meter = current_meter()
         buffer = aligned_buffer()
         half = len(buffer) // 2
         # Two halves in turn: the thread may still compute checksums of one while the next block is read.
@@ -84,3 +86,4 @@ class TarWriter:
         except OSError as error:
             raise OutputFailedError(error) from error
         self._byte_count += len(data)
+        self._meter.add(len(data))

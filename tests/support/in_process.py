@@ -22,7 +22,7 @@ from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.plan.table_columns import TableReader
 from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.progress import Silent
+from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.manifest.verify.package import verify_package
 from support.measurement_sets import Recipe, write_measurement_set
 
@@ -47,14 +47,16 @@ class Delivery:
     def member(self) -> Path:
         return self.path / "sg_ouss_id/group_ouss_id/member_ouss_id"
 
-    def made(self, mode: Mode = Mode.HARD, *, now_ns: int | None = None, **wishes: Any) -> Plan:
+    def made(
+        self, mode: Mode = Mode.HARD, *, now_ns: int | None = None, progress: Progress | None = None, **wishes: Any
+    ) -> Plan:
         request = PlanRequest(os.fsencode(self.origin), os.fsencode(self.path), mode=mode, **wishes)
         return make_plan(
             request,
             opened=OpenedFiles(),
             reader=self.reader,
             engine=self.engine,
-            progress=Silent(),
+            progress=progress or Silent(),
             now_ns=now_ns or time.time_ns(),
         )
 

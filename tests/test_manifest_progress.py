@@ -1,0 +1,81 @@
+"""What is told of running batches: each byte once, never more than there is, and nothing is taken back."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qa2pack.manifest.progress import SteadyProgress, steady
+
+
+class Told:
+    """Adds up what it is told."""
+
+    def __init__(self) -> None:
+        self.phases: list[tuple[str, int, int]] = []
+        self.calls: list[tuple[int, int]] = []
+
+    def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
+        self.phases.append((name, file_count, byte_count))
+        self.calls.clear()
+
+    def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
+        self.calls.append((file_count, byte_count))
+
+    @property
+    def byte_count(self) -> int:
+        return sum(size for _, size in self.calls)
+
+
+def test_bytes_of_a_running_batch_are_told_once() -> None:
+    told = Told()
+    progress = SteadyProgress(told)
+    progress.phase("stage", file_count=3, byte_count=100)
+    progress.look(30)
+    progress.look(45)
+    progress.advance(file_count=2, byte_count=60)
+    progress.look(10)
+    assert told.phases == [("stage", 3, 100)]
+    assert told.calls == [(0, 30), (0, 15), (2, 15), (0, 10)]
+
+
+def test_batch_that_is_begun_again_is_told_only_when_it_has_passed_what_it_was() -> None:
+    told = Told()
+    progress = SteadyProgress(told)
+    progress.phase("stage", byte_count=100)
+    for running in (60, 10, 60, 80):
+        progress.look(running)
+    assert told.calls == [(0, 60), (0, 0), (0, 0), (0, 20)]
+
+
+def test_new_phase_counts_from_nothing() -> None:
+    told = Told()
+    progress = SteadyProgress(told)
+    progress.phase("stage", byte_count=100)
+    progress.advance(byte_count=70)
+    progress.phase("verify", byte_count=50)
+    progress.look(20)
+    assert told.calls == [(0, 20)]
+
+
+@given(
+    st.integers(0, 300),
+    st.lists(st.tuples(st.sampled_from(["look", "advance"]), st.integers(0, 100))),
+)
+def test_told_bytes_never_go_backwards_or_past_the_total(total: int, steps: list[tuple[str, int]]) -> None:
+    told = Told()
+    progress = SteadyProgress(told)
+    progress.phase("stage", byte_count=total)
+    done = 0
+    for call, count in steps:
+        if call == "look":
+            progress.look(count)
+        else:
+            progress.advance(byte_count=count)
+            done += count
+        assert told.calls[-1][1] >= 0
+        assert told.byte_count >= (min(done, total) if total else done)
+        assert told.byte_count <= total or not total
+
+
+def test_steady_progress_stays_the_same() -> None:
+    progress = steady(Told())
+    assert steady(progress) is progress
