@@ -103,34 +103,40 @@ def command(delivery: Delivery, verb: str) -> list[str | Path]:
             return ["tarsplit", "--check", output]
 
 
-def counts_of(stderr: Iterator[str]) -> Iterator[tuple[float, float]]:
-    """Yield the bytes done, and the total, of each line of progress that tells both and the time left."""
+def counts_of(stderr: Iterator[str]) -> Iterator[tuple[float, float, bool]]:
+    """Yield of each line of progress with bytes how many are done and in all, and whether it tells the time left."""
     for line in stderr:
-        if match := re.search(r"([\d.,]+) (\w+) of ([\d.,]+) (\w+), .* left$", line):
+        if match := re.search(r"([\d.,]+) (\w+) of ([\d.,]+) (\w+), ", line):
             done, unit, total, unit_of_total = match.groups()
-            yield float(done.replace(",", "")) * UNITS[unit], float(total.replace(",", "")) * UNITS[unit_of_total]
+            done_bytes = float(done.replace(",", "")) * UNITS[unit]
+            all_bytes = float(total.replace(",", "")) * UNITS[unit_of_total]
+            yield done_bytes, all_bytes, line.endswith(" left\n")
 
 
 @pytest.mark.parametrize(
-    ("jobs", "send", "number"), [("2", os.killpg, signal.SIGINT), ("1", os.kill, signal.SIGTERM)], ids=["2", "1"]
+    ("verb", "jobs"),
+    [*((verb, 2) for verb in VERBS), ("apply", 1), ("tarsplit", 1)],  # 1: in the process itself
 )
-@pytest.mark.parametrize("verb", VERBS)
 def test_bytes_are_told_within_a_file_and_a_signal_ends_there(
-    delivery: Delivery, start: Start, verb: str, jobs: str, send: Callable[[int, int], None], number: int
+    delivery: Delivery, start: Start, verb: str, jobs: int
 ) -> None:
     typed = command(delivery, verb)
-    process = start(*typed, "--jobs", jobs, *SLOW)
+    process = start(*typed, "--jobs", str(jobs), *SLOW)
     assert process.stderr
     seen: list[float] = []
-    for done, total in islice(counts_of(process.stderr), MOST_LINES):
+    for done, total, has_time_left in islice(counts_of(process.stderr), MOST_LINES):
         assert 0 <= done <= total
         assert seen == [] or done >= seen[-1]
+        assert has_time_left or done == 0
         seen.append(done)
         if len(set(seen)) >= 4:
             break
     assert len(set(seen)) >= 4, "the bytes do not grow"
     assert seen[-1] < BIG_BYTES, "no file can be finished yet"
-    send(process.pid, number)
+    if jobs == 1:
+        os.kill(process.pid, signal.SIGTERM)
+    else:
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, err = process.communicate(timeout=SECONDS)
     assert (process.returncode, "interrupted." in err, "Traceback" in err) == (4, True, False)
     again = start(*typed)
