@@ -33,6 +33,8 @@ from support.worlds import Change, Scenario, World, scratch_root
 
 Model = dict[str, tuple[str, bool]]
 
+_ORIGINS = ("before", "now")
+_GROWING = (Change.NEW, Change.REPLACE, Change.MEMBER, Change.GROUP)
 _MODES = (Mode.FAKE, Mode.COPY, Mode.HARD)
 _NUMBER = re.compile(r"\d+$")
 
@@ -77,11 +79,27 @@ class PackageMachine(RuleBasedStateMachine):
         shutil.copytree(self.reductions, self.world.origins)
 
     @precondition(lambda self: not self.world.has_begun)
-    @rule(origin=st.sampled_from(("before", "now")), change=st.sampled_from(Change), mode=st.sampled_from(_MODES))
+    @rule(origin=st.sampled_from(_ORIGINS), change=st.sampled_from(_GROWING), mode=st.sampled_from(_MODES))
     def plan(self, origin: str, change: Change, mode: Mode) -> None:
         """Let a plan wait in the place of any other."""
         self.world.plan(origin, change, mode=mode)
         self.planned = grown(self.model, change, ("", True) if mode is Mode.FAKE else (origin, False))
+
+    @precondition(lambda self: self.model and not self.world.has_begun)
+    @rule(origin=st.sampled_from(_ORIGINS), mode=st.sampled_from(_MODES), data=st.data())
+    def plan_to_replace(self, origin: str, mode: Mode, data: st.DataObject) -> None:
+        """Let a plan wait that replaces one of the members."""
+        member = data.draw(st.sampled_from(sorted(self.model)))
+        self.world.plan(origin, Change.REPLACE_MEMBER, mode=mode, replaced=member.encode())
+        self.planned = self.model | {member: ("", True) if mode is Mode.FAKE else (origin, False)}
+
+    @precondition(lambda self: len(self.model) > 1 and not self.world.has_begun)
+    @rule(data=st.data())
+    def plan_to_remove(self, data: st.DataObject) -> None:
+        """Let a plan wait that removes one of the members."""
+        member = data.draw(st.sampled_from(sorted(self.model)))
+        self.world.plan("before", Change.REMOVE_MEMBER, replaced=member.encode())
+        self.planned = {name: made_of for name, made_of in self.model.items() if name != member}
 
     @precondition(lambda self: self.planned is not None or self.world.has_begun)
     @rule()
