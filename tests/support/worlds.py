@@ -9,12 +9,14 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from unittest.mock import patch
 
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.casa.split import TableReader
@@ -41,6 +43,8 @@ from qa2pack.manifest.verify.package import verify_package
 from support.reductions import write_reduction
 
 Tree = dict[bytes, tuple[object, ...]]
+Batch = TypeVar("Batch")
+Result = TypeVar("Result")
 
 PROJECT = "2011.0.00229.S"
 
@@ -185,6 +189,23 @@ class State:
     has_plan: bool
 
 
+class InlineWorker(InlineEngine):
+    """Runs each batch in this process as a worker process would.
+
+    A worker reads a `table.lock` itself. This process would fork for each, which takes longer than the rest of an
+    apply; no table is open here that a lock could be lost of.
+    """
+
+    def run(self, work: Callable[[Batch], Result], batches: deque[Batch]) -> Iterator[Result]:
+        """Run the batches in the order of the deque."""
+
+        def as_worker(batch: Batch) -> Result:
+            with patch("qa2pack.executor.stage.folder.parent_process", object):
+                return work(batch)
+
+        return super().run(as_worker, batches)
+
+
 class World:
     """Origin, package and control folder below one root."""
 
@@ -258,7 +279,7 @@ class World:
         """Apply the waiting plan or go on with what was begun."""
         options = self.scenario.options if boot is None else replace(self.scenario.options, boot=boot)
         return apply_plan(
-            self.package, options, engine=engine or InlineEngine(), disk=disk or Disk(), progress=Silent()
+            self.package, options, engine=engine or InlineWorker(), disk=disk or Disk(), progress=Silent()
         )
 
     def roll_back(self, disk: Disk | None = None) -> RolledBack:
