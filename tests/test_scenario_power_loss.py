@@ -28,7 +28,7 @@ from support.outcomes import (
     check_visible,
 )
 from support.power_loss import Picture, Pool, RecordingDisk, Tape, crash_states, take_picture
-from support.worlds import CHOSEN_UNDOABLE, SCENARIOS, UNDOABLE, Change, Scenario, scratch_root, some_of_undoing
+from support.worlds import CHOSEN_UNDOABLE, SCENARIOS, UNDOABLE, Change, Scenario, scratch_root, some_calls
 
 CHOSEN = (
     Scenario(Change.NEW, Mode.COPY),
@@ -138,7 +138,7 @@ def test_power_cut_after_every_call(layouts: Layouts, scenario: Scenario, turn: 
 @pytest.mark.parametrize("scenario", CHOSEN_UNDOABLE, ids=str)
 def test_power_cut_in_undoing_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
     cuts = record_undoing(layouts.get(scenario))
-    places = [*some_of_undoing(cuts.tape.calls), len(cuts.tape.calls)]
+    places = [*some_calls(cuts.tape.calls), len(cuts.tape.calls)]
     assert survive_cuts_in_undoing(cuts, places, random_count=1, single_count=1) > len(places)
 
 

@@ -155,7 +155,7 @@ CHOSEN_UNDOABLE = (
     Scenario(Change.REMOVE_MEMBER, Mode.HARD, keeps_previous=True),
 )
 STRIDE = 8  # of calls that do as their neighbours do, in the short version
-REMOVING = ("unlink", "rmdir")  # one of these does as its neighbours do
+REMOVING = ("unlink", "rmdir")
 _APPENDS = {
     Change.MEMBER: Append.MEMBER,
     Change.GROUP: Append.GROUP,
@@ -504,6 +504,13 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def some_of_undoing(calls: Sequence[str]) -> list[int]:
-    """Return the calls of undoing at which faults are tried in the short version: of those that remove only some."""
-    return [at for at, name in enumerate(calls) if at % STRIDE == 0 or name not in REMOVING]
+def some_calls(calls: Sequence[str]) -> list[int]:
+    """Return the calls at which faults are tried in the short version: of those amid others alike, some."""
+    return [at for at in range(len(calls)) if at % STRIDE == 0 or not _is_amid_alike(calls, at)]
+
+
+def _is_amid_alike(calls: Sequence[str], at: int) -> bool:
+    """Tell whether the calls around it do the same for other files: remove them, or exchange three at a time."""
+    is_removing = all(name in REMOVING for name in calls[max(at - 1, 0) : at + 2])
+    is_third = 3 <= at < len(calls) - 3 and calls[at - 3] == calls[at] == calls[at + 3]
+    return is_removing or (is_third and "exchange" in calls[at - 1 : at + 2])
