@@ -138,7 +138,7 @@ def test_trees_that_seem_alike_are_read_where_the_new_disk_gives_a_false_hint(
 ) -> None:
     laid = published_replace(layouts, is_alike=True)
     places = transaction_paths(laid.world.package, begin_of(laid.world.records))
-    for module in ("apply", "rollback"):
+    for module in ("apply", "rollback_checks"):
         monkeypatch.setattr(
             f"qa2pack.executor.{module}.is_published",
             lambda places, commit, **options: (
