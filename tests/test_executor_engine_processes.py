@@ -223,7 +223,7 @@ with PoolEngine(2) as engine:
         assert parent.stdout is not None
         workers = [int(parent.stdout.readline()) for _ in range(2)]
         parent.kill()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(_runs(worker) for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert [worker for worker in workers if _runs(worker)] == []

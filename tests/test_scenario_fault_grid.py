@@ -4,8 +4,8 @@ After each fault the package is looked at; then the same command goes on, or the
 whole world (package, ticket files, origin, manifests) is compared with one in which nothing went wrong. The long
 version, `make torture`, tries every fault on every call, lets casacore split every table, and stops recovery itself:
 after some first stops at every call of it, after every first stop at some calls. The short one tries a stop and an
-error on every call from the sync before the commit on, and on some of those before it, where each call does the same
-as its neighbours for another file.
+error on the calls from the sync before the commit on, and on some of those before it. Of calls that do the same as
+their neighbours for another file it tries some, and after an error it goes on and back in turn.
 """
 
 import errno
@@ -39,9 +39,10 @@ from support.worlds import (
     Change,
     Scenario,
     scratch_root,
-    some_of_undoing,
+    some_calls,
 )
 
+RECOVERIES = (check_goes_on, check_goes_back)
 HALF_DONE = ("append", "split_table", "write")
 # Every pair of two stops, in all scenarios, would take half a day.
 APART = 16  # calls between first stops after which recovery is stopped at every call of it
@@ -71,10 +72,15 @@ def fail_once(laid: Laid, fault: Fault, at: int, run: Callable[[FaultyDisk], obj
 def survive(laid: Laid, fault: Fault, places: Iterable[int]) -> None:
     """Let the fault happen at each of the places, and recover both ways."""
     for at in places:
-        for recover in (check_goes_on, check_goes_back):
-            assert fail_once(laid, fault, at), f"there is no call {at}"
-            recover(laid)
-            laid.world.bring_back()
+        for recover in RECOVERIES:
+            survive_once(laid, fault, at, recover)
+
+
+def survive_once(laid: Laid, fault: Fault, at: int, recover: Callable[[Laid], None]) -> None:
+    """Let the fault happen at one call, and recover."""
+    assert fail_once(laid, fault, at), f"there is no call {at}"
+    recover(laid)
+    laid.world.bring_back()
 
 
 def survive_second_stops(laid: Laid, first: Iterable[int], *, stride: int) -> None:
@@ -106,10 +112,10 @@ def go_back(laid: Laid, disk: FaultyDisk) -> None:
 
 
 def some(laid: Laid) -> list[int]:
-    """Return every call from the sync on, and some of those before."""
+    """Return the calls from the sync on but for those that repeat each other, and some of those before."""
     return [
         *range(SCENARIOS.index(laid.world.scenario) % STRIDE, laid.sync, STRIDE),
-        *range(laid.sync, len(laid.calls)),
+        *(at for at in some_calls(laid.calls) if at >= laid.sync),
     ]
 
 
@@ -129,7 +135,8 @@ def test_stopped_in_the_middle_of_a_call(layouts: Layouts, scenario: Scenario) -
 def test_call_fails(layouts: Layouts, scenario: Scenario) -> None:
     for turn, fault in enumerate(ERRORS):
         laid = layouts.get(scenario, knows_inodes=knows_inodes(scenario, fault))
-        survive(laid, fault, [at for at in some(laid) if at % len(ERRORS) == turn])
+        for number, at in enumerate(some(laid)[turn :: len(ERRORS)]):
+            survive_once(laid, fault, at, RECOVERIES[number % 2])
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
@@ -169,14 +176,14 @@ def survive_in_undoing(laid: Laid, fault: Fault, places: Callable[[Sequence[str]
 
 @pytest.mark.parametrize("scenario", CHOSEN_UNDOABLE, ids=str)
 def test_undoing_a_finished_apply_is_stopped(layouts: Layouts, scenario: Scenario) -> None:
-    survive_in_undoing(layouts.get(scenario), Fault.STOP_BEFORE, some_of_undoing)
+    survive_in_undoing(layouts.get(scenario), Fault.STOP_BEFORE, some_calls)
 
 
 @pytest.mark.parametrize("scenario", CHOSEN_UNDOABLE, ids=str)
 def test_call_fails_in_undoing_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
     for turn, fault in enumerate(ERRORS):
         laid = layouts.get(scenario, knows_inodes=knows_inodes(scenario, fault))
-        survive_in_undoing(laid, fault, lambda calls, turn=turn: some_of_undoing(calls)[turn :: len(ERRORS)])  # type: ignore[misc]
+        survive_in_undoing(laid, fault, lambda calls, turn=turn: some_calls(calls)[turn :: len(ERRORS)])  # type: ignore[misc]
 
 
 @pytest.mark.torture
@@ -200,7 +207,7 @@ class WithoutExchange(FaultyDisk):
 @pytest.mark.parametrize("recover", [check_goes_on, check_goes_back])
 def test_stopped_where_an_origin_cannot_exchange(layouts: Layouts, recover: Callable[[Laid], None]) -> None:
     laid = layouts.get(Scenario(Change.NEW, Mode.MOVE))
-    for at in count(laid.calls.index("symlink")):
+    for at in count(laid.calls.index("symlink"), 3):  # of two calls for each file: in turn the one and the other
         disk = WithoutExchange(Fault.STOP_BEFORE, at, laid.splits)
         with suppress(Stopped):
             laid.world.apply(disk)

@@ -34,6 +34,7 @@ _SCENARIOS = (
     Scenario(Change.REPLACE, Mode.MOVE, may_exchange=False, keeps_previous=True),
 )
 _CALL_SECONDS = 0.0002
+_SECONDS = 60  # far more than a busy machine needs
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
@@ -71,7 +72,12 @@ def kill_after(process: ForkServerProcess, seconds: float, world: World) -> None
     process.kill()
     process.join()
     process.close()
-    deadline = time.monotonic() + 5
+    wait_for_lock(world)
+
+
+def wait_for_lock(world: World) -> None:
+    """Wait until the workers of a killed process are gone, too."""
+    deadline = time.monotonic() + _SECONDS
     while holder(lock_path(world.package)) is not None:
         assert time.monotonic() < deadline, "the lock outlives the processes"
         time.sleep(0.002)
@@ -161,6 +167,7 @@ def test_command_is_killed_and_finishes(layouts: Layouts) -> None:
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             time.sleep(random.Random(seed).uniform(0.1, 0.8))
             process.kill()
+        wait_for_lock(laid.world)
         check_visible(laid)
         finishing = subprocess.run(command, capture_output=True, text=True, check=False)
         assert finishing.returncode == 0, finishing

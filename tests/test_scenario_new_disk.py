@@ -19,9 +19,9 @@ from qa2pack.executor.transaction.paths import transaction_paths
 from qa2pack.executor.transaction.published_tree import UnknownTreeError, is_published
 from qa2pack.executor.transaction.recovery import Phase, begin_of
 from qa2pack.manifest.actions import Mode
-from support.faulty_disk import Fault, FaultyDisk, Stopped
+from support.faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped
 from support.outcomes import Laid, Layouts, check_goes_back, check_goes_on
-from support.worlds import Change, Scenario, scratch_root
+from support.worlds import Change, Scenario, scratch_root, some_calls
 
 SCENARIOS = (
     *(Scenario(change, Mode.MOVE) for change in Change),
@@ -84,15 +84,15 @@ def test_stopped_rollback_goes_on_on_a_new_disk(layouts: Layouts, scenario: Scen
             break
         laid.world.bring_back()
         committed += 1
-    at = 0
-    while stop(laid, at, laid.world.roll_back):
+    undoing = CountingDisk()
+    laid.world.roll_back(undoing)
+    for at in some_calls(undoing.calls):
+        laid.world.bring_back()
+        stop(laid, committed, laid.world.apply)
+        assert stop(laid, at, laid.world.roll_back)
         if laid.world.has_begun:
             with new_disk(laid.world.root):
                 check_goes_back(laid)
-        laid.world.bring_back()
-        stop(laid, committed, laid.world.apply)
-        at += 1
-    assert at > 0
 
 
 def published_replace(layouts: Layouts, *, is_alike: bool = False) -> Laid:
@@ -138,7 +138,7 @@ def test_trees_that_seem_alike_are_read_where_the_new_disk_gives_a_false_hint(
 ) -> None:
     laid = published_replace(layouts, is_alike=True)
     places = transaction_paths(laid.world.package, begin_of(laid.world.records))
-    for module in ("apply", "rollback"):
+    for module in ("apply", "rollback_checks"):
         monkeypatch.setattr(
             f"qa2pack.executor.{module}.is_published",
             lambda places, commit, **options: (

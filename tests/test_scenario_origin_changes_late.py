@@ -100,8 +100,7 @@ def bring_back(laid: Laid, path: Path, data: bytes, mtime_ns: int) -> None:
 def test_table_changes_while_it_is_split(
     layouts: Layouts, mode: Mode, is_written: bool, change: Callable[[Path], None]
 ) -> None:
-    # casacore splits each time: what it made of the unchanged table would hide what it makes of a changed one.
-    laid = layouts.get(Scenario(Change.NEW, mode), remembers_splits=False)
+    laid = layouts.get(Scenario(Change.NEW, mode))
     path = file_of_table(laid, is_written=is_written)
     data, mtime_ns = path.read_bytes(), path.stat().st_mtime_ns
     assert data

@@ -45,6 +45,12 @@ class Run:
             assert time.monotonic() < deadline
             time.sleep(0.002)
 
+    def send_while_held(self, send: Send, number: signal.Signals) -> None:
+        """Send a signal while the command stands still, and let it go on."""
+        self.wait_until(self.held.exists)
+        send(self.process.pid, number)
+        self.held.unlink()
+
     def wait_for_words(self, words: str) -> None:
         """Wait until it writes a line with these words to stderr."""
         assert self.process.stderr is not None
@@ -128,11 +134,6 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
         run.process.communicate()
 
 
-def count_below(folder: Path) -> int:
-    """Return how many files and folders there are; those that vanish meanwhile do not matter."""
-    return sum(len(folders) + len(files) for _, folders, files in os.walk(folder))
-
-
 def staging_of(world: World) -> Path:
     return Path(os.fsdecode(world.package.control)) / "staging"
 
@@ -148,9 +149,8 @@ def test_apply_ends_at_a_safe_point_and_goes_on(
     layouts: Layouts, start: Callable[..., Run], send: Send, number: signal.Signals
 ) -> None:
     laid = layouts.get(REPLACE)
-    run = start("apply", laid.world.package.path)
-    run.wait_until(lambda: count_below(staging_of(laid.world) / "tree") > 3)
-    send(run.process.pid, number)
+    run = start("apply", laid.world.package.path, hold_at=staging_of(laid.world) / "tree")
+    run.send_while_held(send, number)
     code, err = run.end()
     assert code == 4
     assert "Stopping" in err and "interrupted." in err
@@ -166,10 +166,8 @@ def test_rollback_ends_at_a_safe_point_and_goes_on(
 ) -> None:
     laid = layouts.get(NEW)
     stop_before_commit(laid)
-    staged = count_below(staging_of(laid.world))
-    run = start("rollback", laid.world.package.path)
-    run.wait_until(lambda: count_below(staging_of(laid.world)) < staged)
-    send(run.process.pid, number)
+    run = start("rollback", laid.world.package.path, hold_at=staging_of(laid.world))
+    run.send_while_held(send, number)
     code, err = run.end()
     assert code == 4
     assert "Stopping" in err and "The rollback has begun and must be finished." in err
@@ -186,9 +184,7 @@ def test_rollback_of_a_finished_apply_has_changed_nothing_while_it_verifies(
     laid = layouts.get(KEPT)
     laid.world.apply()
     run = start("rollback", laid.world.package.path, hold_at=laid.world.package.path)
-    run.wait_until(run.held.exists)
-    send(run.process.pid, number)
-    run.held.unlink()
+    run.send_while_held(send, number)
     code, err = run.end()
     assert (code, "Nothing was changed." in err) == (4, True)
     assert laid.world.state() == laid.after
@@ -200,20 +196,13 @@ def test_apply_ends_at_a_safe_point_while_it_removes_the_old_package(
     layouts: Layouts, start: Callable[..., Run]
 ) -> None:
     laid = layouts.get(REPLACE)
-    run = start("apply", laid.world.package.path)
-    run.wait_until(lambda: b"Discard" in journal_bytes(laid.world))
-    os.kill(run.process.pid, signal.SIGINT)
+    run = start("apply", laid.world.package.path, hold_at=Path(os.fsdecode(laid.world.package.control), "previous"))
+    run.send_while_held(to_process, signal.SIGINT)
     code, err = run.end()
     assert (code, "The new package is complete" in err) == (4, True)
     assert laid.world.phase is Phase.DISCARDING
     assert start("apply", laid.world.package.path).end()[0] == 0
     assert laid.world.state() == laid.after
-
-
-def journal_bytes(world: World) -> bytes:
-    with suppress(FileNotFoundError):
-        return Path(os.fsdecode(world.package.control), "journal").read_bytes()
-    return b""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -224,14 +213,11 @@ def test_second_signal_ends_at_once(
     laid = layouts.get(NEW)
     if verb == "rollback":
         stop_before_commit(laid)
-    before = count_below(staging_of(laid.world))
-    run = start(verb, laid.world.package.path)
-    run.wait_until(lambda: count_below(staging_of(laid.world)) not in (before, before + 1))
+    run = start(verb, laid.world.package.path, hold_at=staging_of(laid.world))
+    run.wait_until(run.held.exists)
     os.kill(run.process.pid, number)
     run.wait_for_words("a second Ctrl-C stops at once")
-    os.kill(run.process.pid, signal.SIGSTOP)  # else what is under way may end by itself before
     os.kill(run.process.pid, number)
-    os.kill(run.process.pid, signal.SIGCONT)
     code, err = run.end(is_killed=True)
     assert (code, err) == (-number, "Stopped at once. To go on, or to begin again, type the same command.\n")
     again = start(verb, laid.world.package.path)
@@ -264,9 +250,7 @@ def test_other_commands_end_in_words_and_leave_nothing_behind(
     before = tree_at(laid.world.root, {})
     place = laid.world.origins if verb == "plan" else laid.world.package.path
     run = start(*arguments_of(laid, verb, output), hold_at=place)
-    run.wait_until(run.held.exists)
-    send(run.process.pid, number)
-    run.held.unlink()
+    run.send_while_held(send, number)
     code, err = run.end()
     assert (code, "interrupted." in err, "Traceback" in err) == (4, True, False)
     assert tree_at(laid.world.root, {}) == before
