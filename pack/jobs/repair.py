@@ -56,7 +56,13 @@ class Repaired:
 
 
 def repair(
-    target: Target, wanted: bytes, places: Sequence[bytes], workers: Workers, *, removes_extra: bool = False
+    target: Target,
+    wanted: bytes,
+    places: Sequence[bytes],
+    workers: Workers,
+    options: ApplyOptions,
+    *,
+    removes_extra: bool = False,
 ) -> list[Repaired]:
     """Repair the member of this name, or all members, each in a transaction of its own.
 
@@ -73,12 +79,19 @@ def repair(
         raise Refused(*missing)
     members = chosen_members(members_of(existing_package(target), target.opened), wanted)
     return [
-        _repaired(target, usable_manifest(member), places, workers, removes_extra=removes_extra) for member in members
+        _repaired(target, usable_manifest(member), places, workers, options, removes_extra=removes_extra)
+        for member in members
     ]
 
 
 def _repaired(
-    target: Target, manifest: Described, places: Sequence[bytes], workers: Workers, *, removes_extra: bool
+    target: Target,
+    manifest: Described,
+    places: Sequence[bytes],
+    workers: Workers,
+    options: ApplyOptions,
+    *,
+    removes_extra: bool,
 ) -> Repaired:
     member = target.package.member(manifest.header.member_path)
     with started_engine(workers, (target.package.path,)) as engine:
@@ -100,7 +113,7 @@ def _repaired(
     if not taken and not extra:
         return Repaired(manifest.header.member_path, {}, problems)
     make = partial(_plan, target, manifest, sources, lost)
-    applied = change(target.package, make, ApplyOptions(keeps_previous=True), workers, target.opened)
+    applied = change(target.package, make, options, workers, target.opened)
     return Repaired(manifest.header.member_path, taken, problems, applied)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.casa.split import TableReader
 from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.keep_previous import KEEP_LIMIT_BYTES, KeepPrevious
 from qa2pack.executor.rollback import RolledBack, roll_back_package
 from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.executor.transaction.journal import Commit, Record, read_journal
@@ -74,6 +75,7 @@ class Scenario:
     Attributes:
         may_exchange: False takes the way of two renames.
         is_alike: both packages have the same names, sizes and README, as two from one folder that was worked on.
+        is_auto: whether the old package is kept is decided by the space that it takes.
     """
 
     change: Change
@@ -81,11 +83,13 @@ class Scenario:
     may_exchange: bool = True
     keeps_previous: bool = False
     is_alike: bool = False
+    is_auto: bool = False
 
     def __str__(self) -> str:
         ways = [] if self.may_exchange else ["two-renames"]
         ways += ["kept"] if self.keeps_previous else []
         ways += ["alike"] if self.is_alike else []
+        ways += ["auto"] if self.is_auto else []
         return "-".join([self.change, self.mode, *ways])
 
     @property
@@ -103,7 +107,12 @@ class Scenario:
     @property
     def options(self) -> ApplyOptions:
         """How it is applied."""
-        return ApplyOptions(keeps_previous=self.keeps_previous, may_exchange=self.may_exchange)
+        if self.is_auto:
+            # Below nothing: files of a saved world have other links there, and take no space.
+            limit_bytes = KEEP_LIMIT_BYTES if self.keeps_previous else -1
+            return ApplyOptions(keep_limit_bytes=limit_bytes, may_exchange=self.may_exchange)
+        keep_previous = KeepPrevious.YES if self.keeps_previous else KeepPrevious.NO
+        return ApplyOptions(keep_previous=keep_previous, may_exchange=self.may_exchange)
 
 
 _OF_ALL_MODES = (Change.NEW, Change.REPLACE, Change.MEMBER, Change.GROUP)
