@@ -53,6 +53,9 @@ def _lines(members: Sequence[Repaired], target: Target, style: Style) -> Iterato
         if member.lost:
             yield style.warning("Not to be had, or not known to the manifest:")
             yield from problem_lines(member.lost, target, style)
+        if member.split:
+            yield "Made by a table split, so only other copies of the package have it. With such a copy:"
+            yield f"  {style.bold(f'pack repair {target.quoted} --from FOLDER')}"
     if last := _last(members):
         yield from kept_lines(last, target, style)
         yield "To check the package:"
