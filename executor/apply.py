@@ -225,21 +225,31 @@ def _apply(run: _Run) -> Applied:
         commit = _commit(run, transaction)
         _publish(run, transaction, is_published=False)
         left_alone = _finish(run, transaction, commit)
-    return _applied(transaction, planned, phase_of(begun), left_alone)
+    return _applied(transaction, commit, plan=planned, resumed=phase_of(begun), left_alone=left_alone)
 
 
 def _applied(
-    transaction: _Transaction, plan: AppliedPlan, resumed: Phase, left_alone: tuple[Problem, ...]
+    transaction: _Transaction,
+    commit: Commit,
+    *,
+    plan: AppliedPlan,
+    resumed: Phase,
+    left_alone: tuple[Problem, ...],
 ) -> Applied:
-    previous = transaction.paths.previous_tree
     return Applied(
         plan.member,
         resumed,
         left_alone=left_alone,
         plan=plan,
         is_removal=transaction.begin.publishing.is_removal,
-        kept_bytes=used_bytes(previous) if is_there(previous) else None,
+        kept_bytes=used_bytes(transaction.paths.previous_tree) if _is_kept(transaction, commit) else None,
     )
+
+
+def _is_kept(transaction: _Transaction, commit: Commit) -> bool:
+    """Return whether what the transaction replaces is kept: the decision of the commit, in every later run, too."""
+    begin = transaction.begin
+    return begin.publishing.has_previous and begin.keeps_previous and commit.keeps_previous
 
 
 def _of_plan(plan: Described) -> AppliedPlan:
@@ -302,7 +312,7 @@ def _roll_forward(run: _Run, records: Sequence[Record]) -> Applied:
         if phase is Phase.COMMITTED:
             _publish(run, transaction, is_published=is_done)
         left_alone = _finish(run, transaction, commit)
-    return _applied(transaction, planned, phase, left_alone)
+    return _applied(transaction, commit, plan=planned, resumed=phase, left_alone=left_alone)
 
 
 def _done_before(run: _Run) -> Applied:
@@ -439,7 +449,7 @@ def _finish(run: _Run, transaction: _Transaction, commit: Commit) -> tuple[Probl
         transaction.journal,
         run.disk,
         opened=run.opened,
-        keeps_previous=transaction.begin.keeps_previous and commit.keeps_previous,
+        keeps_previous=_is_kept(transaction, commit),
         engine=run.engine,
         stop=run.stop,
     )

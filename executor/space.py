@@ -59,6 +59,9 @@ def uses_at_most(folder: bytes, limit_bytes: int) -> bool:
 def _used_sizes(folder: bytes) -> Iterator[int]:
     for above, _, names in os.walk(folder):
         for name in names:
-            status = os.lstat(os.path.join(above, name))
+            try:
+                status = os.lstat(os.path.join(above, name))
+            except OSError:  # it is gone, or cannot be looked at: no reason to fail, nor to remove anything
+                continue
             if status.st_nlink == 1:
                 yield status.st_blocks * 512
