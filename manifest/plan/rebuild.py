@@ -205,11 +205,7 @@ def _rows(
     record: FolderRecord, member: bytes, repaired: Mapping[bytes, Source], problems: list[Problem]
 ) -> Iterator[Source | None]:
     """Yield for each file of a folder what it is made of, None for one that is not there; each has a problem."""
-    is_looked_at = any(
-        action in _PACKAGED and join(record.path, name) not in repaired
-        for name, action in zip(record.names, record.actions, strict=True)
-    )
-    found = _states(member, record.path, problems) if is_looked_at else {}
+    found = _states(member, record.path, problems) if _PACKAGED.intersection(record.actions) else {}
     for index, name in enumerate(record.names):
         path, action = join(record.path, name), Action(record.actions[index])
         if path in repaired:
