@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 
 from qa2pack.executor.io.disk import Disk, sync_file_system
 from qa2pack.executor.io.remove import remove_tree
+from qa2pack.executor.keep_previous import KEEP_LIMIT_BYTES, KeepPrevious
 from qa2pack.executor.preflight import can_exchange, check_plan
 from qa2pack.executor.publish.publish import file_journal, finish, publish
 from qa2pack.executor.rollback_steps import roll_back
+from qa2pack.executor.space import used_bytes, uses_at_most
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.stage import OriginChangedError, stage_all
 from qa2pack.executor.stop_signals import NEVER, Stop
@@ -87,7 +89,8 @@ class ApplyOptions:
     """How to apply.
 
     Attributes:
-        keeps_previous: keep the replaced package, so that the replacement can be rolled back later.
+        keep_previous: whether the replaced package is kept, so that the replacement can be rolled back later.
+        keep_limit_bytes: what AUTO keeps takes no more than this.
         rehash: read staged copies again instead of trusting size and mtime.
         may_exchange: False publishes with two renames even where the file system has RENAME_EXCHANGE.
         trusted: numeric ids of users whose control folder is also accepted.
@@ -96,7 +99,8 @@ class ApplyOptions:
         announce: called with the plan before anything is done for it.
     """
 
-    keeps_previous: bool = False
+    keep_previous: KeepPrevious = KeepPrevious.AUTO
+    keep_limit_bytes: int = KEEP_LIMIT_BYTES
     rehash: bool = False
     may_exchange: bool = True
     trusted: frozenset[int] = frozenset()
@@ -117,6 +121,7 @@ class Applied:
         done_before_ns: when an earlier run finished the last plan, ns since the epoch, if nothing was left to do;
             None if this run did something.
         plan: what was applied.
+        kept_bytes: what the package or member that was replaced takes until the next apply; None if none is kept.
     """
 
     member: bytes
@@ -126,6 +131,7 @@ class Applied:
     done_before_ns: int | None = None
     is_removal: bool = False
     plan: AppliedPlan | None = None
+    kept_bytes: int | None = None
 
 
 def apply_plan(
@@ -216,13 +222,34 @@ def _apply(run: _Run) -> Applied:
     is_trusting = step in (Step.CONTINUE, Step.RESTAGE) and _is_same_boot(records, run.options)
     with _journal_open(run, begin_of(begun) if begun else _new_begin(run, plan), is_new=not begun) as transaction:
         _stage(run, transaction, plan, is_trusting=is_trusting)
-        _commit(run, transaction)
+        commit = _commit(run, transaction)
         _publish(run, transaction, is_published=False)
-        left_alone = _finish(run, transaction)
-    is_removal = transaction.begin.publishing.is_removal
+        left_alone = _finish(run, transaction, commit)
+    return _applied(transaction, commit, plan=planned, resumed=phase_of(begun), left_alone=left_alone)
+
+
+def _applied(
+    transaction: _Transaction,
+    commit: Commit,
+    *,
+    plan: AppliedPlan,
+    resumed: Phase,
+    left_alone: tuple[Problem, ...],
+) -> Applied:
     return Applied(
-        plan.header.member_path, phase_of(begun), left_alone=left_alone, plan=planned, is_removal=is_removal
+        plan.member,
+        resumed,
+        left_alone=left_alone,
+        plan=plan,
+        is_removal=transaction.begin.publishing.is_removal,
+        kept_bytes=used_bytes(transaction.paths.previous_tree) if _is_kept(transaction, commit) else None,
     )
+
+
+def _is_kept(transaction: _Transaction, commit: Commit) -> bool:
+    """Return whether what the transaction replaces is kept: the decision of the commit, in every later run, too."""
+    begin = transaction.begin
+    return begin.publishing.has_previous and begin.keeps_previous and commit.keeps_previous
 
 
 def _of_plan(plan: Described) -> AppliedPlan:
@@ -277,16 +304,15 @@ def _roll_forward(run: _Run, records: Sequence[Record]) -> Applied:
     planned, is_done = _of_journal(begin), True
     _check_expected(run, planned)
     run.options.announce(planned)
+    commit = next(record for record in records if isinstance(record, Commit))
     if phase is Phase.COMMITTED:  # checked before anything is written: it may not be known
-        commit = next(record for record in records if isinstance(record, Commit))
         paths = transaction_paths(run.package, begin)
         is_done = is_published(paths, commit, opened=run.opened, engine=run.engine)
     with _journal_open(run, begin, is_new=False) as transaction:
         if phase is Phase.COMMITTED:
             _publish(run, transaction, is_published=is_done)
-        left_alone = _finish(run, transaction)
-    is_removal = begin.publishing.is_removal
-    return Applied(planned.member, phase, left_alone=left_alone, plan=planned, is_removal=is_removal)
+        left_alone = _finish(run, transaction, commit)
+    return _applied(transaction, commit, plan=planned, resumed=phase, left_alone=left_alone)
 
 
 def _done_before(run: _Run) -> Applied:
@@ -333,7 +359,7 @@ def _new_begin(run: _Run, plan: Described) -> Begin:
         publishing=choose_publishing(header, can_exchange=exchange),
         group=header.group,
         member=header.member,
-        keeps_previous=run.options.keeps_previous,
+        keeps_previous=run.options.keep_previous is not KeepPrevious.NO,
         file_count=plan.notes.file_count,
         byte_count=plan.notes.byte_count,
         boot=run.options.boot,
@@ -344,6 +370,7 @@ def _new_begin(run: _Run, plan: Described) -> Begin:
         mode=header.mode,
         origin=header.origin,
         sequence=next_sequence(run.package),
+        keeps_if_small=run.options.keep_previous is KeepPrevious.AUTO,
     )
 
 
@@ -381,7 +408,7 @@ def _stage(run: _Run, transaction: _Transaction, plan: Described, *, is_trusting
         raise
 
 
-def _commit(run: _Run, transaction: _Transaction) -> None:
+def _commit(run: _Run, transaction: _Transaction) -> Commit:
     """Sync everything that is staged to the disk, then append the Commit record: the moment of commit."""
     paths, journal = transaction.paths, transaction.journal
     run.progress.phase("sync")
@@ -396,8 +423,18 @@ def _commit(run: _Run, transaction: _Transaction) -> None:
         root_mtime_ns=root.st_mtime_ns,
         had_manifests=is_there(paths.package.manifests),
         had_tickets=tuple(suffix for suffix in TICKET_SUFFIXES if is_there(paths.ticket(suffix))),
+        keeps_previous=_keeps_previous(run, transaction),
     )
     journal.append_durably(commit)
+    return commit
+
+
+def _keeps_previous(run: _Run, transaction: _Transaction) -> bool:
+    """Return whether what is replaced is kept; it is still in place, and all links to its files are made."""
+    begin = transaction.begin
+    if not (begin.publishing.has_previous and begin.keeps_previous and begin.keeps_if_small):
+        return begin.keeps_previous
+    return uses_at_most(transaction.paths.target, run.options.keep_limit_bytes)
 
 
 def _publish(run: _Run, transaction: _Transaction, *, is_published: bool) -> None:
@@ -405,14 +442,14 @@ def _publish(run: _Run, transaction: _Transaction, *, is_published: bool) -> Non
     publish(transaction.paths, transaction.journal, run.disk, is_published=is_published)
 
 
-def _finish(run: _Run, transaction: _Transaction) -> tuple[Problem, ...]:
+def _finish(run: _Run, transaction: _Transaction, commit: Commit) -> tuple[Problem, ...]:
     run.progress.phase("finish")
     left_alone = finish(
         transaction.paths,
         transaction.journal,
         run.disk,
         opened=run.opened,
-        keeps_previous=transaction.begin.keeps_previous,
+        keeps_previous=_is_kept(transaction, commit),
         engine=run.engine,
         stop=run.stop,
     )

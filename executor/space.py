@@ -1,6 +1,8 @@
 """Free space: how many bytes a plan needs on the package's disk, and how many are free."""
 
 import os
+from collections.abc import Iterator
+from itertools import accumulate
 
 from qa2pack.executor.tickets.size import ticket_bytes
 from qa2pack.manifest.alma.package import Package
@@ -46,9 +48,20 @@ def file_system_of(package: Package) -> os.statvfs_result:
 
 def used_bytes(folder: bytes) -> int:
     """Return the bytes that removing a folder would free: disk usage of its files with no other hard link."""
-    used = 0
+    return sum(_used_sizes(folder))
+
+
+def uses_at_most(folder: bytes, limit_bytes: int) -> bool:
+    """Return whether removing the folder would free no more than this; the walk ends where it would free more."""
+    return all(used <= limit_bytes for used in accumulate(_used_sizes(folder), initial=0))
+
+
+def _used_sizes(folder: bytes) -> Iterator[int]:
     for above, _, names in os.walk(folder):
         for name in names:
-            status = os.lstat(os.path.join(above, name))
-            used += status.st_blocks * 512 if status.st_nlink == 1 else 0
-    return used
+            try:
+                status = os.lstat(os.path.join(above, name))
+            except OSError:  # it is gone, or cannot be looked at: no reason to fail, nor to remove anything
+                continue
+            if status.st_nlink == 1:
+                yield status.st_blocks * 512

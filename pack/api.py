@@ -11,6 +11,7 @@ The names in this module are stable; others may change. Paths are bytes, because
 import os
 
 from qa2pack.executor.apply import Applied, AppliedPlan, ApplyOptions
+from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.executor.rollback import RolledBack
 from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.executor.stage.stage import OriginChangedError
@@ -54,6 +55,7 @@ __all__ = [
     "FolderRecord",
     "Include",
     "InterruptedByUser",
+    "KeepPrevious",
     "LockedError",
     "Mode",
     "OriginChangedError",

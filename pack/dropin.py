@@ -112,7 +112,7 @@ def _package(
         print_view(view, attempt.verb, is_json=False)
 
     def apply(attempt: Attempt) -> None:
-        options = ApplyOptions(keeps_previous=defaults.keep_previous)
+        options = ApplyOptions(keep_previous=defaults.keep_previous)
         for line in resume_lines(target, is_locked=True):
             print(line, file=sys.stderr)
         with shown_workers(RunOptions(defaults.jobs), defaults.trusted) as workers:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.executor.publish.publish import publish, unpublish
 from qa2pack.executor.rollback import roll_back_package
 from qa2pack.executor.transaction.journal import Commit, Published, Publishing, create_journal, read_journal
@@ -206,12 +207,12 @@ def between(calls: list[str], first: str, then: str) -> set[str]:
 def test_each_step_of_finishing_is_on_disk_before_the_next_one(delivery: Delivery, keeps_previous: bool) -> None:
     delivery.make(Mode.COPY)
     delivery.plan(Mode.COPY)
-    delivery.apply(keeps_previous=True)
+    delivery.apply(keep_previous=KeepPrevious.YES)
     control = os.fsdecode(delivery.package.control)
     (older,) = os.listdir(f"{control}/previous")
     delivery.plan(Mode.COPY)
     disk = Noting()
-    delivery.apply(disk, keeps_previous=keeps_previous)
+    delivery.apply(disk, keep_previous=KeepPrevious.YES if keeps_previous else KeepPrevious.NO)
     finished = disk.calls[-3]
     previous = f"{control}/previous/{Path(finished).stem}"
     removed = f"remove {control}/staging" if keeps_previous else f"remove {previous}/tree"

@@ -254,3 +254,12 @@ def test_mark_that_is_no_number_is_damage(path: bytes, mark: object) -> None:
     Path(os.fsdecode(path)).write_bytes(whole + framed(msgpack.packb({"frames on disk": mark})))
     with pytest.raises(JournalDamagedError, match="is damaged"):
         read_journal(path)
+
+
+def test_what_is_kept_only_if_small_is_known_again(path: bytes) -> None:
+    begin = replace(BEGIN, keeps_if_small=True)
+    commit = Commit(12, had_manifests=True, had_tickets=(), keeps_previous=False)
+    journal = create_journal(path, begin, Disk())
+    journal.append_durably(commit)
+    journal.close()
+    assert read_journal(path) == (begin, commit)

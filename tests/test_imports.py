@@ -44,7 +44,7 @@ executor   stage/ remake space
 executor   tickets/ status probe/
 executor   transaction/ bag
 executor   io/
-executor   casa/ stop_signals
+executor   casa/ stop_signals keep_previous
 
 tarsplit   deliver
 tarsplit   resume check

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.executor.stage.planned_source import SourceChangedError
 from qa2pack.executor.stage.stage import OriginChangedError
@@ -225,7 +226,7 @@ def test_chain_of_kept_packages_forth_and_back(delivery: Delivery) -> None:
     delivery.make(Mode.MOVE)
     for mode in (Mode.HARD, Mode.FAKE, Mode.COPY, Mode.MOVE):
         delivery.plan(mode)
-        delivery.apply(keeps_previous=True)
+        delivery.apply(keep_previous=KeepPrevious.YES)
         assert read_files(delivery.origin) == before
     roll_back(delivery)
     assert read_files(delivery.origin) == before
@@ -283,7 +284,7 @@ def test_move_stopped_then_ended_and_replaced(small: Delivery, offset: int) -> N
         assert stopped_apply(small, at)
         go_on(small)
         small.plan(Mode.HARD)
-        small.apply(keeps_previous=True)
+        small.apply(keep_previous=KeepPrevious.YES)
         assert read_files(small.origin) == before
         start_over(small)
         assert links_below(small.origin) == {}
@@ -296,12 +297,12 @@ def test_replacing_a_moved_package_stopped_then_rolled_back(small: Delivery, off
     packaged = contents(small.path)
     disk = CountingDisk()
     small.plan(Mode.MOVE)
-    small.apply(disk, keeps_previous=True)
+    small.apply(disk, keep_previous=KeepPrevious.YES)
     roll_back(small)
     for at in range(offset, len(disk.calls), EVERY):
         small.plan(Mode.MOVE)
         with suppress(Stopped):
-            small.apply(FaultyDisk(Fault.STOP_AFTER, at), keeps_previous=True)
+            small.apply(FaultyDisk(Fault.STOP_AFTER, at), keep_previous=KeepPrevious.YES)
         assert lost_names(before, small) == []
         if contents(small.path) != packaged or os.path.lexists(os.path.join(small.package.control, b"journal")):
             roll_back(small)

@@ -12,6 +12,7 @@ from typing import ClassVar
 import pytest
 
 from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.executor.probe.package_disk import check_disk, has_holes, make_control
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.transaction.paths import probe_folder
@@ -363,7 +364,7 @@ def test_package_in_a_lower_layer_is_changed_only_when_it_is_a_copy(tmp_path: Pa
             shutil.rmtree(disk / name)
             (disk / "copy").rename(disk / name)
         delivery.plan(Mode.COPY, append=append)
-        delivery.apply(keeps_previous=True)
+        delivery.apply(keep_previous=KeepPrevious.YES)
         assert delivery.problems() == []
         roll_back(delivery)
         assert delivery.problems() == []
@@ -406,7 +407,7 @@ def test_package_on_exfat_is_made_replaced_and_undone(disk: ExfatDisk, delivery:
     far.make(Mode.COPY)
     write(delivery.origin / "more.fits", b"1")
     far.plan(Mode.COPY)
-    far.apply(keeps_previous=True)
+    far.apply(keep_previous=KeepPrevious.YES)
     assert far.problems() == []
     assert (far.member / "product/more.fits").read_bytes() == b"1"
     tickets = [path.read_bytes() for path in sorted(disk.path.glob("*.ticket.*"))]

@@ -21,6 +21,8 @@ SCENARIOS = (
     Scenario(Change.MEMBER, Mode.MOVE),
     Scenario(Change.REPLACE, Mode.HARD, keeps_previous=True),
     Scenario(Change.REPLACE, Mode.MOVE, may_exchange=False, keeps_previous=True),
+    Scenario(Change.REMOVE_MEMBER, Mode.HARD, keeps_previous=True, is_auto=True),
+    Scenario(Change.REBUILD, Mode.MOVE, keeps_previous=True, is_auto=True),
 )
 
 

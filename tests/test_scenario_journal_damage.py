@@ -28,6 +28,8 @@ SCENARIOS = (
     Scenario(Change.REPLACE, Mode.HARD),
     Scenario(Change.REPLACE, Mode.COPY, may_exchange=False, keeps_previous=True),
     Scenario(Change.MEMBER, Mode.MOVE),
+    Scenario(Change.REMOVE_MEMBER, Mode.HARD, keeps_previous=True),
+    Scenario(Change.REBUILD, Mode.MOVE, keeps_previous=True, is_auto=True),
 )
 Damage = Callable[[bytes, int, int], bytes]
 

@@ -37,6 +37,7 @@ CHOSEN = (
     Scenario(Change.MEMBER, Mode.HARD),
     Scenario(Change.GROUP, Mode.MOVE),
     Scenario(Change.REPLACE, Mode.MOVE, may_exchange=False),
+    Scenario(Change.REBUILD, Mode.HARD, keeps_previous=True, is_auto=True),
 )
 STRIDE = 15  # of the calls before the sync, in the short version
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import Described
@@ -166,7 +167,7 @@ def test_changed_permissions_make_a_new_copy(copied: Delivery) -> None:
 def test_old_package_is_the_same_while_it_is_kept(copied: Delivery) -> None:
     before = contents(copied.path)
     copied.plan(Mode.COPY)
-    copied.apply(keeps_previous=True)
+    copied.apply(keep_previous=KeepPrevious.YES)
     (previous,) = Path(os.fsdecode(copied.package.control), "previous").iterdir()
     assert contents(previous / "tree") == before
 

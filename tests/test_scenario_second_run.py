@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.record_codec import decode_record
@@ -141,7 +142,7 @@ def test_files_that_are_named_anew_are_found_at_their_new_place(moved: Delivery)
 def test_rolling_back_a_second_run_leads_the_links_to_the_old_place(moved: Delivery) -> None:
     before, packaged = contents(moved.origin), contents(moved.path)
     moved.plan(Mode.HARD, include=(parse_include("scriptForImaging.py=qa"),))
-    moved.apply(keeps_previous=True)
+    moved.apply(keep_previous=KeepPrevious.YES)
     roll_back(moved)
     assert (contents(moved.origin), contents(moved.path)) == (before, packaged)
 
@@ -150,7 +151,7 @@ def test_rolling_back_both_runs_gives_the_origin_back(delivery: Delivery) -> Non
     before = files(delivery.origin)
     delivery.make(Mode.MOVE)
     delivery.plan(Mode.MOVE)
-    delivery.apply(keeps_previous=True)
+    delivery.apply(keep_previous=KeepPrevious.YES)
     roll_back(delivery)
     roll_back(delivery)
     assert files(delivery.origin) == before

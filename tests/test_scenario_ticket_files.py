@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.executor.tickets.size import ticket_bytes
 from qa2pack.executor.tickets.write import Member, write_tickets
@@ -238,13 +239,13 @@ def test_old_or_new_files_are_there_wherever_it_stops(delivery: Delivery) -> Non
     write(delivery.origin / "scriptForImaging.py", b"new")
     delivery.plan(Mode.COPY)
     disk = CountingDisk()
-    delivery.apply(disk, keeps_previous=True)
+    delivery.apply(disk, keep_previous=KeepPrevious.YES)
     new = tickets(delivery)
     assert old["tar"] != new["tar"] and old["zip"] != new["zip"]
     roll_back(delivery)
     for at in range(len(disk.calls) - 25, len(disk.calls)):
         with pytest.raises(Stopped):
-            delivery.apply(FaultyDisk(Fault.STOP_AFTER, at), keeps_previous=True)
+            delivery.apply(FaultyDisk(Fault.STOP_AFTER, at), keep_previous=KeepPrevious.YES)
         found = tickets(delivery)
         assert [each for each in found if found[each] not in (old[each], new[each])] == []
         roll_back(delivery)
@@ -258,7 +259,7 @@ def test_rolling_back_brings_the_old_files_back(delivery: Delivery) -> None:
     old, before = tickets(delivery), contents(delivery.path)
     write(delivery.origin / "scriptForImaging.py", b"new")
     delivery.plan(Mode.COPY)
-    delivery.apply(keeps_previous=True)
+    delivery.apply(keep_previous=KeepPrevious.YES)
     assert tickets(delivery) != old
     roll_back(delivery)
     assert (tickets(delivery), contents(delivery.path)) == (old, before)
@@ -273,12 +274,12 @@ def test_undoing_brings_back_those_that_were_there_and_no_others(delivery: Deliv
     write(delivery.origin / "scriptForImaging.py", b"new")
     delivery.plan(Mode.COPY)
     disk = CountingDisk()
-    delivery.apply(disk, keeps_previous=True)
+    delivery.apply(disk, keep_previous=KeepPrevious.YES)
     roll_back(delivery)
     assert there(delivery) == kept
     for at in range(len(disk.calls) - 25, len(disk.calls)):
         with pytest.raises(Stopped):
-            delivery.apply(FaultyDisk(Fault.STOP_AFTER, at), keeps_previous=True)
+            delivery.apply(FaultyDisk(Fault.STOP_AFTER, at), keep_previous=KeepPrevious.YES)
         roll_back(delivery)
         assert there(delivery) == kept
         if not os.path.exists(delivery.package.plan):

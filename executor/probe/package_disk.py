@@ -103,6 +103,12 @@ def make_control(package: Package, disk: Disk) -> None:
         raise Refused(Problem(Code.NAME_REFUSED, package.control, "a name that the disk takes", found)) from error
 
 
+def has_hard_links(package: Package, disk: Disk) -> bool:
+    """Try whether the disk has hard links; the control folder must exist."""
+    with _probed(package, disk) as fd:
+        return _can_link(disk, fd)
+
+
 def has_holes(package: Package, disk: Disk) -> bool:
     """Try whether the disk supports sparse files; the control folder must exist."""
     with _probed(package, disk) as fd:

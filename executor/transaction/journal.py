@@ -76,6 +76,8 @@ class Begin:
         plan: digest of the plan.
         boot: boot id of the system; data written before a restart and not synced cannot be trusted.
         mode, origin: as in the plan; for the log, never for decisions.
+        keeps_previous: what is replaced is kept until the next apply.
+        keeps_if_small: only if it takes little space; `Commit` has the decision.
         sequence: one more than that of the previous transaction, because clocks can be set back; 0 in old journals.
     """
 
@@ -95,6 +97,7 @@ class Begin:
     mode: Mode | None = None
     origin: bytes = b""
     sequence: int = 0
+    keeps_if_small: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +127,14 @@ class Commit:
         root_inode, root_mtime_ns: of the staged tree; hints to where it is, never proof; 0 if not known.
         had_manifests: there were manifests before; publishing moves them to the previous state.
         had_tickets: suffixes of the ticket files that existed before.
+        keeps_previous: False if what is replaced takes too much space to be kept, whatever `Begin` says.
     """
 
     root_inode: int
     had_manifests: bool
     had_tickets: tuple[bytes, ...]
     root_mtime_ns: int = 0
+    keeps_previous: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +176,16 @@ class End:
 Record = Begin | Resume | Staged | Stale | SyncFailed | Commit | Published | Discard | RollBack | End
 # The class names are the names of the records on disk.
 _KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in get_args(Record)}
+# Fields that are written only if they have another value than this one.
+_OPTIONAL_FIELDS: dict[type[Record], dict[str, object]] = {
+    Begin: {"keeps_if_small": False},
+    Commit: {"keeps_previous": True},
+}
 # Fields that older journals do not have, with their defaults.
-_LATER_FIELDS: dict[type[Record], dict[str, object]] = {Begin: {"sequence": 0}, Commit: {"root_mtime_ns": 0}}
+_LATER_FIELDS: dict[type[Record], dict[str, object]] = {
+    Begin: {"sequence": 0, **_OPTIONAL_FIELDS[Begin]},
+    Commit: {"root_mtime_ns": 0, **_OPTIONAL_FIELDS[Commit]},
+}
 _MARK = "frames on disk"
 _MARK_START = msgpack.packb({_MARK: 0})[:-1]
 
@@ -340,7 +353,11 @@ def _mark(frame_count: int) -> bytes:
 
 
 def _encoded(record: Record) -> bytes:
-    return _packed(msgpack.packb({"kind": type(record).__name__, **asdict(record)}))
+    values = asdict(record)
+    for name, default in _OPTIONAL_FIELDS.get(type(record), {}).items():
+        if values[name] == default:
+            del values[name]
+    return _packed(msgpack.packb({"kind": type(record).__name__, **values}))
 
 
 def _packed(payload: bytes) -> bytes:

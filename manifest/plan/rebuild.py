@@ -5,6 +5,7 @@ new member; a file that is repaired comes from a source that has its digest. The
 says of all other files, so that a later plan finds the origin's digests in it.
 """
 
+import errno
 import os
 import socket
 import stat
@@ -34,6 +35,7 @@ from qa2pack.manifest.quantity import Size
 from qa2pack.manifest.scan.collect import Gathered
 from qa2pack.manifest.table_lock import is_table_lock
 
+_NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 # Files that come from elsewhere; the others are made by the plan.
 _PACKAGED = frozenset((Action.LINK, Action.COPY, Action.SPLIT, Action.CARRY, Action.MOVE, Action.KEEP))
 
@@ -231,13 +233,13 @@ def _recorded(record: FolderRecord, index: int) -> FileState:
 
 
 def _states(member: bytes, folder: bytes, problems: list[Problem]) -> dict[bytes, os.stat_result]:
-    """Return the state of each entry of a folder of the member; nothing where the folder is missing."""
+    """Return the state of each entry of a folder of the member; nothing where there is no such folder."""
     try:
         with opened_beneath(member, folder) as fd:
             return {name: entry.stat(follow_symlinks=False) for name, entry in listed(fd)}
-    except FileNotFoundError:
-        return {}
     except OSError as error:
+        if error.errno in _NO_FOLDER:
+            return {}
         problems.append(Problem(Code.UNREADABLE, join(member, folder), found=error.strerror or ""))
         return {}
 

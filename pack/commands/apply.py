@@ -5,15 +5,16 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import ClusterRunOptions, PackageArgument, RehashOption, TrustOptions, WaitOption
+from qa2pack.executor.keep_previous import KeepPrevious
+from qa2pack.pack.commands.options import (
+    ClusterRunOptions,
+    KeepPreviousOption,
+    PackageArgument,
+    RehashOption,
+    TrustOptions,
+    WaitOption,
+)
 from qa2pack.pack.views.plan_digest import FEWEST_DIGITS, LENGTH
-
-KeepPrevious = Annotated[
-    bool,
-    typer.Option(
-        "--keep-previous", envvar="PACK_KEEP_PREVIOUS", help="Keep a package that is replaced for `pack rollback`."
-    ),
-]
 
 
 def _digest_of(text: str) -> str:
@@ -38,7 +39,7 @@ Expect = Annotated[
 def apply(
     package: PackageArgument,
     *,
-    keep_previous: KeepPrevious = False,
+    keep_previous: KeepPreviousOption = KeepPrevious.AUTO,
     rehash: RehashOption = False,
     expect: Expect = None,
     wait: WaitOption = 0,
@@ -68,7 +69,7 @@ def apply(
         for line in plan_announced(plan):
             print(line, file=sys.stderr)
 
-    options = ApplyOptions(keeps_previous=keep_previous, rehash=rehash, expected=expect or "", announce=announce)
+    options = ApplyOptions(keep_previous=keep_previous, rehash=rehash, expected=expect or "", announce=announce)
 
     def work(workers: Workers) -> View:
         for line in resume_lines(target):

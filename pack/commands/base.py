@@ -15,10 +15,12 @@ import typer
 from typer.core import TyperCommand, TyperOption
 from typer.main import get_command
 
+from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.manifest.fs.presence import is_there, real_path
 from qa2pack.manifest.path import shown
 from qa2pack.pack import __version__
 from qa2pack.pack.commands.completion import use_own_zsh
+from qa2pack.pack.commands.options import KEEP_PREVIOUS
 from qa2pack.pack.exit_codes import Exit, exit_code_lines
 from qa2pack.pack.settings.option_source import Default, SettingsError
 from qa2pack.pack.terminal.output_streams import redirect_to_null
@@ -34,6 +36,7 @@ _DEFAULTS = "qa2pack.pack.settings.option_source"
 _ARGUMENTS = "pack.arguments"
 _TYPED = "pack.typed"
 _UNSETTLED = "pack.unsettled"
+_CHOICES = [[choice.value] for choice in KeepPrevious]
 _PATHS = frozenset({"origin", "package", "check", "chunks", "delivery", "manifest", "output", "readme"})
 
 
@@ -146,7 +149,7 @@ class Command(TyperCommand):
         """Parse; a bad value is reported with its option or variable."""
         ctx.meta[_ARGUMENTS] = tuple(args)
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, _with_values(args))
         except typer.BadParameter as error:
             if error.param and error.param.envvar:  # else both would be named
                 is_typed = _source(ctx, error.param.name) != "ENVIRONMENT"
@@ -228,6 +231,17 @@ class Command(TyperCommand):
             raise typer.BadParameter(str(error), ctx=ctx, param_hint="--log") from error
         line = f"{ctx.command_path} {shlex.join(ctx.meta[_ARGUMENTS])}"
         return run_logged(log, str(ctx.info_name), line)
+
+
+def _with_values(args: list[str]) -> list[str]:
+    """Return the arguments with a value for a --keep-previous that has none: it was a flag once."""
+    end = args.index("--") if "--" in args else len(args)
+    return [
+        f"{word}={KeepPrevious.YES}"
+        if word == KEEP_PREVIOUS and at < end and args[at + 1 : at + 2] not in _CHOICES
+        else word
+        for at, word in enumerate(args)
+    ]
 
 
 def _is_path(word: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from qa2pack.executor.keep_previous import KeepPrevious, keep_previous_of
 from qa2pack.pack.commands.completion import offered_members
 from qa2pack.pack.settings.rate import parse_rate
 
@@ -66,6 +67,27 @@ BandwidthOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", envvar="PACK_QUIET", help="Show no progress.")]
+KEEP_PREVIOUS = "--keep-previous"
+
+
+def _keep_previous_of(text: str) -> KeepPrevious:
+    try:
+        return keep_previous_of(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(map(repr, map(str, KeepPrevious)))}.") from None
+
+
+KeepPreviousOption = Annotated[
+    KeepPrevious,
+    typer.Option(
+        KEEP_PREVIOUS,
+        envvar="PACK_KEEP_PREVIOUS",
+        metavar="yes|no|auto",
+        parser=_keep_previous_of,
+        autocompletion=lambda: list(map(str, KeepPrevious)),
+        help="Keep what is replaced for `pack rollback`; auto: if it takes little space. Without a value: yes.",
+    ),
+]
 RehashOption = Annotated[
     bool, typer.Option("--rehash", help="Read every file again; do not trust sizes and times that have not changed.")
 ]

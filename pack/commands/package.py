@@ -4,12 +4,13 @@ import os
 
 import typer
 
+from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.pack.commands.apply import KeepPrevious
 from qa2pack.pack.commands.base import defaults_of, typed_lists
 from qa2pack.pack.commands.options import (
     ClusterRunOptions,
+    KeepPreviousOption,
     OriginArgument,
     PackageArgument,
     RuleOptions,
@@ -34,7 +35,7 @@ def package(  # noqa: PLR0913 - one parameter per option
     tables: TableOptions,
     tree: Tree = False,
     readme_preview: ReadmePreview = False,
-    keep_previous: KeepPrevious = False,
+    keep_previous: KeepPreviousOption = KeepPrevious.AUTO,
     wait: WaitOption = 0,
     trust: TrustOptions,
     run_options: ClusterRunOptions,
@@ -93,7 +94,7 @@ def package(  # noqa: PLR0913 - one parameter per option
             force=force,
             strict=strict,
         )
-        options = ApplyOptions(keeps_previous=keep_previous, rehash=rules.rehash)
+        options = ApplyOptions(keep_previous=keep_previous, rehash=rules.rehash)
         with ExitStack() as held:
             # A progress display for each of the two: between them the plan is printed.
             with shown_workers(run_options, trusted, wait) as workers:

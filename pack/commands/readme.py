@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import MemberOption, PackageArgument, RunOptions, TrustOptions, WaitOption
+from qa2pack.executor.keep_previous import KeepPrevious
+from qa2pack.pack.commands.options import (
+    KeepPreviousOption,
+    MemberOption,
+    PackageArgument,
+    RunOptions,
+    TrustOptions,
+    WaitOption,
+)
 
 Header = Annotated[
     str, typer.Option("--header", metavar="FILE", help="The new header, above the tree.", show_default=False)
@@ -18,13 +26,14 @@ Taken = Annotated[
 ]
 
 
-def readme(
+def readme(  # noqa: PLR0913 - one parameter per option
     package: PackageArgument,
     *,
     member: MemberOption = "",
     header: Header = "",
     set_field: Field = None,
     take_changes: Taken = False,
+    keep_previous: KeepPreviousOption = KeepPrevious.AUTO,
     wait: WaitOption = 0,
     trust: TrustOptions,
     run_options: RunOptions,
@@ -37,6 +46,7 @@ def readme(
     """
     import os
 
+    from qa2pack.executor.apply import ApplyOptions
     from qa2pack.pack.commands.run import run_with_workers
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import readme as job
@@ -49,10 +59,11 @@ def readme(
         )
     fields = tuple(_field(text) for text in set_field or ())
     target = target_of(package)
+    options = ApplyOptions(keep_previous=keep_previous)
     asked = job.ReadmeChange(os.path.abspath(os.fsencode(header)) if header else b"", fields, take_changes)
     run_with_workers(
         Attempt("readme", target),
-        lambda workers: readme_view(job.change_readme(target, os.fsencode(member), asked, workers), target),
+        lambda workers: readme_view(job.change_readme(target, os.fsencode(member), asked, workers, options), target),
         run_options,
         trusted=trust.users(),
         wait_seconds=wait,

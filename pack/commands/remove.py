@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import PackageArgument, RunOptions, TrustOptions, WaitOption
+from qa2pack.executor.keep_previous import KeepPrevious
+from qa2pack.pack.commands.options import KeepPreviousOption, PackageArgument, RunOptions, TrustOptions, WaitOption
 
 Removed = Annotated[
     str, typer.Option("--member", metavar="NAME", help="The member, as pack show names it.", show_default=False)
@@ -15,19 +16,20 @@ def remove(
     package: PackageArgument,
     *,
     member: Removed,
+    keep_previous: KeepPreviousOption = KeepPrevious.AUTO,
     wait: WaitOption = 0,
     trust: TrustOptions,
     run_options: RunOptions,
 ) -> None:
     """Remove one member of PACKAGE; the others stay.
 
-    The ticket files are made again. The member is kept beside the package until the next apply: until then
-    `pack rollback` brings it back.
+    The member is kept until the next apply where that takes little space: `pack rollback` brings it back.
 
     Example: pack remove 2011.0.00229.S --member member_ouss_id2
     """
     import os
 
+    from qa2pack.executor.apply import ApplyOptions
     from qa2pack.pack.commands.run import run_with_workers
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import remove as job
@@ -35,9 +37,10 @@ def remove(
     from qa2pack.pack.views.remove import remove_view
 
     target = target_of(package)
+    options = ApplyOptions(keep_previous=keep_previous)
     run_with_workers(
         Attempt("remove", target),
-        lambda workers: remove_view(job.remove(target, os.fsencode(member), workers), target),
+        lambda workers: remove_view(job.remove(target, os.fsencode(member), workers, options), target),
         run_options,
         trusted=trust.users(),
         wait_seconds=wait,

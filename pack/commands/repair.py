@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import MemberOption, PackageArgument, RunOptions, TrustOptions, WaitOption
+from qa2pack.executor.keep_previous import KeepPrevious
+from qa2pack.pack.commands.options import (
+    KeepPreviousOption,
+    MemberOption,
+    PackageArgument,
+    RunOptions,
+    TrustOptions,
+    WaitOption,
+)
 
 From = Annotated[
     list[str] | None,
@@ -21,6 +29,7 @@ def repair(
     from_: From = None,
     member: MemberOption = "",
     remove_extra: Extra = False,
+    keep_previous: KeepPreviousOption = KeepPrevious.AUTO,
     wait: WaitOption = 0,
     trust: TrustOptions,
     run_options: RunOptions,
@@ -28,13 +37,14 @@ def repair(
     """Replace what is damaged or missing in PACKAGE.
 
     What `pack verify` finds is replaced by files of the same content. They are taken from the folders of --from, or
-    from the origin, wherever they are there. What cannot be had is listed. The package that was is kept until the
-    next apply: until then `pack rollback` brings it back.
+    from the origin, wherever they are there. What cannot be had is listed. What was is kept until the next apply
+    where that takes little space: `pack rollback` brings it back.
 
     Example: pack repair 2011.0.00229.S --from /backup/2011.0.00229.S
     """
     import os
 
+    from qa2pack.executor.apply import ApplyOptions
     from qa2pack.pack.commands.run import run_with_workers
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import repair as job
@@ -42,11 +52,12 @@ def repair(
     from qa2pack.pack.views.repair import repair_view
 
     target = target_of(package)
+    options = ApplyOptions(keep_previous=keep_previous)
     places = [os.path.abspath(os.fsencode(place)) for place in from_ or ()]
     run_with_workers(
         Attempt("repair", target),
         lambda workers: repair_view(
-            job.repair(target, os.fsencode(member), places, workers, removes_extra=remove_extra), target
+            job.repair(target, os.fsencode(member), places, workers, options, removes_extra=remove_extra), target
         ),
         run_options,
         trusted=trust.users(),

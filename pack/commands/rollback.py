@@ -21,8 +21,8 @@ def rollback(
 ) -> None:
     """Roll back a stopped apply, or else the last finished one.
 
-    A replaced package comes back only if it was kept (pack apply --keep-previous). A second rollback in a row needs
-    --further as well. If a rollback is not possible, nothing is changed and the reason is shown.
+    A replaced package comes back only if it was kept (--keep-previous of pack apply). A second rollback in a row
+    needs --further as well. If a rollback is not possible, nothing is changed and the reason is shown.
 
     Example: pack rollback 2011.0.00229.S
     """

@@ -191,7 +191,7 @@ REQUESTS: Mapping[Code, Row] = {
     ),
     Code.PREVIOUS_GONE: Row(
         "The package that was replaced was not kept.",
-        "A replacement can be rolled back only if it was applied with --keep-previous",
+        "It was applied with --keep-previous=no, or what it replaced took more than 64 MiB of its own.",
         "To have the earlier state again, plan it and apply it again:",
         (_PLAN, "pack apply PACKAGE --keep-previous"),
     ),

@@ -1,13 +1,18 @@
 """Change: the work of planning a change of one member and applying it, under one lock."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from qa2pack.executor.apply import Applied, ApplyOptions
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.preflight import check_space
+from qa2pack.executor.probe.package_disk import has_hard_links
 from qa2pack.executor.tickets.unchanged_members import check_staying
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.plan.make import Plan, save_plan
 from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.control_folder import check_idle, check_plannable, locked_control
@@ -36,9 +41,23 @@ def change(
         check_plannable(package)
         made = make()
         try:
-            check_space(package, made.header, made.notes, made.devices, opened)
+            notes = made.notes
+            if not has_hard_links(package, Disk()):
+                notes = replace(notes, new_bytes=notes.new_bytes + _kept_bytes(made))
+            check_space(package, made.header, notes, made.devices, opened)
             check_staying(package, made.header, opened)
             save_plan(made)
         finally:
             made.gathered.spool.close()
         return apply(package, options, workers, opened, is_locked=True)
+
+
+def _kept_bytes(made: Plan) -> int:
+    """Return the bytes of files that are taken over from the package; without hard links they are copied."""
+    records = (decode_record(blob) for _, blob in made.gathered.spool.sorted_blobs())
+    return sum(
+        size
+        for record in records
+        for size, action in zip(record.sizes, record.actions, strict=True)
+        if action == Action.KEEP
+    )

@@ -36,7 +36,9 @@ class ReadmeChange:
     is_taken: bool = False
 
 
-def change_readme(target: Target, wanted: bytes, asked: ReadmeChange, workers: Workers) -> Applied:
+def change_readme(
+    target: Target, wanted: bytes, asked: ReadmeChange, workers: Workers, options: ApplyOptions
+) -> Applied:
     """Give the member another README; raises as `jobs.change.change`.
 
     Args:
@@ -52,7 +54,7 @@ def change_readme(target: Target, wanted: bytes, asked: ReadmeChange, workers: W
         lambda: plan_rebuild(
             target.package, manifest, target.opened, readme=readme, program=PROGRAM, now_ns=time.time_ns()
         ),
-        ApplyOptions(keeps_previous=True),
+        options,
         workers,
         target.opened,
     )

@@ -13,11 +13,11 @@ from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import Target
 
 
-def remove(target: Target, member: bytes, workers: Workers, *, keeps_previous: bool = True) -> Applied:
+def remove(target: Target, member: bytes, workers: Workers, options: ApplyOptions) -> Applied:
     """Remove the member of this name; raises as `jobs.change.change`.
 
     Args:
-        keeps_previous: keep it until the next apply, so that the removal can be rolled back.
+        options: whether it is kept until the next apply, so that the removal can be rolled back.
     """
     existing_package(target)
     package = target.package
@@ -27,7 +27,7 @@ def remove(target: Target, member: bytes, workers: Workers, *, keeps_previous: b
     return change(
         package,
         lambda: make_removal(request, opened=target.opened, now_ns=time.time_ns()),
-        ApplyOptions(keeps_previous=keeps_previous),
+        options,
         workers,
         target.opened,
     )

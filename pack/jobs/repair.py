@@ -16,7 +16,7 @@ from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.file_state import state_of
+from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import NO_DIGEST, Entry
 from qa2pack.manifest.format.record_codec import decode_record
@@ -27,6 +27,7 @@ from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.rebuild import Source, plan_rebuild
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.table_lock import is_table_lock
 from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.change import change
@@ -46,6 +47,7 @@ class Repaired:
         member: `group/member`.
         sources: by path in the member, where each file was taken from; empty for what the program makes itself.
         lost: what could not be had, or is not known to the manifest; paths absolute.
+        split: paths in the member of what could not be had, and was made by a table split: no origin has it.
         applied: None if nothing was changed.
     """
 
@@ -53,10 +55,17 @@ class Repaired:
     sources: Mapping[bytes, bytes]
     lost: tuple[Problem, ...]
     applied: Applied | None = None
+    split: tuple[bytes, ...] = ()
 
 
 def repair(
-    target: Target, wanted: bytes, places: Sequence[bytes], workers: Workers, *, removes_extra: bool = False
+    target: Target,
+    wanted: bytes,
+    places: Sequence[bytes],
+    workers: Workers,
+    options: ApplyOptions,
+    *,
+    removes_extra: bool = False,
 ) -> list[Repaired]:
     """Repair the member of this name, or all members, each in a transaction of its own.
 
@@ -73,17 +82,24 @@ def repair(
         raise Refused(*missing)
     members = chosen_members(members_of(existing_package(target), target.opened), wanted)
     return [
-        _repaired(target, usable_manifest(member), places, workers, removes_extra=removes_extra) for member in members
+        _repaired(target, usable_manifest(member), places, workers, options, removes_extra=removes_extra)
+        for member in members
     ]
 
 
 def _repaired(
-    target: Target, manifest: Described, places: Sequence[bytes], workers: Workers, *, removes_extra: bool
+    target: Target,
+    manifest: Described,
+    places: Sequence[bytes],
+    workers: Workers,
+    options: ApplyOptions,
+    *,
+    removes_extra: bool,
 ) -> Repaired:
     member = target.package.member(manifest.header.member_path)
     with started_engine(workers, (target.package.path,)) as engine:
         found = _damage(manifest, member, workers, engine)
-    extra = [_located(problem, member) for problem in found if problem.code in _MORE]
+    extra = [_located(problem, member) for problem in found if _is_more(problem, member)]
     damaged = {problem.path: problem for problem in found if problem.code not in _MORE}
     if not damaged and not (extra and removes_extra):
         return Repaired(manifest.header.member_path, {}, tuple(extra))
@@ -91,17 +107,28 @@ def _repaired(
         raise Refused(*extra)
     wanted = [entry for entry in _entries(manifest) if _is_damaged(entry.path, damaged)]
     made = {entry.path for entry in wanted if entry.action in (Action.WRITE, Action.DUMMY)}
+    made |= {path for path, problem in damaged.items() if problem.expected == "a folder"}
     sources = _sources([entry for entry in wanted if entry.path not in made], manifest, target, places)
     lost = {entry.path for entry in wanted} - made - sources.keys()
     problems = tuple(_located(damaged.get(path, Problem(Code.MISSING, path)), member) for path in sorted(lost))
     taken = {**dict.fromkeys(made, b""), **{path: source.path for path, source in sources.items()}}
     if any(_is_in_tickets(path) for path in lost):
         raise Refused(*problems)
+    split = tuple(entry.path for entry in wanted if entry.path in lost and entry.action is Action.SPLIT)
     if not taken and not extra:
-        return Repaired(manifest.header.member_path, {}, problems)
+        return Repaired(manifest.header.member_path, {}, problems, split=split)
     make = partial(_plan, target, manifest, sources, lost)
-    applied = change(target.package, make, ApplyOptions(keeps_previous=True), workers, target.opened)
-    return Repaired(manifest.header.member_path, taken, problems, applied)
+    applied = change(target.package, make, options, workers, target.opened)
+    return Repaired(manifest.header.member_path, taken, problems, applied, split)
+
+
+def _is_more(problem: Problem, member: bytes) -> bool:
+    """Return whether there is something that the manifest does not know, also in the place of what it knows."""
+    if problem.code is not Code.WRONG_TYPE:
+        return problem.code in _MORE
+    path = join(member, problem.path)
+    kind = os.lstat(path).st_mode
+    return stat.S_ISREG(kind) or (stat.S_ISDIR(kind) and bool(os.listdir(path)))
 
 
 def _is_in_tickets(path: bytes) -> bool:
@@ -144,7 +171,7 @@ def _is_damaged(path: bytes, damaged: Mapping[bytes, Problem]) -> bool:
         if path in damaged:
             return True
         path = path.rpartition(b"/")[0]
-    return False
+    return b"" in damaged
 
 
 def _sources(
@@ -154,6 +181,9 @@ def _sources(
     found: dict[bytes, Source] = {}
     package = real_path(target.package.path)
     for entry in wanted:
+        if is_table_lock(entry.path):
+            found |= _lock_source(entry, manifest, target, places)
+            continue
         for path in _where_it_belongs(entry, manifest, places):
             if source := _source(path, entry, manifest, target, package):
                 found[entry.path] = source
@@ -164,6 +194,16 @@ def _sources(
             if entry.path not in found and (source := _source(path, entry, manifest, target, package)):
                 found[entry.path] = source
     return found
+
+
+def _lock_source(entry: Entry, manifest: Described, target: Target, places: Sequence[bytes]) -> dict[bytes, Source]:
+    """Return the source of a `table.lock`, which may have any content; staging makes one where it finds none."""
+    own = join(target.package.member(manifest.header.member_path), entry.path)
+    for path in (own, *_where_it_belongs(entry, manifest, places)):
+        if is_folder(os.path.dirname(path)):
+            state = FileState(entry.size, entry.mtime_ns, 0, 0, 0)
+            return {entry.path: Source(path, Action.COPY, state)}
+    return {}
 
 
 def _where_it_belongs(entry: Entry, manifest: Described, places: Sequence[bytes]) -> Iterator[bytes]:
@@ -186,7 +226,10 @@ def _of_the_same_size(wanted: Sequence[Entry], places: Iterable[bytes]) -> Itera
             folders.sort()
             for name in sorted(names):
                 path = join(above, name)
-                status = os.lstat(path)
+                try:
+                    status = os.lstat(path)
+                except OSError:  # it is gone, or cannot be looked at: it is no source
+                    continue
                 if stat.S_ISREG(status.st_mode) and status.st_size in sizes:
                     yield path, sizes[status.st_size]
 

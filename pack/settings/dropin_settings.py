@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from typer import BadParameter
 
+from qa2pack.executor.keep_previous import KeepPrevious, keep_previous_of
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.pack.settings.files import find_settings
@@ -34,7 +35,7 @@ class DropinDefaults:
 
     selection: Selection = field(default_factory=Selection)
     strict: bool = False
-    keep_previous: bool = False
+    keep_previous: KeepPrevious = KeepPrevious.AUTO
     jobs: int = 0
     wait_seconds: int = 0
     log: bytes = b""
@@ -71,7 +72,7 @@ def _read(files: Sequence[Settings], environment: Mapping[str, str]) -> DropinDe
             casa_weights=_is_set(files, "casa-weights"),
         ),
         strict=_is_set(files, "strict"),
-        keep_previous=_is_set(files, "keep-previous"),
+        keep_previous=keep_previous_of(_text(files, "keep-previous") or KeepPrevious.AUTO),
         jobs=_number(files, "jobs", environment),
         wait_seconds=_number(files, "wait", environment),
         log=_absolute(log or _text(files, "log")),

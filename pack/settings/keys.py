@@ -29,6 +29,7 @@ class Kind(StrEnum):
     RATE = "a rate, as in 200MB"
     COUNT = "a whole number, 0 or more"
     FLAG = "true or false"
+    KEEP = "true, false or auto"
     SIZE = "a size, as in 6GiB or 2GB"
     CHECKSUMS = "a list of checksums in one text, as in md5,sha256"
     FILL = "order or tight"
@@ -45,7 +46,7 @@ KEYS: Mapping[str, Kind] = {
     "no-split": Kind.FLAG,
     "casa-weights": Kind.FLAG,
     "follow-outside": Kind.FLAG,
-    "keep-previous": Kind.FLAG,
+    "keep-previous": Kind.KEEP,
     "jobs": Kind.COUNT,
     "wait": Kind.COUNT,
     "bandwidth": Kind.RATE,
@@ -137,6 +138,8 @@ class _Reader:
         match value, kind:
             case bool(), Kind.FLAG:
                 return value
+            case bool() | str(), Kind.KEEP if _is_choice(str(value)):
+                return str(value)
             case int(), Kind.COUNT if value >= 0 and not isinstance(value, bool):
                 return value
             case str(), Kind.MODE if _is_mode(value):
@@ -192,6 +195,16 @@ def _is_of_delivery(value: str, kind: Kind) -> bool:
     parsers: dict[Kind, Callable[[str], object]] = {Kind.SIZE: parse_size, Kind.CHECKSUMS: parse_checksums}
     try:
         parsers.get(kind, Fill)(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_choice(value: str) -> bool:
+    from qa2pack.executor.keep_previous import keep_previous_of
+
+    try:
+        keep_previous_of(value)
     except ValueError:
         return False
     return True

@@ -15,6 +15,7 @@ from qa2pack.pack.jobs.members import member_notes
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import path_fields, problem_fields
+from qa2pack.pack.views.kept import kept_lines
 from qa2pack.pack.views.placeholders import packaged_amount
 from qa2pack.pack.views.plan_digest import SHOWN_DIGITS
 from qa2pack.pack.views.remove import removed_lines
@@ -87,6 +88,8 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
     if result.left_alone:
         yield "Left as they are, because the origin now has another file where a file was moved away:"
         yield from (f"  {problem_text(problem)}" for problem in result.left_alone)
+    if result.kept_bytes is not None:
+        yield from kept_lines(result, target, style)
     yield "To check it, now or at any later time:"
     yield f"  {style.bold(f'pack verify {target.quoted}')}"
 
@@ -98,6 +101,7 @@ def _fields(result: Applied, target: Target) -> dict[str, object]:
         "resumed_phase": result.resumed,
         "is_rolled_back": result.is_rolled_back,
         "is_removal": result.is_removal,
+        "kept_bytes": result.kept_bytes,
         "left_alone": problem_fields(result.left_alone),
         **_plan_fields(result.plan),
         "done_before_at": None if result.done_before_ns is None else utc_time(result.done_before_ns),

@@ -10,6 +10,7 @@ from qa2pack.manifest.path import join, shown
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.json_fields import Fields, path_fields
+from qa2pack.pack.views.kept import kept_lines
 from qa2pack.pack.views.view import View
 
 
@@ -28,6 +29,7 @@ def _fields(result: Applied, target: Target) -> Fields:
         **path_fields("package", target.package.path),
         **path_fields("member", result.member),
         "blank_fields": _blank(result, target),
+        "kept_bytes": result.kept_bytes,
     }
 
 
@@ -36,5 +38,4 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
     yield f"  {shown(join(target.package.member(result.member), README))}"
     if blank := _blank(result, target):
         yield from folded(f"still blank: {', '.join(blank)}", indent=2)
-    yield "What was there is kept until the next apply. To go back:"
-    yield f"  {style.bold(f'pack rollback {target.quoted}')}"
+    yield from kept_lines(result, target, style)

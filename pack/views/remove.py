@@ -8,6 +8,7 @@ from qa2pack.manifest.path import shown
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import path_fields
+from qa2pack.pack.views.kept import kept_lines
 from qa2pack.pack.views.view import View
 
 
@@ -18,6 +19,7 @@ def remove_view(result: Applied, target: Target) -> View:
         fields=lambda: {
             **path_fields("package", target.package.path),
             **path_fields("member", result.member),
+            "kept_bytes": result.kept_bytes,
         },
     )
 
@@ -25,5 +27,4 @@ def remove_view(result: Applied, target: Target) -> View:
 def removed_lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
     """Yield what was removed; also for `pack apply`, where a removal that was stopped goes on."""
     yield f"{style.good('Removed')}: {shown(result.member)}; the ticket files are made again"
-    yield "It is kept until the next apply. To bring it back:"
-    yield f"  {style.bold(f'pack rollback {target.quoted}')}"
+    yield from kept_lines(result, target, style)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from qa2pack.executor.apply import Applied
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.problem_view import problem_lines
@@ -11,6 +12,7 @@ from qa2pack.pack.jobs.repair import Repaired
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
+from qa2pack.pack.views.kept import kept_lines
 from qa2pack.pack.views.view import View
 
 
@@ -21,6 +23,7 @@ def repair_view(members: Sequence[Repaired], target: Target) -> View:
         fields=lambda: {
             **path_fields("package", target.package.path),
             "members": [_member_fields(member) for member in members],
+            "kept_bytes": last.kept_bytes if (last := _last(members)) else None,
         },
         code=Exit.PROBLEMS if any(member.lost for member in members) else Exit.DONE,
     )
@@ -50,7 +53,15 @@ def _lines(members: Sequence[Repaired], target: Target, style: Style) -> Iterato
         if member.lost:
             yield style.warning("Not to be had, or not known to the manifest:")
             yield from problem_lines(member.lost, target, style)
-    if any(member.applied for member in members):
-        yield "What was there is kept until the next apply. To check the package, or to go back:"
+        if member.split:
+            yield "Made by a table split, so only other copies of the package have it. With such a copy:"
+            yield f"  {style.bold(f'pack repair {target.quoted} --from FOLDER')}"
+    if last := _last(members):
+        yield from kept_lines(last, target, style)
+        yield "To check the package:"
         yield f"  {style.bold(f'pack verify {target.quoted}')}"
-        yield f"  {style.bold(f'pack rollback {target.quoted}')}"
+
+
+def _last(members: Sequence[Repaired]) -> Applied | None:
+    """Return the last transaction: only what that one replaced is kept."""
+    return next((member.applied for member in reversed(members) if member.applied), None)

@@ -10,6 +10,7 @@ from typing import Any
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.casa.split import TableReader as CasaReader
 from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.executor.preflight import check_space
 from qa2pack.executor.probe.package_disk import check_disk, has_holes, make_control
 from qa2pack.executor.tickets.check import check_tickets
@@ -74,7 +75,11 @@ class Delivery:
 
     def apply(self, disk: Disk | None = None, **options: Any) -> Applied:
         return apply_plan(
-            self.package, ApplyOptions(**options), engine=self.engine, disk=disk or Disk(), progress=Silent()
+            self.package,
+            ApplyOptions(**{"keep_previous": KeepPrevious.NO, **options}),
+            engine=self.engine,
+            disk=disk or Disk(),
+            progress=Silent(),
         )
 
     def make(self, mode: Mode = Mode.HARD, **wishes: Any) -> None:

@@ -21,20 +21,23 @@ from unittest.mock import patch
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.casa.split import TableReader
 from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.keep_previous import KEEP_LIMIT_BYTES, KeepPrevious
 from qa2pack.executor.rollback import RolledBack, roll_back_package
 from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.executor.transaction.journal import Commit, Record, read_journal
 from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.executor.transaction.recovery import Phase, phase_of
-from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine, InlineEngine
+from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
+from qa2pack.manifest.plan.rebuild import NewReadme, Source, plan_rebuild
 from qa2pack.manifest.plan.removal import make_removal
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Problem
@@ -59,11 +62,12 @@ class Change(StrEnum):
     REPLACE_MEMBER = "replace-member"
     REMOVE_MEMBER = "remove-member"
     REMOVE_GROUP = "remove-group"
+    REBUILD = "rebuild"  # a file is repaired, and README changed
 
     @property
     def is_replacing(self) -> bool:
         """Tell whether one tree gives way to another, which takes one exchange or two renames."""
-        return self in (Change.REPLACE, Change.REPLACE_MEMBER)
+        return self in (Change.REPLACE, Change.REPLACE_MEMBER, Change.REBUILD)
 
     @property
     def is_removing(self) -> bool:
@@ -78,6 +82,7 @@ class Scenario:
     Attributes:
         may_exchange: False takes the way of two renames.
         is_alike: both packages have the same names, sizes and README, as two from one folder that was worked on.
+        is_auto: whether the old package is kept is decided by the space that it takes.
     """
 
     change: Change
@@ -85,11 +90,13 @@ class Scenario:
     may_exchange: bool = True
     keeps_previous: bool = False
     is_alike: bool = False
+    is_auto: bool = False
 
     def __str__(self) -> str:
         ways = [] if self.may_exchange else ["two-renames"]
         ways += ["kept"] if self.keeps_previous else []
         ways += ["alike"] if self.is_alike else []
+        ways += ["auto"] if self.is_auto else []
         return "-".join([self.change, self.mode, *ways])
 
     @property
@@ -107,7 +114,12 @@ class Scenario:
     @property
     def options(self) -> ApplyOptions:
         """How it is applied."""
-        return ApplyOptions(keeps_previous=self.keeps_previous, may_exchange=self.may_exchange)
+        if self.is_auto:
+            # Below nothing: files of a saved world have other links there, and take no space.
+            limit_bytes = KEEP_LIMIT_BYTES if self.keeps_previous else -1
+            return ApplyOptions(keep_limit_bytes=limit_bytes, may_exchange=self.may_exchange)
+        keep_previous = KeepPrevious.YES if self.keeps_previous else KeepPrevious.NO
+        return ApplyOptions(keep_previous=keep_previous, may_exchange=self.may_exchange)
 
 
 _OF_ALL_MODES = (Change.NEW, Change.REPLACE, Change.MEMBER, Change.GROUP)
@@ -125,6 +137,9 @@ SCENARIOS = (
     Scenario(Change.REPLACE_MEMBER, Mode.COPY, may_exchange=False),
     Scenario(Change.REMOVE_MEMBER, Mode.HARD),
     Scenario(Change.REMOVE_GROUP, Mode.COPY, keeps_previous=True),
+    Scenario(Change.REBUILD, Mode.HARD, keeps_previous=True, is_auto=True),
+    Scenario(Change.REBUILD, Mode.COPY, may_exchange=False, is_auto=True),
+    Scenario(Change.REBUILD, Mode.MOVE, keeps_previous=True),
     *(Scenario(Change.REPLACE, mode, keeps_previous=True) for mode in (Mode.HARD, Mode.MOVE)),
     *(Scenario(Change.REPLACE, mode, may_exchange=False, keeps_previous=True) for mode in (Mode.COPY, Mode.MOVE)),
 )
@@ -153,6 +168,7 @@ CHOSEN_UNDOABLE = (
     Scenario(Change.REPLACE, Mode.MOVE, may_exchange=False, keeps_previous=True, is_alike=True),
     Scenario(Change.REPLACE_MEMBER, Mode.MOVE, keeps_previous=True),
     Scenario(Change.REMOVE_MEMBER, Mode.HARD, keeps_previous=True),
+    Scenario(Change.REBUILD, Mode.MOVE, keeps_previous=True),
 )
 STRIDE = 8  # of calls that do as their neighbours do, in the short version
 REMOVING = ("unlink", "rmdir")
@@ -168,6 +184,7 @@ _GIVING_WAY = {
     Change.REPLACE_MEMBER: (b"member_ouss_id2", Change.MEMBER),
     Change.REMOVE_MEMBER: (b"member_ouss_id", Change.MEMBER),
     Change.REMOVE_GROUP: (b"group_ouss_id2/member_ouss_id", Change.GROUP),
+    Change.REBUILD: (b"member_ouss_id", Change.MEMBER),
 }
 
 
@@ -246,6 +263,26 @@ class World:
     def has_begun(self) -> bool:
         """Tell whether there is an unfinished transaction."""
         return os.path.lexists(journal_path(self.package))
+
+    def plan_rebuild(self, damaged: bytes) -> None:
+        """Damage a file of the first member, and let a plan wait that repairs it from `now` and changes README."""
+        manifest = open_manifest(self.package.manifest(_REBUILT))
+        path = os.path.join(self.package.member(_REBUILT), damaged)
+        good = self.origins / "now" / "good"
+        shutil.copy2(os.fsdecode(path), good)
+        os.unlink(path)
+        Path(os.fsdecode(path)).write_bytes(b"damaged")
+        source = Source(os.fsencode(good), Action.COPY, state_of(good.stat()))
+        plan = plan_rebuild(
+            self.package,
+            manifest,
+            OpenedFiles(),
+            program="",
+            now_ns=time.time_ns(),
+            repaired={damaged: source},
+            readme=NewReadme(b"another header\n"),
+        )
+        self._save(plan)
 
     def plan(self, origin: str, change: Change, *, mode: Mode | None = None, engine: Engine | None = None) -> None:
         """Let a plan wait, in the mode of the scenario if no other is given."""
@@ -377,6 +414,7 @@ class World:
         return [path for path in self.root.iterdir() if path not in (self.saved, self.root / "pool")]
 
 
+_REBUILT = b"group_ouss_id/member_ouss_id"
 _COMING_AND_GOING = frozenset({b"lock", b"plan", b"plan.applied", b"journal", b"finished", b"previous"})
 
 
@@ -394,13 +432,17 @@ def make_world(root: Path, scenario: Scenario, *, knows_inodes: bool = True, big
         (world.origins / now / "big.fits").write_bytes(os.urandom(big_bytes))
     if scenario.change is not Change.NEW:
         # Replacing a package that holds moved files is refused: it is their only home.
-        world.plan(before, Change.NEW, mode=Mode.HARD if scenario.mode is Mode.MOVE else None)
+        is_moved = scenario.mode is Mode.MOVE and scenario.change is not Change.REBUILD
+        world.plan(before, Change.NEW, mode=Mode.HARD if is_moved else None)
         world.apply()
     if scenario.change in _GIVING_WAY:
         write_reduction(world.origins / "beside", text="beside it")
         world.plan("beside", _GIVING_WAY[scenario.change][1], mode=Mode.HARD if scenario.mode is Mode.MOVE else None)
         world.apply()
-    world.plan(now, scenario.change)
+    if scenario.change is Change.REBUILD:
+        world.plan_rebuild(b"product/image.fits")
+    else:
+        world.plan(now, scenario.change)
     world.save()
     return world
 

@@ -1,0 +1,18 @@
+"""Lines on what was replaced or removed: whether it is kept, the space it takes, and how it comes back."""
+
+from collections.abc import Iterator
+
+from qa2pack.executor.apply import Applied
+from qa2pack.manifest.humanize import human_bytes
+from qa2pack.pack.target import Target
+from qa2pack.pack.terminal.style import Style
+
+
+def kept_lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
+    """Yield whether what was replaced is kept."""
+    if result.kept_bytes is None:
+        yield "What was there before is not kept: there is no rollback of this."
+        return
+    space = f"takes {human_bytes(result.kept_bytes)}" if result.kept_bytes else "takes no space"
+    yield f"What was there before is kept until the next apply, and {space}. To bring it back:"
+    yield f"  {style.bold(f'pack rollback {target.quoted}')}"
