@@ -1,5 +1,6 @@
 """Members are removed, repaired, and given another README, each in one transaction that can be rolled back."""
 
+import errno
 import json
 import os
 import shutil
@@ -190,6 +191,40 @@ def test_what_can_be_had_is_repaired_and_the_rest_listed(capsys: Capsys, deliver
     assert [problem["path"] for problem in member["problems"]] == [str(second)]
     assert first.read_bytes() == right
     assert [problem.code for problem in delivery.problems()] == [Code.MISSING]
+
+
+@pytest.fixture
+def damaged(delivery: Delivery) -> Path:
+    """A package of hard links of which a repair can have one file, and not another one: both are missing."""
+    delivery.make(Mode.HARD)
+    first, second = sorted(path for path in (delivery.member / "calibration").rglob("*") if path.is_file())[:2]
+    remove_same(delivery.origin, second)
+    first.unlink()
+    second.unlink()
+    return delivery.path
+
+
+def test_linked_files_that_cannot_be_had_do_not_stop_a_repair(delivery: Delivery, damaged: Path) -> None:
+    assert run("repair", damaged) == 3
+    assert [problem.code for problem in delivery.problems()] == [Code.MISSING]
+
+
+@pytest.mark.parametrize("command", ["apply", "rollback"])
+def test_stopped_repair_that_could_not_have_all(
+    delivery: Delivery, damaged: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise OSError(errno.EIO, "stopped")
+
+    before = contents(damaged)
+    with monkeypatch.context() as patched:
+        patched.setattr("qa2pack.executor.publish.publish.refresh_ctimes", stop)
+        assert run("repair", damaged) == 4
+    assert run(command, damaged) == 0
+    if command == "rollback":
+        assert contents(damaged) == before
+    else:
+        assert [problem.code for problem in delivery.problems()] == [Code.MISSING]
 
 
 def test_what_the_ticket_files_hold_must_be_had(capsys: Capsys, delivery: Delivery) -> None:
