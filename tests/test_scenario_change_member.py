@@ -266,3 +266,29 @@ def test_unknown_files_are_not_lost_silently(capsys: Capsys, delivery: Delivery)
     assert run("repair", delivery.path, "--remove-extra") == 0
     assert not (delivery.member / "qa/notes").exists()
     assert delivery.problems() == []
+
+
+@pytest.mark.parametrize("place", [".", "sg_ouss_id", f"sg_ouss_id/{FIRST}/qa", f"sg_ouss_id/{FIRST}/log/mine"])
+@pytest.mark.parametrize("command", [("repair",), ("readme", "--set-field", "PI name=A. Person")])
+def test_files_of_others_in_the_package_are_refused(
+    capsys: Capsys, delivery: Delivery, command: tuple[str, ...], place: str
+) -> None:
+    delivery.make()
+    if command == ("repair",):
+        next((delivery.member / "script").iterdir()).unlink()
+    notes = delivery.path / place / "notes"
+    notes.parent.mkdir(exist_ok=True)
+    notes.write_text("mine")
+    assert run(command[0], delivery.path, *command[1:]) == 1
+    assert "Nothing was changed" in capsys.readouterr().err
+    assert notes.read_text() == "mine"
+
+
+def test_only_what_is_in_the_member_is_left_out(delivery: Delivery) -> None:
+    delivery.make()
+    for place in (delivery.path, delivery.member):
+        (place / "notes").write_text("mine")
+    assert run("repair", delivery.path, "--remove-extra") == 1
+    (delivery.path / "notes").unlink()
+    assert run("repair", delivery.path, "--remove-extra") == 0
+    assert delivery.problems() == []

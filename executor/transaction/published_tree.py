@@ -3,9 +3,9 @@
 A tree is known by what it holds: names, kinds and sizes as its manifest says, and the bytes of its README. Its inode
 number and the time of its root are hints, which decide between two trees that seem to hold the same if they agree: a
 disk that was copied has other numbers, and may have given the old one's to the new. If they do not, both trees are
-read. The tree of a repair lacks what could not be had: if neither tree is whole, the one that lacks less is it, if both
-hints agree. Where that does not tell, nothing is decided: to take the old package for the new one would put links to it in
-place of the only files of the origin.
+read. The tree of a repair lacks what could not be had: if neither tree is whole, the one that lacks less is it, if
+both hints agree. Where that does not tell, nothing is decided: to take the old package for the new one would put
+links to it in place of the only files of the origin.
 """
 
 import os
@@ -79,12 +79,9 @@ def is_published(
         return False  # the staged tree goes after it was taken back, and nothing of what is at the target is its
     if here is _Likeness.NONE and not is_there(other) and set(hints) == {True}:
         return True  # changed since: believed only if there is no other tree that it could be
-    are_agreed = len(hints) == _HINT_COUNT and len(set(hints)) == 1
-    if here is not _Likeness.NONE and are_agreed:
-        return hints[0]
-    if here is _Likeness.NONE and are_agreed:
+    if len(hints) == _HINT_COUNT and len(set(hints)) == 1:
         new, old = (paths.target, other) if hints[0] else (other, paths.target)
-        if _lacks_less(_lacking(paths, new, manifest, engine), _lacking(paths, old, manifest, engine)):
+        if here is not _Likeness.NONE or _lacks_less(paths, new, old, manifest, engine):
             return hints[0]
     if here is not _Likeness.NONE:
         here = _likeness(paths, paths.target, manifest, engine, is_quick=False)
@@ -165,8 +162,10 @@ def _lacking(paths: TransactionPaths, root: bytes, manifest: Described, engine: 
     return {problem.path for problem in found if problem.code not in _MORE}
 
 
-def _lacks_less(new: set[bytes], old: set[bytes]) -> bool:
-    return new != old and all(any(is_within(path, lost) for lost in old) for path in new)
+def _lacks_less(paths: TransactionPaths, new: bytes, old: bytes, manifest: Described, engine: Engine) -> bool:
+    """Return whether one tree lacks something of what the other one lacks, and nothing else."""
+    missing, before = (_lacking(paths, root, manifest, engine) for root in (new, old))
+    return missing != before and all(any(is_within(path, lost) for lost in before) for path in missing)
 
 
 def _holds_nothing_else(paths: TransactionPaths, root: bytes) -> bool:

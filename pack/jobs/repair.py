@@ -25,7 +25,7 @@ from qa2pack.manifest.fs.presence import is_folder, real_path
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.make import Plan
-from qa2pack.manifest.plan.rebuild import Source, plan_rebuild
+from qa2pack.manifest.plan.rebuild import Repair, Source, plan_rebuild
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.pack import PROGRAM
@@ -99,7 +99,7 @@ def _repaired(
         raise Refused(*problems)
     if not taken and not extra:
         return Repaired(manifest.header.member_path, {}, problems)
-    make = partial(_plan, target, manifest, sources, lost)
+    make = partial(_plan, target, manifest, Repair(sources, lost, removes_extra))
     applied = change(target.package, make, ApplyOptions(keeps_previous=True), workers, target.opened)
     return Repaired(manifest.header.member_path, taken, problems, applied)
 
@@ -109,15 +109,9 @@ def _is_in_tickets(path: bytes) -> bool:
     return path.partition(b"/")[0] in (Role.QA.folder, Role.SCRIPT.folder)
 
 
-def _plan(target: Target, manifest: Described, sources: Mapping[bytes, Source], lost: set[bytes]) -> Plan:
+def _plan(target: Target, manifest: Described, repair: Repair) -> Plan:
     return plan_rebuild(
-        target.package,
-        manifest,
-        target.opened,
-        program=PROGRAM,
-        now_ns=time.time_ns(),
-        repaired=sources,
-        lost=lost,
+        target.package, manifest, target.opened, program=PROGRAM, now_ns=time.time_ns(), repair=repair
     )
 
 
