@@ -81,6 +81,7 @@ class Code(StrEnum):
     NOT_ENCRYPTED = "not-encrypted"
     NO_PACKAGE_BELOW = "no-package-below"
     MEMBER_UNKNOWN = "member-unknown"
+    MEMBER_NOT_NAMED = "member-not-named"
     MEMBER_AMBIGUOUS = "member-ambiguous"
     ORIGIN_UNKNOWN = "origin-unknown"
     PLACEHOLDERS = "placeholders"

@@ -56,10 +56,13 @@ def test_removed_member_comes_back(capsys: Capsys, package: Path) -> None:
     assert not (package / "sg_ouss_id" / SECOND).exists()
     assert (package / "sg_ouss_id" / FIRST).exists()
     assert f"Removed: {SECOND}" in capsys.readouterr().out
+    assert run("log", package) == 0
+    assert "a member was removed\n" in capsys.readouterr().out, "no files are made by it"
     assert run("verify", package) == 0
     with tarfile.open(f"{package}.ticket.tar") as tar:
         assert not any(SECOND in name for name in tar.getnames())
     assert run("rollback", package) == 0
+    assert f"which removed {SECOND}" in capsys.readouterr().out
     assert contents(package) == before
     assert run("verify", package) == 0
 

@@ -42,6 +42,11 @@ REQUESTS: Mapping[Code, Row] = {
         "The name is mistyped, or it is of another package.",
         "Name one of those that are there.",
     ),
+    Code.MEMBER_NOT_NAMED: Row(
+        "The package has several members, and none is named.",
+        "The command is for one member.",
+        "Name it, as in --member member_ouss_id2",
+    ),
     Code.MEMBER_AMBIGUOUS: Row(
         "More than one member of the package has this name.",
         "Members of several groups have the same name.",
