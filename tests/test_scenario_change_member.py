@@ -123,6 +123,20 @@ def test_readme_that_was_changed_by_hand(capsys: Capsys, delivery: Delivery, oth
     assert run("plan", other.origin, delivery.path, "--append", "member", "--mode", "hard") == 0
 
 
+def test_change_is_rolled_back_where_the_origin_goes_on(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    before = contents(delivery.path)
+    script = delivery.origin / "scriptForImaging.py"
+    script.unlink()
+    script.write_text("a new version")
+    assert run("readme", delivery.path, "--set-field", "PI name=A. Person") == 0
+    capsys.readouterr()
+    assert run("status", delivery.path) == 0
+    assert "cannot be rolled back" not in capsys.readouterr().out
+    assert run("rollback", delivery.path) == 0, "the member that is kept has the old version as well"
+    assert contents(delivery.path) == before
+
+
 def test_unknown_field(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     assert run("readme", delivery.path, "--set-field", "Colour=blue") == 1
