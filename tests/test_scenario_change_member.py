@@ -274,6 +274,14 @@ def test_moved_member_is_repaired_and_its_links_stay(delivery: Delivery, tmp_pat
     assert run("plan", "--again", delivery.path) == 0, "its files are taken over"
 
 
+def test_member_that_the_ticket_files_need_is_repaired_first(package: Path) -> None:
+    before = contents(package)
+    next((package / "sg_ouss_id" / FIRST / "log").iterdir()).unlink()
+    next((package / "sg_ouss_id" / SECOND / "script").iterdir()).unlink()
+    assert run("repair", package) == 0
+    assert contents(package) == before
+
+
 def test_unknown_files_are_not_lost_silently(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     (delivery.member / "qa/notes").write_text("mine")

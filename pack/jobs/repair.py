@@ -72,9 +72,29 @@ def repair(
     if missing := [Problem(Code.ORIGIN_MISSING, place) for place in places if not is_folder(place)]:
         raise Refused(*missing)
     members = chosen_members(members_of(existing_package(target), target.opened), wanted)
-    return [
-        _repaired(target, usable_manifest(member), places, workers, removes_extra=removes_extra) for member in members
-    ]
+    waiting = [usable_manifest(member) for member in members]
+    done: dict[bytes, Repaired] = {}
+    while waiting:
+        postponed: list[Described] = []
+        for manifest in waiting:
+            try:
+                done[manifest.header.member_path] = _repaired(
+                    target, manifest, places, workers, removes_extra=removes_extra
+                )
+            except Refused as error:
+                # The ticket files need another member, which may be repaired in its turn.
+                if not _is_of_others(error, target, manifest) or len(postponed) + 1 == len(waiting):
+                    raise
+                postponed.append(manifest)
+        waiting = postponed
+    return [done[path] for path in sorted(done)]
+
+
+def _is_of_others(error: Refused, target: Target, manifest: Described) -> bool:
+    """Return whether a repair is refused for what is in other members only."""
+    package, member = target.package.path, target.package.member(manifest.header.member_path)
+    paths = [problem.path for problem in error.problems]
+    return all(is_within(path, package) and path != package and not is_within(path, member) for path in paths)
 
 
 def _repaired(
