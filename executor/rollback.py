@@ -56,10 +56,12 @@ class RolledBack:
     Attributes:
         member: `group/member` that was removed; empty if there was nothing to roll back.
         was_finished: the transaction was a finished one.
+        is_removal: the member had been removed, or was to be, and is there again.
     """
 
     member: bytes = b""
     was_finished: bool = False
+    is_removal: bool = False
 
 
 def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it may be kept from it
@@ -106,7 +108,7 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
         check_published(package, records, opened=opened, engine=engine, disk=disk)
         roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
         begin = begin_of(records)
-        return RolledBack(begin.group + b"/" + begin.member)
+        return RolledBack(begin.group + b"/" + begin.member, is_removal=begin.publishing.is_removal)
 
 
 def _unfinished_records(package: Package, disk: Disk) -> Sequence[Record]:
@@ -169,4 +171,4 @@ def _roll_back_finished(
     sync_folder(disk, os.path.dirname(path))
     sync_folder(disk, package.control)
     roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
-    return RolledBack(begin.group + b"/" + begin.member, was_finished=True)
+    return RolledBack(begin.group + b"/" + begin.member, was_finished=True, is_removal=begin.publishing.is_removal)

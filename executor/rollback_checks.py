@@ -169,7 +169,7 @@ def _changes(
         return (unusable_manifest(error),)
     except FileNotFoundError as error:
         return (Problem(Code.MANIFEST_MISSING, os.fsencode(error.filename)),)
-    lost = lost_sources(manifest)
+    lost = lost_sources(manifest, kept_member(paths))
     if lost:
         raise cannot_undo(Code.ORIGIN_LOST, paths.package, lost)
     notes = manifest.notes
@@ -177,6 +177,13 @@ def _changes(
     folder = paths.package.member(member)
     found = verify_tree(folder, manifest.stream.blobs(), is_quick=False, engine=engine, progress=progress)
     return (*found, *_neighbours(paths, is_whole=is_whole))
+
+
+def kept_member(paths: TransactionPaths) -> bytes:
+    """Return the folder of the member in the package that is kept for the rollback; empty if nothing was replaced."""
+    if not paths.publishing.has_previous:
+        return b""
+    return paths.previous_tree + paths.staged_member.removeprefix(paths.root)
 
 
 def _neighbours(paths: TransactionPaths, *, is_whole: bool) -> tuple[Problem, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.origin_links import look_at_origin
+from qa2pack.executor.rollback_checks import kept_member
 from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import Commit, JournalDamagedError, JournalError, read_journal
 from qa2pack.executor.transaction.paths import TransactionPaths, transaction_paths
@@ -69,7 +70,7 @@ def _tree_obstacles(paths: TransactionPaths, commit: Commit, manifest: Described
     member = package.member(manifest.header.member_path)
     if not is_like_target(paths, commit, manifest, engine=engine):
         return (Problem(Code.NOT_AS_APPLIED, package.path),)
-    if lost := lost_sources(manifest):
+    if lost := lost_sources(manifest, kept_member(paths)):
         return Problem(Code.ORIGIN_LOST, package.path), *lost
     changes = (
         *verify_tree(member, manifest.stream.blobs(), is_quick=True, engine=engine, progress=Silent()),

@@ -81,6 +81,7 @@ class Code(StrEnum):
     MEMBER_UNKNOWN = "member-unknown"
     ONLY_MEMBER = "only-member"
     UNKNOWN_FIELD = "unknown-field"
+    MEMBER_NOT_NAMED = "member-not-named"
     MEMBER_AMBIGUOUS = "member-ambiguous"
     ORIGIN_UNKNOWN = "origin-unknown"
     PLACEHOLDERS = "placeholders"

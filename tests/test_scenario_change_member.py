@@ -1,5 +1,6 @@
 """Members are removed, repaired, and given another README, each in one transaction that can be rolled back."""
 
+import errno
 import json
 import os
 import shutil
@@ -67,10 +68,13 @@ def test_removed_member_comes_back(capsys: Capsys, package: Path) -> None:
     assert not (package / "sg_ouss_id" / SECOND).exists()
     assert (package / "sg_ouss_id" / FIRST).exists()
     assert f"Removed: {SECOND}" in capsys.readouterr().out
+    assert run("log", package) == 0
+    assert "a member was removed\n" in capsys.readouterr().out, "no files are made by it"
     assert run("verify", package) == 0
     with tarfile.open(f"{package}.ticket.tar") as tar:
         assert not any(SECOND in name for name in tar.getnames())
     assert run("rollback", package) == 0
+    assert f"which removed {SECOND}" in capsys.readouterr().out
     assert contents(package) == before
     assert run("verify", package) == 0
 
@@ -152,6 +156,20 @@ def test_readme_that_was_changed_by_hand(capsys: Capsys, delivery: Delivery, oth
     assert run("plan", other.origin, delivery.path, "--append", "member", "--mode", "hard") == 0
 
 
+def test_change_is_rolled_back_where_the_origin_goes_on(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    before = contents(delivery.path)
+    script = delivery.origin / "scriptForImaging.py"
+    script.unlink()
+    script.write_text("a new version")
+    assert run("readme", delivery.path, "--set-field", "PI name=A. Person") == 0
+    capsys.readouterr()
+    assert run("status", delivery.path) == 0
+    assert "cannot be rolled back" not in capsys.readouterr().out
+    assert run("rollback", delivery.path) == 0, "the member that is kept has the old version as well"
+    assert contents(delivery.path) == before
+
+
 def test_unknown_field(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     assert run("readme", delivery.path, "--set-field", "Colour=blue") == 1
@@ -225,6 +243,40 @@ def test_what_can_be_had_is_repaired_and_the_rest_listed(capsys: Capsys, deliver
     assert [problem.code for problem in delivery.problems()] == [Code.MISSING]
 
 
+@pytest.fixture
+def damaged(delivery: Delivery) -> Path:
+    """A package of hard links of which a repair can have one file, and not another one: both are missing."""
+    delivery.make(Mode.HARD)
+    first, second = sorted(path for path in (delivery.member / "calibration").rglob("*") if path.is_file())[:2]
+    remove_same(delivery.origin, second)
+    first.unlink()
+    second.unlink()
+    return delivery.path
+
+
+def test_linked_files_that_cannot_be_had_do_not_stop_a_repair(delivery: Delivery, damaged: Path) -> None:
+    assert run("repair", damaged) == 3
+    assert [problem.code for problem in delivery.problems()] == [Code.MISSING]
+
+
+@pytest.mark.parametrize("command", ["apply", "rollback"])
+def test_stopped_repair_that_could_not_have_all(
+    delivery: Delivery, damaged: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise OSError(errno.EIO, "stopped")
+
+    before = contents(damaged)
+    with monkeypatch.context() as patched:
+        patched.setattr("qa2pack.executor.publish.publish.refresh_ctimes", stop)
+        assert run("repair", damaged) == 4
+    assert run(command, damaged) == 0
+    if command == "rollback":
+        assert contents(damaged) == before
+    else:
+        assert [problem.code for problem in delivery.problems()] == [Code.MISSING]
+
+
 def test_what_the_ticket_files_hold_must_be_had(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
     image = next((delivery.member / "qa").iterdir())
@@ -255,6 +307,14 @@ def test_moved_member_is_repaired_and_its_links_stay(delivery: Delivery, tmp_pat
     assert run("plan", "--again", delivery.path) == 0, "its files are taken over"
 
 
+def test_member_that_the_ticket_files_need_is_repaired_first(package: Path) -> None:
+    before = contents(package)
+    next((package / "sg_ouss_id" / FIRST / "log").iterdir()).unlink()
+    next((package / "sg_ouss_id" / SECOND / "script").iterdir()).unlink()
+    assert run("repair", package) == 0
+    assert contents(package) == before
+
+
 def test_unknown_files_are_not_lost_silently(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     (delivery.member / "qa/notes").write_text("mine")
@@ -263,4 +323,30 @@ def test_unknown_files_are_not_lost_silently(capsys: Capsys, delivery: Delivery)
     assert Code.EXTRA in capsys.readouterr().err
     assert run("repair", delivery.path, "--remove-extra") == 0
     assert not (delivery.member / "qa/notes").exists()
+    assert delivery.problems() == []
+
+
+@pytest.mark.parametrize("place", [".", "sg_ouss_id", f"sg_ouss_id/{FIRST}/qa", f"sg_ouss_id/{FIRST}/log/mine"])
+@pytest.mark.parametrize("command", [("repair",), ("readme", "--set-field", "PI name=A. Person")])
+def test_files_of_others_in_the_package_are_refused(
+    capsys: Capsys, delivery: Delivery, command: tuple[str, ...], place: str
+) -> None:
+    delivery.make()
+    if command == ("repair",):
+        next((delivery.member / "script").iterdir()).unlink()
+    notes = delivery.path / place / "notes"
+    notes.parent.mkdir(exist_ok=True)
+    notes.write_text("mine")
+    assert run(command[0], delivery.path, *command[1:]) == 1
+    assert "Nothing was changed" in capsys.readouterr().err
+    assert notes.read_text() == "mine"
+
+
+def test_only_what_is_in_the_member_is_left_out(delivery: Delivery) -> None:
+    delivery.make()
+    for place in (delivery.path, delivery.member):
+        (place / "notes").write_text("mine")
+    assert run("repair", delivery.path, "--remove-extra") == 1
+    (delivery.path / "notes").unlink()
+    assert run("repair", delivery.path, "--remove-extra") == 0
     assert delivery.problems() == []

@@ -99,6 +99,13 @@ def _(world: World) -> Words:
     return ["tarsplit", *_DAY, world.made(), "--member", "other"]
 
 
+@fails(Code.MEMBER_NOT_NAMED)
+def _(world: World) -> Words:
+    path = world.made()
+    world.delivery.make(Mode.COPY, append=Append.MEMBER)
+    return ["readme", path, "--set-field", "PI name=A. Person"]
+
+
 @fails(Code.ORIGIN_UNKNOWN)
 def _(world: World) -> Words:
     path = world.made()

@@ -97,6 +97,7 @@ def test_another_origin_is_warned_of(capsys: Capsys, other: Delivery, package: P
     shown = capsys.readouterr().out
     assert Code.W_MEMBER_GOES in shown
     assert Code.W_SAME_ORIGIN in shown, "the second member is of this origin too"
+    assert "replaces the whole package" not in shown, "the second member stays"
 
 
 def test_unknown_member_is_refused(capsys: Capsys, delivery: Delivery, package: Path) -> None:

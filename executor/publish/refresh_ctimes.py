@@ -87,9 +87,11 @@ def _records(manifest: Described, member: bytes) -> Iterator[tuple[bytes, bytes]
 
 def _ctimes(record: FolderRecord, linked: list[int], member: bytes) -> list[int]:
     ctimes = list(record.ctimes)
-    with opened_beneath(member, record.path) as fd:
+    # A repair leaves files missing that it could not have: without this, the apply would fail here for ever.
+    with suppress(FileNotFoundError, NotADirectoryError), opened_beneath(member, record.path) as fd:
         for index in linked:
-            ctimes[index] = _ctime_now(record, index, record.names[index], fd)
+            with suppress(FileNotFoundError):
+                ctimes[index] = _ctime_now(record, index, record.names[index], fd)
     return ctimes
 
 

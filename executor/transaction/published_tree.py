@@ -3,8 +3,9 @@
 A tree is known by what it holds: names, kinds and sizes as its manifest says, and the bytes of its README. Its inode
 number and the time of its root are hints, which decide between two trees that seem to hold the same if they agree: a
 disk that was copied has other numbers, and may have given the old one's to the new. If they do not, both trees are
-read. Where that does not tell, nothing is decided: to take the old package for the new one would put links to it in
-place of the only files of the origin.
+read. The tree of a repair lacks what could not be had: if neither tree is whole, the one that lacks less is it, if
+both hints agree. Where that does not tell, nothing is decided: to take the old package for the new one would put
+links to it in place of the only files of the origin.
 """
 
 import os
@@ -21,7 +22,7 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there, status_of
 from qa2pack.manifest.fs.safe_open import opened_file
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.member import verify_tree
@@ -78,8 +79,10 @@ def is_published(
         return False  # the staged tree goes after it was taken back, and nothing of what is at the target is its
     if here is _Likeness.NONE and not is_there(other) and set(hints) == {True}:
         return True  # changed since: believed only if there is no other tree that it could be
-    if here is not _Likeness.NONE and len(hints) == _HINT_COUNT and len(set(hints)) == 1:
-        return hints[0]
+    if len(hints) == _HINT_COUNT and len(set(hints)) == 1:
+        new, old = (paths.target, other) if hints[0] else (other, paths.target)
+        if here is not _Likeness.NONE or _lacks_less(paths, new, old, manifest, engine):
+            return hints[0]
     if here is not _Likeness.NONE:
         here = _likeness(paths, paths.target, manifest, engine, is_quick=False)
         there = _likeness(paths, other, manifest, engine, is_quick=False)
@@ -147,6 +150,22 @@ def _likeness(
             return _Likeness.NONE
         likeness = _Likeness.WITH_MORE
     return likeness
+
+
+def _lacking(paths: TransactionPaths, root: bytes, manifest: Described, engine: Engine) -> set[bytes]:
+    """Return the paths in the member of what is not there with the kind and size that the manifest says.
+
+    Of a folder that is missing only the folders in it are there too, not the files.
+    """
+    member = root + paths.staged_member.removeprefix(paths.root)
+    found = verify_tree(member, manifest.stream.blobs(), is_quick=True, engine=engine, progress=Silent())
+    return {problem.path for problem in found if problem.code not in _MORE}
+
+
+def _lacks_less(paths: TransactionPaths, new: bytes, old: bytes, manifest: Described, engine: Engine) -> bool:
+    """Return whether one tree lacks something of what the other one lacks, and nothing else."""
+    missing, before = (_lacking(paths, root, manifest, engine) for root in (new, old))
+    return missing != before and all(any(is_within(path, lost) for lost in before) for path in missing)
 
 
 def _holds_nothing_else(paths: TransactionPaths, root: bytes) -> bool:

@@ -62,8 +62,10 @@ def member_named(members: Sequence[bytes], wanted: bytes) -> bytes:
     """Return the member with this name, `group/member` or only the member's name.
 
     Raises:
-        Refused: no member, or more than one, has this name.
+        Refused: no member, or more than one, has this name, or there are several and no name is given.
     """
+    if not wanted:
+        raise Refused(Problem(Code.MEMBER_NOT_NAMED, b"--member", f"one of {', '.join(map(shown, members))}"))
     chosen = [member for member in members if wanted in (member, member.partition(b"/")[2])]
     if len(chosen) == 1:
         return chosen[0]

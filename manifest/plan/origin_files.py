@@ -19,12 +19,19 @@ from qa2pack.manifest.table_lock import is_table_lock
 # A moved file is put back, and a carried one is in the package that is restored; the others came from the origin.
 _FROM_ORIGIN = frozenset((Action.LINK, Action.COPY, Action.KEEP))
 
+_EXPECTED = "the file that was packaged"
 
-def lost_sources(manifest: Described) -> tuple[Problem, ...]:
-    """Return a problem for each source that is missing or changed at the origin."""
+
+def lost_sources(manifest: Described, kept: bytes = b"") -> tuple[Problem, ...]:
+    """Return a problem for each source that is missing or changed at the origin.
+
+    Args:
+        kept: folder of an older state of the member; what it has as well is not lost. Empty for none.
+    """
     return tuple(
-        Problem(Code.ORIGIN_CHANGED, source, "the file that was packaged", "another one, or none")
-        for source, _, _ in gone_files(manifest, map(decode_record, manifest.stream.blobs()))
+        Problem(Code.ORIGIN_CHANGED, _source(manifest, record, index), _EXPECTED, "another one, or none")
+        for record, index in _gone(manifest, map(decode_record, manifest.stream.blobs()))
+        if not (kept and _is_there(join(kept, join(record.path, record.names[index])), record, index))
     )
 
 
@@ -34,12 +41,20 @@ def gone_files(manifest: Described, records: Iterable[FolderRecord]) -> Iterator
     Args:
         records: the records of the manifest to check.
     """
+    for record, index in _gone(manifest, records):
+        yield _source(manifest, record, index), join(record.path, record.names[index]), record.digest(index)
+
+
+def _gone(manifest: Described, records: Iterable[FolderRecord]) -> Iterator[tuple[FolderRecord, int]]:
     for record in records:
         for index, action in enumerate(record.actions):
-            if action in _FROM_ORIGIN and not is_table_lock(record.names[index]):
-                source = os.path.join(manifest.header.origin, record.source_path(index))
-                if not _is_there(source, record, index):
-                    yield source, join(record.path, record.names[index]), record.digest(index)
+            is_source = action in _FROM_ORIGIN and not is_table_lock(record.names[index])
+            if is_source and not _is_there(_source(manifest, record, index), record, index):
+                yield record, index
+
+
+def _source(manifest: Described, record: FolderRecord, index: int) -> bytes:
+    return os.path.join(manifest.header.origin, record.source_path(index))
 
 
 def _is_there(source: bytes, record: FolderRecord, index: int) -> bool:

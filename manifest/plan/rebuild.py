@@ -10,12 +10,11 @@ import os
 import socket
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import README, Package, read_state
+from qa2pack.manifest.alma.package import README, Package, PackageState, read_state
 from qa2pack.manifest.alma.readme import readme_text
 from qa2pack.manifest.diff import paired_folders
 from qa2pack.manifest.file_state import FileState, state_of
@@ -26,7 +25,7 @@ from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord, merge_record
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.plan_header import user_name
@@ -55,6 +54,21 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Repair:
+    """What a repair does with the files of a member that are not as packaged.
+
+    Attributes:
+        sources: by path in the member, where the content of a file comes from.
+        lost: paths in the member of files that cannot be had, and stay as they are.
+        removes_extra: leave out files of the member that its manifest does not know.
+    """
+
+    sources: Mapping[bytes, Source] = field(default_factory=dict)
+    lost: Collection[bytes] = ()
+    removes_extra: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class NewReadme:
     """Another header of the README; the tree below it follows from the member.
 
@@ -73,21 +87,19 @@ def plan_rebuild(
     *,
     program: str,
     now_ns: int,
-    repaired: Mapping[bytes, Source] = MappingProxyType({}),
-    lost: Collection[bytes] = (),
+    repair: Repair = Repair(),
     readme: NewReadme | None = None,
 ) -> Plan:
     """Plan to make a member of its own files.
 
     Args:
         manifest: of the member.
-        repaired: by path in the member, where the content of a file comes from that is not as packaged.
-        lost: paths in the member of files that are not as packaged, or missing, and stay so.
         readme: the header of the README; None keeps it.
         now_ns: the time of the plan, ns since the epoch.
 
     Raises:
-        Refused: another file of the member is missing or has another size.
+        Refused: another file of the member is missing or has another size, or the package has files that no manifest
+            knows: they would go with what is replaced.
     """
     old = manifest.header
     state = read_state(package)
@@ -108,14 +120,18 @@ def plan_rebuild(
     )
     destination = Destination(package, state, old.group, old.member, header.base, opened, header.append)
     gathered = Gathered()
-    problems: list[Problem] = []
-    for record in _planned(manifest, package.member(old.member_path), repaired, problems):
-        gathered.spool.add(record.path, encode_record(_with_readme(record, header)))
     member = package.member(old.member_path)
-    if others := [problem for problem in problems if os.path.relpath(problem.path, member) not in lost]:
+    problems: list[Problem] = []
+    for record in _planned(manifest, member, repair.sources, problems):
+        gathered.spool.add(record.path, encode_record(_with_readme(record, header)))
+    extra = set(_extra_files(package, state, manifest))
+    if repair.removes_extra:
+        extra = {problem for problem in extra if not is_within(problem.path, member)}
+    others = [problem for problem in problems if os.path.relpath(problem.path, member) not in repair.lost]
+    if others := [*others, *sorted(extra, key=lambda problem: problem.path)]:
         gathered.spool.close()
         raise Refused(*others)
-    copied = [source.state.size for source in repaired.values() if source.action is Action.COPY]
+    copied = [source.state.size for source in repair.sources.values() if source.action is Action.COPY]
     notes = Notes(
         totals=_totals(manifest.notes.totals, header),
         new_files=len(copied) + 1,
@@ -175,6 +191,24 @@ def _final(old: FolderRecord, planned: FolderRecord) -> FolderRecord:
 def _final_action(old: int, planned: int) -> int:
     """Return the action of a repaired file: the origin's symlink still leads to one that was moved."""
     return old if old in (Action.CARRY, Action.WRITE) else planned
+
+
+def _extra_files(package: Package, state: PackageState, manifest: Described) -> Iterator[Problem]:
+    """Yield a problem for what no manifest knows: in the member, and outside the members of the package."""
+    for path in state.unexpected:
+        yield _extra(join(package.path, path), os.lstat(join(package.path, path)))
+    member = package.member(manifest.header.member_path)
+    for blob in manifest.stream.blobs():
+        record = decode_record(blob)
+        known = {*record.names, *record.folders}
+        for name, status in _states(member, record.path, []).items():
+            path = join(join(member, record.path), name)
+            if name not in known and not is_table_lock(path):
+                yield _extra(path, status)
+
+
+def _extra(path: bytes, status: os.stat_result) -> Problem:
+    return Problem(Code.EXTRA_FOLDER if stat.S_ISDIR(status.st_mode) else Code.EXTRA, path)
 
 
 def _planned(

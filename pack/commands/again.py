@@ -29,13 +29,17 @@ class AgainCommand(Command):
 
 def _fill_in(ctx: Any, member: str) -> None:
     from qa2pack.manifest.format.opened_files import OpenedFiles
-    from qa2pack.manifest.problem import PackError
+    from qa2pack.manifest.problem import PackError, Refused
+    from qa2pack.pack.errors.problem_texts import WORDS
     from qa2pack.pack.jobs.again import made_again
     from qa2pack.pack.target import target_of
 
     package = target_of(ctx.params["package"]).package
     try:
         again = made_again(package, os.fsencode(member), OpenedFiles())
+    except Refused as error:
+        words = (f"{problem}. {WORDS[problem.code].what} {WORDS[problem.code].remedy}" for problem in error.problems)
+        raise typer.BadParameter(" ".join(words), ctx, param_hint=_FLAG) from error
     except PackError as error:
         raise typer.BadParameter(str(error), ctx, param_hint=_FLAG) from error
     ctx.params["origin"] = os.fsdecode(again.origin)

@@ -53,6 +53,11 @@ REQUESTS: Mapping[Code, Row] = {
         "A field is a line that begins with its name and a colon.",
         "Name one of the fields, or give a header that has it: --header FILE.",
     ),
+    Code.MEMBER_NOT_NAMED: Row(
+        "The package has several members, and none is named.",
+        "The command is for one member.",
+        "Name it, as in --member member_ouss_id2",
+    ),
     Code.MEMBER_AMBIGUOUS: Row(
         "More than one member of the package has this name.",
         "Members of several groups have the same name.",

@@ -516,10 +516,11 @@ WARNINGS: Mapping[Code, Row] = {
         "If a package should be there, check the path.",
     ),
     Code.W_SAME_ORIGIN: Row(
-        "The package has a member of this origin already; another one is added.",
-        "The same reduction folder was named again, with --append",
-        "If it is to replace the old member, plan without --append, which replaces the whole package. If another "
-        "folder was meant, name that one.",
+        "The package has a member of this origin already; this makes another one.",
+        "The same reduction folder was named again, with --append, or with --replace-member and the name of another "
+        "member.",
+        "If it is to replace the old member, name that one: --replace-member NAME. If another folder was meant, name "
+        "that one.",
     ),
     Code.W_PLAN_REPLACED: Row(
         "A plan that waited to be applied is replaced by this one.",
@@ -528,10 +529,10 @@ WARNINGS: Mapping[Code, Row] = {
         "then make the other one again with --append, or for another package.",
     ),
     Code.W_MEMBER_GOES: Row(
-        "The plan replaces the whole package, and this member is not made again.",
-        "--append was not given, and the member is of another origin.",
-        "To keep it and add to it: --append member; if the package is to be made again, append the other members "
-        "again after it.",
+        "This member goes, and is not made again.",
+        "It is of another origin, and the plan replaces the whole package, or --replace-member names this member.",
+        "To keep it and add to it: --append member. To make only another member again: --replace-member NAME, with "
+        "its origin. If the whole package is to be made again, append the other members again after it.",
     ),
     Code.W_BECOMES_EMPTY: Row(
         "Files of the package that have content would be replaced by placeholders.",

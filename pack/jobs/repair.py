@@ -25,7 +25,7 @@ from qa2pack.manifest.fs.presence import is_folder, real_path
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.make import Plan
-from qa2pack.manifest.plan.rebuild import Source, plan_rebuild
+from qa2pack.manifest.plan.rebuild import Repair, Source, plan_rebuild
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.table_lock import is_table_lock
 from qa2pack.manifest.verify.member import verify_tree
@@ -81,10 +81,29 @@ def repair(
     if missing := [Problem(Code.ORIGIN_MISSING, place) for place in places if not is_folder(place)]:
         raise Refused(*missing)
     members = chosen_members(members_of(existing_package(target), target.opened), wanted)
-    return [
-        _repaired(target, usable_manifest(member), places, workers, options, removes_extra=removes_extra)
-        for member in members
-    ]
+    waiting = [usable_manifest(member) for member in members]
+    done: dict[bytes, Repaired] = {}
+    while waiting:
+        postponed: list[Described] = []
+        for manifest in waiting:
+            try:
+                done[manifest.header.member_path] = _repaired(
+                    target, manifest, places, workers, options, removes_extra=removes_extra
+                )
+            except Refused as error:
+                # The ticket files need another member, which may be repaired in its turn.
+                if not _is_of_others(error, target, manifest) or len(postponed) + 1 == len(waiting):
+                    raise
+                postponed.append(manifest)
+        waiting = postponed
+    return [done[path] for path in sorted(done)]
+
+
+def _is_of_others(error: Refused, target: Target, manifest: Described) -> bool:
+    """Return whether a repair is refused for what is in other members only."""
+    package, member = target.package.path, target.package.member(manifest.header.member_path)
+    paths = [problem.path for problem in error.problems]
+    return all(is_within(path, package) and path != package and not is_within(path, member) for path in paths)
 
 
 def _repaired(
@@ -117,7 +136,7 @@ def _repaired(
     split = tuple(entry.path for entry in wanted if entry.path in lost and entry.action is Action.SPLIT)
     if not taken and not extra:
         return Repaired(manifest.header.member_path, {}, problems, split=split)
-    make = partial(_plan, target, manifest, sources, lost)
+    make = partial(_plan, target, manifest, Repair(sources, lost, removes_extra))
     applied = change(target.package, make, options, workers, target.opened)
     return Repaired(manifest.header.member_path, taken, problems, applied, split)
 
@@ -136,15 +155,9 @@ def _is_in_tickets(path: bytes) -> bool:
     return path.partition(b"/")[0] in (Role.QA.folder, Role.SCRIPT.folder)
 
 
-def _plan(target: Target, manifest: Described, sources: Mapping[bytes, Source], lost: set[bytes]) -> Plan:
+def _plan(target: Target, manifest: Described, repair: Repair) -> Plan:
     return plan_rebuild(
-        target.package,
-        manifest,
-        target.opened,
-        program=PROGRAM,
-        now_ns=time.time_ns(),
-        repaired=sources,
-        lost=lost,
+        target.package, manifest, target.opened, program=PROGRAM, now_ns=time.time_ns(), repair=repair
     )
 
 

@@ -68,7 +68,8 @@ def _lines(history: History, style: Style) -> Iterator[str]:
         if number:
             yield ""
         yield style.bold(f"{local_time(one.ended_ns)}  {shown(one.member)}")
-        yield f"  what   {what_was_done(one)}: {counted(one.file_count, 'file')}, {human_bytes(one.byte_count)}"
+        made = f": {counted(one.file_count, 'file')}, {human_bytes(one.byte_count)}"
+        yield f"  what   {what_was_done(one)}{'' if one.publishing.is_removal else made}"
         yield f"  mode   {one.mode or 'not known'}"
         yield f"  from   {shown(one.origin) or 'not known'}"
         yield from folded(f"{shown(one.user)} on {shown(one.host)}, in {_how_long(one)}", label="  by     ")

@@ -27,6 +27,11 @@ def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
     if not result.member:
         yield "There is nothing to roll back: no apply is on record. Nothing was changed."
         return
-    what = "the last apply, which made" if result.was_finished else "the apply that was stopped, which was to make"
+    done, to_do = ("removed", "remove") if result.is_removal else ("made", "make")
+    what = (
+        f"the last apply, which {done}"
+        if result.was_finished
+        else f"the apply that was stopped, which was to {to_do}"
+    )
     yield f"{style.good('Rolled back')}: {what} {shown(result.member)}"
     yield f"  {shown(target.package.path)} is as it was before."

@@ -37,7 +37,7 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
-from qa2pack.manifest.plan.rebuild import NewReadme, Source, plan_rebuild
+from qa2pack.manifest.plan.rebuild import NewReadme, Repair, Source, plan_rebuild
 from qa2pack.manifest.plan.removal import make_removal
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Problem
@@ -279,13 +279,25 @@ class World:
             OpenedFiles(),
             program="",
             now_ns=time.time_ns(),
-            repaired={damaged: source},
+            repair=Repair({damaged: source}),
             readme=NewReadme(b"another header\n"),
         )
         self._save(plan)
 
-    def plan(self, origin: str, change: Change, *, mode: Mode | None = None, engine: Engine | None = None) -> None:
-        """Let a plan wait, in the mode of the scenario if no other is given."""
+    def plan(
+        self,
+        origin: str,
+        change: Change,
+        *,
+        mode: Mode | None = None,
+        engine: Engine | None = None,
+        replaced: bytes = b"",
+    ) -> None:
+        """Let a plan wait, in the mode of the scenario if no other is given.
+
+        Args:
+            replaced: the member that gives way; by default that of the scenario.
+        """
         os.makedirs(self.package.control, exist_ok=True)
         Path(os.fsdecode(self.package.control), "lock").touch()
         request = PlanRequest(
@@ -293,7 +305,7 @@ class World:
             package=self.package.path,
             append=_APPENDS.get(change, Append.NOTHING),
             mode=mode or self.scenario.mode,
-            replaced=_GIVING_WAY[change][0] if change in _GIVING_WAY else b"",
+            replaced=replaced or (_GIVING_WAY[change][0] if change in _GIVING_WAY else b""),
         )
         if change.is_removing:
             self._save(make_removal(request, opened=OpenedFiles(), now_ns=time.time_ns()))
