@@ -60,7 +60,9 @@ def package(  # noqa: PLR0913 - one parameter per option or group
 
     check_options(options)
     target, trusted = target_of(package), trust.users()
-    attempt = Attempt("package", target, quoted(os.fsencode(origin)), defaults=defaults_of(context))
+    attempt = Attempt(
+        "package", target, quoted(os.fsencode(origin)), defaults=defaults_of(context), shows_all=shown.every
+    )
 
     def show_plan(made: Described) -> Fields:
         """Show the plan before it is applied; return its fields while it can be read."""

@@ -48,7 +48,9 @@ def plan(  # noqa: PLR0913 - one parameter per option or group
 
     check_options(options)
     target = target_of(package)
-    attempt = Attempt("plan", target, quoted(os.fsencode(origin)), defaults=defaults_of(context))
+    attempt = Attempt(
+        "plan", target, quoted(os.fsencode(origin)), defaults=defaults_of(context), shows_all=shown.every
+    )
 
     def work(workers: Workers) -> View:
         request = request_of(context, origin, target, options, rules, tables)

@@ -71,6 +71,7 @@ AgainMember = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a destination that this program did not make.")]
 NoRecall = Annotated[bool, typer.Option("--no-recall", help="Take no options from the member that is made again.")]
+All = Annotated[bool, typer.Option("--all", help="Show every path of a warning or problem; else the first few.")]
 Tree = Annotated[bool, typer.Option("--tree", help="Show the tree as it will be, each table on one line.")]
 TreeAll = Annotated[bool, typer.Option("--tree-all", help="Show the tree as it will be, with the files of tables.")]
 ReadmePreview = Annotated[
@@ -98,6 +99,7 @@ class PlanOptions(NamedTuple):
 class PlanViewOptions(NamedTuple):
     """What else of the plan is shown."""
 
+    every: All = False
     tree: Tree = False
     tree_all: TreeAll = False
     readme_preview: ReadmePreview = False

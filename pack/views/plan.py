@@ -54,6 +54,7 @@ class ShownPlan:
         is_applied: the caller applies the plan next.
         defaults: the options that were not typed.
         unused_settings: files called `pack.toml` nearby that do not count.
+        shows_all: show every path of a warning.
     """
 
     plan: Described
@@ -64,6 +65,7 @@ class ShownPlan:
     is_applied: bool = False
     defaults: tuple[Default, ...] = ()
     unused_settings: tuple[bytes, ...] = ()
+    shows_all: bool = False
 
     @property
     def sources(self) -> tuple[Default, ...]:
@@ -178,7 +180,9 @@ def _warning_lines(view: ShownPlan, style: Style) -> Iterator[str]:
     if warnings:
         yield ""
         yield style.warning(f"Warnings: {len(warnings):,}")
-        yield from problem_lines(warnings, view.target, style, verb="plan", origin=view.origin)
+        yield from problem_lines(
+            warnings, view.target, style, verb="plan", origin=view.origin, shows_all=view.shows_all
+        )
 
 
 def _closing_lines(view: ShownPlan, style: Style) -> Iterator[str]:
@@ -218,7 +222,17 @@ def plan_view(
     """
     package = attempt.target.package
     needed, free = needed_bytes(package, plan.header, plan.notes, attempt.target.opened), free_bytes(package)
-    shown_plan = ShownPlan(plan, attempt.target, needed, free, attempt.origin, is_applied, defaults, unused_settings)
+    shown_plan = ShownPlan(
+        plan,
+        attempt.target,
+        needed,
+        free,
+        attempt.origin,
+        is_applied,
+        defaults,
+        unused_settings,
+        attempt.shows_all,
+    )
     tree = partial(tree_lines, plan, is_unfolded=is_unfolded) if has_tree else None
     return View(
         lines=partial(_all_lines, shown_plan, tree=tree, has_readme=has_readme),
