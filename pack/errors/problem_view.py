@@ -6,8 +6,6 @@ A command is alone on its line, so that it can be copied.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from qa2pack.manifest.file_state import FileState
-from qa2pack.manifest.humanize import exact_bytes, local_time
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.pack.errors.problem_texts import WORDS
@@ -60,40 +58,6 @@ def problem_text(problem: Problem) -> str:
     return f"{problem.code} {shown(problem.path)}{_details(problem)}"
 
 
-def detail_texts(problem: Problem) -> tuple[str, str]:
-    """Return what was expected and found, in words; of two states of a file only that in which they differ."""
-    match problem.expected, problem.found:
-        case FileState() as expected, FileState() as found:
-            return _state_texts(expected, found)
-        case expected, found:
-            return str(expected), str(found)
-
-
-def _state_texts(expected: FileState, found: FileState) -> tuple[str, str]:
-    texts = _size_and_time(expected, found), _size_and_time(found, expected)
-    if texts[0]:
-        return texts
-    if expected.inode != found.inode:
-        return "the file itself", "another file of its size and time"
-    return (
-        f"last touched at {_time_text(expected.ctime_ns, found.ctime_ns)}",
-        f"last touched at {_time_text(found.ctime_ns, expected.ctime_ns)}",
-    )
-
-
-def _size_and_time(state: FileState, other: FileState) -> str:
-    parts = [exact_bytes(state.size)] if state.size != other.size else []
-    if state.mtime_ns != other.mtime_ns:
-        parts.append(f"written at {_time_text(state.mtime_ns, other.mtime_ns)}")
-    return ", ".join(parts)
-
-
-def _time_text(at_ns: int, other_ns: int) -> str:
-    # Two times of one second differ in what a clock does not show.
-    is_close = at_ns // 10**9 == other_ns // 10**9
-    return local_time(at_ns) + (f" and {at_ns % 10**9:,} ns" if is_close else "")
-
-
 def remedies_lines(
     remedies: Iterable[Remedy],
     target: Target,
@@ -142,9 +106,7 @@ def _one(problem: Problem) -> str:
 
 def _details(problem: Problem) -> str:
     details = [
-        f"{word} {shown(text)}"
-        for word, text in zip(("expected", "found"), detail_texts(problem), strict=True)
-        if text
+        f"{word} {shown(text)}" for word, text in zip(("expected", "found"), problem.details, strict=True) if text
     ]
     return ": " + ", ".join(details) if details else ""
 
