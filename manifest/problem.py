@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.quantity import Quantity
+from qa2pack.manifest.quantity import Quantity, difference_texts
 
 
 class Code(StrEnum):
@@ -196,12 +196,17 @@ class Problem:
     found: Value = ""
 
     def __str__(self) -> str:
-        text = f"{self.code}: {shown(self.path)}"
-        if self.expected:
-            text += f"; expected {self.expected}"
-        if self.found:
-            text += f"; found {self.found}"
-        return text
+        words = (f"; {word} {text}" for word, text in zip(("expected", "found"), self.details, strict=True) if text)
+        return f"{self.code}: {shown(self.path)}{''.join(words)}"
+
+    @property
+    def details(self) -> tuple[str, str]:
+        """What was expected and found, in words; of two states of a file only that in which they differ."""
+        match self.expected, self.found:
+            case FileState() as expected, FileState() as found:
+                return difference_texts(expected, found)
+            case expected, found:
+                return str(expected), str(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from qa2pack.executor.apply import ApplyOptions
 from qa2pack.executor.stop_signals import InterruptedByUser
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.pack.commands.options import RunOptions
 from qa2pack.pack.commands.run import print_view
@@ -25,6 +26,7 @@ from qa2pack.pack.jobs import apply as applyjob
 from qa2pack.pack.jobs import plan as planjob
 from qa2pack.pack.jobs.package import packaging
 from qa2pack.pack.settings.dropin_settings import DropinDefaults, read_dropin_defaults
+from qa2pack.pack.settings.files import unused_settings
 from qa2pack.pack.target import Target, origin_of, quoted, target_of
 from qa2pack.pack.terminal.log_file import log_error
 from qa2pack.pack.terminal.output_streams import losses_reported, open_closed_streams
@@ -108,7 +110,9 @@ def _package(
         with shown_workers(RunOptions(defaults.jobs), defaults.trusted, defaults.wait_seconds) as workers:
             held.enter_context(packaging(request, workers, target.opened))
             made = planjob.plan(request, workers, target.opened, is_locked=True)
-        view = plan_view(made, attempt, is_applied=True, defaults=defaults.defaults)
+        folders = (real_path(b"."), target.package.parent)
+        unused = unused_settings(folders, os.path.dirname(origin), os.environ)
+        view = plan_view(made, attempt, is_applied=True, defaults=defaults.defaults, unused_settings=unused)
         print_view(view, attempt.verb, is_json=False)
 
     def apply(attempt: Attempt) -> None:

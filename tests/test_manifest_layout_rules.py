@@ -60,13 +60,13 @@ def test_missing_layout_file_is_refused(tmp_path: Path) -> None:
 
 def test_unknown_role_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     problem = problem_of(tmp_path, RULE + 'role = "raws"\n')
-    assert (problem.code, problem.found) == (Code.UNKNOWN_ROLE, "raws")
+    assert (problem.code, problem.found) == (Code.UNKNOWN_ROLE, "raws in [[rule]] 1, line 2")
     assert problem.expected == "one of raw, calibrated, calibration, script, qa, log, product"
 
 
 def test_check_of_a_role_that_is_not_known_is_refused(tmp_path: Path) -> None:
     problem = problem_of(tmp_path, MARKS + '[[check]]\nneeds = "raws"\nwhat = "tables"\n')
-    assert (problem.code, problem.found) == (Code.UNKNOWN_ROLE, "raws")
+    assert (problem.code, problem.found) == (Code.UNKNOWN_ROLE, "raws in [[check]] 1, line 2")
 
 
 @pytest.mark.parametrize(
@@ -87,18 +87,53 @@ def test_check_of_a_role_that_is_not_known_is_refused(tmp_path: Path) -> None:
         ('block_marks = ["{uid}.ms"]\n[[rule]]\nrole = "qa"\nglobs = "*.txt"\n', "list of texts for globs"),
         ('block_marks = ["{uid}.ms"]\nrule = 7\n', "[[rule]]"),
         ('[[rule]]\nrole = "qa"\nglobs = ["*.txt"]\n', "block_marks"),
-        (MARKS + "[[check]]\n", "in each [[check]]"),
+        (MARKS + "[[check]]\n", "nothing in [[check]] 1, line 2"),
         (MARKS + '[[check]]\nneeds = "raw"\n', "needs and what"),
         (MARKS + '[[check]]\nabsent = ["*.tgz"]\nwhat = "a run"\nin = "qa"\n', "absent and what"),
         (MARKS + '[[check]]\nalike = "*.log"\nwhat = "log"\nin = "log"\n', "list of texts for alike"),
         (MARKS + "[[check]]\nproject = 7\n", "list of texts for project"),
-        (MARKS + "[[check]]\nproject = []\n", "in each [[check]]"),
+        (MARKS + "[[check]]\nproject = []\n", "project in [[check]] 1, line 2"),
+        (RULE + 'role = "qa"\nfolder = ".."\n', ".. in [[rule]] 1, line 2"),
+        (RULE + 'role = "qa"\nfolder = "/tmp"\n', "below that of the role"),
+        (RULE + f'role = "qa"\nfolder = "{"x" * 256}"\n', "at most 255 bytes"),
+        (RULE + 'role = "qa"\nrename = "a/b"\n', "a file name for rename"),
+        (MARKS + '[[rule]]\nglobs = ["[{uid}]"]\nrole = "qa"\n', "outside of brackets"),
+        (MARKS + '[[rule]]\nglobs = ["qa2/*.png"]\nrole = "qa"\n', "without a /"),
+        ('block_marks = [""]\n', "an empty text"),
+        (MARKS + '[[check]]\nabsent = ["a/[!{uid}-z]"]\nwhat = "x"\n', "outside of brackets"),
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
     problem = problem_of(tmp_path, text)
     assert problem.code is Code.UNKNOWN_LAYOUT
     assert named in f"{problem.expected} {problem.found}"
+
+
+def test_refusal_names_the_table_by_its_line(tmp_path: Path) -> None:
+    text = RULE + 'role = "qa"\n\n# [[rule]]\n  [[ "rule" ]] # mine\nglobs = ["*"]\nrole = "raws"\n'
+    assert problem_of(tmp_path, text).found == "raws in [[rule]] 2, line 7"
+
+
+def test_line_is_left_out_where_it_is_not_known(tmp_path: Path) -> None:
+    text = (
+        'name = """\n[[rule]]\n"""\n'
+        + MARKS
+        + 'rule = [{globs = ["a"], role = "qa"}, {globs = ["a"], role = "raws"}]\n'
+    )
+    assert problem_of(tmp_path, text).found == "raws in [[rule]] 2"
+
+
+def test_refusal_has_the_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text(RULE)
+    with pytest.raises(Refused) as refused:
+        load_layout("mine.toml")
+    assert refused.value.problems[0].path == os.fsencode(tmp_path / "mine.toml")
+
+
+def test_uid_in_brackets_stands_for_its_letters() -> None:
+    assert matches(b"u", ("[{uid}]",)) and not matches(b"x", ("[{uid}]",))
+    assert matches(b"x", ("[!{uid}-}]",))
 
 
 @pytest.mark.parametrize("name", [b"a.plots", b"a.plots.overlayTime", b"a.image", b"uid___A002_X1_X2"])

@@ -361,3 +361,22 @@ def test_status_tells_how_to_make_manifests_that_are_missing(capsys: Capsys, del
     assert f"or, to plan, pack plan ORIGIN {delivery.path} --mode MODE\n" in out
     assert run_here(capsys, "adopt", delivery.path).code == Exit.DONE
     assert "adopt" not in status(capsys, delivery)
+
+
+def test_status_says_how_to_make_a_member_again(capsys: Capsys, delivery: Delivery) -> None:
+    again = f"or, to make a member again from its origin, pack plan --again {delivery.path}"
+    assert again not in status(capsys, delivery)
+    delivery.make(Mode.COPY)
+    assert f"{again}\n" in status(capsys, delivery)
+    assert run_here(capsys, "plan", "--again", delivery.path).code == Exit.DONE
+    assert run_here(capsys, "package", delivery.origin, delivery.path, "--append", "member").code == Exit.DONE
+    assert f"{again} --member NAME\n" in status(capsys, delivery)
+    Path(os.fsdecode(delivery.package.plan)).write_bytes(b"damaged")
+    assert f"{again} --member NAME\n" in status(capsys, delivery)
+
+
+def test_status_does_not_offer_to_make_an_adopted_member_again(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    shutil.rmtree(os.fsdecode(delivery.package.control))
+    assert run_here(capsys, "adopt", delivery.path).code == Exit.DONE
+    assert "--again" not in status(capsys, delivery)

@@ -116,3 +116,18 @@ def test_call_with_a_link_makes_the_package_where_it_leads_to_and_says_so(
     QA_Packager(delivery.origin, header, delivery.path)
     assert (tmp_path / "big/P/sg_ouss_id").is_dir()
     assert f"is a link; the package is {tmp_path}/big/P" in capsys.readouterr().err
+
+
+def test_plan_of_the_call_tells_a_pack_toml_that_does_not_count(
+    capsys: pytest.CaptureFixture[str],
+    delivery: Delivery,
+    header: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    Path("pack.toml").write_text("strict = true")
+    QA_Packager(str(delivery.origin), str(header), str(delivery.path))
+    assert f"not used: {here}/pack.toml" in " ".join(capsys.readouterr().out.split())

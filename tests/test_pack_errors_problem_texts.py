@@ -58,7 +58,7 @@ def test_numbers_agree_with_their_nouns(capsys: pytest.CaptureFixture[str], deli
     write(delivery.origin / "a.fits", b"x")
     delivery.make(Mode.COPY)
     (delivery.member / "product/a.fits").write_bytes(b"")
-    assert "product/a.fits: expected 1 byte, found 0 bytes\n" in run_here(capsys, "verify", delivery.path).out
+    assert "product/a.fits: expected 1 byte, found 0 bytes" in run_here(capsys, "verify", delivery.path).out
 
 
 def test_damaged_manifest_is_told_in_a_sentence(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:

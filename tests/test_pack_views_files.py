@@ -1,6 +1,7 @@
 """The files of a plan and of a package, listed: `pack plan --tree`, `pack show --member --role --files`."""
 
 import json
+import re
 
 import pytest
 
@@ -14,7 +15,7 @@ Capsys = pytest.CaptureFixture[str]
 
 def test_tree_of_a_plan_has_every_file(capsys: Capsys, delivery: Delivery) -> None:
     write(delivery.origin / "a.fits", b"x" * 2048)
-    lines = run_here(capsys, "plan", delivery.origin, delivery.path, "--tree").out.splitlines()
+    lines = run_here(capsys, "plan", delivery.origin, delivery.path, "--tree-all").out.splitlines()
     start = lines.index("            |   |   |   |   |-- product/")
     assert lines[0] == f"            |-- {delivery.path.name}/"
     assert lines[start + 1] == "   2.0 KiB  |   |   |   |   |   |-- a.fits"
@@ -23,8 +24,27 @@ def test_tree_of_a_plan_has_every_file(capsys: Capsys, delivery: Delivery) -> No
 
 def test_tree_tells_the_columns_of_split_tables(capsys: Capsys, delivery: Delivery) -> None:
     add_measurement_sets(delivery.origin)
-    out = run_here(capsys, "plan", delivery.origin, delivery.path, "--tree").out
+    out = run_here(capsys, "plan", delivery.origin, delivery.path, "--tree-all").out
     assert f"|-- {UID}.ms.split/\n{' ' * 12}{'|   ' * 6}drops MODEL_DATA, CORRECTED_DATA\n" in out
+    out = run_here(capsys, "plan", delivery.origin, delivery.path, "--tree").out
+    assert re.search(rf"\|-- {UID}\.ms\.split/  \d+ files\n[ |]*drops MODEL_DATA, CORRECTED_DATA\n", out)
+
+
+def test_tree_shows_a_table_on_one_line_with_its_subtables(capsys: Capsys, delivery: Delivery) -> None:
+    table = delivery.origin / f"X8c/{UID}.ms.tsys"
+    write(table / "table.dat", b"x" * 1024)
+    write(table / "table.f0", b"x" * 1024)
+    write(table / "SPECTRAL_WINDOW/table.dat", b"x" * 1024)
+    out = run_here(capsys, "plan", delivery.origin, delivery.path, "--tree").out
+    assert f"   3.0 KiB  {'|   ' * 6}|-- {UID}.ms.tsys/  3 files\n" in out
+    assert "SPECTRAL_WINDOW" not in out
+    assert "tsys.antenna1.png" in out  # the folder beside it is no table
+    assert "SPECTRAL_WINDOW" in run_here(capsys, "plan", delivery.origin, delivery.path, "--tree-all").out
+
+
+def test_waiting_plan_is_shown_with_the_files_of_tables(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.plan()
+    assert "SPECTRAL_WINDOW/\n" in run_here(capsys, "show", "--plan", delivery.path, "--files").out
 
 
 def test_json_of_a_tree_lists_the_files(capsys: Capsys, delivery: Delivery) -> None:

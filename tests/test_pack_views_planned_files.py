@@ -73,3 +73,21 @@ def test_last_screen_has_totals_count_of_warnings_and_next_command(capsys: Capsy
     assert screen[-1] == f"  pack apply {delivery.path}"
     assert [line.split()[0] for line in screen if line.startswith("  total ")] == ["total"]
     assert [line for line in screen if line.startswith("Warnings: ") and line.endswith(", listed above")] != []
+
+
+def test_many_warnings_of_one_kind_are_cut_unless_all_are_wanted(capsys: Capsys, delivery: Delivery) -> None:
+    for number in range(25):
+        write(delivery.origin / f"an image{number:02}.fits", b"x")
+    out = planned(capsys, delivery)
+    assert (out.count("/an image"), "and 5 more (--all or --json lists them)" in out) == (20, True)
+    out = planned(capsys, delivery, "--all")
+    assert (out.count("/an image"), "more (--all" in out) == (25, False)
+
+
+def test_many_problems_of_a_refused_plan_are_cut_unless_all_are_wanted(capsys: Capsys, delivery: Delivery) -> None:
+    for number in range(25):
+        (delivery.origin / f"image{number:02}.fits").symlink_to("nothing")
+    refused = run_here(capsys, "plan", delivery.origin, delivery.path).err
+    assert (refused.count("/image"), "and 5 more (--all or --json lists them)" in refused) == (20, True)
+    for verb in ("plan", "package"):
+        assert run_here(capsys, verb, delivery.origin, delivery.path, "--all").err.count("/image") == 25

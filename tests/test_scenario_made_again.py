@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.main import get_group
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code
-from qa2pack.pack.cli import main
+from qa2pack.pack.cli import application, main
+from support.commands import run_here
 from support.in_process import Delivery, make_reduction
 
 Capsys = pytest.CaptureFixture[str]
@@ -162,3 +164,46 @@ def test_adopted_member_has_nothing_to_recall(delivery: Delivery, capsys: Capsys
 
 def test_member_without_again_is_an_error(made: Delivery) -> None:
     assert main(["plan", str(made.origin), str(made.path), "--member", "member_ouss_id"]) == 2
+
+
+def test_package_has_every_option_of_plan() -> None:
+    commands = get_group(application(("plan", "package"))).commands
+    plan, package = ({param.name for param in commands[verb].params} for verb in ("plan", "package"))
+    assert package - plan == {"keep_previous"}
+    assert plan - package == set()
+
+
+def test_package_is_made_again_with_its_options_in_one_step(capsys: Capsys, made: Delivery) -> None:
+    before = listed(made)
+    out = " ".join(run_here(capsys, "package", "--again", made.path).out.split())
+    assert "mode, include, exclude, readme from the member, as it was made before" in out
+    assert (listed(made), readme(made).startswith("PI name: A. Person\n")) == (before, True)
+
+
+def test_package_recalls_nothing_if_told_so(capsys: Capsys, made: Delivery) -> None:
+    fields = json.loads(
+        run_here(capsys, "package", made.origin, made.path, "--no-recall", "--mode", "copy", "--json").out
+    )
+    assert (fields["defaults"], "log" in fields["roles"]) == ([], True)
+
+
+def test_package_replaces_one_member_in_one_step(capsys: Capsys, made: Delivery, tmp_path: Path) -> None:
+    other = make_reduction(tmp_path / "other", seed=2)
+    assert run_here(capsys, "package", other, made.path, "--append", "member", "--mode", "copy").code == 0
+    script = made.origin / "scriptForImaging.py"
+    script.write_text("print('better')\n")
+    first = "member_ouss_id"
+    assert run_here(capsys, "package", made.origin, made.path, "--replace-member", first).code == 0
+    assert (made.member / "script/scriptForImaging.py").read_text() == script.read_text()
+    assert (made.path / "sg_ouss_id" / SECOND).is_dir()
+
+
+def test_package_tells_a_pack_toml_that_does_not_count(
+    capsys: Capsys, made: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    Path("pack.toml").write_text("mode = 'hard'")
+    shown = " ".join(run_here(capsys, "package", made.origin, made.path).out.split())
+    assert f"not used: {here}/pack.toml: only the one beside the origin counts" in shown

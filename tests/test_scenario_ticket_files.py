@@ -693,17 +693,17 @@ def test_file_that_vanishes_while_the_ticket_files_are_written_is_named_by_its_w
     assert caught.value.filename == os.fsencode(script)
 
 
-def test_refused_append_says_how_to_make_the_member_that_stays_again(
+def test_refused_append_says_how_to_repair_the_member_that_stays(
     delivery: Delivery, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     delivery.make(Mode.COPY)
     next(delivery.path.rglob("scriptForImaging.py")).write_text("better")
     other = make_reduction(tmp_path / "sb2", uid="uid___A002_X1_X2", block="X2", seed=2)
-    ran = run_here(capsys, "plan", other, delivery.path, "--append", "member", "--mode", "hard")
-    text = " ".join(ran.err.split())
-    assert "do: Put it back as it was packaged, from a backup if need be, then plan again." in text
-    assert "if the origin of group_ouss_id/member_ouss_id is right, make the package from it again." in text
-    again = f"pack plan {delivery.origin} {delivery.path} --mode copy --rehash"
-    assert f"\n        {again}\n        pack apply {delivery.path} --keep-previous\n" in ran.err
-    assert str(other) not in ran.err
+    append = ("plan", other, delivery.path, "--append", "member", "--mode", "hard")
+    err = run_here(capsys, *append).err
+    assert f"\n        pack repair {delivery.path}\n" in err
+    again = f"pack plan --again {delivery.path} --rehash"
+    assert f"\n        {again}\n        pack apply {delivery.path} --keep-previous\n" in err
+    assert run_here(capsys, "repair", delivery.path).code == 0
+    assert run_here(capsys, *append).code == 0
     assert run_here(capsys, *again.split()[1:]).code == 0

@@ -7,6 +7,7 @@ shares its content with the origin) would go into them, and no manifest would ma
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qa2pack.manifest.alma.package import Package
@@ -16,9 +17,10 @@ from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
-from qa2pack.manifest.path import is_within, shown
+from qa2pack.manifest.path import is_within
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.quantity import Digest, Size
+from qa2pack.manifest.verify.remedies import DamagedMember, member_remedies
 
 if TYPE_CHECKING:
     from qa2pack.executor.tickets.write import TicketFile
@@ -33,27 +35,20 @@ def check_staying(package: Package, header: Header, opened: OpenedFiles) -> None
     """
     problems = list(changed_in_tickets(package, header, opened))
     if problems:
-        raise Refused(*problems, remedies=(_PUT_BACK, *_make_again(package, header, opened, problems)))
+        raise Refused(*problems, remedies=(*_repairs(package, header, opened, problems), _THEN))
 
 
-_PUT_BACK = Remedy("Put it back as it was packaged, from a backup if need be, then plan again.")
+_THEN = Remedy("Then give the same command again.")
 
 
-def _make_again(
-    package: Package, header: Header, opened: OpenedFiles, problems: Sequence[Problem]
-) -> Iterator[Remedy]:
-    """Yield, for each member with problems whose origin is known, how to make the package from that again."""
+def _repairs(package: Package, header: Header, opened: OpenedFiles, problems: Sequence[Problem]) -> Iterator[Remedy]:
+    """Yield, for each member with problems, how to repair it or to take over what was changed."""
     for name, digest in header.base:
-        if not digest or not any(is_within(problem.path, package.member(name)) for problem in problems):
-            continue
-        made = opened.manifest(package.manifest(name)).header
-        if not made.is_adopted:
-            yield Remedy(
-                f"Or, if the origin of {shown(name)} is right, make the package from it again. This replaces the "
-                "whole package: append its other members again, if it has several.",
-                (f"pack plan PATH PACKAGE --mode {made.mode} --rehash", "pack apply PACKAGE --keep-previous"),
-                made.origin,
-            )
+        root = package.member(name)
+        inside = [replace(each, path=each.path[len(root) + 1 :]) for each in problems if is_within(each.path, root)]
+        if digest and inside:
+            manifest = opened.manifest(package.manifest(name))
+            yield from member_remedies(DamagedMember(manifest, root, inside, is_only=len(header.base) == 1))
 
 
 def changed_in_tickets(package: Package, header: Header, opened: OpenedFiles) -> Iterator[Problem]:

@@ -13,11 +13,22 @@ from qa2pack.manifest.alma.uid import UID_PATTERN
 
 # No file name holds NUL, so it can replace `{uid}` while the rest is translated.
 _MARK = "\0"
+_BRACKETS_OR_UID = re.compile(r"\[!?\]?[^\]]*\]|\{uid\}")
+
+
+def has_uid_in_brackets(glob: str) -> bool:
+    """Return whether `{uid}` is in brackets, where it means its letters."""
+    return any("{uid}" in each and each != "{uid}" for each in _BRACKETS_OR_UID.findall(glob))
+
+
+def _marked(match: re.Match[str]) -> str:
+    # The pattern of a uid inside brackets would be no valid one.
+    return _MARK if match[0] == "{uid}" else match[0]
 
 
 @functools.lru_cache(maxsize=1024)
 def _compiled(globs: tuple[str, ...]) -> re.Pattern[str]:
-    translated = (fnmatch.translate(glob.replace("{uid}", _MARK)) for glob in globs)
+    translated = (fnmatch.translate(_BRACKETS_OR_UID.sub(_marked, glob)) for glob in globs)
     return re.compile("|".join(translated).replace(_MARK, UID_PATTERN))
 
 

@@ -2,12 +2,13 @@
 
 A layout is a TOML file, one per style of delivery; `layouts/cycle0.toml` explains each key. The rules are ordered,
 and the first that matches wins. Everything is validated on loading: an unknown key, role or kind is refused with the
-list of known ones, so a misspelt rule cannot silently match nothing. Only loading reads a file.
+list of known ones, so a misspelt rule cannot silently match nothing, and no rule places a file outside its role. The
+refusal names the table and its line. Only loading reads a file.
 """
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib import resources
 from typing import Never, TypeVar
@@ -16,9 +17,11 @@ from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
 from qa2pack.manifest.layout.check import Absent, Alike, Check, Needs, ProjectCode
-from qa2pack.manifest.layout.globs import matches
-from qa2pack.manifest.layout.names import Prefixing
+from qa2pack.manifest.layout.globs import has_uid_in_brackets, matches
+from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES, Prefixing
 from qa2pack.manifest.layout.survey import Kind, Node
+from qa2pack.manifest.layout.toml_lines import table_lines
+from qa2pack.manifest.path import UnsafePathError, check_name, check_relative
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 
@@ -155,7 +158,7 @@ def load_layout(name: str) -> Layout:
         _refuse(name, expected="a file that can be read", found=(error.strerror or str(error)).lower())
     except ValueError as error:
         _refuse(name, expected="TOML", found=str(error))
-    return _Reader(name).layout(table)
+    return _Reader(name, data.decode()).layout(table)
 
 
 def layout_text(name: str) -> str:
@@ -178,46 +181,56 @@ _CHECK_KINDS = (("needs", "what"), ("alike", "in", "what"), ("absent", "what"), 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Converts the TOML tables of one named layout to rules, or refuses them."""
+    """Converts the TOML tables of one named layout to rules, or refuses them.
+
+    Attributes:
+        text: the text of the file.
+        where: the table that is converted, for messages; empty outside tables.
+    """
 
     name: str
+    text: str
+    where: str = ""
 
     def layout(self, table: Mapping[str, object]) -> Layout:
         self._check_keys(table, _LAYOUT_KEYS, "layout")
         if not self._texts(table, "block_marks"):
-            _refuse(self.name, expected="block_marks, by which execution blocks are known")
+            self._refuse(expected="block_marks, by which execution blocks are known")
         return Layout(
             name=self._text(table, "name") or self.name,
-            rules=tuple(self._rule(rule) for rule in self._tables(table, "rule")),
-            block_marks=self._texts(table, "block_marks"),
+            rules=tuple(reader._rule(rule) for reader, rule in self._tables(table, "rule")),
+            block_marks=self._name_globs(table, "block_marks"),
             qa_folders=self._texts(table, "qa_folders"),
             calibrated_from_raw=self._text(table, "calibrated_from_raw"),
-            foreign=tuple(self._foreign(foreign) for foreign in self._tables(table, "foreign")),
-            checks=tuple(self._check(check) for check in self._tables(table, "check")),
+            foreign=tuple(reader._foreign(foreign) for reader, foreign in self._tables(table, "foreign")),
+            checks=tuple(reader._check(check) for reader, check in self._tables(table, "check")),
         )
+
+    def _refuse(self, *, expected: str, found: str = "", code: Code = Code.UNKNOWN_LAYOUT) -> Never:
+        place = f" in {self.where}" if self.where else ""
+        _refuse(self.name, expected=expected, found=f"{found or 'none'}{place}" if place else found, code=code)
 
     def _foreign(self, table: Mapping[str, object]) -> Foreign:
         self._check_keys(table, _FOREIGN_KEYS, "foreign")
-        foreign = Foreign(self._texts(table, "globs"), self._text(table, "reason"))
+        foreign = Foreign(self._name_globs(table, "globs"), self._text(table, "reason"))
         if not foreign.globs or not foreign.reason:
-            _refuse(self.name, expected="in each [[foreign]]: globs and a reason")
+            self._refuse(expected="globs and a reason", found=_key_list(table))
         return foreign
 
     def _rule(self, table: Mapping[str, object]) -> Rule:
         self._check_keys(table, _RULE_KEYS, "rule")
-        globs = self._texts(table, "globs")
-        where = f"rule for {', '.join(globs)}" if globs else "rule"
+        globs = self._name_globs(table, "globs")
         if not globs or bool(self._text(table, "role")) == bool(self._text(table, "never")):
-            _refuse(self.name, expected=f"in the {where}: globs, and either role or never")
+            self._refuse(expected="globs, and either role or never", found=_key_list(table))
         levels = self._texts(table, "levels") or tuple(Level)
         return Rule(
             levels=frozenset(self._choice(Level, level) for level in levels),
             shape=self._choice(Shape, self._text(table, "kind") or Shape.ANY),
             globs=globs,
             role=self._role(self._text(table, "role")) if "role" in table else None,
-            folder=self._text(table, "folder"),
+            folder=self._folder(table),
             prefix=self._choice(Prefixing, self._text(table, "prefix") or Prefixing.NEVER),
-            rename=self._text(table, "rename"),
+            rename=self._new_name(table),
             column=self._text(table, "column"),
             never=self._text(table, "never"),
             warn=self._flag(table, "warn"),
@@ -230,50 +243,96 @@ class _Reader:
             case "needs":
                 return Needs(self._role(self._text(table, "needs")), what)
             case "alike":
-                return Alike(self._role(self._text(table, "in")), what, self._texts(table, "alike"))
+                return Alike(self._role(self._text(table, "in")), what, self._globs(table, "alike"))
             case "absent":
-                return Absent(what, self._texts(table, "absent"))
+                return Absent(what, self._globs(table, "absent"))
             case "project":
-                return ProjectCode(self._texts(table, "project"))
+                return ProjectCode(self._globs(table, "project"))
         kinds = " or ".join(" and ".join(keys) for keys in _CHECK_KINDS)
-        _refuse(self.name, expected=f"in each [[check]]: {kinds}", found=", ".join(sorted(table)) or "nothing")
+        self._refuse(expected=kinds, found=_key_list(table))
 
     def _check_keys(self, table: Mapping[str, object], known: frozenset[str], where: str) -> None:
         unknown = sorted(set(table) - known)
         if unknown:
-            _refuse(self.name, expected=f"{where} keys {', '.join(sorted(known))}", found=", ".join(unknown))
+            self._refuse(expected=f"{where} keys {', '.join(sorted(known))}", found=", ".join(unknown))
 
-    def _tables(self, table: Mapping[str, object], key: str) -> list[dict[str, object]]:
+    def _tables(self, table: Mapping[str, object], key: str) -> "Iterator[tuple[_Reader, dict[str, object]]]":
+        """Yield each table of the key with its reader, which names it in messages."""
         value = table.get(key, [])
         if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
-            _refuse(self.name, expected=f"{key}s as [[{key}]] tables")
-        return value
+            self._refuse(expected=f"{key}s as [[{key}]] tables")
+        lines = table_lines(self.text, key, len(value))
+        for number, part in enumerate(value, 1):
+            line = f", line {lines[number - 1]}" if lines else ""
+            yield replace(self, where=f"[[{key}]] {number}{line}"), part
 
     def _text(self, table: Mapping[str, object], key: str) -> str:
         value = table.get(key, "")
         if not isinstance(value, str):
-            _refuse(self.name, expected=f"text for {key}", found=repr(value))
+            self._refuse(expected=f"text for {key}", found=repr(value))
         return value
 
     def _texts(self, table: Mapping[str, object], key: str) -> tuple[str, ...]:
         value = table.get(key, [])
         if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
-            _refuse(self.name, expected=f"a list of texts for {key}", found=repr(value))
+            self._refuse(expected=f"a list of texts for {key}", found=repr(value))
         return tuple(value)
+
+    def _globs(self, table: Mapping[str, object], key: str) -> tuple[str, ...]:
+        globs = self._texts(table, key)
+        for glob in globs:
+            if has_uid_in_brackets(glob):
+                self._refuse(expected=f"{{uid}} in {key} outside of brackets", found=glob)
+        return globs
+
+    def _name_globs(self, table: Mapping[str, object], key: str) -> tuple[str, ...]:
+        """Return globs that are matched against names; with a `/` they would match nothing."""
+        globs = self._globs(table, key)
+        for glob in globs:
+            if not glob or "/" in glob:
+                self._refuse(expected=f"{key} of names, without a /", found=glob or "an empty text")
+        return globs
+
+    def _folder(self, table: Mapping[str, object]) -> str:
+        folder = self._text(table, "folder")
+        try:
+            check_relative(folder.encode())
+        except UnsafePathError:
+            self._refuse(expected="a folder below that of the role, without . and ..", found=folder)
+        self._check_length(table, "folder")
+        return folder
+
+    def _new_name(self, table: Mapping[str, object]) -> str:
+        name = self._text(table, "rename")
+        try:
+            check_name(name.encode() or b"unchanged")
+        except UnsafePathError:
+            self._refuse(expected="a file name for rename, without a /", found=name)
+        self._check_length(table, "rename")
+        return name
+
+    def _check_length(self, table: Mapping[str, object], key: str) -> None:
+        value = self._text(table, key)
+        if max(map(len, value.encode().split(b"/"))) > NAME_LIMIT_BYTES:
+            self._refuse(expected=f"names of at most {NAME_LIMIT_BYTES} bytes for {key}", found=value)
 
     def _flag(self, table: Mapping[str, object], key: str) -> bool:
         value = table.get(key, False)
         if not isinstance(value, bool):
-            _refuse(self.name, expected=f"true or false for {key}", found=repr(value))
+            self._refuse(expected=f"true or false for {key}", found=repr(value))
         return value
 
-    def _choice(self, kind: Callable[[str], _Enum], value: str) -> _Enum:
+    def _choice(self, kind: type[_Enum], value: str) -> _Enum:
         try:
             return kind(value)
-        except ValueError as error:
-            _refuse(self.name, expected="a known value", found=str(error))
+        except ValueError:
+            self._refuse(expected=f"one of {', '.join(kind)}", found=value)
 
     def _role(self, value: str) -> Role:
         if value not in ROLES:
-            _refuse(self.name, expected=f"one of {', '.join(ROLES)}", found=value, code=Code.UNKNOWN_ROLE)
+            self._refuse(expected=f"one of {', '.join(ROLES)}", found=value, code=Code.UNKNOWN_ROLE)
         return Role(value)
+
+
+def _key_list(table: Mapping[str, object]) -> str:
+    return ", ".join(sorted(table)) or "nothing"

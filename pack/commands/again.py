@@ -19,8 +19,8 @@ class AgainCommand(Command):
 
     def invoke(self, ctx: Any) -> Any:
         """Fill in what the package knows, and run."""
-        is_again, member = ctx.params.pop("again"), ctx.params.pop("member")
-        if is_again:
+        member = ctx.params["member"]
+        if ctx.params["again"]:
             _fill_in(ctx, member)
         elif member:
             raise typer.BadParameter("it says what is made --again; to replace a member, --replace-member NAME", ctx)

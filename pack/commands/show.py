@@ -51,6 +51,7 @@ def show(
         waiting = job.waiting_plan(target)
         if role:
             return planned_role_view(waiting, role, target)
-        return plan_view(waiting, Attempt("show", target, quoted(waiting.header.origin)), has_tree=files)
+        attempt = Attempt("show", target, quoted(waiting.header.origin))
+        return plan_view(waiting, attempt, has_tree=files, is_unfolded=files)
 
     run_packages("show", package, view_of, is_json=json, is_output_all=True)

@@ -8,6 +8,9 @@ import typer
 from qa2pack.pack.commands.options import ClusterRunOptions, PackagesArgument
 
 Quick = Annotated[bool, typer.Option("--quick", help="Compare names, types and sizes only; read no file.")]
+All = Annotated[
+    bool, typer.Option("--all", help="Show every problem, also where many have one cause; else the first few.")
+]
 Chunks = Annotated[
     str | None,
     typer.Option(metavar="DIR", help="Check the tars in DIR, and that they are PACKAGE's.", show_default=False),
@@ -26,11 +29,13 @@ def verify(
     quick: Quick = False,
     chunks: Chunks = None,
     manifest: Manifest = None,
+    every: All = False,
     run_options: ClusterRunOptions,
 ) -> None:
     """Compare PACKAGE with its manifests, file by file.
 
-    Finds files that are changed, missing, added, or of another type, and prints a line for each. Changes nothing.
+    Finds files that are changed, missing, added, or of another type, and prints a line for each, of many with one
+    cause the first few. Changes nothing.
     Of several packages a table is shown at the end; without PACKAGE, of those below the current folder.
 
     Example: pack verify 2011.0.00229.S
@@ -53,7 +58,7 @@ def verify(
             if chunks is None and manifest is None:
                 state = existing_package(target)
                 found = job.verify(target.package, workers, is_quick=quick, opened=target.opened)
-                return verify_view(found, target, state, is_quick=quick)
+                return verify_view(found, target, state, is_quick=quick, shows_all=every)
             from qa2pack.pack.delivery.check import check_deliveries, check_unpacked
             from qa2pack.pack.delivery.check_view import check_view
 

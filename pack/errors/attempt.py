@@ -17,6 +17,7 @@ class Attempt:
         noun: what the target is, for messages.
         kept: a sentence about what a stopped run leaves for the next one; empty if the journal says it.
         defaults: the options that were not typed.
+        shows_all: show every path of a problem, also where there are many.
     """
 
     verb: str
@@ -25,6 +26,7 @@ class Attempt:
     noun: str = "package"
     kept: str = ""
     defaults: tuple[Default, ...] = ()
+    shows_all: bool = False
 
     def again_lines(self, purpose: str) -> Iterator[str]:
         """Yield how to repeat the attempt, for a purpose; a command is on a line of its own."""

@@ -141,7 +141,15 @@ def _of_problems(word: str, error: PackError, attempt: Attempt, style: Style) ->
     problems = tuple(_located(problem, attempt) for problem in error.problems)
     remedies = error.remedies or (WORDS[problems[0].code].remedies if isinstance(error, CannotUndoError) else ())
     lines = [
-        *problem_lines(problems, target, style, verb=attempt.verb, origin=attempt.origin, has_remedies=not remedies),
+        *problem_lines(
+            problems,
+            target,
+            style,
+            verb=attempt.verb,
+            origin=attempt.origin,
+            has_remedies=not remedies,
+            shows_all=attempt.shows_all,
+        ),
         *remedies_lines(remedies, target, verb=attempt.verb, origin=attempt.origin),
         *_option_sources(problems, attempt),
         *_meant(problems),

@@ -8,13 +8,21 @@ Commands are apart from the sentences, because each is shown alone on a line, to
 from collections.abc import Iterator, Mapping
 
 from qa2pack.manifest.problem import Code, Remedy
+from qa2pack.manifest.verify.remedies import AGAIN, REPAIR_TEXT
 from qa2pack.pack.errors.failure_texts import REQUESTS, STOPS
 from qa2pack.pack.errors.problem_row import Row
 
 _PLAN = "pack plan ORIGIN PACKAGE --mode MODE"
 _APPLY = "pack apply PACKAGE --keep-previous"
-_WHOLE = "This replaces the whole package: append its other members again, if it has several."
-_AGAIN = f"Restore it, or make the package again. {_WHOLE}"
+_REPAIR = ("pack repair PACKAGE",)
+_OTHER_REPAIRS = (
+    Remedy(
+        "Where the origin does not have it any more, as with a hard link that was changed in place, from another "
+        "copy of the package, or from what was unpacked from its tars:",
+        ("pack repair PACKAGE --from FOLDER",),
+    ),
+    Remedy("Or make the member again from its origin, as that is now:", AGAIN),
+)
 
 PLANNING: Mapping[Code, Row] = {
     Code.ORIGIN_MISSING: Row(
@@ -347,41 +355,54 @@ VERIFYING: Mapping[Code, Row] = {
     Code.CHANGED: Row(
         "The content is not what was packaged; the size is the same.",
         "The file was edited, or the disk returns other bytes. Hard links share their content with the origin.",
-        f"Find out what changed it. If the origin is right, make the package again. {_WHOLE}",
-        (f"{_PLAN} --rehash", _APPLY),
+        REPAIR_TEXT,
+        _REPAIR,
+        (
+            *_OTHER_REPAIRS,
+            Remedy(
+                "If README was changed on purpose, to keep what was changed:", ("pack readme PACKAGE --take-changes",)
+            ),
+        ),
     ),
     Code.TRUNCATED: Row(
         "The file is shorter than it was packaged.",
         "A copy was stopped, a disk was full, or the file was written to.",
-        _AGAIN,
-        (_PLAN, _APPLY),
+        REPAIR_TEXT,
+        _REPAIR,
+        _OTHER_REPAIRS,
     ),
     Code.GROWN: Row(
         "The file is longer than it was packaged.",
         "Something was appended to it, in the package or, with hard links, in the origin.",
-        _AGAIN,
-        (_PLAN, _APPLY),
+        REPAIR_TEXT,
+        _REPAIR,
+        _OTHER_REPAIRS,
     ),
     Code.MISSING: Row(
         "This was packaged and is not there.",
         "It was removed or renamed, or not copied along.",
-        _AGAIN,
-        (_PLAN, _APPLY),
+        REPAIR_TEXT,
+        _REPAIR,
+        _OTHER_REPAIRS,
     ),
     Code.EXTRA: Row(
         "This was not packaged and is there.",
         "A program or a person put it into the package.",
         "Move it out of the package. To deliver it, put it into the origin and plan again.",
+        others=(Remedy("To leave it out of a member:", ("pack repair PACKAGE --remove-extra",)),),
     ),
     Code.EXTRA_FOLDER: Row(
         "This folder was not packaged and is there.",
         "A program or a person made it.",
         "Move it out of the package.",
+        others=(Remedy("To leave it out of a member:", ("pack repair PACKAGE --remove-extra",)),),
     ),
     Code.WRONG_TYPE: Row(
         "This is of another type than it was packaged.",
         "A file was replaced by a link or a folder, or a folder by a file; a package holds no links.",
-        "Put the file itself back in its place.",
+        REPAIR_TEXT,
+        _REPAIR,
+        _OTHER_REPAIRS,
     ),
     Code.MANIFEST_DAMAGED: Row(
         "The manifest of this member cannot be used.",
@@ -405,9 +426,9 @@ VERIFYING: Mapping[Code, Row] = {
     Code.TICKET_DAMAGED: Row(
         "A ticket file beside the package does not hold what was packaged.",
         "It was changed or cut short, or the disk returns other bytes.",
-        "Do not send it. Put right first what else is found in the files of the package: they go into it. Restore it "
-        "from a backup. Every apply writes both again; if the last one can be rolled back:",
-        ("pack rollback PACKAGE", "pack apply PACKAGE"),
+        "Do not send it. Put right first what else is found in the files of the package: they go into it. Then have "
+        "both written again:",
+        ("pack readme PACKAGE --take-changes",),
     ),
 }
 
@@ -566,7 +587,8 @@ WARNINGS: Mapping[Code, Row] = {
     Code.W_TICKET_MISSING: Row(
         "This ticket file is not beside the package; the package itself does not need it.",
         "It was not copied along with the package, or was removed or renamed.",
-        "If it is to be sent, copy it from where the package was. Every apply writes both ticket files again.",
+        "If it is to be sent, copy it from where the package was, or have both written again:",
+        ("pack readme PACKAGE --take-changes",),
     ),
 }
 

@@ -6,17 +6,16 @@ A command is alone on its line, so that it can be copied.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from qa2pack.manifest.file_state import FileState
-from qa2pack.manifest.humanize import exact_bytes, local_time
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style, folded, unbroken
 
-_MOST_PATHS = 20
+MOST_PATHS = 20
+_VERBS_WITH_ALL = frozenset(("plan", "package"))
 _OPTION = re.compile(r"--[a-z-]+ [A-Za-z.=]*\w")
-_PLACE = re.compile(r"\b(?:PACKAGE|ORIGIN|MODE|PATH)\b")
+_PLACE = re.compile(r"\b(?:PACKAGE|ORIGIN|PATH)\b")
 
 
 def problem_lines(
@@ -27,6 +26,7 @@ def problem_lines(
     verb: str = "",
     origin: str = "",
     has_remedies: bool = True,
+    shows_all: bool = False,
 ) -> Iterator[str]:
     """Yield, for each code, what it is, the paths, and what to do.
 
@@ -34,6 +34,7 @@ def problem_lines(
         verb: the running command; without it, remedies of single commands are not shown.
         origin: the origin as typed; without it, commands say ORIGIN.
         has_remedies: show the remedy of each code; False if the caller shows one for all of them.
+        shows_all: show every path; else the first few of each code.
     """
     groups: dict[Code, list[Problem]] = {}
     for problem in problems:
@@ -41,12 +42,14 @@ def problem_lines(
     for code, group in groups.items():
         row = WORDS[code]
         yield from _headed(code, row.what, style)
-        for problem in group[:_MOST_PATHS]:
+        listed = group if shows_all else group[:MOST_PATHS]
+        for problem in listed:
             yield from style.sentence(_one(problem), indent=6)
-        if len(group) > _MOST_PATHS:
-            yield style.dim(f"      and {len(group) - _MOST_PATHS:,} more (--json lists all)")
+        if len(group) > len(listed):
+            how = "--all or --json lists them" if verb in _VERBS_WITH_ALL else "--json lists all"
+            yield style.dim(f"      and {len(group) - len(listed):,} more ({how})")
         if has_remedies:
-            paths = [problem.path for problem in group[:_MOST_PATHS]]
+            paths = [problem.path for problem in group[:MOST_PATHS]]
             yield from remedies_lines(row.remedies, target, verb=verb, origin=origin, paths=paths)
 
 
@@ -55,58 +58,12 @@ def problem_text(problem: Problem) -> str:
     return f"{problem.code} {shown(problem.path)}{_details(problem)}"
 
 
-def detail_texts(problem: Problem) -> tuple[str, str]:
-    """Return what was expected and found, in words; of two states of a file only that in which they differ."""
-    match problem.expected, problem.found:
-        case FileState() as expected, FileState() as found:
-            return _state_texts(expected, found)
-        case expected, found:
-            return str(expected), str(found)
-
-
-def _state_texts(expected: FileState, found: FileState) -> tuple[str, str]:
-    texts = _size_and_time(expected, found), _size_and_time(found, expected)
-    if texts[0]:
-        return texts
-    if expected.inode != found.inode:
-        return "the file itself", "another file of its size and time"
-    return (
-        f"last touched at {_time_text(expected.ctime_ns, found.ctime_ns)}",
-        f"last touched at {_time_text(found.ctime_ns, expected.ctime_ns)}",
-    )
-
-
-def _size_and_time(state: FileState, other: FileState) -> str:
-    parts = [exact_bytes(state.size)] if state.size != other.size else []
-    if state.mtime_ns != other.mtime_ns:
-        parts.append(f"written at {_time_text(state.mtime_ns, other.mtime_ns)}")
-    return ", ".join(parts)
-
-
-def _time_text(at_ns: int, other_ns: int) -> str:
-    # Two times of one second differ in what a clock does not show.
-    is_close = at_ns // 10**9 == other_ns // 10**9
-    return local_time(at_ns) + (f" and {at_ns % 10**9:,} ns" if is_close else "")
-
-
-def remedy_lines(problems: Iterable[Problem], target: Target, *, origin: str = "", mode: str = "") -> Iterator[str]:
-    """Yield, for each code among the problems, what it is and what to do.
-
-    Args:
-        origin, mode: of the package, the origin quoted for a shell; without them, commands say ORIGIN and MODE.
-    """
-    for code in dict.fromkeys(problem.code for problem in problems):
-        yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
-        yield from remedies_lines(WORDS[code].remedies, target, origin=origin, mode=mode)
-
-
 def remedies_lines(
     remedies: Iterable[Remedy],
     target: Target,
     *,
     verb: str = "",
     origin: str = "",
-    mode: str = "",
     indent: int = 4,
     paths: Sequence[bytes] = (),
 ) -> Iterator[str]:
@@ -117,23 +74,21 @@ def remedies_lines(
     """
     useful = (remedy for remedy in remedies if not remedy.verbs or verb in remedy.verbs)
     for number, remedy in enumerate(useful):
-        values = _values(remedy, target, origin, mode)
+        values = _values(remedy, target, origin)
         sentence = _OPTION.sub(lambda match: unbroken(match[0]), remedy.text)
         sentence = _filled(sentence, {name: unbroken(value) for name, value in values.items()})
         yield from folded(sentence, indent=indent, label="    " if number else "do: ")
-        for command in commands_of(remedy, target, origin=origin, mode=mode, paths=paths):
+        for command in commands_of(remedy, target, origin=origin, paths=paths):
             yield " " * (indent + 4) + command
 
 
-def commands_of(
-    remedy: Remedy, target: Target, *, origin: str = "", mode: str = "", paths: Sequence[bytes] = ()
-) -> list[str]:
+def commands_of(remedy: Remedy, target: Target, *, origin: str = "", paths: Sequence[bytes] = ()) -> list[str]:
     """Return the commands of a remedy as they are typed.
 
     Args:
         paths: of the problems; commands with `PATH` are given for each of them, if the remedy has no path.
     """
-    values = _values(remedy, target, origin, mode)
+    values = _values(remedy, target, origin)
     is_for_each = not remedy.path and any("PATH" in command for command in remedy.commands)
     each_values = [{**values, "PATH": quoted(path)} for path in paths] if is_for_each else [values]
     return [_filled(command, each) for each in each_values for command in remedy.commands]
@@ -151,19 +106,16 @@ def _one(problem: Problem) -> str:
 
 def _details(problem: Problem) -> str:
     details = [
-        f"{word} {shown(text)}"
-        for word, text in zip(("expected", "found"), detail_texts(problem), strict=True)
-        if text
+        f"{word} {shown(text)}" for word, text in zip(("expected", "found"), problem.details, strict=True) if text
     ]
     return ": " + ", ".join(details) if details else ""
 
 
-def _values(remedy: Remedy, target: Target, origin: str, mode: str) -> dict[str, str]:
+def _values(remedy: Remedy, target: Target, origin: str) -> dict[str, str]:
     """Return what the placeholders stand for; one that is not known stays as it is."""
     return {
         "PACKAGE": target.quoted,
         "ORIGIN": origin or "ORIGIN",
-        "MODE": mode or "MODE",
         "PATH": quoted(remedy.path) if remedy.path else "PATH",
     }
 

@@ -14,6 +14,7 @@ from functools import partial
 from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.package import read_state
 from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.file_state import FileState, state_of
@@ -26,9 +27,10 @@ from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.rebuild import Repair, Source, plan_rebuild
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.table_lock import is_table_lock
 from qa2pack.manifest.verify.member import verify_tree
+from qa2pack.manifest.verify.remedies import DamagedMember, member_remedies
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.change import change
 from qa2pack.pack.jobs.engines import Workers, started_engine
@@ -47,6 +49,7 @@ class Repaired:
         member: `group/member`.
         sources: by path in the member, where each file was taken from; empty for what the program makes itself.
         lost: what could not be had, or is not known to the manifest; paths absolute.
+        remedies: what to do about what could not be had.
         split: paths in the member of what could not be had, and was made by a table split: no origin has it.
         applied: None if nothing was changed.
     """
@@ -54,6 +57,7 @@ class Repaired:
     member: bytes
     sources: Mapping[bytes, bytes]
     lost: tuple[Problem, ...]
+    remedies: tuple[Remedy, ...] = ()
     applied: Applied | None = None
     split: tuple[bytes, ...] = ()
 
@@ -131,14 +135,15 @@ def _repaired(
     lost = {entry.path for entry in wanted} - made - sources.keys()
     problems = tuple(_located(damaged.get(path, Problem(Code.MISSING, path)), member) for path in sorted(lost))
     taken = {**dict.fromkeys(made, b""), **{path: source.path for path, source in sources.items()}}
+    remedies = _remedies(manifest, member, target, problems)
     if any(_is_in_tickets(path) for path in lost):
-        raise Refused(*problems)
+        raise Refused(*problems, remedies=remedies)
     split = tuple(entry.path for entry in wanted if entry.path in lost and entry.action is Action.SPLIT)
     if not taken and not extra:
-        return Repaired(manifest.header.member_path, {}, problems, split=split)
+        return Repaired(manifest.header.member_path, {}, problems, remedies, split=split)
     make = partial(_plan, target, manifest, Repair(sources, lost, removes_extra))
     applied = change(target.package, make, options, workers, target.opened)
-    return Repaired(manifest.header.member_path, taken, problems, applied, split)
+    return Repaired(manifest.header.member_path, taken, problems, remedies, applied, split)
 
 
 def _is_more(problem: Problem, member: bytes) -> bool:
@@ -148,6 +153,13 @@ def _is_more(problem: Problem, member: bytes) -> bool:
     path = join(member, problem.path)
     kind = os.lstat(path).st_mode
     return stat.S_ISREG(kind) or (stat.S_ISDIR(kind) and bool(os.listdir(path)))
+
+
+def _remedies(manifest: Described, member: bytes, target: Target, lost: Sequence[Problem]) -> tuple[Remedy, ...]:
+    """Return what to do about what could not be had."""
+    inside = [Problem(each.code, each.path[len(member) + 1 :], each.expected, each.found) for each in lost]
+    is_only = len(read_state(target.package).members) == 1
+    return tuple(member_remedies(DamagedMember(manifest, member, inside, is_only=is_only, is_tried=True)))
 
 
 def _is_in_tickets(path: bytes) -> bool:

@@ -12,7 +12,6 @@ from qa2pack.manifest.humanize import local_time
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
 from qa2pack.pack.errors.problem_texts import WORDS
-from qa2pack.pack.errors.problem_view import detail_texts
 from qa2pack.pack.jobs.members import Member
 from qa2pack.pack.report.contents import Contents, Table, read_contents
 from qa2pack.pack.report.embed import Budget, Picture, Text, embed_pictures, embed_texts
@@ -185,7 +184,7 @@ def problem_groups(problems: Iterable[Problem]) -> Iterator[Group]:
 
 def problem_line(problem: Problem) -> str:
     """Return path, expected and found value as text."""
-    expected, found = detail_texts(problem)
+    expected, found = problem.details
     parts = (("expected", expected), ("found", found))
     details = ", ".join(f"{word} {shown(text)}" for word, text in parts if text)
     return shown(problem.path) + (f": {details}" if details else "")

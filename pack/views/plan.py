@@ -5,7 +5,7 @@ At 80 columns. Every path that is left out is listed. Only warnings of one kind 
 receivers may refuse tens of thousands of names for the same reason.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -54,6 +54,7 @@ class ShownPlan:
         is_applied: the caller applies the plan next.
         defaults: the options that were not typed.
         unused_settings: files called `pack.toml` nearby that do not count.
+        shows_all: show every path of a warning.
     """
 
     plan: Described
@@ -64,6 +65,7 @@ class ShownPlan:
     is_applied: bool = False
     defaults: tuple[Default, ...] = ()
     unused_settings: tuple[bytes, ...] = ()
+    shows_all: bool = False
 
     @property
     def sources(self) -> tuple[Default, ...]:
@@ -178,7 +180,9 @@ def _warning_lines(view: ShownPlan, style: Style) -> Iterator[str]:
     if warnings:
         yield ""
         yield style.warning(f"Warnings: {len(warnings):,}")
-        yield from problem_lines(warnings, view.target, style, verb="plan", origin=view.origin)
+        yield from problem_lines(
+            warnings, view.target, style, verb="plan", origin=view.origin, shows_all=view.shows_all
+        )
 
 
 def _closing_lines(view: ShownPlan, style: Style) -> Iterator[str]:
@@ -200,6 +204,7 @@ def plan_view(
     attempt: Attempt,
     *,
     has_tree: bool = False,
+    is_unfolded: bool = False,
     has_readme: bool = False,
     is_applied: bool = False,
     defaults: tuple[Default, ...] = (),
@@ -208,7 +213,8 @@ def plan_view(
     """Return the view of a plan.
 
     Args:
-        has_tree: also the tree of all files.
+        has_tree: also the tree, each table on one line; in the fields all files.
+        is_unfolded: the files of tables are in the tree, too.
         has_readme: also the text of README as it will be.
         is_applied: the caller applies the plan next.
         defaults: the options that were not typed.
@@ -216,9 +222,20 @@ def plan_view(
     """
     package = attempt.target.package
     needed, free = needed_bytes(package, plan.header, plan.notes, attempt.target.opened), free_bytes(package)
-    shown_plan = ShownPlan(plan, attempt.target, needed, free, attempt.origin, is_applied, defaults, unused_settings)
+    shown_plan = ShownPlan(
+        plan,
+        attempt.target,
+        needed,
+        free,
+        attempt.origin,
+        is_applied,
+        defaults,
+        unused_settings,
+        attempt.shows_all,
+    )
+    tree = partial(tree_lines, plan, is_unfolded=is_unfolded) if has_tree else None
     return View(
-        lines=partial(_all_lines, shown_plan, has_tree=has_tree, has_readme=has_readme),
+        lines=partial(_all_lines, shown_plan, tree=tree, has_readme=has_readme),
         fields=lambda: {
             **plan_fields(plan, attempt.target, needed_bytes=needed, free_bytes=free),
             "defaults": default_fields(shown_plan.sources),
@@ -229,9 +246,11 @@ def plan_view(
     )
 
 
-def _all_lines(view: ShownPlan, style: Style, *, has_tree: bool, has_readme: bool) -> Iterator[str]:
-    if has_tree:
-        yield from map(style.fitted, tree_lines(view.plan))
+def _all_lines(
+    view: ShownPlan, style: Style, *, tree: Callable[[], Iterator[str]] | None, has_readme: bool
+) -> Iterator[str]:
+    if tree:
+        yield from map(style.fitted, tree())
         yield ""
     if has_readme:
         yield style.bold("README as it will be:")

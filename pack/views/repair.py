@@ -6,7 +6,7 @@ from functools import partial
 from qa2pack.executor.apply import Applied
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
-from qa2pack.pack.errors.problem_view import problem_lines
+from qa2pack.pack.errors.problem_view import problem_lines, remedies_lines
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.repair import Repaired
 from qa2pack.pack.target import Target
@@ -52,7 +52,8 @@ def _lines(members: Sequence[Repaired], target: Target, style: Style) -> Iterato
             yield f"      from {shown(source)}" if source else "      made again"
         if member.lost:
             yield style.warning("Not to be had, or not known to the manifest:")
-            yield from problem_lines(member.lost, target, style)
+            yield from problem_lines(member.lost, target, style, has_remedies=not member.remedies)
+            yield from remedies_lines(member.remedies, target)
         if member.split:
             yield "Made by a table split, so only other copies of the package have it. With such a copy:"
             yield f"  {style.bold(f'pack repair {target.quoted} --from FOLDER')}"

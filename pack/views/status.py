@@ -11,9 +11,10 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Problem, Remedy
+from qa2pack.manifest.problem import PackError, Problem, Remedy
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.errors.problem_view import commands_of, problem_lines
+from qa2pack.pack.jobs.again import made_again
 from qa2pack.pack.jobs.read import remedies_after_stop
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style
@@ -46,10 +47,11 @@ def _lines(status: Status, target: Target, style: Style) -> Iterator[str]:
     match status.state:
         case State.NONE:
             yield "  nothing is planned, and there is no apply to roll back"
-            yield from _next(style, adopt, f"or, to plan, {plan}") if adopt else _next(style, plan)
+            again = _again_lines(state, target)
+            yield from _next(style, adopt, f"or, to plan, {plan}") if adopt else _next(style, plan, *again)
         case State.PLANNED if status.plan_fault:
             yield style.bad(f"  a plan waits that cannot be applied: the file {shown(status.plan_fault)}")
-            yield from _next(style, plan)
+            yield from _next(style, plan, *_again_lines(state, target))
         case State.PLANNED if status.plan and status.plan_problems:
             yield from _refused_plan_lines(status.plan, status, target, style)
         case State.PLANNED:
@@ -72,7 +74,7 @@ def _lines(status: Status, target: Target, style: Style) -> Iterator[str]:
             yield from _next(style, plan, "or bring the package back from where it went")
         case State.FINISHED:
             yield "  the last apply is finished"
-            yield from _finished_lines(status, target, adopt, style)
+            yield from _finished_lines(status, target, adopt, _again_lines(state, target), style)
 
 
 def _refused_plan_lines(plan: Described, status: Status, target: Target, style: Style) -> Iterator[str]:
@@ -83,14 +85,26 @@ def _refused_plan_lines(plan: Described, status: Status, target: Target, style: 
     yield from _next(style, again, "with the same options as before")
 
 
-def _finished_lines(status: Status, target: Target, adopt: str, style: Style) -> Iterator[str]:
+def _finished_lines(status: Status, target: Target, adopt: str, again: Sequence[str], style: Style) -> Iterator[str]:
     others = [f"or, to roll back the last apply, pack rollback {target.quoted}"]
     if status.rollback_problems:
         yield style.warning("  it cannot be rolled back:")
         yield from problem_lines(status.rollback_problems, target, style, has_remedies=False)
         others = []
     others += [f"or, if the members are known to be right, {adopt}"] if adopt else []
-    yield from _next(style, f"pack verify {target.quoted}", *others)
+    yield from _next(style, f"pack verify {target.quoted}", *others, *again)
+
+
+def _again_lines(state: PackageState, target: Target) -> list[str]:
+    """Return how to make a member again from its origin; none where no origin is known."""
+    if not state.manifests:
+        return []
+    member = "" if len(state.members) == 1 else " --member NAME"
+    try:
+        made_again(target.package, min(state.manifests), target.opened)
+    except PackError:
+        return []
+    return [f"or, to make a member again from its origin, pack plan --again {target.quoted}{member}"]
 
 
 def _adopt_command(status: Status, state: PackageState, package: str) -> str:

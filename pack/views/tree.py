@@ -1,39 +1,74 @@
 """Tree view of a planned member, every file with its size; drawn like the tree in README.
 
-Notes on a table are on the line below its name, because names of tables take half of 80 columns.
+A table is one line with the size and number of its files, unless the tree is unfolded.
+The columns of a table are on the line below its name, because names of tables take half of 80 columns.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
+from operator import itemgetter
 
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import SplitTask
 from qa2pack.manifest.format.record import FolderRecord
-from qa2pack.manifest.humanize import human_bytes
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.humanize import counted, human_bytes
+from qa2pack.manifest.path import is_within, shown
 from qa2pack.pack.views.files import records_of
 
+_TABLE_FILE = b"table.dat"  # casacore's mark of a table
 _MEMBER_DEPTH = 3  # below the package, its one science goal and the group
 
 
-def tree_lines(plan: Described) -> Iterator[str]:
-    """Yield the lines, from the package's folder down; in each folder first files, then subfolders."""
+def tree_lines(plan: Described, *, is_unfolded: bool = False) -> Iterator[str]:
+    """Yield the lines, from the package's folder down; in each folder first files, then subfolders.
+
+    Args:
+        is_unfolded: the files of tables are shown, too.
+    """
     header = plan.header
     for depth, name in enumerate((header.project, SCIENCE_GOAL, header.group)):
         yield _line(depth, "", shown(name) + "/")
     splits = {task.path: task for task in plan.notes.splits}
-    for record in records_of(plan.stream):
-        yield from _folder_lines(record, header.member, splits.get(record.path))
+    for table, records in groupby(_with_tables(records_of(plan.stream), is_unfolded=is_unfolded), itemgetter(0)):
+        each = map(itemgetter(1), records)
+        if table:
+            yield from _table_lines(table, each, splits.get(table))
+        else:
+            yield from chain.from_iterable(
+                _folder_lines(record, header.member, splits.get(record.path)) for record in each
+            )
+
+
+def _with_tables(records: Iterable[FolderRecord], *, is_unfolded: bool) -> Iterator[tuple[bytes, FolderRecord]]:
+    """Yield each record with the path of the table that it is in; empty outside tables, and if these are unfolded."""
+    table = b""
+    for record in records:
+        if not (table and is_within(record.path, table)):
+            table = record.path if _TABLE_FILE in record.names and not is_unfolded else b""
+        yield table, record
+
+
+def _table_lines(table: bytes, records: Iterable[FolderRecord], split: SplitTask | None) -> Iterator[str]:
+    sizes = [size for record in records for size in record.sizes]
+    name, depth = shown(table.rpartition(b"/")[2]), _depth(table)
+    yield _line(depth, human_bytes(sum(sizes)), f"{name}/  {counted(len(sizes), 'file')}")
+    if split:
+        yield _below(depth + 1, "", _columns(split))
 
 
 def _folder_lines(record: FolderRecord, member: bytes, split: SplitTask | None) -> Iterator[str]:
     name = record.path.rpartition(b"/")[2] or member
-    depth = _MEMBER_DEPTH + (record.path.count(b"/") + 1 if record.path else 0)
+    depth = _depth(record.path)
     yield _line(depth, "", shown(name) + "/")
     if split:
         yield _below(depth + 1, "", _columns(split))
     for file, size in zip(record.names, record.sizes, strict=True):
         yield _line(depth + 1, human_bytes(size), shown(file))
+
+
+def _depth(path: bytes) -> int:
+    return _MEMBER_DEPTH + (path.count(b"/") + 1 if path else 0)
 
 
 def _columns(split: SplitTask) -> str:

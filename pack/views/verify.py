@@ -3,30 +3,36 @@
 from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import PackageState
-from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes
-from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.pack.errors.problem_view import problem_text, remedy_lines
+from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.members import Member, members_of
-from qa2pack.pack.target import Target, quoted
+from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style, folded
+from qa2pack.pack.views.damage import Damage
 from qa2pack.pack.views.json_fields import path_fields, problem_fields
 from qa2pack.pack.views.view import View
 
 
-def verify_view(found: Sequence[Problem], target: Target, state: PackageState, *, is_quick: bool) -> View:
-    """Return the view of problems and warnings; warnings alone leave the exit code 0."""
+def verify_view(
+    found: Sequence[Problem], target: Target, state: PackageState, *, is_quick: bool, shows_all: bool = False
+) -> View:
+    """Return the view of problems and warnings; warnings alone leave the exit code 0.
+
+    Args:
+        shows_all: show every problem, also where many have one cause.
+    """
     problems = [each for each in found if not each.code.is_warning]
     warnings = [each for each in found if each.code.is_warning]
 
     def lines(style: Style) -> Iterator[str]:
-        yield from _lines(problems, target, state, style, is_quick=is_quick)
+        damage = Damage(problems, target, members_of(state, target.opened))
+        yield from damage.lines(shows_all=shows_all)
+        yield from _lines(problems, damage, style, is_quick=is_quick)
         yield from map(problem_text, warnings)
-        yield from remedy_lines(warnings, target)
+        yield from damage.remedies_of(warnings)
 
     return View(
         lines=lines,
@@ -59,38 +65,19 @@ def _compared(members: Sequence[Member]) -> str:
     return "all content but that of placeholders (mode fake or ticket)"
 
 
-def _lines(
-    problems: Sequence[Problem], target: Target, state: PackageState, style: Style, *, is_quick: bool
-) -> Iterator[str]:
-    yield from map(problem_text, problems)
-    members = members_of(state, target.opened)
-    notes = [member.notes for member in members if member.notes]
+def _lines(problems: Sequence[Problem], damage: Damage, style: Style, *, is_quick: bool) -> Iterator[str]:
+    notes = [member.notes for member in damage.members if member.notes]
     files, size = sum(note.file_count for note in notes), sum(note.byte_count for note in notes)
     scope = f"{counted(len(notes), 'member')}, {counted(files, 'file')}, {human_bytes(size)}"
-    how = "names, types and sizes" if is_quick and notes else _compared(members)
+    how = "names, types and sizes" if is_quick and notes else _compared(damage.members)
     if not is_quick and any(problem.code is Code.UNREADABLE for problem in problems):
         how = "what could be read"
     if problems:
         count = counted(len(problems), "problem")
         yield from _headed(count, style.bad(count), f" in {scope}; {how} compared")
-        origin, mode = _made_from(problems, members)
-        yield from remedy_lines(problems, target, origin=origin, mode=mode)
+        yield from damage.remedies()
     else:
         yield from _headed("All as packaged", style.good("All as packaged"), f": {scope}; {how} compared")
-
-
-def _made_from(problems: Sequence[Problem], members: Sequence[Member]) -> tuple[str, str]:
-    """Return origin (quoted for a shell) and mode if all problems are of one member; otherwise empty texts."""
-    touched = [
-        member.header
-        for member in members
-        if any(is_within(problem.path, join(SCIENCE_GOAL, member.path)) for problem in problems)
-    ]
-    match touched:
-        case [Header(is_adopted=False) as header]:
-            return quoted(header.origin), header.mode
-        case _:
-            return "", ""
 
 
 def _headed(head: str, marked: str, rest: str) -> Iterator[str]:

@@ -1,0 +1,138 @@
+"""Remedies for a member that is not as packaged: the commands that mend only what is damaged.
+
+Which command can help depends on what is left: the state of the origin's file is looked at, its content is not read.
+"""
+
+import os
+import shlex
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.record import Entry
+from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs.presence import is_folder, status_of
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem, Remedy
+
+DAMAGE = frozenset((Code.CHANGED, Code.TRUNCATED, Code.GROWN, Code.MISSING, Code.WRONG_TYPE))
+EXTRAS = frozenset((Code.EXTRA, Code.EXTRA_FOLDER))
+REPAIR_TEXT = "Have it repaired; only what has the very content that was packaged is taken:"
+AGAIN = ("pack plan --again PACKAGE --rehash", "pack apply PACKAGE --keep-previous")
+_MADE_ANEW = frozenset((Action.WRITE, Action.DUMMY))
+_MOST_LOOKED_AT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedMember:
+    """A member with problems.
+
+    Attributes:
+        root: its absolute path.
+        problems: of this member, their paths relative to it.
+        is_only: the package has no other member, so commands need no name.
+        is_tried: a repair from the origin was tried, and did not find the content there.
+    """
+
+    manifest: Described
+    root: bytes
+    problems: Sequence[Problem]
+    is_only: bool
+    is_tried: bool = False
+
+    @property
+    def option(self) -> str:
+        """The option that names the member to a command, with a blank before it; empty if it needs none."""
+        return "" if self.is_only else f" --member {shlex.quote(os.fsdecode(self.manifest.header.member_path))}"
+
+
+def packaged_entries(manifest: Described, paths: Iterable[bytes]) -> dict[bytes, Entry]:
+    """Return the entries of these files, by path in the member.
+
+    Args:
+        paths: relative to the member; those that the manifest does not know are left out.
+    """
+    folders: dict[bytes, Mapping[bytes, Entry]] = {}
+    found: dict[bytes, Entry] = {}
+    for path in paths:
+        folder = path.rpartition(b"/")[0]
+        if folder not in folders:
+            blob = manifest.stream.find(folder)
+            folders[folder] = {} if blob is None else {each.path: each for each in decode_record(blob).entries()}
+        if path in folders[folder]:
+            found[path] = folders[folder][path]
+    return found
+
+
+def source_of(manifest: Described, entry: Entry) -> bytes | None:
+    """Return the file of the origin that a packaged file came from; None if the program wrote it, or if adopted."""
+    if manifest.header.is_adopted or entry.path == README or entry.action in _MADE_ANEW:
+        return None
+    return os.path.join(manifest.header.origin, entry.source)
+
+
+def member_remedies(member: DamagedMember) -> Iterator[Remedy]:
+    """Yield what to do about the damaged files of a member, the least change first."""
+    damaged = {problem.path: problem.code for problem in member.problems if problem.code in DAMAGE}
+    has_extras = any(problem.code in EXTRAS for problem in member.problems)
+    repair = f"pack repair PACKAGE{member.option}{' --remove-extra' if has_extras else ''}"
+    if damaged:
+        yield from _repairs(member, damaged, repair)
+        yield from _acceptances(member, damaged)
+        if has_extras:
+            yield Remedy("With --remove-extra the repair leaves out what was added; it is kept until the next apply.")
+    elif has_extras:
+        yield Remedy("Or leave it out of the member; it is kept until the next apply:", (repair,))
+
+
+_OTHER_COPY = "FOLDER is another copy of the package, or what was unpacked from its tars."
+
+
+def _repairs(member: DamagedMember, damaged: Iterable[bytes], repair: str) -> Iterator[Remedy]:
+    """Yield how to bring back what was packaged: from the origin where that can have it, else from another copy."""
+    entries = packaged_entries(member.manifest, islice(damaged, _MOST_LOOKED_AT)).values()
+    wanted = [entry for entry in entries if entry.action not in _MADE_ANEW and entry.path != README]
+    lost = [(entry, why) for entry in wanted if (why := _why_lost(member, entry))]
+    from_copy = f"{repair} --from FOLDER"
+    is_all_lost = member.is_tried or (bool(lost) and len(lost) == len(wanted))
+    yield Remedy(REPAIR_TEXT, (from_copy if is_all_lost else repair,))
+    if member.is_tried and not lost:
+        yield Remedy(_OTHER_COPY)
+    for entry, why in lost[:1]:
+        source = source_of(member.manifest, entry) or b""
+        yield Remedy(f"{why} {_OTHER_COPY}", () if is_all_lost else (from_copy,), source)
+
+
+def _acceptances(member: DamagedMember, damaged: Mapping[bytes, Code]) -> Iterator[Remedy]:
+    """Yield how to take over what is there now, in the package or in the origin."""
+    header = member.manifest.header
+    if header.is_adopted:
+        return
+    if set(damaged) == {README} and damaged[README] not in (Code.MISSING, Code.WRONG_TYPE):
+        text = "If README was changed on purpose, to keep what was changed:"
+        yield Remedy(text, (f"pack readme PACKAGE{member.option} --take-changes",))
+    elif header.mode is not Mode.MOVE and is_folder(header.origin):
+        text = "Or make the member again from its origin, as that is now:"
+        yield Remedy(text, (AGAIN[0].replace("PACKAGE", f"PACKAGE{member.option}"), AGAIN[1]))
+
+
+def _why_lost(member: DamagedMember, entry: Entry) -> str:
+    """Return why the origin has not what was packaged, `PATH` being its file; empty if it may have it."""
+    source = source_of(member.manifest, entry)
+    if source is None:
+        return "It is not known what an adopted package was made from."
+    try:
+        there, here = status_of(source), status_of(join(member.root, entry.path))
+    except OSError:
+        return "PATH cannot be reached."
+    if there is None or not stat.S_ISREG(there.st_mode):
+        return "PATH, where it came from, is not there any more."
+    if here is not None and os.path.samestat(there, here):
+        return "PATH is the same file by a hard link, so it has changed with it."
+    if (there.st_size, there.st_mtime_ns) != (entry.size, entry.mtime_ns):
+        return "PATH, where it came from, was changed since."
+    return ""

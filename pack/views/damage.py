@@ -1,0 +1,143 @@
+"""Damage of a package as lines: what differs, many of one cause as a group, and what to do for each member."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.path import is_within, join, shown
+from qa2pack.manifest.problem import Code, Problem, Remedy
+from qa2pack.manifest.verify.remedies import (
+    DAMAGE,
+    EXTRAS,
+    DamagedMember,
+    member_remedies,
+    packaged_entries,
+    source_of,
+)
+from qa2pack.pack.errors.problem_texts import WORDS
+from qa2pack.pack.errors.problem_view import MOST_PATHS, problem_text, remedies_lines
+from qa2pack.pack.jobs.members import Member
+from qa2pack.pack.target import Target
+from qa2pack.pack.terminal.style import folded
+
+_MOST_FAULTS = 3  # of one ticket file
+_PUT_BACK = Remedy("Put the folder of the member back, from a backup or another copy of the package.")
+_WRITTEN_AGAIN = frozenset((Code.TICKET_DAMAGED, Code.W_TICKET_MISSING))
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """The problems of a package.
+
+    Attributes:
+        problems: their paths relative to the package.
+        members: all members of the package.
+    """
+
+    problems: Sequence[Problem]
+    target: Target
+    members: Sequence[Member]
+
+    def lines(self, *, shows_all: bool) -> Iterator[str]:
+        """Yield a line for each problem, those of one code and cause together; without `shows_all` the first few."""
+        groups: dict[tuple[Code, str], list[Problem]] = {}
+        for problem in self.problems if shows_all else _one_per_ticket_file(self.problems):
+            # Where many files have one cause it is what was found, in words; sizes and digests differ.
+            cause = problem.found if isinstance(problem.found, str) else ""
+            groups.setdefault((problem.code, cause), []).append(problem)
+        for (code, cause), group in groups.items():
+            listed = group if shows_all else group[:MOST_PATHS]
+            sources = self._sources(listed)
+            yield from (problem_text(problem) + sources.get(problem.path, "") for problem in listed)
+            if len(group) > len(listed):
+                words = f"{code}: found {shown(cause)}" if cause else str(code)
+                yield f"and {len(group) - len(listed):,} more {words} (--all or --json lists them)"
+
+    def remedies(self) -> Iterator[str]:
+        """Yield what each code means and what to do; of damaged files once for each member."""
+        damaged = self._damaged_members()
+        handled = {problem for member in damaged for problem in self._within(member)}
+        gone = {problem for problem in self.problems if problem.code is Code.MISSING} - handled
+        yield from self.remedies_of(problem for problem in self.problems if problem not in handled | gone)
+        if gone:
+            yield from folded(WORDS[Code.MISSING].what, indent=2, label=f"{Code.MISSING}: ")
+            yield from remedies_lines((_PUT_BACK,), self.target)
+        for code in dict.fromkeys(problem.code for problem in self.problems if problem in handled):
+            yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
+            if code in EXTRAS:
+                yield from remedies_lines(WORDS[code].remedies[:1], self.target)
+        for member in damaged:
+            if len(self.members) > 1:
+                yield f"  in {shown(member.manifest.header.member_path)}:"
+            yield from remedies_lines(member_remedies(member), self.target)
+
+    def remedies_of(self, problems: Iterable[Problem]) -> Iterator[str]:
+        """Yield, for each code among the problems, what it is and what to do."""
+        for code in dict.fromkeys(problem.code for problem in problems):
+            yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
+            remedies = WORDS[code].remedies
+            if code in _WRITTEN_AGAIN:
+                remedies = tuple(map(self._of_a_member, remedies))
+            yield from remedies_lines(remedies, self.target)
+
+    def _of_a_member(self, remedy: Remedy) -> Remedy:
+        """Return the remedy with its commands for a member that this program made: any one of them will do."""
+        made = [each for each in self.members if each.manifest and not each.manifest.header.is_adopted]
+        if len(self.members) == 1 or not made or made[0].manifest is None:
+            return remedy
+        option = DamagedMember(made[0].manifest, b"", (), is_only=False).option
+        return replace(
+            remedy, commands=tuple(each.replace("PACKAGE", f"PACKAGE{option}") for each in remedy.commands)
+        )
+
+    def _damaged_members(self) -> list[DamagedMember]:
+        found = []
+        for member in self.members:
+            inside = join(SCIENCE_GOAL, member.path)
+            problems = [
+                replace(problem, path=problem.path[len(inside) + 1 :])
+                for problem in self.problems
+                if problem.code in DAMAGE | EXTRAS and is_within(problem.path, inside)
+            ]
+            if problems and member.manifest:
+                root = self.target.package.member(member.path)
+                found.append(DamagedMember(member.manifest, root, problems, is_only=len(self.members) == 1))
+        return found
+
+    def _within(self, member: DamagedMember) -> Iterator[Problem]:
+        inside = join(SCIENCE_GOAL, member.manifest.header.member_path)
+        return (replace(problem, path=join(inside, problem.path)) for problem in member.problems)
+
+    def _sources(self, problems: Sequence[Problem]) -> dict[bytes, str]:
+        """Return, by path of a problem, words for the file of the origin that it came from."""
+        found: dict[bytes, str] = {}
+        for member in self.members:
+            inside = join(SCIENCE_GOAL, member.path) + b"/"
+            paths = [p.path[len(inside) :] for p in problems if p.code in DAMAGE and p.path.startswith(inside)]
+            for path, entry in packaged_entries(member.manifest, paths).items() if member.manifest else ():
+                if source := source_of(member.manifest, entry) if member.manifest else None:
+                    found[inside + path] = f"; from {shown(source)}"
+        return found
+
+
+def _one_per_ticket_file(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield the problems, of each ticket file one with its first few faults, where the first of them stands."""
+    faults: dict[bytes, list[str]] = {}
+    others = []
+    for problem in problems:
+        if problem.code is Code.TICKET_DAMAGED:
+            if problem.path not in faults:
+                others.append(problem)
+            faults.setdefault(problem.path, []).append(str(problem.found))
+        else:
+            others.append(problem)
+    for problem in others:
+        if problem.code is Code.TICKET_DAMAGED:
+            yield replace(problem, found=_fault_text(faults[problem.path]))
+        else:
+            yield problem
+
+
+def _fault_text(faults: Sequence[str]) -> str:
+    more = len(faults) - _MOST_FAULTS
+    return "; ".join(faults[:_MOST_FAULTS]) + (f"; and {more:,} more" if more > 0 else "")
