@@ -16,20 +16,15 @@ from qa2pack.executor.remake import remake_previous
 from qa2pack.executor.rollback_checks import (
     CannotUndoError,
     cannot_undo,
-    check_origin,
-    check_places,
+    check_finished,
     check_published,
     ended_journal,
-    revertible_commit,
 )
 from qa2pack.executor.rollback_steps import roll_back
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.history import last_finished
-from qa2pack.executor.transaction.journal import (
-    Record,
-    read_journal,
-)
+from qa2pack.executor.transaction.journal import Record, read_journal
 from qa2pack.executor.transaction.lock import NO_WAIT, Wait, locked_for_writing, when_free
 from qa2pack.executor.transaction.paths import (
     journal_path,
@@ -37,7 +32,7 @@ from qa2pack.executor.transaction.paths import (
     lock_path,
     transaction_paths,
 )
-from qa2pack.executor.transaction.recovery import Facts, Goal, Step, begin_of, commit_of, decide
+from qa2pack.executor.transaction.recovery import Facts, Goal, Step, begin_of, decide
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package, read_state
@@ -158,9 +153,7 @@ def _roll_back_finished(
     records = ended_journal(path)
     begin = begin_of(records)
     paths = transaction_paths(package, begin)
-    commit = revertible_commit(paths, begin, commit_of(records), opened=opened, engine=engine, progress=progress)
-    check_places(paths)
-    check_origin(paths, opened=opened, engine=engine, disk=disk)
+    commit = check_finished(paths, records, opened=opened, engine=engine, disk=disk, progress=progress)
     stop.check()
     try:
         remake_previous(paths, commit, opened, disk)

@@ -4,12 +4,13 @@ Each refusal is a `CannotUndoError`; the package stays in place.
 """
 
 import os
+import stat
 from collections.abc import Iterable, Sequence
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.origin_links import look_at_origin
+from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import (
-    Begin,
     Commit,
     JournalDamagedError,
     JournalError,
@@ -26,16 +27,16 @@ from qa2pack.executor.transaction.recovery import Phase, begin_of, commit_of, ph
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.format.files import Described, unusable_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
-from qa2pack.manifest.fs.presence import is_there
+from qa2pack.manifest.fs.presence import is_folder, is_there, status_of
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.origin_files import lost_sources
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
-from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.manifest.verify.member import verify_tree
 
 _WITHOUT_JOURNAL = (
@@ -82,15 +83,22 @@ def check_places(paths: TransactionPaths) -> None:
     A folder that gets another parent must itself be writable, because its `..` changes: rename(2), EACCES.
     """
     target = () if paths.publishing.is_removal else (paths.target,)
-    places = dict.fromkeys((paths.package.parent, os.path.dirname(paths.target), *target))
-    marks = {place: mark_of(place) for place in places}
-    problems = [
-        Problem(Code.NOT_WRITABLE, place, found=mark)
-        for place, mark in marks.items()
-        if mark or not os.access(place, os.W_OK | os.X_OK)
-    ]
+    found = {os.path.dirname(path): "sticky" for path in (*target, *paths.package.tickets) if _is_kept_by_owner(path)}
+    for place in (paths.package.parent, os.path.dirname(paths.target), *target):
+        mark = mark_of(place)
+        if mark or not os.access(place, os.W_OK | os.X_OK):
+            found[place] = mark
+    problems = [Problem(Code.NOT_WRITABLE, place, found=mark) for place, mark in found.items()]
     if problems:
         raise CannotUndoError(*problems, remedies=_WITHOUT_PERMISSION)
+
+
+def _is_kept_by_owner(path: bytes) -> bool:
+    """Return whether the path is another user's, in a folder with the sticky bit, as /tmp has: unlink(2), EPERM."""
+    status, folder = status_of(path), os.stat(os.path.dirname(path))
+    if status is None or not folder.st_mode & stat.S_ISVTX:
+        return False
+    return os.geteuid() not in (0, folder.st_uid, status.st_uid)
 
 
 def check_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> None:
@@ -116,26 +124,58 @@ def ended_journal(path: bytes) -> Sequence[Record]:
     return records
 
 
-def revertible_commit(
+def check_finished(
     paths: TransactionPaths,
-    begin: Begin,
-    commit: Commit | None,
+    records: Sequence[Record],
     *,
     opened: OpenedFiles,
     engine: Engine,
+    disk: Disk,
     progress: Progress,
+    is_quick: bool = False,
 ) -> Commit:
-    """Return the commit of a finished transaction, if it can be rolled back."""
+    """Refuse, before anything is changed, the rollback of a finished transaction; return its commit.
+
+    What takes no time comes first, so that nobody waits for a comparison of all content to be refused for it.
+
+    Args:
+        is_quick: compare names, types and sizes only.
+    """
+    begin, commit = begin_of(records), commit_of(records)
     if commit is None or not _may_be_published(paths, commit, opened, engine=engine):
         raise cannot_undo(Code.NOT_AS_APPLIED, paths.package)
     if begin.publishing.has_previous and not (begin.keeps_previous and is_there(paths.previous_tree)):
         raise cannot_undo(Code.PREVIOUS_GONE, paths.package)
-    problems = _changes(paths, opened, is_whole=paths.root == paths.tree, engine=engine, progress=progress)
+    check_places(paths)
+    problems = _changes(paths, opened, engine=engine, progress=progress, is_quick=is_quick)
     if any(problem.code is Code.UNREADABLE for problem in problems):
         raise cannot_undo(Code.NOT_COMPARABLE, paths.package, problems)
     if problems:
         raise cannot_undo(Code.CHANGED_SINCE, paths.package, problems)
+    check_origin(paths, opened=opened, engine=engine, disk=disk)
     return commit
+
+
+def rollback_obstacles(package: Package, opened: OpenedFiles) -> tuple[Problem, ...]:
+    """Return why the last finished apply cannot be rolled back, the reason first; empty if nothing is known.
+
+    No content is read, so a rollback may still be refused for a file that was changed and kept its size.
+
+    Raises:
+        OSError: a path cannot be read.
+    """
+    path = last_finished(package)
+    if path is None:
+        return ()
+    try:
+        records = ended_journal(path)
+        paths = transaction_paths(package, begin_of(records))
+        check_finished(
+            paths, records, opened=opened, engine=InlineEngine(), disk=Disk(), progress=Silent(), is_quick=True
+        )
+    except CannotUndoError as error:
+        return error.problems
+    return ()
 
 
 def _may_be_published(paths: TransactionPaths, commit: Commit, opened: OpenedFiles, *, engine: Engine) -> bool:
@@ -157,7 +197,7 @@ def published_manifest(paths: TransactionPaths, opened: OpenedFiles) -> Describe
 
 
 def _changes(
-    paths: TransactionPaths, opened: OpenedFiles, *, is_whole: bool, engine: Engine, progress: Progress
+    paths: TransactionPaths, opened: OpenedFiles, *, engine: Engine, progress: Progress, is_quick: bool
 ) -> tuple[Problem, ...]:
     """Return the problems of removing the published tree: every change since the apply."""
     if paths.publishing.is_removal:
@@ -175,8 +215,8 @@ def _changes(
     notes = manifest.notes
     progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
     folder = paths.package.member(member)
-    found = verify_tree(folder, manifest.stream.blobs(), is_quick=False, engine=engine, progress=progress)
-    return (*found, *_neighbours(paths, is_whole=is_whole))
+    found = verify_tree(folder, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=progress)
+    return (*found, *_neighbours(paths))
 
 
 def kept_member(paths: TransactionPaths) -> bytes:
@@ -186,10 +226,10 @@ def kept_member(paths: TransactionPaths) -> bytes:
     return paths.previous_tree + paths.staged_member.removeprefix(paths.root)
 
 
-def _neighbours(paths: TransactionPaths, *, is_whole: bool) -> tuple[Problem, ...]:
+def _neighbours(paths: TransactionPaths) -> tuple[Problem, ...]:
     """Return the unexpected entries of the folders that would be removed."""
     folders = [(os.path.dirname(paths.staged_member), paths.member)]
-    if is_whole:
+    if paths.root == paths.tree:
         folders += [(os.path.dirname(folders[0][0]), paths.group), (paths.tree, SCIENCE_GOAL)]
     if paths.root == paths.staged_member:
         folders = []
@@ -197,6 +237,7 @@ def _neighbours(paths: TransactionPaths, *, is_whole: bool) -> tuple[Problem, ..
         Problem(Code.EXTRA, os.path.join(folder, name))
         for staged, own in folders
         for folder in (paths.package.path + staged.removeprefix(paths.tree),)
+        if is_folder(folder)
         for name in sorted(os.listdir(folder))
         if name != own
     )

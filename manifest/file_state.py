@@ -27,6 +27,11 @@ class FileState:
         """The state without its ctime, which linking and renaming change while the content stays."""
         return replace(self, ctime_ns=0)
 
+    @property
+    def written(self) -> tuple[int, int]:
+        """Size and mtime, which a copy and a move to another file system keep, and writing changes."""
+        return self.size, self.mtime_ns
+
 
 def state_of(status: os.stat_result) -> FileState:
     """Return the state of the file from its stat result."""

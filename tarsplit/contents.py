@@ -8,7 +8,7 @@ manifests.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import README, Package, PackageState
 from qa2pack.manifest.format.files import Described
@@ -67,7 +67,7 @@ def choose_members(
     _check_names(package, state, names, wanted)
     members = [_delivered(opened.manifest(package.manifest(name)), label_day) for name in names]
     for member in members:
-        if member.manifest.header.mode in (Mode.FAKE, Mode.TICKET) and not allow_dummies:
+        if not (member.manifest.header.mode.has_content or allow_dummies):
             mode = member.manifest.header.mode
             raise Refused(Problem(Code.PLACEHOLDERS, member.source, found=f"the mode {mode}"))
     if len({member.path for member in members}) < len(members):

@@ -37,7 +37,7 @@ pack       terminal/ target exit_codes
 
 executor   apply
 executor   rollback engine/
-executor   rollback_steps rollback_obstacles
+executor   rollback_steps
 executor   rollback_checks
 executor   preflight publish/
 executor   stage/ remake space

@@ -37,6 +37,11 @@ def _gone(delivery: Delivery) -> None:
     shutil.rmtree(delivery.path)
 
 
+def _group_gone(delivery: Delivery) -> None:
+    delivery.make()
+    shutil.rmtree(delivery.member.parent)
+
+
 def _only_copy(delivery: Delivery) -> None:
     delivery.make()
     shutil.rmtree(delivery.origin)
@@ -76,6 +81,7 @@ def _without_lock(delivery: Delivery) -> dict[str, object]:
         (_changed, "changed-since", "pack rollback PACKAGE"),
         (_something_more, "changed-since", "pack rollback PACKAGE"),
         (_gone, "not-as-applied", "pack plan ORIGIN PACKAGE"),
+        (_group_gone, "changed-since", "pack rollback PACKAGE"),
         (_only_copy, "origin-lost", "pack rollback PACKAGE"),
         (_plan_waits, "plan-waits", "pack rollback PACKAGE --further"),
         (_without_control, "control-missing", "pack rollback PACKAGE"),

@@ -12,13 +12,14 @@ import pytest
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.rollback import roll_back_package
 from qa2pack.executor.transaction.lock import locked_for_writing
-from qa2pack.executor.transaction.paths import lock_path
+from qa2pack.executor.transaction.paths import journal_path, lock_path
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.progress import Silent
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
-from support.faulty_disk import DiscardStoppingDisk, Fault, FaultyDisk, Stopped
+from support.faulty_disk import DiscardStoppingDisk, Fault, FaultyDisk, ReplaceStoppingDisk, Stopped
 from support.in_process import Delivery, write
+from support.origin_bytes import roll_back
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -337,6 +338,20 @@ def test_status_offers_no_rollback_while_the_replaced_package_goes(capsys: Capsy
     assert f"next: pack apply {delivery.path}\n" in out
     assert "pack rollback" not in out
     assert "pack rollback" not in run_here(capsys, "verify", delivery.path).err
+
+
+def test_status_of_a_rollback_that_stopped_before_its_first_record_offers_it(
+    capsys: Capsys, delivery: Delivery
+) -> None:
+    """The journal is back in its place, and its last record is still the end of the apply."""
+    delivery.make(Mode.COPY)
+    delivery.plan(Mode.COPY)
+    delivery.apply(keeps_previous=True)
+    with pytest.raises(Stopped):
+        roll_back(delivery, ReplaceStoppingDisk(journal_path(delivery.package)))
+    assert f"or, to roll back the last apply, pack rollback {delivery.path}\n" in status(capsys, delivery)
+    shutil.rmtree(os.path.join(delivery.package.control, b"previous"))
+    assert refused(capsys, delivery, "rollback") == "previous-gone"
 
 
 def test_status_of_a_stopped_rollback_says_what_other_commands_say(capsys: Capsys, delivery: Delivery) -> None:

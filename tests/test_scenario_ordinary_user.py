@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.rollback_checks import CannotUndoError
+from qa2pack.executor.rollback_checks import CannotUndoError, check_places
+from qa2pack.executor.transaction.history import last_finished
+from qa2pack.executor.transaction.journal import read_begin
+from qa2pack.executor.transaction.paths import transaction_paths
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, Refused
+from qa2pack.pack.jobs.status import status
 from support.commands import run_here
+from support.faulty_disk import ReplaceStoppingDisk, Stopped
 from support.hostile import CASES, CannotMakeError, make_case
 from support.in_process import UID, Delivery, age, make_reduction
 from support.origin_bytes import links_below, read_files, roll_back
@@ -156,18 +161,65 @@ def test_rollback_of_a_package_that_may_not_be_moved_is_refused_before_it_begins
         folder.mkdir()
         delivery = Delivery(make_reduction(common / "sb1"), folder / "2011.0.00229.S")
         delivery.make(Mode.FAKE)
-        before = files_but_lock(folder)
-        place = folder / locked
-        place.chmod(0o555)
+        check_refused_where_locked(delivery, folder / locked)
+
+
+@pytest.mark.parametrize("locked", [".", "2011.0.00229.S"])
+def test_rollback_of_a_stopped_apply_is_refused_where_the_package_may_not_be_moved(common: Path, locked: str) -> None:
+    with as_ordinary_user():
+        folder = common / "packages"
+        folder.mkdir()
+        delivery = Delivery(make_reduction(common / "sb1"), folder / "2011.0.00229.S")
+        delivery.plan(Mode.FAKE)
+        with pytest.raises(Stopped):
+            delivery.apply(ReplaceStoppingDisk(delivery.package.last_plan))
+        check_refused_where_locked(delivery, folder / locked)
+
+
+def check_refused_where_locked(delivery: Delivery, place: Path) -> None:
+    """Check that a rollback changes nothing while the place may not be written, and is done afterwards."""
+    before = files_but_lock(delivery.path.parent)
+    place.chmod(0o555)
+    with pytest.raises(CannotUndoError) as caught:
+        roll_back(delivery)
+    place.chmod(0o755)
+    assert [(problem.code, problem.path) for problem in caught.value.problems] == [
+        (Code.NOT_WRITABLE, os.fsencode(place))
+    ]
+    assert files_but_lock(delivery.path.parent) == before
+    roll_back(delivery)
+    assert not delivery.path.exists()
+
+
+def test_rollback_that_may_not_be_done_is_refused_before_content_is_compared(common: Path) -> None:
+    with as_ordinary_user():
+        folder = common / "packages"
+        folder.mkdir()
+        delivery = Delivery(make_reduction(common / "sb1"), folder / "2011.0.00229.S")
+        delivery.make(Mode.COPY)
+        (delivery.member / "script/scriptForImaging.py").write_bytes(b"changed")
+        folder.chmod(0o555)
         with pytest.raises(CannotUndoError) as caught:
             roll_back(delivery)
-        place.chmod(0o755)
-        assert [(problem.code, problem.path) for problem in caught.value.problems] == [
-            (Code.NOT_WRITABLE, os.fsencode(place))
-        ]
-        assert files_but_lock(folder) == before
-        roll_back(delivery)
-        assert not delivery.path.exists()
+        offered = status(delivery.package).rollback_problems
+        folder.chmod(0o755)
+    assert [problem.code for problem in caught.value.problems] == [Code.NOT_WRITABLE]
+    assert offered == caught.value.problems
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders to others")
+def test_rollback_is_refused_where_the_sticky_bit_keeps_the_package_of_another_user(common: Path) -> None:
+    common.chmod(0o1777)
+    delivery = Delivery(make_reduction(common / "sb1"), common / "2011.0.00229.S")
+    delivery.make(Mode.FAKE)
+    delivery.path.chmod(0o777)
+    paths = transaction_paths(delivery.package, read_begin(last_finished(delivery.package) or b""))
+    with as_ordinary_user(), pytest.raises(CannotUndoError) as caught:
+        check_places(paths)
+    assert [(problem.path, problem.found) for problem in caught.value.problems] == [(os.fsencode(common), "sticky")]
+    with as_ordinary_user(), pytest.raises(PermissionError):
+        delivery.path.rename(delivery.path.with_name("elsewhere"))
+    check_places(paths)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import xxhash
 
 from qa2pack.executor.io.disk import CANNOT_EXCHANGE, Disk
+from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.fs.presence import is_there
 
 
@@ -113,4 +114,4 @@ class Swap:
 
 def _is_same(one: os.stat_result, other: os.stat_result) -> bool:
     """Return whether two stat results are of one unchanged file; ctime is ignored, because a rename changes it."""
-    return os.path.samestat(one, other) and (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+    return state_of(one).but_ctime == state_of(other).but_ctime

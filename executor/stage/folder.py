@@ -132,6 +132,7 @@ class FolderStage:
         for index in range(start, len(names)):  # by index: slicing off the finished ones would be quadratic
             if record.actions[index] == Action.COPY:
                 return index
+            # Of the columns, without a FileState: this loop runs once for each linked file of a package.
             name, planned = names[index], [sizes[index], mtimes[index], inodes[index], ctimes[index]]
             try:
                 source = os.lstat(name, dir_fd=source_fd)

@@ -17,7 +17,8 @@ from qa2pack.executor.transaction.journal import (
     read_begin,
     read_journal,
 )
-from qa2pack.executor.transaction.recovery import begin_of
+from qa2pack.executor.transaction.paths import journal_path
+from qa2pack.executor.transaction.recovery import Phase, begin_of, phase_of
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.path import join
@@ -94,7 +95,14 @@ def last_finished(package: Package) -> bytes | None:
     A damaged one has its number as long as its first record can be read. One that tells nothing counts as the last
     if its name has no earlier second than that of the last one known, or if no number is missing that could be its.
     Left out, it would let an older transaction be undone in its place, under a package made after that one.
+
+    An ended journal that is not filed is the last one: its apply, or a rollback of it, was stopped just there.
+
+    Raises:
+        JournalError: the journal that is not filed is damaged or of another version.
     """
+    if phase_of(read_journal(journal_path(package))) is Phase.ENDED:
+        return journal_path(package)
     known, unknown = [], []
     for path in _paths(package):
         begin = _begin(path)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.path import join
 
 DIGEST_BYTES = 16
@@ -65,6 +66,10 @@ class FolderRecord:
     def digest(self, index: int) -> bytes:
         """Return the digest of the file at `index` (16 bytes)."""
         return self.digests[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES]
+
+    def state(self, index: int) -> FileState:
+        """Return the state of the file at `index` as it was scanned."""
+        return FileState(self.sizes[index], self.mtimes[index], self.ctimes[index], self.inodes[index], self.device)
 
     def source_path(self, index: int) -> bytes:
         """Return the source of the file at `index`, relative to the origin, or absolute."""

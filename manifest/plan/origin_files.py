@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
@@ -59,7 +60,6 @@ def _source(manifest: Described, record: FolderRecord, index: int) -> bytes:
 
 def _is_there(source: bytes, record: FolderRecord, index: int) -> bool:
     status = status_of(source)
-    if status is None:
+    if status is None or not stat.S_ISREG(status.st_mode):
         return False
-    expected = (record.sizes[index], record.mtimes[index])
-    return stat.S_ISREG(status.st_mode) and (status.st_size, status.st_mtime_ns) == expected
+    return state_of(status).written == record.state(index).written

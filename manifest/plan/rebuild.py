@@ -245,7 +245,7 @@ def _rows(
         if path in repaired:
             yield repaired[path]
         elif action not in _PACKAGED:
-            yield Source(record.source_path(index), action, _recorded(record, index))
+            yield Source(record.source_path(index), action, record.state(index))
         else:
             yield _in_place(join(member, path), found.get(name), record.sizes[index], problems)
 
@@ -258,12 +258,6 @@ def _in_place(path: bytes, status: os.stat_result | None, size: int, problems: l
         code = Code.TRUNCATED if status.st_size < size else Code.GROWN
         problems.append(Problem(code, path, Size(size), Size(status.st_size)))
     return Source(path, Action.KEEP, state_of(status))
-
-
-def _recorded(record: FolderRecord, index: int) -> FileState:
-    return FileState(
-        record.sizes[index], record.mtimes[index], record.ctimes[index], record.inodes[index], record.device
-    )
 
 
 def _states(member: bytes, folder: bytes, problems: list[Problem]) -> dict[bytes, os.stat_result]:

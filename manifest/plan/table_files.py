@@ -63,7 +63,7 @@ def scan_split_sources(
     gathered.spool.close()
     if gathered.problems:
         return SplitSources({}, {}, tuple(gathered.problems))
-    action = Action.DUMMY if mode in (Mode.FAKE, Mode.TICKET) else Action.SPLIT
+    action = Action.SPLIT if mode.has_content else Action.DUMMY
     return SplitSources(
         tasks={
             path: SplitTask(path, source, spec, before[path], _saved_bytes(os.path.join(options.root, source), spec))

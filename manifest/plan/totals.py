@@ -58,8 +58,8 @@ def count_new(
 ) -> tuple[int, int]:
     """Return how many files and bytes are created, not linked or kept; table splits included."""
     split_files = sum(len(task.spec.sizes) for task in splits.tasks.values())
-    is_placeholder = header.mode in (Mode.FAKE, Mode.TICKET)
-    split_bytes = 0 if is_placeholder else sum(size for task in splits.tasks.values() for _, size in task.spec.sizes)
+    split_sizes = (size for task in splits.tasks.values() for _, size in task.spec.sizes)
+    split_bytes = sum(split_sizes) if header.mode.has_content else 0
     kept_files, kept_bytes = (difference.kept, difference.kept_bytes) if difference else (0, 0)
     new_bytes = gathered.new_bytes + split_bytes - kept_bytes - sum(gathered.holes.values())
     return gathered.new_files + split_files + 1 - kept_files, new_bytes

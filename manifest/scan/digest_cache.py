@@ -65,7 +65,7 @@ class KnownFolder:
             self._positions = [{r.source_path(i): i for i in range(len(r.names))} for r, _ in self._records()]
         for (record, scanned_ns), positions in zip(self._records(), self._positions, strict=True):
             index = positions.get(source)
-            if index is not None and _is_same(record, index, state):
+            if index is not None and record.state(index) == state:
                 digest = record.digest(index)
                 if digest != NO_DIGEST and state.mtime_ns < scanned_ns - _CLOCK_TICK_NS:
                     return digest
@@ -79,6 +79,7 @@ class KnownFolder:
 
 
 def _are_same(record: FolderRecord, stats: Sequence[os.stat_result]) -> bool:
+    # Whole columns: to make and compare a state of each file takes many times longer.
     return (
         [status.st_ino for status in stats] == list(record.inodes)
         and [status.st_ctime_ns for status in stats] == list(record.ctimes)
@@ -92,16 +93,6 @@ def _has_all_digests(record: FolderRecord) -> bool:
     if NO_DIGEST not in record.digests:
         return True
     return all(record.digest(index) != NO_DIGEST for index in range(len(record.names)))
-
-
-def _is_same(record: FolderRecord, index: int, state: FileState) -> bool:
-    return (
-        record.inodes[index] == state.inode
-        and record.ctimes[index] == state.ctime_ns
-        and record.mtimes[index] == state.mtime_ns
-        and record.sizes[index] == state.size
-        and record.device == state.device
-    )
 
 
 class KnownDigests:

@@ -299,7 +299,8 @@ PLANNING: Mapping[Code, Row] = {
     Code.NOT_WRITABLE: Row(
         "Nothing may be written here.",
         "The folder belongs to another user, its file system is read-only, or it is marked as immutable or "
-        "append-only (chattr +i or +a).",
+        "append-only (chattr +i or +a). Or it has the sticky bit, as /tmp has, and the package in it belongs to "
+        "another user.",
         "Choose another destination, or get permission to write to this folder.",
     ),
     Code.DESTINATION_MISSING: Row(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.output_file import write_output
-from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.fs.presence import is_folder, is_there
@@ -92,7 +91,7 @@ def _manifests(members: Sequence[Member], wanted: ExportOptions) -> list[Describ
     """Return the manifests of members after checking that all can be exported in these formats."""
     manifests = [usable_manifest(member) for member in members]
     for header in (manifest.header for manifest in manifests):
-        if header.mode in (Mode.FAKE, Mode.TICKET) and wanted.formats != ("json",):
+        if not header.mode.has_content and wanted.formats != ("json",):
             raise Refused(Problem(Code.PLACEHOLDERS, header.member_path, found=f"the mode {header.mode}"))
     return manifests
 

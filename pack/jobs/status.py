@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from qa2pack.executor.preflight import check_plan
-from qa2pack.executor.rollback_obstacles import rollback_obstacles
+from qa2pack.executor.rollback_checks import rollback_obstacles
 from qa2pack.executor.status import State, Status, read_status
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described

@@ -200,3 +200,18 @@ class DiscardStoppingDisk(StoppingDisk):
     def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
         """Do the call, or stop."""
         return super().around("stop" if name == "unlink" and args[:1] == (README,) else name, call, *args, **options)
+
+
+class ReplaceStoppingDisk(StoppingDisk):
+    """Stops for ever before the call that follows the replacement of one path."""
+
+    def __init__(self, target: bytes) -> None:
+        super().__init__("")
+        self._target = target
+
+    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
+        """Do the call, or stop."""
+        result = super().around(name, call, *args, **options)
+        if name == "replace" and args[1] == self._target:
+            self._is_dead = True
+        return result

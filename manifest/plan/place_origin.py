@@ -1,0 +1,166 @@
+"""Placing: from an origin to the place of each file, by the rules of the layout, and how each table is split."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import TableNote
+from qa2pack.manifest.fs.presence import real_path
+from qa2pack.manifest.layout.item import Placement
+from qa2pack.manifest.layout.place import measurement_sets, place
+from qa2pack.manifest.layout.rules import Layout
+from qa2pack.manifest.layout.survey import Node, survey
+from qa2pack.manifest.layout.unmatched_globs import unmatched_globs
+from qa2pack.manifest.plan.origin_checks import OTHER_KINDS, with_checks
+from qa2pack.manifest.plan.request import PlanRequest
+from qa2pack.manifest.plan.table_columns import (
+    TableReader,
+    Tables,
+    dangling_links,
+    describe_tables,
+    plan_splits,
+    without_column,
+)
+from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.scan.table_references import Reference, reference_problems
+
+# The warning that replaces a refusal where the table is packaged whole instead; default: unreadable.
+_LENIENT = {Code.TABLE_LOSSY: Code.W_TABLE_WHOLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where everything goes, and what is known of the tables then.
+
+    Attributes:
+        notes: of each destination that is a measurement set how it is split.
+        references: what the tables need that were read for it.
+        looked_into: the sources of those.
+    """
+
+    placement: Placement
+    notes: Mapping[bytes, TableNote]
+    references: tuple[Reference, ...]
+    looked_into: frozenset[bytes]
+
+
+def place_origin(
+    request: PlanRequest, layout: Layout, earlier: tuple[Described, ...], *, reader: TableReader, engine: Engine
+) -> Placed:
+    """Apply the rules; tables that cannot be packaged are refused before anything is hashed.
+
+    Args:
+        earlier: manifests that know tables of this origin.
+
+    Raises:
+        Refused: no package can be made of what is there; has all problems found.
+    """
+    known = tuple(note for described in earlier for note in described.notes.tables)
+    tree = survey(
+        request.origin,
+        opaque=layout.is_opaque,
+        follow_outside=request.follow_outside,
+        package=real_path(request.package),
+    )
+    tables = _described(request, layout, tree, known, reader=reader, engine=engine)
+    placement = _by_rules(request, layout, tree, tables)
+    broken = _refuse_unplaceable(request, layout, placement, tables)
+    items = tables.kept(without_column(placement.items) if request.no_split else placement.items)
+    needed = tables.references(items, request.exclude) if request.mode.has_content else ()
+    refuse_any(reference_problems(request.origin, needed, items, split=frozenset(), exclude=request.exclude))
+    notes, unmeasured = plan_splits(
+        request.origin,
+        items,
+        tables,
+        known=known,
+        reader=reader,
+        engine=engine,
+        foreign=layout.foreign_globs,
+        weights=request.weights,
+    )
+    refuse_any([] if _is_lenient(request) else unmeasured)
+    warnings = (*_warnings(request, placement, tables, (*broken, *unmeasured)), *_estimates(notes))
+    return Placed(replace(placement, items=items, warnings=warnings), notes, needed, frozenset(tables.names))
+
+
+def _described(
+    request: PlanRequest,
+    layout: Layout,
+    tree: Node,
+    known: tuple[TableNote, ...],
+    *,
+    reader: TableReader,
+    engine: Engine,
+) -> Tables:
+    """Describe the measurement sets of the origin, none where they stay as they are."""
+    sources = (
+        () if request.no_split else measurement_sets(tree, layout, include=request.include, exclude=request.exclude)
+    )
+    return describe_tables(request.origin, sources, known=known, reader=reader, engine=engine)
+
+
+def _by_rules(request: PlanRequest, layout: Layout, tree: Node, tables: Tables) -> Placement:
+    name = os.path.basename(request.origin)
+    placement = place(
+        tree, layout, origin_name=name, columns=tables.columns, include=request.include, exclude=request.exclude
+    )
+    return with_checks(placement, request, tree, layout, tables.columns)
+
+
+def _warnings(
+    request: PlanRequest, placement: Placement, tables: Tables, unreadable: Iterable[Problem]
+) -> Iterator[Problem]:
+    """Yield the warnings of placing; `unreadable` are problems of tables that are packaged all the same."""
+    yield from placement.warnings
+    yield from unmatched_globs(request.origin, request.typed_globs, placement)
+    yield from tables.whole_warnings(request.origin)
+    for problem in unreadable:
+        yield replace(problem, code=_LENIENT.get(problem.code, Code.W_TABLE_UNREADABLE))
+
+
+def _estimates(notes: Mapping[bytes, TableNote]) -> Iterator[Problem]:
+    for path, note in notes.items():
+        if note.spec and note.spec.estimated:
+            yield Problem(Code.W_SIZE_ESTIMATED, path)
+
+
+def _refuse_unplaceable(request: PlanRequest, layout: Layout, placement: Placement, tables: Tables) -> list[Problem]:
+    """Refuse what no package can be made of; return the tables that casacore cannot open and that go as they are."""
+    broken, dangling = _broken_tables(request.origin, tables.broken, layout.foreign_globs)
+    problems = [*(_located(request.origin, problem) for problem in placement.problems), *dangling]
+    if any(problem.code is Code.NO_EXECUTION_BLOCK for problem in problems):
+        problems += [warning for warning in placement.warnings if warning.code in OTHER_KINDS]
+    refuse_any(problems if _is_lenient(request) else [*problems, *broken])
+    return broken
+
+
+def refuse_any(problems: Sequence[Problem]) -> None:
+    """Raise all the problems together, if there are any."""
+    if problems:
+        raise Refused(*problems)
+
+
+def _is_lenient(request: PlanRequest) -> bool:
+    """Tell whether tables may be packaged that casacore cannot open."""
+    return request.as_is or not request.mode.has_content
+
+
+def _broken_tables(
+    origin: bytes, problems: Mapping[bytes, Problem], foreign: tuple[str, ...]
+) -> tuple[list[Problem], list[Problem]]:
+    """Return the broken tables, and the dangling symlinks where these are why a table cannot be opened."""
+    broken, dangling = [], []
+    for source, problem in sorted(problems.items()):
+        links = list(dangling_links(os.path.join(origin, source), foreign))
+        dangling += links
+        broken += [] if links else [problem]
+    return broken, dangling
+
+
+def _located(origin: bytes, problem: Problem) -> Problem:
+    """Return the problem with an absolute path; destinations stay relative to the member."""
+    if problem.code in (Code.COLLISION, Code.NAME_TOO_LONG):
+        return problem
+    return replace(problem, path=os.path.join(origin, problem.path))
