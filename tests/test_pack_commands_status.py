@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.executor.io.disk import Disk
+from qa2pack.executor.keep_previous import KeepPrevious
 from qa2pack.executor.rollback import roll_back_package
 from qa2pack.executor.transaction.lock import locked_for_writing
 from qa2pack.executor.transaction.paths import journal_path, lock_path
@@ -346,7 +347,7 @@ def test_status_of_a_rollback_that_stopped_before_its_first_record_offers_it(
     """The journal is back in its place, and its last record is still the end of the apply."""
     delivery.make(Mode.COPY)
     delivery.plan(Mode.COPY)
-    delivery.apply(keeps_previous=True)
+    delivery.apply(keep_previous=KeepPrevious.YES)
     with pytest.raises(Stopped):
         roll_back(delivery, ReplaceStoppingDisk(journal_path(delivery.package)))
     assert f"or, to roll back the last apply, pack rollback {delivery.path}\n" in status(capsys, delivery)

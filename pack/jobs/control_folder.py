@@ -1,5 +1,6 @@
 """Preparation of a package for the jobs that write plans and manifests: checks before, and the control folder."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -57,11 +58,18 @@ def _remove_empty_control(package: Package) -> None:
         with suppress(LockedError), locked_for_writing(lock):
             if os.listdir(package.control) == [b"lock"]:
                 disk.unlink(lock)
-        # After it: FUSE keeps the name of an open file. Another process may have come, and made a lock of its own.
-        with suppress(OSError):
-            disk.rmdir(package.control)
-    elif not names:
-        disk.rmdir(package.control)
+        names = []
+    if not names:  # after the lock is closed: FUSE gives a file that is removed while it is open another name
+        _remove_if_empty(package.control, disk)
+
+
+def _remove_if_empty(folder: bytes, disk: Disk) -> None:
+    """Remove the folder unless something is in it, or another process removed it."""
+    try:
+        disk.rmdir(folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            raise
 
 
 def check_idle(package: Package, workers: Workers) -> None:
