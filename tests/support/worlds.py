@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
-from unittest.mock import patch
+
+import pytest
 
 from qa2pack.executor.apply import Applied, ApplyOptions, apply_plan
 from qa2pack.executor.casa.split import TableReader
@@ -24,6 +25,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.keep_previous import KEEP_LIMIT_BYTES, KeepPrevious
 from qa2pack.executor.rollback import RolledBack, roll_back_package
 from qa2pack.executor.rollback_checks import CannotUndoError
+from qa2pack.executor.stage import folder
 from qa2pack.executor.transaction.journal import Commit, Record, read_journal
 from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.executor.transaction.recovery import Phase, phase_of
@@ -217,7 +219,8 @@ class InlineWorker(InlineEngine):
         """Run the batches in the order of the deque."""
 
         def as_worker(batch: Batch) -> Result:
-            with patch("qa2pack.executor.stage.folder.parent_process", object):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(folder, "parent_process", object)
                 return work(batch)
 
         return super().run(as_worker, batches)
