@@ -90,9 +90,10 @@ def test_what_is_no_folder_is_refused(
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_folder_of_somebody_else_that_may_not_be_entered_is_no_missing_one(
-    capsys: Capsys, delivery: Delivery, command: tuple[str, ...]
+    monkeypatch: pytest.MonkeyPatch, capsys: Capsys, delivery: Delivery, command: tuple[str, ...]
 ) -> None:
     control(delivery).chmod(0o600 if os.geteuid() else 0o700)
+    monkeypatch.chdir(delivery.path.parent)  # tars go to the current folder, which must be one that may be written
     with as_ordinary_user():
         ran = run_here(capsys, *typed(delivery, command))
     assert (ran.code, ran.out) == (Exit.FAILED, "")

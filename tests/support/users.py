@@ -47,6 +47,7 @@ def _load_everything() -> None:
     with PoolEngine(2) as engine:
         list(engine.run(abs, deque([1, 2])))
     codecs.lookup("cp437")  # of names in zip files
+    import_module("email.parser")  # the standard library imports it late
 
 
 @contextmanager
