@@ -74,7 +74,7 @@ class Status:
     byte_count: int = 0
 
 
-def read_status(package: Package, opened: OpenedFiles | None = None) -> Status:
+def read_status(package: Package, opened: OpenedFiles) -> Status:
     """Read the state of package, lock, journal and plan; only the plan is read to its end.
 
     Args:
@@ -85,7 +85,6 @@ def read_status(package: Package, opened: OpenedFiles | None = None) -> Status:
         Refused: the control folder cannot be used.
     """
     check_control(package.control)
-    opened = opened or OpenedFiles()
     working = holder(lock_path(package))
     records = read_journal(journal_path(package))
     is_quiet = phase_of(records) in (Phase.NONE, Phase.ENDED)

@@ -17,6 +17,7 @@ from qa2pack.executor.transaction.journal import JournalDamagedError
 from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from support.commands import run_here
 from support.faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped
 from support.journals import frames_of
@@ -105,7 +106,7 @@ def is_refused(world: World) -> bool:
     """Tell whether each of the four is refused; if so, none of them has changed anything."""
     before = everything(world)
     tries: tuple[Callable[[], object], ...] = (
-        lambda: read_status(world.package),
+        lambda: read_status(world.package, OpenedFiles()),
         lambda: world.records,
         world.apply,
         world.roll_back,

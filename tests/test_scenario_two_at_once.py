@@ -24,6 +24,7 @@ from qa2pack.executor.status import State, read_status
 from qa2pack.executor.transaction.lock import NO_WAIT, Wait, holder, locked_for_writing
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.problem import Code
 from qa2pack.pack.api import ApplyOptions, Workers, package, request_for
@@ -212,7 +213,7 @@ def test_killed_between_plan_and_apply_the_plan_waits(capsys: Capsys, two: Two) 
     with held_after_plan(pack("package", two.ours.origin, two.path, *_WHOLE), two) as (process, _):
         process.kill()
         process.wait()
-    assert read_status(two.ours.package).state is State.PLANNED
+    assert read_status(two.ours.package, OpenedFiles()).state is State.PLANNED
     assert not two.path.exists()
     assert run_here(capsys, "apply", two.path).code == Exit.DONE
     assert two.is_ours()
