@@ -76,7 +76,7 @@ def test_warnings_are_explained_once_and_cut_at_twenty_paths(capsys: Capsys, del
     out = run_here(capsys, "plan", delivery.origin, delivery.path).out
     assert "\nWarnings: 32\n" in out, "raw and calibrated are empty, too"
     assert out.count("\n  warning-name: Receiving programs refuse this name.\n") == 1
-    assert "      product/a 19.fits\n      and 10 more (--json lists all)\n" in out
+    assert "      product/a 19.fits\n      and 10 more (--all or --json lists them)\n" in out
 
 
 def test_json_of_a_plan_lists_all_warnings(capsys: Capsys, delivery: Delivery) -> None:
@@ -126,7 +126,9 @@ def test_verify_names_every_problem_on_a_line(capsys: Capsys, delivery: Delivery
     assert ran.code == Exit.PROBLEMS
     first, second, summary, *_ = ran.out.splitlines()
     assert first.startswith("grown sg_ouss_id/group_ouss_id/member_ouss_id/README: expected ")
-    assert second == "missing sg_ouss_id/group_ouss_id/member_ouss_id/script/scriptForImaging.py"
+    path = "script/scriptForImaging.py"
+    source = delivery.origin / "scriptForImaging.py"
+    assert second == f"missing sg_ouss_id/group_ouss_id/member_ouss_id/{path}; from {source}"
     assert summary.startswith("2 problems in 1 member, ")
 
 
