@@ -56,6 +56,17 @@ def test_new_phase_counts_from_nothing() -> None:
     assert told.calls == [(0, 20)]
 
 
+def test_totals_that_become_known_later_keep_what_was_done() -> None:
+    told = Told()
+    progress = SteadyProgress(told)
+    progress.phase("scan")
+    progress.look(30)
+    progress.phase("scan", file_count=2, byte_count=100)
+    progress.look(40)
+    assert told.phases == [("scan", 0, 0), ("scan", 2, 100)]
+    assert told.calls == [(0, 10)], "the 30 were told before"
+
+
 @given(
     st.integers(0, 300),
     st.lists(st.tuples(st.sampled_from(["look", "advance"]), st.integers(0, 100))),

@@ -67,10 +67,12 @@ def test_single_files_are_counted_and_placeholders_have_no_bytes(root: Path) -> 
 
 def test_count_goes_on_where_its_time_was_up(root: Path) -> None:
     expected = ExpectedTotals([tree(root), tree(root)])
+    assert not expected.go_on(0)
+    assert (expected.file_count, expected.byte_count) == (0, 0)
     turns = 1
-    while not expected.go_on(0):
+    while not expected.go_on(turns / 10_000):  # all turns together get so much longer each time
         turns += 1
-    assert turns > 3
+    assert turns > 1
     assert (expected.file_count, expected.byte_count) == (10, 130)
 
 
@@ -84,7 +86,8 @@ def test_totals_are_told_when_the_first_batch_leaves_something(tmp_path: Path) -
     assert told.done == (3, 2 * BIG_FILE_BYTES + 10)
 
 
-def test_small_scan_has_no_need_of_totals(root: Path) -> None:
+def test_small_scan_has_no_need_of_totals(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qa2pack.manifest.scan.expected._PART", 1e9)  # there would be time for them
     told = Phases()
     gather([tree(root)], phase="scan", engine=InlineEngine(), progress=told).spool.close()
     assert told.phases == [("scan", 0, 0)]

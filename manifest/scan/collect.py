@@ -90,9 +90,8 @@ def gather(batches: Iterable[ScanBatch], *, phase: str, engine: Engine, progress
         gathered.add(result)
         progress.advance(file_count=result.file_count, byte_count=result.read_bytes)
         big_bytes += sum(big.state.size for big in big_files)
-        # A scan that is done after its first batch, or that reads nothing, has no need of totals.
-        is_reading = queue and (result.read_bytes or big_bytes)
-        if expected and is_reading and expected.go_on(time.monotonic() - began + big_bytes / _FAST_BYTES):
+        # A scan that is done after its first batch has no need of totals.
+        if expected and queue and expected.go_on(time.monotonic() - began + big_bytes / _FAST_BYTES):
             progress.phase(phase, file_count=expected.file_count, byte_count=expected.byte_count)
             expected = None
     gathered.warnings.extend(sum_warnings(gathered.sums))

@@ -17,6 +17,7 @@ from qa2pack.manifest.scan.batches import FileBatch, ScanBatch, ScanOptions, Sub
 from qa2pack.manifest.scan.digest_cache import KnownFolder, known_digests
 from qa2pack.manifest.table_lock import LOCK_NAME
 
+_END = object()
 _PART = 1 / 50  # of the time that reading takes, so that a plan does not take measurably longer
 
 
@@ -30,7 +31,7 @@ class ExpectedTotals:
     def __init__(self, batches: Iterable[ScanBatch]) -> None:
         self.file_count = 0
         self.byte_count = 0
-        self._turns = self._counted(batches)
+        self._turns = self._counted(batches)  # yields after each folder
         self._spent_seconds = 0.0
 
     def go_on(self, reading_seconds: float) -> bool:
@@ -41,9 +42,11 @@ class ExpectedTotals:
         """
         began = time.monotonic()
         until = began + reading_seconds * _PART - self._spent_seconds
-        is_complete = all(time.monotonic() < until for _ in self._turns)
-        self._spent_seconds += time.monotonic() - began
-        return is_complete
+        while (now := time.monotonic()) < until:
+            if next(self._turns, _END) is _END:
+                return True
+        self._spent_seconds += now - began
+        return False
 
     def _counted(self, batches: Iterable[ScanBatch]) -> Iterator[None]:
         for batch in batches:
