@@ -118,6 +118,7 @@ class Applied:
         is_rolled_back: an unfinished rollback was finished, and nothing was applied.
         left_alone: paths of the origin that hold another file than the one that was moved, and were not changed.
         is_removal: the member was removed.
+        left_out: files of other members that are not as packaged, and so not in the ticket files; set by `pack.jobs`.
         done_before_ns: when an earlier run finished the last plan, ns since the epoch, if nothing was left to do;
             None if this run did something.
         plan: what was applied.
@@ -130,6 +131,7 @@ class Applied:
     left_alone: tuple[Problem, ...] = ()
     done_before_ns: int | None = None
     is_removal: bool = False
+    left_out: tuple[Problem, ...] = ()
     plan: AppliedPlan | None = None
     kept_bytes: int | None = None
 

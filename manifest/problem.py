@@ -167,6 +167,7 @@ class Code(StrEnum):
     W_MEMBER_GOES = "warning-member-goes"
     W_BECOMES_EMPTY = "warning-becomes-empty"
     W_LAST_COPY = "warning-last-copy"
+    W_EXTRA_GOES = "warning-extra-goes"
     W_NO_MATCH = "warning-no-match"
     W_EMPTY = "warning-empty"
     W_BROKEN = "warning-broken"

@@ -277,13 +277,20 @@ def test_stopped_repair_that_could_not_have_all(
         assert [problem.code for problem in delivery.problems()] == [Code.MISSING]
 
 
-def test_what_the_ticket_files_hold_must_be_had(capsys: Capsys, delivery: Delivery) -> None:
+def test_what_the_ticket_files_hold_and_cannot_be_had_is_not_in_the_way(delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
-    image = next((delivery.member / "qa").iterdir())
+    image, log = next((delivery.member / "qa").iterdir()), next((delivery.member / "log").iterdir())
+    right = image.read_bytes()
     remove_same(delivery.origin, image)
     image.unlink()
-    assert run("repair", delivery.path) == 1
-    assert "Nothing was changed" in capsys.readouterr().err
+    log.unlink()
+    assert run("repair", delivery.path) == 3
+    assert log.exists()
+    with tarfile.open(f"{delivery.path}.ticket.tar") as tar:
+        assert not any(name.endswith(image.name) for name in tar.getnames())
+    (delivery.origin / "found again").write_bytes(right)
+    assert run("repair", delivery.path) == 0
+    assert delivery.problems() == []
 
 
 def test_nothing_to_repair(capsys: Capsys, delivery: Delivery) -> None:
@@ -307,12 +314,30 @@ def test_moved_member_is_repaired_and_its_links_stay(delivery: Delivery, tmp_pat
     assert run("plan", "--again", delivery.path) == 0, "its files are taken over"
 
 
-def test_member_that_the_ticket_files_need_is_repaired_first(package: Path) -> None:
+def test_two_members_with_damaged_files_of_the_ticket_files_are_repaired(
+    capsys: Capsys, delivery: Delivery, package: Path
+) -> None:
     before = contents(package)
-    next((package / "sg_ouss_id" / FIRST / "log").iterdir()).unlink()
-    next((package / "sg_ouss_id" / SECOND / "script").iterdir()).unlink()
+    scripts = [next((package / "sg_ouss_id" / member / "script").iterdir()) for member in (FIRST, SECOND)]
+    for script in scripts:
+        script.unlink()
+    assert run("repair", package, "--member", FIRST) == 0
+    shown = capsys.readouterr().out
+    assert "left out of the ticket files" in shown
+    assert str(scripts[1]) in shown
     assert run("repair", package) == 0
+    assert "left out" not in capsys.readouterr().out
     assert contents(package) == before
+    assert delivery.problems() == []
+
+
+def test_two_readmes_that_were_changed_by_hand_are_taken_over(delivery: Delivery, package: Path) -> None:
+    for member in (FIRST, SECOND):
+        readme = package / "sg_ouss_id" / member / "README"
+        readme.write_text(readme.read_text().replace("PI name:", f"PI name: {member}"))
+    for member in (FIRST, SECOND):
+        assert run("readme", package, "--take-changes", "--member", member) == 0
+    assert delivery.problems() == []
 
 
 def test_unknown_files_are_not_lost_silently(capsys: Capsys, delivery: Delivery) -> None:

@@ -77,7 +77,7 @@ def stage_all(
         disk.mkdir(paths.new_manifests)
         _link_manifests(plan, paths, disk)
         _write_manifest(plan, paths, spool, splits, opened, disk)
-        _write_tickets(paths, opened, disk)
+        _write_tickets(paths, opened, disk, may_lack=plan.header.is_rebuilt)
 
 
 def _stage_files(
@@ -189,8 +189,13 @@ def _write_manifest(
         write_records(file, header, notes, records)
 
 
-def _write_tickets(paths: TransactionPaths, opened: OpenedFiles, disk: Disk) -> None:
-    """Write the ticket files for all members that the package will have."""
+def _write_tickets(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, *, may_lack: bool) -> None:
+    """Write the ticket files for all members that the package will have.
+
+    Args:
+        may_lack: leave out what is not as packaged: of several damaged members one is repaired after the other, and
+            what cannot be had must not be in the way of the rest.
+    """
     from qa2pack.executor.tickets.write import Member, write_tickets  # here: slow to import
 
     for suffix in TICKET_SUFFIXES:
@@ -201,7 +206,8 @@ def _write_tickets(paths: TransactionPaths, opened: OpenedFiles, disk: Disk) -> 
         manifest = opened.manifest(join(paths.new_manifests, name))
         member = manifest.header.member_path
         is_new = member == paths.group + b"/" + paths.member
-        members.append(Member(manifest, paths.staged_member if is_new else paths.package.member(member)))
+        folder = paths.staged_member if is_new else paths.package.member(member)
+        members.append(Member(manifest, folder, may_lack))
     try:
         write_tickets(paths.package.project, members, paths.staging, disk)
     except ChangedFileError as error:  # changed while all else was staged

@@ -54,10 +54,12 @@ class Member:
 
     Attributes:
         folder: where its files are now, absolute.
+        may_lack: files that are not as packaged are left out of the ticket files; otherwise they cannot be made.
     """
 
     manifest: Described
     folder: bytes
+    may_lack: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class TicketFile:
         path: where it is now, absolute.
         size: in the package, bytes: 0 for a placeholder.
         digest: of the content; `NO_DIGEST` where none is known.
+        may_lack: it is left out if it is not as packaged.
     """
 
     name: bytes
@@ -76,6 +79,7 @@ class TicketFile:
     size: int
     mtime_seconds: int
     digest: bytes
+    may_lack: bool = False
 
 
 def write_tickets(project: bytes, members: Iterable[Member], folder: bytes, disk: Disk) -> None:
@@ -125,6 +129,7 @@ def ticket_files(project: bytes, member: Member) -> Iterator[TicketFile]:
                 size=0 if is_placeholder else record.sizes[index],
                 mtime_seconds=record.mtimes[index] // 10**9,
                 digest=NO_DIGEST if is_placeholder else record.digest(index),
+                may_lack=member.may_lack,
             )
 
 
@@ -146,8 +151,7 @@ def _records(manifest: Described) -> Iterator[FolderRecord]:
 def _write_tar(file: IO[bytes], files: list[TicketFile], sizes: bytes, newest: int) -> None:
     # The GNU format takes names of any bytes and length unchanged.
     with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as archive:
-        for ticket in files:
-            content = _content(ticket)
+        for ticket, content in _contents(files):
             archive.addfile(_tar_info(ticket.name, len(content), ticket.mtime_seconds), BytesIO(content))
         archive.addfile(_tar_info(SIZE_FILE, len(sizes), newest), BytesIO(sizes))
 
@@ -163,8 +167,8 @@ def _tar_info(name: bytes, size: int, mtime_seconds: int) -> tarfile.TarInfo:
 def _write_zip(file: IO[bytes], files: list[TicketFile], sizes: bytes, newest: int) -> None:
     # Stored, not deflated: what deflate makes differs between versions of its library.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for ticket in files:
-            archive.writestr(_zip_info(ticket.name, ticket.mtime_seconds), _content(ticket))
+        for ticket, content in _contents(files):
+            archive.writestr(_zip_info(ticket.name, ticket.mtime_seconds), content)
         archive.writestr(_zip_info(SIZE_FILE, newest), sizes)
 
 
@@ -187,6 +191,17 @@ def zip_name(name: bytes) -> str:
         return name.decode()
     except UnicodeDecodeError:
         return shown(name)
+
+
+def _contents(files: Iterable[TicketFile]) -> Iterator[tuple[TicketFile, bytes]]:
+    for ticket in files:
+        try:
+            content = _content(ticket)
+        except (ChangedFileError, OSError):
+            if not ticket.may_lack:
+                raise
+        else:
+            yield ticket, content
 
 
 def _content(ticket: TicketFile) -> bytes:

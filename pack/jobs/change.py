@@ -7,7 +7,7 @@ from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.preflight import check_space
 from qa2pack.executor.probe.package_disk import has_hard_links
-from qa2pack.executor.tickets.unchanged_members import check_staying
+from qa2pack.executor.tickets.unchanged_members import changed_in_tickets, check_staying
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
@@ -45,11 +45,14 @@ def change(
             if not has_hard_links(package, Disk()):
                 notes = replace(notes, new_bytes=notes.new_bytes + _kept_bytes(made))
             check_space(package, made.header, notes, made.devices, opened)
-            check_staying(package, made.header, opened)
+            # A rebuilt member must not wait for another one that is damaged, too: that may be rebuilt next.
+            left_out = tuple(changed_in_tickets(package, made.header, opened)) if made.header.is_rebuilt else ()
+            if not made.header.is_rebuilt:
+                check_staying(package, made.header, opened)
             save_plan(made)
         finally:
             made.gathered.spool.close()
-        return apply(package, options, workers, opened, is_locked=True)
+        return replace(apply(package, options, workers, opened, is_locked=True), left_out=left_out)
 
 
 def _kept_bytes(made: Plan) -> int:

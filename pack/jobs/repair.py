@@ -15,7 +15,6 @@ from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import read_state
-from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.files import Described
@@ -78,36 +77,16 @@ def repair(
         removes_extra: files that the manifest does not know are left out of the repaired member.
 
     Raises:
-        Refused: there is no package, a place is no folder, a member has files that the manifest does not know, or a
-            file that cannot be had is one that the ticket files hold.
+        Refused: there is no package, a place is no folder, or a member has files that the manifest does not know.
         UnfinishedError, LockedError: as `jobs.change.change`.
     """
     if missing := [Problem(Code.ORIGIN_MISSING, place) for place in places if not is_folder(place)]:
         raise Refused(*missing)
     members = chosen_members(members_of(existing_package(target), target.opened), wanted)
-    waiting = [usable_manifest(member) for member in members]
-    done: dict[bytes, Repaired] = {}
-    while waiting:
-        postponed: list[Described] = []
-        for manifest in waiting:
-            try:
-                done[manifest.header.member_path] = _repaired(
-                    target, manifest, places, workers, options, removes_extra=removes_extra
-                )
-            except Refused as error:
-                # The ticket files need another member, which may be repaired in its turn.
-                if not _is_of_others(error, target, manifest) or len(postponed) + 1 == len(waiting):
-                    raise
-                postponed.append(manifest)
-        waiting = postponed
-    return [done[path] for path in sorted(done)]
-
-
-def _is_of_others(error: Refused, target: Target, manifest: Described) -> bool:
-    """Return whether a repair is refused for what is in other members only."""
-    package, member = target.package.path, target.package.member(manifest.header.member_path)
-    paths = [problem.path for problem in error.problems]
-    return all(is_within(path, package) and path != package and not is_within(path, member) for path in paths)
+    return [
+        _repaired(target, usable_manifest(member), places, workers, options, removes_extra=removes_extra)
+        for member in members
+    ]
 
 
 def _repaired(
@@ -136,8 +115,6 @@ def _repaired(
     problems = tuple(_located(damaged.get(path, Problem(Code.MISSING, path)), member) for path in sorted(lost))
     taken = {**dict.fromkeys(made, b""), **{path: source.path for path, source in sources.items()}}
     remedies = _remedies(manifest, member, target, problems)
-    if any(_is_in_tickets(path) for path in lost):
-        raise Refused(*problems, remedies=remedies)
     split = tuple(entry.path for entry in wanted if entry.path in lost and entry.action is Action.SPLIT)
     if not taken and not extra:
         return Repaired(manifest.header.member_path, {}, problems, remedies, split=split)
@@ -160,11 +137,6 @@ def _remedies(manifest: Described, member: bytes, target: Target, lost: Sequence
     inside = [Problem(each.code, each.path[len(member) + 1 :], each.expected, each.found) for each in lost]
     is_only = len(read_state(target.package).members) == 1
     return tuple(member_remedies(DamagedMember(manifest, member, inside, is_only=is_only, is_tried=True)))
-
-
-def _is_in_tickets(path: bytes) -> bool:
-    """Return whether the ticket files hold the file; without its content they cannot be made."""
-    return path.partition(b"/")[0] in (Role.QA.folder, Role.SCRIPT.folder)
 
 
 def _plan(target: Target, manifest: Described, repair: Repair) -> Plan:

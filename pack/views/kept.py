@@ -4,8 +4,16 @@ from collections.abc import Iterator
 
 from qa2pack.executor.apply import Applied
 from qa2pack.manifest.humanize import human_bytes
+from qa2pack.pack.errors.problem_view import problem_lines
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
+
+
+def left_out_lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
+    """Yield which files of other members are not in the ticket files, because they are not as packaged."""
+    if result.left_out:
+        yield style.warning("Not as packaged in other members, so left out of the ticket files until that is mended:")
+        yield from problem_lines(result.left_out, target, style, has_remedies=False)
 
 
 def kept_lines(result: Applied, target: Target, style: Style) -> Iterator[str]:

@@ -9,8 +9,8 @@ from qa2pack.manifest.alma.readme import blank_fields
 from qa2pack.manifest.path import join, shown
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style, folded
-from qa2pack.pack.views.json_fields import Fields, path_fields
-from qa2pack.pack.views.kept import kept_lines
+from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
+from qa2pack.pack.views.kept import kept_lines, left_out_lines
 from qa2pack.pack.views.view import View
 
 
@@ -30,6 +30,7 @@ def _fields(result: Applied, target: Target) -> Fields:
         **path_fields("member", result.member),
         "blank_fields": _blank(result, target),
         "kept_bytes": result.kept_bytes,
+        "left_out": problem_fields(result.left_out),
     }
 
 
@@ -38,4 +39,5 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
     yield f"  {shown(join(target.package.member(result.member), README))}"
     if blank := _blank(result, target):
         yield from folded(f"still blank: {', '.join(blank)}", indent=2)
+    yield from left_out_lines(result, target, style)
     yield from kept_lines(result, target, style)

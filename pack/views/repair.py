@@ -12,7 +12,7 @@ from qa2pack.pack.jobs.repair import Repaired
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
-from qa2pack.pack.views.kept import kept_lines
+from qa2pack.pack.views.kept import kept_lines, left_out_lines
 from qa2pack.pack.views.view import View
 
 
@@ -58,6 +58,7 @@ def _lines(members: Sequence[Repaired], target: Target, style: Style) -> Iterato
             yield "Made by a table split, so only other copies of the package have it. With such a copy:"
             yield f"  {style.bold(f'pack repair {target.quoted} --from FOLDER')}"
     if last := _last(members):
+        yield from left_out_lines(last, target, style)
         yield from kept_lines(last, target, style)
         yield "To check the package:"
         yield f"  {style.bold(f'pack verify {target.quoted}')}"
