@@ -100,6 +100,27 @@ def test_another_origin_is_warned_of(capsys: Capsys, other: Delivery, package: P
     assert "replaces the whole package" not in shown, "the second member stays"
 
 
+@pytest.mark.parametrize(
+    ("place", "options", "is_warned"),
+    [
+        (".", (), True),
+        (".", ("--replace-member", FIRST), False),
+        (f"sg_ouss_id/{FIRST}/qa", (), True),
+        (f"sg_ouss_id/{FIRST}/qa", ("--replace-member", FIRST), True),
+        (f"sg_ouss_id/{SECOND}/qa", ("--replace-member", FIRST), False),
+        (f"sg_ouss_id/{SECOND}/qa", ("--append", "member"), False),
+    ],
+)
+def test_files_of_others_that_go_are_warned_of(
+    capsys: Capsys, delivery: Delivery, package: Path, place: str, options: tuple[str, ...], is_warned: bool
+) -> None:
+    (package / place / "notes").write_text("mine")
+    forced = ("--force",) if place == "." else ()  # it must be: something else is in the package
+    assert run("plan", delivery.origin, package, "--mode", "hard", *options, *forced) in (0, 1)
+    shown = capsys.readouterr()
+    assert (str(package / place / "notes") in shown.out and Code.W_EXTRA_GOES in shown.out) is is_warned
+
+
 def test_unknown_member_is_refused(capsys: Capsys, delivery: Delivery, package: Path) -> None:
     assert run("plan", delivery.origin, package, "--mode", "hard", "--replace-member", "member_ouss_id7") == 1
     assert f"one of {FIRST}, {SECOND}" in " ".join(capsys.readouterr().err.split())

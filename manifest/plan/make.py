@@ -23,7 +23,7 @@ from qa2pack.manifest.plan.last_copies import last_copies, lost_files
 from qa2pack.manifest.plan.place_origin import Placed, place_origin, refuse_any
 from qa2pack.manifest.plan.plan_header import make_header, readme_header
 from qa2pack.manifest.plan.recall import recall
-from qa2pack.manifest.plan.replacement import replaced_plan, replacing_warnings
+from qa2pack.manifest.plan.replacement import extra_files_go, replaced_plan, replacing_warnings
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.plan.reuse import compare_with_old
 from qa2pack.manifest.plan.table_columns import TableReader
@@ -153,6 +153,7 @@ def _warnings(
         dict.fromkeys(
             (
                 *replacing_warnings(request, destination, gathered.spool),
+                *extra_files_go(destination),
                 *destination_warnings(request, destination),
                 *replaced_plan(request, destination),
                 *last_copies(destination, request, gathered.spool),

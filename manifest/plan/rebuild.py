@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import README, Package, PackageState, read_state
+from qa2pack.manifest.alma.package import README, Package, read_state
 from qa2pack.manifest.alma.readme import readme_text
 from qa2pack.manifest.diff import paired_folders
 from qa2pack.manifest.file_state import FileState, state_of
@@ -27,6 +27,7 @@ from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination, base_of
+from qa2pack.manifest.plan.extra_files import extra_in_member, extra_in_package
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.plan_header import user_name
 from qa2pack.manifest.problem import Code, Problem, Refused
@@ -124,7 +125,7 @@ def plan_rebuild(
     problems: list[Problem] = []
     for record in _planned(manifest, member, repair.sources, problems):
         gathered.spool.add(record.path, encode_record(_with_readme(record, header)))
-    extra = set(_extra_files(package, state, manifest))
+    extra = {*extra_in_package(package, state), *extra_in_member(package, manifest)}
     if repair.removes_extra:
         extra = {problem for problem in extra if not is_within(problem.path, member)}
     others = [problem for problem in problems if os.path.relpath(problem.path, member) not in repair.lost]
@@ -191,24 +192,6 @@ def _final(old: FolderRecord, planned: FolderRecord) -> FolderRecord:
 def _final_action(old: int, planned: int) -> int:
     """Return the action of a repaired file: the origin's symlink still leads to one that was moved."""
     return old if old in (Action.CARRY, Action.WRITE) else planned
-
-
-def _extra_files(package: Package, state: PackageState, manifest: Described) -> Iterator[Problem]:
-    """Yield a problem for what no manifest knows: in the member, and outside the members of the package."""
-    for path in state.unexpected:
-        yield _extra(join(package.path, path), os.lstat(join(package.path, path)))
-    member = package.member(manifest.header.member_path)
-    for blob in manifest.stream.blobs():
-        record = decode_record(blob)
-        known = {*record.names, *record.folders}
-        for name, status in _states(member, record.path, []).items():
-            path = join(join(member, record.path), name)
-            if name not in known and not is_table_lock(path):
-                yield _extra(path, status)
-
-
-def _extra(path: bytes, status: os.stat_result) -> Problem:
-    return Problem(Code.EXTRA_FOLDER if stat.S_ISDIR(status.st_mode) else Code.EXTRA, path)
 
 
 def _planned(

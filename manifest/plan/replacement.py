@@ -7,14 +7,17 @@ Read-only.
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.format.record_codec import record_actions
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.destination import Destination
+from qa2pack.manifest.plan.extra_files import extra_in_member, extra_in_package
 from qa2pack.manifest.plan.plan_header import user_name
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem
@@ -40,6 +43,20 @@ def replacing_warnings(request: PlanRequest, destination: Destination, spool: Re
             yield Problem(Code.W_MEMBER_GOES, path, found=_origin(header))
         if makes_empty and (header is None or header.mode.has_content):
             yield Problem(Code.W_BECOMES_EMPTY, path, found=_mode(header))
+
+
+def extra_files_go(destination: Destination) -> Iterator[Problem]:
+    """Yield one warning for all files that somebody put into what is replaced."""
+    found: list[bytes] = []
+    if destination.going == destination.state.members:
+        found += (each.path for each in extra_in_package(destination.package, destination.state))
+    for path in destination.going_manifests:
+        # A manifest or folder that cannot be read is told by those who need it.
+        with suppress(StreamError, OSError):
+            manifest = destination.opened.manifest(path)
+            found += (each.path for each in extra_in_member(destination.package, manifest))
+    if found:
+        yield Problem(Code.W_EXTRA_GOES, min(found), found=counted(len(found), "file"))
 
 
 def _header(destination: Destination, member: bytes) -> Header | None:

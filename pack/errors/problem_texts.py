@@ -567,6 +567,13 @@ WARNINGS: Mapping[Code, Row] = {
         "If they are wanted, apply with --keep-previous, which keeps the old package, or plan with --append, "
         "which adds to it.",
     ),
+    Code.W_EXTRA_GOES: Row(
+        "What is replaced has files that no manifest knows, and they go with it.",
+        "Somebody put them into the package after it was made; the path is the first of them.",
+        "If they are wanted, move them to the reduction, or out of the package, before the plan is applied. To list "
+        "them:",
+        ("pack verify PACKAGE",),
+    ),
     Code.W_NO_MATCH: Row(
         "Nothing in the origin matches this.",
         "The glob is mistyped, or the shell put file names in its place. One without a / is compared with names, one "

@@ -59,7 +59,8 @@ def _lines(members: Sequence[Repaired], target: Target, style: Style) -> Iterato
             yield f"  {style.bold(f'pack repair {target.quoted} --from FOLDER')}"
     if last := _last(members):
         yield from left_out_lines(last, target, style)
-        yield from kept_lines(last, target, style)
+        if not any(member.lost for member in members):  # a rollback compares the package, and would find that
+            yield from kept_lines(last, target, style)
         yield "To check the package:"
         yield f"  {style.bold(f'pack verify {target.quoted}')}"
 

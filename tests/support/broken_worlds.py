@@ -564,6 +564,13 @@ def _(world: World) -> Iterable[Problem]:
     return world.delivery.plan().notes.warnings
 
 
+@breaks(Code.W_EXTRA_GOES)
+def _(world: World) -> Iterable[Problem]:
+    world.delivery.make()
+    (world.delivery.member / "qa/notes").write_text("mine")
+    return warnings(world.delivery)
+
+
 @breaks(Code.W_MEMBER_GOES)
 def _(world: World) -> Iterable[Problem]:
     replace(world.delivery, origin=make_reduction(world.folder / "sb9", seed=9)).make()

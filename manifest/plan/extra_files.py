@@ -1,0 +1,37 @@
+"""Extra files: what somebody put into a package. No manifest knows it, and it goes with the tree that is replaced."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+
+from qa2pack.manifest.alma.package import Package, PackageState
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs.safe_open import listed, opened_beneath
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.table_lock import is_table_lock
+
+
+def extra_in_package(package: Package, state: PackageState) -> Iterator[Problem]:
+    """Yield a problem for each entry of the package outside its members that is no part of a package."""
+    for name in state.unexpected:
+        path = join(package.path, name)
+        yield _extra(path, is_folder=stat.S_ISDIR(os.lstat(path).st_mode))
+
+
+def extra_in_member(package: Package, manifest: Described) -> Iterator[Problem]:
+    """Yield a problem for each file and folder of a member that its manifest does not know; no file is looked at."""
+    member = package.member(manifest.header.member_path)
+    for blob in manifest.stream.blobs():
+        record = decode_record(blob)
+        known = {*record.names, *record.folders}
+        with suppress(FileNotFoundError), opened_beneath(member, record.path) as fd:
+            for name, entry in listed(fd):
+                if name not in known and not is_table_lock(name):
+                    yield _extra(join(join(member, record.path), name), is_folder=entry.is_dir(follow_symlinks=False))
+
+
+def _extra(path: bytes, *, is_folder: bool) -> Problem:
+    return Problem(Code.EXTRA_FOLDER if is_folder else Code.EXTRA, path)
