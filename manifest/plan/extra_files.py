@@ -27,7 +27,7 @@ def extra_in_member(package: Package, manifest: Described) -> Iterator[Problem]:
     for blob in manifest.stream.blobs():
         record = decode_record(blob)
         known = {*record.names, *record.folders}
-        with suppress(FileNotFoundError), opened_beneath(member, record.path) as fd:
+        with suppress(FileNotFoundError, NotADirectoryError), opened_beneath(member, record.path) as fd:
             for name, entry in listed(fd):
                 if name not in known and not is_table_lock(name):
                     yield _extra(join(join(member, record.path), name), is_folder=entry.is_dir(follow_symlinks=False))
