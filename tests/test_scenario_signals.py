@@ -149,7 +149,7 @@ def test_apply_ends_at_a_safe_point_and_goes_on(
     layouts: Layouts, start: Callable[..., Run], send: Send, number: signal.Signals
 ) -> None:
     laid = layouts.get(REPLACE)
-    run = start("apply", laid.world.package.path, hold_at=staging_of(laid.world) / "tree")
+    run = start("apply", laid.world.package.path, "--keep-previous=no", hold_at=staging_of(laid.world) / "tree")
     run.send_while_held(send, number)
     code, err = run.end()
     assert code == 4
@@ -196,7 +196,12 @@ def test_apply_ends_at_a_safe_point_while_it_removes_the_old_package(
     layouts: Layouts, start: Callable[..., Run]
 ) -> None:
     laid = layouts.get(REPLACE)
-    run = start("apply", laid.world.package.path, hold_at=Path(os.fsdecode(laid.world.package.control), "previous"))
+    run = start(
+        "apply",
+        laid.world.package.path,
+        "--keep-previous=no",
+        hold_at=Path(os.fsdecode(laid.world.package.control), "previous"),
+    )
     run.send_while_held(to_process, signal.SIGINT)
     code, err = run.end()
     assert (code, "The new package is complete" in err) == (4, True)
