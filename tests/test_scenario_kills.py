@@ -162,7 +162,14 @@ def kill_a_worker(process: ForkServerProcess, after_seconds: float) -> int:
 
 def test_command_is_killed_and_finishes(layouts: Layouts) -> None:
     laid = layouts.get(Scenario(Change.REPLACE, Mode.HARD))
-    command = [sys.executable, "-m", "qa2pack.pack", "apply", os.fsdecode(laid.world.package.path)]
+    command = [
+        sys.executable,
+        "-m",
+        "qa2pack.pack",
+        "apply",
+        os.fsdecode(laid.world.package.path),
+        "--keep-previous=no",
+    ]
     for seed in range(6):
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             time.sleep(random.Random(seed).uniform(0.1, 0.8))
