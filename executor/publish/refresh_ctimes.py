@@ -40,11 +40,13 @@ def refresh_ctimes(paths: TransactionPaths, opened: OpenedFiles, disk: Disk) -> 
     manifest = opened.manifest(path)
     if not _may_have_changed(paths, manifest):
         return
+    folder = paths.package.member(member)
+    os.lstat(folder)  # single files may be missing, but an apply must not end well if the whole member is gone
     temporary = path + b".new"
     if is_there(temporary):
         disk.unlink(temporary)
     with created_file(disk, temporary) as file:
-        write_records(file, manifest.header, _notes(manifest), _records(manifest, paths.package.member(member)))
+        write_records(file, manifest.header, _notes(manifest), _records(manifest, folder))
         file.flush()
         disk.fsync(file.fileno())
     disk.replace(temporary, path)
