@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.manifest.actions import Mode
+from support.faulty_disk import SplitMemory, WatchedDisk
 from support.worlds import Change, Scenario, State, World, make_world, scratch_root
 
 SCENARIOS = (
@@ -93,11 +94,11 @@ def told(state: State) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_failed_look_in_apply_is_told_and_made_good(root: Path, scenario: Scenario) -> None:
-    world = make_world(root, scenario)
-    check_every_look(world, lambda: None, world.apply)
+    world, disk = make_world(root, scenario), WatchedDisk(SplitMemory())
+    check_every_look(world, lambda: None, lambda: world.apply(disk))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_failed_look_in_rollback_is_told_and_made_good(root: Path, scenario: Scenario) -> None:
-    world = make_world(root, scenario)
-    check_every_look(world, world.apply, world.roll_back)
+    world, disk = make_world(root, scenario), WatchedDisk(SplitMemory())
+    check_every_look(world, lambda: world.apply(disk), world.roll_back)
