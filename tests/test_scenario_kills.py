@@ -120,7 +120,7 @@ def layouts() -> Iterator[Layouts]:
 
 @pytest.mark.parametrize("scenario", _SCENARIOS, ids=str)
 def test_killed_at_random(layouts: Layouts, scenario: Scenario) -> None:
-    survive_kills(layouts.get(scenario), range(25))
+    survive_kills(layouts.get(scenario), range(15))
 
 
 @pytest.mark.torture
