@@ -375,3 +375,64 @@ def test_only_what_is_in_the_member_is_left_out(delivery: Delivery) -> None:
     (delivery.path / "notes").unlink()
     assert run("repair", delivery.path, "--remove-extra") == 0
     assert delivery.problems() == []
+
+
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD])
+def test_member_whose_origin_is_gone_is_not_removed(
+    capsys: Capsys, delivery: Delivery, other: Delivery, mode: Mode
+) -> None:
+    delivery.make(mode)
+    other.make(mode, append=Append.MEMBER)
+    shutil.rmtree(other.origin)
+    assert run("remove", delivery.path, "--member", SECOND, "--keep-previous=no") == 1
+    assert Code.ONLY_COPY in capsys.readouterr().err
+    assert run("remove", delivery.path, "--member", SECOND, "--force") == 0
+
+
+def test_member_without_manifest_is_not_removed(capsys: Capsys, package: Path) -> None:
+    next(Path(f"{package}.pack/manifests").glob("*id2.manifest")).unlink()
+    assert run("remove", package, "--member", SECOND, "--force") == 1
+    assert Code.MANIFEST_MISSING in capsys.readouterr().err
+
+
+def test_files_of_others_are_not_removed_with_a_member(capsys: Capsys, package: Path) -> None:
+    notes = package / "sg_ouss_id" / SECOND / "qa/notes"
+    notes.write_text("mine")
+    assert run("remove", package, "--member", SECOND) == 1
+    assert str(notes) in capsys.readouterr().err
+    assert run("remove", package, "--member", SECOND, "--force") == 0
+
+
+def test_extra_files_of_several_members_are_removed_one_member_at_a_time(capsys: Capsys, package: Path) -> None:
+    assert run("repair", package, "--remove-extra") == 1
+    assert Code.MEMBER_NOT_NAMED in capsys.readouterr().err
+    assert run("repair", package, "--remove-extra", "--member", SECOND) == 0
+
+
+def test_field_does_not_undo_what_was_changed_by_hand(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make()
+    readme = delivery.member / "README"
+    readme.write_text("By hand\n" + readme.read_text())
+    assert run("readme", delivery.path, "--set-field", "PI name=B") == 1
+    assert "--take-changes" in capsys.readouterr().err
+    assert run("readme", delivery.path, "--set-field", "PI name=B", "--take-changes") == 0
+    assert readme.read_text().startswith("By hand\n")
+    assert "PI name: B\n" in readme.read_text()
+    assert delivery.problems() == []
+
+
+def test_readme_of_an_adopted_member(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    shutil.rmtree(delivery.package.control)
+    assert run("adopt", delivery.path) == 0
+    assert run("readme", delivery.path, "--set-field", "PI name=B") == 0
+    assert "PI name: B\n" in (delivery.member / "README").read_text()
+    assert delivery.problems() == []
+
+
+def test_plan_of_a_removal_that_waits_is_shown_as_one(capsys: Capsys, package: Path) -> None:
+    assert run("remove", package, "--member", SECOND) == 0
+    assert run("rollback", package) == 0
+    capsys.readouterr()
+    assert run("show", "--plan", package) == 0
+    assert f"of which {SECOND} is removed" in capsys.readouterr().out

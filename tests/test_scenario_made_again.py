@@ -207,3 +207,9 @@ def test_package_tells_a_pack_toml_that_does_not_count(
     Path("pack.toml").write_text("mode = 'hard'")
     shown = " ".join(run_here(capsys, "package", made.origin, made.path).out.split())
     assert f"not used: {here}/pack.toml: only the one beside the origin counts" in shown
+
+
+def test_replaced_member_is_made_as_before_also_from_another_folder(made: Delivery, plan: Plan) -> None:
+    moved = made.origin.with_name("renamed")
+    made.origin.rename(moved)
+    assert plan(moved, made.path, "--replace-member", "member_ouss_id")["mode"] == "hard"

@@ -191,7 +191,7 @@ def _final(old: FolderRecord, planned: FolderRecord) -> FolderRecord:
 
 def _final_action(old: int, planned: int) -> int:
     """Return the action of a repaired file: the origin's symlink still leads to one that was moved."""
-    return old if old in (Action.CARRY, Action.WRITE) else planned
+    return planned if planned == Action.WRITE or old != Action.CARRY else old
 
 
 def _planned(
@@ -268,8 +268,11 @@ def _with_readme(record: FolderRecord, header: Header) -> FolderRecord:
     sizes, mtimes = list(record.sizes), list(record.mtimes)
     sizes[index], mtimes[index] = len(header.readme), header.scanned_ns
     changed = replace(record, sizes=sizes, mtimes=mtimes)
-    is_placeholder = record.actions[index] == Action.DUMMY
-    return changed if is_placeholder else with_digests(changed, {index: digest_of_bytes(header.readme)})
+    if record.actions[index] == Action.DUMMY:
+        return changed
+    actions = bytearray(record.actions)
+    actions[index] = Action.WRITE  # that of an adopted member was taken over
+    return with_digests(replace(changed, actions=bytes(actions)), {index: digest_of_bytes(header.readme)})
 
 
 def _totals(totals: tuple[Total, ...], header: Header) -> tuple[Total, ...]:

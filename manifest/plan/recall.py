@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.format.header import Header, MadeWith, StreamKind
 from qa2pack.manifest.fs.presence import status_of
@@ -33,7 +34,10 @@ class Recalled:
 
 
 def recall(request: PlanRequest, destination: Destination) -> Recalled:
-    """Return the request with the options of the member that it makes again: one that goes, of the same origin."""
+    """Return the request with the options of the member that it makes again: one that goes, of the same origin.
+
+    A member that is replaced by its name is that member, also if its reduction is in another folder now.
+    """
     header = None if request.typed is None else _made_again(request, destination)
     return Recalled(request) if header is None else recall_from(request, header)
 
@@ -59,7 +63,8 @@ def _option(field: str) -> str:
 def _made_again(request: PlanRequest, destination: Destination) -> Header | None:
     for path in destination.going_manifests:
         header = destination.opened.peek_header(path, StreamKind.MANIFEST)
-        if header.origin == request.origin and not header.is_adopted:
+        is_same = header.origin == request.origin or request.append is Append.REPLACE
+        if is_same and not header.is_adopted:
             return header
     return None
 

@@ -1,6 +1,7 @@
 """Plan of a removal: one member goes, the others stay. Nothing is scanned, and the plan holds no records."""
 
 import socket
+from dataclasses import replace
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.format.files import unusable_manifest
@@ -8,6 +9,7 @@ from qa2pack.manifest.format.header import Header, Notes, StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.plan.destination import Destination, choose_destination
+from qa2pack.manifest.plan.extra_files import extra_in_member
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.plan_header import user_name
@@ -23,16 +25,24 @@ def make_removal(request: PlanRequest, *, opened: OpenedFiles, now_ns: int) -> P
         now_ns: the time of the plan, ns since the epoch.
 
     Raises:
-        Refused: there is no such member, or it is the only one, or has the last copies of files.
+        Refused: there is no such member, or it is the only one or has no manifest, or it has the last copies of files
+            or files that somebody put there, unless that is forced for what is not in the way of a symlink.
     """
     destination = choose_destination(request, opened)
     member = destination.going[0]
     if destination.state.members == (member,):
         raise Refused(Problem(Code.ONLY_MEMBER, destination.package.member(member)))
+    if member not in destination.state.manifests:  # nobody knows what it holds that is nowhere else
+        raise Refused(Problem(Code.MANIFEST_MISSING, destination.package.member(member)))
     gathered = Gathered()
-    if problems := list(lost_files(destination, request, gathered.spool)):
+    warnings = tuple(last_copies(destination, request, gathered.spool))
+    problems = [*lost_files(destination, request, gathered.spool)]
+    if not request.force:
+        problems += (replace(warning, code=Code.ONLY_COPY) for warning in warnings)
+        problems += extra_in_member(destination.package, opened.manifest(destination.going_manifests[0]))
+    if problems:
         raise Refused(*problems)
-    notes = Notes(warnings=tuple(last_copies(destination, request, gathered.spool)))
+    notes = Notes(warnings=warnings)
     return Plan(_header(request, destination, member, now_ns), notes, destination, gathered)
 
 

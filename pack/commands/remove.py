@@ -11,11 +11,16 @@ Removed = Annotated[
     str, typer.Option("--member", metavar="NAME", help="The member, as pack show names it.", show_default=False)
 ]
 
+Forced = Annotated[
+    bool, typer.Option("--force", help="Remove also files that are gone from the origin, or that no manifest knows.")
+]
+
 
 def remove(
     package: PackageArgument,
     *,
     member: Removed,
+    force: Forced = False,
     keep_previous: KeepPreviousOption = KeepPrevious.AUTO,
     wait: WaitOption = 0,
     trust: TrustOptions,
@@ -40,7 +45,7 @@ def remove(
     options = ApplyOptions(keep_previous=keep_previous)
     run_with_workers(
         Attempt("remove", target),
-        lambda workers: remove_view(job.remove(target, os.fsencode(member), workers, options), target),
+        lambda workers: remove_view(job.remove(target, os.fsencode(member), workers, options, force=force), target),
         run_options,
         trusted=trust.users(),
         wait_seconds=wait,

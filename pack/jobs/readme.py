@@ -5,14 +5,16 @@ import time
 from dataclasses import dataclass
 
 from qa2pack.executor.apply import Applied, ApplyOptions
+from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import member_named
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.readme import header_of
 from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.plan.plan_header import read_header_file
 from qa2pack.manifest.plan.rebuild import NewReadme, plan_rebuild
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.change import change
 from qa2pack.pack.jobs.engines import Workers
@@ -67,12 +69,25 @@ def _new_readme(target: Target, manifest: Described, asked: ReadmeChange) -> New
     elif asked.is_taken:
         text = header_of(read_header_file(join(target.package.member(header.member_path), README)), header.project)
     else:
+        _check_unchanged(target, manifest)
         text = (header.made_with.readme_header if header.made_with else b"") or header_of(
             header.readme, header.project
         )
     for name, value in asked.fields:
         text = _with_field(text, name, value)
     return NewReadme(text, b"" if asked.fields else asked.header)
+
+
+def _check_unchanged(target: Target, manifest: Described) -> None:
+    """Refuse to lose what was changed in the README by hand."""
+    path = join(target.package.member(manifest.header.member_path), README)
+    if manifest.header.mode is not Mode.FAKE and is_there(path) and read_header_file(path) != manifest.header.readme:
+        raise Refused(Problem(Code.CHANGED, path), remedies=_TAKE)
+
+
+_TAKE = (
+    Remedy("To keep what was changed by hand, add --take-changes; to give it up, give the header: --header FILE."),
+)
 
 
 def _with_field(text: bytes, name: bytes, value: bytes) -> bytes:

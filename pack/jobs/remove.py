@@ -13,16 +13,22 @@ from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import Target
 
 
-def remove(target: Target, member: bytes, workers: Workers, options: ApplyOptions) -> Applied:
+def remove(target: Target, member: bytes, workers: Workers, options: ApplyOptions, *, force: bool = False) -> Applied:
     """Remove the member of this name; raises as `jobs.change.change`.
 
     Args:
+        force: also if it has what is nowhere else: files that the origin has no more, or that somebody put there.
         options: whether it is kept until the next apply, so that the removal can be rolled back.
     """
     existing_package(target)
     package = target.package
     request = PlanRequest(
-        origin=package.parent, package=package.path, append=Append.REMOVE, replaced=member, program=PROGRAM
+        origin=package.parent,
+        package=package.path,
+        append=Append.REMOVE,
+        replaced=member,
+        program=PROGRAM,
+        force=force,
     )
     return change(
         package,

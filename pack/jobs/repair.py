@@ -82,7 +82,11 @@ def repair(
     """
     if missing := [Problem(Code.ORIGIN_MISSING, place) for place in places if not is_folder(place)]:
         raise Refused(*missing)
-    members = chosen_members(members_of(existing_package(target), target.opened), wanted)
+    state = existing_package(target)
+    if removes_extra and not wanted and len(state.members) > 1:
+        # Only the last transaction keeps what it replaced: the files of the first member would be gone for good.
+        raise Refused(Problem(Code.MEMBER_NOT_NAMED, target.package.path))
+    members = chosen_members(members_of(state, target.opened), wanted)
     return [
         _repaired(target, usable_manifest(member), places, workers, options, removes_extra=removes_extra)
         for member in members

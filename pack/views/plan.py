@@ -138,6 +138,8 @@ def _destination_lines(plan: Described, style: Style) -> Iterator[str]:
         case DestinationKind.PACKAGE if header.append is Append.NOTHING:
             yield style.warning("At the destination: this package, which is replaced")
             yield from (f"  {shown(member)}" for member, _ in header.base)
+        case DestinationKind.PACKAGE if header.append is Append.REMOVE:
+            yield style.warning(f"At the destination: this package, of which {shown(header.member_path)} is removed")
         case DestinationKind.PACKAGE if header.append is Append.REPLACE:
             member = shown(header.member_path)
             yield style.warning(f"At the destination: this package, of which {member} is replaced")
