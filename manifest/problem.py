@@ -182,6 +182,10 @@ class Code(StrEnum):
 Value = str | FileState | Quantity
 
 
+# What is there though no manifest knows it.
+EXTRAS = frozenset((Code.EXTRA, Code.EXTRA_FOLDER))
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong at one path.

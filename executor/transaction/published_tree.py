@@ -23,11 +23,10 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there, status_of
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import is_within, join
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.member import verify_tree
 
-_MORE = frozenset((Code.EXTRA, Code.EXTRA_FOLDER))
 _HINT_COUNT = 2  # the number and the time
 
 
@@ -146,7 +145,7 @@ def _likeness(
     for problem in verify_tree(member, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=Silent()):
         if problem.code is Code.UNREADABLE:
             raise OSError(None, str(problem.found), join(member, problem.path))
-        if problem.code not in _MORE:
+        if problem.code not in EXTRAS:
             return _Likeness.NONE
         likeness = _Likeness.WITH_MORE
     return likeness
@@ -159,7 +158,7 @@ def _lacking(paths: TransactionPaths, root: bytes, manifest: Described, engine: 
     """
     member = root + paths.staged_member.removeprefix(paths.root)
     found = verify_tree(member, manifest.stream.blobs(), is_quick=True, engine=engine, progress=Silent())
-    return {problem.path for problem in found if problem.code not in _MORE}
+    return {problem.path for problem in found if problem.code not in EXTRAS}
 
 
 def _lacks_less(paths: TransactionPaths, new: bytes, old: bytes, manifest: Described, engine: Engine) -> bool:

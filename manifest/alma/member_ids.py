@@ -59,11 +59,13 @@ def next_ids(existing: Mapping[bytes, Collection[bytes]], append: Append) -> tup
 
 
 def member_named(members: Sequence[bytes], wanted: bytes) -> bytes:
-    """Return the member with this name, `group/member` or only the member's name.
+    """Return the member with this name, `group/member` or only the member's name; for no name the only one there is.
 
     Raises:
         Refused: no member, or more than one, has this name, or there are several and no name is given.
     """
+    if not wanted and len(members) == 1:
+        return members[0]
     if not wanted:
         raise Refused(Problem(Code.MEMBER_NOT_NAMED, b"--member", f"one of {', '.join(map(shown, members))}"))
     chosen = [member for member in members if wanted in (member, member.partition(b"/")[2])]

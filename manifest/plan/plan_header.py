@@ -4,6 +4,7 @@ import codecs
 import getpass
 import os
 import socket
+from dataclasses import replace
 
 from qa2pack.manifest.alma.readme import header_template, readme_text
 from qa2pack.manifest.format.header import Header, MadeWith, StreamKind
@@ -92,6 +93,25 @@ def make_header(
             weights=request.weights,
             as_is=request.as_is,
         ),
+    )
+
+
+def header_of_member(member: Header, destination: Destination, *, program: str, now_ns: int) -> Header:
+    """Return the header of a plan that changes a member without its origin: what its manifest says, planned now.
+
+    Args:
+        now_ns: the time of the plan, ns since the epoch.
+    """
+    return replace(
+        member,
+        kind=StreamKind.PLAN,
+        append=destination.append,
+        scanned_ns=now_ns,
+        standing=destination.state.standing,
+        base=destination.base,
+        host=socket.gethostname(),
+        user=user_name(),
+        program=program,
     )
 
 

@@ -7,7 +7,6 @@ says of all other files, so that a later plan finds the origin's digests in it.
 
 import errno
 import os
-import socket
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -29,7 +28,7 @@ from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.extra_files import extra_in_member, extra_in_package
 from qa2pack.manifest.plan.make import Plan
-from qa2pack.manifest.plan.plan_header import user_name
+from qa2pack.manifest.plan.plan_header import header_of_member
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.quantity import Size
 from qa2pack.manifest.scan.collect import Gathered
@@ -104,22 +103,16 @@ def plan_rebuild(
     """
     old = manifest.header
     state = read_state(package)
+    base = base_of(state, opened)
+    destination = Destination(package, state, old.group, old.member, base, opened, Append.REPLACE)
     header = replace(
-        old,
-        kind=StreamKind.PLAN,
-        append=Append.REPLACE,
-        scanned_ns=now_ns,
+        header_of_member(old, destination, program=program, now_ns=now_ns),
         may_leave=True,  # sources are absolute paths, into the package or to what repairs it
-        standing=state.standing,
-        base=base_of(state, opened),
-        readme=old.readme if readme is None else _whole_readme(manifest, readme.text),
-        made_with=old.made_with if readme is None else _with_header(old.made_with, readme),
-        host=socket.gethostname(),
-        user=user_name(),
-        program=program,
         is_rebuilt=True,
     )
-    destination = Destination(package, state, old.group, old.member, header.base, opened, header.append)
+    if readme is not None:
+        made_with = replace(old.made_with or MadeWith(b"", b""), readme=readme.path, readme_header=readme.text)
+        header = replace(header, readme=_whole_readme(manifest, readme.text), made_with=made_with)
     gathered = Gathered()
     member = package.member(old.member_path)
     problems: list[Problem] = []
@@ -294,8 +287,3 @@ def _whole_readme(manifest: Described, header_text: bytes) -> bytes:
 def _paths(record: FolderRecord) -> Iterator[bytes]:
     yield from (join(record.path, name) + b"/" for name in record.folders)
     yield from (join(record.path, name) for name in record.names)
-
-
-def _with_header(made_with: MadeWith | None, readme: NewReadme) -> MadeWith:
-    known = made_with or MadeWith(b"", b"")
-    return replace(known, readme=readme.path, readme_header=readme.text)

@@ -1,18 +1,14 @@
 """Plan of a removal: one member goes, the others stay. Nothing is scanned, and the plan holds no records."""
 
-import socket
 from dataclasses import replace
 
-from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.format.files import unusable_manifest
-from qa2pack.manifest.format.header import Header, Notes, StreamKind
+from qa2pack.manifest.format.header import Notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.plan.destination import Destination, choose_destination
+from qa2pack.manifest.plan.destination import choose_destination
 from qa2pack.manifest.plan.extra_files import extra_in_member
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
 from qa2pack.manifest.plan.make import Plan
-from qa2pack.manifest.plan.plan_header import user_name
+from qa2pack.manifest.plan.plan_header import header_of_member
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.scan.collect import Gathered
@@ -37,36 +33,12 @@ def make_removal(request: PlanRequest, *, opened: OpenedFiles, now_ns: int) -> P
     gathered = Gathered()
     warnings = tuple(last_copies(destination, request, gathered.spool))
     problems = [*lost_files(destination, request, gathered.spool)]
+    manifest = opened.manifest(destination.going_manifests[0])  # it can be used: those above have read it
     if not request.force:
         problems += (replace(warning, code=Code.ONLY_COPY) for warning in warnings)
-        problems += extra_in_member(destination.package, opened.manifest(destination.going_manifests[0]))
+        problems += extra_in_member(destination.package, manifest)
     if problems:
         raise Refused(*problems)
     notes = Notes(warnings=warnings)
-    return Plan(_header(request, destination, member, now_ns), notes, destination, gathered)
-
-
-def _header(request: PlanRequest, destination: Destination, member: bytes, now_ns: int) -> Header:
-    path = destination.state.manifests.get(member)
-    try:
-        removed = destination.opened.manifest(path).header if path else None
-    except StreamError as error:
-        raise Refused(unusable_manifest(error, path)) from error
-    return Header(
-        kind=StreamKind.PLAN,
-        project=destination.package.project,
-        group=destination.group,
-        member=destination.member,
-        mode=removed.mode if removed else Mode.COPY,
-        append=request.append,
-        origin=removed.origin if removed else destination.package.parent,
-        scanned_ns=now_ns,
-        layout=removed.layout if removed else request.layout,
-        may_leave=False,
-        standing=destination.state.standing,
-        base=destination.base,
-        readme=b"",
-        host=socket.gethostname(),
-        user=user_name(),
-        program=request.program,
-    )
+    header = header_of_member(manifest.header, destination, program=request.program, now_ns=now_ns)
+    return Plan(replace(header, may_leave=False, readme=b""), notes, destination, gathered)

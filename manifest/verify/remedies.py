@@ -17,10 +17,9 @@ from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.presence import is_folder, status_of
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, Problem, Remedy
+from qa2pack.manifest.problem import EXTRAS, Code, Problem, Remedy
 
 DAMAGE = frozenset((Code.CHANGED, Code.TRUNCATED, Code.GROWN, Code.MISSING, Code.WRONG_TYPE))
-EXTRAS = frozenset((Code.EXTRA, Code.EXTRA_FOLDER))
 REPAIR_TEXT = "Have it repaired; only what has the very content that was packaged is taken:"
 AGAIN = ("pack plan --again PACKAGE --rehash", "pack apply PACKAGE --keep-previous")
 _MADE_ANEW = frozenset((Action.WRITE, Action.DUMMY))

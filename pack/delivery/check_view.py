@@ -5,7 +5,7 @@ from functools import partial
 
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Code
+from qa2pack.manifest.problem import EXTRAS, Code
 from qa2pack.pack.delivery.check import Checked
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.errors.problem_view import problem_text
@@ -35,11 +35,11 @@ def _lines(checked: Checked, style: Style) -> Iterator[str]:
         count = counted(len(checked.problems), "problem")
         yield f"{style.bad(count)} in {shown(checked.path)}: {checked.scope}"
         codes = {problem.code for problem in checked.problems}
-        if codes & {Code.EXTRA, Code.EXTRA_FOLDER}:
+        if codes & EXTRAS:
             yield "Extra: it is not of this delivery. If it does not belong there, move it away; else do nothing."
         if Code.UNREADABLE in codes:
             yield f"Unreadable: {WORDS[Code.UNREADABLE].remedy} Then give the same command again."
-        if codes - {Code.EXTRA, Code.EXTRA_FOLDER, Code.UNREADABLE}:
+        if codes - EXTRAS - {Code.UNREADABLE}:
             yield "Do: have the listed tars or files delivered or unpacked again."
     else:
         yield f"{style.good('All as delivered')}: {checked.scope}"

@@ -35,7 +35,7 @@ def made_again(package: Package, member: bytes, opened: OpenedFiles) -> Again:
     state = read_state(package)
     if not state.members:
         raise Refused(no_package(package, state))
-    name = state.members[0] if not member and len(state.members) == 1 else member_named(state.members, member)
+    name = member_named(state.members, member)
     if name not in state.manifests:
         raise Refused(Problem(Code.MANIFEST_MISSING, package.member(name)))
     header = opened.peek_header(state.manifests[name], StreamKind.MANIFEST)

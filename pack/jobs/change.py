@@ -14,6 +14,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.plan.make import Plan, save_plan
+from qa2pack.manifest.problem import Problem
 from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.control_folder import check_idle, check_plannable, locked_control
 from qa2pack.pack.jobs.engines import Workers
@@ -45,9 +46,10 @@ def change(
             if not has_hard_links(package, Disk()):
                 notes = replace(notes, new_bytes=notes.new_bytes + _kept_bytes(made))
             check_space(package, made.header, notes, made.devices, opened)
-            # A rebuilt member must not wait for another one that is damaged, too: that may be rebuilt next.
-            left_out = tuple(changed_in_tickets(package, made.header, opened)) if made.header.is_rebuilt else ()
-            if not made.header.is_rebuilt:
+            left_out: tuple[Problem, ...] = ()
+            if made.header.is_rebuilt:  # it must not wait for another member that is damaged, too, and rebuilt next
+                left_out = tuple(changed_in_tickets(package, made.header, opened))
+            else:
                 check_staying(package, made.header, opened)
             save_plan(made)
         finally:

@@ -47,7 +47,7 @@ def change_readme(
         wanted: name of the member; empty if there is only one.
     """
     state = existing_package(target)
-    name = member_named(state.members, wanted) if wanted or len(state.members) > 1 else state.members[0]
+    name = member_named(state.members, wanted)
     (member,) = chosen_members(members_of(state, target.opened), name)
     manifest = usable_manifest(member)
     readme = _new_readme(target, manifest, asked)

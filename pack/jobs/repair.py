@@ -8,7 +8,7 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from qa2pack.executor.apply import Applied, ApplyOptions
@@ -26,7 +26,7 @@ from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.rebuild import Repair, Source, plan_rebuild
-from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, Remedy
 from qa2pack.manifest.table_lock import is_table_lock
 from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.manifest.verify.remedies import DamagedMember, member_remedies
@@ -36,8 +36,6 @@ from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.members import chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import Target
-
-_MORE = frozenset((Code.EXTRA, Code.EXTRA_FOLDER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ def _repaired(
     with started_engine(workers, (target.package.path,)) as engine:
         found = _damage(manifest, member, workers, engine)
     extra = [_located(problem, member) for problem in found if _is_more(problem, member)]
-    damaged = {problem.path: problem for problem in found if problem.code not in _MORE}
+    damaged = {problem.path: problem for problem in found if problem.code not in EXTRAS}
     if not damaged and not (extra and removes_extra):
         return Repaired(manifest.header.member_path, {}, tuple(extra))
     if extra and not removes_extra:
@@ -130,7 +128,7 @@ def _repaired(
 def _is_more(problem: Problem, member: bytes) -> bool:
     """Return whether there is something that the manifest does not know, also in the place of what it knows."""
     if problem.code is not Code.WRONG_TYPE:
-        return problem.code in _MORE
+        return problem.code in EXTRAS
     path = join(member, problem.path)
     kind = os.lstat(path).st_mode
     return stat.S_ISREG(kind) or (stat.S_ISDIR(kind) and bool(os.listdir(path)))
@@ -138,7 +136,7 @@ def _is_more(problem: Problem, member: bytes) -> bool:
 
 def _remedies(manifest: Described, member: bytes, target: Target, lost: Sequence[Problem]) -> tuple[Remedy, ...]:
     """Return what to do about what could not be had."""
-    inside = [Problem(each.code, each.path[len(member) + 1 :], each.expected, each.found) for each in lost]
+    inside = [replace(each, path=each.path[len(member) + 1 :]) for each in lost]
     is_only = len(read_state(target.package).members) == 1
     return tuple(member_remedies(DamagedMember(manifest, member, inside, is_only=is_only, is_tried=True)))
 
@@ -158,7 +156,7 @@ def _damage(manifest: Described, member: bytes, workers: Workers, engine: Engine
 
 
 def _located(problem: Problem, member: bytes) -> Problem:
-    return Problem(problem.code, join(member, problem.path), problem.expected, problem.found)
+    return replace(problem, path=join(member, problem.path))
 
 
 def _entries(manifest: Described) -> Iterator[Entry]:

@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.path import is_within, join, shown
-from qa2pack.manifest.problem import Code, Problem, Remedy
+from qa2pack.manifest.problem import EXTRAS, Code, Problem, Remedy
 from qa2pack.manifest.verify.remedies import (
     DAMAGE,
-    EXTRAS,
     DamagedMember,
     member_remedies,
     packaged_entries,
