@@ -42,11 +42,11 @@ _ACTIONS = {
 }
 
 
-_TICKET_ROLES = frozenset({Role.SCRIPT, Role.QA})
+_IN_TICKETS = frozenset({Role.SCRIPT.folder, Role.QA.folder})
 
 
-def action_for(mode: Mode, role: Role) -> Action:
-    """Return what the mode does with a file of the role."""
-    if mode is Mode.TICKET and role in _TICKET_ROLES:
+def action_for(mode: Mode, folder: bytes) -> Action:
+    """Return what the mode does with a file below this folder of the member."""
+    if mode is Mode.TICKET and folder in _IN_TICKETS:
         return Action.LINK
     return _ACTIONS[mode]

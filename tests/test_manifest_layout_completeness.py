@@ -9,8 +9,9 @@ import pytest
 
 from qa2pack.manifest.alma.role import ROLES
 from qa2pack.manifest.layout.completeness import completeness_warnings
+from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.place import choose, drafts_of
-from qa2pack.manifest.layout.rules import Layout, load_layout
+from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.survey import survey
 from qa2pack.manifest.problem import Code
 from support.trees import make_project229, make_tree
@@ -48,7 +49,7 @@ def found(
     """Return code, path, and what was expected and found, of all warnings for an origin with these lines."""
     make_tree(root, lines)
     origin = survey(os.fsencode(root), opaque=layout.is_opaque)
-    choice = choose(origin, layout, include=(), exclude=exclude, origin_name=os.fsencode(root.name))
+    choice = choose(origin, layout, include=(), exclude=exclude, origin_path=os.fsencode(root))
     held = columns or {}
     packaged = drafts_of(origin, choice, held)
     package = os.fsencode(f"/data/{project}")

@@ -1,15 +1,15 @@
-"""Names in a member: prefixes, and the law that nothing meets silently."""
+"""Names in a member: other names for those that meet, and the law that nothing meets silently."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qa2pack.manifest.alma.receiver_limits import case_warnings
-from qa2pack.manifest.layout.names import Claim, Prefixing, settle_names
+from qa2pack.manifest.layout.names import Claim, settle_names
 from qa2pack.manifest.problem import Code
 
 
-def claim(source: bytes, name: bytes, prefix: bytes = b"", when: Prefixing = Prefixing.MEETING) -> Claim:
-    return Claim(source=source, folder=b"product", name=name, prefix=prefix, when=when)
+def claim(source: bytes, name: bytes, prefix: bytes = b"") -> Claim:
+    return Claim(source, b"product/" + name, b"product/" + prefix + name if prefix else b"")
 
 
 def test_name_stays_while_it_is_unique() -> None:
@@ -27,13 +27,8 @@ def test_name_without_a_prefix_stays_where_another_gives_way() -> None:
     assert (paths, problems) == ((b"product/a", b"product/u1__a"), ())
 
 
-def test_prefix_for_always_needs_no_meeting() -> None:
-    paths, _ = settle_names([claim(b"X1/a", b"a", b"u1__", Prefixing.ALWAYS)])
-    assert paths == (b"product/u1__a",)
-
-
 def test_names_in_different_folders_do_not_meet() -> None:
-    one, other = claim(b"X1/a", b"a", b"u1__"), Claim(b"X2/a", b"script", b"a", b"u2__", Prefixing.MEETING)
+    one, other = claim(b"X1/a", b"a", b"u1__"), Claim(b"X2/a", b"script/a", b"script/u2__a")
     assert settle_names([one, other]) == ((b"product/a", b"script/a"), ())
 
 
@@ -54,8 +49,8 @@ def test_prefixed_name_can_collide_with_a_name_as_it_was() -> None:
 
 
 def test_name_inside_of_what_another_becomes_collides() -> None:
-    tree = Claim(b"X1/t", b"calibration", b"t")
-    _, (problem,) = settle_names([tree, Claim(b"X1/f", b"calibration/t", b"f")])
+    tree = Claim(b"X1/t", b"calibration/t")
+    _, (problem,) = settle_names([tree, Claim(b"X1/f", b"calibration/t/f")])
     assert (problem.path, problem.expected, problem.found) == (b"calibration/t", "X1/t", "X1/f")
 
 
@@ -65,24 +60,22 @@ def test_names_in_a_collision_are_escaped() -> None:
 
 
 def test_name_that_its_prefix_makes_too_long_is_told() -> None:
-    _, (problem,) = settle_names([claim(b"X1/n", b"n" * 250, b"u1__xx", Prefixing.ALWAYS)])
+    _, (problem,) = settle_names([claim(b"X1/n", b"u1__xx" + b"n" * 250)])
     assert (problem.code, problem.path) == (Code.NAME_TOO_LONG, b"X1/n")
 
 
 def test_longest_possible_name_is_no_problem() -> None:
-    _, problems = settle_names([claim(b"X1/n", b"n" * 251, b"u1__", Prefixing.ALWAYS)])
+    _, problems = settle_names([claim(b"X1/n", b"u1__" + b"n" * 251)])
     assert problems == ()
 
 
-PARTS = st.sampled_from([b"a", b"b", b"u1__a", b"u1__b"])
+PATHS = st.sampled_from([b"qa/a", b"qa/b", b"qa/u1__a", b"qa/a/a", b"qa/a/u1__a", b"log/a", b"log/u1__b"])
 CLAIMS = st.lists(
     st.builds(
         Claim,
         source=st.uuids().map(lambda uuid: uuid.hex.encode()),
-        folder=st.sampled_from([b"qa", b"qa/a", b"log"]),
-        name=PARTS,
-        prefix=st.sampled_from([b"", b"u1__", b"u2__"]),
-        when=st.sampled_from(Prefixing),
+        path=PATHS,
+        if_taken=st.one_of(st.just(b""), PATHS),
     ),
     max_size=8,
     unique_by=lambda wish: wish.source,

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.layout.include import Include, parse_include
 from qa2pack.manifest.layout.item import Item, Placement
+from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.place import measurement_sets, place
-from qa2pack.manifest.layout.rules import load_layout
 from qa2pack.manifest.layout.survey import Kind, Node, survey
 from qa2pack.manifest.problem import Code, Problem
 from support.trees import expected_of_project229, make_project229, make_tree
@@ -67,7 +67,7 @@ def placed(
         place(
             origin,
             LAYOUT,
-            origin_name=os.fsencode(root.name),
+            origin_path=os.fsencode(root),
             columns=columns or {},
             include=tuple(map(parse_include, include)),
             exclude=exclude,
@@ -310,7 +310,7 @@ def test_include_into_calibration_goes_to_the_blocks_own_folder(tmp_path: Path, 
 
 def test_include_of_a_folder_takes_it_whole(tmp_path: Path) -> None:
     got = placed(tmp_path, MARK, "extra/a.txt", "extra/b/c.txt", include=["extra=product"])
-    assert [(item.path, item.is_tree) for item in got.raw.items if item.role is Role.PRODUCT] == [
+    assert [(item.path, item.is_tree) for item in got.raw.items if item.folder == b"product"] == [
         (b"product/extra", True)
     ]
 
@@ -518,13 +518,13 @@ def is_spoken_of(path: bytes, placement: Placement) -> bool:
 
 @given(ORIGINS)
 def test_nothing_is_dropped_silently(origin: Node) -> None:
-    placement = place(origin, LAYOUT, origin_name=b"origin", columns={})
+    placement = place(origin, LAYOUT, origin_path=b"/origin", columns={})
     assert [leaf for leaf in leaves(origin) if not is_spoken_of(leaf, placement)] == []
 
 
 @given(ORIGINS)
 def test_nothing_meets_silently(origin: Node) -> None:
-    placement = place(origin, LAYOUT, origin_name=b"origin", columns={})
+    placement = place(origin, LAYOUT, origin_path=b"/origin", columns={})
     paths = [item.path for item in placement.items]
     is_told = any(problem.code is Code.COLLISION for problem in placement.problems)
     assert is_told is not (len(set(paths)) == len(paths))
@@ -532,5 +532,5 @@ def test_nothing_meets_silently(origin: Node) -> None:
 
 @given(ORIGINS)
 def test_everything_packaged_lies_in_the_folder_of_its_role(origin: Node) -> None:
-    items: tuple[Item, ...] = place(origin, LAYOUT, origin_name=b"origin", columns={}).items
-    assert all(item.path.startswith(item.role.folder + b"/") for item in items)
+    items: tuple[Item, ...] = place(origin, LAYOUT, origin_path=b"/origin", columns={}).items
+    assert all(item.folder.decode() in tuple(Role) for item in items)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.alma.split_spec import Manager, SplitSpec, TableBrokenError, TableShape
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.header import TableNote
@@ -14,7 +13,7 @@ from qa2pack.manifest.problem import Code, Problem
 from support.in_process import write
 
 TABLE = b"X8c/U.ms.split"
-ITEM = Item(TABLE, b"raw/U.ms.split", True, Role.RAW, "DATA")
+ITEM = Item(TABLE, b"raw/U.ms.split", True, "DATA")
 SHAPE = TableShape(
     columns=("DATA", "CORRECTED_DATA", "WEIGHT", "SIGMA"),
     managers=(

@@ -11,11 +11,11 @@ from qa2pack.manifest.scan.batches import FileBatch, ScanOptions, Subtree, Subtr
 from qa2pack.manifest.scan.make_batches import scan_batches
 
 OPTIONS = ScanOptions(os.fsencode(Path("/origin")), Action.COPY)
-TREE = Item(b"X8c/U.ms.tsys", b"calibration/U.calibration/U.ms.tsys", True, Role.CALIBRATION)
+TREE = Item(b"X8c/U.ms.tsys", b"calibration/U.calibration/U.ms.tsys", True)
 
 
 def script(name: bytes) -> Item:
-    return Item(b"X8c/" + name, b"script/" + name, False, Role.SCRIPT)
+    return Item(b"X8c/" + name, b"script/" + name, False)
 
 
 def test_tree_is_a_batch_of_its_own_without_what_is_omitted() -> None:
@@ -51,7 +51,7 @@ def test_many_files_are_several_batches_and_none_is_left_out() -> None:
 def test_mode_and_role_decide_what_happens_to_a_file(
     mode: Mode, role: Role, action: Action, is_hashing: bool
 ) -> None:
-    item = Item(b"a", role.folder + b"/a", False, role)
+    item = Item(b"a", role.folder + b"/a", False)
     (batch,) = scan_batches([item], OPTIONS, mode, {})
     assert isinstance(batch, FileBatch)
     assert (batch.options.action, batch.options.is_hashing) == (action, is_hashing)

@@ -8,7 +8,7 @@ import pytest
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.layout.include import Include
-from qa2pack.manifest.layout.rules import load_layout
+from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.problem import Refused
 from support.in_process import UID, Delivery, add_measurement_sets
 from support.trees import make_tree

@@ -6,27 +6,26 @@ refused by a check: whether something is missing or was never made, only the red
 
 from dataclasses import dataclass
 
-from qa2pack.manifest.alma.role import Role
-
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """A role of which every member has something; `what` are its usual names and where they are, for messages."""
+    """A folder in which every member has something; `what` are its usual names and where they are, for messages."""
 
-    role: Role
+    folder: bytes
     what: str
 
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Something that every execution block has if one of them has it.
+    """Something that every marked place has if one of them has it.
 
     Attributes:
+        folder: of the member, into which it goes.
         what: what it is, in the singular or plural, for messages.
         globs: its names in the origin; one of them is enough.
     """
 
-    role: Role
+    folder: bytes
     what: str
     globs: tuple[str, ...]
 

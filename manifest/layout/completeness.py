@@ -9,12 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from qa2pack.manifest.alma.uid import uid_of
 from qa2pack.manifest.layout.check import Absent, Alike, Check, Needs, ProjectCode
 from qa2pack.manifest.layout.decide import Choice, Draft
-from qa2pack.manifest.layout.execution_blocks import Block
 from qa2pack.manifest.layout.globs import first_match, matches
 from qa2pack.manifest.layout.place import drafts_of
+from qa2pack.manifest.layout.places import PlaceFolder
 from qa2pack.manifest.layout.survey import Node
 from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.problem import Code, Problem
@@ -45,9 +44,9 @@ def completeness_warnings(
     there = drafts_of(origin, replace(choice, exclude=()), columns) if choice.exclude and checks else packaged
     for check in checks:
         match check:
-            case Needs(role, what):
-                if not any(draft.role is role for draft in there):
-                    yield Problem(Code.W_ROLE_EMPTY, role.folder, expected=what)
+            case Needs(folder, what):
+                if not any(draft.folder == folder for draft in there):
+                    yield Problem(Code.W_ROLE_EMPTY, folder, expected=what)
             case Absent(what):
                 if found := other_delivery(origin, (check,), choice.exclude):
                     others = f", and {len(found) - 1:,} more names of one" if len(found) > 1 else ""
@@ -60,7 +59,7 @@ def completeness_warnings(
             case _:
                 assert_never(check)
     alike = tuple(check for check in checks if isinstance(check, Alike))
-    yield from _incomplete_blocks(alike, packaged, there, choice)
+    yield from _incomplete_places(alike, packaged, there, choice)
 
 
 def other_delivery(origin: Node, checks: Iterable[Check], exclude: Sequence[str]) -> tuple[bytes, ...]:
@@ -75,38 +74,39 @@ def other_delivery(origin: Node, checks: Iterable[Check], exclude: Sequence[str]
     )
 
 
-def _incomplete_blocks(
+def _incomplete_places(
     checks: Sequence[Alike], packaged: Sequence[Draft], there: Sequence[Draft], choice: Choice
 ) -> Iterator[Problem]:
-    """Yield, for each block, one warning for each set of siblings of which the package has what the block lacks."""
-    blocks = sorted(choice.blocks.values(), key=lambda block: sort_key(block.path))
-    having = [(check.what, _having(check, packaged, blocks), _having(check, there, blocks)) for check in checks]
-    for block in blocks:
+    """Yield, for each place, one warning for each set of siblings of which the package has what the place lacks."""
+    places = sorted(choice.places.marked, key=lambda place: sort_key(place.path))
+    having = [(check.what, _having(check, packaged, choice), _having(check, there, choice)) for check in checks]
+    for place in places:
         lacking = defaultdict[tuple[bytes, ...], list[str]](list)
         for what, siblings, complete in having:
-            if siblings and block not in complete:
-                lacking[tuple(sibling.folder for sibling in siblings)].append(what)
+            if siblings and place.path not in complete:
+                lacking[tuple(each.name for each in places if each.path in siblings)].append(what)
         for folders, missing in lacking.items():
             found = f"these only in {_listed(list(map(shown, folders)))}"
-            yield Problem(Code.W_BLOCK_INCOMPLETE, block.path, expected=", ".join(missing), found=found)
+            yield Problem(Code.W_BLOCK_INCOMPLETE, place.path, expected=", ".join(missing), found=found)
 
 
-def _having(check: Alike, drafts: Iterable[Draft], blocks: Sequence[Block]) -> tuple[Block, ...]:
-    """Return the blocks that have what the check is about."""
-    having = {block for draft in drafts if _is_of(draft, check) for block in _owners(draft, blocks)}
-    return tuple(block for block in blocks if block in having)
+def _having(check: Alike, drafts: Iterable[Draft], choice: Choice) -> frozenset[bytes]:
+    """Return the paths of the marked places that have what the check is about."""
+    return frozenset(place.path for draft in drafts if _is_of(draft, check) for place in _owners(draft, choice))
 
 
 def _is_of(draft: Draft, check: Alike) -> bool:
-    return draft.role is check.role and matches(draft.entry.node.name, check.globs)
+    return draft.folder == check.folder and matches(draft.entry.node.name, check.globs)
 
 
-def _owners(draft: Draft, blocks: Iterable[Block]) -> Iterator[Block]:
-    """Yield the block in whose folder it lies, and those of the uid in its name."""
-    uid = uid_of(draft.entry.node.name)
-    for block in blocks:
-        if block == draft.entry.block or uid in block.uids:
-            yield block
+def _owners(draft: Draft, choice: Choice) -> Iterator[PlaceFolder]:
+    """Yield the marked place in which it lies, and those to which its name belongs."""
+    name = draft.entry.node.name
+    named = {variable: choice.layout.variables[variable].at_start(name) for variable in choice.layout.fixed_by_marks}
+    for place in choice.places.marked:
+        is_named = any(own in place.values.get(variable, ()) for variable, own in named.items())
+        if is_named or place in (draft.entry.place, draft.entry.place.around):
+            yield place
 
 
 def _paths(node: Node, path: bytes, exclude: Sequence[str]) -> Iterator[bytes]:

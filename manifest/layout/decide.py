@@ -5,18 +5,16 @@ overrides the `never` of a layout. Files of other programs are included only whe
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from qa2pack.manifest.alma.role import Role
-from qa2pack.manifest.alma.uid import names_its_block, uid_of
 from qa2pack.manifest.format.header import LeftOut
-from qa2pack.manifest.layout.execution_blocks import Block
 from qa2pack.manifest.layout.globs import first_match
-from qa2pack.manifest.layout.include import Include, included_role, spelt_out
-from qa2pack.manifest.layout.names import Claim, Prefixing
-from qa2pack.manifest.layout.rules import Layout, Level, Rule
+from qa2pack.manifest.layout.include import Include, included_folder, spelt_out
+from qa2pack.manifest.layout.names import Claim
+from qa2pack.manifest.layout.places import PlaceFolder, PlacesFound
+from qa2pack.manifest.layout.rules import Layout, Rule
 from qa2pack.manifest.layout.survey import Kind, Node
-from qa2pack.manifest.path import join
+from qa2pack.manifest.layout.template import NoValueError, parse_template
 from qa2pack.manifest.problem import Code, Problem
 
 FAULTS: Mapping[Kind, Code] = {
@@ -30,32 +28,36 @@ FAULTS: Mapping[Kind, Code] = {
 
 @dataclass(frozen=True, slots=True)
 class OriginEntry:
-    """A file or folder of the origin with its path, level and execution block.
+    """A file or folder of the origin, and the place it lies in.
 
     Attributes:
         path: relative to the origin, symlinks not resolved.
-        block: the execution block that contains it, if any.
     """
 
     path: bytes
     node: Node
-    level: Level
-    block: Block | None
-
-    @property
-    def folder(self) -> bytes:
-        """The path of the folder that contains it."""
-        return self.path.rpartition(b"/")[0]
+    place: PlaceFolder
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An item whose final name is not decided yet. `column` is the data column that the layout keeps, or empty."""
+    """An item whose final name is not decided yet.
+
+    Attributes:
+        column: the data column that the layout keeps, or empty; `doubtful_column` is kept only with a warning.
+        again: where a table goes as well, filled in, with the column of it that is kept then.
+    """
 
     entry: OriginEntry
-    role: Role
     claim: Claim
     column: str = ""
+    doubtful_column: str = ""
+    again: tuple[Claim, str] | None = None
+
+    @property
+    def folder(self) -> bytes:
+        """The first folder of its path in the member."""
+        return self.claim.path.partition(b"/")[0]
 
 
 Outcome = Draft | LeftOut | Problem
@@ -63,12 +65,16 @@ Outcome = Draft | LeftOut | Problem
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Layout, includes, excludes and execution blocks, which together decide about each entry."""
+    """Layout, includes, excludes and the places of the origin, which together decide about each entry."""
 
     layout: Layout
     include: Sequence[Include]
     exclude: Sequence[str]
-    blocks: Mapping[bytes, Block]
+    places: PlacesFound
+    _marked: frozenset[bytes] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_marked", frozenset(folder.path for folder in self.places.marked))
 
     def decide(self, entry: OriginEntry) -> tuple[Outcome, ...]:
         """Return the outcomes for an entry; empty if no rule, include or exclude matches it."""
@@ -77,63 +83,86 @@ class Choice:
             return (_left_out(entry, f"excluded by {excluded}"),)
         foreign = self.layout.why_foreign(entry.node.name)
         includes = spelt_out(self.include) if foreign else self.include
-        role = None if entry.path in self.blocks else included_role(entry.path, includes)
-        if role is None and foreign:
+        is_marked = entry.path in self._marked
+        folder = "" if is_marked else included_folder(entry.path, includes)
+        if not folder and foreign:
             return (_left_out(entry, foreign),)
-        rule = None if entry.path in self.blocks else self.layout.rule_for(entry.node, entry.level)
-        if role is None and rule is not None and rule.never:
+        rule = None if is_marked else self.layout.rule_for(entry.node, entry.place.place)
+        if not folder and rule is not None and rule.never:
             doubt = Problem(Code.W_LOOKS_LIKE_MS, entry.path, expected="--include or --exclude", found=rule.never)
             return (_left_out(entry, rule.never), doubt) if rule.warn else (_left_out(entry, rule.never),)
         if entry.node.kind in FAULTS:
             return (Problem(FAULTS[entry.node.kind], entry.path, found=entry.node.detail),)
-        if role is not None:
-            return (self._included(entry, role),)
-        return (self._ruled(entry, rule, rule.role),) if rule is not None and rule.role else ()
+        if folder:
+            return (self._included(entry, folder),)
+        return (self._ruled(entry, rule),) if rule is not None else ()
 
-    def _ruled(self, entry: OriginEntry, rule: Rule, role: Role) -> Outcome:
-        owner = self._owner(entry)
-        if "{uid}" in rule.folder and owner is None:
-            return _left_out(entry, "its execution block is not in this origin")
-        folder = rule.folder.encode().replace(b"{uid}", owner or b"")
-        name = entry.node.name
-        if rule.rename and entry.block:
-            name = rule.rename.encode().replace(b"{folder}", entry.block.folder)
-        return self._draft(entry, role, folder=folder, name=name, when=rule.prefix, column=rule.column)
+    def _ruled(self, entry: OriginEntry, rule: Rule) -> Outcome:
+        try:
+            return self._draft(entry, rule)
+        except NoValueError as error:
+            return _left_out(entry, self._why_without(error.variable))
 
-    def _included(self, entry: OriginEntry, role: Role) -> Outcome:
-        """Place an included entry as the layout places its role: logs of a block get a prefix, and so on."""
-        owner = self._owner(entry)
-        folder = owner + b".calibration" if owner and role is Role.CALIBRATION else b""
-        is_of_block = role in {Role.QA, Role.LOG} and entry.block
-        when = Prefixing.ALWAYS if is_of_block else Prefixing.MEETING
-        column = "DATA" if role in {Role.RAW, Role.CALIBRATED} and entry.node.kind is Kind.TABLE else ""
-        return self._draft(entry, role, folder=folder, name=entry.node.name, when=when, column=column)
+    def _included(self, entry: OriginEntry, folder: str) -> Outcome:
+        """Place an included entry by the first rule for includes of its folder that has all values, else in it."""
+        for rule in self.layout.included_rules(entry.node, entry.place.place, folder):
+            try:
+                return self._draft(entry, rule)
+            except NoValueError:
+                continue
+        values = _Values(self, entry, {})
+        to, if_taken = (parse_template(f"{folder}/{rest}") for rest in ("{name}", "{prefix}{name}"))
+        return Draft(entry, Claim(entry.path, to.fill(values.of), if_taken.fill(values.of)))
 
-    def _draft(
-        self, entry: OriginEntry, role: Role, *, folder: bytes, name: bytes, when: Prefixing, column: str
-    ) -> Draft:
-        claim = Claim(
-            source=entry.path,
-            folder=join(role.folder, folder) if folder else role.folder,
-            name=name,
-            prefix=self._prefix(entry, name),
-            when=when,
-        )
-        return Draft(entry, role, claim, column)
+    def _draft(self, entry: OriginEntry, rule: Rule) -> Draft:
+        values = _Values(self, entry, rule.match.read(entry.node.name) if rule.match.pieces else {})
+        assert rule.to is not None  # a rule without it says never
+        claim = Claim(entry.path, rule.to.fill(values.of), rule.if_taken.fill(values.of) if rule.if_taken else b"")
+        again = (Claim(entry.path, rule.again.to.fill(values.of)), rule.again.column) if rule.again else None
+        return Draft(entry, claim, rule.column, rule.doubtful_column, again)
 
-    def _prefix(self, entry: OriginEntry, name: bytes) -> bytes:
-        if entry.block:
-            return b"" if names_its_block(name) else entry.block.owner_of(name) + b"__"
-        if entry.level is Level.SIBLING:
-            return entry.folder.replace(b"/", b"__") + b"__"
-        return b""
+    def _why_without(self, variable: str) -> str:
+        what = next((place.what for place in self.layout.places if variable in place.fixes), "")
+        return f"its {what} is not in this origin" if what else f"it has no {variable}"
 
-    def _owner(self, entry: OriginEntry) -> bytes | None:
-        """Return the uid of the block that the entry belongs to; outside blocks it is taken from the name."""
-        if entry.block:
-            return entry.block.owner_of(entry.node.name)
-        uid = uid_of(entry.node.name)
-        return uid if any(uid in block.uids for block in self.blocks.values()) else None
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """The values of all variables for one entry.
+
+    Attributes:
+        pieces: what its rule read from its name.
+    """
+
+    choice: Choice
+    entry: OriginEntry
+    pieces: Mapping[str, bytes]
+
+    def of(self, variable: str) -> bytes | None:
+        """Return the value, or None."""
+        match variable:
+            case "name":
+                return self.entry.node.name
+            case "path":
+                return self.entry.path
+            case "prefix":
+                return self._prefix()
+        variables, name = self.choice.layout.variables, self.entry.node.name
+        value = self.entry.place.value_of(variable, name, variables)
+        if value is not None:
+            return value
+        if variable in self.choice.layout.fixed_by_marks:
+            # Outside of the marked folders a name tells to which of them it belongs.
+            own = variables[variable].at_start(name)
+            return own if own and self.choice.places.knows(variable, own) else None
+        default = variables[variable].default if variable in variables else ""
+        return self.pieces.get(variable) or default.encode() or None
+
+    def _prefix(self) -> bytes:
+        place = self.entry.place.place
+        if place.prefix is None or (place.no_prefix and place.no_prefix.fits(self.entry.node.name)):
+            return b""
+        return place.prefix.fill(self.of)
 
 
 def _left_out(entry: OriginEntry, reason: str) -> LeftOut:

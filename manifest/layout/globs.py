@@ -9,7 +9,7 @@ import functools
 import re
 from collections.abc import Callable, Iterable
 
-from qa2pack.manifest.alma.uid import UID_PATTERN
+from qa2pack.manifest.layout.patterns import UID
 
 # No file name holds NUL, so it can replace `{uid}` while the rest is translated.
 _MARK = "\0"
@@ -29,7 +29,7 @@ def _marked(match: re.Match[str]) -> str:
 @functools.lru_cache(maxsize=1024)
 def _compiled(globs: tuple[str, ...]) -> re.Pattern[str]:
     translated = (fnmatch.translate(_BRACKETS_OR_UID.sub(_marked, glob)) for glob in globs)
-    return re.compile("|".join(translated).replace(_MARK, UID_PATTERN))
+    return re.compile("|".join(translated).replace(_MARK, UID))
 
 
 def matcher(globs: tuple[str, ...]) -> Callable[[bytes], bool]:

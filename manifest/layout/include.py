@@ -35,6 +35,6 @@ def spelt_out(includes: Iterable[Include]) -> tuple[Include, ...]:
     return tuple(include for include in includes if not set("*?[{").intersection(include.glob))
 
 
-def included_role(path: bytes, includes: Iterable[Include]) -> Role | None:
-    """Return the role of the first include that matches the path."""
-    return next((include.role for include in includes if first_match(path, (include.glob,))), None)
+def included_folder(path: bytes, includes: Iterable[Include]) -> str:
+    """Return the folder of the first include that matches the path; empty if none does."""
+    return next((include.role.value for include in includes if first_match(path, (include.glob,))), "")

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.layout.decide import Draft
 from qa2pack.manifest.path import sort_key
@@ -23,8 +22,12 @@ class Item:
     source: bytes
     path: bytes
     is_tree: bool
-    role: Role
     column: str | None = None
+
+    @property
+    def folder(self) -> bytes:
+        """The first folder of its destination, by which totals are counted; empty directly in the member."""
+        return self.path.partition(b"/")[0] if self.is_tree or b"/" in self.path else b""
 
 
 @dataclass(frozen=True, slots=True)

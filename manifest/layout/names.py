@@ -1,70 +1,52 @@
-"""Names inside a member: prefixes that make names unique, and collisions.
+"""Names inside a member: other paths for those that meet, and collisions.
 
-Pure. The invariant: two sources never get one destination silently. Sources that still share a destination after all
-prefixes are given, or of which one would be inside the other, are a COLLISION that names both.
+Pure. The invariant: two sources never get one destination silently. Sources that still share a destination, or of
+which one would be inside the other, are a COLLISION that names both.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.path import join, shown, sort_key
+from qa2pack.manifest.path import shown, sort_key
 from qa2pack.manifest.problem import Code, Problem
 
 # The limit of the usual file systems of Linux.
 NAME_LIMIT_BYTES = 255
 
 
-class Prefixing(StrEnum):
-    """When a name gets its prefix: never, where it collides with another, or always."""
-
-    NEVER = "never"
-    MEETING = "meeting"
-    ALWAYS = "always"
-
-
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A requested name in the member.
+    """A requested path in the member.
 
     Attributes:
         source: path in the origin, for messages.
-        folder: relative to the member.
-        prefix: makes the name unique; empty if the name must not change.
+        if_taken: the path where another claim wants the same; empty if it must not change.
     """
 
     source: bytes
-    folder: bytes
-    name: bytes
-    prefix: bytes = b""
-    when: Prefixing = Prefixing.NEVER
+    path: bytes
+    if_taken: bytes = b""
 
 
 def settle_names(claims: Sequence[Claim]) -> tuple[tuple[bytes, ...], tuple[Problem, ...]]:
     """Return the path in the member of each claim.
 
-    Where two or more claims collide, all of them with `Prefixing.MEETING` get their prefix.
+    Where two or more claims want the same path, all of them that have another get that one.
 
     Returns:
         The paths in the order of the claims, and the problems: COLLISION (its path is the destination,
         `expected` the first source, `found` the others) and NAME_TOO_LONG. Without a COLLISION the paths are
         distinct and none is inside another; neither depends on the order of the claims.
     """
-    first = [_path(claim, prefixed=claim.when is Prefixing.ALWAYS) for claim in claims]
-    meeting = {path for path, sources in _group(first, claims).items() if len(sources) > 1}
+    wanted = _group([claim.path for claim in claims], claims)
     paths = tuple(
-        _path(claim, prefixed=True) if path in meeting and claim.when is Prefixing.MEETING else path
-        for claim, path in zip(claims, first, strict=True)
+        claim.if_taken if claim.if_taken and len(wanted[claim.path]) > 1 else claim.path for claim in claims
     )
     owners = _group(paths, claims)
     problems = [*_collisions(owners), *_too_long(owners)]
     return paths, tuple(problems)
-
-
-def _path(claim: Claim, *, prefixed: bool) -> bytes:
-    return join(claim.folder, claim.prefix + claim.name if prefixed else claim.name)
 
 
 def _group(paths: Sequence[bytes], claims: Sequence[Claim]) -> dict[bytes, list[bytes]]:

@@ -13,6 +13,18 @@ def table_lines(text: str, key: str, count: int) -> Sequence[int]:
     Args:
         count: how many tables of the key the parser found.
     """
-    header = re.compile(rf"\s*\[\[\s*([\"']?){re.escape(key)}\1\s*\]\]")
-    found = [number for number, line in enumerate(text.split("\n"), 1) if header.match(line)]
+    return _lines(text, rf"\[\[\s*{_name(key)}\s*\]\]", count)
+
+
+def sub_table_line(text: str, key: str, name: str) -> Sequence[int]:
+    """Return the line of the header `[key.name]`, from 1; empty if there is not just one."""
+    return _lines(text, rf"\[\s*{_name(key)}\s*\.\s*{_name(name)}\s*\]", 1)
+
+
+def _name(key: str) -> str:
+    return rf"(?:{re.escape(key)}|\"{re.escape(key)}\"|'{re.escape(key)}')"
+
+
+def _lines(text: str, header: str, count: int) -> Sequence[int]:
+    found = [number for number, line in enumerate(text.split("\n"), 1) if re.match(r"\s*" + header, line)]
     return found if len(found) == count else ()

@@ -16,7 +16,8 @@ from qa2pack.manifest.format.files import Described, save_durably
 from qa2pack.manifest.format.header import Difference, Header, LeftOut, Notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import real_path
-from qa2pack.manifest.layout.rules import Layout, load_layout
+from qa2pack.manifest.layout.load import load_layout
+from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files

@@ -27,8 +27,7 @@ def with_checks(
     placement: Placement, request: PlanRequest, origin: Node, layout: Layout, columns: Mapping[bytes, Sequence[str]]
 ) -> Placement:
     """Return the placement with the warnings of all checks."""
-    name = os.path.basename(request.origin)
-    choice = choose(origin, layout, include=request.include, exclude=request.exclude, origin_name=name)
+    choice = choose(origin, layout, include=request.include, exclude=request.exclude, origin_path=request.origin)
     found = completeness_warnings(origin, choice, placement.drafts, columns=columns, package=request.package)
     others = other_delivery(origin, layout.checks, request.exclude)
     placed = (warning for warning in placement.warnings if not _is_inside(warning, others))

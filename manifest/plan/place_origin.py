@@ -102,9 +102,13 @@ def _described(
 
 
 def _by_rules(request: PlanRequest, layout: Layout, tree: Node, tables: Tables) -> Placement:
-    name = os.path.basename(request.origin)
     placement = place(
-        tree, layout, origin_name=name, columns=tables.columns, include=request.include, exclude=request.exclude
+        tree,
+        layout,
+        origin_path=request.origin,
+        columns=tables.columns,
+        include=request.include,
+        exclude=request.exclude,
     )
     return with_checks(placement, request, tree, layout, tables.columns)
 

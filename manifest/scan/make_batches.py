@@ -33,7 +33,7 @@ def scan_batches(
     """
     files: dict[_Group, list[Item]] = {}
     for item in items:
-        action = action_for(mode, item.role)
+        action = action_for(mode, item.folder)
         if item.is_tree:
             tree = Subtree(
                 item.source,

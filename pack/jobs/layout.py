@@ -1,6 +1,6 @@
 """Layout: the work of finding the rules of a layout."""
 
-from qa2pack.manifest.layout.rules import known_layouts, layout_text
+from qa2pack.manifest.layout.load import known_layouts, layout_text
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 

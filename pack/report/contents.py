@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.role import ROLES, Role
-from qa2pack.manifest.alma.uid import UID_PATTERN
 from qa2pack.manifest.format.header import SplitTask
 from qa2pack.manifest.format.record import FolderRecord
+from qa2pack.manifest.layout.patterns import UID
 from qa2pack.manifest.path import join, shown
 
 _TABLE_MARK = b"table.dat"
-_UID = re.compile(UID_PATTERN.encode())
+_UID = re.compile(UID.encode())
 _PICTURE = re.compile(rb"\.(png|jpe?g|gif)", re.IGNORECASE)
 _TEXT = re.compile(rb".*(\.txt|checklist)", re.IGNORECASE | re.DOTALL)
 _MOST_CANDIDATES = 2000

@@ -7,7 +7,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.split_spec import Weights
 from qa2pack.manifest.layout.include import parse_include
-from qa2pack.manifest.layout.rules import is_layout_path
+from qa2pack.manifest.layout.load import is_layout_path
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.pack import PROGRAM
 

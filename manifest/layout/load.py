@@ -1,0 +1,359 @@
+"""Loading of a layout: from a TOML file to rules, places and checks, or a refusal that names table and line.
+
+Everything is validated here: an unknown key, place or variable is refused with the list of known ones, so a misspelt
+rule cannot silently match nothing, and no rule places a file outside of the member. Only loading reads a file.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from importlib import resources
+from typing import Never, TypeVar
+
+from qa2pack.manifest.alma.role import ROLES, Role
+from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
+from qa2pack.manifest.fs.toml_text import parse_toml
+from qa2pack.manifest.layout.check import Absent, Alike, Check, Needs, ProjectCode
+from qa2pack.manifest.layout.globs import has_uid_in_brackets
+from qa2pack.manifest.layout.patterns import PatternError, Patterns, Variable, compile_patterns, pieces_of
+from qa2pack.manifest.layout.places import ANY_DEPTH, Place
+from qa2pack.manifest.layout.rules import Again, Foreign, Layout, Rule, Shape
+from qa2pack.manifest.layout.template import PREFIX, Template, parse_template
+from qa2pack.manifest.layout.toml_lines import sub_table_line, table_lines
+from qa2pack.manifest.problem import Code, Problem, Refused
+
+
+def known_layouts() -> tuple[str, ...]:
+    """Return the names of the layouts that come with the program."""
+    folder = resources.files("qa2pack.manifest") / "layouts"
+    return tuple(sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml")))
+
+
+def is_layout_path(name: str) -> bool:
+    """Return whether a layout is given by the path of its file."""
+    return "/" in name or name.endswith(".toml")
+
+
+def load_layout(name: str) -> Layout:
+    """Load a layout by its name, or from a TOML file by its path (it holds a `/` or ends in `.toml`).
+
+    Raises:
+        Refused: there is no such layout, or it is not valid.
+    """
+    is_path = is_layout_path(name)
+    if not is_path and name not in known_layouts():
+        _refuse(name, expected=f"one of {', '.join(known_layouts())}, or the path of a .toml file")
+    try:
+        data = read_control(os.fsencode(name), limit_bytes=SMALL_BYTES) if is_path else layout_text(name).encode()
+        table = parse_toml(data)
+    except OSError as error:
+        _refuse(name, expected="a file that can be read", found=(error.strerror or str(error)).lower())
+    except ValueError as error:
+        _refuse(name, expected="TOML", found=str(error))
+    return _Reader(name, data.decode()).layout(table)
+
+
+def layout_text(name: str) -> str:
+    """Return the file of a layout that comes with the program, by its name."""
+    return (resources.files("qa2pack.manifest") / "layouts" / f"{name}.toml").read_text()
+
+
+def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKNOWN_LAYOUT) -> Never:
+    path = os.fsencode(os.path.abspath(name) if is_layout_path(name) else name)
+    raise Refused(Problem(code, path, expected=expected, found=found))
+
+
+_Enum = TypeVar("_Enum", bound=StrEnum)
+_Result = TypeVar("_Result")
+_LAYOUT_KEYS = frozenset({"name", "variable", "place", "foreign", "rule", "check"})
+_VARIABLE_KEYS = frozenset({"like", "default"})
+_PLACE_KEYS = frozenset({"name", "path", "inside", "marked_by", "prefix", "no_prefix", "needed", "what"})
+_FOREIGN_KEYS = frozenset({"globs", "reason"})
+_RULE_KEYS = frozenset(
+    {
+        "places",
+        "kind",
+        "match",
+        "to",
+        "if_taken",
+        "included",
+        "column",
+        "doubtful_column",
+        "again",
+        "empty",
+        "never",
+        "warn",
+    }
+)
+_AGAIN_KEYS = frozenset({"to", "column"})
+# The keys of each kind of check; the first one tells the kinds apart.
+_CHECK_KINDS = (("needs", "what"), ("alike", "in", "what"), ("absent", "what"), ("project",))
+# Variables that every file has.
+_OF_A_FILE = frozenset({"name", "path", PREFIX})
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Converts the TOML tables of one named layout to rules, or refuses them.
+
+    Attributes:
+        text: the text of the file.
+        where: the table that is converted, for messages; empty outside tables.
+        variables, places: those that are read already.
+    """
+
+    name: str
+    text: str
+    where: str = ""
+    variables: Mapping[str, Variable] = field(default_factory=dict)
+    places: tuple[Place, ...] = ()
+
+    def layout(self, table: Mapping[str, object]) -> Layout:
+        self._check_keys(table, _LAYOUT_KEYS, "layout")
+        with_variables = replace(self, variables=self._variables(table))
+        reader = replace(with_variables, places=with_variables._places(table))
+        rules = tuple(each._rule(rule) for each, rule in reader._tables(table, "rule"))
+        return Layout(
+            name=self._text(table, "name") or self.name,
+            variables=reader.variables,
+            places=reader.places,
+            rules=tuple(rule for rule in rules if not rule.included),
+            included=tuple(rule for rule in rules if rule.included),
+            foreign=tuple(each._foreign(foreign) for each, foreign in reader._tables(table, "foreign")),
+            checks=tuple(each._check(check) for each, check in reader._tables(table, "check")),
+        )
+
+    def _refuse(self, *, expected: str, found: str = "", code: Code = Code.UNKNOWN_LAYOUT) -> Never:
+        place = f" in {self.where}" if self.where else ""
+        _refuse(self.name, expected=expected, found=f"{found or 'none'}{place}" if place else found, code=code)
+
+    def _variables(self, table: Mapping[str, object]) -> Mapping[str, Variable]:
+        values = table.get("variable", {})
+        if not isinstance(values, dict) or not all(isinstance(value, dict) for value in values.values()):
+            self._refuse(expected="variables as [variable.NAME] tables")
+        return {
+            name: self._at(f"[variable.{name}]", *sub_table_line(self.text, "variable", name))._variable(name, value)
+            for name, value in values.items()
+        }
+
+    def _variable(self, name: str, table: Mapping[str, object]) -> Variable:
+        self._check_keys(table, _VARIABLE_KEYS, "variable")
+        if pieces_of(f"{{{name}}}") != (name,) or name in _OF_A_FILE:
+            self._refuse(expected="a name of lower case letters, digits and _ that no other variable has", found=name)
+        variable = Variable(name, self._text(table, "like") or "*", self._text(table, "default"))
+        if "/" in variable.like or (variable.default and not variable.is_like(variable.default.encode())):
+            self._refuse(expected="a glob of names for like, which the default matches", found=variable.like)
+        return variable
+
+    def _places(self, table: Mapping[str, object]) -> tuple[Place, ...]:
+        places: tuple[Place, ...] = ()
+        for each, value in self._tables(table, "place"):
+            places = (*places, replace(each, places=places)._place(value))
+        if not places:
+            self._refuse(expected="places, [[place]], in which rules look")
+        return places
+
+    def _place(self, table: Mapping[str, object]) -> Place:
+        self._check_keys(table, _PLACE_KEYS, "place")
+        name = self._text(table, "name")
+        others = frozenset(place.name for place in self.places)
+        if pieces_of(f"{{{name}}}") != (name,) or name in others | _OF_A_FILE | self.variables.keys():
+            self._refuse(expected="a name of lower case letters, digits and _ that nothing else has", found=name)
+        inside = self._text(table, "inside")
+        if inside and inside not in others:
+            self._refuse(expected="an earlier place for inside", found=inside)
+        place = Place(
+            name=name,
+            steps=self._steps(self._text(table, "path")),
+            inside=inside,
+            marked_by=self._patterns(table, "marked_by") if "marked_by" in table else None,
+            is_needed=self._flag(table, "needed"),
+            what=self._text(table, "what") or name,
+        )
+        for piece in place.fixes - {name}:
+            self._check_variable(piece, frozenset(), "path and marked_by")
+        around = next((other for other in self.places if other.name == inside), None)
+        own_prefix = self._template(table, "prefix", place.fixes | (around.fixes if around else frozenset()))
+        return replace(
+            place,
+            prefix=own_prefix or (around.prefix if around else None),
+            no_prefix=self._patterns(table, "no_prefix") if own_prefix else around.no_prefix if around else None,
+        )
+
+    def _steps(self, path: str) -> tuple[Patterns | None, ...]:
+        return tuple(
+            ANY_DEPTH if step == "**" else self._right("path", compile_patterns, (step,), self.variables)
+            for step in (path.split("/") if path else ())
+        )
+
+    def _foreign(self, table: Mapping[str, object]) -> Foreign:
+        self._check_keys(table, _FOREIGN_KEYS, "foreign")
+        foreign = Foreign(self._name_globs(table, "globs"), self._text(table, "reason"))
+        if not foreign.globs or not foreign.reason:
+            self._refuse(expected="globs and a reason", found=_key_list(table))
+        return foreign
+
+    def _rule(self, table: Mapping[str, object]) -> Rule:
+        self._check_keys(table, _RULE_KEYS, "rule")
+        included = str(self._role(self._text(table, "included"))) if "included" in table else ""
+        match = self._patterns(table, "match") if "match" in table or not included else self._any_name()
+        never = self._text(table, "never")
+        if not match.texts or bool(self._text(table, "to")) == bool(never):
+            self._refuse(expected="match, and either to or never", found=_key_list(table))
+        places = self._texts(table, "places") or tuple(place.name for place in self.places)
+        rule = Rule(
+            places=frozenset(self._one_of(place, (known.name for known in self.places)) for place in places),
+            shape=self._choice(Shape, self._text(table, "kind") or Shape.ANY),
+            match=match,
+            to=self._target(table, "to", match.pieces),
+            if_taken=self._target(table, "if_taken", match.pieces),
+            included=included,
+            column=self._text(table, "column"),
+            doubtful_column=self._text(table, "doubtful_column"),
+            again=self._again(table, match.pieces),
+            is_empty=self._flag(table, "empty"),
+            never=never,
+            warn=self._flag(table, "warn"),
+        )
+        targets = (rule.to, rule.if_taken, rule.again.to if rule.again else None)
+        used = frozenset().union(*(target.variables for target in targets if target))
+        for piece in {piece for text in match.texts for piece in pieces_of(text)} - used:
+            self._check_variable(piece, frozenset(), "match")
+        return rule
+
+    def _any_name(self) -> Patterns:
+        return compile_patterns(("*",), self.variables)
+
+    def _again(self, table: Mapping[str, object], pieces: frozenset[str]) -> Again | None:
+        if "again" not in table:
+            return None
+        value = table["again"]
+        if not isinstance(value, dict) or not value.get("to") or not value.get("column"):
+            self._refuse(expected="to and column for again", found=repr(value))
+        self._check_keys(value, _AGAIN_KEYS, "again")
+        to = self._target(value, "to", pieces)
+        assert to is not None  # its text is not empty
+        return Again(to, self._text(value, "column"))
+
+    def _target(self, table: Mapping[str, object], key: str, pieces: frozenset[str]) -> Template | None:
+        """Return the template of a path in the member, the first folder of which is one of the known ones."""
+        fixed = frozenset().union(*(place.fixes for place in self.places))
+        template = self._template(table, key, fixed | pieces | _OF_A_FILE)
+        if template:
+            self._role(template.folder)
+        return template
+
+    def _template(self, table: Mapping[str, object], key: str, known: frozenset[str]) -> Template | None:
+        text = self._text(table, key)
+        if not text:
+            return None
+        template = self._right(key, parse_template, text)
+        for variable in template.variables:
+            self._check_variable(variable, known, key)
+        return template
+
+    def _check_variable(self, variable: str, known: frozenset[str], key: str) -> None:
+        names = sorted(known | self.variables.keys())
+        if variable not in names:
+            self._refuse(
+                expected=f"one of the variables {', '.join(names) or '(there are none)'} in {key}", found=variable
+            )
+
+    def _patterns(self, table: Mapping[str, object], key: str) -> Patterns:
+        value = table.get(key, [])
+        texts = (value,) if isinstance(value, str) else self._texts(table, key)
+        return self._right(key, compile_patterns, texts, self.variables)
+
+    def _right(self, key: str, read: Callable[..., _Result], *arguments: object) -> _Result:
+        try:
+            return read(*arguments)
+        except PatternError as error:
+            self._refuse(expected=f"{error.expected} for {key}", found=error.found)
+
+    def _one_of(self, value: str, known: Iterable[str]) -> str:
+        names = tuple(known)
+        if value not in names:
+            self._refuse(expected=f"one of {', '.join(names)}", found=value)
+        return value
+
+    def _check(self, table: Mapping[str, object]) -> Check:
+        keys = next((keys for keys in _CHECK_KINDS if set(keys) == set(table) and all(table.values())), ("",))
+        what = self._text(table, "what")
+        match keys[0]:
+            case "needs":
+                return Needs(self._role(self._text(table, "needs")).folder, what)
+            case "alike":
+                return Alike(self._role(self._text(table, "in")).folder, what, self._globs(table, "alike"))
+            case "absent":
+                return Absent(what, self._globs(table, "absent"))
+            case "project":
+                return ProjectCode(self._globs(table, "project"))
+        kinds = " or ".join(" and ".join(keys) for keys in _CHECK_KINDS)
+        self._refuse(expected=kinds, found=_key_list(table))
+
+    def _check_keys(self, table: Mapping[str, object], known: frozenset[str], where: str) -> None:
+        unknown = sorted(set(table) - known)
+        if unknown:
+            self._refuse(expected=f"{where} keys {', '.join(sorted(known))}", found=", ".join(unknown))
+
+    def _tables(self, table: Mapping[str, object], key: str) -> "Iterator[tuple[_Reader, dict[str, object]]]":
+        """Yield each table of the key with its reader, which names it in messages."""
+        value = table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
+            self._refuse(expected=f"{key}s as [[{key}]] tables")
+        lines = table_lines(self.text, key, len(value))
+        for number, part in enumerate(value, 1):
+            yield self._at(f"[[{key}]] {number}", *lines[number - 1 : number]), part
+
+    def _at(self, table: str, *lines: int) -> "_Reader":
+        """Return the reader of one table; its line may not be known."""
+        return replace(self, where=", ".join((table, *(f"line {line}" for line in lines))))
+
+    def _text(self, table: Mapping[str, object], key: str) -> str:
+        value = table.get(key, "")
+        if not isinstance(value, str):
+            self._refuse(expected=f"text for {key}", found=repr(value))
+        return value
+
+    def _texts(self, table: Mapping[str, object], key: str) -> tuple[str, ...]:
+        value = table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
+            self._refuse(expected=f"a list of texts for {key}", found=repr(value))
+        return tuple(value)
+
+    def _globs(self, table: Mapping[str, object], key: str) -> tuple[str, ...]:
+        globs = self._texts(table, key)
+        for glob in globs:
+            if has_uid_in_brackets(glob):
+                self._refuse(expected=f"{{uid}} in {key} outside of brackets", found=glob)
+        return globs
+
+    def _name_globs(self, table: Mapping[str, object], key: str) -> tuple[str, ...]:
+        """Return globs that are matched against names; with a `/` they would match nothing."""
+        globs = self._globs(table, key)
+        for glob in globs:
+            if not glob or "/" in glob:
+                self._refuse(expected=f"{key} of names, without a /", found=glob or "an empty text")
+        return globs
+
+    def _flag(self, table: Mapping[str, object], key: str) -> bool:
+        value = table.get(key, False)
+        if not isinstance(value, bool):
+            self._refuse(expected=f"true or false for {key}", found=repr(value))
+        return value
+
+    def _choice(self, kind: type[_Enum], value: str) -> _Enum:
+        try:
+            return kind(value)
+        except ValueError:
+            self._refuse(expected=f"one of {', '.join(kind)}", found=value)
+
+    def _role(self, value: str) -> Role:
+        if value not in ROLES:
+            self._refuse(expected=f"one of {', '.join(ROLES)}", found=value, code=Code.UNKNOWN_ROLE)
+        return Role(value)
+
+
+def _key_list(table: Mapping[str, object]) -> str:
+    return ", ".join(sorted(table)) or "nothing"

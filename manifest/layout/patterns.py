@@ -1,0 +1,145 @@
+"""Patterns of names: shell wildcards, and pieces in braces, `{uid}` or `{stem}`, whose text is read from the name.
+
+Matching is case-sensitive and on whole names. Names are decoded as UTF-8 with surrogate escapes whatever the
+locale, so that `?` is one letter and every Linux name can be matched.
+"""
+
+import fnmatch
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+# What `like = "uid"` means: `uid___A002_X3c9295_X8c`. The observatory writes `uid://A002/X3c9295/X8c`; on disk each
+# `:` and `/` is an underscore.
+UID = r"uid___A[0-9]+_X[0-9A-Fa-f]+_X[0-9A-Fa-f]+(?![0-9A-Za-z])"
+_ANYTHING = ".+"
+_PIECE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_BRACKETS = re.compile(r"\[!?\]?[^\]]*\]")
+# What fnmatch puts around the expression, so that it is one for a whole name.
+_WHOLE = re.compile(r"\(\?s:(.*)\)\\[Zz]", re.DOTALL)
+
+
+class PatternError(ValueError):
+    """A pattern or template that does not mean what it seems to: what would be right, and what it is."""
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(f"expected {expected}, found {found}")
+        self.expected = expected
+        self.found = found
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A named piece of names and paths.
+
+    Attributes:
+        like: a glob, or `uid`, that every value matches.
+        default: the value where nothing gives one; empty for none.
+    """
+
+    name: str
+    like: str = "*"
+    default: str = ""
+
+    @property
+    def expression(self) -> str:
+        """The regular expression of its values."""
+        return UID if self.like == "uid" else _of_glob(self.like)
+
+    def at_start(self, name: bytes) -> bytes | None:
+        """Return the value with which a name begins, or None."""
+        match = re.compile(self.expression).match(_text(name))
+        return _bytes(match[0]) if match else None
+
+    def is_like(self, value: bytes) -> bool:
+        """Return whether it may have this value."""
+        return re.compile(self.expression).fullmatch(_text(value)) is not None
+
+
+Variables = Mapping[str, Variable]
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """Some patterns of names; a name that one of them matches fits.
+
+    Attributes:
+        pieces: the pieces that every one of the patterns reads from a name.
+    """
+
+    texts: tuple[str, ...]
+    pieces: frozenset[str]
+    _any: Callable[[str], object] = field(repr=False)
+    _each: tuple[re.Pattern[str], ...] = field(repr=False)
+
+    def fits(self, name: bytes) -> bool:
+        """Return whether one of the patterns matches the whole name."""
+        return self._any(_text(name)) is not None
+
+    def read(self, name: bytes) -> Mapping[str, bytes]:
+        """Return the pieces of a name, by the first pattern that matches; empty if none does."""
+        for each in self._each:
+            if match := each.fullmatch(_text(name)):
+                return {piece: _bytes(text) for piece, text in match.groupdict().items()}
+        return {}
+
+
+def compile_patterns(texts: Sequence[str], variables: Variables) -> Patterns:
+    """Return the patterns; a piece that is no variable stands for any text.
+
+    Raises:
+        PatternError: a pattern is empty, has a `/`, or a piece in brackets, where it would mean its letters.
+    """
+    for text in texts:
+        if not text:
+            raise PatternError("names", "an empty text")
+        if "/" in text:
+            raise PatternError("names, without a /", text)
+        if any(_PIECE.search(brackets) for brackets in _BRACKETS.findall(text)):
+            raise PatternError("names with braces outside of brackets", text)
+        if re.search(r"[{}]", _PIECE.sub("", _BRACKETS.sub("", text))):
+            raise PatternError("names with variables in braces, as {uid}", text)
+    pieces = [frozenset(_PIECE.findall(text)) for text in texts]
+    together = "|".join(_expression(text, variables, is_read=False) for text in texts)
+    return Patterns(
+        texts=tuple(texts),
+        pieces=frozenset.intersection(*pieces) if pieces else frozenset(),
+        _any=re.compile(together).fullmatch if texts else lambda _: None,
+        _each=tuple(re.compile(_expression(text, variables, is_read=True)) for text in texts),
+    )
+
+
+def pieces_of(text: str) -> tuple[str, ...]:
+    """Return the names of all pieces in a pattern, in their order."""
+    return tuple(_PIECE.findall(text))
+
+
+def _expression(text: str, variables: Variables, *, is_read: bool) -> str:
+    """Return the regular expression of a pattern; one that is read has a group of its name for each piece."""
+    done: set[str] = set()
+    parts = []
+    for number, part in enumerate(_PIECE.split(text)):
+        if number % 2 == 0:
+            parts.append(_of_glob(part) if part else "")
+            continue
+        likely = variables[part].expression if part in variables else _ANYTHING
+        if part in done and is_read:
+            parts.append(f"(?P={part})")
+        else:
+            parts.append(f"(?P<{part}>{likely})" if is_read else f"(?:{likely})")
+        done.add(part)
+    return f"(?s:{''.join(parts)})"
+
+
+def _of_glob(glob: str) -> str:
+    match = _WHOLE.fullmatch(fnmatch.translate(glob))
+    assert match, "fnmatch writes another form of regular expressions"
+    return match[1]
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

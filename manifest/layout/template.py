@@ -1,0 +1,81 @@
+"""Templates of paths: text with variables in braces, `qa/{prefix}{name}`, that are filled for each file.
+
+Pure. A template is checked when its layout is loaded, so that filling can only fail for want of a value.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
+from qa2pack.manifest.layout.patterns import PatternError
+from qa2pack.manifest.path import UnsafePathError, check_relative
+
+_VARIABLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+# What stands for a variable while the rest of a template is checked: only a prefix may be empty.
+_SOME = "x"
+PREFIX = "prefix"
+
+
+class NoValueError(Exception):
+    """A variable has no value here."""
+
+    def __init__(self, variable: str) -> None:
+        super().__init__(variable)
+        self.variable = variable
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A path with variables.
+
+    Attributes:
+        parts: text and names of variables in turn; the first is text.
+    """
+
+    text: str
+    parts: tuple[str, ...]
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names of its variables."""
+        return frozenset(self.parts[1::2])
+
+    @property
+    def folder(self) -> str:
+        """Its first folder as it is written; empty for a path without one."""
+        return self.text.partition("/")[0] if "/" in self.text else ""
+
+    def fill(self, value_of: Callable[[str], bytes | None]) -> bytes:
+        """Return the path with the values of its variables.
+
+        Raises:
+            NoValueError: a variable has none.
+        """
+        filled = [self.parts[0].encode()]
+        for variable, text in zip(self.parts[1::2], self.parts[2::2], strict=True):
+            value = value_of(variable)
+            if value is None:
+                raise NoValueError(variable)
+            filled += [value, text.encode()]
+        return b"".join(filled)
+
+
+def parse_template(text: str) -> Template:
+    """Return the template of a path.
+
+    Raises:
+        PatternError: it is no path below the package, or has a brace that belongs to no variable.
+    """
+    parts = tuple(_VARIABLE.split(text))
+    if any(brace in part for part in parts[::2] for brace in "{}"):
+        raise PatternError("text with variables in braces, as {name}", text)
+    stand_ins = ("" if variable == PREFIX else _SOME for variable in parts[1::2])
+    path = "".join((parts[0], *(a + b for a, b in zip(stand_ins, parts[2::2], strict=True)))).encode()
+    try:
+        check_relative(path or b"//")
+    except UnsafePathError:
+        raise PatternError("a path below the member, without empty parts, . and ..", text) from None
+    if max(map(len, path.split(b"/"))) > NAME_LIMIT_BYTES:
+        raise PatternError(f"names of at most {NAME_LIMIT_BYTES} bytes", text)
+    return Template(text, parts)

@@ -1,0 +1,187 @@
+"""Loading of layout files: what is loaded and what is refused, with the line."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.layout.load import known_layouts, load_layout
+from qa2pack.manifest.layout.survey import Kind, Node
+from qa2pack.manifest.problem import Code, Problem, Refused
+
+PLACE = '[variable.uid]\nlike = "uid"\n[[place]]\nname = "top"\n'
+RULE = PLACE + '[[rule]]\nmatch = ["*.txt"]\n'
+QA = RULE + 'to = "qa/{name}"\n'
+
+
+def problem_of(tmp_path: Path, text: str) -> Problem:
+    """Load a layout file that is refused and return the one reason."""
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(Refused) as refused:
+        load_layout(str(path))
+    (problem,) = refused.value.problems
+    return problem
+
+
+def test_layouts_that_come_with_the_program_are_known() -> None:
+    for name in known_layouts():
+        assert load_layout(name).name == name
+    assert "cycle0" in known_layouts()
+
+
+def test_first_rule_that_fits_wins(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(QA + '[[rule]]\nmatch = ["a*"]\nto = "log/{name}"\n')
+    layout = load_layout(str(path))
+    rule = layout.rule_for(Node(b"a.txt", Kind.FILE), layout.places[0])
+    assert rule is not None and rule.to is not None and rule.to.text == "qa/{name}"
+
+
+def test_rule_for_empty_files_takes_no_others(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(RULE + 'empty = true\nnever = "nothing in it"\n')
+    layout = load_layout(str(path))
+    assert layout.rule_for(Node(b"a.txt", Kind.FILE), layout.places[0])
+    assert not layout.rule_for(Node(b"a.txt", Kind.FILE, size=1), layout.places[0])
+
+
+def test_one_pattern_needs_no_list(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(PLACE + '[[rule]]\nmatch = "*.txt"\nto = "qa/{name}"\n')
+    (rule,) = load_layout(str(path)).rules
+    assert rule.match.texts == ("*.txt",)
+
+
+def test_layout_of_ones_own_is_loaded_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.toml").write_text('name = "mine"\n' + RULE + 'never = "private"\n')
+    monkeypatch.chdir(tmp_path)
+    assert load_layout("mine.toml").name == "mine"
+
+
+def test_unknown_layout_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(Refused) as refused:
+        load_layout("cycle9")
+    (problem,) = refused.value.problems
+    assert (problem.code, problem.path) == (Code.UNKNOWN_LAYOUT, b"cycle9")
+    assert "cycle0" in str(problem.expected)
+
+
+def test_missing_layout_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="no such file"):
+        load_layout(str(tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        ('[[rule]]\nmatch = "*"\nto = "raws/{name}"\n', "raws in [[rule]] 1, line 5"),
+        ('[[rule]]\nto = "qa/{name}"\nincluded = "raws"\n', "raws in [[rule]] 1, line 5"),
+        ('[[check]]\nneeds = "raws"\nwhat = "tables"\n', "raws in [[check]] 1, line 5"),
+        ('[[check]]\nalike = ["*"]\nin = "raws"\nwhat = "tables"\n', "raws in [[check]] 1, line 5"),
+    ],
+)
+def test_unknown_folder_is_refused_with_the_known_ones(tmp_path: Path, table: str, line: str) -> None:
+    problem = problem_of(tmp_path, PLACE + table)
+    assert (problem.code, problem.found) == (Code.UNKNOWN_ROLE, line)
+    assert problem.expected == "one of raw, calibrated, calibration, script, qa, log, product"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("not toml", "TOML"),
+        ("colour = 1\n" + QA, "colour"),
+        (QA + "colour = 1\n", "colour"),
+        (RULE, "either to or never"),
+        (QA + 'never = "private"\n', "either to or never"),
+        (RULE + 'never = ""\n', "either to or never"),
+        (QA + 'places = ["top", "tops"]\n', "tops"),
+        (QA + 'kind = "link"\n', "link"),
+        (QA + 'warn = "yes"\n', "true or false"),
+        (RULE + "to = 7\n", "text for to"),
+        (PLACE + '[[rule]]\nto = "qa/{name}"\n', "match, and either"),
+        (PLACE + '[[rule]]\nmatch = 7\nto = "qa/{name}"\n', "list of texts for match"),
+        (PLACE + '[[rule]]\nmatch = []\nto = "qa/{name}"\n', "match, and either"),
+        ("rule = 7\n" + PLACE, "[[rule]]"),
+        ('[[rule]]\nmatch = "*.txt"\nto = "qa/{name}"\n', "places, [[place]]"),
+        (PLACE + "[[check]]\n", "nothing in [[check]] 1, line 5"),
+        (PLACE + '[[check]]\nneeds = "raw"\n', "needs and what"),
+        (PLACE + '[[check]]\nabsent = ["*.tgz"]\nwhat = "a run"\nin = "qa"\n', "absent and what"),
+        (PLACE + '[[check]]\nalike = "*.log"\nwhat = "log"\nin = "log"\n', "list of texts for alike"),
+        (PLACE + "[[check]]\nproject = 7\n", "list of texts for project"),
+        (PLACE + "[[check]]\nproject = []\n", "project in [[check]] 1, line 5"),
+        (PLACE + '[[check]]\nabsent = ["a/[!{uid}-z]"]\nwhat = "x"\n', "outside of brackets"),
+        (PLACE + '[[rule]]\nmatch = "[{uid}]"\nto = "qa/{name}"\n', "outside of brackets"),
+        (PLACE + '[[rule]]\nmatch = "qa2/*.png"\nto = "qa/{name}"\n', "without a /"),
+        (PLACE + '[[rule]]\nmatch = ""\nto = "qa/{name}"\n', "an empty text"),
+        (PLACE + '[[rule]]\nmatch = "{uid"\nto = "qa/{name}"\n', "variables in braces"),
+        (PLACE + '[[rule]]\nmatch = "{stem}.py"\nto = "qa/{name}"\n', "found stem"),
+        (PLACE + '[[rule]]\nmatch = ["{stem}.py", "*.txt"]\nto = "qa/{stem}"\n', "found stem"),
+        (RULE + 'to = "qa/{mous}/{name}"\n', "one of the variables name, path, prefix, top, uid in to found mous"),
+        (RULE + 'to = "qa/{name}"\nif_taken = "qa/{mous}"\n', "in if_taken found mous"),
+        (RULE + 'to = "qa/{name"\n', "variables in braces"),
+        (RULE + 'to = "qa/{Name}"\n', "variables in braces"),
+        (RULE + 'to = "qa/../{name}"\n', "without empty parts"),
+        (RULE + 'to = "/tmp/{name}"\n', "a path below the member"),
+        (RULE + 'to = "qa//{name}"\n', "without empty parts"),
+        (RULE + 'to = "qa/{prefix}"\n', "without empty parts"),
+        (RULE + f'to = "qa/{"x" * 255}{{name}}"\n', "at most 255 bytes"),
+        (RULE + 'to = "raw/{name}"\nagain = { to = "raw/{name}.cal" }\n', "to and column for again"),
+        (RULE + 'to = "raw/{name}"\nagain = 7\n', "to and column for again"),
+        (RULE + 'to = "raw/{name}"\nagain = { to = "raw/{a}", column = "DATA" }\n', "found a"),
+        (PLACE + '[[place]]\nname = "top"\n', "found top in [[place]] 2, line 5"),
+        (PLACE + '[[place]]\nname = "uid"\n', "found uid in [[place]] 2, line 5"),
+        (PLACE + '[[place]]\nname = "name"\n', "found name"),
+        (PLACE + '[[place]]\nname = "A place"\n', "found A place"),
+        (PLACE + "[[place]]\n", "lower case letters"),
+        (PLACE + '[[place]]\nname = "in"\ninside = "out"\n', "an earlier place for inside found out"),
+        (PLACE + '[[place]]\nname = "in"\ninside = "in"\n', "an earlier place for inside found in"),
+        (PLACE + '[[place]]\nname = "in"\npath = "a//b"\n', "an empty text"),
+        (PLACE + '[[place]]\nname = "in"\npath = "MOUS_{mous}"\n', "in path and marked_by found mous"),
+        (PLACE + '[[place]]\nname = "in"\nmarked_by = "{mous}.ms"\n', "in path and marked_by found mous"),
+        (PLACE + '[[place]]\nname = "in"\nprefix = "{uid}__"\n[[place]]\nname = "on"\nprefix = "{x}"\n', "found x"),
+        (PLACE + '[[place]]\nname = "in"\nneeded = 1\n', "true or false for needed"),
+        ('variable = 7\n[[place]]\nname = "top"\n', "[variable.NAME]"),
+        ('[variable]\nuid = 7\n[[place]]\nname = "top"\n', "[variable.NAME]"),
+        (PLACE + '[variable.name]\nlike = "*"\n', "found name in [variable.name], line 5"),
+        (PLACE + '[variable.mous]\nlike = "a/b"\n', "a glob of names"),
+        (PLACE + '[variable.mous]\nlike = "uid"\ndefault = "x"\n', "which the default matches"),
+        (PLACE + "[variable.mous]\ncolour = 1\n", "colour in [variable.mous], line 5"),
+    ],
+)
+def test_what_is_not_understood_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
+    problem = problem_of(tmp_path, text)
+    assert problem.code is Code.UNKNOWN_LAYOUT
+    assert named in f"{problem.expected} found {problem.found}"
+
+
+def test_refusal_names_the_table_by_its_line(tmp_path: Path) -> None:
+    text = QA + '\n# [[rule]]\n  [[ "rule" ]] # mine\nmatch = "*"\nto = "raws/{name}"\n'
+    assert problem_of(tmp_path, text).found == "raws in [[rule]] 2, line 10"
+
+
+def test_line_is_left_out_where_it_is_not_known(tmp_path: Path) -> None:
+    text = (
+        'name = """\n[[rule]]\n"""\n'
+        'rule = [{match = "a", to = "qa/{name}"}, {match = "a", to = "raws/{name}"}]\n[[place]]\nname = "top"\n'
+    )
+    assert problem_of(tmp_path, text).found == "raws in [[rule]] 2"
+
+
+def test_refusal_has_the_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text(RULE)
+    with pytest.raises(Refused) as refused:
+        load_layout("mine.toml")
+    assert refused.value.problems[0].path == os.fsencode(tmp_path / "mine.toml")
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * 100_000, "x = " + "{a = " * 100_000])
+def test_layout_that_is_nested_without_end_is_refused(tmp_path: Path, text: str) -> None:
+    assert problem_of(tmp_path, text).code is Code.UNKNOWN_LAYOUT
+
+
+@pytest.mark.parametrize("text", ["a." * 500 + "a = 1", "[" + "'a'." * 500 + "a]"])
+def test_layout_with_a_name_of_very_many_parts_is_refused_before_it_is_taken_apart(tmp_path: Path, text: str) -> None:
+    assert "dots" in str(problem_of(tmp_path, text).found)
