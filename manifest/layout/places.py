@@ -279,6 +279,8 @@ def deeper_origins(origin: Node, marks: Patterns, found: PlacesFound) -> Mapping
 
 
 def _folders(node: Node, path: bytes) -> Iterator[tuple[bytes, Node]]:
+    """Yield the folder and every one below it that is not empty."""
     yield path, node
     for child in node.children:
-        yield from _folders(child, join(path, child.name))
+        if child.children:
+            yield from _folders(child, join(path, child.name))

@@ -4,12 +4,12 @@ A layout is a TOML file, one per style of delivery; `layouts/cycle0.toml` explai
 `manifest.layout.load` reads it. The rules are ordered, and the first that fits decides.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from qa2pack.manifest.layout.check import Check
-from qa2pack.manifest.layout.globs import matches
+from qa2pack.manifest.layout.globs import matcher, matches
 from qa2pack.manifest.layout.patterns import Patterns, Variable
 from qa2pack.manifest.layout.places import Place
 from qa2pack.manifest.layout.survey import Kind, Node
@@ -75,14 +75,18 @@ class Rule:
     warn: bool = False
 
     def fits(self, node: Node, place: Place) -> bool:
-        """Return whether the rule is for this node in this place.
+        """Return whether the rule is for this node in this place."""
+        return self.is_for(node.kind, place) and self.has_name_of(node)
+
+    def has_name_of(self, node: Node) -> bool:
+        """Return whether name and size of a node are those it is for."""
+        return self.match.fits(node.name) and not (self.is_empty and node.size)
+
+    def is_for(self, kind: Kind, place: Place) -> bool:
+        """Return whether the rule is for such entries of the place, whatever their names are.
 
         A dangling symlink has no shape: it is matched by its name alone.
         """
-        return self.is_for(node.kind, place) and self.match.fits(node.name) and not (self.is_empty and node.size)
-
-    def is_for(self, kind: Kind, place: Place) -> bool:
-        """Return whether the rule is for such entries of the place, whatever their names are."""
         return place.name in self.places and self.shape in _SHAPES.get(kind, {self.shape})
 
 
@@ -112,6 +116,10 @@ class Layout:
     foreign: tuple[Foreign, ...] = ()
     checks: tuple[Check, ...] = ()
     _few: dict[tuple[str, Kind], tuple[Rule, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _is_foreign: Callable[[bytes], bool] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_is_foreign", matcher(self.foreign_globs))
 
     @property
     def marked_place(self) -> Place | None:
@@ -130,7 +138,9 @@ class Layout:
 
     def why_foreign(self, name: bytes) -> str:
         """Return why a file of this name is left out as one of another program; empty if it is not."""
-        return next((foreign.reason for foreign in self.foreign if matches(name, foreign.globs)), "")
+        if not self._is_foreign(name):
+            return ""  # one pattern for nearly all names
+        return next(foreign.reason for foreign in self.foreign if matches(name, foreign.globs))
 
     def rule_for(self, node: Node, place: Place) -> Rule | None:
         """Return the first rule that fits."""
@@ -138,7 +148,7 @@ class Layout:
         few = self._few.get(key)
         if few is None:
             few = self._few[key] = tuple(rule for rule in self.rules if rule.is_for(node.kind, place))
-        return next((rule for rule in few if rule.fits(node, place)), None)
+        return next((rule for rule in few if rule.has_name_of(node)), None)
 
     def included_rules(self, node: Node, place: Place, folder: str) -> tuple[Rule, ...]:
         """Return the rules for an entry that --include names with this folder, in order."""
