@@ -1,0 +1,141 @@
+"""Places of an origin: where they are found, at any height, and what they fix."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.layout.load import load_layout
+from qa2pack.manifest.layout.places import PlacesFound, find_places
+from qa2pack.manifest.layout.rules import Layout
+from qa2pack.manifest.layout.survey import survey
+from support.trees import make_tree
+
+U, V, W = "uid___A001_X1_X1", "uid___A001_X1_X2", "uid___A001_X1_X3"
+RUN = f"run/SOUS_{U}/GOUS_{V}/MOUS_{W}"
+PIPELINE = """
+[variable.sous]
+like = "uid"
+[variable.gous]
+like = "uid"
+[variable.mous]
+like = "uid"
+[[place]]
+name = "products"
+path = "SOUS_{sous}/GOUS_{gous}/MOUS_{mous}/products"
+needed = true
+[[place]]
+name = "working"
+path = "SOUS_{sous}/GOUS_{gous}/MOUS_{mous}/working"
+"""
+MARKED = """
+[variable.uid]
+like = "uid"
+[[place]]
+name = "top"
+[[place]]
+name = "eb"
+path = "*"
+marked_by = "{uid}.ms"
+needed = true
+prefix = "{uid}__"
+[[place]]
+name = "qa2"
+inside = "eb"
+path = "qa2"
+[[place]]
+name = "other"
+path = "**"
+"""
+
+
+def layout_of(folder: Path, text: str) -> Layout:
+    folder.mkdir(exist_ok=True)
+    (folder / "mine.toml").write_text(text)
+    return load_layout(str(folder / "mine.toml"))
+
+
+def found(root: Path, text: str, *lines: str, origin: str = "", unwanted: bytes = b"") -> PlacesFound:
+    """Make a tree with these lines, and find the places of the folder `origin` in it."""
+    layout = layout_of(root / "layouts", text)
+    make_tree(root / "data", lines)
+    path = os.fsencode(root / "data" / origin)
+    tree = survey(path, opaque=layout.is_opaque)
+    return find_places(tree, layout.places, origin_path=path, is_wanted=lambda inner: inner != unwanted)
+
+
+def names(places: PlacesFound) -> dict[str, str]:
+    return {os.fsdecode(path): folder.place.name for path, folder in places.folders.items()}
+
+
+@pytest.mark.parametrize(
+    ("origin", "products"),
+    [
+        ("run", f"SOUS_{U}/GOUS_{V}/MOUS_{W}/products"),
+        (f"run/SOUS_{U}", f"GOUS_{V}/MOUS_{W}/products"),
+        (f"run/SOUS_{U}/GOUS_{V}", f"MOUS_{W}/products"),
+        (RUN, "products"),
+        (f"{RUN}/products", ""),
+    ],
+)
+def test_origin_may_be_given_at_any_height(tmp_path: Path, origin: str, products: str) -> None:
+    places = found(tmp_path, PIPELINE, f"{RUN}/products/a.fits", f"{RUN}/working/a.log", origin=origin)
+    folder = places.folders[products.encode()]
+    assert folder.place.name == "products" and folder.name == b"products"
+    values = {name: folder.values[name] for name in ("sous", "gous", "mous")}
+    assert values == {"sous": (U.encode(),), "gous": (V.encode(),), "mous": (W.encode(),)}
+
+
+def test_height_at_which_nothing_needed_is_found_is_the_origin_itself(tmp_path: Path) -> None:
+    places = found(tmp_path, PIPELINE, f"{RUN}/working/a.log", origin="run")
+    assert names(places) == {f"SOUS_{U}/GOUS_{V}/MOUS_{W}/working": "working"}
+
+
+def test_value_that_is_not_like_its_variable_makes_no_place(tmp_path: Path) -> None:
+    assert names(found(tmp_path, PIPELINE, f"SOUS_x/GOUS_{V}/MOUS_{W}/products/a.fits")) == {}
+
+
+def test_variable_has_one_value_on_a_way(tmp_path: Path) -> None:
+    text = '[variable.uid]\nlike = "uid"\n[[place]]\nname = "in"\npath = "{uid}/{uid}.d"\n'
+    assert names(found(tmp_path, text, f"{U}/{U}.d/a", f"{U}/{V}.d/a")) == {f"{U}/{U}.d": "in"}
+
+
+def test_marked_folder_is_closed_but_for_places_inside_it(tmp_path: Path) -> None:
+    places = found(tmp_path, MARKED, f"X1/{U}.ms/table.dat", "X1/qa2/a", "X1/b/qa2/a", "c/qa2/a")
+    assert names(places) == {"": "top", "X1": "eb", "X1/qa2": "qa2", "c": "other", "c/qa2": "other"}
+    assert places.folders[b"X1/qa2"].values["uid"] == (U.encode(),)
+
+
+def test_folder_is_the_first_place_that_it_can_be(tmp_path: Path) -> None:
+    text = MARKED.replace('name = "top"', 'name = "top"\n[[place]]\nname = "first"\npath = "X*"')
+    assert names(found(tmp_path, text, f"X1/{U}.ms/table.dat", f"Y1/{U}.ms/table.dat"))["X1"] == "first"
+
+
+def test_most_frequent_value_of_the_marks_is_the_first(tmp_path: Path) -> None:
+    text = MARKED.replace('"{uid}.ms"', '["{uid}.ms", "{uid}.py"]')
+    folder = found(tmp_path, text, f"X1/{U}.ms", f"X1/{V}.ms", f"X1/{V}.py").folders[b"X1"]
+    assert folder.values["uid"] == (V.encode(), U.encode())
+    variables = layout_of(tmp_path / "layouts", text).variables
+    assert folder.value_of("uid", f"{U}.log".encode(), variables) == U.encode()
+    assert folder.value_of("uid", b"a.log", variables) == V.encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("a", b"a"), ("a/b", b"a__b"), ("X1", b"X1"), ("X1/qa2", b"qa2"), ("", b"data")]
+)
+def test_name_of_a_place_is_that_of_its_folder(tmp_path: Path, path: str, name: bytes) -> None:
+    places = found(tmp_path, MARKED, f"X1/{U}.ms/table.dat", "X1/qa2/c", "a/b/c")
+    assert places.folders[path.encode()].name == name
+
+
+def test_step_of_any_depth_may_stand_in_the_middle(tmp_path: Path) -> None:
+    text = '[[place]]\nname = "in"\npath = "**/run/**/products"\n'
+    places = found(
+        tmp_path, text, "run/products/a", "b/c/run/d/e/products/a", "products/a", "run/products/products/a"
+    )
+    assert set(names(places)) == {"run/products", "b/c/run/d/e/products", "run/products/products"}
+
+
+def test_folder_that_is_not_wanted_is_no_place(tmp_path: Path) -> None:
+    places = found(tmp_path, MARKED, f"X1/{U}.ms/table.dat", f"X2/{U}.ms/table.dat", unwanted=b"X1")
+    assert set(names(places)) == {"", "X2"}
