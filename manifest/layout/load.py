@@ -11,7 +11,6 @@ from enum import StrEnum
 from importlib import resources
 from typing import Never, TypeVar
 
-from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
 from qa2pack.manifest.layout.check import Absent, Alike, Check, Needs, ProjectCode
@@ -22,6 +21,7 @@ from qa2pack.manifest.layout.rules import Again, Foreign, Layout, Rule, Shape
 from qa2pack.manifest.layout.template import PREFIX, Template, parse_template
 from qa2pack.manifest.layout.toml_lines import sub_table_line, table_lines
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.role import Role, Shown, names_of
 
 
 def known_layouts() -> tuple[str, ...]:
@@ -66,9 +66,10 @@ def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKN
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 _Result = TypeVar("_Result")
-_LAYOUT_KEYS = frozenset({"name", "variable", "place", "foreign", "rule", "check"})
+_LAYOUT_KEYS = frozenset({"name", "variable", "place", "folder", "foreign", "rule", "check"})
 _VARIABLE_KEYS = frozenset({"like", "default"})
 _PLACE_KEYS = frozenset({"name", "path", "inside", "marked_by", "prefix", "no_prefix", "needed", "what"})
+_FOLDER_KEYS = frozenset({"name", "text", "always", "tickets", "listed", "report"})
 _FOREIGN_KEYS = frozenset({"globs", "reason"})
 _RULE_KEYS = frozenset(
     {
@@ -100,7 +101,7 @@ class _Reader:
     Attributes:
         text: the text of the file.
         where: the table that is converted, for messages; empty outside tables.
-        variables, places: those that are read already.
+        variables, places, roles: those that are read already.
     """
 
     name: str
@@ -108,16 +109,19 @@ class _Reader:
     where: str = ""
     variables: Mapping[str, Variable] = field(default_factory=dict)
     places: tuple[Place, ...] = ()
+    roles: tuple[Role, ...] = ()
 
     def layout(self, table: Mapping[str, object]) -> Layout:
         self._check_keys(table, _LAYOUT_KEYS, "layout")
         with_variables = replace(self, variables=self._variables(table))
-        reader = replace(with_variables, places=with_variables._places(table))
+        roles = tuple(each._folder(folder) for each, folder in self._tables(table, "folder"))
+        reader = replace(with_variables, places=with_variables._places(table), roles=roles)
         rules = tuple(each._rule(rule) for each, rule in reader._tables(table, "rule"))
         return Layout(
             name=self._text(table, "name") or self.name,
             variables=reader.variables,
             places=reader.places,
+            roles=roles,
             rules=tuple(rule for rule in rules if not rule.included),
             included=tuple(rule for rule in rules if rule.included),
             foreign=tuple(each._foreign(foreign) for each, foreign in reader._tables(table, "foreign")),
@@ -187,6 +191,21 @@ class _Reader:
             for step in (path.split("/") if path else ())
         )
 
+    def _folder(self, table: Mapping[str, object]) -> Role:
+        self._check_keys(table, _FOLDER_KEYS, "folder")
+        name = self._text(table, "name")
+        template = self._template(table, "name", frozenset())
+        if template is None or "/" in name:
+            self._refuse(expected="the name of a folder of the member", found=name)
+        return Role(
+            name=name,
+            text=self._text(table, "text"),
+            is_always=self._flag(table, "always"),
+            in_tickets=self._flag(table, "tickets"),
+            is_listed=self._flag(table, "listed"),
+            shown=tuple(self._choice(Shown, shown) for shown in self._texts(table, "report")),
+        )
+
     def _foreign(self, table: Mapping[str, object]) -> Foreign:
         self._check_keys(table, _FOREIGN_KEYS, "foreign")
         foreign = Foreign(self._name_globs(table, "globs"), self._text(table, "reason"))
@@ -196,7 +215,7 @@ class _Reader:
 
     def _rule(self, table: Mapping[str, object]) -> Rule:
         self._check_keys(table, _RULE_KEYS, "rule")
-        included = str(self._role(self._text(table, "included"))) if "included" in table else ""
+        included = self._role(self._text(table, "included")) if "included" in table else ""
         match = self._patterns(table, "match") if "match" in table or not included else self._any_name()
         never = self._text(table, "never")
         if not match.texts or bool(self._text(table, "to")) == bool(never):
@@ -237,10 +256,10 @@ class _Reader:
         return Again(to, self._text(value, "column"))
 
     def _target(self, table: Mapping[str, object], key: str, pieces: frozenset[str]) -> Template | None:
-        """Return the template of a path in the member, the first folder of which is one of the known ones."""
+        """Return the template of a path in the member, the first folder of which is one that the layout declares."""
         fixed = frozenset().union(*(place.fixes for place in self.places))
         template = self._template(table, key, fixed | pieces | _OF_A_FILE)
-        if template:
+        if template and template.folder and "{" not in template.folder:
             self._role(template.folder)
         return template
 
@@ -282,9 +301,9 @@ class _Reader:
         what = self._text(table, "what")
         match keys[0]:
             case "needs":
-                return Needs(self._role(self._text(table, "needs")).folder, what)
+                return Needs(self._role(self._text(table, "needs")).encode(), what)
             case "alike":
-                return Alike(self._role(self._text(table, "in")).folder, what, self._globs(table, "alike"))
+                return Alike(self._role(self._text(table, "in")).encode(), what, self._globs(table, "alike"))
             case "absent":
                 return Absent(what, self._globs(table, "absent"))
             case "project":
@@ -349,10 +368,11 @@ class _Reader:
         except ValueError:
             self._refuse(expected=f"one of {', '.join(kind)}", found=value)
 
-    def _role(self, value: str) -> Role:
-        if value not in ROLES:
-            self._refuse(expected=f"one of {', '.join(ROLES)}", found=value, code=Code.UNKNOWN_ROLE)
-        return Role(value)
+    def _role(self, value: str) -> str:
+        if value not in [role.name for role in self.roles]:
+            expected = f"one of the folders {names_of(self.roles) or '- (there is no [[folder]])'}"
+            self._refuse(expected=expected, found=value, code=Code.UNKNOWN_ROLE)
+        return value
 
 
 def _key_list(table: Mapping[str, object]) -> str:

@@ -14,6 +14,7 @@ from qa2pack.manifest.layout.patterns import Patterns, Variable
 from qa2pack.manifest.layout.places import Place
 from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.layout.template import Template
+from qa2pack.manifest.role import Role
 
 
 class Shape(StrEnum):
@@ -103,6 +104,7 @@ class Layout:
     """The rules of one style of delivery.
 
     Attributes:
+        roles: the first folders of a member, in the order in which they are shown.
         rules: those of the origin; `included` are those for what --include names.
         foreign: files of other programs, left out everywhere, also inside tables.
         checks: what a complete reduction has.
@@ -111,6 +113,7 @@ class Layout:
     name: str
     variables: Mapping[str, Variable]
     places: tuple[Place, ...]
+    roles: tuple[Role, ...]
     rules: tuple[Rule, ...]
     included: tuple[Rule, ...] = ()
     foreign: tuple[Foreign, ...] = ()

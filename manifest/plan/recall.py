@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.format.header import Header, MadeWith, StreamKind
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.layout.include import Include
@@ -79,7 +78,7 @@ def _values(header: Header, request: PlanRequest) -> Iterator[tuple[str, Any]]:
     made_with = header.made_with
     if made_with is None:
         return
-    include = tuple(Include(glob, Role(role)) for glob, role in made_with.include)
+    include = tuple(Include(glob, role) for glob, role in made_with.include)
     yield "include", (*include, *(one for one in request.include if one not in include))
     yield "exclude", (*made_with.exclude, *(one for one in request.exclude if one not in made_with.exclude))
     if made_with.no_split:

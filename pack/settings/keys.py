@@ -218,9 +218,8 @@ def _is_mode(value: str) -> bool:
 
 def _words(kind: Kind) -> str:
     from qa2pack.manifest.actions import Mode
-    from qa2pack.manifest.alma.role import ROLES
 
-    more = {Kind.MODE: f" ({', '.join(Mode)})", Kind.INCLUDES: f" with one of {', '.join(ROLES)}"}
+    more = {Kind.MODE: f" ({', '.join(Mode)})", Kind.INCLUDES: " with a folder of the layout"}
     return kind + more.get(kind, "")
 
 
