@@ -236,7 +236,8 @@ PLANNING: Mapping[Code, Row] = {
     Code.UNKNOWN_ROLE: Row(
         "This is not a role of a package.",
         "It is misspelt in --include, PACK_INCLUDE or the layout file, or the part before the = is missing.",
-        "Write --include GLOB=ROLE with one of raw, calibrated, calibration, script, qa, log, product.",
+        "Write --include GLOB=ROLE with a folder of the layout: for cycle0 raw, calibrated, calibration, script, "
+        "qa, log or product.",
     ),
     Code.UNKNOWN_LAYOUT: Row(
         "The layout is not known, or not understood.",
