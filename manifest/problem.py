@@ -49,6 +49,8 @@ class Code(StrEnum):
     NAME_TOO_LONG = "name-too-long"
     UNKNOWN_ROLE = "unknown-role"
     UNKNOWN_LAYOUT = "unknown-layout"
+    UNKNOWN_VARIABLE = "unknown-variable"
+    VARIABLE_MISSING = "variable-missing"
     UNKNOWN_MODE = "unknown-mode"
     UNSAFE_PATH = "unsafe-path"
     TABLE_BROKEN = "table-broken"

@@ -46,6 +46,7 @@ class MadeWith:
         readme: absolute path of the README header file; empty where the text had no lasting path.
         readme_header: the text of that header; empty for the template.
         include: each glob with its role.
+        values: of variables of the layout, each with its name.
     """
 
     readme: bytes
@@ -55,6 +56,7 @@ class MadeWith:
     no_split: bool = False
     weights: Weights = Weights.CONSISTENT
     as_is: bool = False
+    values: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

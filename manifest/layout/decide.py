@@ -65,12 +65,13 @@ Outcome = Draft | LeftOut | Problem
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Layout, includes, excludes and the places of the origin, which together decide about each entry."""
+    """Layout, includes, excludes, places of the origin and given values, which together decide about each entry."""
 
     layout: Layout
     include: Sequence[Include]
     exclude: Sequence[str]
     places: PlacesFound
+    given: Mapping[str, bytes] = field(default_factory=dict)
     _marked: frozenset[bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -148,7 +149,7 @@ class _Values:
             case "prefix":
                 return self._prefix()
         variables, name = self.choice.layout.variables, self.entry.node.name
-        value = self.entry.place.value_of(variable, name, variables)
+        value = self.choice.given.get(variable) or self.entry.place.value_of(variable, name, variables)
         if value is not None:
             return value
         if variable in self.choice.layout.fixed_by_marks:

@@ -18,7 +18,7 @@ from qa2pack.manifest.layout.globs import has_uid_in_brackets
 from qa2pack.manifest.layout.patterns import PatternError, Patterns, Variable, compile_patterns, pieces_of
 from qa2pack.manifest.layout.places import ANY_DEPTH, Place
 from qa2pack.manifest.layout.rules import Again, Foreign, Layout, Rule, Shape
-from qa2pack.manifest.layout.template import PREFIX, Template, parse_template
+from qa2pack.manifest.layout.template import PREFIX, PROJECT, Template, parse_template
 from qa2pack.manifest.layout.toml_lines import sub_table_line, table_lines
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.role import Role, Shown, names_of
@@ -91,7 +91,7 @@ _AGAIN_KEYS = frozenset({"to", "column"})
 # The keys of each kind of check; the first one tells the kinds apart.
 _CHECK_KINDS = (("needs", "what"), ("alike", "in", "what"), ("absent", "what"), ("project",))
 # Variables that every file has.
-_OF_A_FILE = frozenset({"name", "path", PREFIX})
+_OF_A_FILE = frozenset({"name", "path", PREFIX, PROJECT})
 
 
 @dataclass(frozen=True, slots=True)

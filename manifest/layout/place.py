@@ -25,11 +25,8 @@ from qa2pack.manifest.problem import Code, Problem
 _KEEPABLE = ("DATA", "FLOAT_DATA", "LAG_DATA", "CORRECTED_DATA")
 
 
-def measurement_sets(
-    origin: Node, layout: Layout, *, include: Sequence[Include] = (), exclude: Sequence[str] = ()
-) -> tuple[bytes, ...]:
+def measurement_sets(origin: Node, choice: Choice) -> tuple[bytes, ...]:
     """Return the sources of the tables whose columns `place` needs, sorted."""
-    choice = choose(origin, layout, include=include, exclude=exclude, origin_path=b"/")
     drafts = (outcome for outcome in _outcomes(origin, choice) if isinstance(outcome, Draft))
     return tuple(sorted({draft.entry.node.source for draft in drafts if draft.column}))
 
@@ -39,28 +36,16 @@ def drafts_of(origin: Node, choice: Choice, columns: Mapping[bytes, Sequence[str
     return _with_again(_outcomes(origin, choice), columns)
 
 
-def place(
-    origin: Node,
-    layout: Layout,
-    *,
-    origin_path: bytes,
-    columns: Mapping[bytes, Sequence[str]],
-    include: Sequence[Include] = (),
-    exclude: Sequence[str] = (),
-) -> Placement:
+def place(origin: Node, choice: Choice, columns: Mapping[bytes, Sequence[str]]) -> Placement:
     """Decide for every entry of the origin whether and where it is packaged.
 
     Args:
-        origin_path: absolute path of the origin, whose names may be steps of the paths of places.
         columns: maps each source of `measurement_sets` to its column names; a missing one is assumed to have the
             column that the layout keeps.
-        include: globs with a role; they override all rules.
-        exclude: globs of what is not packaged; they override the includes.
 
     Returns:
         The placement. It does not depend on the order of the survey and of the mapping.
     """
-    choice = choose(origin, layout, include=include, exclude=exclude, origin_path=origin_path)
     outcomes = tuple(_outcomes(origin, choice))
     drafts = _with_again(outcomes, columns)
     paths, meetings = settle_names([draft.claim for draft in drafts])
@@ -85,15 +70,27 @@ def choose(
     origin: Node,
     layout: Layout,
     *,
-    include: Sequence[Include],
-    exclude: Sequence[str],
     origin_path: bytes,
+    include: Sequence[Include] = (),
+    exclude: Sequence[str] = (),
+    given: Mapping[str, bytes] | None = None,
 ) -> Choice:
-    """Return layout, includes and excludes with the places of the origin, which are searched here."""
+    """Return what decides about the entries of an origin; its places are searched here.
+
+    Args:
+        origin_path: absolute path of the origin, whose names may be steps of the paths of places.
+        include: globs with a role; they override all rules.
+        exclude: globs of what is not packaged; they override the includes.
+        given: values of variables.
+    """
     places = find_places(
-        origin, layout.places, origin_path=origin_path, is_wanted=lambda path: first_match(path, exclude) is None
+        origin,
+        layout.places,
+        origin_path=origin_path,
+        is_wanted=lambda path: first_match(path, exclude) is None,
+        given=given,
     )
-    return Choice(layout, include, exclude, places)
+    return Choice(layout, include, exclude, places, given or {})
 
 
 def _outcomes(origin: Node, choice: Choice) -> Iterator[Outcome]:

@@ -110,6 +110,7 @@ def find_places(
     *,
     origin_path: bytes,
     is_wanted: Callable[[bytes], bool],
+    given: Mapping[str, bytes] | None = None,
 ) -> PlacesFound:
     """Return the places of an origin.
 
@@ -119,13 +120,14 @@ def find_places(
     Args:
         origin_path: absolute; its last names may be steps of the paths.
         is_wanted: whether a folder, by its path, is looked at.
+        given: values of variables; folders that fix another value are not looked at.
     """
     names = [name for name in origin_path.split(b"/") if name]
     deepest = max((len(place.steps) for place in places), default=0)
     needed = [place for place in places if place.is_needed]
     first = None
     for height in range(min(deepest, len(names)) + 1):
-        search = _Search(places, names[-1] if names else b"", is_wanted, {})
+        search = _Search(places, names[-1] if names else b"", is_wanted, given or {}, {})
         search.begin(origin, names[len(names) - height :])
         found = PlacesFound(search.folders)
         if all(found.has(place) for place in needed):
@@ -172,6 +174,7 @@ class _Search:
     places: Sequence[Place]
     origin_name: bytes
     is_wanted: Callable[[bytes], bool]
+    given: Mapping[str, bytes]
     folders: dict[bytes, PlaceFolder]
 
     def begin(self, origin: Node, above: Sequence[bytes]) -> None:
@@ -183,6 +186,8 @@ class _Search:
 
     def _visit(self, node: Node, path: bytes, ways: Sequence[_Way]) -> None:
         folder = self._folder(node, path, ways)
+        if folder and not self._is_asked_for(folder):
+            return
         if folder:
             self.folders[path] = folder
             inner = self._ways_inside(folder.place.name, folder)
@@ -192,8 +197,14 @@ class _Search:
             if child.kind is Kind.FOLDER and not child.opaque and self.is_wanted(inside):
                 self._visit(child, inside, _through(ways, child.name))
 
+    def _is_asked_for(self, folder: PlaceFolder) -> bool:
+        """Return whether its marks fix no other value than the given one."""
+        marked = folder.place.marked_by.pieces if folder.place.marked_by else frozenset()
+        return all(self.given[name] in folder.values[name] for name in marked & self.given.keys())
+
     def _ways_inside(self, place: str, folder: PlaceFolder | None) -> tuple[_Way, ...]:
-        return tuple(_Way(inner, 0, around=folder) for inner in self.places if inner.inside == place)
+        known = tuple(sorted(self.given.items()))
+        return tuple(_Way(inner, 0, known, around=folder) for inner in self.places if inner.inside == place)
 
     def _folder(self, node: Node, path: bytes, ways: Sequence[_Way]) -> PlaceFolder | None:
         """Return the folder as the first place, in the order of the layout, that it is."""

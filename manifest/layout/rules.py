@@ -75,6 +75,12 @@ class Rule:
     never: str = ""
     warn: bool = False
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """The variables of its targets that its own pattern does not give a value."""
+        targets = (self.to, self.if_taken, self.again.to if self.again else None)
+        return frozenset().union(*(target.variables for target in targets if target)) - self.match.pieces
+
     def fits(self, node: Node, place: Place) -> bool:
         """Return whether the rule is for this node in this place."""
         return self.is_for(node.kind, place) and self.has_name_of(node)

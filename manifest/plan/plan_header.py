@@ -101,6 +101,7 @@ def make_header(
             no_split=request.no_split,
             weights=request.weights,
             as_is=request.as_is,
+            values=request.values,
         ),
         roles=roles,
     )

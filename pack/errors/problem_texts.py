@@ -245,6 +245,17 @@ PLANNING: Mapping[Code, Row] = {
         "Use --layout cycle0, or correct the file: the rules of cycle0 explain themselves:",
         ("pack layout",),
     ),
+    Code.UNKNOWN_VARIABLE: Row(
+        "The layout has no such variable, or it cannot have this value.",
+        "It is misspelt in --set, PACK_SET or a pack.toml, or the layout is another one.",
+        "Write --set NAME=VALUE with a variable of the layout, which it shows as [variable.NAME]:",
+        ("pack layout",),
+    ),
+    Code.VARIABLE_MISSING: Row(
+        "A variable of the layout has no value.",
+        "The layout puts it into names, and no folder or file of the origin tells it.",
+        "Give it with --set NAME=VALUE",
+    ),
     Code.UNKNOWN_MODE: Row(
         "This value is not known.",
         "A mode or append that does not exist was asked for.",

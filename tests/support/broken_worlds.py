@@ -329,6 +329,27 @@ def _(world: World) -> Iterable[Problem]:
     return refusal(world.delivery, layout="cycle99")
 
 
+@breaks(Code.UNKNOWN_VARIABLE)
+def _(world: World) -> Iterable[Problem]:
+    return refusal(world.delivery, values=(("mous", "uid___A001_X1_X2"),))
+
+
+@breaks(Code.VARIABLE_MISSING)
+def _(world: World) -> Iterable[Problem]:
+    layout = world.folder / "mine.toml"
+    write(
+        layout,
+        b"""[variable.run]
+[[place]]
+name = "top"
+[[rule]]
+match = "*"
+to = "{run}/{name}"
+""",
+    )
+    return refusal(world.delivery, layout=str(layout))
+
+
 @breaks(Code.UNKNOWN_MODE)
 def _(world: World) -> Iterable[Problem]:
     with pytest.raises(PackagingError) as caught:
