@@ -105,7 +105,7 @@ def _owners(draft: Draft, choice: Choice) -> Iterator[PlaceFolder]:
     named = {variable: choice.layout.variables[variable].at_start(name) for variable in choice.layout.fixed_by_marks}
     for place in choice.places.marked:
         is_named = any(own in place.values.get(variable, ()) for variable, own in named.items())
-        if is_named or place in (draft.entry.place, draft.entry.place.around):
+        if is_named or (draft.entry.place and place in (draft.entry.place, draft.entry.place.around)):
             yield place
 
 

@@ -32,11 +32,12 @@ class OriginEntry:
 
     Attributes:
         path: relative to the origin, symlinks not resolved.
+        place: None in a folder that is no place, but around one.
     """
 
     path: bytes
     node: Node
-    place: PlaceFolder
+    place: PlaceFolder | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Choice:
         folder = "" if is_marked else included_folder(entry.path, includes)
         if not folder and foreign:
             return (_left_out(entry, foreign),)
-        rule = None if is_marked else self.layout.rule_for(entry.node, entry.place.place)
+        rule = self.layout.rule_for(entry.node, entry.place.place) if entry.place and not is_marked else None
         if not folder and rule is not None and rule.never:
             doubt = Problem(Code.W_LOOKS_LIKE_MS, entry.path, expected="--include or --exclude", found=rule.never)
             return (_left_out(entry, rule.never), doubt) if rule.warn else (_left_out(entry, rule.never),)
@@ -106,7 +107,8 @@ class Choice:
 
     def _included(self, entry: OriginEntry, folder: str) -> Outcome:
         """Place an included entry by the first rule for includes of its folder that has all values, else in it."""
-        for rule in self.layout.included_rules(entry.node, entry.place.place, folder):
+        rules = self.layout.included_rules(entry.node, entry.place.place, folder) if entry.place else ()
+        for rule in rules:
             try:
                 return self._draft(entry, rule)
             except NoValueError:
@@ -149,7 +151,8 @@ class _Values:
             case "prefix":
                 return self._prefix()
         variables, name = self.choice.layout.variables, self.entry.node.name
-        value = self.choice.given.get(variable) or self.entry.place.value_of(variable, name, variables)
+        place = self.entry.place
+        value = self.choice.given.get(variable) or (place.value_of(variable, name, variables) if place else None)
         if value is not None:
             return value
         if variable in self.choice.layout.fixed_by_marks:
@@ -160,8 +163,8 @@ class _Values:
         return self.pieces.get(variable) or default.encode() or None
 
     def _prefix(self) -> bytes:
-        place = self.entry.place.place
-        if place.prefix is None or (place.no_prefix and place.no_prefix.fits(self.entry.node.name)):
+        place = self.entry.place.place if self.entry.place else None
+        if not place or not place.prefix or (place.no_prefix and place.no_prefix.fits(self.entry.node.name)):
             return b""
         return place.prefix.fill(self.of)
 

@@ -106,18 +106,17 @@ def _visit(entry: OriginEntry, choice: Choice) -> Iterator[Outcome]:
         yield from decided
         return
     place = choice.places.folders.get(entry.path)
-    if place is None:
+    if place is None and entry.path not in choice.places.on_the_way:
         yield LeftOut(entry.path, f"no rule of layout {choice.layout.name} takes it", entry.node.is_tree)
         return
     outcomes = [outcome for child in _inside(entry.path, entry.node, choice) for outcome in _visit(child, choice)]
-    yield from outcomes if place.place.marked_by else _folded(entry, outcomes)
+    yield from outcomes if place and place.place.marked_by else _folded(entry, outcomes)
 
 
 def _inside(path: bytes, folder: Node, choice: Choice) -> Iterator[OriginEntry]:
-    """Yield the entries of a folder; none if it is no place."""
+    """Yield the entries of a folder."""
     place = choice.places.folders.get(path)
-    if place:
-        yield from (OriginEntry(join(path, child.name), child, place) for child in folder.children)
+    return (OriginEntry(join(path, child.name), child, place) for child in folder.children)
 
 
 def _folded(entry: OriginEntry, outcomes: list[Outcome]) -> Iterator[Outcome]:
@@ -139,20 +138,20 @@ def _with_again(outcomes: Iterable[Outcome], columns: Mapping[bytes, Sequence[st
 
 def _again(drafts: Sequence[Draft], columns: Mapping[bytes, Sequence[str]]) -> Iterator[Draft]:
     """Yield the tables that are packaged a second time: nothing else of their place goes to the same folder."""
-    provided = {(_outermost(draft), draft.folder) for draft in drafts}
+    provided = {(_outermost(draft.entry), draft.folder) for draft in drafts}
     for draft in drafts:
         if draft.again is None:
             continue
         claim, column = draft.again
         again = Draft(draft.entry, claim, column)
-        is_missing = (_outermost(draft), again.folder) not in provided
+        is_missing = (_outermost(draft.entry), again.folder) not in provided
         if is_missing and column in columns.get(draft.entry.node.source, ()):
             yield again
 
 
-def _outermost(draft: Draft) -> bytes:
-    place = draft.entry.place
-    return place.around.path if place.around else place.path
+def _outermost(entry: OriginEntry) -> bytes | None:
+    place = entry.place.around or entry.place if entry.place else None
+    return place.path if place else None
 
 
 def _item(draft: Draft, path: bytes, columns: Mapping[bytes, Sequence[str]]) -> Item:

@@ -86,9 +86,14 @@ class PlacesFound:
 
     Attributes:
         folders: by path, relative to the origin.
+        on_the_way: the paths of the folders around them; the origin is always one.
     """
 
     folders: Mapping[bytes, PlaceFolder]
+    on_the_way: frozenset[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "on_the_way", frozenset({b""}).union(*map(_around, self.folders)))
 
     @property
     def marked(self) -> tuple[PlaceFolder, ...]:
@@ -241,6 +246,12 @@ def marks_of(node: Node, marks: Patterns) -> dict[str, tuple[bytes, ...]] | None
 
 def _most_frequent_first(counts: Counter[bytes]) -> tuple[bytes, ...]:
     return tuple(sorted(counts, key=lambda value: (-counts[value], value)))
+
+
+def _around(path: bytes) -> Iterator[bytes]:
+    while path:
+        path = path.rpartition(b"/")[0]
+        yield path
 
 
 def _through(ways: Iterable[_Way], name: bytes) -> tuple[_Way, ...]:
