@@ -7,6 +7,7 @@ import pytest
 import xxhash
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import BUFFER_BYTES
@@ -59,10 +60,9 @@ def codes(result: ScanResult) -> list[Code]:
 def test_every_column_says_what_the_file_is(tmp_path: Path) -> None:
     file = write(tmp_path / "sub/a.png", b"content")
     file.chmod(0o640)
-    status = file.stat()
     (entry,) = records(scan(options_of(tmp_path)))[b"raw/sub"].entries()
     assert (entry.path, entry.source, entry.size, entry.mode) == (b"raw/sub/a.png", b"sub/a.png", 7, 0o640)
-    assert (entry.mtime_ns, entry.ctime_ns, entry.inode) == (status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    assert entry.state == state_of(file.stat())
     assert entry.digest == xxhash.xxh3_128_digest(b"content")
     assert entry.action is Action.COPY
 

@@ -16,7 +16,7 @@ from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import read_state
 from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.file_state import FileState, state_of
+from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import NO_DIGEST, Entry
 from qa2pack.manifest.format.record_codec import decode_record
@@ -200,8 +200,7 @@ def _lock_source(entry: Entry, manifest: Described, target: Target, places: Sequ
     own = join(target.package.member(manifest.header.member_path), entry.path)
     for path in (own, *_where_it_belongs(entry, manifest, places)):
         if is_folder(os.path.dirname(path)):
-            state = FileState(entry.size, entry.mtime_ns, 0, 0, 0)
-            return {entry.path: Source(path, Action.COPY, state)}
+            return {entry.path: Source(path, Action.COPY, entry.state)}
     return {}
 
 
