@@ -15,6 +15,7 @@ from qa2pack.executor.transaction.paths import TransactionPaths, choose_publishi
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind, Package
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.progress import Silent
 from support.in_process import Delivery
 from support.journals import BEGIN
@@ -237,7 +238,7 @@ def test_links_of_a_move_are_on_disk_before_the_apply_ends(delivery: Delivery) -
 def test_files_of_a_move_are_back_on_disk_before_the_package_goes(delivery: Delivery) -> None:
     delivery.make(Mode.MOVE)
     disk = Noting()
-    roll_back_package(delivery.package, engine=delivery.engine, disk=disk, progress=Silent())
+    roll_back_package(delivery.package, engine=delivery.engine, disk=disk, progress=Silent(), opened=OpenedFiles())
     goes = next(
         call for call in disk.calls if call.startswith(f"rename {os.fsdecode(delivery.package.control)}/staging")
     )

@@ -169,7 +169,7 @@ def test_ticket_files_of_this_package_are_replaced_without_asking(delivery: Deli
 def test_ticket_files_of_an_adopted_package_are_known_by_their_content(delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
     shutil.rmtree(os.fsdecode(delivery.package.control))
-    adopt(delivery.package, Workers(1, Silent()))
+    adopt(delivery.package, Workers(1, Silent()), OpenedFiles())
     assert chosen(delivery, Append.MEMBER)[1] == b"member_ouss_id2"
     ticket(delivery, "zip").write_bytes(b"the only copy")
     assert [code for code, _ in refusal(delivery, Append.MEMBER)] == [Code.TICKET_IN_THE_WAY]

@@ -15,6 +15,7 @@ from qa2pack.executor.rollback import roll_back_package
 from qa2pack.executor.transaction.lock import locked_for_writing
 from qa2pack.executor.transaction.paths import journal_path, lock_path
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.progress import Silent
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
@@ -359,7 +360,11 @@ def test_status_of_a_stopped_rollback_says_what_other_commands_say(capsys: Capsy
     delivery.make(Mode.COPY)
     with pytest.raises(Stopped):
         roll_back_package(
-            delivery.package, engine=delivery.engine, disk=FaultyDisk(Fault.STOP_BEFORE, 10), progress=Silent()
+            delivery.package,
+            engine=delivery.engine,
+            disk=FaultyDisk(Fault.STOP_BEFORE, 10),
+            progress=Silent(),
+            opened=OpenedFiles(),
         )
     assert "phase rolling-back" in status(capsys, delivery)
     assert status(capsys, delivery).endswith(f"next: pack rollback {delivery.path}\n")

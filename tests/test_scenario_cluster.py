@@ -284,7 +284,7 @@ def test_apply_survives_a_worker_killed_in_the_middle(many: Delivery, workers: L
     many.plan(Mode.COPY)
     killer = Killer(lambda: kill_one(workers))
     with engine_for(many, workers.scheduler_address) as engine:
-        apply_plan(many.package, ApplyOptions(), engine=engine, disk=Disk(), progress=killer)
+        apply_plan(many.package, ApplyOptions(), engine=engine, disk=Disk(), progress=killer, opened=OpenedFiles())
     assert killer.is_done
     assert many.problems() == []
     assert len(list(many.member.rglob("plot?.png"))) == 240
@@ -308,7 +308,14 @@ def test_lost_scheduler_leaves_an_apply_that_goes_on(many: Delivery) -> None:
         engine_for(many, address) as engine,
         pytest.raises(WorkersLostError) as caught,
     ):
-        apply_plan(many.package, ApplyOptions(), engine=engine, disk=Disk(), progress=Killer(process.kill))
+        apply_plan(
+            many.package,
+            ApplyOptions(),
+            engine=engine,
+            disk=Disk(),
+            progress=Killer(process.kill),
+            opened=OpenedFiles(),
+        )
     failure = failure_of(caught.value, Attempt("apply", target_of(str(many.path))), Style())
     assert failure.code == Exit.RESUMABLE
     assert "pack apply" in failure.text

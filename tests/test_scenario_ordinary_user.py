@@ -12,6 +12,7 @@ from qa2pack.executor.transaction.journal import read_begin
 from qa2pack.executor.transaction.paths import transaction_paths
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.problem import Code, Refused
 from qa2pack.pack.jobs.status import status
 from support.commands import run_here
@@ -201,7 +202,7 @@ def test_rollback_that_may_not_be_done_is_refused_before_content_is_compared(com
         folder.chmod(0o555)
         with pytest.raises(CannotUndoError) as caught:
             roll_back(delivery)
-        offered = status(delivery.package).rollback_problems
+        offered = status(delivery.package, OpenedFiles()).rollback_problems
         folder.chmod(0o755)
     assert [problem.code for problem in caught.value.problems] == [Code.NOT_WRITABLE]
     assert offered == caught.value.problems

@@ -583,7 +583,7 @@ def test_adopted_members_may_be_in_them_or_not(delivery: Delivery, tmp_path: Pat
 
 
 def adopt(delivery: Delivery) -> None:
-    adoptjob.adopt(delivery.package, Workers(1, Silent()))
+    adoptjob.adopt(delivery.package, Workers(1, Silent()), OpenedFiles())
 
 
 def test_command_verifies_them(delivery: Delivery, capsys: pytest.CaptureFixture[str]) -> None:
@@ -679,7 +679,7 @@ def test_append_over_a_file_that_may_not_be_read_is_refused_in_the_plan(mode: Mo
         script.chmod(0)
         request = request_for(make_reduction(folder / "sb2", seed=2), delivery.package, append=Append.MEMBER)
         with pytest.raises(Refused) as caught:
-            planjob.plan(request, Workers(jobs=1))
+            planjob.plan(request, Workers(jobs=1), OpenedFiles())
         assert [(each.code, each.path) for each in caught.value.problems] == [(Code.UNREADABLE, os.fsencode(script))]
 
 

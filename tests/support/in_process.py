@@ -80,6 +80,7 @@ class Delivery:
             engine=self.engine,
             disk=disk or Disk(),
             progress=Silent(),
+            opened=OpenedFiles(),
         )
 
     def make(self, mode: Mode = Mode.HARD, **wishes: Any) -> None:

@@ -6,13 +6,16 @@ from pathlib import Path
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.rollback import RolledBack, roll_back_package
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.progress import Silent
 from support.in_process import Delivery
 
 
 def roll_back(delivery: Delivery, disk: Disk | None = None) -> RolledBack:
     """Undo what is unfinished, or what ended last."""
-    return roll_back_package(delivery.package, engine=delivery.engine, disk=disk or Disk(), progress=Silent())
+    return roll_back_package(
+        delivery.package, engine=delivery.engine, disk=disk or Disk(), progress=Silent(), opened=OpenedFiles()
+    )
 
 
 def read_files(root: Path) -> dict[str, bytes]:

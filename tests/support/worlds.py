@@ -331,12 +331,19 @@ class World:
         """Apply the waiting plan or go on with what was begun."""
         options = self.scenario.options if boot is None else replace(self.scenario.options, boot=boot)
         return apply_plan(
-            self.package, options, engine=engine or InlineWorker(), disk=disk or Disk(), progress=Silent()
+            self.package,
+            options,
+            engine=engine or InlineWorker(),
+            disk=disk or Disk(),
+            progress=Silent(),
+            opened=OpenedFiles(),
         )
 
     def roll_back(self, disk: Disk | None = None) -> RolledBack:
         """Undo what was begun, or what ended last."""
-        return roll_back_package(self.package, engine=InlineEngine(), disk=disk or Disk(), progress=Silent())
+        return roll_back_package(
+            self.package, engine=InlineEngine(), disk=disk or Disk(), progress=Silent(), opened=OpenedFiles()
+        )
 
     def can_roll_back(self) -> bool:
         """Roll back; False if that is refused, and then nothing was changed but what was left to be ended."""
