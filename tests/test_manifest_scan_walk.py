@@ -13,6 +13,7 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import BUFFER_BYTES
 from qa2pack.manifest.fs.safe_open import opened_folder
 from qa2pack.manifest.problem import Code
+from qa2pack.manifest.quantity import Time
 from qa2pack.manifest.scan.batches import (
     BIG_FILE_BYTES,
     BigFile,
@@ -115,7 +116,23 @@ def test_big_file_that_changes_before_it_is_hashed_is_a_problem(tmp_path: Path) 
     (big,) = scan_batch(SubtreeBatch(options_of(tmp_path), (Subtree(b"", b"raw"),))).more
     with path.open("r+b") as file:
         file.write(b"x")
-    assert codes(scan_batch(big)) == [Code.ORIGIN_CHANGED]
+    assert isinstance(big, BigFile)
+    (problem,) = scan_batch(big).problems
+    assert (problem.code, problem.expected, problem.found) == (Code.ORIGIN_CHANGED, big.state, state_of(path.stat()))
+
+
+def test_time_that_no_record_can_hold_is_named(tmp_path: Path) -> None:
+    path, last_ns = write(tmp_path / "far", b"x"), 2**63 - 1
+    os.utime(path, ns=(0, last_ns + 10**18))
+    found_ns = path.stat().st_mtime_ns
+    if found_ns <= last_ns:
+        pytest.skip("this file system has no such times")
+    (problem,) = scan(options_of(tmp_path)).problems
+    assert (problem.code, problem.expected, problem.found) == (
+        Code.UNREADABLE,
+        Time(last_ns, "a time up to"),
+        Time(found_ns),
+    )
 
 
 def test_without_hashing_no_file_is_opened(tmp_path: Path) -> None:

@@ -147,4 +147,5 @@ def test_machines_are_told_the_owner(delivery: Delivery) -> None:
     delivery.plan(Mode.COPY)
     give_away(control(delivery))
     (problem,) = json.loads(run("apply", delivery.path, "--json").out)["problems"]
-    assert (problem["code"], str(OTHER) in problem["found"]) == (Code.CONTROL_FOREIGN, True)
+    assert (problem["code"], problem["found_value"]) == (Code.CONTROL_FOREIGN, OTHER)
+    assert problem["found"].startswith("one of ")

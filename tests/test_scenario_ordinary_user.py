@@ -14,6 +14,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.problem import Code, Refused
+from qa2pack.manifest.quantity import owner_named
 from qa2pack.pack.jobs.status import status
 from support.commands import run_here
 from support.faulty_disk import ReplaceStoppingDisk, Stopped
@@ -230,7 +231,11 @@ def test_links_to_files_of_others_are_refused_where_the_system_forbids_them(comm
     origin = make_reduction(common / "sb1")
     with as_ordinary_user():
         delivery = Delivery(origin, common / "2011.0.00229.S")
-        assert {code for code, _ in refused(delivery)} == {Code.LINK_FORBIDDEN}
+        with pytest.raises(Refused) as caught:
+            delivery.plan(Mode.HARD)
+        assert {(p.code, p.found) for p in caught.value.problems} == {
+            (Code.LINK_FORBIDDEN, owner_named(0, "a file of"))
+        }
         plan = delivery.plan(Mode.COPY)
         assert Code.W_OWNER in {warning.code for warning in plan.notes.warnings}
         delivery.apply()

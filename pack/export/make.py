@@ -11,6 +11,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.manifest.quantity import Name
 from qa2pack.pack.export.bag import bagged
 from qa2pack.pack.export.checksum_lists import ALGORITHMS, read_sums, spooled, xxhsum_lines
 from qa2pack.pack.export.json_lines import json_lines
@@ -92,7 +93,7 @@ def _manifests(members: Sequence[Member], wanted: ExportOptions) -> list[Describ
     manifests = [usable_manifest(member) for member in members]
     for header in (manifest.header for manifest in manifests):
         if not header.mode.has_content and wanted.formats != ("json",):
-            raise Refused(Problem(Code.PLACEHOLDERS, header.member_path, found=f"the mode {header.mode}"))
+            raise Refused(Problem(Code.PLACEHOLDERS, header.member_path, found=Name(header.mode, "the mode")))
     return manifests
 
 
