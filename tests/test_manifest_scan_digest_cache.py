@@ -1,6 +1,7 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,8 +49,9 @@ def test_digests_of_a_folder_are_known_while_all_states_are_the_same(tmp_path: P
         device=state.device,
     )
     if column:
-        value = getattr(record, column)
-        record = replace(record, **{column: value + 1 if column == "device" else [value[0] + 1]})
+        value: Any = getattr(record, column)
+        changes: dict[str, Any] = {column: value + 1 if column == "device" else [value[0] + 1]}
+        record = replace(record, **changes)
     known = KnownFolder([(encode_record(record), state.mtime_ns + SECOND_NS)])
     assert known.digests(b"X1/qa2", [b"a.png"], [status]) == (None if column else DIGEST)
 
