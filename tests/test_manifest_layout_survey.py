@@ -139,7 +139,7 @@ def test_where_an_outside_link_leads_is_escaped(tmp_path: Path) -> None:
 def test_pipe_is_special(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     node = look(tmp_path)["pipe"]
-    assert (node.kind, node.detail) == (Kind.SPECIAL, "a pipe")
+    assert (node.kind, node.detail) == (Kind.SPECIAL, "a named pipe")
 
 
 def test_socket_behind_a_link_is_special(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

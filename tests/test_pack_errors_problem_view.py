@@ -11,7 +11,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.humanize import local_time
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.quantity import Count, Digest, Name, Owner, Quantity, Size, Space, Time
+from qa2pack.manifest.quantity import Count, Digest, Name, Owner, Quantity, Size, Space, Time, owner_named
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.views.json_fields import problem_fields
 from support.commands import run_here
@@ -94,6 +94,11 @@ def test_quantities_have_one_text_and_a_value(quantity: Quantity, text: str, val
     assert problem_text(problem) == f"changed a: expected {text}, found words"
     (fields,) = problem_fields([problem])
     assert (fields["expected"], fields["expected_value"], fields["found_value"]) == (text, value, None)
+
+
+def test_owner_has_the_name_that_this_machine_has_for_the_number() -> None:
+    assert owner_named(0, "a file of") == Owner(0, "root", "a file of")
+    assert owner_named(2**31 - 7) == Owner(2**31 - 7)
 
 
 def test_verify_gives_sizes_and_digests_as_values(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:

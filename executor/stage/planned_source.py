@@ -13,6 +13,7 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.digest import digest_of_rest
+from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.problem import Value
 from qa2pack.manifest.quantity import Digest
@@ -51,7 +52,7 @@ def check_source(planned: Planned, status: os.stat_result) -> bool:
             digest for comparing the content.
     """
     if not stat.S_ISREG(status.st_mode):
-        raise SourceChangedError("a file", "a link" if stat.S_ISLNK(status.st_mode) else "something else")
+        raise SourceChangedError("a file", kind_in_words(status.st_mode))
     expected, found = planned.state, state_of(status)
     if expected.written != found.written or (planned.digest == NO_DIGEST and expected.identity != found.identity):
         raise changed_source(planned, status)
