@@ -156,6 +156,23 @@ def test_link_to_a_source_whose_content_changed_unseen_is_refused(context: Stagi
     assert files(member_of(context)) == {}
 
 
+class _Replacing(Disk):
+    """A disk on which another program puts another file at the name of a source, just before that is linked."""
+
+    def link(self, source: bytes, name: bytes, *, source_fd: int | None, dir_fd: int) -> None:
+        os.close(os.open(b"new", os.O_WRONLY | os.O_CREAT | os.O_EXCL, dir_fd=source_fd))
+        os.replace(b"new", source, src_dir_fd=source_fd, dst_dir_fd=source_fd)
+        super().link(source, name, source_fd=source_fd, dir_fd=dir_fd)
+
+
+def test_source_that_is_replaced_before_it_is_linked_is_refused(context: StagingContext) -> None:
+    source = write(origin_of(context) / "a", b"12")
+    record = planned(context, Action.LINK, "a")
+    (problem,) = stage(replace(context, disk=_Replacing()), record).problems
+    assert (problem.code, problem.path) == (Code.ORIGIN_CHANGED, os.fsencode(source))
+    assert files(member_of(context)) == {}
+
+
 def test_problem_of_one_file_does_not_keep_the_others(context: StagingContext) -> None:
     for name in ("a", "b", "c"):
         write(origin_of(context) / name, b"1")

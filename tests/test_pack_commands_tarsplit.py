@@ -189,6 +189,7 @@ def test_package_of_placeholders_is_cut_only_when_that_is_asked_for(
     arguments = ("-n", DAY, "--output", str(tmp_path / "out"), str(made.path))
     ran = run(capsys, *arguments)
     assert (ran.code, "--allow-dummies" in ran.err, (tmp_path / "out").exists()) == (1, True, False)
+    assert f"found the mode {mode}\n" in ran.err
     assert run(capsys, "--allow-dummies", *arguments).code == 0
     extract(tmp_path / "out", tmp_path / "unpacked")
     assert contents(tmp_path / "unpacked" / PROJECT) == contents(made.path)
