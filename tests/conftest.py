@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from qa2pack.manifest.alma.member_ids import Append
 from support.in_process import Delivery, make_reduction
 from support.tools import REQUIRED
 
@@ -26,20 +25,6 @@ settings.load_profile("project")
 def delivery(tmp_path: Path) -> Delivery:
     """A small reduction without measurement sets, and a place for its package."""
     return Delivery(make_reduction(tmp_path / "sb1"), tmp_path / "2011.0.00229.S")
-
-
-@pytest.fixture
-def other(delivery: Delivery) -> Delivery:
-    """Another reduction for the package."""
-    return Delivery(make_reduction(delivery.origin.parent / "sb2", uid="uid___A002_X1_X2", seed=2), delivery.path)
-
-
-@pytest.fixture
-def package(delivery: Delivery, other: Delivery) -> Path:
-    """A package with a member of each of the two reductions."""
-    delivery.make()
-    other.make(append=Append.MEMBER)
-    return delivery.path
 
 
 @pytest.fixture(scope="session")

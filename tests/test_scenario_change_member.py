@@ -16,7 +16,7 @@ from qa2pack.manifest.format.files import Described, open_manifest
 from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.problem import Code
 from qa2pack.pack.cli import main
-from support.in_process import Delivery
+from support.in_process import Delivery, make_reduction
 
 Capsys = pytest.CaptureFixture[str]
 FIRST, SECOND = "group_ouss_id/member_ouss_id", "group_ouss_id/member_ouss_id2"
@@ -46,6 +46,20 @@ def links_of(folder: Path) -> dict[Path, str]:
 
 def manifest_of(delivery: Delivery) -> Described:
     return open_manifest(delivery.package.manifest(FIRST.encode()))
+
+
+@pytest.fixture
+def other(delivery: Delivery) -> Delivery:
+    """Another reduction for the package."""
+    return Delivery(make_reduction(delivery.origin.parent / "sb2", uid="uid___A002_X1_X2", seed=2), delivery.path)
+
+
+@pytest.fixture
+def package(delivery: Delivery, other: Delivery) -> Path:
+    """A package with a member of each."""
+    delivery.make()
+    other.make(append=Append.MEMBER)
+    return delivery.path
 
 
 def test_removed_member_comes_back(capsys: Capsys, package: Path) -> None:
