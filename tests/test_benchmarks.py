@@ -88,7 +88,7 @@ def test_picture_is_xml_and_names_every_curve_apart() -> None:
     assert len({(name.get("x"), name.get("y")) for name in names}) == 6
 
 
-def test_failed_command_tells_its_last_words_and_its_exit_code(tmp_path: Path) -> None:
+def test_failed_command_reports_its_last_words_and_its_exit_code(tmp_path: Path) -> None:
     with pytest.raises(CommandFailedError, match=r"exit code 3 of: .*\n    last words$"):
         timed(tmp_path, "echo last words >&2; exit 3")
 

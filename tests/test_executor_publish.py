@@ -188,7 +188,7 @@ def test_old_tree_is_on_disk_where_it_is_kept_before_the_new_one_takes_its_name(
 
 
 @every_way
-def test_undoing_brings_back_what_was_there(tmp_path: Path, publishing: Publishing) -> None:
+def test_rollback_brings_back_what_was_there(tmp_path: Path, publishing: Publishing) -> None:
     places, commit = staged(tmp_path, publishing)
     manifests = places.package.manifests
     before = (contents(tmp_path / "P") if (tmp_path / "P").exists() else {}), os.path.exists(manifests)

@@ -147,7 +147,7 @@ def test_journal_that_goes_on_is_marked_whole(path: bytes) -> None:
         read_journal(path)
 
 
-def test_journal_that_does_not_tell_how_it_began_is_damaged(path: bytes) -> None:
+def test_journal_that_does_not_report_how_it_began_is_damaged(path: bytes) -> None:
     whole = written(path, [Published()])
     Path(os.fsdecode(path)).write_bytes(whole[frames_of(whole)[1][1] :])
     with pytest.raises(JournalDamagedError, match="first record"):

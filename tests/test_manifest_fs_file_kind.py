@@ -25,7 +25,7 @@ MAKERS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-def test_kind_of_a_file_is_told_in_words(tmp_path: Path, kind: str) -> None:
+def test_kind_of_a_file_is_reported_in_words(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x"
     MAKERS[kind](path)
     mode = path.lstat().st_mode
@@ -33,5 +33,5 @@ def test_kind_of_a_file_is_told_in_words(tmp_path: Path, kind: str) -> None:
     assert kind_at(os.fsencode(path), mode) == (kind if kind != "a link" else "a link to else\\nwhere")
 
 
-def test_device_is_told_in_words() -> None:
+def test_device_is_reported_in_words() -> None:
     assert kind_in_words(os.stat("/dev/null").st_mode) == "a device"

@@ -64,7 +64,7 @@ def test_names_in_a_collision_are_escaped() -> None:
     assert problem.expected == r"\x1b[2J"
 
 
-def test_name_that_its_prefix_makes_too_long_is_told() -> None:
+def test_name_that_its_prefix_makes_too_long_is_reported() -> None:
     _, (problem,) = settle_names([claim(b"X1/n", b"n" * 250, b"u1__xx", Prefixing.ALWAYS)])
     assert (problem.code, problem.path) == (Code.NAME_TOO_LONG, b"X1/n")
 
@@ -110,7 +110,7 @@ def test_names_never_collide_silently(claims: list[Claim]) -> None:
 
 
 @given(CLAIMS)
-def test_problems_are_only_told_where_names_meet(claims: list[Claim]) -> None:
+def test_problems_are_only_reported_where_names_meet(claims: list[Claim]) -> None:
     _, problems = settle_names(claims)
     assert all(named_by(problem.path, claims) for problem in problems)
 

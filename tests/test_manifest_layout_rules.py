@@ -131,7 +131,7 @@ def test_refusal_has_the_absolute_path(tmp_path: Path, monkeypatch: pytest.Monke
     assert refused.value.problems[0].path == os.fsencode(tmp_path / "mine.toml")
 
 
-def test_uid_in_brackets_stands_for_its_letters() -> None:
+def test_uid_in_brackets_means_its_letters() -> None:
     assert matches(b"u", ("[{uid}]",)) and not matches(b"x", ("[{uid}]",))
     assert matches(b"x", ("[!{uid}-}]",))
 
@@ -161,7 +161,7 @@ def test_uid_is_read_from_the_start_of_a_name(name: bytes, uid: bytes | None) ->
     assert uid_of(name) == uid
 
 
-def test_globs_tell_upper_from_lower_case() -> None:
+def test_globs_distinguish_upper_from_lower_case() -> None:
     assert matches(b"Checklist", ("*checklist", "Check*")) and not matches(b"Checklist", ("*checklist",))
 
 

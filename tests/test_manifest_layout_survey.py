@@ -85,7 +85,7 @@ def test_origin_may_be_a_link(tmp_path: Path) -> None:
     assert look(tmp_path / "origin")["y"].source == b"x"
 
 
-def test_dangling_link_is_told(tmp_path: Path) -> None:
+def test_dangling_link_is_reported(tmp_path: Path) -> None:
     assert look(make_tree(tmp_path, ["gone -> nowhere"]))["gone"].kind is Kind.BROKEN_LINK
 
 

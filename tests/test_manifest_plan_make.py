@@ -235,7 +235,7 @@ def test_plan_names_for_every_file_what_is_done_with_it(delivery: Delivery, mode
     assert found[b"qa/X8c.checklist.txt"].source == b"X8c/checklist.txt"
 
 
-def test_plan_tells_what_of_the_old_package_stays_and_goes(delivery: Delivery) -> None:
+def test_plan_reports_what_of_the_old_package_stays_and_goes(delivery: Delivery) -> None:
     delivery.make(Mode.HARD)
     write(delivery.origin / "scriptForImaging.py", b"changed")
     write(delivery.origin / "scriptForMore.py", b"added")

@@ -45,19 +45,19 @@ def other(delivery: Delivery, tmp_path: Path) -> Delivery:
     return replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2))
 
 
-def test_forgotten_append_tells_the_member_that_goes(delivery: Delivery, other: Delivery) -> None:
+def test_forgotten_append_reports_the_member_that_goes(delivery: Delivery, other: Delivery) -> None:
     delivery.make()
     assert told(other) == [(Code.W_MEMBER_GOES, FIRST)]
 
 
-def test_redoing_one_of_two_members_tells_the_other(delivery: Delivery, other: Delivery) -> None:
+def test_redoing_one_of_two_members_reports_the_other(delivery: Delivery, other: Delivery) -> None:
     delivery.make()
     other.make(append=Append.MEMBER)
     assert told(delivery) == [(Code.W_MEMBER_GOES, SECOND)]
     assert told(other) == [(Code.W_MEMBER_GOES, FIRST)]
 
 
-def test_appending_and_redoing_the_same_tell_nothing(delivery: Delivery, other: Delivery) -> None:
+def test_appending_and_redoing_the_same_report_nothing(delivery: Delivery, other: Delivery) -> None:
     assert told(delivery) == []
     delivery.make()
     assert told(delivery) == []
@@ -65,7 +65,7 @@ def test_appending_and_redoing_the_same_tell_nothing(delivery: Delivery, other: 
 
 
 @pytest.mark.parametrize("mode", [Mode.FAKE, Mode.TICKET])
-def test_empty_files_in_place_of_real_ones_are_told(delivery: Delivery, mode: Mode) -> None:
+def test_empty_files_in_place_of_real_ones_are_reported(delivery: Delivery, mode: Mode) -> None:
     delivery.make(Mode.COPY)
     assert told(delivery, mode) == [(Code.W_BECOMES_EMPTY, FIRST)]
     with pytest.raises(Refused) as caught:
@@ -84,7 +84,7 @@ def test_moved_files_that_stay_do_not_become_empty(delivery: Delivery) -> None:
     assert told(delivery, Mode.FAKE) == []
 
 
-def test_single_adopted_member_may_be_the_one_that_is_made_anew(delivery: Delivery, other: Delivery) -> None:
+def test_single_adopted_member_may_be_the_one_that_is_made_again(delivery: Delivery, other: Delivery) -> None:
     delivery.make(Mode.COPY)
     adopted(delivery)
     assert told(delivery, force=True) == []
@@ -106,7 +106,7 @@ def test_planning_again_is_no_news(delivery: Delivery) -> None:
     assert told_of_plans(delivery) == []
 
 
-def test_plan_of_another_origin_is_told(delivery: Delivery, tmp_path: Path) -> None:
+def test_plan_of_another_origin_is_reported(delivery: Delivery, tmp_path: Path) -> None:
     other = replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2))
     other.plan()
     ((path, found),) = told_of_plans(delivery)
@@ -116,7 +116,7 @@ def test_plan_of_another_origin_is_told(delivery: Delivery, tmp_path: Path) -> N
     assert told_of_plans(delivery) == []
 
 
-def test_plan_of_somebody_else_is_told(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_of_somebody_else_is_reported(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "colleague")
     delivery.plan()
     monkeypatch.setenv("LOGNAME", "reducer")

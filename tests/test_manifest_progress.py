@@ -25,7 +25,7 @@ class Told:
         return sum(size for _, size in self.calls)
 
 
-def test_bytes_of_a_running_batch_are_told_once() -> None:
+def test_bytes_of_a_running_batch_are_reported_once() -> None:
     told = Told()
     progress = SteadyProgress(told)
     progress.phase("stage", file_count=3, byte_count=100)
@@ -37,7 +37,7 @@ def test_bytes_of_a_running_batch_are_told_once() -> None:
     assert told.calls == [(0, 30), (0, 15), (2, 15), (0, 10)]
 
 
-def test_batch_that_is_begun_again_is_told_only_when_it_has_passed_what_it_was() -> None:
+def test_batch_that_is_begun_again_is_reported_only_when_it_has_passed_what_it_was() -> None:
     told = Told()
     progress = SteadyProgress(told)
     progress.phase("stage", byte_count=100)
@@ -71,7 +71,7 @@ def test_totals_that_become_known_later_keep_what_was_done() -> None:
     st.integers(0, 300),
     st.lists(st.tuples(st.sampled_from(["look", "advance"]), st.integers(0, 100))),
 )
-def test_told_bytes_never_go_backwards_or_past_the_total(total: int, steps: list[tuple[str, int]]) -> None:
+def test_reported_bytes_never_go_backwards_or_past_the_total(total: int, steps: list[tuple[str, int]]) -> None:
     told = Told()
     progress = SteadyProgress(told)
     progress.phase("stage", byte_count=total)

@@ -69,7 +69,7 @@ def sound(delivery: Delivery) -> Delivery:
     return delivery
 
 
-def test_whole_files_are_not_told(sound: Delivery) -> None:
+def test_whole_files_are_not_reported(sound: Delivery) -> None:
     assert _told(sound) == []
 
 
@@ -82,7 +82,7 @@ def test_whole_files_are_not_told(sound: Delivery) -> None:
         *("packed.pdf", "packed.ps", "packed.eps", "packed.html"),
     ],
 )
-def test_empty_file_that_never_is_empty_is_told(sound: Delivery, name: str, mode: Mode) -> None:
+def test_empty_file_that_never_is_empty_is_reported(sound: Delivery, name: str, mode: Mode) -> None:
     write(sound.origin / name, b"")
     assert _told(sound, mode) == [(Code.W_EMPTY, name)]
 
@@ -116,17 +116,17 @@ def test_empty_file_that_never_is_empty_is_told(sound: Delivery, name: str, mode
         ("a.fits", bytes(5760)),
     ],
 )
-def test_broken_file_is_told(sound: Delivery, name: str, data: bytes) -> None:
+def test_broken_file_is_reported(sound: Delivery, name: str, data: bytes) -> None:
     write(sound.origin / name, data)
     assert _told(sound) == [(Code.W_BROKEN, name)]
 
 
-def test_plan_that_reads_no_content_tells_of_no_broken_file(sound: Delivery) -> None:
+def test_plan_that_reads_no_content_reports_no_broken_file(sound: Delivery) -> None:
     write(sound.origin / "a.gz", b"no gzip")
     assert _told(sound, Mode.FAKE) == []
 
 
-def test_broken_file_that_the_package_has_already_is_not_told_again(sound: Delivery) -> None:
+def test_broken_file_that_the_package_has_already_is_not_reported_again(sound: Delivery) -> None:
     write(sound.origin / "a.gz", b"no gzip")
     sound.make(Mode.MOVE, include=AS_PRODUCTS)
     assert _told(sound, Mode.MOVE) == []
@@ -141,7 +141,7 @@ def test_gzip_that_takes_long_to_unpack_is_not_unpacked_to_its_end(
     assert _told(delivery) == []
 
 
-def test_broken_file_is_told_again_though_its_digest_is_known(sound: Delivery) -> None:
+def test_broken_file_is_reported_again_though_its_digest_is_known(sound: Delivery) -> None:
     write(sound.origin / "a.fits.gz", b"no gzip")
     sound.make(Mode.COPY, include=AS_PRODUCTS)
     assert _told(sound) == [(Code.W_BROKEN, "a.fits.gz")]

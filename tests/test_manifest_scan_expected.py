@@ -76,7 +76,7 @@ def test_count_goes_on_where_its_time_was_up(root: Path) -> None:
     assert (expected.file_count, expected.byte_count) == (10, 130)
 
 
-def test_totals_are_told_when_the_first_batch_leaves_something(
+def test_totals_are_reported_when_the_first_batch_leaves_something(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("qa2pack.manifest.scan.expected._PART", 1e9)  # however fast the files are read

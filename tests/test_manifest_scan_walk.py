@@ -254,7 +254,7 @@ def test_counts_are_by_role(tmp_path: Path) -> None:
     assert result.devices == {tmp_path.stat().st_dev: b"calibration/U/a"}
 
 
-def test_path_longer_than_the_system_takes_at_once_is_scanned_and_told(tmp_path: Path) -> None:
+def test_path_longer_than_the_system_takes_at_once_is_scanned_and_reported(tmp_path: Path) -> None:
     folder = os.open(tmp_path, os.O_RDONLY)
     for _ in range(20):  # 20 * 250 is beyond PATH_MAX
         os.mkdir("d" * 250, dir_fd=folder)
@@ -267,7 +267,7 @@ def test_path_longer_than_the_system_takes_at_once_is_scanned_and_told(tmp_path:
     assert (result.file_count, set(codes(result))) == (1, {Code.PATH_TOO_LONG})
 
 
-def test_files_that_are_not_small_do_not_let_a_folder_begin_anew(tmp_path: Path) -> None:
+def test_files_that_are_not_small_do_not_let_a_folder_begin_again(tmp_path: Path) -> None:
     names = Counted(b"%03d" % number for number in range(60))
     for name in names:
         os.truncate(write(tmp_path / name.decode(), b""), BUFFER_BYTES)

@@ -210,7 +210,7 @@ class Parts:
         return [sum(counts) for counts in zip(*self.parts, strict=True)]
 
 
-def test_what_takes_long_is_done_and_told_in_parts_and_finds_the_same(
+def test_what_takes_long_is_done_and_reported_in_parts_and_finds_the_same(
     made: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change(made.member / os.fsdecode(PICTURE))

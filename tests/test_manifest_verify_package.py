@@ -22,7 +22,7 @@ def found(delivery: Delivery) -> list[tuple[str, bytes]]:
 
 @pytest.mark.parametrize("folder", ["", "sg_ouss_id", "sg_ouss_id/group_ouss_id"])
 @pytest.mark.parametrize("is_folder", [True, False])
-def test_stranger_above_the_members_is_found(made: Delivery, folder: str, is_folder: bool) -> None:
+def test_foreign_file_above_the_members_is_found(made: Delivery, folder: str, is_folder: bool) -> None:
     stranger = made.path / folder / "stranger"
     stranger.mkdir() if is_folder else stranger.touch()
     code = Code.EXTRA_FOLDER if is_folder else Code.EXTRA

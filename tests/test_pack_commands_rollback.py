@@ -93,7 +93,7 @@ def _without_lock(delivery: Delivery) -> dict[str, object]:
         (_manifest_damaged, "changed-since", "pack rollback PACKAGE"),
     ],
 )
-def test_what_cannot_be_undone_is_told_with_a_next_step(
+def test_what_cannot_be_rolled_back_is_reported_with_a_next_step(
     capsys: Capsys, delivery: Delivery, prepare: Callable[[Delivery], None], code: str, next_step: str
 ) -> None:
     prepare(delivery)

@@ -52,7 +52,7 @@ def fields(capsys: Capsys, delivery: Delivery) -> dict[str, object]:
     return read
 
 
-def test_status_tells_what_is_at_the_path(capsys: Capsys, delivery: Delivery) -> None:
+def test_status_reports_what_is_at_the_path(capsys: Capsys, delivery: Delivery) -> None:
     assert "there is no package" in status(capsys, delivery)
     delivery.path.mkdir()
     assert "there is an empty folder" in status(capsys, delivery)
@@ -66,7 +66,7 @@ def test_status_tells_what_is_at_the_path(capsys: Capsys, delivery: Delivery) ->
     assert (fields(capsys, delivery)["standing"], fields(capsys, delivery)["member_count"]) == ("foreign", 1)
 
 
-def test_status_after_undoing_tells_whether_a_package_stands(capsys: Capsys, delivery: Delivery) -> None:
+def test_status_after_a_rollback_reports_whether_there_is_a_package(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
     assert run_here(capsys, "plan", delivery.origin, delivery.path, "--append", "member").code == 0
     assert run_here(capsys, "apply", delivery.path).code == 0
@@ -127,7 +127,7 @@ def test_interrupted_new_package_is_not_missing(capsys: Capsys, delivery: Delive
 
 
 @pytest.mark.parametrize("command", ["verify", "show", "report", "log", "adopt", "rollback", "apply"])
-def test_apply_that_runs_is_not_told_as_one_that_was_stopped(
+def test_apply_that_runs_is_not_reported_as_one_that_was_stopped(
     capsys: Capsys, delivery: Delivery, command: str
 ) -> None:
     stop(delivery)
@@ -147,7 +147,7 @@ def test_plan_says_that_an_apply_runs(capsys: Capsys, delivery: Delivery) -> Non
     assert "  When it has ended, give the same command again.\n" in ran.err
 
 
-def test_status_tells_that_the_last_apply_cannot_be_undone(capsys: Capsys, delivery: Delivery) -> None:
+def test_status_reports_that_the_last_apply_cannot_be_rolled_back(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
     (journal,) = Path(os.fsdecode(delivery.package.control), "finished").iterdir()
     data = bytearray(journal.read_bytes())
@@ -219,7 +219,7 @@ def test_status_after_the_origin_changed_asks_for_a_new_plan(capsys: Capsys, del
         (["--append", "member"], "    adds     group_ouss_id/member_ouss_id2 to the package\n"),
     ],
 )
-def test_status_tells_what_the_waiting_plan_does(
+def test_status_reports_what_the_waiting_plan_does(
     capsys: Capsys, delivery: Delivery, wishes: list[str], change: str
 ) -> None:
     plan: list[str | Path] = ["plan", delivery.origin, delivery.path, "--mode", "copy"]
@@ -373,7 +373,7 @@ def test_status_of_a_stopped_rollback_says_what_other_commands_say(capsys: Capsy
     )
 
 
-def test_status_tells_how_to_make_manifests_that_are_missing(capsys: Capsys, delivery: Delivery) -> None:
+def test_status_reports_how_to_make_manifests_that_are_missing(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
     shutil.rmtree(os.fsdecode(delivery.package.control))
     out = status(capsys, delivery)

@@ -118,7 +118,7 @@ def test_call_with_a_link_makes_the_package_where_it_leads_to_and_says_so(
     assert f"is a link; the package is {tmp_path}/big/P" in capsys.readouterr().err
 
 
-def test_plan_of_the_call_tells_a_pack_toml_that_does_not_count(
+def test_plan_of_the_call_reports_a_pack_toml_that_does_not_count(
     capsys: pytest.CaptureFixture[str],
     delivery: Delivery,
     header: Path,

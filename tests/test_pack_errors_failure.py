@@ -82,7 +82,7 @@ def test_what_pip_does_not_have_leads_to_no_pip(delivery: Delivery, error: Impor
 
 
 @pytest.mark.parametrize(("error", "code", "words"), ERRORS)
-def test_error_is_told_in_words(delivery: Delivery, error: BaseException, code: Exit, words: str) -> None:
+def test_error_is_reported_in_words(delivery: Delivery, error: BaseException, code: Exit, words: str) -> None:
     failure = failure_of(error, _attempt(delivery), Style())
     assert failure.code == code
     assert words in failure.text
@@ -128,7 +128,7 @@ def test_error_of_the_system_has_code_words_and_advice(
         (JournalError(b"/data/x", "has a record"), "refused"),
     ],
 )
-def test_title_tells_a_refusal_from_a_stop(delivery: Delivery, error: PackError, word: str) -> None:
+def test_title_distinguishes_a_refusal_from_a_stop(delivery: Delivery, error: PackError, word: str) -> None:
     failure = failure_of(error, _attempt(delivery), Style())
     assert failure.title == f"pack apply: {word}, 1 problem. Nothing was changed."
     assert failure.problems == error.problems
@@ -194,7 +194,7 @@ def test_apply_goes_on_and_says_so_first(capsys: Capsys, delivery: Delivery, cal
 
 
 @pytest.mark.parametrize("call", ["syncfs", "rename"])
-def test_rollback_undoes_what_was_stopped(capsys: Capsys, delivery: Delivery, call: str) -> None:
+def test_rollback_reverts_what_was_stopped(capsys: Capsys, delivery: Delivery, call: str) -> None:
     _stopped(delivery, call)
     ran = run_here(capsys, "rollback", delivery.path)
     assert ran.out.startswith(
@@ -212,7 +212,7 @@ def test_new_plan_over_an_unfinished_apply_names_both_ways_out(capsys: Capsys, d
     assert f"pack rollback {delivery.path}\n" in ran.err
 
 
-def test_status_of_what_was_stopped_tells_who_and_how_far(capsys: Capsys, delivery: Delivery) -> None:
+def test_status_of_what_was_stopped_reports_who_and_how_far(capsys: Capsys, delivery: Delivery) -> None:
     _stopped(delivery, "syncfs")
     out = run_here(capsys, "status", delivery.path).out
     assert "interrupted; " in out
@@ -233,7 +233,7 @@ def test_json_of_a_failure_holds_its_problems(capsys: Capsys, delivery: Delivery
     assert (problem["code"], problem["path"], problem["expected"]) == ("origin-missing", "/nowhere", "")
 
 
-def test_full_disk_behind_stdout_is_told(delivery: Delivery) -> None:
+def test_full_disk_behind_stdout_is_reported(delivery: Delivery) -> None:
     delivery.make()
     with open("/dev/full", "wb") as full:
         ran = subprocess.run(

@@ -57,7 +57,7 @@ def test_mistyped_command_and_option_suggest_the_near_one(capsys: Capsys, typed:
     assert meant in ran.err
 
 
-def test_path_that_begins_with_a_dash_is_told_how_to_write(
+def test_path_that_begins_with_a_dash_is_shown_how_to_write(
     capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "-sb").mkdir()

@@ -57,7 +57,7 @@ def manifest_of(delivery: Delivery, member: bytes = b"group_ouss_id/member_ouss_
 
 @pytest.mark.parametrize("damage", [_truncated, _flipped_in_the_middle, _of_another_program])
 @pytest.mark.parametrize(("command", "end"), ENDS.items(), ids=map(" ".join, ENDS))
-def test_damaged_manifest_is_told(
+def test_damaged_manifest_is_reported(
     capsys: Capsys,
     delivery: Delivery,
     command: tuple[str, ...],
@@ -78,7 +78,7 @@ def test_damaged_manifest_is_told(
 
 @pytest.mark.parametrize("damage", [_truncated, _flipped_in_the_middle])
 @pytest.mark.parametrize("command", [each for each in ENDS if each[0] != "report"], ids=" ".join)
-def test_remedy_is_told_with_it(
+def test_remedy_is_reported_with_it(
     capsys: Capsys, delivery: Delivery, command: tuple[str, ...], damage: Callable[[Path], None]
 ) -> None:
     delivery.make(Mode.COPY)

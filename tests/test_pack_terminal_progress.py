@@ -140,7 +140,7 @@ class _Phases:
         self.bytes[self._name] += byte_count
 
 
-def test_bytes_of_table_splits_are_told(delivery: Delivery) -> None:
+def test_bytes_of_table_splits_are_reported(delivery: Delivery) -> None:
     add_measurement_sets(delivery.origin)
     notes = delivery.plan(Mode.HARD).notes
     told = _Phases()

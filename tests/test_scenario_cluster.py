@@ -423,7 +423,7 @@ def nothing(batch: object) -> None:
     return None
 
 
-def test_staged_batch_is_synced_before_its_result_is_told(shared: SharedPaths, tmp_path: Path) -> None:
+def test_staged_batch_is_synced_before_its_result_is_reported(shared: SharedPaths, tmp_path: Path) -> None:
     admit_workers(shared.lock, b"token")
     gone = os.fsencode(tmp_path / "gone")
     context = StagingContext(Disk(), b"/o", b"/p", 0, b"/t", gone, b"/x", b"", False)

@@ -190,7 +190,7 @@ def test_move_then_rename_the_package_then_plan_is_refused(delivery: Delivery, t
     assert read_files(tmp_path / "elsewhere") == before
 
 
-def test_move_with_the_origin_changed_meanwhile(delivery: Delivery) -> None:
+def test_move_with_the_origin_changed_in_between(delivery: Delivery) -> None:
     delivery.plan(Mode.MOVE)
     write(delivery.origin / "scriptForImaging.py", b"changed after the plan")
     before = read_files(delivery.origin)
@@ -261,7 +261,7 @@ def test_move_stopped_and_rolled_back(small: Delivery, offset: int) -> None:
 
 
 @pytest.mark.parametrize("offset", range(EVERY))
-def test_move_stopped_and_the_undoing_stopped_too(small: Delivery, offset: int) -> None:
+def test_move_stopped_and_the_rollback_stopped_too(small: Delivery, offset: int) -> None:
     before, count = contents(small.origin), calls_of_a_move(small)
     read = read_files(small.origin)
     for at in range(offset, count, EVERY):

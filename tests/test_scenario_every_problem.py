@@ -150,7 +150,7 @@ def _filled(remedy: str, typed: Typed) -> str:
 
 
 @pytest.mark.parametrize("code", sorted(set(Code) - _NOT_FOR_COMMANDS))
-def test_problem_is_told_by_the_command(world: World, code: Code) -> None:
+def test_problem_is_reported_by_the_command(world: World, code: Code) -> None:
     ran, typed, problems = _told(world, code)
     text = ran.out + ran.err
     assert ran.code == (Exit.DONE if code in WARNINGS else Exit.PROBLEMS if "compared" in ran.out else Exit.FAILED)

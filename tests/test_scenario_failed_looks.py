@@ -93,12 +93,12 @@ def told(state: State) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_failed_look_in_apply_is_told_and_made_good(root: Path, scenario: Scenario) -> None:
+def test_failed_look_in_apply_is_reported_and_made_good(root: Path, scenario: Scenario) -> None:
     world, disk = make_world(root, scenario), WatchedDisk(SplitMemory())
     check_every_look(world, lambda: None, lambda: world.apply(disk))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_failed_look_in_rollback_is_told_and_made_good(root: Path, scenario: Scenario) -> None:
+def test_failed_look_in_rollback_is_reported_and_made_good(root: Path, scenario: Scenario) -> None:
     world, disk = make_world(root, scenario), WatchedDisk(SplitMemory())
     check_every_look(world, lambda: world.apply(disk), world.roll_back)

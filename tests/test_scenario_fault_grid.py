@@ -175,12 +175,12 @@ def survive_in_undoing(laid: Laid, fault: Fault, places: Callable[[Sequence[str]
 
 
 @pytest.mark.parametrize("scenario", CHOSEN_UNDOABLE, ids=str)
-def test_undoing_a_finished_apply_is_stopped(layouts: Layouts, scenario: Scenario) -> None:
+def test_rollback_of_a_finished_apply_is_stopped(layouts: Layouts, scenario: Scenario) -> None:
     survive_in_undoing(layouts.get(scenario), Fault.STOP_BEFORE, some_calls)
 
 
 @pytest.mark.parametrize("scenario", CHOSEN_UNDOABLE, ids=str)
-def test_call_fails_in_undoing_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
+def test_call_fails_in_a_rollback_of_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
     for turn, fault in enumerate(ERRORS):
         laid = layouts.get(scenario, knows_inodes=knows_inodes(scenario, fault))
         survive_in_undoing(laid, fault, lambda calls, turn=turn: some_calls(calls)[turn :: len(ERRORS)])  # type: ignore[misc]
@@ -189,7 +189,7 @@ def test_call_fails_in_undoing_a_finished_apply(layouts: Layouts, scenario: Scen
 @pytest.mark.torture
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name)
 @pytest.mark.parametrize("scenario", UNDOABLE, ids=str)
-def test_every_fault_on_every_call_of_undoing(layouts: Layouts, scenario: Scenario, fault: Fault) -> None:
+def test_every_fault_on_every_call_of_a_rollback(layouts: Layouts, scenario: Scenario, fault: Fault) -> None:
     laid = layouts.get(scenario, knows_inodes=knows_inodes(scenario, fault))
     survive_in_undoing(laid, fault, lambda calls: range(len(calls)))
 

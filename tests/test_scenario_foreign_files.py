@@ -70,7 +70,7 @@ def test_files_of_other_programs_are_listed_with_a_reason(delivery: Delivery) ->
     assert all(left.reason and "rule of layout" not in left.reason for left in told)
 
 
-def test_a_wish_with_a_wildcard_does_not_reach_files_of_other_programs(delivery: Delivery) -> None:
+def test_include_with_a_wildcard_does_not_reach_files_of_other_programs(delivery: Delivery) -> None:
     make_tree(delivery.origin, ["._good.fits", "kept.fits~"])
     delivery.make(include=(Include("*.fits*", Role.PRODUCT), Include("kept.fits~", Role.PRODUCT)))
     assert not (delivery.member / "product/._good.fits").exists()

@@ -64,7 +64,7 @@ def fill(folder: Path, *, spare_bytes: int, spare_inodes: int) -> None:
 
 
 @pytest.mark.parametrize("spare", range(6))
-def test_full_disk_is_told_and_room_lets_it_finish(world: World, spare: int) -> None:
+def test_full_disk_is_reported_and_room_lets_it_finish(world: World, spare: int) -> None:
     before = world.state()
     fill(world.root / "saved" / "other", spare_bytes=spare * _BIG_BYTES // 5, spare_inodes=3 + 12 * spare)
     with pytest.raises(OSError, check=lambda error: error.errno == errno.ENOSPC):
@@ -116,7 +116,7 @@ def test_full_disk_of_temporary_files_is_the_one_that_is_named(
         assert "more are needed" not in told
 
 
-def test_disk_that_does_not_tell_its_size_is_not_named_as_full(delivery: Delivery) -> None:
+def test_disk_that_does_not_report_its_size_is_not_named_as_full(delivery: Delivery) -> None:
     error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/proc/2011.0.00229.S")
     assert "/proc" not in shortage_of(error, Attempt("apply", target_of(os.fspath(delivery.path))))
 

@@ -120,7 +120,7 @@ def test_moved_and_read_as_before(tmp_path: Path, case: Case) -> None:
     assert {path: (delivery.origin / path).read_bytes() for path in names(delivery.origin)} == before
 
 
-def test_page_in_docs_tells_of_every_tree() -> None:
+def test_page_in_docs_names_every_tree() -> None:
     rows = [line for line in (ROOT / "docs/hostile-trees.md").read_text().splitlines() if line.startswith("| ")]
     assert rows[1:] == [page_row(case) for case in CASES]
 

@@ -65,7 +65,7 @@ def refused(delivery: Delivery, mode: Mode = Mode.HARD) -> set[tuple[Code, bytes
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_plans_applies_verifies_appends_and_undoes(common: Path, mode: Mode) -> None:
+def test_plans_applies_verifies_appends_and_rolls_back(common: Path, mode: Mode) -> None:
     with as_ordinary_user():
         delivery = Delivery(make_whole(common / "sb1"), common / "2011.0.00229.S")
         before = read_files(delivery.origin)
@@ -132,7 +132,7 @@ def test_move_out_of_a_folder_that_may_not_be_written_is_refused(common: Path) -
         locked.chmod(0o755)
 
 
-def test_folders_that_a_move_may_not_write_are_told_once_each(common: Path) -> None:
+def test_folders_that_a_move_may_not_write_are_reported_once_each(common: Path) -> None:
     """The files of one folder go to several places of the package, which are scanned one by one."""
     with as_ordinary_user():
         delivery = Delivery(make_reduction(common / "sb1"), common / "2011.0.00229.S")

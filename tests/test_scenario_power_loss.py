@@ -137,7 +137,7 @@ def test_power_cut_after_every_call(layouts: Layouts, scenario: Scenario, turn: 
 
 
 @pytest.mark.parametrize("scenario", CHOSEN_UNDOABLE, ids=str)
-def test_power_cut_in_undoing_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
+def test_power_cut_in_a_rollback_of_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
     cuts = record_undoing(layouts.get(scenario))
     places = [*some_calls(cuts.tape.calls), len(cuts.tape.calls)]
     assert survive_cuts_in_undoing(cuts, places, random_count=1, single_count=1) > len(places)
@@ -145,7 +145,7 @@ def test_power_cut_in_undoing_a_finished_apply(layouts: Layouts, scenario: Scena
 
 @pytest.mark.torture
 @pytest.mark.parametrize("scenario", UNDOABLE, ids=str)
-def test_power_cut_after_every_call_of_undoing_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
+def test_power_cut_after_every_call_of_a_rollback_of_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
     cuts = record_undoing(layouts.get(scenario))
     places = range(len(cuts.tape.calls) + 1)
     assert survive_cuts_in_undoing(cuts, places, random_count=12, single_count=12) > len(places)

@@ -103,7 +103,7 @@ def test_ticket_mode_across_file_systems_copies_and_says_so(delivery: Delivery) 
         assert far.problems() == []
 
 
-def test_ticket_mode_with_measurement_sets_tells_their_sizes_after_the_split(delivery: Delivery) -> None:
+def test_ticket_mode_with_measurement_sets_reports_their_sizes_after_the_split(delivery: Delivery) -> None:
     add_measurement_sets(delivery.origin)
     hard = Delivery(delivery.origin, delivery.path.with_name("2012.1.00001.S"))
     hard.make(Mode.HARD)
@@ -266,7 +266,7 @@ def test_rolling_back_brings_the_old_files_back(delivery: Delivery) -> None:
 
 
 @pytest.mark.parametrize("gone", [("tar",), ("zip",), ("tar", "zip"), ()])
-def test_undoing_brings_back_those_that_were_there_and_no_others(delivery: Delivery, gone: tuple[str, ...]) -> None:
+def test_rollback_brings_back_those_that_were_there_and_no_others(delivery: Delivery, gone: tuple[str, ...]) -> None:
     delivery.make(Mode.COPY)
     kept = {ending: data for ending, data in tickets(delivery).items() if ending not in gone}
     for ending in gone:

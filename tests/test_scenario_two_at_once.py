@@ -150,7 +150,7 @@ def test_plan_shows_the_digest_that_apply_expects(capsys: Capsys, two: Two) -> N
     assert run_here(capsys, "apply", two.path, "--expect", digest).code == Exit.DONE
 
 
-def test_apply_tells_first_whose_plan_it_applies(capsys: Capsys, two: Two) -> None:
+def test_apply_reports_first_whose_plan_it_applies(capsys: Capsys, two: Two) -> None:
     two.ours.plan(Mode.COPY)
     digest = two.theirs.plan(Mode.COPY).stream.digest.hex()
     ran = run_here(capsys, "apply", two.path, "--json", "--quiet")

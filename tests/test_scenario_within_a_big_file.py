@@ -117,7 +117,7 @@ def counts_of(stderr: Iterator[str]) -> Iterator[tuple[float, float, bool]]:
     ("verb", "jobs"),
     [*((verb, 2) for verb in VERBS), ("apply", 1), ("tarsplit", 1)],  # 1: in the process itself
 )
-def test_bytes_are_told_within_a_file_and_a_signal_ends_there(
+def test_bytes_are_reported_within_a_file_and_a_signal_ends_there(
     delivery: Delivery, start: Start, verb: str, jobs: int
 ) -> None:
     typed = command(delivery, verb)

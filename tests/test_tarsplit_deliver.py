@@ -130,7 +130,7 @@ def test_cutting_again_keeps_every_chunk(tmp_path: Path, package: Package) -> No
     assert [path.stat().st_ino for path in tars(tmp_path / "out")] == inodes
 
 
-def test_damaged_chunk_is_made_anew_though_it_has_its_name_and_size(tmp_path: Path, package: Package) -> None:
+def test_damaged_chunk_is_made_again_though_it_has_its_name_and_size(tmp_path: Path, package: Package) -> None:
     cut_up(package, tmp_path / "out", LIMIT)
     before = digests(tmp_path / "out")
     damaged = tars(tmp_path / "out")[1]
@@ -336,7 +336,7 @@ class Counting:
         self._current[3] += byte_count
 
 
-def test_progress_tells_all_that_each_phase_has_to_do(tmp_path: Path, package: Package) -> None:
+def test_progress_reports_all_that_each_phase_has_to_do(tmp_path: Path, package: Package) -> None:
     progress = Counting()
     cut = plan(package, LIMIT, progress=progress)
     destination = Destination(package.path, os.fsencode(tmp_path / "out"))
