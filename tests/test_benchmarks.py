@@ -103,7 +103,7 @@ for command in (f"{sys.executable} -c 'bytearray(300 << 20)'", "true"):
 
 
 def test_memory_is_that_of_the_command_alone(tmp_path: Path) -> None:
-    # A process of its own: a child is never told as smaller than its parent, and this one may have grown.
+    # A process of its own: a child is never reported as smaller than its parent, and this one may have grown.
     done = subprocess.run(
         [sys.executable, "-c", MEASURING],
         cwd=tmp_path,

@@ -34,7 +34,7 @@ TINY = Recipe(rows=6, spectra=((4, 2),))
 def rewrite_plan(
     delivery: Delivery, change: Callable[[FolderRecord], FolderRecord] | None = None, **values: object
 ) -> None:
-    """Write the waiting plan anew, sound but with other records or another header, as a forger would."""
+    """Write the waiting plan again, sound but with other records or another header, as a forger would."""
     plan = open_plan(delivery.package.plan)
     records = [decode_record(blob) for blob in plan.stream.blobs()]
     blobs = [(record.path, encode_record(change(record) if change else record)) for record in records]

@@ -67,8 +67,8 @@ def test_missing_space_is_reported_in_people_s_numbers_and_to_the_byte(delivery:
     missing = needed_bytes(delivery.package, plan.header, notes, OpenedFiles()) - free
     assert str(problem.expected) == "1024.0 PiB"
     assert re.fullmatch(r"[\d.]+ [GT]iB; 10\d\d\.\d PiB \(([\d,]+) bytes\) are missing", str(problem.found))
-    told = int(str(problem.found).split("(")[1].split(" ")[0].replace(",", ""))
-    assert told == pytest.approx(missing, abs=1 << 30), "other programs write to this disk, too"
+    reported = int(str(problem.found).split("(")[1].split(" ")[0].replace(",", ""))
+    assert reported == pytest.approx(missing, abs=1 << 30), "other programs write to this disk, too"
 
 
 def test_needed_room_holds_the_ticket_files(delivery: Delivery) -> None:

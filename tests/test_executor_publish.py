@@ -1,4 +1,4 @@
-"""Publishing, step by step, and its undoing; every step looks first whether it is done."""
+"""Publishing, step by step, and its rollback; every step looks first whether it is done."""
 
 import os
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The ctimes of a manifest when all is done: noted anew where our own links changed them, and nowhere else."""
+"""The ctimes of a manifest when all is done: noted again where our own links changed them, and nowhere else."""
 
 import os
 from dataclasses import replace

@@ -205,7 +205,7 @@ def test_big_copies_are_left_to_others_and_small_ones_and_links_are_not(context:
     )
     assert sorted(files(member_of(context))) == ["log/big", "qa/small"]
     (left,) = first.more
-    assert stage_batch(left).blobs == []  # its folder's record was told already
+    assert stage_batch(left).blobs == []  # its folder's record was reported already
     assert (member_of(context) / "qa/big").stat().st_size == BIG_BYTES
 
 

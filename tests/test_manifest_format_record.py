@@ -127,8 +127,8 @@ def test_sources_outside_are_listed() -> None:
 def test_every_absolute_source_is_listed(record: FolderRecord) -> None:
     found = absolute_sources(encode_record(record))
     outside = [record.source_path(i) for i in range(len(record.names)) if record.source_path(i).startswith(b"/")]
-    assert all(any(path.startswith(told) for told in found) for path in outside)
-    assert all(told.startswith(b"/") for told in found)
+    assert all(any(path.startswith(reported) for reported in found) for path in outside)
+    assert all(reported.startswith(b"/") for reported in found)
 
 
 @pytest.mark.parametrize(

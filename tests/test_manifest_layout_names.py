@@ -85,7 +85,7 @@ CLAIMS = st.lists(
         when=st.sampled_from(Prefixing),
     ),
     max_size=8,
-    unique_by=lambda wish: wish.source,
+    unique_by=lambda choice: choice.source,
 )
 
 
@@ -104,9 +104,9 @@ def named_by(path: bytes, claims: list[Claim]) -> set[tuple[bytes, str, str]]:
 def test_names_never_collide_silently(claims: list[Claim]) -> None:
     paths, problems = settle_names(claims)
     for path in paths:
-        told = [f"{problem.expected}, {problem.found}" for problem in problems if problem.path == path]
+        reported = [f"{problem.expected}, {problem.found}" for problem in problems if problem.path == path]
         for _, one, other in named_by(path, claims):
-            assert any(one in text for text in told) and any(other in text for text in told)
+            assert any(one in text for text in reported) and any(other in text for text in reported)
 
 
 @given(CLAIMS)

@@ -1,4 +1,4 @@
-"""Globs that match nothing are told; those that match anything are not."""
+"""Globs that match nothing are reported; those that match anything are not."""
 
 import json
 import os

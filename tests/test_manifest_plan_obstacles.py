@@ -1,4 +1,4 @@
-"""What was taken for a package, or for a reduction, is told as what it is."""
+"""What was taken for a package, or for a reduction, is reported as what it is."""
 
 import shutil
 from pathlib import Path
@@ -41,10 +41,10 @@ def test_part_of_a_package_is_reported_with_the_package(
 ) -> None:
     delivery.make()
     before = snapshot(delivery.origin.parent)
-    told = refused(capsys, verb, place.format(delivery.path))
-    assert f": found a part of {delivery.path} " in told
-    assert "Name the package itself." in told
-    assert "pack plan" not in told
+    reported = refused(capsys, verb, place.format(delivery.path))
+    assert f": found a part of {delivery.path} " in reported
+    assert "Name the package itself." in reported
+    assert "pack plan" not in reported
     assert snapshot(delivery.origin.parent) == before
 
 
@@ -56,9 +56,9 @@ def test_control_folder_reports_its_package_that_is_away(capsys: Capsys, deliver
 
 
 def test_manifest_of_a_delivery_is_reported_as_one(capsys: Capsys, tmp_path: Path) -> None:
-    told = refused(capsys, "verify", write(tmp_path / "P_2012-06-20.manifest", b""))
-    assert ": found a manifest " in told
-    assert "tarsplit --check FOLDER" in told
+    reported = refused(capsys, "verify", write(tmp_path / "P_2012-06-20.manifest", b""))
+    assert ": found a manifest " in reported
+    assert "tarsplit --check FOLDER" in reported
 
 
 def test_what_has_only_such_a_name_is_no_part_of_a_package(capsys: Capsys, tmp_path: Path) -> None:
@@ -73,10 +73,10 @@ def test_what_has_only_such_a_name_is_no_part_of_a_package(capsys: Capsys, tmp_p
 def test_swapped_origin_and_package_are_reported(capsys: Capsys, delivery: Delivery, verb: str, mode: Mode) -> None:
     delivery.make(mode)
     before = snapshot(delivery.origin.parent)
-    told = refused(capsys, verb, delivery.path, delivery.origin)
-    assert "are they swapped?" in told
-    assert f"first the reduction: {delivery.origin} {delivery.path}" in told
-    assert "--force" not in told
+    reported = refused(capsys, verb, delivery.path, delivery.origin)
+    assert "are they swapped?" in reported
+    assert f"first the reduction: {delivery.origin} {delivery.path}" in reported
+    assert "--force" not in reported
     assert snapshot(delivery.origin.parent) == before
 
 

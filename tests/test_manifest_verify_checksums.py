@@ -1,4 +1,4 @@
-"""Summing the files of a member: each read once, compared with the manifest, told in any order."""
+"""Summing the files of a member: each read once, compared with the manifest, reported in any order."""
 
 import hashlib
 from pathlib import Path

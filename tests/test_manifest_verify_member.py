@@ -194,7 +194,7 @@ def test_damage_of_many_files_is_all_found(made: Delivery) -> None:
 
 
 class Parts:
-    """Keeps the files and bytes that are told at a time."""
+    """Keeps the files and bytes that are reported at a time."""
 
     def __init__(self) -> None:
         self.parts: list[tuple[int, int]] = []

@@ -64,8 +64,8 @@ def test_plan_says_what_is_kept_when_appending(capsys: Capsys, delivery: Deliver
 
 
 def test_excluded_and_included_files_are_planned_so(capsys: Capsys, delivery: Delivery) -> None:
-    wishes = ("--exclude", "*.log", "--include", "notes*=log")
-    fields = json.loads(run_here(capsys, "plan", delivery.origin, delivery.path, *wishes, "--json").out)
+    choices = ("--exclude", "*.log", "--include", "notes*=log")
+    fields = json.loads(run_here(capsys, "plan", delivery.origin, delivery.path, *choices, "--json").out)
     assert fields["roles"]["log"]["file_count"] == 1
     assert {left["path"] for left in fields["left_out"]} == {"X8c/ipython.log", "casapy-2012-05-03T115433.log"}
 

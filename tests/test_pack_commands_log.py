@@ -48,8 +48,8 @@ def test_the_last_one_comes_first(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.HARD)
     delivery.make(Mode.HARD, append=Append.MEMBER)
     fields = json.loads(run_here(capsys, "log", delivery.path, "--json").out)
-    told = [(one["change"], one["mode"], one["member"]) for one in fields["transactions"]]
-    assert told == [
+    reported = [(one["change"], one["mode"], one["member"]) for one in fields["transactions"]]
+    assert reported == [
         ("member", "hard", "group_ouss_id/member_ouss_id2"),
         ("exchange", "hard", "group_ouss_id/member_ouss_id"),
         ("new", "fake", "group_ouss_id/member_ouss_id"),

@@ -213,26 +213,26 @@ def test_status_after_the_origin_changed_asks_for_a_new_plan(capsys: Capsys, del
 
 
 @pytest.mark.parametrize(
-    ("wishes", "change"),
+    ("choices", "change"),
     [
         ([], "    replaces the package, by one with group_ouss_id/member_ouss_id\n"),
         (["--append", "member"], "    adds     group_ouss_id/member_ouss_id2 to the package\n"),
     ],
 )
 def test_status_reports_what_the_waiting_plan_does(
-    capsys: Capsys, delivery: Delivery, wishes: list[str], change: str
+    capsys: Capsys, delivery: Delivery, choices: list[str], change: str
 ) -> None:
     plan: list[str | Path] = ["plan", delivery.origin, delivery.path, "--mode", "copy"]
     run_here(capsys, *plan)
     assert "    makes    the package, with group_ouss_id/member_ouss_id\n" in status(capsys, delivery)
     run_here(capsys, "apply", delivery.path)
-    run_here(capsys, *plan, *wishes)
+    run_here(capsys, *plan, *choices)
     out = status(capsys, delivery)
     assert change in out
     assert f"    origin   {delivery.origin}\n    mode     copy\n" in out
-    told = fields(capsys, delivery)["plan"]
-    assert isinstance(told, dict)
-    assert (told["origin"], told["mode"]) == (str(delivery.origin), "copy")
+    reported = fields(capsys, delivery)["plan"]
+    assert isinstance(reported, dict)
+    assert (reported["origin"], reported["mode"]) == (str(delivery.origin), "copy")
 
 
 def test_waiting_plan_is_shown_as_it_was_when_made(capsys: Capsys, delivery: Delivery) -> None:
@@ -252,8 +252,8 @@ def test_apply_that_is_typed_twice_says_that_nothing_is_left_to_do(capsys: Capsy
     assert ran.code == Exit.DONE
     assert ran.out.startswith("Nothing to do: the last plan was applied at ")
     assert ran.out.endswith(f"  pack verify {delivery.path}\n")
-    told = json.loads(run_here(capsys, "apply", delivery.path, "--json").out)
-    assert told["done_before_at"].endswith("Z")
+    reported = json.loads(run_here(capsys, "apply", delivery.path, "--json").out)
+    assert reported["done_before_at"].endswith("Z")
 
 
 def refused(capsys: Capsys, delivery: Delivery, command: str) -> str:

@@ -113,9 +113,9 @@ def test_error_of_the_system_has_code_words_and_advice(
     delivery: Delivery, number: int, code: Code, words: str
 ) -> None:
     error = OSError(number, "odd", "/data/x", None, "/data/y")
-    told = " ".join(filter(None, system_error_text(error))).replace("\xa0", " ")
-    assert told.startswith(words)
-    assert number == errno.ENOENT or told.endswith("Path: /data/x, /data/y")
+    reported = " ".join(filter(None, system_error_text(error))).replace("\xa0", " ")
+    assert reported.startswith(words)
+    assert number == errno.ENOENT or reported.endswith("Path: /data/x, /data/y")
     (problem,) = failure_of(error, _attempt(delivery), Style()).problems
     assert (problem.code, problem.path, problem.found) == (code, b"/data/x", "odd")
 
@@ -135,13 +135,13 @@ def test_title_distinguishes_a_refusal_from_a_stop(delivery: Delivery, error: Pa
 
 
 def test_only_a_manifest_of_the_package_can_be_made_again(delivery: Delivery) -> None:
-    def told(path: bytes) -> str:
+    def reported(path: bytes) -> str:
         return failure_of(StreamError(path, "is damaged"), _attempt(delivery), Style()).text
 
     restore = "use the version of this program that wrote it"
-    assert restore in " ".join(told(b"/data/x").split())
+    assert restore in " ".join(reported(b"/data/x").split())
     for own in (delivery.package.manifests + b"/x.manifest", delivery.package.plan):
-        assert restore not in " ".join(told(own).split())
+        assert restore not in " ".join(reported(own).split())
 
 
 def test_control_file_that_cannot_be_used_is_named(delivery: Delivery) -> None:

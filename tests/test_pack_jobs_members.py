@@ -69,10 +69,10 @@ def test_damaged_manifest_is_reported(
     before = contents(delivery.path.parent)
     ran = run_here(capsys, *typed(delivery, command))
     report = Path(f"{delivery.path}.report.html")
-    told = ran.out + ran.err + (report.read_text() if report.exists() else "")
+    reported = ran.out + ran.err + (report.read_text() if report.exists() else "")
     report.unlink(missing_ok=True)
     assert ran.code == end
-    assert "manifest-damaged: The manifest of this member cannot be used." in told
+    assert "manifest-damaged: The manifest of this member cannot be used." in reported
     assert contents(delivery.path.parent) == before
 
 

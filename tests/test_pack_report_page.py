@@ -45,7 +45,7 @@ class Seen(HTMLParser):
 
 
 def page_of(capsys: Capsys, delivery: Delivery, *options: str) -> str:
-    """Write the report and return its text, which must be found where it is told."""
+    """Write the report and return its text, which must be found where it is reported."""
     ran = run_here(capsys, "report", delivery.path, "--json", *options)
     return Path(json.loads(ran.out)["report"]).read_text()
 

@@ -78,9 +78,9 @@ def test_file_of_another_user_is_left_aside_and_its_owner_named(
     foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert find_settings(bytes(foreign.parent), {"HOME": str(tmp_path)}) == ()
-    told = capsys.readouterr().err
-    assert "12345" in told
-    assert f'trusted = ["{foreign}"]' in told
+    reported = capsys.readouterr().err
+    assert "12345" in reported
+    assert f'trusted = ["{foreign}"]' in reported
 
 
 def test_file_of_another_user_counts_if_the_users_own_file_names_it(foreign: Path, tmp_path: Path) -> None:

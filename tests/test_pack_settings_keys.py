@@ -1,4 +1,4 @@
-"""What a `pack.toml` may hold, and how a mistake in it is told."""
+"""What a `pack.toml` may hold, and how a mistake in it is reported."""
 
 import re
 import tomllib

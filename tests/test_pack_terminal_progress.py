@@ -143,12 +143,12 @@ class _Phases:
 def test_bytes_of_table_splits_are_reported(delivery: Delivery) -> None:
     add_measurement_sets(delivery.origin)
     notes = delivery.plan(Mode.HARD).notes
-    told = _Phases()
+    reported = _Phases()
     apply_plan(
-        delivery.package, ApplyOptions(), engine=delivery.engine, disk=Disk(), progress=told, opened=OpenedFiles()
+        delivery.package, ApplyOptions(), engine=delivery.engine, disk=Disk(), progress=reported, opened=OpenedFiles()
     )
     results = sum(size for task in notes.splits for _, size in task.spec.sizes)
-    assert told.bytes["split tables"] > results > 0
+    assert reported.bytes["split tables"] > results > 0
 
 
 def test_summary_of_verify_fits_eighty_columns(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:

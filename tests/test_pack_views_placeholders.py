@@ -40,9 +40,11 @@ def test_apply_reports_how_many_files_are_empty(capsys: Capsys, delivery: Delive
 
 @pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.MOVE])
 def test_nothing_is_reported_as_empty_where_nothing_is(capsys: Capsys, delivery: Delivery, mode: Mode) -> None:
-    told = applied(capsys, delivery, mode) + printed(capsys, "show", delivery) + printed(capsys, "status", delivery)
-    assert "placeholder" not in told
-    assert f"mode     {mode}\n" in told
+    reported = (
+        applied(capsys, delivery, mode) + printed(capsys, "show", delivery) + printed(capsys, "status", delivery)
+    )
+    assert "placeholder" not in reported
+    assert f"mode     {mode}\n" in reported
 
 
 def test_show_reports_what_is_empty(capsys: Capsys, delivery: Delivery) -> None:

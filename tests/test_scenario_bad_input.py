@@ -246,7 +246,7 @@ def test_origin_that_changed_since_is_refused(capsys: Capsys, delivery: Delivery
     assert str(delivery.origin / "scriptForImaging.py") in ran.err
     assert "pack plan ORIGIN" in ran.err
     assert not delivery.path.exists()
-    # Names, contents, times: linking, which is undone, may have changed link counts.
+    # Names, contents, times: linking, which is rolled back, may have changed link counts.
     assert contents(delivery.origin).keys() == before.keys()
 
 

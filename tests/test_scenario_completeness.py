@@ -1,4 +1,4 @@
-"""A reduction that is not complete, as a reducer meets it: told in the plan, refused by --strict, and what to do."""
+"""A reduction that is not complete, as a reducer meets it: the plan reports it, --strict refuses it."""
 
 import re
 import shlex

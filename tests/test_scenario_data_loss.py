@@ -1,4 +1,4 @@
-"""The hunt: sequences of moving, replacing, stopping, undoing and mishaps, none of which may cost an origin a byte.
+"""The hunt: sequences of moving, replacing, stopping, rolling back, mishaps; no origin may lose a byte.
 
 The law: whatever a file of the origin held is found in a file of the origin or of the package, at every moment. Where
 a sequence ends well, the origin also reads as it did.
@@ -53,7 +53,7 @@ def stopped_apply(delivery: Delivery, at: int, fault: Fault = Fault.STOP_AFTER) 
 
 
 def calls_of_a_move(delivery: Delivery) -> int:
-    """Move and undo it, and return how many changes the move was."""
+    """Move and roll back, and return how many changes the move was."""
     disk = CountingDisk()
     delivery.plan(Mode.MOVE)
     delivery.apply(disk)
@@ -68,7 +68,7 @@ def go_on(delivery: Delivery) -> None:
 
 
 def start_over(delivery: Delivery) -> None:
-    """Undo all that can be undone, so that the next case begins with a whole origin and no package."""
+    """Undo all that can be rolled back, so that the next case begins with a whole origin and no package."""
     with suppress(CannotUndoError):
         while roll_back(delivery).member:
             pass

@@ -27,8 +27,8 @@ from support.outcomes import (
     check_goes_back,
     check_goes_on,
     check_goes_on_either_way,
+    check_rollback_is_visible,
     check_undoing_is_finished,
-    check_undoing_is_visible,
     check_visible,
 )
 from support.worlds import (
@@ -64,7 +64,7 @@ def fail_once(laid: Laid, fault: Fault, at: int, run: Callable[[FaultyDisk], obj
     except Stopped:
         pass
     except OSError as error:
-        assert error.errno == fault.value, "the fault itself is told, and nothing else"
+        assert error.errno == fault.value, "the fault itself is reported, and nothing else"
     check_visible(laid)
     return disk.has_failed
 
@@ -155,7 +155,7 @@ def test_probe_that_a_power_cut_brings_back_is_swept(layouts: Layouts, recover: 
 
 
 def survive_in_undoing(laid: Laid, fault: Fault, places: Callable[[Sequence[str]], Iterable[int]]) -> None:
-    """Let the fault happen at each of the places of undoing a finished transaction, and go on in both ways."""
+    """Let the fault happen at each of the places of rolling back a finished transaction, and go on in both ways."""
     world, counting = laid.world, CountingDisk()
     world.apply(WatchedDisk(laid.splits))
     world.roll_back(counting)
@@ -168,9 +168,9 @@ def survive_in_undoing(laid: Laid, fault: Fault, places: Callable[[Sequence[str]
         except Stopped:
             pass
         except OSError as error:
-            assert error.errno == fault.value, "the fault itself is told, and nothing else"
+            assert error.errno == fault.value, "the fault itself is reported, and nothing else"
         assert disk.has_failed
-        check_undoing_is_visible(laid)
+        check_rollback_is_visible(laid)
         check_undoing_is_finished(laid, applies=number % 2 == 1)
 
 

@@ -47,7 +47,7 @@ def differing(delivery: Delivery) -> list[bytes]:
 
 
 def dropped(delivery: Delivery, plan: Described) -> list[bytes]:
-    """Return the files of the origin that are neither packaged nor told as left out."""
+    """Return the files of the origin that are neither packaged nor reported as left out."""
     origin = os.fsencode(delivery.origin)
     entries = (entry for blob in plan.stream.blobs() for entry in decode_record(blob).entries())
     packaged = {os.path.realpath(os.path.join(origin, entry.source)) for entry in entries}

@@ -142,9 +142,9 @@ def test_member_among_others_is_made_again_in_its_place(
     assert listed(made) == before
     capsys.readouterr()
     assert main(["plan", "--again", str(made.path)]) == 2
-    told = " ".join(capsys.readouterr().err.split())
-    assert SECOND in told, "the members are named"
-    assert "--member member_ouss_id2" in told, "and how one is"
+    reported = " ".join(capsys.readouterr().err.split())
+    assert SECOND in reported, "the members are named"
+    assert "--member member_ouss_id2" in reported, "and how one is"
 
 
 def test_other_origin_recalls_nothing(tmp_path: Path, made: Delivery, plan: Plan) -> None:

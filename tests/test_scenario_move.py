@@ -1,4 +1,4 @@
-"""Moving: files end in the package, the origin keeps a link to each, and all of it can be undone."""
+"""Moving: files end in the package, the origin keeps a link to each, and all of it can be rolled back."""
 
 import errno
 import os

@@ -143,8 +143,8 @@ def test_folders_that_a_move_may_not_write_are_reported_once_each(common: Path) 
             delivery.plan(Mode.MOVE)
         for folder in locked:
             folder.chmod(0o755)
-    told = [(problem.code, problem.path) for problem in caught.value.problems]
-    assert told == [(Code.ORIGIN_NOT_WRITABLE, os.fsencode(folder)) for folder in locked]
+    reported = [(problem.code, problem.path) for problem in caught.value.problems]
+    assert reported == [(Code.ORIGIN_NOT_WRITABLE, os.fsencode(folder)) for folder in locked]
 
 
 def test_destination_that_may_not_be_written_is_refused(common: Path) -> None:

@@ -23,8 +23,8 @@ from support.outcomes import (
     Layouts,
     check_goes_back,
     check_goes_on,
+    check_rollback_is_visible,
     check_undoing_is_finished,
-    check_undoing_is_visible,
     check_visible,
 )
 from support.power_loss import Picture, Pool, RecordingDisk, Tape, crash_states, take_picture
@@ -109,7 +109,7 @@ def survive_cuts_in_undoing(cuts: Cuts, places: Iterable[int], *, random_count: 
     for cut in places:
         for state in cuts.states(cut, random_count=random_count, single_count=single_count):
             cuts.make(state)
-            check_undoing_is_visible(cuts.laid)
+            check_rollback_is_visible(cuts.laid)
             check_undoing_is_finished(cuts.laid, applies=states % 3 == 2)
             states += 1
     return states

@@ -197,9 +197,9 @@ def test_sources_that_the_scan_has_seen_are_not_looked_at_again(
     assert len(looked_at) == len(list((copied.member / "script").iterdir()))
 
 
-def last_copies(delivery: Delivery, **wishes: object) -> list[tuple[str, str]]:
+def last_copies(delivery: Delivery, **choices: object) -> list[tuple[str, str]]:
     """Return path and count of the warning of files that only the old package has."""
-    warnings = delivery.plan(Mode.COPY, **wishes).notes.warnings
+    warnings = delivery.plan(Mode.COPY, **choices).notes.warnings
     return [(os.fsdecode(each.path), str(each.found)) for each in warnings if each.code is Code.W_LAST_COPY]
 
 

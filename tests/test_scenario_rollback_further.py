@@ -34,7 +34,7 @@ def make(world: World, change: Change) -> None:
 
 
 def seen(world: World) -> State:
-    """Return what must be as it was; a plan waits after undoing, and how much is kept is no matter."""
+    """Return what must be as it was; a plan waits after a rollback, and how much is kept is no matter."""
     return replace(world.state(), has_plan=False, kept_count=0)
 
 

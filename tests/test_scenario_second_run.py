@@ -36,14 +36,14 @@ def moved_sets(delivery: Delivery) -> Delivery:
     return delivery
 
 
-def refused_codes(delivery: Delivery, mode: Mode = Mode.HARD, **wishes: object) -> list[tuple[Code, bytes]]:
+def refused_codes(delivery: Delivery, mode: Mode = Mode.HARD, **choices: object) -> list[tuple[Code, bytes]]:
     with pytest.raises(Refused) as caught:
-        delivery.plan(mode, **wishes)
+        delivery.plan(mode, **choices)
     return [(problem.code, problem.path) for problem in caught.value.problems]
 
 
-def actions(delivery: Delivery, **wishes: object) -> set[Action]:
-    records = map(decode_record, delivery.plan(**wishes).stream.blobs())  # type: ignore[arg-type]
+def actions(delivery: Delivery, **choices: object) -> set[Action]:
+    records = map(decode_record, delivery.plan(**choices).stream.blobs())  # type: ignore[arg-type]
     return {entry.action for record in records for entry in record.entries() if entry.path != b"README"}
 
 

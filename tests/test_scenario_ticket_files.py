@@ -424,7 +424,7 @@ TAR_ENTRIES: dict[str, Callable[[tarfile.TarInfo], object]] = {
 
 
 def rewrite_tar(path: Path, change: Callable[[tarfile.TarInfo], object], *, is_added: bool = False) -> None:
-    """Write the tar anew, its script changed, or there a second time and changed."""
+    """Write the tar again, its script changed, or there a second time and changed."""
     with tarfile.open(path) as archive:
         entries = [(info, reader.read()) for info in archive if (reader := archive.extractfile(info)) is not None]
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
@@ -489,7 +489,7 @@ ZIP_ENTRIES: dict[str, Callable[[zipfile.ZipInfo], object]] = {
 
 
 def rewrite_zip(path: Path, change: Callable[[zipfile.ZipInfo], object], *, is_added: bool = False) -> None:
-    """Write the zip anew, its script changed, or there a second time and changed."""
+    """Write the zip again, its script changed, or there a second time and changed."""
     with zipfile.ZipFile(path) as archive:
         entries = [(info, archive.read(info)) for info in archive.infolist()]
     with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(path, "w") as archive:
@@ -603,8 +603,8 @@ def test_package_copied_without_them_is_as_packaged_and_the_command_names_them(
     subprocess.run(["cp", "-a", delivery.path, f"{delivery.path}.pack", far], check=True)
     ran = run_here(capsys, "verify", far / PROJECT)
     assert (ran.code, "All as packaged" in ran.out) == (0, True)
-    told = [f"warning-ticket-missing ../{PROJECT}.ticket.{ending}" in ran.out for ending in ("tar", "zip")]
-    assert told == [True, True]
+    reported = [f"warning-ticket-missing ../{PROJECT}.ticket.{ending}" in ran.out for ending in ("tar", "zip")]
+    assert reported == [True, True]
     fields = json.loads(run_here(capsys, "verify", far / PROJECT, "--json").out)
     assert (fields["exit_code"], fields["problem_count"], fields["problems"]) == (0, 0, [])
     assert [each["code"] for each in fields["warnings"]] == ["warning-ticket-missing"] * 2

@@ -247,9 +247,9 @@ def test_stopped_inside_the_apply_it_names_apply_to_go_on(two: Two, tmp_path: Pa
     with held_in_staging(two, tmp_path / "held") as process:
         process.terminate()
         (tmp_path / "held").unlink()
-        _, told = process.communicate()
+        _, reported = process.communicate()
     assert process.returncode == Exit.RESUMABLE
-    assert f"  pack apply {two.path}\n" in told
+    assert f"  pack apply {two.path}\n" in reported
 
 
 def test_package_goes_on_with_what_was_staged_before_the_origin_changed(capsys: Capsys, two: Two) -> None:

@@ -1,4 +1,4 @@
-"""Within a big file: how far it is is told, a signal ends the command there, and the same command goes on.
+"""Within a big file: how far it is is reported, a signal ends the command there, and the same command goes on.
 
 Real processes read big sparse files at a rate at which they would not be finished before the test gives up.
 """
