@@ -156,13 +156,21 @@ def test_source_of_which_a_hint_alone_differs_is_copied_and_compared(tmp_path: P
         small(source, tmp_path / "two", replace(planned, digest=b"x" * 16), Disk())
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/etc/hostname", path)])
-def test_what_is_no_regular_file_is_no_source(tmp_path: Path, source: Path, make: object) -> None:
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (os.mkfifo, "a named pipe"),
+        (os.mkdir, "a folder"),
+        (lambda path: os.symlink("/etc/hostname", path), "a link"),
+    ],
+)
+def test_what_is_no_regular_file_is_no_source(tmp_path: Path, source: Path, make: object, kind: str) -> None:
     make(tmp_path / "other")  # type: ignore[operator]
     status = (tmp_path / "other").lstat()
     planned = replace(planned_of(source), state=state_of(status))
-    with pytest.raises(SourceChangedError):
+    with pytest.raises(SourceChangedError) as caught:
         check_source(planned, status)
+    assert (caught.value.expected, caught.value.found) == ("a file", kind)
 
 
 @pytest.mark.usefixtures("small_steps")

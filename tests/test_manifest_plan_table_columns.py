@@ -60,7 +60,7 @@ def planned(
 ) -> tuple[dict[bytes, TableNote], list[Code]]:
     engine = InlineEngine()
     tables = describe_tables(root, {item.source for item in items}, known=known, reader=reader, engine=engine)
-    notes, problems = plan_splits(root, items, tables, known=known, reader=reader, engine=engine)
+    notes, problems = plan_splits(root, items, tables, known=known, reader=reader)
     return notes, [problem.code for problem in problems]
 
 

@@ -109,6 +109,22 @@ def test_damaged_folder_is_found(made: Delivery, path: bytes, damage: Damage, co
     assert (code, path) in made.found()
 
 
+KINDS: dict[str, tuple[bytes, Damage]] = {
+    "a folder": (PICTURE, become_folder),
+    "a named pipe": (PICTURE, become_pipe),
+    "a link": (PICTURE, become_link),
+    "a file": (TABLE, become_file),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_problem_says_what_is_in_the_place(made: Delivery, kind: str) -> None:
+    path, damage = KINDS[kind]
+    damage(made.member / os.fsdecode(path))
+    problem = next(problem for problem in made.problems() if problem.path.endswith(path))
+    assert (problem.code, problem.found) == (Code.WRONG_TYPE, kind)
+
+
 def test_nothing_behind_a_link_counts_as_being_there(made: Delivery) -> None:
     become_link(made.member / os.fsdecode(TABLE))
     assert made.found() == [(Code.WRONG_TYPE, TABLE), (Code.MISSING, TABLE + b"/SPECTRAL_WINDOW")]

@@ -4,7 +4,7 @@ Whoever acts on a plan or a journal does as its writer says, with their own righ
 acted on, unless the user said that this person is trusted. What root owns is as good as one's own.
 
 Owners are looked at by path, before and under the lock, and not again at each file that is opened: whoever may write
-to the folder meanwhile can put one file of the user in another's place as well, which no owner shows.
+to the folder in between can put one file of the user in another's place as well, which no owner shows.
 """
 
 import os

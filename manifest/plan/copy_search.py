@@ -87,11 +87,9 @@ class CopySearch:
         except (OSError, FileGrewOrShrankError):
             return None
         is_own = path == self._own_source(entry)
-        is_linked = self.manifest.header.mode is Mode.HARD and is_own and self._has_disk_of(status)
+        is_near = os.stat(self.package.parent).st_dev == status.st_dev
+        is_linked = self.manifest.header.mode is Mode.HARD and is_own and is_near
         return Source(path, Action.LINK if is_linked else Action.COPY, state_of(status))
-
-    def _has_disk_of(self, status: os.stat_result) -> bool:
-        return os.stat(self.package.parent).st_dev == status.st_dev
 
 
 def _of_the_same_size(wanted: Sequence[Entry], places: Iterable[bytes]) -> Iterator[tuple[bytes, list[Entry]]]:

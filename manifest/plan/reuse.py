@@ -43,7 +43,7 @@ def _is_kept(old: FolderRecord, place: int, new: FolderRecord, index: int) -> bo
 
 
 def compare_with_old(
-    header: Header, destination: Destination, gathered: Gathered, *, may_keep: bool = True
+    header: Header, destination: Destination, gathered: Gathered, *, may_keep: bool
 ) -> Difference | None:
     """Compare with the replaced member, and mark the copies that it already has as KEEP.
 

@@ -151,7 +151,6 @@ def plan_splits(
     *,
     known: Iterable[TableNote],
     reader: TableReader,
-    engine: Engine,
     foreign: tuple[str, ...] = (),
     weights: Weights = Weights.CONSISTENT,
 ) -> tuple[dict[bytes, TableNote], list[Problem]]:
@@ -241,7 +240,7 @@ def without_column(items: Iterable[Item], sources: Iterable[bytes] | None = None
     return [replace(item, column=None) if whole is None or item.source in whole else item for item in items]
 
 
-def dangling_links(table: bytes, foreign: tuple[str, ...] = ()) -> Iterator[Problem]:
+def dangling_links(table: bytes, foreign: tuple[str, ...]) -> Iterator[Problem]:
     """Yield a problem for each dangling symlink directly in the table's folder, sorted by name.
 
     Names that match `foreign` are not files of the table; an editor's lock is such a symlink.

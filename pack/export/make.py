@@ -15,9 +15,9 @@ from qa2pack.manifest.quantity import Name
 from qa2pack.pack.export.bag import bagged
 from qa2pack.pack.export.checksum_lists import ALGORITHMS, read_sums, spooled, xxhsum_lines
 from qa2pack.pack.export.json_lines import json_lines
-from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
-from qa2pack.pack.jobs.read import existing_package, held, working
+from qa2pack.pack.jobs.read import existing_package, held
 from qa2pack.pack.protected_paths import folder_missing, folder_of, protected_place
 from qa2pack.pack.target import Target
 from qa2pack.pack.views.view import Listing
@@ -132,7 +132,7 @@ def _lists(
     read = [form for form in formats if form in ALGORITHMS]
     spools = {}
     if read:
-        with working(workers) as engine:
+        with started_engine(workers) as engine:
             spools = read_sums(
                 package,
                 manifests,

@@ -56,13 +56,6 @@ class UnfinishedError(Refused):
 
 
 @contextmanager
-def working(workers: Workers, *folders: bytes) -> Iterator[Engine]:
-    """Yield an engine that stops on request, for work on folders without a package lock."""
-    with started_engine(workers, folders) as engine:
-        yield engine
-
-
-@contextmanager
 def reading(package: Package, workers: Workers, *, output: bytes, lock: bytes = b"") -> Iterator[Engine]:
     """Lock a finished package for reading, and yield an engine to work on it.
 
