@@ -63,29 +63,29 @@ def main() -> None:
     parser.add_argument("--big-mib", type=int, default=1024, help="MiB of the big tree")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--page", type=Path, help="put the table between the marks on this page")
-    wishes = parser.parse_args()
-    machine = this_machine(wishes.dir)
+    options = parser.parse_args()
+    machine = this_machine(options.dir)
     measured: list[Measured] = []
     makers: dict[str, Callable[[Path], None]] = {
-        "small": lambda root: make_small(root, wishes.small),
-        "big": lambda root: make_big(root, wishes.big_mib << 20, file_bytes=128 << 20),
+        "small": lambda root: make_small(root, options.small),
+        "big": lambda root: make_big(root, options.big_mib << 20, file_bytes=128 << 20),
     }
     for name, make in makers.items():
-        root = wishes.dir / f"cluster-{name}"
+        root = options.dir / f"cluster-{name}"
         root.mkdir(parents=True)
         try:
             make(root)
-            measured += _measured(name, root, wishes.rounds)
+            measured += _measured(name, root, options.rounds)
         finally:
             shutil.rmtree(root)
     table = markdown_table(HEAD, list(_rows(measured)))
     print(machine.sentence(), table, sep="\n")
-    if wishes.json:
-        wishes.json.parent.mkdir(parents=True, exist_ok=True)
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         result = {"machine": asdict(machine), "measured": list(map(asdict, measured))}
-        wishes.json.write_text(json.dumps(result, indent=1) + "\n")
-    if wishes.page:
-        fill(wishes.page, "cluster", f"{machine.sentence()} Medians of {wishes.rounds} rounds.\n\n{table}")
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    if options.page:
+        fill(options.page, "cluster", f"{machine.sentence()} Medians of {options.rounds} rounds.\n\n{table}")
 
 
 def _measured(tree: str, root: Path, rounds: int) -> list[Measured]:

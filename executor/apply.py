@@ -144,14 +144,13 @@ def apply_plan(
     disk: Disk,
     progress: Progress,
     stop: Stop = NEVER,
-    opened: OpenedFiles | None = None,
+    opened: OpenedFiles,
     is_locked: bool = False,
 ) -> Applied:
     """Apply the waiting plan, or finish a stopped transaction; called again, it does nothing.
 
     Args:
         stop: checked while folders are removed; the engine checks its own between batches.
-        opened: the plans and manifests that are open already.
         is_locked: the caller holds the lock of the package.
 
     Raises:
@@ -171,7 +170,7 @@ def apply_plan(
             _Run(
                 package,
                 options,
-                opened=opened or OpenedFiles(),
+                opened=opened,
                 engine=engine,
                 disk=disk,
                 progress=progress,

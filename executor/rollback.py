@@ -68,7 +68,7 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
     further: bool = True,
     trusted: frozenset[int] = frozenset(),
     stop: Stop = NEVER,
-    opened: OpenedFiles | None = None,
+    opened: OpenedFiles,
     wait: Wait = NO_WAIT,
 ) -> RolledBack:
     """Roll back the unfinished transaction; if there is none, the last finished one.
@@ -78,7 +78,6 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
         further: False refuses to roll back a finished transaction while a plan waits, as is the case after a
             rollback: a command that is given twice must not roll back twice.
         trusted: numeric ids of users whose control folder is also accepted.
-        opened: the plans and manifests that are open already.
         wait: for another process that holds the lock.
 
     Raises:
@@ -89,7 +88,6 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
         InterruptedByUser: a stop was requested; the same call resumes later.
         OSError: the disk fails; the same call resumes later.
     """
-    opened = opened or OpenedFiles()
     check_control(package.control)
     if not is_folder(package.control):
         raise _without_control(package)

@@ -93,7 +93,7 @@ def _is_same(old: Entry, new: Entry) -> bool:
     if old.size != new.size:
         return False
     if NO_DIGEST in (old.digest, new.digest):
-        return old.mtime_ns == new.mtime_ns
+        return old.state.written == new.state.written
     return old.digest == new.digest
 
 

@@ -1,7 +1,26 @@
-"""State of one file: size, times, inode and device number, which show a change without reading the file."""
+"""State of one file: size, times, inode and device number, which show a change without reading the file.
+
+Which fields count in which comparison is decided here, and nowhere else:
+
+- `written`: size and mtime, the hints at the content. A copy keeps them, and so does a move to another file system.
+- `identity`: these and the inode, which a hard link keeps. The device number of a recorded state does not count,
+  because it is another one after each mount.
+- `untouched`: these and the ctime. The content is as it was, and need not be read again.
+- `but_ctime`: all but the ctime, for two states that were read within one command.
+"""
 
 import os
 from dataclasses import dataclass, replace
+from operator import attrgetter
+
+# The parts of `untouched`, where it stands for a whole state.
+WRITTEN = slice(2)
+IDENTITY = slice(3)
+
+# Of a stat result: `untouched` of its state, and all fields in the order of `FileState`. For loops over all files of
+# a package, where making a `FileState` of each would take longer than the work on them.
+untouched_of = attrgetter("st_size", "st_mtime_ns", "st_ino", "st_ctime_ns")
+fields_of = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +42,26 @@ class FileState:
         return f"{self.size} bytes, mtime {self.mtime_ns} ns, inode {self.inode}"
 
     @property
+    def written(self) -> tuple[int, ...]:
+        """Size and mtime, which a copy and a move to another file system keep, and writing changes."""
+        return self.untouched[WRITTEN]
+
+    @property
+    def identity(self) -> tuple[int, ...]:
+        """Size, mtime and inode, which linking and renaming keep."""
+        return self.untouched[IDENTITY]
+
+    @property
+    def untouched(self) -> tuple[int, ...]:
+        """Size, mtime, inode and ctime, the last of which every change sets."""
+        return self.size, self.mtime_ns, self.inode, self.ctime_ns
+
+    @property
     def but_ctime(self) -> "FileState":
         """The state without its ctime, which linking and renaming change while the content stays."""
         return replace(self, ctime_ns=0)
 
-    @property
-    def written(self) -> tuple[int, int]:
-        """Size and mtime, which a copy and a move to another file system keep, and writing changes."""
-        return self.size, self.mtime_ns
-
 
 def state_of(status: os.stat_result) -> FileState:
     """Return the state of the file from its stat result."""
-    return FileState(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
+    return FileState(*fields_of(status))

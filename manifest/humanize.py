@@ -40,9 +40,17 @@ def human_seconds(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def local_time(at_ns: int) -> str:
-    """Return a time, ns since the epoch, on the clock of this machine: `2012-06-20 14:03:55 +0200`."""
-    return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(at_ns / 1e9))
+def local_time(at_ns: int, *, has_fraction: bool = False) -> str:
+    """Return a time, ns since the epoch, on the clock of this machine: `2012-06-20 14:03:55 +0200`.
+
+    A file can have a time that no calendar reaches; of it the seconds since 1970 are returned.
+    """
+    seconds, rest_ns = divmod(at_ns, 10**9)
+    fraction = f".{rest_ns:09}" if has_fraction else ""
+    try:
+        return time.strftime(f"%Y-%m-%d %H:%M:%S{fraction} %z", time.localtime(seconds))
+    except (OverflowError, OSError, ValueError):
+        return f"{seconds:,}{fraction} s after 1970"
 
 
 def utc_time(at_ns: int) -> str:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.quantity import Quantity, difference_texts
+from qa2pack.manifest.quantity import Quantity, Size, difference_texts
 
 
 class Code(StrEnum):
@@ -214,6 +214,11 @@ class Problem:
                 return difference_texts(expected, found)
             case expected, found:
                 return str(expected), str(found)
+
+
+def size_problem(path: bytes, expected: int, found: int) -> Problem:
+    """Return the problem of a file that has another size in bytes than expected."""
+    return Problem(Code.TRUNCATED if found < expected else Code.GROWN, path, Size(expected), Size(found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,12 @@
-"""Quantities that problems expect and find: sizes, counts and digests, with their one text and the value for JSON.
+"""Quantities that problems expect and find, each with its one text and the value for JSON.
 
-Also the words for what differs between two states of a file.
+Sizes, counts and digests; times, users, and names such as those of modes. Also the words for what differs between two
+states of a file.
 """
 
+import pwd
 from dataclasses import dataclass
+from functools import cache
 
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.humanize import counted, exact_bytes, human_bytes, local_time
@@ -77,7 +80,66 @@ class Digest:
         return f"{self.name} {self.value}".lstrip()
 
 
-Quantity = Size | Space | Count | Digest
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A time in ns since the epoch; `bound` as of a size."""
+
+    at_ns: int
+    bound: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.bound} {local_time(self.at_ns)}".lstrip()
+
+    @property
+    def value(self) -> int:
+        """The time in ns since the epoch."""
+        return self.at_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The user to whom a file belongs.
+
+    Attributes:
+        name: empty where the system has none for the number.
+        bound: words before it, such as `a file of`.
+    """
+
+    uid: int
+    name: str = ""
+    bound: str = ""
+
+    def __str__(self) -> str:
+        user = f"{self.name} (user {self.uid})" if self.name else f"user {self.uid}"
+        return f"{self.bound} {user}".lstrip()
+
+    @property
+    def value(self) -> int:
+        """The number of the user."""
+        return self.uid
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One of a fixed set of names, such as a mode or a phase; `noun` is shown before it."""
+
+    value: str
+    noun: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.noun} {self.value}".lstrip()
+
+
+Quantity = Size | Space | Count | Digest | Time | Owner | Name
+
+
+@cache
+def owner_named(uid: int, bound: str = "") -> Owner:
+    """Return the owner with the name that this machine has for the number, looked up once."""
+    try:
+        return Owner(uid, pwd.getpwuid(uid).pw_name, bound)
+    except KeyError:
+        return Owner(uid, bound=bound)
 
 
 def difference_texts(expected: FileState, found: FileState) -> tuple[str, str]:
@@ -101,8 +163,5 @@ def _size_and_time(state: FileState, other: FileState) -> str:
 
 
 def _time_text(at_ns: int, other_ns: int) -> str:
-    if at_ns // 10**9 != other_ns // 10**9:
-        return local_time(at_ns)
     # Two times of one second differ in what a clock does not show.
-    day, clock, zone = local_time(at_ns).split()
-    return f"{day} {clock}.{at_ns % 10**9:09} {zone}"
+    return local_time(at_ns, has_fraction=at_ns // 10**9 == other_ns // 10**9)

@@ -22,6 +22,7 @@ from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.format.files import Described, open_manifest, open_plan
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import Entry, FolderRecord
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.layout.include import Include
@@ -30,15 +31,15 @@ from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.manifest.role import Role
 from qa2pack.pack import PROGRAM
-from qa2pack.pack.jobs.adopt import adopt
-from qa2pack.pack.jobs.apply import apply
+from qa2pack.pack.jobs import adopt as adopt_job
+from qa2pack.pack.jobs import apply as apply_job
+from qa2pack.pack.jobs import package as package_job
+from qa2pack.pack.jobs import plan as plan_job
+from qa2pack.pack.jobs import rollback as rollback_job
+from qa2pack.pack.jobs import status as status_job
+from qa2pack.pack.jobs import verify as verify_job
 from qa2pack.pack.jobs.engines import Workers
-from qa2pack.pack.jobs.package import package
-from qa2pack.pack.jobs.plan import plan
 from qa2pack.pack.jobs.read import UnfinishedError
-from qa2pack.pack.jobs.rollback import rollback
-from qa2pack.pack.jobs.status import status
-from qa2pack.pack.jobs.verify import verify
 from qa2pack.pack.target import origin_of, target_of
 from qa2pack.pack.views.files import records_of
 
@@ -125,3 +126,54 @@ def request_for(
         replaced=os.fsencode(replace_member),
         program=PROGRAM,
     )
+
+
+def plan(request: PlanRequest, workers: Workers) -> Described:
+    """Make a plan, write it to the control folder, and return it; raises as `qa2pack.pack.jobs.plan.plan`."""
+    return plan_job.plan(request, workers, OpenedFiles())
+
+
+def apply(package: Package, options: ApplyOptions, workers: Workers) -> Applied:
+    """Apply the waiting plan or resume a stopped apply; raises as `qa2pack.executor.apply.apply_plan`."""
+    return apply_job.apply(package, options, workers, OpenedFiles())
+
+
+def package(request: PlanRequest, options: ApplyOptions, workers: Workers) -> Applied:
+    """Make a plan and apply it under one lock; raises as `plan` and `apply`. After a stop, `apply` goes on."""
+    return package_job.package(request, options, workers, OpenedFiles())
+
+
+def rollback(package: Package, workers: Workers, *, further: bool = False) -> RolledBack:
+    """Roll back the unfinished transaction, or the last finished one.
+
+    Args:
+        further: also directly after a rollback. Else a call that is made twice is refused the second time.
+
+    Raises:
+        CannotUndoError: it is not possible any more; nothing was changed.
+        Refused, LockedError, InterruptedByUser: as of `apply`.
+    """
+    return rollback_job.rollback(package, workers, OpenedFiles(), further=further)
+
+
+def status(package: Package) -> Status:
+    """Return the state of package, lock, journal and plan; raises as `qa2pack.executor.status.read_status`."""
+    return status_job.status(package, OpenedFiles())
+
+
+def verify(package: Package, workers: Workers, *, is_quick: bool) -> list[Problem]:
+    """Return all problems and warnings; raises as `qa2pack.pack.jobs.verify.verify`.
+
+    Args:
+        is_quick: compare names, types and sizes only; no content is read.
+    """
+    return verify_job.verify(package, workers, OpenedFiles(), is_quick=is_quick)
+
+
+def adopt(package: Package, workers: Workers) -> list[bytes]:
+    """Write manifests for the members that have none; return those members.
+
+    Raises:
+        Refused: there is no package, or an existing manifest cannot be used; nothing was changed.
+    """
+    return adopt_job.adopt(package, workers, OpenedFiles())

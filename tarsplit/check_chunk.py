@@ -16,8 +16,8 @@ from qa2pack.manifest.fs.meter import current_meter
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.quantity import Digest, Size
+from qa2pack.manifest.problem import Code, Problem, size_problem
+from qa2pack.manifest.quantity import Digest
 from qa2pack.tarsplit.chunk_entries import ChunkPart, header_of_folder, headers_of_files, shares
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.sidecar import ChunkRow
@@ -51,9 +51,7 @@ def check_chunk(batch: CheckBatch) -> CheckResult:
         with opened_file(batch.path) as fd:
             size = os.fstat(fd).st_size
             if size != batch.row.byte_count:
-                code = Code.TRUNCATED if size < batch.row.byte_count else Code.GROWN
-                sizes = Size(batch.row.byte_count), Size(size)
-                result.problems.append(Problem(code, batch.row.name, *sizes))
+                result.problems.append(size_problem(batch.row.name, batch.row.byte_count, size))
             _compare(_Reader(fd, [name for name, _ in batch.row.checksums]), batch, result)
     except FileNotFoundError:
         result.problems.append(Problem(Code.MISSING, batch.row.name))

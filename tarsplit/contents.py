@@ -18,6 +18,7 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.quantity import Name
 
 _SECOND = 10**9
 
@@ -69,7 +70,7 @@ def choose_members(
     for member in members:
         if not (member.manifest.header.mode.has_content or allow_dummies):
             mode = member.manifest.header.mode
-            raise Refused(Problem(Code.PLACEHOLDERS, member.source, found=f"the mode {mode}"))
+            raise Refused(Problem(Code.PLACEHOLDERS, member.source, found=Name(mode, "the mode")))
     if len({member.path for member in members}) < len(members):
         raise Refused(Problem(Code.LABELS_MERGE, package.path))
     return sorted(members, key=lambda member: sort_key(member.path))

@@ -5,7 +5,7 @@ The tar gets its final name only after it is synced.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import xxhash
 
@@ -13,8 +13,8 @@ from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.fs.throttle import current_pace
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, Problem, Value
-from qa2pack.manifest.quantity import Digest, Size
+from qa2pack.manifest.problem import Code, Problem, size_problem
+from qa2pack.manifest.quantity import Digest
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, header_of_folder, headers_of_files, shares
 from qa2pack.tarsplit.output_files import new_part, publish_part
 from qa2pack.tarsplit.tar.checksums import threaded_sums
@@ -71,13 +71,15 @@ class _StoppedError(Exception):
 
 
 class _DiffersError(Exception):
-    """Size or content of a file differs from the manifest."""
+    """Size or content of a file differs from the manifest.
 
-    def __init__(self, code: Code, expected: Value, found: Value) -> None:
-        super().__init__(code)
-        self.code = code
-        self.expected = expected
-        self.found = found
+    Attributes:
+        problem: its path is not filled in.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.problem = problem
 
 
 def write_chunk(batch: ChunkBatch) -> ChunkResult:
@@ -139,12 +141,12 @@ def _copy_file(record: FolderRecord, index: int, dir_fd: int, header: bytes, out
             if pace := current_pace():
                 pace.take(len(data))
             if len(data) != size:
-                raise _wrong_size(size, os.fstat(fd).st_size)
+                raise _DiffersError(size_problem(b"", size, os.fstat(fd).st_size))
             out.add_file(header, data)
             found = xxhash.xxh3_128_digest(data)
     expected = record.digests[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES]
     if found != expected != NO_DIGEST:
-        raise _DiffersError(Code.CHANGED, Digest(expected.hex()), Digest(found.hex()))
+        raise _DiffersError(Problem(Code.CHANGED, b"", Digest(expected.hex()), Digest(found.hex())))
 
 
 def _copy_big(fd: int, size: int, header: bytes, out: TarWriter) -> bytes:
@@ -156,27 +158,22 @@ def _copy_big(fd: int, size: int, header: bytes, out: TarWriter) -> bytes:
         block = out.free_block()
         count = os.readv(fd, [block[: min(rest, len(block))]])
         if not count:
-            raise _wrong_size(size, size - rest)
+            raise _DiffersError(size_problem(b"", size, size - rest))
         state.update(block[:count])
         out.add_block(block[:count])
         rest -= count
         if pace:
             pace.take(count)
     if os.read(fd, 1):
-        raise _wrong_size(size, os.fstat(fd).st_size)
+        raise _DiffersError(size_problem(b"", size, os.fstat(fd).st_size))
     out.end_content(size)
     return state.digest()
-
-
-def _wrong_size(expected: int, found: int) -> _DiffersError:
-    code = Code.TRUNCATED if found < expected else Code.GROWN
-    return _DiffersError(code, Size(expected), Size(found))
 
 
 def _problem(error: _DiffersError | OSError, path: bytes, expected: str = "") -> Problem:
     match error:
         case _DiffersError():
-            return Problem(error.code, path, error.expected, error.found)
+            return replace(error.problem, path=path)
         case FileNotFoundError():
             return Problem(Code.MISSING, path, expected)
         case _:

@@ -51,7 +51,7 @@ def _no_habits(monkeypatch: pytest.MonkeyPatch) -> None:
 def casacore_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let casacore's children be forked, as those of `pack` are, although tests load casacore themselves.
 
-    A child that begins as a program anew takes half a second, for each of thousands of questions. The tests of that
+    A child that begins as a program again takes half a second, for each of thousands of questions. The tests of that
     have a fixture of this name that does nothing.
     """
     monkeypatch.setattr("qa2pack.executor.casa.environment._is_loaded", lambda: False)

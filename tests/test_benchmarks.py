@@ -88,7 +88,7 @@ def test_picture_is_xml_and_names_every_curve_apart() -> None:
     assert len({(name.get("x"), name.get("y")) for name in names}) == 6
 
 
-def test_failed_command_tells_its_last_words_and_its_exit_code(tmp_path: Path) -> None:
+def test_failed_command_reports_its_last_words_and_its_exit_code(tmp_path: Path) -> None:
     with pytest.raises(CommandFailedError, match=r"exit code 3 of: .*\n    last words$"):
         timed(tmp_path, "echo last words >&2; exit 3")
 
@@ -103,7 +103,7 @@ for command in (f"{sys.executable} -c 'bytearray(300 << 20)'", "true"):
 
 
 def test_memory_is_that_of_the_command_alone(tmp_path: Path) -> None:
-    # A process of its own: a child is never told as smaller than its parent, and this one may have grown.
+    # A process of its own: a child is never reported as smaller than its parent, and this one may have grown.
     done = subprocess.run(
         [sys.executable, "-c", MEASURING],
         cwd=tmp_path,

@@ -42,11 +42,11 @@ def test_commands_print_what_the_page_shows(name: str, reductions: Path) -> None
     if HAS_MOUNTS in TEXTS[name] and subprocess.run([*UNSHARED, "true"], capture_output=True, check=False).returncode:
         pytest.skip("nothing can be mounted here")
     with story_folder(reductions) as folder:
-        told = story_of(TEXTS[name], folder)
-    assert exit_faults(told) == []
-    assert {f"{name}:{each.command.line}": "\n".join(each.printed) for each in told if not each.is_as_shown} == {}, (
-        "if what is printed now is right: make pages"
-    )
+        reported = story_of(TEXTS[name], folder)
+    assert exit_faults(reported) == []
+    assert {
+        f"{name}:{each.command.line}": "\n".join(each.printed) for each in reported if not each.is_as_shown
+    } == {}, "if what is printed now is right: make pages"
 
 
 def test_what_is_not_so_on_a_page_is_found(tmp_path: Path) -> None:
@@ -68,9 +68,12 @@ $ echo $?
 $ false
 ```
 """
-    told = story_of(page, tmp_path)
-    assert [each.command.text for each in told if not each.is_as_shown] == ["echo 5 files, 3.1 MiB", "echo 5 files"]
-    assert [fault.partition(":")[0] for fault in exit_faults(told)] == ["line 16"]
+    reported = story_of(page, tmp_path)
+    assert [each.command.text for each in reported if not each.is_as_shown] == [
+        "echo 5 files, 3.1 MiB",
+        "echo 5 files",
+    ]
+    assert [fault.partition(":")[0] for fault in exit_faults(reported)] == ["line 16"]
 
 
 def test_commands_outside_of_console_blocks_are_found() -> None:

@@ -34,7 +34,7 @@ TINY = Recipe(rows=6, spectra=((4, 2),))
 def rewrite_plan(
     delivery: Delivery, change: Callable[[FolderRecord], FolderRecord] | None = None, **values: object
 ) -> None:
-    """Write the waiting plan anew, sound but with other records or another header, as a forger would."""
+    """Write the waiting plan again, sound but with other records or another header, as a forger would."""
     plan = open_plan(delivery.package.plan)
     records = [decode_record(blob) for blob in plan.stream.blobs()]
     blobs = [(record.path, encode_record(change(record) if change else record)) for record in records]
@@ -86,7 +86,7 @@ def test_copies_share_nothing_and_have_content_and_mtime(delivery: Delivery) -> 
     assert (made.digest, made.mtime_ns, made.mode) == (source.digest, source.mtime_ns, source.mode)
 
 
-def test_fake_files_are_empty_and_the_plan_tells_their_sizes(delivery: Delivery) -> None:
+def test_fake_files_are_empty_and_the_plan_reports_their_sizes(delivery: Delivery) -> None:
     plan = delivery.plan(Mode.FAKE)
     delivery.apply()
     sizes = {path.stat().st_size for path in delivery.path.rglob("*") if path.is_file()}
@@ -205,7 +205,7 @@ def test_plan_that_leads_elsewhere_is_refused(
 
 
 @pytest.mark.parametrize("origin", [b"sb1", b"", b"../sb1"])
-def test_plan_whose_origin_depends_on_where_one_stands_is_refused(delivery: Delivery, origin: bytes) -> None:
+def test_plan_whose_origin_depends_on_the_current_folder_is_refused(delivery: Delivery, origin: bytes) -> None:
     delivery.plan(Mode.COPY)
     rewrite_plan(delivery, origin=origin)
     assert Code.UNSAFE_PATH in refusal(delivery)
@@ -367,7 +367,7 @@ def test_new_plan_after_a_changed_origin_uses_what_is_staged(delivery: Delivery)
     assert delivery.problems() == []
 
 
-def test_file_linked_by_somebody_else_meanwhile_is_no_changed_file(delivery: Delivery) -> None:
+def test_file_linked_by_somebody_else_in_between_is_no_changed_file(delivery: Delivery) -> None:
     delivery.plan(Mode.HARD)
     os.link(delivery.origin / "scriptForImaging.py", delivery.origin.with_name("mine"))
     delivery.apply()
@@ -421,7 +421,7 @@ def test_origin_that_is_gone_is_refused(delivery: Delivery) -> None:
         (lambda data: data[:8] + b"\x09\x00" + data[10:], "format version 9"),
     ],
 )
-def test_plan_that_is_not_whole_is_told_apart(
+def test_plan_that_is_not_whole_is_distinguished(
     delivery: Delivery, damage: Callable[[bytes], bytes], words: str
 ) -> None:
     delivery.plan(Mode.FAKE)
@@ -440,7 +440,7 @@ def test_manifest_is_no_plan(delivery: Delivery) -> None:
         delivery.apply()
 
 
-def test_second_apply_at_the_same_time_is_told_so(delivery: Delivery) -> None:
+def test_second_apply_at_the_same_time_is_refused_with_the_reason(delivery: Delivery) -> None:
     delivery.plan(Mode.FAKE)
     with locked_for_writing(lock_path(delivery.package)), pytest.raises(LockedError):
         delivery.apply()
@@ -486,7 +486,7 @@ def test_broken_link_call_ends_the_apply_before_anything_is_visible(delivery: De
     assert delivery.problems() == []
 
 
-def test_manifest_tells_what_was_applied(delivery: Delivery) -> None:
+def test_manifest_reports_what_was_applied(delivery: Delivery) -> None:
     plan: Described = delivery.plan(Mode.COPY)
     planned = [decode_record(blob) for blob in plan.stream.blobs()]
     delivery.apply()

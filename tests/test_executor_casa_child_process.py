@@ -29,7 +29,7 @@ def test_exception_of_the_question_is_raised_here() -> None:
         run_in_child(fail, seconds=10)
 
 
-def test_crash_is_told_and_survived() -> None:
+def test_crash_is_reported_and_survived() -> None:
     with pytest.raises(ChildDiedError, match="crashed with SIGSEGV"):
         run_in_child(lambda: os.kill(os.getpid(), signal.SIGSEGV), seconds=10)
 

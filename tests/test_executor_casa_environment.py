@@ -105,7 +105,7 @@ def test_casacore_is_not_loaded_by_the_process_that_asks(table: Path) -> None:
     assert run(LOADED, table).split() == ["False", "False"]
 
 
-def test_no_home_is_needed(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_home_folder_is_needed(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOME")
     assert "CORRECTED_DATA" in describe_table(os.fsencode(table)).columns
 
@@ -213,7 +213,7 @@ def test_error_of_the_question_stays_what_it_is() -> None:
         run_isolated(fail, space_bytes=0)
 
 
-def test_child_that_begins_anew_is_ended_in_time() -> None:
+def test_child_that_begins_again_is_ended_in_time() -> None:
     with pytest.raises(ChildDiedError, match="no answer in 2 seconds"):
         run_in_child(partial(signal.pause), seconds=2, is_fresh=True)
 

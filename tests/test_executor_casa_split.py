@@ -405,28 +405,28 @@ def test_table_behind_links_is_described(table: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["table.dat", "table.f1", "table.f14", "table.f20", "table.f20_TSM1", "table.f22_TSM2"]
 )
-def test_missing_file_is_told(table: Path, name: str) -> None:
+def test_missing_file_is_reported(table: Path, name: str) -> None:
     (table / name).unlink()
     with pytest.raises(TableBrokenError):
         describe_table(os.fsencode(table))
 
 
 @pytest.mark.parametrize("name", ["table.dat", "table.f1", "table.f14", "table.f20", "table.f22_TSM2"])
-def test_cut_file_is_told(table: Path, name: str) -> None:
+def test_cut_file_is_reported(table: Path, name: str) -> None:
     os.truncate(table / name, (table / name).stat().st_size // 2)
     with pytest.raises(TableBrokenError):
         describe_table(os.fsencode(table))
 
 
 @pytest.mark.parametrize("name", ["table.dat", "table.f1", "table.f14", "table.f20"])
-def test_garbage_is_told(table: Path, name: str) -> None:
+def test_garbage_is_reported(table: Path, name: str) -> None:
     (table / name).write_bytes(np.random.default_rng(1).bytes((table / name).stat().st_size))
     with pytest.raises(TableBrokenError) as caught:
         describe_table(os.fsencode(table))
     assert caught.value.path == os.fsencode(table)
 
 
-def test_name_that_is_no_text_is_told(table: Path) -> None:
+def test_name_that_is_no_text_is_reported(table: Path) -> None:
     description = table / "table.dat"
     description.write_bytes(description.read_bytes().replace(b"FLAG_ROW", b"FLAG\xffROW"))
     with pytest.raises(TableBrokenError, match=r"(?i)decode"):

@@ -108,7 +108,7 @@ def test_batch_of_a_killed_worker_is_run_again(tmp_path: Path, deaths: int) -> N
 
 
 class Forgetful(ProcessPool):
-    """A crew whose first batch is handed over at the moment when the pool breaks: nobody ever ends it."""
+    """A pool whose first batch is handed over at the moment when the pool breaks: nobody ever ends it."""
 
     def __init__(self) -> None:
         super().__init__(2)
@@ -173,7 +173,7 @@ def wait_for_release(batch: Slow) -> int:
 
 
 class StoppedPool(ProcessPool):
-    """Asks for a stop when both workers have begun a batch, and lets them end only when they were told of it."""
+    """Asks for a stop when both workers have begun a batch, and lets them end only when they were asked."""
 
     def __init__(self, folder: Path, stop: Stop) -> None:
         super().__init__(2)

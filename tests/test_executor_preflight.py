@@ -56,7 +56,7 @@ def test_what_does_not_fit_is_refused(delivery: Delivery, needs: dict[str, int],
     ]
 
 
-def test_missing_space_is_told_in_people_s_numbers_and_to_the_byte(delivery: Delivery) -> None:
+def test_missing_space_is_reported_in_people_s_numbers_and_to_the_byte(delivery: Delivery) -> None:
     plan = delivery.plan(Mode.COPY)
     notes = replace(plan.notes, new_bytes=1 << 60)
     with pytest.raises(Refused) as caught:
@@ -67,8 +67,8 @@ def test_missing_space_is_told_in_people_s_numbers_and_to_the_byte(delivery: Del
     missing = needed_bytes(delivery.package, plan.header, notes, OpenedFiles()) - free
     assert str(problem.expected) == "1024.0 PiB"
     assert re.fullmatch(r"[\d.]+ [GT]iB; 10\d\d\.\d PiB \(([\d,]+) bytes\) are missing", str(problem.found))
-    told = int(str(problem.found).split("(")[1].split(" ")[0].replace(",", ""))
-    assert told == pytest.approx(missing, abs=1 << 30), "other programs write to this disk, too"
+    reported = int(str(problem.found).split("(")[1].split(" ")[0].replace(",", ""))
+    assert reported == pytest.approx(missing, abs=1 << 30), "other programs write to this disk, too"
 
 
 def test_needed_room_holds_the_ticket_files(delivery: Delivery) -> None:
@@ -82,7 +82,7 @@ def test_needed_room_holds_the_ticket_files(delivery: Delivery) -> None:
     assert before > needed >= tickets + plan.notes.new_bytes > plan.notes.new_bytes
 
 
-def test_disk_that_does_not_tell_its_size_is_not_called_full(delivery: Delivery) -> None:
+def test_disk_that_does_not_report_its_size_is_not_called_full(delivery: Delivery) -> None:
     plan = delivery.plan(Mode.COPY)
     package = Package(b"/proc/2011.0.00229.S")
     assert free_bytes(package) is None

@@ -1,4 +1,4 @@
-"""Publishing, step by step, and its undoing; every step looks first whether it is done."""
+"""Publishing, step by step, and its rollback; every step looks first whether it is done."""
 
 import os
 from dataclasses import replace
@@ -15,6 +15,7 @@ from qa2pack.executor.transaction.paths import TransactionPaths, choose_publishi
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind, Package
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.progress import Silent
 from support.in_process import Delivery
 from support.journals import BEGIN
@@ -187,7 +188,7 @@ def test_old_tree_is_on_disk_where_it_is_kept_before_the_new_one_takes_its_name(
 
 
 @every_way
-def test_undoing_brings_back_what_was_there(tmp_path: Path, publishing: Publishing) -> None:
+def test_rollback_brings_back_what_was_there(tmp_path: Path, publishing: Publishing) -> None:
     places, commit = staged(tmp_path, publishing)
     manifests = places.package.manifests
     before = (contents(tmp_path / "P") if (tmp_path / "P").exists() else {}), os.path.exists(manifests)
@@ -237,7 +238,7 @@ def test_links_of_a_move_are_on_disk_before_the_apply_ends(delivery: Delivery) -
 def test_files_of_a_move_are_back_on_disk_before_the_package_goes(delivery: Delivery) -> None:
     delivery.make(Mode.MOVE)
     disk = Noting()
-    roll_back_package(delivery.package, engine=delivery.engine, disk=disk, progress=Silent())
+    roll_back_package(delivery.package, engine=delivery.engine, disk=disk, progress=Silent(), opened=OpenedFiles())
     goes = next(
         call for call in disk.calls if call.startswith(f"rename {os.fsdecode(delivery.package.control)}/staging")
     )

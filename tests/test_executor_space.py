@@ -30,7 +30,7 @@ def test_enough_is_a_whole_block_for_each_file_and_its_place_in_two_manifests(de
     assert limits[0] - limits[1] == plan.notes.new_files * HALF_BLOCK + plan.notes.file_count * 256
 
 
-def test_free_is_told_of_the_disk_of_the_control_folder(delivery: Delivery) -> None:
+def test_free_is_reported_of_the_disk_of_the_control_folder(delivery: Delivery) -> None:
     with small_disk(Path(os.fsdecode(delivery.package.control)), size=1 << 20) as control:
         assert free_bytes(delivery.package) == 1 << 20
         (control / "filling").write_bytes(bytes(1 << 20))

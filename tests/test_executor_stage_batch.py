@@ -100,7 +100,7 @@ def test_what_is_not_planned_is_swept(context: StagingContext, action: Action) -
 
 @BOTH
 @pytest.mark.parametrize("wrong", [b"other", b"x" * 100, b""])
-def test_wrong_file_that_is_staged_is_made_anew_and_not_written_to(
+def test_wrong_file_that_is_staged_is_made_again_and_not_written_to(
     context: StagingContext, action: Action, wrong: bytes
 ) -> None:
     write(origin_of(context) / "a", b"right")
@@ -124,7 +124,7 @@ def test_copy_that_looks_right_is_read_after_a_restart(context: StagingContext) 
     assert (member_of(context) / "qa/a").read_bytes() == b"right"
 
 
-def test_copy_that_was_never_finished_is_made_anew(context: StagingContext) -> None:
+def test_copy_that_was_never_finished_is_made_again(context: StagingContext) -> None:
     write(origin_of(context) / "a", b"right")
     (member_of(context) / "qa").mkdir()
     (member_of(context) / "qa/a").write_bytes(b"rig")
@@ -132,7 +132,7 @@ def test_copy_that_was_never_finished_is_made_anew(context: StagingContext) -> N
     assert (member_of(context) / "qa/a").read_bytes() == b"right"
 
 
-def test_ctime_after_our_own_link_is_told(context: StagingContext) -> None:
+def test_ctime_after_our_own_link_is_reported(context: StagingContext) -> None:
     source = write(origin_of(context) / "a", b"1")
     record = planned(context, Action.LINK, "a")
     ((_, blob),) = stage(context, record).blobs
@@ -152,6 +152,23 @@ def test_link_to_a_source_whose_content_changed_unseen_is_refused(context: Stagi
     record = planned(context, Action.LINK, "a")
     write(source, b"21")  # same size, same mtime, same inode
     (problem,) = stage(context, record).problems
+    assert (problem.code, problem.path) == (Code.ORIGIN_CHANGED, os.fsencode(source))
+    assert files(member_of(context)) == {}
+
+
+class _Replacing(Disk):
+    """A disk on which another program puts another file at the name of a source, just before that is linked."""
+
+    def link(self, source: bytes, name: bytes, *, source_fd: int | None, dir_fd: int) -> None:
+        os.close(os.open(b"new", os.O_WRONLY | os.O_CREAT | os.O_EXCL, dir_fd=source_fd))
+        os.replace(b"new", source, src_dir_fd=source_fd, dst_dir_fd=source_fd)
+        super().link(source, name, source_fd=source_fd, dir_fd=dir_fd)
+
+
+def test_source_that_is_replaced_before_it_is_linked_is_refused(context: StagingContext) -> None:
+    source = write(origin_of(context) / "a", b"12")
+    record = planned(context, Action.LINK, "a")
+    (problem,) = stage(replace(context, disk=_Replacing()), record).problems
     assert (problem.code, problem.path) == (Code.ORIGIN_CHANGED, os.fsencode(source))
     assert files(member_of(context)) == {}
 
@@ -188,7 +205,7 @@ def test_big_copies_are_left_to_others_and_small_ones_and_links_are_not(context:
     )
     assert sorted(files(member_of(context))) == ["log/big", "qa/small"]
     (left,) = first.more
-    assert stage_batch(left).blobs == []  # its folder's record was told already
+    assert stage_batch(left).blobs == []  # its folder's record was reported already
     assert (member_of(context) / "qa/big").stat().st_size == BIG_BYTES
 
 
@@ -206,7 +223,7 @@ def test_folder_that_is_there_as_a_file_is_an_error(context: StagingContext) -> 
         make_folders(context.disk, context.member, b"qa")
 
 
-def test_folders_above_are_made_too_and_told_apart(context: StagingContext) -> None:
+def test_folders_above_are_made_too_and_distinguished(context: StagingContext) -> None:
     assert make_folders(context.disk, context.member, b"a/b/c") is True
     assert make_folders(context.disk, context.member, b"a/b/c") is False
     assert make_folders(context.disk, context.member, b"a/b") is False

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xxhash
@@ -13,6 +14,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stage import copy as copying
 from qa2pack.executor.stage.copy import copy_big, copy_small
 from qa2pack.executor.stage.planned_source import Planned, SourceChangedError, check_source
+from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.problem import Code, Problem
@@ -57,17 +59,10 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copying, "SYNC_STEP_BYTES", STEP)
 
 
-def planned_of(path: Path, **changes: object) -> Planned:
+def planned_of(path: Path, *, digest: bytes | None = None, **state: Any) -> Planned:
     status = path.stat()
-    planned = Planned(
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-        ctime_ns=status.st_ctime_ns,
-        inode=status.st_ino,
-        mode=status.st_mode & 0o7777,
-        digest=xxhash.xxh3_128_digest(path.read_bytes()),
-    )
-    return replace(planned, **changes)  # type: ignore[arg-type]
+    digest = xxhash.xxh3_128_digest(path.read_bytes()) if digest is None else digest
+    return Planned(replace(state_of(status), **state), status.st_mode & 0o7777, digest)
 
 
 def small(source: Path, target: Path, planned: Planned, disk: Disk | None = None) -> None:
@@ -143,7 +138,7 @@ CHANGES = {
 @pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("copy", [small, big])
 def test_source_that_is_not_as_planned_leaves_nothing(
-    tmp_path: Path, source: Path, copy: object, changes: dict[str, object]
+    tmp_path: Path, source: Path, copy: object, changes: dict[str, Any]
 ) -> None:
     (tmp_path / "target").mkdir()
     with pytest.raises(SourceChangedError):
@@ -153,22 +148,29 @@ def test_source_that_is_not_as_planned_leaves_nothing(
 
 @pytest.mark.parametrize("hint", ["ctime_ns", "inode"])
 def test_source_of_which_a_hint_alone_differs_is_copied_and_compared(tmp_path: Path, source: Path, hint: str) -> None:
-    planned = planned_of(source, **{hint: 1})
+    changes: dict[str, Any] = {hint: 1}
+    planned = planned_of(source, **changes)
     small(source, tmp_path / "one", planned, Disk())
     assert (tmp_path / "one").read_bytes() == source.read_bytes()
     with pytest.raises(SourceChangedError):
         small(source, tmp_path / "two", replace(planned, digest=b"x" * 16), Disk())
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/etc/hostname", path)])
-def test_what_is_no_regular_file_is_no_source(tmp_path: Path, source: Path, make: object) -> None:
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (os.mkfifo, "a named pipe"),
+        (os.mkdir, "a folder"),
+        (lambda path: os.symlink("/etc/hostname", path), "a link"),
+    ],
+)
+def test_what_is_no_regular_file_is_no_source(tmp_path: Path, source: Path, make: object, kind: str) -> None:
     make(tmp_path / "other")  # type: ignore[operator]
     status = (tmp_path / "other").lstat()
-    planned = planned_of(
-        source, size=status.st_size, mtime_ns=status.st_mtime_ns, inode=status.st_ino, ctime_ns=status.st_ctime_ns
-    )
-    with pytest.raises(SourceChangedError):
+    planned = replace(planned_of(source), state=state_of(status))
+    with pytest.raises(SourceChangedError) as caught:
         check_source(planned, status)
+    assert (caught.value.expected, caught.value.found) == ("a file", kind)
 
 
 @pytest.mark.usefixtures("small_steps")

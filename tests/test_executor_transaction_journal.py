@@ -136,7 +136,7 @@ def test_lost_frame_behind_all_that_was_synced_is_a_torn_tail(path: bytes, lost:
 
 
 def test_journal_that_goes_on_is_marked_whole(path: bytes) -> None:
-    """A record that could have been lost before is on the disk when the journal was written anew."""
+    """A record that could have been lost before is on the disk when the journal was written again."""
     whole, frames = frames_written(path)
     continue_journal(path, Disk()).close()
     again = Path(os.fsdecode(path)).read_bytes()
@@ -147,7 +147,7 @@ def test_journal_that_goes_on_is_marked_whole(path: bytes) -> None:
         read_journal(path)
 
 
-def test_journal_that_does_not_tell_how_it_began_is_damaged(path: bytes) -> None:
+def test_journal_that_does_not_report_how_it_began_is_damaged(path: bytes) -> None:
     whole = written(path, [Published()])
     Path(os.fsdecode(path)).write_bytes(whole[frames_of(whole)[1][1] :])
     with pytest.raises(JournalDamagedError, match="first record"):

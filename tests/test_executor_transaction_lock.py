@@ -95,14 +95,14 @@ def test_writer_that_writes_twice_is_locked_out_by_itself(path: bytes) -> None:
 
 
 def test_wait_ends_after_its_time_and_named_the_holder_once(path: bytes) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     with (
         held_elsewhere(path, "writing") as other,
         pytest.raises(LockedError),
-        when_free(locked_for_writing, path, Wait(0.2, told.append)),
+        when_free(locked_for_writing, path, Wait(0.2, reported.append)),
     ):
         pass
-    assert [f"process {other.pid} on " in each for each in told] == [True]
+    assert [f"process {other.pid} on " in each for each in reported] == [True]
 
 
 def test_lock_file_that_was_removed_before_it_was_locked_is_no_lock(

@@ -54,10 +54,10 @@ TABLE: list[tuple[tuple[Record, ...], bytes | None, Step, Step]] = [
 ]
 
 
-@pytest.mark.parametrize(("records", "plan", "applying", "undoing"), TABLE)
-def test_next_step(records: tuple[Record, ...], plan: bytes | None, applying: Step, undoing: Step) -> None:
+@pytest.mark.parametrize(("records", "plan", "applying", "rolling_back"), TABLE)
+def test_next_step(records: tuple[Record, ...], plan: bytes | None, applying: Step, rolling_back: Step) -> None:
     assert decide(records, Facts(plan), Goal.APPLY) is applying
-    assert decide(records, Facts(plan), Goal.ROLL_BACK) is undoing
+    assert decide(records, Facts(plan), Goal.ROLL_BACK) is rolling_back
 
 
 def test_every_step_is_in_the_table() -> None:

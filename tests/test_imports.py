@@ -152,7 +152,7 @@ def room(name: str) -> str:
     return "/".join(name.removesuffix(".py").split("/")[:2])
 
 
-def test_every_room_stands_on_one_floor() -> None:
+def test_every_module_is_on_one_floor() -> None:
     rooms = {room(module.name) for module in project_modules() if "/" in module.name}
     assert set(floor_of_each_room()) == {name for name in rooms if not name.endswith("/__init__")}
     assert len(floor_of_each_room()) == len(FLOORS.split()) - sum(line != "" for line in FLOORS.splitlines())

@@ -101,7 +101,7 @@ def test_what_is_no_package_is_not_adopted(lost: Delivery) -> None:
     assert [problem.code for problem in caught.value.problems] == [Code.NOT_A_PACKAGE]
 
 
-def test_only_what_the_plan_has_not_with_the_same_content_stands_against_replacing(lost: Delivery) -> None:
+def test_only_what_the_plan_has_not_with_the_same_content_prevents_replacing(lost: Delivery) -> None:
     script = lost.member / "script/scriptForImaging.py"
     script.write_bytes(b"edited in the package")
     adopt(lost)

@@ -23,6 +23,6 @@ def test_only_the_readme_of_the_member_may_be_called_so() -> None:
     assert found == [(Code.W_README_IN_PATH, b"script/" + name) for name in (b"README", b"README.txt", b"myREADME")]
 
 
-def test_every_reason_is_told() -> None:
+def test_every_reason_is_reported() -> None:
     codes = [warning.code for warning in name_warnings(b"qa", [b"my README"])]
     assert codes == [Code.W_NAME, Code.W_README_IN_PATH]

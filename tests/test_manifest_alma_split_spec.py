@@ -73,7 +73,7 @@ def test_corrected_data_alone_is_renamed() -> None:
     "kind",
     ["DyscoStMan", "CompressComplex", "ScaledComplexData<Complex,Short>", "BitFlagsEngine<uChar   ", "Plug-in"],
 )
-def test_table_is_never_written_anew_where_values_that_stay_would_change(kind: str) -> None:
+def test_table_is_never_rewritten_where_values_that_stay_would_change(kind: str) -> None:
     shape = shape_of(Manager(1, kind, ("DATA",)), tiled(2, "CORRECTED_DATA"))
     with pytest.raises(LossyManagerError, match="keeps DATA"):
         plan_split(shape, files_of(shape), "DATA")

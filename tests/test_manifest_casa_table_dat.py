@@ -150,7 +150,7 @@ def rename_manager(table: Path, old: bytes, new: bytes) -> None:
     file.write_bytes(file.read_bytes().replace(old, new))
 
 
-def test_unknown_name_is_told(table: Path) -> None:
+def test_unknown_name_is_reported(table: Path) -> None:
     rename_manager(table, b"IncrementalStMan", b"/../../evil/evil")
     assert read_table_file(os.fsencode(table)).unknown() == ("/../../evil/evil",)
 

@@ -35,7 +35,7 @@ def test_every_file_of_either_side_comes_once(old: list[FolderRecord], new: list
     assert sorted(paths) == sorted({entry.path for member in (old, new) for r in member for entry in r.entries()})
 
 
-def test_each_kind_is_told_with_its_sizes() -> None:
+def test_each_kind_is_reported_with_its_sizes() -> None:
     old = [record_of(b"log", {b"a": 1, b"b": 2, b"c": 3})]
     new = [record_of(b"log", {b"a": 1, b"c": 4}), record_of(b"qa", {b"d": 5})]
     assert list(diff_members(old, new)) == [

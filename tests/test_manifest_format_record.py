@@ -34,7 +34,7 @@ def wire(record: FolderRecord, **columns: object) -> bytes:
 
 
 @given(records())
-def test_decoding_undoes_encoding(record: FolderRecord) -> None:
+def test_decoding_inverts_encoding(record: FolderRecord) -> None:
     assert plain(decode_record(encode_record(record))) == plain(record)
 
 
@@ -67,7 +67,7 @@ def test_source_of_a_file_is_its_name_in_the_source_folder_unless_it_has_another
     assert replace(record, source_names=[b"sub/b"]).source_path(0) == b"X1/sub/b"
 
 
-def test_digest_is_replaced_where_it_is_told() -> None:
+def test_digest_is_replaced_where_it_is_given() -> None:
     record = with_digests(record_of(sizes={b"a": 1, b"b": 2}), {1: b"x" * 16})
     assert (record.digest(0), record.digest(1)) == (bytes(range(1, 17)), b"x" * 16)
 
@@ -116,7 +116,7 @@ def test_safe_names_that_look_unsafe_are_taken() -> None:
     assert plain(decode_record(encode_record(record))) == plain(record)
 
 
-def test_sources_outside_are_told() -> None:
+def test_sources_outside_are_listed() -> None:
     record = record_of(sizes={b"a": 1, b"b": 2})
     assert absolute_sources(encode_record(record)) == []
     assert absolute_sources(encode_record(replace(record, source=b"/elsewhere"))) == [b"/elsewhere"]
@@ -124,11 +124,11 @@ def test_sources_outside_are_told() -> None:
 
 
 @given(records())
-def test_every_absolute_source_is_told(record: FolderRecord) -> None:
+def test_every_absolute_source_is_listed(record: FolderRecord) -> None:
     found = absolute_sources(encode_record(record))
     outside = [record.source_path(i) for i in range(len(record.names)) if record.source_path(i).startswith(b"/")]
-    assert all(any(path.startswith(told) for told in found) for path in outside)
-    assert all(told.startswith(b"/") for told in found)
+    assert all(any(path.startswith(reported) for reported in found) for path in outside)
+    assert all(reported.startswith(b"/") for reported in found)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.format.stream import VERSION, StreamError, open_stream, peek_stream
 from support.generated import members, plain, record_of, stream_bytes
 
-# Hypothesis runs many examples with one tmp_path, and each of them writes the file anew.
+# Hypothesis runs many examples with one tmp_path, and each of them writes the file again.
 rewriting = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 SMALL = stream_bytes(

@@ -44,7 +44,7 @@ def test_marked_folder_is_refused_by_a_move_only(delivery: Delivery, folder: str
 
 
 @pytest.mark.parametrize("mark", ["i", "a"])
-def test_package_that_could_not_be_replaced_is_told_by_the_plan(delivery: Delivery, mark: str) -> None:
+def test_package_that_could_not_be_replaced_is_reported_by_the_plan(delivery: Delivery, mark: str) -> None:
     delivery.make(Mode.COPY)
     with marked(delivery.path, mark):
         assert [refusal[:2] for refusal in refusals(delivery, Mode.COPY)] == [(Code.NOT_WRITABLE, str(delivery.path))]

@@ -41,7 +41,7 @@ def test_error_is_raised(monkeypatch: pytest.MonkeyPatch, look: Callable[[bytes]
         look(b"/somewhere")
 
 
-def test_kinds_are_told_apart(tmp_path: Path) -> None:
+def test_kinds_are_distinguished(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     for name, target in (("to-folder", "folder"), ("to-file", "file"), ("to-nothing", "nothing"), ("loop", "loop")):

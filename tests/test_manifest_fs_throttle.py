@@ -20,6 +20,7 @@ from qa2pack.executor.stage.copy import copy_big
 from qa2pack.executor.stage.planned_source import Planned
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import InlineEngine
+from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.fs.digest import digest_of_bytes, digest_of_rest
 from qa2pack.manifest.fs.throttle import BURST_SECONDS, Bucket, Pace, PacedEngine, current_pace, paced
 from qa2pack.pack.jobs.engines import Workers, started_engine
@@ -122,15 +123,7 @@ def test_verify_is_held_up_for_every_byte(delivery: Delivery) -> None:
 def test_big_copy_that_goes_on_is_held_up_for_what_it_reads_again(tmp_path: Path) -> None:
     content = os.urandom(BIG_BYTES)
     source = write(tmp_path / "source", content)
-    status = source.stat()
-    planned = Planned(
-        size=BIG_BYTES,
-        mtime_ns=status.st_mtime_ns,
-        mode=0o644,
-        digest=digest_of_bytes(content),
-        inode=status.st_ino,
-        ctime_ns=status.st_ctime_ns,
-    )
+    planned = Planned(state_of(source.stat()), 0o644, digest_of_bytes(content))
     done = 1 << 20
     write(tmp_path / "parts" / f"big.{done:015d}", content[:done])
     fd = os.open(source, os.O_RDONLY)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qa2pack.manifest.humanize import counted, exact_bytes, human_seconds
+from qa2pack.manifest.humanize import counted, exact_bytes, human_seconds, local_time
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,10 @@ def test_exact_size_is_given_both_ways_where_they_differ(size: int, words: str) 
 )
 def test_time_is_given_in_its_two_largest_units(seconds: float, words: str) -> None:
     assert human_seconds(seconds) == words
+
+
+@pytest.mark.parametrize("fraction_ns", [0, 5])
+def test_time_that_no_calendar_reaches_has_a_text(fraction_ns: int) -> None:
+    at_ns = 10**30 + fraction_ns
+    assert local_time(at_ns) == "1,000,000,000,000,000,000,000 s after 1970"
+    assert local_time(at_ns, has_fraction=True).startswith(f"1,000,000,000,000,000,000,000.{fraction_ns:09} s")

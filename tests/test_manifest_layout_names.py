@@ -59,7 +59,7 @@ def test_names_in_a_collision_are_escaped() -> None:
     assert problem.expected == r"\x1b[2J"
 
 
-def test_name_that_its_prefix_makes_too_long_is_told() -> None:
+def test_name_that_its_prefix_makes_too_long_is_reported() -> None:
     _, (problem,) = settle_names([claim(b"X1/n", b"u1__xx" + b"n" * 250)])
     assert (problem.code, problem.path) == (Code.NAME_TOO_LONG, b"X1/n")
 
@@ -78,7 +78,7 @@ CLAIMS = st.lists(
         if_taken=st.one_of(st.just(b""), PATHS),
     ),
     max_size=8,
-    unique_by=lambda wish: wish.source,
+    unique_by=lambda choice: choice.source,
 )
 
 
@@ -97,13 +97,13 @@ def named_by(path: bytes, claims: list[Claim]) -> set[tuple[bytes, str, str]]:
 def test_names_never_collide_silently(claims: list[Claim]) -> None:
     paths, problems = settle_names(claims)
     for path in paths:
-        told = [f"{problem.expected}, {problem.found}" for problem in problems if problem.path == path]
+        reported = [f"{problem.expected}, {problem.found}" for problem in problems if problem.path == path]
         for _, one, other in named_by(path, claims):
-            assert any(one in text for text in told) and any(other in text for text in told)
+            assert any(one in text for text in reported) and any(other in text for text in reported)
 
 
 @given(CLAIMS)
-def test_problems_are_only_told_where_names_meet(claims: list[Claim]) -> None:
+def test_problems_are_only_reported_where_names_meet(claims: list[Claim]) -> None:
     _, problems = settle_names(claims)
     assert all(named_by(problem.path, claims) for problem in problems)
 

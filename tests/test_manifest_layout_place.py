@@ -512,10 +512,10 @@ def leaves(node: Node) -> list[bytes]:
 
 def is_spoken_of(path: bytes, placement: Placement) -> bool:
     """Tell whether a path, or a folder around it, is packaged, left out or a problem."""
-    told = {item.source for item in placement.items} | {left.path for left in placement.left_out}
-    told |= {problem.path for problem in placement.problems}
+    reported = {item.source for item in placement.items} | {left.path for left in placement.left_out}
+    reported |= {problem.path for problem in placement.problems}
     parts = path.split(b"/")
-    return any(b"/".join(parts[:count]) in told for count in range(1, len(parts) + 1))
+    return any(b"/".join(parts[:count]) in reported for count in range(1, len(parts) + 1))
 
 
 @given(ORIGINS)

@@ -26,7 +26,7 @@ def test_uid_in_brackets_stands_for_its_letters() -> None:
     assert matches(b"x", ("[!{uid}-}]",))
 
 
-def test_globs_tell_upper_from_lower_case() -> None:
+def test_globs_distinguish_upper_from_lower_case() -> None:
     assert matches(b"Checklist", ("*checklist", "Check*")) and not matches(b"Checklist", ("*checklist",))
 
 

@@ -85,7 +85,7 @@ def test_origin_may_be_a_link(tmp_path: Path) -> None:
     assert look(tmp_path / "origin")["y"].source == b"x"
 
 
-def test_dangling_link_is_told(tmp_path: Path) -> None:
+def test_dangling_link_is_reported(tmp_path: Path) -> None:
     assert look(make_tree(tmp_path, ["gone -> nowhere"]))["gone"].kind is Kind.BROKEN_LINK
 
 
@@ -139,7 +139,7 @@ def test_where_an_outside_link_leads_is_escaped(tmp_path: Path) -> None:
 def test_pipe_is_special(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     node = look(tmp_path)["pipe"]
-    assert (node.kind, node.detail) == (Kind.SPECIAL, "a pipe")
+    assert (node.kind, node.detail) == (Kind.SPECIAL, "a named pipe")
 
 
 def test_socket_behind_a_link_is_special(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Globs that match nothing are told; those that match anything are not."""
+"""Globs that match nothing are reported; those that match anything are not."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def _unmatched(capsys: Capsys, delivery: Delivery, options: Sequence[str]) -> li
         ["--include", "*.fits=product", "--exclude", "*.fits"],
     ],
 )
-def test_glob_that_matches_is_not_told(capsys: Capsys, delivery: Delivery, options: list[str]) -> None:
+def test_glob_that_matches_is_not_reported(capsys: Capsys, delivery: Delivery, options: list[str]) -> None:
     assert _unmatched(capsys, delivery, options) == []
 
 
@@ -44,18 +44,18 @@ def test_glob_that_matches_is_not_told(capsys: Capsys, delivery: Delivery, optio
         (["--include", "note.txt=qa", "--exclude", "table.f9"], ["note.txt", "table.f9"]),
     ],
 )
-def test_glob_that_matches_nothing_is_told(
+def test_glob_that_matches_nothing_is_reported(
     capsys: Capsys, delivery: Delivery, options: list[str], globs: list[str]
 ) -> None:
     assert _unmatched(capsys, delivery, options) == globs
 
 
-def test_glob_from_a_settings_file_is_not_told(capsys: Capsys, delivery: Delivery) -> None:
+def test_glob_from_a_settings_file_is_not_reported(capsys: Capsys, delivery: Delivery) -> None:
     (delivery.origin.parent / "pack.toml").write_text("exclude = ['*.fitz']")
     assert _unmatched(capsys, delivery, []) == []
 
 
-def test_tables_whose_files_lead_nowhere_are_told_as_links(capsys: Capsys, delivery: Delivery) -> None:
+def test_tables_whose_files_lead_nowhere_are_reported_as_links(capsys: Capsys, delivery: Delivery) -> None:
     """As after a move into a package that was renamed: no table is broken."""
     table = delivery.origin / "X8c/uid___A002_X3c9295_X8c.ms.split"
     table.mkdir()

@@ -22,16 +22,16 @@ MEMBER = b"group_ouss_id/member_ouss_id"
 
 
 def chosen(
-    delivery: Delivery, append: Append = Append.NOTHING, **wishes: object
+    delivery: Delivery, append: Append = Append.NOTHING, **choices: object
 ) -> tuple[bytes, bytes, DestinationKind]:
     request = PlanRequest(os.fsencode(delivery.origin), os.fsencode(delivery.path), append=append)
-    found = choose_destination(replace(request, **wishes), OpenedFiles())  # type: ignore[arg-type]
+    found = choose_destination(replace(request, **choices), OpenedFiles())  # type: ignore[arg-type]
     return found.group, found.member, found.state.standing
 
 
-def refusal(delivery: Delivery, append: Append = Append.NOTHING, **wishes: object) -> list[tuple[Code, bytes]]:
+def refusal(delivery: Delivery, append: Append = Append.NOTHING, **choices: object) -> list[tuple[Code, bytes]]:
     with pytest.raises(Refused) as caught:
-        chosen(delivery, append, **wishes)
+        chosen(delivery, append, **choices)
     return [(problem.code, problem.path) for problem in caught.value.problems]
 
 
@@ -169,7 +169,7 @@ def test_ticket_files_of_this_package_are_replaced_without_asking(delivery: Deli
 def test_ticket_files_of_an_adopted_package_are_known_by_their_content(delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
     shutil.rmtree(os.fsdecode(delivery.package.control))
-    adopt(delivery.package, Workers(1, Silent()))
+    adopt(delivery.package, Workers(1, Silent()), OpenedFiles())
     assert chosen(delivery, Append.MEMBER)[1] == b"member_ouss_id2"
     ticket(delivery, "zip").write_bytes(b"the only copy")
     assert [code for code, _ in refusal(delivery, Append.MEMBER)] == [Code.TICKET_IN_THE_WAY]

@@ -53,8 +53,8 @@ def measured(reduction: Path, tmp_path: Path) -> Delivery:
     return Delivery(tmp_path / "sb1", tmp_path / "2011.0.00229.S")
 
 
-def entries(delivery: Delivery, mode: Mode, **wishes: object) -> dict[bytes, Entry]:
-    plan = delivery.plan(mode, **wishes)
+def entries(delivery: Delivery, mode: Mode, **choices: object) -> dict[bytes, Entry]:
+    plan = delivery.plan(mode, **choices)
     return {entry.path: entry for blob in plan.stream.blobs() for entry in decode_record(blob).entries()}
 
 
@@ -69,9 +69,9 @@ def read_by(delivery: Delivery, step: Callable[[], object]) -> set[str]:
     return names & {os.path.basename(os.fsdecode(path)) for path in opened}
 
 
-def plan_again(delivery: Delivery, mode: Mode, **wishes: object) -> set[str]:
+def plan_again(delivery: Delivery, mode: Mode, **choices: object) -> set[str]:
     """Plan without casacore, and return the names of the files of the origin that were opened for it."""
-    return read_by(delivery, lambda: replace(delivery, reader=NoReader()).plan(mode, **wishes)) - HEADERS
+    return read_by(delivery, lambda: replace(delivery, reader=NoReader()).plan(mode, **choices)) - HEADERS
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ def test_plan_names_for_every_file_what_is_done_with_it(delivery: Delivery, mode
     assert found[b"qa/X8c.checklist.txt"].source == b"X8c/checklist.txt"
 
 
-def test_plan_tells_what_of_the_old_package_stays_and_goes(delivery: Delivery) -> None:
+def test_plan_reports_what_of_the_old_package_stays_and_goes(delivery: Delivery) -> None:
     delivery.make(Mode.HARD)
     write(delivery.origin / "scriptForImaging.py", b"changed")
     write(delivery.origin / "scriptForMore.py", b"added")

@@ -1,4 +1,4 @@
-"""What was taken for a package, or for a reduction, is told as what it is."""
+"""What was taken for a package, or for a reduction, is reported as what it is."""
 
 import shutil
 from pathlib import Path
@@ -36,29 +36,29 @@ def refused(capsys: Capsys, *words: str | Path) -> str:
         "{0}/sg_ouss_id/group_ouss_id/member_ouss_id/README",
     ],
 )
-def test_part_of_a_package_is_told_with_the_package(
+def test_part_of_a_package_is_reported_with_the_package(
     capsys: Capsys, delivery: Delivery, verb: str, place: str
 ) -> None:
     delivery.make()
     before = snapshot(delivery.origin.parent)
-    told = refused(capsys, verb, place.format(delivery.path))
-    assert f": found a part of {delivery.path} " in told
-    assert "Name the package itself." in told
-    assert "pack plan" not in told
+    reported = refused(capsys, verb, place.format(delivery.path))
+    assert f": found a part of {delivery.path} " in reported
+    assert "Name the package itself." in reported
+    assert "pack plan" not in reported
     assert snapshot(delivery.origin.parent) == before
 
 
-def test_control_folder_tells_its_package_that_is_away(capsys: Capsys, delivery: Delivery) -> None:
+def test_control_folder_reports_its_package_that_is_away(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     shutil.rmtree(delivery.path)
     assert f": found a part of {delivery.path} " in refused(capsys, "verify", f"{delivery.path}.pack")
     assert f": found a part of {delivery.path} " in refused(capsys, "verify", f"{delivery.path}.ticket.zip")
 
 
-def test_manifest_of_a_delivery_is_told_as_one(capsys: Capsys, tmp_path: Path) -> None:
-    told = refused(capsys, "verify", write(tmp_path / "P_2012-06-20.manifest", b""))
-    assert ": found a manifest " in told
-    assert "tarsplit --check FOLDER" in told
+def test_manifest_of_a_delivery_is_reported_as_one(capsys: Capsys, tmp_path: Path) -> None:
+    reported = refused(capsys, "verify", write(tmp_path / "P_2012-06-20.manifest", b""))
+    assert ": found a manifest " in reported
+    assert "tarsplit --check FOLDER" in reported
 
 
 def test_what_has_only_such_a_name_is_no_part_of_a_package(capsys: Capsys, tmp_path: Path) -> None:
@@ -70,13 +70,13 @@ def test_what_has_only_such_a_name_is_no_part_of_a_package(capsys: Capsys, tmp_p
 
 @pytest.mark.parametrize("verb", ["plan", "diff"])
 @pytest.mark.parametrize("mode", [Mode.COPY, Mode.MOVE])
-def test_swapped_origin_and_package_are_told(capsys: Capsys, delivery: Delivery, verb: str, mode: Mode) -> None:
+def test_swapped_origin_and_package_are_reported(capsys: Capsys, delivery: Delivery, verb: str, mode: Mode) -> None:
     delivery.make(mode)
     before = snapshot(delivery.origin.parent)
-    told = refused(capsys, verb, delivery.path, delivery.origin)
-    assert "are they swapped?" in told
-    assert f"first the reduction: {delivery.origin} {delivery.path}" in told
-    assert "--force" not in told
+    reported = refused(capsys, verb, delivery.path, delivery.origin)
+    assert "are they swapped?" in reported
+    assert f"first the reduction: {delivery.origin} {delivery.path}" in reported
+    assert "--force" not in reported
     assert snapshot(delivery.origin.parent) == before
 
 

@@ -21,9 +21,9 @@ FIRST = "group_ouss_id/member_ouss_id"
 SECOND = "group_ouss_id/member_ouss_id2"
 
 
-def told(delivery: Delivery, mode: Mode = Mode.HARD, **wishes: object) -> list[tuple[str, str]]:
+def reported(delivery: Delivery, mode: Mode = Mode.HARD, **choices: object) -> list[tuple[str, str]]:
     """Return what the plan tells of members that go or become empty: codes and members."""
-    warnings = delivery.plan(mode, **wishes).notes.warnings
+    warnings = delivery.plan(mode, **choices).notes.warnings
     folder = os.fsencode(delivery.path / "sg_ouss_id") + b"/"
     return [
         (problem.code, os.fsdecode(problem.path.removeprefix(folder)))
@@ -45,29 +45,29 @@ def other(delivery: Delivery, tmp_path: Path) -> Delivery:
     return replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2))
 
 
-def test_forgotten_append_tells_the_member_that_goes(delivery: Delivery, other: Delivery) -> None:
+def test_forgotten_append_reports_the_member_that_goes(delivery: Delivery, other: Delivery) -> None:
     delivery.make()
-    assert told(other) == [(Code.W_MEMBER_GOES, FIRST)]
+    assert reported(other) == [(Code.W_MEMBER_GOES, FIRST)]
 
 
-def test_redoing_one_of_two_members_tells_the_other(delivery: Delivery, other: Delivery) -> None:
+def test_redoing_one_of_two_members_reports_the_other(delivery: Delivery, other: Delivery) -> None:
     delivery.make()
     other.make(append=Append.MEMBER)
-    assert told(delivery) == [(Code.W_MEMBER_GOES, SECOND)]
-    assert told(other) == [(Code.W_MEMBER_GOES, FIRST)]
+    assert reported(delivery) == [(Code.W_MEMBER_GOES, SECOND)]
+    assert reported(other) == [(Code.W_MEMBER_GOES, FIRST)]
 
 
-def test_appending_and_redoing_the_same_tell_nothing(delivery: Delivery, other: Delivery) -> None:
-    assert told(delivery) == []
+def test_appending_and_redoing_the_same_report_nothing(delivery: Delivery, other: Delivery) -> None:
+    assert reported(delivery) == []
     delivery.make()
-    assert told(delivery) == []
-    assert told(other, Mode.FAKE, append=Append.MEMBER) == []
+    assert reported(delivery) == []
+    assert reported(other, Mode.FAKE, append=Append.MEMBER) == []
 
 
 @pytest.mark.parametrize("mode", [Mode.FAKE, Mode.TICKET])
-def test_empty_files_in_place_of_real_ones_are_told(delivery: Delivery, mode: Mode) -> None:
+def test_empty_files_in_place_of_real_ones_are_reported(delivery: Delivery, mode: Mode) -> None:
     delivery.make(Mode.COPY)
-    assert told(delivery, mode) == [(Code.W_BECOMES_EMPTY, FIRST)]
+    assert reported(delivery, mode) == [(Code.W_BECOMES_EMPTY, FIRST)]
     with pytest.raises(Refused) as caught:
         delivery.plan(mode, strict=True)
     assert Code.W_BECOMES_EMPTY in {problem.code for problem in caught.value.problems}
@@ -75,22 +75,22 @@ def test_empty_files_in_place_of_real_ones_are_told(delivery: Delivery, mode: Mo
 
 def test_empty_files_in_place_of_empty_ones_are_no_news(delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
-    assert told(delivery, Mode.TICKET) == []
-    assert told(delivery, Mode.HARD) == []
+    assert reported(delivery, Mode.TICKET) == []
+    assert reported(delivery, Mode.HARD) == []
 
 
 def test_moved_files_that_stay_do_not_become_empty(delivery: Delivery) -> None:
     delivery.make(Mode.MOVE)
-    assert told(delivery, Mode.FAKE) == []
+    assert reported(delivery, Mode.FAKE) == []
 
 
-def test_single_adopted_member_may_be_the_one_that_is_made_anew(delivery: Delivery, other: Delivery) -> None:
+def test_single_adopted_member_may_be_the_one_that_is_made_again(delivery: Delivery, other: Delivery) -> None:
     delivery.make(Mode.COPY)
     adopted(delivery)
-    assert told(delivery, force=True) == []
-    assert told(delivery, Mode.FAKE, force=True) == [(Code.W_BECOMES_EMPTY, FIRST)]
+    assert reported(delivery, force=True) == []
+    assert reported(delivery, Mode.FAKE, force=True) == [(Code.W_BECOMES_EMPTY, FIRST)]
     other.make(append=Append.MEMBER)
-    assert told(other, force=True) == [(Code.W_MEMBER_GOES, FIRST)]
+    assert reported(other, force=True) == [(Code.W_MEMBER_GOES, FIRST)]
 
 
 # --- a plan that waits: not replaced without a word, unless whoever made it plans the same origin again
@@ -106,7 +106,7 @@ def test_planning_again_is_no_news(delivery: Delivery) -> None:
     assert told_of_plans(delivery) == []
 
 
-def test_plan_of_another_origin_is_told(delivery: Delivery, tmp_path: Path) -> None:
+def test_plan_of_another_origin_is_reported(delivery: Delivery, tmp_path: Path) -> None:
     other = replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2))
     other.plan()
     ((path, found),) = told_of_plans(delivery)
@@ -116,7 +116,7 @@ def test_plan_of_another_origin_is_told(delivery: Delivery, tmp_path: Path) -> N
     assert told_of_plans(delivery) == []
 
 
-def test_plan_of_somebody_else_is_told(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_of_somebody_else_is_reported(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "colleague")
     delivery.plan()
     monkeypatch.setenv("LOGNAME", "reducer")

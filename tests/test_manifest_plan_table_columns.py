@@ -59,7 +59,7 @@ def planned(
 ) -> tuple[dict[bytes, TableNote], list[Code]]:
     engine = InlineEngine()
     tables = describe_tables(root, {item.source for item in items}, known=known, reader=reader, engine=engine)
-    notes, problems = plan_splits(root, items, tables, known=known, reader=reader, engine=engine)
+    notes, problems = plan_splits(root, items, tables, known=known, reader=reader)
     return notes, [problem.code for problem in problems]
 
 
@@ -129,7 +129,7 @@ def test_fingerprint_stays_when_files_are_linked(root: bytes, tmp_path: Path) ->
     assert fingerprint(table) == before
 
 
-def test_table_that_cannot_be_opened_is_told_and_not_measured(root: bytes) -> None:
+def test_table_that_cannot_be_opened_is_reported_and_not_measured(root: bytes) -> None:
     tables = describe_tables(root, [TABLE], known=(), reader=Reader(None), engine=InlineEngine())
     assert (dict(tables.broken), dict(tables.columns)) == (
         {TABLE: Problem(Code.TABLE_BROKEN, os.path.join(root, TABLE), found="no table")},

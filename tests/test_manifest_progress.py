@@ -1,4 +1,4 @@
-"""What is told of running batches: each byte once, never more than there is, and nothing is taken back."""
+"""What is reported of running batches: each byte once, never more than there is, and nothing is taken back."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from qa2pack.manifest.progress import SteadyProgress, steady
 
 
-class Told:
-    """Adds up what it is told."""
+class Reported:
+    """Adds up what it is reported."""
 
     def __init__(self) -> None:
         self.phases: list[tuple[str, int, int]] = []
@@ -25,55 +25,55 @@ class Told:
         return sum(size for _, size in self.calls)
 
 
-def test_bytes_of_a_running_batch_are_told_once() -> None:
-    told = Told()
-    progress = SteadyProgress(told)
+def test_bytes_of_a_running_batch_are_reported_once() -> None:
+    reported = Reported()
+    progress = SteadyProgress(reported)
     progress.phase("stage", file_count=3, byte_count=100)
     progress.look(30)
     progress.look(45)
     progress.advance(file_count=2, byte_count=60)
     progress.look(10)
-    assert told.phases == [("stage", 3, 100)]
-    assert told.calls == [(0, 30), (0, 15), (2, 15), (0, 10)]
+    assert reported.phases == [("stage", 3, 100)]
+    assert reported.calls == [(0, 30), (0, 15), (2, 15), (0, 10)]
 
 
-def test_batch_that_is_begun_again_is_told_only_when_it_has_passed_what_it_was() -> None:
-    told = Told()
-    progress = SteadyProgress(told)
+def test_batch_that_is_begun_again_is_reported_only_when_it_has_passed_what_it_was() -> None:
+    reported = Reported()
+    progress = SteadyProgress(reported)
     progress.phase("stage", byte_count=100)
     for running in (60, 10, 60, 80):
         progress.look(running)
-    assert told.calls == [(0, 60), (0, 0), (0, 0), (0, 20)]
+    assert reported.calls == [(0, 60), (0, 0), (0, 0), (0, 20)]
 
 
 def test_new_phase_counts_from_nothing() -> None:
-    told = Told()
-    progress = SteadyProgress(told)
+    reported = Reported()
+    progress = SteadyProgress(reported)
     progress.phase("stage", byte_count=100)
     progress.advance(byte_count=70)
     progress.phase("verify", byte_count=50)
     progress.look(20)
-    assert told.calls == [(0, 20)]
+    assert reported.calls == [(0, 20)]
 
 
 def test_totals_that_become_known_later_keep_what_was_done() -> None:
-    told = Told()
-    progress = SteadyProgress(told)
+    reported = Reported()
+    progress = SteadyProgress(reported)
     progress.phase("scan")
     progress.look(30)
     progress.phase("scan", file_count=2, byte_count=100)
     progress.look(40)
-    assert told.phases == [("scan", 0, 0), ("scan", 2, 100)]
-    assert told.calls == [(0, 10)], "the 30 were told before"
+    assert reported.phases == [("scan", 0, 0), ("scan", 2, 100)]
+    assert reported.calls == [(0, 10)], "the 30 were reported before"
 
 
 @given(
     st.integers(0, 300),
     st.lists(st.tuples(st.sampled_from(["look", "advance"]), st.integers(0, 100))),
 )
-def test_told_bytes_never_go_backwards_or_past_the_total(total: int, steps: list[tuple[str, int]]) -> None:
-    told = Told()
-    progress = SteadyProgress(told)
+def test_reported_bytes_never_go_backwards_or_past_the_total(total: int, steps: list[tuple[str, int]]) -> None:
+    reported = Reported()
+    progress = SteadyProgress(reported)
     progress.phase("stage", byte_count=total)
     done = 0
     for call, count in steps:
@@ -82,11 +82,11 @@ def test_told_bytes_never_go_backwards_or_past_the_total(total: int, steps: list
         else:
             progress.advance(byte_count=count)
             done += count
-        assert told.calls[-1][1] >= 0
-        assert told.byte_count >= (min(done, total) if total else done)
-        assert told.byte_count <= total or not total
+        assert reported.calls[-1][1] >= 0
+        assert reported.byte_count >= (min(done, total) if total else done)
+        assert reported.byte_count <= total or not total
 
 
 def test_steady_progress_stays_the_same() -> None:
-    progress = steady(Told())
+    progress = steady(Reported())
     assert steady(progress) is progress

@@ -1,4 +1,4 @@
-"""Empty and broken products are packaged, and told when planning."""
+"""Empty and broken products are packaged, and reported when planning."""
 
 import bz2
 import gzip
@@ -36,7 +36,7 @@ AS_PRODUCTS = (
 )
 
 
-def _told(delivery: Delivery, mode: Mode = Mode.COPY) -> list[tuple[Code, str]]:
+def _reported(delivery: Delivery, mode: Mode = Mode.COPY) -> list[tuple[Code, str]]:
     warnings = delivery.made(mode, include=AS_PRODUCTS).notes.warnings
     kinds = {Code.W_EMPTY, Code.W_BROKEN}
     return [(each.code, os.path.basename(os.fsdecode(each.path))) for each in warnings if each.code in kinds]
@@ -68,8 +68,8 @@ def sound(delivery: Delivery) -> Delivery:
     return delivery
 
 
-def test_whole_files_are_not_told(sound: Delivery) -> None:
-    assert _told(sound) == []
+def test_whole_files_are_not_reported(sound: Delivery) -> None:
+    assert _reported(sound) == []
 
 
 @pytest.mark.parametrize("mode", [Mode.COPY, Mode.FAKE])
@@ -81,9 +81,9 @@ def test_whole_files_are_not_told(sound: Delivery) -> None:
         *("packed.pdf", "packed.ps", "packed.eps", "packed.html"),
     ],
 )
-def test_empty_file_that_never_is_empty_is_told(sound: Delivery, name: str, mode: Mode) -> None:
+def test_empty_file_that_never_is_empty_is_reported(sound: Delivery, name: str, mode: Mode) -> None:
     write(sound.origin / name, b"")
-    assert _told(sound, mode) == [(Code.W_EMPTY, name)]
+    assert _reported(sound, mode) == [(Code.W_EMPTY, name)]
 
 
 @pytest.mark.parametrize(
@@ -115,20 +115,20 @@ def test_empty_file_that_never_is_empty_is_told(sound: Delivery, name: str, mode
         ("a.fits", bytes(5760)),
     ],
 )
-def test_broken_file_is_told(sound: Delivery, name: str, data: bytes) -> None:
+def test_broken_file_is_reported(sound: Delivery, name: str, data: bytes) -> None:
     write(sound.origin / name, data)
-    assert _told(sound) == [(Code.W_BROKEN, name)]
+    assert _reported(sound) == [(Code.W_BROKEN, name)]
 
 
-def test_plan_that_reads_no_content_tells_of_no_broken_file(sound: Delivery) -> None:
+def test_plan_that_reads_no_content_reports_no_broken_file(sound: Delivery) -> None:
     write(sound.origin / "a.gz", b"no gzip")
-    assert _told(sound, Mode.FAKE) == []
+    assert _reported(sound, Mode.FAKE) == []
 
 
-def test_broken_file_that_the_package_has_already_is_not_told_again(sound: Delivery) -> None:
+def test_broken_file_that_the_package_has_already_is_not_reported_again(sound: Delivery) -> None:
     write(sound.origin / "a.gz", b"no gzip")
     sound.make(Mode.MOVE, include=AS_PRODUCTS)
-    assert _told(sound, Mode.MOVE) == []
+    assert _reported(sound, Mode.MOVE) == []
 
 
 @pytest.mark.parametrize("data", [os.urandom, bytes], ids=["more to read", "more to unpack"])
@@ -137,13 +137,13 @@ def test_gzip_that_takes_long_to_unpack_is_not_unpacked_to_its_end(
 ) -> None:
     size = 4 << 20 if data is os.urandom else 100 << 20
     write(delivery.origin / "a.gz", gzip.compress(data(size), 1)[:-8])
-    assert _told(delivery) == []
+    assert _reported(delivery) == []
 
 
-def test_broken_file_is_told_again_though_its_digest_is_known(sound: Delivery) -> None:
+def test_broken_file_is_reported_again_though_its_digest_is_known(sound: Delivery) -> None:
     write(sound.origin / "a.fits.gz", b"no gzip")
     sound.make(Mode.COPY, include=AS_PRODUCTS)
-    assert _told(sound) == [(Code.W_BROKEN, "a.fits.gz")]
+    assert _reported(sound) == [(Code.W_BROKEN, "a.fits.gz")]
 
 
 def test_plan_that_is_strict_refuses_an_empty_product(sound: Delivery) -> None:

@@ -1,15 +1,17 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from qa2pack.manifest.file_state import FileState
+from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.format.stream import open_stream
 from qa2pack.manifest.scan.digest_cache import KnownDigests, KnownFolder, KnownStream
 from support.generated import record_of, stream_bytes
+from support.in_process import write
 
 SECOND_NS = 10**9
 SCANNED_NS = 1000 * SECOND_NS
@@ -32,6 +34,26 @@ def test_digest_of_a_source_in_the_same_state_is_known() -> None:
 def test_digest_of_a_source_in_another_state_is_not_known(attribute: str) -> None:
     other = replace(STATE, **{attribute: getattr(STATE, attribute) + 1})
     assert known_of(RECORD).digest(b"X1/qa2/a.png", other) is None
+
+
+@pytest.mark.parametrize("column", ["", "sizes", "mtimes", "ctimes", "inodes", "device"])
+def test_digests_of_a_folder_are_known_while_all_states_are_the_same(tmp_path: Path, column: str) -> None:
+    status = write(tmp_path / "a.png", b"content").stat()
+    state = state_of(status)
+    record = replace(
+        RECORD,
+        sizes=[state.size],
+        mtimes=[state.mtime_ns],
+        ctimes=[state.ctime_ns],
+        inodes=[state.inode],
+        device=state.device,
+    )
+    if column:
+        value: Any = getattr(record, column)
+        changes: dict[str, Any] = {column: value + 1 if column == "device" else [value[0] + 1]}
+        record = replace(record, **changes)
+    known = KnownFolder([(encode_record(record), state.mtime_ns + SECOND_NS)])
+    assert known.digests(b"X1/qa2", [b"a.png"], [status]) == (None if column else DIGEST)
 
 
 def test_digest_of_another_source_is_not_known() -> None:

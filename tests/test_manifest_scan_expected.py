@@ -76,24 +76,24 @@ def test_count_goes_on_where_its_time_was_up(root: Path) -> None:
     assert (expected.file_count, expected.byte_count) == (10, 130)
 
 
-def test_totals_are_told_when_the_first_batch_leaves_something(
+def test_totals_are_reported_when_the_first_batch_leaves_something(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("qa2pack.manifest.scan.expected._PART", 1e9)  # however fast the files are read
     write(tmp_path / "a/small", bytes(10))
     for name in ("big", "bigger"):
         os.truncate(write(tmp_path / "a" / name, b""), BIG_FILE_BYTES)
-    told = Phases()
-    gather([tree(tmp_path)], phase="scan", engine=InlineEngine(), progress=told).spool.close()
-    assert told.phases == [("scan", 0, 0), ("scan", 3, 2 * BIG_FILE_BYTES + 10)]
-    assert told.done == (3, 2 * BIG_FILE_BYTES + 10)
+    reported = Phases()
+    gather([tree(tmp_path)], phase="scan", engine=InlineEngine(), progress=reported).spool.close()
+    assert reported.phases == [("scan", 0, 0), ("scan", 3, 2 * BIG_FILE_BYTES + 10)]
+    assert reported.done == (3, 2 * BIG_FILE_BYTES + 10)
 
 
 def test_small_scan_has_no_need_of_totals(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qa2pack.manifest.scan.expected._PART", 1e9)  # there would be time for them
-    told = Phases()
-    gather([tree(root)], phase="scan", engine=InlineEngine(), progress=told).spool.close()
-    assert told.phases == [("scan", 0, 0)]
+    reported = Phases()
+    gather([tree(root)], phase="scan", engine=InlineEngine(), progress=reported).spool.close()
+    assert reported.phases == [("scan", 0, 0)]
 
 
 def test_bytes_whose_digests_are_known_are_not_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -103,6 +103,6 @@ def test_bytes_whose_digests_are_known_are_not_counted(monkeypatch: pytest.Monke
     delivery.plan()
     os.truncate(write(delivery.origin / "casapy-new.log", b""), BIG_FILE_BYTES)
     os.truncate(write(delivery.origin / "casapy-newer.log", b""), BIG_FILE_BYTES)
-    told = Phases()
-    delivery.made(progress=told).gathered.spool.close()
-    assert told.phases[-1][2] == told.done[1] == 2 * BIG_FILE_BYTES
+    reported = Phases()
+    delivery.made(progress=reported).gathered.spool.close()
+    assert reported.phases[-1][2] == reported.done[1] == 2 * BIG_FILE_BYTES

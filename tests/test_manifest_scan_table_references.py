@@ -105,7 +105,7 @@ def test_index_that_lies_in_its_own_measurement_set_is_no_reason_to_refuse(deliv
     taken_away(delivery)
 
 
-def test_empty_files_may_stand_for_any_table(delivery: Delivery) -> None:
+def test_empty_files_may_be_in_place_of_any_table(delivery: Delivery) -> None:
     write_calibration_table(delivery.origin.parent / "whole.gcal")
     select_rows(delivery.origin.parent / "whole.gcal", block(delivery) / "a.gcal")
     delivery.plan(Mode.FAKE)

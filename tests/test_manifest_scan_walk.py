@@ -7,11 +7,13 @@ import pytest
 import xxhash
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import BUFFER_BYTES
 from qa2pack.manifest.fs.safe_open import opened_folder
 from qa2pack.manifest.problem import Code
+from qa2pack.manifest.quantity import Time
 from qa2pack.manifest.scan.batches import (
     BIG_FILE_BYTES,
     BigFile,
@@ -59,10 +61,9 @@ def codes(result: ScanResult) -> list[Code]:
 def test_every_column_says_what_the_file_is(tmp_path: Path) -> None:
     file = write(tmp_path / "sub/a.png", b"content")
     file.chmod(0o640)
-    status = file.stat()
     (entry,) = records(scan(options_of(tmp_path)))[b"raw/sub"].entries()
     assert (entry.path, entry.source, entry.size, entry.mode) == (b"raw/sub/a.png", b"sub/a.png", 7, 0o640)
-    assert (entry.mtime_ns, entry.ctime_ns, entry.inode) == (status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    assert entry.state == state_of(file.stat())
     assert entry.digest == xxhash.xxh3_128_digest(b"content")
     assert entry.action is Action.COPY
 
@@ -115,7 +116,23 @@ def test_big_file_that_changes_before_it_is_hashed_is_a_problem(tmp_path: Path) 
     (big,) = scan_batch(SubtreeBatch(options_of(tmp_path), (Subtree(b"", b"raw"),))).more
     with path.open("r+b") as file:
         file.write(b"x")
-    assert codes(scan_batch(big)) == [Code.ORIGIN_CHANGED]
+    assert isinstance(big, BigFile)
+    (problem,) = scan_batch(big).problems
+    assert (problem.code, problem.expected, problem.found) == (Code.ORIGIN_CHANGED, big.state, state_of(path.stat()))
+
+
+def test_time_that_no_record_can_hold_is_named(tmp_path: Path) -> None:
+    path, last_ns = write(tmp_path / "far", b"x"), 2**63 - 1
+    os.utime(path, ns=(0, last_ns + 10**18))
+    found_ns = path.stat().st_mtime_ns
+    if found_ns <= last_ns:
+        pytest.skip("this file system has no such times")
+    (problem,) = scan(options_of(tmp_path)).problems
+    assert (problem.code, problem.expected, problem.found) == (
+        Code.UNREADABLE,
+        Time(last_ns, "a time up to"),
+        Time(found_ns),
+    )
 
 
 def test_without_hashing_no_file_is_opened(tmp_path: Path) -> None:
@@ -237,7 +254,7 @@ def test_counts_are_by_role(tmp_path: Path) -> None:
     assert result.devices == {tmp_path.stat().st_dev: b"calibration/U/a"}
 
 
-def test_path_longer_than_the_system_takes_at_once_is_scanned_and_told(tmp_path: Path) -> None:
+def test_path_longer_than_the_system_takes_at_once_is_scanned_and_reported(tmp_path: Path) -> None:
     folder = os.open(tmp_path, os.O_RDONLY)
     for _ in range(20):  # 20 * 250 is beyond PATH_MAX
         os.mkdir("d" * 250, dir_fd=folder)
@@ -250,7 +267,7 @@ def test_path_longer_than_the_system_takes_at_once_is_scanned_and_told(tmp_path:
     assert (result.file_count, set(codes(result))) == (1, {Code.PATH_TOO_LONG})
 
 
-def test_files_that_are_not_small_do_not_let_a_folder_begin_anew(tmp_path: Path) -> None:
+def test_files_that_are_not_small_do_not_let_a_folder_begin_again(tmp_path: Path) -> None:
     names = Counted(b"%03d" % number for number in range(60))
     for name in names:
         os.truncate(write(tmp_path / name.decode(), b""), BUFFER_BYTES)

@@ -1,4 +1,4 @@
-"""Summing the files of a member: each read once, compared with the manifest, told in any order."""
+"""Summing the files of a member: each read once, compared with the manifest, reported in any order."""
 
 import hashlib
 from pathlib import Path
@@ -92,7 +92,7 @@ def test_a_file_that_is_not_as_packaged_has_no_sums(delivery: Delivery, change: 
     assert b"script/scriptForImaging.py" not in dict(result.sums)
 
 
-def test_a_folder_that_is_gone_is_told(delivery: Delivery) -> None:
+def test_a_folder_that_is_gone_is_reported(delivery: Delivery) -> None:
     delivery.make()
     (delivery.member / "script").rename(delivery.member / "elsewhere")
     (result,) = summed(delivery)

@@ -109,6 +109,22 @@ def test_damaged_folder_is_found(made: Delivery, path: bytes, damage: Damage, co
     assert (code, path) in made.found()
 
 
+KINDS: dict[str, tuple[bytes, Damage]] = {
+    "a folder": (PICTURE, become_folder),
+    "a named pipe": (PICTURE, become_pipe),
+    "a link": (PICTURE, become_link),
+    "a file": (TABLE, become_file),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_problem_says_what_is_in_the_place(made: Delivery, kind: str) -> None:
+    path, damage = KINDS[kind]
+    damage(made.member / os.fsdecode(path))
+    problem = next(problem for problem in made.problems() if problem.path.endswith(path))
+    assert (problem.code, problem.found) == (Code.WRONG_TYPE, kind)
+
+
 def test_nothing_behind_a_link_counts_as_being_there(made: Delivery) -> None:
     become_link(made.member / os.fsdecode(TABLE))
     assert made.found() == [(Code.WRONG_TYPE, TABLE), (Code.MISSING, TABLE + b"/SPECTRAL_WINDOW")]
@@ -194,7 +210,7 @@ def test_damage_of_many_files_is_all_found(made: Delivery) -> None:
 
 
 class Parts:
-    """Keeps the files and bytes that are told at a time."""
+    """Keeps the files and bytes that are reported at a time."""
 
     def __init__(self) -> None:
         self.parts: list[tuple[int, int]] = []
@@ -210,7 +226,7 @@ class Parts:
         return [sum(counts) for counts in zip(*self.parts, strict=True)]
 
 
-def test_what_takes_long_is_done_and_told_in_parts_and_finds_the_same(
+def test_what_takes_long_is_done_and_reported_in_parts_and_finds_the_same(
     made: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change(made.member / os.fsdecode(PICTURE))

@@ -22,11 +22,11 @@ def found(delivery: Delivery) -> list[tuple[str, bytes]]:
 
 @pytest.mark.parametrize("folder", ["", "sg_ouss_id", "sg_ouss_id/group_ouss_id"])
 @pytest.mark.parametrize("is_folder", [True, False])
-def test_stranger_above_the_members_is_found(made: Delivery, folder: str, is_folder: bool) -> None:
-    stranger = made.path / folder / "stranger"
-    stranger.mkdir() if is_folder else stranger.touch()
+def test_foreign_file_above_the_members_is_found(made: Delivery, folder: str, is_folder: bool) -> None:
+    foreign = made.path / folder / "stranger"
+    foreign.mkdir() if is_folder else foreign.touch()
     code = Code.EXTRA_FOLDER if is_folder else Code.EXTRA
-    assert found(made) == [(code, str(stranger.relative_to(made.path)).encode())]
+    assert found(made) == [(code, str(foreign.relative_to(made.path)).encode())]
 
 
 def test_link_among_the_members_is_found(made: Delivery) -> None:

@@ -16,7 +16,7 @@ from support.in_process import Delivery
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *([name, "-h"] for name in COMMANDS)])
-def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+def test_help_reports_the_exit_codes(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     ran = run_here(capsys, *arguments)
     assert ran.code == Exit.DONE
     assert [words for words in EXIT_WORDS.values() if words not in ran.out] == []
@@ -27,7 +27,7 @@ def test_help_of_each_command_has_an_example(capsys: pytest.CaptureFixture[str],
     assert f"Example: pack {command}" in run_here(capsys, command, "--help").out
 
 
-def test_help_tells_each_command_whole_in_eighty_columns_and_names_the_documents(
+def test_help_reports_each_command_whole_in_eighty_columns_and_names_the_documents(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     lines = run_here(capsys, "--help").out.splitlines()
@@ -72,7 +72,7 @@ def test_what_is_not_understood_is_a_usage_error(capsys: pytest.CaptureFixture[s
         ("--append", "Invalid value for '--append': 'memeber' is not one of 'group', 'member'."),
     ],
 )
-def test_mistyped_value_is_told_with_the_option_and_what_there_is(
+def test_mistyped_value_is_reported_with_the_option_and_what_there_is(
     capsys: pytest.CaptureFixture[str], option: str, words: str
 ) -> None:
     assert words in " ".join(run_here(capsys, "plan", "a", "b", option, "memeber").err.split())

@@ -64,8 +64,8 @@ def test_plan_says_what_is_kept_when_appending(capsys: Capsys, delivery: Deliver
 
 
 def test_excluded_and_included_files_are_planned_so(capsys: Capsys, delivery: Delivery) -> None:
-    wishes = ("--exclude", "*.log", "--include", "notes*=log")
-    fields = json.loads(run_here(capsys, "plan", delivery.origin, delivery.path, *wishes, "--json").out)
+    choices = ("--exclude", "*.log", "--include", "notes*=log")
+    fields = json.loads(run_here(capsys, "plan", delivery.origin, delivery.path, *choices, "--json").out)
     assert fields["roles"]["log"]["file_count"] == 1
     assert {left["path"] for left in fields["left_out"]} == {"X8c/ipython.log", "casapy-2012-05-03T115433.log"}
 
@@ -173,7 +173,7 @@ def test_adopt_again_changes_nothing(capsys: Capsys, delivery: Delivery) -> None
     assert contents(delivery.path.parent) == before
 
 
-def test_rollback_undoes_the_last_apply(capsys: Capsys, delivery: Delivery) -> None:
+def test_rollback_reverts_the_last_apply(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     ran = run_here(capsys, "rollback", delivery.path)
     assert ran.out.startswith("Rolled back: the last apply, which made group_ouss_id/member_ouss_id\n")
@@ -224,7 +224,7 @@ def test_verify_of_a_renamed_package_says_so_once_and_compares_nothing(capsys: C
     assert "give it the name back" in " ".join(verified.out.split())
 
 
-def test_plan_tells_which_fields_of_the_readme_are_blank(capsys: Capsys, delivery: Delivery) -> None:
+def test_plan_reports_which_fields_of_the_readme_are_blank(capsys: Capsys, delivery: Delivery) -> None:
     header = write(delivery.origin.with_name("header"), b"PI name:\nProject title: x\n\n")
     template = run_here(capsys, "plan", delivery.origin, delivery.path)
     assert "\n  readme   still blank: PI name, Project title, " in template.out

@@ -106,7 +106,7 @@ def test_settings_in_the_origin_are_neither_read_nor_packaged(planned: Planned, 
         ("PACK_STRICT", "perhaps", "environment variable PACK_STRICT"),
     ],
 )
-def test_bad_value_in_the_environment_is_told_with_its_variable(
+def test_bad_value_in_the_environment_is_reported_with_its_variable(
     capsys: Capsys, delivery: Delivery, monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -116,7 +116,7 @@ def test_bad_value_in_the_environment_is_told_with_its_variable(
     assert f"'{value}'" in ran.err
 
 
-def test_bad_value_that_is_typed_is_told_with_its_option(capsys: Capsys, delivery: Delivery) -> None:
+def test_bad_value_that_is_typed_is_reported_with_its_option(capsys: Capsys, delivery: Delivery) -> None:
     assert "--jobs" in run_here(capsys, "plan", delivery.origin, delivery.path, "--jobs", "x").err
 
 
@@ -134,7 +134,7 @@ def test_command_without_an_origin_takes_the_file_beside_the_package(
     assert run_here(capsys, "verify", delivery.path).code == Exit.USAGE
 
 
-def test_plan_tells_a_pack_toml_that_does_not_count(
+def test_plan_reports_a_pack_toml_that_does_not_count(
     capsys: Capsys,
     delivery: Delivery,
     planned: Planned,
@@ -156,7 +156,7 @@ def test_plan_tells_a_pack_toml_that_does_not_count(
 
 
 @pytest.mark.parametrize(("verb", "key", "name"), [("plan", "readme", "no header"), ("diff", "layout", "no.toml")])
-def test_missing_file_that_a_pack_toml_names_is_told_with_it(
+def test_missing_file_that_a_pack_toml_names_is_reported_with_it(
     capsys: Capsys, delivery: Delivery, beside: Path, verb: str, key: str, name: str
 ) -> None:
     delivery.make()

@@ -1,4 +1,4 @@
-"""`pack diff`: what a new plan would change, told without writing anything."""
+"""`pack diff`: what a new plan would change, reported without writing anything."""
 
 import json
 import os
@@ -151,9 +151,9 @@ def test_names_are_escaped(capsys: Capsys, delivery: Delivery) -> None:
     assert "+ product/a\\x1b[31m.fits  1 B\n" in run_here(capsys, "diff", delivery.origin, delivery.path).out
 
 
-def test_new_file_that_no_rule_takes_is_told(capsys: Capsys, delivery: Delivery) -> None:
+def test_new_file_that_no_rule_takes_is_reported(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     write(delivery.origin / "more notes", b"x")
     out = run_here(capsys, "diff", delivery.origin, delivery.path).out
-    told = "Left out by a new plan, and not by the one of the package: 1\n      more notes\n"
-    assert out.endswith(NOTHING + told)
+    reported = "Left out by a new plan, and not by the one of the package: 1\n      more notes\n"
+    assert out.endswith(NOTHING + reported)

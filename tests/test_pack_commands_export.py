@@ -298,7 +298,7 @@ def test_what_is_there_stays(
     assert contents(tmp_path) == before
 
 
-def test_a_file_is_replaced_if_that_is_wished(capsys: Capsys, delivery: Delivery, tmp_path: Path) -> None:
+def test_a_file_is_replaced_if_requested(capsys: Capsys, delivery: Delivery, tmp_path: Path) -> None:
     delivery.make()
     (tmp_path / "sums").write_text("mine")
     run_here(capsys, "export", delivery.path, "--format", "md5sum", "-o", tmp_path / "sums", "--replace")
@@ -348,7 +348,7 @@ def test_several_lists_need_a_folder(capsys: Capsys, delivery: Delivery, tmp_pat
     assert f"mkdir {tmp_path / 'sums'}" in ran.err
 
 
-def test_the_commands_that_check_are_told(capsys: Capsys, delivery: Delivery, tmp_path: Path) -> None:
+def test_the_commands_that_check_are_reported(capsys: Capsys, delivery: Delivery, tmp_path: Path) -> None:
     delivery.make()
     out = run_here(capsys, "export", delivery.path, "--format", "sha256sum", "-o", tmp_path / "sums").out
     commands = out.partition("To check it:\n")[2]

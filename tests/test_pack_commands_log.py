@@ -33,7 +33,7 @@ def file_journal(package: Package, *, run_count: int = 1, user: str = "reducer")
     journal.close()
 
 
-def test_it_tells_when_who_mode_and_what(capsys: Capsys, delivery: Delivery) -> None:
+def test_it_reports_when_who_mode_and_what(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
     (one,) = read_history(delivery.package).finished
     lines = run_here(capsys, "log", delivery.path).out.splitlines()
@@ -48,15 +48,15 @@ def test_the_last_one_comes_first(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.HARD)
     delivery.make(Mode.HARD, append=Append.MEMBER)
     fields = json.loads(run_here(capsys, "log", delivery.path, "--json").out)
-    told = [(one["change"], one["mode"], one["member"]) for one in fields["transactions"]]
-    assert told == [
+    reported = [(one["change"], one["mode"], one["member"]) for one in fields["transactions"]]
+    assert reported == [
         ("member", "hard", "group_ouss_id/member_ouss_id2"),
         ("exchange", "hard", "group_ouss_id/member_ouss_id"),
         ("new", "fake", "group_ouss_id/member_ouss_id"),
     ]
 
 
-def test_what_was_undone_is_not_among_them(capsys: Capsys, delivery: Delivery) -> None:
+def test_what_was_rolled_back_is_not_among_them(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     delivery.make(append=Append.MEMBER)
     run_here(capsys, "rollback", delivery.path)
@@ -64,7 +64,7 @@ def test_what_was_undone_is_not_among_them(capsys: Capsys, delivery: Delivery) -
     assert [one["member"] for one in fields["transactions"]] == ["group_ouss_id/member_ouss_id"]
 
 
-def test_an_apply_that_was_taken_up_again_tells_its_runs(capsys: Capsys, delivery: Delivery) -> None:
+def test_an_apply_that_was_taken_up_again_reports_its_runs(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     file_journal(delivery.package, run_count=3)
     out = run_here(capsys, "log", delivery.path).out

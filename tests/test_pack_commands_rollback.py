@@ -1,4 +1,4 @@
-"""What cannot be undone is told with the reason, the state of the package, and what to type next."""
+"""What cannot be rolled back is reported with the reason, the state of the package, and what to type next."""
 
 import os
 import shutil
@@ -93,7 +93,7 @@ def _without_lock(delivery: Delivery) -> dict[str, object]:
         (_manifest_damaged, "changed-since", "pack rollback PACKAGE"),
     ],
 )
-def test_what_cannot_be_undone_is_told_with_a_next_step(
+def test_what_cannot_be_rolled_back_is_reported_with_a_next_step(
     capsys: Capsys, delivery: Delivery, prepare: Callable[[Delivery], None], code: str, next_step: str
 ) -> None:
     prepare(delivery)
@@ -104,6 +104,6 @@ def test_what_cannot_be_undone_is_told_with_a_next_step(
     assert "Nothing was changed." in ran.err
     do = ran.err[ran.err.index("\n    do: ") :]
     assert f"\n        {next_step.replace('PACKAGE', str(delivery.path))}" in do
-    assert ran.err.count(" do: ") == 1  # what single problems would have one do is not what undoing needs
+    assert ran.err.count(" do: ") == 1  # what single problems would have one do is not what a rollback needs
     assert [line for line in ran.err.splitlines() if line.count(str(delivery.path)) > 1] == []
     assert _without_lock(delivery) == before

@@ -31,7 +31,7 @@ def _folder_of_logs(log: Path) -> None:
     log.parent.mkdir()
 
 
-def test_log_tells_command_versions_phases_output_and_end(capsys: Capsys, delivery: Delivery, log: Path) -> None:
+def test_log_reports_command_versions_phases_output_and_end(capsys: Capsys, delivery: Delivery, log: Path) -> None:
     out = run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "hard", "--log", log).out
     text = log.read_text()
     assert [line for line in text.splitlines() if not _LINE.fullmatch(line)] == []

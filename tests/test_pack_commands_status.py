@@ -15,6 +15,7 @@ from qa2pack.executor.rollback import roll_back_package
 from qa2pack.executor.transaction.lock import locked_for_writing
 from qa2pack.executor.transaction.paths import journal_path, lock_path
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.progress import Silent
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
@@ -51,7 +52,7 @@ def fields(capsys: Capsys, delivery: Delivery) -> dict[str, object]:
     return read
 
 
-def test_status_tells_what_is_at_the_path(capsys: Capsys, delivery: Delivery) -> None:
+def test_status_reports_what_is_at_the_path(capsys: Capsys, delivery: Delivery) -> None:
     assert "there is no package" in status(capsys, delivery)
     delivery.path.mkdir()
     assert "there is an empty folder" in status(capsys, delivery)
@@ -65,7 +66,7 @@ def test_status_tells_what_is_at_the_path(capsys: Capsys, delivery: Delivery) ->
     assert (fields(capsys, delivery)["standing"], fields(capsys, delivery)["member_count"]) == ("foreign", 1)
 
 
-def test_status_after_undoing_tells_whether_a_package_stands(capsys: Capsys, delivery: Delivery) -> None:
+def test_status_after_a_rollback_reports_whether_there_is_a_package(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
     assert run_here(capsys, "plan", delivery.origin, delivery.path, "--append", "member").code == 0
     assert run_here(capsys, "apply", delivery.path).code == 0
@@ -126,7 +127,7 @@ def test_interrupted_new_package_is_not_missing(capsys: Capsys, delivery: Delive
 
 
 @pytest.mark.parametrize("command", ["verify", "show", "report", "log", "adopt", "rollback", "apply"])
-def test_apply_that_runs_is_not_told_as_one_that_was_stopped(
+def test_apply_that_runs_is_not_reported_as_one_that_was_stopped(
     capsys: Capsys, delivery: Delivery, command: str
 ) -> None:
     stop(delivery)
@@ -146,7 +147,7 @@ def test_plan_says_that_an_apply_runs(capsys: Capsys, delivery: Delivery) -> Non
     assert "  When it has ended, give the same command again.\n" in ran.err
 
 
-def test_status_tells_that_the_last_apply_cannot_be_undone(capsys: Capsys, delivery: Delivery) -> None:
+def test_status_reports_that_the_last_apply_cannot_be_rolled_back(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
     (journal,) = Path(os.fsdecode(delivery.package.control), "finished").iterdir()
     data = bytearray(journal.read_bytes())
@@ -212,26 +213,26 @@ def test_status_after_the_origin_changed_asks_for_a_new_plan(capsys: Capsys, del
 
 
 @pytest.mark.parametrize(
-    ("wishes", "change"),
+    ("choices", "change"),
     [
         ([], "    replaces the package, by one with group_ouss_id/member_ouss_id\n"),
         (["--append", "member"], "    adds     group_ouss_id/member_ouss_id2 to the package\n"),
     ],
 )
-def test_status_tells_what_the_waiting_plan_does(
-    capsys: Capsys, delivery: Delivery, wishes: list[str], change: str
+def test_status_reports_what_the_waiting_plan_does(
+    capsys: Capsys, delivery: Delivery, choices: list[str], change: str
 ) -> None:
     plan: list[str | Path] = ["plan", delivery.origin, delivery.path, "--mode", "copy"]
     run_here(capsys, *plan)
     assert "    makes    the package, with group_ouss_id/member_ouss_id\n" in status(capsys, delivery)
     run_here(capsys, "apply", delivery.path)
-    run_here(capsys, *plan, *wishes)
+    run_here(capsys, *plan, *choices)
     out = status(capsys, delivery)
     assert change in out
     assert f"    origin   {delivery.origin}\n    mode     copy\n" in out
-    told = fields(capsys, delivery)["plan"]
-    assert isinstance(told, dict)
-    assert (told["origin"], told["mode"]) == (str(delivery.origin), "copy")
+    reported = fields(capsys, delivery)["plan"]
+    assert isinstance(reported, dict)
+    assert (reported["origin"], reported["mode"]) == (str(delivery.origin), "copy")
 
 
 def test_waiting_plan_is_shown_as_it_was_when_made(capsys: Capsys, delivery: Delivery) -> None:
@@ -251,8 +252,8 @@ def test_apply_that_is_typed_twice_says_that_nothing_is_left_to_do(capsys: Capsy
     assert ran.code == Exit.DONE
     assert ran.out.startswith("Nothing to do: the last plan was applied at ")
     assert ran.out.endswith(f"  pack verify {delivery.path}\n")
-    told = json.loads(run_here(capsys, "apply", delivery.path, "--json").out)
-    assert told["done_before_at"].endswith("Z")
+    reported = json.loads(run_here(capsys, "apply", delivery.path, "--json").out)
+    assert reported["done_before_at"].endswith("Z")
 
 
 def refused(capsys: Capsys, delivery: Delivery, command: str) -> str:
@@ -359,7 +360,11 @@ def test_status_of_a_stopped_rollback_says_what_other_commands_say(capsys: Capsy
     delivery.make(Mode.COPY)
     with pytest.raises(Stopped):
         roll_back_package(
-            delivery.package, engine=delivery.engine, disk=FaultyDisk(Fault.STOP_BEFORE, 10), progress=Silent()
+            delivery.package,
+            engine=delivery.engine,
+            disk=FaultyDisk(Fault.STOP_BEFORE, 10),
+            progress=Silent(),
+            opened=OpenedFiles(),
         )
     assert "phase rolling-back" in status(capsys, delivery)
     assert status(capsys, delivery).endswith(f"next: pack rollback {delivery.path}\n")
@@ -368,7 +373,7 @@ def test_status_of_a_stopped_rollback_says_what_other_commands_say(capsys: Capsy
     )
 
 
-def test_status_tells_how_to_make_manifests_that_are_missing(capsys: Capsys, delivery: Delivery) -> None:
+def test_status_reports_how_to_make_manifests_that_are_missing(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
     shutil.rmtree(os.fsdecode(delivery.package.control))
     out = status(capsys, delivery)

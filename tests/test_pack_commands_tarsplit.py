@@ -114,7 +114,7 @@ def test_what_cannot_be_done_is_refused_and_nothing_changes(
     assert snapshot(home) == before
 
 
-def test_several_members_and_large_files_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_members_and_large_files_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     members = "group_ouss_id/member_ouss_id", "group_ouss_id/member_ouss_id2"
     files: dict[str | bytes, bytes] = {
         "product/a.fits": bytes(100_000),
@@ -165,7 +165,7 @@ def test_verify_of_chunks_that_are_not_there_is_no_success(home: Path, capsys: p
     assert (ran.code, "  delivery-missing: " in ran.err) == (1, True)
 
 
-def test_check_tells_a_damaged_sidecar(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_reports_a_damaged_sidecar(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "-n", DAY, "--output", "out", PROJECT)
     os.truncate(home / "out" / f"{PROJECT}_{DAY}.manifest", 400)
     ran = run(capsys, "--check", "out")
@@ -189,6 +189,7 @@ def test_package_of_placeholders_is_cut_only_when_that_is_asked_for(
     arguments = ("-n", DAY, "--output", str(tmp_path / "out"), str(made.path))
     ran = run(capsys, *arguments)
     assert (ran.code, "--allow-dummies" in ran.err, (tmp_path / "out").exists()) == (1, True, False)
+    assert f"found the mode {mode}\n" in ran.err
     assert run(capsys, "--allow-dummies", *arguments).code == 0
     extract(tmp_path / "out", tmp_path / "unpacked")
     assert contents(tmp_path / "unpacked" / PROJECT) == contents(made.path)
@@ -250,13 +251,13 @@ def test_each_place_of_a_setting_counts_before_the_next(
     assert limits("--size", "5MB") == (5_000_000, [])
 
 
-def test_settings_that_were_not_typed_are_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_settings_that_were_not_typed_are_reported(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "pack.toml").write_text("[tarsplit]\nfill = 'tight'\nchecksum = 'none'\n")
     lines = run(capsys, "-n", DAY, "--dry-run", PROJECT).out.splitlines()
     assert " ".join(lines[:2]).split()[:4] == ["fill,", "checksum", "from", str(home / "pack.toml")]
 
 
-def test_bad_variable_is_told_by_its_name(
+def test_bad_variable_is_reported_by_its_name(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PACK_TARSPLIT_SIZE", "big")
@@ -292,7 +293,7 @@ def test_folder_in_place_of_the_manifest_is_refused_with_the_one_in_it(
     assert f"\n        pack verify {PROJECT} --manifest {home}/out/{PROJECT}_{DAY}.manifest\n" in ran.err
 
 
-def test_failed_verify_does_not_tell_a_command_without_its_options(
+def test_failed_verify_does_not_report_a_command_without_its_options(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ran = run_here(capsys, "verify", PROJECT, "--manifest", "nowhere")

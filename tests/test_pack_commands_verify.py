@@ -44,7 +44,7 @@ def two(delivery: Delivery, tmp_path: Path) -> Delivery:
     return other
 
 
-def test_damaged_file_is_told_with_the_file_it_came_from(capsys: Capsys, delivery: Delivery) -> None:
+def test_damaged_file_is_reported_with_the_file_it_came_from(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
     os.truncate(delivery.member / SCRIPT, 1)
     assert f"found 1 byte; from {delivery.origin}/scriptForImaging.py\n" in verified(capsys, delivery)

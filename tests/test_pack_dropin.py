@@ -68,7 +68,7 @@ def test_call_outside_the_main_thread_works(delivery: Delivery, header: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("wish", "words"),
+    ("choice", "words"),
     [
         ({"mode": "link"}, ["unknown-mode", "'fake', 'copy', 'hard', 'move', 'ticket'"]),
         ({"append": "members"}, ["unknown-mode", "'group', 'member'"]),
@@ -77,10 +77,10 @@ def test_call_outside_the_main_thread_works(delivery: Delivery, header: Path) ->
     ],
 )
 def test_refusal_is_an_exception_with_all_the_text(
-    delivery: Delivery, header: Path, tmp_path: Path, wish: dict[str, str], words: list[str]
+    delivery: Delivery, header: Path, tmp_path: Path, choice: dict[str, str], words: list[str]
 ) -> None:
     before = contents(tmp_path)
-    call = {"origpath": str(delivery.origin), "readme": str(header), "packpath": str(delivery.path)} | wish
+    call = {"origpath": str(delivery.origin), "readme": str(header), "packpath": str(delivery.path)} | choice
     with pytest.raises(PackagingError) as raised:
         QA_Packager(**call)
     assert [word for word in (*words, "Nothing was changed.", "do: ") if word not in str(raised.value)] == []
@@ -118,7 +118,7 @@ def test_call_with_a_link_makes_the_package_where_it_leads_to_and_says_so(
     assert f"is a link; the package is {tmp_path}/big/P" in capsys.readouterr().err
 
 
-def test_plan_of_the_call_tells_a_pack_toml_that_does_not_count(
+def test_plan_of_the_call_reports_a_pack_toml_that_does_not_count(
     capsys: pytest.CaptureFixture[str],
     delivery: Delivery,
     header: Path,

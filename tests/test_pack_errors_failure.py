@@ -82,7 +82,7 @@ def test_what_pip_does_not_have_leads_to_no_pip(delivery: Delivery, error: Impor
 
 
 @pytest.mark.parametrize(("error", "code", "words"), ERRORS)
-def test_error_is_told_in_words(delivery: Delivery, error: BaseException, code: Exit, words: str) -> None:
+def test_error_is_reported_in_words(delivery: Delivery, error: BaseException, code: Exit, words: str) -> None:
     failure = failure_of(error, _attempt(delivery), Style())
     assert failure.code == code
     assert words in failure.text
@@ -113,9 +113,9 @@ def test_error_of_the_system_has_code_words_and_advice(
     delivery: Delivery, number: int, code: Code, words: str
 ) -> None:
     error = OSError(number, "odd", "/data/x", None, "/data/y")
-    told = " ".join(filter(None, system_error_text(error))).replace("\xa0", " ")
-    assert told.startswith(words)
-    assert number == errno.ENOENT or told.endswith("Path: /data/x, /data/y")
+    reported = " ".join(filter(None, system_error_text(error))).replace("\xa0", " ")
+    assert reported.startswith(words)
+    assert number == errno.ENOENT or reported.endswith("Path: /data/x, /data/y")
     (problem,) = failure_of(error, _attempt(delivery), Style()).problems
     assert (problem.code, problem.path, problem.found) == (code, b"/data/x", "odd")
 
@@ -128,20 +128,20 @@ def test_error_of_the_system_has_code_words_and_advice(
         (JournalError(b"/data/x", "has a record"), "refused"),
     ],
 )
-def test_title_tells_a_refusal_from_a_stop(delivery: Delivery, error: PackError, word: str) -> None:
+def test_title_distinguishes_a_refusal_from_a_stop(delivery: Delivery, error: PackError, word: str) -> None:
     failure = failure_of(error, _attempt(delivery), Style())
     assert failure.title == f"pack apply: {word}, 1 problem. Nothing was changed."
     assert failure.problems == error.problems
 
 
 def test_only_a_manifest_of_the_package_can_be_made_again(delivery: Delivery) -> None:
-    def told(path: bytes) -> str:
+    def reported(path: bytes) -> str:
         return failure_of(StreamError(path, "is damaged"), _attempt(delivery), Style()).text
 
     restore = "use the version of this program that wrote it"
-    assert restore in " ".join(told(b"/data/x").split())
+    assert restore in " ".join(reported(b"/data/x").split())
     for own in (delivery.package.manifests + b"/x.manifest", delivery.package.plan):
-        assert restore not in " ".join(told(own).split())
+        assert restore not in " ".join(reported(own).split())
 
 
 def test_control_file_that_cannot_be_used_is_named(delivery: Delivery) -> None:
@@ -194,7 +194,7 @@ def test_apply_goes_on_and_says_so_first(capsys: Capsys, delivery: Delivery, cal
 
 
 @pytest.mark.parametrize("call", ["syncfs", "rename"])
-def test_rollback_undoes_what_was_stopped(capsys: Capsys, delivery: Delivery, call: str) -> None:
+def test_rollback_reverts_what_was_stopped(capsys: Capsys, delivery: Delivery, call: str) -> None:
     _stopped(delivery, call)
     ran = run_here(capsys, "rollback", delivery.path)
     assert ran.out.startswith(
@@ -212,7 +212,7 @@ def test_new_plan_over_an_unfinished_apply_names_both_ways_out(capsys: Capsys, d
     assert f"pack rollback {delivery.path}\n" in ran.err
 
 
-def test_status_of_what_was_stopped_tells_who_and_how_far(capsys: Capsys, delivery: Delivery) -> None:
+def test_status_of_what_was_stopped_reports_who_and_how_far(capsys: Capsys, delivery: Delivery) -> None:
     _stopped(delivery, "syncfs")
     out = run_here(capsys, "status", delivery.path).out
     assert "interrupted; " in out
@@ -233,7 +233,7 @@ def test_json_of_a_failure_holds_its_problems(capsys: Capsys, delivery: Delivery
     assert (problem["code"], problem["path"], problem["expected"]) == ("origin-missing", "/nowhere", "")
 
 
-def test_full_disk_behind_stdout_is_told(delivery: Delivery) -> None:
+def test_full_disk_behind_stdout_is_reported(delivery: Delivery) -> None:
     delivery.make()
     with open("/dev/full", "wb") as full:
         ran = subprocess.run(

@@ -26,7 +26,7 @@ def test_no_code_has_its_words_twice() -> None:
     assert len(WORDS) == sum(map(len, (PLANNING, REQUESTS, STOPS, VERIFYING, WARNINGS)))
 
 
-def test_warnings_and_only_they_stand_under_warnings() -> None:
+def test_warnings_and_only_they_are_under_warnings() -> None:
     assert set(WARNINGS) == {code for code in Code if code.name.startswith("W_")}
 
 
@@ -43,7 +43,7 @@ def test_commands_can_be_copied() -> None:
     assert [command for command in _COMMANDS if bad_command(command)] == []
 
 
-def test_no_command_stands_in_a_sentence() -> None:
+def test_no_command_is_in_a_sentence() -> None:
     texts = [text for row in WORDS.values() for text in (row.what, row.cause, *(each.text for each in row.remedies))]
     assert mixed_lines(texts) == []
 
@@ -61,7 +61,7 @@ def test_numbers_agree_with_their_nouns(capsys: pytest.CaptureFixture[str], deli
     assert "product/a.fits: expected 1 byte, found 0 bytes" in run_here(capsys, "verify", delivery.path).out
 
 
-def test_damaged_manifest_is_told_in_a_sentence(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:
+def test_damaged_manifest_is_reported_in_a_sentence(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
     (manifest,) = Path(os.fsdecode(delivery.package.manifests)).iterdir()
     manifest.write_bytes(manifest.read_bytes()[:-1])

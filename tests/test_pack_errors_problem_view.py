@@ -9,8 +9,9 @@ import xxhash
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.file_state import FileState
+from qa2pack.manifest.humanize import local_time
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.quantity import Count, Digest, Quantity, Size, Space
+from qa2pack.manifest.quantity import Count, Digest, Name, Owner, Quantity, Size, Space, Time, owner_named
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.views.json_fields import problem_fields
 from support.commands import run_here
@@ -81,6 +82,11 @@ def test_changed_file_is_shown_in_words_and_exact_in_json(
         (Count(999, "tar", "at most"), "at most 999 tars", 999),
         (Digest("ab01"), "ab01", "ab01"),
         (Digest("ab01", "md5"), "md5 ab01", "ab01"),
+        (Time(86_400 * 10**9, "a time up to"), f"a time up to {local_time(86_400 * 10**9)}", 86_400 * 10**9),
+        (Time(10**30), "1,000,000,000,000,000,000,000 s after 1970", 10**30),
+        (Owner(1001, "ada", "one of"), "one of ada (user 1001)", 1001),
+        (Owner(1001), "user 1001", 1001),
+        (Name(Mode.FAKE, "the mode"), "the mode fake", "fake"),
     ],
 )
 def test_quantities_have_one_text_and_a_value(quantity: Quantity, text: str, value: object) -> None:
@@ -88,6 +94,11 @@ def test_quantities_have_one_text_and_a_value(quantity: Quantity, text: str, val
     assert problem_text(problem) == f"changed a: expected {text}, found words"
     (fields,) = problem_fields([problem])
     assert (fields["expected"], fields["expected_value"], fields["found_value"]) == (text, value, None)
+
+
+def test_owner_has_the_name_that_this_machine_has_for_the_number() -> None:
+    assert owner_named(0, "a file of") == Owner(0, "root", "a file of")
+    assert owner_named(2**31 - 7) == Owner(2**31 - 7)
 
 
 def test_verify_gives_sizes_and_digests_as_values(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:

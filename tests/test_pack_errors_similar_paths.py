@@ -40,14 +40,14 @@ def test_command_suggests_what_was_meant(capsys: Capsys, delivery: Delivery) -> 
     delivery.make()
     (delivery.origin.parent / "header.txt").touch()
     wrong = delivery.path.with_name("2011.0.0229.S")
-    told = [
+    reported = [
         run_here(capsys, "plan", delivery.origin.with_name("sb_1"), delivery.path).err,
         run_here(capsys, "plan", delivery.origin, delivery.path, "--readme", wrong.with_name("heder.txt")).err,
         run_here(capsys, "verify", wrong).err,
         run_here(capsys, "verify", delivery.path, "--manifest", wrong.with_name("header.tx")).err,
     ]
     meant = [delivery.origin, wrong.with_name("header.txt"), delivery.path, wrong.with_name("header.txt")]
-    assert [path for path, err in zip(meant, told, strict=True) if f"Did you mean {path}?" not in err] == []
+    assert [path for path, err in zip(meant, reported, strict=True) if f"Did you mean {path}?" not in err] == []
 
 
 @pytest.mark.parametrize(("typed", "meant"), [(["plann"], "'plan'"), (["plan", "a", "b", "--mod", "x"], "--mode")])
@@ -57,7 +57,7 @@ def test_mistyped_command_and_option_suggest_the_near_one(capsys: Capsys, typed:
     assert meant in ran.err
 
 
-def test_path_that_begins_with_a_dash_is_told_how_to_write(
+def test_path_that_begins_with_a_dash_is_shown_how_to_write(
     capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "-sb").mkdir()

@@ -57,7 +57,7 @@ def manifest_of(delivery: Delivery, member: bytes = b"group_ouss_id/member_ouss_
 
 @pytest.mark.parametrize("damage", [_truncated, _flipped_in_the_middle, _of_another_program])
 @pytest.mark.parametrize(("command", "end"), ENDS.items(), ids=map(" ".join, ENDS))
-def test_damaged_manifest_is_told(
+def test_damaged_manifest_is_reported(
     capsys: Capsys,
     delivery: Delivery,
     command: tuple[str, ...],
@@ -69,16 +69,16 @@ def test_damaged_manifest_is_told(
     before = contents(delivery.path.parent)
     ran = run_here(capsys, *typed(delivery, command))
     report = Path(f"{delivery.path}.report.html")
-    told = ran.out + ran.err + (report.read_text() if report.exists() else "")
+    reported = ran.out + ran.err + (report.read_text() if report.exists() else "")
     report.unlink(missing_ok=True)
     assert ran.code == end
-    assert "manifest-damaged: The manifest of this member cannot be used." in told
+    assert "manifest-damaged: The manifest of this member cannot be used." in reported
     assert contents(delivery.path.parent) == before
 
 
 @pytest.mark.parametrize("damage", [_truncated, _flipped_in_the_middle])
 @pytest.mark.parametrize("command", [each for each in ENDS if each[0] != "report"], ids=" ".join)
-def test_remedy_is_told_with_it(
+def test_remedy_is_reported_with_it(
     capsys: Capsys, delivery: Delivery, command: tuple[str, ...], damage: Callable[[Path], None]
 ) -> None:
     delivery.make(Mode.COPY)

@@ -45,12 +45,12 @@ class Seen(HTMLParser):
 
 
 def page_of(capsys: Capsys, delivery: Delivery, *options: str) -> str:
-    """Write the report and return its text, which must be found where it is told."""
+    """Write the report and return its text, which must be found where it is reported."""
     ran = run_here(capsys, "report", delivery.path, "--json", *options)
     return Path(json.loads(ran.out)["report"]).read_text()
 
 
-def test_it_stands_beside_the_package(capsys: Capsys, delivery: Delivery) -> None:
+def test_it_is_beside_the_package(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     before = snapshot(delivery.path)
     ran = run_here(capsys, "report", delivery.path)
@@ -59,7 +59,7 @@ def test_it_stands_beside_the_package(capsys: Capsys, delivery: Delivery) -> Non
     assert snapshot(delivery.path) == before
 
 
-def test_it_tells_members_modes_and_origins(capsys: Capsys, delivery: Delivery) -> None:
+def test_it_reports_members_modes_and_origins(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     delivery.make(Mode.COPY, append=Append.MEMBER)
     seen = Seen(page_of(capsys, delivery))
@@ -85,7 +85,7 @@ def test_it_lists_products_with_sizes_and_names_block_and_documents(
     )
 
 
-def test_it_tells_tables_and_their_columns(capsys: Capsys, delivery: Delivery) -> None:
+def test_it_reports_tables_and_their_columns(capsys: Capsys, delivery: Delivery) -> None:
     add_measurement_sets(delivery.origin)
     delivery.make()
     text = Seen(page_of(capsys, delivery)).text
@@ -110,7 +110,7 @@ def test_pictures_are_in_the_page(capsys: Capsys, delivery: Delivery) -> None:
     assert base64.b64decode(images[0]["src"].partition(",")[2]) == png()
 
 
-def test_what_is_no_picture_is_told(capsys: Capsys, delivery: Delivery) -> None:
+def test_what_is_no_picture_is_reported(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     seen = Seen(page_of(capsys, delivery))
     assert "img" not in dict(seen.tags)
@@ -125,28 +125,28 @@ def test_texts_are_readable_in_place(capsys: Capsys, delivery: Delivery) -> None
     assert f"|-- {delivery.path.name}/" in Seen(page).text
 
 
-def test_what_was_left_out_is_told_with_its_reason(capsys: Capsys, delivery: Delivery) -> None:
+def test_what_was_left_out_is_reported_with_its_reason(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     assert re.search(
         r"no rule of layout cycle0 takes it 1\s+notes of the reducer", Seen(page_of(capsys, delivery)).text
     )
 
 
-def test_warnings_are_told(capsys: Capsys, delivery: Delivery) -> None:
+def test_warnings_are_reported(capsys: Capsys, delivery: Delivery) -> None:
     write(delivery.origin / "a b.fits", b"x")
     delivery.make()
     text = Seen(page_of(capsys, delivery)).text
     assert "warning-name: Receiving programs refuse this name. 1" in text
 
 
-def test_placeholders_are_told(capsys: Capsys, delivery: Delivery) -> None:
+def test_placeholders_are_reported(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
     text = Seen(page_of(capsys, delivery)).text
     assert "15 files of it are empty placeholders" in text
     assert "No picture is shown." in text
 
 
-def test_what_is_not_as_packaged_is_told(capsys: Capsys, delivery: Delivery) -> None:
+def test_what_is_not_as_packaged_is_reported(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
     (delivery.member / "script/scriptForImaging.py").unlink()
     ran = run_here(capsys, "report", delivery.path, "--json")
@@ -157,7 +157,7 @@ def test_what_is_not_as_packaged_is_told(capsys: Capsys, delivery: Delivery) -> 
     assert "sg_ouss_id/group_ouss_id/member_ouss_id/script/scriptForImaging.py" in text
 
 
-def test_content_is_compared_only_if_that_is_wished(capsys: Capsys, delivery: Delivery) -> None:
+def test_content_is_compared_only_if_requested(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
     script = delivery.member / "script/scriptForImaging.py"
     script.write_bytes(bytes(script.stat().st_size))
@@ -167,7 +167,7 @@ def test_content_is_compared_only_if_that_is_wished(capsys: Capsys, delivery: De
     assert "Not as packaged" not in quick
 
 
-def test_a_delivery_beside_the_package_is_told(
+def test_a_delivery_beside_the_package_is_reported(
     capsys: Capsys, delivery: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delivery.make()
@@ -182,7 +182,7 @@ def test_a_delivery_beside_the_package_is_told(
     assert "not in the folder" in Seen(page_of(capsys, delivery)).text
 
 
-def test_a_delivery_elsewhere_is_told_if_it_is_named(capsys: Capsys, delivery: Delivery, tmp_path: Path) -> None:
+def test_a_delivery_elsewhere_is_reported_if_it_is_named(capsys: Capsys, delivery: Delivery, tmp_path: Path) -> None:
     delivery.make()
     run_here(capsys, "tarsplit", "-n", "2012-06-20", delivery.path, "--output", tmp_path / "tars")
     assert "No tar files of this package were found." in page_of(capsys, delivery)
@@ -207,7 +207,7 @@ def test_more_texts_than_fit_are_counted(capsys: Capsys, delivery: Delivery, mon
     assert re.search(r"Pictures that are not shown 5\s", text)
 
 
-def test_an_adopted_package_is_told(capsys: Capsys, delivery: Delivery) -> None:
+def test_an_adopted_package_is_reported(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     shutil.rmtree(os.fsdecode(delivery.package.control))
     without = run_here(capsys, "report", delivery.path)

@@ -40,14 +40,14 @@ def test_users_own_file_is_in_the_configuration_folder(environment: dict[str, st
 
 
 @pytest.mark.parametrize("text", ["mode", "mode = 'a", "\x00"])
-def test_what_is_no_toml_is_told_with_the_file(tmp_path: Path, text: str) -> None:
+def test_what_is_no_toml_is_reported_with_the_file(tmp_path: Path, text: str) -> None:
     path = _write(tmp_path / "pack.toml", text)
     with pytest.raises(SettingsError, match="is not valid TOML") as raised:
         find_settings(bytes(tmp_path), {})
     assert raised.value.path == bytes(path)
 
 
-def test_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     (tmp_path / "pack.toml").mkdir()
     with pytest.raises(SettingsError, match="it cannot be read"):
         find_settings(bytes(tmp_path), {})
@@ -78,9 +78,9 @@ def test_file_of_another_user_is_left_aside_and_its_owner_named(
     foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert find_settings(bytes(foreign.parent), {"HOME": str(tmp_path)}) == ()
-    told = capsys.readouterr().err
-    assert "12345" in told
-    assert f'trusted = ["{foreign}"]' in told
+    reported = capsys.readouterr().err
+    assert "12345" in reported
+    assert f'trusted = ["{foreign}"]' in reported
 
 
 def test_file_of_another_user_counts_if_the_users_own_file_names_it(foreign: Path, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_users_own_file_may_be_a_link_and_one_beside_the_origin_may_not(tmp_path
         find_settings(bytes(tmp_path), {"XDG_CONFIG_HOME": str(tmp_path / "config")})
 
 
-def test_settings_that_are_nested_without_end_are_told(tmp_path: Path) -> None:
+def test_settings_that_are_nested_without_end_are_reported(tmp_path: Path) -> None:
     _write(tmp_path / "pack.toml", "include = " + "[" * 100_000)
     with pytest.raises(SettingsError, match="is not valid TOML"):
         find_settings(bytes(tmp_path), {})

@@ -1,4 +1,4 @@
-"""What a `pack.toml` may hold, and how a mistake in it is told."""
+"""What a `pack.toml` may hold, and how a mistake in it is reported."""
 
 import re
 import tomllib
@@ -37,7 +37,7 @@ PATH = b"/data/project/pack.toml"
         ('"a\\u001bb" = 1', "there is no key a\\x1bb"),
     ],
 )
-def test_mistake_is_told_with_file_and_key(text: str, words: str) -> None:
+def test_mistake_is_reported_with_file_and_key(text: str, words: str) -> None:
     with pytest.raises(SettingsError) as raised:
         read_settings(tomllib.loads(text), PATH, own=PATH)
     assert str(raised.value).startswith("in /data/project/pack.toml: ")

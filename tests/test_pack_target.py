@@ -28,7 +28,7 @@ def test_links_on_the_way_to_a_package_are_resolved(here: bytes, tmp_path: Path)
 
 @pytest.mark.parametrize("typed", ["P", "P/"])
 @pytest.mark.parametrize("to", ["big/P", "nowhere", "chain"])
-def test_link_stands_for_the_package_that_it_leads_to(here: bytes, tmp_path: Path, typed: str, to: str) -> None:
+def test_link_means_the_package_that_it_leads_to(here: bytes, tmp_path: Path, typed: str, to: str) -> None:
     (tmp_path / "big/P").mkdir(parents=True)
     (tmp_path / "chain").symlink_to("big/P")
     (tmp_path / "P").symlink_to(to)
@@ -38,7 +38,7 @@ def test_link_stands_for_the_package_that_it_leads_to(here: bytes, tmp_path: Pat
     assert target.link_lines("package") == (f"P is a link; the package is {os.fsdecode(led)}",)
 
 
-def test_what_is_no_link_is_not_told_to_be_one(here: bytes) -> None:
+def test_what_is_no_link_is_not_reported_as_one(here: bytes) -> None:
     assert target_of("P").link_lines("package") == ()
 
 

@@ -58,7 +58,7 @@ def test_apply_is_done_though_the_disk_behind_its_output_is_full(delivery: Deliv
 
 def test_messages_that_cannot_be_written_stop_nothing(delivery: Delivery) -> None:
     delivery.plan()
-    with pytest.raises(Stopped):  # so that there is something to be told
+    with pytest.raises(Stopped):  # so that there is something to be reported
         delivery.apply(FaultyDisk(Fault.STOP_BEFORE, 20))
     assert _shell('"$@" 2>/dev/full', "apply", delivery.path).code == Exit.DONE
     assert delivery.found() == []
@@ -84,14 +84,14 @@ _CALL = (
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         ('"$@" >/dev/full', "QA_Packager: the output could not be written (No space left on device).\n"),
         (_GONE, ""),
     ],
 )
 def test_call_of_old_is_done_though_its_output_is_lost(
-    delivery: Delivery, unbuffered: str, words: str, told: str
+    delivery: Delivery, unbuffered: str, words: str, reported: str
 ) -> None:
     done = subprocess.run(
         ["bash", "-c", words, "bash", sys.executable, "-c", _CALL, delivery.origin, "", delivery.path],
@@ -101,7 +101,7 @@ def test_call_of_old_is_done_though_its_output_is_lost(
         check=False,
         timeout=60,
     )
-    assert (done.returncode, done.stderr.replace("  The work itself is done.\n", "")) == (0, told)
+    assert (done.returncode, done.stderr.replace("  The work itself is done.\n", "")) == (0, reported)
     assert delivery.found() == []
 
 

@@ -117,7 +117,9 @@ class _Reached:
 def test_bars_reach_their_end_in_every_mode(delivery: Delivery, mode: Mode, *, is_quick: bool) -> None:
     reached = _Reached()
     delivery.plan(mode)
-    apply_plan(delivery.package, ApplyOptions(), engine=delivery.engine, disk=Disk(), progress=reached)
+    apply_plan(
+        delivery.package, ApplyOptions(), engine=delivery.engine, disk=Disk(), progress=reached, opened=OpenedFiles()
+    )
     list(verify_package(delivery.package, OpenedFiles(), is_quick=is_quick, engine=delivery.engine, progress=reached))
     counted = [(total, done) for _, total, done in reached.phases if total]
     assert [done / total for total, done in counted] == pytest.approx([1, 1], rel=0.05)  # README is no staged file
@@ -138,13 +140,15 @@ class _Phases:
         self.bytes[self._name] += byte_count
 
 
-def test_bytes_of_table_splits_are_told(delivery: Delivery) -> None:
+def test_bytes_of_table_splits_are_reported(delivery: Delivery) -> None:
     add_measurement_sets(delivery.origin)
     notes = delivery.plan(Mode.HARD).notes
-    told = _Phases()
-    apply_plan(delivery.package, ApplyOptions(), engine=delivery.engine, disk=Disk(), progress=told)
+    reported = _Phases()
+    apply_plan(
+        delivery.package, ApplyOptions(), engine=delivery.engine, disk=Disk(), progress=reported, opened=OpenedFiles()
+    )
     results = sum(size for task in notes.splits for _, size in task.spec.sizes)
-    assert told.bytes["split tables"] > results > 0
+    assert reported.bytes["split tables"] > results > 0
 
 
 def test_summary_of_verify_fits_eighty_columns(capsys: pytest.CaptureFixture[str], delivery: Delivery) -> None:

@@ -22,7 +22,7 @@ def test_tree_of_a_plan_has_every_file(capsys: Capsys, delivery: Delivery) -> No
     assert sum("|-- " in line and not line.endswith("/") for line in lines) == 16
 
 
-def test_tree_tells_the_columns_of_split_tables(capsys: Capsys, delivery: Delivery) -> None:
+def test_tree_reports_the_columns_of_split_tables(capsys: Capsys, delivery: Delivery) -> None:
     add_measurement_sets(delivery.origin)
     out = run_here(capsys, "plan", delivery.origin, delivery.path, "--tree-all").out
     assert f"|-- {UID}.ms.split/\n{' ' * 12}{'|   ' * 6}drops MODEL_DATA, CORRECTED_DATA\n" in out
@@ -75,7 +75,7 @@ def test_show_lists_the_files_of_one_role(capsys: Capsys, delivery: Delivery) ->
     assert [line.split()[-1] for line in lines[2:]] == [f"{UID}__qa2_part1.png", f"{UID}__textfile.txt"]
 
 
-def test_show_of_one_role_tells_the_files_of_its_subfolders(capsys: Capsys, delivery: Delivery) -> None:
+def test_show_of_one_role_reports_the_files_of_its_subfolders(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     fields = json.loads(run_here(capsys, "show", delivery.path, "--role", "calibration", "--files", "--json").out)
     (member,) = fields["members"]

@@ -23,7 +23,7 @@ def printed(capsys: Capsys, command: str, delivery: Delivery) -> str:
     return run_here(capsys, command, delivery.path).out
 
 
-def test_apply_tells_that_all_files_are_empty(capsys: Capsys, delivery: Delivery) -> None:
+def test_apply_reports_that_all_files_are_empty(capsys: Capsys, delivery: Delivery) -> None:
     line = applied(capsys, delivery, Mode.FAKE)
     files = [path for path in delivery.path.rglob("*") if path.is_file()]
     assert {path.stat().st_size for path in files} == {0}
@@ -31,7 +31,7 @@ def test_apply_tells_that_all_files_are_empty(capsys: Capsys, delivery: Delivery
     assert line.endswith("), in")
 
 
-def test_apply_tells_how_many_files_are_empty(capsys: Capsys, delivery: Delivery) -> None:
+def test_apply_reports_how_many_files_are_empty(capsys: Capsys, delivery: Delivery) -> None:
     line = applied(capsys, delivery, Mode.TICKET)
     sizes = [path.stat().st_size for path in delivery.path.rglob("*") if path.is_file()]
     assert line.startswith(f"Packaged: {len(sizes)} files, {sum(sizes) / 1024:.1f} KiB; ")
@@ -39,13 +39,15 @@ def test_apply_tells_how_many_files_are_empty(capsys: Capsys, delivery: Delivery
 
 
 @pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.MOVE])
-def test_nothing_is_told_to_be_empty_where_nothing_is(capsys: Capsys, delivery: Delivery, mode: Mode) -> None:
-    told = applied(capsys, delivery, mode) + printed(capsys, "show", delivery) + printed(capsys, "status", delivery)
-    assert "placeholder" not in told
-    assert f"mode     {mode}\n" in told
+def test_nothing_is_reported_as_empty_where_nothing_is(capsys: Capsys, delivery: Delivery, mode: Mode) -> None:
+    reported = (
+        applied(capsys, delivery, mode) + printed(capsys, "show", delivery) + printed(capsys, "status", delivery)
+    )
+    assert "placeholder" not in reported
+    assert f"mode     {mode}\n" in reported
 
 
-def test_show_tells_what_is_empty(capsys: Capsys, delivery: Delivery) -> None:
+def test_show_reports_what_is_empty(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
     assert "mode     fake: the files are placeholders; sizes are those of the real files\n" in printed(
         capsys, "show", delivery
@@ -56,7 +58,7 @@ def test_show_tells_what_is_empty(capsys: Capsys, delivery: Delivery) -> None:
     )
 
 
-def test_status_tells_how_many_members_are_of_empty_files(capsys: Capsys, delivery: Delivery) -> None:
+def test_status_reports_how_many_members_are_of_empty_files(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
     delivery.make(Mode.HARD, append=Append.MEMBER)
     assert "\n  in 1 member the files are placeholders (mode fake)\n" in printed(capsys, "status", delivery)

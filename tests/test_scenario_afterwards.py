@@ -50,7 +50,7 @@ def test_append_is_refused_while_a_member_that_stays_is_changed(delivery: Delive
     assert delivery.problems() == []
 
 
-def test_plan_tells_of_a_changed_member_that_stays(delivery: Delivery, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plan_reports_a_changed_member_that_stays(delivery: Delivery, capsys: pytest.CaptureFixture[str]) -> None:
     delivery.make(Mode.HARD)
     change_in_place(script(delivery))
     arguments = (delivery.origin, delivery.path, "--append", "member", "--mode", "copy")
@@ -86,7 +86,7 @@ def test_member_that_stays_and_is_changed_during_an_append_is_noticed(delivery: 
     assert tickets(delivery) == before
 
 
-def test_rollback_undoes_the_last_apply_whatever_the_clock_said(
+def test_rollback_reverts_the_last_apply_whatever_the_clock_said(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delivery.make(Mode.HARD)

@@ -170,7 +170,7 @@ def test_collision_names_both_sources(capsys: Capsys, delivery: Delivery) -> Non
     assert "qa/X8c.qa2.pdf: expected X1/X8c.qa2.pdf, found X2/X8c.qa2.pdf" in err
 
 
-def test_refusal_tells_all_problems_at_once(capsys: Capsys, delivery: Delivery) -> None:
+def test_refusal_reports_all_problems_at_once(capsys: Capsys, delivery: Delivery) -> None:
     _dangling_link(delivery)
     err = run_here(capsys, "plan", *_pipe(delivery)).err
     assert "refused, 2 problems." in err
@@ -246,11 +246,11 @@ def test_origin_that_changed_since_is_refused(capsys: Capsys, delivery: Delivery
     assert str(delivery.origin / "scriptForImaging.py") in ran.err
     assert "pack plan ORIGIN" in ran.err
     assert not delivery.path.exists()
-    # Names, contents, times: linking, which is undone, may have changed link counts.
+    # Names, contents, times: linking, which is rolled back, may have changed link counts.
     assert contents(delivery.origin).keys() == before.keys()
 
 
-def test_second_writer_is_told_at_once(capsys: Capsys, delivery: Delivery) -> None:
+def test_second_writer_is_refused_at_once(capsys: Capsys, delivery: Delivery) -> None:
     delivery.plan()
     with locked_for_writing(lock_path(delivery.package)):
         ran = run_here(capsys, "apply", delivery.path)
@@ -268,7 +268,7 @@ def test_damaged_manifest_is_a_problem_that_verify_finds(capsys: Capsys, deliver
     assert ran.out.startswith("manifest-damaged sg_ouss_id/group_ouss_id/member_ouss_id: ")
 
 
-def test_broken_table_is_packaged_whole_if_wished(capsys: Capsys, delivery: Delivery) -> None:
+def test_broken_table_is_packaged_whole_if_requested(capsys: Capsys, delivery: Delivery) -> None:
     assert run_here(capsys, "plan", *_broken_table(delivery), "--as-is").code == Exit.DONE
 
 
@@ -280,7 +280,7 @@ def test_broken_table_is_a_warning_in_fake_mode(capsys: Capsys, delivery: Delive
     assert "warning-table-unreadable" in ran.out
 
 
-def test_link_that_leads_outside_is_packaged_if_wished(capsys: Capsys, delivery: Delivery) -> None:
+def test_link_that_leads_outside_is_packaged_if_requested(capsys: Capsys, delivery: Delivery) -> None:
     assert run_here(capsys, "plan", *_link_leads_outside(delivery), "--follow-outside").code == Exit.DONE
 
 

@@ -12,7 +12,7 @@ Capsys = pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("mode", ["fake", "ticket"])
-def test_moved_files_are_told_apart_from_placeholders(capsys: Capsys, delivery: Delivery, mode: str) -> None:
+def test_moved_files_are_distinguished_from_placeholders(capsys: Capsys, delivery: Delivery, mode: str) -> None:
     delivery.make(Mode.MOVE)
     moved = [path for path in delivery.member.rglob("*") if path.is_file() and path.name != "README"]
     fields = json.loads(run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", mode, "--json").out)

@@ -408,7 +408,7 @@ def test_extra_files_of_several_members_are_removed_one_member_at_a_time(capsys:
     assert run("repair", package, "--remove-extra", "--member", SECOND) == 0
 
 
-def test_field_does_not_undo_what_was_changed_by_hand(capsys: Capsys, delivery: Delivery) -> None:
+def test_field_does_not_revert_what_was_changed_by_hand(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     readme = delivery.member / "README"
     readme.write_text("By hand\n" + readme.read_text())

@@ -144,8 +144,8 @@ def another_program_on_each_process() -> str:
     return f"program of process {os.getpid()}"
 
 
-def cluster_at(address: str, told: list[str] | None = None) -> Cluster:
-    return Cluster(address, running_program, report=(told if told is not None else []).append)
+def cluster_at(address: str, reported: list[str] | None = None) -> Cluster:
+    return Cluster(address, running_program, report=(reported if reported is not None else []).append)
 
 
 def kill_one(cluster: LocalCluster) -> None:
@@ -284,7 +284,7 @@ def test_apply_survives_a_worker_killed_in_the_middle(many: Delivery, workers: L
     many.plan(Mode.COPY)
     killer = Killer(lambda: kill_one(workers))
     with engine_for(many, workers.scheduler_address) as engine:
-        apply_plan(many.package, ApplyOptions(), engine=engine, disk=Disk(), progress=killer)
+        apply_plan(many.package, ApplyOptions(), engine=engine, disk=Disk(), progress=killer, opened=OpenedFiles())
     assert killer.is_done
     assert many.problems() == []
     assert len(list(many.member.rglob("plot?.png"))) == 240
@@ -308,7 +308,14 @@ def test_lost_scheduler_leaves_an_apply_that_goes_on(many: Delivery) -> None:
         engine_for(many, address) as engine,
         pytest.raises(WorkersLostError) as caught,
     ):
-        apply_plan(many.package, ApplyOptions(), engine=engine, disk=Disk(), progress=Killer(process.kill))
+        apply_plan(
+            many.package,
+            ApplyOptions(),
+            engine=engine,
+            disk=Disk(),
+            progress=Killer(process.kill),
+            opened=OpenedFiles(),
+        )
     failure = failure_of(caught.value, Attempt("apply", target_of(str(many.path))), Style())
     assert failure.code == Exit.RESUMABLE
     assert "pack apply" in failure.text
@@ -350,22 +357,22 @@ def test_worker_in_another_mount_namespace_is_named_and_not_used(
     options = "--no-nanny --no-dashboard --nthreads 1 --host 127.0.0.1 --name stranger"
     if subprocess.run([needs_tool("unshare"), "--mount", "true"], check=False, capture_output=True).returncode:
         pytest.skip("unshare --mount is not permitted here")
-    told: list[str] = []
+    reported: list[str] = []
     with subprocess.Popen(
         ["unshare", "--mount", "sh", "-c", f"{command} {workers.scheduler_address} {options}"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT}/tests"},
         stderr=subprocess.DEVNULL,
-    ) as stranger:
+    ) as foreign:
         try:
             wait_until(lambda: "stranger" in names_of_workers(workers))
-            with ClusterEngine(cluster_at(workers.scheduler_address, told), shared) as engine:
+            with ClusterEngine(cluster_at(workers.scheduler_address, reported), shared) as engine:
                 processes = set(engine.run(process_of, deque(range(30))))
         finally:
-            stranger.kill()
-    assert [pid_in(fault) for fault in told] == [stranger.pid]
-    assert f"another folder at {tmp_path}" in told[0]
-    assert stranger.pid not in processes
+            foreign.kill()
+    assert [pid_in(fault) for fault in reported] == [foreign.pid]
+    assert f"another folder at {tmp_path}" in reported[0]
+    assert foreign.pid not in processes
 
 
 # What is looked for
@@ -416,7 +423,7 @@ def nothing(batch: object) -> None:
     return None
 
 
-def test_staged_batch_is_synced_before_its_result_is_told(shared: SharedPaths, tmp_path: Path) -> None:
+def test_staged_batch_is_synced_before_its_result_is_reported(shared: SharedPaths, tmp_path: Path) -> None:
     admit_workers(shared.lock, b"token")
     gone = os.fsencode(tmp_path / "gone")
     context = StagingContext(Disk(), b"/o", b"/p", 0, b"/t", gone, b"/x", b"", False)
@@ -498,8 +505,8 @@ def test_tars_of_a_cluster_are_the_same(workers: LocalCluster, tmp_path: Path) -
     package = make_package(tmp_path / "2011.01234.S", {f"product/{n}.fits": os.urandom(50_000) for n in range(20)})
     cut_up(package, tmp_path / "here", 300_000)
     (tmp_path / "there").mkdir()
-    wishes = ["-n", "2012-06-20", "--size", "300000", "--quiet", "--cluster", workers.scheduler_address]
-    code = tarsplit([*wishes, os.fsdecode(package.path), "--output", str(tmp_path / "there")])
+    choices = ["-n", "2012-06-20", "--size", "300000", "--quiet", "--cluster", workers.scheduler_address]
+    code = tarsplit([*choices, os.fsdecode(package.path), "--output", str(tmp_path / "there")])
     assert code == Exit.DONE
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
 

@@ -1,4 +1,4 @@
-"""A reduction that is not complete, as a reducer meets it: told in the plan, refused by --strict, and what to do."""
+"""A reduction that is not complete, as a reducer meets it: the plan reports it, --strict refuses it."""
 
 import re
 import shlex
@@ -24,7 +24,7 @@ def test_complete_reduction_of_casa_passes_the_strict_plan(
         assert (ran.code, "Warnings" in ran.out) == (Exit.DONE, False)
 
 
-def test_block_that_is_not_finished_is_told_and_strict_refuses_it(
+def test_block_that_is_not_finished_is_reported_and_strict_refuses_it(
     capsys: Capsys, casa_reduction: Path, tmp_path: Path
 ) -> None:
     origin = shutil.copytree(casa_reduction / SETUP3, tmp_path / SETUP3)

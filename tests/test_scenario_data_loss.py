@@ -1,4 +1,4 @@
-"""The hunt: sequences of moving, replacing, stopping, undoing and mishaps, none of which may cost an origin a byte.
+"""The hunt: sequences of moving, replacing, stopping, rolling back, mishaps; no origin may lose a byte.
 
 The law: whatever a file of the origin held is found in a file of the origin or of the package, at every moment. Where
 a sequence ends well, the origin also reads as it did.
@@ -53,7 +53,7 @@ def stopped_apply(delivery: Delivery, at: int, fault: Fault = Fault.STOP_AFTER) 
 
 
 def calls_of_a_move(delivery: Delivery) -> int:
-    """Move and undo it, and return how many changes the move was."""
+    """Move and roll back, and return how many changes the move was."""
     disk = CountingDisk()
     delivery.plan(Mode.MOVE)
     delivery.apply(disk)
@@ -68,7 +68,7 @@ def go_on(delivery: Delivery) -> None:
 
 
 def start_over(delivery: Delivery) -> None:
-    """Undo all that can be undone, so that the next case begins with a whole origin and no package."""
+    """Undo all that can be rolled back, so that the next case begins with a whole origin and no package."""
     with suppress(CannotUndoError):
         while roll_back(delivery).member:
             pass
@@ -190,7 +190,7 @@ def test_move_then_rename_the_package_then_plan_is_refused(delivery: Delivery, t
     assert read_files(tmp_path / "elsewhere") == before
 
 
-def test_move_with_the_origin_changed_meanwhile(delivery: Delivery) -> None:
+def test_move_with_the_origin_changed_in_between(delivery: Delivery) -> None:
     delivery.plan(Mode.MOVE)
     write(delivery.origin / "scriptForImaging.py", b"changed after the plan")
     before = read_files(delivery.origin)
@@ -261,7 +261,7 @@ def test_move_stopped_and_rolled_back(small: Delivery, offset: int) -> None:
 
 
 @pytest.mark.parametrize("offset", range(EVERY))
-def test_move_stopped_and_the_undoing_stopped_too(small: Delivery, offset: int) -> None:
+def test_move_stopped_and_the_rollback_stopped_too(small: Delivery, offset: int) -> None:
     before, count = contents(small.origin), calls_of_a_move(small)
     read = read_files(small.origin)
     for at in range(offset, count, EVERY):

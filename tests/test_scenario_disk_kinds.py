@@ -303,7 +303,7 @@ def test_package_s_own_name_that_is_too_long_is_a_problem_of_the_plan(
     assert os.listdir(delivery.path.parent) == [delivery.origin.name]
 
 
-def test_package_with_the_longest_name_that_leaves_room_for_what_stands_beside_it_is_made(delivery: Delivery) -> None:
+def test_package_with_the_longest_name_that_leaves_room_for_what_is_beside_it_is_made(delivery: Delivery) -> None:
     longest = replace(delivery, path=delivery.path.with_name("2".ljust(244, "x")))
     longest.make(Mode.COPY)
     assert longest.problems() == []
@@ -402,7 +402,7 @@ def test_command_asks_the_disk_for_links_and_holes(
     assert sorted(os.listdir(disk.path)) == ["sb1"]
 
 
-def test_package_on_exfat_is_made_replaced_and_undone(disk: ExfatDisk, delivery: Delivery) -> None:
+def test_package_on_exfat_is_made_replaced_and_rolled_back(disk: ExfatDisk, delivery: Delivery) -> None:
     far = replace(delivery, path=disk.path / "2011.0.00229.S")
     far.make(Mode.COPY)
     write(delivery.origin / "more.fits", b"1")

@@ -54,19 +54,19 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class CommandDelivery(Delivery):
-    """A delivery whose steps are the commands; `told` holds what they printed, `typed` what they were given."""
+    """A delivery whose steps are the commands; `reported` holds what they printed, `typed` what they were given."""
 
-    told: list[Ran] = field(default_factory=list)
+    reported: list[Ran] = field(default_factory=list)
     typed: list[Typed] = field(default_factory=list)
 
-    def plan(self, mode: Mode = Mode.HARD, **wishes: Any) -> Described:
+    def plan(self, mode: Mode = Mode.HARD, **choices: Any) -> Described:
         options = [
             word
-            for name, value in wishes.items()
+            for name, value in choices.items()
             if name in _OPTIONS
             for word in (_OPTIONS[name], os.fsdecode(value) if isinstance(value, bytes) else str(value))
         ]
-        options += [word for glob in wishes.get("exclude", ()) for word in ("--exclude", glob)]
+        options += [word for glob in choices.get("exclude", ()) for word in ("--exclude", glob)]
         self._step("plan", self.origin, self.path, "--mode", mode, *options)
         return open_plan(self.package.plan)
 
@@ -84,12 +84,12 @@ class CommandDelivery(Delivery):
         # A plan is given the origin; verify knows from the manifest what the package was made from, and how.
         origin, mode = (self.origin if verb != "apply" else ""), (Mode.COPY if verb == "verify" else "")
         self.typed.append(Typed(self.path, origin, mode))
-        self.told.append(run_redirected(verb, *arguments, "--jobs", "1", "--quiet"))
-        if self.told[-1].code == Exit.DONE and verb != "verify":
+        self.reported.append(run_redirected(verb, *arguments, "--jobs", "1", "--quiet"))
+        if self.reported[-1].code == Exit.DONE and verb != "verify":
             return []
         fields = json.loads(run_redirected(verb, *arguments, "--jobs", "1", "--quiet", "--json").out)
-        told = [*fields["problems"], *fields.get("warnings", ())]
-        problems = [Problem(Code(each["code"]), each["path"].encode()) for each in told]
+        reported = [*fields["problems"], *fields.get("warnings", ())]
+        problems = [Problem(Code(each["code"]), each["path"].encode()) for each in reported]
         if verb == "verify":
             return problems
         match problems[0].code:
@@ -118,7 +118,7 @@ def world(delivery: Delivery, tmp_path: Path) -> Iterable[World]:
         yield World(CommandDelivery(delivery.origin, delivery.path), tmp_path, stack)
 
 
-def _told(world: World, code: Code) -> tuple[Ran, Typed, list[Problem]]:
+def _reported(world: World, code: Code) -> tuple[Ran, Typed, list[Problem]]:
     """Break the world of the code and return what was printed of it, with the paths typed and the problems."""
     assert isinstance(world.delivery, CommandDelivery)
     if code in _TYPED:
@@ -135,7 +135,7 @@ def _told(world: World, code: Code) -> tuple[Ran, Typed, list[Problem]]:
         package = world.delivery.member if "MEMBER" in _TYPED[code] else world.delivery.path
         return run_redirected(*words), Typed(package), problems
     found = WORLDS[code](world)
-    return world.delivery.told[-1], world.delivery.typed[-1], [each for each in found if each.code is code]
+    return world.delivery.reported[-1], world.delivery.typed[-1], [each for each in found if each.code is code]
 
 
 def _flat(text: str) -> str:
@@ -151,8 +151,8 @@ def _filled(remedy: str, typed: Typed) -> str:
 
 
 @pytest.mark.parametrize("code", sorted(set(Code) - _NOT_FOR_COMMANDS))
-def test_problem_is_told_by_the_command(world: World, code: Code) -> None:
-    ran, typed, problems = _told(world, code)
+def test_problem_is_reported_by_the_command(world: World, code: Code) -> None:
+    ran, typed, problems = _reported(world, code)
     text = ran.out + ran.err
     assert ran.code == (Exit.DONE if code in WARNINGS else Exit.PROBLEMS if "compared" in ran.out else Exit.FAILED)
     assert problems != []

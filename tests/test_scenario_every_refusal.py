@@ -42,7 +42,7 @@ def test_broken_world_is_found_out(world: World, code: Code) -> None:
 # --- all together, and beforehand
 
 
-def test_all_problems_are_told_at_once(delivery: Delivery, tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(delivery: Delivery, tmp_path: Path) -> None:
     for number in range(3):
         (delivery.origin / f"gone{number}.fits").symlink_to("nowhere")
     os.mkfifo(delivery.origin / "pipe.fits")
@@ -108,7 +108,7 @@ def test_control_folder_on_another_file_system_is_refused(delivery: Delivery) ->
         ]
 
 
-def test_plan_is_kept_only_if_nothing_stands_against_it(delivery: Delivery) -> None:
+def test_plan_is_kept_only_if_nothing_prevents_it(delivery: Delivery) -> None:
     delivery.plan()
     first = open_plan(delivery.package.plan).stream.digest
     (delivery.origin / "gone.fits").symlink_to("nowhere")

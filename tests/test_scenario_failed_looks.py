@@ -1,4 +1,4 @@
-"""One failing look at the disk, at every place: it is told, and the same command then does what it always does.
+"""One failing look at the disk, at every place: it is reported, and the same command then does what it always does.
 
 A look is a `stat` or `lstat` of something in the control folder, or of the package itself. Taken for absence, the
 error would let the kept package be removed, or a step of publishing be left out without a word.
@@ -74,7 +74,7 @@ def check_every_look(world: World, prepare: Callable[[], object], run: Callable[
             return
         if not is_done:
             run()
-        assert told(world.state()) == told(expected), f"look {at}"
+        assert reported(world.state()) == reported(expected), f"look {at}"
 
 
 def outcome(world: World, run: Callable[[], object], at: int) -> tuple[bool, bool]:
@@ -88,17 +88,17 @@ def outcome(world: World, run: Callable[[], object], at: int) -> tuple[bool, boo
     return True, looks.done > at
 
 
-def told(state: State) -> tuple[object, ...]:
+def reported(state: State) -> tuple[object, ...]:
     return state.package, state.tickets, state.origins, state.control, state.kept_count, state.has_plan
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_failed_look_in_apply_is_told_and_made_good(root: Path, scenario: Scenario) -> None:
+def test_failed_look_in_apply_is_reported_and_made_good(root: Path, scenario: Scenario) -> None:
     world, disk = make_world(root, scenario), WatchedDisk(SplitMemory())
     check_every_look(world, lambda: None, lambda: world.apply(disk))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_failed_look_in_rollback_is_told_and_made_good(root: Path, scenario: Scenario) -> None:
+def test_failed_look_in_rollback_is_reported_and_made_good(root: Path, scenario: Scenario) -> None:
     world, disk = make_world(root, scenario), WatchedDisk(SplitMemory())
     check_every_look(world, lambda: world.apply(disk), world.roll_back)

@@ -27,8 +27,8 @@ from support.outcomes import (
     check_goes_back,
     check_goes_on,
     check_goes_on_either_way,
+    check_rollback_is_visible,
     check_undoing_is_finished,
-    check_undoing_is_visible,
     check_visible,
 )
 from support.worlds import (
@@ -64,7 +64,7 @@ def fail_once(laid: Laid, fault: Fault, at: int, run: Callable[[FaultyDisk], obj
     except Stopped:
         pass
     except OSError as error:
-        assert error.errno == fault.value, "the fault itself is told, and nothing else"
+        assert error.errno == fault.value, "the fault itself is reported, and nothing else"
     check_visible(laid)
     return disk.has_failed
 
@@ -155,7 +155,7 @@ def test_probe_that_a_power_cut_brings_back_is_swept(layouts: Layouts, recover: 
 
 
 def survive_in_undoing(laid: Laid, fault: Fault, places: Callable[[Sequence[str]], Iterable[int]]) -> None:
-    """Let the fault happen at each of the places of undoing a finished transaction, and go on in both ways."""
+    """Let the fault happen at each of the places of rolling back a finished transaction, and go on in both ways."""
     world, counting = laid.world, CountingDisk()
     world.apply(WatchedDisk(laid.splits))
     world.roll_back(counting)
@@ -168,19 +168,19 @@ def survive_in_undoing(laid: Laid, fault: Fault, places: Callable[[Sequence[str]
         except Stopped:
             pass
         except OSError as error:
-            assert error.errno == fault.value, "the fault itself is told, and nothing else"
+            assert error.errno == fault.value, "the fault itself is reported, and nothing else"
         assert disk.has_failed
-        check_undoing_is_visible(laid)
+        check_rollback_is_visible(laid)
         check_undoing_is_finished(laid, applies=number % 2 == 1)
 
 
 @pytest.mark.parametrize("scenario", CHOSEN_UNDOABLE, ids=str)
-def test_undoing_a_finished_apply_is_stopped(layouts: Layouts, scenario: Scenario) -> None:
+def test_rollback_of_a_finished_apply_is_stopped(layouts: Layouts, scenario: Scenario) -> None:
     survive_in_undoing(layouts.get(scenario), Fault.STOP_BEFORE, some_calls)
 
 
 @pytest.mark.parametrize("scenario", CHOSEN_UNDOABLE, ids=str)
-def test_call_fails_in_undoing_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
+def test_call_fails_in_a_rollback_of_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
     for turn, fault in enumerate(ERRORS):
         laid = layouts.get(scenario, knows_inodes=knows_inodes(scenario, fault))
         survive_in_undoing(laid, fault, lambda calls, turn=turn: some_calls(calls)[turn :: len(ERRORS)])  # type: ignore[misc]
@@ -189,7 +189,7 @@ def test_call_fails_in_undoing_a_finished_apply(layouts: Layouts, scenario: Scen
 @pytest.mark.torture
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name)
 @pytest.mark.parametrize("scenario", UNDOABLE, ids=str)
-def test_every_fault_on_every_call_of_undoing(layouts: Layouts, scenario: Scenario, fault: Fault) -> None:
+def test_every_fault_on_every_call_of_a_rollback(layouts: Layouts, scenario: Scenario, fault: Fault) -> None:
     laid = layouts.get(scenario, knows_inodes=knows_inodes(scenario, fault))
     survive_in_undoing(laid, fault, lambda calls: range(len(calls)))
 

@@ -43,7 +43,7 @@ def _names(folder: Path) -> set[str]:
     }
 
 
-def _told(lines: list[str]) -> set[str]:
+def _reported(lines: list[str]) -> set[str]:
     names = {line.partition(" -> ")[0].partition("\t")[0] for line in lines}
     folders = {name for name in names if any(part in name for part in _INSIDE)}
     return (names - folders) | {name.rpartition("/files/")[0] or os.path.dirname(name) for name in folders}
@@ -63,13 +63,13 @@ def test_files_of_other_programs_are_listed_with_a_reason(delivery: Delivery) ->
     add_measurement_sets(delivery.origin)
     before = delivery.made().notes.left_out
     make_tree(delivery.origin, LEFT_BEHIND)
-    told = [left for left in delivery.made().notes.left_out if left not in before]
-    assert {os.fsdecode(left.path) for left in told} == _told(LEFT_BEHIND)
-    assert len(told) == len({left.path for left in told})
-    assert all(left.reason and "rule of layout" not in left.reason for left in told)
+    reported = [left for left in delivery.made().notes.left_out if left not in before]
+    assert {os.fsdecode(left.path) for left in reported} == _reported(LEFT_BEHIND)
+    assert len(reported) == len({left.path for left in reported})
+    assert all(left.reason and "rule of layout" not in left.reason for left in reported)
 
 
-def test_a_wish_with_a_wildcard_does_not_reach_files_of_other_programs(delivery: Delivery) -> None:
+def test_include_with_a_wildcard_does_not_reach_files_of_other_programs(delivery: Delivery) -> None:
     make_tree(delivery.origin, ["._good.fits", "kept.fits~"])
     delivery.make(include=(Include("*.fits*", "product"), Include("kept.fits~", "product")))
     assert not (delivery.member / "product/._good.fits").exists()

@@ -64,7 +64,7 @@ def fill(folder: Path, *, spare_bytes: int, spare_inodes: int) -> None:
 
 
 @pytest.mark.parametrize("spare", range(6))
-def test_full_disk_is_told_and_room_lets_it_finish(world: World, spare: int) -> None:
+def test_full_disk_is_reported_and_room_lets_it_finish(world: World, spare: int) -> None:
     before = world.state()
     fill(world.root / "saved" / "other", spare_bytes=spare * _BIG_BYTES // 5, spare_inodes=3 + 12 * spare)
     with pytest.raises(OSError, check=lambda error: error.errno == errno.ENOSPC):
@@ -93,9 +93,9 @@ def test_message_says_how_much_room_is_missing(world: World) -> None:
     with pytest.raises(OSError, check=lambda error: error.errno == errno.ENOSPC) as caught:
         world.apply()
     attempt = Attempt("apply", target_of(os.fsdecode(world.package.path)))
-    told = re.search(r"About ([\d.]+) ([KM])iB more are needed", failure_of(caught.value, attempt, Style()).text)
-    assert told
-    missing = int(float(told[1]) * {"K": 1 << 10, "M": 1 << 20}[told[2]])
+    reported = re.search(r"About ([\d.]+) ([KM])iB more are needed", failure_of(caught.value, attempt, Style()).text)
+    assert reported
+    missing = int(float(reported[1]) * {"K": 1 << 10, "M": 1 << 20}[reported[2]])
     assert missing < _BIG_BYTES, "what is staged, and was free, is taken off"
     os.truncate(filling / "filling", (filling / "filling").stat().st_size - missing)
     world.apply()
@@ -109,14 +109,14 @@ def test_full_disk_of_temporary_files_is_the_one_that_is_named(
         monkeypatch.setattr(tempfile, "tempdir", os.fspath(scratch))
         fill(scratch / "other", spare_bytes=0, spare_inodes=30)
         ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "copy")
-        told = " ".join(ran.err.split())
+        reported = " ".join(ran.err.split())
         assert ran.code != Exit.DONE
-        assert f"The disk of {scratch} is full: 0 B are free." in told
-        assert told.count("The disk of") == 1
-        assert "more are needed" not in told
+        assert f"The disk of {scratch} is full: 0 B are free." in reported
+        assert reported.count("The disk of") == 1
+        assert "more are needed" not in reported
 
 
-def test_disk_that_does_not_tell_its_size_is_not_named_as_full(delivery: Delivery) -> None:
+def test_disk_that_does_not_report_its_size_is_not_named_as_full(delivery: Delivery) -> None:
     error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/proc/2011.0.00229.S")
     assert "/proc" not in shortage_of(error, Attempt("apply", target_of(os.fspath(delivery.path))))
 
@@ -129,5 +129,5 @@ def test_package_s_disk_is_not_asked_for_room_when_another_one_is_full(delivery:
         save_durably(package.package.plan, plan.header, replace(plan.notes, new_bytes=1 << 30), ())
         fill(scratch / "other", spare_bytes=0, spare_inodes=30)
         error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(scratch / "x"))
-        told = shortage_of(error, Attempt("apply", package))
-    assert told == f"The disk of {scratch} is full: 0 B are free."
+        reported = shortage_of(error, Attempt("apply", package))
+    assert reported == f"The disk of {scratch} is full: 0 B are free."

@@ -47,7 +47,7 @@ def differing(delivery: Delivery) -> list[bytes]:
 
 
 def dropped(delivery: Delivery, plan: Described) -> list[bytes]:
-    """Return the files of the origin that are neither packaged nor told as left out."""
+    """Return the files of the origin that are neither packaged nor reported as left out."""
     origin = os.fsencode(delivery.origin)
     entries = (entry for blob in plan.stream.blobs() for entry in decode_record(blob).entries())
     packaged = {os.path.realpath(os.path.join(origin, entry.source)) for entry in entries}
@@ -120,7 +120,7 @@ def test_moved_and_read_as_before(tmp_path: Path, case: Case) -> None:
     assert {path: (delivery.origin / path).read_bytes() for path in names(delivery.origin)} == before
 
 
-def test_page_in_docs_tells_of_every_tree() -> None:
+def test_page_in_docs_names_every_tree() -> None:
     rows = [line for line in (ROOT / "docs/hostile-trees.md").read_text().splitlines() if line.startswith("| ")]
     assert rows[1:] == [page_row(case) for case in CASES]
 

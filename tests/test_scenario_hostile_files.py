@@ -29,7 +29,7 @@ LITTLE = 64 << 20
 
 @contextmanager
 def little_memory() -> Iterator[None]:
-    """Fail if more than a little is asked for meanwhile."""
+    """Fail if more than a little is asked for in between."""
     tracemalloc.start()
     try:
         yield

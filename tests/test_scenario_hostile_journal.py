@@ -64,7 +64,7 @@ def test_journal_whose_member_is_a_path_moves_nothing_out(delivery: Delivery, tm
     assert list((tmp_path / "home").iterdir()) == []
 
 
-def test_manifest_of_another_member_undoes_nothing(delivery: Delivery) -> None:
+def test_manifest_of_another_member_rolls_back_nothing(delivery: Delivery) -> None:
     delivery.make(Mode.COPY, append=Append.MEMBER)
     one, two = sorted((control(delivery) / "manifests").iterdir())
     two.write_bytes(one.read_bytes())

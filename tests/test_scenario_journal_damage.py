@@ -161,7 +161,7 @@ def test_damage_while_applying_is_refused_or_does_not_matter(layouts: Layouts, s
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_damage_while_undoing_is_refused_or_does_not_matter(layouts: Layouts, scenario: Scenario) -> None:
+def test_damage_during_a_rollback_is_refused_or_does_not_matter(layouts: Layouts, scenario: Scenario) -> None:
     laid = layouts.get(scenario)
     counts = [survive(laid, stop_undoing, at) for at in stops(calls_of_undoing(laid))]
     assert sum(refused for refused, _ in counts) > 30
@@ -175,7 +175,7 @@ def finished_journal(world: World) -> Path:
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_damaged_journal_of_the_last_apply_lets_no_older_one_be_undone(layouts: Layouts, damage: Damage) -> None:
+def test_damaged_journal_of_the_last_apply_lets_no_older_one_be_rolled_back(layouts: Layouts, damage: Damage) -> None:
     laid = layouts.get(Scenario(Change.MEMBER, Mode.COPY))
     world = laid.world
     world.apply()

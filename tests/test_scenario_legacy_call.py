@@ -197,7 +197,7 @@ def test_variables_of_casa_do_not_reach_the_program(delivery: Delivery, script: 
     assert delivery.path.is_dir(), printed
 
 
-def test_output_goes_to_what_stands_for_stdout(delivery: Delivery, script: Script) -> None:
+def test_output_goes_to_what_replaces_stdout(delivery: Delivery, script: Script) -> None:
     """As in CASA, where a log window takes what is printed."""
     program = (
         "import io, sys; sys.path.insert(0, sys.argv[1]); real, sys.stdout = sys.stdout, io.StringIO()\n"

@@ -142,9 +142,9 @@ def test_member_among_others_is_made_again_in_its_place(
     assert listed(made) == before
     capsys.readouterr()
     assert main(["plan", "--again", str(made.path)]) == 2
-    told = " ".join(capsys.readouterr().err.split())
-    assert SECOND in told, "the members are named"
-    assert "--member member_ouss_id2" in told, "and how one is"
+    reported = " ".join(capsys.readouterr().err.split())
+    assert SECOND in reported, "the members are named"
+    assert "--member member_ouss_id2" in reported, "and how one is"
 
 
 def test_other_origin_recalls_nothing(tmp_path: Path, made: Delivery, plan: Plan) -> None:
@@ -180,7 +180,7 @@ def test_package_is_made_again_with_its_options_in_one_step(capsys: Capsys, made
     assert (listed(made), readme(made).startswith("PI name: A. Person\n")) == (before, True)
 
 
-def test_package_recalls_nothing_if_told_so(capsys: Capsys, made: Delivery) -> None:
+def test_package_recalls_nothing_if_asked_so(capsys: Capsys, made: Delivery) -> None:
     fields = json.loads(
         run_here(capsys, "package", made.origin, made.path, "--no-recall", "--mode", "copy", "--json").out
     )
@@ -198,7 +198,7 @@ def test_package_replaces_one_member_in_one_step(capsys: Capsys, made: Delivery,
     assert (made.path / "sg_ouss_id" / SECOND).is_dir()
 
 
-def test_package_tells_a_pack_toml_that_does_not_count(
+def test_package_reports_a_pack_toml_that_does_not_count(
     capsys: Capsys, made: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = tmp_path / "here"

@@ -1,4 +1,4 @@
-"""Moving: files end in the package, the origin keeps a link to each, and all of it can be undone."""
+"""Moving: files end in the package, the origin keeps a link to each, and all of it can be rolled back."""
 
 import errno
 import os
@@ -119,7 +119,7 @@ def test_file_and_link_to_it_in_the_origin_go_and_come_back(delivery: Delivery) 
 # --- what stands in the way
 
 
-def test_name_with_another_file_by_then_is_left_alone_and_told(delivery: Delivery) -> None:
+def test_name_with_another_file_by_then_is_left_alone_and_reported(delivery: Delivery) -> None:
     delivery.plan(Mode.MOVE)
     stop_after_links(delivery, 0)
     script = delivery.origin / "scriptForImaging.py"
@@ -131,7 +131,7 @@ def test_name_with_another_file_by_then_is_left_alone_and_told(delivery: Deliver
     assert delivery.problems() == []
 
 
-def test_name_with_a_link_to_elsewhere_by_then_is_left_alone_and_told(delivery: Delivery) -> None:
+def test_name_with_a_link_to_elsewhere_by_then_is_left_alone_and_reported(delivery: Delivery) -> None:
     elsewhere = write(delivery.origin.parent / "other.py", b"another script")
     delivery.plan(Mode.MOVE)
     stop_after_links(delivery, 0)
@@ -155,7 +155,7 @@ def test_file_that_was_written_to_since_is_still_the_one_that_was_moved(delivery
 
 
 @pytest.mark.parametrize("is_link", [False, True], ids=["file", "link"])
-def test_rolling_back_is_refused_where_something_else_stands(delivery: Delivery, is_link: bool) -> None:
+def test_rolling_back_is_refused_where_something_else_is(delivery: Delivery, is_link: bool) -> None:
     delivery.make(Mode.MOVE)
     script = delivery.origin / "scriptForImaging.py"
     script.unlink()
@@ -171,7 +171,7 @@ def test_rolling_back_is_refused_where_something_else_stands(delivery: Delivery,
     assert (snapshot(delivery.origin), snapshot(delivery.path)) == before
 
 
-def test_rolling_back_an_unfinished_move_is_refused_where_something_else_stands(delivery: Delivery) -> None:
+def test_rolling_back_an_unfinished_move_is_refused_where_something_else_is(delivery: Delivery) -> None:
     delivery.plan(Mode.MOVE)
     stop_after_links(delivery, 3)
     before = read_files(delivery.origin)

@@ -1,6 +1,6 @@
 """A disk that is copied to a new one between a stop and what goes on: no inode number is what it was.
 
-Where the new tree stands is then told by what it holds. Taken for the old one, it would be exchanged back, and the
+Where the new tree is, is then known by what it holds. Taken for the old one, it would be exchanged back, and the
 links of a moved origin would lead to what was there before.
 """
 
@@ -84,9 +84,9 @@ def test_stopped_rollback_goes_on_on_a_new_disk(layouts: Layouts, scenario: Scen
             break
         laid.world.bring_back()
         committed += 1
-    undoing = CountingDisk()
-    laid.world.roll_back(undoing)
-    for at in some_calls(undoing.calls):
+    disk = CountingDisk()
+    laid.world.roll_back(disk)
+    for at in some_calls(disk.calls):
         laid.world.bring_back()
         stop(laid, committed, laid.world.apply)
         assert stop(laid, at, laid.world.roll_back)

@@ -51,6 +51,11 @@ def of_two_members(delivery: Delivery) -> None:
     delivery.make(Mode.COPY, append=Append.MEMBER)
 
 
+def damaged(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    (delivery.member / "script/scriptForImaging.py").unlink()
+
+
 def planned_append(delivery: Delivery) -> None:
     delivery.make(Mode.HARD)
     delivery.plan(Mode.COPY, append=Append.MEMBER)
@@ -86,6 +91,10 @@ STORIES: dict[str, tuple[Callable[[Delivery], None], tuple[str, ...]]] = {
     "plan over a package of placeholders": (packaged, ("plan", "{origin}", "{package}", "--mode", "fake")),
     "plan over two members": (of_two_members, PLAN),
     "plan an append": (packaged, (*PLAN, "--append", "member")),
+    "plan --again": (packaged, ("plan", "--again", "{package}")),
+    "repair": (damaged, ("repair", "{package}")),
+    "readme": (packaged, ("readme", "{package}", "--set-field", "PI name=Somebody")),
+    "remove": (of_two_members, ("remove", "{package}", "--member", "member_ouss_id")),
     "adopt": (packaged, ("adopt", "{package}")),
     "apply": (planned, ("apply", "{package}")),
     "apply as JSON": (planned, ("apply", "{package}", "--json")),

@@ -12,7 +12,9 @@ from qa2pack.executor.transaction.journal import read_begin
 from qa2pack.executor.transaction.paths import transaction_paths
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.problem import Code, Refused
+from qa2pack.manifest.quantity import owner_named
 from qa2pack.pack.jobs.status import status
 from support.commands import run_here
 from support.faulty_disk import ReplaceStoppingDisk, Stopped
@@ -63,7 +65,7 @@ def refused(delivery: Delivery, mode: Mode = Mode.HARD) -> set[tuple[Code, bytes
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_plans_applies_verifies_appends_and_undoes(common: Path, mode: Mode) -> None:
+def test_plans_applies_verifies_appends_and_rolls_back(common: Path, mode: Mode) -> None:
     with as_ordinary_user():
         delivery = Delivery(make_whole(common / "sb1"), common / "2011.0.00229.S")
         before = read_files(delivery.origin)
@@ -130,7 +132,7 @@ def test_move_out_of_a_folder_that_may_not_be_written_is_refused(common: Path) -
         locked.chmod(0o755)
 
 
-def test_folders_that_a_move_may_not_write_are_told_once_each(common: Path) -> None:
+def test_folders_that_a_move_may_not_write_are_reported_once_each(common: Path) -> None:
     """The files of one folder go to several places of the package, which are scanned one by one."""
     with as_ordinary_user():
         delivery = Delivery(make_reduction(common / "sb1"), common / "2011.0.00229.S")
@@ -141,8 +143,8 @@ def test_folders_that_a_move_may_not_write_are_told_once_each(common: Path) -> N
             delivery.plan(Mode.MOVE)
         for folder in locked:
             folder.chmod(0o755)
-    told = [(problem.code, problem.path) for problem in caught.value.problems]
-    assert told == [(Code.ORIGIN_NOT_WRITABLE, os.fsencode(folder)) for folder in locked]
+    reported = [(problem.code, problem.path) for problem in caught.value.problems]
+    assert reported == [(Code.ORIGIN_NOT_WRITABLE, os.fsencode(folder)) for folder in locked]
 
 
 def test_destination_that_may_not_be_written_is_refused(common: Path) -> None:
@@ -201,7 +203,7 @@ def test_rollback_that_may_not_be_done_is_refused_before_content_is_compared(com
         folder.chmod(0o555)
         with pytest.raises(CannotUndoError) as caught:
             roll_back(delivery)
-        offered = status(delivery.package).rollback_problems
+        offered = status(delivery.package, OpenedFiles()).rollback_problems
         folder.chmod(0o755)
     assert [problem.code for problem in caught.value.problems] == [Code.NOT_WRITABLE]
     assert offered == caught.value.problems
@@ -229,7 +231,11 @@ def test_links_to_files_of_others_are_refused_where_the_system_forbids_them(comm
     origin = make_reduction(common / "sb1")
     with as_ordinary_user():
         delivery = Delivery(origin, common / "2011.0.00229.S")
-        assert {code for code, _ in refused(delivery)} == {Code.LINK_FORBIDDEN}
+        with pytest.raises(Refused) as caught:
+            delivery.plan(Mode.HARD)
+        assert {(p.code, p.found) for p in caught.value.problems} == {
+            (Code.LINK_FORBIDDEN, owner_named(0, "a file of"))
+        }
         plan = delivery.plan(Mode.COPY)
         assert Code.W_OWNER in {warning.code for warning in plan.notes.warnings}
         delivery.apply()

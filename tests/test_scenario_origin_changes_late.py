@@ -2,7 +2,7 @@
 
 The change falls just before a call of the apply, as in `test_scenario_origin_changes`. A table is split from copies
 of some files and links to, or copies of, the others: of both kinds one changes here. A moved file becomes a link only
-while it is what was packaged; whatever else stands there is left alone and told, also what comes to the name between
+while it is what was packaged; whatever else is there is left alone and reported, also what comes to the name between
 looking at it and giving it to the link.
 """
 
@@ -71,7 +71,7 @@ def flip_aside(path: Path) -> None:
 
 
 def file_of_table(laid: Laid, *, is_written: bool) -> Path:
-    """Return a file of the origin's table that the split writes anew, or one that it leaves as it is."""
+    """Return a file of the origin's table that the split writes again, or one that it leaves as it is."""
     plan = open_plan(laid.world.package.plan)
     task = plan.notes.splits[0]
     before = decode_record(task.before)

@@ -23,8 +23,8 @@ from support.outcomes import (
     Layouts,
     check_goes_back,
     check_goes_on,
+    check_rollback_is_visible,
     check_undoing_is_finished,
-    check_undoing_is_visible,
     check_visible,
 )
 from support.power_loss import Picture, Pool, RecordingDisk, Tape, crash_states, take_picture
@@ -109,7 +109,7 @@ def survive_cuts_in_undoing(cuts: Cuts, places: Iterable[int], *, random_count: 
     for cut in places:
         for state in cuts.states(cut, random_count=random_count, single_count=single_count):
             cuts.make(state)
-            check_undoing_is_visible(cuts.laid)
+            check_rollback_is_visible(cuts.laid)
             check_undoing_is_finished(cuts.laid, applies=states % 3 == 2)
             states += 1
     return states
@@ -137,7 +137,7 @@ def test_power_cut_after_every_call(layouts: Layouts, scenario: Scenario, turn: 
 
 
 @pytest.mark.parametrize("scenario", CHOSEN_UNDOABLE, ids=str)
-def test_power_cut_in_undoing_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
+def test_power_cut_in_a_rollback_of_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
     cuts = record_undoing(layouts.get(scenario))
     places = [*some_calls(cuts.tape.calls), len(cuts.tape.calls)]
     assert survive_cuts_in_undoing(cuts, places, random_count=1, single_count=1) > len(places)
@@ -145,7 +145,7 @@ def test_power_cut_in_undoing_a_finished_apply(layouts: Layouts, scenario: Scena
 
 @pytest.mark.torture
 @pytest.mark.parametrize("scenario", UNDOABLE, ids=str)
-def test_power_cut_after_every_call_of_undoing_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
+def test_power_cut_after_every_call_of_a_rollback_of_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
     cuts = record_undoing(layouts.get(scenario))
     places = range(len(cuts.tape.calls) + 1)
     assert survive_cuts_in_undoing(cuts, places, random_count=12, single_count=12) > len(places)

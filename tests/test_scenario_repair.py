@@ -103,9 +103,9 @@ def test_files_in_the_place_of_others_are_not_lost_silently(capsys: Capsys, deli
     (delivery.member / "qa").write_text("mine, too")
     capsys.readouterr()
     assert run("repair", delivery.path) == 1
-    told = capsys.readouterr().err
-    assert f"{script}:" in told
-    assert f"{delivery.member / 'qa'}:" in told
+    reported = capsys.readouterr().err
+    assert f"{script}:" in reported
+    assert f"{delivery.member / 'qa'}:" in reported
     assert (script / "mine").read_text() == "mine"
     assert run("repair", delivery.path, "--remove-extra") == 0
     assert delivery.problems() == []

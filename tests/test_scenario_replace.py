@@ -120,14 +120,14 @@ def test_placeholders_are_not_kept_as_copies(delivery: Delivery) -> None:
     assert Action.KEEP not in actions(delivery.plan(Mode.COPY)).values()
 
 
-def test_file_that_was_damaged_in_the_package_is_copied_anew(copied: Delivery) -> None:
+def test_file_that_was_damaged_in_the_package_is_copied_again(copied: Delivery) -> None:
     (copied.member / SCRIPT).write_bytes(b"damage")
     copied.make(Mode.COPY)
     assert copied.problems() == []
     assert (copied.member / SCRIPT).read_bytes() == (copied.origin / "scriptForImaging.py").read_bytes()
 
 
-def test_file_that_was_removed_from_the_package_after_the_plan_is_copied_anew(copied: Delivery) -> None:
+def test_file_that_was_removed_from_the_package_after_the_plan_is_copied_again(copied: Delivery) -> None:
     copied.plan(Mode.COPY)
     (copied.member / SCRIPT).unlink()
     copied.apply()
@@ -197,27 +197,27 @@ def test_sources_that_the_scan_has_seen_are_not_looked_at_again(
     assert len(looked_at) == len(list((copied.member / "script").iterdir()))
 
 
-def last_copies(delivery: Delivery, **wishes: object) -> list[tuple[str, str]]:
+def last_copies(delivery: Delivery, **choices: object) -> list[tuple[str, str]]:
     """Return path and count of the warning of files that only the old package has."""
-    warnings = delivery.plan(Mode.COPY, **wishes).notes.warnings
+    warnings = delivery.plan(Mode.COPY, **choices).notes.warnings
     return [(os.fsdecode(each.path), str(each.found)) for each in warnings if each.code is Code.W_LAST_COPY]
 
 
-def test_copies_that_the_origin_has_no_more_are_told_once(copied: Delivery) -> None:
+def test_copies_that_the_origin_has_no_more_are_reported_once(copied: Delivery) -> None:
     (copied.origin / "scriptForImaging.py").unlink()
     (copied.origin / "calibrated_all.clean.fits").unlink()
     member = copied.member.relative_to(copied.path)
     assert last_copies(copied) == [(f"{member}/product/calibrated_all.clean.fits", "2 files")]
 
 
-def test_last_copies_of_a_folder_that_is_gone_are_told(copied: Delivery) -> None:
+def test_last_copies_of_a_folder_that_is_gone_are_reported(copied: Delivery) -> None:
     gone = len(list((copied.member / "qa").iterdir()))
     shutil.rmtree(copied.origin / "X8c/qa2")
     (copied.origin / "X8c/checklist.txt").unlink()
     assert [count for _, count in last_copies(copied)] == [f"{gone} files"]
 
 
-def test_last_copies_of_all_members_are_told_together(copied: Delivery, tmp_path: Path) -> None:
+def test_last_copies_of_all_members_are_reported_together(copied: Delivery, tmp_path: Path) -> None:
     other = replace(copied, origin=make_reduction(tmp_path / "sb2", seed=2))
     other.make(Mode.COPY, append=Append.MEMBER)
     for origin in (copied.origin, other.origin):

@@ -1,4 +1,4 @@
-"""One member is made anew in its place: the others stay as they are, and the ticket files hold them all."""
+"""One member is made again in its place: the others stay as they are, and the ticket files hold them all."""
 
 import os
 import re

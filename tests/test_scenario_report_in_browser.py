@@ -55,7 +55,7 @@ def listening() -> Iterator[str]:
 
 
 def test_a_request_would_be_seen(tab: Tab, tmp_path: Path) -> None:
-    """The test of the next test: a page that does ask is told apart."""
+    """The test of the next test: a page that does ask is distinguished."""
     with listening() as address:
         (tmp_path / "asking.html").write_text(f"<script>fetch('{address}').catch(() => 0)</script>")
         tab.requested.clear()

@@ -34,13 +34,13 @@ def make(world: World, change: Change) -> None:
 
 
 def seen(world: World) -> State:
-    """Return what must be as it was; a plan waits after undoing, and how much is kept is no matter."""
+    """Return what must be as it was; a plan waits after a rollback, and how much is kept is no matter."""
     return replace(world.state(), has_plan=False, kept_count=0)
 
 
 @pytest.mark.parametrize("second", APPENDS)
 @pytest.mark.parametrize("first", APPENDS)
-def test_appends_are_undone_one_after_the_other(world: World, first: Change, second: Change) -> None:
+def test_appends_are_rolled_back_one_after_the_other(world: World, first: Change, second: Change) -> None:
     states = []
     for change in (first, second, Change.MEMBER):
         states.append(seen(world))
@@ -53,7 +53,7 @@ def test_appends_are_undone_one_after_the_other(world: World, first: Change, sec
     assert (world.visible(), world.tickets()) == ({}, {})
 
 
-def test_undoing_further_can_be_stopped_at_any_call(world: World) -> None:
+def test_further_rollback_can_be_stopped_at_any_call(world: World) -> None:
     before = seen(world)
     for at in count():
         make(world, Change.MEMBER)
@@ -73,7 +73,7 @@ def test_undoing_further_can_be_stopped_at_any_call(world: World) -> None:
         assert not list(Path(os.fsdecode(world.package.control)).rglob("*.new"))
 
 
-def test_undoing_further_is_refused_where_a_file_for_the_ticket_files_is_gone(world: World) -> None:
+def test_further_rollback_is_refused_where_a_file_for_the_ticket_files_is_gone(world: World) -> None:
     make(world, Change.MEMBER)
     make(world, Change.MEMBER)
     world.roll_back()
@@ -86,7 +86,7 @@ def test_undoing_further_is_refused_where_a_file_for_the_ticket_files_is_gone(wo
     assert seen(world) == after
 
 
-def test_undoing_further_is_refused_where_a_file_for_the_ticket_files_was_changed(world: World) -> None:
+def test_further_rollback_is_refused_where_a_file_for_the_ticket_files_was_changed(world: World) -> None:
     make(world, Change.MEMBER)
     make(world, Change.MEMBER)
     world.roll_back()
@@ -113,7 +113,7 @@ def test_ticket_files_that_were_not_there_do_not_come(world: World) -> None:
     assert world.tickets() == {}
 
 
-def test_replacement_that_was_not_kept_stays_whatever_was_undone_after_it(world: World) -> None:
+def test_replacement_that_was_not_kept_stays_whatever_was_rolled_back_after_it(world: World) -> None:
     make(world, Change.REPLACE)
     after = seen(world)
     make(world, Change.MEMBER)

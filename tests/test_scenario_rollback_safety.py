@@ -56,7 +56,7 @@ def test_package_that_cannot_be_read_is_not_said_to_be_changed(
     assert roll_back(delivery).was_finished
 
 
-def test_command_given_twice_does_not_undo_twice(
+def test_command_given_twice_does_not_roll_back_twice(
     delivery: Delivery, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     delivery.make(Mode.HARD)

@@ -94,7 +94,7 @@ def test_second_reader_reads_the_same_files(path: bytes) -> None:
     assert [folder["path"] for folder in folders] == [record.path for record in records]
     assert [folder["folders"] for folder in folders] == [record.folders for record in records]
     assert [file for folder in folders for file in folder["files"]] == [
-        (e.path, e.size, e.mtime_ns, e.mode, e.action, e.digest, e.source, e.inode, e.ctime_ns)
+        (e.path, e.size, e.state.mtime_ns, e.mode, e.action, e.digest, e.source, e.state.inode, e.state.ctime_ns)
         for record in records
         for e in record.entries()
     ]

@@ -36,14 +36,14 @@ def moved_sets(delivery: Delivery) -> Delivery:
     return delivery
 
 
-def refused_codes(delivery: Delivery, mode: Mode = Mode.HARD, **wishes: object) -> list[tuple[Code, bytes]]:
+def refused_codes(delivery: Delivery, mode: Mode = Mode.HARD, **choices: object) -> list[tuple[Code, bytes]]:
     with pytest.raises(Refused) as caught:
-        delivery.plan(mode, **wishes)
+        delivery.plan(mode, **choices)
     return [(problem.code, problem.path) for problem in caught.value.problems]
 
 
-def actions(delivery: Delivery, **wishes: object) -> set[Action]:
-    records = map(decode_record, delivery.plan(**wishes).stream.blobs())  # type: ignore[arg-type]
+def actions(delivery: Delivery, **choices: object) -> set[Action]:
+    records = map(decode_record, delivery.plan(**choices).stream.blobs())  # type: ignore[arg-type]
     return {entry.action for record in records for entry in record.entries() if entry.path != b"README"}
 
 
@@ -130,7 +130,7 @@ def test_links_in_a_table_into_a_package_that_is_gone_are_refused_by_name(delive
     assert refused_codes(delivery) == [(Code.LINK_DANGLING, os.fsencode(table))]
 
 
-def test_files_that_are_named_anew_are_found_at_their_new_place(moved: Delivery) -> None:
+def test_files_that_are_renamed_are_found_at_their_new_place(moved: Delivery) -> None:
     before = read_files(moved.origin)
     moved.make(Mode.HARD, include=(parse_include("scriptForImaging.py=qa"),))
     link = moved.origin / "scriptForImaging.py"
@@ -212,7 +212,7 @@ def test_file_that_came_back_to_the_origin_with_the_same_content_is_moved_again(
     assert moved.problems() == []
 
 
-def test_file_that_was_written_anew_at_the_origin_does_not_replace_the_moved_one(moved: Delivery) -> None:
+def test_file_that_was_rewritten_at_the_origin_does_not_replace_the_moved_one(moved: Delivery) -> None:
     """An editor that renames its new file over the link: what was moved is then only in the package."""
     script = moved.origin / "scriptForImaging.py"
     script.unlink()
@@ -298,7 +298,7 @@ def test_leaving_out_one_of_two_links_with_equal_files_is_refused(delivery: Deli
     assert delivery.problems() == []
 
 
-def test_file_from_outside_that_a_move_left_in_place_does_not_stand_against_replacing(
+def test_file_from_outside_that_a_move_left_in_place_does_not_prevent_replacing(
     delivery: Delivery, tmp_path: Path
 ) -> None:
     outside = write(tmp_path / "shared/scriptForFlux.py", b"shared")

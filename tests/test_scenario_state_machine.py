@@ -121,25 +121,25 @@ class PackageMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.world.has_begun or self.history)
     @rule()
     def roll_back(self) -> None:
-        """Undo what was begun or ended last, or be refused."""
+        """Roll back what was begun or ended last, or be refused."""
         has_begun = self.world.has_begun
         before = self.shown()
         try:
-            undone = self.world.roll_back()
+            rolled_back = self.world.roll_back()
         except CannotUndoError:
             assert self.shown() == before
             self._notice_end()
             return
-        if undone.was_finished or not has_begun:
+        if rolled_back.was_finished or not has_begun:
             self._undo_last()
 
     @precondition(lambda self: self.world.has_begun)
     @rule(at=st.integers(0, 120))
     def roll_back_and_stop(self, at: int) -> None:
-        """Undo what was begun, or has ended but for its journal, and stop at some call."""
+        """Roll back what was begun, or has ended but for its journal, and stop at some call."""
         was_ended = self.world.phase is Phase.ENDED
         try:
-            undone = self.world.roll_back(FaultyDisk(Fault.STOP_BEFORE, at))
+            rolled_back = self.world.roll_back(FaultyDisk(Fault.STOP_BEFORE, at))
         except (Stopped, CannotUndoError):
             if was_ended and self.world.phase is Phase.ROLLING_BACK:
                 self.planned, self.model = self.model, self.history.pop()
@@ -148,7 +148,7 @@ class PackageMachine(RuleBasedStateMachine):
             else:
                 self._notice_end()
         else:
-            if undone.was_finished:
+            if rolled_back.was_finished:
                 self._undo_last()
 
     @precondition(lambda self: not self.world.has_begun)

@@ -101,7 +101,7 @@ class FillingUp(Silent):
 
 
 @pytest.mark.parametrize("spare_inodes", range(11))
-def test_disk_without_room_for_a_file_is_told_and_with_room_the_same_command_finishes(
+def test_disk_without_room_for_a_file_is_reported_and_with_room_the_same_command_finishes(
     home: Path, disk: Path, spare_inodes: int
 ) -> None:
     (disk / "filling").mkdir()
@@ -118,7 +118,9 @@ def test_disk_without_room_for_a_file_is_told_and_with_room_the_same_command_fin
 
 
 @pytest.mark.parametrize("spare_bytes", [0, 10_000, 70_000, 130_000, 190_000])
-def test_disk_that_fills_up_meanwhile_leaves_whole_chunks_only(home: Path, disk: Path, spare_bytes: int) -> None:
+def test_disk_that_fills_up_while_it_is_written_leaves_whole_chunks_only(
+    home: Path, disk: Path, spare_bytes: int
+) -> None:
     package = Package(os.fsencode(home / PROJECT))
     destination = Destination(package.path, os.fsencode(disk / "out"))
     filling = FillingUp(disk, spare_bytes)
@@ -155,7 +157,7 @@ PARTS = [f"{STEM}.manifest.part", f"{STEM}.state.part", f"{FIRST}.part", f"{FIRS
         ("EIO", "the disk reports an error", "unlink", f"{STEM}.state"),
     ],
 )
-def test_call_that_fails_is_told_and_the_same_command_finishes(
+def test_call_that_fails_is_reported_and_the_same_command_finishes(
     home: Path, tmp_path: Path, error: str, words: str, call: str, name: str
 ) -> None:
     output = tmp_path / "out"

@@ -93,7 +93,7 @@ def test_worker_that_is_killed_does_not_stop_the_delivery(home: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_first_signal_finishes_what_runs_and_tells_that_the_same_command_goes_on(
+def test_first_signal_finishes_what_runs_and_reports_that_the_same_command_goes_on(
     home: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     output = tmp_path / "out"

@@ -103,7 +103,7 @@ def test_ticket_mode_across_file_systems_copies_and_says_so(delivery: Delivery) 
         assert far.problems() == []
 
 
-def test_ticket_mode_with_measurement_sets_tells_their_sizes_after_the_split(delivery: Delivery) -> None:
+def test_ticket_mode_with_measurement_sets_reports_their_sizes_after_the_split(delivery: Delivery) -> None:
     add_measurement_sets(delivery.origin)
     hard = Delivery(delivery.origin, delivery.path.with_name("2012.1.00001.S"))
     hard.make(Mode.HARD)
@@ -266,7 +266,7 @@ def test_rolling_back_brings_the_old_files_back(delivery: Delivery) -> None:
 
 
 @pytest.mark.parametrize("gone", [("tar",), ("zip",), ("tar", "zip"), ()])
-def test_undoing_brings_back_those_that_were_there_and_no_others(delivery: Delivery, gone: tuple[str, ...]) -> None:
+def test_rollback_brings_back_those_that_were_there_and_no_others(delivery: Delivery, gone: tuple[str, ...]) -> None:
     delivery.make(Mode.COPY)
     kept = {ending: data for ending, data in tickets(delivery).items() if ending not in gone}
     for ending in gone:
@@ -424,7 +424,7 @@ TAR_ENTRIES: dict[str, Callable[[tarfile.TarInfo], object]] = {
 
 
 def rewrite_tar(path: Path, change: Callable[[tarfile.TarInfo], object], *, is_added: bool = False) -> None:
-    """Write the tar anew, its script changed, or there a second time and changed."""
+    """Write the tar again, its script changed, or there a second time and changed."""
     with tarfile.open(path) as archive:
         entries = [(info, reader.read()) for info in archive if (reader := archive.extractfile(info)) is not None]
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
@@ -489,7 +489,7 @@ ZIP_ENTRIES: dict[str, Callable[[zipfile.ZipInfo], object]] = {
 
 
 def rewrite_zip(path: Path, change: Callable[[zipfile.ZipInfo], object], *, is_added: bool = False) -> None:
-    """Write the zip anew, its script changed, or there a second time and changed."""
+    """Write the zip again, its script changed, or there a second time and changed."""
     with zipfile.ZipFile(path) as archive:
         entries = [(info, archive.read(info)) for info in archive.infolist()]
     with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(path, "w") as archive:
@@ -583,7 +583,7 @@ def test_adopted_members_may_be_in_them_or_not(delivery: Delivery, tmp_path: Pat
 
 
 def adopt(delivery: Delivery) -> None:
-    adoptjob.adopt(delivery.package, Workers(1, Silent()))
+    adoptjob.adopt(delivery.package, Workers(1, Silent()), OpenedFiles())
 
 
 def test_command_verifies_them(delivery: Delivery, capsys: pytest.CaptureFixture[str]) -> None:
@@ -603,8 +603,8 @@ def test_package_copied_without_them_is_as_packaged_and_the_command_names_them(
     subprocess.run(["cp", "-a", delivery.path, f"{delivery.path}.pack", far], check=True)
     ran = run_here(capsys, "verify", far / PROJECT)
     assert (ran.code, "All as packaged" in ran.out) == (0, True)
-    told = [f"warning-ticket-missing ../{PROJECT}.ticket.{ending}" in ran.out for ending in ("tar", "zip")]
-    assert told == [True, True]
+    reported = [f"warning-ticket-missing ../{PROJECT}.ticket.{ending}" in ran.out for ending in ("tar", "zip")]
+    assert reported == [True, True]
     fields = json.loads(run_here(capsys, "verify", far / PROJECT, "--json").out)
     assert (fields["exit_code"], fields["problem_count"], fields["problems"]) == (0, 0, [])
     assert [each["code"] for each in fields["warnings"]] == ["warning-ticket-missing"] * 2
@@ -679,7 +679,7 @@ def test_append_over_a_file_that_may_not_be_read_is_refused_in_the_plan(mode: Mo
         script.chmod(0)
         request = request_for(make_reduction(folder / "sb2", seed=2), delivery.package, append=Append.MEMBER)
         with pytest.raises(Refused) as caught:
-            planjob.plan(request, Workers(jobs=1))
+            planjob.plan(request, Workers(jobs=1), OpenedFiles())
         assert [(each.code, each.path) for each in caught.value.problems] == [(Code.UNREADABLE, os.fsencode(script))]
 
 

@@ -150,7 +150,7 @@ def test_plan_shows_the_digest_that_apply_expects(capsys: Capsys, two: Two) -> N
     assert run_here(capsys, "apply", two.path, "--expect", digest).code == Exit.DONE
 
 
-def test_apply_tells_first_whose_plan_it_applies(capsys: Capsys, two: Two) -> None:
+def test_apply_reports_first_whose_plan_it_applies(capsys: Capsys, two: Two) -> None:
     two.ours.plan(Mode.COPY)
     digest = two.theirs.plan(Mode.COPY).stream.digest.hex()
     ran = run_here(capsys, "apply", two.path, "--json", "--quiet")
@@ -247,9 +247,9 @@ def test_stopped_inside_the_apply_it_names_apply_to_go_on(two: Two, tmp_path: Pa
     with held_in_staging(two, tmp_path / "held") as process:
         process.terminate()
         (tmp_path / "held").unlink()
-        _, told = process.communicate()
+        _, reported = process.communicate()
     assert process.returncode == Exit.RESUMABLE
-    assert f"  pack apply {two.path}\n" in told
+    assert f"  pack apply {two.path}\n" in reported
 
 
 def test_package_goes_on_with_what_was_staged_before_the_origin_changed(capsys: Capsys, two: Two) -> None:

@@ -1,4 +1,4 @@
-"""A control folder that cannot be used is told so by every command: nothing in it may seem not to be there."""
+"""A control folder that cannot be used is reported by every command: nothing in it may seem not to be there."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Within a big file: how far it is is told, a signal ends the command there, and the same command goes on.
+"""Within a big file: how far it is is reported, a signal ends the command there, and the same command goes on.
 
 Real processes read big sparse files at a rate at which they would not be finished before the test gives up.
 """
@@ -117,7 +117,7 @@ def counts_of(stderr: Iterator[str]) -> Iterator[tuple[float, float, bool]]:
     ("verb", "jobs"),
     [*((verb, 2) for verb in VERBS), ("apply", 1), ("tarsplit", 1)],  # 1: in the process itself
 )
-def test_bytes_are_told_within_a_file_and_a_signal_ends_there(
+def test_bytes_are_reported_within_a_file_and_a_signal_ends_there(
     delivery: Delivery, start: Start, verb: str, jobs: int
 ) -> None:
     typed = command(delivery, verb)

@@ -62,14 +62,14 @@ def test_any_flipped_byte_is_found(delivery: Path) -> None:
         chunk.write_bytes(whole)
 
 
-def test_flipped_byte_of_a_file_is_told_by_the_name_of_the_file(delivery: Path) -> None:
+def test_flipped_byte_of_a_file_is_reported_with_the_name_of_the_file(delivery: Path) -> None:
     chunk = next(path for path in tars(delivery) if path.stat().st_size > 1 << 20)
     flip(chunk, 1 << 20)
     assert found(delivery) == [(Code.CHANGED, f"{chunk.name}/{PROJECT}/{MEMBER}/{BIG}")]
 
 
 @pytest.mark.parametrize("place", [-512, 3000])
-def test_flipped_byte_beside_a_content_is_told_by_the_name_of_the_file(delivery: Path, place: int) -> None:
+def test_flipped_byte_beside_a_content_is_reported_with_the_name_of_the_file(delivery: Path, place: int) -> None:
     path = next(path for path in tars(delivery) if path.stat().st_size < 1 << 20)
     with tarfile.open(path) as archive:
         member = next(member for member in archive if member.name.endswith(".log"))
@@ -167,7 +167,7 @@ def against(delivery: Path, package: Package) -> list[tuple[str, bytes]]:
     return [(problem.code, problem.path) for problem in problems]
 
 
-def test_delivery_is_told_from_one_of_a_changed_package(tmp_path: Path, delivery: Path) -> None:
+def test_delivery_is_distinguished_from_one_of_a_changed_package(tmp_path: Path, delivery: Path) -> None:
     package = Package(os.fsencode(tmp_path / PROJECT))
     assert against(delivery, package) == []
     (tmp_path / PROJECT / MEMBER / "log/more.log").write_text("more")

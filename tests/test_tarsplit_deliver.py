@@ -130,7 +130,7 @@ def test_cutting_again_keeps_every_chunk(tmp_path: Path, package: Package) -> No
     assert [path.stat().st_ino for path in tars(tmp_path / "out")] == inodes
 
 
-def test_damaged_chunk_is_made_anew_though_it_has_its_name_and_size(tmp_path: Path, package: Package) -> None:
+def test_damaged_chunk_is_made_again_though_it_has_its_name_and_size(tmp_path: Path, package: Package) -> None:
     cut_up(package, tmp_path / "out", LIMIT)
     before = digests(tmp_path / "out")
     damaged = tars(tmp_path / "out")[1]
@@ -320,15 +320,15 @@ def test_more_than_999_chunks_are_refused_with_what_is_enough(tmp_path: Path) ->
 
 
 class Counting:
-    """Counts what is told of each phase."""
+    """Counts what is reported of each phase."""
 
     def __init__(self) -> None:
-        self.told: dict[str, list[int]] = {}
+        self.reported: dict[str, list[int]] = {}
 
     def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
         """Begin a phase: what it has to do, then what it did."""
-        self.told[name] = [file_count, byte_count, 0, 0]
-        self._current = self.told[name]
+        self.reported[name] = [file_count, byte_count, 0, 0]
+        self._current = self.reported[name]
 
     def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
         """Count."""
@@ -336,14 +336,14 @@ class Counting:
         self._current[3] += byte_count
 
 
-def test_progress_tells_all_that_each_phase_has_to_do(tmp_path: Path, package: Package) -> None:
+def test_progress_reports_all_that_each_phase_has_to_do(tmp_path: Path, package: Package) -> None:
     progress = Counting()
     cut = plan(package, LIMIT, progress=progress)
     destination = Destination(package.path, os.fsencode(tmp_path / "out"))
     deliver(cut, destination, engine=InlineEngine(), progress=progress)
     files, entries = len(some_files()) + 1, sum(chunk.entry_count for chunk in cut.chunks)
-    assert progress.told["plan tars"] == [files, 0, files, 0]
-    assert progress.told["write manifest"] == [files, 0, files, 0]
-    assert progress.told["write chunks"] == [entries, cut.byte_count, entries, cut.byte_count]
+    assert progress.reported["plan tars"] == [files, 0, files, 0]
+    assert progress.reported["write manifest"] == [files, 0, files, 0]
+    assert progress.reported["write chunks"] == [entries, cut.byte_count, entries, cut.byte_count]
     deliver(cut, destination, engine=InlineEngine(), progress=progress)
-    assert progress.told["check finished chunks"] == [0, cut.byte_count, 0, cut.byte_count]
+    assert progress.reported["check finished chunks"] == [0, cut.byte_count, 0, cut.byte_count]

@@ -45,7 +45,7 @@ def test_without_slow_checksums_the_quick_one_is_right(tmp_path: Path) -> None:
     assert write_blocks(tmp_path / "tar", [2], ()) == [digest_of_bytes((tmp_path / "tar").read_bytes()).hex()]
 
 
-def test_full_disk_is_told_apart_from_a_source_that_cannot_be_read() -> None:
+def test_full_disk_is_distinguished_from_a_source_that_cannot_be_read() -> None:
     with pytest.raises(OutputFailedError, match="No space left"):
         write_blocks("/dev/full", [1])
 

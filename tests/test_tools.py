@@ -17,11 +17,11 @@ def test_that_needs_a_program_nobody_has() -> None:
         pytest.skip("no-such-program is not installed")
 
 
-@pytest.mark.parametrize(("required", "code", "told"), [("", 0, "1 skipped"), ("1", 1, "make test-tools")])
-def test_a_missing_tool_is_a_skip_or_a_failure(required: str, code: int, told: str) -> None:
+@pytest.mark.parametrize(("required", "code", "reported"), [("", 0, "1 skipped"), ("1", 1, "make test-tools")])
+def test_a_missing_tool_is_a_skip_or_a_failure(required: str, code: int, reported: str) -> None:
     environment = {**os.environ, "QA2PACK_REQUIRE_TOOLS": required, "QA2PACK_TEST_OF_TOOLS": "1"}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", TEST]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == code
     assert "no-such-program is not installed" in done.stdout
-    assert told in done.stdout
+    assert reported in done.stdout

@@ -1,1 +1,1 @@
-"""Trying out what the disks of origin and package can do, before a plan that relies on it is saved."""
+"""Disk probes: what the disks of origin and package can do, tried out before a plan relies on it."""

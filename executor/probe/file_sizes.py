@@ -1,4 +1,4 @@
-"""Largest file that the disk of a package takes, found before a plan that relies on it is saved.
+"""Probe for file sizes: the largest file that the disk of a package takes, before a plan that relies on it is saved.
 
 FAT takes no file of 4 GiB, ext4 with small blocks and without extents none of 16 GiB, and a limit of the shell
 (ulimit -f) none above it. An apply would find that out after hours of copying. Nothing is written to find the limit:

@@ -1,4 +1,4 @@
-"""Whether a move can leave its links, tried out in the origin before a plan that relies on it is kept.
+"""Probe for symlinks: whether a move can leave its links in the origin, before a plan that relies on it is kept.
 
 The last thing that a move does is to put a symbolic link in the place of each file. A disk that has none would say so
 only then, when the package is published already. There is no other way to ask a disk than to make one: it stands for
@@ -30,19 +30,19 @@ class Leaving:
         self._disk = disk
         self._origin = origin
         self._known = known
-        self._told: set[int] = set()
+        self._reported: set[int] = set()
 
     def problems(self, record: FolderRecord) -> Iterator[Problem]:
         """Yield a problem if files of this folder cannot be replaced by links; one for each disk."""
         paths = (record.source_path(index) for index, action in enumerate(record.actions) if action == Action.MOVE)
         path = next((path for path in paths if not path.startswith(b"/")), None)
-        if path is None or record.device in self._told:
+        if path is None or record.device in self._reported:
             return
         folder = os.path.dirname(path)
         if record.device not in self._known:
             self._known[record.device] = self._is_linkable(folder)
         if not self._known[record.device]:
-            self._told.add(record.device)
+            self._reported.add(record.device)
             where = join(self._origin, folder) if folder else self._origin
             yield Problem(Code.NO_SYMLINKS, where, "a disk that has symbolic links", "one that has none")
 

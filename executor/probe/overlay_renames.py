@@ -1,4 +1,4 @@
-"""Folders that an overlay file system does not rename, found before a plan that relies on it is kept.
+"""Probe for overlays: folders that an overlay file system does not rename, before a plan that relies on it is kept.
 
 What comes from a lower layer (a container's image) can be changed in an overlay, but its folders cannot be renamed
 unless redirect_dir is on: EXDEV. A new package changes places with the old one, so the apply would find that out when

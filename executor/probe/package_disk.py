@@ -180,7 +180,7 @@ def _merges(disk: Disk, fd: int, one: bytes, other: bytes) -> bool:
 
 def _empty(disk: Disk, fd: int) -> list[bytes]:
     """Remove all files from the probe's folder; return their names."""
-    # Opened anew: btrfs lists by a descriptor only what was there when that was opened.
+    # Opened again: btrfs lists by a descriptor only what was there when that was opened.
     listed = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
     try:
         names = [os.fsencode(name) for name in os.listdir(listed)]

@@ -15,6 +15,7 @@ from qa2pack.executor.io.disk import CANNOT_LINK, Disk
 from qa2pack.executor.publish.exchange import Swap
 from qa2pack.executor.stage.copy import copy_small
 from qa2pack.executor.stage.planned_source import Planned
+from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
 from qa2pack.manifest.fs.presence import is_there, real_path, status_of
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
@@ -126,13 +127,13 @@ class OriginName:
 
     def _is_planned(self, name: bytes, status: os.stat_result) -> bool:
         """Return whether this is the file that was copied, or has its content; read it only if its state differs."""
-        planned = self.planned
-        if (status.st_size, status.st_mtime_ns) != (planned.size, planned.mtime_ns):
+        planned, found = self.planned.state, state_of(status)
+        if found.written != planned.written:
             return False
-        if (status.st_ino, status.st_ctime_ns) == (planned.inode, planned.ctime_ns):
+        if found.untouched == planned.untouched:
             return True
         with suppress(FileGrewOrShrankError), opened_file(name, dir_fd=self.fd) as fd:
-            return digest_of_fd(fd, planned.size) == planned.digest
+            return digest_of_fd(fd, planned.size) == self.planned.digest
         return False
 
     def _bring(self, name: bytes, package_fd: int, swap: Swap) -> None:
@@ -146,9 +147,8 @@ class OriginName:
 
     def _copy_back(self, name: bytes, package_fd: int, swap: Swap) -> None:
         with opened_file(name, dir_fd=package_fd) as source:
-            status = os.fstat(source)
-            planned = replace(self.planned, inode=status.st_ino, ctime_ns=0)
-            copy_small(self.disk, source, swap.unfinished, self.fd, planned)
+            state = replace(self.planned.state, inode=os.fstat(source).st_ino, ctime_ns=0)
+            copy_small(self.disk, source, swap.unfinished, self.fd, replace(self.planned, state=state))
         # Synced before it gets its final name: truncated by a power cut, it would be taken for a file of the user.
         with opened_file(swap.unfinished, dir_fd=self.fd) as copy:
             self.disk.fsync(copy)

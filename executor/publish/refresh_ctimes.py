@@ -16,6 +16,7 @@ from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.file_state import IDENTITY, untouched_of
 from qa2pack.manifest.format.files import Described, write_records
 from qa2pack.manifest.format.header import Notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
@@ -99,6 +100,5 @@ def _ctimes(record: FolderRecord, linked: list[int], member: bytes) -> list[int]
 
 def _ctime_now(record: FolderRecord, index: int, name: bytes, dir_fd: int) -> int:
     status = os.lstat(name, dir_fd=dir_fd)
-    found = (status.st_size, status.st_mtime_ns, status.st_ino)
-    is_same = found == (record.sizes[index], record.mtimes[index], record.inodes[index])
+    is_same = untouched_of(status)[IDENTITY] == record.untouched(index)[IDENTITY]
     return status.st_ctime_ns if is_same else record.ctimes[index]

@@ -61,7 +61,7 @@ def copy_big(disk: Disk, source_fd: int, partial: bytes, planned: Planned) -> by
     """
     status = os.fstat(source_fd)
     is_untouched = check_source(planned, status)
-    path, done = _found_part(disk, partial, planned.size)
+    path, done = _found_part(disk, partial, planned.state.size)
     if path is None:
         path = _part(partial, 0)
         os.close(disk.create(path))
@@ -74,7 +74,7 @@ def copy_big(disk: Disk, source_fd: int, partial: bytes, planned: Planned) -> by
         state = xxhash.xxh3_128()
         _rehash(target, state, done)
         os.lseek(source_fd, done, os.SEEK_SET)
-        while done < planned.size:
+        while done < planned.state.size:
             count = _pump(disk, source_fd, target, state, is_sparse=_is_sparse(status), limit=SYNC_STEP_BYTES)
             if count == 0:
                 break
@@ -167,7 +167,7 @@ def _check_digest(planned: Planned, digest: bytes) -> None:
 def _finish(disk: Disk, fd: int, planned: Planned) -> None:
     if os.fstat(fd).st_mode & 0o777 != planned.mode & 0o777:
         disk.set_mode(fd, planned.mode & 0o777)  # the umask cleared bits; set-uid bits are not copied
-    disk.set_times(fd, planned.mtime_ns)
+    disk.set_times(fd, planned.state.mtime_ns)
 
 
 def _part(partial: bytes, done: int) -> bytes:

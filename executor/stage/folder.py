@@ -30,7 +30,7 @@ from qa2pack.executor.stage.planned_source import (
     seen_source,
 )
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.file_state import state_of
+from qa2pack.manifest.file_state import IDENTITY, state_of, untouched_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.digest import digest_of_fd
 from qa2pack.manifest.fs.safe_open import FILE_FLAGS, opened_beneath, opened_file, opened_folder
@@ -53,7 +53,7 @@ def copy_file(context: StagingContext, source: tuple[bytes, int], name: bytes, d
     except OSError as error:
         raise as_change("the file", error) from error
     try:
-        if planned.size < BIG_COPY_BYTES:
+        if planned.state.size < BIG_COPY_BYTES:
             copy_small(context.disk, fd, name, dir_fd, planned)
         else:
             target = os.path.join(os.readlink(b"/proc/self/fd/%d" % dir_fd), name)
@@ -68,13 +68,14 @@ def copy_lock(context: StagingContext, source: tuple[bytes, int], name: bytes, d
     is_worker = parent_process() is not None  # it opens no tables
     read = partial(_lock_bytes, source)
     found = read() if is_worker else run_in_child(read, seconds=_LOCK_SECONDS)
-    data = found[: planned.size].ljust(planned.size, b"\0")
+    size = planned.state.size
+    data = found[:size].ljust(size, b"\0")
     fd = context.disk.create(name, dir_fd=dir_fd, mode=planned.mode & 0o777 | 0o200)
     try:
         if data:
             context.disk.write(fd, data)
         context.disk.set_mode(fd, planned.mode & 0o777)
-        context.disk.set_times(fd, planned.mtime_ns)
+        context.disk.set_times(fd, planned.state.mtime_ns)
     finally:
         os.close(fd)
 
@@ -128,18 +129,16 @@ class FolderStage:
             _, source_fd = self._source(start)
         except SourceChangedError:
             return start
-        names, sizes, mtimes, inodes, ctimes = record.names, record.sizes, record.mtimes, record.inodes, record.ctimes
+        names = record.names
         for index in range(start, len(names)):  # by index: slicing off the finished ones would be quadratic
             if record.actions[index] == Action.COPY:
                 return index
-            # Of the columns, without a FileState: this loop runs once for each linked file of a package.
-            name, planned = names[index], [sizes[index], mtimes[index], inodes[index], ctimes[index]]
+            name, planned = names[index], record.untouched(index)
             try:
                 source = os.lstat(name, dir_fd=source_fd)
             except OSError:
                 return index
-            found = [source.st_size, source.st_mtime_ns, source.st_ino, source.st_ctime_ns]
-            if found != planned or not stat.S_ISREG(source.st_mode):
+            if untouched_of(source) != planned or not stat.S_ISREG(source.st_mode):
                 return index
             try:
                 link(name, name, source_fd=source_fd, dir_fd=target_fd)
@@ -148,7 +147,7 @@ class FolderStage:
                     return index
                 raise
             staged = os.lstat(name, dir_fd=target_fd)
-            if [staged.st_size, staged.st_mtime_ns, staged.st_ino] != planned[:3]:
+            if untouched_of(staged)[IDENTITY] != planned[IDENTITY]:
                 self._context.disk.unlink(name, dir_fd=target_fd)
                 return index
             self._own_links[staged.st_ino] = self.linked_ctimes[index] = staged.st_ctime_ns
@@ -225,8 +224,8 @@ class FolderStage:
 
     def _is_own_doing(self, source: os.stat_result, planned: Planned) -> bool:
         """Return whether the ctime of a source differs from the plan only because of our own hard link."""
-        is_planned_inode = source.st_ino == planned.inode
-        return is_planned_inode and source.st_ctime_ns == self._own_links.get(source.st_ino)
+        found = state_of(source)
+        return found.identity == planned.state.identity and found.ctime_ns == self._own_links.get(found.inode)
 
     def _link_lock(self, index: int, source: tuple[bytes, int]) -> None:
         """Link a `table.lock` unchecked: every program that opened the table since the plan has written to it."""
@@ -279,10 +278,7 @@ class FolderStage:
             status = os.lstat(old_name, dir_fd=fd)
         except (SourceChangedError, FileNotFoundError):
             return False
-        if not stat.S_ISREG(status.st_mode) or (status.st_size, status.st_mtime_ns) != (
-            planned.size,
-            planned.mtime_ns,
-        ):
+        if not stat.S_ISREG(status.st_mode) or state_of(status).written != planned.state.written:
             return False
         try:
             self._context.disk.link(old_name, name, source_fd=fd, dir_fd=self._target_fd)
@@ -293,7 +289,7 @@ class FolderStage:
         return True
 
     def _is_right(self, name: bytes, staged: os.stat_result, planned: Planned) -> bool:
-        if (staged.st_size, staged.st_mtime_ns) != (planned.size, planned.mtime_ns):
+        if state_of(staged).written != planned.state.written:
             return False
         if self._context.is_trusting:
             return True

@@ -7,12 +7,13 @@ read again; else it is read and compared. Some file systems give other inode num
 import errno
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.digest import digest_of_rest
+from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.problem import Value
 from qa2pack.manifest.quantity import Digest
@@ -36,12 +37,9 @@ class SourceChangedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The planned state of one source file; digest NO_DIGEST where it was not read."""
+    """One source file as planned; digest NO_DIGEST where it was not read."""
 
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
+    state: FileState
     mode: int
     digest: bytes
 
@@ -54,19 +52,17 @@ def check_source(planned: Planned, status: os.stat_result) -> bool:
             digest for comparing the content.
     """
     if not stat.S_ISREG(status.st_mode):
-        raise SourceChangedError("a file", "a link" if stat.S_ISLNK(status.st_mode) else "something else")
-    expected = (planned.size, planned.mtime_ns, planned.inode)
-    found = (status.st_size, status.st_mtime_ns, status.st_ino)
-    if expected[:2] != found[:2] or (expected != found and planned.digest == NO_DIGEST):
+        raise SourceChangedError("a file", kind_in_words(status.st_mode))
+    expected, found = planned.state, state_of(status)
+    if expected.written != found.written or (planned.digest == NO_DIGEST and expected.identity != found.identity):
         raise changed_source(planned, status)
-    return expected == found and status.st_ctime_ns == planned.ctime_ns
+    return expected.untouched == found.untouched
 
 
 def changed_source(planned: Planned, status: os.stat_result) -> SourceChangedError:
     """Return the error of a source that is in another state than planned."""
     # The device number says nothing here: it is another one after each mount.
-    planned_state = FileState(planned.size, planned.mtime_ns, planned.ctime_ns, planned.inode, status.st_dev)
-    return SourceChangedError(planned_state, state_of(status))
+    return SourceChangedError(replace(planned.state, device=status.st_dev), state_of(status))
 
 
 def is_copied(record: FolderRecord, index: int, device: int) -> bool:
@@ -77,14 +73,7 @@ def is_copied(record: FolderRecord, index: int, device: int) -> bool:
 
 def planned_source(record: FolderRecord, index: int) -> Planned:
     """Return the planned state of the source of the file at `index`."""
-    return Planned(
-        size=record.sizes[index],
-        mtime_ns=record.mtimes[index],
-        ctime_ns=record.ctimes[index],
-        inode=record.inodes[index],
-        mode=record.modes[index],
-        digest=record.digest(index),
-    )
+    return Planned(record.state(index), record.modes[index], record.digest(index))
 
 
 def as_change(expected: str, error: OSError) -> Exception:

@@ -15,11 +15,12 @@ from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
+from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.path import is_within
-from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
-from qa2pack.manifest.quantity import Digest, Size
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy, size_problem
+from qa2pack.manifest.quantity import Digest
 from qa2pack.manifest.verify.remedies import DamagedMember, member_remedies
 
 if TYPE_CHECKING:
@@ -73,10 +74,9 @@ def _difference(file: "TicketFile") -> Iterator[Problem]:
     if status is None:
         yield Problem(Code.MISSING, file.path)
     elif not stat.S_ISREG(status.st_mode):
-        yield Problem(Code.WRONG_TYPE, file.path, "a file", _kind(status.st_mode))
+        yield Problem(Code.WRONG_TYPE, file.path, "a file", kind_in_words(status.st_mode))
     elif status.st_size != file.size:
-        code = Code.TRUNCATED if status.st_size < file.size else Code.GROWN
-        yield Problem(code, file.path, Size(file.size), Size(status.st_size))
+        yield size_problem(file.path, file.size, status.st_size)
     else:
         yield from _difference_of_content(file)
 
@@ -89,10 +89,6 @@ def _difference_of_content(file: "TicketFile") -> Iterator[Problem]:
     else:
         if file.digest not in (NO_DIGEST, found):
             yield Problem(Code.CHANGED, file.path, Digest(file.digest.hex()), Digest(found.hex()))
-
-
-def _kind(mode: int) -> str:
-    return "a folder" if stat.S_ISDIR(mode) else "a link" if stat.S_ISLNK(mode) else "no file"
 
 
 def _digest(file: "TicketFile") -> bytes:

@@ -83,7 +83,7 @@ def read_history(package: Package) -> History:
 
 
 def next_sequence(package: Package) -> int:
-    """Return the number of a transaction that begins now, higher than that of any that can be undone."""
+    """Return the number of a transaction that begins now, higher than that of any that can be rolled back."""
     paths = _paths(package)
     begins = [begin for path in paths if (begin := _begin(path))]
     return max(len(paths), max((begin.sequence for begin in begins), default=0)) + 1
@@ -94,7 +94,7 @@ def last_finished(package: Package) -> bytes | None:
 
     A damaged one has its number as long as its first record can be read. One that tells nothing counts as the last
     if its name has no earlier second than that of the last one known, or if no number is missing that could be its.
-    Left out, it would let an older transaction be undone in its place, under a package made after that one.
+    Left out, it would let an older transaction be rolled back in its place, under a package made after that one.
 
     An ended journal that is not filed is the last one: its apply, or a rollback of it, was stopped just there.
 

@@ -10,8 +10,9 @@ import os
 import stat
 
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.fs.file_kind import kind_at
 from qa2pack.manifest.fs.presence import is_there, status_of
-from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 FOLDERS = (b"manifests", b"finished", b"staging", b"previous")  # all that there are in a control folder
@@ -54,11 +55,7 @@ def _check_inner(path: bytes) -> None:
 
 def _other_than_folder(path: bytes, mode: int) -> str:
     """Say what stands there if it is no folder; empty if it is one."""
-    if stat.S_ISLNK(mode):
-        return f"a link to {shown(os.readlink(path))}"
-    if stat.S_ISDIR(mode):
-        return ""
-    return "a file" if stat.S_ISREG(mode) else "no folder"
+    return "" if stat.S_ISDIR(mode) else kind_at(path, mode)
 
 
 def name_too_long(path: bytes) -> Problem:

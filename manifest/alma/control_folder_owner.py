@@ -4,11 +4,10 @@ Whoever acts on a plan or a journal does as its writer says, with their own righ
 acted on, unless the user said that this person is trusted. What root owns is as good as one's own.
 
 Owners are looked at by path, before and under the lock, and not again at each file that is opened: whoever may write
-to the folder meanwhile can put one file of the user in another's place as well, which no owner shows.
+to the folder in between can put one file of the user in another's place as well, which no owner shows.
 """
 
 import os
-import pwd
 import stat
 from collections.abc import Collection, Iterator
 
@@ -16,6 +15,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.quantity import owner_named
 
 _LISTED = (b"manifests", b"finished")  # each file in them is read
 _KEPT = (b"staging", b"previous")  # files in them may be links to those of others; folders are nobody else's
@@ -37,17 +37,9 @@ def check_owned(package: Package, trusted: Collection[int] = ()) -> None:
         raise Refused(*problems)
 
 
-def foreign_owner(uid: int, trusted: Collection[int] = ()) -> str:
-    """Return the name of a user who is neither root, nor oneself, nor trusted; empty for those."""
-    return "" if uid in (_ROOT, os.geteuid()) or uid in trusted else named_user(uid)
-
-
-def named_user(uid: int) -> str:
-    """Return name and numeric id of a user, or the id alone where there is no name."""
-    try:
-        return f"{pwd.getpwuid(uid).pw_name} (user {uid})"
-    except KeyError:
-        return f"user {uid}"
+def is_foreign(uid: int, trusted: Collection[int] = ()) -> bool:
+    """Return whether a user is neither root, nor oneself, nor trusted."""
+    return uid not in (_ROOT, os.geteuid()) and uid not in trusted
 
 
 def _paths(package: Package) -> Iterator[bytes]:
@@ -82,7 +74,8 @@ def _foreign(paths: Iterator[bytes], trusted: Collection[int]) -> Iterator[Probl
         status = status_of(path)
         if status is None:
             continue
-        if owner := foreign_owner(status.st_uid, trusted):
-            yield Problem(Code.CONTROL_FOREIGN, path, "yours or root's", f"one of {owner}")
+        if is_foreign(status.st_uid, trusted):
+            owner = owner_named(status.st_uid, "one of")
+            yield Problem(Code.CONTROL_FOREIGN, path, "yours or root's", owner)
             if path.endswith(b".pack"):
                 return  # that its content has the same owner adds nothing

@@ -20,7 +20,7 @@ SINGLE_DISH_COLUMNS = frozenset({"FLOAT_DATA", "LAG_DATA"})
 # managers in one container file) is left to casacore as a whole.
 _TILED = frozenset({"TiledShapeStMan", "TiledColumnStMan", "TiledCellStMan", "TiledDataStMan"})
 _PLAIN = frozenset({"StandardStMan", "IncrementalStMan"})
-# The managers that give back each value as it was put in, so that a table may be written anew. The others
+# The managers that give back each value as it was put in, so that a table may be rewritten. The others
 # (DyscoStMan, CompressComplex, scaled columns, plug-ins) may round, and what is rounded twice is not what it was; a
 # BitFlagsEngine that reads other bits than it writes changes the column that it derives its values from.
 _EXACT = _TILED | _PLAIN | {"StManAipsIO", "MemoryStMan"}
@@ -176,7 +176,7 @@ class SplitSpec:
         dropped: files of the origin that the package does not have (placeholders included).
         sizes: bytes after the split of every written file and of files that only then exist; until
             it is measured, only those that cannot change.
-        whole: all the table's own files are staged as copies and written anew, because the columns that go
+        whole: all the table's own files are staged as copies and rewritten, because the columns that go
             have no files of their own.
         estimated: `sizes` are estimates, because knowing better would mean to write the table.
         weights: by what rule they follow.

@@ -1,4 +1,4 @@
-"""What a ticket file is recognised by, whoever wrote it; opening one takes tarfile and zipfile, which load slowly.
+"""Recognition of ticket files, whoever wrote them; opening one takes tarfile and zipfile, which load slowly.
 
 Both read as much at once as the archive says: the name of a file, or the list of all of them, can be given as of any
 size, and a file with great holes holds it. So they get a file that gives no more at once than a sound archive needs.

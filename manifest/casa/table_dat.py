@@ -1,4 +1,4 @@
-"""What a table's `table.dat` says, read without casacore: its kind, its data managers, the tables that it names.
+"""`table.dat` of a CASA table, read without casacore: its kind, data managers, and the tables that it names.
 
 For a data manager that it does not know casacore loads a shared library of that name, so a table can bring code that
 runs when it is opened; and a table may need others, which are not packaged with it. Both must be known before

@@ -69,7 +69,7 @@ class OpenedFiles:
         opened = self._opened.get(state) if state else None
         if opened is None:
             opened = _Opened(peek_stream(path))
-            if state is not None and state == _state_at(path):  # else another file came to the path meanwhile
+            if state is not None and state == _state_at(path):  # else another file came to the path in between
                 self._opened[state] = opened
         if opened.stream.path != path:
             opened.stream = replace(opened.stream, path=path)

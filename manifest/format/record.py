@@ -8,6 +8,7 @@ action), because a digest can be reused only while the state of the source is th
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.file_state import FileState
@@ -22,14 +23,16 @@ class Entry:
     """One file of a record, for code that handles single files; bulk work uses the columns."""
 
     path: bytes
-    size: int
-    mtime_ns: int
+    state: FileState
     mode: int
     action: Action
     digest: bytes
     source: bytes
-    inode: int
-    ctime_ns: int
+
+    @property
+    def size(self) -> int:
+        """Its size in the package, in bytes."""
+        return self.state.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,14 @@ class FolderRecord:
         """Return the state of the file at `index` as it was scanned."""
         return FileState(self.sizes[index], self.mtimes[index], self.ctimes[index], self.inodes[index], self.device)
 
+    def untouched(self, index: int) -> tuple[int, ...]:
+        """Return `state(index).untouched`, for loops over all files of a package."""
+        return self.sizes[index], self.mtimes[index], self.inodes[index], self.ctimes[index]
+
+    def state_fields(self) -> Iterator[tuple[int, ...]]:
+        """Yield the fields of the state of each file, in the order of `FileState`."""
+        return zip(self.sizes, self.mtimes, self.ctimes, self.inodes, repeat(self.device))
+
     def source_path(self, index: int) -> bytes:
         """Return the source of the file at `index`, relative to the origin, or absolute."""
         return join(self.source, self.source_names[index] if self.source_names else self.names[index])
@@ -80,14 +91,11 @@ class FolderRecord:
         for index, name in enumerate(self.names):
             yield Entry(
                 path=join(self.path, name),
-                size=self.sizes[index],
-                mtime_ns=self.mtimes[index],
+                state=self.state(index),
                 mode=self.modes[index],
                 action=Action(self.actions[index]),
                 digest=self.digest(index),
                 source=self.source_path(index),
-                inode=self.inodes[index],
-                ctime_ns=self.ctimes[index],
             )
 
     def selected(self, indexes: Sequence[int]) -> "FolderRecord":

@@ -10,19 +10,12 @@ import os
 import stat
 from typing import BinaryIO
 
+from qa2pack.manifest.fs.file_kind import kind_at, kind_in_words
 from qa2pack.manifest.humanize import human_bytes
-from qa2pack.manifest.path import shown
 
 SMALL_BYTES = 1 << 20  # limit of files that people write, or that hold one line
 LARGE_BYTES = 1 << 26  # limit of files that a program writes and that are read whole
 _SAFE_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-_KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 class ControlFileError(OSError):
@@ -43,13 +36,13 @@ def control_fd(path: bytes, flags: int = os.O_RDONLY, *, mode: int = 0o666) -> i
     try:
         fd = os.open(path, flags | _SAFE_FLAGS, mode)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR) and (kind := _kind_at(path)):
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR) and (kind := _kind_there(path)):
             raise _refused(path, kind) from error
         raise
-    kind = _kind_of(os.fstat(fd).st_mode)
-    if kind:
+    mode_there = os.fstat(fd).st_mode
+    if not stat.S_ISREG(mode_there):
         os.close(fd)
-        raise _refused(path, kind)
+        raise _refused(path, kind_in_words(mode_there))
     return fd
 
 
@@ -84,14 +77,10 @@ def _refused(path: bytes, kind: str) -> ControlFileError:
     return ControlFileError(errno.EINVAL, f"{kind}, not a regular file", path)
 
 
-def _kind_at(path: bytes) -> str:
+def _kind_there(path: bytes) -> str:
+    """Return the kind of what is at a path; empty if it is a regular file by now, or gone."""
     try:
         mode = os.lstat(path).st_mode
-        return f"a link to {shown(os.readlink(path))}" if stat.S_ISLNK(mode) else _kind_of(mode)
+        return "" if stat.S_ISREG(mode) else kind_at(path, mode)
     except OSError:
         return ""
-
-
-def _kind_of(mode: int) -> str:
-    """Return the kind of file in words; empty for a regular file."""
-    return "" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "something")

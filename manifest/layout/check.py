@@ -1,4 +1,4 @@
-"""Checks as data: what a complete reduction of a style has, and what belongs to another kind of delivery.
+"""Completeness checks as data: what a complete reduction has, and what belongs to another kind of delivery.
 
 A layout file has them as `[[check]]` tables. `manifest.layout.completeness` compares an origin with them. Nothing is
 refused by a check: whether something is missing or was never made, only the reducer knows.

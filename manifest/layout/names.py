@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown, sort_key
 from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.quantity import Size
 
 # The limit of the usual file systems of Linux.
 NAME_LIMIT_BYTES = 255
@@ -83,6 +84,6 @@ def _too_long(owners: dict[bytes, list[bytes]]) -> Iterator[Problem]:
             yield Problem(
                 Code.NAME_TOO_LONG,
                 sources[0],
-                expected=f"at most {NAME_LIMIT_BYTES} bytes",
+                expected=Size(NAME_LIMIT_BYTES, bound="at most"),
                 found=f"{counted(longest, 'byte')} in {shown(path)}",
             )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
@@ -149,7 +150,7 @@ def _plain(walk: _Walk, node: Node, status: os.stat_result, above: tuple[bytes, 
         return _folder(walk, node, above)
     if stat.S_ISREG(status.st_mode):
         return Node(node.name, Kind.FILE, size=status.st_size, source=node.source)
-    return _fault(node, Kind.SPECIAL, _special(status.st_mode))
+    return _fault(node, Kind.SPECIAL, kind_in_words(status.st_mode))
 
 
 def _link(walk: _Walk, node: Node, above: tuple[bytes, ...]) -> Node:
@@ -184,11 +185,6 @@ def _link_fault(error: OSError) -> Kind:
 
 def _fault(node: Node, kind: Kind, detail: str) -> Node:
     return Node(node.name, kind, source=node.source, detail=detail)
-
-
-def _special(mode: int) -> str:
-    kinds = ((stat.S_ISSOCK, "a socket"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISBLK, "a block device"))
-    return next((words for is_kind, words in kinds if is_kind(mode)), "a device")
 
 
 def _words(error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""Lines of the tables of a TOML file: the parser does not tell them, and messages name them.
+"""Line numbers of the tables in a TOML file, for messages: the parser does not report them.
 
 The text is only scanned, so a file that writes its tables in another form has no lines here, never wrong ones.
 """

@@ -68,7 +68,7 @@ def lost_files(destination: Destination, request: PlanRequest, spool: RecordSpoo
             yield Problem(code, moved.file, found=os.fsdecode(moved.origin))
 
 
-def last_copies(destination: Destination, request: PlanRequest, spool: RecordSpool) -> Iterator[Problem]:
+def last_copies(destination: Destination, spool: RecordSpool) -> Iterator[Problem]:
     """Yield one warning for all linked or copied files that are gone from the origin and are lost with the package.
 
     Losing them may be intended, so it is not refused; but it must not happen silently.

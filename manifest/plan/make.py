@@ -161,7 +161,7 @@ def _warnings(
                 *extra_files_go(destination),
                 *destination_warnings(request, destination),
                 *replaced_plan(request, destination),
-                *last_copies(destination, request, gathered.spool),
+                *last_copies(destination, gathered.spool),
                 *placed.placement.warnings,
                 *gathered.warnings,
             )

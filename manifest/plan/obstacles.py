@@ -15,6 +15,7 @@ from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState
 from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import is_file, is_plain_file, is_there, real_path
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
@@ -46,8 +47,7 @@ def ticket_obstacles(package: Package) -> Iterator[Problem]:
             yield name_too_long(path)
             continue
         if not stat.S_ISREG(mode):
-            found = "a folder" if stat.S_ISDIR(mode) else "a link" if stat.S_ISLNK(mode) else "no file"
-            yield Problem(Code.TICKET_IN_THE_WAY, path, found=found)
+            yield Problem(Code.TICKET_IN_THE_WAY, path, found=kind_in_words(mode))
 
 
 def foreign_tickets(package: Package, opened: OpenedFiles) -> Iterator[Problem]:

@@ -23,7 +23,7 @@ _FROM_ORIGIN = frozenset((Action.LINK, Action.COPY, Action.KEEP))
 _EXPECTED = "the file that was packaged"
 
 
-def lost_sources(manifest: Described, kept: bytes = b"") -> tuple[Problem, ...]:
+def lost_sources(manifest: Described, kept: bytes) -> tuple[Problem, ...]:
     """Return a problem for each source that is missing or changed at the origin.
 
     Args:

@@ -1,4 +1,4 @@
-"""Placing: from an origin to the place of each file, by the rules of the layout, and how each table is split."""
+"""Placement of an origin: the place of each file by the rules of the layout, and how each table is split."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -86,7 +86,6 @@ def place_origin(
         tables,
         known=known,
         reader=reader,
-        engine=engine,
         foreign=layout.foreign_globs,
         weights=request.weights,
     )

@@ -30,8 +30,7 @@ from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.extra_files import extra_in_member, extra_in_package
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.plan_header import header_of_member
-from qa2pack.manifest.problem import Code, Problem, Refused
-from qa2pack.manifest.quantity import Size
+from qa2pack.manifest.problem import Code, Problem, Refused, size_problem
 from qa2pack.manifest.scan.collect import Gathered
 from qa2pack.manifest.table_lock import is_table_lock
 
@@ -232,8 +231,7 @@ def _in_place(path: bytes, status: os.stat_result | None, size: int, problems: l
         problems.append(Problem(Code.MISSING, path))
         return None
     if status.st_size != size and not is_table_lock(path):
-        code = Code.TRUNCATED if status.st_size < size else Code.GROWN
-        problems.append(Problem(code, path, Size(size), Size(status.st_size)))
+        problems.append(size_problem(path, size, status.st_size))
     return Source(path, Action.KEEP, state_of(status))
 
 

@@ -1,4 +1,4 @@
-"""Recall: a member that is made again from its origin is made with the options of the first time.
+"""Remembered options: a member that is made again from its origin is made with the options of the first time.
 
 What was typed for this plan wins. Then comes what the member was made with, where that is not the default; then the
 environment and settings files, and then the defaults. Lists from settings files extend what is recalled. The mode is

@@ -31,7 +31,7 @@ def make_removal(request: PlanRequest, *, opened: OpenedFiles, now_ns: int) -> P
     if member not in destination.state.manifests:  # nobody knows what it holds that is nowhere else
         raise Refused(Problem(Code.MANIFEST_MISSING, destination.package.member(member)))
     gathered = Gathered()
-    warnings = tuple(last_copies(destination, request, gathered.spool))
+    warnings = tuple(last_copies(destination, gathered.spool))
     problems = [*lost_files(destination, request, gathered.spool)]
     manifest = opened.manifest(destination.going_manifests[0])  # it can be used: those above have read it
     if not request.force:

@@ -51,7 +51,7 @@ def extra_files_go(destination: Destination) -> Iterator[Problem]:
     if destination.going == destination.state.members:
         found += (each.path for each in extra_in_package(destination.package, destination.state))
     for path in destination.going_manifests:
-        # A manifest or folder that cannot be read is told by those who need it.
+        # A manifest or folder that cannot be read is reported by those who need it.
         with suppress(StreamError, OSError):
             manifest = destination.opened.manifest(path)
             found += (each.path for each in extra_in_member(destination.package, manifest))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.diff import Kind, count_changes, paired_folders
+from qa2pack.manifest.file_state import WRITTEN
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import Difference, Header
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
@@ -35,15 +36,14 @@ def with_kept(old: FolderRecord | None, new: FolderRecord) -> FolderRecord:
 def _is_kept(old: FolderRecord, place: int, new: FolderRecord, index: int) -> bool:
     return (
         old.actions[place] in _OWN_FILES
-        and old.sizes[place] == new.sizes[index]
-        and old.mtimes[place] == new.mtimes[index]
+        and old.untouched(place)[WRITTEN] == new.untouched(index)[WRITTEN]
         and old.modes[place] == new.modes[index]
         and old.digest(place) == new.digest(index) != NO_DIGEST
     )
 
 
 def compare_with_old(
-    header: Header, destination: Destination, gathered: Gathered, *, may_keep: bool = True
+    header: Header, destination: Destination, gathered: Gathered, *, may_keep: bool
 ) -> Difference | None:
     """Compare with the replaced member, and mark the copies that it already has as KEEP.
 

@@ -25,6 +25,7 @@ from qa2pack.manifest.alma.split_spec import (
 )
 from qa2pack.manifest.casa.table_dat import Kind, TableNames, read_table_names
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.header import TableNote
 from qa2pack.manifest.fs.presence import is_link, leads_anywhere
 from qa2pack.manifest.humanize import counted
@@ -108,16 +109,10 @@ class _Query:
 
 
 def fingerprint(table: bytes) -> bytes:
-    """Return a digest of the state of the files in the table's folder, without reading or opening any.
-
-    The ctime is left out, because a hard link changes it.
-    """
+    """Return a digest of the identity of the files in the table's folder, without reading or opening any."""
     with os.scandir(table) as listing:
         rows = sorted(
-            (os.fsencode(entry.name), status.st_size, status.st_mtime_ns, status.st_ino)
-            for entry in listing
-            if entry.is_file()
-            for status in (entry.stat(),)
+            (os.fsencode(entry.name), *state_of(entry.stat()).identity) for entry in listing if entry.is_file()
         )
     return xxhash.xxh3_128_digest(msgpack.packb(rows))
 
@@ -156,7 +151,6 @@ def plan_splits(
     *,
     known: Iterable[TableNote],
     reader: TableReader,
-    engine: Engine,
     foreign: tuple[str, ...] = (),
     weights: Weights = Weights.CONSISTENT,
 ) -> tuple[dict[bytes, TableNote], list[Problem]]:
@@ -246,7 +240,7 @@ def without_column(items: Iterable[Item], sources: Iterable[bytes] | None = None
     return [replace(item, column=None) if whole is None or item.source in whole else item for item in items]
 
 
-def dangling_links(table: bytes, foreign: tuple[str, ...] = ()) -> Iterator[Problem]:
+def dangling_links(table: bytes, foreign: tuple[str, ...]) -> Iterator[Problem]:
     """Yield a problem for each dangling symlink directly in the table's folder, sorted by name.
 
     Names that match `foreign` are not files of the table; an editor's lock is such a symlink.

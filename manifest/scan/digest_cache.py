@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
-from qa2pack.manifest.file_state import FileState
+from qa2pack.manifest.file_state import FileState, fields_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, record_path
 from qa2pack.manifest.format.stream import Stream, StreamError, unhashed_stream
@@ -79,14 +79,8 @@ class KnownFolder:
 
 
 def _are_same(record: FolderRecord, stats: Sequence[os.stat_result]) -> bool:
-    # Whole columns: to make and compare a state of each file takes many times longer.
-    return (
-        [status.st_ino for status in stats] == list(record.inodes)
-        and [status.st_ctime_ns for status in stats] == list(record.ctimes)
-        and [status.st_mtime_ns for status in stats] == list(record.mtimes)
-        and [status.st_size for status in stats] == list(record.sizes)
-        and {status.st_dev for status in stats} <= {record.device}
-    )
+    # Without a loop in Python: to make and compare a state of each file takes many times longer.
+    return list(map(fields_of, stats)) == list(record.state_fields())
 
 
 def _has_all_digests(record: FolderRecord) -> bool:

@@ -2,7 +2,7 @@
 
 It is counted in short turns beside the work that reads the files, and takes a small part of the time of that: where
 many small files are read in seconds, totals are not known before the end. The result is for a progress display only:
-what lies behind a symlink to a folder, and what changes meanwhile, is not in it.
+what lies behind a symlink to a folder, and what changes in between, is not in it.
 """
 
 import os

@@ -47,7 +47,7 @@ class _Header:
 def fits_fault(fd: int, size: int) -> str:
     """Say what is wrong with a file that calls itself FITS; empty if nothing is, or it is not known.
 
-    Of other first bytes only those are told that a failed transfer leaves: an error page, or nothing but zeros.
+    Of other first bytes only those are reported that a failed transfer leaves: an error page, or nothing but zeros.
 
     Args:
         size: of the file, bytes.

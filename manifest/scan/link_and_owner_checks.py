@@ -15,7 +15,7 @@ from qa2pack.manifest.fs.immutable import has_marks, mark_of, marks_of
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.quantity import Count
+from qa2pack.manifest.quantity import Count, owner_named
 
 PATH_BYTES = 4095
 _SET_ID = 0o6000
@@ -76,7 +76,7 @@ def stat_problems(files: FileStates) -> Iterator[Problem]:
         if action in _LINKING and owner != user:
             path = os.path.join(files.root, source)
             if not os.access(path, os.R_OK | os.W_OK):
-                yield Problem(Code.LINK_FORBIDDEN, path, found=f"owner {owner}")
+                yield Problem(Code.LINK_FORBIDDEN, path, found=owner_named(owner, "a file of"))
 
 
 def folder_problems(files: FileStates) -> list[Problem]:

@@ -16,7 +16,7 @@ from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.quantity import Size
+from qa2pack.manifest.quantity import Size, Time
 from qa2pack.manifest.scan.batches import BIG_FILE_BYTES, BigFile, ScanOptions, ScanResult
 from qa2pack.manifest.scan.broken_files import unsound_files
 from qa2pack.manifest.scan.digest_cache import KnownFolder
@@ -211,9 +211,10 @@ class Columns:
 
     def _time_problems(self) -> Iterator[Problem]:
         for source, status in zip(self._sources, self._stats, strict=True):
-            if max(status.st_mtime_ns, status.st_ctime_ns) > _LAST_NS:
+            last_ns = max(status.st_mtime_ns, status.st_ctime_ns)
+            if last_ns > _LAST_NS:
                 path = os.path.join(self.options.root, source)
-                yield Problem(Code.UNREADABLE, path, found="its time is after the year 2262")
+                yield Problem(Code.UNREADABLE, path, Time(_LAST_NS, "a time up to"), Time(last_ns))
 
     def _note_findings(self, folders: Sequence[bytes], states: StateColumns) -> None:
         """Add the problems and warnings of these files to the result."""

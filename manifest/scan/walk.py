@@ -213,7 +213,7 @@ def _hash_big_file(big: BigFile, result: ScanResult) -> None:
         result.problems.append(changed(path, error))
         return
     if found != big.state:
-        result.problems.append(Problem(Code.ORIGIN_CHANGED, path, "no change while it was read", "a newer time"))
+        result.problems.append(Problem(Code.ORIGIN_CHANGED, path, big.state, found))
     result.digests.append((big.path, big.name, digest))
     result.read_bytes += big.state.size
 

@@ -18,9 +18,9 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, size_problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.quantity import Digest, Size
+from qa2pack.manifest.quantity import Digest
 from qa2pack.manifest.table_lock import is_table_lock
 
 _BATCH_BYTES = 64 << 20  # md5 takes some tenths of a second
@@ -139,8 +139,7 @@ def _sum_file(batch: SumBatch, record: FolderRecord, index: int, dir_fd: int, re
     if is_table_lock(path):
         result.sums.append((path, sums))
     elif size != expected:
-        code = Code.TRUNCATED if size < expected else Code.GROWN
-        result.problems.append(Problem(code, path, Size(expected), Size(size)))
+        result.problems.append(size_problem(path, expected, size))
     elif record.digest(index) not in (digest, NO_DIGEST):
         result.problems.append(Problem(Code.CHANGED, path, Digest(record.digest(index).hex()), Digest(digest.hex())))
     else:

@@ -7,7 +7,6 @@ followed. Read-only.
 
 import errno
 import os
-import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,11 +16,12 @@ from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, grouped_blobs
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
+from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath, opened_file
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, size_problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.quantity import Digest, Size
+from qa2pack.manifest.quantity import Digest
 from qa2pack.manifest.scan.batches import BIG_FILE_BYTES
 from qa2pack.manifest.table_lock import is_table_lock
 
@@ -166,20 +166,21 @@ def _verify_file(
     result: VerifyResult,
 ) -> None:
     path = join(record.path, record.names[index])
-    if entry is None:
-        result.problems.append(Problem(Code.MISSING, path))
-    elif not entry.is_file(follow_symlinks=False):
-        result.problems.append(Problem(Code.WRONG_TYPE, path, "a file", _type_in_words(entry)))
-    elif not is_table_lock(path):
-        size = 0 if record.actions[index] == Action.DUMMY else record.sizes[index]
-        digest = record.digest(index)
-        try:
+    try:
+        if entry is None:
+            result.problems.append(Problem(Code.MISSING, path))
+        elif not entry.is_file(follow_symlinks=False):
+            kind = kind_in_words(entry.stat(follow_symlinks=False).st_mode)
+            result.problems.append(Problem(Code.WRONG_TYPE, path, "a file", kind))
+        elif not is_table_lock(path):
+            size = 0 if record.actions[index] == Action.DUMMY else record.sizes[index]
+            digest = record.digest(index)
             if batch.is_quick or size == 0 or digest == NO_DIGEST:
                 _compare_sizes(path, size, entry.stat(follow_symlinks=False).st_size, result)
             else:
                 _compare_content(BigFileBatch(batch.root, path, size, digest), record.names[index], fd, result)
-        except OSError as error:
-            result.problems.append(Problem(Code.UNREADABLE, path, found=error.strerror or ""))
+    except OSError as error:
+        result.problems.append(Problem(Code.UNREADABLE, path, found=error.strerror or ""))
     result.file_count += 1
 
 
@@ -216,8 +217,7 @@ def _verify_big_file(file: BigFileBatch, result: VerifyResult) -> None:
 
 def _compare_sizes(path: bytes, expected: int, found: int, result: VerifyResult) -> bool:
     if expected != found:
-        code = Code.TRUNCATED if found < expected else Code.GROWN
-        result.problems.append(Problem(code, path, Size(expected), Size(found)))
+        result.problems.append(size_problem(path, expected, found))
     return expected == found
 
 
@@ -225,12 +225,5 @@ def _folder_problem(root: bytes, path: bytes, error: OSError) -> Problem:
     if error.errno == errno.ENOENT:
         return Problem(Code.MISSING, path, "a folder")
     if error.errno in (errno.ENOTDIR, errno.ELOOP):
-        is_link = stat.S_ISLNK(os.lstat(os.path.join(root, path)).st_mode)
-        return Problem(Code.WRONG_TYPE, path, "a folder", "a link" if is_link else "a file")
+        return Problem(Code.WRONG_TYPE, path, "a folder", kind_in_words(os.lstat(os.path.join(root, path)).st_mode))
     return Problem(Code.UNREADABLE, path, found=error.strerror or "")
-
-
-def _type_in_words(entry: "os.DirEntry[str]") -> str:
-    if entry.is_symlink():
-        return "a link"
-    return "a folder" if entry.is_dir(follow_symlinks=False) else "neither file nor folder"

@@ -12,6 +12,7 @@ from itertools import islice
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
@@ -132,6 +133,6 @@ def _why_lost(member: DamagedMember, entry: Entry) -> str:
         return "PATH, where it came from, is not there any more."
     if here is not None and os.path.samestat(there, here):
         return "PATH is the same file by a hard link, so it has changed with it."
-    if (there.st_size, there.st_mtime_ns) != (entry.size, entry.mtime_ns):
+    if state_of(there).written != entry.state.written:
         return "PATH, where it came from, was changed since."
     return ""

@@ -30,6 +30,6 @@ def adopt(
 
     def work(workers: Workers) -> View:
         existing_package(target)
-        return adopt_view(job.adopt(target.package, workers), target)
+        return adopt_view(job.adopt(target.package, workers, target.opened), target)
 
     run_with_workers(Attempt("adopt", target), work, run_options, trusted=trust.users(), wait_seconds=wait)

@@ -1,13 +1,17 @@
 """`--again`: the origin, and the member that is replaced, are taken from the package."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from qa2pack.pack.commands.base import Command
 
+if TYPE_CHECKING:
+    from qa2pack.pack.target import Target
+
 _FLAG = "--again"
+_TARGET = "qa2pack.pack.commands.again.target"
 
 
 class AgainCommand(Command):
@@ -27,16 +31,23 @@ class AgainCommand(Command):
         return super().invoke(ctx)
 
 
+def target_for(context: typer.Context, package: str) -> "Target":
+    """Return the package of the command, with the manifests that `--again` has opened."""
+    from qa2pack.pack.target import target_of
+
+    target: Target | None = context.meta.get(_TARGET)
+    return target or target_of(package)
+
+
 def _fill_in(ctx: Any, member: str) -> None:
-    from qa2pack.manifest.format.opened_files import OpenedFiles
     from qa2pack.manifest.problem import PackError, Refused
     from qa2pack.pack.errors.problem_texts import WORDS
     from qa2pack.pack.jobs.again import made_again
     from qa2pack.pack.target import target_of
 
-    package = target_of(ctx.params["package"]).package
+    target = ctx.meta[_TARGET] = target_of(ctx.params["package"])
     try:
-        again = made_again(package, os.fsencode(member), OpenedFiles())
+        again = made_again(target.package, os.fsencode(member), target.opened)
     except Refused as error:
         words = (f"{problem}. {WORDS[problem.code].what} {WORDS[problem.code].remedy}" for problem in error.problems)
         raise typer.BadParameter(" ".join(words), ctx, param_hint=_FLAG) from error

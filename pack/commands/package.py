@@ -5,7 +5,7 @@ import os
 import typer
 
 from qa2pack.executor.keep_previous import KeepPrevious
-from qa2pack.pack.commands.again import AgainCommand
+from qa2pack.pack.commands.again import AgainCommand, target_for
 from qa2pack.pack.commands.base import defaults_of
 from qa2pack.pack.commands.options import (
     ClusterRunOptions,
@@ -53,14 +53,14 @@ def package(  # noqa: PLR0913 - one parameter per option or group
     from qa2pack.pack.jobs import apply as applyjob
     from qa2pack.pack.jobs import plan as planjob
     from qa2pack.pack.jobs.package import packaging
-    from qa2pack.pack.target import quoted, target_of
+    from qa2pack.pack.target import quoted
     from qa2pack.pack.views.apply import resume_lines
     from qa2pack.pack.views.json_fields import Fields
     from qa2pack.pack.views.package import package_view
     from qa2pack.pack.views.view import View
 
     check_options(options)
-    target, trusted = target_of(package), trust.users()
+    target, trusted = target_for(context, package), trust.users()
     attempt = Attempt(
         "package", target, quoted(os.fsencode(origin)), defaults=defaults_of(context), shows_all=shown.every
     )

@@ -4,7 +4,7 @@ import os
 
 import typer
 
-from qa2pack.pack.commands.again import AgainCommand
+from qa2pack.pack.commands.again import AgainCommand, target_for
 from qa2pack.pack.commands.base import defaults_of
 from qa2pack.pack.commands.options import (
     ClusterRunOptions,
@@ -43,11 +43,11 @@ def plan(  # noqa: PLR0913 - one parameter per option or group
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import plan as job
     from qa2pack.pack.jobs.engines import Workers
-    from qa2pack.pack.target import quoted, target_of
+    from qa2pack.pack.target import quoted
     from qa2pack.pack.views.view import View
 
     check_options(options)
-    target = target_of(package)
+    target = target_for(context, package)
     attempt = Attempt(
         "plan", target, quoted(os.fsencode(origin)), defaults=defaults_of(context), shows_all=shown.every
     )

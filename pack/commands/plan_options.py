@@ -56,7 +56,7 @@ ReplaceMember = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Make this member anew in its place; the others stay.",
+        help="Make this member again in its place; the others stay.",
         show_default=False,
     ),
 ]

@@ -35,9 +35,7 @@ def rollback(
     target = target_of(package)
     run_with_workers(
         Attempt("rollback", target),
-        lambda workers: rollback_view(
-            job.rollback(target.package, workers, further=further, opened=target.opened), target
-        ),
+        lambda workers: rollback_view(job.rollback(target.package, workers, target.opened, further=further), target),
         run_options,
         trusted=trust.users(),
         wait_seconds=wait,

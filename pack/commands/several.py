@@ -92,12 +92,12 @@ def _results(
             finally:
                 view.close()
         except (Exception, KeyboardInterrupt) as error:
-            yield _failed(verb, target, error, is_json=is_json)
+            yield _failed(verb, target, error)
             if isinstance(error, KeyboardInterrupt | InterruptedByUser):
                 return
 
 
-def _failed(verb: str, target: Target, error: BaseException, *, is_json: bool) -> Result:
+def _failed(verb: str, target: Target, error: BaseException) -> Result:
     from qa2pack.pack.errors.failure import failure_of  # imports every exception, so most of the program
 
     failure = failure_of(error, Attempt(verb, target), style_for(sys.stderr))

@@ -57,7 +57,7 @@ def verify(
         with shown_workers(run_options) as workers:
             if chunks is None and manifest is None:
                 state = existing_package(target)
-                found = job.verify(target.package, workers, is_quick=quick, opened=target.opened)
+                found = job.verify(target.package, workers, target.opened, is_quick=quick)
                 return verify_view(found, target, state, is_quick=quick, shows_all=every)
             from qa2pack.pack.delivery.check import check_deliveries, check_unpacked
             from qa2pack.pack.delivery.check_view import check_view

@@ -13,8 +13,7 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
-from qa2pack.pack.jobs.engines import Workers
-from qa2pack.pack.jobs.read import working
+from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.target import Target, target_of
 from qa2pack.tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
 from qa2pack.tarsplit.sidecar import KIND, Sidecar, kind_in_words, open_sidecar
@@ -46,7 +45,7 @@ def check_deliveries(folder: str, package: str | None, workers: Workers) -> Chec
     if is_file(path):
         raise _file_for_folder(path)
     target = None if package is None else target_of(package)
-    with working(workers, path) as engine:
+    with started_engine(workers, (path,)) as engine:
         names = find_sidecars(path)
         if not names:
             raise Refused(Problem(Code.DELIVERY_MISSING, path))
@@ -75,7 +74,7 @@ def check_unpacked(file: str, tree: str, workers: Workers) -> Checked:
     manifest = os.path.abspath(os.fsencode(file))
     _check_is_file(manifest)
     sidecar = open_sidecar(manifest)
-    with working(workers, path) as engine:
+    with started_engine(workers, (path,)) as engine:
         problems = list(verify_unpacked(sidecar, path, engine=engine, progress=workers.progress))
     count = sum(row.file_count for row in sidecar.chunks)
     scope = counted(count, "file") + ("" if problems else ", all content compared")

@@ -1,4 +1,4 @@
-"""After ENOSPC: find the full disk, and how much space is missing.
+"""Full disk: which one it is after ENOSPC, and how much space is missing.
 
 ENOSPC says neither. So the disks that a command writes to are checked: the disk of the package, of temporary files,
 and of the path in the error, if it has one.
@@ -50,7 +50,7 @@ def _place_of_package(attempt: Attempt) -> bytes:
     package = attempt.target.package
     try:
         return package.control if is_folder(package.control) else package.parent
-    except OSError:  # the failure that is being told is another one
+    except OSError:  # the failure that is reported is another one
         return package.parent
 
 

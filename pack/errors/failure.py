@@ -81,7 +81,7 @@ _NO_MANIFEST_HERE = (Remedy("Restore the file from a backup, or use the version 
 
 
 def _of_stream(error: StreamError, attempt: Attempt) -> PackError:
-    """Return the refusal for a plan or manifest that cannot be used; only a package's own can be made anew."""
+    """Return the refusal for a plan or manifest that cannot be used; only a package's own can be made again."""
     package = attempt.target.package
     is_own = os.path.dirname(error.path) == package.manifests or error.path == package.plan
     is_whole = error.code is Code.NOT_A_DELIVERY_MANIFEST

@@ -15,8 +15,7 @@ from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.verify.checksum_lines import NotInABagError, bag_line
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.export.checksum_lists import in_package, read_sums, spooled
-from qa2pack.pack.jobs.engines import Workers
-from qa2pack.pack.jobs.read import working
+from qa2pack.pack.jobs.engines import Workers, started_engine
 
 _ALGORITHM = "sha256"
 _SAME_DISK = Remedy(
@@ -34,7 +33,7 @@ def bagged(package: Package, manifests: Sequence[Described], bag: bytes, workers
     _check_place(package, bag)
     payload = _payload(package, manifests)
     members = [BagMember(manifest.header.member_path, manifest.stream.blobs) for manifest in manifests]
-    with working(workers) as engine:
+    with started_engine(workers) as engine:
 
         def lines(data: bytes) -> Iterator[bytes]:
             """Read the linked files, the payload of the bag."""

@@ -76,7 +76,7 @@ def _file(entry: Entry, folder: bytes) -> Fields:
         "type": "file",
         **path_fields("path", join(folder, entry.path)),
         "size": entry.size,
-        "mtime_ns": entry.mtime_ns,
+        "mtime_ns": entry.state.mtime_ns,
         "mode": f"{entry.mode:04o}",
         "action": entry.action.name.lower(),
         "xxh128": digest_text(entry.digest),

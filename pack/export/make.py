@@ -11,12 +11,13 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.manifest.quantity import Name
 from qa2pack.pack.export.bag import bagged
 from qa2pack.pack.export.checksum_lists import ALGORITHMS, read_sums, spooled, xxhsum_lines
 from qa2pack.pack.export.json_lines import json_lines
-from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
-from qa2pack.pack.jobs.read import existing_package, held, working
+from qa2pack.pack.jobs.read import existing_package, held
 from qa2pack.pack.protected_paths import folder_missing, folder_of, protected_place
 from qa2pack.pack.target import Target
 from qa2pack.pack.views.view import Listing
@@ -92,7 +93,7 @@ def _manifests(members: Sequence[Member], wanted: ExportOptions) -> list[Describ
     manifests = [usable_manifest(member) for member in members]
     for header in (manifest.header for manifest in manifests):
         if not header.mode.has_content and wanted.formats != ("json",):
-            raise Refused(Problem(Code.PLACEHOLDERS, header.member_path, found=f"the mode {header.mode}"))
+            raise Refused(Problem(Code.PLACEHOLDERS, header.member_path, found=Name(header.mode, "the mode")))
     return manifests
 
 
@@ -131,7 +132,7 @@ def _lists(
     read = [form for form in formats if form in ALGORITHMS]
     spools = {}
     if read:
-        with working(workers) as engine:
+        with started_engine(workers) as engine:
             spools = read_sums(
                 package,
                 manifests,

@@ -14,7 +14,7 @@ from qa2pack.pack.jobs.control_folder import check_idle, locked_control
 from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 
 
-def adopt(package: Package, workers: Workers) -> list[bytes]:
+def adopt(package: Package, workers: Workers, opened: OpenedFiles) -> list[bytes]:
     """Write manifests for the members that have none; return those members.
 
     Raises:
@@ -24,7 +24,7 @@ def adopt(package: Package, workers: Workers) -> list[bytes]:
     state = read_state(package)
     if state.standing is not DestinationKind.PACKAGE:
         raise Refused(Problem(Code.NOT_A_PACKAGE, package.path))
-    base_of(state, OpenedFiles())  # raises for a damaged manifest: that member needs repair, not adoption
+    base_of(state, opened)  # raises for a damaged manifest: that member needs repair, not adoption
     with (
         stopping() as stop,
         locked_control(package, workers.wait, stop),

@@ -1,4 +1,4 @@
-"""Again: what is known of a member that is to be made once more from its origin."""
+"""`--again`: origin and name of a packaged member that a plan makes again, from its manifest."""
 
 from dataclasses import dataclass
 

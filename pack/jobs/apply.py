@@ -23,17 +23,15 @@ def apply(
     package: Package,
     options: ApplyOptions,
     workers: Workers,
-    opened: OpenedFiles | None = None,
+    opened: OpenedFiles,
     *,
     is_locked: bool = False,
 ) -> Applied:
     """Apply the waiting plan or resume a stopped apply; raises as `executor.apply.apply_plan`.
 
     Args:
-        opened: the plans and manifests that are open already.
         is_locked: the caller holds the lock of the package; see `jobs.package`.
     """
-    opened = opened or OpenedFiles()
     check_control(package.control)
     check_owned(package, workers.trusted)
     options = replace(options, trusted=options.trusted | workers.trusted)

@@ -19,9 +19,9 @@ from qa2pack.manifest.plan.obstacles import swapped_paths
 from qa2pack.manifest.plan.recall import recall_from
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused
-from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable_manifest
-from qa2pack.pack.jobs.read import existing_package, held, working
+from qa2pack.pack.jobs.read import existing_package, held
 from qa2pack.pack.target import Target
 
 
@@ -89,7 +89,7 @@ def _chosen(members: list[Member], wanted: bytes, request: PlanRequest) -> Membe
 
 
 def _planned(request: PlanRequest, opened: OpenedFiles, workers: Workers) -> Plan:
-    with working(workers) as engine:
+    with started_engine(workers) as engine:
         return make_plan(
             request,
             opened=opened,

@@ -14,18 +14,12 @@ from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.plan import plan
 
 
-def package(
-    request: PlanRequest, options: ApplyOptions, workers: Workers, opened: OpenedFiles | None = None
-) -> Applied:
+def package(request: PlanRequest, options: ApplyOptions, workers: Workers, opened: OpenedFiles) -> Applied:
     """Make a plan and apply it under one lock; raises as `jobs.plan.plan` and `jobs.apply.apply`.
 
     A stop while planning changes nothing. After a later stop the plan waits or the apply is unfinished, and
     `jobs.apply.apply` goes on.
-
-    Args:
-        opened: the plans and manifests that are open already.
     """
-    opened = opened or OpenedFiles()
     with packaging(request, workers, opened):
         plan(request, workers, opened, is_locked=True)
         return apply(Package(request.package), options, workers, opened, is_locked=True)

@@ -41,4 +41,4 @@ def _is_control(path: bytes) -> bool:
     try:
         return any(sign in _SIGNS for sign in os.listdir(package.control))
     except PermissionError:
-        return True  # told when it is opened
+        return True  # reported when it is opened

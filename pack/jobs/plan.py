@@ -27,15 +27,12 @@ from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 from qa2pack.pack.jobs.readme_source import readable_readme
 
 
-def plan(
-    request: PlanRequest, workers: Workers, opened: OpenedFiles | None = None, *, is_locked: bool = False
-) -> Described:
+def plan(request: PlanRequest, workers: Workers, opened: OpenedFiles, *, is_locked: bool = False) -> Described:
     """Make a plan, write it to the control folder, and return it.
 
     When appending, members without a manifest are adopted first.
 
     Args:
-        opened: the plans and manifests of the package that are open already.
         is_locked: the caller holds the lock of the package, which has a control folder; see `jobs.package`.
 
     Raises:
@@ -44,7 +41,7 @@ def plan(
         LockedError: another process has locked the package.
     """
     with readable_readme(request) as readable:
-        return _plan(readable, workers, opened or OpenedFiles(), is_locked=is_locked)
+        return _plan(readable, workers, opened, is_locked=is_locked)
 
 
 def _plan(request: PlanRequest, workers: Workers, opened: OpenedFiles, *, is_locked: bool) -> Described:

@@ -15,6 +15,7 @@ from qa2pack.manifest.alma.package import Package, PackageState, manifest_names,
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.plan.obstacles import no_package
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.manifest.quantity import Name
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.target import Target
 
@@ -47,18 +48,11 @@ class UnfinishedError(Refused):
     """
 
     def __init__(self, package: Package, phase: Phase, *, is_origin_changed: bool = False) -> None:
-        problem = Problem(Code.UNFINISHED, package.path, found=f"the phase {phase}")
+        problem = Problem(Code.UNFINISHED, package.path, found=Name(phase, "the phase"))
         super().__init__(problem, remedies=remedies_after_stop(phase, is_origin_changed=is_origin_changed))
         self.package = package
         self.phase = phase
         self.is_origin_changed = is_origin_changed
-
-
-@contextmanager
-def working(workers: Workers, *folders: bytes) -> Iterator[Engine]:
-    """Yield an engine that stops on request, for work on folders without a package lock."""
-    with started_engine(workers, folders) as engine:
-        yield engine
 
 
 @contextmanager

@@ -1,33 +1,23 @@
-"""Repair: the work of taking what verify finds damaged from the origin, or from other copies of the package.
-
-A file is recognised by its size and digest, wherever it is: first where it belongs, then anywhere in the places that
-are searched. So a hard link that was changed in place is never taken from its own other name.
-"""
+"""Repair: the work of taking what verify finds damaged from the origin, or from other copies of the package."""
 
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from qa2pack.executor.apply import Applied, ApplyOptions
-from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.package import read_state
-from qa2pack.manifest.engine import Engine
-from qa2pack.manifest.file_state import FileState, state_of
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.record import NO_DIGEST, Entry
+from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
-from qa2pack.manifest.fs.presence import is_folder, real_path
-from qa2pack.manifest.fs.safe_open import opened_file
-from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.fs.presence import is_folder
+from qa2pack.manifest.path import join
+from qa2pack.manifest.plan.copy_search import CopySearch
 from qa2pack.manifest.plan.make import Plan
-from qa2pack.manifest.plan.rebuild import Repair, Source, plan_rebuild
+from qa2pack.manifest.plan.rebuild import Repair, plan_rebuild
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, Remedy
-from qa2pack.manifest.table_lock import is_table_lock
 from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.manifest.verify.remedies import DamagedMember, member_remedies
 from qa2pack.pack import PROGRAM
@@ -91,6 +81,44 @@ def repair(
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Damage:
+    """What verify found in one member.
+
+    Attributes:
+        member: its absolute path.
+        problems: by path in the member, of what is not as packaged.
+        extra: what the manifest does not know, also in the place of what it knows; paths absolute.
+    """
+
+    member: bytes
+    problems: Mapping[bytes, Problem]
+    extra: tuple[Problem, ...]
+
+    def wanted(self, manifest: Described) -> list[Entry]:
+        """Return the files that are not as packaged, or in a folder that is not."""
+        return [entry for entry in _entries(manifest) if self._is_at(entry.path)]
+
+    def made(self, wanted: Sequence[Entry]) -> set[bytes]:
+        """Return the paths of the files and folders that the program makes itself."""
+        files = {entry.path for entry in wanted if entry.action in (Action.WRITE, Action.DUMMY)}
+        return files | {path for path, problem in self.problems.items() if problem.expected == "a folder"}
+
+    def of(self, paths: Sequence[bytes]) -> tuple[Problem, ...]:
+        """Return a problem for each of these files, its path absolute."""
+        return tuple(
+            _located(self.problems.get(path, Problem(Code.MISSING, path)), self.member) for path in sorted(paths)
+        )
+
+    def _is_at(self, path: bytes) -> bool:
+        """Return whether the file, or a folder above it, is not as packaged."""
+        while path:
+            if path in self.problems:
+                return True
+            path = path.rpartition(b"/")[0]
+        return b"" in self.problems
+
+
 def _repaired(
     target: Target,
     manifest: Described,
@@ -100,32 +128,50 @@ def _repaired(
     *,
     removes_extra: bool,
 ) -> Repaired:
-    member = target.package.member(manifest.header.member_path)
+    damage = _damage(target, manifest, workers)
+    if not damage.problems and not (damage.extra and removes_extra):
+        return Repaired(manifest.header.member_path, {}, damage.extra)
+    if damage.extra and not removes_extra:
+        raise Refused(*damage.extra)
+    wanted = damage.wanted(manifest)
+    made = damage.made(wanted)
+    searched = [entry for entry in wanted if entry.path not in made]
+    sources = CopySearch(target.package, manifest, places).sources(searched)
+    lost = [entry for entry in searched if entry.path not in sources]
+    problems = damage.of([entry.path for entry in lost])
+    found = Repaired(
+        manifest.header.member_path,
+        {**dict.fromkeys(made, b""), **{path: source.path for path, source in sources.items()}},
+        problems,
+        _remedies(target, manifest, damage.member, problems),
+        split=tuple(entry.path for entry in lost if entry.action is Action.SPLIT),
+    )
+    if not found.sources and not damage.extra:
+        return found
+
+    def make() -> Plan:
+        how = Repair(sources, {entry.path for entry in lost}, removes_extra)
+        return plan_rebuild(
+            target.package, manifest, target.opened, program=PROGRAM, now_ns=time.time_ns(), repair=how
+        )
+
+    return replace(found, applied=change(target.package, make, options, workers, target.opened))
+
+
+def _damage(target: Target, manifest: Described, workers: Workers) -> _Damage:
+    member, notes = target.package.member(manifest.header.member_path), manifest.notes
     with started_engine(workers, (target.package.path,)) as engine:
-        found = _damage(manifest, member, workers, engine)
-    extra = [_located(problem, member) for problem in found if _is_more(problem, member)]
-    damaged = {problem.path: problem for problem in found if problem.code not in EXTRAS}
-    if not damaged and not (extra and removes_extra):
-        return Repaired(manifest.header.member_path, {}, tuple(extra))
-    if extra and not removes_extra:
-        raise Refused(*extra)
-    wanted = [entry for entry in _entries(manifest) if _is_damaged(entry.path, damaged)]
-    made = {entry.path for entry in wanted if entry.action in (Action.WRITE, Action.DUMMY)}
-    made |= {path for path, problem in damaged.items() if problem.expected == "a folder"}
-    sources = _sources([entry for entry in wanted if entry.path not in made], manifest, target, places)
-    lost = {entry.path for entry in wanted} - made - sources.keys()
-    problems = tuple(_located(damaged.get(path, Problem(Code.MISSING, path)), member) for path in sorted(lost))
-    taken = {**dict.fromkeys(made, b""), **{path: source.path for path, source in sources.items()}}
-    remedies = _remedies(manifest, member, target, problems)
-    split = tuple(entry.path for entry in wanted if entry.path in lost and entry.action is Action.SPLIT)
-    if not taken and not extra:
-        return Repaired(manifest.header.member_path, {}, problems, remedies, split=split)
-    make = partial(_plan, target, manifest, Repair(sources, lost, removes_extra))
-    applied = change(target.package, make, options, workers, target.opened)
-    return Repaired(manifest.header.member_path, taken, problems, remedies, applied, split)
+        workers.progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
+        blobs = manifest.stream.blobs()
+        found = list(verify_tree(member, blobs, is_quick=False, engine=engine, progress=workers.progress))
+    return _Damage(
+        member,
+        {problem.path: problem for problem in found if problem.code not in EXTRAS},
+        tuple(_located(problem, member) for problem in found if _is_extra(problem, member)),
+    )
 
 
-def _is_more(problem: Problem, member: bytes) -> bool:
+def _is_extra(problem: Problem, member: bytes) -> bool:
     """Return whether there is something that the manifest does not know, also in the place of what it knows."""
     if problem.code is not Code.WRONG_TYPE:
         return problem.code in EXTRAS
@@ -134,25 +180,11 @@ def _is_more(problem: Problem, member: bytes) -> bool:
     return stat.S_ISREG(kind) or (stat.S_ISDIR(kind) and bool(os.listdir(path)))
 
 
-def _remedies(manifest: Described, member: bytes, target: Target, lost: Sequence[Problem]) -> tuple[Remedy, ...]:
+def _remedies(target: Target, manifest: Described, member: bytes, lost: Sequence[Problem]) -> tuple[Remedy, ...]:
     """Return what to do about what could not be had."""
     inside = [replace(each, path=each.path[len(member) + 1 :]) for each in lost]
     is_only = len(read_state(target.package).members) == 1
     return tuple(member_remedies(DamagedMember(manifest, member, inside, is_only=is_only, is_tried=True)))
-
-
-def _plan(target: Target, manifest: Described, repair: Repair) -> Plan:
-    return plan_rebuild(
-        target.package, manifest, target.opened, program=PROGRAM, now_ns=time.time_ns(), repair=repair
-    )
-
-
-def _damage(manifest: Described, member: bytes, workers: Workers, engine: Engine) -> list[Problem]:
-    notes = manifest.notes
-    workers.progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
-    return list(
-        verify_tree(member, manifest.stream.blobs(), is_quick=False, engine=engine, progress=workers.progress)
-    )
 
 
 def _located(problem: Problem, member: bytes) -> Problem:
@@ -162,94 +194,3 @@ def _located(problem: Problem, member: bytes) -> Problem:
 def _entries(manifest: Described) -> Iterator[Entry]:
     for blob in manifest.stream.blobs():
         yield from decode_record(blob).entries()
-
-
-def _is_damaged(path: bytes, damaged: Mapping[bytes, Problem]) -> bool:
-    """Return whether the file, or a folder above it, is not as packaged."""
-    while path:
-        if path in damaged:
-            return True
-        path = path.rpartition(b"/")[0]
-    return b"" in damaged
-
-
-def _sources(
-    wanted: Sequence[Entry], manifest: Described, target: Target, places: Sequence[bytes]
-) -> dict[bytes, Source]:
-    """Return where the wanted files can be had, by path in the member."""
-    found: dict[bytes, Source] = {}
-    package = real_path(target.package.path)
-    for entry in wanted:
-        if is_table_lock(entry.path):
-            found |= _lock_source(entry, manifest, target, places)
-            continue
-        for path in _where_it_belongs(entry, manifest, places):
-            if source := _source(path, entry, manifest, target, package):
-                found[entry.path] = source
-                break
-    missing = [entry for entry in wanted if entry.path not in found and entry.digest != NO_DIGEST]
-    for path, entries in _of_the_same_size(missing, (*places, manifest.header.origin)):
-        for entry in entries:
-            if entry.path not in found and (source := _source(path, entry, manifest, target, package)):
-                found[entry.path] = source
-    return found
-
-
-def _lock_source(entry: Entry, manifest: Described, target: Target, places: Sequence[bytes]) -> dict[bytes, Source]:
-    """Return the source of a `table.lock`, which may have any content; staging makes one where it finds none."""
-    own = join(target.package.member(manifest.header.member_path), entry.path)
-    for path in (own, *_where_it_belongs(entry, manifest, places)):
-        if is_folder(os.path.dirname(path)):
-            state = FileState(entry.size, entry.mtime_ns, 0, 0, 0)
-            return {entry.path: Source(path, Action.COPY, state)}
-    return {}
-
-
-def _where_it_belongs(entry: Entry, manifest: Described, places: Sequence[bytes]) -> Iterator[bytes]:
-    inside = join(manifest.header.member_path, entry.path)
-    for place in places:
-        yield join(place, entry.path)
-        yield join(place, inside)
-        yield b"/".join((place, SCIENCE_GOAL, inside))
-        yield b"/".join((place, manifest.header.project, SCIENCE_GOAL, inside))
-    yield os.path.join(manifest.header.origin, entry.source)
-
-
-def _of_the_same_size(wanted: Sequence[Entry], places: Iterable[bytes]) -> Iterator[tuple[bytes, list[Entry]]]:
-    """Yield each file in these places with the wanted ones that it could be."""
-    sizes: dict[int, list[Entry]] = {}
-    for entry in wanted:
-        sizes.setdefault(entry.size, []).append(entry)
-    for place in places if wanted else ():
-        for above, folders, names in os.walk(place):
-            folders.sort()
-            for name in sorted(names):
-                path = join(above, name)
-                try:
-                    status = os.lstat(path)
-                except OSError:  # it is gone, or cannot be looked at: it is no source
-                    continue
-                if stat.S_ISREG(status.st_mode) and status.st_size in sizes:
-                    yield path, sizes[status.st_size]
-
-
-def _source(path: bytes, entry: Entry, manifest: Described, target: Target, package: bytes) -> Source | None:
-    """Return the file as a source if it has the content of the packaged one; it is read."""
-    if is_within(real_path(path), package):
-        return None
-    try:
-        with opened_file(path) as fd:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode) or status.st_size != entry.size:
-                return None
-            if digest_of_fd(fd, entry.size) != entry.digest:
-                return None
-    except (OSError, FileGrewOrShrankError):
-        return None
-    is_own = path == os.path.join(manifest.header.origin, entry.source)
-    is_linked = manifest.header.mode is Mode.HARD and is_own and _device(target) == status.st_dev
-    return Source(path, Action.LINK if is_linked else Action.COPY, state_of(status))
-
-
-def _device(target: Target) -> int:
-    return os.stat(target.package.parent).st_dev

@@ -9,9 +9,7 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 
 
-def rollback(
-    package: Package, workers: Workers, *, further: bool = False, opened: OpenedFiles | None = None
-) -> RolledBack:
+def rollback(package: Package, workers: Workers, opened: OpenedFiles, *, further: bool = False) -> RolledBack:
     """Roll back the unfinished transaction, or the last finished one; see `executor.rollback.roll_back_package`."""
     check_control(package.control)
     check_owned(package, workers.trusted)

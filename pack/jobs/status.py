@@ -11,13 +11,12 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.problem import Problem, Refused
 
 
-def status(package: Package, opened: OpenedFiles | None = None) -> Status:
+def status(package: Package, opened: OpenedFiles) -> Status:
     """Return the state of package, lock, journal and plan; raises as `executor.status.read_status`.
 
     A waiting plan is compared with what it relies on, and what the last apply made with its manifest, by names, types
     and sizes: what is offered is to be accepted.
     """
-    opened = opened or OpenedFiles()
     found = read_status(package, opened)
     match found:
         case Status(state=State.PLANNED, plan=Described() as plan):

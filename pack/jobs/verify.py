@@ -9,17 +9,13 @@ from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.read import held
 
 
-def verify(package: Package, workers: Workers, *, is_quick: bool, opened: OpenedFiles | None = None) -> list[Problem]:
+def verify(package: Package, workers: Workers, opened: OpenedFiles, *, is_quick: bool) -> list[Problem]:
     """Return all problems and warnings; a package with warnings only is good.
-
-    Args:
-        opened: the plans and manifests that are open already.
 
     Raises:
         UnfinishedError: a transaction stopped while publishing.
         LockedError: another process is changing the package.
     """
-    opened = opened or OpenedFiles()
     with held(package), started_engine(workers, (package.path,)) as engine:
         found = list(verify_package(package, opened, is_quick=is_quick, engine=engine, progress=workers.progress))
         return [*found, *check_tickets(package, opened, is_quick=is_quick)]

@@ -13,9 +13,9 @@ from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.verify.package import verify_package
-from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.members import members_of
-from qa2pack.pack.jobs.read import existing_package, held, working
+from qa2pack.pack.jobs.read import existing_package, held
 from qa2pack.pack.protected_paths import folder_missing, folder_of, protected_place
 from qa2pack.pack.report.deliveries import deliveries_in
 from qa2pack.pack.report.members import member_parts
@@ -64,7 +64,7 @@ def write_report(target: Target, options: ReportOptions, workers: Workers) -> Wr
     output = _place(package, options)
     state = existing_package(target)
     with held(package):
-        with working(workers) as engine:
+        with started_engine(workers) as engine:
             problems = verify_package(
                 package,
                 target.opened,

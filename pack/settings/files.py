@@ -10,11 +10,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from qa2pack.manifest.alma.control_folder_owner import foreign_owner
+from qa2pack.manifest.alma.control_folder_owner import is_foreign
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, opened_control, read_bounded
 from qa2pack.manifest.fs.presence import is_there, real_path
 from qa2pack.manifest.fs.toml_text import parse_toml
 from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.quantity import Owner, owner_named
 from qa2pack.pack.settings.option_source import SettingsError
 
 if TYPE_CHECKING:
@@ -73,9 +74,9 @@ def _table_at(path: bytes, own: bytes, trusted: frozenset[bytes] = frozenset()) 
     place = real_path(path) if path == own else path
     try:
         with opened_control(place) as file:
-            owner = foreign_owner(os.fstat(file.fileno()).st_uid)
-            if owner and path not in trusted:
-                _report_ignored(path, owner, own)
+            uid = os.fstat(file.fileno()).st_uid
+            if is_foreign(uid) and path not in trusted:
+                _report_ignored(path, owner_named(uid), own)
                 return None
             return _parsed(path, read_bounded(file, place, limit_bytes=SMALL_BYTES))
     except (FileNotFoundError, NotADirectoryError):
@@ -94,7 +95,7 @@ def _trusted(table: dict[str, object] | None, own: bytes, environment: Mapping[s
     return frozenset(real_path(os.fsencode(path)) for path in written)
 
 
-def _report_ignored(path: bytes, owner: str, own: bytes) -> None:
+def _report_ignored(path: bytes, owner: Owner, own: bytes) -> None:
     how = f' To trust it, add to {shown(own)}: {_TRUSTED} = ["{shown(path)}"]' if own not in (b"", path) else ""
     print(f"Ignored: {shown(path)}, which belongs to {owner}.{how}", file=sys.stderr)
 

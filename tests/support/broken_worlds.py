@@ -47,7 +47,7 @@ from support.users import as_ordinary_user, folder_of_everybody
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A sound delivery to be broken; what is entered into `stack` is undone at the end."""
+    """A sound delivery to be broken; what is entered into `stack` is left at the end."""
 
     delivery: Delivery
     folder: Path
@@ -69,9 +69,9 @@ def breaks(code: Code) -> Callable[[Broken], Broken]:
     return enter
 
 
-def refusal(delivery: Delivery, mode: Mode = Mode.HARD, **wishes: object) -> tuple[Problem, ...]:
+def refusal(delivery: Delivery, mode: Mode = Mode.HARD, **choices: object) -> tuple[Problem, ...]:
     try:
-        delivery.plan(mode, **wishes)
+        delivery.plan(mode, **choices)
         delivery.apply()
     except (Refused, OriginChangedError) as error:
         return error.problems

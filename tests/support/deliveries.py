@@ -58,12 +58,12 @@ def plan(
     label_day: str = "",
     wanted: bytes = b"",
     progress: Progress = SILENT,
-    **wishes: Any,
+    **choices: Any,
 ) -> Cut:
     """Plan how the package is cut."""
     members = choose_members(package, read_state(package), OpenedFiles(), wanted=wanted, label_day=label_day)
     name = DeliveryName(package.project, DAY)
-    return plan_cut(CutRequest(name, limit, **wishes), members, progress)
+    return plan_cut(CutRequest(name, limit, **choices), members, progress)
 
 
 def cut_up(
@@ -73,11 +73,11 @@ def cut_up(
     *,
     jobs: int = 0,
     is_replacing: bool = False,
-    **wishes: Any,
+    **choices: Any,
 ) -> Outcome:
     """Cut the package into chunks in the output folder; jobs of 0 do it in this process."""
     destination = Destination(package.path, os.fsencode(output), is_replacing)
-    cut = plan(package, limit, **wishes)
+    cut = plan(package, limit, **choices)
     if not jobs:
         return deliver(cut, destination, engine=InlineEngine(), progress=Silent())
     with PoolEngine(jobs) as engine:

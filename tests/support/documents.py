@@ -15,7 +15,7 @@ from pathlib import Path
 from make_reduction import make_reductions
 
 from support.pages import steps_of
-from support.stories import SHELL, Told, exit_faults, tell
+from support.stories import SHELL, Printed, exit_faults, run_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")))
@@ -31,13 +31,13 @@ def story_folder(reductions: Path) -> Iterator[Path]:
         yield Path(shutil.copytree(reductions, Path(above) / "data"))
 
 
-def story_of(text: str, folder: Path) -> list[Told]:
+def story_of(text: str, folder: Path) -> list[Printed]:
     """Tell the story of a page in a folder."""
-    return tell(steps_of(text), folder, (*UNSHARED, *SHELL) if HAS_MOUNTS in text else SHELL)
+    return run_steps(steps_of(text), folder, (*UNSHARED, *SHELL) if HAS_MOUNTS in text else SHELL)
 
 
 def main(names: list[str]) -> int:
-    """Tell the stories of these pages, or of all, and rewrite them; return 1 if one cannot be told."""
+    """Run the stories of these pages, or of all, and rewrite them; return 1 if one cannot be run."""
     with tempfile.TemporaryDirectory(prefix="qa2pack-reductions-") as folder:
         reductions = Path(folder)
         make_reductions(reductions)
@@ -47,14 +47,14 @@ def main(names: list[str]) -> int:
 def _bring_up_to_date(page: Path, reductions: Path) -> int:
     text = page.read_text()
     with story_folder(reductions) as folder:
-        told = story_of(text, folder)
+        reported = story_of(text, folder)
     lines = text.splitlines()
-    for each in reversed([each for each in told if not each.is_as_shown]):
+    for each in reversed([each for each in reported if not each.is_as_shown]):
         print(f"{page.relative_to(ROOT)}:{each.command.line}: $ {each.command.text}")
         start = each.command.shown_line - 1
         lines[start : start + len(each.command.shown)] = each.printed
     page.write_text("\n".join(lines) + "\n")
-    faults = exit_faults(told)
+    faults = exit_faults(reported)
     for fault in faults:
         print(f"{page.relative_to(ROOT)}: {fault}")
     return 1 if faults else 0

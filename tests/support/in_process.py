@@ -49,9 +49,9 @@ class Delivery:
         return self.path / "sg_ouss_id/group_ouss_id/member_ouss_id"
 
     def made(
-        self, mode: Mode = Mode.HARD, *, now_ns: int | None = None, progress: Progress | None = None, **wishes: Any
+        self, mode: Mode = Mode.HARD, *, now_ns: int | None = None, progress: Progress | None = None, **choices: Any
     ) -> Plan:
-        request = PlanRequest(os.fsencode(self.origin), os.fsencode(self.path), mode=mode, **wishes)
+        request = PlanRequest(os.fsencode(self.origin), os.fsencode(self.path), mode=mode, **choices)
         return make_plan(
             request,
             opened=OpenedFiles(),
@@ -61,8 +61,8 @@ class Delivery:
             now_ns=now_ns or time.time_ns(),
         )
 
-    def plan(self, mode: Mode = Mode.HARD, **wishes: Any) -> Described:
-        made = self.made(mode, **wishes)
+    def plan(self, mode: Mode = Mode.HARD, **choices: Any) -> Described:
+        made = self.made(mode, **choices)
         check_space(self.package, made.header, made.notes, made.devices, OpenedFiles())
         make_control(self.package, Disk())
         check_disk(self.package, made.header, made.gathered.spool.sorted_blobs(), Disk())
@@ -80,10 +80,11 @@ class Delivery:
             engine=self.engine,
             disk=disk or Disk(),
             progress=Silent(),
+            opened=OpenedFiles(),
         )
 
-    def make(self, mode: Mode = Mode.HARD, **wishes: Any) -> None:
-        self.plan(mode, **wishes)
+    def make(self, mode: Mode = Mode.HARD, **choices: Any) -> None:
+        self.plan(mode, **choices)
         self.apply()
 
     def problems(self, *, is_quick: bool = False) -> list[Problem]:

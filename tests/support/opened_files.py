@@ -20,9 +20,9 @@ sys.addaudithook(_hear)  # for as long as the process lives: there is no way to 
 @contextmanager
 def opened_paths() -> Iterator[list[bytes]]:
     """Yield a list that grows by each path that this process opens, as it was given to `open`."""
-    heard: list[bytes] = []
-    _listeners.append(heard)
+    paths: list[bytes] = []
+    _listeners.append(paths)
     try:
-        yield heard
+        yield paths
     finally:
-        _listeners.remove(heard)
+        _listeners.remove(paths)

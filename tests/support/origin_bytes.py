@@ -6,19 +6,22 @@ from pathlib import Path
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.rollback import RolledBack, roll_back_package
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.progress import Silent
 from support.in_process import Delivery
 
 
 def roll_back(delivery: Delivery, disk: Disk | None = None) -> RolledBack:
-    """Undo what is unfinished, or what ended last."""
-    return roll_back_package(delivery.package, engine=delivery.engine, disk=disk or Disk(), progress=Silent())
+    """Roll back what is unfinished, or what ended last."""
+    return roll_back_package(
+        delivery.package, engine=delivery.engine, disk=disk or Disk(), progress=Silent(), opened=OpenedFiles()
+    )
 
 
 def read_files(root: Path) -> dict[str, bytes]:
     """Return what is read at each name below root that is no folder; links are followed, dangling ones left out.
 
-    What a stopped move prepared and did not put in place yet is not told.
+    What a stopped move prepared and did not put in place yet is not reported.
     """
     found = {os.fspath(path.relative_to(root)): path.read_bytes() for path in _readable(root)}
     return {name: data for name, data in found.items() if ".qa2pack." not in name}

@@ -105,7 +105,7 @@ def check_goes_on(laid: Laid, boot: str | None = None) -> None:
 def check_goes_back(laid: Laid, boot: str | None = None) -> None:
     """Roll back: all is as if nothing had begun; where that is too late nothing is changed, and going on still works.
 
-    Where nothing had begun in a package that was there before, rolling back is not asked for: it would undo the
+    Where nothing had begun in a package that was there before, rolling back is not asked for: it would roll back the
     transaction that made it.
     """
     world = laid.world
@@ -133,8 +133,8 @@ def check_goes_on_either_way(laid: Laid) -> None:
     check_is_before(laid)
 
 
-def check_undoing_is_visible(laid: Laid) -> None:
-    """Compare what is seen while a finished transaction is undone: the new package or the one before, all of it."""
+def check_rollback_is_visible(laid: Laid) -> None:
+    """Compare what is seen during the rollback of a finished transaction: all of the new package or of the old."""
     world, seen = laid.world, laid.world.visible()
     if not (world.scenario.is_away_for_a_moment and seen == world.scenario.away(laid.before.package)):
         assert seen in (laid.before.package, laid.after.package)
@@ -142,12 +142,13 @@ def check_undoing_is_visible(laid: Laid) -> None:
 
 
 def check_undoing_is_finished(laid: Laid, *, applies: bool) -> None:
-    """Go on with undoing a finished transaction, by applying or by the same command: all is as before it.
+    """Go on with the rollback of a finished transaction, by applying or by the same command: all is as before it.
 
-    Where undoing has not begun, applying leaves the new package; it is then undone.
+    Where a rollback has not begun, applying leaves the new package; it is then rolled back.
     """
     world = laid.world
-    is_to_do = world.has_begun or not is_there(world.package.plan)  # undone, it waits again; packages may look alike
+    # Rolled back, the plan waits again; packages may look alike.
+    is_to_do = world.has_begun or not is_there(world.package.plan)
     if applies and world.has_begun:
         was_begun = world.phase is Phase.ROLLING_BACK
         assert world.apply(WatchedDisk(laid.splits)).is_rolled_back is was_begun

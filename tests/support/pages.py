@@ -1,6 +1,6 @@
 """Pages of documents taken apart: what is typed in them, what they show, and what of it cannot be run.
 
-A page is a story that is told from top to bottom. Its fenced blocks called `console` hold commands, each after `$ `
+A page is a story that is run from top to bottom. Its fenced blocks called `console` hold commands, each after `$ `
 (where one goes on, after `> `), and below each what it prints. Comments that no reader sees may stand before a block:
 
     <!-- file: NAME -->         the block is the text of this file, which is there from then on

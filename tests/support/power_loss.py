@@ -331,16 +331,16 @@ def _folders(root: Path) -> Iterator[tuple[bytes, int]]:
 def _tell_inodes(path: Path, inodes: Mapping[int, int]) -> None:
     """Let the commit of a journal name the inode that its tree has here; all else of it stays, also a torn tail.
 
-    It is made anew: the file may be one of the pool, which is as it was in every state.
+    It is made again: the file may be one of the pool, which is as it was in every state.
     """
     data, mode = path.read_bytes(), stat.S_IMODE(path.stat().st_mode)
-    told, end = b"", 0
+    reported, end = b"", 0
     for payload in sound_payloads(data):
         end += FRAME.size + len(payload)
         wire = msgpack.unpackb(payload)
         if wire.get("kind") == Commit.__name__:
             wire["root_inode"] = inodes.get(wire["root_inode"], 0)
-        told += framed(msgpack.packb(wire))
+        reported += framed(msgpack.packb(wire))
     path.unlink()
-    path.write_bytes(told + data[end:])
+    path.write_bytes(reported + data[end:])
     path.chmod(mode)

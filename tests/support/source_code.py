@@ -161,7 +161,7 @@ def changing_calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """Yield name and line of everything that can change a file system.
 
     A mention is enough, so that `pool.map(os.unlink, paths)` counts too. Methods of `pathlib.Path` cannot be
-    told by their name from others, and are looked for only in modules that import pathlib.
+    distinguished by their name from others, and are looked for only in modules that import pathlib.
     """
     known = _names_of_imports(tree)
     has_pathlib = any(package == "pathlib" for package, _ in imported_packages(tree))

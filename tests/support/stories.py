@@ -37,7 +37,7 @@ _ALIKE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Printed:
     """What a command of a page did.
 
     Attributes:
@@ -58,10 +58,10 @@ class Told:
 
 
 class StoryError(Exception):
-    """The story cannot be told to its end."""
+    """The story cannot be run to its end."""
 
 
-def tell(steps: Iterable[Step], folder: Path, shell: Sequence[str] = SHELL) -> list[Told]:
+def run_steps(steps: Iterable[Step], folder: Path, shell: Sequence[str] = SHELL) -> list[Printed]:
     """Run all steps in the folder and return what the commands on the page did.
 
     Raises:
@@ -81,23 +81,23 @@ def tell(steps: Iterable[Step], folder: Path, shell: Sequence[str] = SHELL) -> l
         check=False,
     )
     parts = done.stdout.split(_MARK)
-    told = []
+    reported = []
     for step, printed, code in zip(acted, parts[::2], parts[1::2], strict=False):
         if isinstance(step, Command):
-            told.append(Told(step, int(code), _as_shown(printed, folder)))
+            reported.append(Printed(step, int(code), _as_shown(printed, folder)))
         elif int(code):
             raise StoryError(f"line {step.line}: exit code {code}: {printed}")
     if len(parts) // 2 != len(acted):
         raise StoryError(f"line {acted[len(parts) // 2].line}: the shell ended: {parts[-1]}")
-    return told
+    return reported
 
 
-def exit_faults(told: list[Told]) -> list[str]:
+def exit_faults(reported: list[Printed]) -> list[str]:
     """Return which commands failed though the page does not ask for the exit code, in words."""
-    following = [*(each.command.text for each in told[1:]), ""]
+    following = [*(each.command.text for each in reported[1:]), ""]
     return [
         f"line {each.command.line}: exit code {each.code}, printed: {each.printed}"
-        for each, then in zip(told, following, strict=False)
+        for each, then in zip(reported, following, strict=False)
         if each.code and then != "echo $?"
     ]
 

@@ -145,7 +145,7 @@ SCENARIOS = (
     *(Scenario(Change.REPLACE, mode, keeps_previous=True) for mode in (Mode.HARD, Mode.MOVE)),
     *(Scenario(Change.REPLACE, mode, may_exchange=False, keeps_previous=True) for mode in (Mode.COPY, Mode.MOVE)),
 )
-# What can be undone when it has ended.
+# What can be rolled back when it has ended.
 UNDOABLE = tuple(
     dict.fromkeys(
         (
@@ -233,7 +233,7 @@ class World:
         """Make no more than the value.
 
         Args:
-            knows_inodes: a hard link is told from a copy of the same file.
+            knows_inodes: a hard link is distinguished from a copy of the same file.
         """
         self.root = root
         self.scenario = scenario
@@ -331,12 +331,19 @@ class World:
         """Apply the waiting plan or go on with what was begun."""
         options = self.scenario.options if boot is None else replace(self.scenario.options, boot=boot)
         return apply_plan(
-            self.package, options, engine=engine or InlineWorker(), disk=disk or Disk(), progress=Silent()
+            self.package,
+            options,
+            engine=engine or InlineWorker(),
+            disk=disk or Disk(),
+            progress=Silent(),
+            opened=OpenedFiles(),
         )
 
     def roll_back(self, disk: Disk | None = None) -> RolledBack:
-        """Undo what was begun, or what ended last."""
-        return roll_back_package(self.package, engine=InlineEngine(), disk=disk or Disk(), progress=Silent())
+        """Roll back what was begun, or what ended last."""
+        return roll_back_package(
+            self.package, engine=InlineEngine(), disk=disk or Disk(), progress=Silent(), opened=OpenedFiles()
+        )
 
     def can_roll_back(self) -> bool:
         """Roll back; False if that is refused, and then nothing was changed but what was left to be ended."""
@@ -478,7 +485,7 @@ def tree_at(root: Path, sources: dict[int, str]) -> Tree:
     """Return every path below root with its kind, mode, mtime and content; empty if there is nothing.
 
     Args:
-        sources: names of inodes; a file that is one of them is told by that name.
+        sources: names of inodes; a file that is one of them is named so.
     """
     return {path: _described(full, status, sources) for path, full, status in _walk(os.fsencode(root))}
 
@@ -522,7 +529,7 @@ def _described(path: bytes, status: os.stat_result, sources: dict[int, str]) -> 
 
 
 def _source_names(origins: Path) -> dict[int, str]:
-    """Return a name for the inode of every file, so that a hard link is told from a copy."""
+    """Return a name for the inode of every file, so that a hard link is distinguished from a copy."""
     return {path.lstat().st_ino: str(path.relative_to(origins)) for path in origins.rglob("*")}
 
 
