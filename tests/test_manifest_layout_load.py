@@ -120,7 +120,7 @@ def test_unknown_folder_is_refused_with_the_known_ones(tmp_path: Path, table: st
         (PLACE + '[[rule]]\nmatch = ["{stem}.py", "*.txt"]\nto = "qa/{stem}"\n', "found stem"),
         (
             RULE + 'to = "qa/{mous}/{name}"\n',
-            "one of the variables name, path, prefix, project, top, uid in to found mous",
+            "one of the variables name, path, prefix, project, top, uid in to",
         ),
         (RULE + 'to = "qa/{name}"\nif_taken = "qa/{mous}"\n', "in if_taken found mous"),
         (RULE + 'to = "qa/{name"\n', "variables in braces"),

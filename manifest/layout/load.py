@@ -5,6 +5,7 @@ rule cannot silently match nothing, and no rule places a file outside of the mem
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -13,7 +14,7 @@ from typing import Never, TypeVar
 
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
-from qa2pack.manifest.layout.check import Absent, Alike, Check, Needs, ProjectCode
+from qa2pack.manifest.layout.check import Absent, Alike, Check, Count, Names, Needs, ProjectCode, Say
 from qa2pack.manifest.layout.globs import has_uid_in_brackets
 from qa2pack.manifest.layout.patterns import PatternError, Patterns, Variable, compile_patterns, pieces_of
 from qa2pack.manifest.layout.places import ANY_DEPTH, Place
@@ -89,7 +90,20 @@ _RULE_KEYS = frozenset(
 )
 _AGAIN_KEYS = frozenset({"to", "column"})
 # The keys of each kind of check; the first one tells the kinds apart.
-_CHECK_KINDS = (("needs", "what"), ("alike", "in", "what"), ("absent", "what"), ("project",))
+_CHECK_KINDS = (
+    ("needs", "what"),
+    ("alike", "in", "what"),
+    ("absent", "what"),
+    ("project",),
+    ("at_most_one", "in", "what"),
+    ("holds", "in", "what"),
+    ("lacks", "what"),
+    ("letters", "what"),
+    ("longest", "what"),
+)
+# Kinds of checks that are about the member: they may refuse.
+_MAY_SAY = frozenset({"at_most_one", "holds", "lacks", "letters", "longest"})
+_MANY = 10**9
 # Variables that every file has.
 _OF_A_FILE = frozenset({"name", "path", PREFIX, PROJECT})
 
@@ -297,8 +311,9 @@ class _Reader:
         return value
 
     def _check(self, table: Mapping[str, object]) -> Check:
-        keys = next((keys for keys in _CHECK_KINDS if set(keys) == set(table) and all(table.values())), ("",))
+        keys = next((keys for keys in _CHECK_KINDS if _are_keys(keys, table) and all(table.values())), ("",))
         what = self._text(table, "what")
+        say = self._choice(Say, self._text(table, "say") or Say.WARN)
         match keys[0]:
             case "needs":
                 return Needs(self._role(self._text(table, "needs")).encode(), what)
@@ -308,8 +323,33 @@ class _Reader:
                 return Absent(what, self._globs(table, "absent"))
             case "project":
                 return ProjectCode(self._globs(table, "project"))
+            case "at_most_one" | "holds" as kind:
+                least, most = (0, 1) if kind == "at_most_one" else (1, _MANY)
+                folder = self._role(self._text(table, "in")).encode()
+                return Count(folder, self._patterns(table, kind), least, most, what, say)
+            case "lacks":
+                return Count(b"", self._patterns(table, "lacks"), 0, 0, what, say)
+            case "letters":
+                return Names(self._letters(self._text(table, "letters")), _MANY, what, say)
+            case "longest":
+                return Names(frozenset(), self._number(table, "longest"), what, say)
         kinds = " or ".join(" and ".join(keys) for keys in _CHECK_KINDS)
         self._refuse(expected=kinds, found=_key_list(table))
+
+    def _letters(self, text: str) -> frozenset[str]:
+        """Return the letters of a text as it stands in brackets: `a-z` are all from a to z, `-` itself is last."""
+        letters = set(text)
+        for first, last in re.findall(r"(.)-(.)", text, re.DOTALL):
+            if first > last:
+                self._refuse(expected="letters in their order, as in a-z", found=f"{first}-{last}")
+            letters |= {chr(code) for code in range(ord(first), ord(last) + 1)}
+        return frozenset(letters if text.endswith("-") or "-" not in text else letters - {"-"})
+
+    def _number(self, table: Mapping[str, object], key: str) -> int:
+        value = table.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            self._refuse(expected=f"a whole number above 0 for {key}", found=repr(value))
+        return value
 
     def _check_keys(self, table: Mapping[str, object], known: frozenset[str], where: str) -> None:
         unknown = sorted(set(table) - known)
@@ -373,6 +413,10 @@ class _Reader:
             expected = f"one of the folders {names_of(self.roles) or '- (there is no [[folder]])'}"
             self._refuse(expected=expected, found=value, code=Code.UNKNOWN_ROLE)
         return value
+
+
+def _are_keys(keys: tuple[str, ...], table: Mapping[str, object]) -> bool:
+    return set(keys) == set(table) - ({"say"} if keys[0] in _MAY_SAY else set())
 
 
 def _key_list(table: Mapping[str, object]) -> str:

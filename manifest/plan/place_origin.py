@@ -160,6 +160,6 @@ def _broken_tables(
 
 def _located(origin: bytes, problem: Problem) -> Problem:
     """Return the problem with an absolute path; destinations stay relative to the member."""
-    if problem.code in (Code.COLLISION, Code.NAME_TOO_LONG):
+    if problem.code in (Code.COLLISION, Code.NAME_TOO_LONG, Code.CHECK_FAILED):
         return problem
     return replace(problem, path=os.path.join(origin, problem.path))

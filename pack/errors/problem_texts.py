@@ -256,6 +256,12 @@ PLANNING: Mapping[Code, Row] = {
         "The layout puts it into names, and no folder or file of the origin tells it.",
         "Give it with --set NAME=VALUE",
     ),
+    Code.CHECK_FAILED: Row(
+        "The member would not be as the layout says that it must be.",
+        "The receivers of such packages refuse it, or their programs fail.",
+        "Change the names in the origin, leave out what is too much: --exclude GLOB, or add what is missing, and "
+        "plan again",
+    ),
     Code.UNKNOWN_MODE: Row(
         "This value is not known.",
         "A mode or append that does not exist was asked for.",
@@ -494,6 +500,12 @@ WARNINGS: Mapping[Code, Row] = {
         "next one:",
         ("pack plan PATH PACKAGE --append member", "pack apply PACKAGE"),
         (Remedy("If it is a copy or does not belong to the project, leave it out: --exclude GLOB"),),
+    ),
+    Code.W_CHECK: Row(
+        "The member would not be as the layout says that it should be.",
+        "The receivers of such packages may refuse it, or their programs fail.",
+        "Change the names in the origin, leave out what is too much: --exclude GLOB, or add what is missing, and "
+        "plan again. If it is right so, go on.",
     ),
     Code.W_ROLE_EMPTY: Row(
         "This folder of the package will be empty, and no complete reduction leaves it so.",

@@ -350,6 +350,37 @@ to = "{run}/{name}"
     return refusal(world.delivery, layout=str(layout))
 
 
+def _layout_with_check(world: World, say: str) -> str:
+    layout = world.folder / "mine.toml"
+    write(
+        layout,
+        b"""[[folder]]
+name = "script"
+[[place]]
+name = "top"
+[[rule]]
+match = "*.py"
+to = "script/{name}"
+[[check]]
+lacks = "script"
+what = "no scripts"
+say = "%b"
+"""
+        % say.encode(),
+    )
+    return str(layout)
+
+
+@breaks(Code.CHECK_FAILED)
+def _(world: World) -> Iterable[Problem]:
+    return refusal(world.delivery, layout=_layout_with_check(world, "refuse"))
+
+
+@breaks(Code.W_CHECK)
+def _(world: World) -> Iterable[Problem]:
+    return world.delivery.plan(layout=_layout_with_check(world, "warn")).notes.warnings
+
+
 @breaks(Code.UNKNOWN_MODE)
 def _(world: World) -> Iterable[Problem]:
     with pytest.raises(PackagingError) as caught:
