@@ -123,7 +123,6 @@ def plan_rebuild(
         extra = {problem for problem in extra if not is_within(problem.path, member)}
     others = [problem for problem in problems if os.path.relpath(problem.path, member) not in repair.lost]
     if others := [*others, *sorted(extra, key=lambda problem: problem.path)]:
-        gathered.spool.close()
         raise Refused(*others)
     copied = [source.state.size for source in repair.sources.values() if source.action is Action.COPY]
     notes = Notes(
