@@ -149,7 +149,7 @@ def rebuilt_header(plan: Header, old: Header) -> Header:
 
 def rebuilt_notes(plan: Notes, old: Notes) -> Notes:
     """Return the notes of the new manifest. A rollback must not give links of the origin their old targets."""
-    return replace(old, totals=plan.totals, relinks=(), difference=None)
+    return replace(old, totals=plan.totals, relinks=())
 
 
 def rebuilt_records(old: Iterable[bytes], planned: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
