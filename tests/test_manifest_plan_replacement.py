@@ -1,9 +1,11 @@
 """What a plan replaces, and tells of it: members that go, files that become empty ones, another plan that waits."""
 
+import errno
 import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,6 +93,44 @@ def test_single_adopted_member_may_be_the_one_that_is_made_again(delivery: Deliv
     assert reported(delivery, Mode.FAKE, force=True) == [(Code.W_BECOMES_EMPTY, FIRST)]
     other.make(append=Append.MEMBER)
     assert reported(other, force=True) == [(Code.W_MEMBER_GOES, FIRST)]
+
+
+def test_member_without_manifest_has_files_with_content(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    shutil.rmtree(os.fsdecode(delivery.package.control))
+    assert told(delivery, Mode.FAKE, force=True) == [(Code.W_BECOMES_EMPTY, FIRST)]
+
+
+# --- files that somebody put into what is replaced
+
+
+def extra_told(delivery: Delivery, **wishes: object) -> list[tuple[bytes, str]]:
+    warnings = delivery.made(Mode.COPY, **wishes).notes.warnings
+    return [(problem.path, str(problem.found)) for problem in warnings if problem.code is Code.W_EXTRA_GOES]
+
+
+def test_extra_files_of_all_that_goes_are_counted_together(delivery: Delivery, other: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    other.make(Mode.COPY, append=Append.MEMBER)
+    places = [delivery.path, *(delivery.path / "sg_ouss_id" / member / "qa" for member in (FIRST, SECOND))]
+    for place in places:
+        (place / "notes").write_text("mine")
+    assert extra_told(delivery, force=True) == [(os.fsencode(delivery.path / "notes"), "3 files")]
+
+
+def test_folder_of_the_package_that_cannot_be_read_does_not_stop_a_plan(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery.make(Mode.FAKE)
+    real = os.open
+
+    def stale(path: Any, *args: Any, **options: Any) -> int:
+        if path == b"script":
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(os, "open", stale)
+    assert extra_told(delivery) == []
 
 
 # --- a plan that waits: not replaced without a word, unless whoever made it plans the same origin again

@@ -81,7 +81,9 @@ def test_removed_member_comes_back(capsys: Capsys, package: Path) -> None:
 def test_only_member_is_not_removed(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     assert run("remove", delivery.path, "--member", FIRST) == 1
-    assert Code.ONLY_MEMBER in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert Code.ONLY_MEMBER in told
+    assert f"      {delivery.member}\n" in told
     assert delivery.problems() == []
 
 
@@ -141,6 +143,17 @@ def test_new_header_is_used_from_then_on(tmp_path: Path, delivery: Delivery) -> 
     assert run("plan", "--again", delivery.path) == 0
     assert run("apply", delivery.path) == 0
     assert (delivery.member / "README").read_text().startswith("A header\nPI name: B\n|-- 2011")
+
+
+def test_file_of_a_new_header_is_read_again(tmp_path: Path, delivery: Delivery) -> None:
+    delivery.make()
+    header = tmp_path / "header.txt"
+    header.write_text("A header\n")
+    assert run("readme", delivery.path, "--header", header) == 0
+    header.write_text("Another header\n")
+    assert run("plan", "--again", delivery.path) == 0
+    assert run("apply", delivery.path) == 0
+    assert (delivery.member / "README").read_text().startswith("Another header\n")
 
 
 def test_readme_that_was_changed_by_hand(capsys: Capsys, delivery: Delivery, other: Delivery) -> None:
@@ -391,7 +404,9 @@ def test_member_whose_origin_is_gone_is_not_removed(
 def test_member_without_manifest_is_not_removed(capsys: Capsys, package: Path) -> None:
     next(Path(f"{package}.pack/manifests").glob("*id2.manifest")).unlink()
     assert run("remove", package, "--member", SECOND, "--force") == 1
-    assert Code.MANIFEST_MISSING in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert Code.MANIFEST_MISSING in told
+    assert f"      {package / 'sg_ouss_id' / SECOND}\n" in told
 
 
 def test_files_of_others_are_not_removed_with_a_member(capsys: Capsys, package: Path) -> None:
@@ -400,6 +415,15 @@ def test_files_of_others_are_not_removed_with_a_member(capsys: Capsys, package: 
     assert run("remove", package, "--member", SECOND) == 1
     assert str(notes) in capsys.readouterr().err
     assert run("remove", package, "--member", SECOND, "--force") == 0
+
+
+def test_all_that_a_removal_would_lose_is_told_at_once(capsys: Capsys, other: Delivery, package: Path) -> None:
+    (package / "sg_ouss_id" / SECOND / "qa/notes").write_text("mine")
+    shutil.rmtree(other.origin)
+    assert run("remove", package, "--member", SECOND) == 1
+    told = capsys.readouterr().err
+    assert Code.ONLY_COPY in told
+    assert Code.EXTRA in told
 
 
 def test_extra_files_of_several_members_are_removed_one_member_at_a_time(capsys: Capsys, package: Path) -> None:
@@ -434,4 +458,15 @@ def test_plan_of_a_removal_that_waits_is_shown_as_one(capsys: Capsys, package: P
     assert run("rollback", package) == 0
     capsys.readouterr()
     assert run("show", "--plan", package) == 0
-    assert f"of which {SECOND} is removed" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"of which {SECOND} is removed" in told
+    assert "still blank" not in told, "a removal makes no README"
+
+
+def test_plan_of_a_forced_removal_tells_what_is_lost(capsys: Capsys, other: Delivery, package: Path) -> None:
+    shutil.rmtree(other.origin)
+    assert run("remove", package, "--member", SECOND, "--force", "--keep-previous") == 0
+    assert run("rollback", package) == 0
+    capsys.readouterr()
+    assert run("show", "--plan", package) == 0
+    assert Code.W_LAST_COPY in capsys.readouterr().out

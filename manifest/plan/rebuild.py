@@ -123,7 +123,6 @@ def plan_rebuild(
         extra = {problem for problem in extra if not is_within(problem.path, member)}
     others = [problem for problem in problems if os.path.relpath(problem.path, member) not in repair.lost]
     if others := [*others, *sorted(extra, key=lambda problem: problem.path)]:
-        gathered.spool.close()
         raise Refused(*others)
     copied = [source.state.size for source in repair.sources.values() if source.action is Action.COPY]
     notes = Notes(
@@ -150,7 +149,7 @@ def rebuilt_header(plan: Header, old: Header) -> Header:
 
 def rebuilt_notes(plan: Notes, old: Notes) -> Notes:
     """Return the notes of the new manifest. A rollback must not give links of the origin their old targets."""
-    return replace(old, totals=plan.totals, relinks=(), difference=None)
+    return replace(old, totals=plan.totals, relinks=())
 
 
 def rebuilt_records(old: Iterable[bytes], planned: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
