@@ -39,6 +39,7 @@ class Code(StrEnum):
     NO_SYMLINKS = "no-symlinks"
     NAME_REFUSED = "name-refused"
     NAMES_MERGE = "names-merge"
+    NAME_TAKEN = "name-taken"
     FILE_TOO_LARGE = "file-too-large"
     NO_SPACE = "no-space"
     NO_INODES = "no-inodes"
