@@ -35,11 +35,11 @@ from qa2pack.manifest.plan.rebuild import own_records
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.scan.collect import Gathered
 
-_TAKE_CHANGES = (
-    Remedy("To keep what was changed in a README by hand:", ("pack readme PACKAGE --member MEMBER --take-changes",)),
-    Remedy("To mend everything else:", ("pack repair PACKAGE",)),
-    Remedy("Files that no manifest knows: move them away. Then give the same command again."),
+_MEND = (
+    Remedy("To see what mends it:", ("pack verify PACKAGE",)),
+    Remedy("Then give the same command again."),
 )
+_CODE = (Remedy("Give the code of the project, or leave out --strict."),)
 
 
 def plan_rename(
@@ -76,9 +76,10 @@ def plan_rename(
         *(each for one in manifests for each in _not_as_packaged(old, one, header)),
     ]
     if problems:
-        raise Refused(*problems, remedies=_TAKE_CHANGES)
+        raise Refused(*problems, remedies=_MEND)
     warnings = tuple(_code_warnings(new, manifests))
-    refuse_any(warnings if strict else ())
+    if warnings and strict:
+        raise Refused(*warnings, remedies=_CODE)
     totals = tuple(_sums(total for manifest in manifests for total in manifest.notes.totals))
     return Plan(header, Notes(totals=totals, new_files=len(manifests), warnings=warnings), destination, Gathered())
 

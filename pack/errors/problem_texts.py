@@ -167,13 +167,6 @@ PLANNING: Mapping[Code, Row] = {
         "Rename it in the origin, leave it out (--exclude GLOB), or choose a destination on another disk; a package "
         "itself, or what stands beside it, needs another name, or a shorter one.",
     ),
-    Code.NAME_TAKEN: Row(
-        "Something has this name already: the package cannot get it.",
-        "There is another package of this code, its control folder or ticket files; or, where a renaming is rolled "
-        "back, something got the old name since.",
-        "If it is not needed any more, move it away; else give the package another code. Then give the same command "
-        "again.",
-    ),
     Code.NAMES_MERGE: Row(
         "Two names of one folder are one name to the disk of the package.",
         "They differ only in upper and lower case, or in how a letter with an accent is written; that was tried out.",

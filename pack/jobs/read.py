@@ -148,7 +148,7 @@ def existing_package(target: Target) -> PackageState:
     """
     package = target.package
     state = read_state(package)
-    if state.members or manifest_names(package):
+    if state.members or (manifest_names(package) and successor(package) is None):
         return state
     check_finished(package)
     raise Refused(no_package(package, state))
