@@ -262,6 +262,15 @@ def test_locked_under_its_old_name(delivery: Delivery) -> None:
     assert not list(delivery.path.parent.glob(f"{NEW}*"))
 
 
+def test_resumed_and_rolled_back_only_under_the_lock_of_the_old_name(delivery: Delivery) -> None:
+    delivery.make()
+    package = stop(delivery, StoppingDisk("link"))
+    for verb in ("apply", "rollback"):
+        with locked_for_writing(lock_path(delivery.package)):
+            assert run(verb, package.path) == 6
+    assert run("apply", package.path) == 0
+
+
 def stop(delivery: Delivery, disk: WatchedDisk) -> Delivery:
     """Begin to rename, and stop for ever at a call; return the package under its new name."""
     package = renamed(delivery)

@@ -135,6 +135,7 @@ def take_old_control_away(paths: TransactionPaths, disk: Disk) -> None:
     if paths.publishing is not Publishing.RENAME or new_name(old) != paths.package.project:
         return  # gone before, or by now that of another package
     remove_tree(disk, join(old.control, b"previous"))  # what the last apply kept, as at each further apply
+    sync_folder(disk, old.control)  # else a power cut could restore it where nothing removes it
     if is_folder(paths.previous):
         move_away(disk, old.control, paths.previous_control)
         sync_folder(disk, paths.previous)
