@@ -11,10 +11,10 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from qa2pack.executor.io.disk import Disk, sync_file_system
+from qa2pack.executor.io.disk import Disk, sync_file_system, write_durably
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.keep_previous import KEEP_LIMIT_BYTES, KeepPrevious
 from qa2pack.executor.preflight import can_exchange, check_plan
@@ -30,6 +30,7 @@ from qa2pack.executor.transaction.journal import (
     Begin,
     Commit,
     Journal,
+    Publishing,
     Record,
     Resume,
     Stale,
@@ -45,11 +46,13 @@ from qa2pack.executor.transaction.paths import (
     journal_path,
     lock_path,
     probe_paths,
+    renaming_path,
     staging_path,
     transaction_paths,
 )
 from qa2pack.executor.transaction.published_tree import is_published
 from qa2pack.executor.transaction.recovery import Facts, Goal, Phase, Step, begin_of, decide, phase_of
+from qa2pack.executor.transaction.renaming import locked_old
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
@@ -58,6 +61,7 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
+from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.plan_header import user_name
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
@@ -123,6 +127,7 @@ class Applied:
             None if this run did something.
         plan: what was applied.
         kept_bytes: what the package or member that was replaced takes until the next apply; None if none is kept.
+        renamed_from: the name that the package had before; empty if it was not renamed.
     """
 
     member: bytes
@@ -134,6 +139,7 @@ class Applied:
     left_out: tuple[Problem, ...] = ()
     plan: AppliedPlan | None = None
     kept_bytes: int | None = None
+    renamed_from: bytes = b""
 
 
 def apply_plan(
@@ -151,7 +157,7 @@ def apply_plan(
 
     Args:
         stop: checked while folders are removed; the engine checks its own between batches.
-        is_locked: the caller holds the lock of the package.
+        is_locked: the caller holds the lock of the package, and that of the package that it renames.
 
     Raises:
         InterruptedByUser: a stop was requested; the same call resumes later.
@@ -164,19 +170,12 @@ def apply_plan(
     """
     if not is_folder(package.control):
         raise Refused(Problem(Code.PLAN_MISSING, package.plan))
-    with nullcontext() if is_locked else locked_for_writing(lock_path(package)):
+    with ExitStack() as held:
+        if not is_locked:
+            held.enter_context(locked_for_writing(lock_path(package)))
+            held.enter_context(locked_old(package, opened, options.trusted))
         check_owned(package, options.trusted)
-        return _apply(
-            _Run(
-                package,
-                options,
-                opened=opened,
-                engine=engine,
-                disk=disk,
-                progress=progress,
-                stop=stop,
-            )
-        )
+        return _apply(_Run(package, options, opened=opened, engine=engine, disk=disk, progress=progress, stop=stop))
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +242,7 @@ def _applied(
         left_alone=left_alone,
         plan=plan,
         is_removal=transaction.begin.publishing.is_removal,
+        renamed_from=transaction.begin.renamed_from,
         kept_bytes=used_bytes(transaction.paths.previous_tree) if _is_kept(transaction, commit) else None,
     )
 
@@ -288,7 +288,9 @@ def _file_journal(run: _Run, begin: Begin, plan: Described | None) -> Applied:
     ended = _of_journal(begin)
     _check_expected(run, _of_plan(plan) if plan and is_newer else ended)
     file_journal(transaction_paths(run.package, begin), run.disk)
-    return _apply(run) if is_newer else Applied(ended.member, Phase.ENDED, plan=ended)
+    return (
+        _apply(run) if is_newer else Applied(ended.member, Phase.ENDED, plan=ended, renamed_from=begin.renamed_from)
+    )
 
 
 def _roll_back(run: _Run, records: Sequence[Record]) -> Applied:
@@ -296,7 +298,8 @@ def _roll_back(run: _Run, records: Sequence[Record]) -> Applied:
     begin = begin_of(records)
     _check_expected(run, _of_journal(begin))
     roll_back(run.package, records, opened=run.opened, engine=run.engine, disk=run.disk, stop=run.stop)
-    return Applied(begin.group + b"/" + begin.member, phase_of(records), is_rolled_back=True)
+    member = begin.group + b"/" + begin.member
+    return Applied(member, phase_of(records), is_rolled_back=True, renamed_from=begin.renamed_from)
 
 
 def _roll_forward(run: _Run, records: Sequence[Record]) -> Applied:
@@ -335,14 +338,16 @@ def _prepare(run: _Run, step: Step, records: Sequence[Record], header: Header) -
         for probe in probe_paths(run.package):  # a power cut may restore one
             remove_tree(run.disk, probe)
         return
-    keeps_staged = step is Step.RESTAGE and _same_member(begin_of(records), header)
+    keeps_staged = step is Step.RESTAGE and _may_reuse_staged(begin_of(records), header)
     if is_there(journal_path(run.package)):  # also an incomplete one
         run.disk.unlink(journal_path(run.package))
     if not keeps_staged:
         remove_tree(run.disk, staging_path(run.package), stop=run.stop)
 
 
-def _same_member(begin: Begin, header: Header) -> bool:
+def _may_reuse_staged(begin: Begin, header: Header) -> bool:
+    if begin.renamed_from or header.renamed_from:
+        return False  # all members of a package are staged, which may be others now
     return (begin.group, begin.member) == (header.group, header.member)
 
 
@@ -370,21 +375,29 @@ def _new_begin(run: _Run, plan: Described) -> Begin:
         at_ns=time.time_ns(),
         mode=header.mode,
         origin=header.origin,
-        sequence=next_sequence(run.package),
+        sequence=next_sequence(_present_package(run.package, header)),
         keeps_if_small=run.options.keep_previous is KeepPrevious.AUTO,
+        renamed_from=header.renamed_from,
     )
+
+
+def _present_package(package: Package, header: Header) -> Package:
+    """Return where the package is now that the plan changes: under its old name, if it is renamed."""
+    return Package(join(package.parent, header.renamed_from)) if header.renamed_from else package
 
 
 @contextmanager
 def _journal_open(run: _Run, begin: Begin, *, is_new: bool) -> Iterator[_Transaction]:
     """Create the journal with its first record, or continue it with a record of this run; close it at the end."""
-    path = journal_path(run.package)
+    path, paths = journal_path(run.package), transaction_paths(run.package, begin)
+    if is_new and begin.renamed_from:  # first: commands with the old name find the journal by it
+        write_durably(run.disk, renaming_path(paths.old_package), run.package.project)
     journal = create_journal(path, begin, run.disk) if is_new else continue_journal(path, run.disk)
     try:
         if not is_new:
             resumed = Resume(run.options.boot, socket.gethostname(), user_name(), os.getpid(), time.time_ns())
             journal.append_durably(resumed)
-        yield _Transaction(begin, transaction_paths(run.package, begin), journal)
+        yield _Transaction(begin, paths, journal)
     finally:
         journal.close()
 
@@ -394,7 +407,7 @@ def _stage(run: _Run, transaction: _Transaction, plan: Described, *, is_trusting
     context = StagingContext(
         disk=run.disk,
         origin=plan.header.origin,
-        package=real_path(run.package.path),
+        package=real_path(_present_package(run.package, plan.header).path),
         device=os.stat(run.package.control).st_dev,
         tree=paths.tree,
         member=paths.staged_member,
@@ -435,7 +448,9 @@ def _keeps_previous(run: _Run, transaction: _Transaction) -> bool:
     begin = transaction.begin
     if not (begin.publishing.has_previous and begin.keeps_previous and begin.keeps_if_small):
         return begin.keeps_previous
-    return uses_at_most(transaction.paths.target, run.options.keep_limit_bytes)
+    paths = transaction.paths
+    going = paths.old_package.path if begin.publishing is Publishing.RENAME else paths.target
+    return uses_at_most(going, run.options.keep_limit_bytes)
 
 
 def _publish(run: _Run, transaction: _Transaction, *, is_published: bool) -> None:

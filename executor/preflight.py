@@ -23,8 +23,8 @@ from qa2pack.manifest.format.header import Header, Notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import absolute_sources
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.presence import is_folder, real_path
-from qa2pack.manifest.path import UnsafePathError, is_within
+from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
+from qa2pack.manifest.path import UnsafePathError, is_within, join
 from qa2pack.manifest.plan.destination import base_of
 from qa2pack.manifest.plan.obstacles import ticket_obstacles
 from qa2pack.manifest.problem import Code, Problem, Refused
@@ -51,6 +51,9 @@ def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterato
         yield Problem(Code.UNSAFE_PATH, header.origin)
     elif _needs_origin(header) and not is_folder(header.origin):
         yield Problem(Code.ORIGIN_MISSING, header.origin)
+    if header.renamed_from:
+        yield from _renaming_problems(package, plan, opened)
+        return
     is_nested = is_within(header.origin, package.path) or is_within(package.path, header.origin)
     if _needs_origin(header) and is_nested:
         yield Problem(Code.NESTED, package.path, found=os.fsdecode(header.origin))
@@ -65,8 +68,18 @@ def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterato
     yield from _outside(package, plan)
 
 
+def _renaming_problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterator[Problem]:
+    """Yield what has changed in the package of the old name, and what has got the new name since."""
+    header, old = plan.header, Package(join(package.parent, plan.header.renamed_from))
+    yield from (Problem(Code.NAME_TAKEN, path) for path in (package.path, *package.tickets) if is_there(path))
+    if header.origin != old.path:
+        yield Problem(Code.PLAN_STALE, package.plan, os.fsdecode(old.path), os.fsdecode(header.origin))
+    elif base_of(read_state(old), opened) != header.base:
+        yield Problem(Code.PLAN_STALE, old.path, "the members as they were planned for", "others")
+
+
 def _needs_origin(header: Header) -> bool:
-    return header.append is not Append.REMOVE and not header.is_rebuilt
+    return header.append not in (Append.REMOVE, Append.RENAME) and not header.is_rebuilt
 
 
 def _outside(package: Package, plan: Described) -> Iterator[Problem]:
@@ -161,7 +174,7 @@ def _origin_problems(header: Header) -> Iterator[Problem]:
     """Yield a problem if a move could not write into the origin, which it does at the end."""
     if (
         header.mode is Mode.MOVE
-        and header.append is not Append.REMOVE
+        and header.append not in (Append.REMOVE, Append.RENAME)
         and not os.access(header.origin, os.W_OK | os.X_OK)
     ):
         yield Problem(Code.ORIGIN_NOT_WRITABLE, header.origin)

@@ -7,7 +7,7 @@ be done with the package.
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.executor.io.remove import remove_tree
@@ -24,15 +24,17 @@ from qa2pack.executor.rollback_steps import roll_back
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.history import last_finished
-from qa2pack.executor.transaction.journal import Record, read_journal
+from qa2pack.executor.transaction.journal import Begin, Record, read_journal
 from qa2pack.executor.transaction.lock import NO_WAIT, Wait, locked_for_writing, when_free
 from qa2pack.executor.transaction.paths import (
     journal_path,
     litter_paths,
     lock_path,
+    renaming_path,
     transaction_paths,
 )
 from qa2pack.executor.transaction.recovery import Facts, Goal, Step, begin_of, decide
+from qa2pack.executor.transaction.renaming import locked_old, successor
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package, read_state
@@ -52,11 +54,13 @@ class RolledBack:
         member: `group/member` that was removed; empty if there was nothing to roll back.
         was_finished: the transaction was a finished one.
         is_removal: the member had been removed, or was to be, and is there again.
+        renamed_from: the name that the package has again; empty if it was not renamed.
     """
 
     member: bytes = b""
     was_finished: bool = False
     is_removal: bool = False
+    renamed_from: bytes = b""
 
 
 def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it may be kept from it
@@ -91,7 +95,10 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
     check_control(package.control)
     if not is_folder(package.control):
         raise _without_control(package)
-    with when_free(locked_for_writing, lock_path(package), wait, stop):
+    with (
+        when_free(locked_for_writing, lock_path(package), wait, stop),
+        locked_old(package, opened, trusted, wait, stop),
+    ):
         check_owned(package, trusted)
         records = _unfinished_records(package, disk)
         if not records:
@@ -101,7 +108,7 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
         check_published(package, records, opened=opened, engine=engine, disk=disk)
         roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
         begin = begin_of(records)
-        return RolledBack(begin.group + b"/" + begin.member, is_removal=begin.publishing.is_removal)
+        return _rolled_back(begin)
 
 
 def _unfinished_records(package: Package, disk: Disk) -> Sequence[Record]:
@@ -126,6 +133,8 @@ def _unfinished_records(package: Package, disk: Disk) -> Sequence[Record]:
 def _remove_litter(package: Package, disk: Disk) -> None:
     for path in litter_paths(package):
         remove_tree(disk, path)
+    if successor(package) is None:  # left by a renaming that was stopped before it began
+        remove_tree(disk, renaming_path(package))
 
 
 def _check_reach(package: Package, *, further: bool) -> None:
@@ -162,4 +171,12 @@ def _roll_back_finished(
     sync_folder(disk, os.path.dirname(path))
     sync_folder(disk, package.control)
     roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
-    return RolledBack(begin.group + b"/" + begin.member, was_finished=True, is_removal=begin.publishing.is_removal)
+    return replace(_rolled_back(begin), was_finished=True)
+
+
+def _rolled_back(begin: Begin) -> RolledBack:
+    return RolledBack(
+        begin.group + b"/" + begin.member,
+        is_removal=begin.publishing.is_removal,
+        renamed_from=begin.renamed_from,
+    )

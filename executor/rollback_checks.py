@@ -14,19 +14,21 @@ from qa2pack.executor.transaction.journal import (
     Commit,
     JournalDamagedError,
     JournalError,
+    Publishing,
     Record,
     RollBack,
     read_journal,
 )
 from qa2pack.executor.transaction.paths import (
     TransactionPaths,
+    published_members,
     transaction_paths,
 )
 from qa2pack.executor.transaction.published_tree import is_like_target, is_published, staged_manifest
 from qa2pack.executor.transaction.recovery import Phase, begin_of, commit_of, phase_of
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
-from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.format.files import Described, unusable_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
@@ -103,8 +105,8 @@ def _is_kept_by_owner(path: bytes) -> bool:
 
 def check_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine, disk: Disk) -> None:
     """Refuse to unpublish the package while a moved file cannot go back: the package has its last copy."""
-    if paths.publishing.is_removal:
-        return
+    if paths.publishing.is_removal or paths.publishing is Publishing.RENAME:
+        return  # no file goes back to the origin
     manifest = published_manifest(paths, opened)
     if manifest.header.mode is Mode.MOVE:
         member = paths.package.member(manifest.header.member_path)
@@ -146,6 +148,8 @@ def check_finished(
         raise cannot_undo(Code.NOT_AS_APPLIED, paths.package)
     if begin.publishing.has_previous and not (begin.keeps_previous and is_there(paths.previous_tree)):
         raise cannot_undo(Code.PREVIOUS_GONE, paths.package)
+    if paths.publishing is Publishing.RENAME:
+        _check_old_name(paths)
     check_places(paths)
     problems = _changes(paths, opened, engine=engine, progress=progress, is_quick=is_quick)
     if any(problem.code is Code.UNREADABLE for problem in problems):
@@ -154,6 +158,14 @@ def check_finished(
         raise cannot_undo(Code.CHANGED_SINCE, paths.package, problems)
     check_origin(paths, opened=opened, engine=engine, disk=disk)
     return commit
+
+
+def _check_old_name(paths: TransactionPaths) -> None:
+    """Refuse to give a package its old name back that something else has by now."""
+    old = paths.old_package
+    taken = [Problem(Code.NAME_TAKEN, path) for path in (old.path, old.control, *old.tickets) if is_there(path)]
+    if taken:
+        raise CannotUndoError(*taken)
 
 
 def rollback_obstacles(package: Package, opened: OpenedFiles) -> tuple[Problem, ...]:
@@ -202,32 +214,53 @@ def _changes(
     """Return the problems of removing the published tree: every change since the apply."""
     if paths.publishing.is_removal:
         return ()
-    member = paths.group + b"/" + paths.member
+    found: list[Problem] = []
+    for member in published_members(paths):
+        found += _changes_in(member, paths, opened, engine=engine, progress=progress, is_quick=is_quick)
+    return (*found, *_neighbours(paths))
+
+
+def _changes_in(
+    member: bytes,
+    paths: TransactionPaths,
+    opened: OpenedFiles,
+    *,
+    engine: Engine,
+    progress: Progress,
+    is_quick: bool,
+) -> Iterable[Problem]:
     try:
         manifest = opened.manifest_of(member, paths.package.manifest(member))
     except StreamError as error:
         return (unusable_manifest(error),)
     except FileNotFoundError as error:
         return (Problem(Code.MANIFEST_MISSING, os.fsencode(error.filename)),)
-    lost = lost_sources(manifest, kept_member(paths))
+    lost = lost_sources(manifest, kept_member(paths, member))
     if lost:
         raise cannot_undo(Code.ORIGIN_LOST, paths.package, lost)
     notes = manifest.notes
     progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
     folder = paths.package.member(member)
-    found = verify_tree(folder, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=progress)
-    return (*found, *_neighbours(paths))
+    return verify_tree(folder, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=progress)
 
 
-def kept_member(paths: TransactionPaths) -> bytes:
+def kept_member(paths: TransactionPaths, member: bytes) -> bytes:
     """Return the folder of the member in the package that is kept for the rollback; empty if nothing was replaced."""
     if not paths.publishing.has_previous:
         return b""
-    return paths.previous_tree + paths.staged_member.removeprefix(paths.root)
+    staged = b"/".join((paths.tree, SCIENCE_GOAL, member))
+    return paths.previous_tree + staged.removeprefix(paths.root)
 
 
 def _neighbours(paths: TransactionPaths) -> tuple[Problem, ...]:
     """Return the unexpected entries of the folders that would be removed."""
+    if paths.publishing is Publishing.RENAME:
+        state, package = read_state(paths.package), paths.package
+        others = (
+            *(join(package.path, name) for name in state.unexpected),
+            *map(package.member, state.without_manifest),
+        )
+        return tuple(Problem(Code.EXTRA, path) for path in others)
     folders = [(os.path.dirname(paths.staged_member), paths.member)]
     if paths.root == paths.tree:
         folders += [(os.path.dirname(folders[0][0]), paths.group), (paths.tree, SCIENCE_GOAL)]

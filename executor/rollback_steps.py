@@ -13,6 +13,7 @@ from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.publish.origin_links import put_back
 from qa2pack.executor.publish.publish import unpublish
+from qa2pack.executor.publish.renaming import bring_old_back, turn_origin_links
 from qa2pack.executor.rollback_checks import (
     cannot_undo,
     published_manifest,
@@ -22,18 +23,23 @@ from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.transaction.journal import (
     Begin,
     Commit,
+    Publishing,
     Record,
     RollBack,
     continue_journal,
 )
+from qa2pack.executor.transaction.lock import worker_lock_path
 from qa2pack.executor.transaction.paths import (
     TransactionPaths,
     journal_path,
+    lock_path,
     probe_paths,
+    renaming_path,
     transaction_paths,
 )
 from qa2pack.executor.transaction.published_tree import is_published
 from qa2pack.executor.transaction.recovery import begin_of, commit_of
+from qa2pack.executor.transaction.renaming import new_name
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine
@@ -66,12 +72,36 @@ def roll_back(
     if commit is not None:
         _roll_back_published(paths, commit, opened=opened, engine=engine, disk=disk)
     _remove_staged_and_previous(paths, disk, stop)
-    _restore_plan(package, begin_of(records), opened, disk)
+    if paths.publishing is Publishing.RENAME:
+        _remove_plan_and_history(paths, disk)
+    else:
+        _restore_plan(package, begin_of(records), opened, disk)
     for probe in probe_paths(package):  # a power cut may restore one
         remove_tree(disk, probe)
     sync_folder(disk, package.control)
     disk.unlink(journal_path(package))
     sync_folder(disk, package.control)
+    if paths.publishing is Publishing.RENAME:
+        _remove_new_control(paths, disk)
+
+
+def _remove_plan_and_history(paths: TransactionPaths, disk: Disk) -> None:
+    """Remove what the control folder of the new name has, and that of the old name too."""
+    for path in (paths.package.plan, paths.package.last_plan, os.path.dirname(paths.finished)):
+        remove_tree(disk, path)
+
+
+def _remove_new_control(paths: TransactionPaths, disk: Disk) -> None:
+    """Remove the traces of the new name, which nobody has any more; the caller holds the locks of both."""
+    old = paths.old_package
+    if new_name(old) == paths.package.project:
+        disk.unlink(renaming_path(old))
+        sync_folder(disk, old.control)
+    for path in (worker_lock_path(lock_path(paths.package)), lock_path(paths.package)):
+        remove_tree(disk, path)
+    with suppress(OSError):  # something else is in it, or FUSE keeps a name for the open lock
+        disk.rmdir(paths.package.control)
+    sync_folder(disk, paths.package.parent)
 
 
 def _begin_rolling_back(paths: TransactionPaths, commit: Commit | None, disk: Disk, stop: Stop) -> None:
@@ -116,7 +146,10 @@ def _roll_back_published(
 ) -> None:
     """First put the origin files back, while the package still has their content, then unpublish the package."""
     is_visible = is_published(paths, commit, opened=opened, engine=engine, is_rolling_back=True)
-    if is_visible:
+    if paths.publishing is Publishing.RENAME:
+        bring_old_back(paths, disk)
+        turn_origin_links(paths, opened, disk, is_back=True)
+    elif is_visible:
         _restore_origin(paths, opened=opened, engine=engine, disk=disk)
     _make_staging(paths, disk)
     unpublish(paths, commit, disk, is_published=is_visible)

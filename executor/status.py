@@ -13,6 +13,7 @@ from qa2pack.executor.transaction.journal import Begin, Record, Resume, read_jou
 from qa2pack.executor.transaction.lock import holder
 from qa2pack.executor.transaction.paths import TransactionPaths, journal_path, lock_path, transaction_paths
 from qa2pack.executor.transaction.recovery import Phase, begin_of, is_stale, phase_of
+from qa2pack.executor.transaction.renaming import successor
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import DestinationKind, Package, read_state
 from qa2pack.manifest.format.files import Described
@@ -86,10 +87,13 @@ def read_status(package: Package, opened: OpenedFiles) -> Status:
     """
     check_control(package.control)
     working = holder(lock_path(package))
-    records = read_journal(journal_path(package))
-    is_quiet = phase_of(records) in (Phase.NONE, Phase.ENDED)
+    new = successor(package)
+    records = read_journal(journal_path(new or package))
+    is_quiet = phase_of(records) in (Phase.NONE, Phase.ENDED) and new is None
     status = (
-        _quiet_status(package, opened, working) if is_quiet else _status_under_way(package, records, opened, working)
+        _quiet_status(package, opened, working)
+        if is_quiet
+        else _status_under_way(new or package, records, opened, working)
     )
     state = read_state(package)
     return replace(status, standing=state.standing, member_count=len(state.members))

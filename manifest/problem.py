@@ -83,6 +83,7 @@ class Code(StrEnum):
     NO_PACKAGE_BELOW = "no-package-below"
     MEMBER_UNKNOWN = "member-unknown"
     ONLY_MEMBER = "only-member"
+    NAME_TAKEN = "name-taken"
     UNKNOWN_FIELD = "unknown-field"
     MEMBER_NOT_NAMED = "member-not-named"
     MEMBER_AMBIGUOUS = "member-ambiguous"

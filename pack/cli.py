@@ -31,6 +31,7 @@ COMMANDS = (
     "remove",
     "repair",
     "readme",
+    "rename",
     "adopt",
     "layout",
     "tarsplit",

@@ -98,13 +98,13 @@ def test_single_adopted_member_may_be_the_one_that_is_made_again(delivery: Deliv
 def test_member_without_manifest_has_files_with_content(delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
     shutil.rmtree(os.fsdecode(delivery.package.control))
-    assert told(delivery, Mode.FAKE, force=True) == [(Code.W_BECOMES_EMPTY, FIRST)]
+    assert reported(delivery, Mode.FAKE, force=True) == [(Code.W_BECOMES_EMPTY, FIRST)]
 
 
 # --- files that somebody put into what is replaced
 
 
-def extra_told(delivery: Delivery, **wishes: object) -> list[tuple[bytes, str]]:
+def extra_told(delivery: Delivery, **wishes: Any) -> list[tuple[bytes, str]]:
     warnings = delivery.made(Mode.COPY, **wishes).notes.warnings
     return [(problem.path, str(problem.found)) for problem in warnings if problem.code is Code.W_EXTRA_GOES]
 

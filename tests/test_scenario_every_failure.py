@@ -118,6 +118,12 @@ def _(world: World) -> Words:
     return ["remove", world.made(), "--member", "member_ouss_id"]
 
 
+@fails(Code.NAME_TAKEN)
+def _(world: World) -> Words:
+    (world.folder / "2012.1.00001.S").mkdir()
+    return ["rename", world.made(), "2012.1.00001.S"]
+
+
 @fails(Code.UNKNOWN_FIELD)
 def _(world: World) -> Words:
     return ["readme", world.made(), "--set-field", "Colour=blue"]

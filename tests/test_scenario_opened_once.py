@@ -12,6 +12,7 @@ from qa2pack.manifest.alma.package import read_state
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.progress import Silent
+from qa2pack.pack.cli import main
 from qa2pack.tarsplit.contents import choose_members
 from qa2pack.tarsplit.deliver import Destination, deliver
 from qa2pack.tarsplit.naming import DeliveryName
@@ -82,6 +83,11 @@ def delivered(delivery: Delivery) -> None:
     deliver(cut, tars, engine=InlineEngine(), progress=Silent())
 
 
+def given_another_code(delivery: Delivery) -> None:
+    of_two_members(delivery)
+    assert main(["rename", os.fspath(delivery.path), "2012.1.00001.S"]) == 0
+
+
 PLAN = ("plan", "{origin}", "{package}", "--mode", "hard")
 STORIES: dict[str, tuple[Callable[[Delivery], None], tuple[str, ...]]] = {
     "plan": (nothing, PLAN),
@@ -115,6 +121,8 @@ STORIES: dict[str, tuple[Callable[[Delivery], None], tuple[str, ...]]] = {
     "roll back": (packaged, ("rollback", "{package}")),
     "roll back a move": (moved, ("rollback", "{package}")),
     "roll back an append": (of_two_members, ("rollback", "{package}")),
+    "rename": (of_two_members, ("rename", "{package}", "2012.1.00001.S")),
+    "roll back a renaming": (given_another_code, ("rollback", "{folder}/2012.1.00001.S")),
     "diff": (packaged, ("diff", "{origin}", "{package}")),
     "export": (of_two_members, ("export", "{package}", "-o", "{folder}/list", "--format", "xxhsum")),
     "report": (of_two_members, ("report", "{package}", "-o", "{folder}/page.html")),

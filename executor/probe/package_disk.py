@@ -224,7 +224,7 @@ def _giving_way(package: Package, header: Header) -> tuple[bytes, ...]:
     match header.append:
         case Append.NOTHING:
             return (package.path,)
-        case Append.GROUP | Append.MEMBER:
+        case Append.GROUP | Append.MEMBER | Append.RENAME:
             return ()
         case Append.REPLACE | Append.REMOVE:
             return (package.member(header.member_path),)

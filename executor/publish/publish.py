@@ -11,8 +11,17 @@ from qa2pack.executor.io.disk import TEMPORARY, Disk, link_into, sync_folder
 from qa2pack.executor.io.remove import ensure_folder, move_away, remove_tree
 from qa2pack.executor.publish.origin_links import replace_by_links
 from qa2pack.executor.publish.refresh_ctimes import refresh_ctimes
+from qa2pack.executor.publish.renaming import take_old_away, take_old_control_away, turn_origin_links
 from qa2pack.executor.stop_signals import NEVER, Stop
-from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Commit, Discard, End, Journal, Published
+from qa2pack.executor.transaction.journal import (
+    TICKET_SUFFIXES,
+    Commit,
+    Discard,
+    End,
+    Journal,
+    Published,
+    Publishing,
+)
 from qa2pack.executor.transaction.paths import TransactionPaths, journal_path
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.engine import Engine
@@ -51,7 +60,7 @@ def _rename_into_place(paths: TransactionPaths, disk: Disk) -> None:
     if paths.publishing.is_exchange:
         disk.exchange(paths.root, paths.target)
         return
-    if paths.publishing.has_previous:
+    if paths.publishing.is_two_renames or paths.publishing.is_removal:
         move_away(disk, paths.target, paths.previous_tree)
         sync_folder(disk, paths.previous)
     if not paths.publishing.is_removal:
@@ -77,6 +86,8 @@ def finish(
         A problem for each name of the origin that holds another file than the one that was moved.
     """
     left_alone = _replace_moved_files(paths, opened, disk, engine)
+    if paths.publishing is Publishing.RENAME:
+        take_old_away(paths, disk)
     if paths.publishing.is_exchange:
         move_away(disk, paths.root, paths.previous_tree)  # after the exchange this is the old tree
         sync_folder(disk, paths.previous)
@@ -98,6 +109,9 @@ def _replace_moved_files(paths: TransactionPaths, opened: OpenedFiles, disk: Dis
     """Change the origin for the first time: the new package is published and on disk by now."""
     if paths.publishing.is_removal:
         return []
+    if paths.publishing is Publishing.RENAME:
+        turn_origin_links(paths, opened, disk)
+        return []
     member = join(paths.group, paths.member)
     manifest = opened.manifest_of(member, paths.package.manifest(member))
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
@@ -107,6 +121,7 @@ def _replace_moved_files(paths: TransactionPaths, opened: OpenedFiles, disk: Dis
 
 def file_journal(paths: TransactionPaths, disk: Disk) -> None:
     """File the journal of a finished transaction, and remove the previous state that older transactions kept."""
+    take_old_control_away(paths, disk)
     _remove_older_previous(paths, disk)
     remove_tree(disk, journal_path(paths.package) + TEMPORARY)  # left by a rollback that was stopped before it began
     finished = os.path.dirname(paths.finished)
@@ -159,7 +174,7 @@ def _rename_back(paths: TransactionPaths, disk: Disk) -> None:
     if not paths.publishing.is_removal:
         disk.rename(paths.target, paths.root)
         sync_folder(disk, os.path.dirname(paths.target))
-    if paths.publishing.has_previous:
+    if paths.publishing.is_two_renames or paths.publishing.is_removal:
         move_away(disk, paths.previous_tree, paths.target)
 
 

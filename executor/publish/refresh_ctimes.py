@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.executor.io.file_object import created_file
-from qa2pack.executor.transaction.paths import TransactionPaths
+from qa2pack.executor.transaction.paths import TransactionPaths, published_members
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.file_state import IDENTITY, untouched_of
 from qa2pack.manifest.format.files import Described, write_records
@@ -24,19 +24,22 @@ from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.fs.safe_open import opened_beneath
-from qa2pack.manifest.path import join
 
 _LINKED = frozenset({Action.LINK, Action.MOVE, Action.CARRY, Action.KEEP})
 
 
 def refresh_ctimes(paths: TransactionPaths, opened: OpenedFiles, disk: Disk) -> None:
-    """Rewrite the manifest of the published member with the present ctimes, where they may have changed.
+    """Rewrite the manifest of each published member with the present ctimes, where they may have changed.
 
     Afterwards the new manifest is on disk under the old name. Idempotent.
     """
     if paths.publishing.is_removal:
         return
-    member = join(paths.group, paths.member)
+    for member in published_members(paths):
+        _refresh_ctimes_of(member, paths, opened, disk)
+
+
+def _refresh_ctimes_of(member: bytes, paths: TransactionPaths, opened: OpenedFiles, disk: Disk) -> None:
     path = paths.package.manifest(member)
     manifest = opened.manifest(path)
     if not _may_have_changed(paths, manifest):

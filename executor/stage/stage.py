@@ -13,19 +13,26 @@ from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, 
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.table import SplitBatch, SplitResult, split_batch
 from qa2pack.executor.tickets.write import ChangedFileError
-from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Staged
+from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Publishing, Staged
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.files import Described, write_records
-from qa2pack.manifest.format.header import Notes, SplitTask, StreamKind, Total
+from qa2pack.manifest.format.header import Header, Notes, SplitTask, StreamKind, Total
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, grouped_blobs
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.plan.rebuild import rebuilt_header, rebuilt_notes, rebuilt_records
+from qa2pack.manifest.plan.rebuild import (
+    own_records,
+    rebuilt_header,
+    rebuilt_notes,
+    rebuilt_records,
+    totals_with_readme,
+)
+from qa2pack.manifest.plan.renaming import renamed_header, renamed_record
 from qa2pack.manifest.problem import PackError, Problem
 from qa2pack.manifest.progress import Progress
 
@@ -70,8 +77,17 @@ def stage_all(
     notes = plan.notes
     byte_count = notes.byte_count if plan.header.mode.has_content else 0
     progress.phase("stage", file_count=notes.file_count, byte_count=byte_count)
+    if plan.header.append is Append.RENAME:
+        remove_tree(disk, paths.new_manifests)
+        disk.mkdir(paths.new_manifests)
+        for member, _ in plan.header.base:
+            _stage_renamed(
+                member, plan.header, context, paths, journal, opened=opened, engine=engine, progress=progress
+            )
+        _write_tickets(paths, opened, disk, may_lack=False)
+        return
     with closing(RecordSpool()) as spool:
-        _stage_files(plan, context, journal, spool, engine=engine, progress=progress)
+        _stage_files(plan.stream.blobs(), context, journal, spool, engine=engine, progress=progress)
         splits = _split_tables(plan, context, engine=engine, progress=progress)
         remove_tree(disk, paths.new_manifests)
         disk.mkdir(paths.new_manifests)
@@ -80,8 +96,43 @@ def stage_all(
         _write_tickets(paths, opened, disk, may_lack=plan.header.is_rebuilt)
 
 
+def _stage_renamed(
+    member: bytes,
+    header: Header,
+    context: StagingContext,
+    paths: TransactionPaths,
+    journal: Journal,
+    *,
+    opened: OpenedFiles,
+    engine: Engine,
+    progress: Progress,
+) -> None:
+    """Stage one member of the package that gets another name, and its manifest.
+
+    Args:
+        header: of the plan.
+    """
+    old = opened.manifest_of(member, paths.old_package.manifest(member))
+    planned = renamed_header(old.header, header)
+    folder = b"/".join((paths.tree, SCIENCE_GOAL, member))
+    context = replace(context, member=folder, readme=planned.readme)
+    make_folders(context.disk, paths.staging, folder.removeprefix(paths.staging + b"/"))
+    problems: list[Problem] = []
+    records = map(encode_record, own_records(old, planned, paths.old_package.member(member), problems))
+    with closing(RecordSpool()) as spool:
+        _stage_files(records, context, journal, spool, engine=engine, progress=progress)
+        if problems:
+            raise OriginChangedError(tuple(problems))
+        notes = rebuilt_notes(Notes(totals=totals_with_readme(old.notes.totals, planned)), old.notes)
+        before = (encode_record(renamed_record(decode_record(blob), header)) for blob in old.stream.blobs())
+        blobs = rebuilt_records(before, (blob for _, blob in spool.sorted_blobs()))
+        name = os.path.basename(paths.package.manifest(member))
+        with created_file(context.disk, join(paths.new_manifests, name)) as file:
+            write_records(file, rebuilt_header(planned, old.header), notes, blobs)
+
+
 def _stage_files(
-    plan: Described,
+    blobs: Iterable[bytes],
     context: StagingContext,
     journal: Journal,
     spool: RecordSpool,
@@ -90,7 +141,7 @@ def _stage_files(
     progress: Progress,
 ) -> None:
     problems: list[Problem] = []
-    results = run_streamed(engine, stage_batch, _batches(context, plan.stream.blobs()), _leftover)
+    results = run_streamed(engine, stage_batch, _batches(context, blobs), _leftover)
     for result in results:
         for path, blob in result.blobs:
             spool.add(path, blob)
@@ -205,8 +256,8 @@ def _write_tickets(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, *, 
         # The new one is read for the first time here, which also checks what was written.
         manifest = opened.manifest(join(paths.new_manifests, name))
         member = manifest.header.member_path
-        is_new = member == paths.group + b"/" + paths.member
-        folder = paths.staged_member if is_new else paths.package.member(member)
+        is_new = paths.publishing is Publishing.RENAME or member == paths.group + b"/" + paths.member
+        folder = b"/".join((paths.tree, SCIENCE_GOAL, member)) if is_new else paths.package.member(member)
         members.append(Member(manifest, folder, may_lack))
     try:
         write_tickets(paths.package.project, members, paths.staging, disk)

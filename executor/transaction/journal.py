@@ -45,6 +45,7 @@ class Publishing(StrEnum):
     MEMBER_TWO_RENAMES = "member-two-renames"
     MEMBER_REMOVAL = "member-removal"  # one rename of a member out of its group
     GROUP_REMOVAL = "group-removal"  # one rename of a group, which has no other member, out of the package
+    RENAME = "rename"  # as NEW; afterwards the package of the old name goes
 
     @property
     def is_exchange(self) -> bool:
@@ -63,8 +64,8 @@ class Publishing(StrEnum):
 
     @property
     def has_previous(self) -> bool:
-        """Whether a tree of the package gives way."""
-        return self.is_exchange or self.is_two_renames or self.is_removal
+        """Whether a tree of the package, or the package of the old name, gives way."""
+        return self.is_exchange or self.is_two_renames or self.is_removal or self is Publishing.RENAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Begin:
         keeps_previous: what is replaced is kept until the next apply.
         keeps_if_small: only if it takes little space; `Commit` has the decision.
         sequence: one more than that of the previous transaction, because clocks can be set back; 0 in old journals.
+        renamed_from: the name of the package that gets this name, beside it; empty unless it is renamed.
     """
 
     transaction: str
@@ -98,6 +100,7 @@ class Begin:
     origin: bytes = b""
     sequence: int = 0
     keeps_if_small: bool = False
+    renamed_from: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,7 @@ Record = Begin | Resume | Staged | Stale | SyncFailed | Commit | Published | Dis
 _KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in get_args(Record)}
 # Fields that are written only if they have another value than this one.
 _OPTIONAL_FIELDS: dict[type[Record], dict[str, object]] = {
-    Begin: {"keeps_if_small": False},
+    Begin: {"keeps_if_small": False, "renamed_from": b""},
     Commit: {"keeps_previous": True},
 }
 # Fields that older journals do not have, with their defaults.
@@ -376,7 +379,9 @@ def _check_names(record: Record) -> None:
                 raise UnsafeNameError(
                     f"it calls its transaction {shown(record.transaction)}, a name that is never given"
                 )
-            for kind, name in (("group", record.group), ("member", record.member)):
+            names = [("group", record.group), ("member", record.member)]
+            names += [("old package", record.renamed_from)] if record.publishing is Publishing.RENAME else []
+            for kind, name in names:
                 try:
                     check_name(name)
                 except UnsafePathError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from qa2pack.executor.io.disk import TEMPORARY
 from qa2pack.executor.transaction.journal import Begin, Publishing
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
-from qa2pack.manifest.alma.package import DestinationKind, Package
+from qa2pack.manifest.alma.package import DestinationKind, Package, manifest_names, member_of_manifest
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.path import join
 
@@ -17,7 +17,8 @@ class TransactionPaths:
 
     Attributes:
         transaction: name of the transaction.
-        group, member: names of the new member's folders.
+        group, member: names of the new member's folders; of a renamed package those of its first member.
+        renamed_from: the name of the package that gets the new name; empty unless it is renamed.
     """
 
     package: Package
@@ -25,6 +26,12 @@ class TransactionPaths:
     publishing: Publishing
     group: bytes
     member: bytes
+    renamed_from: bytes = b""
+
+    @property
+    def old_package(self) -> Package:
+        """The package of the old name, of a package that is renamed."""
+        return Package(join(self.package.parent, self.renamed_from))
 
     @property
     def staging(self) -> bytes:
@@ -64,7 +71,7 @@ class TransactionPaths:
                 return self.staged_member
             case Publishing.GROUP | Publishing.GROUP_REMOVAL:
                 return os.path.dirname(self.staged_member)
-            case Publishing.NEW | Publishing.EXCHANGE | Publishing.TWO_RENAMES:
+            case Publishing.NEW | Publishing.EXCHANGE | Publishing.TWO_RENAMES | Publishing.RENAME:
                 return self.tree
 
     @property
@@ -87,6 +94,11 @@ class TransactionPaths:
         """The manifests that were replaced."""
         return join(self.previous, b"manifests")
 
+    @property
+    def previous_control(self) -> bytes:
+        """The control folder of the old name, of a package that was renamed."""
+        return join(self.previous, b"control")
+
     def ticket(self, suffix: bytes) -> bytes:
         """Return the path of a ticket file, `suffix` being tar or zip."""
         return self.package.path + b".ticket." + suffix
@@ -103,6 +115,13 @@ class TransactionPaths:
     def finished(self) -> bytes:
         """The path of the journal when the transaction is finished."""
         return b"/".join((self.package.control, b"finished", self.transaction.encode() + b".journal"))
+
+
+def published_members(paths: TransactionPaths) -> list[bytes]:
+    """Return the members that the transaction makes, as `group/member`; their manifests are published."""
+    if paths.publishing is Publishing.RENAME:
+        return [member_of_manifest(name) for name in manifest_names(paths.package)]
+    return [join(paths.group, paths.member)]
 
 
 def ticket_in(folder: bytes, suffix: bytes) -> bytes:
@@ -135,6 +154,7 @@ def litter_paths(package: Package) -> tuple[bytes, ...]:
     return (
         *probe_paths(package),
         probe_folder(package),
+        renaming_path(package) + TEMPORARY,
         journal_path(package) + TEMPORARY,
         package.plan + TEMPORARY,
         staging_path(package),
@@ -146,8 +166,15 @@ def lock_path(package: Package) -> bytes:
     return join(package.control, b"lock")
 
 
+def renaming_path(package: Package) -> bytes:
+    """Return the path of the file that names what the package is becoming; valid while the journal there agrees."""
+    return join(package.control, b"renaming")
+
+
 def choose_publishing(header: Header, *, can_exchange: bool) -> Publishing:
     """Return how a plan becomes visible; an empty folder is replaced, never appended to."""
+    if header.append is Append.RENAME:
+        return Publishing.RENAME
     if header.standing is DestinationKind.ABSENT:
         return Publishing.NEW
     if header.standing is not DestinationKind.PACKAGE:
@@ -168,4 +195,6 @@ def choose_publishing(header: Header, *, can_exchange: bool) -> Publishing:
 
 def transaction_paths(package: Package, begin: Begin) -> TransactionPaths:
     """Return the paths of the transaction that begins with this record."""
-    return TransactionPaths(package, begin.transaction, begin.publishing, begin.group, begin.member)
+    return TransactionPaths(
+        package, begin.transaction, begin.publishing, begin.group, begin.member, begin.renamed_from
+    )

@@ -21,7 +21,8 @@ _REST = re.compile(rb"(_[0-9]{4}-[0-9]{2}-[0-9]{2})?_id([0-9]{0,9})")
 class Append(StrEnum):
     """How a package changes: which of its members stay, and where the new one goes.
 
-    With GROUP and MEMBER all stay, and a member is added. With REPLACE and REMOVE all but one stay.
+    With GROUP and MEMBER all stay, and a member is added. With REPLACE and REMOVE all but one stay. With RENAME all
+    members of a package of another name are made again under this one, and that package goes.
     """
 
     NOTHING = ""  # none stays: the new member is the whole package
@@ -29,6 +30,7 @@ class Append(StrEnum):
     MEMBER = "member"
     REPLACE = "replace"
     REMOVE = "remove"
+    RENAME = "rename"
 
 
 def is_group(name: bytes) -> bool:

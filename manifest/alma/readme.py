@@ -91,6 +91,16 @@ def header_of(readme: bytes, project: bytes) -> bytes:
     return b"".join(lines[:end])
 
 
+def with_project(text: bytes, old: bytes, new: bytes) -> bytes:
+    """Return a README, or its header, with another project code in the field for it and in the tree."""
+    field = rb"^(" + _MARKUP + rb"Project code[ \t*_]*[:|]" + _MARKUP + rb")"
+    value = re.escape(shown(old).encode()) + rb"(?=[ \t*_|]*\r?$)"
+    text = re.sub(field + value, lambda match: match[1] + shown(new).encode(), text, flags=re.MULTILINE)
+    header = header_of(text, old)
+    line, end = _line(0, old + b"/"), len(header)
+    return header + _line(0, new + b"/") + text[end + len(line) :] if len(text) > end else text
+
+
 def tree_lines(member: tuple[bytes, bytes, bytes], roles: Iterable[Role], paths: Iterable[bytes]) -> list[bytes]:
     """Return the lines of the tree of one member, from the project folder down to the entries of the role folders.
 

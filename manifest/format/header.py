@@ -4,6 +4,7 @@ The header is written before the first folder is known, so it holds the request 
 notes come after the last folder and hold the results of the scan: totals, warnings, table splits.
 """
 
+import os
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
@@ -105,10 +106,15 @@ class Header:
         return join(self.group, self.member)
 
     @property
+    def renamed_from(self) -> bytes:
+        """The name of the package that gets this name, which stands beside it; empty if none does."""
+        return os.path.basename(self.origin) if self.append is Append.RENAME else b""
+
+    @property
     def staying(self) -> tuple[tuple[bytes, bytes], ...]:
         """The members of `base` that the package still has afterwards."""
         match self.append:
-            case Append.NOTHING:
+            case Append.NOTHING | Append.RENAME:
                 return ()
             case Append.GROUP | Append.MEMBER:
                 return self.base
@@ -257,6 +263,8 @@ def read_header(stream: Stream, kind: StreamKind) -> Header:
         header = read_value(Header, _known(Header, stream.header))
         for name in (header.project, header.group, header.member):
             check_name(name)
+        if header.append is Append.RENAME:
+            check_name(header.renamed_from)
         for member, _ in header.base:
             check_relative(member)
     except ValueError as error:

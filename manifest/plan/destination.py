@@ -45,7 +45,7 @@ class Destination:
         match self.append:
             case Append.NOTHING:
                 return self.state.members
-            case Append.GROUP | Append.MEMBER:
+            case Append.GROUP | Append.MEMBER | Append.RENAME:
                 return ()
             case Append.REPLACE | Append.REMOVE:
                 return (join(self.group, self.member),)
@@ -83,7 +83,7 @@ def choose_destination(request: PlanRequest, opened: OpenedFiles) -> Destination
 
 def _names(request: PlanRequest, state: PackageState) -> tuple[bytes, bytes]:
     match request.append:
-        case Append.NOTHING:
+        case Append.NOTHING | Append.RENAME:
             return next_ids({}, request.append)
         case Append.GROUP | Append.MEMBER:
             return next_ids(state.groups, request.append)
@@ -128,7 +128,7 @@ def _path_problems(request: PlanRequest, opened: OpenedFiles) -> Iterator[Proble
     if not is_folder(package.parent):
         yield Problem(Code.DESTINATION_MISSING, package.parent)
     elif not request.is_compared:
-        yield from _writing_problems(package, opened, force=request.force)
+        yield from writing_problems(package, opened, force=request.force)
 
 
 def _origin_problems(origin: bytes, package: Package) -> Iterator[Problem]:
@@ -144,7 +144,7 @@ def _origin_problems(origin: bytes, package: Package) -> Iterator[Problem]:
             break
 
 
-def _writing_problems(package: Package, opened: OpenedFiles, *, force: bool) -> Iterator[Problem]:
+def writing_problems(package: Package, opened: OpenedFiles, *, force: bool) -> Iterator[Problem]:
     """Yield problems of writing beside the package."""
     marks = {place: mark for place in (package.parent, package.path, package.control) if (mark := mark_of(place))}
     if not os.access(package.parent, os.W_OK | os.X_OK):

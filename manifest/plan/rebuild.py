@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import Append
@@ -116,8 +117,8 @@ def plan_rebuild(
     gathered = Gathered()
     member = package.member(old.member_path)
     problems: list[Problem] = []
-    for record in _planned(manifest, member, repair.sources, problems):
-        gathered.spool.add(record.path, encode_record(_with_readme(record, header)))
+    for record in own_records(manifest, header, member, problems, repaired=repair.sources):
+        gathered.spool.add(record.path, encode_record(record))
     extra = {*extra_in_package(package, state), *extra_in_member(package, manifest)}
     if repair.removes_extra:
         extra = {problem for problem in extra if not is_within(problem.path, member)}
@@ -126,7 +127,7 @@ def plan_rebuild(
         raise Refused(*others)
     copied = [source.state.size for source in repair.sources.values() if source.action is Action.COPY]
     notes = Notes(
-        totals=_totals(manifest.notes.totals, header),
+        totals=totals_with_readme(manifest.notes.totals, header),
         new_files=len(copied) + 1,
         new_bytes=sum(copied) + len(header.readme),
     )
@@ -186,18 +187,27 @@ def _final_action(old: int, planned: int) -> int:
     return planned if planned == Action.WRITE or old != Action.CARRY else old
 
 
-def _planned(
+def own_records(
     manifest: Described,
+    header: Header,
     member: bytes,
-    repaired: Mapping[bytes, Source],
     problems: list[Problem],
+    *,
+    repaired: Mapping[bytes, Source] = MappingProxyType({}),
 ) -> Iterator[FolderRecord]:
+    """Yield the records of a plan that makes a member of its own files, with the README of the header.
+
+    Args:
+        member: absolute path of the member as it is.
+        problems: gets one for each file that is missing or has another size.
+        repaired: by path in the member, where the content of other files comes from.
+    """
     for blob in manifest.stream.blobs():
         record = decode_record(blob)
         rows = list(_rows(record, member, repaired, problems))
         there = [index for index, row in enumerate(rows) if row is not None]
         sources = [row for row in rows if row is not None]
-        yield replace(
+        planned = replace(
             record.selected(there),
             folders=record.folders,
             source=b"",
@@ -208,6 +218,7 @@ def _planned(
             ctimes=[source.state.ctime_ns for source in sources],
             inodes=[source.state.inode for source in sources],
         )
+        yield _with_readme(planned, header)
 
 
 def _rows(
@@ -266,7 +277,8 @@ def _with_readme(record: FolderRecord, header: Header) -> FolderRecord:
     return with_digests(replace(changed, actions=bytes(actions)), {index: digest_of_bytes(header.readme)})
 
 
-def _totals(totals: tuple[Total, ...], header: Header) -> tuple[Total, ...]:
+def totals_with_readme(totals: tuple[Total, ...], header: Header) -> tuple[Total, ...]:
+    """Return the totals of a member that gets the README of the header."""
     return tuple(replace(total, byte_count=len(header.readme)) if not total.role else total for total in totals)
 
 

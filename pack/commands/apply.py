@@ -59,11 +59,12 @@ def apply(
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import apply as job
     from qa2pack.pack.jobs.engines import Workers
+    from qa2pack.pack.jobs.read import followed
     from qa2pack.pack.target import target_of
     from qa2pack.pack.views.apply import apply_view, plan_announced, resume_lines
     from qa2pack.pack.views.view import View
 
-    target = target_of(package)
+    target = followed(target_of(package))
 
     def announce(plan: AppliedPlan) -> None:
         for line in plan_announced(plan):

@@ -29,10 +29,11 @@ def rollback(
     from qa2pack.pack.commands.run import run_with_workers
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import rollback as job
+    from qa2pack.pack.jobs.read import followed
     from qa2pack.pack.target import target_of
     from qa2pack.pack.views.rollback import rollback_view
 
-    target = target_of(package)
+    target = followed(target_of(package))
     run_with_workers(
         Attempt("rollback", target),
         lambda workers: rollback_view(job.rollback(target.package, workers, target.opened, further=further), target),

@@ -14,10 +14,10 @@ from qa2pack.executor.engine.errors import NoWorkersError, WorkersDiedError, Wor
 from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.executor.stage.stage import OriginChangedError
 from qa2pack.executor.stop_signals import InterruptedByUser
-from qa2pack.executor.transaction.journal import JournalError, read_journal
+from qa2pack.executor.transaction.journal import JournalError
 from qa2pack.executor.transaction.lock import LockedError
-from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.executor.transaction.recovery import Phase, phase_of
+from qa2pack.executor.transaction.renaming import running_records
 from qa2pack.manifest.alma.split_spec import TableBrokenError
 from qa2pack.manifest.format.files import files_with_bad_records
 from qa2pack.manifest.format.stream import StreamError
@@ -277,7 +277,7 @@ def _stopped(
 def _state_and_next(attempt: Attempt) -> Iterator[str]:
     yield attempt.kept or _state(attempt)
     phase_now = _phase(attempt)
-    if attempt.verb == "package" and phase_now not in (Phase.NONE, Phase.ENDED):
+    if attempt.verb in ("package", "rename") and phase_now not in (Phase.NONE, Phase.ENDED):
         attempt = replace(attempt, verb="apply")  # what was begun goes on; a new plan is refused
     if phase_now in (Phase.NONE, Phase.ENDED) or attempt.verb in ("apply", "rollback"):
         is_new = phase_now is Phase.NONE and not attempt.kept
@@ -298,7 +298,7 @@ def _state(attempt: Attempt) -> str:
 
 def _phase(attempt: Attempt) -> Phase:
     try:
-        return phase_of(read_journal(journal_path(attempt.target.package)))
+        return phase_of(running_records(attempt.target.package))
     except (OSError, JournalError):
         return Phase.NONE
 

@@ -42,6 +42,13 @@ REQUESTS: Mapping[Code, Row] = {
         "The name is mistyped, or it is of another package.",
         "Name one of those that are there.",
     ),
+    Code.NAME_TAKEN: Row(
+        "Something has this name already: the package cannot get it.",
+        "There is another package of this code, its control folder or ticket files; or, where a renaming is rolled "
+        "back, something got the old name since.",
+        "If it is not needed any more, move it away; else give the package another code. Then give the same command "
+        "again.",
+    ),
     Code.ONLY_MEMBER: Row(
         "This is the only member: without it there would be no package.",
         "A package has at least one member.",

@@ -10,6 +10,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.stop_signals import Stop
 from qa2pack.executor.transaction.lock import locked_for_writing, when_free
 from qa2pack.executor.transaction.paths import lock_path
+from qa2pack.executor.transaction.renaming import locked_old, successor
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
@@ -32,6 +33,7 @@ def apply(
     Args:
         is_locked: the caller holds the lock of the package; see `jobs.package`.
     """
+    package = successor(package) or package
     check_control(package.control)
     check_owned(package, workers.trusted)
     options = replace(options, trusted=options.trusted | workers.trusted)
@@ -40,7 +42,7 @@ def apply(
         options = replace(options, boot=f"cluster {os.urandom(8).hex()}")
     lock = lock_path(package)
     # The lock comes first: processes forked under it inherit it, and must end before it is released.
-    with stopping() as stop, nullcontext() if is_locked else _locked(package, workers, stop):
+    with stopping() as stop, nullcontext() if is_locked else _locked(package, workers, opened, stop):
         folders = (package.parent, *_origin(package, opened))
         with started_engine(workers, folders, lock=lock, is_locked=True, stop=stop) as engine:
             return apply_plan(
@@ -56,13 +58,17 @@ def apply(
 
 
 @contextmanager
-def _locked(package: Package, workers: Workers, stop: Stop) -> Iterator[None]:
-    """Hold the lock; without a control folder there is nothing to apply, and none is made for a lock."""
+def _locked(package: Package, workers: Workers, opened: OpenedFiles, stop: Stop) -> Iterator[None]:
+    """Hold the lock, and that of the package that is renamed.
+
+    Without a control folder there is nothing to apply, and none is made for a lock.
+    """
     with ExitStack() as held:
         try:
             held.enter_context(when_free(locked_for_writing, lock_path(package), workers.wait, stop))
         except FileNotFoundError:
             raise Refused(Problem(Code.PLAN_MISSING, package.plan)) from None
+        held.enter_context(locked_old(package, opened, workers.trusted, workers.wait, stop))
         yield
 
 

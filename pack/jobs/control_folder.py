@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.probe.package_disk import make_control
 from qa2pack.executor.stop_signals import NEVER, Stop
-from qa2pack.executor.transaction.journal import read_journal
 from qa2pack.executor.transaction.lock import LockedError, Wait, locked_for_reading, locked_for_writing, when_free
-from qa2pack.executor.transaction.paths import journal_path, lock_path
+from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.executor.transaction.recovery import may_plan_again, phase_of
+from qa2pack.executor.transaction.renaming import running_records, successor
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
@@ -83,6 +83,6 @@ def check_idle(package: Package, workers: Workers) -> None:
 def check_plannable(package: Package) -> None:
     """Refuse a package with an unusable control folder, or with a transaction that must be finished first."""
     check_control(package.control)
-    records = read_journal(journal_path(package))
-    if not may_plan_again(records):
+    records = running_records(package)
+    if not may_plan_again(records) or successor(package):
         raise UnfinishedError(package, phase_of(records))

@@ -4,12 +4,14 @@ Separate from the jobs that write, so that commands that only read import less.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 
-from qa2pack.executor.transaction.journal import read_journal
+from qa2pack.executor.transaction.journal import JournalError
 from qa2pack.executor.transaction.lock import locked_for_reading, locked_temporarily
-from qa2pack.executor.transaction.paths import journal_path, lock_path
+from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.executor.transaction.recovery import Phase, is_stale, phase_of
+from qa2pack.executor.transaction.renaming import running_records, successor
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import Package, PackageState, manifest_names, read_state
 from qa2pack.manifest.engine import Engine
@@ -94,7 +96,8 @@ def held(package: Package) -> Iterator[None]:
 
 def _check_visible(package: Package) -> None:
     """Refuse a package that may be partly old and partly new; a transaction that only staged is no obstacle."""
-    phase = phase_of(read_journal(journal_path(package)))
+    phase = phase_of(running_records(package))
+    check_not_renamed(package, phase)
     if phase not in (Phase.NONE, Phase.STAGING, Phase.ENDED):
         raise UnfinishedError(package, phase)
 
@@ -107,10 +110,26 @@ def check_finished(package: Package) -> None:
         LockedError: another process runs it.
     """
     with locked_for_reading(lock_path(package)):
-        records = read_journal(journal_path(package))
+        records = running_records(package)
     phase = phase_of(records)
+    check_not_renamed(package, phase)
     if phase not in (Phase.NONE, Phase.ENDED):
         raise UnfinishedError(package, phase, is_origin_changed=is_stale(records))
+
+
+def check_not_renamed(package: Package, phase: Phase) -> None:
+    """Refuse the old name of a package whose renaming has ended but for the control folder of that name."""
+    if phase is Phase.ENDED and successor(package):
+        raise UnfinishedError(package, phase)
+
+
+def followed(target: Target) -> Target:
+    """Return the package under its new name, if a renaming is under way; what cannot be read is told by the work."""
+    with suppress(JournalError, OSError):
+        new = successor(target.package)
+        if new is not None:
+            return replace(target, package=new, typed=new.path, is_link=False)
+    return target
 
 
 def existing_package(target: Target) -> PackageState:
@@ -123,7 +142,7 @@ def existing_package(target: Target) -> PackageState:
     """
     package = target.package
     state = read_state(package)
-    if state.members or manifest_names(package):
+    if state.members or (manifest_names(package) and successor(package) is None):
         return state
     check_finished(package)
     raise Refused(no_package(package, state))

@@ -2,6 +2,7 @@
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.rollback import RolledBack, roll_back_package
+from qa2pack.executor.transaction.renaming import successor
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
@@ -11,6 +12,7 @@ from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 
 def rollback(package: Package, workers: Workers, opened: OpenedFiles, *, further: bool = False) -> RolledBack:
     """Roll back the unfinished transaction, or the last finished one; see `executor.rollback.roll_back_package`."""
+    package = successor(package) or package
     check_control(package.control)
     check_owned(package, workers.trusted)
     with stopping() as stop, started_engine(workers, stop=stop) as engine:

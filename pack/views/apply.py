@@ -19,6 +19,7 @@ from qa2pack.pack.views.kept import kept_lines
 from qa2pack.pack.views.placeholders import packaged_amount
 from qa2pack.pack.views.plan_digest import SHOWN_DIGITS
 from qa2pack.pack.views.remove import removed_lines
+from qa2pack.pack.views.rename import renamed_lines
 from qa2pack.pack.views.status import staged_text
 from qa2pack.pack.views.totals import totals_fields
 from qa2pack.pack.views.view import View
@@ -67,6 +68,9 @@ def resume_lines(target: Target, *, is_locked: bool = False) -> Iterator[str]:
 
 def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
     if result.is_rolled_back:
+        if result.renamed_from:
+            yield f"Rolled back: the package has its name again, {shown(result.renamed_from)}"
+            return
         yield f"Rolled back: {shown(result.member)} is not there any more. The plan still waits:"
         yield f"  {style.bold(f'pack apply {target.quoted}')}"
         return
@@ -76,6 +80,9 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
         return
     if result.is_removal:
         yield from removed_lines(result, target, style)
+        return
+    if result.renamed_from:
+        yield from renamed_lines(result, target, style)
         return
     manifest = target.opened.manifest(
         target.package.manifest(result.member)
@@ -101,6 +108,7 @@ def _fields(result: Applied, target: Target) -> dict[str, object]:
         "resumed_phase": result.resumed,
         "is_rolled_back": result.is_rolled_back,
         "is_removal": result.is_removal,
+        **path_fields("renamed_from", result.renamed_from),
         "kept_bytes": result.kept_bytes,
         "left_alone": problem_fields(result.left_alone),
         **_plan_fields(result.plan),

@@ -22,6 +22,7 @@ _WHAT = {
     Publishing.MEMBER_TWO_RENAMES: "a member was replaced",
     Publishing.MEMBER_REMOVAL: "a member was removed",
     Publishing.GROUP_REMOVAL: "a group with one member was removed",
+    Publishing.RENAME: "the package got this name",
 }
 
 

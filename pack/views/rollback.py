@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from qa2pack.executor.rollback import RolledBack
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.path import join, shown
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import path_fields
@@ -19,6 +19,7 @@ def rollback_view(result: RolledBack, target: Target) -> View:
             **path_fields("package", target.package.path),
             **path_fields("member", result.member),
             "was_finished": result.was_finished,
+            **path_fields("renamed_from", result.renamed_from),
         },
     )
 
@@ -26,6 +27,10 @@ def rollback_view(result: RolledBack, target: Target) -> View:
 def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
     if not result.member:
         yield "There is nothing to roll back: no apply is on record. Nothing was changed."
+        return
+    if result.renamed_from:
+        yield f"{style.good('Rolled back')}: the package has its name again"
+        yield f"  {shown(join(target.package.parent, result.renamed_from))}"
         return
     done, to_do = ("removed", "remove") if result.is_removal else ("made", "make")
     what = (

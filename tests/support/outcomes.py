@@ -10,7 +10,7 @@ from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.fs.presence import is_there
 from support.faulty_disk import CountingDisk, SplitMemory, WatchedDisk
-from support.worlds import Change, Scenario, State, World, make_world
+from support.worlds import Change, Scenario, State, Tree, World, make_world
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,14 @@ def check_visible(laid: Laid) -> None:
         assert world.tickets() == laid.before.tickets
         assert world.origin_files() == laid.before.origins
     elif not (world.scenario.is_away_for_a_moment and seen == world.scenario.away(laid.before.package)):
-        assert seen in (laid.before.package, laid.after.package)
+        assert seen in _whole(laid)
     _check_beside(laid)
+
+
+def _whole(laid: Laid) -> tuple[Tree, ...]:
+    """Return what may be seen: the old or the new package; of two names for a while both, each of them whole."""
+    both = [laid.before.package | laid.after.package] if laid.world.scenario.change is Change.RENAME else []
+    return (laid.before.package, laid.after.package, *both)
 
 
 def _check_beside(laid: Laid) -> None:
@@ -95,6 +101,9 @@ def _check_beside(laid: Laid) -> None:
 
 def check_goes_on(laid: Laid, boot: str | None = None) -> None:
     """Apply again, after a restart of the system if `boot` says so: all is as if nothing had happened."""
+    if is_given_up(laid.world):
+        check_is_before(laid)
+        return
     if laid.world.has_begun or laid.world.state() != laid.after:
         laid.world.apply(WatchedDisk(laid.splits), boot=boot)
     assert laid.world.state() == laid.after
@@ -120,7 +129,15 @@ def check_goes_back(laid: Laid, boot: str | None = None) -> None:
 def check_is_before(laid: Laid) -> None:
     """Compare the world with what it was; only what older transactions had kept of older packages may be gone."""
     state = laid.world.state()
-    assert state == replace(laid.before, kept_count=min(laid.before.kept_count, state.kept_count))
+    has_plan = laid.before.has_plan and laid.world.scenario.change is not Change.RENAME  # no trace of the new name
+    before = replace(laid.before, has_plan=has_plan)
+    assert state == replace(before, kept_count=min(before.kept_count, state.kept_count))
+
+
+def is_given_up(world: World) -> bool:
+    """Tell whether a renaming was rolled back to its last steps, which leaves nothing to go on with."""
+    is_left = not world.has_begun and not is_there(world.package.plan) and not is_there(world.package.path)
+    return world.scenario.change is Change.RENAME and is_left
 
 
 def check_goes_on_either_way(laid: Laid) -> None:
@@ -137,7 +154,7 @@ def check_rollback_is_visible(laid: Laid) -> None:
     """Compare what is seen during the rollback of a finished transaction: all of the new package or of the old."""
     world, seen = laid.world, laid.world.visible()
     if not (world.scenario.is_away_for_a_moment and seen == world.scenario.away(laid.before.package)):
-        assert seen in (laid.before.package, laid.after.package)
+        assert seen in _whole(laid)
     _check_beside(laid)
 
 
@@ -149,6 +166,7 @@ def check_undoing_is_finished(laid: Laid, *, applies: bool) -> None:
     world = laid.world
     # Rolled back, the plan waits again; packages may look alike.
     is_to_do = world.has_begun or not is_there(world.package.plan)
+    is_to_do = is_to_do and not is_given_up(world)
     if applies and world.has_begun:
         was_begun = world.phase is Phase.ROLLING_BACK
         assert world.apply(WatchedDisk(laid.splits)).is_rolled_back is was_begun

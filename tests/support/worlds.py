@@ -41,6 +41,7 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
 from qa2pack.manifest.plan.rebuild import NewReadme, Repair, Source, plan_rebuild
 from qa2pack.manifest.plan.removal import make_removal
+from qa2pack.manifest.plan.renaming import plan_rename
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Silent
@@ -52,6 +53,7 @@ Batch = TypeVar("Batch")
 Result = TypeVar("Result")
 
 PROJECT = "2011.0.00229.S"
+RENAMED = "2012.1.00001.S"
 
 
 class Change(StrEnum):
@@ -65,6 +67,7 @@ class Change(StrEnum):
     REMOVE_MEMBER = "remove-member"
     REMOVE_GROUP = "remove-group"
     REBUILD = "rebuild"  # a file is repaired, and README changed
+    RENAME = "rename"  # another project code
 
     @property
     def is_replacing(self) -> bool:
@@ -75,6 +78,16 @@ class Change(StrEnum):
     def is_removing(self) -> bool:
         """Tell whether nothing new comes."""
         return self in (Change.REMOVE_MEMBER, Change.REMOVE_GROUP)
+
+    @property
+    def is_of_moved(self) -> bool:
+        """Tell whether the package that changes was made by a move in a scenario of that mode."""
+        return self in (Change.REBUILD, Change.RENAME)
+
+    @property
+    def can_keep(self) -> bool:
+        """Tell whether something gives way that may be kept."""
+        return self.is_replacing or self.is_removing or self is Change.RENAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +155,9 @@ SCENARIOS = (
     Scenario(Change.REBUILD, Mode.HARD, keeps_previous=True, is_auto=True),
     Scenario(Change.REBUILD, Mode.COPY, may_exchange=False, is_auto=True),
     Scenario(Change.REBUILD, Mode.MOVE, keeps_previous=True),
+    Scenario(Change.RENAME, Mode.HARD, keeps_previous=True, is_auto=True),
+    Scenario(Change.RENAME, Mode.COPY),
+    Scenario(Change.RENAME, Mode.MOVE, keeps_previous=True),
     *(Scenario(Change.REPLACE, mode, keeps_previous=True) for mode in (Mode.HARD, Mode.MOVE)),
     *(Scenario(Change.REPLACE, mode, may_exchange=False, keeps_previous=True) for mode in (Mode.COPY, Mode.MOVE)),
 )
@@ -149,10 +165,7 @@ SCENARIOS = (
 UNDOABLE = tuple(
     dict.fromkeys(
         (
-            *(
-                replace(one, keeps_previous=True) if one.change.is_replacing or one.change.is_removing else one
-                for one in SCENARIOS
-            ),
+            *(replace(one, keeps_previous=True) if one.change.can_keep else one for one in SCENARIOS),
             *(
                 Scenario(Change.REPLACE, mode, may_exchange=may_exchange, keeps_previous=True, is_alike=True)
                 for mode in (Mode.COPY, Mode.MOVE)
@@ -171,6 +184,7 @@ CHOSEN_UNDOABLE = (
     Scenario(Change.REPLACE_MEMBER, Mode.MOVE, keeps_previous=True),
     Scenario(Change.REMOVE_MEMBER, Mode.HARD, keeps_previous=True),
     Scenario(Change.REBUILD, Mode.MOVE, keeps_previous=True),
+    Scenario(Change.RENAME, Mode.MOVE, keeps_previous=True),
 )
 STRIDE = 8  # of calls that do as their neighbours do, in the short version
 REMOVING = ("unlink", "rmdir")
@@ -187,6 +201,7 @@ _GIVING_WAY = {
     Change.REMOVE_MEMBER: (b"member_ouss_id", Change.MEMBER),
     Change.REMOVE_GROUP: (b"group_ouss_id2/member_ouss_id", Change.GROUP),
     Change.REBUILD: (b"member_ouss_id", Change.MEMBER),
+    Change.RENAME: (b"", Change.MEMBER),  # none of the two does, alone
 }
 
 
@@ -238,6 +253,7 @@ class World:
         self.root = root
         self.scenario = scenario
         self.package = Package(os.fsencode(root / PROJECT))
+        self.old_package: Package | None = None  # while the package is renamed: that of the old name
         self.sources: dict[int, str] = {}
         self._knows_inodes = knows_inodes
         self.saved = root / "saved"
@@ -286,6 +302,14 @@ class World:
             readme=NewReadme(b"another header\n"),
         )
         self._save(plan)
+
+    def plan_rename(self) -> None:
+        """Let a plan wait under the new name, which is that of the package from now on."""
+        old, self.package = self.package, Package(os.fsencode(self.root / RENAMED))
+        self.old_package = old
+        os.makedirs(self.package.control, exist_ok=True)
+        Path(os.fsdecode(self.package.control), "lock").touch()
+        self._save(plan_rename(old, self.package, OpenedFiles(), program="", now_ns=time.time_ns()))
 
     def plan(
         self,
@@ -352,6 +376,11 @@ class World:
             self.roll_back()
         except CannotUndoError:
             after = self.state()
+            if self.old_package and not os.path.lexists(
+                self.old_package.control
+            ):  # that it goes was left to be ended
+                control = {path: value for path, value in before.control.items() if not path.startswith(b"old/")}
+                before = replace(before, control=control, kept_count=after.kept_count)
             assert after == replace(before, kept_count=min(before.kept_count, after.kept_count))
             return False
         return True
@@ -363,8 +392,14 @@ class World:
         )
 
     def visible(self) -> Tree:
-        """Return what a user sees at the path of the package."""
-        return tree_at(Path(os.fsdecode(self.package.path)), self.sources)
+        """Return what a user sees at the path of the package; of one that is renamed, under both names."""
+        if self.old_package is None:
+            return tree_at(Path(os.fsdecode(self.package.path)), self.sources)
+        return {
+            package.project + b"/" + path: value
+            for package in (self.old_package, self.package)
+            for path, value in tree_at(Path(os.fsdecode(package.path)), self.sources).items()
+        }
 
     def state(self) -> State:
         """Return all that can be compared."""
@@ -399,14 +434,12 @@ class World:
 
     def _control(self) -> Tree:
         """Return the control folder: manifests by what they say, and anything that should not be left there."""
-        tree = tree_at(Path(os.fsdecode(self.package.control)), {})
-        kept: Tree = {}
-        for path, value in tree.items():
-            if path.startswith(b"manifests/") and path.endswith(b".manifest"):
-                kept[path] = _manifest_value(os.path.join(self.package.control, path))
-            elif path not in _COMING_AND_GOING and not path.startswith((b"finished/", b"previous/")):
-                kept[path] = value
-        return kept
+        if self.old_package is None:
+            return _control_of(self.package)
+        old = _control_of(self.old_package)
+        if not self.has_begun:  # it counts only with the journal, and a rollback that was stopped last leaves it
+            old.pop(b"renaming", None)
+        return {b"old/" + path: value for path, value in old.items()} | _control_of(self.package)
 
     @property
     def _previous(self) -> bytes:
@@ -436,6 +469,16 @@ class World:
         return [path for path in self.root.iterdir() if path not in (self.saved, self.root / "pool")]
 
 
+def _control_of(package: Package) -> Tree:
+    kept: Tree = {}
+    for path, value in tree_at(Path(os.fsdecode(package.control)), {}).items():
+        if path.startswith(b"manifests/") and path.endswith(b".manifest"):
+            kept[path] = _manifest_value(os.path.join(package.control, path))
+        elif path not in _COMING_AND_GOING and not path.startswith((b"finished/", b"previous/")):
+            kept[path] = value
+    return kept
+
+
 _REBUILT = b"group_ouss_id/member_ouss_id"
 _COMING_AND_GOING = frozenset({b"lock", b"plan", b"plan.applied", b"journal", b"finished", b"previous"})
 
@@ -454,7 +497,7 @@ def make_world(root: Path, scenario: Scenario, *, knows_inodes: bool = True, big
         (world.origins / now / "big.fits").write_bytes(os.urandom(big_bytes))
     if scenario.change is not Change.NEW:
         # Replacing a package that holds moved files is refused: it is their only home.
-        is_moved = scenario.mode is Mode.MOVE and scenario.change is not Change.REBUILD
+        is_moved = scenario.mode is Mode.MOVE and not scenario.change.is_of_moved
         world.plan(before, Change.NEW, mode=Mode.HARD if is_moved else None)
         world.apply()
     if scenario.change in _GIVING_WAY:
@@ -463,6 +506,8 @@ def make_world(root: Path, scenario: Scenario, *, knows_inodes: bool = True, big
         world.apply()
     if scenario.change is Change.REBUILD:
         world.plan_rebuild(b"product/image.fits")
+    elif scenario.change is Change.RENAME:
+        world.plan_rename()
     else:
         world.plan(now, scenario.change)
     world.save()
@@ -555,7 +600,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def _copy_or_link(source: str, target: str) -> None:
     """Keep the inode, except of the control folder's files, some of which are written in place."""
-    if f"/{PROJECT}.pack/" in source:
+    if f"/{PROJECT}.pack/" in source or f"/{RENAMED}.pack/" in source:
         shutil.copy2(source, target)
     else:
         os.link(source, target, follow_symlinks=False)

@@ -1,0 +1,54 @@
+"""View of `pack rename`: the new name, and how the old one comes back."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from qa2pack.executor.apply import Applied
+from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.problem import Problem
+from qa2pack.pack.errors.problem_view import problem_lines
+from qa2pack.pack.target import Target
+from qa2pack.pack.terminal.style import Style
+from qa2pack.pack.views.json_fields import path_fields, problem_fields
+from qa2pack.pack.views.kept import kept_lines
+from qa2pack.pack.views.view import View
+
+
+def rename_view(result: Applied, warnings: Sequence[Problem], target: Target, code: bytes) -> View:
+    """Return the view of a renaming.
+
+    Args:
+        target: the package under its old name.
+        code: the new one.
+    """
+    new = replace(
+        target,
+        package=Package(join(target.package.parent, code)),
+        typed=target.typed.removesuffix(target.package.project) + code if not target.is_link else code,
+    )
+    return View(
+        lines=partial(_lines, result, warnings, new),
+        fields=lambda: {
+            **path_fields("package", new.package.path),
+            **path_fields("renamed_from", result.renamed_from),
+            "kept_bytes": result.kept_bytes,
+            "warnings": problem_fields(warnings),
+        },
+    )
+
+
+def renamed_lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
+    """Yield what got another name; also for `pack apply`, where a renaming that was stopped goes on."""
+    yield f"{style.good('Renamed')}: {shown(result.renamed_from)} is now"
+    yield f"  {shown(target.package.path)}"
+    yield from kept_lines(result, target, style)
+    yield "Deliveries and reports that were made before have the old code: make them again. To check the package:"
+    yield f"  {style.bold(f'pack verify {target.quoted}')}"
+
+
+def _lines(result: Applied, warnings: Sequence[Problem], target: Target, style: Style) -> Iterator[str]:
+    if warnings:
+        yield from problem_lines(warnings, target, style, has_remedies=False)
+    yield from renamed_lines(result, target, style)
