@@ -3,14 +3,17 @@
 Each refusal is a `CannotUndoError`; the package stays in place.
 """
 
+import math
 import os
 import stat
 from collections.abc import Iterable, Sequence
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.origin_links import look_at_origin
+from qa2pack.executor.since_repair import since_repair
 from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import (
+    Begin,
     Commit,
     JournalDamagedError,
     JournalError,
@@ -38,6 +41,8 @@ from qa2pack.manifest.plan.origin_files import lost_sources
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.manifest.verify.member import verify_tree
+
+_READ_BYTES = 256 << 20  # of the origin, where only a look is wanted: a second or two
 
 _WITHOUT_JOURNAL = (
     Remedy("Restore the journal from a backup, then:", ("pack rollback PACKAGE",)),
@@ -139,7 +144,7 @@ def check_finished(
     What takes no time comes first, so that nobody waits for a comparison of all content to be refused for it.
 
     Args:
-        is_quick: compare names, types and sizes only.
+        is_quick: compare names, types and sizes only, and little content of the origin.
     """
     begin, commit = begin_of(records), commit_of(records)
     if commit is None or not _may_be_published(paths, commit, opened, engine=engine):
@@ -147,7 +152,7 @@ def check_finished(
     if begin.publishing.has_previous and not (begin.keeps_previous and is_there(paths.previous_tree)):
         raise cannot_undo(Code.PREVIOUS_GONE, paths.package)
     check_places(paths)
-    problems = _changes(paths, opened, engine=engine, progress=progress, is_quick=is_quick)
+    problems = _changes(paths, begin, opened, engine=engine, progress=progress, is_quick=is_quick)
     if any(problem.code is Code.UNREADABLE for problem in problems):
         raise cannot_undo(Code.NOT_COMPARABLE, paths.package, problems)
     if problems:
@@ -159,7 +164,7 @@ def check_finished(
 def rollback_obstacles(package: Package, opened: OpenedFiles) -> tuple[Problem, ...]:
     """Return why the last finished apply cannot be rolled back, the reason first; empty if nothing is known.
 
-    No content is read, so a rollback may still be refused for a file that was changed and kept its size.
+    Little content is read, so a rollback may still be refused for a file that was changed and kept its size.
 
     Raises:
         OSError: a path cannot be read.
@@ -197,7 +202,7 @@ def published_manifest(paths: TransactionPaths, opened: OpenedFiles) -> Describe
 
 
 def _changes(
-    paths: TransactionPaths, opened: OpenedFiles, *, engine: Engine, progress: Progress, is_quick: bool
+    paths: TransactionPaths, begin: Begin, opened: OpenedFiles, *, engine: Engine, progress: Progress, is_quick: bool
 ) -> tuple[Problem, ...]:
     """Return the problems of removing the published tree: every change since the apply."""
     if paths.publishing.is_removal:
@@ -209,14 +214,14 @@ def _changes(
         return (unusable_manifest(error),)
     except FileNotFoundError as error:
         return (Problem(Code.MANIFEST_MISSING, os.fsencode(error.filename)),)
-    lost = lost_sources(manifest, kept_member(paths))
-    if lost:
+    folder = paths.package.member(member)
+    read_bytes = _READ_BYTES if is_quick else math.inf
+    if lost := tuple(lost_sources(manifest, folder, kept_member(paths), read_bytes=read_bytes)):
         raise cannot_undo(Code.ORIGIN_LOST, paths.package, lost)
     notes = manifest.notes
     progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
-    folder = paths.package.member(member)
     found = verify_tree(folder, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=progress)
-    return (*found, *_neighbours(paths))
+    return (*since_repair(list(found), folder, paths.package, begin, opened), *_neighbours(paths))
 
 
 def kept_member(paths: TransactionPaths) -> bytes:

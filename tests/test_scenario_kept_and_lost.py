@@ -1,14 +1,15 @@
 """The daily work where something could be lost: what is said before, and what comes back."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code
 from support.commands import Ran, run_here
+from support.faulty_disk import Fault, FaultyDisk, Stopped
 from support.in_process import Delivery, make_reduction, write
 
 Capsys = pytest.CaptureFixture[str]
@@ -104,3 +105,177 @@ def test_file_that_the_plan_warned_of_goes(typed: Typing, delivery: Delivery) ->
     assert Code.W_EXTRA_GOES in typed("plan", delivery.origin, delivery.path, "--mode", "hard").out
     assert typed("apply", delivery.path).code == 0
     assert delivery.problems() == []
+
+
+@pytest.fixture
+def two_members(typed: Typing, delivery: Delivery, tmp_path: Path) -> tuple[Path, Path]:
+    """A script of each of two members, of different origins."""
+    package(typed, delivery)
+    other = Delivery(make_reduction(tmp_path / "sb2", uid="uid___A002_X1_X2", seed=2), delivery.path)
+    package(typed, other, "hard", "--append", "member")
+    members = (delivery.member, delivery.member.with_name("member_ouss_id2"))
+    first, second = (member / "script/scriptForImaging.py" for member in members)
+    return first, second
+
+
+def test_answer_of_several_repairs_says_that_only_the_last_is_rolled_back(
+    typed: Typing, delivery: Delivery, two_members: tuple[Path, Path]
+) -> None:
+    for script in two_members:
+        script.unlink()
+    repaired = typed("repair", delivery.path)
+    assert repaired.code == 0
+    assert f"only the last repair can be rolled back: {SECOND}" in repaired.out
+    rolled_back = typed("rollback", delivery.path)
+    assert rolled_back.code == 0
+    assert f"made {SECOND}" in rolled_back.out
+    assert "Only this member was rolled back; the others stay as they are." in rolled_back.out
+    assert [script.exists() for script in two_members] == [True, False]
+
+
+def test_answer_of_one_repair_does_not_speak_of_others(
+    typed: Typing, delivery: Delivery, two_members: tuple[Path, Path]
+) -> None:
+    two_members[0].unlink()
+    assert "only the last" not in typed("repair", delivery.path).out
+
+
+def test_rollback_of_the_first_apply_says_that_the_package_is_gone(typed: Typing, delivery: Delivery) -> None:
+    package(typed, delivery, "move")
+    rolled_back = typed("rollback", delivery.path)
+    assert rolled_back.code == 0
+    assert f"{delivery.path} is gone again: there was no package before. The origin is as it was." in rolled_back.out
+    assert not delivery.path.exists()
+    package(typed, delivery)
+    package(typed, delivery)
+    again = typed("rollback", delivery.path)
+    assert f"{delivery.path} is as it was before." in again.out
+    assert "gone" not in again.out
+
+
+@pytest.fixture
+def changed_in_place(typed: Typing, delivery: Delivery, tmp_path: Path) -> tuple[Path, Path]:
+    """A hard link that was changed in place, and a copy of the package that has the right content."""
+    package(typed, delivery)
+    copy = tmp_path / "backup"
+    shutil.copytree(delivery.path, copy)
+    script = delivery.member / "script/scriptForImaging.py"
+    with script.open("r+b") as file:
+        file.write(b"changed")
+    return script, copy
+
+
+def test_no_rollback_is_advised_that_would_lose_the_last_copy(
+    typed: Typing, delivery: Delivery, changed_in_place: tuple[Path, Path]
+) -> None:
+    script, copy = changed_in_place
+    repaired = typed("repair", delivery.path, "--from", copy)
+    assert repaired.code == 0
+    assert f"pack rollback {delivery.path}" not in repaired.out
+    assert Code.ORIGIN_LOST in repaired.out
+    assert str(delivery.origin / script.name) in repaired.out
+    status = typed("status", delivery.path)
+    assert Code.ORIGIN_LOST in status.out
+    assert f"pack rollback {delivery.path}" not in status.out
+    assert Code.ORIGIN_LOST in typed("rollback", delivery.path).err
+    assert delivery.problems() == []
+
+
+@pytest.mark.parametrize("mode", ["hard", "copy"])
+def test_another_mtime_alone_does_not_keep_from_a_rollback(typed: Typing, delivery: Delivery, mode: str) -> None:
+    package(typed, delivery, mode)
+    script = delivery.member / "script/scriptForImaging.py"
+    right = script.read_bytes()
+    source = delivery.origin / script.name
+    source.unlink()
+    source.write_bytes(right)  # as a backup that does not bring times back
+    script.unlink()
+    repaired = typed("repair", delivery.path)
+    assert repaired.code == 0
+    os.utime(source, ns=(0, 0))
+    assert f"pack rollback {delivery.path}" in typed("status", delivery.path).out
+    assert typed("rollback", delivery.path).code == 0
+    assert not script.exists()
+
+
+@pytest.mark.parametrize("is_same_size", [True, False])
+@pytest.mark.parametrize("is_exchanged", [True, False])
+def test_repair_of_what_could_be_had_is_rolled_back(
+    monkeypatch: pytest.MonkeyPatch, typed: Typing, delivery: Delivery, is_same_size: bool, is_exchanged: bool
+) -> None:
+    package(typed, delivery)
+    monkeypatch.setattr("qa2pack.executor.apply.can_exchange", lambda *_: is_exchanged)
+    script, listing, image = (
+        delivery.member / name
+        for name in ("script/scriptForImaging.py", "qa/X8c.checklist.txt", "product/calibrated_all.clean.fits")
+    )
+    for path in (script, listing):
+        (delivery.origin / "X8c/checklist.txt" if path is listing else delivery.origin / path.name).unlink()
+    _change(script, is_same_size)
+    listing.unlink()
+    right = image.read_bytes()
+    image.unlink()
+    image.write_bytes(b"x" * len(right) if is_same_size else b"damaged")
+    repaired = typed("repair", delivery.path)
+    assert repaired.code == 3
+    assert image.read_bytes() == right
+    assert f"pack rollback {delivery.path}" in repaired.out
+    assert typed("rollback", delivery.path).code == 0
+    assert image.read_bytes() != right
+    assert not listing.exists()
+
+
+def _change(path: Path, is_same_size: bool) -> None:
+    size = path.stat().st_size
+    path.unlink()
+    path.write_bytes(b"y" * (size if is_same_size else size // 2))
+
+
+def test_change_after_a_partial_repair_keeps_from_a_rollback(typed: Typing, delivery: Delivery) -> None:
+    package(typed, delivery)
+    script, image = (
+        delivery.member / name for name in ("script/scriptForImaging.py", "product/calibrated_all.clean.fits")
+    )
+    (delivery.origin / script.name).unlink()
+    _change(script, is_same_size=True)
+    image.unlink()
+    assert typed("repair", delivery.path).code == 3
+    script.write_text("corrected by hand")
+    assert Code.CHANGED_SINCE in typed("status", delivery.path).out
+    assert Code.CHANGED_SINCE in typed("rollback", delivery.path).err
+    assert script.read_text() == "corrected by hand"
+
+
+def test_stopped_repair_goes_on(
+    monkeypatch: pytest.MonkeyPatch, typed: Typing, delivery: Delivery, two_members: tuple[Path, Path]
+) -> None:
+    right = [script.read_bytes() for script in two_members]
+    for script in two_members:
+        script.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("qa2pack.pack.jobs.apply.Disk", lambda: FaultyDisk(Fault.STOP_BEFORE, 30))
+        with pytest.raises(Stopped):
+            typed("repair", delivery.path)
+    assert "interrupted" in typed("status", delivery.path).out
+    repaired = typed("repair", delivery.path)
+    assert repaired.code == 0
+    assert f"Finished first: the change of {MEMBER} that was stopped" in repaired.out
+    assert f"only the last repair can be rolled back: {SECOND}" in repaired.out
+    assert [script.read_bytes() for script in two_members] == right
+    assert delivery.problems() == []
+
+
+def test_repair_does_not_finish_a_stopped_plan(
+    monkeypatch: pytest.MonkeyPatch, typed: Typing, delivery: Delivery
+) -> None:
+    package(typed, delivery)
+    assert typed("plan", delivery.origin, delivery.path, "--mode", "hard").code == 0
+    (delivery.member / "script/scriptForImaging.py").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("qa2pack.pack.jobs.apply.Disk", lambda: FaultyDisk(Fault.STOP_BEFORE, 30))
+        with pytest.raises(Stopped):
+            typed("apply", delivery.path)
+    refused = typed("repair", delivery.path)
+    assert refused.code == 1
+    assert f"pack apply {delivery.path}" in refused.err
+    assert not (delivery.member / "script/scriptForImaging.py").exists()
