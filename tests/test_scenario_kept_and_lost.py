@@ -279,3 +279,48 @@ def test_repair_does_not_finish_a_stopped_plan(
     assert refused.code == 1
     assert f"pack apply {delivery.path}" in refused.err
     assert not (delivery.member / "script/scriptForImaging.py").exists()
+
+
+def _by_another_program(delivery: Delivery) -> Path:
+    """Let the package lose its control folder, and return the path of that."""
+    control = Path(os.fsdecode(delivery.package.control))
+    shutil.rmtree(control)
+    return control
+
+
+@pytest.mark.parametrize("cause", ["strict", "member", "link"])
+def test_refused_plan_does_not_adopt(
+    typed: Typing, delivery: Delivery, two_members: tuple[Path, Path], cause: str
+) -> None:
+    control = _by_another_program(delivery)
+    options = {
+        "strict": ("--append", "member", "--strict", "--exclude", "*.fits"),
+        "member": ("--replace-member", "member_ouss_id"),
+        "link": ("--append", "member"),
+    }[cause]
+    if cause == "link":
+        (two_members[1].parent / "link").symlink_to("/etc/hostname")
+    refused = typed("plan", delivery.origin, delivery.path, "--mode", "hard", *options)
+    assert refused.code == 1
+    assert not control.exists()
+
+
+def test_accepted_plan_adopts(typed: Typing, delivery: Delivery, two_members: tuple[Path, Path]) -> None:
+    control = _by_another_program(delivery)
+    assert typed("plan", delivery.origin, delivery.path, "--mode", "hard", "--append", "member").code == 0
+    assert len(list((control / "manifests").iterdir())) == len(two_members)
+    assert typed("apply", delivery.path).code == 0
+    assert typed("verify", delivery.path).code == 0
+
+
+def test_member_that_nobody_knows_is_replaced_only_if_that_is_forced(typed: Typing, delivery: Delivery) -> None:
+    package(typed, delivery)
+    control = _by_another_program(delivery)
+    plan = ("plan", delivery.origin, delivery.path, "--mode", "hard", "--replace-member", "member_ouss_id")
+    refused = typed(*plan)
+    assert refused.code == 1
+    assert Code.NOT_ADOPTED in refused.err
+    assert not control.exists()
+    assert typed(*plan, "--force").code == 0
+    assert typed("apply", delivery.path).code == 0
+    assert typed("verify", delivery.path).code == 0
