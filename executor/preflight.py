@@ -27,7 +27,7 @@ from qa2pack.manifest.fs.presence import is_folder, real_path
 from qa2pack.manifest.path import UnsafePathError, is_within, join
 from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.extra_files import extra_in_package, paths_of
-from qa2pack.manifest.plan.obstacles import ticket_obstacles
+from qa2pack.manifest.plan.obstacles import renamed_by_hand, ticket_obstacles
 from qa2pack.manifest.plan.replacement import extra_going
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.quantity import Count, Size, Space
@@ -46,6 +46,9 @@ def check_plan(package: Package, plan: Described, opened: OpenedFiles) -> None:
 
 def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterator[Problem]:
     header = plan.header
+    if header.project != package.project and read_state(package).members:
+        yield from renamed_by_hand(package, header)
+        return
     if header.project != package.project:
         yield Problem(Code.PLAN_STALE, package.plan, os.fsdecode(package.project), os.fsdecode(header.project))
         return

@@ -70,6 +70,7 @@ class Code(StrEnum):
     NOT_MOVABLE = "not-movable"
     PLAN_MISSING = "plan-missing"
     PLAN_STALE = "plan-stale"
+    PACKAGE_RENAMED = "package-renamed"
     EXTRA_SINCE_PLAN = "extra-since-plan"
     ORIGIN_CHANGED = "origin-changed"
     JOURNAL_DAMAGED = "journal-damaged"

@@ -324,3 +324,53 @@ def test_member_that_nobody_knows_is_replaced_only_if_that_is_forced(typed: Typi
     assert typed(*plan, "--force").code == 0
     assert typed("apply", delivery.path).code == 0
     assert typed("verify", delivery.path).code == 0
+
+
+def _old_name_again(refused: Ran) -> None:
+    """Do what the refusal says."""
+    moves = [line.split() for line in refused.err.splitlines() if line.strip().startswith("mv ")]
+    assert len(moves) == 2
+    for _, new, old in moves:
+        os.rename(new, old)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("repair",),
+        ("readme", "--set-field", "PI name=A. Person"),
+        ("remove", "--member", "member_ouss_id2"),
+    ],
+)
+def test_package_renamed_by_hand_gets_its_name_back(
+    typed: Typing, delivery: Delivery, two_members: tuple[Path, Path], words: tuple[str, ...]
+) -> None:
+    verb, *options = words
+    two_members[0].unlink()
+    if verb != "repair":
+        assert typed("repair", delivery.path).code == 0
+    options += ["--member", "member_ouss_id"] if verb == "readme" else []
+    renamed = delivery.path.with_name("2011.0.00230.S")
+    delivery.path.rename(renamed)
+    os.rename(delivery.package.control, f"{renamed}.pack")
+    refused = typed(verb, renamed, *options)
+    assert refused.code == 1
+    assert Code.PACKAGE_RENAMED in refused.err
+    assert not Path(f"{renamed}.pack/plan").exists()
+    _old_name_again(refused)
+    assert typed(verb, delivery.path, *options).code == 0
+    assert typed("verify", delivery.path).code == 0
+
+
+def test_plan_of_a_package_renamed_by_hand_is_applied_under_the_old_name(typed: Typing, delivery: Delivery) -> None:
+    package(typed, delivery)
+    assert typed("plan", delivery.origin, delivery.path, "--mode", "hard").code == 0
+    renamed = delivery.path.with_name("2011.0.00230.S")
+    delivery.path.rename(renamed)
+    os.rename(delivery.package.control, f"{renamed}.pack")
+    assert Code.PACKAGE_RENAMED in typed("status", renamed).out
+    refused = typed("apply", renamed)
+    assert refused.code == 1
+    _old_name_again(refused)
+    assert typed("apply", delivery.path).code == 0
+    assert typed("verify", delivery.path).code == 0

@@ -330,6 +330,12 @@ PLANNING: Mapping[Code, Row] = {
         "Make a new plan, with the same options; what has not changed is not read again:",
         (_PLAN,),
     ),
+    Code.PACKAGE_RENAMED: Row(
+        "The package had this name when it was made, and its manifests and README still say so.",
+        "The folder and PACKAGE.pack beside it were renamed by hand.",
+        "Give both the old name again, and the ticket files too if they were renamed:",
+        ("mv PACKAGE PATH", "mv PACKAGE.pack PATH.pack"),
+    ),
     Code.EXTRA_SINCE_PLAN: Row(
         "This came into the package after the plan was made, and would go with what is replaced.",
         "Somebody put it there; neither the plan nor a manifest knows it.",

@@ -38,7 +38,7 @@ from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.manifest.verify.remedies import DamagedMember, member_remedies
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.apply import apply
-from qa2pack.pack.jobs.change import change
+from qa2pack.pack.jobs.change import change, check_name
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.members import chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package
@@ -148,6 +148,7 @@ def _repaired(
     *,
     removes_extra: bool,
 ) -> Repaired:
+    check_name(target.package, manifest.header)  # before all content is read
     member = target.package.member(manifest.header.member_path)
     with started_engine(workers, (target.package.path,)) as engine:
         found = _damage(manifest, member, workers, engine)

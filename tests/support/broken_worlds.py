@@ -468,6 +468,18 @@ def _(world: World) -> Iterable[Problem]:
     return caught.value.problems
 
 
+@breaks(Code.PACKAGE_RENAMED)
+def _(world: World) -> Iterable[Problem]:
+    world.delivery.make()
+    world.delivery.plan()
+    other = replace(world.delivery, path=world.delivery.path.with_name("elsewhere"))
+    world.delivery.path.rename(other.path)
+    os.rename(world.delivery.package.control, other.package.control)
+    with pytest.raises(Refused) as caught:
+        other.apply()
+    return caught.value.problems
+
+
 @breaks(Code.EXTRA_SINCE_PLAN)
 def _(world: World) -> Iterable[Problem]:
     world.delivery.make()
