@@ -68,10 +68,9 @@ def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterato
         yield from extra or (Problem(Code.PLAN_STALE, package.path, header.standing, state.standing),)
     elif base_of(state, opened) != header.base:
         yield Problem(Code.PLAN_STALE, package.path, "the members as they were planned for", "others")
-    else:
+    elif not header.is_rebuilt:  # such a plan was made under this very lock
         yield from _extra_going(package, plan, state, opened)
-        if not header.is_rebuilt:
-            yield from changed_in_tickets(package, header, opened)
+        yield from changed_in_tickets(package, header, opened)
     yield from _outside(package, plan)
 
 

@@ -181,6 +181,19 @@ def test_no_rollback_is_advised_that_would_lose_the_last_copy(
     assert delivery.problems() == []
 
 
+def test_apply_that_finishes_such_a_repair_does_not_advise_it_either(
+    monkeypatch: pytest.MonkeyPatch, typed: Typing, delivery: Delivery, changed_in_place: tuple[Path, Path]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("qa2pack.pack.jobs.apply.Disk", lambda: FaultyDisk(Fault.STOP_BEFORE, 30))
+        with pytest.raises(Stopped):
+            typed("repair", delivery.path, "--from", changed_in_place[1])
+    applied = typed("apply", delivery.path)
+    assert applied.code == 0
+    assert Code.ORIGIN_LOST in applied.out
+    assert f"pack rollback {delivery.path}" not in applied.out
+
+
 @pytest.mark.parametrize("mode", ["hard", "copy"])
 def test_another_mtime_alone_does_not_keep_from_a_rollback(typed: Typing, delivery: Delivery, mode: str) -> None:
     package(typed, delivery, mode)

@@ -81,11 +81,13 @@ def _kinds(entries: "Iterable[tuple[bytes, os.DirEntry[str]]]") -> Iterator[tupl
 
 
 def _changed(member: bytes, record: FolderRecord, entries: "dict[bytes, os.DirEntry[str]]") -> Iterator[Problem]:
-    for index, name in enumerate(record.names):
-        if name not in entries or is_table_lock(name):
+    for index, (name, size, mtime_ns) in enumerate(zip(record.names, record.sizes, record.mtimes, strict=True)):
+        if name not in entries:
             continue
         status = entries[name].stat(follow_symlinks=False)
-        if not _is_as_packaged(record, index, status):
+        if status.st_mtime_ns == mtime_ns and status.st_size == size and stat.S_ISREG(status.st_mode):
+            continue  # without a call for each: these are nearly all
+        if not is_table_lock(name) and not _is_as_packaged(record, index, status):
             path = join(join(member, record.path), name)
             yield Problem(Code.CHANGED, path, record.state(index), state_of(status))
 

@@ -61,19 +61,10 @@ def _lines(repairs: Repairs, target: Target, style: Style) -> Iterator[str]:
             yield "Made by a table split, so only other copies of the package have it. With such a copy:"
             yield f"  {style.bold(f'pack repair {target.quoted} --from FOLDER')}"
     if repairs.applied:
-        yield from left_out_lines(repairs.applied[-1], target, style)
-        yield from _rollback_lines(repairs, target, style)
+        *earlier, last = repairs.applied
+        yield from left_out_lines(last, target, style)
+        if earlier:
+            yield f"Each member was repaired by itself; only the last repair can be rolled back: {shown(last.member)}"
+        yield from kept_lines(last, target, style, repairs.rollback_problems)
         yield "To check the package:"
         yield f"  {style.bold(f'pack verify {target.quoted}')}"
-
-
-def _rollback_lines(repairs: Repairs, target: Target, style: Style) -> Iterator[str]:
-    """Yield what a rollback brings back, or why it would be refused, as where only the repaired member has a file."""
-    *earlier, last = repairs.applied
-    if earlier:
-        yield f"Each member was repaired by itself, and only the last repair can be rolled back: {shown(last.member)}"
-    if last.kept_bytes is None or not repairs.rollback_problems:
-        yield from kept_lines(last, target, style)
-        return
-    yield style.warning("What was there before is kept until the next apply, but a rollback would be refused:")
-    yield from problem_lines(repairs.rollback_problems, target, style, has_remedies=False)
