@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from qa2pack.executor.io.disk import Disk, sync_file_system, write_durably
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.keep_previous import KEEP_LIMIT_BYTES, KeepPrevious
-from qa2pack.executor.preflight import can_exchange, check_plan
+from qa2pack.executor.preflight import can_exchange, check_going, check_plan
 from qa2pack.executor.publish.publish import file_journal, finish, publish
 from qa2pack.executor.rollback_steps import roll_back
 from qa2pack.executor.space import used_bytes, uses_at_most
@@ -222,6 +222,7 @@ def _apply(run: _Run) -> Applied:
     is_trusting = step in (Step.CONTINUE, Step.RESTAGE) and _is_same_boot(records, run.options)
     with _journal_open(run, begin_of(begun) if begun else _new_begin(run, plan), is_new=not begun) as transaction:
         _stage(run, transaction, plan, is_trusting=is_trusting)
+        check_going(run.package, plan, run.opened)
         commit = _commit(run, transaction)
         _publish(run, transaction, is_published=False)
         left_alone = _finish(run, transaction, commit)

@@ -17,7 +17,7 @@ from qa2pack.executor.tickets.unchanged_members import changed_in_tickets
 from qa2pack.executor.transaction.paths import probe_paths
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import Package, read_state
+from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
@@ -25,8 +25,10 @@ from qa2pack.manifest.format.record_codec import absolute_sources
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import UnsafePathError, is_within, join
-from qa2pack.manifest.plan.destination import base_of
-from qa2pack.manifest.plan.obstacles import ticket_obstacles
+from qa2pack.manifest.plan.destination import Destination, base_of
+from qa2pack.manifest.plan.extra_files import extra_in_package, paths_of
+from qa2pack.manifest.plan.obstacles import renamed_by_hand, ticket_obstacles
+from qa2pack.manifest.plan.replacement import extra_going
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.quantity import Count, Size, Space
 
@@ -44,6 +46,9 @@ def check_plan(package: Package, plan: Described, opened: OpenedFiles) -> None:
 
 def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterator[Problem]:
     header = plan.header
+    if header.project != package.project and read_state(package).members:
+        yield from renamed_by_hand(package, header)
+        return
     if header.project != package.project:
         yield Problem(Code.PLAN_STALE, package.plan, os.fsdecode(package.project), os.fsdecode(header.project))
         return
@@ -60,10 +65,14 @@ def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterato
     yield from ticket_obstacles(package)
     state = read_state(package)
     if state.standing is not header.standing:
-        yield Problem(Code.PLAN_STALE, package.path, header.standing, state.standing)
+        extra: list[Problem] = []
+        if header.standing is DestinationKind.PACKAGE and state.members:
+            extra += _unplanned(package, plan, extra_in_package(package, state))
+        yield from extra or (Problem(Code.PLAN_STALE, package.path, header.standing, state.standing),)
     elif base_of(state, opened) != header.base:
         yield Problem(Code.PLAN_STALE, package.path, "the members as they were planned for", "others")
-    elif not header.is_rebuilt:
+    elif not header.is_rebuilt:  # such a plan was made under this very lock
+        yield from _extra_going(package, plan, state, opened)
         yield from changed_in_tickets(package, header, opened)
     yield from _outside(package, plan)
 
@@ -76,6 +85,33 @@ def _renaming_problems(package: Package, plan: Described, opened: OpenedFiles) -
         yield Problem(Code.PLAN_STALE, package.plan, os.fsdecode(old.path), os.fsdecode(header.origin))
     elif base_of(read_state(old), opened) != header.base:
         yield Problem(Code.PLAN_STALE, old.path, "the members as they were planned for", "others")
+
+
+def check_going(package: Package, plan: Described, opened: OpenedFiles) -> None:
+    """Look once more, right before the exchange, for what came into that which is replaced since the plan was made.
+
+    Staging takes hours where it copies, and people work meanwhile.
+
+    Raises:
+        Refused: something did; it would go, and nobody was asked.
+    """
+    problems = list(_extra_going(package, plan, read_state(package), opened))
+    if problems:
+        raise Refused(*problems)
+
+
+def _extra_going(package: Package, plan: Described, state: PackageState, opened: OpenedFiles) -> Iterator[Problem]:
+    header = plan.header
+    going = Destination(package, state, header.group, header.member, header.base, opened, header.append)
+    yield from _unplanned(package, plan, extra_going(going))
+
+
+def _unplanned(package: Package, plan: Described, extra: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield a problem for each extra file and folder that the plan did not tell of."""
+    known = set(plan.notes.extra)
+    for path in paths_of(extra, package):
+        if path not in known:
+            yield Problem(Code.EXTRA_SINCE_PLAN, join(package.path, path))
 
 
 def _needs_origin(header: Header) -> bool:

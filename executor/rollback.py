@@ -7,7 +7,7 @@ be done with the package.
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.executor.io.remove import remove_tree
@@ -24,7 +24,7 @@ from qa2pack.executor.rollback_steps import roll_back
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.history import last_finished
-from qa2pack.executor.transaction.journal import Begin, Record, read_journal
+from qa2pack.executor.transaction.journal import Begin, Publishing, Record, read_journal
 from qa2pack.executor.transaction.lock import NO_WAIT, Wait, locked_for_writing, when_free
 from qa2pack.executor.transaction.paths import (
     journal_path,
@@ -55,12 +55,16 @@ class RolledBack:
         was_finished: the transaction was a finished one.
         is_removal: the member had been removed, or was to be, and is there again.
         renamed_from: the name that the package has again; empty if it was not renamed.
+        is_of_package: the whole package was made or replaced, not a member or group of it.
+        is_gone: there was no package before, so there is none now.
     """
 
     member: bytes = b""
     was_finished: bool = False
     is_removal: bool = False
     renamed_from: bytes = b""
+    is_of_package: bool = False
+    is_gone: bool = False
 
 
 def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it may be kept from it
@@ -107,8 +111,7 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
             return _roll_back_finished(package, opened=opened, engine=engine, disk=disk, progress=progress, stop=stop)
         check_published(package, records, opened=opened, engine=engine, disk=disk)
         roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
-        begin = begin_of(records)
-        return _rolled_back(begin)
+        return _rolled_back(begin_of(records), was_finished=False)
 
 
 def _unfinished_records(package: Package, disk: Disk) -> Sequence[Record]:
@@ -171,12 +174,16 @@ def _roll_back_finished(
     sync_folder(disk, os.path.dirname(path))
     sync_folder(disk, package.control)
     roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
-    return replace(_rolled_back(begin), was_finished=True)
+    return _rolled_back(begin, was_finished=True)
 
 
-def _rolled_back(begin: Begin) -> RolledBack:
+def _rolled_back(begin: Begin, *, was_finished: bool) -> RolledBack:
+    publishing = begin.publishing
     return RolledBack(
         begin.group + b"/" + begin.member,
-        is_removal=begin.publishing.is_removal,
+        was_finished=was_finished,
+        is_removal=publishing.is_removal,
         renamed_from=begin.renamed_from,
+        is_of_package=publishing in (Publishing.NEW, Publishing.EXCHANGE, Publishing.TWO_RENAMES),
+        is_gone=publishing is Publishing.NEW,
     )

@@ -3,14 +3,17 @@
 Each refusal is a `CannotUndoError`; the package stays in place.
 """
 
+import math
 import os
 import stat
 from collections.abc import Iterable, Sequence
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.origin_links import look_at_origin
+from qa2pack.executor.since_repair import since_repair
 from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import (
+    Begin,
     Commit,
     JournalDamagedError,
     JournalError,
@@ -40,6 +43,8 @@ from qa2pack.manifest.plan.origin_files import lost_sources
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress, Silent
 from qa2pack.manifest.verify.member import verify_tree
+
+_READ_BYTES = 256 << 20  # of the origin, where only a look is wanted: a second or two
 
 _WITHOUT_JOURNAL = (
     Remedy("Restore the journal from a backup, then:", ("pack rollback PACKAGE",)),
@@ -141,7 +146,7 @@ def check_finished(
     What takes no time comes first, so that nobody waits for a comparison of all content to be refused for it.
 
     Args:
-        is_quick: compare names, types and sizes only.
+        is_quick: compare names, types and sizes only, and little content of the origin.
     """
     begin, commit = begin_of(records), commit_of(records)
     if commit is None or not _may_be_published(paths, commit, opened, engine=engine):
@@ -151,7 +156,7 @@ def check_finished(
     if paths.publishing is Publishing.RENAME:
         _check_old_name(paths)
     check_places(paths)
-    problems = _changes(paths, opened, engine=engine, progress=progress, is_quick=is_quick)
+    problems = _changes(paths, begin, opened, engine=engine, progress=progress, is_quick=is_quick)
     if any(problem.code is Code.UNREADABLE for problem in problems):
         raise cannot_undo(Code.NOT_COMPARABLE, paths.package, problems)
     if problems:
@@ -171,7 +176,7 @@ def _check_old_name(paths: TransactionPaths) -> None:
 def rollback_obstacles(package: Package, opened: OpenedFiles) -> tuple[Problem, ...]:
     """Return why the last finished apply cannot be rolled back, the reason first; empty if nothing is known.
 
-    No content is read, so a rollback may still be refused for a file that was changed and kept its size.
+    Little content is read, so a rollback may still be refused for a file that was changed and kept its size.
 
     Raises:
         OSError: a path cannot be read.
@@ -209,20 +214,21 @@ def published_manifest(paths: TransactionPaths, opened: OpenedFiles) -> Describe
 
 
 def _changes(
-    paths: TransactionPaths, opened: OpenedFiles, *, engine: Engine, progress: Progress, is_quick: bool
+    paths: TransactionPaths, begin: Begin, opened: OpenedFiles, *, engine: Engine, progress: Progress, is_quick: bool
 ) -> tuple[Problem, ...]:
     """Return the problems of removing the published tree: every change since the apply."""
     if paths.publishing.is_removal:
         return ()
     found: list[Problem] = []
     for member in published_members(paths):
-        found += _changes_in(member, paths, opened, engine=engine, progress=progress, is_quick=is_quick)
+        found += _changes_in(member, paths, begin, opened, engine=engine, progress=progress, is_quick=is_quick)
     return (*found, *_neighbours(paths))
 
 
 def _changes_in(
     member: bytes,
     paths: TransactionPaths,
+    begin: Begin,
     opened: OpenedFiles,
     *,
     engine: Engine,
@@ -235,13 +241,14 @@ def _changes_in(
         return (unusable_manifest(error),)
     except FileNotFoundError as error:
         return (Problem(Code.MANIFEST_MISSING, os.fsencode(error.filename)),)
-    lost = lost_sources(manifest, kept_member(paths, member))
-    if lost:
+    folder = paths.package.member(member)
+    read_bytes = _READ_BYTES if is_quick else math.inf
+    if lost := tuple(lost_sources(manifest, folder, kept_member(paths, member), read_bytes=read_bytes)):
         raise cannot_undo(Code.ORIGIN_LOST, paths.package, lost)
     notes = manifest.notes
     progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
-    folder = paths.package.member(member)
-    return verify_tree(folder, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=progress)
+    found = verify_tree(folder, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=progress)
+    return since_repair(list(found), folder, paths.package, begin, opened)
 
 
 def kept_member(paths: TransactionPaths, member: bytes) -> bytes:

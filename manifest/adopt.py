@@ -1,6 +1,7 @@
 """Adopt members: write manifests for members that another program made, or that lost their control folder."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
@@ -13,34 +14,50 @@ from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions, Subtree, SubtreeBatch
-from qa2pack.manifest.scan.collect import gather
+from qa2pack.manifest.scan.collect import Gathered, gather
 
 
 def adopt_members(
-    package: Package, state: PackageState, *, engine: Engine, progress: Progress, now_ns: int
+    package: Package,
+    state: PackageState,
+    *,
+    engine: Engine,
+    progress: Progress,
+    now_ns: int,
+    make_folder: Callable[[], None] = lambda: None,
 ) -> Iterator[bytes]:
     """Scan every member without a manifest and write one; yield each member when its manifest is written.
 
-    The manifests folder must exist. From then on, the content that is on disk now counts as correct.
+    Nothing is written before all are scanned. From then on, the content that is on disk now counts as correct.
+
+    Args:
+        make_folder: makes the folder of the manifests, before the first is written; without it there must be one.
 
     Raises:
         Refused: the destination is not a package, or a member holds something that a package may not hold.
     """
     if state.standing is not DestinationKind.PACKAGE:
         raise Refused(Problem(Code.NOT_A_PACKAGE, package.path))
-    for member in state.without_manifest:
-        header = _header(package, member, now_ns)
-        options = ScanOptions(root=package.path, action=Action.CARRY, follows_links=False)
-        batch = SubtreeBatch(options, (Subtree(join(SCIENCE_GOAL, member), b""),))
-        gathered = gather([batch], phase=f"adopt {member.decode()}", engine=engine, progress=progress)
-        if gathered.problems:
-            gathered.spool.close()
-            raise Refused(*gathered.problems)
-        totals = tuple(Total(role.decode(), files, size) for role, (files, size) in sorted(gathered.counts.items()))
-        notes = Notes(totals=totals, warnings=tuple(gathered.warnings))
-        save_durably(package.manifest(member), header, notes, gathered.spool.sorted_blobs())
-        gathered.spool.close()
-        yield member
+    with ExitStack() as stack:
+        scanned: dict[bytes, Gathered] = {}
+        for member in state.without_manifest:
+            scanned[member] = _scan(package, member, engine=engine, progress=progress)
+            stack.callback(scanned[member].spool.close)
+        if problems := [problem for gathered in scanned.values() for problem in gathered.problems]:
+            raise Refused(*problems)
+        make_folder()
+        for member, gathered in scanned.items():
+            totals = tuple(Total(role.decode(), *count) for role, count in sorted(gathered.counts.items()))
+            notes = Notes(totals=totals, warnings=tuple(gathered.warnings))
+            header = _header(package, member, now_ns)
+            save_durably(package.manifest(member), header, notes, gathered.spool.sorted_blobs())
+            yield member
+
+
+def _scan(package: Package, member: bytes, *, engine: Engine, progress: Progress) -> Gathered:
+    options = ScanOptions(root=package.path, action=Action.CARRY, follows_links=False)
+    batch = SubtreeBatch(options, (Subtree(join(SCIENCE_GOAL, member), b""),))
+    return gather([batch], phase=f"adopt {member.decode()}", engine=engine, progress=progress)
 
 
 def _header(package: Package, member: bytes, now_ns: int) -> Header:

@@ -73,6 +73,8 @@ class Code(StrEnum):
     NOT_MOVABLE = "not-movable"
     PLAN_MISSING = "plan-missing"
     PLAN_STALE = "plan-stale"
+    PACKAGE_RENAMED = "package-renamed"
+    EXTRA_SINCE_PLAN = "extra-since-plan"
     ORIGIN_CHANGED = "origin-changed"
     JOURNAL_DAMAGED = "journal-damaged"
     # what a command is asked for
@@ -173,6 +175,7 @@ class Code(StrEnum):
     W_BECOMES_EMPTY = "warning-becomes-empty"
     W_LAST_COPY = "warning-last-copy"
     W_EXTRA_GOES = "warning-extra-goes"
+    W_CHANGED_GOES = "warning-changed-goes"
     W_NO_MATCH = "warning-no-match"
     W_EMPTY = "warning-empty"
     W_BROKEN = "warning-broken"

@@ -41,7 +41,7 @@ executor   rollback_steps
 executor   rollback_checks
 executor   preflight publish/
 executor   stage/ remake space
-executor   tickets/ status probe/
+executor   tickets/ status probe/ since_repair
 executor   transaction/ bag
 executor   io/
 executor   casa/ stop_signals keep_previous

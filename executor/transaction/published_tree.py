@@ -151,19 +151,28 @@ def _likeness(
     return likeness
 
 
-def _lacking(paths: TransactionPaths, root: bytes, manifest: Described, engine: Engine) -> set[bytes]:
-    """Return the paths in the member of what is not there with the kind and size that the manifest says.
+def _lacking(
+    paths: TransactionPaths, root: bytes, manifest: Described, engine: Engine, *, is_quick: bool
+) -> set[bytes]:
+    """Return the paths in the member of what is not there with the kind and size, or content, that the manifest says.
 
     Of a folder that is missing only the folders in it are there too, not the files.
     """
     member = root + paths.staged_member.removeprefix(paths.root)
-    found = verify_tree(member, manifest.stream.blobs(), is_quick=True, engine=engine, progress=Silent())
+    found = verify_tree(member, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=Silent())
     return {problem.path for problem in found if problem.code not in EXTRAS}
 
 
 def _lacks_less(paths: TransactionPaths, new: bytes, old: bytes, manifest: Described, engine: Engine) -> bool:
     """Return whether one tree lacks something of what the other one lacks, and nothing else."""
-    missing, before = (_lacking(paths, root, manifest, engine) for root in (new, old))
+    # What was repaired may have had its size all the time: then only the content tells.
+    return any(_is_less(paths, new, old, manifest, engine, is_quick=is_quick) for is_quick in (True, False))
+
+
+def _is_less(
+    paths: TransactionPaths, new: bytes, old: bytes, manifest: Described, engine: Engine, *, is_quick: bool
+) -> bool:
+    missing, before = (_lacking(paths, root, manifest, engine, is_quick=is_quick) for root in (new, old))
     return missing != before and all(any(is_within(path, lost) for lost in before) for path in missing)
 
 

@@ -173,5 +173,16 @@ def _state_problems(request: PlanRequest, state: PackageState) -> Iterator[Probl
     if state.standing is DestinationKind.FOREIGN and not (request.force and request.append is Append.NOTHING):
         shown = [os.path.join(request.package, path) for path in state.unexpected[:20]]
         yield from (Problem(Code.NOT_A_PACKAGE, path) for path in shown or [request.package])
-    elif state.without_manifest and request.append is Append.NOTHING and not request.force:
-        yield Problem(Code.NOT_ADOPTED, request.package, found=Count(len(state.without_manifest), "member"))
+    elif (unknown := _unknown_going(request, state)) and not request.force:
+        yield Problem(Code.NOT_ADOPTED, request.package, found=Count(len(unknown), "member"))
+
+
+def _unknown_going(request: PlanRequest, state: PackageState) -> tuple[bytes, ...]:
+    """Return the members that are replaced and have no manifest, so nobody knows what goes with them."""
+    match request.append:
+        case Append.NOTHING:
+            return state.without_manifest
+        case Append.REPLACE:
+            return tuple({member_named(state.members, request.replaced)} & {*state.without_manifest})
+        case Append.GROUP | Append.MEMBER | Append.REMOVE | Append.RENAME:  # the last two are refused, forced or not
+            return ()

@@ -1,36 +1,105 @@
-"""Extra files: what somebody put into a package. No manifest knows it, and it goes with the tree that is replaced."""
+"""Extra files: what somebody put into a package. No manifest knows it, and it goes with the tree that is replaced.
+
+The files that the manifest knows can be compared with it in the same pass: a folder is listed once.
+"""
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.package import Package, PackageState
+from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.table_lock import is_table_lock
 
+# Units in which file systems keep an mtime, cutting off the rest: NTFS, exFAT, ext3 and NFS, FAT.
+_MTIME_UNITS_NS = (100, 10_000_000, 1_000_000_000, 2_000_000_000)
+
 
 def extra_in_package(package: Package, state: PackageState) -> Iterator[Problem]:
     """Yield a problem for each entry of the package outside its members that is no part of a package."""
     for name in state.unexpected:
-        path = join(package.path, name)
+        path = join(package.path, name) if name else package.path
         yield _extra(path, is_folder=stat.S_ISDIR(os.lstat(path).st_mode))
 
 
 def extra_in_member(package: Package, manifest: Described) -> Iterator[Problem]:
     """Yield a problem for each file and folder of a member that its manifest does not know; no file is looked at."""
     member = package.member(manifest.header.member_path)
-    for blob in manifest.stream.blobs():
-        record = decode_record(blob)
-        known = {*record.names, *record.folders}
+    for record in map(decode_record, manifest.stream.blobs()):
         with suppress(FileNotFoundError, NotADirectoryError), opened_beneath(member, record.path) as fd:
-            for name, entry in listed(fd):
-                if name not in known and not is_table_lock(name):
-                    yield _extra(join(join(member, record.path), name), is_folder=entry.is_dir(follow_symlinks=False))
+            yield from extra_in_folder(member, record, _kinds(listed(fd)))
+
+
+def differences_in_member(package: Package, manifest: Described) -> Iterator[Problem]:
+    """Yield what `extra_in_member` yields, and a problem for each file whose size or mtime is not as packaged.
+
+    Of the file that was packaged nothing is left there, so it is no loss that a file is missing. The values of a
+    changed file are its states.
+    """
+    member = package.member(manifest.header.member_path)
+    for record in map(decode_record, manifest.stream.blobs()):
+        with suppress(FileNotFoundError, NotADirectoryError), opened_beneath(member, record.path) as fd:
+            entries = listed(fd)
+            yield from extra_in_folder(member, record, _kinds(entries))
+            yield from _changed(member, record, dict(entries))
+
+
+def extra_in_folder(member: bytes, record: FolderRecord, found: Iterable[tuple[bytes, bool]]) -> Iterator[Problem]:
+    """Yield a problem for each entry of a folder of the member that its record does not know.
+
+    Args:
+        found: the name of each entry, and whether it is a folder.
+    """
+    known = {*record.names, *record.folders}
+    for name, is_folder in found:
+        if name not in known and not is_table_lock(name):
+            yield _extra(join(join(member, record.path), name), is_folder=is_folder)
+
+
+def paths_of(extra: Iterable[Problem], package: Package) -> tuple[bytes, ...]:
+    """Return the paths in the package of all extra files and folders, also of what is in such folders, sorted."""
+    return tuple(sorted(os.path.relpath(path, package.path) for problem in extra for path in _with_inner(problem)))
+
+
+def _with_inner(extra: Problem) -> Iterator[bytes]:
+    yield extra.path
+    if extra.code is Code.EXTRA_FOLDER:
+        for above, folders, names in os.walk(extra.path):
+            yield from (join(above, name) for name in (*folders, *names))
+
+
+def _kinds(entries: "Iterable[tuple[bytes, os.DirEntry[str]]]") -> Iterator[tuple[bytes, bool]]:
+    return ((name, entry.is_dir(follow_symlinks=False)) for name, entry in entries)
+
+
+def _changed(member: bytes, record: FolderRecord, entries: "dict[bytes, os.DirEntry[str]]") -> Iterator[Problem]:
+    for index, (name, size, mtime_ns) in enumerate(zip(record.names, record.sizes, record.mtimes, strict=True)):
+        if name not in entries:
+            continue
+        status = entries[name].stat(follow_symlinks=False)
+        if status.st_mtime_ns == mtime_ns and status.st_size == size and stat.S_ISREG(status.st_mode):
+            continue  # without a call for each: these are nearly all
+        if not is_table_lock(name) and not _is_as_packaged(record, index, status):
+            path = join(join(member, record.path), name)
+            yield Problem(Code.CHANGED, path, record.state(index), state_of(status))
+
+
+def _is_as_packaged(record: FolderRecord, index: int, status: os.stat_result) -> bool:
+    if not stat.S_ISREG(status.st_mode):
+        return False
+    if record.actions[index] == Action.DUMMY:
+        return status.st_size == 0
+    expected, found = record.mtimes[index], status.st_mtime_ns
+    is_same_time = expected == found or any(expected - expected % unit == found for unit in _MTIME_UNITS_NS)
+    return status.st_size == record.sizes[index] and is_same_time
 
 
 def _extra(path: bytes, *, is_folder: bool) -> Problem:

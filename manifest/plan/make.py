@@ -21,11 +21,12 @@ from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings
+from qa2pack.manifest.plan.extra_files import paths_of
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
 from qa2pack.manifest.plan.place_origin import Placed, place_origin, refuse_any
 from qa2pack.manifest.plan.plan_header import make_header, readme_header
 from qa2pack.manifest.plan.recall import recall
-from qa2pack.manifest.plan.replacement import extra_files_go, replaced_plan, replacing_warnings
+from qa2pack.manifest.plan.replacement import HandMade, hand_made, replaced_plan, replacing_warnings
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.plan.reuse import compare_with_old
 from qa2pack.manifest.plan.table_columns import TableReader
@@ -95,13 +96,15 @@ def make_plan(
     add_generated(gathered, header, items, splits)
     may_keep = request.mode is Mode.COPY and not request.rehash
     difference = compare_with_old(header, destination, gathered, may_keep=may_keep)
-    warnings = _warnings(request, destination, placed, gathered)
+    made_by_hand = hand_made(destination)
+    warnings = _warnings(request, destination, placed, gathered, made_by_hand)
     foreign = _foreign_inside(gathered, layout)
     notes = replace(
         _notes(header, placed, gathered, splits, difference),
         left_out=placed.placement.with_inner(foreign).left_out,
         warnings=warnings,
         recalled=recalled.options,
+        extra=paths_of(made_by_hand.extra, destination.package),
     )
     return Plan(header, notes, destination, gathered)
 
@@ -147,7 +150,7 @@ def _scan(
 
 
 def _warnings(
-    request: PlanRequest, destination: Destination, placed: Placed, gathered: Gathered
+    request: PlanRequest, destination: Destination, placed: Placed, gathered: Gathered, made_by_hand: HandMade
 ) -> tuple[Problem, ...]:
     """Return all warnings of the plan, each once.
 
@@ -158,7 +161,7 @@ def _warnings(
         dict.fromkeys(
             (
                 *replacing_warnings(request, destination, gathered.spool),
-                *extra_files_go(destination),
+                *made_by_hand.warnings(gathered.spool),
                 *destination_warnings(request, destination),
                 *replaced_plan(request, destination),
                 *last_copies(destination, gathered.spool),

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from qa2pack.manifest.alma.control_folder import name_too_long
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, is_group
 from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, manifest_names
-from qa2pack.manifest.format.header import StreamKind
+from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.file_kind import kind_in_words
@@ -106,6 +106,12 @@ def no_package(package: Package, state: PackageState) -> Problem:
         return Problem(Code.PART_OF_PACKAGE, package.path, found="a manifest")
     found = "something else" if state.standing is DestinationKind.FOREIGN else ""
     return Problem(Code.PACKAGE_MISSING, package.path, found=found)
+
+
+def renamed_by_hand(package: Package, header: Header) -> Iterator[Problem]:
+    """Yield a problem, with the path of the old name, if a plan or manifest is of a package of another name."""
+    if header.project != package.project:
+        yield Problem(Code.PACKAGE_RENAMED, join(package.parent, header.project), found=os.fsdecode(package.project))
 
 
 def swapped_paths(origin: bytes, state: PackageState) -> Problem | None:

@@ -28,10 +28,10 @@ from qa2pack.manifest.fs.safe_open import listed, opened_beneath
 from qa2pack.manifest.layout.roles import roles_of
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination, base_of
-from qa2pack.manifest.plan.extra_files import extra_in_member, extra_in_package
+from qa2pack.manifest.plan.extra_files import extra_in_folder, extra_in_package, paths_of
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.plan_header import header_of_member
-from qa2pack.manifest.problem import Code, Problem, Refused, size_problem
+from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, size_problem
 from qa2pack.manifest.scan.collect import Gathered
 from qa2pack.manifest.table_lock import is_table_lock
 
@@ -116,20 +116,25 @@ def plan_rebuild(
         header = replace(header, readme=_whole_readme(manifest, readme.text), made_with=made_with)
     gathered = Gathered()
     member = package.member(old.member_path)
-    problems: list[Problem] = []
+    problems: list[Problem] = list(extra_in_package(package, state))
     for record in own_records(manifest, header, member, problems, repaired=repair.sources):
         gathered.spool.add(record.path, encode_record(record))
-    extra = {*extra_in_package(package, state), *extra_in_member(package, manifest)}
-    if repair.removes_extra:
-        extra = {problem for problem in extra if not is_within(problem.path, member)}
-    others = [problem for problem in problems if os.path.relpath(problem.path, member) not in repair.lost]
-    if others := [*others, *sorted(extra, key=lambda problem: problem.path)]:
+    extra = {problem for problem in problems if problem.code in EXTRAS}
+    removed = {problem for problem in extra if repair.removes_extra and is_within(problem.path, member)}
+    others = [
+        problem
+        for problem in problems
+        if problem.code not in EXTRAS and os.path.relpath(problem.path, member) not in repair.lost
+    ]
+    if others := [*others, *sorted(extra - removed, key=lambda problem: problem.path)]:
+        gathered.spool.close()
         raise Refused(*others)
     copied = [source.state.size for source in repair.sources.values() if source.action is Action.COPY]
     notes = Notes(
         totals=totals_with_readme(manifest.notes.totals, header),
         new_files=len(copied) + 1,
         new_bytes=sum(copied) + len(header.readme),
+        extra=paths_of(removed, package),
     )
     return Plan(header, notes, destination, gathered)
 
@@ -224,8 +229,13 @@ def own_records(
 def _rows(
     record: FolderRecord, member: bytes, repaired: Mapping[bytes, Source], problems: list[Problem]
 ) -> Iterator[Source | None]:
-    """Yield for each file of a folder what it is made of, None for one that is not there; each has a problem."""
-    found = _states(member, record.path, problems) if _PACKAGED.intersection(record.actions) else {}
+    """Yield for each file of a folder what it is made of, None for one that is not there.
+
+    Each of these has a problem, and each entry of the folder that the record does not know.
+    """
+    found = _states(member, record.path, problems)
+    kinds = ((name, stat.S_ISDIR(status.st_mode)) for name, status in found.items())
+    problems.extend(extra_in_folder(member, record, kinds))
     for index, name in enumerate(record.names):
         path, action = join(record.path, name), Action(record.actions[index])
         if path in repaired:

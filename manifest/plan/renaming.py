@@ -26,7 +26,7 @@ from qa2pack.manifest.layout.globs import matches
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination, base_of, writing_problems
-from qa2pack.manifest.plan.extra_files import extra_in_member, extra_in_package
+from qa2pack.manifest.plan.extra_files import extra_in_package
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.obstacles import ticket_obstacles
 from qa2pack.manifest.plan.place_origin import refuse_any
@@ -163,7 +163,7 @@ def _not_as_packaged(old: Package, manifest: Described, plan: Header) -> list[Pr
     member = old.member(manifest.header.member_path)
     problems: list[Problem] = []
     for _ in own_records(manifest, renamed_header(manifest.header, plan), member, problems):
-        pass  # each looks at the files of a folder
+        pass  # each looks at the files of a folder, and at what is there beside them
     path = join(member, README)
     status = status_of(path)
     if status is not None and stat.S_ISREG(status.st_mode) and manifest.header.mode is not Mode.FAKE:
@@ -171,7 +171,7 @@ def _not_as_packaged(old: Package, manifest: Described, plan: Header) -> list[Pr
             if read_header_file(path) == manifest.header.readme:
                 path = b""
         problems += [Problem(Code.CHANGED, path)] if path else []
-    return [*problems, *sorted(extra_in_member(old, manifest), key=lambda problem: problem.path)]
+    return problems
 
 
 def _code_warnings(new: Package, manifests: Iterable[Described]) -> Iterator[Problem]:

@@ -6,21 +6,27 @@ Read-only.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.file_state import FileState
+from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, StreamKind
-from qa2pack.manifest.format.record_codec import record_actions
+from qa2pack.manifest.format.record_codec import decode_record, record_actions
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.destination import Destination
-from qa2pack.manifest.plan.extra_files import extra_in_member, extra_in_package
+from qa2pack.manifest.plan.extra_files import differences_in_member, extra_in_member, extra_in_package
 from qa2pack.manifest.plan.plan_header import user_name
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import EXTRAS, Code, Problem
+
+_SAME_FILE = frozenset((Action.LINK, Action.MOVE, Action.CARRY))
 
 
 def replacing_warnings(request: PlanRequest, destination: Destination, spool: RecordSpool) -> Iterator[Problem]:
@@ -45,18 +51,73 @@ def replacing_warnings(request: PlanRequest, destination: Destination, spool: Re
             yield Problem(Code.W_BECOMES_EMPTY, path, found=_mode(header))
 
 
-def extra_files_go(destination: Destination) -> Iterator[Problem]:
-    """Yield one warning for all files that somebody put into what is replaced."""
-    found: list[bytes] = []
+@dataclass(frozen=True, slots=True)
+class HandMade:
+    """What somebody made in that which is replaced, and what is lost with it unless it is kept.
+
+    Attributes:
+        extra: what no manifest knows.
+        changed: files that are not as packaged; their values are the states.
+    """
+
+    extra: tuple[Problem, ...]
+    changed: tuple[Problem, ...]
+
+    def warnings(self, spool: RecordSpool) -> Iterator[Problem]:
+        """Yield one warning for all extra files, and one for all changed ones that the new member does not have.
+
+        Args:
+            spool: the records of the new member.
+        """
+        lost = _not_linked_again(self.changed, spool)
+        for code, paths in (
+            (Code.W_EXTRA_GOES, [each.path for each in self.extra]),
+            (Code.W_CHANGED_GOES, [each.path for each in lost]),
+        ):
+            if paths:
+                yield Problem(code, min(paths), found=counted(len(paths), "file"))
+
+
+def hand_made(destination: Destination) -> HandMade:
+    """Return what somebody made in that which is replaced; each folder is listed once, and no content is read."""
+    found = _found(destination, differences_in_member)
+    return HandMade(
+        tuple(each for each in found if each.code in EXTRAS),
+        tuple(each for each in found if each.code not in EXTRAS),
+    )
+
+
+def extra_going(destination: Destination) -> Iterable[Problem]:
+    """Return a problem for each file and folder that is replaced and that no manifest knows; no file is looked at."""
+    return _found(destination, extra_in_member)
+
+
+def _found(destination: Destination, look: Callable[[Package, Described], Iterator[Problem]]) -> Iterable[Problem]:
+    found: list[Problem] = []
     if destination.going == destination.state.members:
-        found += (each.path for each in extra_in_package(destination.package, destination.state))
+        found += extra_in_package(destination.package, destination.state)
     for path in destination.going_manifests:
         # A manifest or folder that cannot be read is reported by those who need it.
         with suppress(StreamError, OSError):
-            manifest = destination.opened.manifest(path)
-            found += (each.path for each in extra_in_member(destination.package, manifest))
-    if found:
-        yield Problem(Code.W_EXTRA_GOES, min(found), found=counted(len(found), "file"))
+            found += look(destination.package, destination.opened.manifest(path))
+    return dict.fromkeys(found)  # package and member both know what lies beside the role folders
+
+
+def _not_linked_again(changed: Iterable[Problem], spool: RecordSpool) -> list[Problem]:
+    """Return the changed files whose inodes the new member does not have, as it has those of hard links."""
+    wanted = {_inode(each): each for each in changed}
+    if wanted:
+        for _, blob in spool.sorted_blobs():
+            record = decode_record(blob)
+            for inode, action in zip(record.inodes, record.actions, strict=True):
+                if inode in wanted and action in _SAME_FILE:
+                    del wanted[inode]
+    return list(wanted.values())
+
+
+def _inode(changed: Problem) -> int:
+    assert isinstance(changed.found, FileState)
+    return changed.found.inode
 
 
 def _header(destination: Destination, member: bytes) -> Header | None:

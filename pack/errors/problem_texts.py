@@ -348,6 +348,19 @@ PLANNING: Mapping[Code, Row] = {
         "Make a new plan, with the same options; what has not changed is not read again:",
         (_PLAN,),
     ),
+    Code.PACKAGE_RENAMED: Row(
+        "The package had this name when it was made, and its manifests and README still say so.",
+        "The folder and PACKAGE.pack beside it were renamed by hand.",
+        "Give both the old name again, and the ticket files too if they were renamed:",
+        ("mv PACKAGE PATH", "mv PACKAGE.pack PATH.pack"),
+    ),
+    Code.EXTRA_SINCE_PLAN: Row(
+        "This came into the package after the plan was made, and would go with what is replaced.",
+        "Somebody put it there; neither the plan nor a manifest knows it.",
+        "Move it to the reduction, or out of the package, then:",
+        ("pack apply PACKAGE",),
+        others=(Remedy("If it may go, make a new plan, with the same options, which lists it:", (_PLAN,)),),
+    ),
     Code.ORIGIN_CHANGED: Row(
         "The origin is not as it was planned.",
         "Files of the plan were written, replaced or removed since it was made, or while it was made.",
@@ -596,6 +609,14 @@ WARNINGS: Mapping[Code, Row] = {
         "Somebody put them into the package after it was made; the path is the first of them.",
         "If they are wanted, move them to the reduction, or out of the package, before the plan is applied. To list "
         "them:",
+        ("pack verify PACKAGE",),
+    ),
+    Code.W_CHANGED_GOES: Row(
+        "What is replaced has files that are not as they were packaged, and they go with it.",
+        "Size or time of these files are not as the manifest says: somebody changed them in the package. The path is "
+        "the first of them. Files that the new member has as hard links do not count.",
+        "If the changes are wanted, take them over into the reduction before the plan is made, or apply with "
+        "--keep-previous, which keeps the old package. To see which files have another content:",
         ("pack verify PACKAGE",),
     ),
     Code.W_NO_MATCH: Row(

@@ -37,9 +37,13 @@ def adopt_members(package: Package, engine: Engine, progress: Progress) -> list[
     """Write the manifests and return the members; the package is locked by the caller."""
     from qa2pack.manifest import adopt as manifest_adopt
 
-    ensure_folder(Disk(), package.manifests)
     return list(
         manifest_adopt.adopt_members(
-            package, read_state(package), engine=engine, progress=progress, now_ns=time.time_ns()
+            package,
+            read_state(package),
+            engine=engine,
+            progress=progress,
+            now_ns=time.time_ns(),
+            make_folder=lambda: ensure_folder(Disk(), package.manifests),
         )
     )

@@ -11,10 +11,12 @@ from qa2pack.executor.tickets.unchanged_members import changed_in_tickets, check
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.plan.make import Plan, save_plan
-from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.plan.obstacles import renamed_by_hand
+from qa2pack.manifest.problem import Problem, Refused
 from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.control_folder import check_idle, check_plannable, locked_control
 from qa2pack.pack.jobs.engines import Workers
@@ -42,6 +44,7 @@ def change(
         check_plannable(package)
         made = make()
         try:
+            check_name(package, made.header)
             notes = made.notes
             if not has_hard_links(package, Disk()):
                 notes = replace(notes, new_bytes=notes.new_bytes + _kept_bytes(made))
@@ -55,6 +58,12 @@ def change(
         finally:
             made.gathered.spool.close()
         return replace(apply(package, options, workers, opened, is_locked=True), left_out=left_out)
+
+
+def check_name(package: Package, header: Header) -> None:
+    """Refuse a member that was made under another name of the package: its README and ticket files have that."""
+    if problems := list(renamed_by_hand(package, header)):
+        raise Refused(*problems)
 
 
 def _kept_bytes(made: Plan) -> int:

@@ -18,7 +18,6 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind, Package, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.pack.jobs.adopt import adopt_members
@@ -30,7 +29,7 @@ from qa2pack.pack.jobs.readme_source import readable_readme
 def plan(request: PlanRequest, workers: Workers, opened: OpenedFiles, *, is_locked: bool = False) -> Described:
     """Make a plan, write it to the control folder, and return it.
 
-    When appending, members without a manifest are adopted first.
+    When appending, members without a manifest are adopted, once nothing else refuses the plan.
 
     Args:
         is_locked: the caller holds the lock of the package, which has a control folder; see `jobs.package`.
@@ -48,7 +47,6 @@ def _plan(request: PlanRequest, workers: Workers, opened: OpenedFiles, *, is_loc
     package = Package(request.package)
     if not is_locked:
         check_idle(package, workers)
-    _adopt_for(request, package, workers, is_locked=is_locked)
     folders = (request.origin, package.parent)
     with stopping() as stop, started_engine(workers, folders, stop=stop) as engine:
         made = make_plan(
@@ -64,26 +62,36 @@ def _plan(request: PlanRequest, workers: Workers, opened: OpenedFiles, *, is_loc
         with nullcontext() if is_locked else locked_control(package, workers.wait, stop):
             check_owned(package, workers.trusted)
             check_plannable(package)
-            _save(package, made, opened)
+            _check_holding(package, made, opened)
+            _adopt_for(request, made, workers, opened)
+            save_plan(made)
     made.gathered.spool.close()
     return opened.plan(package.plan)  # the new one: what was written is checked by reading it
 
 
-def _save(package: Package, made: Plan, opened: OpenedFiles) -> None:
-    """Write the plan, if the disk of the package can hold what it plans."""
+def _check_holding(package: Package, made: Plan, opened: OpenedFiles) -> None:
+    """Refuse the plan if the disk of the package cannot hold what it plans."""
     check_disk(package, made.header, made.gathered.spool.sorted_blobs(), Disk())
     if made.gathered.holes and not has_holes(package, Disk()):
         notes = replace(made.notes, new_bytes=made.notes.new_bytes + sum(made.gathered.holes.values()))
         check_space(package, made.header, notes, made.devices, opened)
-    save_plan(made)
 
 
-def _adopt_for(request: PlanRequest, package: Package, workers: Workers, *, is_locked: bool) -> None:
-    """Adopt with separate workers: processes forked under the lock inherit it, and must end before it is released."""
-    if request.append is Append.NOTHING or not is_folder(request.origin):
-        return
+def _adopt_for(request: PlanRequest, made: Plan, workers: Workers, opened: OpenedFiles) -> None:
+    """Adopt the members without a manifest, and let the plan rely on their new ones; the package is locked.
+
+    The workers are separate ones: processes forked under the lock inherit it, and must end before it is released.
+    """
+    package = made.destination.package
     state = read_state(package)
-    if state.standing is DestinationKind.PACKAGE and state.without_manifest:
-        lock = nullcontext() if is_locked else locked_control(package, workers.wait)
-        with lock, started_engine(workers) as engine:
-            adopt_members(package, engine, workers.progress)
+    if (
+        request.append is Append.NOTHING
+        or state.standing is not DestinationKind.PACKAGE
+        or not state.without_manifest
+    ):
+        return
+    with started_engine(workers) as engine:
+        adopt_members(package, engine, workers.progress)
+    manifests = read_state(package).manifests
+    base = ((member, digest or opened.stream(manifests[member]).digest) for member, digest in made.header.base)
+    made.header = replace(made.header, base=tuple(base))

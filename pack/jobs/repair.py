@@ -7,7 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from qa2pack.executor.apply import Applied, ApplyOptions
+from qa2pack.executor.rollback_checks import rollback_obstacles
+from qa2pack.executor.transaction.journal import read_journal
+from qa2pack.executor.transaction.own_plan import own_plan
+from qa2pack.executor.transaction.paths import journal_path
+from qa2pack.executor.transaction.recovery import Phase, begin_of, may_plan_again, phase_of
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import Entry
@@ -21,7 +27,8 @@ from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, Remedy
 from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.manifest.verify.remedies import DamagedMember, member_remedies
 from qa2pack.pack import PROGRAM
-from qa2pack.pack.jobs.change import change
+from qa2pack.pack.jobs.apply import apply
+from qa2pack.pack.jobs.change import change, check_name
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.members import chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package
@@ -49,6 +56,27 @@ class Repaired:
     split: tuple[bytes, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    """What a repair did to a package.
+
+    Attributes:
+        members: each repaired in a transaction of its own, in this order.
+        finished: the change of a member's own files that had been stopped, and was finished first; None if none was.
+        rollback_problems: why the last transaction cannot be rolled back, the reason first, as far as
+            `executor.rollback_checks.rollback_obstacles` knows.
+    """
+
+    members: tuple[Repaired, ...]
+    finished: Applied | None = None
+    rollback_problems: tuple[Problem, ...] = ()
+
+    @property
+    def applied(self) -> tuple[Applied, ...]:
+        """The transactions, in their order; only what the last one replaced is kept."""
+        return tuple(filter(None, (self.finished, *(member.applied for member in self.members))))
+
+
 def repair(
     target: Target,
     wanted: bytes,
@@ -57,8 +85,10 @@ def repair(
     options: ApplyOptions,
     *,
     removes_extra: bool = False,
-) -> list[Repaired]:
+) -> Repairs:
     """Repair the member of this name, or all members, each in a transaction of its own.
+
+    A repair that was stopped is finished first.
 
     Args:
         places: folders with other copies: a package, a member, unpacked tars; searched before the origin.
@@ -70,15 +100,33 @@ def repair(
     """
     if missing := [Problem(Code.ORIGIN_MISSING, place) for place in places if not is_folder(place)]:
         raise Refused(*missing)
+    finished = _finished_first(target, workers, options)
     state = existing_package(target)
     if removes_extra and not wanted and len(state.members) > 1:
         # Only the last transaction keeps what it replaced: the files of the first member would be gone for good.
         raise Refused(Problem(Code.MEMBER_NOT_NAMED, target.package.path))
     members = chosen_members(members_of(state, target.opened), wanted)
-    return [
+    repaired = tuple(
         _repaired(target, usable_manifest(member), places, workers, options, removes_extra=removes_extra)
         for member in members
-    ]
+    )
+    done = Repairs(repaired, finished)
+    return (
+        replace(done, rollback_problems=rollback_obstacles(target.package, target.opened)) if done.applied else done
+    )
+
+
+def _finished_first(target: Target, workers: Workers, options: ApplyOptions) -> Applied | None:
+    """Finish a stopped change of a member's own files; any other unfinished transaction is refused later."""
+    package = target.package
+    check_control(package.control)
+    records = read_journal(journal_path(package))
+    if may_plan_again(records) or phase_of(records) is Phase.ROLLING_BACK:
+        return None
+    plan = own_plan(package, begin_of(records), target.opened)
+    if plan is None or not plan.header.is_rebuilt:
+        return None
+    return apply(package, options, workers, target.opened)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +176,7 @@ def _repaired(
     *,
     removes_extra: bool,
 ) -> Repaired:
+    check_name(target.package, manifest.header)  # before all content is read
     damage = _damage(target, manifest, workers)
     if not damage.problems and not (damage.extra and removes_extra):
         return Repaired(manifest.header.member_path, {}, damage.extra)

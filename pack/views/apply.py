@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from qa2pack.executor.apply import Applied, AppliedPlan
+from qa2pack.executor.rollback_checks import rollback_obstacles
 from qa2pack.executor.status import State, read_status
 from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.fs.presence import is_there
@@ -96,7 +97,9 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
         yield "Left as they are, because the origin now has another file where a file was moved away:"
         yield from (f"  {problem_text(problem)}" for problem in result.left_alone)
     if result.kept_bytes is not None:
-        yield from kept_lines(result, target, style)
+        is_resumed = result.resumed is not Phase.NONE  # what it relied on may be long ago, as in a repair
+        obstacles = rollback_obstacles(target.package, target.opened) if is_resumed else ()
+        yield from kept_lines(result, target, style, obstacles)
     yield "To check it, now or at any later time:"
     yield f"  {style.bold(f'pack verify {target.quoted}')}"
 

@@ -1,14 +1,13 @@
 """View of `pack repair`: where each file was taken from, and what could not be had."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
-from qa2pack.executor.apply import Applied
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.problem_view import problem_lines, remedies_lines
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.jobs.repair import Repaired
+from qa2pack.pack.jobs.repair import Repaired, Repairs
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
@@ -16,16 +15,18 @@ from qa2pack.pack.views.kept import kept_lines, left_out_lines
 from qa2pack.pack.views.view import View
 
 
-def repair_view(members: Sequence[Repaired], target: Target) -> View:
+def repair_view(repairs: Repairs, target: Target) -> View:
     """Return the view of a repair."""
     return View(
-        lines=partial(_lines, members, target),
+        lines=partial(_lines, repairs, target),
         fields=lambda: {
             **path_fields("package", target.package.path),
-            "members": [_member_fields(member) for member in members],
-            "kept_bytes": last.kept_bytes if (last := _last(members)) else None,
+            **path_fields("finished", repairs.finished.member if repairs.finished else b""),
+            "members": [_member_fields(member) for member in repairs.members],
+            "kept_bytes": repairs.applied[-1].kept_bytes if repairs.applied else None,
+            "rollback_problems": problem_fields(repairs.rollback_problems),
         },
-        code=Exit.PROBLEMS if any(member.lost for member in members) else Exit.DONE,
+        code=Exit.PROBLEMS if any(member.lost for member in repairs.members) else Exit.DONE,
     )
 
 
@@ -41,8 +42,10 @@ def _member_fields(member: Repaired) -> Fields:
     }
 
 
-def _lines(members: Sequence[Repaired], target: Target, style: Style) -> Iterator[str]:
-    for member in members:
+def _lines(repairs: Repairs, target: Target, style: Style) -> Iterator[str]:
+    if repairs.finished:
+        yield f"Finished first: the change of {shown(repairs.finished.member)} that was stopped"
+    for member in repairs.members:
         if member.applied is None and not member.lost:
             yield f"{shown(member.member)}: as packaged, nothing to repair"
             continue
@@ -57,14 +60,11 @@ def _lines(members: Sequence[Repaired], target: Target, style: Style) -> Iterato
         if member.split:
             yield "Made by a table split, so only other copies of the package have it. With such a copy:"
             yield f"  {style.bold(f'pack repair {target.quoted} --from FOLDER')}"
-    if last := _last(members):
+    if repairs.applied:
+        *earlier, last = repairs.applied
         yield from left_out_lines(last, target, style)
-        if not any(member.lost for member in members):  # a rollback compares the package, and would find that
-            yield from kept_lines(last, target, style)
+        if earlier:
+            yield f"Each member was repaired by itself; only the last repair can be rolled back: {shown(last.member)}"
+        yield from kept_lines(last, target, style, repairs.rollback_problems)
         yield "To check the package:"
         yield f"  {style.bold(f'pack verify {target.quoted}')}"
-
-
-def _last(members: Sequence[Repaired]) -> Applied | None:
-    """Return the last transaction: only what that one replaced is kept."""
-    return next((member.applied for member in reversed(members) if member.applied), None)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from qa2pack.executor.rollback import RolledBack
+from qa2pack.manifest.alma.package import read_state
 from qa2pack.manifest.path import join, shown
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
@@ -20,6 +21,7 @@ def rollback_view(result: RolledBack, target: Target) -> View:
             **path_fields("member", result.member),
             "was_finished": result.was_finished,
             **path_fields("renamed_from", result.renamed_from),
+            "is_gone": result.is_gone,
         },
     )
 
@@ -39,4 +41,10 @@ def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
         else f"the apply that was stopped, which was to {to_do}"
     )
     yield f"{style.good('Rolled back')}: {what} {shown(result.member)}"
-    yield f"  {shown(target.package.path)} is as it was before."
+    package = shown(target.package.path)
+    if result.is_gone:
+        yield f"  {package} is gone again: there was no package before. The origin is as it was."
+        return
+    yield f"  {package} is as it was before."
+    if not result.is_of_package and set(read_state(target.package).members) - {result.member}:
+        yield "  Only this member was rolled back; the others stay as they are."

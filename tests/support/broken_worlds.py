@@ -520,6 +520,28 @@ def _(world: World) -> Iterable[Problem]:
     return caught.value.problems
 
 
+@breaks(Code.PACKAGE_RENAMED)
+def _(world: World) -> Iterable[Problem]:
+    world.delivery.make()
+    world.delivery.plan()
+    other = replace(world.delivery, path=world.delivery.path.with_name("elsewhere"))
+    world.delivery.path.rename(other.path)
+    os.rename(world.delivery.package.control, other.package.control)
+    with pytest.raises(Refused) as caught:
+        other.apply()
+    return caught.value.problems
+
+
+@breaks(Code.EXTRA_SINCE_PLAN)
+def _(world: World) -> Iterable[Problem]:
+    world.delivery.make()
+    world.delivery.plan()
+    (world.delivery.member / "qa/notes").write_text("mine")
+    with pytest.raises(Refused) as caught:
+        world.delivery.apply()
+    return caught.value.problems
+
+
 @breaks(Code.ORIGIN_CHANGED)
 def _(world: World) -> Iterable[Problem]:
     world.delivery.plan()
@@ -621,6 +643,13 @@ def _(world: World) -> Iterable[Problem]:
     world.delivery.make()
     (world.delivery.member / "qa/notes").write_text("mine")
     return warnings(world.delivery)
+
+
+@breaks(Code.W_CHANGED_GOES)
+def _(world: World) -> Iterable[Problem]:
+    world.delivery.make(Mode.COPY)
+    (world.delivery.member / "script/scriptForImaging.py").write_text("mine")
+    return warnings(world.delivery, Mode.COPY)
 
 
 @breaks(Code.W_MEMBER_GOES)

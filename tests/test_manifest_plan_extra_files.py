@@ -1,0 +1,43 @@
+import os
+
+import pytest
+
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.format.files import open_manifest
+from qa2pack.manifest.plan.extra_files import differences_in_member
+from support.in_process import Delivery
+
+MTIME_NS = 1_338_552_001_987_654_321
+SECOND_NS = 10**9
+
+
+@pytest.fixture
+def copied(delivery: Delivery) -> Delivery:
+    """A package of copies; one of them has this mtime in the manifest."""
+    os.utime(delivery.origin / "scriptForImaging.py", ns=(MTIME_NS, MTIME_NS))
+    delivery.make(Mode.COPY)
+    return delivery
+
+
+def differing(delivery: Delivery, mtime_ns: int) -> list[bytes]:
+    """Return the files that differ from the manifest after the file got another mtime."""
+    os.utime(delivery.member / "script/scriptForImaging.py", ns=(mtime_ns, mtime_ns))
+    manifest = open_manifest(delivery.package.manifest(b"group_ouss_id/member_ouss_id"))
+    return [os.path.basename(problem.path) for problem in differences_in_member(delivery.package, manifest)]
+
+
+@pytest.mark.parametrize("unit_ns", [1, 100, 10**7, SECOND_NS, 2 * SECOND_NS])
+def test_mtime_that_the_file_system_cuts_is_no_difference(copied: Delivery, unit_ns: int) -> None:
+    assert differing(copied, MTIME_NS - MTIME_NS % unit_ns) == []
+
+
+@pytest.mark.parametrize("mtime_ns", [MTIME_NS + 1, MTIME_NS - 3 * SECOND_NS, MTIME_NS + SECOND_NS])
+def test_any_other_mtime_is_a_difference(copied: Delivery, mtime_ns: int) -> None:
+    assert differing(copied, mtime_ns) == [b"scriptForImaging.py"]
+
+
+def test_link_in_the_place_of_a_file_is_a_difference(copied: Delivery) -> None:
+    listing = copied.member / "qa/X8c.checklist.txt"
+    listing.unlink()
+    listing.symlink_to("/etc/hostname")
+    assert differing(copied, MTIME_NS) == [b"X8c.checklist.txt"]
