@@ -1,8 +1,8 @@
 """Verify a member: compares the files on disk with the manifest; every difference is a problem with its path.
 
 It finds files that were changed, truncated, grown or removed, unexpected files and folders, and anything of another
-type than recorded, such as a symlink in place of a file. The content of `table.lock` is not compared. No symlink is
-followed. Read-only.
+type than recorded, such as a symlink in place of a file. Of a `table.lock` only the number of rows is compared. No
+symlink is followed. Read-only.
 """
 
 import errno
@@ -17,13 +17,15 @@ from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, grouped_blobs
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
+from qa2pack.manifest.fs.lock_file import read_lock
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath, opened_file
+from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Digest, Size
 from qa2pack.manifest.scan.batches import BIG_FILE_BYTES
-from qa2pack.manifest.table_lock import is_table_lock
+from qa2pack.manifest.table_lock import is_table_lock, row_count_of, rows_of_digest
 
 _BATCH_SECONDS = 1.0
 
@@ -170,7 +172,10 @@ def _verify_file(
         result.problems.append(Problem(Code.MISSING, path))
     elif not entry.is_file(follow_symlinks=False):
         result.problems.append(Problem(Code.WRONG_TYPE, path, "a file", _type_in_words(entry)))
-    elif not is_table_lock(path):
+    elif is_table_lock(path):
+        if not batch.is_quick:
+            _compare_row_counts(path, record.digest(index), fd, result)
+    else:
         size = 0 if record.actions[index] == Action.DUMMY else record.sizes[index]
         digest = record.digest(index)
         try:
@@ -181,6 +186,21 @@ def _verify_file(
         except OSError as error:
             result.problems.append(Problem(Code.UNREADABLE, path, found=error.strerror or ""))
     result.file_count += 1
+
+
+def _compare_row_counts(lock: bytes, planned: bytes, dir_fd: int, result: VerifyResult) -> None:
+    """Compare the number of rows that a table's lock tells, which is all of it that is content."""
+    expected = rows_of_digest(planned)
+    if expected is None:
+        return
+    try:
+        found = row_count_of(read_lock(os.path.basename(lock), dir_fd=dir_fd))
+    except OSError as error:
+        result.problems.append(Problem(Code.UNREADABLE, lock, found=error.strerror or ""))
+        return
+    if found != expected:
+        in_words = "no number of rows" if found is None else counted(found, "row")
+        result.problems.append(Problem(Code.CHANGED, lock, counted(expected, "row"), in_words))
 
 
 def _compare_content(file: BigFileBatch, name: bytes, dir_fd: int, result: VerifyResult) -> None:

@@ -21,13 +21,14 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import NO_DIGEST, Entry
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
+from qa2pack.manifest.fs.lock_file import read_lock
 from qa2pack.manifest.fs.presence import is_folder, real_path
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.rebuild import Repair, Source, plan_rebuild
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, Remedy
-from qa2pack.manifest.table_lock import is_table_lock
+from qa2pack.manifest.table_lock import is_table_lock, row_count_of, rows_of_digest
 from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.manifest.verify.remedies import DamagedMember, member_remedies
 from qa2pack.pack import PROGRAM
@@ -196,13 +197,24 @@ def _sources(
 
 
 def _lock_source(entry: Entry, manifest: Described, target: Target, places: Sequence[bytes]) -> dict[bytes, Source]:
-    """Return the source of a `table.lock`, which may have any content; staging makes one where it finds none."""
+    """Return the source of a `table.lock`: any that tells the number of rows that it had.
+
+    If it told none it may have any content; staging makes one where it finds none.
+    """
     own = join(target.package.member(manifest.header.member_path), entry.path)
+    expected = rows_of_digest(entry.digest)
     for path in (own, *_where_it_belongs(entry, manifest, places)):
-        if is_folder(os.path.dirname(path)):
+        if _row_count(path) == expected if expected is not None else is_folder(os.path.dirname(path)):
             state = FileState(entry.size, entry.mtime_ns, 0, 0, 0)
             return {entry.path: Source(path, Action.COPY, state)}
     return {}
+
+
+def _row_count(lock: bytes) -> int | None:
+    try:
+        return row_count_of(read_lock(lock))
+    except OSError:  # it is gone, or cannot be looked at: it is no source
+        return None
 
 
 def _where_it_belongs(entry: Entry, manifest: Described, places: Sequence[bytes]) -> Iterator[bytes]:
