@@ -43,8 +43,8 @@ Moment = Annotated[int, _From(_EARLIEST_NS)]
 def unpack(payload: bytes) -> Any:
     """Decode msgpack bytes without using more memory than their length justifies.
 
-    Otherwise a few bytes could announce a list of a billion items, and each byte could be an empty map. msgpack itself
-    limits how deep lists are nested.
+    Otherwise a few bytes could announce a list of a billion items, and each byte could be an empty map. msgpack
+    itself limits how deep lists are nested.
 
     Raises:
         WireError: they are not msgpack, or hold types that the wire format does not have.
