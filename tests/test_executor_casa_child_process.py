@@ -1,6 +1,7 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from select import select
@@ -37,6 +38,25 @@ def test_crash_is_reported_and_survived() -> None:
 def test_question_without_end_is_ended() -> None:
     with pytest.raises(ChildDiedError, match="no answer in 1 seconds"):
         run_in_child(partial(time.sleep, 60), seconds=1)
+
+
+@pytest.fixture
+def no_ends() -> Iterator[None]:
+    """Let the system forget children that end, as where the program was started by one that ignores SIGCHLD."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.usefixtures("no_ends")
+def test_answer_arrives_where_the_system_forgets_children_that_end() -> None:
+    assert run_in_child(os.getpid, seconds=10) != os.getpid()
+
+
+@pytest.mark.usefixtures("no_ends")
+def test_crash_is_told_where_the_system_forgets_children_that_end() -> None:
+    with pytest.raises(ChildDiedError, match="ended with exit code 1"):
+        run_in_child(lambda: os.kill(os.getpid(), signal.SIGSEGV), seconds=10)
 
 
 def signal_itself(number: signal.Signals) -> str:

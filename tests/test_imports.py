@@ -91,12 +91,13 @@ WRITERS = {
     "executor/casa/split.py",
     "executor/casa/rewrite.py",
     # unnamed temporary files, archives written into them, reports of a crash, logs, closed streams, words at a signal
-    # prctl and statx are calls of the C library that change nothing
+    # a pipe to a child process; prctl and statx are calls of the C library that change nothing
     "executor/casa/child_process.py",
     "executor/io/file_object.py",
     "executor/engine/processes.py",
     "executor/tickets/write.py",
     "manifest/fs/immutable.py",
+    "manifest/fs/lock_file.py",
     "manifest/format/spool.py",
     # the legacy call as a child process: a file for its outcome
     "QA2_Packaging_module.py",

@@ -134,7 +134,7 @@ def test_subtable_is_missed_where_the_table_was_packaged_with_it_before(delivery
     assert [problem[0] for problem in refused(delivery, "FIELD")] == [Code.TABLE_PART_EXCLUDED]
 
 
-@pytest.mark.parametrize("name", ["table.dat", "table.f0"])
+@pytest.mark.parametrize("name", ["table.dat", "table.f0", "table.lock"])
 def test_file_of_a_table_cannot_be_excluded(delivery: Delivery, name: str) -> None:
     write_calibration_table(block(delivery) / "a.gcal")
     assert (Code.TABLE_PART_EXCLUDED, "sb1/X8c/a.gcal", f"{name} matches {name}") in refused(delivery, name)
@@ -145,6 +145,6 @@ def test_what_a_table_does_not_need_can_be_excluded(delivery: Delivery) -> None:
     write_measurement_set(table, SMALL)
     write(table / "notes.txt", b"of the reducer")
     (table / "POINTING").rename(delivery.origin.with_name("gone"))  # the origin does not have it either
-    delivery.make(Mode.COPY, exclude=("table.lock", "notes.txt", "POINTING"))
+    delivery.make(Mode.COPY, exclude=("notes.txt", "POINTING"))
     assert not (delivery.member / f"raw/{UID}.ms.split/notes.txt").exists()
     assert row_count(delivery.member / f"raw/{UID}.ms.split") == 12

@@ -91,6 +91,16 @@ def test_settings_can_be_left_aside(planned: Planned, beside: Path) -> None:
     assert planned("--no-settings")["mode"] == "fake"
 
 
+def test_current_folder_that_was_removed_is_in_nobody_s_way(
+    capsys: Capsys, delivery: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert run_here(capsys, "plan", delivery.origin, delivery.path).code == Exit.DONE
+
+
 def test_settings_in_the_origin_are_neither_read_nor_packaged(planned: Planned, delivery: Delivery) -> None:
     (delivery.origin / "pack.toml").write_text("mode = 'hard'")
     fields = planned()

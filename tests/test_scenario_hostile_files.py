@@ -177,6 +177,14 @@ def test_list_that_takes_many_times_its_bytes_in_memory_is_none_of_ours() -> Non
         unpack(msgpack.packb([0] * 100_000))
 
 
+@pytest.mark.parametrize("empty", [b"\x90", b"\x80"], ids=["lists", "maps"])
+def test_lists_of_nothing_are_none_of_ours(empty: bytes) -> None:
+    """Each takes one byte on disk, and 64 in memory."""
+    thousand = b"\xdc\x03\xe8" + empty * 1000
+    with pytest.raises(WireError, match="more lists and maps"):
+        unpack(b"\x81\xa8left_out\x9f" + thousand * 15)
+
+
 def test_readme_header_that_is_no_text_of_a_person_is_refused(delivery: Delivery) -> None:
     path = delivery.path.with_name("README.header.txt")
     with_holes(path)

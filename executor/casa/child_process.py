@@ -77,14 +77,26 @@ def run_in_child(
         answer = _received(receiver, written_bytes)
     except BaseException:
         os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        _status_of(child)
         raise
-    _, status = os.waitpid(child, 0)
+    status = _status_of(child)
     if answer is None:
         raise ChildDiedError(_cause(status, seconds))
     if answer[1] is not None:
         raise answer[1]
     return cast(Answer, answer[0])
+
+
+def _status_of(child: int) -> int:
+    """Wait for the end of the child, and return its status, that of exit code 1 if the system does not keep it.
+
+    It does not where a parent of this process made it ignore the ends of its children, as some job schedulers do.
+    """
+    try:
+        _, status = os.waitpid(child, 0)
+    except ChildProcessError:
+        return 1 << 8
+    return status
 
 
 def _answer(

@@ -89,12 +89,19 @@ def _measure(table: bytes, spec: SplitSpec, most_bytes: int, scratch: Path) -> S
 
 def _write(view: Path, new: Path, spec: SplitSpec, *, rows: "Values | None" = None) -> None:
     with opened_table(str(view)) as table:
-        staying = ",".join(name for name in table.colnames() if name not in spec.drop)
-        chosen = table if rows is None else table.selectrows(rows)
-        chosen.select(staying).copy(str(new), deep=True, valuecopy=True).close()
+        staying = [name for name in table.colnames() if name not in spec.drop]
+        chosen = (table if rows is None else table.selectrows(rows)).select(",".join(map(_escaped, staying)))
+        if chosen.colnames() != staying:
+            raise RuntimeError(f"casacore does not find the columns {', '.join(staying)} by their names")
+        chosen.copy(str(new), deep=True, valuecopy=True).close()
     with opened_table(str(new), writable=True) as written:
         keep_one_column(written, replace(spec, drop=()))
         follow_weights(written, written, spec)
+
+
+def _escaped(column: str) -> str:
+    """Return the name as casacore's query language takes it for one, though it may be a word or a formula of it."""
+    return "".join(f"\\{letter}" for letter in column)
 
 
 def _one_row_of_each_shape(view: Path) -> Values:

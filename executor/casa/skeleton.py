@@ -4,7 +4,7 @@ casacore writes `table.lock` wherever it opens a table, and it opens every file 
 origin may be read-only, in use, or hard-linked with the package, so casacore never gets its path:
 
 - a *view* is a table for reading: copies of the small files that casacore might write, symlinks to all others, which
-  casacore opens read-only;
+  casacore opens read-only. `table.lock` is one of them: it tells how many rows the table has (`manifest.table_lock`);
 - a *skeleton* is the same table for changing its columns: headers of the tiled managers are copied, the files of
   other managers are taken from an empty twin, and only the files that are to be written are real. Dropping and
   renaming columns reads no row, so it works on that as on the table.
@@ -22,8 +22,9 @@ from qa2pack.executor.casa.table import Table, create_table, opened_table, read_
 from qa2pack.manifest.alma.split_spec import Manager, manager_files
 from qa2pack.manifest.fs.presence import is_file
 from qa2pack.manifest.path import join
+from qa2pack.manifest.table_lock import LOCK_BYTES, LOCK_NAME, without_requests
 
-_COPIED = frozenset({b"table.dat", b"table.info"})
+_COPIED = frozenset({b"table.dat", b"table.info", LOCK_NAME})
 
 
 def file_names(folder: bytes) -> list[bytes]:
@@ -39,7 +40,8 @@ def space_for(table: bytes, copied: Iterable[bytes] = ()) -> int:
         OSError: the table cannot be read.
     """
     names = file_names(table)
-    sizes = {name: os.stat(join(table, name)).st_size for name in names if name != b"table.lock"}
+    sizes = {name: os.stat(join(table, name)).st_size for name in names}
+    sizes[LOCK_NAME] = min(sizes.get(LOCK_NAME, 0), LOCK_BYTES)
     tiled = {name.partition(b"_TSM")[0] for name in names if b"_TSM" in name}
     return 2 * sum(sizes.get(name, 0) for name in {*_COPIED, *tiled}) + sum(sizes.get(name, 0) for name in copied)
 
@@ -54,7 +56,7 @@ def make_view(table: bytes, view: Path) -> None:
     for name in file_names(table):
         if name in _COPIED:
             _copy(table, name, view)
-        elif name != b"table.lock":  # useless without its table, and another process may hold it
+        else:
             _link(table, name, view)
 
 
@@ -122,7 +124,11 @@ def _take_files(twin: Path, managers: list[Manager], skeleton: Path) -> None:
 
 
 def _copy(table: bytes, name: bytes, folder: Path) -> None:
-    shutil.copyfile(join(table, name), join(os.fsencode(folder), name))
+    if name == LOCK_NAME:
+        with open(join(table, name), "rb") as lock:  # in a child process: it holds no lock that this would drop
+            (folder / os.fsdecode(name)).write_bytes(without_requests(lock.read(LOCK_BYTES)))
+    else:
+        shutil.copyfile(join(table, name), join(os.fsencode(folder), name))
 
 
 def _link(table: bytes, name: bytes, folder: Path) -> None:

@@ -8,14 +8,11 @@ place.
 import errno
 import os
 import stat
-from contextlib import ExitStack, suppress
-from functools import partial
-from multiprocessing import parent_process
+from contextlib import ExitStack
 from typing import assert_never
 
 import xxhash
 
-from qa2pack.executor.casa.child_process import run_in_child
 from qa2pack.executor.io.disk import CANNOT_LINK
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.stage.context import StagingContext, path_in_package
@@ -33,13 +30,11 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.file_state import IDENTITY, state_of, untouched_of
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.fs.digest import digest_of_fd
+from qa2pack.manifest.fs.lock_file import read_lock
 from qa2pack.manifest.fs.safe_open import FILE_FLAGS, opened_beneath, opened_file, opened_folder
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
-from qa2pack.manifest.table_lock import LOCK_NAME, is_table_lock
-
-_LOCK_BYTES = 1 << 20  # limit; casacore writes some hundred bytes
-_LOCK_SECONDS = 60
+from qa2pack.manifest.table_lock import LOCK_BYTES, LOCK_NAME, is_table_lock
 
 
 def copy_file(context: StagingContext, source: tuple[bytes, int], name: bytes, dir_fd: int, planned: Planned) -> None:
@@ -64,12 +59,21 @@ def copy_file(context: StagingContext, source: tuple[bytes, int], name: bytes, d
 
 
 def copy_lock(context: StagingContext, source: tuple[bytes, int], name: bytes, dir_fd: int, planned: Planned) -> None:
-    """Make the package's own `table.lock` with the planned size, whatever the size of the origin's is now."""
-    is_worker = parent_process() is not None  # it opens no tables
-    read = partial(_lock_bytes, source)
-    found = read() if is_worker else run_in_child(read, seconds=_LOCK_SECONDS)
-    size = planned.state.size
-    data = found[:size].ljust(size, b"\0")
+    """Make the package's own `table.lock` with at least the planned size, whatever the size of the origin's is now.
+
+    A missing source counts as empty.
+
+    Raises:
+        SourceChangedError: the source is no file, or may not be read.
+        OSError: a disk failed: the number of rows that the file tells would be lost.
+    """
+    try:
+        found = read_lock(source[0], dir_fd=source[1])
+    except FileNotFoundError:
+        found = b""
+    except OSError as error:
+        raise as_change("the file", error) from error
+    data = found.ljust(min(planned.state.size, LOCK_BYTES), b"\0")
     fd = context.disk.create(name, dir_fd=dir_fd, mode=planned.mode & 0o777 | 0o200)
     try:
         if data:
@@ -78,13 +82,6 @@ def copy_lock(context: StagingContext, source: tuple[bytes, int], name: bytes, d
         context.disk.set_times(fd, planned.state.mtime_ns)
     finally:
         os.close(fd)
-
-
-def _lock_bytes(source: tuple[bytes, int]) -> bytes:
-    """Read a `table.lock`, in a process that holds no table locks; a missing or unreadable one counts as empty."""
-    with suppress(OSError), opened_file(source[0], dir_fd=source[1]) as fd:
-        return os.read(fd, _LOCK_BYTES)
-    return b""
 
 
 class FolderStage:

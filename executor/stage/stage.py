@@ -21,9 +21,12 @@ from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.files import Described, write_records
 from qa2pack.manifest.format.header import Header, Notes, SplitTask, StreamKind, Total
 from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.record import NO_DIGEST, with_digests
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, grouped_blobs
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.fs.lock_file import read_lock
+from qa2pack.manifest.fs.safe_open import opened_folder
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.plan.rebuild import (
     own_records,
@@ -35,6 +38,7 @@ from qa2pack.manifest.plan.rebuild import (
 from qa2pack.manifest.plan.renaming import renamed_header, renamed_record
 from qa2pack.manifest.problem import PackError, Problem
 from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.table_lock import LOCK_NAME, digest_of_rows, row_count_of
 
 _BIG_FILE_BYTES = 64 << 20
 
@@ -235,7 +239,7 @@ def _write_manifest(
         records = rebuilt_records(old.stream.blobs(), (blob for _, blob in spool.sorted_blobs()))
     else:
         header, notes = replace(plan.header, kind=StreamKind.MANIFEST), _final_notes(plan.notes, plan, splits)
-        records = _final_records(spool, splits)
+        records = _final_records(spool, splits, paths.staged_member)
     with created_file(disk, join(paths.new_manifests, os.path.basename(published))) as file:
         write_records(file, header, notes, records)
 
@@ -265,10 +269,27 @@ def _write_tickets(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, *, 
         raise OriginChangedError((error.problem,)) from error
 
 
-def _final_records(spool: RecordSpool, splits: dict[bytes, SplitResult]) -> Iterator[tuple[bytes, bytes]]:
+def _final_records(
+    spool: RecordSpool, splits: dict[bytes, SplitResult], member: bytes
+) -> Iterator[tuple[bytes, bytes]]:
     for path, blob in spool.sorted_blobs():
         result = splits.get(path)
-        yield path, _with_results(blob, result.blob) if result else blob
+        final = _with_results(blob, result.blob) if result else blob
+        yield path, _with_row_count(final, member) if LOCK_NAME in final else final
+
+
+def _with_row_count(blob: bytes, member: bytes) -> bytes:
+    """Return the encoded record of a table's folder with the number of rows that its staged `table.lock` tells."""
+    record = decode_record(blob)
+    if LOCK_NAME not in record.names:
+        return blob
+    index = record.names.index(LOCK_NAME)
+    if record.actions[index] == Action.DUMMY:
+        return blob
+    with opened_folder(join(member, record.path)) as fd:
+        row_count = row_count_of(read_lock(LOCK_NAME, dir_fd=fd))
+    digest = NO_DIGEST if row_count is None else digest_of_rows(row_count)
+    return encode_record(with_digests(record, {index: digest}))
 
 
 def _with_results(blob: bytes, results: bytes) -> bytes:

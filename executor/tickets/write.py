@@ -31,6 +31,7 @@ from qa2pack.manifest.layout.roles import roles_of
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.quantity import Digest
+from qa2pack.manifest.table_lock import is_table_lock
 
 _ZIP_FIRST_YEAR, _ZIP_LAST_YEAR = 1980, 2107
 
@@ -129,7 +130,7 @@ def ticket_files(project: bytes, member: Member) -> Iterator[TicketFile]:
                 path=join(member.folder, path),
                 size=0 if is_placeholder else record.sizes[index],
                 mtime_seconds=record.mtimes[index] // 10**9,
-                digest=NO_DIGEST if is_placeholder else record.digest(index),
+                digest=NO_DIGEST if is_placeholder or is_table_lock(name) else record.digest(index),
                 may_lack=member.may_lack,
             )
 

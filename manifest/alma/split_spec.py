@@ -26,7 +26,7 @@ _PLAIN = frozenset({"StandardStMan", "IncrementalStMan"})
 _EXACT = _TILED | _PLAIN | {"StManAipsIO", "MemoryStMan"}
 CONTAINERS = frozenset({b"table.mf", b"table.mfh5"})
 
-_NEEDED_FILE = re.compile(rb"table\.(?:dat|f\d.*|mf.*)", re.DOTALL)
+_NEEDED_FILE = re.compile(rb"table\.(?:dat|lock|f\d.*|mf.*)", re.DOTALL)  # the lock tells how many rows there are
 _MANAGER_FILE = re.compile(rb"table\.f(\d+)(?:\D.*)?", re.DOTALL)
 _ALWAYS_WRITTEN = (b"table.dat", b"table.info", b"table.lock")
 

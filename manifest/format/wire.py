@@ -20,6 +20,7 @@ _MOST = (1 << 64) - 1  # the limit of msgpack; inode numbers reach it
 _EARLIEST_NS = -(1 << 63)
 _FEWEST_ITEMS = 1024
 _ITEM_BYTES = 4  # a value takes more than that on the wire; its pointer in memory takes twice as much
+_CONTAINER_BYTES = 8  # a list or map of this format takes more than that; an empty one takes 1, and 64 in memory
 T = TypeVar("T")
 _Reader = Callable[[Any], Any]
 
@@ -42,13 +43,29 @@ Moment = Annotated[int, _From(_EARLIEST_NS)]
 def unpack(payload: bytes) -> Any:
     """Decode msgpack bytes without using more memory than their length justifies.
 
-    Otherwise a few bytes could announce a list of a billion items. msgpack itself limits how deep lists are nested.
+    Otherwise a few bytes could announce a list of a billion items, and each byte could be an empty map. msgpack
+    itself limits how deep lists are nested.
 
     Raises:
         WireError: they are not msgpack, or hold types that the wire format does not have.
     """
     items = max(_FEWEST_ITEMS, len(payload) // _ITEM_BYTES)
-    return _unpacked(payload, max_array_len=items, max_map_len=items, max_ext_len=0)
+    counted = _counted(max(_FEWEST_ITEMS, len(payload) // _CONTAINER_BYTES))
+    return _unpacked(
+        payload, max_array_len=items, max_map_len=items, max_ext_len=0, list_hook=counted, object_hook=counted
+    )
+
+
+def _counted(most: int) -> Callable[[Any], Any]:
+    """Return a function that gives back what it is called with, and raises WireError when it is called too often."""
+    calls = iter(range(most))
+
+    def pass_on(value: Any) -> Any:
+        if next(calls, None) is None:
+            raise WireError("more lists and maps than so many bytes hold")
+        return value
+
+    return pass_on
 
 
 def unpack_columns(blob: bytes, count: int) -> list[Any]:
@@ -63,7 +80,7 @@ def unpack_columns(blob: bytes, count: int) -> list[Any]:
     return columns
 
 
-def _unpacked(payload: bytes, **limits: int) -> Any:
+def _unpacked(payload: bytes, **limits: Any) -> Any:
     try:
         return msgpack.unpackb(payload, **limits)
     except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:

@@ -16,11 +16,12 @@ from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import NO_DIGEST, Entry
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd
+from qa2pack.manifest.fs.lock_file import read_lock
 from qa2pack.manifest.fs.presence import is_folder, real_path
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.rebuild import Source
-from qa2pack.manifest.table_lock import is_table_lock
+from qa2pack.manifest.table_lock import is_table_lock, row_count_of, rows_of_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,14 @@ class CopySearch:
         return next((source for path in self._paths_of(entry) if (source := self._copy_at(path, entry))), None)
 
     def _lock_source(self, entry: Entry) -> Source | None:
-        """Return the source of a `table.lock`, which may have any content; staging makes one where it finds none."""
+        """Return the source of a `table.lock`: any that tells the number of rows that it had.
+
+        If it told none it may have any content; staging makes one where it finds none.
+        """
         own = join(self.package.member(self.manifest.header.member_path), entry.path)
+        expected = rows_of_digest(entry.digest)
         for path in (own, *self._paths_of(entry)):
-            if is_folder(os.path.dirname(path)):
+            if _row_count(path) == expected if expected is not None else is_folder(os.path.dirname(path)):
                 return Source(path, Action.COPY, entry.state)
         return None
 
@@ -90,6 +95,13 @@ class CopySearch:
         is_near = os.stat(self.package.parent).st_dev == status.st_dev
         is_linked = self.manifest.header.mode is Mode.HARD and is_own and is_near
         return Source(path, Action.LINK if is_linked else Action.COPY, state_of(status))
+
+
+def _row_count(lock: bytes) -> int | None:
+    try:
+        return row_count_of(read_lock(lock))
+    except OSError:  # it is gone, or cannot be looked at: it is no source
+        return None
 
 
 def _of_the_same_size(wanted: Sequence[Entry], places: Iterable[bytes]) -> Iterator[tuple[bytes, list[Entry]]]:

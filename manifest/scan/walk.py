@@ -133,7 +133,7 @@ def _sorted_out(options: ScanOptions, subtree: Subtree, fd: int, result: ScanRes
 def _torn_table(
     options: ScanOptions, subtree: Subtree, excluded: list[tuple[bytes, str]], staying: set[bytes]
 ) -> Iterator[Problem]:
-    """Yield a problem for each file that globs take out of a table; its lock and its subtables are no such files."""
+    """Yield a problem for each file that globs take out of a table; its subtables are no such files."""
     names = {*staying, *subtree.omit, *(name for name, _ in excluded)}
     for name, glob in excluded:
         if DESCRIPTION in names and is_table_file(name):

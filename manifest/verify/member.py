@@ -1,8 +1,8 @@
 """Verify a member: compares the files on disk with the manifest; every difference is a problem with its path.
 
 It finds files that were changed, truncated, grown or removed, unexpected files and folders, and anything of another
-type than recorded, such as a symlink in place of a file. The content of `table.lock` is not compared. No symlink is
-followed. Read-only.
+type than recorded, such as a symlink in place of a file. Of a `table.lock` only the number of rows is compared. No
+symlink is followed. Read-only.
 """
 
 import errno
@@ -17,13 +17,15 @@ from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, grouped_blobs
 from qa2pack.manifest.fs.digest import FileGrewOrShrankError, digest_of_fd, digests_of_files
 from qa2pack.manifest.fs.file_kind import kind_in_words
+from qa2pack.manifest.fs.lock_file import read_lock
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath, opened_file
+from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, size_problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.quantity import Digest
 from qa2pack.manifest.scan.batches import BIG_FILE_BYTES
-from qa2pack.manifest.table_lock import is_table_lock
+from qa2pack.manifest.table_lock import is_table_lock, row_count_of, rows_of_digest
 
 _BATCH_SECONDS = 1.0
 
@@ -172,7 +174,10 @@ def _verify_file(
         elif not entry.is_file(follow_symlinks=False):
             kind = kind_in_words(entry.stat(follow_symlinks=False).st_mode)
             result.problems.append(Problem(Code.WRONG_TYPE, path, "a file", kind))
-        elif not is_table_lock(path):
+        elif is_table_lock(path):
+            if not batch.is_quick:
+                _compare_row_counts(path, record.digest(index), fd, result)
+        else:
             size = 0 if record.actions[index] == Action.DUMMY else record.sizes[index]
             digest = record.digest(index)
             if batch.is_quick or size == 0 or digest == NO_DIGEST:
@@ -182,6 +187,17 @@ def _verify_file(
     except OSError as error:
         result.problems.append(Problem(Code.UNREADABLE, path, found=error.strerror or ""))
     result.file_count += 1
+
+
+def _compare_row_counts(lock: bytes, planned: bytes, dir_fd: int, result: VerifyResult) -> None:
+    """Compare the number of rows that a table's lock tells, which is all of it that is content."""
+    expected = rows_of_digest(planned)
+    if expected is None:
+        return
+    found = row_count_of(read_lock(os.path.basename(lock), dir_fd=dir_fd))
+    if found != expected:
+        in_words = "no number of rows" if found is None else counted(found, "row")
+        result.problems.append(Problem(Code.CHANGED, lock, counted(expected, "row"), in_words))
 
 
 def _compare_content(file: BigFileBatch, name: bytes, dir_fd: int, result: VerifyResult) -> None:

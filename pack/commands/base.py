@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperOption
 from typer.main import get_command
 
 from qa2pack.executor.keep_previous import KeepPrevious
-from qa2pack.manifest.fs.presence import is_there, real_path
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import shown
 from qa2pack.pack import __version__
 from qa2pack.pack.commands.completion import use_own_zsh
@@ -67,8 +67,16 @@ def unused_settings_of(context: typer.Context) -> tuple[bytes, ...]:
 
     if context.meta[_UNSETTLED]:
         return ()
-    folders = (real_path(b"."), *(target_of(package).package.parent for package in _packages(context)))
+    folders = (*_current_folder(), *(target_of(package).package.parent for package in _packages(context)))
     return unused_settings(folders, _folder(context), os.environ)
+
+
+def _current_folder() -> tuple[bytes, ...]:
+    """Return the path of the current folder; nothing if it was removed, which keeps nobody from working elsewhere."""
+    try:
+        return (os.getcwdb(),)
+    except FileNotFoundError:
+        return ()
 
 
 def print_version(is_wanted: bool) -> None:
