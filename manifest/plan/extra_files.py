@@ -2,16 +2,20 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 
 from qa2pack.manifest.alma.package import Package, PackageState
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath
 from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.table_lock import is_table_lock
+
+_OUTSIDE = "PATH lies where no repair works. Move it out of the package, or remove it if nobody needs it:"
+_MOST_NAMED = 20
 
 
 def extra_in_package(package: Package, state: PackageState) -> Iterator[Problem]:
@@ -31,6 +35,18 @@ def extra_in_member(package: Package, manifest: Described) -> Iterator[Problem]:
             for name, entry in listed(fd):
                 if name not in known and not is_table_lock(name):
                     yield _extra(join(join(member, record.path), name), is_folder=entry.is_dir(follow_symlinks=False))
+
+
+def outside_remedies(problems: Iterable[Problem]) -> tuple[Remedy, ...]:
+    """Return what to do about the first few entries that are in no member with a manifest: no repair takes them out.
+
+    Args:
+        problems: extra files and folders; their paths are absolute, or can be typed as they are.
+    """
+    return tuple(
+        Remedy(_OUTSIDE, ("rm -r PATH" if problem.code is Code.EXTRA_FOLDER else "rm PATH",), problem.path)
+        for problem in islice(problems, _MOST_NAMED)
+    )
 
 
 def _extra(path: bytes, *, is_folder: bool) -> Problem:

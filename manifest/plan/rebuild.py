@@ -26,10 +26,10 @@ from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination, base_of
-from qa2pack.manifest.plan.extra_files import extra_in_member, extra_in_package
+from qa2pack.manifest.plan.extra_files import extra_in_member, extra_in_package, outside_remedies
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.plan_header import header_of_member
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused
 from qa2pack.manifest.quantity import Size
 from qa2pack.manifest.scan.collect import Gathered
 from qa2pack.manifest.table_lock import is_table_lock
@@ -124,7 +124,8 @@ def plan_rebuild(
     others = [problem for problem in problems if os.path.relpath(problem.path, member) not in repair.lost]
     if others := [*others, *sorted(extra, key=lambda problem: problem.path)]:
         gathered.spool.close()
-        raise Refused(*others)
+        is_all_outside = all(each.code in EXTRAS and not is_within(each.path, member) for each in others)
+        raise Refused(*others, remedies=outside_remedies(others) if is_all_outside else ())
     copied = [source.state.size for source in repair.sources.values() if source.action is Action.COPY]
     notes = Notes(
         totals=_totals(manifest.notes.totals, header),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.path import is_within, join, shown
+from qa2pack.manifest.plan.extra_files import outside_remedies
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Remedy
 from qa2pack.manifest.verify.remedies import (
     DAMAGE,
@@ -57,7 +58,8 @@ class Damage:
         damaged = self._damaged_members()
         handled = {problem for member in damaged for problem in self._within(member)}
         gone = {problem for problem in self.problems if problem.code is Code.MISSING} - handled
-        yield from self.remedies_of(problem for problem in self.problems if problem not in handled | gone)
+        outside = {problem for problem in self.problems if problem.code in EXTRAS} - handled
+        yield from self.remedies_of(problem for problem in self.problems if problem not in handled | gone | outside)
         if gone:
             yield from folded(WORDS[Code.MISSING].what, indent=2, label=f"{Code.MISSING}: ")
             yield from remedies_lines((_PUT_BACK,), self.target)
@@ -65,10 +67,18 @@ class Damage:
             yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
             if code in EXTRAS:
                 yield from remedies_lines(WORDS[code].remedies[:1], self.target)
+        yield from self._remedies_outside(problem for problem in self.problems if problem in outside)
         for member in damaged:
             if len(self.members) > 1:
                 yield f"  in {shown(member.manifest.header.member_path)}:"
             yield from remedies_lines(member_remedies(member), self.target)
+
+    def _remedies_outside(self, extras: Iterable[Problem]) -> Iterator[str]:
+        """Yield what to do about files of others that are in no member with a manifest."""
+        located = [replace(problem, path=join(self.target.typed, problem.path)) for problem in extras]
+        for code in dict.fromkeys(problem.code for problem in located):
+            yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
+        yield from remedies_lines(outside_remedies(located), self.target)
 
     def remedies_of(self, problems: Iterable[Problem]) -> Iterator[str]:
         """Yield, for each code among the problems, what it is and what to do."""
