@@ -11,6 +11,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.origin_links import look_at_origin
 from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import (
+    Begin,
     Commit,
     JournalDamagedError,
     JournalError,
@@ -62,6 +63,15 @@ class CannotUndoError(Refused):
 def cannot_undo(code: Code, package: Package, files: Iterable[Problem] = ()) -> CannotUndoError:
     """Return the error for a rollback that is not possible; the remedy is that of its reason, not of the files."""
     return CannotUndoError(Problem(code, package.path), *files)
+
+
+def _add_again(begin: Begin) -> tuple[Remedy, ...]:
+    """Return how to have a removed member again that was not kept."""
+    how = "--append member" + (f" --mode {begin.mode}" if begin.mode else "")
+    plan = Remedy(
+        "To have the member again, make it from its origin:", (f"pack plan PATH PACKAGE {how}",), begin.origin
+    )
+    return (plan, Remedy("Then:", ("pack apply PACKAGE",)))
 
 
 def check_published(
@@ -145,7 +155,10 @@ def check_finished(
     if commit is None or not _may_be_published(paths, commit, opened, engine=engine):
         raise cannot_undo(Code.NOT_AS_APPLIED, paths.package)
     if begin.publishing.has_previous and not (begin.keeps_previous and is_there(paths.previous_tree)):
-        raise cannot_undo(Code.PREVIOUS_GONE, paths.package)
+        raise CannotUndoError(
+            Problem(Code.PREVIOUS_GONE, paths.package.path),
+            remedies=_add_again(begin) if begin.publishing.is_removal else (),
+        )
     check_places(paths)
     problems = _changes(paths, opened, engine=engine, progress=progress, is_quick=is_quick)
     if any(problem.code is Code.UNREADABLE for problem in problems):

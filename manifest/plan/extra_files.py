@@ -1,6 +1,7 @@
 """Extra files: what somebody put into a package. No manifest knows it, and it goes with the tree that is replaced."""
 
 import os
+import shlex
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -10,11 +11,12 @@ from qa2pack.manifest.alma.package import Package, PackageState
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.table_lock import is_table_lock
 
 _OUTSIDE = "PATH lies where no repair works. Move it out of the package, or remove it if nobody needs it:"
+_IN_MEMBER = "To leave out of a member what does not belong there; it is kept until the next apply:"
 _MOST_NAMED = 20
 
 
@@ -35,6 +37,23 @@ def extra_in_member(package: Package, manifest: Described) -> Iterator[Problem]:
             for name, entry in listed(fd):
                 if name not in known and not is_table_lock(name):
                     yield _extra(join(join(member, record.path), name), is_folder=entry.is_dir(follow_symlinks=False))
+
+
+def foreign_remedies(package: Package, state: PackageState) -> tuple[Remedy, ...]:
+    """Return what to do about entries of a package that are no part of a package; none where there is no member."""
+    extras = list(extra_in_package(package, state)) if state.members else []
+    by_member = {
+        member: [each for each in extras if is_within(each.path, package.member(member))]
+        for member in state.manifests
+    }
+    repairs = (_leaving_out(member, state) for member, found in sorted(by_member.items()) if found)
+    inside = {each for found in by_member.values() for each in found}
+    return (*repairs, *outside_remedies(each for each in extras if each not in inside))
+
+
+def _leaving_out(member: bytes, state: PackageState) -> Remedy:
+    option = "" if len(state.members) == 1 else f" --member {shlex.quote(os.fsdecode(member))}"
+    return Remedy(_IN_MEMBER, (f"pack repair PACKAGE{option} --remove-extra",))
 
 
 def outside_remedies(problems: Iterable[Problem]) -> tuple[Remedy, ...]:

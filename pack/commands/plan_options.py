@@ -115,6 +115,11 @@ def check_options(options: PlanOptions) -> None:
         raise typer.BadParameter("It is either --append or --replace-member.")
 
 
+def typed_mode(context: typer.Context) -> str:
+    """Return --mode as it was typed, with a blank before it; empty if it was not, so that it is recalled."""
+    return f" --mode {context.params['mode']}" if "mode" in typed_options(context) else ""
+
+
 def request_of(
     context: typer.Context,
     origin: str,

@@ -410,7 +410,7 @@ VERIFYING: Mapping[Code, Row] = {
         "The file in PACKAGE.pack/manifests was cut short or changed.",
         "Restore it from a backup. If there is none and the member is known to be right, remove the manifest and "
         "make a new one:",
-        ("pack adopt PACKAGE",),
+        ("rm PATH", "pack adopt PACKAGE"),
     ),
     Code.MANIFEST_NEWER: Row(
         "The manifest of this member is in a newer format than this program reads.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.path import is_within, join, shown
@@ -22,6 +23,7 @@ from qa2pack.pack.terminal.style import folded
 
 _MOST_FAULTS = 3  # of one ticket file
 _PUT_BACK = Remedy("Put the folder of the member back, from a backup or another copy of the package.")
+_OF_MANIFEST = frozenset((Code.MANIFEST_DAMAGED,))
 _WRITTEN_AGAIN = frozenset((Code.TICKET_DAMAGED, Code.W_TICKET_MISSING))
 
 
@@ -82,12 +84,22 @@ class Damage:
 
     def remedies_of(self, problems: Iterable[Problem]) -> Iterator[str]:
         """Yield, for each code among the problems, what it is and what to do."""
-        for code in dict.fromkeys(problem.code for problem in problems):
+        groups: dict[Code, list[Problem]] = {}
+        for problem in problems:
+            groups.setdefault(problem.code, []).append(problem)
+        for code, found in groups.items():
             yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
             remedies = WORDS[code].remedies
             if code in _WRITTEN_AGAIN:
                 remedies = tuple(map(self._of_a_member, remedies))
-            yield from remedies_lines(remedies, self.target)
+            yield from remedies_lines(
+                remedies, self.target, paths=self._manifests(found) if code in _OF_MANIFEST else ()
+            )
+
+    def _manifests(self, problems: Sequence[Problem]) -> list[bytes]:
+        """Return the manifests of the members that the problems are about."""
+        members = dict.fromkeys(problem.path.removeprefix(SCIENCE_GOAL + b"/") for problem in problems)
+        return [self.target.package.manifest(member) for member in islice(members, MOST_PATHS)]
 
     def _of_a_member(self, remedy: Remedy) -> Remedy:
         """Return the remedy with its commands for a member that this program made: any one of them will do."""

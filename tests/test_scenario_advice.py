@@ -1,0 +1,108 @@
+"""Advice that is pasted: the commands that a refusal prints work as they stand, where they are printed."""
+
+import os
+import shlex
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.problem import Code
+from qa2pack.pack.exit_codes import Exit
+from support.commands import Ran, run_here
+from support.in_process import Delivery, make_reduction, write
+from support.printed_commands import ready_commands
+
+Capsys = pytest.CaptureFixture[str]
+SECOND = "group_ouss_id/member_ouss_id2"
+
+
+def pasted(capsys: Capsys, ran: Ran) -> list[str]:
+    """Type each command that was printed as it stands, and return them; all must be done."""
+    commands = ready_commands(ran.out + ran.err)
+    for words in commands:
+        if words[0] in ("pack", "tarsplit"):
+            assert (words, run_here(capsys, *(words[1:] if words[0] == "pack" else words)).code) == (words, Exit.DONE)
+        else:
+            subprocess.run(words, check=True)
+    return [shlex.join(words) for words in commands]
+
+
+@pytest.fixture
+def two(delivery: Delivery, tmp_path: Path) -> Delivery:
+    """A package of two members; the delivery of the second."""
+    delivery.make(Mode.COPY)
+    other = replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2))
+    other.make(Mode.COPY, append=Append.MEMBER)
+    return other
+
+
+def test_removed_member_that_was_not_kept_is_added_again(capsys: Capsys, two: Delivery) -> None:
+    assert run_here(capsys, "remove", two.path, "--member", SECOND, "--keep-previous=no").code == Exit.DONE
+    refused = run_here(capsys, "rollback", two.path)
+    assert Code.PREVIOUS_GONE in refused.err
+    assert pasted(capsys, refused) == [
+        f"pack plan {two.origin} {two.path} --append member --mode copy",
+        f"pack apply {two.path}",
+    ]
+    assert (two.problems(), sorted(path.name for path in two.member.parent.iterdir())) == (
+        [],
+        ["member_ouss_id", "member_ouss_id2"],
+    )
+
+
+def test_stale_plan_is_made_again_with_all_its_options(capsys: Capsys, delivery: Delivery, tmp_path: Path) -> None:
+    delivery.make(Mode.COPY)
+    header = write(tmp_path / "my header.txt", b"PI name: A. Person\n")
+    other = make_reduction(tmp_path / "sb2", seed=2)
+    options = ("--append", "member", "--readme", header, "--exclude", "*.log", "--include", "notes*=qa", "--no-split")
+    assert run_here(capsys, "plan", other, delivery.path, "--mode", "hard", *options).code == Exit.DONE
+    (Path(os.fsdecode(delivery.package.manifests)) / "group_ouss_id.member_ouss_id.manifest").unlink()
+    refused = run_here(capsys, "apply", delivery.path)
+    assert Code.PLAN_STALE in refused.err
+    plan = (
+        f"pack plan {other} {delivery.path} --mode hard --append member --readme '{header}' "
+        "--include 'notes*=qa' --exclude '*.log' --no-split"
+    )
+    assert pasted(capsys, refused) == [plan]
+    assert run_here(capsys, "apply", delivery.path).code == Exit.DONE
+    second = delivery.member.with_name("member_ouss_id2")
+    assert (second / "README").read_text().startswith("PI name: A. Person\n")
+    assert list((second / "log").rglob("*.log")) == []
+    assert (second / "qa/notes of the reducer").exists()
+
+
+@pytest.mark.parametrize("place", [".", "sg_ouss_id/group_ouss_id/member_ouss_id"])
+def test_append_to_a_package_with_files_of_others_is_possible_after_the_advice(
+    capsys: Capsys, delivery: Delivery, tmp_path: Path, place: str
+) -> None:
+    delivery.make(Mode.COPY)
+    write(delivery.path / place / "notes", b"mine")
+    other = make_reduction(tmp_path / "sb2", seed=2)
+    append = ("plan", other, delivery.path, "--mode", "copy", "--append", "member")
+    refused = run_here(capsys, *append)
+    assert f"{Code.NOT_A_PACKAGE}:" in refused.err
+    assert "--force" not in refused.err
+    assert len(pasted(capsys, refused)) == 1
+    assert run_here(capsys, *append).code == Exit.DONE
+
+
+def test_package_with_files_of_others_can_be_adopted_after_the_advice(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    shutil.rmtree(os.fsdecode(delivery.package.control))
+    write(delivery.path / "notes", b"mine")
+    refused = run_here(capsys, "adopt", delivery.path)
+    assert pasted(capsys, refused) == [f"rm {delivery.path}/notes"]
+    assert run_here(capsys, "adopt", delivery.path).code == Exit.DONE
+
+
+def test_damaged_manifest_is_removed_before_the_member_is_adopted(capsys: Capsys, two: Delivery) -> None:
+    manifest = Path(os.fsdecode(two.package.manifests)) / "group_ouss_id.member_ouss_id2.manifest"
+    os.truncate(manifest, 100)
+    verified = run_here(capsys, "verify", two.path)
+    assert pasted(capsys, verified) == [f"rm {manifest}", f"pack adopt {two.path}"]
+    assert two.problems() == []
