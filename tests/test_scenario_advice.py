@@ -1,5 +1,6 @@
 """Advice that is pasted: the commands that a refusal prints work as they stand, where they are printed."""
 
+import json
 import os
 import shlex
 import shutil
@@ -106,3 +107,38 @@ def test_damaged_manifest_is_removed_before_the_member_is_adopted(capsys: Capsys
     verified = run_here(capsys, "verify", two.path)
     assert pasted(capsys, verified) == [f"rm {manifest}", f"pack adopt {two.path}"]
     assert two.problems() == []
+
+
+@pytest.mark.parametrize("name", [(), ("--member", "member_ouss_id7")])
+def test_making_again_without_the_name_of_a_member_is_refused_with_a_command_for_each(
+    capsys: Capsys, two: Delivery, name: tuple[str, ...]
+) -> None:
+    refused = run_here(capsys, "plan", "--again", two.path, *name)
+    assert refused.code == Exit.FAILED
+    assert pasted(capsys, refused) == [
+        f"pack plan --again {two.path} --member group_ouss_id/member_ouss_id",
+        f"pack plan --again {two.path} --member {SECOND}",
+    ]
+
+
+def test_adopted_member_is_made_again_with_its_reduction_named(capsys: Capsys, two: Delivery) -> None:
+    shutil.rmtree(os.fsdecode(two.package.control))
+    for prepare in (None, "adopt"):
+        if prepare:
+            assert run_here(capsys, prepare, two.path).code == Exit.DONE
+        refused = run_here(capsys, "plan", "--again", two.path, "--member", SECOND)
+        assert refused.code == Exit.FAILED
+        command = f"pack plan ORIGIN {two.path} --replace-member {SECOND} --mode MODE"
+        assert f"        {command}\n" in refused.err
+    typed = command.replace("ORIGIN", str(two.origin)).replace("MODE", "copy")
+    refused = run_here(capsys, *shlex.split(typed)[1:])
+    assert Code.NOT_TAKEN_OVER in refused.err, "it is not known whether the package has last copies"
+    plan, *_ = ready_commands(refused.err)
+    assert plan == [*shlex.split(typed), "--force"]
+    assert [run_here(capsys, *words).code for words in (plan[1:], ("apply", two.path))] == [Exit.DONE, Exit.DONE]
+    assert len(list(two.member.parent.iterdir())) == 2
+
+
+def test_refusal_to_make_again_is_told_to_machines(capsys: Capsys, two: Delivery) -> None:
+    fields = json.loads(run_here(capsys, "plan", "--again", two.path, "--json").out)
+    assert (fields["exit_code"], fields["problems"][0]["code"]) == (Exit.FAILED, Code.MEMBER_NOT_NAMED)

@@ -19,8 +19,8 @@ from qa2pack.pack.commands.plan_options import (
     PlanOptions,
     PlanViewOptions,
     check_options,
+    repeated_options,
     request_of,
-    typed_mode,
     view_of,
 )
 
@@ -59,7 +59,7 @@ def plan(  # noqa: PLR0913 - one parameter per option or group
         "plan",
         target,
         quoted(os.fsencode(origin)),
-        typed_mode(context),
+        repeated_options(context),
         defaults=defaults_of(context),
         shows_all=shown.every,
     )
