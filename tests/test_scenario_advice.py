@@ -16,7 +16,7 @@ from qa2pack.manifest.problem import Code
 from qa2pack.pack.exit_codes import Exit
 from support.commands import Ran, run_here
 from support.in_process import Delivery, make_reduction, write
-from support.printed_commands import ready_commands
+from support.printed_commands import printed_commands, ready_commands
 
 Capsys = pytest.CaptureFixture[str]
 SECOND = "group_ouss_id/member_ouss_id2"
@@ -142,3 +142,96 @@ def test_adopted_member_is_made_again_with_its_reduction_named(capsys: Capsys, t
 def test_refusal_to_make_again_is_told_to_machines(capsys: Capsys, two: Delivery) -> None:
     fields = json.loads(run_here(capsys, "plan", "--again", two.path, "--json").out)
     assert (fields["exit_code"], fields["problems"][0]["code"]) == (Exit.FAILED, Code.MEMBER_NOT_NAMED)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with two scheduling blocks and something else."""
+    make_reduction(tmp_path / "project/sb1")
+    make_reduction(tmp_path / "project/sb2", uid="uid___A002_X1_X2", seed=2)
+    write(tmp_path / "project/papers/draft.tex", b"x")
+    return tmp_path / "project"
+
+
+def members(package: Path) -> list[str]:
+    return sorted(path.name for path in package.glob("sg_ouss_id/*/*"))
+
+
+@pytest.mark.parametrize("verb", ["plan", "package"])
+def test_swapped_paths_are_turned_round_also_before_there_is_a_package(
+    capsys: Capsys, delivery: Delivery, verb: str
+) -> None:
+    refused = run_here(capsys, verb, delivery.path, delivery.origin, "--mode", "copy")
+    assert f"{Code.ORIGIN_MISSING}:" in refused.err
+    assert pasted(capsys, refused) == [f"pack plan {delivery.origin} {delivery.path} --mode copy"]
+    assert run_here(capsys, "apply", delivery.path).code == Exit.DONE
+
+
+def test_package_named_before_another_folder_is_turned_round(
+    capsys: Capsys, delivery: Delivery, tmp_path: Path
+) -> None:
+    delivery.make(Mode.COPY)
+    other = make_reduction(tmp_path / "sb2", seed=2)
+    refused = run_here(capsys, "plan", delivery.path, other, "--mode", "copy", "--append", "member")
+    assert f"{Code.SWAPPED}:" in refused.err
+    assert ready_commands(refused.err)[0][:4] == ["pack", "plan", str(other), str(delivery.path)]
+
+
+def test_mistyped_origin_of_a_package_that_is_there_is_not_taken_for_swapped(
+    capsys: Capsys, delivery: Delivery
+) -> None:
+    delivery.make(Mode.COPY)
+    refused = run_here(capsys, "plan", f"{delivery.origin}x", delivery.path)
+    assert ready_commands(refused.err) == []
+
+
+@pytest.mark.parametrize("inside", [".", "X8c"])
+def test_package_inside_the_reduction_is_put_beside_it(
+    capsys: Capsys, delivery: Delivery, monkeypatch: pytest.MonkeyPatch, inside: str
+) -> None:
+    monkeypatch.chdir(delivery.origin)
+    refused = run_here(capsys, "plan", ".", f"{inside}/2011.0.00229.S", "--mode", "hard")
+    assert pasted(capsys, refused) == [f"pack plan . {delivery.path} --mode hard"]
+    assert run_here(capsys, "apply", delivery.path).code == Exit.DONE
+
+
+@pytest.mark.parametrize("inside", [".", "sb1"])
+def test_package_inside_several_scheduling_blocks_is_made_of_each_of_them(
+    capsys: Capsys, project: Path, monkeypatch: pytest.MonkeyPatch, inside: str
+) -> None:
+    monkeypatch.chdir(project)
+    refused = run_here(capsys, "plan", ".", f"{inside}/2011.0.00229.S", "--mode", "hard")
+    commands = pasted(capsys, refused)
+    package = project.parent / "2011.0.00229.S" if inside == "sb1" else project / "2011.0.00229.S"
+    assert [command.split()[2] for command in commands[::2]] == [str(project / "sb1"), str(project / "sb2")]
+    assert members(package) == ["member_ouss_id", "member_ouss_id2"]
+
+
+def test_scheduling_blocks_that_a_plan_names_are_planned_in_its_mode(
+    capsys: Capsys, project: Path, tmp_path: Path
+) -> None:
+    package = tmp_path / "2011.0.00229.S"
+    refused = run_here(capsys, "plan", project, package, "--mode", "copy")
+    assert pasted(capsys, refused)[0] == f"pack plan {project}/sb1 {package} --append member --mode copy"
+    assert members(package) == ["member_ouss_id", "member_ouss_id2"]
+
+
+@pytest.mark.parametrize("command", [("tarsplit", "-n", "2012-06-20"), ("verify",), ("report",)])
+@pytest.mark.parametrize("named", ["sb1", "."])
+def test_reduction_in_place_of_a_package_is_advised_to_be_packaged(
+    capsys: Capsys, project: Path, command: tuple[str, ...], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    refused = run_here(capsys, *command, named)
+    assert f"{Code.PACKAGE_MISSING}:" in refused.err
+    commands = printed_commands(refused.err)
+    package = project.parent / "2011.0.00229.S"
+    for words in commands:
+        typed = [{"CODE": str(package), "MODE": "copy"}.get(word, word) for word in words[1:]]
+        assert run_here(capsys, *typed).code == Exit.DONE
+    assert len(members(package)) == (1 if named == "sb1" else 2)
+
+
+def test_folder_that_is_no_reduction_is_not_advised_to_be_packaged(capsys: Capsys, project: Path) -> None:
+    refused = run_here(capsys, "tarsplit", "-n", "2012-06-20", project / "papers")
+    assert printed_commands(refused.err) == []

@@ -16,6 +16,7 @@ from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, r
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.extra_files import foreign_remedies
 from qa2pack.manifest.plan.obstacles import enclosing_package, foreign_tickets, swapped_paths, ticket_obstacles
+from qa2pack.manifest.plan.other_paths import path_remedies
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.quantity import Count
@@ -73,7 +74,7 @@ def choose_destination(request: PlanRequest, opened: OpenedFiles) -> Destination
     check_control(package.control)
     problems = list(_path_problems(request, opened))
     if problems:
-        raise Refused(*problems)
+        raise Refused(*problems, remedies=path_remedies(request, problems))
     state = read_state(package)
     problems = list(_state_problems(request, state))
     if problems:
