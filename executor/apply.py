@@ -12,7 +12,8 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from qa2pack.executor.io.disk import Disk, sync_file_system, write_durably
 from qa2pack.executor.io.remove import remove_tree
@@ -55,10 +56,11 @@ from qa2pack.executor.transaction.recovery import Facts, Goal, Phase, Step, begi
 from qa2pack.executor.transaction.renaming import locked_old
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.control_folder_owner import check_owned
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.header import Header
+from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import join
@@ -73,6 +75,16 @@ def running_boot() -> str:
         return file.read().strip()
 
 
+class Change(StrEnum):
+    """What a plan does to its member."""
+
+    MADE = "made"
+    REPLACED = "replaced"  # made again from an origin, in its place
+    REPAIRED = "repaired"
+    README = "readme"  # it gets another README
+    REMOVED = "removed"
+
+
 @dataclass(frozen=True, slots=True)
 class AppliedPlan:
     """The plan that an apply applies, or applied before.
@@ -80,12 +92,14 @@ class AppliedPlan:
     Attributes:
         member: `group/member` that it makes.
         origin, mode: empty and None where the journal of a stopped apply does not have them.
+        change: what is done to the member; None if it is not known any more.
     """
 
     digest: bytes
     member: bytes
     origin: bytes
     mode: Mode | None
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +229,7 @@ def _apply(run: _Run) -> Applied:
         return _done_before(run)
     planned = _of_plan(plan)
     _check_expected(run, planned)
-    run.options.announce(planned)
+    run.options.announce(replace(planned, change=_change(run, plan.header)))
     check_plan(run.package, plan, run.opened)
     _prepare(run, step, records, plan.header)
     begun = records if step is Step.CONTINUE else ()
@@ -257,6 +271,20 @@ def _is_kept(transaction: _Transaction, commit: Commit) -> bool:
 def _of_plan(plan: Described) -> AppliedPlan:
     header = plan.header
     return AppliedPlan(plan.stream.digest, header.member_path, header.origin, header.mode)
+
+
+def _change(run: _Run, header: Header) -> Change:
+    """Return what the plan does to its member; the package is still as it was."""
+    match header.append:
+        case Append.REMOVE:
+            return Change.REMOVED
+        case Append.REPLACE if header.is_rebuilt:
+            old = run.opened.peek_header(run.package.manifest(header.member_path), StreamKind.MANIFEST)
+            return Change.REPAIRED if header.readme == old.readme else Change.README
+        case Append.REPLACE:
+            return Change.REPLACED
+        case _:
+            return Change.MADE
 
 
 def _of_journal(begin: Begin) -> AppliedPlan:

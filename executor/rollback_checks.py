@@ -71,6 +71,15 @@ def cannot_undo(code: Code, package: Package, files: Iterable[Problem] = ()) -> 
     return CannotUndoError(Problem(code, package.path), *files)
 
 
+def _add_again(begin: Begin) -> tuple[Remedy, ...]:
+    """Return how to have a removed member again that was not kept."""
+    how = "--append member" + (f" --mode {begin.mode}" if begin.mode else "")
+    plan = Remedy(
+        "To have the member again, make it from its origin:", (f"pack plan PATH PACKAGE {how}",), begin.origin
+    )
+    return (plan, Remedy("Then:", ("pack apply PACKAGE",)))
+
+
 def check_published(
     package: Package, records: Sequence[Record], *, opened: OpenedFiles, engine: Engine, disk: Disk
 ) -> None:
@@ -152,7 +161,10 @@ def check_finished(
     if commit is None or not _may_be_published(paths, commit, opened, engine=engine):
         raise cannot_undo(Code.NOT_AS_APPLIED, paths.package)
     if begin.publishing.has_previous and not (begin.keeps_previous and is_there(paths.previous_tree)):
-        raise cannot_undo(Code.PREVIOUS_GONE, paths.package)
+        raise CannotUndoError(
+            Problem(Code.PREVIOUS_GONE, paths.package.path),
+            remedies=_add_again(begin) if begin.publishing.is_removal else (),
+        )
     if paths.publishing is Publishing.RENAME:
         _check_old_name(paths)
     check_places(paths)

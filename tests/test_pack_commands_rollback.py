@@ -77,10 +77,10 @@ def _without_lock(delivery: Delivery) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("prepare", "code", "next_step"),
     [
-        (_not_kept, "previous-gone", "pack plan ORIGIN PACKAGE"),
+        (_not_kept, "previous-gone", "pack plan --again PACKAGE"),
         (_changed, "changed-since", "pack rollback PACKAGE"),
         (_something_more, "changed-since", "pack rollback PACKAGE"),
-        (_gone, "not-as-applied", "pack plan ORIGIN PACKAGE"),
+        (_gone, "not-as-applied", "pack plan ORIGIN PACKAGE --mode hard"),
         (_group_gone, "changed-since", "pack rollback PACKAGE"),
         (_only_copy, "origin-lost", "pack rollback PACKAGE"),
         (_plan_waits, "plan-waits", "pack rollback PACKAGE --further"),
@@ -103,7 +103,8 @@ def test_what_cannot_be_rolled_back_is_reported_with_a_next_step(
     assert ran.err.splitlines()[1].startswith(f"  {code}: ")
     assert "Nothing was changed." in ran.err
     do = ran.err[ran.err.index("\n    do: ") :]
-    assert f"\n        {next_step.replace('PACKAGE', str(delivery.path))}" in do
+    next_step = next_step.replace("PACKAGE", str(delivery.path)).replace("ORIGIN", str(delivery.origin))
+    assert f"\n        {next_step}\n" in do
     assert ran.err.count(" do: ") == 1  # what single problems would have one do is not what a rollback needs
     assert [line for line in ran.err.splitlines() if line.count(str(delivery.path)) > 1] == []
     assert _without_lock(delivery) == before

@@ -197,11 +197,16 @@ def test_status_after_the_origin_changed_asks_for_a_new_plan(capsys: Capsys, del
     assert run_here(capsys, "apply", delivery.path).code == Exit.FAILED
     out = status(capsys, delivery)
     assert "the origin changed after the plan, so it cannot go on\n" in out
-    assert f"next: pack plan ORIGIN {delivery.path} --mode MODE\n      with the same options as before\n" in out
+    assert (
+        f"next: pack plan {delivery.origin} {delivery.path} --mode copy\n      with the same options as before\n"
+        in out
+    )
     assert f"      or, to roll back, pack rollback {delivery.path}\n" in out
     assert "pack apply" not in out
     assert fields(capsys, delivery)["is_origin_changed"] is True
-    assert f" pack plan ORIGIN {delivery.path} --mode MODE\n" in run_here(capsys, "verify", delivery.path).err
+    assert (
+        f" pack plan {delivery.origin} {delivery.path} --mode copy\n" in run_here(capsys, "verify", delivery.path).err
+    )
     assert run_here(capsys, "plan", delivery.origin, delivery.path, "--mode", "hard").code == Exit.DONE
     out = status(capsys, delivery)
     assert "a newer plan waits, which" in out

@@ -3,6 +3,9 @@
 import json
 import os
 import shlex
+import shutil
+import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -140,6 +143,65 @@ def test_what_was_added_is_left_out_by_the_advised_repair(capsys: Capsys, delive
     os.truncate(delivery.member / SCRIPT, 1)
     repair = commands(verified(capsys, delivery))[0]
     assert (repair, typed(capsys, repair), delivery.problems()) == (leave_out, 0, [])
+
+
+def test_what_was_added_outside_of_the_members_is_removed_by_the_advised_commands(
+    capsys: Capsys, delivery: Delivery
+) -> None:
+    delivery.make(Mode.COPY)
+    write(delivery.path / "my notes", b"x")
+    write(delivery.path / "sg_ouss_id/old/notes", b"x")
+    out = verified(capsys, delivery)
+    assert "pack repair" not in out
+    removals = [line.strip() for line in out.splitlines() if line.startswith("        rm ")]
+    assert removals == [f"rm '{delivery.path}/my notes'", f"rm -r {delivery.path}/sg_ouss_id/old"]
+    for removal in removals:
+        subprocess.run(shlex.split(removal), check=True)
+    assert delivery.problems() == []
+
+
+def test_repair_refused_for_what_is_outside_of_the_members_does_not_advise_itself(
+    capsys: Capsys, delivery: Delivery
+) -> None:
+    delivery.make(Mode.COPY)
+    write(delivery.path / "notes", b"x")
+    (delivery.member / SCRIPT).unlink()
+    refused = run_here(capsys, "repair", delivery.path, "--remove-extra")
+    assert refused.code == Exit.FAILED
+    assert "--remove-extra" not in refused.err
+    assert f"        rm {delivery.path}/notes\n" in refused.err
+
+
+def _folder_with_a_file(path: Path) -> None:
+    path.unlink()
+    write(path / "mine", b"mine")
+
+
+def _file_for_a_folder(path: Path) -> None:
+    shutil.rmtree(path.parent)
+    write(path.parent, b"mine")
+
+
+@pytest.mark.parametrize("damage", [_folder_with_a_file, _file_for_a_folder])
+def test_repair_advised_for_something_else_in_the_place_of_a_file_or_folder_repairs(
+    capsys: Capsys, two: Delivery, damage: Callable[[Path], None]
+) -> None:
+    damage(two.member.with_name("member_ouss_id2") / SCRIPT)
+    repair = commands(verified(capsys, two))[0]
+    assert repair == f"pack repair {two.path} --member {SECOND} --remove-extra"
+    refused = run_here(capsys, "repair", two.path, "--from", two.origin)
+    (with_copy,) = commands(refused.err)
+    assert with_copy == f"pack repair {two.path} --member {SECOND} --from {two.origin} --remove-extra"
+    assert (typed(capsys, with_copy), two.problems()) == (0, [])
+
+
+def test_extra_files_without_the_name_of_a_member_are_refused_with_a_command_for_each(
+    capsys: Capsys, two: Delivery
+) -> None:
+    write(two.member.with_name("member_ouss_id2") / "qa/added", b"x")
+    advised = commands(run_here(capsys, "repair", two.path, "--remove-extra").err)
+    assert [typed(capsys, command) for command in advised] == [0, 0]
+    assert two.problems() == []
 
 
 def test_repair_that_finds_nothing_does_not_advise_itself(capsys: Capsys, delivery: Delivery) -> None:

@@ -244,7 +244,7 @@ def test_origin_that_changed_since_is_refused(capsys: Capsys, delivery: Delivery
     ran = run_here(capsys, "apply", delivery.path)
     assert ran.code == Exit.FAILED
     assert str(delivery.origin / "scriptForImaging.py") in ran.err
-    assert "pack plan ORIGIN" in ran.err
+    assert f"pack plan {delivery.origin} {delivery.path} --mode hard\n" in ran.err
     assert not delivery.path.exists()
     # Names, contents, times: linking, which is rolled back, may have changed link counts.
     assert contents(delivery.origin).keys() == before.keys()

@@ -5,14 +5,21 @@ import json
 import os
 import shutil
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.format.files import Described, open_manifest
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.layout.include import Include
+from qa2pack.manifest.plan.make import Plan, save_plan
+from qa2pack.manifest.plan.rebuild import NewReadme, plan_rebuild
+from qa2pack.manifest.plan.removal import make_removal
+from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code
 from qa2pack.pack.cli import main
 from support.in_process import Delivery, make_reduction
@@ -470,3 +477,39 @@ def test_plan_of_a_forced_removal_tells_what_is_lost(capsys: Capsys, other: Deli
     capsys.readouterr()
     assert run("show", "--plan", package) == 0
     assert Code.W_LAST_COPY in capsys.readouterr().out
+
+
+def _removal(delivery: Delivery) -> Plan:
+    request = PlanRequest(b"", os.fsencode(delivery.path), append=Append.REMOVE, replaced=SECOND.encode())
+    return make_removal(request, opened=OpenedFiles(), now_ns=1)
+
+
+def _rebuilt(delivery: Delivery, **how: Any) -> Plan:
+    return plan_rebuild(delivery.package, manifest_of(delivery), OpenedFiles(), program="test", now_ns=1, **how)
+
+
+def _made_again(delivery: Delivery) -> Plan:
+    return delivery.made(append=Append.REPLACE, replaced=FIRST.encode())
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (_removal, f"{SECOND} is removed"),
+        (_rebuilt, f"{FIRST} is repaired"),
+        (lambda delivery: _rebuilt(delivery, readme=NewReadme(b"PI name: B\n")), f"{FIRST} gets another README"),
+        (_made_again, f"{FIRST} is made again in its place"),
+    ],
+)
+def test_apply_after_a_stop_says_what_it_does_to_which_member(
+    capsys: Capsys, delivery: Delivery, package: Path, make: Callable[[Delivery], Plan], words: str
+) -> None:
+    """As when the command was stopped after its plan was written."""
+    made = make(delivery)
+    save_plan(made)
+    made.gathered.spool.close()
+    capsys.readouterr()
+    assert run("apply", package) == 0
+    title, what, *_ = capsys.readouterr().err.splitlines()
+    assert title.startswith("Applying the plan ")
+    assert what.startswith(f"  {words}; ")

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack, chdir
 from dataclasses import dataclass
@@ -32,10 +33,10 @@ from qa2pack.pack.settings.dropin_settings import read_dropin_defaults
 from qa2pack.pack.target import target_of
 from qa2pack.pack.terminal.style import Style
 from qa2pack.tarsplit.output_files import OutputBusyError
-from support.commands import run_here
+from support.commands import run_here, run_redirected
 from support.faulty_disk import DiscardStoppingDisk, Stopped, StoppingDisk
 from support.in_process import Delivery, write
-from support.printed_commands import mixed_lines
+from support.printed_commands import misfits, mixed_lines, printed_commands, ready_commands
 
 Words = list[str | Path]
 Capsys = pytest.CaptureFixture[str]
@@ -363,6 +364,30 @@ def test_failed_command_shows_its_code_and_commands_to_copy(
     assert fields["exit_code"] == ran.code
     assert mixed_lines(ran.err.splitlines()) == []
     assert [command for command in _commands(code) if f"\n        {command}" not in ran.err] == []
+
+
+# Whose commands follow something that a person does, in words that stand before them, or when another run has ended.
+_AFTER_SOMETHING_ELSE = {
+    Code.CHANGED_SINCE,
+    Code.CONTROL_MISSING,
+    Code.LOCKED,
+    Code.NOT_AS_APPLIED,
+    Code.ORIGIN_IN_THE_WAY,
+    Code.ORIGIN_LOST,
+}
+
+
+@pytest.mark.parametrize("code", sorted(TYPED))
+def test_commands_that_are_advised_do_not_end_in_the_same_way(delivery: Delivery, tmp_path: Path, code: Code) -> None:
+    with ExitStack() as stack:
+        text = run_redirected(*TYPED[code](World(delivery, tmp_path, stack))).err
+        assert misfits(printed_commands(text)) == []
+        for words in ready_commands(text) if code not in _AFTER_SOMETHING_ELSE else ():
+            if words[0] in ("pack", "tarsplit"):
+                again = run_redirected(*(words[1:] if words[0] == "pack" else words))
+                assert (words, f"{code}: " in again.err) == (words, False)
+            else:
+                subprocess.run(words, check=True)
 
 
 def _commands(code: Code) -> list[str]:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import subprocess
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from qa2pack.pack.exit_codes import Exit
 from support.broken_worlds import WORLDS, World
 from support.commands import Ran, run_redirected
 from support.in_process import Delivery, make_reduction
-from support.printed_commands import mixed_lines
+from support.printed_commands import misfits, mixed_lines, printed_commands, ready_commands
 
 # Only a call of old can ask for an unknown mode; tests of it are with the call. Failures of the command itself are in
 # test_scenario_every_failure.
@@ -40,6 +41,8 @@ _TYPED: dict[Code, tuple[str, ...]] = {
     Code.UNKNOWN_ROLE: ("plan", "ORIGIN", "PACKAGE", "--include", "*.fits=picture"),
     Code.UNKNOWN_VARIABLE: ("plan", "ORIGIN", "PACKAGE", "--set", "mous=uid___A001_X1_X2"),
 }
+# Whose commands follow something that a person does, in words that stand before them.
+_AFTER_SOMETHING_ELSE = {Code.JOURNAL_DAMAGED}
 _OPTIONS = {"readme": "--readme", "layout": "--layout", "append": "--append"}
 
 
@@ -162,6 +165,13 @@ def test_problem_is_reported_by_the_command(world: World, code: Code) -> None:
     assert re.search(r"Traceback|\[Errno|strict_map_key|Error\(|b'", text) is None
     assert [line for line in text.splitlines() if _has_path_twice(line, problems)] == []
     assert mixed_lines(text.splitlines()) == []
+    assert misfits(printed_commands(text)) == []
+    for words in ready_commands(text) if code not in _AFTER_SOMETHING_ELSE else ():
+        if words[0] in ("pack", "tarsplit"):
+            again = run_redirected(*(words[1:] if words[0] == "pack" else words))
+            assert (words, again.code in (Exit.DONE, Exit.PROBLEMS) or f"{code}: " not in again.err) == (words, True)
+        else:
+            subprocess.run(words, check=True)
 
 
 def _has_path_twice(line: str, problems: list[Problem]) -> bool:

@@ -111,6 +111,41 @@ def test_files_in_the_place_of_others_are_not_lost_silently(capsys: Capsys, deli
     assert delivery.problems() == []
 
 
+@pytest.mark.parametrize("has_other", [False, True])
+@pytest.mark.parametrize("name", ["qa", "script"])
+def test_file_in_the_place_of_a_role_folder_does_not_take_the_other_members_away(
+    delivery: Delivery, name: str, has_other: bool
+) -> None:
+    """The package looks like something else then, and is yet not replaced as a whole."""
+    delivery.make(Mode.COPY)
+    if has_other:
+        replace(delivery, origin=make_reduction(delivery.origin.parent / "sb2", seed=2)).make(
+            Mode.COPY, append=Append.MEMBER
+        )
+    shutil.rmtree(delivery.member / name)
+    (delivery.member / name).write_text("mine")
+    damaged = shape(delivery.path)
+    assert run("repair", delivery.path, "--remove-extra", "--member", "member_ouss_id") == 0
+    assert delivery.problems() == []
+    assert run("rollback", delivery.path) == 0
+    assert shape(delivery.path) == damaged
+
+
+def shape(folder: Path) -> list[str]:
+    return sorted(f"{path.relative_to(folder)} {path.is_dir()}" for path in folder.rglob("*"))
+
+
+def test_member_with_a_file_in_its_place_is_told_as_missing(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    replace(delivery, origin=make_reduction(delivery.origin.parent / "sb2", seed=2)).make(
+        Mode.COPY, append=Append.MEMBER
+    )
+    shutil.rmtree(delivery.member)
+    delivery.member.write_text("mine")
+    assert run("verify", delivery.path) == 3
+    assert f"rm {delivery.member}\n" in capsys.readouterr().out
+
+
 def test_empty_folder_is_made_again(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make(Mode.COPY)
     empty = next(path for path in delivery.member.rglob("*") if path.is_dir() and not any(path.iterdir()))

@@ -172,12 +172,16 @@ def renaming_path(package: Package) -> bytes:
 
 
 def choose_publishing(header: Header, *, can_exchange: bool) -> Publishing:
-    """Return how a plan becomes visible; an empty folder is replaced, never appended to."""
+    """Return how a plan becomes visible; an empty folder is replaced, never appended to.
+
+    A damaged member can make the package look like something else; what replaces it must not replace the others.
+    """
     if header.append is Append.RENAME:
         return Publishing.RENAME
     if header.standing is DestinationKind.ABSENT:
         return Publishing.NEW
-    if header.standing is not DestinationKind.PACKAGE:
+    is_of_a_member = header.standing is DestinationKind.FOREIGN and header.append in (Append.REPLACE, Append.REMOVE)
+    if header.standing is not DestinationKind.PACKAGE and not is_of_a_member:
         return Publishing.EXCHANGE if can_exchange else Publishing.TWO_RENAMES
     match header.append:
         case Append.NOTHING:

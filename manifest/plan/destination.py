@@ -14,9 +14,11 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, real_path
 from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.plan.extra_files import foreign_remedies
 from qa2pack.manifest.plan.obstacles import enclosing_package, foreign_tickets, swapped_paths, ticket_obstacles
+from qa2pack.manifest.plan.other_paths import path_remedies
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.quantity import Count
 
 
@@ -72,13 +74,22 @@ def choose_destination(request: PlanRequest, opened: OpenedFiles) -> Destination
     check_control(package.control)
     problems = list(_path_problems(request, opened))
     if problems:
-        raise Refused(*problems)
+        raise Refused(*problems, remedies=path_remedies(request, problems))
     state = read_state(package)
     problems = list(_state_problems(request, state))
     if problems:
-        raise Refused(*problems)
+        raise Refused(*problems, remedies=_remedies(request, package, state, problems[0].code))
     group, member = _names(request, state)
     return Destination(package, state, group, member, base_of(state, opened), opened, request.append)
+
+
+_FORCE = Remedy("Or, only if everything at PACKAGE may go, plan with --force")
+
+
+def _remedies(request: PlanRequest, package: Package, state: PackageState, code: Code) -> tuple[Remedy, ...]:
+    """Return what to do where a package has something in it that is no part of it; else what the code says."""
+    remedies = foreign_remedies(package, state) if code is Code.NOT_A_PACKAGE else ()
+    return (*remedies, _FORCE) if remedies and request.append is Append.NOTHING else remedies
 
 
 def _names(request: PlanRequest, state: PackageState) -> tuple[bytes, bytes]:

@@ -4,9 +4,11 @@ The files that the manifest knows can be compared with it in the same pass: a fo
 """
 
 import os
+import shlex
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.package import Package, PackageState
@@ -15,12 +17,15 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath
-from qa2pack.manifest.path import join
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.table_lock import is_table_lock
 
 # Units in which file systems keep an mtime, cutting off the rest: NTFS, exFAT, ext3 and NFS, FAT.
 _MTIME_UNITS_NS = (100, 10_000_000, 1_000_000_000, 2_000_000_000)
+_OUTSIDE = "PATH lies where no repair works. Move it out of the package, or remove it if nobody needs it:"
+_IN_MEMBER = "To leave out of a member what does not belong there; it is kept until the next apply:"
+_MOST_NAMED = 20
 
 
 def extra_in_package(package: Package, state: PackageState) -> Iterator[Problem]:
@@ -100,6 +105,35 @@ def _is_as_packaged(record: FolderRecord, index: int, status: os.stat_result) ->
     expected, found = record.mtimes[index], status.st_mtime_ns
     is_same_time = expected == found or any(expected - expected % unit == found for unit in _MTIME_UNITS_NS)
     return status.st_size == record.sizes[index] and is_same_time
+
+
+def foreign_remedies(package: Package, state: PackageState) -> tuple[Remedy, ...]:
+    """Return what to do about entries of a package that are no part of a package; none where there is no member."""
+    extras = list(extra_in_package(package, state)) if state.members else []
+    by_member = {
+        member: [each for each in extras if is_within(each.path, package.member(member))]
+        for member in state.manifests
+    }
+    repairs = (_leaving_out(member, state) for member, found in sorted(by_member.items()) if found)
+    inside = {each for found in by_member.values() for each in found}
+    return (*repairs, *outside_remedies(each for each in extras if each not in inside))
+
+
+def _leaving_out(member: bytes, state: PackageState) -> Remedy:
+    option = "" if len(state.members) == 1 else f" --member {shlex.quote(os.fsdecode(member))}"
+    return Remedy(_IN_MEMBER, (f"pack repair PACKAGE{option} --remove-extra",))
+
+
+def outside_remedies(problems: Iterable[Problem]) -> tuple[Remedy, ...]:
+    """Return what to do about the first few entries that are in no member with a manifest: no repair takes them out.
+
+    Args:
+        problems: extra files and folders; their paths are absolute, or can be typed as they are.
+    """
+    return tuple(
+        Remedy(_OUTSIDE, ("rm -r PATH" if problem.code is Code.EXTRA_FOLDER else "rm PATH",), problem.path)
+        for problem in islice(problems, _MOST_NAMED)
+    )
 
 
 def _extra(path: bytes, *, is_folder: bool) -> Problem:

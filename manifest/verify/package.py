@@ -10,7 +10,7 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, unusable_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.presence import is_plain_folder, is_there
+from qa2pack.manifest.fs.presence import is_plain_folder
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
@@ -51,7 +51,7 @@ def _verify_member(
     package: Package, manifest: Described, *, is_quick: bool, engine: Engine, progress: Progress
 ) -> Iterator[Problem]:
     member = manifest.header.member_path
-    if not is_there(package.member(member)):
+    if not is_plain_folder(package.member(member)):  # anything else in its place is told as an extra file
         yield Problem(Code.MISSING, _relative(package, member), "a member")
         return
     notes = manifest.notes

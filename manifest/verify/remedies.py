@@ -75,10 +75,27 @@ def source_of(manifest: Described, entry: Entry) -> bytes | None:
     return os.path.join(manifest.header.origin, entry.source)
 
 
+def is_unknown(problem: Problem, root: bytes) -> bool:
+    """Return whether there is something that the manifest does not know, also in the place of what it knows.
+
+    A link, or an empty folder, in the place of a file has no content that could be lost.
+
+    Args:
+        problem: its path is relative to `root`.
+    """
+    if problem.code is not Code.WRONG_TYPE:
+        return problem.code in EXTRAS
+    path = join(root, problem.path)
+    status = status_of(path)
+    if status is None:
+        return False
+    return stat.S_ISREG(status.st_mode) or (stat.S_ISDIR(status.st_mode) and bool(os.listdir(path)))
+
+
 def member_remedies(member: DamagedMember) -> Iterator[Remedy]:
     """Yield what to do about the damaged files of a member, the least change first."""
     damaged = {problem.path: problem.code for problem in member.problems if problem.code in DAMAGE}
-    has_extras = any(problem.code in EXTRAS for problem in member.problems)
+    has_extras = any(is_unknown(problem, member.root) for problem in member.problems)
     repair = f"pack repair PACKAGE{member.option}{' --remove-extra' if has_extras else ''}"
     if damaged:
         yield from _repairs(member, damaged, repair)

@@ -1,13 +1,15 @@
 """`--again`: the origin, and the member that is replaced, are taken from the package."""
 
 import os
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from qa2pack.pack.commands.base import Command
 
 if TYPE_CHECKING:
+    from qa2pack.manifest.problem import PackError
     from qa2pack.pack.target import Target
 
 _FLAG = "--again"
@@ -40,18 +42,20 @@ def target_for(context: typer.Context, package: str) -> "Target":
 
 
 def _fill_in(ctx: Any, member: str) -> None:
-    from qa2pack.manifest.problem import PackError, Refused
-    from qa2pack.pack.errors.problem_texts import WORDS
+    from qa2pack.manifest.problem import PackError
+    from qa2pack.pack.commands.run import run
+    from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs.again import made_again
     from qa2pack.pack.target import target_of
 
     target = ctx.meta[_TARGET] = target_of(ctx.params["package"])
     try:
-        again = made_again(target.package, os.fsencode(member), target.opened)
-    except Refused as error:
-        words = (f"{problem}. {WORDS[problem.code].what} {WORDS[problem.code].remedy}" for problem in error.problems)
-        raise typer.BadParameter(" ".join(words), ctx, param_hint=_FLAG) from error
+        again = made_again(target.package, os.fsencode(member), target.opened, verb=ctx.info_name)
     except PackError as error:
-        raise typer.BadParameter(str(error), ctx, param_hint=_FLAG) from error
+        run(Attempt(ctx.info_name, target), partial(_refuse, error), is_json=ctx.params["json"])
     ctx.params["origin"] = os.fsdecode(again.origin)
     ctx.params["replace_member"] = os.fsdecode(again.replaced)
+
+
+def _refuse(error: "PackError") -> NoReturn:
+    raise error

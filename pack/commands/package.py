@@ -17,7 +17,14 @@ from qa2pack.pack.commands.options import (
     TrustOptions,
     WaitOption,
 )
-from qa2pack.pack.commands.plan_options import PlanOptions, PlanViewOptions, check_options, request_of, view_of
+from qa2pack.pack.commands.plan_options import (
+    PlanOptions,
+    PlanViewOptions,
+    check_options,
+    repeated_options,
+    request_of,
+    view_of,
+)
 
 command_class = AgainCommand
 
@@ -62,7 +69,12 @@ def package(  # noqa: PLR0913 - one parameter per option or group
     check_options(options)
     target, trusted = target_for(context, package), trust.users()
     attempt = Attempt(
-        "package", target, quoted(os.fsencode(origin)), defaults=defaults_of(context), shows_all=shown.every
+        "package",
+        target,
+        quoted(os.fsencode(origin)),
+        repeated_options(context),
+        defaults=defaults_of(context),
+        shows_all=shown.every,
     )
 
     def show_plan(made: Described) -> Fields:

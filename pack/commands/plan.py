@@ -15,7 +15,14 @@ from qa2pack.pack.commands.options import (
     TrustOptions,
     WaitOption,
 )
-from qa2pack.pack.commands.plan_options import PlanOptions, PlanViewOptions, check_options, request_of, view_of
+from qa2pack.pack.commands.plan_options import (
+    PlanOptions,
+    PlanViewOptions,
+    check_options,
+    repeated_options,
+    request_of,
+    view_of,
+)
 
 command_class = AgainCommand
 
@@ -49,7 +56,12 @@ def plan(  # noqa: PLR0913 - one parameter per option or group
     check_options(options)
     target = target_for(context, package)
     attempt = Attempt(
-        "plan", target, quoted(os.fsencode(origin)), defaults=defaults_of(context), shows_all=shown.every
+        "plan",
+        target,
+        quoted(os.fsencode(origin)),
+        repeated_options(context),
+        defaults=defaults_of(context),
+        shows_all=shown.every,
     )
 
     def work(workers: Workers) -> View:

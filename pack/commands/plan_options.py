@@ -115,6 +115,18 @@ def check_options(options: PlanOptions) -> None:
         raise typer.BadParameter("It is either --append or --replace-member.")
 
 
+def repeated_options(context: typer.Context) -> str:
+    """Return what a plan that is advised repeats, each with a blank before it: what is replaced, and how.
+
+    --mode is repeated if it was typed; else it is recalled.
+    """
+    from qa2pack.pack.target import quoted
+
+    replaced = os.fsencode(context.params["replace_member"])
+    member = f" --replace-member {quoted(replaced)}" if replaced else ""
+    return member + (f" --mode {context.params['mode']}" if "mode" in typed_options(context) else "")
+
+
 def request_of(
     context: typer.Context,
     origin: str,

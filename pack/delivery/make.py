@@ -11,7 +11,7 @@ from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
 from qa2pack.pack.delivery.view import ShownDelivery
 from qa2pack.pack.jobs.engines import Workers
-from qa2pack.pack.jobs.read import reading
+from qa2pack.pack.jobs.read import existing_package, reading
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
 from qa2pack.tarsplit.contents import choose_members
@@ -51,6 +51,7 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
         OutputBusyError: another process writes this delivery.
     """
     package = target.package
+    existing_package(target)
     output = _output(package, options)
     if not options.is_dry:
         _check_can_be_written(output)

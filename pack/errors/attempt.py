@@ -14,6 +14,7 @@ class Attempt:
     Attributes:
         verb: the command.
         origin: the origin as typed, quoted for a shell; empty if there is none.
+        options: of a plan, as typed, that a command which is advised repeats; None if it makes no plan.
         noun: what the target is, for messages.
         kept: a sentence about what a stopped run leaves for the next one; empty if the journal says it.
         defaults: the options that were not typed.
@@ -23,6 +24,7 @@ class Attempt:
     verb: str
     target: Target
     origin: str = ""
+    options: str | None = None
     noun: str = "package"
     kept: str = ""
     defaults: tuple[Default, ...] = ()

@@ -31,6 +31,7 @@ from qa2pack.pack.errors.crash_report import save_report
 from qa2pack.pack.errors.disk_shortage import shortage_of
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.errors.problem_view import problem_lines, remedies_lines
+from qa2pack.pack.errors.replan import last_plan, plan_options
 from qa2pack.pack.errors.similar_paths import near_path
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import quoted
@@ -139,6 +140,7 @@ def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
 def _of_problems(word: str, error: PackError, attempt: Attempt, style: Style) -> Failure:
     target = attempt.target
     problems = tuple(_located(problem, attempt) for problem in error.problems)
+    origin, options = _plan_words(attempt, problems[0].code)
     remedies = error.remedies or (WORDS[problems[0].code].remedies if isinstance(error, CannotUndoError) else ())
     lines = [
         *problem_lines(
@@ -146,17 +148,26 @@ def _of_problems(word: str, error: PackError, attempt: Attempt, style: Style) ->
             target,
             style,
             verb=attempt.verb,
-            origin=attempt.origin,
+            origin=origin,
+            options=options,
             has_remedies=not remedies,
             shows_all=attempt.shows_all,
         ),
-        *remedies_lines(remedies, target, verb=attempt.verb, origin=attempt.origin),
+        *remedies_lines(remedies, target, verb=attempt.verb, origin=origin, options=options),
         *_option_sources(problems, attempt),
         *_meant(problems),
     ]
     count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
     title = f"pack {attempt.verb}: {word}, {count}. {_state(attempt)}"
     return Failure(Exit.FAILED, title, tuple(lines), problems)
+
+
+def _plan_words(attempt: Attempt, code: Code) -> tuple[str, str | None]:
+    """Return origin and options of a plan that is advised: as typed, or of the plan that the problem is about."""
+    if attempt.origin:
+        return attempt.origin, attempt.options
+    header = last_plan(attempt.target, code)
+    return ("", None) if header is None else (quoted(header.origin), plan_options(header))
 
 
 _PATH_CODES = frozenset(

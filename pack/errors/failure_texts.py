@@ -204,8 +204,13 @@ REQUESTS: Mapping[Code, Row] = {
     Code.PREVIOUS_GONE: Row(
         "The package that was replaced was not kept.",
         "It was applied with --keep-previous=no, or what it replaced took more than 64 MiB of its own.",
-        "To have the earlier state again, plan it and apply it again:",
-        (_PLAN, "pack apply PACKAGE --keep-previous"),
+        "To have the earlier state again, bring its files back at the origin, and make it again from there:",
+        ("pack plan --again PACKAGE", "pack apply PACKAGE --keep-previous"),
+        (
+            Remedy(
+                "If it was made from another origin, plan with that one. All are listed by:", ("pack log PACKAGE",)
+            ),
+        ),
     ),
     Code.CHANGED_SINCE: Row(
         "The package was changed since, and a rollback would lose that.",

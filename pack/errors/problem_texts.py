@@ -86,6 +86,10 @@ PLANNING: Mapping[Code, Row] = {
         "The origin is a package, and something else is where the package is to be: are they swapped?",
         "The package was typed first, and the reduction after it.",
         "Type them the other way round, first the reduction: PACKAGE ORIGIN",
+        others=(
+            Remedy("To plan:", ("pack plan PACKAGE ORIGIN --mode MODE",), verbs=("plan", "package")),
+            Remedy("To compare:", ("pack diff PACKAGE ORIGIN",), verbs=("diff",)),
+        ),
     ),
     Code.NOT_ADOPTED: Row(
         "The package that would be replaced was not made by this program, or came without its control folder.",
@@ -441,7 +445,7 @@ VERIFYING: Mapping[Code, Row] = {
         "The file in PACKAGE.pack/manifests was cut short or changed.",
         "Restore it from a backup. If there is none and the member is known to be right, remove the manifest and "
         "make a new one:",
-        ("pack adopt PACKAGE",),
+        ("rm PATH", "pack adopt PACKAGE"),
     ),
     Code.MANIFEST_NEWER: Row(
         "The manifest of this member is in a newer format than this program reads.",
@@ -511,7 +515,7 @@ WARNINGS: Mapping[Code, Row] = {
         "The origin holds several scheduling blocks, or lies one level too high.",
         "Plan each scheduling block by itself, with the options that are typed here, and apply its plan before the "
         "next one:",
-        ("pack plan PATH PACKAGE --append member", "pack apply PACKAGE"),
+        ("pack plan PATH PACKAGE --append member --mode MODE", "pack apply PACKAGE"),
         (Remedy("If it is a copy or does not belong to the project, leave it out: --exclude GLOB"),),
     ),
     Code.W_CHECK: Row(

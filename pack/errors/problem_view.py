@@ -15,7 +15,8 @@ from qa2pack.pack.terminal.style import Style, folded, unbroken
 MOST_PATHS = 20
 _VERBS_WITH_ALL = frozenset(("plan", "package"))
 _OPTION = re.compile(r"--[a-z-]+ [A-Za-z.=]*\w")
-_PLACE = re.compile(r"\b(?:PACKAGE|ORIGIN|PATH)\b")
+_MODE = " --mode MODE"  # in a command it stands for all options of the plan
+_PLACE = re.compile(rf"{_MODE}\b|\b(?:PACKAGE|ORIGIN|PATH)\b")
 
 
 def problem_lines(
@@ -25,6 +26,7 @@ def problem_lines(
     *,
     verb: str = "",
     origin: str = "",
+    options: str | None = None,
     has_remedies: bool = True,
     shows_all: bool = False,
 ) -> Iterator[str]:
@@ -33,6 +35,7 @@ def problem_lines(
     Args:
         verb: the running command; without it, remedies of single commands are not shown.
         origin: the origin as typed; without it, commands say ORIGIN.
+        options: of a plan of that origin, with a blank before each; None if not known, so commands say --mode MODE.
         has_remedies: show the remedy of each code; False if the caller shows one for all of them.
         shows_all: show every path; else the first few of each code.
     """
@@ -50,7 +53,7 @@ def problem_lines(
             yield style.dim(f"      and {len(group) - len(listed):,} more ({how})")
         if has_remedies:
             paths = [problem.path for problem in group[:MOST_PATHS]]
-            yield from remedies_lines(row.remedies, target, verb=verb, origin=origin, paths=paths)
+            yield from remedies_lines(row.remedies, target, verb=verb, origin=origin, options=options, paths=paths)
 
 
 def problem_text(problem: Problem) -> str:
@@ -64,6 +67,7 @@ def remedies_lines(
     *,
     verb: str = "",
     origin: str = "",
+    options: str | None = None,
     indent: int = 4,
     paths: Sequence[bytes] = (),
 ) -> Iterator[str]:
@@ -78,17 +82,21 @@ def remedies_lines(
         sentence = _OPTION.sub(lambda match: unbroken(match[0]), remedy.text)
         sentence = _filled(sentence, {name: unbroken(value) for name, value in values.items()})
         yield from folded(sentence, indent=indent, label="    " if number else "do: ")
-        for command in commands_of(remedy, target, origin=origin, paths=paths):
+        for command in commands_of(remedy, target, origin=origin, options=options, paths=paths):
             yield " " * (indent + 4) + command
 
 
-def commands_of(remedy: Remedy, target: Target, *, origin: str = "", paths: Sequence[bytes] = ()) -> list[str]:
+def commands_of(
+    remedy: Remedy, target: Target, *, origin: str = "", options: str | None = None, paths: Sequence[bytes] = ()
+) -> list[str]:
     """Return the commands of a remedy as they are typed.
 
     Args:
         paths: of the problems; commands with `PATH` are given for each of them, if the remedy has no path.
     """
     values = _values(remedy, target, origin)
+    if options is not None:
+        values[_MODE] = options
     is_for_each = not remedy.path and any("PATH" in command for command in remedy.commands)
     each_values = [{**values, "PATH": quoted(path)} for path in paths] if is_for_each else [values]
     return [_filled(command, each) for each in each_values for command in remedy.commands]
@@ -122,4 +130,4 @@ def _values(remedy: Remedy, target: Target, origin: str) -> dict[str, str]:
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
     """Return the text with the placeholders filled in at once: a path may hold the name of another one."""
-    return _PLACE.sub(lambda match: values[match[0]], text)
+    return _PLACE.sub(lambda match: values.get(match[0], match[0]), text)

@@ -8,6 +8,7 @@ from qa2pack.manifest.alma.package import DestinationKind, Package, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.plan.destination import base_of
+from qa2pack.manifest.plan.extra_files import foreign_remedies
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.pack.jobs.control_folder import check_idle, locked_control
@@ -23,7 +24,7 @@ def adopt(package: Package, workers: Workers, opened: OpenedFiles) -> list[bytes
     check_idle(package, workers)
     state = read_state(package)
     if state.standing is not DestinationKind.PACKAGE:
-        raise Refused(Problem(Code.NOT_A_PACKAGE, package.path))
+        raise Refused(Problem(Code.NOT_A_PACKAGE, package.path), remedies=foreign_remedies(package, state))
     base_of(state, opened)  # raises for a damaged manifest: that member needs repair, not adoption
     with (
         stopping() as stop,

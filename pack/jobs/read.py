@@ -13,9 +13,12 @@ from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.executor.transaction.recovery import Phase, is_stale, phase_of
 from qa2pack.executor.transaction.renaming import running_records, successor
 from qa2pack.manifest.alma.control_folder import check_control
-from qa2pack.manifest.alma.package import Package, PackageState, manifest_names, read_state
+from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, manifest_names, read_state
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.layout.load import load_layout
+from qa2pack.manifest.layout.scheduling_blocks import scheduling_blocks
 from qa2pack.manifest.plan.obstacles import no_package
+from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.quantity import Name
 from qa2pack.pack.jobs.engines import Workers, started_engine
@@ -27,6 +30,8 @@ _OTHER_ORIGIN = Remedy(
     "The origin has changed. To finish it, with the same options as before:",
     ("pack plan ORIGIN PACKAGE --mode MODE", "pack apply PACKAGE"),
 )
+_REDUCTION = "PATH is a reduction. Package it first; CODE is the project code, and the path of the package:"
+_OTHER_FOLDER = Remedy("Name the package: the folder that has sg_ouss_id in it.")
 _ROLLBACK = Remedy("A rollback was begun. To finish it:", ("pack rollback PACKAGE",))
 
 
@@ -145,4 +150,14 @@ def existing_package(target: Target) -> PackageState:
     if state.members or (manifest_names(package) and successor(package) is None):
         return state
     check_finished(package)
-    raise Refused(no_package(package, state))
+    raise Refused(no_package(package, state), remedies=_packaging(package, state))
+
+
+def _packaging(package: Package, state: PackageState) -> tuple[Remedy, ...]:
+    """Return what to do where another folder was named, a reduction or something else; none if there is nothing."""
+    if state.standing is not DestinationKind.FOREIGN or no_package(package, state).code is not Code.PACKAGE_MISSING:
+        return ()
+    blocks = scheduling_blocks(package.path, load_layout(PlanRequest(b"", b"").layout))
+    append = " --append member" if len(blocks) > 1 else ""
+    commands = (f"pack plan PATH CODE{append} --mode MODE", "pack apply CODE")
+    return tuple(Remedy(_REDUCTION, commands, block) for block in blocks) or (_OTHER_FOLDER,)

@@ -1,7 +1,5 @@
 """Repair: the work of taking what verify finds damaged from the origin, or from other copies of the package."""
 
-import os
-import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,14 +23,14 @@ from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.rebuild import Repair, plan_rebuild
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, Remedy
 from qa2pack.manifest.verify.member import verify_tree
-from qa2pack.manifest.verify.remedies import DamagedMember, member_remedies
+from qa2pack.manifest.verify.remedies import DamagedMember, is_unknown, member_remedies
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.apply import apply
 from qa2pack.pack.jobs.change import change, check_name
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.members import chosen_members, members_of, usable_manifest
 from qa2pack.pack.jobs.read import existing_package
-from qa2pack.pack.target import Target
+from qa2pack.pack.target import Target, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,9 @@ def repair(
     state = existing_package(target)
     if removes_extra and not wanted and len(state.members) > 1:
         # Only the last transaction keeps what it replaced: the files of the first member would be gone for good.
-        raise Refused(Problem(Code.MEMBER_NOT_NAMED, target.package.path))
+        commands = tuple(_command(member, places) for member in state.members)
+        remedy = Remedy("Name the member; one at a time:", commands)
+        raise Refused(Problem(Code.MEMBER_NOT_NAMED, target.package.path), remedies=(remedy,))
     members = chosen_members(members_of(state, target.opened), wanted)
     repaired = tuple(
         _repaired(target, usable_manifest(member), places, workers, options, removes_extra=removes_extra)
@@ -181,7 +181,7 @@ def _repaired(
     if not damage.problems and not (damage.extra and removes_extra):
         return Repaired(manifest.header.member_path, {}, damage.extra)
     if damage.extra and not removes_extra:
-        raise Refused(*damage.extra)
+        raise Refused(*damage.extra, remedies=(_leaving_out(manifest, target, places),))
     wanted = damage.wanted(manifest)
     made = damage.made(wanted)
     searched = [entry for entry in wanted if entry.path not in made]
@@ -216,17 +216,22 @@ def _damage(target: Target, manifest: Described, workers: Workers) -> _Damage:
     return _Damage(
         member,
         {problem.path: problem for problem in found if problem.code not in EXTRAS},
-        tuple(_located(problem, member) for problem in found if _is_extra(problem, member)),
+        tuple(_located(problem, member) for problem in found if is_unknown(problem, member)),
     )
 
 
-def _is_extra(problem: Problem, member: bytes) -> bool:
-    """Return whether there is something that the manifest does not know, also in the place of what it knows."""
-    if problem.code is not Code.WRONG_TYPE:
-        return problem.code in EXTRAS
-    path = join(member, problem.path)
-    kind = os.lstat(path).st_mode
-    return stat.S_ISREG(kind) or (stat.S_ISDIR(kind) and bool(os.listdir(path)))
+def _leaving_out(manifest: Described, target: Target, places: Sequence[bytes]) -> Remedy:
+    """Return how to repair a member that has files of others."""
+    is_only = len(read_state(target.package).members) == 1
+    text = "Move it out of the package. Or have it left out of the member; it is kept until the next apply:"
+    return Remedy(text, (_command(b"" if is_only else manifest.header.member_path, places),))
+
+
+def _command(member: bytes, places: Sequence[bytes]) -> str:
+    """Return the repair of a member that leaves out files of others; an empty name is the only member."""
+    option = f" --member {quoted(member)}" if member else ""
+    copies = "".join(f" --from {quoted(place)}" for place in places)
+    return f"pack repair PACKAGE{option}{copies} --remove-extra"
 
 
 def _remedies(target: Target, manifest: Described, member: bytes, lost: Sequence[Problem]) -> tuple[Remedy, ...]:

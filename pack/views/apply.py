@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 
-from qa2pack.executor.apply import Applied, AppliedPlan
+from qa2pack.executor.apply import Applied, AppliedPlan, Change
 from qa2pack.executor.rollback_checks import rollback_obstacles
 from qa2pack.executor.status import State, read_status
 from qa2pack.executor.transaction.recovery import Phase
@@ -35,9 +35,21 @@ def apply_view(result: Applied, target: Target) -> View:
     )
 
 
+_CHANGES = {
+    Change.REPLACED: "is made again in its place; the others stay",
+    Change.REPAIRED: "is repaired; what is not damaged stays as it is",
+    Change.README: "gets another README; all else stays as it is",
+    Change.REMOVED: "is removed; the others stay",
+}
+
+
 def plan_announced(plan: AppliedPlan) -> Iterator[str]:
-    """Yield which plan is applied: it may be another one than the user has in mind."""
+    """Yield which plan is applied, and what it does: it may be another one than the user has in mind."""
     yield f"Applying the plan {plan.digest.hex()[:SHOWN_DIGITS]}:"
+    if plan.change in _CHANGES:
+        yield f"  {shown(plan.member)} {_CHANGES[plan.change]}"
+    if plan.change is Change.REMOVED:
+        return  # where it came from and how says nothing about its removal
     yield from (f"  origin   {shown(path)}" for path in (plan.origin,) if path)
     yield f"  member   {shown(plan.member)}"
     yield from (f"  mode     {mode}" for mode in (plan.mode,) if mode)

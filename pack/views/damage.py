@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.path import is_within, join, shown
+from qa2pack.manifest.plan.extra_files import outside_remedies
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Remedy
 from qa2pack.manifest.verify.remedies import (
     DAMAGE,
@@ -21,6 +23,7 @@ from qa2pack.pack.terminal.style import folded
 
 _MOST_FAULTS = 3  # of one ticket file
 _PUT_BACK = Remedy("Put the folder of the member back, from a backup or another copy of the package.")
+_OF_MANIFEST = frozenset((Code.MANIFEST_DAMAGED,))
 _WRITTEN_AGAIN = frozenset((Code.TICKET_DAMAGED, Code.W_TICKET_MISSING))
 
 
@@ -57,7 +60,8 @@ class Damage:
         damaged = self._damaged_members()
         handled = {problem for member in damaged for problem in self._within(member)}
         gone = {problem for problem in self.problems if problem.code is Code.MISSING} - handled
-        yield from self.remedies_of(problem for problem in self.problems if problem not in handled | gone)
+        outside = {problem for problem in self.problems if problem.code in EXTRAS} - handled
+        yield from self.remedies_of(problem for problem in self.problems if problem not in handled | gone | outside)
         if gone:
             yield from folded(WORDS[Code.MISSING].what, indent=2, label=f"{Code.MISSING}: ")
             yield from remedies_lines((_PUT_BACK,), self.target)
@@ -65,19 +69,37 @@ class Damage:
             yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
             if code in EXTRAS:
                 yield from remedies_lines(WORDS[code].remedies[:1], self.target)
+        yield from self._remedies_outside(problem for problem in self.problems if problem in outside)
         for member in damaged:
             if len(self.members) > 1:
                 yield f"  in {shown(member.manifest.header.member_path)}:"
             yield from remedies_lines(member_remedies(member), self.target)
 
+    def _remedies_outside(self, extras: Iterable[Problem]) -> Iterator[str]:
+        """Yield what to do about files of others that are in no member with a manifest."""
+        located = [replace(problem, path=join(self.target.typed, problem.path)) for problem in extras]
+        for code in dict.fromkeys(problem.code for problem in located):
+            yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
+        yield from remedies_lines(outside_remedies(located), self.target)
+
     def remedies_of(self, problems: Iterable[Problem]) -> Iterator[str]:
         """Yield, for each code among the problems, what it is and what to do."""
-        for code in dict.fromkeys(problem.code for problem in problems):
+        groups: dict[Code, list[Problem]] = {}
+        for problem in problems:
+            groups.setdefault(problem.code, []).append(problem)
+        for code, found in groups.items():
             yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
             remedies = WORDS[code].remedies
             if code in _WRITTEN_AGAIN:
                 remedies = tuple(map(self._of_a_member, remedies))
-            yield from remedies_lines(remedies, self.target)
+            yield from remedies_lines(
+                remedies, self.target, paths=self._manifests(found) if code in _OF_MANIFEST else ()
+            )
+
+    def _manifests(self, problems: Sequence[Problem]) -> list[bytes]:
+        """Return the manifests of the members that the problems are about."""
+        members = dict.fromkeys(problem.path.removeprefix(SCIENCE_GOAL + b"/") for problem in problems)
+        return [self.target.package.manifest(member) for member in islice(members, MOST_PATHS)]
 
     def _of_a_member(self, remedy: Remedy) -> Remedy:
         """Return the remedy with its commands for a member that this program made: any one of them will do."""

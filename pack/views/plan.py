@@ -184,7 +184,13 @@ def _warning_lines(view: ShownPlan, style: Style) -> Iterator[str]:
         yield ""
         yield style.warning(f"Warnings: {len(warnings):,}")
         yield from problem_lines(
-            warnings, view.target, style, verb="plan", origin=view.origin, shows_all=view.shows_all
+            warnings,
+            view.target,
+            style,
+            verb="plan",
+            origin=view.origin,
+            options=f" --mode {view.plan.header.mode}",
+            shows_all=view.shows_all,
         )
 
 

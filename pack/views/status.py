@@ -11,9 +11,10 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import PackError, Problem, Remedy
+from qa2pack.manifest.problem import Code, PackError, Problem, Remedy
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.errors.problem_view import commands_of, problem_lines
+from qa2pack.pack.errors.replan import last_plan, plan_options
 from qa2pack.pack.jobs.again import made_again
 from qa2pack.pack.jobs.read import remedies_after_stop
 from qa2pack.pack.target import Target, quoted
@@ -81,7 +82,7 @@ def _refused_plan_lines(plan: Described, status: Status, target: Target, style: 
     yield style.bad("  a plan waits that cannot be applied")
     yield from _plan_lines(status)
     yield from problem_lines(status.plan_problems, target, style, has_remedies=False)
-    again = f"pack plan {quoted(plan.header.origin)} {target.quoted} --mode {plan.header.mode}"
+    again = f"pack plan {quoted(plan.header.origin)} {target.quoted}{plan_options(plan.header)}"
     yield from _next(style, again, "with the same options as before")
 
 
@@ -229,7 +230,9 @@ def _plan_fields(plan: Described) -> Fields:
 def _ways(remedies: Sequence[Remedy], target: Target, style: Style) -> Iterator[str]:
     """Yield the ways on: the usual one with its first command, the others with what they are for."""
     first, *others = remedies
-    command, *more = commands_of(first, target)
+    plan = last_plan(target, Code.UNFINISHED)
+    origin, options = (quoted(plan.origin), plan_options(plan)) if plan else ("", None)
+    command, *more = commands_of(first, target, origin=origin, options=options)
     with_options = ["with the same options as before"] if more else []
     lines = (
         f"or, {other.text[0].lower()}{other.text[1:].rstrip(':')}, {typed}"
