@@ -93,6 +93,7 @@ class AppliedPlan:
         member: `group/member` that it makes.
         origin, mode: empty and None where the journal of a stopped apply does not have them.
         change: what is done to the member; None if it is not known any more.
+        renamed_from: the name that the package has before; empty if it is not renamed.
     """
 
     digest: bytes
@@ -100,6 +101,7 @@ class AppliedPlan:
     origin: bytes
     mode: Mode | None
     change: Change | None = None
+    renamed_from: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +272,9 @@ def _is_kept(transaction: _Transaction, commit: Commit) -> bool:
 
 def _of_plan(plan: Described) -> AppliedPlan:
     header = plan.header
-    return AppliedPlan(plan.stream.digest, header.member_path, header.origin, header.mode)
+    return AppliedPlan(
+        plan.stream.digest, header.member_path, header.origin, header.mode, renamed_from=header.renamed_from
+    )
 
 
 def _change(run: _Run, header: Header) -> Change:
@@ -288,7 +292,8 @@ def _change(run: _Run, header: Header) -> Change:
 
 
 def _of_journal(begin: Begin) -> AppliedPlan:
-    return AppliedPlan(begin.plan, begin.group + b"/" + begin.member, begin.origin, begin.mode)
+    member = begin.group + b"/" + begin.member
+    return AppliedPlan(begin.plan, member, begin.origin, begin.mode, renamed_from=begin.renamed_from)
 
 
 def _of_history(last: Finished) -> AppliedPlan:

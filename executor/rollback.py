@@ -7,6 +7,7 @@ be done with the package.
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import Disk, sync_folder
@@ -105,13 +106,18 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
     ):
         check_owned(package, trusted)
         records = _unfinished_records(package, disk)
-        if not records:
+        if records:
+            check_published(package, records, opened=opened, engine=engine, disk=disk)
+            roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
+            done = _rolled_back(begin_of(records), was_finished=False)
+        else:
             _remove_litter(package, disk)
             _check_reach(package, further=further)
-            return _roll_back_finished(package, opened=opened, engine=engine, disk=disk, progress=progress, stop=stop)
-        check_published(package, records, opened=opened, engine=engine, disk=disk)
-        roll_back(package, records, opened=opened, engine=engine, disk=disk, stop=stop)
-        return _rolled_back(begin_of(records), was_finished=False)
+            done = _roll_back_finished(package, opened=opened, engine=engine, disk=disk, progress=progress, stop=stop)
+    if done.renamed_from and is_folder(package.control):  # FUSE gave the open lock another name until now
+        with suppress(OSError):
+            disk.rmdir(package.control)
+    return done
 
 
 def _unfinished_records(package: Package, disk: Disk) -> Sequence[Record]:

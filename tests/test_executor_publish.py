@@ -87,7 +87,8 @@ def staged(tmp_path: Path, publishing: Publishing) -> tuple[TransactionPaths, Co
         GROUP,
         MEMBER + b"2" if publishing is Publishing.MEMBER else MEMBER,
     )
-    if publishing is not Publishing.NEW:
+    had = publishing not in (Publishing.NEW, Publishing.RENAME)  # nothing has the name
+    if had:
         old = tmp_path / "P/sg_ouss_id" / _OLD.get(publishing, "group_ouss_id/member_ouss_id")
         old.mkdir(parents=True)
         (old / "README").write_text("old")
@@ -97,7 +98,6 @@ def staged(tmp_path: Path, publishing: Publishing) -> tuple[TransactionPaths, Co
         os.makedirs(folder, exist_ok=True)
     Path(os.fsdecode(places.staged_member), "README").write_text("new")
     Path(os.fsdecode(places.new_manifests), "new").touch()
-    had = publishing is not Publishing.NEW
     commit = Commit(os.lstat(places.root).st_ino, had_manifests=had, had_tickets=())
     return places, commit
 
@@ -269,6 +269,7 @@ def test_replaced_tree_is_whole_somewhere(tmp_path: Path, publishing: Publishing
         (Append.REPLACE, DestinationKind.PACKAGE, True, Publishing.MEMBER_EXCHANGE),
         (Append.REPLACE, DestinationKind.PACKAGE, False, Publishing.MEMBER_TWO_RENAMES),
         (Append.REMOVE, DestinationKind.PACKAGE, True, Publishing.GROUP_REMOVAL),
+        (Append.RENAME, DestinationKind.ABSENT, True, Publishing.RENAME),
     ],
 )
 def test_way_of_publishing(

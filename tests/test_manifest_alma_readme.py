@@ -2,7 +2,7 @@
 
 import pytest
 
-from qa2pack.manifest.alma.readme import blank_fields, header_template, readme_text, tree_lines
+from qa2pack.manifest.alma.readme import blank_fields, header_template, readme_text, tree_lines, with_project
 from support.cycle0 import ROLES
 
 MEMBER = (b"2011.0.00229.S", b"group_ouss_id", b"member_ouss_id2")
@@ -124,3 +124,25 @@ def test_blank_fields_are_those_at_the_beginning_and_those_of_alma_below_in_thei
 
 def test_names_in_the_tree_are_no_fields() -> None:
     assert blank_fields(b"Cycle: 1\n\n|-- 2011.0.00229.S/\n|   |-- Cycle:\n") == []
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"Project code: %s",
+        b"  Project code:%s  ",
+        b" * *Project code*: %s",
+        b"| Project code | %s |",
+        b"Project code: %s\r",
+    ],
+)
+def test_project_code_is_changed_in_its_field_and_in_the_tree(field: bytes) -> None:
+    text = b"PI name:\n" + field + b"\nAs %s, or 1.S.x\nProject code: 1.S.x\n|-- %s/\n|   |-- sg_ouss_id/\n|-- 1.S/\n"
+    count = text.count(b"%s")
+    changed = text % (b"2.S", *(b"1.S" for _ in range(count - 2)), b"2.S")
+    assert with_project(text % ((b"1.S",) * count), b"1.S", b"2.S") == changed
+
+
+def test_other_codes_stay() -> None:
+    text = b"Project code: 3.S\nThe 1.S of before\n"
+    assert with_project(text, b"1.S", b"2.S") == text

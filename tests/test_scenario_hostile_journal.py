@@ -8,7 +8,16 @@ import pytest
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.rollback_checks import CannotUndoError
-from qa2pack.executor.transaction.journal import Begin, Commit, End, JournalDamagedError, create_journal, read_journal
+from qa2pack.executor.transaction.journal import (
+    Begin,
+    Commit,
+    End,
+    JournalDamagedError,
+    Published,
+    Publishing,
+    create_journal,
+    read_journal,
+)
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code
@@ -62,6 +71,18 @@ def test_journal_whose_member_is_a_path_moves_nothing_out(delivery: Delivery, tm
     with pytest.raises(JournalDamagedError):
         delivery.apply()
     assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_journal_that_renames_what_is_elsewhere_takes_nothing_away(delivery: Delivery, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    begin = replace(begun(delivery), publishing=Publishing.RENAME, renamed_from=b"../thesis")
+    journal = create_journal(os.fsencode(control(delivery) / "journal"), begin, Disk())
+    journal.append_durably(Commit(1, had_manifests=False, had_tickets=()))
+    journal.append_durably(Published())
+    journal.close()
+    with pytest.raises(JournalDamagedError):
+        delivery.apply()
+    assert list((tmp_path / "thesis").iterdir()) == []
 
 
 def test_manifest_of_another_member_rolls_back_nothing(delivery: Delivery) -> None:

@@ -5,11 +5,14 @@ import os
 import tarfile
 import time
 import zipfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from qa2pack.executor.transaction.lock import locked_for_writing
+from qa2pack.executor.transaction.lock import locked_for_reading, locked_for_writing
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.executor.transaction.renaming import successor
 from qa2pack.manifest.actions import Action, Mode
@@ -24,6 +27,7 @@ from qa2pack.manifest.problem import Code
 from qa2pack.pack.cli import main
 from support.commands import run_here
 from support.faulty_disk import ReplaceStoppingDisk, Stopped, StoppingDisk, WatchedDisk
+from support.file_systems import exfat_disk
 from support.in_process import Delivery, make_reduction
 
 Capsys = pytest.CaptureFixture[str]
@@ -198,6 +202,17 @@ def test_name_that_is_taken_is_refused(capsys: Capsys, delivery: Delivery, taken
     assert everything(delivery.path.parent) == before
 
 
+def test_name_that_is_taken_since_the_plan_is_refused(capsys: Capsys, delivery: Delivery) -> None:
+    delivery.make()
+    package = planned(delivery)
+    ticket = Path(f"{package.path}.ticket.tar")
+    ticket.write_text("another file")
+    assert run("apply", package.path) == 1
+    assert Code.NAME_TAKEN in capsys.readouterr().err
+    assert ticket.read_text() == "another file"
+    assert delivery.problems() == []
+
+
 def damage_readme(delivery: Delivery) -> None:
     (delivery.member / "README").write_text("changed by hand")
 
@@ -231,7 +246,9 @@ def add_above(delivery: Delivery) -> None:
         (add_above, Code.EXTRA),
     ],
 )
-def test_package_that_is_not_as_packaged_is_refused(capsys: Capsys, delivery: Delivery, damage, code: Code) -> None:  # type: ignore[no-untyped-def]
+def test_package_that_is_not_as_packaged_is_refused(
+    capsys: Capsys, delivery: Delivery, damage: Callable[[Delivery], None], code: Code
+) -> None:
     delivery.make(Mode.COPY)
     damage(delivery)
     before = everything(delivery.path.parent)
@@ -255,9 +272,12 @@ def test_what_is_no_new_name_is_not_understood(delivery: Delivery, name: str) ->
     assert run("rename", delivery.path, name) == 2
 
 
-def test_locked_under_its_old_name(delivery: Delivery) -> None:
+@pytest.mark.parametrize("locked", [locked_for_writing, locked_for_reading])
+def test_locked_under_its_old_name(
+    delivery: Delivery, locked: Callable[[bytes], AbstractContextManager[None]]
+) -> None:
     delivery.make()
-    with locked_for_writing(lock_path(delivery.package)):
+    with locked(lock_path(delivery.package)):
         assert run("rename", delivery.path, NEW) == 6
     assert not list(delivery.path.parent.glob(f"{NEW}*"))
 
@@ -271,13 +291,19 @@ def test_resumed_and_rolled_back_only_under_the_lock_of_the_old_name(delivery: D
     assert run("apply", package.path) == 0
 
 
-def stop(delivery: Delivery, disk: WatchedDisk) -> Delivery:
-    """Begin to rename, and stop for ever at a call; return the package under its new name."""
+def planned(delivery: Delivery) -> Delivery:
+    """Let a plan of renaming wait; return the package under its new name."""
     package = renamed(delivery)
     os.makedirs(package.package.control)
     plan = plan_rename(delivery.package, package.package, OpenedFiles(), program="", now_ns=time.time_ns())
     save_plan(plan)
     plan.gathered.spool.close()
+    return package
+
+
+def stop(delivery: Delivery, disk: WatchedDisk) -> Delivery:
+    """Begin to rename, and stop for ever at a call; return the package under its new name."""
+    package = planned(delivery)
     with pytest.raises(Stopped):
         package.apply(disk, keep_previous="yes")
     assert successor(delivery.package) == package.package
@@ -292,32 +318,52 @@ def stops(delivery: Delivery) -> dict[str, WatchedDisk]:
         "publishing": StoppingDisk("rename"),
         "published": ReplaceStoppingDisk(package.tickets[1]),
         "ending": ReplaceStoppingDisk(package.last_plan),
+        "ended": RenameStoppingDisk(delivery.package.control),
     }
 
 
+class RenameStoppingDisk(StoppingDisk):
+    """Stops for ever before one path is renamed."""
+
+    def __init__(self, path: bytes) -> None:
+        super().__init__("stop")
+        self._path = path
+
+    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
+        """Do the call, or stop."""
+        is_reached = name == "rename" and args[0] == self._path
+        return super().around("stop" if is_reached else name, call, *args, **options)
+
+
 @pytest.mark.parametrize("name", [OLD, NEW])
-@pytest.mark.parametrize("at", ["staging", "publishing", "published", "ending"])
-def test_stopped_renaming_is_finished_under_either_name(delivery: Delivery, at: str, name: str) -> None:
+@pytest.mark.parametrize("at", ["staging", "publishing", "published", "ending", "ended"])
+def test_stopped_renaming_is_finished_under_either_name(
+    capsys: Capsys, delivery: Delivery, at: str, name: str
+) -> None:
     delivery.make(Mode.MOVE)
     package = stop(delivery, stops(delivery)[at])
     assert run("apply", package.path.with_name(name)) == 0
+    assert f"Renamed: {OLD} is now\n  {package.path}\n" in capsys.readouterr().out
     assert package.problems() == []
     assert not list(package.path.parent.glob(f"{OLD}*"))
     assert all(f"/{NEW}/" in target for target in links_of(delivery.origin).values())
 
 
 @pytest.mark.parametrize("name", [OLD, NEW])
-@pytest.mark.parametrize("at", ["staging", "publishing", "published", "ending"])
-def test_stopped_renaming_is_rolled_back_under_either_name(delivery: Delivery, at: str, name: str) -> None:
+@pytest.mark.parametrize("at", ["staging", "publishing", "published", "ending", "ended"])
+def test_stopped_renaming_is_rolled_back_under_either_name(
+    capsys: Capsys, delivery: Delivery, at: str, name: str
+) -> None:
     delivery.make(Mode.MOVE)
     before = everything(delivery.path.parent)
     package = stop(delivery, stops(delivery)[at])
     assert run("rollback", package.path.with_name(name)) == 0
+    assert f"Rolled back: the package has its name again\n  {delivery.path}\n" in capsys.readouterr().out
     assert everything(delivery.path.parent) == before
     assert delivery.problems() == []
 
 
-@pytest.mark.parametrize("at", ["staging", "published", "ending"])
+@pytest.mark.parametrize("at", ["staging", "published", "ending", "ended"])
 def test_old_name_is_not_used_while_it_is_given_up(capsys: Capsys, delivery: Delivery, at: str) -> None:
     delivery.make(Mode.COPY)
     stop(delivery, stops(delivery)[at])
@@ -344,6 +390,33 @@ def test_old_name_that_something_else_has_by_now_is_not_overwritten(capsys: Caps
     assert run("rollback", renamed(delivery).path) == 1
     assert Code.NAME_TAKEN in capsys.readouterr().err
     assert everything(delivery.path.parent) == before
+
+
+@pytest.mark.parametrize("put_into", ["own", f"sg_ouss_id/{SECOND}/README", f"sg_ouss_id/{FIRST}/qa/own"])
+def test_rollback_does_not_lose_what_was_put_into_the_package(
+    capsys: Capsys, delivery: Delivery, other: Delivery, put_into: str
+) -> None:
+    make_two(delivery, other, Mode.COPY)
+    assert run("rename", delivery.path, NEW) == 0
+    (renamed(delivery).path / put_into).write_text("years of work")
+    before = everything(delivery.path.parent)
+    assert run("rollback", renamed(delivery).path) == 1
+    assert Code.CHANGED_SINCE in capsys.readouterr().err
+    assert everything(delivery.path.parent) == before
+
+
+def test_disk_without_hard_links(delivery: Delivery, tmp_path: Path) -> None:
+    with exfat_disk(tmp_path / "disk") as disk:
+        there = Delivery(delivery.origin, disk.path / OLD)
+        there.make(Mode.COPY)
+        before = contents(there.path)
+        assert run("rename", there.path, NEW, "--keep-previous") == 0
+        assert renamed(there).problems() == []
+        assert not there.path.exists()
+        assert run("rollback", renamed(there).path) == 0
+        assert contents(there.path) == before
+        assert there.problems() == []
+        assert not list(disk.path.glob(f"{NEW}*"))
 
 
 def test_file_that_names_another_package_counts_for_nothing(delivery: Delivery) -> None:

@@ -8,7 +8,7 @@ transaction leads to, and nothing else.
 import os
 import re
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -27,6 +27,8 @@ from hypothesis.stateful import (
 from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.path import join
 from support.faulty_disk import Fault, FaultyDisk, Stopped, WatchedDisk
 from support.reductions import write_reduction
 from support.worlds import Change, Scenario, World, scratch_root
@@ -101,6 +103,26 @@ class PackageMachine(RuleBasedStateMachine):
         self.world.plan("before", Change.REMOVE_MEMBER, replaced=member.encode())
         self.planned = {name: made_of for name, made_of in self.model.items() if name != member}
 
+    @precondition(lambda self: self.model and self.planned is None and not self.world.has_begun)
+    @rule(at=st.integers(0, 200), keeps=st.booleans(), goes_on=st.booleans())
+    def rename(self, at: int, keeps: bool, goes_on: bool) -> None:
+        """Give the package its other name, stop at some call, and go on or back to the end."""
+        world, old = self.world, self.world.package
+        world.scenario = Scenario(Change.NEW, Mode.COPY, keeps_previous=keeps)
+        world.plan_rename()
+        with suppress(Stopped):
+            world.apply(FaultyDisk(Fault.STOP_BEFORE, at))
+        assert self.shown_at(old) == self.model or self.shown_at(world.package) == self.model
+        if world.has_begun and not goes_on:
+            world.can_roll_back()
+        if world.has_begun or (goes_on and world.state().has_plan):
+            world.apply()
+        if self.shown_at(world.package):
+            self.history.append(self.model)
+        else:
+            world.package = old
+        world.old_package = None
+
     @precondition(lambda self: self.planned is not None or self.world.has_begun)
     @rule()
     def apply(self) -> None:
@@ -130,6 +152,8 @@ class PackageMachine(RuleBasedStateMachine):
             assert self.shown() == before
             self._notice_end()
             return
+        if rolled_back.renamed_from:
+            self.world.package = Package(join(self.world.package.parent, rolled_back.renamed_from))
         if rolled_back.was_finished or not has_begun:
             self._undo_last()
 
@@ -168,7 +192,11 @@ class PackageMachine(RuleBasedStateMachine):
 
     def shown(self) -> Model:
         """Return what the package on the disk is made of."""
-        goal = Path(os.fsdecode(self.world.package.path)) / "sg_ouss_id"
+        return self.shown_at(self.world.package)
+
+    def shown_at(self, package: Package) -> Model:
+        """Return what the package of this name is made of."""
+        goal = Path(os.fsdecode(package.path)) / "sg_ouss_id"
         images = goal.glob("group*/member*/product/image.fits")
         return {str(image.parent.parent.relative_to(goal)): _made_of(image) for image in images}
 

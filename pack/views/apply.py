@@ -46,6 +46,9 @@ _CHANGES = {
 def plan_announced(plan: AppliedPlan) -> Iterator[str]:
     """Yield which plan is applied, and what it does: it may be another one than the user has in mind."""
     yield f"Applying the plan {plan.digest.hex()[:SHOWN_DIGITS]}:"
+    if plan.renamed_from:  # of all members, in whatever mode each was made
+        yield f"  renames  {shown(plan.origin)}"
+        return
     if plan.change in _CHANGES:
         yield f"  {shown(plan.member)} {_CHANGES[plan.change]}"
     if plan.change is Change.REMOVED:
@@ -131,7 +134,7 @@ def _fields(result: Applied, target: Target) -> dict[str, object]:
     }
     return (
         fields
-        if result.is_rolled_back or result.is_removal or result.done_before_ns is not None
+        if result.is_rolled_back or result.is_removal or result.renamed_from or result.done_before_ns is not None
         else fields | totals_fields(member_notes(target.package, result.member, target.opened).totals)
     )
 

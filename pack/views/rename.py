@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from qa2pack.executor.apply import Applied
+from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Problem
@@ -43,7 +44,8 @@ def renamed_lines(result: Applied, target: Target, style: Style) -> Iterator[str
     """Yield what got another name; also for `pack apply`, where a renaming that was stopped goes on."""
     yield f"{style.good('Renamed')}: {shown(result.renamed_from)} is now"
     yield f"  {shown(target.package.path)}"
-    yield from kept_lines(result, target, style)
+    if result.resumed is not Phase.ENDED:  # this run only filed the journal, and does not know what is kept
+        yield from kept_lines(result, target, style)
     yield "Deliveries and reports that were made before have the old code: make them again. To check the package:"
     yield f"  {style.bold(f'pack verify {target.quoted}')}"
 

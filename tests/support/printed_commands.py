@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from qa2pack.pack.cli import COMMANDS, application
 
-PROGRAMS = frozenset({"pack", "tarsplit", "mkdir", "rm", "chmod", "iconv", "cd"})
+PROGRAMS = frozenset({"pack", "tarsplit", "mkdir", "rm", "chmod", "iconv", "cd", "mv"})
 _COMMAND = re.compile(
     rf"\bpack (?:{'|'.join(COMMANDS)})\b(?! --check:)[^:]"
     r"|\btarsplit --(?!check:)|\b(?:mkdir|rm -r|chmod -R|iconv) [/'\w]"

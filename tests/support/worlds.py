@@ -304,8 +304,9 @@ class World:
         self._save(plan)
 
     def plan_rename(self) -> None:
-        """Let a plan wait under the new name, which is that of the package from now on."""
-        old, self.package = self.package, Package(os.fsencode(self.root / RENAMED))
+        """Let a plan wait under the other name, which is that of the package from now on."""
+        name = RENAMED if self.package.project == os.fsencode(PROJECT) else PROJECT
+        old, self.package = self.package, Package(os.fsencode(self.root / name))
         self.old_package = old
         os.makedirs(self.package.control, exist_ok=True)
         Path(os.fsdecode(self.package.control), "lock").touch()
