@@ -85,7 +85,7 @@ def test_remedy_is_reported_with_it(
     damage(manifest_of(delivery))
     ran = run_here(capsys, *typed(delivery, command))
     text = " ".join((ran.out + ran.err).split())
-    assert f"remove the manifest and make a new one: pack adopt {delivery.path}" in text
+    assert f"make a new one: rm {manifest_of(delivery)} pack adopt {delivery.path}" in text
 
 
 def test_other_members_are_shown(capsys: Capsys, delivery: Delivery) -> None:
