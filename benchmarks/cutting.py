@@ -31,10 +31,10 @@ def tarsplit_jobs(tree: Tree) -> Iterator[Job]:
 
     def cut(name: str, peer_name: str, ours: str, peer: str, target: float | None, needs: tuple[str, ...]) -> Job:
         least = {Kind.SMALL: FEW_SMALL, Kind.BIG: FEW_BIG}.get(tree.kind, 0)
-        wished = None if target is None else Target(target, least)
+        requested = None if target is None else Target(target, least)
         is_long = not needs
         synced = f"{peer} && sync -f tars"
-        return Job(name, f"{peer_name}, sync", ours, synced, wished, needs, HARD_PACKAGE, _CLEAN, _CLEAN, is_long)
+        return Job(name, f"{peer_name}, sync", ours, synced, requested, needs, HARD_PACKAGE, _CLEAN, _CLEAN, is_long)
 
     yield cut("tarsplit, md5", "fpart, tar, md5sum", with_md5, f"{parts} '{tar} && {md5}'", 0.85, ("fpart",))
     yield cut("tarsplit", "fpart, tar", without, f"{parts} '{tar}'", 0.7, ("fpart",))

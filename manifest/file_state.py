@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-# The parts of `untouched`, where it stands for a whole state.
+# Parts of `untouched`, for comparing it with that of another file as `written` and `identity` are compared.
 WRITTEN = slice(2)
 IDENTITY = slice(3)
 

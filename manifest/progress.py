@@ -38,13 +38,13 @@ class SteadyProgress:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._name = ""
-        self._all_bytes = self._done_bytes = self._told_bytes = 0
+        self._all_bytes = self._done_bytes = self._reported_bytes = 0
 
     def phase(self, name: str, *, file_count: int = 0, byte_count: int = 0) -> None:
         """Begin a phase, or tell its totals; a total is 0 where it is not known."""
         if name != self._name:
-            self._name, self._done_bytes, self._told_bytes = name, 0, 0
-        self._all_bytes = byte_count = max(byte_count, self._told_bytes) if byte_count else 0
+            self._name, self._done_bytes, self._reported_bytes = name, 0, 0
+        self._all_bytes = byte_count = max(byte_count, self._reported_bytes) if byte_count else 0
         self._progress.phase(name, file_count=file_count, byte_count=byte_count)
 
     def advance(self, *, file_count: int = 0, byte_count: int = 0) -> None:
@@ -59,8 +59,8 @@ class SteadyProgress:
     def _tell(self, file_count: int, reached_bytes: int) -> None:
         if self._all_bytes:
             reached_bytes = min(reached_bytes, self._all_bytes)
-        new_bytes = max(0, reached_bytes - self._told_bytes)
-        self._told_bytes += new_bytes
+        new_bytes = max(0, reached_bytes - self._reported_bytes)
+        self._reported_bytes += new_bytes
         self._progress.advance(file_count=file_count, byte_count=new_bytes)
 
 

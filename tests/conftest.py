@@ -40,7 +40,7 @@ def casa_reduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_habits(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the defaults of whoever runs the tests out of them."""
     for name in [name for name in os.environ if name.startswith("PACK_")]:
         monkeypatch.delenv(name)

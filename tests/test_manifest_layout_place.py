@@ -528,8 +528,8 @@ def test_nothing_is_dropped_silently(origin: Node) -> None:
 def test_nothing_meets_silently(origin: Node) -> None:
     placement = placed_by_rules(origin)
     paths = [item.path for item in placement.items]
-    is_told = any(problem.code is Code.COLLISION for problem in placement.problems)
-    assert is_told is not (len(set(paths)) == len(paths))
+    is_reported = any(problem.code is Code.COLLISION for problem in placement.problems)
+    assert is_reported is not (len(set(paths)) == len(paths))
 
 
 @given(ORIGINS)

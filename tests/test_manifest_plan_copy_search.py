@@ -10,6 +10,7 @@ from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.plan.copy_search import CopySearch
 from qa2pack.manifest.plan.rebuild import Source
+from support.file_systems import folder_elsewhere
 from support.in_process import Delivery, write
 
 SCRIPT = b"script/scriptForImaging.py"
@@ -57,3 +58,13 @@ def test_origin_is_linked_in_mode_hard_only(delivery: Delivery, mode: Mode, acti
     source = found(delivery)
     assert source is not None
     assert source.action is action
+
+
+def test_origin_on_another_disk_is_copied(delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    with folder_elsewhere(delivery.origin) as folder:
+        for path in delivery.path.parent.glob(f"{delivery.path.name}*"):
+            shutil.move(path, folder)
+        source = found(Delivery(delivery.origin, folder / delivery.path.name))
+    assert source is not None
+    assert source.action is Action.COPY

@@ -136,44 +136,44 @@ def test_folder_of_the_package_that_cannot_be_read_does_not_stop_a_plan(
 # --- a plan that waits: not replaced without a word, unless whoever made it plans the same origin again
 
 
-def told_of_plans(delivery: Delivery) -> list[tuple[bytes, str]]:
+def reported_by_plans(delivery: Delivery) -> list[tuple[bytes, str]]:
     warnings = delivery.plan().notes.warnings
     return [(problem.path, str(problem.found)) for problem in warnings if problem.code is Code.W_PLAN_REPLACED]
 
 
 def test_planning_again_is_no_news(delivery: Delivery) -> None:
     delivery.plan()
-    assert told_of_plans(delivery) == []
+    assert reported_by_plans(delivery) == []
 
 
 def test_plan_of_another_origin_is_reported(delivery: Delivery, tmp_path: Path) -> None:
     other = replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2))
     other.plan()
-    ((path, found),) = told_of_plans(delivery)
+    ((path, found),) = reported_by_plans(delivery)
     assert path == os.fsencode(other.origin)
     assert found.startswith("your own of ")
     assert found.endswith(", mode hard")
-    assert told_of_plans(delivery) == []
+    assert reported_by_plans(delivery) == []
 
 
 def test_plan_of_somebody_else_is_reported(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "colleague")
     delivery.plan()
     monkeypatch.setenv("LOGNAME", "reducer")
-    ((path, found),) = told_of_plans(delivery)
+    ((path, found),) = reported_by_plans(delivery)
     assert path == os.fsencode(delivery.origin)
     assert found.startswith("that of colleague on ")
 
 
 def test_plan_that_was_applied_waits_no_more(delivery: Delivery, tmp_path: Path) -> None:
     replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2)).make()
-    assert told_of_plans(delivery) == []
+    assert reported_by_plans(delivery) == []
 
 
 def test_damaged_plan_is_replaced_without_a_word(delivery: Delivery, tmp_path: Path) -> None:
     replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2)).plan()
     os.truncate(delivery.package.plan, 100)
-    assert told_of_plans(delivery) == []
+    assert reported_by_plans(delivery) == []
 
 
 def test_strict_plan_leaves_that_of_somebody_else(delivery: Delivery, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How far it is: lines in a log, a bar on a terminal, nothing when it is not wished."""
+"""How far it is: lines in a log, a bar on a terminal, nothing when it is not requested."""
 
 import io
 import re

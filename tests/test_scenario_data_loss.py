@@ -68,7 +68,7 @@ def go_on(delivery: Delivery) -> None:
 
 
 def start_over(delivery: Delivery) -> None:
-    """Undo all that can be rolled back, so that the next case begins with a whole origin and no package."""
+    """Roll back all that can be, so that the next case begins with a whole origin and no package."""
     with suppress(CannotUndoError):
         while roll_back(delivery).member:
             pass

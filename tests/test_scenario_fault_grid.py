@@ -27,15 +27,15 @@ from support.outcomes import (
     check_goes_back,
     check_goes_on,
     check_goes_on_either_way,
+    check_rollback_is_finished,
     check_rollback_is_visible,
-    check_undoing_is_finished,
     check_visible,
 )
 from support.worlds import (
-    CHOSEN_UNDOABLE,
+    CHOSEN_WITH_ROLLBACK,
     SCENARIOS,
     STRIDE,
-    UNDOABLE,
+    WITH_ROLLBACK,
     Change,
     Scenario,
     scratch_root,
@@ -154,7 +154,7 @@ def test_probe_that_a_power_cut_brings_back_is_swept(layouts: Layouts, recover: 
     laid.world.bring_back()
 
 
-def survive_in_undoing(laid: Laid, fault: Fault, places: Callable[[Sequence[str]], Iterable[int]]) -> None:
+def survive_in_rollback(laid: Laid, fault: Fault, places: Callable[[Sequence[str]], Iterable[int]]) -> None:
     """Let the fault happen at each of the places of rolling back a finished transaction, and go on in both ways."""
     world, counting = laid.world, CountingDisk()
     world.apply(WatchedDisk(laid.splits))
@@ -171,27 +171,27 @@ def survive_in_undoing(laid: Laid, fault: Fault, places: Callable[[Sequence[str]
             assert error.errno == fault.value, "the fault itself is reported, and nothing else"
         assert disk.has_failed
         check_rollback_is_visible(laid)
-        check_undoing_is_finished(laid, applies=number % 2 == 1)
+        check_rollback_is_finished(laid, applies=number % 2 == 1)
 
 
-@pytest.mark.parametrize("scenario", CHOSEN_UNDOABLE, ids=str)
+@pytest.mark.parametrize("scenario", CHOSEN_WITH_ROLLBACK, ids=str)
 def test_rollback_of_a_finished_apply_is_stopped(layouts: Layouts, scenario: Scenario) -> None:
-    survive_in_undoing(layouts.get(scenario), Fault.STOP_BEFORE, some_calls)
+    survive_in_rollback(layouts.get(scenario), Fault.STOP_BEFORE, some_calls)
 
 
-@pytest.mark.parametrize("scenario", CHOSEN_UNDOABLE, ids=str)
+@pytest.mark.parametrize("scenario", CHOSEN_WITH_ROLLBACK, ids=str)
 def test_call_fails_in_a_rollback_of_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
     for turn, fault in enumerate(ERRORS):
         laid = layouts.get(scenario, knows_inodes=knows_inodes(scenario, fault))
-        survive_in_undoing(laid, fault, lambda calls, turn=turn: some_calls(calls)[turn :: len(ERRORS)])  # type: ignore[misc]
+        survive_in_rollback(laid, fault, lambda calls, turn=turn: some_calls(calls)[turn :: len(ERRORS)])  # type: ignore[misc]
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name)
-@pytest.mark.parametrize("scenario", UNDOABLE, ids=str)
+@pytest.mark.parametrize("scenario", WITH_ROLLBACK, ids=str)
 def test_every_fault_on_every_call_of_a_rollback(layouts: Layouts, scenario: Scenario, fault: Fault) -> None:
     laid = layouts.get(scenario, knows_inodes=knows_inodes(scenario, fault))
-    survive_in_undoing(laid, fault, lambda calls: range(len(calls)))
+    survive_in_rollback(laid, fault, lambda calls: range(len(calls)))
 
 
 class WithoutExchange(FaultyDisk):

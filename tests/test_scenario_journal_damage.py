@@ -80,14 +80,14 @@ def stop_applying(laid: Laid, at: int) -> None:
         laid.world.apply(FaultyDisk(Fault.STOP_AFTER, at, laid.splits))
 
 
-def stop_undoing(laid: Laid, at: int) -> None:
+def stop_rollback(laid: Laid, at: int) -> None:
     """Apply to just before its end, roll back and stop after a call."""
     stop_applying(laid, laid.calls.index("syncfs") + 6)
     with pytest.raises(Stopped):
         laid.world.roll_back(FaultyDisk(Fault.STOP_AFTER, at, laid.splits))
 
 
-def calls_of_undoing(laid: Laid) -> list[str]:
+def calls_of_rollback(laid: Laid) -> list[str]:
     """Return the calls of rolling back what was stopped in publishing."""
     stop_applying(laid, laid.calls.index("syncfs") + 6)
     disk = CountingDisk(laid.splits)
@@ -163,7 +163,7 @@ def test_damage_while_applying_is_refused_or_does_not_matter(layouts: Layouts, s
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_damage_during_a_rollback_is_refused_or_does_not_matter(layouts: Layouts, scenario: Scenario) -> None:
     laid = layouts.get(scenario)
-    counts = [survive(laid, stop_undoing, at) for at in stops(calls_of_undoing(laid))]
+    counts = [survive(laid, stop_rollback, at) for at in stops(calls_of_rollback(laid))]
     assert sum(refused for refused, _ in counts) > 30
 
 

@@ -408,6 +408,17 @@ def test_across_file_systems_a_file_written_to_since_is_left_alone(delivery: Del
         assert script.read_bytes() == data
 
 
+def test_across_file_systems_a_file_that_was_only_touched_since_is_left_alone(delivery: Delivery) -> None:
+    with folder_elsewhere(delivery.origin) as folder:
+        far = Delivery(delivery.origin, folder / "2011.0.00229.S")
+        far.plan(Mode.MOVE)
+        stop_after_links(far, 0)
+        script = far.origin / "scriptForImaging.py"
+        os.utime(script, (1, 1))
+        assert [problem.path for problem in far.apply().left_alone] == [os.fsencode(script)]
+        assert not script.is_symlink()
+
+
 def test_across_file_systems_two_names_of_one_file_go_and_come_back(delivery: Delivery) -> None:
     os.link(delivery.origin / "scriptForImaging.py", delivery.origin / "scriptForImagingAgain.py")
     with folder_elsewhere(delivery.origin) as folder:

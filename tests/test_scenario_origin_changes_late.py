@@ -236,9 +236,9 @@ class StoppingWhileChanging(ChangingDisk):
 
 @pytest.mark.parametrize("later", [1, 2, 3])
 @pytest.mark.parametrize("change", LEAVING, ids=lambda change: change.__name__)
-@pytest.mark.parametrize("is_undone", [False, True], ids=["apply", "rollback"])
+@pytest.mark.parametrize("is_rolled_back", [False, True], ids=["apply", "rollback"])
 def test_what_came_at_that_instant_outlives_a_stop(
-    layouts: Layouts, is_undone: bool, change: Callable[[Path], None], later: int
+    layouts: Layouts, is_rolled_back: bool, change: Callable[[Path], None], later: int
 ) -> None:
     """It came out of the exchange and the program was stopped before, in or after putting it back."""
     laid = layouts.get(Scenario(Change.NEW, Mode.MOVE))
@@ -248,9 +248,9 @@ def test_what_came_at_that_instant_outlives_a_stop(
         laid.world.apply(
             StoppingWhileChanging(at, partial(change_and_look, change, image, seen), laid.splits, later=later)
         )
-    if is_undone:
+    if is_rolled_back:
         assert laid.world.can_roll_back() is (change is delete)
-    if not is_undone or change is not delete:
+    if not is_rolled_back or change is not delete:
         applied = laid.world.apply()
         assert {problem.path for problem in applied.left_alone} == {os.fsencode(image)}
         assert seen_at(image) == seen[0]

@@ -23,12 +23,12 @@ from support.outcomes import (
     Layouts,
     check_goes_back,
     check_goes_on,
+    check_rollback_is_finished,
     check_rollback_is_visible,
-    check_undoing_is_finished,
     check_visible,
 )
 from support.power_loss import Picture, Pool, RecordingDisk, Tape, crash_states, take_picture
-from support.worlds import CHOSEN_UNDOABLE, SCENARIOS, UNDOABLE, Change, Scenario, scratch_root, some_calls
+from support.worlds import CHOSEN_WITH_ROLLBACK, SCENARIOS, WITH_ROLLBACK, Change, Scenario, scratch_root, some_calls
 
 CHOSEN = (
     Scenario(Change.NEW, Mode.COPY),
@@ -67,7 +67,7 @@ def record(laid: Laid, disk_type: type[RecordingDisk] = RecordingDisk) -> Cuts:
     return _recorded(laid, laid.world.apply, disk_type)
 
 
-def record_undoing(laid: Laid, disk_type: type[RecordingDisk] = RecordingDisk) -> Cuts:
+def record_rollback(laid: Laid, disk_type: type[RecordingDisk] = RecordingDisk) -> Cuts:
     """Apply, and roll the finished transaction back, recorded."""
     laid.world.apply(WatchedDisk(laid.splits))
     return _recorded(laid, laid.world.roll_back, disk_type)
@@ -104,14 +104,14 @@ def survive_cuts(cuts: Cuts, places: Iterable[int], *, random_count: int, single
     return states
 
 
-def survive_cuts_in_undoing(cuts: Cuts, places: Iterable[int], *, random_count: int, single_count: int) -> int:
+def survive_cuts_in_rollback(cuts: Cuts, places: Iterable[int], *, random_count: int, single_count: int) -> int:
     """Recover from every state, in turn by rolling back and by applying; return how many there were."""
     states = 0
     for cut in places:
         for state in cuts.states(cut, random_count=random_count, single_count=single_count):
             cuts.make(state)
             check_rollback_is_visible(cuts.laid)
-            check_undoing_is_finished(cuts.laid, applies=states % 3 == 2)
+            check_rollback_is_finished(cuts.laid, applies=states % 3 == 2)
             states += 1
     return states
 
@@ -137,19 +137,19 @@ def test_power_cut_after_every_call(layouts: Layouts, scenario: Scenario, turn: 
     assert survive_cuts(cuts, places, random_count=12, single_count=12) > len(places)
 
 
-@pytest.mark.parametrize("scenario", CHOSEN_UNDOABLE, ids=str)
+@pytest.mark.parametrize("scenario", CHOSEN_WITH_ROLLBACK, ids=str)
 def test_power_cut_in_a_rollback_of_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
-    cuts = record_undoing(layouts.get(scenario))
+    cuts = record_rollback(layouts.get(scenario))
     places = [*some_calls(cuts.tape.calls), len(cuts.tape.calls)]
-    assert survive_cuts_in_undoing(cuts, places, random_count=1, single_count=1) > len(places)
+    assert survive_cuts_in_rollback(cuts, places, random_count=1, single_count=1) > len(places)
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("scenario", UNDOABLE, ids=str)
+@pytest.mark.parametrize("scenario", WITH_ROLLBACK, ids=str)
 def test_power_cut_after_every_call_of_a_rollback_of_a_finished_apply(layouts: Layouts, scenario: Scenario) -> None:
-    cuts = record_undoing(layouts.get(scenario))
+    cuts = record_rollback(layouts.get(scenario))
     places = range(len(cuts.tape.calls) + 1)
-    assert survive_cuts_in_undoing(cuts, places, random_count=12, single_count=12) > len(places)
+    assert survive_cuts_in_rollback(cuts, places, random_count=12, single_count=12) > len(places)
 
 
 def test_staging_that_a_power_cut_took_from_an_older_program_is_made_again(layouts: Layouts) -> None:
@@ -164,7 +164,7 @@ def test_staging_that_a_power_cut_took_from_an_older_program_is_made_again(layou
         world.roll_back(FaultyDisk(Fault.STOP_AFTER, disk.calls.index("rename")))
     assert world.visible() == {}
     shutil.rmtree(staging_path(world.package))
-    check_undoing_is_finished(laid, applies=False)
+    check_rollback_is_finished(laid, applies=False)
 
 
 class NoSyncBeforeCommit(RecordingDisk):

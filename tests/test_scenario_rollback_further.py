@@ -1,4 +1,4 @@
-"""Undoing one apply after the other: what older appends replaced is not kept any more, and made again."""
+"""Rolling back one apply after the other: what older appends replaced is not kept any more, and made again."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Undoing never takes the last copy of anything away, and never goes further back than was asked."""
+"""A rollback never takes the last copy of anything away, and never goes further back than was asked."""
 
 import errno
 import os

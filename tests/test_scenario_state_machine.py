@@ -155,7 +155,7 @@ class PackageMachine(RuleBasedStateMachine):
         if rolled_back.renamed_from:
             self.world.package = Package(join(self.world.package.parent, rolled_back.renamed_from))
         if rolled_back.was_finished or not has_begun:
-            self._undo_last()
+            self._roll_back_last()
 
     @precondition(lambda self: self.world.has_begun)
     @rule(at=st.integers(0, 120))
@@ -168,12 +168,12 @@ class PackageMachine(RuleBasedStateMachine):
             if was_ended and self.world.phase is Phase.ROLLING_BACK:
                 self.planned, self.model = self.model, self.history.pop()
             elif was_ended and not self.world.has_begun and self.shown() != self.model:
-                self._undo_last()
+                self._roll_back_last()
             else:
                 self._notice_end()
         else:
             if rolled_back.was_finished:
-                self._undo_last()
+                self._roll_back_last()
 
     @precondition(lambda self: not self.world.has_begun)
     @rule()
@@ -211,7 +211,7 @@ class PackageMachine(RuleBasedStateMachine):
         if has_ended or self.world.phase is Phase.ENDED:
             self._took_effect(is_rolled_back=False)
 
-    def _undo_last(self) -> None:
+    def _roll_back_last(self) -> None:
         self.model = self.history.pop()
         self.planned = None  # a plan that waited was made for the package as it was
 

@@ -122,7 +122,7 @@ class _OwnReading:
         self._terms = terms
         self._number = number
         self._read_bytes = 0
-        self._told_at = time.monotonic()
+        self._reported_at = time.monotonic()
 
     def note(self, byte_count: int) -> None:
         """Count bytes.
@@ -134,8 +134,8 @@ class _OwnReading:
             raise CalledOffError
         self._read_bytes += byte_count
         now = time.monotonic()
-        if self._terms.topic and now - self._told_at >= LOOK_SECONDS:
-            self._told_at = now
+        if self._terms.topic and now - self._reported_at >= LOOK_SECONDS:
+            self._reported_at = now
             self._tell()
 
     def _tell(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.diff import have_same_files, paired_folders
-from qa2pack.manifest.file_state import state_of
+from qa2pack.manifest.file_state import WRITTEN, untouched_of
 from qa2pack.manifest.format.files import Described, unusable_manifest
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, record_actions
@@ -154,7 +154,7 @@ def _moved_files(manifest: Described, package: bytes) -> Iterator[tuple[int, _Mo
             file = join(member, join(record.path, record.names[index]))
             with suppress(FileNotFoundError):
                 status = os.lstat(file)
-                is_same = state_of(status).written == record.state(index).written
+                is_same = untouched_of(status)[WRITTEN] == record.untouched(index)[WRITTEN]
                 # If it was changed since, its present content is nowhere else, whatever digest it had.
                 digest = record.digest(index) if is_same else NO_DIGEST
                 yield status.st_ino, _Moved(file, digest, origin, os.path.join(header.origin, source))

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable, Iterator
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.file_state import state_of
+from qa2pack.manifest.file_state import WRITTEN, untouched_of
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
@@ -90,4 +90,4 @@ def _is_there(source: bytes, record: FolderRecord, index: int) -> bool:
     status = status_of(source)
     if status is None or not stat.S_ISREG(status.st_mode):
         return False
-    return state_of(status).written == record.state(index).written
+    return bool(untouched_of(status)[WRITTEN] == record.untouched(index)[WRITTEN])

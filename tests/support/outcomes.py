@@ -158,7 +158,7 @@ def check_rollback_is_visible(laid: Laid) -> None:
     _check_beside(laid)
 
 
-def check_undoing_is_finished(laid: Laid, *, applies: bool) -> None:
+def check_rollback_is_finished(laid: Laid, *, applies: bool) -> None:
     """Go on with the rollback of a finished transaction, by applying or by the same command: all is as before it.
 
     Where a rollback has not begun, applying leaves the new package; it is then rolled back.

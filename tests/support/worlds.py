@@ -162,7 +162,7 @@ SCENARIOS = (
     *(Scenario(Change.REPLACE, mode, may_exchange=False, keeps_previous=True) for mode in (Mode.COPY, Mode.MOVE)),
 )
 # What can be rolled back when it has ended.
-UNDOABLE = tuple(
+WITH_ROLLBACK = tuple(
     dict.fromkeys(
         (
             *(replace(one, keeps_previous=True) if one.change.can_keep else one for one in SCENARIOS),
@@ -174,7 +174,7 @@ UNDOABLE = tuple(
         )
     )
 )
-CHOSEN_UNDOABLE = (
+CHOSEN_WITH_ROLLBACK = (
     Scenario(Change.NEW, Mode.COPY),
     Scenario(Change.MEMBER, Mode.TICKET),
     Scenario(Change.GROUP, Mode.MOVE),
