@@ -238,8 +238,7 @@ def _apply(run: _Run) -> Applied:
     is_trusting = step in (Step.CONTINUE, Step.RESTAGE) and _is_same_boot(records, run.options)
     with _journal_open(run, begin_of(begun) if begun else _new_begin(run, plan), is_new=not begun) as transaction:
         _stage(run, transaction, plan, is_trusting=is_trusting)
-        check_going(run.package, plan, run.opened)
-        commit = _commit(run, transaction)
+        commit = _commit(run, transaction, plan)
         _publish(run, transaction, is_published=False)
         left_alone = _finish(run, transaction, commit)
     return _applied(transaction, commit, plan=planned, resumed=phase_of(begun), left_alone=left_alone)
@@ -456,8 +455,12 @@ def _stage(run: _Run, transaction: _Transaction, plan: Described, *, is_trusting
         raise
 
 
-def _commit(run: _Run, transaction: _Transaction) -> Commit:
-    """Sync everything that is staged to the disk, then append the Commit record: the moment of commit."""
+def _commit(run: _Run, transaction: _Transaction, plan: Described) -> Commit:
+    """Sync everything that is staged to the disk, then append the Commit record: the moment of commit.
+
+    Raises:
+        Refused: something came into what is replaced since the plan was made.
+    """
     paths, journal = transaction.paths, transaction.journal
     run.progress.phase("sync")
     try:
@@ -465,6 +468,7 @@ def _commit(run: _Run, transaction: _Transaction) -> Commit:
     except OSError:
         journal.append(SyncFailed())
         raise
+    check_going(run.package, plan, run.opened)  # as late as can be: a sync may take minutes
     root = os.lstat(paths.root)
     commit = Commit(
         root_inode=root.st_ino,

@@ -11,6 +11,7 @@ from qa2pack.manifest.problem import Code
 from support.commands import Ran, run_here
 from support.faulty_disk import Fault, FaultyDisk, Stopped
 from support.in_process import Delivery, make_reduction, write
+from support.origin_bytes import read_files
 
 Capsys = pytest.CaptureFixture[str]
 Typing = Callable[..., Ran]
@@ -236,6 +237,43 @@ def test_repair_of_what_could_be_had_is_rolled_back(
     assert typed("rollback", delivery.path).code == 0
     assert image.read_bytes() != right
     assert not listing.exists()
+
+
+@pytest.mark.parametrize("is_exchanged", [True, False])
+def test_rollback_of_a_partial_repair_goes_on_after_any_stop(
+    monkeypatch: pytest.MonkeyPatch, typed: Typing, delivery: Delivery, is_exchanged: bool
+) -> None:
+    package(typed, delivery)
+    monkeypatch.setattr("qa2pack.executor.apply.can_exchange", lambda *_: is_exchanged)
+    lost = delivery.member / "script/scriptForImaging.py"
+    had = [delivery.member / name for name in ("product/calibrated_all.clean.fits", "qa/X8c.checklist.txt")]
+    (delivery.origin / lost.name).unlink()
+    _change(lost, is_same_size=False)
+    had[0].unlink()
+    _change(had[1], is_same_size=True)
+    damaged = read_files(delivery.path)
+    assert typed("repair", delivery.path).code == 3
+    repaired, at = read_files(delivery.path), 1
+    while _rolled_back_with_a_stop(monkeypatch, typed, delivery, at):
+        ended = typed("rollback", delivery.path)
+        assert ended.code == 0 or Code.PLAN_WAITS in ended.err  # only the last sync was left to do
+        assert read_files(delivery.path) == damaged
+        assert typed("apply", delivery.path).code == 0
+        assert read_files(delivery.path) == repaired
+        at += 5  # of calls that mostly do as their neighbours do
+    assert read_files(delivery.path) == damaged
+    assert at > 20
+
+
+def _rolled_back_with_a_stop(monkeypatch: pytest.MonkeyPatch, typed: Typing, delivery: Delivery, at: int) -> bool:
+    """Roll back with a stop before this call, and return whether there was one."""
+    with monkeypatch.context() as patch:
+        patch.setattr("qa2pack.pack.jobs.rollback.Disk", lambda: FaultyDisk(Fault.STOP_BEFORE, at))
+        try:
+            assert typed("rollback", delivery.path).code == 0
+        except Stopped:
+            return True
+    return False
 
 
 def _change(path: Path, is_same_size: bool) -> None:
