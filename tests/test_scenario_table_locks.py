@@ -166,6 +166,15 @@ def test_lock_that_a_failing_disk_does_not_give_is_not_taken_for_empty(
     assert not measured.member.exists()
 
 
+def test_lock_that_this_user_may_not_read_is_linked(measured: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("qa2pack.executor.stage.stage.read_lock", refuse)
+    measured.make(Mode.HARD)
+    assert packaged(measured).samefile(at_origin(measured))
+
+
 def test_number_of_rows_is_not_shown_as_a_digest(measured: Delivery, capsys: pytest.CaptureFixture[str]) -> None:
     measured.make(Mode.COPY)
     capsys.readouterr()
