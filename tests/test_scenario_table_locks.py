@@ -5,6 +5,7 @@ A move leaves the origin its own.
 
 import errno
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -163,3 +164,21 @@ def test_lock_that_a_failing_disk_does_not_give_is_not_taken_for_empty(
     with pytest.raises(OSError, match="Input/output error"):
         measured.apply()
     assert not measured.member.exists()
+
+
+def test_lock_that_this_user_may_not_read_is_linked(measured: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("qa2pack.executor.stage.stage.read_lock", refuse)
+    measured.make(Mode.HARD)
+    assert packaged(measured).samefile(at_origin(measured))
+
+
+def test_number_of_rows_is_not_shown_as_a_digest(measured: Delivery, capsys: pytest.CaptureFixture[str]) -> None:
+    measured.make(Mode.COPY)
+    capsys.readouterr()
+    assert main(["export", str(measured.path), "--format", "json"]) == 0
+    entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    locks = [entry for entry in entries if str(entry.get("path")).endswith("table.lock")]
+    assert {entry["xxh128"] for entry in locks} == {None}

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import cast
 
@@ -286,7 +286,9 @@ def _with_row_count(blob: bytes, member: bytes) -> bytes:
     index = record.names.index(LOCK_NAME)
     if record.actions[index] == Action.DUMMY:
         return blob
-    with opened_folder(join(member, record.path)) as fd:
+    row_count = None
+    # Nobody had to read it before: one that this user may not read was linked like the others.
+    with suppress(PermissionError), opened_folder(join(member, record.path)) as fd:
         row_count = row_count_of(read_lock(LOCK_NAME, dir_fd=fd))
     digest = NO_DIGEST if row_count is None else digest_of_rows(row_count)
     return encode_record(with_digests(record, {index: digest}))

@@ -6,6 +6,7 @@ from qa2pack.manifest.format.record import NO_DIGEST, Entry, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.stream import Stream
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.table_lock import rows_of_digest
 from qa2pack.pack.views.json_fields import Fields, path_fields
 
 
@@ -50,5 +51,5 @@ def entry_fields(entry: Entry) -> Fields:
 
 
 def digest_text(digest: bytes) -> str | None:
-    """Return a digest in hexadecimal; None if the content was not read."""
-    return None if digest == NO_DIGEST else digest.hex()
+    """Return a digest in hexadecimal; None if the content was not read, or is a lock of which only the rows count."""
+    return None if digest == NO_DIGEST or rows_of_digest(digest) is not None else digest.hex()
