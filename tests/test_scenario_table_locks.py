@@ -17,7 +17,8 @@ from casacore import tables
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code
 from qa2pack.pack.cli import main
-from support.in_process import UID, Delivery, add_measurement_sets
+from support.in_process import UID, Delivery, age
+from support.measurement_sets import Recipe, write_measurement_set
 from support.origin_bytes import roll_back
 
 LOCK = f"{UID}.ms.split.cal/POINTING/table.lock"
@@ -30,7 +31,8 @@ every_mode = pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD, Mode.MOVE])
 
 @pytest.fixture
 def measured(delivery: Delivery) -> Delivery:
-    add_measurement_sets(delivery.origin)
+    write_measurement_set(delivery.origin / "X8c" / f"{UID}.ms.split.cal", Recipe(rows=12))
+    age(delivery.origin)
     return delivery
 
 
