@@ -104,7 +104,7 @@ def test_member_without_manifest_has_files_with_content(delivery: Delivery) -> N
 # --- files that somebody put into what is replaced
 
 
-def extra_told(delivery: Delivery, **wishes: object) -> list[tuple[bytes, str]]:
+def extra_told(delivery: Delivery, **wishes: Any) -> list[tuple[bytes, str]]:
     warnings = delivery.made(Mode.COPY, **wishes).notes.warnings
     return [(problem.path, str(problem.found)) for problem in warnings if problem.code is Code.W_EXTRA_GOES]
 
