@@ -6,6 +6,7 @@ Each refusal is a `CannotUndoError`; the package stays in place.
 import os
 import stat
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.origin_links import look_at_origin
@@ -216,7 +217,8 @@ def _changes(
     progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
     folder = paths.package.member(member)
     found = verify_tree(folder, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=progress)
-    return (*found, *_neighbours(paths))
+    changes = (replace(problem, path=join(folder, problem.path).rstrip(b"/")) for problem in found)
+    return (*changes, *_neighbours(paths))
 
 
 def kept_member(paths: TransactionPaths) -> bytes:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from qa2pack.executor.rollback_checks import CannotUndoError, check_places
+from qa2pack.executor.rollback_checks import CannotUndoError, check_places, rollback_obstacles
 from qa2pack.executor.transaction.history import last_finished
 from qa2pack.executor.transaction.journal import read_begin
 from qa2pack.executor.transaction.paths import TransactionPaths, transaction_paths
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.problem import Code
 from support.file_systems import marked
 from support.in_process import Delivery, make_reduction
@@ -65,6 +66,17 @@ def test_each_folder_that_changes_must_be_writable(appended: Delivery, place: st
 def test_folder_in_which_nothing_can_be_removed_is_named(appended: Delivery) -> None:
     with marked(appended.path.parent, "a") as folder:
         assert problems(appended) == [(os.fsencode(folder), "append-only")]
+
+
+def test_obstacles_are_told_without_reading_content(delivery: Delivery) -> None:
+    assert rollback_obstacles(delivery.package, OpenedFiles()) == (), "nothing was applied yet"
+    delivery.make(Mode.COPY)
+    script = delivery.member / "script/scriptForImaging.py"
+    script.write_bytes(bytes(script.stat().st_size))
+    assert rollback_obstacles(delivery.package, OpenedFiles()) == ()
+    script.write_bytes(b"")
+    codes = [problem.code for problem in rollback_obstacles(delivery.package, OpenedFiles())]
+    assert codes == [Code.CHANGED_SINCE, Code.TRUNCATED]
 
 
 @needs_root

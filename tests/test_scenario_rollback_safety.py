@@ -10,10 +10,13 @@ import pytest
 
 from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code
 from support.commands import run_here
 from support.in_process import Delivery
 from support.origin_bytes import roll_back
+
+GROUP = "group_ouss_id"
 
 
 @pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY])
@@ -34,6 +37,44 @@ def test_package_stays_when_one_file_of_the_origin_was_replaced(delivery: Delive
     with pytest.raises(CannotUndoError) as caught:
         roll_back(delivery)
     assert [problem.path for problem in caught.value.problems[1:]] == [os.fsencode(script)]
+
+
+@pytest.mark.parametrize("place", [".", "sg_ouss_id", f"sg_ouss_id/{GROUP}", f"sg_ouss_id/{GROUP}/member_ouss_id/qa"])
+def test_file_that_would_go_with_the_package_keeps_it(delivery: Delivery, place: str) -> None:
+    delivery.make(Mode.HARD)
+    notes = delivery.path / place / "notes"
+    notes.write_text("mine")
+    with pytest.raises(CannotUndoError, match="changed-since") as caught:
+        roll_back(delivery)
+    assert [problem.path for problem in caught.value.problems[1:]] == [os.fsencode(notes)]
+    assert notes.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("append", "staying", "going"),
+    [
+        (
+            Append.MEMBER,
+            (".", "sg_ouss_id", "sg_ouss_id/group_ouss_id"),
+            "sg_ouss_id/group_ouss_id/member_ouss_id2/qa",
+        ),
+        (Append.GROUP, (".", "sg_ouss_id"), "sg_ouss_id/group_ouss_id2"),
+    ],
+)
+def test_file_that_stays_when_what_was_appended_goes_is_no_obstacle(
+    delivery: Delivery, append: Append, staying: tuple[str, ...], going: str
+) -> None:
+    delivery.make(Mode.HARD)
+    delivery.make(Mode.HARD, append=append)
+    notes = [delivery.path / place / "notes" for place in (*staying, going)]
+    for path in notes:
+        path.write_text("mine")
+    with pytest.raises(CannotUndoError) as caught:
+        roll_back(delivery)
+    assert [problem.path for problem in caught.value.problems[1:]] == [os.fsencode(notes[-1])]
+    notes[-1].unlink()
+    assert roll_back(delivery).was_finished
+    assert {path.read_text() for path in notes[:-1]} == {"mine"}
 
 
 def test_package_that_cannot_be_read_is_not_said_to_be_changed(
