@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code
 from support.commands import run_here
-from support.in_process import Delivery
+from support.faulty_disk import ReplaceStoppingDisk, Stopped, WatchedDisk
+from support.in_process import Delivery, write
 from support.origin_bytes import roll_back
+from support.snapshots import contents
 
 GROUP = "group_ouss_id"
 
@@ -75,6 +78,30 @@ def test_file_that_stays_when_what_was_appended_goes_is_no_obstacle(
     notes[-1].unlink()
     assert roll_back(delivery).was_finished
     assert {path.read_text() for path in notes[:-1]} == {"mine"}
+
+
+class FullDisk(WatchedDisk):
+    """A disk on which nothing more can be written."""
+
+    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
+        """Do the call, unless it takes space."""
+        if name in ("append", "write"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return call()
+
+
+def test_full_disk_does_not_cost_the_package_that_was_exchanged(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    before = contents(delivery.path)
+    write(delivery.origin / "new.fits", b"x")
+    delivery.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        delivery.apply(ReplaceStoppingDisk(delivery.package.tickets[0]))
+    assert contents(delivery.path) != before, "the old package is in staging now"
+    with pytest.raises(OSError, match="No space"):
+        roll_back(delivery, FullDisk())
+    roll_back(delivery)
+    assert contents(delivery.path) == before
 
 
 def test_package_that_cannot_be_read_is_not_said_to_be_changed(
