@@ -12,9 +12,10 @@ import pytest
 from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.problem import Code
 from support.commands import run_here
-from support.faulty_disk import ReplaceStoppingDisk, Stopped, WatchedDisk
+from support.faulty_disk import ReplaceStoppingDisk, Stopped, StoppingDisk, WatchedDisk
 from support.in_process import Delivery, write
 from support.origin_bytes import roll_back
 from support.snapshots import contents
@@ -102,6 +103,23 @@ def test_full_disk_does_not_cost_the_package_that_was_exchanged(delivery: Delive
         roll_back(delivery, FullDisk())
     roll_back(delivery)
     assert contents(delivery.path) == before
+
+
+def test_plan_that_waits_is_not_replaced_by_the_one_that_is_rolled_back(delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    waiting = delivery.plan(Mode.COPY).stream.digest
+    assert roll_back(delivery).was_finished
+    assert open_plan(delivery.package.plan).stream.digest == waiting
+
+
+def test_plan_of_an_earlier_apply_does_not_wait_again(delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    delivery.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        delivery.apply(StoppingDisk("syncfs"))
+    os.unlink(delivery.package.plan)
+    assert not roll_back(delivery).was_finished
+    assert not os.path.exists(delivery.package.plan)
 
 
 def test_package_that_cannot_be_read_is_not_said_to_be_changed(
