@@ -7,6 +7,7 @@ import math
 import os
 import stat
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.origin_links import look_at_origin
@@ -260,7 +261,8 @@ def _changes_in(
     notes = manifest.notes
     progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
     found = verify_tree(folder, manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=progress)
-    return since_repair(list(found), folder, paths.package, begin, opened)
+    changes = since_repair(list(found), folder, paths.package, begin, opened)
+    return (replace(problem, path=join(folder, problem.path).rstrip(b"/")) for problem in changes)
 
 
 def kept_member(paths: TransactionPaths, member: bytes) -> bytes:

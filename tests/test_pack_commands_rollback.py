@@ -69,6 +69,12 @@ def _manifest_damaged(delivery: Delivery) -> None:
     os.truncate(manifest, 100)
 
 
+def _manifest_gone(delivery: Delivery) -> None:
+    delivery.make()
+    (manifest,) = Path(os.fsdecode(delivery.package.manifests)).iterdir()
+    manifest.unlink()
+
+
 def _without_lock(delivery: Delivery) -> dict[str, object]:
     """Return everything but the lock, which says who held it last."""
     return {path: seen for path, seen in snapshot(delivery.origin.parent).items() if not path.endswith("/lock")}
@@ -91,6 +97,7 @@ def _without_lock(delivery: Delivery) -> dict[str, object]:
             "pack rollback PACKAGE",
         ),
         (_manifest_damaged, "changed-since", "pack rollback PACKAGE"),
+        (_manifest_gone, "changed-since", "pack rollback PACKAGE"),
     ],
 )
 def test_what_cannot_be_rolled_back_is_reported_with_a_next_step(

@@ -85,6 +85,19 @@ def test_removed_member_comes_back(capsys: Capsys, package: Path) -> None:
     assert run("verify", package) == 0
 
 
+def test_removal_is_not_rolled_back_over_what_has_come_to_its_place(capsys: Capsys, package: Path) -> None:
+    assert run("remove", package, "--member", SECOND) == 0
+    notes = package / "sg_ouss_id" / SECOND / "notes"
+    notes.parent.mkdir()
+    notes.write_text("mine")
+    assert run("rollback", package) == 1
+    assert Code.NOT_AS_APPLIED in capsys.readouterr().err
+    assert notes.read_text() == "mine"
+    shutil.rmtree(notes.parent)
+    assert run("rollback", package) == 0
+    assert run("verify", package) == 0
+
+
 def test_only_member_is_not_removed(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     assert run("remove", delivery.path, "--member", FIRST) == 1

@@ -11,6 +11,7 @@ from casacore import tables
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.rollback_checks import CannotUndoError
+from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.format.record_codec import decode_record
@@ -178,8 +179,11 @@ def test_rolling_back_an_unfinished_move_is_refused_where_something_else_is(deli
     name = min(links_below(delivery.origin))
     (delivery.origin / name).unlink()
     write(delivery.origin / name, b"something else")
+    journal = Path(os.fsdecode(journal_path(delivery.package)))
+    records = journal.read_bytes()
     with pytest.raises(CannotUndoError, match="origin-in-the-way"):
         roll_back(delivery)
+    assert journal.read_bytes() == records, "no rollback has begun"
     assert lost_names(before, delivery) == []
 
 

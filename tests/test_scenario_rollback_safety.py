@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,16 @@ import pytest
 
 from qa2pack.executor.rollback_checks import CannotUndoError
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.format.files import open_plan
 from qa2pack.manifest.problem import Code
 from support.commands import run_here
-from support.in_process import Delivery
+from support.faulty_disk import ReplaceStoppingDisk, Stopped, StoppingDisk, WatchedDisk
+from support.in_process import Delivery, write
 from support.origin_bytes import roll_back
+from support.snapshots import contents
+
+GROUP = "group_ouss_id"
 
 
 @pytest.mark.parametrize("mode", [Mode.HARD, Mode.COPY])
@@ -34,6 +41,85 @@ def test_package_stays_when_one_file_of_the_origin_was_replaced(delivery: Delive
     with pytest.raises(CannotUndoError) as caught:
         roll_back(delivery)
     assert [problem.path for problem in caught.value.problems[1:]] == [os.fsencode(script)]
+
+
+@pytest.mark.parametrize("place", [".", "sg_ouss_id", f"sg_ouss_id/{GROUP}", f"sg_ouss_id/{GROUP}/member_ouss_id/qa"])
+def test_file_that_would_go_with_the_package_keeps_it(delivery: Delivery, place: str) -> None:
+    delivery.make(Mode.HARD)
+    notes = delivery.path / place / "notes"
+    notes.write_text("mine")
+    with pytest.raises(CannotUndoError, match="changed-since") as caught:
+        roll_back(delivery)
+    assert [problem.path for problem in caught.value.problems[1:]] == [os.fsencode(notes)]
+    assert notes.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("append", "staying", "going"),
+    [
+        (
+            Append.MEMBER,
+            (".", "sg_ouss_id", "sg_ouss_id/group_ouss_id"),
+            "sg_ouss_id/group_ouss_id/member_ouss_id2/qa",
+        ),
+        (Append.GROUP, (".", "sg_ouss_id"), "sg_ouss_id/group_ouss_id2"),
+    ],
+)
+def test_file_that_stays_when_what_was_appended_goes_is_no_obstacle(
+    delivery: Delivery, append: Append, staying: tuple[str, ...], going: str
+) -> None:
+    delivery.make(Mode.HARD)
+    delivery.make(Mode.HARD, append=append)
+    notes = [delivery.path / place / "notes" for place in (*staying, going)]
+    for path in notes:
+        path.write_text("mine")
+    with pytest.raises(CannotUndoError) as caught:
+        roll_back(delivery)
+    assert [problem.path for problem in caught.value.problems[1:]] == [os.fsencode(notes[-1])]
+    notes[-1].unlink()
+    assert roll_back(delivery).was_finished
+    assert {path.read_text() for path in notes[:-1]} == {"mine"}
+
+
+class FullDisk(WatchedDisk):
+    """A disk on which nothing more can be written."""
+
+    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
+        """Do the call, unless it takes space."""
+        if name in ("append", "write"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return call()
+
+
+def test_full_disk_does_not_cost_the_package_that_was_exchanged(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY)
+    before = contents(delivery.path)
+    write(delivery.origin / "new.fits", b"x")
+    delivery.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        delivery.apply(ReplaceStoppingDisk(delivery.package.tickets[0]))
+    assert contents(delivery.path) != before, "the old package is in staging now"
+    with pytest.raises(OSError, match="No space"):
+        roll_back(delivery, FullDisk())
+    roll_back(delivery)
+    assert contents(delivery.path) == before
+
+
+def test_plan_that_waits_is_not_replaced_by_the_one_that_is_rolled_back(delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    waiting = delivery.plan(Mode.COPY).stream.digest
+    assert roll_back(delivery).was_finished
+    assert open_plan(delivery.package.plan).stream.digest == waiting
+
+
+def test_plan_of_an_earlier_apply_does_not_wait_again(delivery: Delivery) -> None:
+    delivery.make(Mode.HARD)
+    delivery.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        delivery.apply(StoppingDisk("syncfs"))
+    os.unlink(delivery.package.plan)
+    assert not roll_back(delivery).was_finished
+    assert not os.path.exists(delivery.package.plan)
 
 
 def test_package_that_cannot_be_read_is_not_said_to_be_changed(

@@ -170,7 +170,7 @@ def _final(old: FolderRecord, planned: FolderRecord) -> FolderRecord:
     """Return the old record, but for what was repaired or generated; moved files are carried over from now on."""
     actions = bytes(Action.CARRY if action == Action.MOVE else action for action in old.actions)
     record = replace(old, actions=actions)
-    changed = [index for index, action in enumerate(planned.actions) if action not in (Action.KEEP, Action.DUMMY)]
+    changed = [index for index, action in enumerate(planned.actions) if action != Action.KEEP]
     if not changed:
         return record
     positions = {name: index for index, name in enumerate(old.names)}
