@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from qa2pack.pack.cli import COMMANDS
 
-PROGRAMS = frozenset({"pack", "tarsplit", "mkdir", "rm", "chmod", "iconv", "cd"})
+PROGRAMS = frozenset({"pack", "tarsplit", "mkdir", "mv", "rm", "chmod", "iconv", "cd"})
 _COMMAND = re.compile(
     rf"\bpack (?:{'|'.join(COMMANDS)})\b(?! --check:)[^:]"
-    r"|\btarsplit --(?!check:)|\b(?:mkdir|rm -r|chmod -R|iconv) [/'\w]"
+    r"|\btarsplit --(?!check:)|\b(?:mkdir|mv|rm -r|chmod -R|iconv) [/'\w]"
 )
 
 
