@@ -13,7 +13,7 @@ from qa2pack.pack.cli import COMMANDS, application
 PROGRAMS = frozenset({"pack", "tarsplit", "mkdir", "rm", "chmod", "iconv", "cd", "mv"})
 _COMMAND = re.compile(
     rf"\bpack (?:{'|'.join(COMMANDS)})\b(?! --check:)[^:]"
-    r"|\btarsplit --(?!check:)|\b(?:mkdir|rm -r|chmod -R|iconv) [/'\w]"
+    r"|\btarsplit --(?!check:)|\b(?:mkdir|mv|rm -r|chmod -R|iconv) [/'\w]"
 )
 
 
