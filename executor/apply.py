@@ -189,8 +189,9 @@ def apply_plan(
     with ExitStack() as held:
         if not is_locked:
             held.enter_context(locked_for_writing(lock_path(package)))
-            held.enter_context(locked_old(package, opened, options.trusted))
         check_owned(package, options.trusted)
+        if not is_locked:
+            held.enter_context(locked_old(package, opened, options.trusted))
         return _apply(_Run(package, options, opened=opened, engine=engine, disk=disk, progress=progress, stop=stop))
 
 

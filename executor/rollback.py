@@ -7,7 +7,7 @@ be done with the package.
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import Disk, sync_folder
@@ -100,11 +100,10 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
     check_control(package.control)
     if not is_folder(package.control):
         raise _without_control(package)
-    with (
-        when_free(locked_for_writing, lock_path(package), wait, stop),
-        locked_old(package, opened, trusted, wait, stop),
-    ):
+    with ExitStack() as held:
+        held.enter_context(when_free(locked_for_writing, lock_path(package), wait, stop))
         check_owned(package, trusted)
+        held.enter_context(locked_old(package, opened, trusted, wait, stop))
         records = _unfinished_records(package, disk)
         if records:
             check_published(package, records, opened=opened, engine=engine, disk=disk)

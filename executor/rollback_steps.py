@@ -70,7 +70,7 @@ def roll_back(
         _begin_rolling_back(paths, commit, disk, stop)
     stop.check()
     if commit is not None:
-        _roll_back_published(paths, commit, opened=opened, engine=engine, disk=disk)
+        _roll_back_published(paths, commit, opened=opened, engine=engine, disk=disk, stop=stop)
     _remove_staged_and_previous(paths, disk, stop)
     if paths.publishing is Publishing.RENAME:
         _remove_plan_and_history(paths, disk)
@@ -142,13 +142,13 @@ def _restore_plan(package: Package, begin: Begin, opened: OpenedFiles, disk: Dis
 
 
 def _roll_back_published(
-    paths: TransactionPaths, commit: Commit, *, opened: OpenedFiles, engine: Engine, disk: Disk
+    paths: TransactionPaths, commit: Commit, *, opened: OpenedFiles, engine: Engine, disk: Disk, stop: Stop
 ) -> None:
     """First put the origin files back, while the package still has their content, then unpublish the package."""
     is_visible = is_published(paths, commit, opened=opened, engine=engine, is_rolling_back=True)
     if paths.publishing is Publishing.RENAME:
         bring_old_back(paths, disk)
-        turn_origin_links(paths, opened, disk, is_back=True)
+        turn_origin_links(paths, opened, disk, is_back=True, stop=stop)
     elif is_visible:
         _restore_origin(paths, opened=opened, engine=engine, disk=disk)
     _make_staging(paths, disk)

@@ -31,6 +31,7 @@ SCENARIOS = (
     Scenario(Change.MEMBER, Mode.MOVE),
     Scenario(Change.REMOVE_MEMBER, Mode.HARD, keeps_previous=True),
     Scenario(Change.REBUILD, Mode.MOVE, keeps_previous=True, is_auto=True),
+    Scenario(Change.RENAME, Mode.MOVE, keeps_previous=True),
 )
 Damage = Callable[[bytes, int, int], bytes]
 

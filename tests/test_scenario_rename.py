@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tarfile
 import time
 import zipfile
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from qa2pack.executor.apply import ApplyOptions, apply_plan
+from qa2pack.executor.stop_signals import InterruptedByUser, Stop
 from qa2pack.executor.transaction.lock import locked_for_reading, locked_for_writing
 from qa2pack.executor.transaction.paths import lock_path
 from qa2pack.executor.transaction.renaming import successor
@@ -21,14 +24,16 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
-from qa2pack.manifest.plan.make import save_plan
+from qa2pack.manifest.plan.make import Plan, save_plan
 from qa2pack.manifest.plan.renaming import plan_rename
-from qa2pack.manifest.problem import Code
+from qa2pack.manifest.problem import Code, Refused
+from qa2pack.manifest.progress import Silent
 from qa2pack.pack.cli import main
 from support.commands import run_here
 from support.faulty_disk import ReplaceStoppingDisk, Stopped, StoppingDisk, WatchedDisk
 from support.file_systems import exfat_disk
 from support.in_process import Delivery, make_reduction
+from support.users import as_ordinary_user, folder_of_everybody
 
 Capsys = pytest.CaptureFixture[str]
 OLD, NEW = "2011.0.00229.S", "2012.1.00001.S"
@@ -96,6 +101,9 @@ def test_package_gets_another_code_and_comes_back(delivery: Delivery, other: Del
     assert changed == {f"sg_ouss_id/{member}/README" for member in (FIRST, SECOND)} - placeholders
     assert renamed(delivery).problems() == []
     assert contents(delivery.origin) == origin
+    assert not list(root.glob("*.pack/previous/*/control/previous")), (
+        "what the last apply kept goes, as at each further one"
+    )
     assert run("rollback", root / NEW) == 0
     assert everything(root) == before
     assert delivery.problems() == []
@@ -116,6 +124,16 @@ def test_readme_and_ticket_files_have_the_new_code(delivery: Delivery, tmp_path:
         assert {name.split("/")[0] for name in tar.getnames()} == {NEW, "package_size.txt"}
         assert {name.split("/")[0] for name in archive.namelist()} == {NEW, "package_size.txt"}
         assert f"package {NEW}\n".encode() in archive.read("package_size.txt")
+
+
+def test_advice_names_the_new_path(capsys: Capsys, delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    delivery.make()
+    monkeypatch.chdir(delivery.path)
+    assert run("rename", ".", NEW) == 0
+    assert f"  pack verify {delivery.path.with_name(NEW)}\n" in capsys.readouterr().out
+    monkeypatch.chdir(delivery.path.parent)
+    assert run("rename", NEW, OLD) == 0
+    assert f"  pack verify {OLD}\n" in capsys.readouterr().out
 
 
 def test_links_of_a_moved_origin_lead_to_the_new_name(delivery: Delivery) -> None:
@@ -228,6 +246,15 @@ def lose_file(delivery: Delivery) -> None:
     (delivery.member / "product/calibrated_all.clean.fits").unlink()
 
 
+def lose_member(delivery: Delivery) -> None:
+    delivery.make(Mode.COPY, append=Append.MEMBER)
+    shutil.rmtree(delivery.path / "sg_ouss_id" / SECOND)
+
+
+def lose_everything(delivery: Delivery) -> None:
+    shutil.rmtree(delivery.path)
+
+
 def add_file(delivery: Delivery) -> None:
     (delivery.member / "product/extra").touch()
 
@@ -242,6 +269,8 @@ def add_above(delivery: Delivery) -> None:
         (damage_readme, Code.CHANGED),
         (damage_script, Code.CHANGED),
         (lose_file, Code.MISSING),
+        (lose_member, Code.MISSING),
+        (lose_everything, Code.MISSING),
         (add_file, Code.EXTRA),
         (add_above, Code.EXTRA),
     ],
@@ -255,6 +284,22 @@ def test_package_that_is_not_as_packaged_is_refused(
     assert run("rename", delivery.path, NEW) == 1
     assert f"  {code}: " in capsys.readouterr().err
     assert everything(delivery.path.parent) == before
+
+
+@pytest.mark.parametrize("locked", ["origin", "package"])
+def test_folder_that_may_not_be_changed_is_refused(delivery: Delivery, locked: str) -> None:
+    with folder_of_everybody() as folder:
+        there = Delivery(make_reduction(folder / "sb1"), folder / OLD)
+        there.make(Mode.MOVE)
+        for path in (there.origin, there.path):
+            path.chmod(0o777)
+        planned_rename(there).gathered.spool.close()
+        path = {"origin": there.origin, "package": there.path}[locked]
+        path.chmod(0o555)
+        code = {"origin": Code.ORIGIN_NOT_WRITABLE, "package": Code.NOT_WRITABLE}[locked]
+        with as_ordinary_user(), pytest.raises(Refused) as refused:
+            planned_rename(there)
+    assert [(each.code, each.path) for each in refused.value.problems] == [(code, os.fsencode(path))]
 
 
 def test_name_that_is_no_code_is_warned_of_or_refused(capsys: Capsys, delivery: Delivery) -> None:
@@ -291,11 +336,17 @@ def test_resumed_and_rolled_back_only_under_the_lock_of_the_old_name(delivery: D
     assert run("apply", package.path) == 0
 
 
+def planned_rename(delivery: Delivery) -> Plan:
+    """Return the plan to give the package its new name."""
+    new = renamed(delivery).package
+    return plan_rename(delivery.package, new, OpenedFiles(), program="", now_ns=time.time_ns())
+
+
 def planned(delivery: Delivery) -> Delivery:
     """Let a plan of renaming wait; return the package under its new name."""
     package = renamed(delivery)
     os.makedirs(package.package.control)
-    plan = plan_rename(delivery.package, package.package, OpenedFiles(), program="", now_ns=time.time_ns())
+    plan = planned_rename(delivery)
     save_plan(plan)
     plan.gathered.spool.close()
     return package
@@ -343,7 +394,9 @@ def test_stopped_renaming_is_finished_under_either_name(
     delivery.make(Mode.MOVE)
     package = stop(delivery, stops(delivery)[at])
     assert run("apply", package.path.with_name(name)) == 0
-    assert f"Renamed: {OLD} is now\n  {package.path}\n" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"Renamed: {OLD} is now\n  {package.path}\n" in out
+    assert "not kept" not in out
     assert package.problems() == []
     assert not list(package.path.parent.glob(f"{OLD}*"))
     assert all(f"/{NEW}/" in target for target in links_of(delivery.origin).values())
@@ -361,6 +414,37 @@ def test_stopped_renaming_is_rolled_back_under_either_name(
     assert f"Rolled back: the package has its name again\n  {delivery.path}\n" in capsys.readouterr().out
     assert everything(delivery.path.parent) == before
     assert delivery.problems() == []
+
+
+class AskingDisk(WatchedDisk):
+    """Asks for a stop when the first symlink is made."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__()
+        self._stop = stop
+
+    def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
+        """Do the call."""
+        self._stop.is_requested |= name == "symlink"
+        return call()
+
+
+def test_stop_is_answered_between_two_links(delivery: Delivery) -> None:
+    delivery.make(Mode.MOVE)
+    package, wish = planned(delivery), Stop()
+    with pytest.raises(InterruptedByUser):
+        apply_plan(
+            package.package,
+            ApplyOptions(),
+            opened=OpenedFiles(),
+            engine=package.engine,
+            disk=AskingDisk(wish),
+            progress=Silent(),
+            stop=wish,
+        )
+    assert [f"/{NEW}/" in target for target in links_of(delivery.origin).values()].count(True) == 1
+    assert run("apply", delivery.path) == 0
+    assert package.problems() == []
 
 
 @pytest.mark.parametrize("at", ["staging", "published", "ending", "ended"])

@@ -80,12 +80,12 @@ def finish(
     """Replace moved files of the origin by symlinks, keep or remove the old package, and end the transaction.
 
     Args:
-        stop: checked while the old package is removed.
+        stop: checked while the old package is removed, and the symlinks of a renamed one are turned.
 
     Returns:
         A problem for each name of the origin that holds another file than the one that was moved.
     """
-    left_alone = _replace_moved_files(paths, opened, disk, engine)
+    left_alone = _replace_moved_files(paths, opened, disk, engine, stop)
     if paths.publishing is Publishing.RENAME:
         take_old_away(paths, disk)
     if paths.publishing.is_exchange:
@@ -105,12 +105,14 @@ def finish(
     return left_alone
 
 
-def _replace_moved_files(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, engine: Engine) -> list[Problem]:
+def _replace_moved_files(
+    paths: TransactionPaths, opened: OpenedFiles, disk: Disk, engine: Engine, stop: Stop
+) -> list[Problem]:
     """Change the origin for the first time: the new package is published and on disk by now."""
     if paths.publishing.is_removal:
         return []
     if paths.publishing is Publishing.RENAME:
-        turn_origin_links(paths, opened, disk)
+        turn_origin_links(paths, opened, disk, stop=stop)
         return []
     member = join(paths.group, paths.member)
     manifest = opened.manifest_of(member, paths.package.manifest(member))

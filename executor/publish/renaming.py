@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from qa2pack.executor.io.disk import Disk, link_into, sync_file_system, sync_folder
 from qa2pack.executor.io.remove import ensure_folder, move_away, remove_tree
 from qa2pack.executor.publish.exchange import Swap
+from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Publishing
 from qa2pack.executor.transaction.paths import TransactionPaths, published_members
 from qa2pack.executor.transaction.renaming import new_name
@@ -29,13 +30,16 @@ from qa2pack.manifest.path import is_within, join
 _MOVED = frozenset((Action.MOVE, Action.CARRY))
 
 
-def turn_origin_links(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, *, is_back: bool = False) -> None:
+def turn_origin_links(
+    paths: TransactionPaths, opened: OpenedFiles, disk: Disk, *, is_back: bool = False, stop: Stop = NEVER
+) -> None:
     """Let the symlinks that lead into one of the two packages lead to the same files of the other one.
 
     All is on disk when this returns. A symlink that leads elsewhere, and a name that is no symlink, are not changed.
 
     Args:
         is_back: from the new package to the old one.
+        stop: checked for each symlink.
     """
     links = _Links(paths.old_package, paths.package, disk)
     goal = paths.old_package if is_back else paths.package
@@ -44,6 +48,7 @@ def turn_origin_links(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, 
         if manifest.header.is_adopted:  # where its files came from is not known
             continue
         for folder, name in _moved_names(manifest):
+            stop.check()
             with (
                 suppress(FileNotFoundError, NotADirectoryError),
                 opened_beneath(manifest.header.origin, folder) as fd,

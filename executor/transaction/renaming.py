@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from qa2pack.executor.stop_signals import NEVER, Stop
-from qa2pack.executor.transaction.journal import Publishing, Record, read_begin, read_journal
+from qa2pack.executor.transaction.journal import Publishing, Record, read_journal
 from qa2pack.executor.transaction.lock import NO_WAIT, Wait, locked_for_writing, when_free
 from qa2pack.executor.transaction.paths import journal_path, lock_path, renaming_path
+from qa2pack.executor.transaction.recovery import begin_of
 from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.header import StreamKind
@@ -47,11 +48,9 @@ def successor(package: Package) -> Package | None:
 
 def predecessor(package: Package) -> Package | None:
     """Return the package that gets this name in the transaction that is under way; raises as `successor`."""
-    try:
-        begin = read_begin(journal_path(package))
-    except FileNotFoundError:
-        return None
-    if begin.publishing is not Publishing.RENAME:
+    records = read_journal(journal_path(package))  # not its first record alone: a damaged one decides nothing
+    begin = begin_of(records) if records else None
+    if begin is None or begin.publishing is not Publishing.RENAME:
         return None
     return Package(join(package.parent, begin.renamed_from))
 

@@ -13,14 +13,22 @@ from dataclasses import replace
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import README, DestinationKind, Package, PackageState, manifest_names, read_state
+from qa2pack.manifest.alma.package import (
+    README,
+    DestinationKind,
+    Package,
+    PackageState,
+    manifest_names,
+    member_of_manifest,
+    read_state,
+)
 from qa2pack.manifest.alma.readme import with_project
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Notes, StreamKind, Total
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.presence import status_of
+from qa2pack.manifest.fs.presence import is_folder, status_of
 from qa2pack.manifest.layout.check import ProjectCode
 from qa2pack.manifest.layout.globs import matches
 from qa2pack.manifest.layout.load import load_layout
@@ -56,8 +64,8 @@ def plan_rename(
             files that no manifest knows.
     """
     state = read_state(old)
-    refuse_any(tuple(_place_problems(old, new, opened)))
     manifests = _manifests(old, state, opened)
+    refuse_any(tuple(_place_problems(old, new, opened)))
     first = manifests[0].header
     base = base_of(state, opened)
     destination = Destination(new, read_state(new), first.group, first.member, base, opened, Append.RENAME)
@@ -95,7 +103,7 @@ def renamed_header(old: Header, plan: Header) -> Header:
         old,
         kind=StreamKind.PLAN,
         project=plan.project,
-        origin=plan_path(plan, old.origin),
+        origin=renamed_path(plan, old.origin),
         scanned_ns=plan.scanned_ns,
         readme=with_project(old.readme, old.project, plan.project),
         made_with=made_with,
@@ -111,12 +119,12 @@ def renamed_record(record: FolderRecord, plan: Header) -> FolderRecord:
         return record
     return replace(
         record,
-        source=plan_path(plan, record.source),
-        source_names=[plan_path(plan, name) for name in record.source_names],
+        source=renamed_path(plan, record.source),
+        source_names=[renamed_path(plan, name) for name in record.source_names],
     )
 
 
-def plan_path(plan: Header, path: bytes) -> bytes:
+def renamed_path(plan: Header, path: bytes) -> bytes:
     """Return a path as it is after the renaming; only that of the package, and those in it, change."""
     old = plan.origin
     return join(os.path.dirname(old), plan.project) + path[len(old) :] if is_within(path, old) else path
@@ -152,7 +160,11 @@ def _is_leftover(new: Package, old: Package, opened: OpenedFiles) -> bool:
 
 
 def _manifests(old: Package, state: PackageState, opened: OpenedFiles) -> list[Described]:
-    """Return the manifests of all members, sorted by member."""
+    """Return the manifests of all members, sorted by member; each manifest has its member, and each member one."""
+    recorded = {member_of_manifest(name) for name in manifest_names(old)}
+    gone = [Problem(Code.MISSING, old.member(member)) for member in sorted(recorded.difference(state.members))]
+    if gone:
+        raise Refused(*gone, remedies=_MEND)
     missing = [Problem(Code.MANIFEST_MISSING, old.member(member)) for member in state.without_manifest]
     if missing:
         raise Refused(*missing, remedies=(Remedy("To make the manifests:", ("pack adopt PACKAGE",)),))
@@ -164,6 +176,9 @@ def _not_as_packaged(old: Package, manifest: Described, plan: Header) -> list[Pr
     problems: list[Problem] = []
     for _ in own_records(manifest, renamed_header(manifest.header, plan), member, problems):
         pass  # each looks at the files of a folder, and at what is there beside them
+    origin = manifest.header.origin
+    if manifest.header.mode is Mode.MOVE and is_folder(origin) and not os.access(origin, os.W_OK | os.X_OK):
+        problems.append(Problem(Code.ORIGIN_NOT_WRITABLE, origin))  # its symlinks could not be turned
     path = join(member, README)
     status = status_of(path)
     if status is not None and stat.S_ISREG(status.st_mode) and manifest.header.mode is not Mode.FAKE:

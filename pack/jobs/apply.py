@@ -33,9 +33,12 @@ def apply(
     Args:
         is_locked: the caller holds the lock of the package; see `jobs.package`.
     """
-    package = successor(package) or package
     check_control(package.control)
     check_owned(package, workers.trusted)
+    if new := successor(package):
+        package = new
+        check_control(package.control)
+        check_owned(package, workers.trusted)
     options = replace(options, trusted=options.trusted | workers.trusted)
     if workers.cluster:
         # Any of the machines that staged files for a stopped run may have restarted since: read these files again.

@@ -12,9 +12,12 @@ from qa2pack.pack.jobs.engines import Workers, started_engine, stopping
 
 def rollback(package: Package, workers: Workers, opened: OpenedFiles, *, further: bool = False) -> RolledBack:
     """Roll back the unfinished transaction, or the last finished one; see `executor.rollback.roll_back_package`."""
-    package = successor(package) or package
     check_control(package.control)
     check_owned(package, workers.trusted)
+    if new := successor(package):
+        package = new
+        check_control(package.control)
+        check_owned(package, workers.trusted)
     with stopping() as stop, started_engine(workers, stop=stop) as engine:
         return roll_back_package(
             package,

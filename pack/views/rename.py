@@ -1,5 +1,6 @@
 """View of `pack rename`: the new name, and how the old one comes back."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,11 +25,10 @@ def rename_view(result: Applied, warnings: Sequence[Problem], target: Target, co
         target: the package under its old name.
         code: the new one.
     """
-    new = replace(
-        target,
-        package=Package(join(target.package.parent, code)),
-        typed=target.typed.removesuffix(target.package.project) + code if not target.is_link else code,
-    )
+    package = Package(join(target.package.parent, code))
+    folder, name = os.path.split(target.typed)
+    is_named = name == target.package.project and not target.is_link
+    new = replace(target, package=package, typed=os.path.join(folder, code) if is_named else package.path)
     return View(
         lines=partial(_lines, result, warnings, new),
         fields=lambda: {
