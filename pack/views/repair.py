@@ -53,16 +53,19 @@ def _lines(members: Sequence[Repaired], target: Target, style: Style) -> Iterato
         if member.lost:
             yield style.warning("Not to be had, or not known to the manifest:")
             yield from problem_lines(member.lost, target, style, has_remedies=not member.remedies)
+            if member.split:
+                yield f"{_parts(len(member.split))} made by a table split, so only other copies of the package have it."
             yield from remedies_lines(member.remedies, target)
-        if member.split:
-            yield "Made by a table split, so only other copies of the package have it. With such a copy:"
-            yield f"  {style.bold(f'pack repair {target.quoted} --from FOLDER')}"
     if last := _last(members):
         yield from left_out_lines(last, target, style)
         if not any(member.lost for member in members):  # a rollback compares the package, and would find that
             yield from kept_lines(last, target, style)
         yield "To check the package:"
         yield f"  {style.bold(f'pack verify {target.quoted}')}"
+
+
+def _parts(count: int) -> str:
+    return "One of them was" if count == 1 else f"{count:,} of them were"
 
 
 def _last(members: Sequence[Repaired]) -> Applied | None:
