@@ -54,7 +54,8 @@ def _lines(members: Sequence[Repaired], target: Target, style: Style) -> Iterato
             yield style.warning("Not to be had, or not known to the manifest:")
             yield from problem_lines(member.lost, target, style, has_remedies=not member.remedies)
             if member.split:
-                yield f"{_parts(len(member.split))} made by a table split, so only other copies of the package have it."
+                parts = _parts(len(member.split))
+                yield f"{parts} made by a table split, so only other copies of the package have it."
             yield from remedies_lines(member.remedies, target)
     if last := _last(members):
         yield from left_out_lines(last, target, style)
