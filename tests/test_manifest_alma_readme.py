@@ -1,8 +1,10 @@
 """The README of a member."""
 
+from pathlib import Path
+
 import pytest
 
-from qa2pack.manifest.alma.readme import blank_fields, header_template, readme_text, tree_lines
+from qa2pack.manifest.alma.readme import KNOWN_FIELDS, blank_fields, header_template, readme_text, tree_lines
 from qa2pack.manifest.alma.role import ROLES
 
 MEMBER = (b"2011.0.00229.S", b"group_ouss_id", b"member_ouss_id2")
@@ -124,3 +126,22 @@ def test_blank_fields_are_those_at_the_beginning_and_those_of_alma_below_in_thei
 
 def test_names_in_the_tree_are_no_fields() -> None:
     assert blank_fields(b"Cycle: 1\n\n|-- 2011.0.00229.S/\n|   |-- Cycle:\n") == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"<b>%s:</b>", b"| *%s* | *Other* |\n| | |", b"%s: TBD", b"%s -"],
+    ids=["html", "row", "word", "no colon"],
+)
+def test_what_the_page_says_is_not_recognised_is_not(line: bytes) -> None:
+    assert blank_fields(b"---+ Package\n\n" + line % b"PI name" + b"\n") == []
+
+
+def test_code_and_name_are_filled_in_on_plain_lines_only() -> None:
+    header = b"---+ Package\n\n   * Project code:\n| SB name: | |\n"
+    assert text(header).startswith(header)
+
+
+def test_page_names_all_fields_that_are_recognised() -> None:
+    page = " ".join((Path(__file__).resolve().parents[1] / "docs/commands.md").read_text().split())
+    assert [field for field in KNOWN_FIELDS if f" {field.decode()}" not in page] == []
