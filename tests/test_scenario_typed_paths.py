@@ -1,45 +1,37 @@
 """Paths and names as people and shells type them: `./`, `//`, a trailing `/`, a name twice."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.layout.globs import first_match
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
-from support.in_process import Delivery, make_reduction
+from support.in_process import Delivery
+from support.two_members import SECOND
 
 Capsys = pytest.CaptureFixture[str]
-SECOND = "group_ouss_id/member_ouss_id2"
 
 
-@pytest.fixture
-def two(delivery: Delivery, tmp_path: Path) -> Delivery:
-    """A package of two members; the delivery of the second."""
-    delivery.make(Mode.COPY)
-    other = replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2))
-    other.make(Mode.COPY, append=Append.MEMBER)
-    return other
-
-
-@pytest.mark.parametrize(
-    "name",
-    [f"{SECOND}/", f"./{SECOND}", "group_ouss_id//member_ouss_id2", "member_ouss_id2/", f"P/sg_ouss_id/{SECOND}/"],
+_COMMANDS: tuple[tuple[str, ...], ...] = (
+    ("repair",),
+    ("readme", "--set-field", "PI name=B"),
+    ("remove",),
+    ("plan", "--again"),
+    ("export", "--format", "json", "-o", "list"),
+    ("tarsplit", "-n", "2012-06-20", "--dry-run"),
 )
+
+
 @pytest.mark.parametrize(
-    "command",
+    ("command", "name"),
     [
-        ("show",),
-        ("repair",),
-        ("readme", "--set-field", "PI name=B"),
-        ("remove",),
-        ("plan", "--again"),
-        ("export", "--format", "json", "-o", "list"),
-        ("tarsplit", "-n", "2012-06-20", "--dry-run"),
+        (("show",), f"{SECOND}/"),
+        (("show",), f"./{SECOND}"),
+        (("show",), "group_ouss_id//member_ouss_id2"),
+        (("show",), f"P/sg_ouss_id/{SECOND}/"),
+        *((command, "./member_ouss_id2/") for command in _COMMANDS),
     ],
 )
 def test_name_of_a_member_is_taken_as_it_was_meant(
