@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from qa2pack.manifest.actions import Mode
 from support.in_process import Delivery, make_reduction
 from support.tools import REQUIRED
+from support.two_members import make_two, other_reduction
 
 pytest.register_assert_rewrite("support.outcomes", "support.worlds")  # they assert on behalf of tests
 
@@ -25,6 +27,25 @@ settings.load_profile("project")
 def delivery(tmp_path: Path) -> Delivery:
     """A small reduction without measurement sets, and a place for its package."""
     return Delivery(make_reduction(tmp_path / "sb1"), tmp_path / "2011.0.00229.S")
+
+
+@pytest.fixture
+def other(delivery: Delivery) -> Delivery:
+    """Another reduction for the package."""
+    return other_reduction(delivery)
+
+
+@pytest.fixture
+def package(delivery: Delivery, other: Delivery) -> Path:
+    """A package with a member of each, by hard links."""
+    return make_two(delivery, other)
+
+
+@pytest.fixture
+def two(delivery: Delivery, other: Delivery) -> Delivery:
+    """The second member of a package of two, which are copies."""
+    make_two(delivery, other, Mode.COPY)
+    return other
 
 
 @pytest.fixture(scope="session")

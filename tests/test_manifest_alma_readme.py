@@ -1,8 +1,17 @@
 """The README of a member."""
 
+from pathlib import Path
+
 import pytest
 
-from qa2pack.manifest.alma.readme import blank_fields, header_template, readme_text, tree_lines, with_project
+from qa2pack.manifest.alma.readme import (
+    KNOWN_FIELDS,
+    blank_fields,
+    header_template,
+    readme_text,
+    tree_lines,
+    with_project,
+)
 from support.cycle0 import ROLES
 
 MEMBER = (b"2011.0.00229.S", b"group_ouss_id", b"member_ouss_id2")
@@ -146,3 +155,22 @@ def test_project_code_is_changed_in_its_field_and_in_the_tree(field: bytes) -> N
 def test_other_codes_stay() -> None:
     text = b"Project code: 3.S\nThe 1.S of before\n"
     assert with_project(text, b"1.S", b"2.S") == text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"<b>%s:</b>", b"| *%s* | *Other* |\n| | |", b"%s: TBD", b"%s -"],
+    ids=["html", "row", "word", "no colon"],
+)
+def test_what_the_page_says_is_not_recognised_is_not(line: bytes) -> None:
+    assert blank_fields(b"---+ Package\n\n" + line % b"PI name" + b"\n") == []
+
+
+def test_code_and_name_are_filled_in_on_plain_lines_only() -> None:
+    header = b"---+ Package\n\n   * Project code:\n| SB name: | |\n"
+    assert text(header).startswith(header)
+
+
+def test_page_names_all_fields_that_are_recognised() -> None:
+    page = " ".join((Path(__file__).resolve().parents[1] / "docs/commands.md").read_text().split())
+    assert [field for field in KNOWN_FIELDS if f" {field.decode()}" not in page] == []

@@ -6,20 +6,18 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
-from support.in_process import Delivery, make_reduction, write
+from support.in_process import Delivery, write
+from support.two_members import SECOND
 
 Capsys = pytest.CaptureFixture[str]
 SCRIPT = "script/scriptForImaging.py"
-SECOND = "group_ouss_id/member_ouss_id2"
 
 
 def verified(capsys: Capsys, delivery: Delivery, *options: str) -> str:
@@ -36,15 +34,6 @@ def commands(out: str) -> list[str]:
 
 def typed(capsys: Capsys, command: str) -> int:
     return run_here(capsys, *shlex.split(command)[1:]).code
-
-
-@pytest.fixture
-def two(delivery: Delivery, tmp_path: Path) -> Delivery:
-    """The second member of a package of two."""
-    delivery.make(Mode.COPY)
-    other = replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2))
-    other.make(Mode.COPY, append=Append.MEMBER)
-    return other
 
 
 def test_damaged_file_is_reported_with_the_file_it_came_from(capsys: Capsys, delivery: Delivery) -> None:

@@ -5,21 +5,19 @@ import os
 import shlex
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code
 from qa2pack.pack.exit_codes import Exit
 from support.commands import Ran, run_here
 from support.in_process import Delivery, make_reduction, write
 from support.printed_commands import printed_commands, ready_commands
+from support.two_members import SECOND
 
 Capsys = pytest.CaptureFixture[str]
-SECOND = "group_ouss_id/member_ouss_id2"
 
 
 def pasted(capsys: Capsys, ran: Ran) -> list[str]:
@@ -31,15 +29,6 @@ def pasted(capsys: Capsys, ran: Ran) -> list[str]:
         else:
             subprocess.run(words, check=True)
     return [shlex.join(words) for words in commands]
-
-
-@pytest.fixture
-def two(delivery: Delivery, tmp_path: Path) -> Delivery:
-    """A package of two members; the delivery of the second."""
-    delivery.make(Mode.COPY)
-    other = replace(delivery, origin=make_reduction(tmp_path / "sb2", seed=2))
-    other.make(Mode.COPY, append=Append.MEMBER)
-    return other
 
 
 def test_removed_member_that_was_not_kept_is_added_again(capsys: Capsys, two: Delivery) -> None:

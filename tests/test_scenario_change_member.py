@@ -22,10 +22,10 @@ from qa2pack.manifest.plan.removal import make_removal
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code
 from qa2pack.pack.cli import main
-from support.in_process import Delivery, make_reduction
+from support.in_process import Delivery
+from support.two_members import FIRST, SECOND
 
 Capsys = pytest.CaptureFixture[str]
-FIRST, SECOND = "group_ouss_id/member_ouss_id", "group_ouss_id/member_ouss_id2"
 MODES = (Mode.HARD, Mode.COPY, Mode.MOVE)
 
 
@@ -52,20 +52,6 @@ def links_of(folder: Path) -> dict[Path, str]:
 
 def manifest_of(delivery: Delivery) -> Described:
     return open_manifest(delivery.package.manifest(FIRST.encode()))
-
-
-@pytest.fixture
-def other(delivery: Delivery) -> Delivery:
-    """Another reduction for the package."""
-    return Delivery(make_reduction(delivery.origin.parent / "sb2", uid="uid___A002_X1_X2", seed=2), delivery.path)
-
-
-@pytest.fixture
-def package(delivery: Delivery, other: Delivery) -> Path:
-    """A package with a member of each."""
-    delivery.make()
-    other.make(append=Append.MEMBER)
-    return delivery.path
 
 
 def test_removed_member_comes_back(capsys: Capsys, package: Path) -> None:

@@ -49,7 +49,8 @@ def test_part_of_a_split_table_comes_from_a_copy_only(capsys: Capsys, tmp_path: 
     capsys.readouterr()
     assert run("repair", delivery.path) == 3
     shown = capsys.readouterr().out
-    assert "Made by a table split, so only other copies of the package have it." in shown
+    assert "made by a table split, so only other copies of the package have it." in shown
+    assert shown.count("pack repair ") == 1, "the advice is not given twice"
     assert f"pack repair {delivery.path} --from FOLDER" in shown
     assert run("repair", delivery.path, "--from", place) == 0
     assert damaged.read_bytes() == right

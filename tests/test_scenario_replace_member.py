@@ -10,24 +10,10 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.problem import Code, Refused
 from qa2pack.pack.cli import main
-from support.in_process import Delivery, make_reduction
+from support.in_process import Delivery
+from support.two_members import FIRST, SECOND
 
 Capsys = pytest.CaptureFixture[str]
-FIRST, SECOND = "group_ouss_id/member_ouss_id", "group_ouss_id/member_ouss_id2"
-
-
-@pytest.fixture
-def other(delivery: Delivery) -> Delivery:
-    """Another reduction for the package."""
-    return Delivery(make_reduction(delivery.origin.parent / "sb2", uid="uid___A002_X1_X2", seed=2), delivery.path)
-
-
-@pytest.fixture
-def package(delivery: Delivery, other: Delivery) -> Path:
-    """A package with a member of each."""
-    delivery.make()
-    other.make(append=Append.MEMBER)
-    return delivery.path
 
 
 def run(*words: str | Path) -> int:

@@ -7,7 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -31,11 +34,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def start(home: Path, output: Path, *, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+def start(
+    home: Path,
+    output: Path,
+    *,
+    stderr: int = subprocess.DEVNULL,
+    program: Sequence[str] = ("qa2pack.pack.tarsplit_command",),
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> subprocess.Popen[bytes]:
     arguments = ["-n", DAY, "--size", "8MiB", "--jobs", "2", "--quiet", "--checksum", "md5,sha256"]
     return subprocess.Popen(
-        [sys.executable, "-m", "qa2pack.pack.tarsplit_command", *arguments, "--output", output, home / PROJECT],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-m", *program, *arguments, "--output", output, home / PROJECT],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", **more},
         stdout=subprocess.DEVNULL,
         stderr=stderr,
         start_new_session=True,
@@ -80,15 +90,39 @@ def assert_finished_chunks_are_whole(home: Path, output: Path) -> None:
         assert path.read_bytes() == (home / "whole" / path.name).read_bytes()
 
 
+@contextmanager
+def held_in_a_chunk(
+    home: Path, output: Path, *, stderr: int = subprocess.DEVNULL
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Hold its workers where each reads its first table; yield it, and the id of one of them.
+
+    They go on after the block: only then the marks are removed, until it ends.
+    """
+    mark = output.with_name("held")
+    raw = home / PROJECT / "sg_ouss_id/group_ouss_id/member_ouss_id/raw"
+    hold = {"QA2PACK_TEST_HOLD": str(raw), "QA2PACK_TEST_HELD": str(mark)}
+    process = start(home, output, stderr=stderr, program=("support.slow_pack", "tarsplit"), more=hold)
+    try:
+        while not mark.exists():
+            assert process.poll() is None
+            time.sleep(0.001)
+        assert list(output.glob("*.tar.part")) != []
+        yield process, int(mark.read_text())
+        while process.poll() is None:
+            mark.unlink(missing_ok=True)
+            time.sleep(0.001)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
 def test_worker_that_is_killed_does_not_stop_the_delivery(home: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
-    process = start(home, output)
-    while process.poll() is None and not list(output.glob("*.tar.part")):
-        time.sleep(0.001)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    for child in children[:1]:
-        os.kill(int(child), signal.SIGKILL)
-    assert (bool(children), process.wait()) == (True, 0)
+    with held_in_a_chunk(home, output) as (process, worker):
+        assert worker != process.pid
+        os.kill(worker, signal.SIGKILL)
+    assert process.returncode == 0
     assert digests(output) == digests(home / "whole")
 
 
@@ -97,10 +131,8 @@ def test_first_signal_finishes_what_runs_and_reports_that_the_same_command_goes_
     home: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     output = tmp_path / "out"
-    process = start(home, output, stderr=subprocess.PIPE)
-    while process.poll() is None and not list(output.glob("*.tar.part")):
-        time.sleep(0.001)
-    process.send_signal(number)
+    with held_in_a_chunk(home, output, stderr=subprocess.PIPE) as (process, _):
+        process.send_signal(number)
     _, said = process.communicate()
     assert process.returncode == 4
     assert " ".join(said.decode().split()).endswith(

@@ -60,6 +60,14 @@ def next_ids(existing: Mapping[bytes, Collection[bytes]], append: Append) -> tup
     return last, _name(_MEMBER, _highest(existing[last], _MEMBER) + 1)
 
 
+def tidy_name(typed: bytes) -> bytes:
+    """Return the name of a member as it was meant: without `//`, `./`, `/` at its end, or the path of the package."""
+    parts = [part for part in typed.split(b"/") if part not in (b"", b".")]
+    if SCIENCE_GOAL in parts:
+        parts = parts[parts.index(SCIENCE_GOAL) + 1 :]
+    return b"/".join(parts) or typed
+
+
 def member_named(members: Sequence[bytes], wanted: bytes) -> bytes:
     """Return the member with this name, `group/member` or only the member's name; for no name the only one there is.
 

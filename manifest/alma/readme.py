@@ -18,20 +18,19 @@ _PARTS_SHOWN = 2
 _BLANK_LINE = re.compile(rb"\n[ \t]*\r?\n")
 # The next line may hold the value, unless it is a field itself.
 _BLANK_FIELD = re.compile(rb"^[ \t]*(\w[\w ]*):[ \t]*\r?(?=\Z|\n[ \t]*\w[\w ]*:)", re.MULTILINE)
-_KNOWN = b"|".join(
-    re.escape(name)
-    for name in (
-        b"Cycle",
-        b"Project code",
-        b"SB name",
-        b"PI name",
-        b"Project title",
-        b"Configuration",
-        b"Proposed rms",
-        b"CASA version used for reduction",
-        b"Comments from Reducer",
-    )
+# The fields of ALMA headers; docs/commands.md lists them, too.
+KNOWN_FIELDS = (
+    b"Cycle",
+    b"Project code",
+    b"SB name",
+    b"PI name",
+    b"Project title",
+    b"Configuration",
+    b"Proposed rms",
+    b"CASA version used for reduction",
+    b"Comments from Reducer",
 )
+_KNOWN = b"|".join(map(re.escape, KNOWN_FIELDS))
 # Around a field on a wiki page: indentation, `*` of an item or of bold text, `|` of a table, `---+` of a heading.
 _MARKUP = rb"[ \t*_|+-]*"
 _BLANK_KNOWN_FIELD = re.compile(

@@ -49,11 +49,22 @@ def first_match(path: bytes, globs: Iterable[str]) -> str | None:
     """Return the first glob of the command line that matches a path.
 
     A glob with a `/` is matched against the whole path relative to the origin (`*` also matches `/`), one without
-    against the last part of it, at any depth. A trailing `/`, which shells add to folder names, is ignored.
+    against the last part of it, at any depth. A trailing `/`, which shells add to folder names, is ignored, and so is
+    a doubled one; `./` at the beginning stands for the origin.
     """
     name = path.rpartition(b"/")[2]
     for glob in globs:
-        bare = glob.rstrip("/")
-        if matches(path if "/" in bare else name, (bare,)):
+        bare, is_of_path = _tidied(glob)
+        if matches(path if is_of_path else name, (bare,)):
             return glob
     return None
+
+
+@functools.lru_cache
+def _tidied(glob: str) -> tuple[str, bool]:
+    """Return the glob as paths are written, and whether it is of whole paths."""
+    bare = "/".join(part for number, part in enumerate(glob.split("/")) if part or not number)
+    is_of_path = "/" in bare
+    while bare.startswith("./"):
+        bare = bare[2:]
+    return bare, is_of_path

@@ -16,6 +16,7 @@ from typer.core import TyperCommand, TyperOption
 from typer.main import get_command
 
 from qa2pack.executor.keep_previous import KeepPrevious
+from qa2pack.manifest.alma.member_ids import tidy_name
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import shown
 from qa2pack.pack import __version__
@@ -37,6 +38,7 @@ _ARGUMENTS = "pack.arguments"
 _TYPED = "pack.typed"
 _UNSETTLED = "pack.unsettled"
 _CHOICES = [[choice.value] for choice in KeepPrevious]
+_MEMBERS = {"member": "--member", "replace_member": "--replace-member"}
 _PATHS = frozenset({"origin", "package", "check", "chunks", "delivery", "manifest", "output", "readme"})
 
 
@@ -157,7 +159,9 @@ class Command(TyperCommand):
         """Parse; a bad value is reported with its option or variable."""
         ctx.meta[_ARGUMENTS] = tuple(args)
         try:
-            return super().parse_args(ctx, _with_values(args))
+            rest = super().parse_args(ctx, _with_values(args))
+            _tidy_members(ctx, args)
+            return rest
         except typer.BadParameter as error:
             if error.param and error.param.envvar:  # else both would be named
                 is_typed = _source(ctx, error.param.name) != "ENVIRONMENT"
@@ -250,6 +254,33 @@ def _with_values(args: list[str]) -> list[str]:
         else word
         for at, word in enumerate(args)
     ]
+
+
+def _tidy_members(ctx: _Context, args: Sequence[str]) -> None:
+    """Set the name of a member as it was meant; refuse two different ones, of which the last would win silently."""
+    for name, option in _MEMBERS.items():
+        if not ctx.params.get(name):
+            continue
+        names = dict.fromkeys(_tidy_name(value) for value in (*_values(args, option), ctx.params[name]))
+        if len(names) > 1:
+            text = f"several members are named, and it takes one at a time: {', '.join(map(shown, names))}"
+            raise typer.BadParameter(text, ctx=ctx, param_hint=option)
+        (ctx.params[name],) = names
+
+
+def _tidy_name(typed: str) -> str:
+    return os.fsdecode(tidy_name(os.fsencode(typed)))
+
+
+def _values(args: Sequence[str], option: str) -> Iterator[str]:
+    """Yield each value that was typed for an option."""
+    for at, word in enumerate(args):
+        if word == "--":
+            return
+        if word == option:
+            yield from args[at + 1 : at + 2]
+        elif word.startswith(f"{option}="):
+            yield word.removeprefix(f"{option}=")
 
 
 def _is_path(word: str) -> bool:

@@ -56,10 +56,10 @@ def _lines(repairs: Repairs, target: Target, style: Style) -> Iterator[str]:
         if member.lost:
             yield style.warning("Not to be had, or not known to the manifest:")
             yield from problem_lines(member.lost, target, style, has_remedies=not member.remedies)
+            if member.split:
+                parts = _parts(len(member.split))
+                yield f"{parts} made by a table split, so only other copies of the package have it."
             yield from remedies_lines(member.remedies, target)
-        if member.split:
-            yield "Made by a table split, so only other copies of the package have it. With such a copy:"
-            yield f"  {style.bold(f'pack repair {target.quoted} --from FOLDER')}"
     if repairs.applied:
         *earlier, last = repairs.applied
         yield from left_out_lines(last, target, style)
@@ -68,3 +68,7 @@ def _lines(repairs: Repairs, target: Target, style: Style) -> Iterator[str]:
         yield from kept_lines(last, target, style, repairs.rollback_problems)
         yield "To check the package:"
         yield f"  {style.bold(f'pack verify {target.quoted}')}"
+
+
+def _parts(count: int) -> str:
+    return "One of them was" if count == 1 else f"{count:,} of them were"

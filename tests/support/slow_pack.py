@@ -1,7 +1,8 @@
 """`pack`, with a little time before each file is opened or removed, so that a signal can fall between two of them.
 
 With QA2PACK_TEST_HOLD=FOLDER it stands still where it first opens something below that folder, until the file
-QA2PACK_TEST_HELD, which it makes there, is gone: nobody has to catch the moment.
+QA2PACK_TEST_HELD, which it makes there, is gone: nobody has to catch the moment. The file holds the process id;
+each worker process stands still once.
 """
 
 import os
@@ -34,7 +35,9 @@ def held(call: Callable[..., Any], folder: str, mark: Path) -> Callable[..., Any
         fd = call(*args, **options)
         if left and os.readlink(f"/proc/self/fd/{fd}").startswith(folder + "/"):
             left.clear()
-            mark.touch()
+            own = mark.with_name(f"{mark.name}.{os.getpid()}")
+            own.write_text(str(os.getpid()))
+            own.rename(mark)  # whoever sees it can read it
             while mark.exists():
                 time.sleep(CALL_SECONDS)
         return fd
