@@ -87,7 +87,7 @@ class Choice:
         folder = "" if is_marked else included_folder(entry.path, includes)
         if not folder and foreign:
             return (_left_out(entry, foreign),)
-        rule = None if is_marked else self.layout.rule_for(entry.node, entry.place.place)
+        rule = self.rule_for(entry)
         if not folder and rule is not None and rule.never:
             doubt = Problem(Code.W_LOOKS_LIKE_MS, entry.path, expected="--include or --exclude", found=rule.never)
             return (_left_out(entry, rule.never), doubt) if rule.warn else (_left_out(entry, rule.never),)
@@ -96,6 +96,10 @@ class Choice:
         if folder:
             return (self._included(entry, folder),)
         return (self._ruled(entry, rule),) if rule is not None else ()
+
+    def rule_for(self, entry: OriginEntry) -> Rule | None:
+        """Return the first rule that fits an entry; none takes a marked place, which is always searched."""
+        return None if entry.path in self._marked else self.layout.rule_for(entry.node, entry.place.place)
 
     def _ruled(self, entry: OriginEntry, rule: Rule) -> Outcome:
         try:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Never, TypeVar
 
 from qa2pack.manifest.alma.role import ROLES, Role
@@ -26,8 +27,12 @@ from qa2pack.manifest.problem import Code, Problem, Refused
 
 def known_layouts() -> tuple[str, ...]:
     """Return the names of the layouts that come with the program."""
-    folder = resources.files("qa2pack.manifest") / "layouts"
-    return tuple(sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml")))
+    return tuple(sorted(file.name[:-5] for file in layouts_folder().iterdir() if file.name.endswith(".toml")))
+
+
+def layouts_folder() -> Traversable:
+    """Return the folder of the layouts that come with the program."""
+    return resources.files("qa2pack.manifest") / "layouts"
 
 
 def is_layout_path(name: str) -> bool:
@@ -56,7 +61,7 @@ def load_layout(name: str) -> Layout:
 
 def layout_text(name: str) -> str:
     """Return the file of a layout that comes with the program, by its name."""
-    return (resources.files("qa2pack.manifest") / "layouts" / f"{name}.toml").read_text()
+    return (layouts_folder() / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKNOWN_LAYOUT) -> Never:
@@ -66,7 +71,7 @@ def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKN
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 _Result = TypeVar("_Result")
-_LAYOUT_KEYS = frozenset({"name", "variable", "place", "foreign", "rule", "check"})
+_LAYOUT_KEYS = frozenset({"name", "title", "variable", "place", "foreign", "rule", "check"})
 _VARIABLE_KEYS = frozenset({"like", "default"})
 _PLACE_KEYS = frozenset({"name", "path", "inside", "marked_by", "prefix", "no_prefix", "needed", "what"})
 _FOREIGN_KEYS = frozenset({"globs", "reason"})
@@ -100,12 +105,14 @@ class _Reader:
     Attributes:
         text: the text of the file.
         where: the table that is converted, for messages; empty outside tables.
+        line: where it begins in the file; 0 if that is not known.
         variables, places: those that are read already.
     """
 
     name: str
     text: str
     where: str = ""
+    line: int = 0
     variables: Mapping[str, Variable] = field(default_factory=dict)
     places: tuple[Place, ...] = ()
 
@@ -116,6 +123,7 @@ class _Reader:
         rules = tuple(each._rule(rule) for each, rule in reader._tables(table, "rule"))
         return Layout(
             name=self._text(table, "name") or self.name,
+            title=self._text(table, "title"),
             variables=reader.variables,
             places=reader.places,
             rules=tuple(rule for rule in rules if not rule.included),
@@ -215,6 +223,7 @@ class _Reader:
             is_empty=self._flag(table, "empty"),
             never=never,
             warn=self._flag(table, "warn"),
+            line=self.line,
         )
         targets = (rule.to, rule.if_taken, rule.again.to if rule.again else None)
         used = frozenset().union(*(target.variables for target in targets if target))
@@ -308,7 +317,8 @@ class _Reader:
 
     def _at(self, table: str, *lines: int) -> "_Reader":
         """Return the reader of one table; its line may not be known."""
-        return replace(self, where=", ".join((table, *(f"line {line}" for line in lines))))
+        where = ", ".join((table, *(f"line {line}" for line in lines)))
+        return replace(self, where=where, line=next(iter(lines), 0))
 
     def _text(self, table: Mapping[str, object], key: str) -> str:
         value = table.get(key, "")
