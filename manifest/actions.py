@@ -2,8 +2,6 @@
 
 from enum import IntEnum, StrEnum
 
-from qa2pack.manifest.alma.role import Role
-
 
 class Action(IntEnum):
     """How a file gets into the package; one byte in the record."""
@@ -42,11 +40,8 @@ _ACTIONS = {
 }
 
 
-_IN_TICKETS = frozenset({Role.SCRIPT.folder, Role.QA.folder})
-
-
-def action_for(mode: Mode, folder: bytes) -> Action:
-    """Return what the mode does with a file below this folder of the member."""
-    if mode is Mode.TICKET and folder in _IN_TICKETS:
+def action_for(mode: Mode, *, in_tickets: bool) -> Action:
+    """Return what the mode does with a file; `in_tickets` are those that go into the ticket files."""
+    if mode is Mode.TICKET and in_tickets:
         return Action.LINK
     return _ACTIONS[mode]

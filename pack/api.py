@@ -21,7 +21,6 @@ from qa2pack.executor.transaction.lock import LockedError, Wait
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import Package, read_state
-from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.format.files import Described, open_manifest, open_plan
 from qa2pack.manifest.format.record import Entry, FolderRecord
 from qa2pack.manifest.format.stream import StreamError
@@ -29,6 +28,7 @@ from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, PackError, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress, Silent
+from qa2pack.manifest.role import Role
 from qa2pack.pack import PROGRAM
 from qa2pack.pack.jobs.adopt import adopt
 from qa2pack.pack.jobs.apply import apply

@@ -63,7 +63,7 @@ manifest   actions
 manifest   alma/
 manifest   fs/ problem
 manifest   quantity
-manifest   path humanize progress engine table_lock file_state casa/
+manifest   path humanize progress engine table_lock file_state role casa/
 """
 
 # pack -> executor -> manifest, pack -> tarsplit -> manifest, and never the other way or across.

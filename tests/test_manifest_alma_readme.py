@@ -3,7 +3,7 @@
 import pytest
 
 from qa2pack.manifest.alma.readme import blank_fields, header_template, readme_text, tree_lines
-from qa2pack.manifest.alma.role import ROLES
+from support.cycle0 import ROLES
 
 MEMBER = (b"2011.0.00229.S", b"group_ouss_id", b"member_ouss_id2")
 PATHS = [
@@ -32,11 +32,11 @@ TREE = b"""\
 
 
 def text(header: bytes) -> bytes:
-    return readme_text(header, member=MEMBER, sb_name=b"setup3", paths=[])
+    return readme_text(header, member=MEMBER, sb_name=b"setup3", roles=ROLES, paths=[])
 
 
 def test_tree_is_the_end_of_the_file() -> None:
-    assert readme_text(b"Notes\n", member=MEMBER, sb_name=b"setup3", paths=PATHS) == b"Notes\n" + TREE
+    assert readme_text(b"Notes\n", member=MEMBER, sb_name=b"setup3", roles=ROLES, paths=PATHS) == b"Notes\n" + TREE
 
 
 def test_tree_starts_on_a_line_of_its_own() -> None:
@@ -44,7 +44,7 @@ def test_tree_starts_on_a_line_of_its_own() -> None:
 
 
 def test_order_of_the_paths_has_no_influence() -> None:
-    assert tree_lines(MEMBER, PATHS) == tree_lines(MEMBER, PATHS[::-1])
+    assert tree_lines(MEMBER, ROLES, PATHS) == tree_lines(MEMBER, ROLES, PATHS[::-1])
 
 
 def test_blank_fields_are_filled_in() -> None:
@@ -67,7 +67,7 @@ def test_line_ends_of_other_systems_are_kept() -> None:
 
 
 def test_name_with_a_newline_stays_on_its_line() -> None:
-    lines = tree_lines(MEMBER, [b"qa/a\nb", b"qa/\xff"])
+    lines = tree_lines(MEMBER, ROLES, [b"qa/a\nb", b"qa/\xff"])
     assert lines[10:12] == [rb"|   |   |   |   |   |-- a\nb", rb"|   |   |   |   |   |-- \xff"]
 
 
@@ -76,7 +76,7 @@ def test_template_has_every_field_and_explains_every_role() -> None:
     fields = "Cycle,Project code,SB name,PI name,Project title,Configuration,Proposed rms"
     wanted = [*fields.split(","), "CASA version used for reduction", "Comments from Reducer"]
     assert [line.partition(":")[0] for line in lines[: len(wanted)]] == wanted
-    assert {role.value for role in ROLES} <= {line.partition(" ")[0] for line in lines}
+    assert {role.name for role in ROLES} <= {line.partition(" ")[0] for line in lines}
 
 
 def test_template_gets_its_fields_filled_in() -> None:

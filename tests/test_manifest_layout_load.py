@@ -9,7 +9,7 @@ from qa2pack.manifest.layout.load import known_layouts, load_layout
 from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.problem import Code, Problem, Refused
 
-PLACE = '[variable.uid]\nlike = "uid"\n[[place]]\nname = "top"\n'
+PLACE = '[[folder]]\nname = "qa"\n[[folder]]\nname = "raw"\n[variable.uid]\nlike = "uid"\n[[place]]\nname = "top"\n'
 RULE = PLACE + '[[rule]]\nmatch = ["*.txt"]\n'
 QA = RULE + 'to = "qa/{name}"\n'
 
@@ -32,7 +32,7 @@ def test_layouts_that_come_with_the_program_are_known() -> None:
 
 def test_first_rule_that_fits_wins(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text(QA + '[[rule]]\nmatch = ["a*"]\nto = "log/{name}"\n')
+    path.write_text(QA + '[[rule]]\nmatch = ["a*"]\nto = "raw/{name}"\n')
     layout = load_layout(str(path))
     rule = layout.rule_for(Node(b"a.txt", Kind.FILE), layout.places[0])
     assert rule is not None and rule.to is not None and rule.to.text == "qa/{name}"
@@ -75,16 +75,16 @@ def test_missing_layout_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "line"),
     [
-        ('[[rule]]\nmatch = "*"\nto = "raws/{name}"\n', "raws in [[rule]] 1, line 5"),
-        ('[[rule]]\nto = "qa/{name}"\nincluded = "raws"\n', "raws in [[rule]] 1, line 5"),
-        ('[[check]]\nneeds = "raws"\nwhat = "tables"\n', "raws in [[check]] 1, line 5"),
-        ('[[check]]\nalike = ["*"]\nin = "raws"\nwhat = "tables"\n', "raws in [[check]] 1, line 5"),
+        ('[[rule]]\nmatch = "*"\nto = "raws/{name}"\n', "raws in [[rule]] 1, line 9"),
+        ('[[rule]]\nto = "qa/{name}"\nincluded = "raws"\n', "raws in [[rule]] 1, line 9"),
+        ('[[check]]\nneeds = "raws"\nwhat = "tables"\n', "raws in [[check]] 1, line 9"),
+        ('[[check]]\nalike = ["*"]\nin = "raws"\nwhat = "tables"\n', "raws in [[check]] 1, line 9"),
     ],
 )
 def test_unknown_folder_is_refused_with_the_known_ones(tmp_path: Path, table: str, line: str) -> None:
     problem = problem_of(tmp_path, PLACE + table)
     assert (problem.code, problem.found) == (Code.UNKNOWN_ROLE, line)
-    assert problem.expected == "one of raw, calibrated, calibration, script, qa, log, product"
+    assert problem.expected == "one of the folders qa, raw"
 
 
 @pytest.mark.parametrize(
@@ -105,12 +105,12 @@ def test_unknown_folder_is_refused_with_the_known_ones(tmp_path: Path, table: st
         (PLACE + '[[rule]]\nmatch = []\nto = "qa/{name}"\n', "match, and either"),
         ("rule = 7\n" + PLACE, "[[rule]]"),
         ('[[rule]]\nmatch = "*.txt"\nto = "qa/{name}"\n', "places, [[place]]"),
-        (PLACE + "[[check]]\n", "nothing in [[check]] 1, line 5"),
+        (PLACE + "[[check]]\n", "nothing in [[check]] 1, line 9"),
         (PLACE + '[[check]]\nneeds = "raw"\n', "needs and what"),
         (PLACE + '[[check]]\nabsent = ["*.tgz"]\nwhat = "a run"\nin = "qa"\n', "absent and what"),
-        (PLACE + '[[check]]\nalike = "*.log"\nwhat = "log"\nin = "log"\n', "list of texts for alike"),
+        (PLACE + '[[check]]\nalike = "*.log"\nwhat = "log"\nin = "qa"\n', "list of texts for alike"),
         (PLACE + "[[check]]\nproject = 7\n", "list of texts for project"),
-        (PLACE + "[[check]]\nproject = []\n", "project in [[check]] 1, line 5"),
+        (PLACE + "[[check]]\nproject = []\n", "project in [[check]] 1, line 9"),
         (PLACE + '[[check]]\nabsent = ["a/[!{uid}-z]"]\nwhat = "x"\n', "outside of brackets"),
         (PLACE + '[[rule]]\nmatch = "[{uid}]"\nto = "qa/{name}"\n', "outside of brackets"),
         (PLACE + '[[rule]]\nmatch = "qa2/*.png"\nto = "qa/{name}"\n', "without a /"),
@@ -118,7 +118,10 @@ def test_unknown_folder_is_refused_with_the_known_ones(tmp_path: Path, table: st
         (PLACE + '[[rule]]\nmatch = "{uid"\nto = "qa/{name}"\n', "variables in braces"),
         (PLACE + '[[rule]]\nmatch = "{stem}.py"\nto = "qa/{name}"\n', "found stem"),
         (PLACE + '[[rule]]\nmatch = ["{stem}.py", "*.txt"]\nto = "qa/{stem}"\n', "found stem"),
-        (RULE + 'to = "qa/{mous}/{name}"\n', "one of the variables name, path, prefix, top, uid in to found mous"),
+        (
+            RULE + 'to = "qa/{mous}/{name}"\n',
+            "one of the variables name, path, prefix, project, top, uid in to",
+        ),
         (RULE + 'to = "qa/{name}"\nif_taken = "qa/{mous}"\n', "in if_taken found mous"),
         (RULE + 'to = "qa/{name"\n', "variables in braces"),
         (RULE + 'to = "qa/{Name}"\n', "variables in braces"),
@@ -130,8 +133,13 @@ def test_unknown_folder_is_refused_with_the_known_ones(tmp_path: Path, table: st
         (RULE + 'to = "raw/{name}"\nagain = { to = "raw/{name}.cal" }\n', "to and column for again"),
         (RULE + 'to = "raw/{name}"\nagain = 7\n', "to and column for again"),
         (RULE + 'to = "raw/{name}"\nagain = { to = "raw/{a}", column = "DATA" }\n', "found a"),
-        (PLACE + '[[place]]\nname = "top"\n', "found top in [[place]] 2, line 5"),
-        (PLACE + '[[place]]\nname = "uid"\n', "found uid in [[place]] 2, line 5"),
+        (PLACE + "[[folder]]\n", "name of a folder"),
+        (PLACE + '[[folder]]\nname = "a/b"\n', "found a/b in [[folder]] 3, line 9"),
+        (PLACE + '[[folder]]\nname = ".."\n', "without empty parts"),
+        (PLACE + '[[folder]]\nname = "log"\nreport = ["films"]\n', "one of pictures, scripts, products found films"),
+        (PLACE + '[[folder]]\nname = "log"\nalways = 1\n', "true or false for always"),
+        (PLACE + '[[place]]\nname = "top"\n', "found top in [[place]] 2, line 9"),
+        (PLACE + '[[place]]\nname = "uid"\n', "found uid in [[place]] 2, line 9"),
         (PLACE + '[[place]]\nname = "name"\n', "found name"),
         (PLACE + '[[place]]\nname = "A place"\n', "found A place"),
         (PLACE + "[[place]]\n", "lower case letters"),
@@ -144,10 +152,10 @@ def test_unknown_folder_is_refused_with_the_known_ones(tmp_path: Path, table: st
         (PLACE + '[[place]]\nname = "in"\nneeded = 1\n', "true or false for needed"),
         ('variable = 7\n[[place]]\nname = "top"\n', "[variable.NAME]"),
         ('[variable]\nuid = 7\n[[place]]\nname = "top"\n', "[variable.NAME]"),
-        (PLACE + '[variable.name]\nlike = "*"\n', "found name in [variable.name], line 5"),
+        (PLACE + '[variable.name]\nlike = "*"\n', "found name in [variable.name], line 9"),
         (PLACE + '[variable.mous]\nlike = "a/b"\n', "a glob of names"),
         (PLACE + '[variable.mous]\nlike = "uid"\ndefault = "x"\n', "which the default matches"),
-        (PLACE + "[variable.mous]\ncolour = 1\n", "colour in [variable.mous], line 5"),
+        (PLACE + "[variable.mous]\ncolour = 1\n", "colour in [variable.mous], line 9"),
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
@@ -158,13 +166,13 @@ def test_what_is_not_understood_is_refused_by_name(tmp_path: Path, text: str, na
 
 def test_refusal_names_the_table_by_its_line(tmp_path: Path) -> None:
     text = QA + '\n# [[rule]]\n  [[ "rule" ]] # mine\nmatch = "*"\nto = "raws/{name}"\n'
-    assert problem_of(tmp_path, text).found == "raws in [[rule]] 2, line 10"
+    assert problem_of(tmp_path, text).found == "raws in [[rule]] 2, line 14"
 
 
 def test_line_is_left_out_where_it_is_not_known(tmp_path: Path) -> None:
     text = (
         'name = """\n[[rule]]\n"""\n'
-        'rule = [{match = "a", to = "qa/{name}"}, {match = "a", to = "raws/{name}"}]\n[[place]]\nname = "top"\n'
+        'rule = [{match = "a", to = "qa/{name}"}, {match = "a", to = "raws/{name}"}]\n' + PLACE
     )
     assert problem_of(tmp_path, text).found == "raws in [[rule]] 2"
 

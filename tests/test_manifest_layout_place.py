@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.layout.include import Include, parse_include
 from qa2pack.manifest.layout.item import Item, Placement
 from qa2pack.manifest.layout.load import load_layout
-from qa2pack.manifest.layout.place import measurement_sets, place
+from qa2pack.manifest.layout.place import choose, measurement_sets, place
 from qa2pack.manifest.layout.survey import Kind, Node, survey
 from qa2pack.manifest.problem import Code, Problem
 from support.trees import expected_of_project229, make_project229, make_tree
@@ -63,16 +62,18 @@ def placed(
     """Make an origin with these lines and place it."""
     make_tree(root, lines)
     origin = survey(os.fsencode(root), opaque=LAYOUT.is_opaque)
-    return Placed(
-        place(
-            origin,
-            LAYOUT,
-            origin_path=os.fsencode(root),
-            columns=columns or {},
-            include=tuple(map(parse_include, include)),
-            exclude=exclude,
-        )
+    choice = choose(
+        origin,
+        LAYOUT,
+        origin_path=os.fsencode(root),
+        include=tuple(map(parse_include, include)),
+        exclude=exclude,
     )
+    return Placed(place(origin, choice, columns or {}))
+
+
+def placed_by_rules(origin: Node) -> Placement:
+    return place(origin, choose(origin, LAYOUT, origin_path=b"/origin"), {})
 
 
 @pytest.mark.parametrize("scheduling_block", ["IRC10216_setup3_b6_run_x2", "IRC10216_setup4_b6_run_x2"])
@@ -384,8 +385,9 @@ def test_raw_data_without_corrected_data_make_no_calibrated_data(tmp_path: Path)
 def test_measurement_sets_are_the_tables_of_which_one_column_is_kept(tmp_path: Path) -> None:
     make_tree(tmp_path, [f"{SPLIT}/table.dat", f"X8c/{U}.ms.wvr/table.dat", "X8c/a/table.dat", "X8c/b/table.dat"])
     origin = survey(os.fsencode(tmp_path), opaque=LAYOUT.is_opaque)
-    include = [Include("a", Role.RAW), Include("b", Role.RAW)]
-    assert measurement_sets(origin, LAYOUT, include=include, exclude=["b"]) == (b"X8c/a", SPLIT.encode())
+    include = [Include("a", "raw"), Include("b", "raw")]
+    choice = choose(origin, LAYOUT, origin_path=os.fsencode(tmp_path), include=include, exclude=["b"])
+    assert measurement_sets(origin, choice) == (b"X8c/a", SPLIT.encode())
 
 
 @pytest.mark.parametrize(
@@ -518,13 +520,13 @@ def is_spoken_of(path: bytes, placement: Placement) -> bool:
 
 @given(ORIGINS)
 def test_nothing_is_dropped_silently(origin: Node) -> None:
-    placement = place(origin, LAYOUT, origin_path=b"/origin", columns={})
+    placement = placed_by_rules(origin)
     assert [leaf for leaf in leaves(origin) if not is_spoken_of(leaf, placement)] == []
 
 
 @given(ORIGINS)
 def test_nothing_meets_silently(origin: Node) -> None:
-    placement = place(origin, LAYOUT, origin_path=b"/origin", columns={})
+    placement = placed_by_rules(origin)
     paths = [item.path for item in placement.items]
     is_told = any(problem.code is Code.COLLISION for problem in placement.problems)
     assert is_told is not (len(set(paths)) == len(paths))
@@ -532,5 +534,5 @@ def test_nothing_meets_silently(origin: Node) -> None:
 
 @given(ORIGINS)
 def test_everything_packaged_lies_in_the_folder_of_its_role(origin: Node) -> None:
-    items: tuple[Item, ...] = place(origin, LAYOUT, origin_path=b"/origin", columns={}).items
-    assert all(item.folder.decode() in tuple(Role) for item in items)
+    items: tuple[Item, ...] = placed_by_rules(origin).items
+    assert all(item.folder in {role.folder for role in LAYOUT.roles} for item in items)

@@ -4,11 +4,11 @@ import os
 
 import pytest
 
-from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.layout.globs import first_match, matches
-from qa2pack.manifest.layout.include import Include, parse_include
+from qa2pack.manifest.layout.include import Include, check_includes, parse_include
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.problem import Code, Refused
+from support.cycle0 import ROLES
 
 
 @pytest.mark.parametrize("name", [b"a.plots", b"a.plots.overlayTime", b"a.image", b"uid___A002_X1_X2"])
@@ -58,13 +58,20 @@ def test_glob_with_a_slash_is_for_the_path_else_for_the_name(path: bytes, glob: 
 
 
 def test_include_is_read_with_equal_signs_in_its_glob() -> None:
-    assert parse_include("a=b*.txt=qa") == Include("a=b*.txt", Role.QA)
+    assert parse_include("a=b*.txt=qa") == Include("a=b*.txt", "qa")
 
 
-@pytest.mark.parametrize("text", ["*.txt", "*.txt=", "=qa", "*.txt=QA", "/=qa"])
-def test_include_without_glob_or_known_role_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", ["*.txt", "*.txt=", "=qa", "/=qa"])
+def test_include_without_glob_or_role_is_refused(text: str) -> None:
     with pytest.raises(Refused) as refused:
         parse_include(text)
     (problem,) = refused.value.problems
     assert (problem.code, problem.path) == (Code.UNKNOWN_ROLE, text.encode())
-    assert "product" in str(problem.expected)
+    assert problem.expected == "GLOB=role"
+
+
+def test_includes_with_roles_that_the_layout_lacks_are_refused_together() -> None:
+    with pytest.raises(Refused) as refused:
+        check_includes([Include("a", "QA"), Include("b", "qa"), Include("c", "x")], ROLES)
+    assert [problem.path for problem in refused.value.problems] == [b"a=QA", b"c=x"]
+    assert all("product" in str(problem.expected) for problem in refused.value.problems)

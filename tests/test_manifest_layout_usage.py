@@ -22,6 +22,14 @@ marked_by = "{uid}.ms"
 [[foreign]]
 globs = ["*~"]
 reason = "backup"
+[[folder]]
+name = "product"
+[[folder]]
+name = "log"
+[[folder]]
+name = "script"
+[[folder]]
+name = "qa"
 [[rule]]
 match = "*.fits"
 to = "product/{name}"
@@ -63,7 +71,7 @@ def origin(tmp_path: Path) -> Path:
 def usage(origin: Path, text: str = LAYOUT) -> Usage:
     layout = origin.parent / "mine.toml"
     layout.write_text(text)
-    return usage_of(load_layout(str(layout)), os.fsencode(origin))
+    return usage_of(load_layout(str(layout)), os.fsencode(origin), {})
 
 
 def test_rules_tell_the_lines_they_begin_in(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import pytest
 
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.problem import Code, Refused
 from support.in_process import Delivery, write
@@ -29,11 +28,11 @@ TABLE = fits(30, 100, data=b"x" * 16000, start="XTENSION= 'BINTABLE'", PCOUNT="5
 GROUPS = fits(0, 4, 5, data=b"x" * 10000, GROUPS="T", PCOUNT="5", GCOUNT="200")
 PACKED = gzip.compress(bytes(range(256)) * 400, mtime=0)  # the bytes are the names of tests: the same each time
 AS_PRODUCTS = (
-    Include("*.[fF][iI][tT]*", Role.PRODUCT),
-    Include("*.gz", Role.PRODUCT),
-    Include("*.tgz", Role.PRODUCT),
-    Include("*.zip", Role.PRODUCT),
-    Include("packed.*", Role.PRODUCT),
+    Include("*.[fF][iI][tT]*", "product"),
+    Include("*.gz", "product"),
+    Include("*.tgz", "product"),
+    Include("*.zip", "product"),
+    Include("packed.*", "product"),
 )
 
 

@@ -21,6 +21,10 @@ name = "top"
 name = "run"
 path = "run*"
 needed = true
+[[folder]]
+name = "product"
+[[folder]]
+name = "log"
 [[rule]]
 match = "*.fits"
 to = "product/{run}.{name}"
@@ -79,7 +83,7 @@ def test_layout_that_is_wrong_is_refused_with_the_line(capsys: Capsys, mine: Pat
     mine.write_text(LAYOUT + 'colour = "red"\n')
     ran = run_here(capsys, "layout", "--check", mine)
     assert ran.code == Exit.FAILED
-    assert "found colour in [[rule]] 2, line 13" in ran.err
+    assert "found colour in [[rule]] 2, line 17" in ran.err
 
 
 def test_check_shows_places_rules_with_their_lines_and_what_no_rule_takes(
@@ -94,10 +98,10 @@ def test_check_shows_places_rules_with_their_lines_and_what_no_rule_takes(
         "  run        run1, run2",
         "",
         "   line   files  trees       size  rule",
-        "     10       3      0        0 B  *.fits -> product/{run}.{name}",
+        "     14       3      0        0 B  *.fits -> product/{run}.{name}",
         "",
         "Rules that take nothing: 1",
-        "     13  *.log and 1 more -> log/{name}",
+        "     17  *.log and 1 more -> log/{name}",
         "",
         "No rule takes: 2",
         "  notes",
@@ -111,7 +115,7 @@ def test_check_as_json_has_everything(capsys: Capsys, mine: Path, tmp_path: Path
     assert (fields["layout"], fields["origin"], fields["exit_code"]) == ("mine", str(origin), 0)
     assert [place["found"] for place in fields["places"]] == [[{"path": ""}], [{"path": "run1"}]]
     counts = [(rule["line"], rule["to"], rule["file_count"], rule["tree_count"]) for rule in fields["rules"]]
-    assert counts == [(10, "product/{run}.{name}", 1, 0), (13, "log/{name}", 0, 0)]
+    assert counts == [(14, "product/{run}.{name}", 1, 0), (17, "log/{name}", 0, 0)]
     assert len(fields["untaken"]) == 30
     assert fields["untaken"][0] == {"path": "notes00", "reason": "", "is_folder": False}
 
@@ -136,6 +140,15 @@ def test_check_ends_with_the_problems_of_a_plan_and_the_layouts_that_fit(
     assert "A plan would be refused: 2\n  no-place: " in ran.out
     assert f"        pack plan {origin} PACKAGE --layout runs\n" in ran.out
     assert run_here(capsys, "layout", "--check", "runs", origin).code == Exit.DONE
+
+
+def test_check_asks_for_values_and_takes_them(capsys: Capsys, mine: Path, tmp_path: Path) -> None:
+    mine.write_text(LAYOUT.replace("{run}.{name}", "{band}.{name}") + '[variable.band]\nlike = "B?"\n')
+    origin = origin_with(tmp_path / "origin", "run1/a.fits")
+    assert "variable-missing" in run_here(capsys, "layout", "--check", mine, origin).err
+    ran = run_here(capsys, "layout", "--check", mine, origin, "--set", "band=B3")
+    assert (ran.code, "No rule takes: 0" in ran.out) == (Exit.DONE, True)
+    assert "unknown-variable" in run_here(capsys, "layout", "--check", mine, origin, "--set", "band").err
 
 
 def test_check_names_deeper_origins_by_paths_that_a_plan_takes(capsys: Capsys, tmp_path: Path) -> None:

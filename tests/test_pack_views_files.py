@@ -117,5 +117,12 @@ def test_a_name_of_two_members_is_refused(capsys: Capsys, delivery: Delivery) ->
     assert "  member-ambiguous: " in ran.err
 
 
-def test_an_unknown_role_is_a_usage_error(capsys: Capsys, delivery: Delivery) -> None:
-    assert run_here(capsys, "show", delivery.path, "--role", "qa2").code == Exit.USAGE
+@pytest.mark.parametrize("plan", [(), ("--plan",)])
+def test_a_role_that_the_layout_lacks_is_refused_with_those_it_has(
+    capsys: Capsys, delivery: Delivery, plan: tuple[str, ...]
+) -> None:
+    delivery.make()
+    delivery.plan()
+    ran = run_here(capsys, "show", delivery.path, "--role", "qa2", *plan)
+    assert ran.code == Exit.FAILED
+    assert "unknown-role" in ran.err and "raw, calibrated, calibration, script, qa, log, product" in ran.err

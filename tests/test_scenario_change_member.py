@@ -11,7 +11,6 @@ import pytest
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.format.files import Described, open_manifest
 from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.problem import Code
@@ -117,7 +116,7 @@ def test_field_of_the_readme(delivery: Delivery, mode: Mode) -> None:
 
 def test_rollback_of_a_readme_leaves_links_that_an_earlier_apply_changed(delivery: Delivery) -> None:
     delivery.make(Mode.MOVE)
-    delivery.make(Mode.MOVE, include=(Include("scriptForImaging.py", Role.LOG),))  # it gets another path
+    delivery.make(Mode.MOVE, include=(Include("scriptForImaging.py", "log"),))  # it gets another path
     assert manifest_of(delivery).notes.relinks
     links = links_of(delivery.origin)
     assert run("readme", delivery.path, "--set-field", "PI name=A. Person") == 0

@@ -38,6 +38,7 @@ _TYPED: dict[Code, tuple[str, ...]] = {
     Code.PACKAGE_MISSING: ("verify", "PACKAGE"),
     Code.PART_OF_PACKAGE: ("verify", "MEMBER"),
     Code.UNKNOWN_ROLE: ("plan", "ORIGIN", "PACKAGE", "--include", "*.fits=picture"),
+    Code.UNKNOWN_VARIABLE: ("plan", "ORIGIN", "PACKAGE", "--set", "mous=uid___A001_X1_X2"),
 }
 _OPTIONS = {"readme": "--readme", "layout": "--layout", "append": "--append"}
 

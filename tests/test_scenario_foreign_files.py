@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.problem import Refused
@@ -72,7 +71,7 @@ def test_files_of_other_programs_are_listed_with_a_reason(delivery: Delivery) ->
 
 def test_a_wish_with_a_wildcard_does_not_reach_files_of_other_programs(delivery: Delivery) -> None:
     make_tree(delivery.origin, ["._good.fits", "kept.fits~"])
-    delivery.make(include=(Include("*.fits*", Role.PRODUCT), Include("kept.fits~", Role.PRODUCT)))
+    delivery.make(include=(Include("*.fits*", "product"), Include("kept.fits~", "product")))
     assert not (delivery.member / "product/._good.fits").exists()
     assert (delivery.member / "product/kept.fits~").exists()
 

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.format.header import Header, Notes, StreamKind, read_header, read_notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.layout.roles import roles_of
 
 TICKET_COUNT = 2
-_IN_TICKETS = ("", Role.QA.value, Role.SCRIPT.value)  # the first is README
 # A tar's header, the padding of the last block, and a long name in two blocks; a zip takes less.
 _BYTES_PER_FILE = 4 * 512
 _FIXED_BYTES = 10_240 + 4096  # a tar ends at a multiple of its record; the file of sizes
@@ -22,16 +21,17 @@ def ticket_bytes(package: Package, header: Header, notes: Notes, opened: OpenedF
         StreamError: the manifest of a member that stays cannot be used.
     """
     files = size = 0
-    for mode, described in ((header.mode, notes), *_staying(package, header, opened)):
+    for member, described in ((header, notes), *_staying(package, header, opened)):
+        in_tickets = {"", *(role.name for role in roles_of(member) if role.in_tickets)}  # the first is README
         for total in described.totals:
-            if total.role in _IN_TICKETS:
+            if total.role in in_tickets:
                 files += total.file_count
-                size += 0 if mode is Mode.FAKE else total.byte_count
+                size += 0 if member.mode is Mode.FAKE else total.byte_count
     return TICKET_COUNT * (size + files * _BYTES_PER_FILE + _FIXED_BYTES)
 
 
-def _staying(package: Package, header: Header, opened: OpenedFiles) -> Iterator[tuple[Mode, Notes]]:
+def _staying(package: Package, header: Header, opened: OpenedFiles) -> Iterator[tuple[Header, Notes]]:
     for member, digest in header.staying:
         if digest:
             stream = opened.peek(package.manifest(member))
-            yield read_header(stream, StreamKind.MANIFEST).mode, read_notes(stream)
+            yield read_header(stream, StreamKind.MANIFEST), read_notes(stream)

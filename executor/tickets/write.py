@@ -20,7 +20,6 @@ from qa2pack.executor.io.file_object import create_built
 from qa2pack.executor.transaction.paths import ticket_in
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
-from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.alma.ticket_file import PERMISSIONS, SIZE_FILE
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Total
@@ -28,11 +27,11 @@ from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.humanize import human_bytes
+from qa2pack.manifest.layout.roles import roles_of
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.quantity import Digest
 
-_ROLES = (Role.QA, Role.SCRIPT)
 _ZIP_FIRST_YEAR, _ZIP_LAST_YEAR = 1980, 2107
 
 
@@ -100,12 +99,14 @@ def write_tickets(project: bytes, members: Iterable[Member], folder: bytes, disk
 def size_text(project: bytes, members: Iterable[Member]) -> str:
     """Return the text of `package_size.txt`: bytes and human form, per role and in total."""
     totals: dict[str, list[int]] = {}
+    order = [""]
     for member in members:
+        order += [role.name for role in roles_of(member.manifest.header) if role.name not in order]
         for total in member.manifest.notes.totals:
             sums = totals.setdefault(total.role, [0, 0])
             sums[0] += total.file_count
             sums[1] += total.byte_count
-    order = ["", *(role.value for role in ROLES)]
+    order += [role for role in totals if role not in order]
     rows = [Total(role, *totals[role]) for role in order if role in totals]
     rows.append(Total("all", sum(row.file_count for row in rows), sum(row.byte_count for row in rows)))
     lines = [f"Expected size of the package {shown(project)}", "", f"{'':<12} {'files':>10} {'bytes':>18}"]
@@ -134,11 +135,12 @@ def ticket_files(project: bytes, member: Member) -> Iterator[TicketFile]:
 
 
 def _records(manifest: Described) -> Iterator[FolderRecord]:
-    """Yield the records of the member's own folder and of `_ROLES`, without reading the others."""
+    """Yield the records of the member's own folder and of its roles for tickets, without reading the others."""
     root = manifest.stream.find(b"")
     if root is not None:
         yield decode_record(root)
-    for role in _ROLES:
+    in_tickets = (role for role in roles_of(manifest.header) if role.in_tickets)
+    for role in sorted(in_tickets, key=lambda role: role.name):
         for blob in manifest.stream.blobs_from(role.folder):
             record = decode_record(blob)
             top = record.path.split(b"/", 1)[0]

@@ -11,12 +11,13 @@ from enum import StrEnum
 
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, is_group, is_member
-from qa2pack.manifest.alma.role import ROLES
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there
 from qa2pack.manifest.path import join
 
 README = b"README"
 _MANIFEST = b".manifest"
+# By them a folder is known as a member, also where it has no manifest.
+_MEMBER_FOLDERS = frozenset({b"raw", b"calibrated", b"calibration", b"script", b"qa", b"log", b"product"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,6 @@ def _members(package: Package, group: bytes, unexpected: list[bytes]) -> Iterato
 
 
 def _unexpected_in_member(folder: bytes, relative: bytes) -> Iterator[bytes]:
-    roles = {role.folder for role in ROLES}
     for name in sorted(os.listdir(folder)):
-        if name != README and not (name in roles and is_plain_folder(join(folder, name))):
+        if name != README and not (name in _MEMBER_FOLDERS and is_plain_folder(join(folder, name))):
             yield join(relative, name)

@@ -5,13 +5,13 @@ read here is the template that comes with the program.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import resources
 
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import README
-from qa2pack.manifest.alma.role import ROLES
 from qa2pack.manifest.path import shown, sort_key
+from qa2pack.manifest.role import Role
 
 # The tree shows a role folder and its direct entries, nothing deeper.
 _PARTS_SHOWN = 2
@@ -47,7 +47,12 @@ def header_template() -> bytes:
 
 
 def readme_text(
-    header: bytes, *, member: tuple[bytes, bytes, bytes], sb_name: bytes, paths: Iterable[bytes]
+    header: bytes,
+    *,
+    member: tuple[bytes, bytes, bytes],
+    sb_name: bytes,
+    roles: Sequence[Role],
+    paths: Iterable[bytes],
 ) -> bytes:
     """Return the README of one member.
 
@@ -55,12 +60,13 @@ def readme_text(
 
     Args:
         member: project code, group name, member name.
+        roles: the folders that the tree shows, also empty ones.
         paths: content of the member, relative to it; folders end in `/`. Deeper paths than are shown may be given.
     """
     text = _filled(_filled(header, b"Project code", member[0]), b"SB name", sb_name)
     if text and not text.endswith(b"\n"):
         text += b"\n"
-    return text + b"".join(line + b"\n" for line in tree_lines(member, paths))
+    return text + b"".join(line + b"\n" for line in tree_lines(member, roles, paths))
 
 
 def blank_fields(text: bytes) -> list[bytes]:
@@ -85,7 +91,7 @@ def header_of(readme: bytes, project: bytes) -> bytes:
     return b"".join(lines[:end])
 
 
-def tree_lines(member: tuple[bytes, bytes, bytes], paths: Iterable[bytes]) -> list[bytes]:
+def tree_lines(member: tuple[bytes, bytes, bytes], roles: Iterable[Role], paths: Iterable[bytes]) -> list[bytes]:
     """Return the lines of the tree of one member, from the project folder down to the entries of the role folders.
 
     Names that would break a line or are not UTF-8 are escaped.
@@ -94,7 +100,7 @@ def tree_lines(member: tuple[bytes, bytes, bytes], paths: Iterable[bytes]) -> li
     lines = [_line(depth, part + b"/") for depth, part in enumerate((project, SCIENCE_GOAL, group, name))]
     lines.append(_line(4, README))
     entries = sorted({_entry(path) for path in paths}, key=sort_key)
-    for role in ROLES:
+    for role in roles:
         lines.append(_line(4, role.folder + b"/"))
         start = role.folder + b"/"
         lines += [_line(5, entry[len(start) :]) for entry in entries if entry.startswith(start) and entry != start]

@@ -17,6 +17,7 @@ from qa2pack.manifest.format.stream import Stream, StreamError
 from qa2pack.manifest.format.wire import Moment, WireError, read_value
 from qa2pack.manifest.path import check_name, check_relative, join
 from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.role import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class MadeWith:
         readme: absolute path of the README header file; empty where the text had no lasting path.
         readme_header: the text of that header; empty for the template.
         include: each glob with its role.
+        values: of variables of the layout, each with its name.
     """
 
     readme: bytes
@@ -54,6 +56,7 @@ class MadeWith:
     no_split: bool = False
     weights: Weights = Weights.CONSISTENT
     as_is: bool = False
+    values: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class Header:
         is_adopted: the member was found on disk, not packaged by this program.
         is_rebuilt: the plan makes the member of its own files (see `manifest.plan.rebuild`); False in manifests.
         made_with: None in members that were adopted, or packaged before options were recorded.
+        roles: of the layout; empty in members that were adopted, or packaged before they were recorded (see
+            `manifest.layout.roles`).
     """
 
     kind: StreamKind
@@ -92,6 +97,7 @@ class Header:
     is_adopted: bool = False
     made_with: MadeWith | None = None
     is_rebuilt: bool = False
+    roles: tuple[Role, ...] = ()
 
     @property
     def member_path(self) -> bytes:
@@ -222,7 +228,7 @@ def header_to_wire(header: Header) -> dict[str, object]:
 
 # Fields that came after the first release of the format. They are written only where they say something, so that
 # older programs read all other plans and manifests.
-_LATER_IN_HEADERS = ("made_with", "is_rebuilt")
+_LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles")
 _LATER_IN_NOTES = ("recalled",)
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 

@@ -1,10 +1,14 @@
-"""Checks as data: what a complete reduction of a style has, and what belongs to another kind of delivery.
+"""Checks as data: what a complete reduction of a style has, and what its receivers want of a member.
 
-A layout file has them as `[[check]]` tables. `manifest.layout.completeness` compares an origin with them. Nothing is
-refused by a check: whether something is missing or was never made, only the reducer knows.
+A layout file has them as `[[check]]` tables. `manifest.layout.completeness` compares an origin with the first kinds.
+Nothing is refused by these: whether something is missing or was never made, only the reducer knows. The checks of the
+member, which `manifest.layout.member_checks` looks at, may refuse.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+from qa2pack.manifest.layout.patterns import Patterns
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +54,47 @@ class ProjectCode:
     globs: tuple[str, ...]
 
 
-Check = Needs | Alike | Absent | ProjectCode
+class Say(StrEnum):
+    """What a plan does where a check of the member is not met."""
+
+    WARN = "warn"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many entries of a folder of the member have such names.
+
+    Attributes:
+        folder: of the member; empty for the member itself. Only what lies directly in it counts.
+        names: one of them is enough.
+        least, most: the numbers that are right, inclusive.
+        what: the reason, for messages.
+    """
+
+    folder: bytes
+    names: Patterns
+    least: int
+    most: int
+    what: str
+    say: Say = Say.WARN
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the names of all files and folders look like that are packaged; those inside trees are not looked at.
+
+    Attributes:
+        letters: all letters that a name may have; empty for any.
+        longest: bytes.
+        what: the reason, for messages.
+    """
+
+    letters: frozenset[str]
+    longest: int
+    what: str
+    say: Say = Say.WARN
+
+
+MemberCheck = Count | Names
+Check = Needs | Alike | Absent | ProjectCode | MemberCheck

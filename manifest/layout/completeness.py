@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from qa2pack.manifest.layout.check import Absent, Alike, Check, Needs, ProjectCode
+from qa2pack.manifest.layout.check import Absent, Alike, Check, Count, Names, Needs, ProjectCode
 from qa2pack.manifest.layout.decide import Choice, Draft
 from qa2pack.manifest.layout.globs import first_match, matches
 from qa2pack.manifest.layout.place import drafts_of
@@ -54,8 +54,8 @@ def completeness_warnings(
             case ProjectCode(globs):
                 if not matches(package.rpartition(b"/")[2], globs):
                     yield Problem(Code.W_PROJECT_CODE, package, expected="a code such as 2011.0.00229.S")
-            case Alike():
-                pass  # all of them at once, below
+            case Alike() | Count() | Names():
+                pass  # the first all at once, below; the others are about the member
             case _:
                 assert_never(check)
     alike = tuple(check for check in checks if isinstance(check, Alike))
@@ -105,7 +105,7 @@ def _owners(draft: Draft, choice: Choice) -> Iterator[PlaceFolder]:
     named = {variable: choice.layout.variables[variable].at_start(name) for variable in choice.layout.fixed_by_marks}
     for place in choice.places.marked:
         is_named = any(own in place.values.get(variable, ()) for variable, own in named.items())
-        if is_named or place in (draft.entry.place, draft.entry.place.around):
+        if is_named or (draft.entry.place and place in (draft.entry.place, draft.entry.place.around)):
             yield place
 
 

@@ -32,11 +32,12 @@ class OriginEntry:
 
     Attributes:
         path: relative to the origin, symlinks not resolved.
+        place: None in a folder that is no place, but around one.
     """
 
     path: bytes
     node: Node
-    place: PlaceFolder
+    place: PlaceFolder | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,13 @@ Outcome = Draft | LeftOut | Problem
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Layout, includes, excludes and the places of the origin, which together decide about each entry."""
+    """Layout, includes, excludes, places of the origin and given values, which together decide about each entry."""
 
     layout: Layout
     include: Sequence[Include]
     exclude: Sequence[str]
     places: PlacesFound
+    given: Mapping[str, bytes] = field(default_factory=dict)
     _marked: frozenset[bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -99,7 +101,9 @@ class Choice:
 
     def rule_for(self, entry: OriginEntry) -> Rule | None:
         """Return the first rule that fits an entry; none takes a marked place, which is always searched."""
-        return None if entry.path in self._marked else self.layout.rule_for(entry.node, entry.place.place)
+        if entry.place is None or entry.path in self._marked:
+            return None
+        return self.layout.rule_for(entry.node, entry.place.place)
 
     def _ruled(self, entry: OriginEntry, rule: Rule) -> Outcome:
         try:
@@ -109,7 +113,8 @@ class Choice:
 
     def _included(self, entry: OriginEntry, folder: str) -> Outcome:
         """Place an included entry by the first rule for includes of its folder that has all values, else in it."""
-        for rule in self.layout.included_rules(entry.node, entry.place.place, folder):
+        rules = self.layout.included_rules(entry.node, entry.place.place, folder) if entry.place else ()
+        for rule in rules:
             try:
                 return self._draft(entry, rule)
             except NoValueError:
@@ -152,7 +157,8 @@ class _Values:
             case "prefix":
                 return self._prefix()
         variables, name = self.choice.layout.variables, self.entry.node.name
-        value = self.entry.place.value_of(variable, name, variables)
+        place = self.entry.place
+        value = self.choice.given.get(variable) or (place.value_of(variable, name, variables) if place else None)
         if value is not None:
             return value
         if variable in self.choice.layout.fixed_by_marks:
@@ -163,8 +169,8 @@ class _Values:
         return self.pieces.get(variable) or default.encode() or None
 
     def _prefix(self) -> bytes:
-        place = self.entry.place.place
-        if place.prefix is None or (place.no_prefix and place.no_prefix.fits(self.entry.node.name)):
+        place = self.entry.place.place if self.entry.place else None
+        if not place or not place.prefix or (place.no_prefix and place.no_prefix.fits(self.entry.node.name)):
             return b""
         return place.prefix.fill(self.of)
 

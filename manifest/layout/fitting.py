@@ -33,7 +33,7 @@ def fitting_layouts(origin: bytes, *, besides: str, follow_outside: bool = False
         if not needed:
             continue
         tree = survey(origin, opaque=layout.is_opaque, follow_outside=follow_outside)
-        places = choose(tree, layout, include=(), exclude=(), origin_path=origin).places
+        places = choose(tree, layout, origin_path=origin).places
         if all(places.has(place) for place in needed):
             found = ", ".join(_counted(place, places) for place in needed)
             yield Problem(Code.LAYOUT_FITS, name.encode(), found=found)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.layout.globs import first_match
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.role import Role, names_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,21 +13,36 @@ class Include:
     """`--include GLOB=role`."""
 
     glob: str
-    role: Role
+    role: str
 
 
 def parse_include(text: str) -> Include:
     """Read `GLOB=role`; the glob itself may hold `=`.
 
     Raises:
-        Refused: the glob is missing, or the role is not known.
+        Refused: glob or role is missing.
     """
     glob, _, role = text.rpartition("=")
-    if not glob.rstrip("/") or role not in ROLES:
-        path = text.encode("utf-8", "surrogateescape")
-        expected = f"GLOB=role with one of {', '.join(ROLES)}"
-        raise Refused(Problem(Code.UNKNOWN_ROLE, path, expected=expected))
-    return Include(glob, Role(role))
+    if not glob.rstrip("/") or not role:
+        raise Refused(Problem(Code.UNKNOWN_ROLE, _bytes(text), expected="GLOB=role"))
+    return Include(glob, role)
+
+
+def check_includes(includes: Iterable[Include], roles: Iterable[Role]) -> None:
+    """Refuse includes whose role the layout does not have.
+
+    Raises:
+        Refused: with all of them.
+    """
+    known = tuple(roles)
+    expected = f"GLOB=role with one of {names_of(known)}"
+    unknown = [one for one in includes if one.role not in [role.name for role in known]]
+    if unknown:
+        raise Refused(*(Problem(Code.UNKNOWN_ROLE, _bytes(f"{one.glob}={one.role}"), expected) for one in unknown))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def spelt_out(includes: Iterable[Include]) -> tuple[Include, ...]:
@@ -37,4 +52,4 @@ def spelt_out(includes: Iterable[Include]) -> tuple[Include, ...]:
 
 def included_folder(path: bytes, includes: Iterable[Include]) -> str:
     """Return the folder of the first include that matches the path; empty if none does."""
-    return next((include.role.value for include in includes if first_match(path, (include.glob,))), "")
+    return next((include.role for include in includes if first_match(path, (include.glob,))), "")

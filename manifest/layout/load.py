@@ -5,6 +5,7 @@ rule cannot silently match nothing, and no rule places a file outside of the mem
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -12,17 +13,17 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Never, TypeVar
 
-from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
-from qa2pack.manifest.layout.check import Absent, Alike, Check, Needs, ProjectCode
+from qa2pack.manifest.layout.check import Absent, Alike, Check, Count, Names, Needs, ProjectCode, Say
 from qa2pack.manifest.layout.globs import has_uid_in_brackets
 from qa2pack.manifest.layout.patterns import PatternError, Patterns, Variable, compile_patterns, pieces_of
 from qa2pack.manifest.layout.places import ANY_DEPTH, Place
 from qa2pack.manifest.layout.rules import Again, Foreign, Layout, Rule, Shape
-from qa2pack.manifest.layout.template import PREFIX, Template, parse_template
+from qa2pack.manifest.layout.template import PREFIX, PROJECT, Template, parse_template
 from qa2pack.manifest.layout.toml_lines import sub_table_line, table_lines
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.role import Role, Shown, names_of
 
 
 def known_layouts() -> tuple[str, ...]:
@@ -71,9 +72,10 @@ def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKN
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 _Result = TypeVar("_Result")
-_LAYOUT_KEYS = frozenset({"name", "title", "variable", "place", "foreign", "rule", "check"})
+_LAYOUT_KEYS = frozenset({"name", "title", "variable", "place", "folder", "foreign", "rule", "check"})
 _VARIABLE_KEYS = frozenset({"like", "default"})
 _PLACE_KEYS = frozenset({"name", "path", "inside", "marked_by", "prefix", "no_prefix", "needed", "what"})
+_FOLDER_KEYS = frozenset({"name", "text", "always", "tickets", "listed", "report"})
 _FOREIGN_KEYS = frozenset({"globs", "reason"})
 _RULE_KEYS = frozenset(
     {
@@ -93,9 +95,22 @@ _RULE_KEYS = frozenset(
 )
 _AGAIN_KEYS = frozenset({"to", "column"})
 # The keys of each kind of check; the first one tells the kinds apart.
-_CHECK_KINDS = (("needs", "what"), ("alike", "in", "what"), ("absent", "what"), ("project",))
+_CHECK_KINDS = (
+    ("needs", "what"),
+    ("alike", "in", "what"),
+    ("absent", "what"),
+    ("project",),
+    ("at_most_one", "in", "what"),
+    ("holds", "in", "what"),
+    ("lacks", "what"),
+    ("letters", "what"),
+    ("longest", "what"),
+)
+# Kinds of checks that are about the member: they may refuse.
+_MAY_SAY = frozenset({"at_most_one", "holds", "lacks", "letters", "longest"})
+_MANY = 10**9
 # Variables that every file has.
-_OF_A_FILE = frozenset({"name", "path", PREFIX})
+_OF_A_FILE = frozenset({"name", "path", PREFIX, PROJECT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +121,7 @@ class _Reader:
         text: the text of the file.
         where: the table that is converted, for messages; empty outside tables.
         line: where it begins in the file; 0 if that is not known.
-        variables, places: those that are read already.
+        variables, places, roles: those that are read already.
     """
 
     name: str
@@ -115,17 +130,20 @@ class _Reader:
     line: int = 0
     variables: Mapping[str, Variable] = field(default_factory=dict)
     places: tuple[Place, ...] = ()
+    roles: tuple[Role, ...] = ()
 
     def layout(self, table: Mapping[str, object]) -> Layout:
         self._check_keys(table, _LAYOUT_KEYS, "layout")
         with_variables = replace(self, variables=self._variables(table))
-        reader = replace(with_variables, places=with_variables._places(table))
+        roles = tuple(each._folder(folder) for each, folder in self._tables(table, "folder"))
+        reader = replace(with_variables, places=with_variables._places(table), roles=roles)
         rules = tuple(each._rule(rule) for each, rule in reader._tables(table, "rule"))
         return Layout(
             name=self._text(table, "name") or self.name,
             title=self._text(table, "title"),
             variables=reader.variables,
             places=reader.places,
+            roles=roles,
             rules=tuple(rule for rule in rules if not rule.included),
             included=tuple(rule for rule in rules if rule.included),
             foreign=tuple(each._foreign(foreign) for each, foreign in reader._tables(table, "foreign")),
@@ -195,6 +213,21 @@ class _Reader:
             for step in (path.split("/") if path else ())
         )
 
+    def _folder(self, table: Mapping[str, object]) -> Role:
+        self._check_keys(table, _FOLDER_KEYS, "folder")
+        name = self._text(table, "name")
+        template = self._template(table, "name", frozenset())
+        if template is None or "/" in name:
+            self._refuse(expected="the name of a folder of the member", found=name)
+        return Role(
+            name=name,
+            text=self._text(table, "text"),
+            is_always=self._flag(table, "always"),
+            in_tickets=self._flag(table, "tickets"),
+            is_listed=self._flag(table, "listed"),
+            shown=tuple(self._choice(Shown, shown) for shown in self._texts(table, "report")),
+        )
+
     def _foreign(self, table: Mapping[str, object]) -> Foreign:
         self._check_keys(table, _FOREIGN_KEYS, "foreign")
         foreign = Foreign(self._name_globs(table, "globs"), self._text(table, "reason"))
@@ -204,7 +237,7 @@ class _Reader:
 
     def _rule(self, table: Mapping[str, object]) -> Rule:
         self._check_keys(table, _RULE_KEYS, "rule")
-        included = str(self._role(self._text(table, "included"))) if "included" in table else ""
+        included = self._role(self._text(table, "included")) if "included" in table else ""
         match = self._patterns(table, "match") if "match" in table or not included else self._any_name()
         never = self._text(table, "never")
         if not match.texts or bool(self._text(table, "to")) == bool(never):
@@ -246,10 +279,10 @@ class _Reader:
         return Again(to, self._text(value, "column"))
 
     def _target(self, table: Mapping[str, object], key: str, pieces: frozenset[str]) -> Template | None:
-        """Return the template of a path in the member, the first folder of which is one of the known ones."""
+        """Return the template of a path in the member, the first folder of which is one that the layout declares."""
         fixed = frozenset().union(*(place.fixes for place in self.places))
         template = self._template(table, key, fixed | pieces | _OF_A_FILE)
-        if template:
+        if template and template.folder and "{" not in template.folder:
             self._role(template.folder)
         return template
 
@@ -287,19 +320,45 @@ class _Reader:
         return value
 
     def _check(self, table: Mapping[str, object]) -> Check:
-        keys = next((keys for keys in _CHECK_KINDS if set(keys) == set(table) and all(table.values())), ("",))
+        keys = next((keys for keys in _CHECK_KINDS if _are_keys(keys, table) and all(table.values())), ("",))
         what = self._text(table, "what")
+        say = self._choice(Say, self._text(table, "say") or Say.WARN)
         match keys[0]:
             case "needs":
-                return Needs(self._role(self._text(table, "needs")).folder, what)
+                return Needs(self._role(self._text(table, "needs")).encode(), what)
             case "alike":
-                return Alike(self._role(self._text(table, "in")).folder, what, self._globs(table, "alike"))
+                return Alike(self._role(self._text(table, "in")).encode(), what, self._globs(table, "alike"))
             case "absent":
                 return Absent(what, self._globs(table, "absent"))
             case "project":
                 return ProjectCode(self._globs(table, "project"))
+            case "at_most_one" | "holds" as kind:
+                least, most = (0, 1) if kind == "at_most_one" else (1, _MANY)
+                folder = self._role(self._text(table, "in")).encode()
+                return Count(folder, self._patterns(table, kind), least, most, what, say)
+            case "lacks":
+                return Count(b"", self._patterns(table, "lacks"), 0, 0, what, say)
+            case "letters":
+                return Names(self._letters(self._text(table, "letters")), _MANY, what, say)
+            case "longest":
+                return Names(frozenset(), self._number(table, "longest"), what, say)
         kinds = " or ".join(" and ".join(keys) for keys in _CHECK_KINDS)
         self._refuse(expected=kinds, found=_key_list(table))
+
+    def _letters(self, text: str) -> frozenset[str]:
+        """Return the letters of a text as it stands in brackets: `a-z` are all from a to z, `-` itself is last."""
+        letters = set(text)
+        for first, last in re.findall(r"(.)-(.)", text, re.DOTALL):
+            if first > last:
+                self._refuse(expected="letters in their order, as in a-z", found=f"{first}-{last}")
+            letters |= {chr(code) for code in range(ord(first), ord(last) + 1)}
+        return frozenset(letters if text.endswith("-") or "-" not in text else letters - {"-"})
+
+    def _number(self, table: Mapping[str, object], key: str) -> int:
+        value = table.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            self._refuse(expected=f"a whole number above 0 for {key}", found=repr(value))
+        return value
 
     def _check_keys(self, table: Mapping[str, object], known: frozenset[str], where: str) -> None:
         unknown = sorted(set(table) - known)
@@ -359,10 +418,15 @@ class _Reader:
         except ValueError:
             self._refuse(expected=f"one of {', '.join(kind)}", found=value)
 
-    def _role(self, value: str) -> Role:
-        if value not in ROLES:
-            self._refuse(expected=f"one of {', '.join(ROLES)}", found=value, code=Code.UNKNOWN_ROLE)
-        return Role(value)
+    def _role(self, value: str) -> str:
+        if value not in [role.name for role in self.roles]:
+            expected = f"one of the folders {names_of(self.roles) or '- (there is no [[folder]])'}"
+            self._refuse(expected=expected, found=value, code=Code.UNKNOWN_ROLE)
+        return value
+
+
+def _are_keys(keys: tuple[str, ...], table: Mapping[str, object]) -> bool:
+    return set(keys) == set(table) - ({"say"} if keys[0] in _MAY_SAY else set())
 
 
 def _key_list(table: Mapping[str, object]) -> str:

@@ -25,11 +25,8 @@ from qa2pack.manifest.problem import Code, Problem
 _KEEPABLE = ("DATA", "FLOAT_DATA", "LAG_DATA", "CORRECTED_DATA")
 
 
-def measurement_sets(
-    origin: Node, layout: Layout, *, include: Sequence[Include] = (), exclude: Sequence[str] = ()
-) -> tuple[bytes, ...]:
+def measurement_sets(origin: Node, choice: Choice) -> tuple[bytes, ...]:
     """Return the sources of the tables whose columns `place` needs, sorted."""
-    choice = choose(origin, layout, include=include, exclude=exclude, origin_path=b"/")
     drafts = (outcome for outcome in _outcomes(origin, choice) if isinstance(outcome, Draft))
     return tuple(sorted({draft.entry.node.source for draft in drafts if draft.column}))
 
@@ -39,28 +36,16 @@ def drafts_of(origin: Node, choice: Choice, columns: Mapping[bytes, Sequence[str
     return _with_again(_outcomes(origin, choice), columns)
 
 
-def place(
-    origin: Node,
-    layout: Layout,
-    *,
-    origin_path: bytes,
-    columns: Mapping[bytes, Sequence[str]],
-    include: Sequence[Include] = (),
-    exclude: Sequence[str] = (),
-) -> Placement:
+def place(origin: Node, choice: Choice, columns: Mapping[bytes, Sequence[str]]) -> Placement:
     """Decide for every entry of the origin whether and where it is packaged.
 
     Args:
-        origin_path: absolute path of the origin, whose names may be steps of the paths of places.
         columns: maps each source of `measurement_sets` to its column names; a missing one is assumed to have the
             column that the layout keeps.
-        include: globs with a role; they override all rules.
-        exclude: globs of what is not packaged; they override the includes.
 
     Returns:
         The placement. It does not depend on the order of the survey and of the mapping.
     """
-    choice = choose(origin, layout, include=include, exclude=exclude, origin_path=origin_path)
     outcomes = tuple(_outcomes(origin, choice))
     drafts = _with_again(outcomes, columns)
     paths, meetings = settle_names([draft.claim for draft in drafts])
@@ -85,15 +70,27 @@ def choose(
     origin: Node,
     layout: Layout,
     *,
-    include: Sequence[Include],
-    exclude: Sequence[str],
     origin_path: bytes,
+    include: Sequence[Include] = (),
+    exclude: Sequence[str] = (),
+    given: Mapping[str, bytes] | None = None,
 ) -> Choice:
-    """Return layout, includes and excludes with the places of the origin, which are searched here."""
+    """Return what decides about the entries of an origin; its places are searched here.
+
+    Args:
+        origin_path: absolute path of the origin, whose names may be steps of the paths of places.
+        include: globs with a role; they override all rules.
+        exclude: globs of what is not packaged; they override the includes.
+        given: values of variables.
+    """
     places = find_places(
-        origin, layout.places, origin_path=origin_path, is_wanted=lambda path: first_match(path, exclude) is None
+        origin,
+        layout.places,
+        origin_path=origin_path,
+        is_wanted=lambda path: first_match(path, exclude) is None,
+        given=given,
     )
-    return Choice(layout, include, exclude, places)
+    return Choice(layout, include, exclude, places, given or {})
 
 
 def _outcomes(origin: Node, choice: Choice) -> Iterator[Outcome]:
@@ -109,18 +106,17 @@ def _visit(entry: OriginEntry, choice: Choice) -> Iterator[Outcome]:
         yield from decided
         return
     place = choice.places.folders.get(entry.path)
-    if place is None:
+    if not choice.places.is_entered(entry.path):
         yield LeftOut(entry.path, f"no rule of layout {choice.layout.name} takes it", entry.node.is_tree)
         return
     outcomes = [outcome for child in entries_in(entry.path, entry.node, choice) for outcome in _visit(child, choice)]
-    yield from outcomes if place.place.marked_by else _folded(entry, outcomes)
+    yield from outcomes if place and place.place.marked_by else _folded(entry, outcomes)
 
 
 def entries_in(path: bytes, folder: Node, choice: Choice) -> Iterator[OriginEntry]:
-    """Yield the entries of a folder; none if it is no place."""
+    """Yield the entries of a folder."""
     place = choice.places.folders.get(path)
-    if place:
-        yield from (OriginEntry(join(path, child.name), child, place) for child in folder.children)
+    return (OriginEntry(join(path, child.name), child, place) for child in folder.children)
 
 
 def _folded(entry: OriginEntry, outcomes: list[Outcome]) -> Iterator[Outcome]:
@@ -142,20 +138,20 @@ def _with_again(outcomes: Iterable[Outcome], columns: Mapping[bytes, Sequence[st
 
 def _again(drafts: Sequence[Draft], columns: Mapping[bytes, Sequence[str]]) -> Iterator[Draft]:
     """Yield the tables that are packaged a second time: nothing else of their place goes to the same folder."""
-    provided = {(_outermost(draft), draft.folder) for draft in drafts}
+    provided = {(_outermost(draft.entry), draft.folder) for draft in drafts}
     for draft in drafts:
         if draft.again is None:
             continue
         claim, column = draft.again
         again = Draft(draft.entry, claim, column)
-        is_missing = (_outermost(draft), again.folder) not in provided
+        is_missing = (_outermost(draft.entry), again.folder) not in provided
         if is_missing and column in columns.get(draft.entry.node.source, ()):
             yield again
 
 
-def _outermost(draft: Draft) -> bytes:
-    place = draft.entry.place
-    return place.around.path if place.around else place.path
+def _outermost(entry: OriginEntry) -> bytes | None:
+    place = entry.place.around or entry.place if entry.place else None
+    return place.path if place else None
 
 
 def _item(draft: Draft, path: bytes, columns: Mapping[bytes, Sequence[str]]) -> Item:

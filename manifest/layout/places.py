@@ -97,14 +97,23 @@ class PlacesFound:
 
     Attributes:
         folders: by path, relative to the origin.
+        on_the_way: the paths of the folders around them; the origin is always one.
     """
 
     folders: Mapping[bytes, PlaceFolder]
+    on_the_way: frozenset[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "on_the_way", frozenset({b""}).union(*map(_around, self.folders)))
 
     @property
     def marked(self) -> tuple[PlaceFolder, ...]:
         """The folders that are known by what they hold, sorted by path."""
         return tuple(folder for _, folder in sorted(self.folders.items()) if folder.place.marked_by)
+
+    def is_entered(self, path: bytes) -> bool:
+        """Return whether entries of a folder that no rule takes are decided one by one."""
+        return path in self.folders or path in self.on_the_way
 
     def has(self, place: Place) -> bool:
         """Return whether some folder is this place."""
@@ -121,6 +130,7 @@ def find_places(
     *,
     origin_path: bytes,
     is_wanted: Callable[[bytes], bool],
+    given: Mapping[str, bytes] | None = None,
 ) -> PlacesFound:
     """Return the places of an origin.
 
@@ -130,13 +140,14 @@ def find_places(
     Args:
         origin_path: absolute; its last names may be steps of the paths.
         is_wanted: whether a folder, by its path, is looked at.
+        given: values of variables; folders that fix another value are not looked at.
     """
     names = [name for name in origin_path.split(b"/") if name]
     deepest = max((len(place.steps) for place in places), default=0)
     needed = [place for place in places if place.is_needed]
     first = None
     for height in range(min(deepest, len(names)) + 1):
-        search = _Search(places, names[-1] if names else b"", is_wanted, {})
+        search = _Search(places, names[-1] if names else b"", is_wanted, given or {}, {})
         search.begin(origin, names[len(names) - height :])
         found = PlacesFound(search.folders)
         if all(found.has(place) for place in needed):
@@ -183,6 +194,7 @@ class _Search:
     places: Sequence[Place]
     origin_name: bytes
     is_wanted: Callable[[bytes], bool]
+    given: Mapping[str, bytes]
     folders: dict[bytes, PlaceFolder]
 
     def begin(self, origin: Node, above: Sequence[bytes]) -> None:
@@ -194,6 +206,8 @@ class _Search:
 
     def _visit(self, node: Node, path: bytes, ways: Sequence[_Way]) -> None:
         folder = self._folder(node, path, ways)
+        if folder and not self._is_asked_for(folder):
+            return
         if folder:
             self.folders[path] = folder
             inner = self._ways_inside(folder.place.name, folder)
@@ -203,8 +217,14 @@ class _Search:
             if child.kind is Kind.FOLDER and not child.opaque and self.is_wanted(inside):
                 self._visit(child, inside, _through(ways, child.name))
 
+    def _is_asked_for(self, folder: PlaceFolder) -> bool:
+        """Return whether its marks fix no other value than the given one."""
+        marked = folder.place.marked_by.pieces if folder.place.marked_by else frozenset()
+        return all(self.given[name] in folder.values[name] for name in marked & self.given.keys())
+
     def _ways_inside(self, place: str, folder: PlaceFolder | None) -> tuple[_Way, ...]:
-        return tuple(_Way(inner, 0, around=folder) for inner in self.places if inner.inside == place)
+        known = tuple(sorted(self.given.items()))
+        return tuple(_Way(inner, 0, known, around=folder) for inner in self.places if inner.inside == place)
 
     def _folder(self, node: Node, path: bytes, ways: Sequence[_Way]) -> PlaceFolder | None:
         """Return the folder as the first place, in the order of the layout, that it is."""
@@ -241,6 +261,12 @@ def marks_of(node: Node, marks: Patterns) -> dict[str, tuple[bytes, ...]] | None
 
 def _most_frequent_first(counts: Counter[bytes]) -> tuple[bytes, ...]:
     return tuple(sorted(counts, key=lambda value: (-counts[value], value)))
+
+
+def _around(path: bytes) -> Iterator[bytes]:
+    while path:
+        path = path.rpartition(b"/")[0]
+        yield path
 
 
 def _through(ways: Iterable[_Way], name: bytes) -> tuple[_Way, ...]:

@@ -14,6 +14,7 @@ from qa2pack.manifest.layout.patterns import Patterns, Variable
 from qa2pack.manifest.layout.places import Place
 from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.layout.template import Template
+from qa2pack.manifest.role import Role
 
 
 class Shape(StrEnum):
@@ -76,6 +77,12 @@ class Rule:
     warn: bool = False
     line: int = 0
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """The variables of its targets that its own pattern does not give a value."""
+        targets = (self.to, self.if_taken, self.again.to if self.again else None)
+        return frozenset().union(*(target.variables for target in targets if target)) - self.match.pieces
+
     def fits(self, node: Node, place: Place) -> bool:
         """Return whether the rule is for this node in this place."""
         return self.is_for(node.kind, place) and self.has_name_of(node)
@@ -106,6 +113,7 @@ class Layout:
 
     Attributes:
         title: what it is for, on one line.
+        roles: the first folders of a member, in the order in which they are shown.
         rules: those of the origin; `included` are those for what --include names.
         foreign: files of other programs, left out everywhere, also inside tables.
         checks: what a complete reduction has.
@@ -114,6 +122,7 @@ class Layout:
     name: str
     variables: Mapping[str, Variable]
     places: tuple[Place, ...]
+    roles: tuple[Role, ...]
     rules: tuple[Rule, ...]
     included: tuple[Rule, ...] = ()
     foreign: tuple[Foreign, ...] = ()

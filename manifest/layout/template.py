@@ -15,6 +15,8 @@ _VARIABLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 # What stands for a variable while the rest of a template is checked: only a prefix may be empty.
 _SOME = "x"
 PREFIX = "prefix"
+# The project code, which is the name of the package.
+PROJECT = "project"
 
 
 class NoValueError(Exception):

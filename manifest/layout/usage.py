@@ -5,7 +5,7 @@ into the package a second time because of its columns is not known.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.format.header import LeftOut
@@ -60,18 +60,19 @@ class Usage:
     warnings: tuple[Problem, ...]
 
 
-def usage_of(layout: Layout, origin: bytes) -> Usage:
+def usage_of(layout: Layout, origin: bytes, given: Mapping[str, bytes]) -> Usage:
     """Survey an origin and return what the layout makes of it.
 
     Args:
         origin: absolute path, symlinks resolved.
+        given: values of variables.
 
     Raises:
         Refused: the origin is missing, not a folder, or cannot be read.
     """
     tree = survey(origin, opaque=layout.is_opaque)
-    choice = choose(tree, layout, include=(), exclude=(), origin_path=origin)
-    placement = place(tree, layout, origin_path=origin, columns={})
+    choice = choose(tree, layout, origin_path=origin, given=given)
+    placement = place(tree, choice, {})
     taken = {id(rule): Taken() for rule in layout.rules}
     foreign, untaken = Taken(), []
     for entry, outcomes in _decided(entries_in(b"", tree, choice), choice):
@@ -99,7 +100,7 @@ def _decided(entries: Iterable[OriginEntry], choice: Choice) -> Iterator[tuple[O
     """Yield every entry that is not searched further, with what is decided about it."""
     for entry in entries:
         outcomes = choice.decide(entry)
-        if outcomes or entry.path not in choice.places.folders:
+        if outcomes or not choice.places.is_entered(entry.path):
             yield entry, outcomes
         else:
             yield from _decided(entries_in(entry.path, entry.node, choice), choice)
@@ -107,7 +108,7 @@ def _decided(entries: Iterable[OriginEntry], choice: Choice) -> Iterator[tuple[O
 
 def located(origin: bytes, problem: Problem) -> Problem:
     """Return the problem with an absolute path; destinations stay relative to the member."""
-    is_of_member = problem.code in (Code.COLLISION, Code.NAME_TOO_LONG)
+    is_of_member = problem.code in (Code.COLLISION, Code.NAME_TOO_LONG, Code.CHECK_FAILED)
     return problem if is_of_member else replace(problem, path=os.path.join(origin, problem.path))
 
 

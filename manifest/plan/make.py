@@ -16,6 +16,7 @@ from qa2pack.manifest.format.files import Described, save_durably
 from qa2pack.manifest.format.header import Difference, Header, LeftOut, Notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import real_path
+from qa2pack.manifest.layout.include import check_includes
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.path import join
@@ -81,14 +82,16 @@ def make_plan(
     request = recalled.request
     header_text = readme_header(request)
     layout = load_layout(request.layout)
+    check_includes(request.include, layout.roles)
     earlier = _earlier(request, destination)
     placed = place_origin(request, layout, earlier, reader=reader, engine=engine)
     options = _scan_options(request, layout, destination)
-    gathered, splits = _scan(request, placed, options, earlier, engine=engine, progress=progress)
+    in_tickets = frozenset(role.folder for role in layout.roles if role.in_tickets)
+    gathered, splits = _scan(request, placed, options, in_tickets, earlier, engine=engine, progress=progress)
     gathered.problems.extend(lost_files(destination, request, gathered.spool))
     refuse_any(gathered.problems)
     items = placed.placement.items
-    header = make_header(request, destination, header_text, items, now_ns=now_ns)
+    header = make_header(request, destination, header_text, items, roles=layout.roles, now_ns=now_ns)
     add_generated(gathered, header, items, splits)
     may_keep = request.mode is Mode.COPY and not request.rehash
     difference = compare_with_old(header, destination, gathered, may_keep=may_keep)
@@ -114,6 +117,7 @@ def _scan(
     request: PlanRequest,
     placed: Placed,
     options: ScanOptions,
+    in_tickets: frozenset[bytes],
     earlier: tuple[Described, ...],
     *,
     engine: Engine,
@@ -130,7 +134,7 @@ def _scan(
     )
     omit = {path: omitted_names(task.spec) for path, task in splits.tasks.items()}
     items = placed.placement.items
-    batches = scan_batches(items, options, request.mode, omit, looked_into=placed.looked_into)
+    batches = scan_batches(items, options, request.mode, in_tickets, omit, looked_into=placed.looked_into)
     phase = "scan and hash" if options.is_hashing else "scan"
     gathered = gather(batches, phase=phase, engine=engine, progress=progress)
     gathered.problems.extend(splits.problems)

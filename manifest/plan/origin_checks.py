@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.layout.completeness import completeness_warnings, other_delivery
+from qa2pack.manifest.layout.decide import Choice
 from qa2pack.manifest.layout.item import Placement
-from qa2pack.manifest.layout.place import choose
-from qa2pack.manifest.layout.rules import Layout
+from qa2pack.manifest.layout.member_checks import member_faults
 from qa2pack.manifest.layout.survey import Node
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.plan.obstacles import enclosing_package, is_control
@@ -24,15 +24,19 @@ OTHER_KINDS = (Code.W_DEEPER_SB, Code.W_OTHER_DELIVERY)
 
 
 def with_checks(
-    placement: Placement, request: PlanRequest, origin: Node, layout: Layout, columns: Mapping[bytes, Sequence[str]]
+    placement: Placement, request: PlanRequest, origin: Node, choice: Choice, columns: Mapping[bytes, Sequence[str]]
 ) -> Placement:
     """Return the placement with the warnings of all checks."""
-    choice = choose(origin, layout, include=request.include, exclude=request.exclude, origin_path=request.origin)
     found = completeness_warnings(origin, choice, placement.drafts, columns=columns, package=request.package)
-    others = other_delivery(origin, layout.checks, request.exclude)
+    others = other_delivery(origin, choice.layout.checks, request.exclude)
     placed = (warning for warning in placement.warnings if not _is_inside(warning, others))
-    warnings = (*_made_package(request.origin), *found, *placed)
-    return replace(placement, warnings=tuple(_located(request.origin, warning) for warning in warnings))
+    faults = member_faults(choice.layout.checks, (item.path for item in placement.items))
+    warnings = (*_made_package(request.origin), *found, *placed, *faults.warnings)
+    return replace(
+        placement,
+        problems=(*placement.problems, *faults.problems),
+        warnings=tuple(_located(request.origin, warning) for warning in warnings),
+    )
 
 
 def _is_inside(warning: Problem, others: Sequence[bytes]) -> bool:

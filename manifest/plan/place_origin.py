@@ -8,9 +8,11 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import TableNote
 from qa2pack.manifest.fs.presence import real_path
+from qa2pack.manifest.layout.decide import Choice
 from qa2pack.manifest.layout.fitting import fitting_layouts
+from qa2pack.manifest.layout.given import given_values
 from qa2pack.manifest.layout.item import Placement
-from qa2pack.manifest.layout.place import measurement_sets, place
+from qa2pack.manifest.layout.place import choose, measurement_sets, place
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.survey import Node, survey
 from qa2pack.manifest.layout.unmatched_globs import unmatched_globs
@@ -66,8 +68,16 @@ def place_origin(
         follow_outside=request.follow_outside,
         package=real_path(request.package),
     )
-    tables = _described(request, layout, tree, known, reader=reader, engine=engine)
-    placement = _by_rules(request, layout, tree, tables)
+    choice = choose(
+        tree,
+        layout,
+        origin_path=request.origin,
+        include=request.include,
+        exclude=request.exclude,
+        given=given_values(request.values, layout, project=os.path.basename(request.package)),
+    )
+    tables = _described(request, choice, tree, known, reader=reader, engine=engine)
+    placement = with_checks(place(tree, choice, tables.columns), request, tree, choice, tables.columns)
     broken = _refuse_unplaceable(request, layout, placement, tables)
     items = tables.kept(without_column(placement.items) if request.no_split else placement.items)
     needed = tables.references(items, request.exclude) if request.mode.has_content else ()
@@ -89,7 +99,7 @@ def place_origin(
 
 def _described(
     request: PlanRequest,
-    layout: Layout,
+    choice: Choice,
     tree: Node,
     known: tuple[TableNote, ...],
     *,
@@ -97,22 +107,8 @@ def _described(
     engine: Engine,
 ) -> Tables:
     """Describe the measurement sets of the origin, none where they stay as they are."""
-    sources = (
-        () if request.no_split else measurement_sets(tree, layout, include=request.include, exclude=request.exclude)
-    )
+    sources = () if request.no_split else measurement_sets(tree, choice)
     return describe_tables(request.origin, sources, known=known, reader=reader, engine=engine)
-
-
-def _by_rules(request: PlanRequest, layout: Layout, tree: Node, tables: Tables) -> Placement:
-    placement = place(
-        tree,
-        layout,
-        origin_path=request.origin,
-        columns=tables.columns,
-        include=request.include,
-        exclude=request.exclude,
-    )
-    return with_checks(placement, request, tree, layout, tables.columns)
 
 
 def _warnings(

@@ -13,6 +13,7 @@ from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.role import Role
 
 
 def readme_header(request: PlanRequest) -> bytes:
@@ -53,11 +54,18 @@ def _other_than_text(data: bytes) -> str:
 
 
 def make_header(
-    request: PlanRequest, destination: Destination, header_text: bytes, items: tuple[Item, ...], *, now_ns: int
+    request: PlanRequest,
+    destination: Destination,
+    header_text: bytes,
+    items: tuple[Item, ...],
+    *,
+    roles: tuple[Role, ...],
+    now_ns: int,
 ) -> Header:
     """Return the header; the README in it is complete, with the tree of the items.
 
     Args:
+        roles: of the layout.
         now_ns: the time of the scan, ns since the epoch.
     """
     project = destination.package.project
@@ -65,6 +73,7 @@ def make_header(
         header_text,
         member=(project, destination.group, destination.member),
         sb_name=os.path.basename(request.origin),
+        roles=roles,
         paths=(item.path + b"/" if item.is_tree else item.path for item in items),
     )
     return Header(
@@ -87,12 +96,14 @@ def make_header(
         made_with=MadeWith(
             readme=_lasting(request.readme),
             readme_header=b"" if request.readme is request.readme_text is None else header_text,
-            include=tuple((include.glob, include.role.value) for include in request.include),
+            include=tuple((include.glob, include.role) for include in request.include),
             exclude=request.exclude,
             no_split=request.no_split,
             weights=request.weights,
             as_is=request.as_is,
+            values=request.values,
         ),
+        roles=roles,
     )
 
 

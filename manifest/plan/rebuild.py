@@ -24,6 +24,7 @@ from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord, merge_record
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath
+from qa2pack.manifest.layout.roles import roles_of
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.extra_files import extra_in_member, extra_in_package
@@ -280,6 +281,7 @@ def _whole_readme(manifest: Described, header_text: bytes) -> bytes:
         header_text,
         member=(header.project, header.group, header.member),
         sb_name=os.path.basename(header.origin),
+        roles=roles_of(header),
         paths=paths,
     )
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.format.header import Header, MadeWith, StreamKind
 from qa2pack.manifest.fs.presence import status_of
 from qa2pack.manifest.layout.include import Include
@@ -57,7 +56,8 @@ def recall_from(request: PlanRequest, header: Header) -> Recalled:
 
 def _option(field: str) -> str:
     """Return the option that sets a field of the request."""
-    return {"readme_text": "readme", "weights": "casa-weights", "as_is": "as-is"}.get(field, field.replace("_", "-"))
+    others = {"readme_text": "readme", "weights": "casa-weights", "values": "set"}
+    return others.get(field, field.replace("_", "-"))
 
 
 def _made_again(request: PlanRequest, destination: Destination) -> Header | None:
@@ -79,9 +79,11 @@ def _values(header: Header, request: PlanRequest) -> Iterator[tuple[str, Any]]:
     made_with = header.made_with
     if made_with is None:
         return
-    include = tuple(Include(glob, Role(role)) for glob, role in made_with.include)
+    include = tuple(Include(glob, role) for glob, role in made_with.include)
     yield "include", (*include, *(one for one in request.include if one not in include))
     yield "exclude", (*made_with.exclude, *(one for one in request.exclude if one not in made_with.exclude))
+    typed = dict(request.values)
+    yield "values", (*(one for one in made_with.values if one[0] not in typed), *request.values)
     if made_with.no_split:
         yield "no_split", True
     if made_with.weights is not _DEFAULTS.weights:

@@ -17,6 +17,7 @@ class PlanRequest:
         readme: path of the README header file; None for `readme_text`, and if that is None too, for the template.
         replaced: name of the member that is replaced, `group/member` or only the member's; with Append.REPLACE.
         include: globs with a role that override all rules.
+        values: of variables of the layout, each with its name.
         layout: name of a layout that comes with the program, or path of a layout file.
         rehash: read every file and ignore the digest cache.
         force: replace a destination that is not a package, or has no control folder, and files with the names of
@@ -44,6 +45,7 @@ class PlanRequest:
     include: tuple[Include, ...] = ()
     exclude: tuple[str, ...] = ()
     layout: str = "cycle0"
+    values: tuple[tuple[str, str], ...] = ()
     rehash: bool = False
     force: bool = False
     no_split: bool = False

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.receiver_limits import name_warnings
-from qa2pack.manifest.alma.role import ROLES
 from qa2pack.manifest.format.header import Difference, Header, Total
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
@@ -19,7 +18,8 @@ from qa2pack.manifest.scan.collect import Gathered
 
 def add_generated(gathered: Gathered, header: Header, items: tuple[Item, ...], splits: SplitSources) -> None:
     """Add the records that are not scanned: parent folders of items, README, and split results."""
-    for record in folder_records(items):
+    always = [role.folder for role in header.roles if role.is_always]
+    for record in folder_records(items, always):
         gathered.spool.add(record.path, encode_record(record))
         gathered.warnings.extend(name_warnings(record.path, record.folders))
     gathered.spool.add(b"", encode_record(_readme_record(header)))
@@ -49,7 +49,8 @@ def sum_totals(gathered: Gathered, header: Header, splits: SplitSources) -> tupl
         role = path.split(b"/", 1)[0]
         files, size = counts.get(role, (0, 0))
         counts[role] = (files + len(task.spec.sizes), size + sum(size for _, size in task.spec.sizes))
-    counts[b""] = (1, len(header.readme))
+    files, size = counts.get(b"", (0, 0))
+    counts[b""] = (files + 1, size + len(header.readme))
     return tuple(Total(os.fsdecode(role), files, size) for role, (files, size) in sorted(counts.items()))
 
 
@@ -65,14 +66,13 @@ def count_new(
     return gathered.new_files + split_files + 1 - kept_files, new_bytes
 
 
-def folder_records(items: Iterable[Item]) -> Iterator[FolderRecord]:
+def folder_records(items: Iterable[Item], always: Iterable[bytes] = ()) -> Iterator[FolderRecord]:
     """Yield a record without files for every parent folder of an item, with its subfolders.
 
-    The member itself and the seven role folders are always included.
+    The member itself and the folders that are made always are included.
     """
-    children: dict[bytes, set[bytes]] = {b"": {role.folder for role in ROLES}}
-    for role in ROLES:
-        children[role.folder] = set()
+    children: dict[bytes, set[bytes]] = {b"": set(always)}
+    children |= {folder: set() for folder in children[b""]}
     for item in items:
         path = item.path if item.is_tree else item.path.rpartition(b"/")[0]
         while path:

@@ -20,6 +20,7 @@ def scan_batches(
     items: Iterable[Item],
     options: ScanOptions,
     mode: Mode,
+    in_tickets: Container[bytes],
     omit: Mapping[bytes, frozenset[bytes]],
     *,
     looked_into: Container[bytes] = (),
@@ -27,13 +28,14 @@ def scan_batches(
     """Yield one batch per tree, and one per at most `_FILES_PER_BATCH` files of the same folder and action.
 
     Args:
-        options: the action in it is replaced by the one of mode and role; files that become placeholders are not
-        read. omit: by destination of a tree, the names in its first folder that are left out.
+        options: the action in it is replaced by the one of the mode; files that become placeholders are not read.
+        in_tickets: the folders of the member whose files go into the ticket files.
+        omit: by destination of a tree, the names in its first folder that are left out.
         looked_into: sources of the tables of which is known what they need.
     """
     files: dict[_Group, list[Item]] = {}
     for item in items:
-        action = action_for(mode, item.folder)
+        action = action_for(mode, in_tickets=item.folder in in_tickets)
         if item.is_tree:
             tree = Subtree(
                 item.source,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import JsonOption
+from qa2pack.pack.commands.options import JsonOption, SetOption
 
 Name = Annotated[str, typer.Argument(metavar="[LAYOUT]", help="Its name; with --check also the path of a file.")]
 Origin = Annotated[
@@ -22,6 +22,7 @@ def layout(
     *,
     is_check: Check = False,
     is_list: List = False,
+    set: SetOption = None,
     all: All = False,
     json: JsonOption = False,
 ) -> None:
@@ -33,12 +34,14 @@ def layout(
     Example: pack layout > ours.toml; pack layout --check ours.toml IRC10216_setup3_b6
     """
     from qa2pack.manifest.alma.package import Package
+    from qa2pack.manifest.layout.given import parse_value
     from qa2pack.pack.commands.run import print_view, run
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import layout as job
     from qa2pack.pack.target import Target, origin_of, quoted
     from qa2pack.pack.views.layout import layout_view, layouts_view
     from qa2pack.pack.views.layout_check import check_view
+    from qa2pack.pack.views.view import View
 
     if (origin or all) and not is_check:
         raise typer.BadParameter("it is only for --check", param_hint="ORIGIN" if origin else "--all")
@@ -54,12 +57,13 @@ def layout(
     # Remedies are for a package that is not named here.
     target = Target(Package(os.path.abspath(os.fsencode(name))), b"PACKAGE")
     typed = quoted(os.fsencode(origin)) if origin else ""
-    run(
-        Attempt("layout", target, typed, noun="layout", shows_all=all),
-        lambda: check_view(job.check(name, folder), target, origin=typed, shows_all=all),
-        is_json=json,
-        is_output_all=True,
-    )
+
+    def work() -> View:
+        checked = job.check(name, folder, tuple(map(parse_value, set or ())))
+        return check_view(checked, target, origin=typed, shows_all=all)
+
+    attempt = Attempt("layout", target, typed, noun="layout", shows_all=all)
+    run(attempt, work, is_json=json, is_output_all=True)
 
 
 def _known_text(name: str) -> str:

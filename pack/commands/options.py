@@ -136,6 +136,10 @@ FollowOutsideOption = Annotated[
 LayoutOption = Annotated[
     str, typer.Option(metavar="NAME|FILE", envvar="PACK_LAYOUT", help="The rules: a name, or a TOML file.")
 ]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", envvar="PACK_SET", help="Set a variable of the layout. Repeatable."),
+]
 MemberOption = Annotated[
     str,
     typer.Option(
@@ -188,6 +192,7 @@ class RuleOptions(NamedTuple):
     include: IncludeOption = None
     exclude: ExcludeOption = None
     layout: LayoutOption = "cycle0"
+    set: SetOption = None
     rehash: RehashOption = False
 
 

@@ -17,6 +17,7 @@ def selection_of(
         include=tuple(rules.include or ()),
         exclude=tuple(rules.exclude or ()),
         layout=rules.layout,
+        values=tuple(rules.set or ()),
         rehash=rules.rehash,
         as_is=tables.as_is,
         no_split=tables.no_split,

@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.manifest.alma.role import Role
 from qa2pack.pack.commands.options import JsonOption, MemberOption, PackagesArgument
 
 OneRole = Annotated[
-    Role | None, typer.Option("--role", metavar="ROLE", help="Only this folder: raw, qa, ...", show_default=False)
+    str, typer.Option("--role", metavar="ROLE", help="Only this folder: raw, qa, ...", show_default=False)
 ]
 Files = Annotated[bool, typer.Option("--files", help="List every file with its size in bytes.")]
 WaitingPlan = Annotated[bool, typer.Option("--plan", help="Show the plan that waits, as `pack plan` did.")]
@@ -18,7 +17,7 @@ WaitingPlan = Annotated[bool, typer.Option("--plan", help="Show the plan that wa
 def show(
     package: PackagesArgument = None,
     member: MemberOption = "",
-    role: OneRole = None,
+    role: OneRole = "",
     files: Files = False,
     plan: WaitingPlan = False,
     json: JsonOption = False,
@@ -44,11 +43,14 @@ def show(
 
     def view_of(target: Target) -> View:
         if not plan:
-            return show_view(job.show(target, os.fsencode(member)), target, ShowOptions(role, files))
+            contents = job.show(target, os.fsencode(member))
+            job.check_role((one.manifest.header for one in contents.members if one.manifest), role)
+            return show_view(contents, target, ShowOptions(role, files))
         from qa2pack.pack.views.plan import plan_view  # here, because it imports all of planning
         from qa2pack.pack.views.planned_files import planned_role_view
 
         waiting = job.waiting_plan(target)
+        job.check_role((waiting.header,), role)
         if role:
             return planned_role_view(waiting, role, target)
         attempt = Attempt("show", target, quoted(waiting.header.origin))

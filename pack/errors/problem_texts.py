@@ -243,13 +243,31 @@ PLANNING: Mapping[Code, Row] = {
     Code.UNKNOWN_ROLE: Row(
         "This is not a role of a package.",
         "It is misspelt in --include, PACK_INCLUDE or the layout file, or the part before the = is missing.",
-        "Write --include GLOB=ROLE with one of raw, calibrated, calibration, script, qa, log, product.",
+        "Write --include GLOB=ROLE with a folder of the layout: for cycle0 raw, calibrated, calibration, script, "
+        "qa, log or product.",
     ),
     Code.UNKNOWN_LAYOUT: Row(
         "The layout is not known, or not understood.",
         "The name is misspelt, the file cannot be read, or something in it is not a layout rule.",
         "Use --layout cycle0, or correct the file: the rules of cycle0 explain themselves:",
         ("pack layout",),
+    ),
+    Code.UNKNOWN_VARIABLE: Row(
+        "The layout has no such variable, or it cannot have this value.",
+        "It is misspelt in --set, PACK_SET or a pack.toml, or the layout is another one.",
+        "Write --set NAME=VALUE with a variable of the layout, which it shows as [variable.NAME]:",
+        ("pack layout",),
+    ),
+    Code.VARIABLE_MISSING: Row(
+        "A variable of the layout has no value.",
+        "The layout puts it into names, and no folder or file of the origin tells it.",
+        "Give it with --set NAME=VALUE",
+    ),
+    Code.CHECK_FAILED: Row(
+        "The member would not be as the layout says that it must be.",
+        "The receivers of such packages refuse it, or their programs fail.",
+        "Change the names in the origin, leave out what is too much: --exclude GLOB, or add what is missing, and "
+        "plan again",
     ),
     Code.UNKNOWN_MODE: Row(
         "This value is not known.",
@@ -489,6 +507,12 @@ WARNINGS: Mapping[Code, Row] = {
         "next one:",
         ("pack plan PATH PACKAGE --append member", "pack apply PACKAGE"),
         (Remedy("If it is a copy or does not belong to the project, leave it out: --exclude GLOB"),),
+    ),
+    Code.W_CHECK: Row(
+        "The member would not be as the layout says that it should be.",
+        "The receivers of such packages may refuse it, or their programs fail.",
+        "Change the names in the origin, leave out what is too much: --exclude GLOB, or add what is missing, and "
+        "plan again. If it is right so, go on.",
     ),
     Code.W_ROLE_EMPTY: Row(
         "This folder of the package will be empty, and no complete reduction leaves it so.",

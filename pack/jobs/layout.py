@@ -1,13 +1,18 @@
 """Layout: the work of finding the rules of a layout, listing those there are, and trying one on an origin."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.layout.fitting import fitting_layouts
+from qa2pack.manifest.layout.given import given_values
 from qa2pack.manifest.layout.load import is_layout_path, known_layouts, layout_text, load_layout
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.usage import Usage, usage_of
 from qa2pack.manifest.problem import Code, Problem, Refused
+
+# What stands for the project code in names; a check has no package.
+_SOME_PROJECT = b"PROJECT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +47,27 @@ def layouts() -> tuple[Layout, ...]:
     return tuple(map(load_layout, known_layouts()))
 
 
-def check(name: str, origin: bytes = b"") -> Checked:
+def check(name: str, origin: bytes = b"", values: Sequence[tuple[str, str]] = ()) -> Checked:
     """Load a layout, and try its rules on an origin; only names and sizes of the origin are read.
 
     Args:
         name: of a layout that comes with the program, or the path of a layout file.
         origin: absolute path, symlinks resolved; empty for none.
+        values: of variables; the last one of a name counts.
 
     Raises:
-        Refused: the layout is not valid, or the origin cannot be read.
+        Refused: the layout is not valid, a value is not or is missing, or the origin cannot be read.
     """
     loaded = load_layout(name)
     given = os.fsencode(os.path.abspath(name) if is_layout_path(name) else name)
-    return Checked(given, loaded, origin, _usage(loaded, name, origin) if origin else None)
+    if not origin:
+        return Checked(given, loaded)
+    known = given_values(dict(values).items(), loaded, project=_SOME_PROJECT)
+    return Checked(given, loaded, origin, _with_fitting(usage_of(loaded, origin, known), name, origin))
 
 
-def _usage(loaded: Layout, name: str, origin: bytes) -> Usage:
+def _with_fitting(usage: Usage, name: str, origin: bytes) -> Usage:
     """Return the usage; where no needed place is there, with the layouts whose places are."""
-    usage = usage_of(loaded, origin)
     if all(problem.code is not Code.NO_PLACE for problem in usage.problems):
         return usage
     return replace(usage, problems=(*usage.problems, *fitting_layouts(origin, besides=name)))

@@ -1,11 +1,15 @@
 """Show: the work of reading the members of a package, or the waiting plan; no file of the package is read."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import Header
+from qa2pack.manifest.layout.roles import roles_of
 from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.role import names_of
 from qa2pack.pack.jobs.members import Member, chosen_members, members_of
 from qa2pack.pack.jobs.read import existing_package
 from qa2pack.pack.target import Target
@@ -33,6 +37,17 @@ def show(target: Target, wanted: bytes) -> Contents:
     """
     everything = members_of(existing_package(target), target.opened)
     return Contents(chosen_members(everything, wanted), len(everything))
+
+
+def check_role(headers: Iterable[Header], role: str) -> None:
+    """Refuse a role that none of these members, or plans, has; an empty one is all roles.
+
+    Raises:
+        Refused: it is not known.
+    """
+    roles = dict.fromkeys(known for header in headers for known in roles_of(header))
+    if role and roles and role not in [known.name for known in roles]:
+        raise Refused(Problem(Code.UNKNOWN_ROLE, os.fsencode(role), f"one of {names_of(roles)}"))
 
 
 def waiting_plan(target: Target) -> Described:

@@ -4,16 +4,16 @@ One pass over the records of a member; memory grows with the number of tables, n
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.package import README
-from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.format.header import SplitTask
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.layout.patterns import UID
 from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.role import Role, Shown
 
 _TABLE_MARK = b"table.dat"
 _UID = re.compile(UID.encode())
@@ -51,20 +51,27 @@ class Candidate:
     path: bytes
     size: int
 
+    @property
+    def role(self) -> str:
+        """The role folder it is in."""
+        return shown(self.path.partition(b"/")[0])
+
 
 @dataclass(slots=True)
 class Contents:
     """Tables, pictures and texts of a member.
 
     Attributes:
-        pictures, plots: pictures of the qa folder, and all others.
-        texts: README, texts for quality assurance, scripts; in this order.
+        roles: of the member.
+        pictures, plots: pictures of the roles that show them, and all others.
+        texts: README, texts beside the pictures, scripts; in this order.
         unlisted_pictures, unlisted_texts: number of those beyond the limit.
         placeholder_count: number of placeholders.
-        products: the files of the product folder, placeholders too; without those of tables.
+        products: the files of the roles that show them, placeholders too; without those of tables.
         unlisted_products: number of those beyond the limit.
     """
 
+    roles: Sequence[Role] = ()
     tables: list[Table] = field(default_factory=list)
     pictures: list[Candidate] = field(default_factory=list)
     plots: list[Candidate] = field(default_factory=list)
@@ -80,18 +87,24 @@ class Contents:
         """Yield each execution block with its tables; tables without a block come last."""
         names = sorted({table.block for table in self.tables}, key=lambda name: (name == NO_BLOCK, name))
         for name in names:
-            yield name, sorted((table for table in self.tables if table.block == name), key=_place)
+            yield name, sorted((table for table in self.tables if table.block == name), key=self._place)
+
+    def _place(self, table: Table) -> tuple[int, bytes]:
+        """Return the key that sorts tables in the order of the roles."""
+        order = [role.name for role in self.roles]
+        return (order.index(table.role) if table.role in order else len(order), table.path)
+
+    def shows(self, folder: bytes, shown: Shown) -> bool:
+        """Return whether this is shown of a role's folder."""
+        return any(role.folder == folder and shown in role.shown for role in self.roles)
 
 
-def _place(table: Table) -> tuple[int, bytes]:
-    """Return the key that sorts tables in the order of the roles."""
-    return (list(ROLES).index(Role(table.role)) if table.role in list(ROLES) else len(ROLES), table.path)
-
-
-def read_contents(records: Iterable[FolderRecord], splits: Iterable[SplitTask]) -> Contents:
+def read_contents(
+    records: Iterable[FolderRecord], splits: Iterable[SplitTask], roles: Sequence[Role] = ()
+) -> Contents:
     """Return the contents from the records, which must be in order."""
     tasks = {task.path: task for task in splits}
-    contents = Contents()
+    contents = Contents(roles)
     for record in records:
         contents.placeholder_count += record.actions.count(Action.DUMMY)
         table = _table_of(record, contents, tasks)
@@ -117,8 +130,10 @@ def _table_of(record: FolderRecord, contents: Contents, tasks: dict[bytes, Split
 
 def _add_candidates(record: FolderRecord, contents: Contents) -> None:
     role = record.path.partition(b"/")[0]
+    has_products, has_scripts = contents.shows(role, Shown.PRODUCTS), contents.shows(role, Shown.SCRIPTS)
+    has_pictures = contents.shows(role, Shown.PICTURES)
     for index, name in enumerate(record.names):
-        if role == Role.PRODUCT.folder:
+        if has_products:
             contents.unlisted_products += _added(
                 Candidate(join(record.path, name), record.sizes[index]), contents.products
             )
@@ -126,18 +141,14 @@ def _add_candidates(record: FolderRecord, contents: Contents) -> None:
             continue
         candidate = Candidate(join(record.path, name), record.sizes[index])
         if _PICTURE.fullmatch(name[name.rfind(b".") :] if b"." in name else b""):
-            _add_picture(candidate, role, contents)
+            kind = contents.pictures if has_pictures else contents.plots
+            contents.unlisted_pictures += _added(candidate, kind)
         elif not record.path and name == README:
             contents.texts.insert(0, candidate)
-        elif role == Role.QA.folder and _TEXT.fullmatch(name):
+        elif has_pictures and _TEXT.fullmatch(name):
             contents.unlisted_texts += _added(candidate, contents.texts)
-        elif role == Role.SCRIPT.folder:
+        elif has_scripts:
             contents.unlisted_texts += _added(candidate, contents.scripts)
-
-
-def _add_picture(candidate: Candidate, role: bytes, contents: Contents) -> None:
-    kind = contents.pictures if role == Role.QA.folder else contents.plots
-    contents.unlisted_pictures += _added(candidate, kind)
 
 
 def _added(candidate: Candidate, candidates: list[Candidate]) -> int:

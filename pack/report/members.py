@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.package import Package
-from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import Header, LeftOut, Notes, Total
 from qa2pack.manifest.humanize import local_time
+from qa2pack.manifest.layout.roles import roles_of
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.role import Role
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.jobs.members import Member
 from qa2pack.pack.report.contents import Contents, Table, read_contents
@@ -91,7 +92,7 @@ def _part(package: Package, member: Member, budget: Budget) -> Part:
         fault = problem_line(unusable_manifest(member.fault)) if member.fault else "it has no manifest"
         return Part(shown(member.path), fault)
     header, notes = manifest.header, manifest.notes
-    contents = read_contents(records_of(manifest.stream), notes.splits)
+    contents = read_contents(records_of(manifest.stream), notes.splits, roles_of(header))
     folder = package.member(member.path)
     candidates = (*contents.pictures, *contents.plots)
     return Part(
@@ -99,7 +100,7 @@ def _part(package: Package, member: Member, budget: Budget) -> Part:
         facts=tuple(_facts(header)),
         file_count=notes.file_count,
         byte_count=notes.byte_count,
-        roles=tuple(_roles(notes)),
+        roles=tuple(_roles(notes, roles_of(header))),
         blocks=tuple(_blocks(contents)),
         pictures=tuple(embed_pictures(folder, candidates, budget)),
         unlisted_pictures=contents.unlisted_pictures,
@@ -126,10 +127,10 @@ def _facts(header: Header) -> Iterator[tuple[str, str]]:
     yield "program", shown(header.program)
 
 
-def _roles(notes: Notes) -> Iterator[Row]:
+def _roles(notes: Notes, roles: Iterable[Role]) -> Iterator[Row]:
     totals = {total.role: total for total in notes.totals}
     largest = max((total.byte_count for total in notes.totals), default=0)
-    for role in (*ROLES, ""):
+    for role in (*(role.name for role in roles), ""):
         total = totals.get(role, Total(role, 0, 0))
         share = _share(total.byte_count, largest)
         yield Row(role or "README", total.file_count, total.byte_count, share, role=role or "readme")
@@ -160,7 +161,7 @@ def _products(contents: Contents) -> Iterator[Row]:
     largest = max((product.size for product in contents.products), default=0)
     for product in contents.products:
         share = _share(product.size, largest)
-        yield Row(shown(product.path), 1, product.size, share, role=Role.PRODUCT)
+        yield Row(shown(product.path), 1, product.size, share, role=product.role)
 
 
 def _share(size: int, largest: int) -> float:

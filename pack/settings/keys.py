@@ -24,6 +24,7 @@ class Kind(StrEnum):
     PATH = "a path"
     MODE = "a mode"
     INCLUDES = "a list of GLOB=ROLE"
+    VALUES = "a list of NAME=VALUE"
     GLOBS = "a list of globs"
     NAMES = "a list of texts"
     RATE = "a rate, as in 200MB"
@@ -39,6 +40,7 @@ KEYS: Mapping[str, Kind] = {
     "layout": Kind.TEXT,
     "include": Kind.INCLUDES,
     "exclude": Kind.GLOBS,
+    "set": Kind.VALUES,
     "readme": Kind.PATH,
     "mode": Kind.MODE,
     "strict": Kind.FLAG,
@@ -62,7 +64,7 @@ KEYS: Mapping[str, Kind] = {
     "tarsplit.checksum": Kind.CHECKSUMS,
 }
 PERSONAL = frozenset({"log", "cluster", "insecure-cluster", "trust-owner", "tarsplit.output"})
-_LISTS = (Kind.INCLUDES, Kind.GLOBS, Kind.NAMES)
+_LISTS = (Kind.INCLUDES, Kind.VALUES, Kind.GLOBS, Kind.NAMES)
 
 
 def key_of(command: str, option: str) -> str:
@@ -151,7 +153,7 @@ class _Reader:
             case str(), Kind.TEXT | Kind.PATH if value and "\0" not in value:
                 is_path = kind is Kind.PATH or (key == "layout" and ("/" in value or value.endswith(".toml")))
                 return self._beside_file(value) if is_path else value
-            case list(), Kind.GLOBS | Kind.INCLUDES | Kind.NAMES if all(_is_valid_item(part, kind) for part in value):
+            case list(), _ if kind in _LISTS and all(_is_valid_item(part, kind) for part in value):
                 return tuple(map(str, value))
         raise SettingsError(self.path, f"{key} must be {_words(kind)}, not {shown(_as_toml(value))}")
 
@@ -164,13 +166,14 @@ class _Reader:
 def _is_valid_item(part: object, kind: Kind) -> bool:
     if not isinstance(part, str) or not part:
         return False
-    if kind is not Kind.INCLUDES:
+    if kind not in (Kind.INCLUDES, Kind.VALUES):
         return True
+    from qa2pack.manifest.layout.given import parse_value
     from qa2pack.manifest.layout.include import parse_include
     from qa2pack.manifest.problem import Refused
 
     try:
-        parse_include(part)
+        parse_include(part) if kind is Kind.INCLUDES else parse_value(part)
     except Refused:
         return False
     return True
@@ -218,9 +221,8 @@ def _is_mode(value: str) -> bool:
 
 def _words(kind: Kind) -> str:
     from qa2pack.manifest.actions import Mode
-    from qa2pack.manifest.alma.role import ROLES
 
-    more = {Kind.MODE: f" ({', '.join(Mode)})", Kind.INCLUDES: f" with one of {', '.join(ROLES)}"}
+    more = {Kind.MODE: f" ({', '.join(Mode)})", Kind.INCLUDES: " with a folder of the layout"}
     return kind + more.get(kind, "")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.split_spec import Weights
+from qa2pack.manifest.layout.given import parse_value
 from qa2pack.manifest.layout.include import parse_include
 from qa2pack.manifest.layout.load import is_layout_path
 from qa2pack.manifest.plan.request import PlanRequest
@@ -18,6 +19,7 @@ class Selection:
 
     Attributes:
         include: each `GLOB=ROLE`.
+        values: each `NAME=VALUE`.
         no_split: no measurement set is split.
         casa_weights: weights by channel follow CASA's split (`--casa-weights`).
         typed: includes and excludes that were typed on the command line.
@@ -28,6 +30,7 @@ class Selection:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     layout: str = "cycle0"
+    values: tuple[str, ...] = ()
     rehash: bool = False
     as_is: bool = False
     no_split: bool = False
@@ -54,7 +57,7 @@ class Selection:
             replaced: name of the member that is replaced, with Append.REPLACE.
 
         Raises:
-            Refused: an include names no role.
+            Refused: an include names no role, or a value no variable.
         """
         return PlanRequest(
             origin=origin,
@@ -66,6 +69,7 @@ class Selection:
             include=tuple(map(parse_include, self.include)),
             exclude=self.exclude,
             layout=_lasting(self.layout),
+            values=tuple(dict(map(parse_value, reversed(self.values))).items()),
             rehash=self.rehash,
             force=force,
             no_split=self.no_split,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 
-from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.format.record import NO_DIGEST, Entry, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.stream import Stream
@@ -10,14 +9,15 @@ from qa2pack.manifest.path import shown
 from qa2pack.pack.views.json_fields import Fields, path_fields
 
 
-def records_of(stream: Stream, role: Role | None = None) -> Iterator[FolderRecord]:
+def records_of(stream: Stream, role: str = "") -> Iterator[FolderRecord]:
     """Yield the records in order, or only those of the folders of one role."""
-    for blob in stream.blobs() if role is None else stream.blobs_from(role.folder):
+    folder = role.encode()
+    for blob in stream.blobs_from(folder) if role else stream.blobs():
         record = decode_record(blob)
         name = record.path.partition(b"/")[0]
-        if role is None or name == role.folder:
+        if not role or name == folder:
             yield record
-        elif name > role.folder:
+        elif name > folder:
             return
 
 

@@ -68,7 +68,7 @@ def _layout_lines(checked: Checked, style: Style) -> Iterator[str]:
         ("title", shown(layout.title)),
         ("variables", ", ".join(layout.variables)),
         ("places", ", ".join(map(_place_text, layout.places))),
-        ("folders", ", ".join(_folders(layout))),
+        ("folders", ", ".join(role.name for role in layout.roles)),
         ("rules", f"{len(layout.rules):,}{included}"),
         ("checks", f"{len(layout.checks):,}"),
     ):
@@ -78,12 +78,6 @@ def _layout_lines(checked: Checked, style: Style) -> Iterator[str]:
 def _place_text(place: Place) -> str:
     words = [f"in {place.inside}"] * bool(place.inside) + ["needed"] * place.is_needed
     return f"{place.name} ({', '.join(words)})" if words else place.name
-
-
-def _folders(layout: Layout) -> list[str]:
-    """Return the folders of the member into which rules place something, in the order of the rules."""
-    rules = (*layout.rules, *layout.included)
-    return list(dict.fromkeys(rule.to.folder for rule in rules if rule.to))
 
 
 def _place_lines(layout: Layout, usage: Usage, shows_all: bool) -> Iterator[str]:
@@ -146,7 +140,7 @@ def _fields(checked: Checked) -> Fields:
         "layout": shown(layout.name),
         "title": shown(layout.title),
         "variables": [asdict(variable) for variable in layout.variables.values()],
-        "folders": _folders(layout),
+        "folders": [role.name for role in layout.roles],
         "places": [_place_fields(place, usage) for place in layout.places],
         "rules": _rule_fields(layout, usage),
         "check_count": len(layout.checks),

@@ -5,9 +5,9 @@ from functools import partial
 from itertools import islice
 
 from qa2pack.manifest.alma.package import README
-from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import Entry
+from qa2pack.manifest.layout.roles import roles_of
 from qa2pack.manifest.path import shown
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
@@ -16,7 +16,6 @@ from qa2pack.pack.views.json_fields import Fields, path_fields
 from qa2pack.pack.views.totals import totals_fields, totals_lines
 from qa2pack.pack.views.view import View
 
-_NAMED_ROLES = (Role.SCRIPT, Role.QA, Role.LOG, Role.PRODUCT)
 _MOST_NAMED = 30  # of one role
 _COLUMNS = 80
 
@@ -24,7 +23,7 @@ _COLUMNS = 80
 def named_lines(plan: Described, style: Style) -> Iterator[str]:
     """Yield the files of the roles whose files have names of their own, at most 30 of each role."""
     counts = {total.role: total.file_count for total in plan.notes.totals}
-    for role in _NAMED_ROLES:
+    for role in (role.name for role in roles_of(plan.header) if role.is_listed):
         count = counts.get(role, 0)
         if count:
             yield ""
@@ -34,7 +33,7 @@ def named_lines(plan: Described, style: Style) -> Iterator[str]:
             yield f"  and {count - _MOST_NAMED:,} more, which pack show --plan --role {role} lists"
 
 
-def planned_file_fields(plan: Described, role: Role | None = None) -> Iterator[Fields]:
+def planned_file_fields(plan: Described, role: str = "") -> Iterator[Fields]:
     """Yield an object per file, with its source: relative to the origin, absolute if a link leads out of it."""
     for entry in _entries(plan, role):
         # README is written from the plan; that of the origin, if it has one, is not its source.
@@ -42,7 +41,7 @@ def planned_file_fields(plan: Described, role: Role | None = None) -> Iterator[F
         yield {**entry_fields(entry), **source}
 
 
-def planned_role_view(plan: Described, role: Role, target: Target) -> View:
+def planned_role_view(plan: Described, role: str, target: Target) -> View:
     """Return the view of the files of one role in the waiting plan."""
     return View(
         lines=partial(_role_lines, plan, role),
@@ -56,16 +55,16 @@ def planned_role_view(plan: Described, role: Role, target: Target) -> View:
     )
 
 
-def _role_lines(plan: Described, role: Role, style: Style) -> Iterator[str]:
+def _role_lines(plan: Described, role: str, style: Style) -> Iterator[str]:
     yield style.bold(f"Plan of {shown(plan.header.project)}, {shown(plan.header.member_path)}")
     yield f"  origin   {shown(plan.header.origin)}"
     yield ""
     yield from _file_lines(_entries(plan, role))
     yield ""
-    yield from totals_lines(plan.notes.totals, style, role)
+    yield from totals_lines(plan.notes.totals, style, roles_of(plan.header), role)
 
 
-def _entries(plan: Described, role: Role | None) -> Iterator[Entry]:
+def _entries(plan: Described, role: str) -> Iterator[Entry]:
     for record in records_of(plan.stream, role):
         yield from record.entries()
 

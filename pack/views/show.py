@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from qa2pack.manifest.alma.role import Role
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
+from qa2pack.manifest.layout.roles import roles_of
 from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.problem_view import problem_lines
 from qa2pack.pack.exit_codes import Exit
@@ -30,11 +30,11 @@ class ShowOptions:
     """What of the members is shown.
 
     Attributes:
-        role: the only role to show, None for all.
+        role: the only role to show; empty for all.
         has_files: list every file.
     """
 
-    role: Role | None = None
+    role: str = ""
     has_files: bool = False
 
 
@@ -79,8 +79,8 @@ def _member_lines(member: Member, target: Target, what: ShowOptions, style: Styl
         return
     header, notes = member.manifest.header, member.manifest.notes
     yield from (f"  {label:<8} {text}" for label, text in _facts(header))
-    yield from totals_lines(notes.totals, style, what.role)
-    if notes.splits and what.role is None:
+    yield from totals_lines(notes.totals, style, roles_of(header), what.role)
+    if notes.splits and not what.role:
         saved = sum(task.saved_bytes for task in notes.splits)
         yield f"  {counted(len(notes.splits), 'table')} without data columns worth {human_bytes(saved)}"
     if what.has_files:
@@ -123,6 +123,6 @@ def _fields(member: Member, what: ShowOptions) -> Fields:
         "host": shown(header.host),
         "program": shown(header.program),
         "mode": header.mode,
-        **totals_fields([total for total in notes.totals if what.role in (None, total.role)]),
+        **totals_fields([total for total in notes.totals if what.role in ("", total.role)]),
         **files,
     }

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 
-from qa2pack.manifest.alma.role import ROLES, Role
 from qa2pack.manifest.format.header import Total
 from qa2pack.manifest.humanize import human_bytes
+from qa2pack.manifest.role import Role
 from qa2pack.pack.terminal.style import Style
 
 _README = "README"
 _ROW = "  {:<12} {:>12} {:>10} {:>22}"
 
 
-def totals_lines(totals: Sequence[Total], style: Style, role: Role | None = None) -> Iterator[str]:
+def totals_lines(totals: Sequence[Total], style: Style, roles: Sequence[Role], role: str = "") -> Iterator[str]:
     """Yield the table with all roles in order, also those without files; or only the row of one role."""
     yield style.bold(_ROW.format("role", "files", "size", "bytes"))
     known = {total.role: total for total in totals}
-    for name in (role,) if role else (*ROLES, ""):
+    for name in (role,) if role else (*(one.name for one in roles), ""):
         total = known.get(name, Total(name, 0, 0))
         yield _row(name or _README, total.file_count, total.byte_count)
     if not role:

@@ -336,6 +336,58 @@ def _(world: World) -> Iterable[Problem]:
     return refusal(world.delivery, layout="cycle99")
 
 
+@breaks(Code.UNKNOWN_VARIABLE)
+def _(world: World) -> Iterable[Problem]:
+    return refusal(world.delivery, values=(("mous", "uid___A001_X1_X2"),))
+
+
+@breaks(Code.VARIABLE_MISSING)
+def _(world: World) -> Iterable[Problem]:
+    layout = world.folder / "mine.toml"
+    write(
+        layout,
+        b"""[variable.run]
+[[place]]
+name = "top"
+[[rule]]
+match = "*"
+to = "{run}/{name}"
+""",
+    )
+    return refusal(world.delivery, layout=str(layout))
+
+
+def _layout_with_check(world: World, say: str) -> str:
+    layout = world.folder / "mine.toml"
+    write(
+        layout,
+        b"""[[folder]]
+name = "script"
+[[place]]
+name = "top"
+[[rule]]
+match = "*.py"
+to = "script/{name}"
+[[check]]
+lacks = "script"
+what = "no scripts"
+say = "%b"
+"""
+        % say.encode(),
+    )
+    return str(layout)
+
+
+@breaks(Code.CHECK_FAILED)
+def _(world: World) -> Iterable[Problem]:
+    return refusal(world.delivery, layout=_layout_with_check(world, "refuse"))
+
+
+@breaks(Code.W_CHECK)
+def _(world: World) -> Iterable[Problem]:
+    return world.delivery.plan(layout=_layout_with_check(world, "warn")).notes.warnings
+
+
 @breaks(Code.UNKNOWN_MODE)
 def _(world: World) -> Iterable[Problem]:
     with pytest.raises(PackagingError) as caught:

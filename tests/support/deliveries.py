@@ -9,7 +9,6 @@ from typing import Any
 from qa2pack.executor.engine.local import PoolEngine
 from qa2pack.manifest.adopt import adopt_members
 from qa2pack.manifest.alma.package import Package, read_state
-from qa2pack.manifest.alma.role import ROLES
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.problem import Problem
@@ -20,6 +19,7 @@ from qa2pack.tarsplit.deliver import Destination, Outcome, deliver
 from qa2pack.tarsplit.naming import DeliveryName
 from qa2pack.tarsplit.plan import Cut, CutRequest, plan_cut
 from qa2pack.tarsplit.sidecar import open_sidecar
+from support.cycle0 import ROLES
 
 SILENT = Silent()
 PROJECT = "2011.01234.S"
@@ -33,7 +33,7 @@ def make_package(path: Path, files: Mapping[str | bytes, bytes], *members: str) 
     for member in members or ("group_ouss_id/member_ouss_id",):
         folder = path / "sg_ouss_id" / member
         for role in ROLES:
-            (folder / role).mkdir(parents=True)
+            (folder / role.name).mkdir(parents=True)
         name = member.rpartition("/")[2]
         readme = f"Project code: {path.name}\n|-- {path.name}/\n|   |   |   |-- {name}/\n|   |   |   |   |-- README\n"
         for relative, data in {b"README": readme.encode(), **{_bytes(name): d for name, d in files.items()}}.items():

@@ -15,6 +15,8 @@ name = "run"
 what = "pipeline run"
 marked_by = "pipeline-*"
 needed = true
+[[folder]]
+name = "product"
 [[rule]]
 match = "*.fits"
 to = "product/{name}"

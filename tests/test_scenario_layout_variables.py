@@ -1,0 +1,90 @@
+"""Variables of a layout: given on the command line, in a settings file, or not at all."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from qa2pack.pack.cli import main
+from support.commands import run_here
+from support.in_process import UID, Delivery, make_reduction
+
+Capsys = pytest.CaptureFixture[str]
+OTHER = "uid___A002_X3dc0e7_X528"
+LAYOUT = """
+[variable.run]
+like = "[0-9]*"
+[[folder]]
+name = "script"
+[[place]]
+name = "top"
+[[rule]]
+match = "{stem}.py"
+to = "script/run_{run}/{project}.{stem}.py"
+[[rule]]
+kind = "tree"
+match = "*"
+never = "no scripts in it"
+"""
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(LAYOUT)
+    return path
+
+
+def files(capsys: Capsys, *words: str | Path) -> list[str]:
+    """Plan with these words, in mode hard, and return the paths of the files."""
+    ran = run_here(capsys, "plan", *words, "--mode", "hard", "--json", "--tree-all")
+    assert ran.code == 0, ran.err
+    return sorted(file["path"] for file in json.loads(ran.out)["files"])
+
+
+def test_value_that_is_typed_stands_in_the_names(capsys: Capsys, delivery: Delivery, layout: Path) -> None:
+    planned = files(capsys, delivery.origin, delivery.path, "--layout", layout, "--set", "run=3")
+    assert planned == ["README", "script/run_3/2011.0.00229.S.scriptForImaging.py"]
+
+
+def test_variable_without_a_value_refuses_the_plan_by_name(capsys: Capsys, delivery: Delivery, layout: Path) -> None:
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout)
+    assert ran.code == 1
+    assert "variable-missing" in ran.err and "run: expected a value like [0-9]*" in ran.err
+    assert "--set NAME=VALUE" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("run=x", "a value like [0-9]*"), ("runs=3", "one of run"), ("run=3/4", "a value like"), ("run", "NAME=VALUE")],
+)
+def test_value_that_cannot_be_is_refused(
+    capsys: Capsys, delivery: Delivery, layout: Path, value: str, expected: str
+) -> None:
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout, "--set", value)
+    assert ran.code == 1
+    assert "unknown-variable" in ran.err and f"{value}: expected {expected}" in ran.err
+
+
+def test_value_is_remembered(capsys: Capsys, delivery: Delivery, layout: Path) -> None:
+    words = (delivery.origin, delivery.path)
+    first = files(capsys, *words, "--layout", layout, "--set", "run=3")
+    assert main(["apply", str(delivery.path)]) == 0
+    assert files(capsys, *words) == first
+    assert files(capsys, *words, "--set", "run=4") == [path.replace("run_3", "run_4") for path in first]
+
+
+def test_value_of_a_settings_file_counts_where_none_is_typed(
+    capsys: Capsys, delivery: Delivery, layout: Path
+) -> None:
+    (delivery.origin.parent / "pack.toml").write_text('layout = "mine.toml"\nset = ["run=5"]\n')
+    assert "script/run_5/" in files(capsys, delivery.origin, delivery.path)[1]
+    assert "script/run_6/" in files(capsys, delivery.origin, delivery.path, "--set", "run=6")[1]
+
+
+def test_given_uid_leaves_out_the_other_execution_blocks(capsys: Capsys, delivery: Delivery) -> None:
+    make_reduction(delivery.origin, uid=OTHER, block="X528", seed=2)
+    words = (delivery.origin, delivery.path)
+    assert any(OTHER in path for path in files(capsys, *words))
+    one = files(capsys, *words, "--set", f"uid={UID}")
+    assert any(UID in path for path in one) and not any(OTHER in path for path in one)
