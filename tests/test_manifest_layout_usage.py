@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from qa2pack.manifest.layout.load import load_layout
+from qa2pack.manifest.layout.place import choose
+from qa2pack.manifest.layout.survey import survey
 from qa2pack.manifest.layout.usage import Taken, Usage, usage_of
 from qa2pack.manifest.problem import Code
 
@@ -71,7 +73,9 @@ def origin(tmp_path: Path) -> Path:
 def usage(origin: Path, text: str = LAYOUT) -> Usage:
     layout = origin.parent / "mine.toml"
     layout.write_text(text)
-    return usage_of(load_layout(str(layout)), os.fsencode(origin), {})
+    loaded = load_layout(str(layout))
+    tree = survey(os.fsencode(origin), opaque=loaded.is_opaque)
+    return usage_of(tree, choose(tree, loaded, origin_path=os.fsencode(origin)), os.fsencode(origin))
 
 
 def test_rules_tell_the_lines_they_begin_in(tmp_path: Path) -> None:
@@ -121,3 +125,11 @@ def test_needed_place_that_is_not_there_is_a_problem_that_says_what_it_is(origin
     text = LAYOUT.replace('marked_by = "{uid}.ms"', 'marked_by = "{uid}.asdm"\nwhat = "session"\nneeded = true')
     (problem,) = usage(origin, text).problems
     assert (problem.code, problem.expected) == (Code.NO_PLACE, "session: a folder at * that holds {uid}.asdm")
+
+
+@pytest.mark.parametrize("name", ["...py", "..py"])
+def test_piece_of_a_name_that_would_lead_out_of_the_folder_is_left_out_with_the_path(origin: Path, name: str) -> None:
+    (origin / name).write_bytes(b"")
+    text = LAYOUT.replace('match = "*.py"\nto = "script/{name}"', 'match = "{stem}.py"\nto = "script/{stem}"')
+    (left,) = [left for left in usage(origin, text).untaken if left.path == name.encode()]
+    assert left.reason == f"script/{name[:-3]} is no path in a package"

@@ -168,8 +168,10 @@ class _Reader:
         if pieces_of(f"{{{name}}}") != (name,) or name in _OF_A_FILE:
             self._refuse(expected="a name of lower case letters, digits and _ that no other variable has", found=name)
         variable = Variable(name, self._text(table, "like") or "*", self._text(table, "default"))
-        if "/" in variable.like or (variable.default and not variable.is_like(variable.default.encode())):
-            self._refuse(expected="a glob of names for like, which the default matches", found=variable.like)
+        if set("/{}").intersection(variable.like):
+            self._refuse(expected="a glob of names for like, without / and braces", found=variable.like)
+        if variable.default and not variable.is_like(variable.default.encode()):
+            self._refuse(expected=f"a name like {variable.like} for default", found=variable.default)
         return variable
 
     def _places(self, table: Mapping[str, object]) -> tuple[Place, ...]:
@@ -272,7 +274,7 @@ class _Reader:
             return None
         value = table["again"]
         if not isinstance(value, dict) or not value.get("to") or not value.get("column"):
-            self._refuse(expected="to and column for again", found=repr(value))
+            self._refuse(expected="to and column for again", found=_in_words(value))
         self._check_keys(value, _AGAIN_KEYS, "again")
         to = self._target(value, "to", pieces)
         assert to is not None  # its text is not empty
@@ -357,7 +359,7 @@ class _Reader:
     def _number(self, table: Mapping[str, object], key: str) -> int:
         value = table.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            self._refuse(expected=f"a whole number above 0 for {key}", found=repr(value))
+            self._refuse(expected=f"a whole number above 0 for {key}", found=_in_words(value))
         return value
 
     def _check_keys(self, table: Mapping[str, object], known: frozenset[str], where: str) -> None:
@@ -382,13 +384,13 @@ class _Reader:
     def _text(self, table: Mapping[str, object], key: str) -> str:
         value = table.get(key, "")
         if not isinstance(value, str):
-            self._refuse(expected=f"text for {key}", found=repr(value))
+            self._refuse(expected=f"text for {key}", found=_in_words(value))
         return value
 
     def _texts(self, table: Mapping[str, object], key: str) -> tuple[str, ...]:
         value = table.get(key, [])
         if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
-            self._refuse(expected=f"a list of texts for {key}", found=repr(value))
+            self._refuse(expected=f"a list of texts for {key}", found=_in_words(value))
         return tuple(value)
 
     def _globs(self, table: Mapping[str, object], key: str) -> tuple[str, ...]:
@@ -396,6 +398,8 @@ class _Reader:
         for glob in globs:
             if has_uid_in_brackets(glob):
                 self._refuse(expected=f"{{uid}} in {key} outside of brackets", found=glob)
+            if "\0" in glob:
+                self._refuse(expected=f"globs of names for {key}, which never have NUL in them", found=glob)
         return globs
 
     def _name_globs(self, table: Mapping[str, object], key: str) -> tuple[str, ...]:
@@ -409,7 +413,7 @@ class _Reader:
     def _flag(self, table: Mapping[str, object], key: str) -> bool:
         value = table.get(key, False)
         if not isinstance(value, bool):
-            self._refuse(expected=f"true or false for {key}", found=repr(value))
+            self._refuse(expected=f"true or false for {key}", found=_in_words(value))
         return value
 
     def _choice(self, kind: type[_Enum], value: str) -> _Enum:
@@ -431,3 +435,20 @@ def _are_keys(keys: tuple[str, ...], table: Mapping[str, object]) -> bool:
 
 def _key_list(table: Mapping[str, object]) -> str:
     return ", ".join(sorted(table)) or "nothing"
+
+
+def _in_words(value: object) -> str:
+    """Return a value of a wrong type for messages: no number, which may have more digits than Python shows."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return "a number"
+        case str():
+            return value
+        case list():
+            return "a list"
+        case dict():
+            return "a table"
+        case _:
+            return "a date or time"

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from qa2pack.manifest.path import UnsafePathError, check_name
+
 # What `like = "uid"` means: `uid___A002_X3c9295_X8c`. The observatory writes `uid://A002/X3c9295/X8c`; on disk each
 # `:` and `/` is an underscore.
 UID = r"uid___A[0-9]+_X[0-9A-Fa-f]+_X[0-9A-Fa-f]+(?![0-9A-Za-z])"
@@ -52,7 +54,11 @@ class Variable:
         return _bytes(match[0]) if match else None
 
     def is_like(self, value: bytes) -> bool:
-        """Return whether it may have this value."""
+        """Return whether it may have this value: a name, because values are parts of paths."""
+        try:
+            check_name(value)
+        except UnsafePathError:
+            return False
         return re.compile(self.expression).fullmatch(_text(value)) is not None
 
 
@@ -93,8 +99,8 @@ def compile_patterns(texts: Sequence[str], variables: Variables) -> Patterns:
     for text in texts:
         if not text:
             raise PatternError("names", "an empty text")
-        if "/" in text:
-            raise PatternError("names, without a /", text)
+        if "/" in text or "\0" in text:
+            raise PatternError("names, without a / or NUL", text)
         if any(_PIECE.search(brackets) for brackets in _BRACKETS.findall(text)):
             raise PatternError("names with braces outside of brackets", text)
         if re.search(r"[{}]", _PIECE.sub("", _BRACKETS.sub("", text))):

@@ -1,19 +1,18 @@
 """Usage of a layout: which rule takes how much of an origin, what no rule takes, and what a plan would refuse.
 
-Only names and sizes are read: nothing is hashed and no table is opened, so a table counts as one tree, and what goes
-into the package a second time because of its columns is not known.
+Pure. Nothing is hashed and no table is opened, so a table counts as one tree, and what goes into the package a second
+time because of its columns is not known.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.layout.decide import Choice, Draft, OriginEntry, Outcome
-from qa2pack.manifest.layout.place import choose, entries_in, place
+from qa2pack.manifest.layout.place import entries_in, place
 from qa2pack.manifest.layout.places import PlacesFound
-from qa2pack.manifest.layout.rules import Layout
-from qa2pack.manifest.layout.survey import survey
+from qa2pack.manifest.layout.survey import Node
 from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.problem import Code, Problem
 
@@ -60,19 +59,15 @@ class Usage:
     warnings: tuple[Problem, ...]
 
 
-def usage_of(layout: Layout, origin: bytes, given: Mapping[str, bytes]) -> Usage:
-    """Survey an origin and return what the layout makes of it.
+def usage_of(tree: Node, choice: Choice, origin: bytes) -> Usage:
+    """Return what the layout of a choice makes of an origin.
 
     Args:
-        origin: absolute path, symlinks resolved.
-        given: values of variables.
-
-    Raises:
-        Refused: the origin is missing, not a folder, or cannot be read.
+        tree: the survey of the origin.
+        origin: its absolute path, for problems.
     """
-    tree = survey(origin, opaque=layout.is_opaque)
-    choice = choose(tree, layout, origin_path=origin, given=given)
     placement = place(tree, choice, {})
+    layout = choice.layout
     taken = {id(rule): Taken() for rule in layout.rules}
     foreign, untaken = Taken(), []
     for entry, outcomes in _decided(entries_in(b"", tree, choice), choice):

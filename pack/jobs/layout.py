@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from qa2pack.manifest.layout.fitting import fitting_layouts
 from qa2pack.manifest.layout.given import given_values
 from qa2pack.manifest.layout.load import is_layout_path, known_layouts, layout_text, load_layout
+from qa2pack.manifest.layout.place import choose
 from qa2pack.manifest.layout.rules import Layout
+from qa2pack.manifest.layout.survey import survey
 from qa2pack.manifest.layout.usage import Usage, usage_of
 from qa2pack.manifest.problem import Code, Problem, Refused
 
@@ -63,7 +65,9 @@ def check(name: str, origin: bytes = b"", values: Sequence[tuple[str, str]] = ()
     if not origin:
         return Checked(given, loaded)
     known = given_values(dict(values).items(), loaded, project=_SOME_PROJECT)
-    return Checked(given, loaded, origin, _with_fitting(usage_of(loaded, origin, known), name, origin))
+    tree = survey(origin, opaque=loaded.is_opaque)
+    usage = usage_of(tree, choose(tree, loaded, origin_path=origin, given=known), origin)
+    return Checked(given, loaded, origin, _with_fitting(usage, name, origin))
 
 
 def _with_fitting(usage: Usage, name: str, origin: bytes) -> Usage:
