@@ -161,7 +161,9 @@ def test_layout_is_understood_or_refused(text: str) -> None:
         assert {problem.code for problem in refused.problems} <= {Code.UNKNOWN_LAYOUT, Code.UNKNOWN_ROLE}
         assert all(len(str(problem)) < 5000 for problem in refused.problems)
     else:
-        assert_places(layout, tree_of([*ODD_NAMES, f"{U}.ms/table.dat", "a/b/c.fits"], layout))
+        tree = tree_of([*ODD_NAMES, f"{U}.ms/table.dat", "a/b/c.fits"], layout)
+        assert_places(layout, tree)
+        assert_places(layout, tree, (Include("*", "qa"),))
 
 
 @FEW

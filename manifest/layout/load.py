@@ -13,10 +13,11 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Never, TypeVar
 
+from qa2pack.manifest.alma.split_spec import DATA_COLUMNS
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
 from qa2pack.manifest.layout.check import Absent, Alike, Check, Count, Names, Needs, ProjectCode, Say
-from qa2pack.manifest.layout.globs import has_uid_in_brackets
+from qa2pack.manifest.layout.globs import has_other_braces, has_uid_in_brackets
 from qa2pack.manifest.layout.patterns import PatternError, Patterns, Variable, compile_patterns, pieces_of
 from qa2pack.manifest.layout.places import ANY_DEPTH, Place
 from qa2pack.manifest.layout.rules import Again, Foreign, Layout, Rule, Shape
@@ -93,6 +94,9 @@ _RULE_KEYS = frozenset(
         "warn",
     }
 )
+# Keys of a rule that do nothing beside another one, and those that do nothing without another one.
+_WITHOUT = {"never": frozenset({"if_taken", "included", "column", "doubtful_column", "again"})}
+_WITH = {"warn": "never", "doubtful_column": "column", "again": "column"}
 _AGAIN_KEYS = frozenset({"to", "column"})
 # The keys of each kind of check; the first one tells the kinds apart.
 _CHECK_KINDS = (
@@ -199,8 +203,6 @@ class _Reader:
             is_needed=self._flag(table, "needed"),
             what=self._text(table, "what") or name,
         )
-        for piece in place.fixes - {name}:
-            self._check_variable(piece, frozenset(), "path and marked_by")
         around = next((other for other in self.places if other.name == inside), None)
         own_prefix = self._template(table, "prefix", place.fixes | (around.fixes if around else frozenset()))
         return replace(
@@ -211,7 +213,7 @@ class _Reader:
 
     def _steps(self, path: str) -> tuple[Patterns | None, ...]:
         return tuple(
-            ANY_DEPTH if step == "**" else self._right("path", compile_patterns, (step,), self.variables)
+            ANY_DEPTH if step == "**" else self._of_variables((step,), "path")
             for step in (path.split("/") if path else ())
         )
 
@@ -240,7 +242,7 @@ class _Reader:
     def _rule(self, table: Mapping[str, object]) -> Rule:
         self._check_keys(table, _RULE_KEYS, "rule")
         included = self._role(self._text(table, "included")) if "included" in table else ""
-        match = self._patterns(table, "match") if "match" in table or not included else self._any_name()
+        match = self._match(table) if "match" in table or not included else self._any_name()
         never = self._text(table, "never")
         if not match.texts or bool(self._text(table, "to")) == bool(never):
             self._refuse(expected="match, and either to or never", found=_key_list(table))
@@ -252,8 +254,8 @@ class _Reader:
             to=self._target(table, "to", match.pieces),
             if_taken=self._target(table, "if_taken", match.pieces),
             included=included,
-            column=self._text(table, "column"),
-            doubtful_column=self._text(table, "doubtful_column"),
+            column=self._column(table, "column"),
+            doubtful_column=self._column(table, "doubtful_column"),
             again=self._again(table, match.pieces),
             is_empty=self._flag(table, "empty"),
             never=never,
@@ -264,6 +266,7 @@ class _Reader:
         used = frozenset().union(*(target.variables for target in targets if target))
         for piece in {piece for text in match.texts for piece in pieces_of(text)} - used:
             self._check_variable(piece, frozenset(), "match")
+        self._check_together(table)
         return rule
 
     def _any_name(self) -> Patterns:
@@ -278,7 +281,22 @@ class _Reader:
         self._check_keys(value, _AGAIN_KEYS, "again")
         to = self._target(value, "to", pieces)
         assert to is not None  # its text is not empty
-        return Again(to, self._text(value, "column"))
+        return Again(to, self._column(value, "column"))
+
+    def _column(self, table: Mapping[str, object], key: str) -> str:
+        name = self._text(table, key)
+        return self._one_of(name, DATA_COLUMNS) if name else ""
+
+    def _check_together(self, table: Mapping[str, object]) -> None:
+        """Refuse keys of a rule that do nothing beside its other keys."""
+        for key, others in _WITHOUT.items():
+            if table.get(key) and (idle := others & table.keys()):
+                self._refuse(
+                    expected=f"none of {', '.join(sorted(others))} beside {key}", found=", ".join(sorted(idle))
+                )
+        for key, needed in _WITH.items():
+            if table.get(key) and not table.get(needed):
+                self._refuse(expected=f"{needed} beside {key}", found=_key_list(table))
 
     def _target(self, table: Mapping[str, object], key: str, pieces: frozenset[str]) -> Template | None:
         """Return the template of a path in the member, the first folder of which is one that the layout declares."""
@@ -305,9 +323,27 @@ class _Reader:
             )
 
     def _patterns(self, table: Mapping[str, object], key: str) -> Patterns:
-        value = table.get(key, [])
-        texts = (value,) if isinstance(value, str) else self._texts(table, key)
+        """Return the patterns of a key; braces in them hold variables only."""
+        return self._of_variables(self._one_or_more(table, key), key)
+
+    def _of_variables(self, texts: tuple[str, ...], key: str) -> Patterns:
+        for text in texts:
+            for piece in pieces_of(text):
+                self._check_variable(piece, frozenset(), key)
         return self._right(key, compile_patterns, texts, self.variables)
+
+    def _match(self, table: Mapping[str, object]) -> Patterns:
+        """Return the patterns of a rule; a word that means something else in targets is no piece of a name."""
+        texts = self._one_or_more(table, "match")
+        others = {*_OF_A_FILE, *(place.name for place in self.places)}
+        for piece in (piece for text in texts for piece in pieces_of(text)):
+            if piece in others:
+                self._refuse(expected="variables, or words with no other meaning in to, in match", found=piece)
+        return self._right("match", compile_patterns, texts, self.variables)
+
+    def _one_or_more(self, table: Mapping[str, object], key: str) -> tuple[str, ...]:
+        value = table.get(key, [])
+        return (value,) if isinstance(value, str) else self._texts(table, key)
 
     def _right(self, key: str, read: Callable[..., _Result], *arguments: object) -> _Result:
         try:
@@ -398,6 +434,8 @@ class _Reader:
         for glob in globs:
             if has_uid_in_brackets(glob):
                 self._refuse(expected=f"{{uid}} in {key} outside of brackets", found=glob)
+            if has_other_braces(glob):
+                self._refuse(expected=f"no braces but those of {{uid}} in {key}", found=glob)
             if "\0" in glob:
                 self._refuse(expected=f"globs of names for {key}, which never have NUL in them", found=glob)
         return globs
