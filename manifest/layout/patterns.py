@@ -105,6 +105,8 @@ def compile_patterns(texts: Sequence[str], variables: Variables) -> Patterns:
             raise PatternError("names with braces outside of brackets", text)
         if re.search(r"[{}]", _PIECE.sub("", _BRACKETS.sub("", text))):
             raise PatternError("names with variables in braces, as {uid}", text)
+        if _has_unclear_ends(text, variables):
+            raise PatternError("text between words that stand for any text, and between these and *", text)
     pieces = [frozenset(_PIECE.findall(text)) for text in texts]
     together = "|".join(_expression(text, variables, is_read=False) for text in texts)
     return Patterns(
@@ -113,6 +115,26 @@ def compile_patterns(texts: Sequence[str], variables: Variables) -> Patterns:
         _any=re.compile(together).fullmatch if texts else lambda _: None,
         _each=tuple(re.compile(_expression(text, variables, is_read=True)) for text in texts),
     )
+
+
+def _has_unclear_ends(text: str, variables: Variables) -> bool:
+    """Return whether two things that stand for any text touch.
+
+    What each of them is would be arbitrary then, and a long name that does not fit would be compared for hours.
+    """
+    parts = _PIECE.split(text)
+    for at in range(1, len(parts), 2):
+        before, after, following = parts[at - 1], parts[at + 1], parts[at + 2 : at + 3]
+        if not _is_any(parts[at], variables):
+            continue
+        touches_next = not after and any(_is_any(piece, variables) for piece in following)
+        if before.endswith("*") or after.startswith("*") or touches_next:
+            return True
+    return False
+
+
+def _is_any(piece: str, variables: Variables) -> bool:
+    return piece not in variables or variables[piece].like == "*"
 
 
 def pieces_of(text: str) -> tuple[str, ...]:
