@@ -18,7 +18,7 @@ from qa2pack.manifest.layout.usage import usage_of
 from qa2pack.manifest.path import check_relative, is_within, join
 from qa2pack.manifest.problem import Code, Refused
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 U = "uid___A001_X1_X1"
 
 
@@ -307,7 +307,7 @@ def assert_distinct(placement: Placement) -> None:
     assert is_meeting == any(problem.code is Code.COLLISION for problem in placement.problems)
 
 
-@settings(FEW, max_examples=100)
+@settings(FEW, max_examples=200)
 @given(valid_layouts(), ORIGINS, st.booleans())
 def test_valid_layout_places_any_tree(text: str, paths: list[str], is_included: bool) -> None:
     layout = loaded(text)
