@@ -120,7 +120,7 @@ def test_readme_file_in_utf8_is_taken_as_it_is(delivery: Delivery, tmp_path: Pat
 
 def test_origin_without_an_execution_block_is_refused(delivery: Delivery) -> None:
     shutil.rmtree(delivery.origin / "X8c")
-    assert [code for code, _ in refused(delivery.made)] == [Code.NO_EXECUTION_BLOCK]
+    assert [code for code, _ in refused(delivery.made)] == [Code.NO_PLACE]
 
 
 def test_sources_that_meet_are_refused_with_both_names(delivery: Delivery) -> None:

@@ -84,3 +84,8 @@ def test_uid_is_read_from_the_start_of_a_name(name: bytes, uid: bytes | None) ->
 @pytest.mark.parametrize(("value", "is_like"), [(b"B3", True), (b"B31", False), (b"B2", False)])
 def test_value_of_a_variable_is_like_its_glob_as_a_whole(value: bytes, is_like: bool) -> None:
     assert BAND.is_like(value) is is_like
+
+
+@pytest.mark.parametrize("text", ["{uid}{stem}", "{uid}*", "*{uid}*", "{a}_{b}", "*.{a}", "{uid}{uid}*"])
+def test_words_that_are_told_apart_by_text_or_by_what_they_are_like_may_touch(text: str) -> None:
+    assert compile_patterns((text,), {"uid": Variable("uid", "uid")}).texts == (text,)

@@ -131,11 +131,11 @@ def test_each_mark_makes_an_execution_block_whatever_the_folder_is_called(tmp_pa
 
 def test_origin_without_an_execution_block_is_a_problem(tmp_path: Path) -> None:
     got = placed(tmp_path, "X8c/ipython.log", f"X8c/deep/{U}.ms/table.dat")
-    assert (Code.NO_EXECUTION_BLOCK, "") in got.problems
+    assert (Code.NO_PLACE, "") in got.problems
 
 
 def test_excluding_the_only_execution_block_is_a_problem(tmp_path: Path) -> None:
-    assert placed(tmp_path, MARK, exclude=["X8c"]).problems == [(Code.NO_EXECUTION_BLOCK, "")]
+    assert placed(tmp_path, MARK, exclude=["X8c"]).problems == [(Code.NO_PLACE, "")]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from qa2pack.manifest.layout.patterns import PatternError
-from qa2pack.manifest.layout.template import NoValueError, parse_template
+from qa2pack.manifest.layout.template import NoPathError, NoValueError, parse_template
 
 VALUES = {"name": b"a.fits", "uid": b"uid___A002_X1_X2", "prefix": b"", "odd": b"\xff"}
 
@@ -39,3 +39,15 @@ def test_template_that_is_no_path_in_the_member_is_refused(text: str) -> None:
 
 def test_folder_is_the_first_part_as_it_is_written() -> None:
     assert [parse_template(text).folder for text in ("qa/{name}", "{uid}/a/b", "{name}")] == ["qa", "{uid}", ""]
+
+
+@pytest.mark.parametrize("value", [b".", b"..", b"", b"a//b", b"/a", b"../../etc"])
+def test_value_that_makes_it_no_path_in_the_member_is_refused(value: bytes) -> None:
+    with pytest.raises(NoPathError) as error:
+        parse_template("qa/{stem}").fill({"stem": value}.get)
+    assert error.value.path == b"qa/" + value
+
+
+def test_template_that_is_empty_with_its_values_is_refused() -> None:
+    with pytest.raises(NoPathError):
+        parse_template("{top}").fill({"top": b""}.get)

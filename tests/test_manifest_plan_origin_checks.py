@@ -11,7 +11,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code, Refused
 from support.in_process import Delivery, make_reduction
 
-ABOUT_THE_ORIGIN = {Code.NO_EXECUTION_BLOCK, Code.W_OTHER_DELIVERY, Code.W_DEEPER_SB, Code.W_NESTED_EB}
+ABOUT_THE_ORIGIN = {Code.NO_PLACE, Code.W_OTHER_DELIVERY, Code.W_DEEPER_SB, Code.W_NESTED_EB}
 
 
 def found(delivery: Delivery) -> list[tuple[Code, str]]:
@@ -37,7 +37,7 @@ def onwards(delivery: Delivery, tmp_path: Path) -> Delivery:
 
 def test_package_in_place_of_a_reduction_is_named_in_the_refusal(onwards: Delivery) -> None:
     assert found(onwards) == [
-        (Code.NO_EXECUTION_BLOCK, "."),
+        (Code.NO_PLACE, "."),
         (Code.W_OTHER_DELIVERY, "../2011.0.00229.S.pack"),
         (Code.W_OTHER_DELIVERY, "sg_ouss_id"),
     ]
@@ -65,7 +65,7 @@ def test_scheduling_blocks_are_named_in_the_refusal_of_the_folder_above_them(tmp
         make_reduction(tmp_path / f"project/sb{number}", uid=f"uid___A002_X1_X{number}", block=f"X{number}")
     (tmp_path / "out").mkdir()
     assert found(Delivery(tmp_path / "project", tmp_path / "out/2011.0.00229.S")) == [
-        (Code.NO_EXECUTION_BLOCK, "."),
+        (Code.NO_PLACE, "."),
         (Code.W_DEEPER_SB, "sb1"),
         (Code.W_DEEPER_SB, "sb2"),
     ]

@@ -122,7 +122,7 @@ def test_failure_of_the_call_of_old_is_logged(delivery: Delivery, log: Path, mon
     shutil.rmtree(delivery.origin / "X8c")
     with pytest.raises(PackagingError):
         QA_Packager(str(delivery.origin), None, str(delivery.path))
-    assert re.search(r" ERROR \d+ QA_Packager:   no-execution-block: ", log.read_text())
+    assert re.search(r" ERROR \d+ QA_Packager:   no-place: ", log.read_text())
 
 
 def test_call_of_old_refuses_a_log_in_the_origin(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:

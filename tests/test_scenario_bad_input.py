@@ -124,7 +124,7 @@ def _strict_about_names(delivery: Delivery) -> list[str | Path]:
 REFUSED_PLANS: tuple[tuple[Prepare, Code], ...] = (
     (_origin_missing, Code.ORIGIN_MISSING),
     (_origin_is_a_file, Code.ORIGIN_NOT_FOLDER),
-    (_no_block_left, Code.NO_EXECUTION_BLOCK),
+    (_no_block_left, Code.NO_PLACE),
     (_readme_missing, Code.README_MISSING),
     (_destination_is_foreign, Code.NOT_A_PACKAGE),
     (_destination_is_a_file, Code.NOT_A_PACKAGE),

@@ -14,7 +14,8 @@ from qa2pack.manifest.layout.names import Claim
 from qa2pack.manifest.layout.places import PlaceFolder, PlacesFound
 from qa2pack.manifest.layout.rules import Layout, Rule
 from qa2pack.manifest.layout.survey import Kind, Node
-from qa2pack.manifest.layout.template import NoValueError, parse_template
+from qa2pack.manifest.layout.template import NoPathError, NoValueError, parse_template
+from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem
 
 FAULTS: Mapping[Kind, Code] = {
@@ -89,7 +90,7 @@ class Choice:
         folder = "" if is_marked else included_folder(entry.path, includes)
         if not folder and foreign:
             return (_left_out(entry, foreign),)
-        rule = self.layout.rule_for(entry.node, entry.place.place) if entry.place and not is_marked else None
+        rule = self.rule_for(entry)
         if not folder and rule is not None and rule.never:
             doubt = Problem(Code.W_LOOKS_LIKE_MS, entry.path, expected="--include or --exclude", found=rule.never)
             return (_left_out(entry, rule.never), doubt) if rule.warn else (_left_out(entry, rule.never),)
@@ -99,11 +100,19 @@ class Choice:
             return (self._included(entry, folder),)
         return (self._ruled(entry, rule),) if rule is not None else ()
 
+    def rule_for(self, entry: OriginEntry) -> Rule | None:
+        """Return the first rule that fits an entry; none takes a marked place, which is always searched."""
+        if entry.place is None or entry.path in self._marked:
+            return None
+        return self.layout.rule_for(entry.node, entry.place.place)
+
     def _ruled(self, entry: OriginEntry, rule: Rule) -> Outcome:
         try:
             return self._draft(entry, rule)
         except NoValueError as error:
             return _left_out(entry, self._why_without(error.variable))
+        except NoPathError as error:
+            return _left_out(entry, f"{shown(error.path)} is no path in a package")
 
     def _included(self, entry: OriginEntry, folder: str) -> Outcome:
         """Place an included entry by the first rule for includes of its folder that has all values, else in it."""
@@ -111,11 +120,14 @@ class Choice:
         for rule in rules:
             try:
                 return self._draft(entry, rule)
-            except NoValueError:
+            except (NoValueError, NoPathError):
                 continue
-        values = _Values(self, entry, {})
-        to, if_taken = (parse_template(f"{folder}/{rest}") for rest in ("{name}", "{prefix}{name}"))
-        return Draft(entry, Claim(entry.path, to.fill(values.of), if_taken.fill(values.of)))
+        path = f"{folder}/".encode() + entry.node.name
+        try:
+            if_taken = parse_template(f"{folder}/{{prefix}}{{name}}").fill(_Values(self, entry, {}).of)
+        except (NoValueError, NoPathError):
+            if_taken = b""  # two that meet are refused then
+        return Draft(entry, Claim(entry.path, path, if_taken))
 
     def _draft(self, entry: OriginEntry, rule: Rule) -> Draft:
         values = _Values(self, entry, rule.match.read(entry.node.name) if rule.match.pieces else {})

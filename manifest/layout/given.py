@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.template import PROJECT
-from qa2pack.manifest.path import UnsafePathError, check_name
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 
@@ -41,7 +40,7 @@ def _wrong(values: Iterable[tuple[str, str]], layout: Layout) -> Iterator[Proble
         if name not in layout.variables:
             known = ", ".join(sorted(layout.variables)) or "none: the layout has no variables"
             yield Problem(Code.UNKNOWN_VARIABLE, text, expected=f"one of {known}")
-        elif not layout.variables[name].is_like(_bytes(value)) or not _is_name(_bytes(value)):
+        elif not layout.variables[name].is_like(_bytes(value)):
             yield Problem(Code.UNKNOWN_VARIABLE, text, expected=f"a value like {layout.variables[name].like}")
 
 
@@ -52,14 +51,6 @@ def _missing(layout: Layout, given: Mapping[str, bytes]) -> Iterator[Problem]:
         variable = layout.variables.get(name)
         if variable and not variable.default and name not in {*fixed, *given}:
             yield Problem(Code.VARIABLE_MISSING, _bytes(name), expected=f"a value like {variable.like}")
-
-
-def _is_name(value: bytes) -> bool:
-    try:
-        check_name(value)
-    except UnsafePathError:
-        return False
-    return True
 
 
 def _bytes(text: str) -> bytes:

@@ -21,6 +21,11 @@ def has_uid_in_brackets(glob: str) -> bool:
     return any("{uid}" in each and each != "{uid}" for each in _BRACKETS_OR_UID.findall(glob))
 
 
+def has_other_braces(glob: str) -> bool:
+    """Return whether braces outside of brackets are not those of `{uid}`, where they would mean themselves."""
+    return any(brace in _BRACKETS_OR_UID.sub("", glob) for brace in "{}")
+
+
 def _marked(match: re.Match[str]) -> str:
     # The pattern of a uid inside brackets would be no valid one.
     return _MARK if match[0] == "{uid}" else match[0]

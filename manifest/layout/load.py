@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Never, TypeVar
 
+from qa2pack.manifest.alma.split_spec import DATA_COLUMNS
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
 from qa2pack.manifest.layout.check import Absent, Alike, Check, Count, Names, Needs, ProjectCode, Say
-from qa2pack.manifest.layout.globs import has_uid_in_brackets
+from qa2pack.manifest.layout.globs import has_other_braces, has_uid_in_brackets
 from qa2pack.manifest.layout.patterns import PatternError, Patterns, Variable, compile_patterns, pieces_of
 from qa2pack.manifest.layout.places import ANY_DEPTH, Place
 from qa2pack.manifest.layout.rules import Again, Foreign, Layout, Rule, Shape
@@ -27,8 +29,12 @@ from qa2pack.manifest.role import Role, Shown, names_of
 
 def known_layouts() -> tuple[str, ...]:
     """Return the names of the layouts that come with the program."""
-    folder = resources.files("qa2pack.manifest") / "layouts"
-    return tuple(sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml")))
+    return tuple(sorted(file.name[:-5] for file in layouts_folder().iterdir() if file.name.endswith(".toml")))
+
+
+def layouts_folder() -> Traversable:
+    """Return the folder of the layouts that come with the program."""
+    return resources.files("qa2pack.manifest") / "layouts"
 
 
 def is_layout_path(name: str) -> bool:
@@ -57,7 +63,7 @@ def load_layout(name: str) -> Layout:
 
 def layout_text(name: str) -> str:
     """Return the file of a layout that comes with the program, by its name."""
-    return (resources.files("qa2pack.manifest") / "layouts" / f"{name}.toml").read_text()
+    return (layouts_folder() / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKNOWN_LAYOUT) -> Never:
@@ -67,7 +73,7 @@ def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKN
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 _Result = TypeVar("_Result")
-_LAYOUT_KEYS = frozenset({"name", "variable", "place", "folder", "foreign", "rule", "check"})
+_LAYOUT_KEYS = frozenset({"name", "title", "variable", "place", "folder", "foreign", "rule", "check"})
 _VARIABLE_KEYS = frozenset({"like", "default"})
 _PLACE_KEYS = frozenset({"name", "path", "inside", "marked_by", "prefix", "no_prefix", "needed", "what"})
 _FOLDER_KEYS = frozenset({"name", "text", "always", "tickets", "listed", "report"})
@@ -88,6 +94,9 @@ _RULE_KEYS = frozenset(
         "warn",
     }
 )
+# Keys of a rule that do nothing beside another one, and those that do nothing without another one.
+_WITHOUT = {"never": frozenset({"if_taken", "included", "column", "doubtful_column", "again"})}
+_WITH = {"warn": "never", "doubtful_column": "column", "again": "column"}
 _AGAIN_KEYS = frozenset({"to", "column"})
 # The keys of each kind of check; the first one tells the kinds apart.
 _CHECK_KINDS = (
@@ -115,12 +124,14 @@ class _Reader:
     Attributes:
         text: the text of the file.
         where: the table that is converted, for messages; empty outside tables.
+        line: where it begins in the file; 0 if that is not known.
         variables, places, roles: those that are read already.
     """
 
     name: str
     text: str
     where: str = ""
+    line: int = 0
     variables: Mapping[str, Variable] = field(default_factory=dict)
     places: tuple[Place, ...] = ()
     roles: tuple[Role, ...] = ()
@@ -133,6 +144,7 @@ class _Reader:
         rules = tuple(each._rule(rule) for each, rule in reader._tables(table, "rule"))
         return Layout(
             name=self._text(table, "name") or self.name,
+            title=self._text(table, "title"),
             variables=reader.variables,
             places=reader.places,
             roles=roles,
@@ -160,8 +172,10 @@ class _Reader:
         if pieces_of(f"{{{name}}}") != (name,) or name in _OF_A_FILE:
             self._refuse(expected="a name of lower case letters, digits and _ that no other variable has", found=name)
         variable = Variable(name, self._text(table, "like") or "*", self._text(table, "default"))
-        if "/" in variable.like or (variable.default and not variable.is_like(variable.default.encode())):
-            self._refuse(expected="a glob of names for like, which the default matches", found=variable.like)
+        if set("/{}").intersection(variable.like):
+            self._refuse(expected="a glob of names for like, without / and braces", found=variable.like)
+        if variable.default and not variable.is_like(variable.default.encode()):
+            self._refuse(expected=f"a name like {variable.like} for default", found=variable.default)
         return variable
 
     def _places(self, table: Mapping[str, object]) -> tuple[Place, ...]:
@@ -189,8 +203,6 @@ class _Reader:
             is_needed=self._flag(table, "needed"),
             what=self._text(table, "what") or name,
         )
-        for piece in place.fixes - {name}:
-            self._check_variable(piece, frozenset(), "path and marked_by")
         around = next((other for other in self.places if other.name == inside), None)
         own_prefix = self._template(table, "prefix", place.fixes | (around.fixes if around else frozenset()))
         return replace(
@@ -201,7 +213,7 @@ class _Reader:
 
     def _steps(self, path: str) -> tuple[Patterns | None, ...]:
         return tuple(
-            ANY_DEPTH if step == "**" else self._right("path", compile_patterns, (step,), self.variables)
+            ANY_DEPTH if step == "**" else self._of_variables((step,), "path")
             for step in (path.split("/") if path else ())
         )
 
@@ -230,7 +242,7 @@ class _Reader:
     def _rule(self, table: Mapping[str, object]) -> Rule:
         self._check_keys(table, _RULE_KEYS, "rule")
         included = self._role(self._text(table, "included")) if "included" in table else ""
-        match = self._patterns(table, "match") if "match" in table or not included else self._any_name()
+        match = self._match(table) if "match" in table or not included else self._any_name()
         never = self._text(table, "never")
         if not match.texts or bool(self._text(table, "to")) == bool(never):
             self._refuse(expected="match, and either to or never", found=_key_list(table))
@@ -242,17 +254,19 @@ class _Reader:
             to=self._target(table, "to", match.pieces),
             if_taken=self._target(table, "if_taken", match.pieces),
             included=included,
-            column=self._text(table, "column"),
-            doubtful_column=self._text(table, "doubtful_column"),
+            column=self._column(table, "column"),
+            doubtful_column=self._column(table, "doubtful_column"),
             again=self._again(table, match.pieces),
             is_empty=self._flag(table, "empty"),
             never=never,
             warn=self._flag(table, "warn"),
+            line=self.line,
         )
         targets = (rule.to, rule.if_taken, rule.again.to if rule.again else None)
         used = frozenset().union(*(target.variables for target in targets if target))
         for piece in {piece for text in match.texts for piece in pieces_of(text)} - used:
             self._check_variable(piece, frozenset(), "match")
+        self._check_together(table)
         return rule
 
     def _any_name(self) -> Patterns:
@@ -263,11 +277,26 @@ class _Reader:
             return None
         value = table["again"]
         if not isinstance(value, dict) or not value.get("to") or not value.get("column"):
-            self._refuse(expected="to and column for again", found=repr(value))
+            self._refuse(expected="to and column for again", found=_in_words(value))
         self._check_keys(value, _AGAIN_KEYS, "again")
         to = self._target(value, "to", pieces)
         assert to is not None  # its text is not empty
-        return Again(to, self._text(value, "column"))
+        return Again(to, self._column(value, "column"))
+
+    def _column(self, table: Mapping[str, object], key: str) -> str:
+        name = self._text(table, key)
+        return self._one_of(name, DATA_COLUMNS) if name else ""
+
+    def _check_together(self, table: Mapping[str, object]) -> None:
+        """Refuse keys of a rule that do nothing beside its other keys."""
+        for key, others in _WITHOUT.items():
+            if table.get(key) and (idle := others & table.keys()):
+                self._refuse(
+                    expected=f"none of {', '.join(sorted(others))} beside {key}", found=", ".join(sorted(idle))
+                )
+        for key, needed in _WITH.items():
+            if table.get(key) and not table.get(needed):
+                self._refuse(expected=f"{needed} beside {key}", found=_key_list(table))
 
     def _target(self, table: Mapping[str, object], key: str, pieces: frozenset[str]) -> Template | None:
         """Return the template of a path in the member, the first folder of which is one that the layout declares."""
@@ -294,9 +323,27 @@ class _Reader:
             )
 
     def _patterns(self, table: Mapping[str, object], key: str) -> Patterns:
-        value = table.get(key, [])
-        texts = (value,) if isinstance(value, str) else self._texts(table, key)
+        """Return the patterns of a key; braces in them hold variables only."""
+        return self._of_variables(self._one_or_more(table, key), key)
+
+    def _of_variables(self, texts: tuple[str, ...], key: str) -> Patterns:
+        for text in texts:
+            for piece in pieces_of(text):
+                self._check_variable(piece, frozenset(), key)
         return self._right(key, compile_patterns, texts, self.variables)
+
+    def _match(self, table: Mapping[str, object]) -> Patterns:
+        """Return the patterns of a rule; a word that means something else in targets is no piece of a name."""
+        texts = self._one_or_more(table, "match")
+        others = {*_OF_A_FILE, *(place.name for place in self.places)}
+        for piece in (piece for text in texts for piece in pieces_of(text)):
+            if piece in others:
+                self._refuse(expected="variables, or words with no other meaning in to, in match", found=piece)
+        return self._right("match", compile_patterns, texts, self.variables)
+
+    def _one_or_more(self, table: Mapping[str, object], key: str) -> tuple[str, ...]:
+        value = table.get(key, [])
+        return (value,) if isinstance(value, str) else self._texts(table, key)
 
     def _right(self, key: str, read: Callable[..., _Result], *arguments: object) -> _Result:
         try:
@@ -348,7 +395,7 @@ class _Reader:
     def _number(self, table: Mapping[str, object], key: str) -> int:
         value = table.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            self._refuse(expected=f"a whole number above 0 for {key}", found=repr(value))
+            self._refuse(expected=f"a whole number above 0 for {key}", found=_in_words(value))
         return value
 
     def _check_keys(self, table: Mapping[str, object], known: frozenset[str], where: str) -> None:
@@ -367,18 +414,19 @@ class _Reader:
 
     def _at(self, table: str, *lines: int) -> "_Reader":
         """Return the reader of one table; its line may not be known."""
-        return replace(self, where=", ".join((table, *(f"line {line}" for line in lines))))
+        where = ", ".join((table, *(f"line {line}" for line in lines)))
+        return replace(self, where=where, line=next(iter(lines), 0))
 
     def _text(self, table: Mapping[str, object], key: str) -> str:
         value = table.get(key, "")
         if not isinstance(value, str):
-            self._refuse(expected=f"text for {key}", found=repr(value))
+            self._refuse(expected=f"text for {key}", found=_in_words(value))
         return value
 
     def _texts(self, table: Mapping[str, object], key: str) -> tuple[str, ...]:
         value = table.get(key, [])
         if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
-            self._refuse(expected=f"a list of texts for {key}", found=repr(value))
+            self._refuse(expected=f"a list of texts for {key}", found=_in_words(value))
         return tuple(value)
 
     def _globs(self, table: Mapping[str, object], key: str) -> tuple[str, ...]:
@@ -386,6 +434,10 @@ class _Reader:
         for glob in globs:
             if has_uid_in_brackets(glob):
                 self._refuse(expected=f"{{uid}} in {key} outside of brackets", found=glob)
+            if has_other_braces(glob):
+                self._refuse(expected=f"no braces but those of {{uid}} in {key}", found=glob)
+            if "\0" in glob:
+                self._refuse(expected=f"globs of names for {key}, which never have NUL in them", found=glob)
         return globs
 
     def _name_globs(self, table: Mapping[str, object], key: str) -> tuple[str, ...]:
@@ -399,7 +451,7 @@ class _Reader:
     def _flag(self, table: Mapping[str, object], key: str) -> bool:
         value = table.get(key, False)
         if not isinstance(value, bool):
-            self._refuse(expected=f"true or false for {key}", found=repr(value))
+            self._refuse(expected=f"true or false for {key}", found=_in_words(value))
         return value
 
     def _choice(self, kind: type[_Enum], value: str) -> _Enum:
@@ -421,3 +473,20 @@ def _are_keys(keys: tuple[str, ...], table: Mapping[str, object]) -> bool:
 
 def _key_list(table: Mapping[str, object]) -> str:
     return ", ".join(sorted(table)) or "nothing"
+
+
+def _in_words(value: object) -> str:
+    """Return a value of a wrong type for messages: no number, which may have more digits than Python shows."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return "a number"
+        case str():
+            return value
+        case list():
+            return "a list"
+        case dict():
+            return "a table"
+        case _:
+            return "a date or time"

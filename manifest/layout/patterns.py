@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from qa2pack.manifest.path import UnsafePathError, check_name
+
 # What `like = "uid"` means: `uid___A002_X3c9295_X8c`. The observatory writes `uid://A002/X3c9295/X8c`; on disk each
 # `:` and `/` is an underscore.
 UID = r"uid___A[0-9]+_X[0-9A-Fa-f]+_X[0-9A-Fa-f]+(?![0-9A-Za-z])"
@@ -52,7 +54,11 @@ class Variable:
         return _bytes(match[0]) if match else None
 
     def is_like(self, value: bytes) -> bool:
-        """Return whether it may have this value."""
+        """Return whether it may have this value: a name, because values are parts of paths."""
+        try:
+            check_name(value)
+        except UnsafePathError:
+            return False
         return re.compile(self.expression).fullmatch(_text(value)) is not None
 
 
@@ -93,12 +99,14 @@ def compile_patterns(texts: Sequence[str], variables: Variables) -> Patterns:
     for text in texts:
         if not text:
             raise PatternError("names", "an empty text")
-        if "/" in text:
-            raise PatternError("names, without a /", text)
+        if "/" in text or "\0" in text:
+            raise PatternError("names, without a / or NUL", text)
         if any(_PIECE.search(brackets) for brackets in _BRACKETS.findall(text)):
             raise PatternError("names with braces outside of brackets", text)
         if re.search(r"[{}]", _PIECE.sub("", _BRACKETS.sub("", text))):
             raise PatternError("names with variables in braces, as {uid}", text)
+        if _has_unclear_ends(text, variables):
+            raise PatternError("text between words that stand for any text, and between these and *", text)
     pieces = [frozenset(_PIECE.findall(text)) for text in texts]
     together = "|".join(_expression(text, variables, is_read=False) for text in texts)
     return Patterns(
@@ -107,6 +115,26 @@ def compile_patterns(texts: Sequence[str], variables: Variables) -> Patterns:
         _any=re.compile(together).fullmatch if texts else lambda _: None,
         _each=tuple(re.compile(_expression(text, variables, is_read=True)) for text in texts),
     )
+
+
+def _has_unclear_ends(text: str, variables: Variables) -> bool:
+    """Return whether two things that stand for any text touch.
+
+    What each of them is would be arbitrary then, and a long name that does not fit would be compared for hours.
+    """
+    parts = _PIECE.split(text)
+    for at in range(1, len(parts), 2):
+        before, after, following = parts[at - 1], parts[at + 1], parts[at + 2 : at + 3]
+        if not _is_any(parts[at], variables):
+            continue
+        touches_next = not after and any(_is_any(piece, variables) for piece in following)
+        if before.endswith("*") or after.startswith("*") or touches_next:
+            return True
+    return False
+
+
+def _is_any(piece: str, variables: Variables) -> bool:
+    return piece not in variables or variables[piece].like == "*"
 
 
 def pieces_of(text: str) -> tuple[str, ...]:

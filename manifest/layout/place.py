@@ -95,7 +95,7 @@ def choose(
 
 def _outcomes(origin: Node, choice: Choice) -> Iterator[Outcome]:
     """Yield the outcome of every entry of the origin."""
-    for entry in _inside(b"", origin, choice):
+    for entry in entries_in(b"", origin, choice):
         yield from _visit(entry, choice)
 
 
@@ -106,14 +106,14 @@ def _visit(entry: OriginEntry, choice: Choice) -> Iterator[Outcome]:
         yield from decided
         return
     place = choice.places.folders.get(entry.path)
-    if place is None and entry.path not in choice.places.on_the_way:
+    if not choice.places.is_entered(entry.path):
         yield LeftOut(entry.path, f"no rule of layout {choice.layout.name} takes it", entry.node.is_tree)
         return
-    outcomes = [outcome for child in _inside(entry.path, entry.node, choice) for outcome in _visit(child, choice)]
+    outcomes = [outcome for child in entries_in(entry.path, entry.node, choice) for outcome in _visit(child, choice)]
     yield from outcomes if place and place.place.marked_by else _folded(entry, outcomes)
 
 
-def _inside(path: bytes, folder: Node, choice: Choice) -> Iterator[OriginEntry]:
+def entries_in(path: bytes, folder: Node, choice: Choice) -> Iterator[OriginEntry]:
     """Yield the entries of a folder."""
     place = choice.places.folders.get(path)
     return (OriginEntry(join(path, child.name), child, place) for child in folder.children)
@@ -172,8 +172,7 @@ def _kept_column(wanted: str, columns: Sequence[str] | None) -> str | None:
 def _place_problems(choice: Choice) -> Iterator[Problem]:
     for place in choice.layout.places:
         if place.is_needed and not choice.places.has(place):
-            expected = "a folder that holds " + " or ".join(place.marked_by.texts if place.marked_by else ())
-            yield Problem(Code.NO_EXECUTION_BLOCK, b"", expected=expected)
+            yield Problem(Code.NO_PLACE, b"", expected=f"{place.what}: {place.where}")
 
 
 def _place_warnings(origin: Node, choice: Choice) -> Iterator[Problem]:

@@ -42,6 +42,17 @@ class Place:
     what: str = ""
 
     @property
+    def path(self) -> str:
+        """The path as it is in the layout; empty for the origin, or for the place around it."""
+        return "/".join("**" if step is ANY_DEPTH else step.texts[0] for step in self.steps)
+
+    @property
+    def where(self) -> str:
+        """Where it is looked for, in words."""
+        path = f" at {self.path}" if self.path else ""
+        return f"a folder{path}" + (f" that holds {' or '.join(self.marked_by.texts)}" if self.marked_by else "")
+
+    @property
     def fixes(self) -> frozenset[str]:
         """The variables that get a value from such a folder."""
         patterns = (*self.steps, self.marked_by)
@@ -99,6 +110,10 @@ class PlacesFound:
     def marked(self) -> tuple[PlaceFolder, ...]:
         """The folders that are known by what they hold, sorted by path."""
         return tuple(folder for _, folder in sorted(self.folders.items()) if folder.place.marked_by)
+
+    def is_entered(self, path: bytes) -> bool:
+        """Return whether entries of a folder that no rule takes are decided one by one."""
+        return path in self.folders or path in self.on_the_way
 
     def has(self, place: Place) -> bool:
         """Return whether some folder is this place."""

@@ -60,6 +60,7 @@ class Rule:
         is_empty: it applies to files of 0 bytes only.
         never: the reason why it is not packaged.
         warn: warn that it looks like something that should be packaged.
+        line: where it begins in the layout file, for messages; 0 if that is not known.
     """
 
     places: frozenset[str]
@@ -74,6 +75,7 @@ class Rule:
     is_empty: bool = False
     never: str = ""
     warn: bool = False
+    line: int = 0
 
     @property
     def needs(self) -> frozenset[str]:
@@ -110,6 +112,7 @@ class Layout:
     """The rules of one style of delivery.
 
     Attributes:
+        title: what it is for, on one line.
         roles: the first folders of a member, in the order in which they are shown.
         rules: those of the origin; `included` are those for what --include names.
         foreign: files of other programs, left out everywhere, also inside tables.
@@ -124,6 +127,7 @@ class Layout:
     included: tuple[Rule, ...] = ()
     foreign: tuple[Foreign, ...] = ()
     checks: tuple[Check, ...] = ()
+    title: str = ""
     _few: dict[tuple[str, Kind], tuple[Rule, ...]] = field(default_factory=dict, repr=False, compare=False)
     _is_foreign: Callable[[bytes], bool] = field(init=False, repr=False, compare=False)
 

@@ -27,6 +27,14 @@ class NoValueError(Exception):
         self.variable = variable
 
 
+class NoPathError(Exception):
+    """With the values that it has here a template is no path in the member, such as `qa/..`."""
+
+    def __init__(self, path: bytes) -> None:
+        super().__init__(path)
+        self.path = path
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """A path with variables.
@@ -53,6 +61,7 @@ class Template:
 
         Raises:
             NoValueError: a variable has none.
+            NoPathError: a value makes it a path that leads out of the member, or that has an empty part.
         """
         filled = [self.parts[0].encode()]
         for variable, text in zip(self.parts[1::2], self.parts[2::2], strict=True):
@@ -60,7 +69,12 @@ class Template:
             if value is None:
                 raise NoValueError(variable)
             filled += [value, text.encode()]
-        return b"".join(filled)
+        path = b"".join(filled)
+        try:
+            check_relative(path or b"//")  # empty where the origin has no name, as / has none
+        except UnsafePathError:
+            raise NoPathError(path) from None
+        return path
 
 
 def parse_template(text: str) -> Template:

@@ -9,12 +9,14 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import TableNote
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.layout.decide import Choice
+from qa2pack.manifest.layout.fitting import fitting_layouts
 from qa2pack.manifest.layout.given import given_values
 from qa2pack.manifest.layout.item import Placement
 from qa2pack.manifest.layout.place import choose, measurement_sets, place
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.survey import Node, survey
 from qa2pack.manifest.layout.unmatched_globs import unmatched_globs
+from qa2pack.manifest.layout.usage import located
 from qa2pack.manifest.plan.origin_checks import OTHER_KINDS, with_checks
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.plan.table_columns import (
@@ -128,9 +130,10 @@ def _estimates(notes: Mapping[bytes, TableNote]) -> Iterator[Problem]:
 def _refuse_unplaceable(request: PlanRequest, layout: Layout, placement: Placement, tables: Tables) -> list[Problem]:
     """Refuse what no package can be made of; return the tables that casacore cannot open and that go as they are."""
     broken, dangling = _broken_tables(request.origin, tables.broken, layout.foreign_globs)
-    problems = [*(_located(request.origin, problem) for problem in placement.problems), *dangling]
-    if any(problem.code is Code.NO_EXECUTION_BLOCK for problem in problems):
+    problems = [*(located(request.origin, problem) for problem in placement.problems), *dangling]
+    if any(problem.code is Code.NO_PLACE for problem in problems):
         problems += [warning for warning in placement.warnings if warning.code in OTHER_KINDS]
+        problems += fitting_layouts(request.origin, besides=request.layout, follow_outside=request.follow_outside)
     refuse_any(problems if _is_lenient(request) else [*problems, *broken])
     return broken
 
@@ -156,10 +159,3 @@ def _broken_tables(
         dangling += links
         broken += [] if links else [problem]
     return broken, dangling
-
-
-def _located(origin: bytes, problem: Problem) -> Problem:
-    """Return the problem with an absolute path; destinations stay relative to the member."""
-    if problem.code in (Code.COLLISION, Code.NAME_TOO_LONG, Code.CHECK_FAILED):
-        return problem
-    return replace(problem, path=os.path.join(origin, problem.path))

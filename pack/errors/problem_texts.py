@@ -46,11 +46,18 @@ PLANNING: Mapping[Code, Row] = {
         "Get permission: chmod u+rX, or ask its owner.",
         others=(Remedy("Or leave it out of a plan: --exclude GLOB", verbs=("plan", "diff")),),
     ),
-    Code.NO_EXECUTION_BLOCK: Row(
-        "There is no execution block in the origin.",
-        "The folder is one level too high or too low, or its tables have names that the layout does not know.",
-        "Name the folder that holds the folders with uid___*.ms.split in them, or give a layout of your own: "
-        "--layout FILE.toml",
+    Code.NO_PLACE: Row(
+        "The origin has no folder of a kind that the layout needs.",
+        "The origin is one level too high or too low, is another kind of delivery, or has names that the layout does "
+        "not know.",
+        "Name the folder that has them in it, or another layout: --layout NAME. To see what a layout finds in it:",
+        ("pack layout --list", "pack layout --check NAME ORIGIN"),
+    ),
+    Code.LAYOUT_FITS: Row(
+        "The origin has all folders that this layout needs.",
+        "The origin is a delivery of another kind than the layout of the plan is for.",
+        "If the origin is of that kind, plan it with this layout:",
+        ("pack plan ORIGIN PACKAGE --layout PATH",),
     ),
     Code.README_MISSING: Row(
         "The file with the README header cannot be read.",

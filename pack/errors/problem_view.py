@@ -13,7 +13,7 @@ from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style, folded, unbroken
 
 MOST_PATHS = 20
-_VERBS_WITH_ALL = frozenset(("plan", "package"))
+_VERBS_WITH_ALL = frozenset(("plan", "package", "layout"))
 _OPTION = re.compile(r"--[a-z-]+ [A-Za-z.=]*\w")
 _MODE = " --mode MODE"  # in a command it stands for all options of the plan
 _PLACE = re.compile(rf"{_MODE}\b|\b(?:PACKAGE|ORIGIN|PATH)\b")

@@ -1,7 +1,36 @@
-"""Layout: the work of finding the rules of a layout."""
+"""Layout: the work of finding the rules of a layout, listing those there are, and trying one on an origin."""
 
-from qa2pack.manifest.layout.load import known_layouts, layout_text
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from qa2pack.manifest.layout.fitting import fitting_layouts
+from qa2pack.manifest.layout.given import given_values
+from qa2pack.manifest.layout.load import is_layout_path, known_layouts, layout_text, load_layout
+from qa2pack.manifest.layout.place import choose
+from qa2pack.manifest.layout.rules import Layout
+from qa2pack.manifest.layout.survey import survey
+from qa2pack.manifest.layout.usage import Usage, usage_of
 from qa2pack.manifest.problem import Code, Problem, Refused
+
+# What stands for the project code in names; a check has no package.
+_SOME_PROJECT = b"PROJECT"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A layout that was loaded, and what it makes of an origin.
+
+    Attributes:
+        given: its name, or the absolute path of its file.
+        origin: absolute path; empty if there is none.
+        usage: None without an origin.
+    """
+
+    given: bytes
+    layout: Layout
+    origin: bytes = b""
+    usage: Usage | None = None
 
 
 def layout(name: str) -> str:
@@ -11,5 +40,38 @@ def layout(name: str) -> str:
         Refused: there is no layout of this name.
     """
     if name not in known_layouts():
-        raise Refused(Problem(Code.UNKNOWN_LAYOUT, name.encode(), ", ".join(known_layouts())))
+        raise Refused(Problem(Code.UNKNOWN_LAYOUT, os.fsencode(name), ", ".join(known_layouts())))
     return layout_text(name)
+
+
+def layouts() -> tuple[Layout, ...]:
+    """Return the layouts that come with the program, sorted by name."""
+    return tuple(map(load_layout, known_layouts()))
+
+
+def check(name: str, origin: bytes = b"", values: Sequence[tuple[str, str]] = ()) -> Checked:
+    """Load a layout, and try its rules on an origin; only names and sizes of the origin are read.
+
+    Args:
+        name: of a layout that comes with the program, or the path of a layout file.
+        origin: absolute path, symlinks resolved; empty for none.
+        values: of variables; the last one of a name counts.
+
+    Raises:
+        Refused: the layout is not valid, a value is not or is missing, or the origin cannot be read.
+    """
+    loaded = load_layout(name)
+    given = os.fsencode(os.path.abspath(name) if is_layout_path(name) else name)
+    if not origin:
+        return Checked(given, loaded)
+    known = given_values(dict(values).items(), loaded, project=_SOME_PROJECT)
+    tree = survey(origin, opaque=loaded.is_opaque)
+    usage = usage_of(tree, choose(tree, loaded, origin_path=origin, given=known), origin)
+    return Checked(given, loaded, origin, _with_fitting(usage, name, origin))
+
+
+def _with_fitting(usage: Usage, name: str, origin: bytes) -> Usage:
+    """Return the usage; where no needed place is there, with the layouts whose places are."""
+    if all(problem.code is not Code.NO_PLACE for problem in usage.problems):
+        return usage
+    return replace(usage, problems=(*usage.problems, *fitting_layouts(origin, besides=name)))

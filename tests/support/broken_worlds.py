@@ -131,10 +131,17 @@ def _(world: World) -> Iterable[Problem]:
     return refusal(world.delivery)
 
 
-@breaks(Code.NO_EXECUTION_BLOCK)
+@breaks(Code.NO_PLACE)
 def _(world: World) -> Iterable[Problem]:
     shutil.rmtree(world.delivery.origin / "X8c")
     return refusal(world.delivery)
+
+
+@breaks(Code.LAYOUT_FITS)
+def _(world: World) -> Iterable[Problem]:
+    layout = world.folder / "other.toml"
+    layout.write_text('[[place]]\nname = "run"\nmarked_by = "pipeline-*"\nneeded = true\n')
+    return refusal(world.delivery, layout=str(layout))
 
 
 @breaks(Code.README_MISSING)

@@ -1,0 +1,181 @@
+"""View of `pack layout --check`: a layout in short, and what its rules take of an origin."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
+
+from qa2pack.manifest.format.header import LeftOut
+from qa2pack.manifest.humanize import human_bytes
+from qa2pack.manifest.layout.places import Place
+from qa2pack.manifest.layout.rules import Layout, Rule
+from qa2pack.manifest.layout.usage import Taken, Usage
+from qa2pack.manifest.path import shown
+from qa2pack.pack.errors.problem_view import MOST_PATHS, problem_lines
+from qa2pack.pack.exit_codes import Exit
+from qa2pack.pack.jobs.layout import Checked
+from qa2pack.pack.target import Target
+from qa2pack.pack.terminal.style import Style, folded
+from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
+from qa2pack.pack.views.view import View
+
+_ROW = "  {:>5} {:>7} {:>6} {:>10}  {}"
+
+
+def check_view(checked: Checked, target: Target, *, origin: str, shows_all: bool) -> View:
+    """Return the view of a layout, and of what it makes of an origin.
+
+    Args:
+        target: what remedies call the package.
+        origin: as it was typed, quoted for a shell; empty if there is none.
+        shows_all: show every name; else the first few.
+    """
+    is_refused = checked.usage is not None and bool(checked.usage.problems)
+    return View(
+        lines=partial(_lines, checked, target, origin, shows_all),
+        fields=partial(_fields, checked),
+        code=Exit.PROBLEMS if is_refused else Exit.DONE,
+    )
+
+
+def _lines(checked: Checked, target: Target, origin: str, shows_all: bool, style: Style) -> Iterator[str]:
+    yield from _layout_lines(checked, style)
+    usage = checked.usage
+    if usage is None:
+        return
+    yield ""
+    yield style.bold(f"Origin {shown(checked.origin)}")
+    yield from _place_lines(checked.layout, usage, shows_all)
+    rows = [*zip(checked.layout.rules, usage.taken, strict=True)]
+    yield ""
+    yield style.bold(_ROW.format("line", "files", "trees", "size", "rule"))
+    yield from (_row(rule, taken) for rule, taken in rows if taken)
+    yield from _foreign_lines(usage.foreign)
+    yield from _heading("Rules that take nothing", idle := [rule for rule, taken in rows if not taken], style)
+    yield from _first([f"  {_number(rule):>5}  {_rule_text(rule)}" for rule in idle], shows_all)
+    yield from _heading("No rule takes", usage.untaken, style)
+    yield from _first([f"  {_left_text(left)}" for left in usage.untaken], shows_all)
+    for title, problems in (("Warnings", usage.warnings), ("A plan would be refused", usage.problems)):
+        if problems:
+            yield from _heading(title, problems, style)
+            yield from problem_lines(problems, target, style, verb="layout", origin=origin, shows_all=shows_all)
+
+
+def _layout_lines(checked: Checked, style: Style) -> Iterator[str]:
+    layout = checked.layout
+    yield style.bold(f"Layout {shown(checked.given)}")
+    included = f", and {len(layout.included):,} for --include" if layout.included else ""
+    for label, text in (
+        ("title", shown(layout.title)),
+        ("variables", ", ".join(layout.variables)),
+        ("places", ", ".join(map(_place_text, layout.places))),
+        ("folders", ", ".join(role.name for role in layout.roles)),
+        ("rules", f"{len(layout.rules):,}{included}"),
+        ("checks", f"{len(layout.checks):,}"),
+    ):
+        yield from folded(text or "none", label=f"  {label:<11}")
+
+
+def _place_text(place: Place) -> str:
+    words = [f"in {place.inside}"] * bool(place.inside) + ["needed"] * place.is_needed
+    return f"{place.name} ({', '.join(words)})" if words else place.name
+
+
+def _place_lines(layout: Layout, usage: Usage, shows_all: bool) -> Iterator[str]:
+    for place in layout.places:
+        found = _folders_of(place, usage)
+        names = [shown(path) or "." for path in found[: None if shows_all else MOST_PATHS]]
+        more = f" and {len(found) - len(names):,} more (--all)" if len(found) > len(names) else ""
+        yield from folded(f"{', '.join(names) or 'none'}{more}", label=f"  {place.name:<11}")
+
+
+def _folders_of(place: Place, usage: Usage) -> list[bytes]:
+    return sorted(path for path, folder in usage.places.folders.items() if folder.place is place)
+
+
+def _row(rule: Rule, taken: Taken) -> str:
+    return _ROW.format(_number(rule), *_counts(taken), _rule_text(rule))
+
+
+def _counts(taken: Taken) -> tuple[str, str, str]:
+    size = human_bytes(taken.byte_count) if taken.file_count else ""  # that of a tree is not known
+    return f"{taken.file_count:,}", f"{taken.tree_count:,}", size
+
+
+def _foreign_lines(foreign: Taken) -> Iterator[str]:
+    if foreign:
+        yield _ROW.format("", *_counts(foreign), "files of other programs, left out")
+
+
+def _number(rule: Rule) -> str:
+    return str(rule.line or "?")
+
+
+def _rule_text(rule: Rule) -> str:
+    """Return a rule on one line: its first pattern, and where that goes."""
+    first, *others = rule.match.texts
+    more = f" and {len(others)} more" if others else ""
+    return shown(f"{first}{more} -> {rule.to.text if rule.to else f'left out: {rule.never}'}")
+
+
+def _left_text(left: LeftOut) -> str:
+    why = f"  ({shown(left.reason)})" if left.reason else ""
+    return f"{shown(left.path)}{'/' * left.is_tree}{why}"
+
+
+def _heading(title: str, found: Sequence[object], style: Style) -> Iterator[str]:
+    yield ""
+    yield style.bold(f"{title}: {len(found):,}")
+
+
+def _first(lines: Sequence[str], shows_all: bool) -> Iterator[str]:
+    yield from lines if shows_all else lines[:MOST_PATHS]
+    if not shows_all and len(lines) > MOST_PATHS:
+        yield f"  and {len(lines) - MOST_PATHS:,} more (--all shows them)"
+
+
+def _fields(checked: Checked) -> Fields:
+    layout, usage = checked.layout, checked.usage
+    fields: dict[str, object] = {
+        **path_fields("given", checked.given),
+        "layout": shown(layout.name),
+        "title": shown(layout.title),
+        "variables": [asdict(variable) for variable in layout.variables.values()],
+        "folders": [role.name for role in layout.roles],
+        "places": [_place_fields(place, usage) for place in layout.places],
+        "rules": _rule_fields(layout, usage),
+        "check_count": len(layout.checks),
+    }
+    if usage is None:
+        return fields
+    return fields | {
+        **path_fields("origin", checked.origin),
+        "foreign": asdict(usage.foreign),
+        "untaken": [
+            {**path_fields("path", left.path), "reason": left.reason, "is_folder": left.is_tree}
+            for left in usage.untaken
+        ],
+        "warnings": problem_fields(usage.warnings),
+        "problems": problem_fields(usage.problems),
+    }
+
+
+def _place_fields(place: Place, usage: Usage | None) -> Fields:
+    fields = {"name": place.name, "path": place.path, "inside": place.inside, "what": place.what}
+    found = {"found": [path_fields("path", path) for path in _folders_of(place, usage)]} if usage else {}
+    return {**fields, "is_needed": place.is_needed, **found}
+
+
+def _rule_fields(layout: Layout, usage: Usage | None) -> list[Fields]:
+    taken: Iterable[Taken | None] = usage.taken if usage else (None for _ in layout.rules)
+    pairs = [*zip(layout.rules, taken, strict=True), *((rule, None) for rule in layout.included)]
+    return [
+        {
+            "line": rule.line or None,
+            "match": list(rule.match.texts),
+            "to": rule.to.text if rule.to else None,
+            "never": rule.never,
+            "included": rule.included,
+            **(asdict(each) if each is not None else {}),
+        }
+        for rule, each in pairs
+    ]

@@ -1,0 +1,30 @@
+"""A folder of layouts that stands for the one that comes with the program, with one layout more."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.layout import load
+
+OTHER = """
+name = "runs"
+title = "Runs of a pipeline"
+[[place]]
+name = "run"
+what = "pipeline run"
+marked_by = "pipeline-*"
+needed = true
+[[folder]]
+name = "product"
+[[rule]]
+match = "*.fits"
+to = "product/{name}"
+"""
+
+
+def with_layout(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str = OTHER) -> None:
+    """Let a layout `runs` come with the program, too."""
+    shutil.copytree(str(load.layouts_folder()), folder)
+    (folder / "runs.toml").write_text(text)
+    monkeypatch.setattr(load, "layouts_folder", lambda: folder)

@@ -1,0 +1,60 @@
+"""Layouts that fit: those that come with the program and find all folders that they need in an origin."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.layout.fitting import fitting_layouts
+from qa2pack.manifest.layout.load import known_layouts
+from qa2pack.manifest.problem import Code, Problem, Refused
+from support.in_process import Delivery, make_reduction
+from support.layouts import OTHER, with_layout
+from support.trees import make_tree
+
+RUN = ("pipeline-2026/html/index.html", "a.fits")
+
+
+def refusal(delivery: Delivery, layout: str = "cycle0") -> list[Problem]:
+    with pytest.raises(Refused) as refused:
+        delivery.made(Mode.FAKE, layout=layout)
+    return [problem for problem in refused.value.problems if problem.code in (Code.NO_PLACE, Code.LAYOUT_FITS)]
+
+
+def test_plan_without_a_needed_place_names_the_layout_whose_places_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_layout(tmp_path / "layouts", monkeypatch)
+    make_tree(tmp_path / "origin", RUN)
+    missing, fits = refusal(Delivery(tmp_path / "origin", tmp_path / "2011.0.00229.S"))
+    assert (missing.code, str(missing.expected).partition(":")[0]) == (Code.NO_PLACE, "execution block")
+    assert fits == Problem(Code.LAYOUT_FITS, b"runs", found="pipeline run (1 folder)")
+
+
+def test_plan_by_a_layout_file_names_cycle0(tmp_path: Path) -> None:
+    origin = make_reduction(tmp_path / "sb1")
+    (tmp_path / "mine.toml").write_text(OTHER)
+    missing, fits = refusal(Delivery(origin, tmp_path / "2011.0.00229.S"), layout=str(tmp_path / "mine.toml"))
+    assert missing.expected == "pipeline run: a folder that holds pipeline-*"
+    assert (fits.path, fits.found) == (b"cycle0", "execution block (1 folder)")
+
+
+@pytest.mark.parametrize(
+    ("text", "besides", "names"),
+    [
+        (OTHER, "cycle0", ["runs"]),
+        (OTHER, "runs", []),
+        (OTHER.replace("needed = true", ""), "cycle0", []),
+        (OTHER + '[[place]]\nname = "raw"\npath = "raw"\nneeded = true\n', "cycle0", []),
+    ],
+    ids=["others", "not-the-one-that-was-tried", "not-one-that-needs-nothing", "not-one-of-which-a-place-is-missing"],
+)
+def test_layouts_that_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, besides: str, names: list[str]
+) -> None:
+    with_layout(tmp_path / "layouts", monkeypatch, text)
+    assert known_layouts() == ("cycle0", "runs")
+    make_tree(tmp_path / "origin", RUN)
+    fitting = fitting_layouts(os.fsencode(tmp_path / "origin"), besides=besides)
+    assert [os.fsdecode(problem.path) for problem in fitting] == names
