@@ -33,6 +33,7 @@ COMMANDS = (
     "readme",
     "adopt",
     "layout",
+    "batch",
     "tarsplit",
 )
 

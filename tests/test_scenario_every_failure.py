@@ -94,6 +94,11 @@ def _(world: World) -> Words:
     return ["verify"]
 
 
+@fails(Code.LIST_UNUSABLE)
+def _(world: World) -> Words:
+    return ["batch", "plan", write(world.folder / "list.toml", b"[[job]]\norigin = 3\n")]
+
+
 @fails(Code.MEMBER_UNKNOWN)
 def _(world: World) -> Words:
     return ["tarsplit", *_DAY, world.made(), "--member", "other"]

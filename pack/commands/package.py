@@ -17,7 +17,14 @@ from qa2pack.pack.commands.options import (
     TrustOptions,
     WaitOption,
 )
-from qa2pack.pack.commands.plan_options import PlanOptions, PlanViewOptions, check_options, request_of, view_of
+from qa2pack.pack.commands.plan_options import (
+    AgainOptions,
+    PlanOptions,
+    PlanViewOptions,
+    check_options,
+    request_of,
+    view_of,
+)
 
 command_class = AgainCommand
 
@@ -28,6 +35,7 @@ def package(  # noqa: PLR0913 - one parameter per option or group
     package: PackageArgument,
     *,
     options: PlanOptions,
+    again: AgainOptions,
     rules: RuleOptions,
     tables: TableOptions,
     shown: PlanViewOptions,
