@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.executor.transaction.lock import locked_for_writing
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs import batch as batch_job
 from support.commands import ROOT, Ran, run_here
@@ -237,8 +238,8 @@ def test_each_folder_that_matches_is_an_origin(
     above = ("--each", "data/sb*/", str(project.parent), "--package", "made/{name}.S")
     assert _states(capsys, *above) == ["applied", "applied"]
     monkeypatch.chdir(project.parent)
-    above = ("--each", "*", "data/", "--package", "data/{name}.S", "--exclude", "x")
-    assert "sb1 in data/sb1.S " in _batch(capsys, "plan", *above).out
+    other = ("--each", "*", "data/", "--package", "data/{name}.S")
+    assert "data/sb1 in data/sb1.S " in _batch(capsys, "plan", *other).out
     monkeypatch.chdir(project)
     none = _batch(capsys, "plan", "--each", "MOUS_*", ".", "--package", "{name}.S")
     assert (none.code, "no folder matches MOUS_*" in none.err) == (Exit.FAILED, True)
@@ -352,6 +353,65 @@ def test_member_that_another_run_adds_meanwhile_is_not_added_again(
     monkeypatch.setattr(batch_job, "look_at", look_before_it_is_added)
     assert f"sb2 in P.S     applied before: {_SECOND}" in _batch(capsys, "apply").out
     assert len(list(Path("P.S").glob("*/*/*"))) == 2
+
+
+def test_plan_that_was_replaced_after_it_was_looked_at_is_not_applied(
+    capsys: Capsys, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _batch(capsys, "plan")
+    look_at = batch_job.look_at
+
+    def look_before_it_is_replaced(job: batch_job.Job) -> batch_job.Found:
+        found = look_at(job)
+        monkeypatch.setattr(batch_job, "look_at", look_at)
+        run_here(capsys, "plan", "sb2", "P.S", "--quiet")
+        return found
+
+    monkeypatch.setattr(batch_job, "look_at", look_before_it_is_replaced)
+    assert "sb1 in P.S     not done: plan-other" in _batch(capsys, "apply").out
+    assert not Path("P.S").exists()
+
+
+def test_plan_is_made_again_when_the_layout_file_changed(capsys: Capsys, project: Path) -> None:
+    ours = Path("ours.toml")
+    ours.write_text(run_here(capsys, "layout").out)
+    os.utime(ours, (1, 1))
+    _batch(capsys, "plan", "--layout", "ours.toml")
+    assert _states(capsys, "--layout", "ours.toml") == ["planned", "new", "later"]
+    ours.touch()
+    assert _states(capsys, "--layout", "ours.toml") == ["stale", "new", "later"]
+
+
+def test_plan_with_options_of_the_member_that_it_makes_again_is_not_made_twice(capsys: Capsys, project: Path) -> None:
+    _batch(capsys, "plan")
+    _batch(capsys, "apply")
+    Path("list.toml").write_text('[[job]]\norigin = "sb1"\npackage = "P.S"\nexclude = ["ipython.log"]\n')
+    words = ("batch", "plan", "list.toml", "--quiet", "--jobs", "1")  # no mode: copy is remembered
+    assert "planned: " in run_here(capsys, *words).out
+    assert "planned before: " in run_here(capsys, *words).out
+
+
+def test_locked_package_is_told_and_the_rest_goes_on(capsys: Capsys, project: Path) -> None:
+    _batch(capsys, "plan")
+    make_reduction(project / "broken", seed=3)
+    with locked_for_writing(os.fsencode(project / "P.S.pack/lock")):
+        assert _states(capsys) == ["running", "new", "running"]
+        ran = _batch(capsys, "plan")
+    assert (ran.code, ran.out.count("not done: locked"), ran.out.count("planned: ")) == (Exit.LOCKED, 2, 1)
+
+
+def test_log_is_one_of_the_whole_run_and_outside_of_every_job(capsys: Capsys, project: Path) -> None:
+    assert _batch(capsys, "plan", "--log", "run.log").code == Exit.FAILED
+    assert Path("run.log").read_text().count("pack batch plan") == 1
+    assert "pack plan" not in Path("run.log").read_text().replace("pack plan: refused", "")
+    inside = _batch(capsys, "status", "--log", "sb2/run.log")
+    assert (inside.code, "line 9: Invalid value for --log" in inside.err) == (Exit.FAILED, True)
+
+
+def test_pack_toml_beside_the_list_counts_for_the_run(capsys: Capsys, project: Path) -> None:
+    write(project / "lists/pack.toml", b"jobs = -1\n")
+    ran = run_here(capsys, "batch", "status", "lists/list.toml")
+    assert (ran.code, "jobs must be a whole number" in ran.err) == (Exit.USAGE, True)
 
 
 def test_pack_toml_beside_an_origin_counts_for_its_job(capsys: Capsys, project: Path) -> None:
