@@ -34,6 +34,7 @@ COMMANDS = (
     "rename",
     "adopt",
     "layout",
+    "batch",
     "tarsplit",
 )
 

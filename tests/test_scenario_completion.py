@@ -57,6 +57,9 @@ def _completed(programs: Path, *words: str) -> list[str]:
         (("pack", "plan", "a", "b", "--mode", "h"), ["hard"]),
         (("pack", "plan", "a", "b", "--lo"), ["--log"]),
         (("pack", "verify", "2011"), []),
+        (("pack", "ba"), ["batch"]),
+        (("pack", "batch", "ap"), ["apply"]),
+        (("pack", "batch", "plan", "list.toml", "--mode", "h"), ["hard"]),
         (("tarsplit", "--all"), ["--allow-dummies"]),
     ],
 )

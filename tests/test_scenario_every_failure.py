@@ -95,6 +95,11 @@ def _(world: World) -> Words:
     return ["verify"]
 
 
+@fails(Code.LIST_UNUSABLE)
+def _(world: World) -> Words:
+    return ["batch", "plan", write(world.folder / "list.toml", b"[[job]]\norigin = 3\n")]
+
+
 @fails(Code.MEMBER_UNKNOWN)
 def _(world: World) -> Words:
     return ["tarsplit", *_DAY, world.made(), "--member", "other"]
@@ -334,8 +339,10 @@ RAISED: dict[Code, Callable[[], BaseException]] = {
     Code.SETTINGS_UNUSABLE: _settings_error,
 }
 # Their worlds are with what finds them: the command line, the call of old, a mode that reads nothing, a bag of files
-# of another user, a package of another user, tickets of several members, a bug of the program.
+# of another user, a package of another user, tickets of several members, a bug of the program, a job of several.
 ELSEWHERE = {
+    Code.EARLIER_JOB,
+    Code.MADE_OTHERWISE,
     Code.USAGE,
     Code.PATH_EMPTY,
     Code.DIGEST_MISSING,

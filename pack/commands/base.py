@@ -7,7 +7,7 @@ Precedence: command line, environment, the `pack.toml` beside the origin, the us
 import errno
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 
 # typer's command-line parser has had two module names, so its classes are not imported by name.
 _Context = Any
-_UsageError: Any = typer.BadParameter.__bases__[0]
+UsageFault: Any = typer.BadParameter.__bases__[0]
 
 _DEFAULTS = "qa2pack.pack.settings.option_source"
 _ARGUMENTS = "pack.arguments"
 _TYPED = "pack.typed"
 _UNSETTLED = "pack.unsettled"
+_LOG = "pack.log"
 _CHOICES = [[choice.value] for choice in KeepPrevious]
 _MEMBERS = {"member": "--member", "replace_member": "--replace-member"}
 _PATHS = frozenset({"origin", "package", "check", "chunks", "delivery", "manifest", "output", "readme"})
@@ -57,6 +58,24 @@ def typed_lists(context: typer.Context) -> tuple[str, ...]:
     """Return the typed values of list options."""
     found: tuple[str, ...] = context.meta.get(_TYPED, ())
     return found
+
+
+def words_for_each(context: typer.Context, names: Container[str]) -> tuple[str, ...]:
+    """Return the options of these names that were typed, and those of every command, as words for another command."""
+    words = ["--no-settings"] if context.meta[_UNSETTLED] else []
+    words += [f"--log={context.meta[_LOG]}"] if context.meta[_LOG] else []
+    for option in context.command.params:
+        if option.name in names and _source(context, option.name) == "COMMANDLINE":
+            words += option_words(option, context.params[str(option.name)])
+    return tuple(words)
+
+
+def option_words(option: Any, value: object) -> list[str]:
+    """Return an option with its value as words of a command line."""
+    name = max(option.opts, key=len)
+    if option.is_flag:
+        return [name] if value else []
+    return [f"{name}={part}" for part in (value if isinstance(value, list | tuple) else [value])]
 
 
 def unused_settings_of(context: typer.Context) -> tuple[bytes, ...]:
@@ -99,7 +118,7 @@ def run_program(program: typer.Typer, words: Sequence[str] | None, name: str) ->
     use_own_zsh(command)
     try:
         code = command(args=typed, prog_name=name, standalone_mode=False)
-    except _UsageError as error:
+    except UsageFault as error:
         error.show()
         if "--json" in typed:
             verb = typed[0] if name == "pack" and not typed[0].startswith("-") else name
@@ -167,7 +186,7 @@ class Command(TyperCommand):
                 is_typed = _source(ctx, error.param.name) != "ENVIRONMENT"
                 error.param_hint = error.param.opts if is_typed else f"the environment variable {error.param.envvar}"
             raise
-        except _UsageError as error:
+        except UsageFault as error:
             path = next((word for word in ctx.meta[_ARGUMENTS] if word.startswith("-") and _is_path(word)), "")
             error.message += f"; to name the path, write {shown(os.path.join('.', path))}" if path else ""
             raise
@@ -180,7 +199,7 @@ class Command(TyperCommand):
         with _settings_checked():
             files = () if is_unsettled else _settings(ctx)
             ctx.meta[_DEFAULTS] = (*self._from_environment(ctx), *self._from_files(ctx, files))
-        log = ctx.params.pop("log")
+        log = ctx.meta[_LOG] = ctx.params.pop("log")
         with self._logged(ctx, log) if log else nullcontext():
             return super().invoke(ctx)
 
@@ -226,8 +245,15 @@ class Command(TyperCommand):
     def _logged(self, ctx: _Context, path: str) -> Any:
         import shlex
 
+        from qa2pack.pack.commands.run_log import run_logged
+
+        line = f"{ctx.command_path} {shlex.join(ctx.meta[_ARGUMENTS])}"
+        return run_logged(self._checked_log(ctx, path), str(ctx.info_name), line)
+
+    def _checked_log(self, ctx: _Context, path: str) -> bytes:
+        """Return the absolute path of the log, which may be neither in a package nor in the origin."""
         from qa2pack.manifest.problem import Refused
-        from qa2pack.pack.commands.run_log import check_log_place, run_logged
+        from qa2pack.pack.commands.run_log import check_log_place
         from qa2pack.pack.target import origin_of, target_of
 
         origin = ctx.params.get("origin")
@@ -241,8 +267,7 @@ class Command(TyperCommand):
                 )
         except Refused as error:
             raise typer.BadParameter(str(error), ctx=ctx, param_hint="--log") from error
-        line = f"{ctx.command_path} {shlex.join(ctx.meta[_ARGUMENTS])}"
-        return run_logged(log, str(ctx.info_name), line)
+        return log
 
 
 def _with_values(args: list[str]) -> list[str]:
@@ -315,7 +340,7 @@ def _settings_checked() -> Iterator[None]:
         from qa2pack.pack.terminal.style import folded
 
         # Without the context, which would print the usage of the command: the command line is right.
-        raise _UsageError("\n".join((f"in {shown(error.path)}:", *folded(error.reason, indent=2)))) from error
+        raise UsageFault("\n".join((f"in {shown(error.path)}:", *folded(error.reason, indent=2)))) from error
 
 
 def _shown_name(option: Any) -> str:
@@ -331,12 +356,16 @@ def _source(ctx: _Context, name: str | None) -> str:
 def _folder(ctx: _Context) -> bytes:
     """Return the folder that holds the origin, or the packages if there is no origin.
 
-    The current one if there are neither, or packages in several folders.
+    Of a list of jobs, the folder of the list or of the origins. The current one if there is none of these, or there
+    are packages in several folders.
     """
     from qa2pack.pack.target import origin_of, target_of
 
     if origin := ctx.params.get("origin"):
         return os.path.dirname(origin_of(origin))
+    if source := ctx.params.get("source"):
+        path = origin_of(source)
+        return path if ctx.params["each"] else os.path.dirname(path)
     named = _packages(ctx) or (ctx.params.get("check") or ".",)
     folders = {target_of(name).package.parent for name in named}
     return folders.pop() if len(folders) == 1 else os.getcwdb()

@@ -7,13 +7,15 @@ A group is a named tuple with a field per option; a dataclass takes five times a
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
 from qa2pack.executor.keep_previous import KeepPrevious, keep_previous_of
 from qa2pack.pack.commands.completion import offered_members
 from qa2pack.pack.settings.rate import parse_rate
+
+Result = TypeVar("Result")
 
 PackageArgument = Annotated[
     str,
@@ -205,18 +207,18 @@ class TableOptions(NamedTuple):
     follow_outside: FollowOutsideOption = False
 
 
-def spread(command: Callable[..., None]) -> Callable[..., None]:
+def spread(command: Callable[..., Result]) -> Callable[..., Result]:
     """Return the command with the options of each group in place of the parameter that takes the group."""
     parameters = inspect.signature(command).parameters
     groups = {name: one.annotation for name, one in parameters.items() if _is_group(one.annotation)}
     options = [option for one in parameters.values() for option in _options(one)]
 
     @functools.wraps(command)
-    def spread_command(**values: Any) -> None:
+    def spread_command(**values: Any) -> Result:
         made = {
             name: group(**{option: values.pop(option) for option in group._fields}) for name, group in groups.items()
         }
-        command(**values, **made)
+        return command(**values, **made)
 
     spread_command.__annotations__ = {option.name: option.annotation for option in options}
     vars(spread_command)["__signature__"] = inspect.Signature(options)

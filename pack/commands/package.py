@@ -18,6 +18,7 @@ from qa2pack.pack.commands.options import (
     WaitOption,
 )
 from qa2pack.pack.commands.plan_options import (
+    AgainOptions,
     PlanOptions,
     PlanViewOptions,
     check_options,
@@ -35,6 +36,7 @@ def package(  # noqa: PLR0913 - one parameter per option or group
     package: PackageArgument,
     *,
     options: PlanOptions,
+    again: AgainOptions,
     rules: RuleOptions,
     tables: TableOptions,
     shown: PlanViewOptions,

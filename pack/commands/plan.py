@@ -16,6 +16,7 @@ from qa2pack.pack.commands.options import (
     WaitOption,
 )
 from qa2pack.pack.commands.plan_options import (
+    AgainOptions,
     PlanOptions,
     PlanViewOptions,
     check_options,
@@ -33,6 +34,7 @@ def plan(  # noqa: PLR0913 - one parameter per option or group
     package: PackageArgument,
     *,
     options: PlanOptions,
+    again: AgainOptions,
     rules: RuleOptions,
     tables: TableOptions,
     shown: PlanViewOptions,

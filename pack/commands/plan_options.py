@@ -88,12 +88,17 @@ class PlanOptions(NamedTuple):
     readme: Readme = None
     append: AppendTo = Append.NOTHING
     replace_member: ReplaceMember = ""
-    again: Again = False
-    member: AgainMember = ""
     mode: How = Mode.FAKE
     force: Force = False
     strict: Strict = False
     no_recall: NoRecall = False
+
+
+class AgainOptions(NamedTuple):
+    """What `AgainCommand` fills the other options in from."""
+
+    again: Again = False
+    member: AgainMember = ""
 
 
 class PlanViewOptions(NamedTuple):

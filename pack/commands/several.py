@@ -1,4 +1,4 @@
-"""Run a command that reads packages on one, on several, or on those below the current folder.
+"""Run a command on several packages or jobs; one that reads packages on one, or on those below the current folder.
 
 One package is run as any other command. Of several, each is done by itself: what one of them fails with is its
 result, and the others follow. What is wrong is printed as it is found, a table of all of them at the end. A stop
@@ -9,7 +9,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import NoReturn
 
 from qa2pack.executor.stop_signals import InterruptedByUser
@@ -31,11 +32,26 @@ _WORST = (Exit.RESUMABLE, Exit.FAILED, Exit.PROBLEMS, Exit.LOCKED, Exit.DONE)
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one package.
+class Task:
+    """What is done by itself.
 
     Attributes:
-        fields: what the command prints for this package alone with `--json`.
+        name: in the table.
+        fields: what tells the task from others in the JSON of a failure.
+    """
+
+    name: str
+    attempt: Attempt
+    view_of: Callable[[], View]
+    fields: Fields = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one task.
+
+    Attributes:
+        fields: what the command prints for this one alone with `--json`.
         text: in some words.
     """
 
@@ -60,14 +76,38 @@ def run_packages(
     folder = os.getcwdb()
     here = Attempt(verb, Target(Package(folder), b"."), noun="folder")
 
-    def work() -> View:
+    def tasks() -> list[Task]:
         names = [os.fsencode(name) for name in typed] if typed else _found_below(folder)
-        results: list[Result] = []
-        with suppress(KeyboardInterrupt):  # between two packages; what is known is shown
-            results.extend(_results(verb, names, view_of, is_json=is_json))
-        return _view(results, len(names))
+        targets = [(shown(name), target_of(os.fsdecode(name))) for name in names]
+        return [Task(name, Attempt(verb, target), partial(view_of, target)) for name, target in targets]
 
-    run(here, work, is_json=is_json, is_output_all=is_output_all)
+    run_tasks(here, tasks, noun="package", is_json=is_json, is_output_all=is_output_all)
+
+
+def run_tasks(
+    attempt: Attempt,
+    tasks_of: Callable[[], Sequence[Task]],
+    *,
+    noun: str,
+    is_json: bool,
+    is_output_all: bool = False,
+    shows_all: bool = False,
+) -> NoReturn:
+    """Do the tasks one after the other, and end as `run` does.
+
+    Args:
+        noun: what a task is called in the table and, with an s behind, in the JSON.
+        shows_all: show the lines of every task; otherwise of those in which something is wrong.
+    """
+
+    def work() -> View:
+        tasks = tasks_of()
+        results: list[Result] = []
+        with suppress(KeyboardInterrupt):  # between two tasks; what is known is shown
+            results.extend(_results(tasks, is_json=is_json, shows_all=shows_all))
+        return _view(results, len(tasks), noun)
+
+    run(attempt, work, is_json=is_json, is_output_all=is_output_all)
 
 
 def _found_below(folder: bytes) -> list[bytes]:
@@ -78,38 +118,36 @@ def _found_below(folder: bytes) -> list[bytes]:
     return found
 
 
-def _results(
-    verb: str, names: Sequence[bytes], view_of: Callable[[Target], View], *, is_json: bool
-) -> Iterator[Result]:
-    for name in names:
-        target = target_of(os.fsdecode(name))
+def _results(tasks: Sequence[Task], *, is_json: bool, shows_all: bool) -> Iterator[Result]:
+    for task in tasks:
         try:
-            view = view_of(target)
+            view = task.view_of()
             try:
-                if view.code and not is_json:
-                    _print_block(target, view.lines(style_for(sys.stdout)))
-                yield Result(shown(name), view.code, {"exit_code": view.code, **view.fields()}, view.summary)
+                if (view.code or shows_all) and not is_json:
+                    _print_block(task.attempt.target, view.lines(style_for(sys.stdout)))
+                yield Result(task.name, view.code, {"exit_code": view.code, **view.fields()}, view.summary)
             finally:
                 view.close()
         except (Exception, KeyboardInterrupt) as error:
-            yield _failed(verb, target, error)
+            yield _failed(task, error)
             if isinstance(error, KeyboardInterrupt | InterruptedByUser):
                 return
 
 
-def _failed(verb: str, target: Target, error: BaseException) -> Result:
+def _failed(task: Task, error: BaseException) -> Result:
     from qa2pack.pack.errors.failure import failure_of  # imports every exception, so most of the program
 
-    failure = failure_of(error, Attempt(verb, target), style_for(sys.stderr))
+    failure = failure_of(error, task.attempt, style_for(sys.stderr))
     print(failure.title, *failure.rest, sep="\n", file=sys.stderr)
     fields = {
         "exit_code": failure.code,
-        **path_fields("package", target.package.path),
+        **path_fields("package", task.attempt.target.package.path),
+        **task.fields,
         "error": failure.title,
         "problems": problem_fields(failure.problems),
     }
     codes = ", ".join(dict.fromkeys(problem.code.value for problem in failure.problems))
-    return Result(shown(target.typed), failure.code, fields, f"not done: {codes}")
+    return Result(task.name, failure.code, fields, f"not done: {codes}")
 
 
 def _print_block(target: Target, lines: Iterable[str]) -> None:
@@ -117,16 +155,16 @@ def _print_block(target: Target, lines: Iterable[str]) -> None:
     print(f"{target.quoted}:", *(f"  {line}" for line in lines), "", sep="\n", flush=True)
 
 
-def _view(results: Sequence[Result], wanted_count: int) -> View:
+def _view(results: Sequence[Result], wanted_count: int, noun: str) -> View:
     counts = {code: sum(result.code == code for result in results) for code in _WORST}
     left_count = wanted_count - len(results)
     worst = Exit.RESUMABLE if left_count else next((code for code in _WORST if counts[code]), Exit.DONE)
     return View(
-        lines=lambda style: _lines(results, counts, left_count, style),
+        lines=lambda style: _lines(results, counts, left_count, noun, style),
         fields=lambda: {
-            "packages": [result.fields for result in results],
+            f"{noun}s": [result.fields for result in results],
             "summary": {
-                "package_count": wanted_count,
+                f"{noun}_count": wanted_count,
                 "done_count": counts[Exit.DONE],
                 "problem_count": counts[Exit.PROBLEMS],
                 "failed_count": len(results) - counts[Exit.DONE] - counts[Exit.PROBLEMS],
@@ -137,7 +175,9 @@ def _view(results: Sequence[Result], wanted_count: int) -> View:
     )
 
 
-def _lines(results: Sequence[Result], counts: dict[Exit, int], left_count: int, style: Style) -> Iterator[str]:
+def _lines(
+    results: Sequence[Result], counts: dict[Exit, int], left_count: int, noun: str, style: Style
+) -> Iterator[str]:
     width = max((len(result.name) for result in results), default=0)
     for result in results:
         text = result.text if result.code is Exit.DONE else style.bad(result.text)
@@ -149,4 +189,4 @@ def _lines(results: Sequence[Result], counts: dict[Exit, int], left_count: int, 
         (left_count, "not reached"),
     )
     others = "".join(f"; {count} {words}" for count, words in parts if count)
-    yield f"{counted(len(results) + left_count, 'package')}{others}"
+    yield f"{counted(len(results) + left_count, noun)}{others}"

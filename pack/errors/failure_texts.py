@@ -37,6 +37,23 @@ REQUESTS: Mapping[Code, Row] = {
         "Change to the folder that holds the packages, or name them. One without a control folder, as the "
         "old script left it, is given one by adopting it.",
     ),
+    Code.LIST_UNUSABLE: Row(
+        "The list of jobs is not understood, so none of them was begun.",
+        "A key or value is misspelt, a job has no origin or package, or two jobs want the same place.",
+        "Correct the list. Its keys are the options of:",
+        ("pack plan --help",),
+    ),
+    Code.EARLIER_JOB: Row(
+        "The job adds to what an earlier job of the list makes, which is not applied.",
+        "The earlier job failed, or is not planned.",
+        "See what the earlier job failed with, correct that, and give the same command again.",
+    ),
+    Code.MADE_OTHERWISE: Row(
+        "The package has a member of this origin already, made with other options than the job has now.",
+        "The list, the options or a pack.toml were changed after the job was applied. It is not added a second time.",
+        "Take the change back; or make the member again with the new options, replacing NAME by its name:",
+        ("pack plan ORIGIN PACKAGE --replace-member NAME",),
+    ),
     Code.MEMBER_UNKNOWN: Row(
         "The package has no member of this name.",
         "The name is mistyped, or it is of another package.",

@@ -1,0 +1,115 @@
+"""`pack batch`: plan, apply, verify or look at many packages, as a list or a pattern of folders says."""
+
+import os
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from qa2pack.executor.keep_previous import KeepPrevious
+from qa2pack.pack.commands.base import words_for_each
+from qa2pack.pack.commands.options import (
+    ClusterRunOptions,
+    KeepPreviousOption,
+    RuleOptions,
+    TableOptions,
+    TrustOptions,
+    WaitOption,
+)
+from qa2pack.pack.commands.plan_options import PlanOptions
+
+
+class Step(StrEnum):
+    """What is done with each job."""
+
+    PLAN = "plan"
+    APPLY = "apply"
+    VERIFY = "verify"
+    STATUS = "status"
+
+
+StepArgument = Annotated[
+    Step, typer.Argument(metavar="plan|apply|verify|status", help="What is done with each.", show_default=False)
+]
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="LIST",
+        help="The list: a TOML or CSV file. With --each, the folder that holds the origins.",
+        show_default=False,
+    ),
+]
+Each = Annotated[
+    str,
+    typer.Option(metavar="GLOB", help="No list: each folder in LIST that matches is an origin.", show_default=False),
+]
+PackageTemplate = Annotated[
+    str,
+    typer.Option(
+        "--package",
+        metavar="TEMPLATE",
+        help="With --each: path of each package; {name} is the name of the origin's folder.",
+        show_default=False,
+    ),
+]
+All = Annotated[bool, typer.Option("--all", help="Show the whole plans, or every problem; else a line for each.")]
+Quick = Annotated[bool, typer.Option("--quick", help="verify: compare names, types and sizes only.")]
+
+
+def batch(  # noqa: PLR0913 - one parameter per option or group
+    context: typer.Context,
+    step: StepArgument,
+    source: SourceArgument,
+    *,
+    each: Each = "",
+    package_template: PackageTemplate = "",
+    every: All = False,
+    quick: Quick = False,
+    options: PlanOptions,
+    rules: RuleOptions,
+    tables: TableOptions,
+    keep_previous: KeepPreviousOption = KeepPrevious.AUTO,
+    wait: WaitOption = 0,
+    trust: TrustOptions,
+    run_options: ClusterRunOptions,
+) -> None:
+    """Plan, apply or verify many packages, one after the other, or show how far they are.
+
+    Each job of LIST has an origin, a package, and any options of `pack plan`; options that are typed here are of all
+    jobs. One that fails does not stop the rest. The same command goes on where it stopped.
+
+    Example: pack batch plan blocks.toml --mode hard
+    """
+    from qa2pack.executor.apply import ApplyOptions
+    from qa2pack.pack.commands.batch_rows import jobs_of_folders, jobs_of_list, row_options
+    from qa2pack.pack.commands.batch_tasks import BatchRun, tasks_of
+    from qa2pack.pack.commands.several import Task, run_tasks
+    from qa2pack.pack.errors.attempt import Attempt
+    from qa2pack.pack.target import target_of
+
+    if bool(each) != bool(package_template):
+        raise typer.BadParameter("--each and --package go together")
+    names = {str(option.name) for option in row_options().values()}
+    words = words_for_each(context, names)
+    how = BatchRun(
+        run_options,
+        trust.users(),
+        wait,
+        ApplyOptions(keep_previous=keep_previous, rehash=rules.rehash),
+        is_quick=quick,
+        shows_all=every,
+    )
+
+    def tasks() -> list[Task]:
+        path = os.fsencode(source)
+        jobs = jobs_of_folders(path, each, package_template, words) if each else jobs_of_list(path, words)
+        return tasks_of(step, jobs, how)
+
+    run_tasks(
+        Attempt("batch", target_of(source), noun="list"),
+        tasks,
+        noun="package" if step is Step.VERIFY else "job",
+        is_json=run_options.json,
+        is_output_all=step is Step.STATUS,
+        shows_all=every and step is Step.PLAN,
+    )

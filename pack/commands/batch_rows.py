@@ -1,0 +1,202 @@
+"""Jobs of a list: each row is parsed by the options of `pack plan`, as if it were typed.
+
+So a row takes whatever `pack plan` takes, and its defaults are from the same variables and `pack.toml` files. There
+is no second list of options.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import typer
+from typer.main import get_command
+
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.layout.load import is_layout_path
+from qa2pack.manifest.problem import Refused
+from qa2pack.pack.commands.base import Command, UsageFault, defaults_of, option_words
+from qa2pack.pack.commands.options import OriginArgument, PackageArgument, RuleOptions, TableOptions, spread
+from qa2pack.pack.commands.plan_options import PlanOptions, check_options, request_of
+from qa2pack.pack.jobs.batch import Job
+from qa2pack.pack.jobs.job_list import Row, list_problem, read_job_list
+from qa2pack.pack.target import quoted, target_of
+
+_PATHS = ("origin", "package")
+_TRUTHS = {"true": True, "false": False}
+
+
+class _RowCommand(Command):
+    """The options of a row; the log of the whole run is open already, and only its place is checked."""
+
+    def _logged(self, ctx: Any, path: str) -> Any:
+        self._checked_log(ctx, path)
+        return nullcontext()
+
+
+def _job(
+    context: typer.Context,
+    origin: OriginArgument,
+    package: PackageArgument,
+    *,
+    options: PlanOptions,
+    rules: RuleOptions,
+    tables: TableOptions,
+) -> Job:
+    """Return the job that a row describes; its place is not known here."""
+    check_options(options)
+    target = target_of(package)
+    request = request_of(context, origin, target, options, rules, tables)
+    return Job("", request, target, quoted(os.fsencode(origin)), defaults_of(context))
+
+
+@cache
+def _row_command() -> Any:
+    program = typer.Typer(add_completion=False)
+    program.command("plan", cls=_RowCommand)(spread(_job))
+    return get_command(program)
+
+
+@cache
+def row_options() -> Mapping[str, Any]:
+    """Return the options that a row may have, by their keys."""
+    known = {name for group in (PlanOptions, RuleOptions, TableOptions) for name in group._fields}
+    return {option.name.replace("_", "-"): option for option in _row_command().params if option.name in known}
+
+
+def jobs_of_list(path: bytes, words: Sequence[str]) -> tuple[Job, ...]:
+    """Return the jobs of a list.
+
+    Args:
+        words: options of every job; what a row says of the same option goes before.
+
+    Raises:
+        Refused: with all that is wrong in the list, each with its line.
+        OSError: the list cannot be read.
+    """
+    found = read_job_list(path, (*_PATHS, *row_options()))
+    return _jobs(path, found.rows, words, found.faults, base=os.path.dirname(path))
+
+
+def jobs_of_folders(folder: bytes, glob: str, package: str, words: Sequence[str]) -> tuple[Job, ...]:
+    """Return a job for each folder that matches, sorted by path.
+
+    Args:
+        glob: relative to the folder.
+        package: the path of the package, in which `{name}` is the name of the origin's folder.
+
+    Raises:
+        Refused: no folder matches, or two jobs want the same place.
+    """
+    from glob import glob as matching
+
+    from qa2pack.manifest.fs.presence import is_folder
+
+    names = sorted(matching(os.fsencode(glob), root_dir=folder))
+    paths = [os.path.join(folder, name.rstrip(b"/")).removeprefix(b"./") for name in names]
+    origins = [os.fsdecode(path) for path in paths if is_folder(path)]
+    rows = [
+        Row(origin, {"origin": origin, "package": package.replace("{name}", os.path.basename(origin))})
+        for origin in origins
+    ]
+    return _jobs(folder, rows, words, () if rows else (f"no folder matches {glob}",), base=b"")
+
+
+def _jobs(
+    path: bytes, rows: Sequence[Row], words: Sequence[str], known: Sequence[str], *, base: bytes
+) -> tuple[Job, ...]:
+    """Return the jobs of the rows, or refuse with all faults.
+
+    Args:
+        path: of the list, for messages.
+        known: faults that are known already.
+        base: the folder to which paths in the rows are relative; empty for the current one.
+    """
+    faults, jobs = list(known), list[Job]()
+    for row in rows:
+        try:
+            job = _row_command().main(_row_words(row, base, words), "pack plan", standalone_mode=False)
+            jobs.append(replace(job, place=row.place, earlier=_earlier(job, jobs)))
+        except UsageFault as error:
+            faults.append(f"{row.place}: {' '.join(error.format_message().split())}")
+        except (Refused, ValueError) as error:
+            faults.append(f"{row.place}: {error}")
+    faults += _clashes(jobs)
+    if faults:
+        raise Refused(*(list_problem(path, fault) for fault in faults))
+    return tuple(jobs)
+
+
+def _earlier(job: Job, jobs: Sequence[Job]) -> Job | None:
+    return next((each for each in reversed(jobs) if each.request.package == job.request.package), None)
+
+
+def _row_words(row: Row, base: bytes, words: Sequence[str]) -> list[str]:
+    """Return the row as words of a command line."""
+    missing = [key for key in _PATHS if not row.values.get(key)]
+    if missing:
+        raise ValueError(f"{' and '.join(missing)} missing")
+    options = row_options()
+    own = [
+        word
+        for key, value in row.values.items()
+        if key not in _PATHS
+        for word in option_words(options[key], _value(options[key], key, value, base))
+    ]
+    return [*words, *own, "--", *(_beside(base, _text(key, row.values[key])) for key in _PATHS)]
+
+
+def _value(option: Any, key: str, value: object, base: bytes) -> object:
+    """Return a value as the option has it; CSV has only texts.
+
+    Raises:
+        ValueError: it is of another kind.
+    """
+    if option.is_flag:
+        truth = _TRUTHS.get(value.lower()) if isinstance(value, str) else value
+        if not isinstance(truth, bool):
+            raise ValueError(f"{key} must be true or false")
+        return truth
+    if option.multiple:
+        parts = value.split() if isinstance(value, str) else value
+        if not isinstance(parts, list):
+            raise ValueError(f"{key} must be a list of texts")
+        return [_text(key, part) for part in parts]
+    text = _text(key, value)
+    return _beside(base, text) if key == "readme" or (key == "layout" and is_layout_path(text)) else text
+
+
+def _text(key: str, value: object) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError(f"{key} must be a text")
+    return value
+
+
+def _beside(base: bytes, text: str) -> str:
+    """Return a path of a row."""
+    return os.fsdecode(os.path.join(base, os.path.expanduser(os.fsencode(text))))
+
+
+def _clashes(jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield what cannot be meant: one job would undo another, or could never be seen as done."""
+    for job in jobs:
+        others, earlier = [], job.earlier
+        while earlier:
+            others.append(earlier)
+            earlier = earlier.earlier
+        yield from (f"{job.place}: {clash}" for clash in list(_clash(job, others))[:1])
+
+
+def _clash(job: Job, others: Sequence[Job]) -> Iterator[str]:
+    request = job.request
+    for other in others:
+        if request.origin == other.request.origin:
+            yield f"the same origin and package as in {other.place}"
+        if request.append is Append.NOTHING:
+            yield f'it would replace the package of {other.place}; to add a member, append = "member"'
+        if (request.append is Append.REPLACE) != (other.request.append is Append.REPLACE):
+            yield f"it would replace a member of a package that {other.place} makes or adds to"
+        if request.append is Append.REPLACE and request.replaced == other.request.replaced:
+            yield f"it replaces the same member as {other.place}"

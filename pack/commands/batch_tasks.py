@@ -1,0 +1,81 @@
+"""What each verb of `pack batch` does with one job."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from qa2pack.executor.apply import AppliedPlan, ApplyOptions
+from qa2pack.pack.commands.options import ClusterRunOptions
+from qa2pack.pack.commands.several import Task
+from qa2pack.pack.commands.workers import shown_workers
+from qa2pack.pack.errors.attempt import Attempt
+from qa2pack.pack.jobs import batch as batch_job
+from qa2pack.pack.jobs import verify as verify_job
+from qa2pack.pack.jobs.batch import Job
+from qa2pack.pack.jobs.read import existing_package
+from qa2pack.pack.views.apply import plan_announced, resume_lines
+from qa2pack.pack.views.batch import job_view, task_fields
+from qa2pack.pack.views.verify import verify_view
+from qa2pack.pack.views.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRun:
+    """The options that are of the whole run.
+
+    Attributes:
+        trusted: ids of other users whose control folders are accepted.
+        shows_all: show the whole plans, or every problem.
+    """
+
+    options: ClusterRunOptions
+    trusted: frozenset[int]
+    wait_seconds: int
+    apply_options: ApplyOptions
+    is_quick: bool = False
+    shows_all: bool = False
+
+
+def tasks_of(step: str, jobs: Sequence[Job], run: BatchRun) -> list[Task]:
+    """Return a task for each job; to verify, one for each package."""
+    if step == "verify":
+        first = {job.target.package: job for job in reversed(jobs)}
+        jobs = [job for job in jobs if first[job.target.package] is job]
+    views = {"plan": _planned, "apply": _applied, "verify": _verified, "status": _looked_at}
+    return [_task(step, job, run, views[step]) for job in jobs]
+
+
+def _task(step: str, job: Job, run: BatchRun, view_of: Callable[[Job, BatchRun], View]) -> Task:
+    attempt = Attempt(step, job.target, job.origin, defaults=job.defaults, shows_all=run.shows_all)
+    if step == "verify":
+        return Task(job.target.quoted, attempt, partial(view_of, job, run))
+    name = f"{job.origin} in {job.target.quoted}"
+    return Task(name, attempt, partial(view_of, job, run), task_fields(job))
+
+
+def _planned(job: Job, run: BatchRun) -> View:
+    with shown_workers(run.options, run.trusted, run.wait_seconds) as workers:
+        return job_view(job, batch_job.plan_job(job, workers), has_plan=run.shows_all)
+
+
+def _applied(job: Job, run: BatchRun) -> View:
+    def announce(plan: AppliedPlan) -> None:
+        for line in plan_announced(plan):
+            print(line, file=sys.stderr)
+
+    for line in resume_lines(job.target):
+        print(line, file=sys.stderr)
+    with shown_workers(run.options, run.trusted, run.wait_seconds) as workers:
+        return job_view(job, batch_job.apply_job(job, replace(run.apply_options, announce=announce), workers))
+
+
+def _verified(job: Job, run: BatchRun) -> View:
+    with shown_workers(run.options) as workers:
+        state = existing_package(job.target)
+        found = verify_job.verify(job.target.package, workers, is_quick=run.is_quick, opened=job.target.opened)
+        return verify_view(found, job.target, state, is_quick=run.is_quick, shows_all=run.shows_all)
+
+
+def _looked_at(job: Job, run: BatchRun) -> View:
+    return job_view(job, batch_job.look_at(job))

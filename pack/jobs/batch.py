@@ -1,0 +1,274 @@
+"""Batch: many jobs, each the plan and the apply of one origin; what is done already is seen from the package.
+
+No state of the list is kept. Whether a job is planned is said by the plan that waits, whether it is applied by the
+manifests, whether its apply was stopped by the journal. So a list can be changed, and given again after any stop.
+
+A package has one plan at a time. A job that adds to the package of an earlier job is planned when the earlier one is
+applied: by `apply`, just before it is applied itself, under one lock.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from qa2pack.executor.apply import Applied, ApplyOptions
+from qa2pack.executor.status import State, Status
+from qa2pack.executor.transaction.journal import read_journal
+from qa2pack.executor.transaction.lock import locked_for_reading, when_free
+from qa2pack.executor.transaction.paths import journal_path, lock_path
+from qa2pack.executor.transaction.recovery import Phase, begin_of
+from qa2pack.manifest.alma.member_ids import Append, member_named
+from qa2pack.manifest.alma.package import Package, read_state
+from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import Header, StreamKind
+from qa2pack.manifest.fs.presence import is_folder
+from qa2pack.manifest.layout.load import is_layout_path
+from qa2pack.manifest.plan.destination import choose_destination
+from qa2pack.manifest.plan.plan_header import readme_header
+from qa2pack.manifest.plan.recall import recall, recall_from
+from qa2pack.manifest.plan.request import PlanRequest
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.pack.jobs.apply import apply
+from qa2pack.pack.jobs.engines import Workers
+from qa2pack.pack.jobs.package import packaging
+from qa2pack.pack.jobs.plan import plan
+from qa2pack.pack.jobs.read import UnfinishedError
+from qa2pack.pack.jobs.status import status
+from qa2pack.pack.settings.option_source import Default
+from qa2pack.pack.target import Target
+
+_PLAN_THE_LIST = (Remedy("Look at the plan that it gets, and then apply the list again:", ("pack batch plan LIST",)),)
+
+
+class JobState(StrEnum):
+    """How far a job is.
+
+    LATER: an earlier job of the same package is not applied. STALE: origin, layout or package changed since it was
+    planned. OTHER_PLAN: a plan of something else waits. IN_THE_WAY: an apply of something else is unfinished.
+    """
+
+    NEW = "new"
+    LATER = "later"
+    PLANNED = "planned"
+    STALE = "stale"
+    OTHER_PLAN = "other-plan"
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    IN_THE_WAY = "in-the-way"
+    APPLIED = "applied"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One origin that is packaged.
+
+    Attributes:
+        place: where it is in the list, for messages.
+        origin: as it was written, quoted for a shell.
+        defaults: the options that are neither in the list nor typed.
+        earlier: the job before it of the same package.
+    """
+
+    place: str
+    request: PlanRequest
+    target: Target
+    origin: str
+    defaults: tuple[Default, ...] = ()
+    earlier: "Job | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of a job.
+
+    Attributes:
+        plan: its plan, if that waits.
+        made: the header of the manifest of its member, if it is applied.
+        is_done_now: this run did it.
+        applied: what the apply of this run returned.
+    """
+
+    state: JobState
+    plan: Described | None = None
+    made: Header | None = None
+    is_done_now: bool = False
+    applied: Applied | None = None
+
+
+def plan_job(job: Job, workers: Workers) -> Found:
+    """Plan a job unless it is planned, applied, or waits for an earlier one; raises as `jobs.plan`."""
+    _wait_until_free(job, workers)
+    found = look_at(job)
+    match found.state:
+        case JobState.PLANNED | JobState.APPLIED | JobState.LATER:
+            return found
+        case _:
+            made = plan(job.request, workers, job.target.opened)
+            return Found(JobState.PLANNED, plan=made, is_done_now=True)
+
+
+def apply_job(job: Job, options: ApplyOptions, workers: Workers) -> Found:
+    """Apply the plan of a job, or finish its apply; one that adds to what an earlier job made is planned first.
+
+    Raises:
+        Refused: it is not planned, its plan is another one's, or the earlier job is not applied.
+        Errors of `jobs.apply` and `jobs.package`.
+    """
+    _wait_until_free(job, workers)
+    found = look_at(job)
+    package = job.target.package
+    match found.state:
+        case JobState.APPLIED:
+            return found
+        case JobState.LATER:
+            raise Refused(Problem(Code.EARLIER_JOB, package.path, found=_earlier_place(job)))
+        case JobState.IN_THE_WAY:
+            raise UnfinishedError(package, Phase.STAGING)
+        case JobState.OTHER_PLAN:
+            raise Refused(Problem(Code.PLAN_OTHER, package.plan), remedies=_PLAN_THE_LIST)
+        case JobState.NEW if job.earlier is None:
+            raise Refused(Problem(Code.PLAN_MISSING, package.plan), remedies=_PLAN_THE_LIST)
+        case JobState.NEW:
+            return _plan_and_apply(job, options, workers)
+        case _:
+            expected = found.plan.stream.digest.hex() if found.plan else ""
+            applied = apply(package, replace(options, expected=expected), workers, job.target.opened)
+            return Found(JobState.APPLIED, is_done_now=True, applied=applied)
+
+
+def _plan_and_apply(job: Job, options: ApplyOptions, workers: Workers) -> Found:
+    package, opened = job.target.package, job.target.opened
+    with packaging(job.request, workers, opened):
+        header = next(_headers_of(job), None)  # another run of the list may have been faster: never add it twice
+        if header is not None:
+            return Found(JobState.APPLIED, made=header)
+        plan(job.request, workers, opened, is_locked=True)
+        applied = apply(package, options, workers, opened, is_locked=True)
+    return Found(JobState.APPLIED, is_done_now=True, applied=applied)
+
+
+def look_at(job: Job) -> Found:
+    """Return how far a job is; raises as `jobs.status`, and where a manifest cannot be used."""
+    found = _look_at_alone(job)
+    is_held = found.state in (JobState.NEW, JobState.OTHER_PLAN, JobState.IN_THE_WAY)
+    if is_held and job.earlier and look_at(job.earlier).state is not JobState.APPLIED:
+        return Found(JobState.LATER)
+    return found
+
+
+def _look_at_alone(job: Job) -> Found:
+    known = status(job.target.package, job.target.opened)
+    match known.state:
+        case State.RUNNING:
+            return Found(JobState.RUNNING)
+        case State.INTERRUPTED if not known.is_origin_changed:
+            return _look_after_stop(job, known)
+    header = next(_headers_of(job), None)
+    if known.plan and _is_planned_as(job, known.plan):
+        is_stale = bool(known.plan_problems) or _is_newer(job, known.plan.header.scanned_ns)
+        return Found(JobState.STALE if is_stale else JobState.PLANNED, plan=known.plan)
+    if header is not None:
+        return Found(JobState.APPLIED, made=header)
+    return Found(JobState.OTHER_PLAN if known.plan or known.plan_fault else JobState.NEW)
+
+
+def _look_after_stop(job: Job, known: Status) -> Found:
+    """Return what an unfinished transaction is for the job: its own, or one of another job or another person."""
+    begin = begin_of(read_journal(journal_path(job.target.package)))
+    if begin.origin == job.request.origin and known.phase is not Phase.ROLLING_BACK:
+        return Found(JobState.INTERRUPTED)
+    header = next(_headers_of(job), None)
+    return Found(JobState.IN_THE_WAY) if header is None else Found(JobState.APPLIED, made=header)
+
+
+def _headers_of(job: Job) -> Iterator[Header]:
+    """Yield the header of the member that the job made.
+
+    Raises:
+        Refused: a job that adds a member finds one of the same origin, made with other options.
+    """
+    request, opened = job.request, job.target.opened
+    state = read_state(Package(request.package))
+    for member in state.members:
+        if member not in state.manifests:
+            continue
+        header = opened.peek_header(state.manifests[member], StreamKind.MANIFEST)
+        if header.origin != request.origin or header.is_adopted:
+            continue
+        if _is_made_as(header, recall_from(request, header).request):
+            if request.append is not Append.REPLACE or _is_replaced(job, header):
+                yield header
+        elif request.append in (Append.MEMBER, Append.GROUP):
+            raise Refused(Problem(Code.MADE_OTHERWISE, job.target.package.member(member)))
+
+
+def _is_replaced(job: Job, header: Header) -> bool:
+    """Return whether the member was made by replacing the one that the job names."""
+    names = (header.member_path, header.member)
+    return header.append is Append.REPLACE and job.request.replaced in names
+
+
+def _is_planned_as(job: Job, waiting: Described) -> bool:
+    """Return whether a plan that waits is what planning the job would ask for now."""
+    header, request = waiting.header, job.request
+    if (header.origin, header.append) != (request.origin, request.append) or not is_folder(request.origin):
+        return False
+    destination = choose_destination(request, job.target.opened)
+    if request.append is Append.REPLACE:
+        wanted = member_named(destination.state.members, request.replaced)
+        if header.member_path != wanted:
+            return False
+    wanted_request = recall(request, destination).request
+    return _is_made_as(header, wanted_request) and _is_same_readme(header, wanted_request)
+
+
+def _is_made_as(header: Header, request: PlanRequest) -> bool:
+    made = header.made_with
+    return (header.mode, header.layout, header.may_leave) == (
+        request.mode,
+        request.layout,
+        request.follow_outside,
+    ) and (
+        made is None
+        or (made.readme, made.include, made.exclude, made.no_split, made.weights, made.as_is, made.values)
+        == (
+            request.readme or b"",
+            tuple((include.glob, include.role) for include in request.include),
+            request.exclude,
+            request.no_split,
+            request.weights,
+            request.as_is,
+            request.values,
+        )
+    )
+
+
+def _is_same_readme(header: Header, request: PlanRequest) -> bool:
+    text = b"" if request.readme is request.readme_text is None else readme_header(request)
+    return header.made_with is None or header.made_with.readme_header == text
+
+
+def _is_newer(job: Job, since_ns: int) -> bool:
+    """Return whether something came to the origin since, or the layout was changed.
+
+    A new file changes the time of its folder; files that were there are compared with the plan elsewhere.
+    """
+    if is_layout_path(job.request.layout) and os.stat(job.request.layout).st_mtime_ns > since_ns:
+        return True
+    folders = (folder for folder, _, _ in os.walk(job.request.origin))
+    return any(os.lstat(folder).st_mtime_ns > since_ns for folder in folders)
+
+
+def _wait_until_free(job: Job, workers: Workers) -> None:
+    """Wait for another run, as long as the user wants: what it does may be this job.
+
+    Raises:
+        LockedError: it is still at work.
+    """
+    with when_free(locked_for_reading, lock_path(job.target.package), workers.wait):
+        return
+
+
+def _earlier_place(job: Job) -> str:
+    return f"{job.earlier.place} is not applied" if job.earlier else ""

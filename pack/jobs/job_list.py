@@ -1,0 +1,123 @@
+"""Reading a list of jobs: TOML with a table `[[job]]` for each, or CSV with a line for each and the keys on top.
+
+A list may be written by anyone who can write to its folder, so it is opened as control files are. What the values of
+the keys mean is checked by the command that they are options of (`pack.commands.batch_rows`).
+"""
+
+import csv
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from io import StringIO
+
+from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
+from qa2pack.manifest.fs.toml_text import parse_toml
+from qa2pack.manifest.layout.toml_lines import table_lines
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code, Problem, Refused
+
+_JOB = "job"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One job as it is written.
+
+    Attributes:
+        place: where it is in the list, for messages: `line 3`; `job 3` where the line is not known.
+        values: from key to value; of CSV all values are texts, and empty cells are left out.
+    """
+
+    place: str
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class JobList:
+    """The rows of a list, and what is wrong with it.
+
+    Attributes:
+        faults: each begins with its place.
+    """
+
+    rows: tuple[Row, ...]
+    faults: tuple[str, ...] = ()
+
+
+def list_problem(path: bytes, fault: str) -> Problem:
+    """Return the problem of a fault in a list."""
+    return Problem(Code.LIST_UNUSABLE, path, found=fault)
+
+
+def read_job_list(path: bytes, keys: Collection[str]) -> JobList:
+    """Return the rows of a list; unknown keys are faults, and not in the rows.
+
+    Args:
+        keys: the known keys.
+
+    Raises:
+        Refused: the file is not a list at all.
+        OSError: it cannot be read; `ControlFileError` if it is not a regular file, or too large.
+    """
+    data = read_control(path, limit_bytes=SMALL_BYTES)
+    try:
+        text = data.decode("utf-8-sig")
+        if path.endswith(b".csv"):
+            return _csv_list(text, keys)
+        if path.endswith(b".toml"):
+            return _toml_list(text, keys)
+    except (ValueError, csv.Error) as error:
+        raise Refused(list_problem(path, str(error))) from error
+    raise Refused(list_problem(path, "its name ends neither in .toml nor in .csv"))
+
+
+def _toml_list(text: str, keys: Collection[str]) -> JobList:
+    table = parse_toml(text.encode())
+    jobs = table.pop(_JOB, [])
+    if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
+        raise ValueError(f"{_JOB} must be written as tables, [[{_JOB}]]")
+    faults = [f"there is no key {shown(key)} outside of [[{_JOB}]]" for key in table]
+    lines = table_lines(text, _JOB, len(jobs))
+    rows = []
+    for number, job in enumerate(jobs):
+        place = f"line {lines[number]}" if lines else f"{_JOB} {number + 1}"
+        faults += _unknown(place, job, keys)
+        rows.append(Row(place, {key: value for key, value in job.items() if key in keys}))
+    return _filled(rows, faults)
+
+
+def _csv_list(text: str, keys: Collection[str]) -> JobList:
+    lines = _csv_lines(text)
+    top_line, names = next(lines, (1, []))
+    faults = list(_unknown(f"line {top_line}", names, keys))
+    rows = []
+    for line, cells in lines:
+        if len(cells) > len(names):
+            faults.append(f"line {line}: {len(cells)} cells, but line {top_line} has {len(names)} names")
+        pairs = zip(names, cells, strict=False)
+        rows.append(Row(f"line {line}", {name: cell for name, cell in pairs if cell and name in keys}))
+    return _filled(rows, faults)
+
+
+def _csv_lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line number and the cells, without empty lines and comments."""
+    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    line = 1
+    for cells in reader:
+        stripped = [cell.strip() for cell in cells]
+        if any(stripped) and not stripped[0].startswith("#"):
+            yield line, stripped
+        line = reader.line_num + 1
+
+
+def _unknown(place: str, names: Collection[str], keys: Collection[str]) -> Iterator[str]:
+    from difflib import get_close_matches
+
+    for name in names:
+        if name not in keys:
+            near = get_close_matches(name, keys, n=1)
+            meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(keys)}"
+            yield f"{place}: there is no key {shown(name)}; {meant}"
+
+
+def _filled(rows: list[Row], faults: list[str]) -> JobList:
+    return JobList(tuple(rows), tuple(faults) if rows or faults else ("it holds no job",))
