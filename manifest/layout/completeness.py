@@ -11,9 +11,9 @@ from typing import assert_never
 
 from qa2pack.manifest.layout.check import Absent, Alike, Check, Count, Names, Needs, ProjectCode
 from qa2pack.manifest.layout.decide import Choice, Draft
+from qa2pack.manifest.layout.find_places import PlaceFolder
 from qa2pack.manifest.layout.globs import first_match, matches
 from qa2pack.manifest.layout.place import drafts_of
-from qa2pack.manifest.layout.places import PlaceFolder
 from qa2pack.manifest.layout.survey import Node
 from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.problem import Code, Problem

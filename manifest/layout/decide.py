@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qa2pack.manifest.format.header import LeftOut
+from qa2pack.manifest.layout.find_places import PlaceFolder, PlacesFound
 from qa2pack.manifest.layout.globs import first_match
 from qa2pack.manifest.layout.include import Include, included_folder, spelt_out
 from qa2pack.manifest.layout.names import Claim
-from qa2pack.manifest.layout.places import PlaceFolder, PlacesFound
 from qa2pack.manifest.layout.rules import Layout, Rule
 from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.layout.template import NoPathError, NoValueError, parse_template

@@ -6,9 +6,9 @@ Only names are read: one survey for each layout, which enters what its rules do 
 from collections.abc import Iterator
 
 from qa2pack.manifest.humanize import counted
+from qa2pack.manifest.layout.find_places import Place, PlacesFound
 from qa2pack.manifest.layout.load import known_layouts, load_layout
 from qa2pack.manifest.layout.place import choose
-from qa2pack.manifest.layout.places import Place, PlacesFound
 from qa2pack.manifest.layout.survey import survey
 from qa2pack.manifest.problem import Code, Problem
 

@@ -11,11 +11,11 @@ from qa2pack.manifest.alma.split_spec import SINGLE_DISH_COLUMNS
 from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.layout.decide import Choice, Draft, OriginEntry, Outcome
+from qa2pack.manifest.layout.find_places import PlaceFolder, deeper_origins, find_places, nested_places
 from qa2pack.manifest.layout.globs import first_match
 from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.layout.item import Item, Placement
 from qa2pack.manifest.layout.names import settle_names
-from qa2pack.manifest.layout.places import PlaceFolder, deeper_origins, find_places, nested_places
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.survey import Node
 from qa2pack.manifest.path import join, shown, sort_key

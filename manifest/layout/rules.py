@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from qa2pack.manifest.layout.check import Check
+from qa2pack.manifest.layout.find_places import Place
 from qa2pack.manifest.layout.globs import matcher, matches
 from qa2pack.manifest.layout.patterns import Patterns, Variable
-from qa2pack.manifest.layout.places import Place
 from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.layout.template import Template
 from qa2pack.manifest.role import Role

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.layout.decide import Choice, Draft, OriginEntry, Outcome
+from qa2pack.manifest.layout.find_places import PlacesFound
 from qa2pack.manifest.layout.place import entries_in, place
-from qa2pack.manifest.layout.places import PlacesFound
 from qa2pack.manifest.layout.survey import Node
 from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.problem import Code, Problem

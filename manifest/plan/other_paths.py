@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.layout.load import load_layout
-from qa2pack.manifest.layout.scheduling_blocks import scheduling_blocks
+from qa2pack.manifest.layout.mistaken_origin import scheduling_blocks
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.obstacles import is_package
 from qa2pack.manifest.plan.request import PlanRequest

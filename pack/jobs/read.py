@@ -16,7 +16,7 @@ from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, manifest_names, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.layout.load import load_layout
-from qa2pack.manifest.layout.scheduling_blocks import scheduling_blocks
+from qa2pack.manifest.layout.mistaken_origin import scheduling_blocks
 from qa2pack.manifest.plan.obstacles import no_package
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy

@@ -6,7 +6,7 @@ from functools import partial
 
 from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.humanize import human_bytes
-from qa2pack.manifest.layout.places import Place
+from qa2pack.manifest.layout.find_places import Place
 from qa2pack.manifest.layout.rules import Layout, Rule
 from qa2pack.manifest.layout.usage import Taken, Usage
 from qa2pack.manifest.path import shown

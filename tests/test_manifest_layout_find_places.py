@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.manifest.layout.find_places import PlacesFound, find_places
 from qa2pack.manifest.layout.load import load_layout
-from qa2pack.manifest.layout.places import PlacesFound, find_places
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.survey import survey
 from support.trees import make_tree
