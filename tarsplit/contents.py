@@ -19,6 +19,7 @@ from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.quantity import Name
+from qa2pack.manifest.table_lock import is_table_lock
 
 _SECOND = 10**9
 
@@ -143,6 +144,9 @@ def _delivered_record(member: Delivered, record: FolderRecord) -> FolderRecord:
         inodes=[0] * count,
         ctimes=[0] * count,
     )
+    # In place of the digest of a lock stands its number of rows: see `manifest.table_lock`.
+    locks = [i for i, name in enumerate(record.names) if is_table_lock(name)]
+    delivered = with_digests(delivered, dict.fromkeys(locks, NO_DIGEST)) if locks else delivered
     if Action.DUMMY in record.actions:
         delivered = _with_placeholders(
             delivered, [i for i, action in enumerate(record.actions) if action == Action.DUMMY]

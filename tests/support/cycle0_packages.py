@@ -19,6 +19,7 @@ from qa2pack.manifest.format.record import DIGEST_BYTES, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.layout.include import parse_include
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.table_lock import LOCK_NAME
 from support.deliveries import cut_up
 from support.in_process import Delivery, make_reduction
 from support.trees import DATA, make_project229
@@ -117,7 +118,7 @@ def _member_lines(member: Described, folder: Path) -> Iterator[str]:
     yield from (f"  | {line}" for line in header.readme.decode().splitlines())
     for blob in member.stream.blobs():
         yield "  " + _record_line(decode_record(blob))
-    yield from (f"  total {total.role} {total.file_count} {total.byte_count}" for total in notes.totals)
+    yield from (f"  total {total.role} {total.file_count}" for total in notes.totals)
     yield from (f"  left out {shown(left.path)} {left.is_tree}: {left.reason}" for left in notes.left_out)
     for problem in notes.warnings:
         words = f"{problem.code} {shown(problem.path)}; {problem.expected}; {problem.found}"
@@ -127,13 +128,16 @@ def _member_lines(member: Described, folder: Path) -> Iterator[str]:
 
 def _record_line(record: FolderRecord) -> str:
     """Return the line of a folder: few files by name, many as a digest of their names, sizes, sources and actions."""
-    # What casacore writes anew holds the version of casacore.
+    # What casacore writes anew holds its version; a lock has no content but a number of rows.
     digests = [
-        "" if record.actions[index] == Action.SPLIT else record.digests[index * DIGEST_BYTES :][:DIGEST_BYTES].hex()
-        for index in range(len(record.names))
+        ""
+        if record.actions[index] == Action.SPLIT or name == LOCK_NAME
+        else record.digests[index * DIGEST_BYTES :][:DIGEST_BYTES].hex()
+        for index, name in enumerate(record.names)
     ]
     sources = record.source_names or record.names
-    columns = [record.names, record.sizes, record.modes, bytes(record.actions), digests, sources, record.folders]
+    sizes = [0 if name == LOCK_NAME else size for name, size in zip(record.names, record.sizes, strict=True)]
+    columns = [record.names, sizes, record.modes, bytes(record.actions), digests, sources, record.folders]
     parts = [f"{len(record.names)} files", f"{len(record.folders)} folders"]
     if len(record.names) <= 12 and not record.path.count(b"/") > 1:
         parts.append(" ".join(map(shown, record.names)))
