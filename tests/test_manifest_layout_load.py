@@ -230,3 +230,12 @@ def test_layout_that_is_nested_without_end_is_refused(tmp_path: Path, text: str)
 @pytest.mark.parametrize("text", ["a." * 500 + "a = 1", "[" + "'a'." * 500 + "a]"])
 def test_layout_with_a_name_of_very_many_parts_is_refused_before_it_is_taken_apart(tmp_path: Path, text: str) -> None:
     assert "dots" in str(problem_of(tmp_path, text).found)
+
+
+@pytest.mark.parametrize("quotes", ['"""', "'''"])
+def test_text_over_several_lines_that_looks_like_a_table_is_none(tmp_path: Path, quotes: str) -> None:
+    text = PLACE.replace("[[place]]", "[[place]]\nwhat = " + quotes + "\n[[rule]]\n" + quotes)
+    lines = problem_of(tmp_path, text + "[[rule]]\ncolour = 1\n").found
+    assert lines == "colour in [[rule]] 1, line 12"
+    inline = "rule = [{colour = 1}]\n" + text
+    assert problem_of(tmp_path, inline).found == "colour in [[rule]] 1"

@@ -6,6 +6,9 @@ The text is only scanned, so a file that writes its tables in another form has n
 import re
 from collections.abc import Sequence
 
+# A text over several lines, in which a line may look like a header.
+_LONG_TEXT = re.compile(r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'', re.DOTALL)
+
 
 def table_lines(text: str, key: str, count: int) -> Sequence[int]:
     """Return the lines, from 1, of the headers `[[key]]`; empty if there are not just as many as tables.
@@ -26,5 +29,6 @@ def _name(key: str) -> str:
 
 
 def _lines(text: str, header: str, count: int) -> Sequence[int]:
-    found = [number for number, line in enumerate(text.split("\n"), 1) if re.match(r"\s*" + header, line)]
+    lines = _LONG_TEXT.sub(lambda match: "\n" * match[0].count("\n"), text).split("\n")
+    found = [number for number, line in enumerate(lines, 1) if re.match(r"\s*" + header, line)]
     return found if len(found) == count else ()
