@@ -118,7 +118,7 @@ def _jobs(
     for row in rows:
         try:
             job = _row_command().main(_row_words(row, base, words), "pack plan", standalone_mode=False)
-            jobs.append(replace(job, place=row.place, earlier=_earlier(job, jobs)))
+            jobs.append(_placed(job, row.place, jobs))
         except UsageFault as error:
             faults.append(f"{row.place}: {' '.join(error.format_message().split())}")
         except (Refused, ValueError) as error:
@@ -129,8 +129,13 @@ def _jobs(
     return tuple(jobs)
 
 
-def _earlier(job: Job, jobs: Sequence[Job]) -> Job | None:
-    return next((each for each in reversed(jobs) if each.request.package == job.request.package), None)
+def _placed(job: Job, place: str, jobs: Sequence[Job]) -> Job:
+    """Return the job with its place and the one before it of the same package; both share what is opened."""
+    same = [each for each in jobs if each.request.package == job.request.package]
+    if not same:
+        return replace(job, place=place)
+    earlier = same[-1]
+    return replace(job, place=place, earlier=earlier, target=replace(job.target, opened=earlier.target.opened))
 
 
 def _row_words(row: Row, base: bytes, words: Sequence[str]) -> list[str]:
