@@ -61,7 +61,7 @@ def test_three_blocks_of_which_one_is_broken(capsys: Capsys, project: Path) -> N
     assert [line.split("; ")[0] for line in planned.out.splitlines()] == [
         f"sb1 in P.S     planned: {_FIRST}, 15 files, 36.5 KiB",
         "broken in Q.S  not done: no-execution-block",
-        "sb2 in P.S     is planned when line 1 is applied",
+        "sb2 in P.S     is planned by apply, after line 1",
         "3 jobs",
     ]
     applied = _batch(capsys, "apply")
@@ -246,6 +246,38 @@ def test_each_folder_that_matches_is_an_origin(
     assert (none.code, "no folder matches MOUS_*" in none.err) == (Exit.FAILED, True)
     alone = _batch(capsys, "plan", "--each", "sb*", ".")
     assert (alone.code, "--each and --package go together" in alone.err) == (Exit.USAGE, True)
+
+
+def test_packages_beside_their_origins_are_no_origins(capsys: Capsys, project: Path) -> None:
+    each = ("--each", "sb*", ".", "--package", "{name}.S")
+    _batch(capsys, "plan", *each)
+    _batch(capsys, "apply", *each)
+    assert [path.name for path in sorted(project.glob("sb1*"))][:3] == ["sb1", "sb1.S", "sb1.S.pack"]
+    assert _states(capsys, *each) == ["applied", "applied"]
+
+
+def test_added_member_that_fails_does_not_stop_those_after_it(capsys: Capsys, project: Path) -> None:
+    make_reduction(project / "sb3", seed=3)
+    each = ("--each", "[bs]*[n1-3]", ".", "--package", "P.S", "--append", "member")  # broken, sb1, sb2, sb3
+    assert _batch(capsys, "plan", *each).out.splitlines()[1] == "sb1 in P.S     is planned by apply, after broken"
+    assert _batch(capsys, "apply", *each).out.splitlines() == [
+        "broken in P.S  not done: plan-missing",
+        f"sb1 in P.S     applied: {_FIRST}",
+        f"sb2 in P.S     applied: {_SECOND}",
+        f"sb3 in P.S     applied: {_SECOND[:-1]}3",
+        "4 jobs; 1 not done",
+    ]
+
+
+def test_waiting_plan_of_an_earlier_job_that_fails_gives_way(capsys: Capsys, project: Path) -> None:
+    each = ("--each", "sb?", ".", "--package", "P.S", "--append", "member")
+    _batch(capsys, "plan", *each)
+    (project / "sb1/scriptForImaging.py").write_bytes(b"other words")
+    assert _batch(capsys, "apply", *each).out.splitlines() == [
+        "sb1 in P.S  not done: origin-changed",
+        f"sb2 in P.S  applied: {_FIRST}",
+        "2 jobs; 1 not done",
+    ]
 
 
 def test_json_tells_each_job(capsys: Capsys, project: Path) -> None:

@@ -20,7 +20,7 @@ from qa2pack.manifest.problem import Refused
 from qa2pack.pack.commands.base import Command, UsageFault, defaults_of, option_words
 from qa2pack.pack.commands.options import OriginArgument, PackageArgument, RuleOptions, TableOptions, spread
 from qa2pack.pack.commands.plan_options import PlanOptions, check_options, request_of
-from qa2pack.pack.jobs.batch import Job
+from qa2pack.pack.jobs.batch import Job, all_earlier
 from qa2pack.pack.jobs.job_list import Row, list_problem, read_job_list
 from qa2pack.pack.target import quoted, target_of
 
@@ -81,7 +81,7 @@ def jobs_of_list(path: bytes, words: Sequence[str]) -> tuple[Job, ...]:
 
 
 def jobs_of_folders(folder: bytes, glob: str, package: str, words: Sequence[str]) -> tuple[Job, ...]:
-    """Return a job for each folder that matches, sorted by path.
+    """Return a job for each folder that matches, sorted by path; neither for packages nor for control folders.
 
     Args:
         glob: relative to the folder.
@@ -93,10 +93,13 @@ def jobs_of_folders(folder: bytes, glob: str, package: str, words: Sequence[str]
     from glob import glob as matching
 
     from qa2pack.manifest.fs.presence import is_folder
+    from qa2pack.pack.jobs.packages_below import is_control
 
     names = sorted(matching(os.fsencode(glob), root_dir=folder))
     paths = [os.path.join(folder, name.rstrip(b"/")).removeprefix(b"./") for name in names]
-    origins = [os.fsdecode(path) for path in paths if is_folder(path)]
+    # The packages may be made beside the origins, and must not be packaged by the next run.
+    folders = [path for path in paths if is_folder(path) and not (is_control(path) or is_control(path + b".pack"))]
+    origins = [os.fsdecode(path) for path in folders]
     rows = [
         Row(origin, {"origin": origin, "package": package.replace("{name}", os.path.basename(origin))})
         for origin in origins
@@ -187,11 +190,7 @@ def _beside(base: bytes, text: str) -> str:
 def _clashes(jobs: Sequence[Job]) -> Iterator[str]:
     """Yield what cannot be meant: one job would undo another, or could never be seen as done."""
     for job in jobs:
-        others, earlier = [], job.earlier
-        while earlier:
-            others.append(earlier)
-            earlier = earlier.earlier
-        yield from (f"{job.place}: {clash}" for clash in list(_clash(job, others))[:1])
+        yield from (f"{job.place}: {clash}" for clash in list(_clash(job, tuple(all_earlier(job))))[:1])
 
 
 def _clash(job: Job, others: Sequence[Job]) -> Iterator[str]:

@@ -112,17 +112,18 @@ def apply_job(job: Job, options: ApplyOptions, workers: Workers) -> Found:
     """Apply the plan of a job, or finish its apply; one that adds to what an earlier job made is planned first.
 
     Raises:
-        Refused: it is not planned, its plan is another one's, or the earlier job is not applied.
+        Refused: it is not planned, its plan is another one's, or the job that makes the package is not applied.
         Errors of `jobs.apply` and `jobs.package`.
     """
     _wait_until_free(job, workers)
     found = look_at(job)
     package = job.target.package
+    if found.state is JobState.LATER:
+        _check_made(job)
+        found = _look_past_earlier(job)
     match found.state:
         case JobState.APPLIED:
             return found
-        case JobState.LATER:
-            raise Refused(Problem(Code.EARLIER_JOB, package.path, found=_earlier_place(job)))
         case JobState.IN_THE_WAY:
             raise UnfinishedError(package, Phase.STAGING)
         case JobState.OTHER_PLAN:
@@ -283,5 +284,24 @@ def _wait_until_free(job: Job, workers: Workers) -> None:
         return
 
 
-def _earlier_place(job: Job) -> str:
-    return f"{job.earlier.place} is not applied" if job.earlier else ""
+def _check_made(job: Job) -> None:
+    """Refuse to add to a package before the job that makes it is applied: that one would replace what was added."""
+    for earlier in all_earlier(job):
+        if earlier.request.append is Append.NOTHING and look_at(earlier).state is not JobState.APPLIED:
+            raise Refused(Problem(Code.EARLIER_JOB, job.target.package.path, found=f"{earlier.place} is not applied"))
+
+
+def _look_past_earlier(job: Job) -> Found:
+    """Return how far a job is whose earlier jobs failed; a plan of one of them that waits gives way."""
+    found = _look_at_alone(job)
+    states = (_look_at_alone(each).state for each in all_earlier(job))
+    if found.state is JobState.OTHER_PLAN and any(state in (JobState.PLANNED, JobState.STALE) for state in states):
+        return Found(JobState.NEW)
+    return found
+
+
+def all_earlier(job: Job) -> Iterator[Job]:
+    """Yield the earlier jobs of the same package, the last one first."""
+    while job.earlier:
+        job = job.earlier
+        yield job
