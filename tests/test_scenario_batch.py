@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -60,7 +61,7 @@ def test_three_blocks_of_which_one_is_broken(capsys: Capsys, project: Path) -> N
     assert [line.split("; ")[0] for line in planned.out.splitlines()] == [
         f"sb1 in P.S     planned: {_FIRST}, 15 files, 36.5 KiB",
         "broken in Q.S  not done: no-execution-block",
-        "sb2 in P.S     is planned when line 1 is applied",
+        "sb2 in P.S     is planned by apply, after line 1",
         "3 jobs",
     ]
     applied = _batch(capsys, "apply")
@@ -247,6 +248,38 @@ def test_each_folder_that_matches_is_an_origin(
     assert (alone.code, "--each and --package go together" in alone.err) == (Exit.USAGE, True)
 
 
+def test_packages_beside_their_origins_are_no_origins(capsys: Capsys, project: Path) -> None:
+    each = ("--each", "sb*", ".", "--package", "{name}.S")
+    _batch(capsys, "plan", *each)
+    _batch(capsys, "apply", *each)
+    assert [path.name for path in sorted(project.glob("sb1*"))][:3] == ["sb1", "sb1.S", "sb1.S.pack"]
+    assert _states(capsys, *each) == ["applied", "applied"]
+
+
+def test_added_member_that_fails_does_not_stop_those_after_it(capsys: Capsys, project: Path) -> None:
+    make_reduction(project / "sb3", seed=3)
+    each = ("--each", "[bs]*[n1-3]", ".", "--package", "P.S", "--append", "member")  # broken, sb1, sb2, sb3
+    assert _batch(capsys, "plan", *each).out.splitlines()[1] == "sb1 in P.S     is planned by apply, after broken"
+    assert _batch(capsys, "apply", *each).out.splitlines() == [
+        "broken in P.S  not done: plan-missing",
+        f"sb1 in P.S     applied: {_FIRST}",
+        f"sb2 in P.S     applied: {_SECOND}",
+        f"sb3 in P.S     applied: {_SECOND[:-1]}3",
+        "4 jobs; 1 not done",
+    ]
+
+
+def test_waiting_plan_of_an_earlier_job_that_fails_gives_way(capsys: Capsys, project: Path) -> None:
+    each = ("--each", "sb?", ".", "--package", "P.S", "--append", "member")
+    _batch(capsys, "plan", *each)
+    (project / "sb1/scriptForImaging.py").write_bytes(b"other words")
+    assert _batch(capsys, "apply", *each).out.splitlines() == [
+        "sb1 in P.S  not done: origin-changed",
+        f"sb2 in P.S  applied: {_FIRST}",
+        "2 jobs; 1 not done",
+    ]
+
+
 def test_json_tells_each_job(capsys: Capsys, project: Path) -> None:
     fields = json.loads(_batch(capsys, "plan", "--json", "--all").out)
     assert (fields["command"], fields["exit_code"]) == ("batch", Exit.FAILED)
@@ -292,6 +325,35 @@ def test_plan_is_made_again_when_origin_options_or_readme_changed(capsys: Capsys
     assert _states(capsys, *readme, "--no-split") == ["other-plan", "new", "later"]
 
 
+def test_plan_is_made_again_when_a_file_of_the_plan_changed(capsys: Capsys, project: Path) -> None:
+    _batch(capsys, "plan")
+    (project / "sb1/scriptForImaging.py").write_bytes(b"other words")
+    assert _states(capsys) == ["stale", "new", "later"]
+    assert "sb1 in P.S     not done: origin-changed" in _batch(capsys, "apply").out
+    assert "sb1 in P.S     planned: " in _batch(capsys, "plan").out
+    (project / "sb1/scriptForImaging.py").unlink()
+    assert _states(capsys) == ["stale", "new", "later"]
+
+
+def test_plan_is_made_again_when_the_package_changed(capsys: Capsys, project: Path) -> None:
+    _batch(capsys, "plan")
+    _batch(capsys, "apply")
+    Path("list.toml").write_text('[[job]]\norigin = "sb1"\npackage = "P.S"\nmode = "fake"\n')
+    _batch(capsys, "plan")
+    assert _states(capsys) == ["planned"]
+    shutil.rmtree("P.S/sg_ouss_id/group_ouss_id/member_ouss_id2")
+    for manifest in Path("P.S.pack/manifests").glob("*member_ouss_id2*"):
+        manifest.unlink()
+    assert _states(capsys) == ["stale"]
+
+
+def test_plan_of_a_later_job_is_not_applied_before_the_earlier_job(capsys: Capsys, project: Path) -> None:
+    words = ("--append", "member", "--exclude", "scriptForImaging.py", "--mode", "copy", "--quiet")
+    run_here(capsys, "plan", "sb2", "P.S", *words)
+    assert "sb2 in P.S     not done: earlier-job" in _batch(capsys, "apply").out
+    assert not Path("P.S").exists()
+
+
 def test_plan_of_something_else_is_not_applied(capsys: Capsys, project: Path) -> None:
     run_here(capsys, "plan", "sb2", "P.S", "--quiet")
     ran = _batch(capsys, "apply")
@@ -334,6 +396,21 @@ def test_replaced_member_is_replaced_once(capsys: Capsys, project: Path) -> None
     assert f"applied: {_SECOND}" in _batch(capsys, "apply").out
     assert _states(capsys) == ["applied"]
     assert "applied before" in _batch(capsys, "plan").out
+
+
+def test_member_is_replaced_also_if_it_was_made_of_the_same_origin(capsys: Capsys, project: Path) -> None:
+    _batch(capsys, "plan")
+    _batch(capsys, "apply")
+    Path("list.toml").write_text('[[job]]\norigin = "sb1"\npackage = "P.S"\nreplace-member = "member_ouss_id"\n')
+    assert _states(capsys) == ["new"]
+
+
+def test_option_taken_out_of_the_list_is_remembered_unless_nothing_is(capsys: Capsys, project: Path) -> None:
+    _batch(capsys, "plan")
+    _batch(capsys, "apply")
+    Path("list.toml").write_text(_LIST.replace("exclude", "# exclude"))
+    assert _states(capsys) == ["applied", "new", "applied"]
+    assert "sb2 in P.S     not done: made-otherwise" in _batch(capsys, "status", "--no-recall").out
 
 
 def test_member_that_another_run_adds_meanwhile_is_not_added_again(

@@ -20,7 +20,7 @@ from qa2pack.manifest.problem import Refused
 from qa2pack.pack.commands.base import Command, UsageFault, defaults_of, option_words
 from qa2pack.pack.commands.options import OriginArgument, PackageArgument, RuleOptions, TableOptions, spread
 from qa2pack.pack.commands.plan_options import PlanOptions, check_options, request_of
-from qa2pack.pack.jobs.batch import Job
+from qa2pack.pack.jobs.batch import Job, all_earlier
 from qa2pack.pack.jobs.job_list import Row, list_problem, read_job_list
 from qa2pack.pack.target import quoted, target_of
 
@@ -81,7 +81,7 @@ def jobs_of_list(path: bytes, words: Sequence[str]) -> tuple[Job, ...]:
 
 
 def jobs_of_folders(folder: bytes, glob: str, package: str, words: Sequence[str]) -> tuple[Job, ...]:
-    """Return a job for each folder that matches, sorted by path.
+    """Return a job for each folder that matches, sorted by path; neither for packages nor for control folders.
 
     Args:
         glob: relative to the folder.
@@ -93,10 +93,13 @@ def jobs_of_folders(folder: bytes, glob: str, package: str, words: Sequence[str]
     from glob import glob as matching
 
     from qa2pack.manifest.fs.presence import is_folder
+    from qa2pack.pack.jobs.packages_below import is_control
 
     names = sorted(matching(os.fsencode(glob), root_dir=folder))
     paths = [os.path.join(folder, name.rstrip(b"/")).removeprefix(b"./") for name in names]
-    origins = [os.fsdecode(path) for path in paths if is_folder(path)]
+    # The packages may be made beside the origins, and must not be packaged by the next run.
+    folders = [path for path in paths if is_folder(path) and not (is_control(path) or is_control(path + b".pack"))]
+    origins = [os.fsdecode(path) for path in folders]
     rows = [
         Row(origin, {"origin": origin, "package": package.replace("{name}", os.path.basename(origin))})
         for origin in origins
@@ -118,7 +121,7 @@ def _jobs(
     for row in rows:
         try:
             job = _row_command().main(_row_words(row, base, words), "pack plan", standalone_mode=False)
-            jobs.append(replace(job, place=row.place, earlier=_earlier(job, jobs)))
+            jobs.append(_placed(job, row.place, jobs))
         except UsageFault as error:
             faults.append(f"{row.place}: {' '.join(error.format_message().split())}")
         except (Refused, ValueError) as error:
@@ -129,8 +132,13 @@ def _jobs(
     return tuple(jobs)
 
 
-def _earlier(job: Job, jobs: Sequence[Job]) -> Job | None:
-    return next((each for each in reversed(jobs) if each.request.package == job.request.package), None)
+def _placed(job: Job, place: str, jobs: Sequence[Job]) -> Job:
+    """Return the job with its place and the one before it of the same package; both share what is opened."""
+    same = [each for each in jobs if each.request.package == job.request.package]
+    if not same:
+        return replace(job, place=place)
+    earlier = same[-1]
+    return replace(job, place=place, earlier=earlier, target=replace(job.target, opened=earlier.target.opened))
 
 
 def _row_words(row: Row, base: bytes, words: Sequence[str]) -> list[str]:
@@ -182,11 +190,7 @@ def _beside(base: bytes, text: str) -> str:
 def _clashes(jobs: Sequence[Job]) -> Iterator[str]:
     """Yield what cannot be meant: one job would undo another, or could never be seen as done."""
     for job in jobs:
-        others, earlier = [], job.earlier
-        while earlier:
-            others.append(earlier)
-            earlier = earlier.earlier
-        yield from (f"{job.place}: {clash}" for clash in list(_clash(job, others))[:1])
+        yield from (f"{job.place}: {clash}" for clash in list(_clash(job, tuple(all_earlier(job))))[:1])
 
 
 def _clash(job: Job, others: Sequence[Job]) -> Iterator[str]:

@@ -44,8 +44,8 @@ REQUESTS: Mapping[Code, Row] = {
         ("pack plan --help",),
     ),
     Code.EARLIER_JOB: Row(
-        "The job adds to what an earlier job of the list makes, which is not applied.",
-        "The earlier job failed, or is not planned.",
+        "The job adds to a package that an earlier job of the list makes, and that one is not applied.",
+        "The earlier job failed, or is not planned. It would replace what is added before it.",
         "See what the earlier job failed with, correct that, and give the same command again.",
     ),
     Code.MADE_OTHERWISE: Row(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from qa2pack.executor.apply import Applied, ApplyOptions
-from qa2pack.executor.status import State, Status
+from qa2pack.executor.status import State, Status, read_status
 from qa2pack.executor.transaction.journal import read_journal
 from qa2pack.executor.transaction.lock import locked_for_reading, when_free
 from qa2pack.executor.transaction.paths import journal_path, lock_path
@@ -34,7 +34,7 @@ from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.package import packaging
 from qa2pack.pack.jobs.plan import plan
 from qa2pack.pack.jobs.read import UnfinishedError
-from qa2pack.pack.jobs.status import status
+from qa2pack.pack.jobs.status import plan_problems
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
 
@@ -112,17 +112,18 @@ def apply_job(job: Job, options: ApplyOptions, workers: Workers) -> Found:
     """Apply the plan of a job, or finish its apply; one that adds to what an earlier job made is planned first.
 
     Raises:
-        Refused: it is not planned, its plan is another one's, or the earlier job is not applied.
+        Refused: it is not planned, its plan is another one's, or the job that makes the package is not applied.
         Errors of `jobs.apply` and `jobs.package`.
     """
     _wait_until_free(job, workers)
     found = look_at(job)
     package = job.target.package
+    if found.state is JobState.LATER:
+        _check_made(job)
+        found = _look_past_earlier(job)
     match found.state:
         case JobState.APPLIED:
             return found
-        case JobState.LATER:
-            raise Refused(Problem(Code.EARLIER_JOB, package.path, found=_earlier_place(job)))
         case JobState.IN_THE_WAY:
             raise UnfinishedError(package, Phase.STAGING)
         case JobState.OTHER_PLAN:
@@ -149,16 +150,22 @@ def _plan_and_apply(job: Job, options: ApplyOptions, workers: Workers) -> Found:
 
 
 def look_at(job: Job) -> Found:
-    """Return how far a job is; raises as `jobs.status`, and where a manifest cannot be used."""
+    """Return how far a job is, without reading content.
+
+    Raises:
+        Refused: the place cannot be packaged into, or a member of the same origin was made with other options.
+        JournalError, StreamError: the journal or a manifest cannot be used.
+    """
     found = _look_at_alone(job)
-    is_held = found.state in (JobState.NEW, JobState.OTHER_PLAN, JobState.IN_THE_WAY)
-    if is_held and job.earlier and look_at(job.earlier).state is not JobState.APPLIED:
+    is_free = found.state in (JobState.APPLIED, JobState.RUNNING, JobState.INTERRUPTED)
+    if not is_free and job.earlier and look_at(job.earlier).state is not JobState.APPLIED:
         return Found(JobState.LATER)
     return found
 
 
 def _look_at_alone(job: Job) -> Found:
-    known = status(job.target.package, job.target.opened)
+    package, opened = job.target.package, job.target.opened
+    known = read_status(package, opened)
     match known.state:
         case State.RUNNING:
             return Found(JobState.RUNNING)
@@ -166,7 +173,8 @@ def _look_at_alone(job: Job) -> Found:
             return _look_after_stop(job, known)
     header = next(_headers_of(job), None)
     if known.plan and _is_planned_as(job, known.plan):
-        is_stale = bool(known.plan_problems) or _is_newer(job, known.plan.header.scanned_ns)
+        is_newer = _is_newer(job, known.plan.header.scanned_ns)
+        is_stale = is_newer or bool(plan_problems(package, known.plan, opened))
         return Found(JobState.STALE if is_stale else JobState.PLANNED, plan=known.plan)
     if header is not None:
         return Found(JobState.APPLIED, made=header)
@@ -196,7 +204,8 @@ def _headers_of(job: Job) -> Iterator[Header]:
         header = opened.peek_header(state.manifests[member], StreamKind.MANIFEST)
         if header.origin != request.origin or header.is_adopted:
             continue
-        if _is_made_as(header, recall_from(request, header).request):
+        wanted = request if request.typed is None else recall_from(request, header).request
+        if _is_made_as(header, wanted):
             if request.append is not Append.REPLACE or _is_replaced(job, header):
                 yield header
         elif request.append in (Append.MEMBER, Append.GROUP):
@@ -250,14 +259,20 @@ def _is_same_readme(header: Header, request: PlanRequest) -> bool:
 
 
 def _is_newer(job: Job, since_ns: int) -> bool:
-    """Return whether something came to the origin since, or the layout was changed.
+    """Return whether anything in the origin, or the layout file, was changed since.
 
-    A new file changes the time of its folder; files that were there are compared with the plan elsewhere.
+    The ctime tells: nobody can set it back. It is also newer after a hard link was made; then a plan is made again in
+    vain. What a symlink leads to outside of the origin is left to the apply, which compares each file.
     """
     if is_layout_path(job.request.layout) and os.stat(job.request.layout).st_mtime_ns > since_ns:
         return True
-    folders = (folder for folder, _, _ in os.walk(job.request.origin))
-    return any(os.lstat(folder).st_mtime_ns > since_ns for folder in folders)
+    return any(ctime_ns > since_ns for ctime_ns in _ctimes(job.request.origin))
+
+
+def _ctimes(origin: bytes) -> Iterator[int]:
+    for folder, _, names in os.walk(origin):
+        yield os.lstat(folder).st_ctime_ns
+        yield from (os.lstat(os.path.join(folder, name)).st_ctime_ns for name in names)
 
 
 def _wait_until_free(job: Job, workers: Workers) -> None:
@@ -270,5 +285,24 @@ def _wait_until_free(job: Job, workers: Workers) -> None:
         return
 
 
-def _earlier_place(job: Job) -> str:
-    return f"{job.earlier.place} is not applied" if job.earlier else ""
+def _check_made(job: Job) -> None:
+    """Refuse to add to a package before the job that makes it is applied: that one would replace what was added."""
+    for earlier in all_earlier(job):
+        if earlier.request.append is Append.NOTHING and look_at(earlier).state is not JobState.APPLIED:
+            raise Refused(Problem(Code.EARLIER_JOB, job.target.package.path, found=f"{earlier.place} is not applied"))
+
+
+def _look_past_earlier(job: Job) -> Found:
+    """Return how far a job is whose earlier jobs failed; a plan of one of them that waits gives way."""
+    found = _look_at_alone(job)
+    states = (_look_at_alone(each).state for each in all_earlier(job))
+    if found.state is JobState.OTHER_PLAN and any(state in (JobState.PLANNED, JobState.STALE) for state in states):
+        return Found(JobState.NEW)
+    return found
+
+
+def all_earlier(job: Job) -> Iterator[Job]:
+    """Yield the earlier jobs of the same package, the last one first."""
+    while job.earlier:
+        job = job.earlier
+        yield job

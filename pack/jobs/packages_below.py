@@ -27,18 +27,21 @@ def _below(folder: bytes, prefix: bytes, depth: int) -> Iterator[bytes]:
     except PermissionError:  # a folder of somebody else
         return
     folders = {path for name in names if is_plain_folder(join(folder, path := join(prefix, name)))}
-    packages = {path.removesuffix(_ENDING) for path in folders if _is_control(join(folder, path))}
+    packages = {path.removesuffix(_ENDING) for path in folders if is_control(join(folder, path))}
     yield from packages
     if depth > 1:
         for path in folders - packages - {package + _ENDING for package in packages}:
             yield from _below(folder, path, depth - 1)
 
 
-def _is_control(path: bytes) -> bool:
+def is_control(path: bytes) -> bool:
+    """Return whether the path is the control folder of a package."""
     if not path.endswith(_ENDING):
         return False
     package = Package(path.removesuffix(_ENDING))
     try:
         return any(sign in _SIGNS for sign in os.listdir(package.control))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     except PermissionError:
         return True  # reported when it is opened

@@ -20,14 +20,15 @@ def status(package: Package, opened: OpenedFiles) -> Status:
     found = read_status(package, opened)
     match found:
         case Status(state=State.PLANNED, plan=Described() as plan):
-            return replace(found, plan_problems=_plan_problems(package, plan, opened))
+            return replace(found, plan_problems=plan_problems(package, plan, opened))
         case Status(state=State.FINISHED) if found.member_count:
             return replace(found, rollback_problems=rollback_obstacles(package, opened))
         case _:
             return found
 
 
-def _plan_problems(package: Package, plan: Described, opened: OpenedFiles) -> tuple[Problem, ...]:
+def plan_problems(package: Package, plan: Described, opened: OpenedFiles) -> tuple[Problem, ...]:
+    """Return why a waiting plan would be refused: what it relies on has changed."""
     try:
         check_plan(package, plan, opened)
     except Refused as error:

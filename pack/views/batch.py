@@ -77,7 +77,7 @@ def job_fields(job: Job, found: Found) -> Fields:
 def _text(job: Job, found: Found) -> str:
     match found.state:
         case JobState.LATER:
-            return f"is planned when {job.earlier.place if job.earlier else 'an earlier job'} is applied"
+            return f"is planned by apply, after {job.earlier.place if job.earlier else 'an earlier job'}"
         case JobState.APPLIED:
             return f"applied before: {_member(found)}"
         case JobState.PLANNED if found.plan:
