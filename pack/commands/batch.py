@@ -73,7 +73,7 @@ def batch(  # noqa: PLR0913 - one parameter per option or group
     trust: TrustOptions,
     run_options: ClusterRunOptions,
 ) -> None:
-    """Plan, apply or verify many packages, as a list says; or show how far they are.
+    """Plan, apply or verify many packages, as a list says.
 
     Each job of LIST has an origin, a package, and any options of `pack plan`; options that are typed here are of all
     jobs. One that fails does not stop the rest. The same command goes on where it stopped.

@@ -76,4 +76,4 @@ def _faults(words: list[str]) -> Iterator[str]:
 
 
 def _may_be_typed(program: str, path: str) -> bool:
-    return os.path.lexists(os.path.dirname(path) if program == "mkdir" else path)
+    return os.path.lexists(os.path.dirname(path) if program in ("mkdir", "mv") else path)
