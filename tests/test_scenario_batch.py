@@ -270,11 +270,12 @@ def test_added_member_that_fails_does_not_stop_those_after_it(capsys: Capsys, pr
 
 
 def test_waiting_plan_of_an_earlier_job_that_fails_gives_way(capsys: Capsys, project: Path) -> None:
-    each = ("--each", "sb?", ".", "--package", "P.S", "--append", "member")
-    _batch(capsys, "plan", *each)
-    (project / "sb1/scriptForImaging.py").write_bytes(b"other words")
-    assert _batch(capsys, "apply", *each).out.splitlines() == [
-        "sb1 in P.S  not done: origin-changed",
+    Path("list.csv").write_text("origin,package,append\nsb1,P.S,member\nsb2,P.S,member\n")
+    words = ("list.csv", "--mode", "copy", "--jobs", "1", "--quiet")
+    run_here(capsys, "batch", "plan", *words)
+    Path("sb1").rename("elsewhere")
+    assert run_here(capsys, "batch", "apply", *words).out.splitlines() == [
+        "sb1 in P.S  not done: plan-other",
         f"sb2 in P.S  applied: {_FIRST}",
         "2 jobs; 1 not done",
     ]

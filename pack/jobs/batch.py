@@ -294,9 +294,10 @@ def _check_made(job: Job) -> None:
 def _look_past_earlier(job: Job) -> Found:
     """Return how far a job is whose earlier jobs failed; a plan of one of them that waits gives way."""
     found = _look_at_alone(job)
-    states = (_look_at_alone(each).state for each in all_earlier(job))
-    if found.state is JobState.OTHER_PLAN and any(state in (JobState.PLANNED, JobState.STALE) for state in states):
-        return Found(JobState.NEW)
+    if found.state is JobState.OTHER_PLAN:
+        waiting = job.target.opened.peek_header(job.target.package.plan, StreamKind.PLAN)
+        if waiting.origin in [each.request.origin for each in all_earlier(job)]:
+            return Found(JobState.NEW)
     return found
 
 
