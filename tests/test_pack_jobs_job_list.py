@@ -50,6 +50,7 @@ def test_csv_rows_are_texts_without_the_empty_cells(tmp_path: Path) -> None:
         ("l.toml", "", ["it holds no job"]),
         ("l.csv", "", ["it holds no job"]),
         ("l.csv", "\norigin,moda\na,b\nc,d\n", ["line 2: there is no key moda; did you mean mode?"]),
+        ("l.csv", "mode,origin,mode\na,b,c\n", ["line 1: mode is there twice"]),
         ("l.csv", "origin\na,b\n", ["line 2: 2 cells, but line 1 has 1 names"]),
     ],
 )

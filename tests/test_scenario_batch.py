@@ -129,9 +129,11 @@ def test_later_job_is_refused_while_the_earlier_one_fails(capsys: Capsys, projec
     ]
 
 
-def _held_apply(project: Path, held: Path, at: str) -> "subprocess.Popen[bytes]":
+_APPLY = ("batch", "apply", "list.toml", "--mode", "copy", "--jobs", "1", "--quiet")
+
+
+def _held_apply(project: Path, held: Path, at: str, words: tuple[str, ...] = _APPLY) -> "subprocess.Popen[bytes]":
     """Start `pack batch apply` and return when it stands still where it opens something below the folder."""
-    words = ("batch", "apply", "list.toml", "--mode", "copy", "--jobs", "1", "--quiet")
     more = {"QA2PACK_TEST_HOLD": f"{project}/{at}", "QA2PACK_TEST_HELD": str(held)}
     process = subprocess.Popen(
         [sys.executable, "-m", "support.slow_pack", *words],
@@ -270,11 +272,12 @@ def test_added_member_that_fails_does_not_stop_those_after_it(capsys: Capsys, pr
 
 
 def test_waiting_plan_of_an_earlier_job_that_fails_gives_way(capsys: Capsys, project: Path) -> None:
-    each = ("--each", "sb?", ".", "--package", "P.S", "--append", "member")
-    _batch(capsys, "plan", *each)
-    (project / "sb1/scriptForImaging.py").write_bytes(b"other words")
-    assert _batch(capsys, "apply", *each).out.splitlines() == [
-        "sb1 in P.S  not done: origin-changed",
+    Path("list.csv").write_text("origin,package,append\nsb1,P.S,member\nsb2,P.S,member\n")
+    words = ("list.csv", "--mode", "copy", "--jobs", "1", "--quiet")
+    run_here(capsys, "batch", "plan", *words)
+    Path("sb1").rename("elsewhere")
+    assert run_here(capsys, "batch", "apply", *words).out.splitlines() == [
+        "sb1 in P.S  not done: plan-other",
         f"sb2 in P.S  applied: {_FIRST}",
         "2 jobs; 1 not done",
     ]
@@ -370,6 +373,17 @@ def test_unfinished_apply_of_another_origin_is_left_alone(capsys: Capsys, projec
     assert "not done: unfinished" in _batch(capsys, "apply").out
     assert "not done: unfinished" in _batch(capsys, "plan").out
     assert not Path("P.S").exists()
+
+
+def test_unfinished_rollback_is_left_to_pack_rollback(capsys: Capsys, project: Path, tmp_path: Path) -> None:
+    _batch(capsys, "plan")
+    for name, words in (("one", _APPLY), ("two", ("rollback", "P.S", "--quiet"))):
+        with _held_apply(project, tmp_path / name, "P.S.pack/staging", words) as process:
+            process.kill()
+    assert _states(capsys) == ["in-the-way", "new", "later"]
+    ran = _batch(capsys, "apply")
+    assert "sb1 in P.S     not done: unfinished" in ran.out
+    assert ("pack rollback P.S" in ran.err, "pack apply P.S" in ran.err) == (True, False)
 
 
 def test_member_with_other_options_is_never_added_twice(capsys: Capsys, project: Path) -> None:

@@ -17,7 +17,7 @@ from qa2pack.executor.status import State, Status, read_status
 from qa2pack.executor.transaction.journal import read_journal
 from qa2pack.executor.transaction.lock import locked_for_reading, when_free
 from qa2pack.executor.transaction.paths import journal_path, lock_path
-from qa2pack.executor.transaction.recovery import Phase, begin_of
+from qa2pack.executor.transaction.recovery import Phase, begin_of, phase_of
 from qa2pack.manifest.alma.member_ids import Append, member_named
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.format.files import Described
@@ -125,7 +125,7 @@ def apply_job(job: Job, options: ApplyOptions, workers: Workers) -> Found:
         case JobState.APPLIED:
             return found
         case JobState.IN_THE_WAY:
-            raise UnfinishedError(package, Phase.STAGING)
+            raise UnfinishedError(package, phase_of(read_journal(journal_path(package))))
         case JobState.OTHER_PLAN:
             raise Refused(Problem(Code.PLAN_OTHER, package.plan), remedies=_PLAN_THE_LIST)
         case JobState.NEW if job.earlier is None:
@@ -295,9 +295,10 @@ def _check_made(job: Job) -> None:
 def _look_past_earlier(job: Job) -> Found:
     """Return how far a job is whose earlier jobs failed; a plan of one of them that waits gives way."""
     found = _look_at_alone(job)
-    states = (_look_at_alone(each).state for each in all_earlier(job))
-    if found.state is JobState.OTHER_PLAN and any(state in (JobState.PLANNED, JobState.STALE) for state in states):
-        return Found(JobState.NEW)
+    if found.state is JobState.OTHER_PLAN:
+        waiting = job.target.opened.peek_header(job.target.package.plan, StreamKind.PLAN)
+        if waiting.origin in [each.request.origin for each in all_earlier(job)]:
+            return Found(JobState.NEW)
     return found
 
 

@@ -89,6 +89,7 @@ def _csv_list(text: str, keys: Collection[str]) -> JobList:
     lines = _csv_lines(text)
     top_line, names = next(lines, (1, []))
     faults = list(_unknown(f"line {top_line}", names, keys))
+    faults += [f"line {top_line}: {name} is there twice" for name in keys if names.count(name) > 1]
     rows = []
     for line, cells in lines:
         if len(cells) > len(names):
