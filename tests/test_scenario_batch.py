@@ -57,10 +57,10 @@ def _states(capsys: Capsys, *more: str) -> list[str]:
 
 def test_three_blocks_of_which_one_is_broken(capsys: Capsys, project: Path) -> None:
     planned = _batch(capsys, "plan")
-    assert (planned.code, planned.err.count("no-execution-block: ")) == (Exit.FAILED, 1)
+    assert (planned.code, planned.err.count("no-place: ")) == (Exit.FAILED, 1)
     assert [line.split("; ")[0] for line in planned.out.splitlines()] == [
         f"sb1 in P.S     planned: {_FIRST}, 15 files, 36.5 KiB",
-        "broken in Q.S  not done: no-execution-block",
+        "broken in Q.S  not done: no-place",
         "sb2 in P.S     is planned by apply, after line 1",
         "3 jobs",
     ]
@@ -303,7 +303,7 @@ def test_json_tells_each_job(capsys: Capsys, project: Path) -> None:
         "file_count": 15,
         "exit_code": 0,
     }
-    assert (broken["place"], broken["problems"][0]["code"]) == ("line 5", "no-execution-block")
+    assert (broken["place"], broken["problems"][0]["code"]) == ("line 5", "no-place")
     assert (later["state"], later["file_count"], later["origin"]) == ("later", None, f"{project}/sb2")
     applied = json.loads(_batch(capsys, "apply", "--json").out)["jobs"]
     assert (applied[0]["state"], applied[0]["is_done_now"]) == ("applied", True)

@@ -15,7 +15,9 @@ import typer
 from typer.main import get_command
 
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.layout.load import is_layout_path
+from qa2pack.manifest.layout.given import given_values
+from qa2pack.manifest.layout.include import check_includes
+from qa2pack.manifest.layout.load import is_layout_path, load_layout
 from qa2pack.manifest.problem import Refused
 from qa2pack.pack.commands.base import Command, UsageFault, defaults_of, option_words
 from qa2pack.pack.commands.options import OriginArgument, PackageArgument, RuleOptions, TableOptions, spread
@@ -121,6 +123,7 @@ def _jobs(
     for row in rows:
         try:
             job = _row_command().main(_row_words(row, base, words), "pack plan", standalone_mode=False)
+            _check_layout(job)
             jobs.append(_placed(job, row.place, jobs))
         except UsageFault as error:
             faults.append(f"{row.place}: {' '.join(error.format_message().split())}")
@@ -130,6 +133,14 @@ def _jobs(
     if faults:
         raise Refused(*(list_problem(path, fault) for fault in faults))
     return tuple(jobs)
+
+
+def _check_layout(job: Job) -> None:
+    """Refuse a job whose layout cannot be used, or does not know the roles and variables that are typed."""
+    request = job.request
+    layout = load_layout(request.layout)
+    check_includes(request.include, layout.roles)
+    given_values(request.values, layout, project=os.path.basename(request.package))
 
 
 def _placed(job: Job, place: str, jobs: Sequence[Job]) -> Job:

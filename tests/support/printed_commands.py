@@ -32,7 +32,7 @@ def mixed_lines(lines: Iterable[str]) -> list[str]:
 
 
 # What the program cannot know: a package or reduction that nobody named, a copy, a file of the reader's own.
-PLACEHOLDERS = frozenset({"ORIGIN", "MODE", "FOLDER", "FILE", "UNPACKED", "CODE", "ENCODING", "NEW"})
+PLACEHOLDERS = frozenset({"ORIGIN", "MODE", "FOLDER", "FILE", "UNPACKED", "CODE", "ENCODING", "NEW", "NAME"})
 _PATHS = frozenset({"origin", "package", "check", "chunks", "manifest", "readme", "from_"})
 
 
