@@ -24,8 +24,8 @@ def found(folder: Path, check: str, paths: tuple[bytes, ...] = PATHS) -> Faults:
     [
         ('at_most_one = "*.py"\nin = "script"', b"script", "a.py, b.py"),
         ('holds = ["*.xml", "c.py"]\nin = "script"', b"script", "none"),
-        ('lacks = "calibrated"', b"", "calibrated"),
-        ('lacks = "script"', b"", "script"),
+        ('lacks = "calibrated"', b"calibrated", ""),
+        ('lacks = "script"', b"script", ""),
         ('letters = "a-z."', b"README.txt", ""),
         ("longest = 9", b"README.txt", ""),
     ],

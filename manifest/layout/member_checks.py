@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from qa2pack.manifest.layout.check import Check, Count, Names, Say
-from qa2pack.manifest.path import shown, sort_key
+from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.problem import Code, Problem
 
 _MOST_NAMES = 4
@@ -37,12 +37,13 @@ def _counted(check: Count, paths: Sequence[bytes]) -> Iterator[Problem]:
     names = [name for folder, _, name in (path.rpartition(b"/") for path in paths) if folder == check.folder]
     if not check.folder:
         names = list(dict.fromkeys(path.partition(b"/")[0] for path in paths))
-    fitting = [shown(name) for name in names if check.names.fits(name)]
-    if check.least <= len(fitting) <= check.most:
-        return
-    more = f" and {len(fitting) - _MOST_NAMES} more" if len(fitting) > _MOST_NAMES else ""
-    found = ", ".join(fitting[:_MOST_NAMES]) + more or "none"
-    yield Problem(_code(check), check.folder, expected=check.what, found=found)
+    fitting = [name for name in names if check.names.fits(name)]
+    if not check.most:
+        yield from (Problem(_code(check), join(check.folder, name), check.what) for name in fitting)
+    elif not check.least <= len(fitting) <= check.most:
+        more = f" and {len(fitting) - _MOST_NAMES} more" if len(fitting) > _MOST_NAMES else ""
+        found = ", ".join(map(shown, fitting[:_MOST_NAMES])) + more or "none"
+        yield Problem(_code(check), check.folder, expected=check.what, found=found)
 
 
 def _named(check: Names, paths: Sequence[bytes]) -> Iterator[Problem]:

@@ -326,9 +326,7 @@ def _(world: World) -> Iterable[Problem]:
 
 @breaks(Code.UNKNOWN_ROLE)
 def _(world: World) -> Iterable[Problem]:
-    with pytest.raises(Refused) as caught:
-        parse_include("*.fits=picture")
-    return caught.value.problems
+    return refusal(world.delivery, include=(parse_include("*.fits=picture"),))
 
 
 @breaks(Code.UNKNOWN_LAYOUT)

@@ -58,6 +58,8 @@ def _faults(words: list[str]) -> Iterator[str]:
         yield from (f"{words}: no {path}" for path in arguments if "/" in path and not _may_be_typed(program, path))
         return
     name, *arguments = arguments if program == "pack" else ["tarsplit", *arguments]
+    if arguments == ["--help"]:
+        return
     top: Any = get_command(application([name]))
     arguments = ["hard" if word == "MODE" else word for word in arguments]
     context = top.make_context("pack", [name, *arguments])

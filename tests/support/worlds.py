@@ -25,7 +25,6 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.keep_previous import KEEP_LIMIT_BYTES, KeepPrevious
 from qa2pack.executor.rollback import RolledBack, roll_back_package
 from qa2pack.executor.rollback_checks import CannotUndoError
-from qa2pack.executor.stage import folder
 from qa2pack.executor.transaction.journal import Commit, Record, read_journal
 from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.executor.transaction.recovery import Phase, phase_of
@@ -38,6 +37,7 @@ from qa2pack.manifest.format.files import open_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs import lock_file
 from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
 from qa2pack.manifest.plan.rebuild import NewReadme, Repair, Source, plan_rebuild
 from qa2pack.manifest.plan.removal import make_removal
@@ -235,7 +235,7 @@ class InlineWorker(InlineEngine):
 
         def as_worker(batch: Batch) -> Result:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(folder, "parent_process", object)
+                patch.setattr(lock_file, "parent_process", object)
                 return work(batch)
 
         return super().run(as_worker, batches)
