@@ -37,7 +37,7 @@ def differing(delivery: Delivery) -> list[bytes]:
     manifest = open_manifest(delivery.package.manifest(b"group_ouss_id/member_ouss_id"))
     member, origin = os.fsencode(delivery.member), os.fsencode(delivery.origin)
     entries = [entry for blob in manifest.stream.blobs() for entry in decode_record(blob).entries()]
-    assert len(entries) > 3
+    assert len(entries) > 2  # an ordinary user cannot make all that is hostile, and packages less
     return [
         entry.path
         for entry in entries

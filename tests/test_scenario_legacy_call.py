@@ -26,9 +26,13 @@ OLD = ("2.7", "3.6", "3.7", "3.8", "3.9", "3.10")
 def interpreters() -> dict[str, list[str]]:
     """Return, by its version, the words that start each Python without this program."""
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    may_look = os.access(versions, os.R_OK | os.X_OK)  # it may be the folder of another user
     found = {"without": [sys.executable, "-I", "-S"]}
     for version in OLD:
-        places = [shutil.which(f"python{version}"), *map(str, versions.glob(f"{version}.*/bin/python"))]
+        places = [
+            shutil.which(f"python{version}"),
+            *map(str, versions.glob(f"{version}.*/bin/python") if may_look else ()),
+        ]
         for place in filter(None, places):
             if subprocess.run([place, "-c", "import json"], check=False, capture_output=True).returncode == 0:
                 found[version] = [place]

@@ -58,6 +58,8 @@ def folder_of_everybody() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        for inner, _, _ in os.walk(folder):
-            os.chmod(inner, 0o700)
+        for inner, folders, _ in os.walk(folder):
+            for name in folders:  # before the walk comes there: it leaves out what it may not read
+                if not os.path.islink(os.path.join(inner, name)):
+                    os.chmod(os.path.join(inner, name), 0o700)
         shutil.rmtree(folder)
