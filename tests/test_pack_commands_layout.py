@@ -154,7 +154,7 @@ def test_check_asks_for_values_and_takes_them(capsys: Capsys, mine: Path, tmp_pa
 def test_check_names_deeper_origins_by_paths_that_a_plan_takes(capsys: Capsys, tmp_path: Path) -> None:
     origin = origin_with(tmp_path / "project", "sb1/X1/uid___A002_X1_X1.ms.scriptForCalibration.py")
     out = run_here(capsys, "layout", "--check", "cycle0", origin).out
-    assert f"        pack plan {origin}/sb1 PACKAGE --append member\n" in out
+    assert f"        pack plan {origin}/sb1 PACKAGE --append member --mode MODE\n" in out
 
 
 @pytest.mark.parametrize(
