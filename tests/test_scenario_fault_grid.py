@@ -34,6 +34,7 @@ from support.outcomes import (
 from support.worlds import (
     CHOSEN_WITH_ROLLBACK,
     SCENARIOS,
+    SHORT,
     STRIDE,
     WITH_ROLLBACK,
     Change,
@@ -119,19 +120,19 @@ def some(laid: Laid) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+@pytest.mark.parametrize("scenario", SHORT, ids=str)
 def test_stopped_before_a_call(layouts: Layouts, scenario: Scenario) -> None:
     laid = layouts.get(scenario)
     survive(laid, Fault.STOP_BEFORE, some(laid))
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+@pytest.mark.parametrize("scenario", SHORT, ids=str)
 def test_stopped_in_the_middle_of_a_call(layouts: Layouts, scenario: Scenario) -> None:
     laid = layouts.get(scenario)
     survive(laid, Fault.STOP_HALFWAY, [at for at in some(laid) if laid.calls[at] in HALF_DONE])
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+@pytest.mark.parametrize("scenario", SHORT, ids=str)
 def test_call_fails(layouts: Layouts, scenario: Scenario) -> None:
     for turn, fault in enumerate(ERRORS):
         laid = layouts.get(scenario, knows_inodes=knows_inodes(scenario, fault))
@@ -139,7 +140,7 @@ def test_call_fails(layouts: Layouts, scenario: Scenario) -> None:
             survive_once(laid, fault, at, RECOVERIES[number % 2])
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+@pytest.mark.parametrize("scenario", SHORT, ids=str)
 def test_stopped_again_in_recovery(layouts: Layouts, scenario: Scenario) -> None:
     laid = layouts.get(scenario)
     survive_second_stops(laid, range(laid.sync - 20, len(laid.calls), 11), stride=23)

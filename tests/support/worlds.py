@@ -161,6 +161,8 @@ SCENARIOS = (
     *(Scenario(Change.REPLACE, mode, keeps_previous=True) for mode in (Mode.HARD, Mode.MOVE)),
     *(Scenario(Change.REPLACE, mode, may_exchange=False, keeps_previous=True) for mode in (Mode.COPY, Mode.MOVE)),
 )
+# Those of the short version: a renaming makes most calls of all, and moved files need every step of it.
+SHORT = tuple(one for one in SCENARIOS if one.change is not Change.RENAME or one.mode is Mode.MOVE)
 # What can be rolled back when it has ended.
 WITH_ROLLBACK = tuple(
     dict.fromkeys(
