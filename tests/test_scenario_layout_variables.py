@@ -88,3 +88,14 @@ def test_given_uid_leaves_out_the_other_execution_blocks(capsys: Capsys, deliver
     assert any(OTHER in path for path in files(capsys, *words))
     one = files(capsys, *words, "--set", f"uid={UID}")
     assert any(UID in path for path in one) and not any(OTHER in path for path in one)
+
+
+@pytest.mark.parametrize("target", ["aa/{name}", "{stem}/{name}", "{name}"])
+def test_folder_by_which_no_member_is_known_is_refused_before_it_is_packaged(
+    capsys: Capsys, delivery: Delivery, layout: Path, target: str
+) -> None:
+    text = LAYOUT.replace('name = "script"', 'name = "aa"').replace("script/run_{run}/{project}.{stem}.py", target)
+    layout.write_text(text if "{stem}" in target else text.replace("{stem}.py", "*.py"))
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout)
+    assert ran.code == 1
+    assert "unknown-role" in ran.err and "as the first folder of a target" in ran.err

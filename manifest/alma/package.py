@@ -17,7 +17,7 @@ from qa2pack.manifest.path import join
 README = b"README"
 _MANIFEST = b".manifest"
 # By them a folder is known as a member, also where it has no manifest.
-_MEMBER_FOLDERS = frozenset({b"raw", b"calibrated", b"calibration", b"script", b"qa", b"log", b"product"})
+MEMBER_FOLDERS = frozenset({b"raw", b"calibrated", b"calibration", b"script", b"qa", b"log", b"product"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,5 +173,5 @@ def _members(package: Package, group: bytes, unexpected: list[bytes]) -> Iterato
 
 def _unexpected_in_member(folder: bytes, relative: bytes) -> Iterator[bytes]:
     for name in sorted(os.listdir(folder)):
-        if name != README and not (name in _MEMBER_FOLDERS and is_plain_folder(join(folder, name))):
+        if name != README and not (name in MEMBER_FOLDERS and is_plain_folder(join(folder, name))):
             yield join(relative, name)

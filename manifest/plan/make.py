@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import MEMBER_FOLDERS
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, save_durably
 from qa2pack.manifest.format.header import Difference, Header, LeftOut, Notes
@@ -19,7 +20,7 @@ from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.layout.include import check_includes
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.rules import Layout
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings
 from qa2pack.manifest.plan.extra_files import paths_of
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
@@ -32,7 +33,7 @@ from qa2pack.manifest.plan.reuse import compare_with_old
 from qa2pack.manifest.plan.table_columns import TableReader
 from qa2pack.manifest.plan.table_files import SplitSources, omitted_names, scan_split_sources
 from qa2pack.manifest.plan.totals import add_generated, count_new, sum_totals
-from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions
 from qa2pack.manifest.scan.collect import Gathered, gather
@@ -86,6 +87,7 @@ def make_plan(
     check_includes(request.include, layout.roles)
     earlier = _earlier(request, destination)
     placed = place_origin(request, layout, earlier, reader=reader, engine=engine)
+    refuse_any(_unknown_folders(layout, placed))
     options = _scan_options(request, layout, destination)
     in_tickets = frozenset(role.folder for role in layout.roles if role.in_tickets)
     gathered, splits = _scan(request, placed, options, in_tickets, earlier, engine=engine, progress=progress)
@@ -107,6 +109,14 @@ def make_plan(
         extra=paths_of(made_by_hand.extra, destination.package),
     )
     return Plan(header, notes, destination, gathered)
+
+
+def _unknown_folders(layout: Layout, placed: Placed) -> list[Problem]:
+    """Return a problem for each first folder of a target by which a member would not be known as one afterwards."""
+    always = {role.folder for role in layout.roles if role.is_always}
+    folders = always | {item.path.partition(b"/")[0] for item in placed.placement.items}
+    expected = f"one of {', '.join(sorted(map(shown, MEMBER_FOLDERS)))} as the first folder of a target"
+    return [Problem(Code.UNKNOWN_ROLE, folder, expected) for folder in sorted(folders - MEMBER_FOLDERS)]
 
 
 def _earlier(request: PlanRequest, destination: Destination) -> tuple[Described, ...]:

@@ -9,8 +9,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -225,22 +224,16 @@ class State:
     has_plan: bool
 
 
-class InlineWorker(InlineEngine):
-    """Runs each batch in this process as a worker process would.
+@contextmanager
+def locks_read_here() -> Iterator[None]:
+    """Let this process read a `table.lock` itself, as one that has no casacore.
 
-    A worker reads a `table.lock` itself. This process would fork for each, which takes longer than the rest of an
-    apply; no table is open here that a lock could be lost of.
+    It would fork for each, which takes longer than the rest of an apply; no table is open here that a lock could be
+    lost of.
     """
-
-    def run(self, work: Callable[[Batch], Result], batches: deque[Batch]) -> Iterator[Result]:
-        """Run the batches in the order of the deque."""
-
-        def as_worker(batch: Batch) -> Result:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(lock_file, "parent_process", object)
-                return work(batch)
-
-        return super().run(as_worker, batches)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lock_file, "_has_casacore", lambda: False)
+        yield
 
 
 class World:
@@ -357,20 +350,22 @@ class World:
     def apply(self, disk: Disk | None = None, *, boot: str | None = None, engine: Engine | None = None) -> Applied:
         """Apply the waiting plan or go on with what was begun."""
         options = self.scenario.options if boot is None else replace(self.scenario.options, boot=boot)
-        return apply_plan(
-            self.package,
-            options,
-            engine=engine or InlineWorker(),
-            disk=disk or Disk(),
-            progress=Silent(),
-            opened=OpenedFiles(),
-        )
+        with locks_read_here():
+            return apply_plan(
+                self.package,
+                options,
+                engine=engine or InlineEngine(),
+                disk=disk or Disk(),
+                progress=Silent(),
+                opened=OpenedFiles(),
+            )
 
     def roll_back(self, disk: Disk | None = None) -> RolledBack:
         """Roll back what was begun, or what ended last."""
-        return roll_back_package(
-            self.package, engine=InlineEngine(), disk=disk or Disk(), progress=Silent(), opened=OpenedFiles()
-        )
+        with locks_read_here():
+            return roll_back_package(
+                self.package, engine=InlineEngine(), disk=disk or Disk(), progress=Silent(), opened=OpenedFiles()
+            )
 
     def can_roll_back(self) -> bool:
         """Roll back; False if that is refused, and then nothing was changed but what was left to be ended."""
