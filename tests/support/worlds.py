@@ -160,8 +160,8 @@ SCENARIOS = (
     *(Scenario(Change.REPLACE, mode, keeps_previous=True) for mode in (Mode.HARD, Mode.MOVE)),
     *(Scenario(Change.REPLACE, mode, may_exchange=False, keeps_previous=True) for mode in (Mode.COPY, Mode.MOVE)),
 )
-# Not in the short version: a renaming makes most calls of all, and moved files need every step of it; ticket files are
-# placeholders and links, and two renames are the same steps in each mode.
+# Not in the short version: a renaming makes most calls of all, and moved files need every step of it; ticket files
+# are placeholders and links, and two renames are the same steps in each mode.
 _LONG = (
     *(Scenario(change, Mode.TICKET) for change in (Change.REPLACE, Change.MEMBER, Change.GROUP)),
     *(Scenario(Change.REPLACE, mode, may_exchange=False) for mode in (Mode.FAKE, Mode.HARD, Mode.TICKET)),
