@@ -98,18 +98,17 @@ class PlacesFound:
     Attributes:
         folders: by path, relative to the origin.
         on_the_way: the paths of the folders around them; the origin is always one.
+        marked: the folders that are known by what they hold, sorted by path; asked for once for each file.
     """
 
     folders: Mapping[bytes, PlaceFolder]
     on_the_way: frozenset[bytes] = field(init=False)
+    marked: tuple[PlaceFolder, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "on_the_way", frozenset({b""}).union(*map(_around, self.folders)))
-
-    @property
-    def marked(self) -> tuple[PlaceFolder, ...]:
-        """The folders that are known by what they hold, sorted by path."""
-        return tuple(folder for _, folder in sorted(self.folders.items()) if folder.place.marked_by)
+        marked = (folder for _, folder in sorted(self.folders.items()) if folder.place.marked_by)
+        object.__setattr__(self, "marked", tuple(marked))
 
     def is_entered(self, path: bytes) -> bool:
         """Return whether entries of a folder that no rule takes are decided one by one."""
@@ -284,8 +283,9 @@ def _joined(values: tuple[tuple[str, bytes], ...], more: Mapping[str, bytes]) ->
 
 def nested_places(origin: Node, marks: Patterns, found: PlacesFound) -> Iterator[bytes]:
     """Yield the paths of marked folders that are too deep to be taken as places."""
+    is_origin_marked = any(not folder.path for folder in found.marked)
     for path, node in _folders(origin, b""):
-        is_deep = b"/" in path or b"" in {folder.path for folder in found.marked}
+        is_deep = b"/" in path or is_origin_marked
         is_place = path in found.folders and found.folders[path].place.marked_by
         if is_deep and not is_place and marks_of(node, marks) is not None:
             yield path
