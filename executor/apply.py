@@ -44,6 +44,7 @@ from qa2pack.executor.transaction.lock import locked_for_writing
 from qa2pack.executor.transaction.paths import (
     TransactionPaths,
     choose_publishing,
+    folder_above,
     journal_path,
     lock_path,
     probe_paths,
@@ -273,7 +274,7 @@ def _is_kept(transaction: _Transaction, commit: Commit) -> bool:
 def _of_plan(plan: Described) -> AppliedPlan:
     header = plan.header
     return AppliedPlan(
-        plan.stream.digest, header.member_path, header.origin, header.mode, renamed_from=header.renamed_from
+        plan.stream.digest, header.member, header.origin, header.mode, renamed_from=header.renamed_from
     )
 
 
@@ -283,7 +284,7 @@ def _change(run: _Run, header: Header) -> Change:
         case Append.REMOVE:
             return Change.REMOVED
         case Append.REPLACE if header.is_rebuilt:
-            old = run.opened.peek_header(run.package.manifest(header.member_path), StreamKind.MANIFEST)
+            old = run.opened.peek_header(run.package.manifest(header.member), StreamKind.MANIFEST)
             return Change.REPAIRED if header.readme == old.readme else Change.README
         case Append.REPLACE:
             return Change.REPLACED
@@ -292,8 +293,7 @@ def _change(run: _Run, header: Header) -> Change:
 
 
 def _of_journal(begin: Begin) -> AppliedPlan:
-    member = begin.group + b"/" + begin.member
-    return AppliedPlan(begin.plan, member, begin.origin, begin.mode, renamed_from=begin.renamed_from)
+    return AppliedPlan(begin.plan, begin.member, begin.origin, begin.mode, renamed_from=begin.renamed_from)
 
 
 def _of_history(last: Finished) -> AppliedPlan:
@@ -332,8 +332,7 @@ def _roll_back(run: _Run, records: Sequence[Record]) -> Applied:
     begin = begin_of(records)
     _check_expected(run, _of_journal(begin))
     roll_back(run.package, records, opened=run.opened, engine=run.engine, disk=run.disk, stop=run.stop)
-    member = begin.group + b"/" + begin.member
-    return Applied(member, phase_of(records), is_rolled_back=True, renamed_from=begin.renamed_from)
+    return Applied(begin.member, phase_of(records), is_rolled_back=True, renamed_from=begin.renamed_from)
 
 
 def _roll_forward(run: _Run, records: Sequence[Record]) -> Applied:
@@ -382,7 +381,7 @@ def _prepare(run: _Run, step: Step, records: Sequence[Record], header: Header) -
 def _may_reuse_staged(begin: Begin, header: Header) -> bool:
     if begin.renamed_from or header.renamed_from:
         return False  # all members of a package are staged, which may be others now
-    return (begin.group, begin.member) == (header.group, header.member)
+    return begin.member == header.member
 
 
 def _is_same_boot(records: Sequence[Record], options: ApplyOptions) -> bool:
@@ -397,7 +396,6 @@ def _new_begin(run: _Run, plan: Described) -> Begin:
         transaction=f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{plan.stream.digest.hex()[:8]}",
         plan=plan.stream.digest,
         publishing=choose_publishing(header, can_exchange=exchange),
-        group=header.group,
         member=header.member,
         keeps_previous=run.options.keep_previous is not KeepPrevious.NO,
         file_count=plan.notes.file_count,
@@ -412,6 +410,7 @@ def _new_begin(run: _Run, plan: Described) -> Begin:
         sequence=next_sequence(_present_package(run.package, header)),
         keeps_if_small=run.options.keep_previous is KeepPrevious.AUTO,
         renamed_from=header.renamed_from,
+        above=folder_above(header),
     )
 
 

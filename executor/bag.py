@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from qa2pack.executor.io.disk import CANNOT_LINK, Disk, sync_file_system, sync_folder
 from qa2pack.executor.io.output_file import PARTIAL, write_output
 from qa2pack.executor.io.remove import remove_tree
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.fs.safe_open import opened_beneath
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import folders_above, join
 
 _PAYLOAD = b"data"
 _LIST = "manifest-sha256.txt"
@@ -100,14 +100,12 @@ def make_bag(
 
 
 def _link_members(package: Package, members: Sequence[BagMember], root: bytes, disk: Disk) -> None:
-    disk.mkdir(root)
-    goal = join(root, SCIENCE_GOAL)
-    disk.mkdir(goal)
-    for group in sorted({member.path.partition(b"/")[0] for member in members}):
-        disk.mkdir(join(goal, group))
+    folders = {member: folder_of(member.path) for member in members}
+    for above in folders_above(folders.values()):
+        disk.mkdir(join(root, above) if above else root)
     for member in members:
         for blob in member.blobs():
-            _link_folder(package.member(member.path), join(goal, member.path), blob, disk)
+            _link_folder(package.member(member.path), join(root, folders[member]).rstrip(b"/"), blob, disk)
 
 
 def _link_folder(source: bytes, target: bytes, blob: bytes, disk: Disk) -> None:

@@ -102,7 +102,7 @@ def check_going(package: Package, plan: Described, opened: OpenedFiles) -> None:
 
 def _extra_going(package: Package, plan: Described, state: PackageState, opened: OpenedFiles) -> Iterator[Problem]:
     header = plan.header
-    going = Destination(package, state, header.group, header.member, header.base, opened, header.append)
+    going = Destination(package, state, header.member, header.base, opened, header.append)
     yield from _unplanned(package, plan, extra_going(going))
 
 

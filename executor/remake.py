@@ -44,7 +44,7 @@ def remake_previous(paths: TransactionPaths, commit: Commit, opened: OpenedFiles
 
 
 def _link_manifests(paths: TransactionPaths, folder: bytes, disk: Disk) -> None:
-    own = os.path.basename(paths.package.manifest(join(paths.group, paths.member)))
+    own = os.path.basename(paths.package.manifest(paths.member))
     disk.mkdir(folder)
     for name in sorted(os.listdir(paths.package.manifests)):
         if name != own:
@@ -56,7 +56,7 @@ def _write_tickets(paths: TransactionPaths, commit: Commit, folder: bytes, opene
 
     kept = join(folder, b"manifests")
     manifests = [opened.manifest_of(member_of_manifest(name), join(kept, name)) for name in os.listdir(kept)]
-    members = [Member(found, paths.package.member(found.header.member_path)) for found in manifests]
+    members = [Member(found, paths.package.member(found.header.member)) for found in manifests]
     write_tickets(paths.package.project, members, folder, disk)
     for suffix in TICKET_SUFFIXES:
         if suffix not in commit.had_tickets:

@@ -185,7 +185,7 @@ def _roll_back_finished(
 def _rolled_back(begin: Begin, *, was_finished: bool) -> RolledBack:
     publishing = begin.publishing
     return RolledBack(
-        begin.group + b"/" + begin.member,
+        begin.member,
         was_finished=was_finished,
         is_removal=publishing.is_removal,
         renamed_from=begin.renamed_from,

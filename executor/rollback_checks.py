@@ -31,7 +31,6 @@ from qa2pack.executor.transaction.paths import (
 from qa2pack.executor.transaction.published_tree import is_like_target, is_published, staged_manifest
 from qa2pack.executor.transaction.recovery import Phase, begin_of, commit_of, phase_of
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import Engine, InlineEngine
 from qa2pack.manifest.format.files import Described, unusable_manifest
@@ -39,7 +38,7 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_there, status_of
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import folders_above, join
 from qa2pack.manifest.plan.origin_files import lost_sources
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress, Silent
@@ -124,7 +123,7 @@ def check_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Engine
         return  # no file goes back to the origin
     manifest = published_manifest(paths, opened)
     if manifest.header.mode is Mode.MOVE:
-        member = paths.package.member(manifest.header.member_path)
+        member = paths.package.member(manifest.header.member)
         problems = look_at_origin(manifest, member, engine=engine, disk=disk)
         if problems:
             raise cannot_undo(Code.ORIGIN_IN_THE_WAY, paths.package, problems)
@@ -222,8 +221,8 @@ def _may_be_published(paths: TransactionPaths, commit: Commit, opened: OpenedFil
 def published_manifest(paths: TransactionPaths, opened: OpenedFiles) -> Described:
     """Open the manifest of the published member, which may not be published itself yet."""
     staged = staged_manifest(paths)
-    path = paths.package.manifest(join(paths.group, paths.member))
-    return opened.manifest_of(join(paths.group, paths.member), staged if is_there(staged) else path)
+    path = paths.package.manifest(paths.member)
+    return opened.manifest_of(paths.member, staged if is_there(staged) else path)
 
 
 def _changes(
@@ -269,8 +268,7 @@ def kept_member(paths: TransactionPaths, member: bytes) -> bytes:
     """Return the folder of the member in the package that is kept for the rollback; empty if nothing was replaced."""
     if not paths.publishing.has_previous:
         return b""
-    staged = b"/".join((paths.tree, SCIENCE_GOAL, member))
-    return paths.previous_tree + staged.removeprefix(paths.root)
+    return paths.previous_tree + paths.staged(member).removeprefix(paths.root)
 
 
 def _neighbours(paths: TransactionPaths) -> tuple[Problem, ...]:
@@ -282,16 +280,11 @@ def _neighbours(paths: TransactionPaths) -> tuple[Problem, ...]:
             *map(package.member, state.without_manifest),
         )
         return tuple(Problem(Code.EXTRA, path) for path in others)
-    folders = [(os.path.dirname(paths.staged_member), paths.member)]
-    if paths.root == paths.tree:
-        folders += [(os.path.dirname(folders[0][0]), paths.group), (paths.tree, SCIENCE_GOAL)]
-    if paths.root == paths.staged_member:
-        folders = []
     return tuple(
         Problem(Code.EXTRA, os.path.join(folder, name))
-        for staged, own in folders
-        for folder in (paths.package.path + staged.removeprefix(paths.tree),)
+        for above, own in folders_above([paths.staged_member.removeprefix(paths.root)[1:]]).items()
+        for folder in (join(paths.target, above) if above else paths.target,)
         if is_folder(folder)
         for name in sorted(os.listdir(folder))
-        if name != own
+        if name not in own
     )

@@ -180,6 +180,6 @@ def _restore_origin(paths: TransactionPaths, *, opened: OpenedFiles, engine: Eng
     manifest = published_manifest(paths, opened)
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
         return
-    problems = put_back(manifest, paths.package.member(manifest.header.member_path), engine=engine, disk=disk)
+    problems = put_back(manifest, paths.package.member(manifest.header.member), engine=engine, disk=disk)
     if problems:  # they appeared after the check; going on would remove the last copies
         raise cannot_undo(Code.ORIGIN_IN_THE_WAY, paths.package, problems)

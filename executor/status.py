@@ -129,7 +129,7 @@ def _status_under_way(
         state=State.INTERRUPTED if working is None else State.RUNNING,
         plan=plan,
         plan_fault=plan_fault,
-        member=begin.group + b"/" + begin.member,
+        member=begin.member,
         phase=phase,
         is_origin_changed=is_stale(records),
         holder=working or "",

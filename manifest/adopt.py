@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
+from qa2pack.manifest.alma.member_ids import Append, folder_of
 from qa2pack.manifest.alma.package import README, DestinationKind, Package, PackageState
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import save_durably
@@ -56,17 +56,15 @@ def adopt_members(
 
 def _scan(package: Package, member: bytes, *, engine: Engine, progress: Progress) -> Gathered:
     options = ScanOptions(root=package.path, action=Action.CARRY, follows_links=False)
-    batch = SubtreeBatch(options, (Subtree(join(SCIENCE_GOAL, member), b""),))
+    batch = SubtreeBatch(options, (Subtree(folder_of(member), b""),))
     return gather([batch], phase=f"adopt {member.decode()}", engine=engine, progress=progress)
 
 
 def _header(package: Package, member: bytes, now_ns: int) -> Header:
-    group, _, name = member.partition(b"/")
     return Header(
         kind=StreamKind.MANIFEST,
         project=package.project,
-        group=group,
-        member=name,
+        member=member,
         mode=Mode.COPY,
         append=Append.NOTHING,
         origin=package.path,

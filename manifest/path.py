@@ -7,6 +7,7 @@ result is never used to open anything.
 """
 
 import os
+from collections.abc import Iterable
 
 _UNSAFE_PARTS = (b"//", b"/./", b"/../")
 _PATH_BYTES = 4096  # Linux takes no longer one
@@ -79,6 +80,19 @@ def sort_key(path: bytes) -> bytes:
 def join(folder: bytes, name: bytes) -> bytes:
     """Return `folder/name`, or just `name` for the empty folder."""
     return folder + b"/" + name if folder else name
+
+
+def folders_above(paths: Iterable[bytes]) -> dict[bytes, list[bytes]]:
+    """Return the folders above relative paths, each with the sorted names of what leads to them, in path order.
+
+    The first is the empty path; of the empty path alone nothing is above.
+    """
+    found: dict[bytes, set[bytes]] = {}
+    for path in paths:
+        parts = path.split(b"/") if path else []
+        for depth, name in enumerate(parts):
+            found.setdefault(b"/".join(parts[:depth]), set()).add(name)
+    return {folder: sorted(found[folder]) for folder in sorted(found, key=sort_key)}
 
 
 def is_within(path: bytes, folder: bytes) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import xxhash
 
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.member_ids import member_at
 from qa2pack.manifest.alma.package import Package, PackageState
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.opened_files import OpenedFiles
@@ -91,7 +91,7 @@ def _chosen(
     sidecar: Sidecar, package: Package, state: PackageState, opened: OpenedFiles, path: bytes, source: bytes
 ) -> list[Delivered]:
     day = sidecar.header.day if path != source else ""
-    wanted = source.removeprefix(SCIENCE_GOAL + b"/")
+    wanted = member_at(source)
     return choose_members(package, state, opened, wanted=wanted, label_day=day, allow_dummies=True)
 
 

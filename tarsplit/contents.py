@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.member_ids import folder_of, named_so
 from qa2pack.manifest.alma.package import README, Package, PackageState
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord, with_digests
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
-from qa2pack.manifest.path import join, shown, sort_key
+from qa2pack.manifest.path import folders_above, join, shown, sort_key
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.quantity import Name
 from qa2pack.manifest.table_lock import is_table_lock
@@ -57,7 +57,7 @@ def choose_members(
     """Return the members to deliver, in path order.
 
     Args:
-        wanted: `group/member`, or only the member's name where that is unique; empty for all.
+        wanted: the name of a member, or its end where that is unique; empty for all.
         label_day: the date that is put into the members' names in the tar; empty: names stay.
 
     Raises:
@@ -65,7 +65,7 @@ def choose_members(
             same name in the tar.
         StreamError: a manifest is damaged.
     """
-    names = [name for name in state.members if not wanted or wanted in (name, name.partition(b"/")[2])]
+    names = named_so(state.members, wanted) if wanted else state.members
     _check_names(package, state, names, wanted)
     members = [_delivered(opened.manifest(package.manifest(name)), label_day) for name in names]
     for member in members:
@@ -88,15 +88,16 @@ def delivered_records(members: Sequence[Delivered]) -> Iterator[FolderRecord]:
     Raises:
         ValueError: a record is damaged.
     """
-    yield FolderRecord(path=b"", folders=[SCIENCE_GOAL])
-    groups = sorted({_parent(member.path) for member in members})
-    yield FolderRecord(path=SCIENCE_GOAL, folders=[group.rpartition(b"/")[2] for group in groups])
-    for group in groups:
-        inside = [member for member in members if _parent(member.path) == group]
-        yield FolderRecord(path=group, folders=[member.path.rpartition(b"/")[2] for member in inside])
-        for member in inside:
-            for blob in member.manifest.stream.blobs():
-                yield _delivered_record(member, decode_record(blob))
+    by_path = {member.path: member for member in members}
+    above = folders_above(by_path)
+    for path in sorted(above.keys() | by_path.keys(), key=sort_key):
+        if path in above:
+            yield FolderRecord(path=path, folders=above[path])
+        else:
+            yield from (
+                _delivered_record(by_path[path], decode_record(blob))
+                for blob in by_path[path].manifest.stream.blobs()
+            )
 
 
 def _check_names(package: Package, state: PackageState, names: Sequence[bytes], wanted: bytes) -> None:
@@ -113,12 +114,12 @@ def _check_names(package: Package, state: PackageState, names: Sequence[bytes], 
 
 def _delivered(manifest: Described, label_day: str) -> Delivered:
     header = manifest.header
-    source = b"/".join((SCIENCE_GOAL, header.group, header.member))
+    source = folder_of(header.member)
     if not label_day:
         return Delivered(source, source, manifest)
     name = b"member_ouss_" + label_day.encode() + b"_id"
-    path = b"/".join((SCIENCE_GOAL, header.group, name))
-    return Delivered(path, source, manifest, _labelled_readme(header.readme, header.member, name))
+    above, _, old = source.rpartition(b"/")
+    return Delivered(join(above, name), source, manifest, _labelled_readme(header.readme, old, name))
 
 
 def _labelled_readme(readme: bytes, old: bytes, new: bytes) -> bytes | None:
@@ -174,7 +175,3 @@ def _with_text(record: FolderRecord, index: int, text: bytes) -> FolderRecord:
         return record  # a placeholder stays one
     sizes[index] = len(text)
     return with_digests(replace(record, sizes=sizes), {index: digest_of_bytes(text)})
-
-
-def _parent(path: bytes) -> bytes:
-    return path.rpartition(b"/")[0]

@@ -106,8 +106,9 @@ def plan_cut(request: CutRequest, members: Sequence[Delivered], progress: Progre
     )
     progress.phase("plan tars", file_count=sum(member.manifest.notes.file_count for member in members))
     folders = []
+    paths = {member.path for member in members}
     for record in delivered_records(members):
-        folders.append(measure(record, header.project))
+        folders.append(measure(record, header.project, is_member=record.path in paths))
         progress.advance(file_count=len(record.names))
     chunks = _partition(folders, request)
     planned = tuple(

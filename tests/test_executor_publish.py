@@ -21,7 +21,7 @@ from support.in_process import Delivery
 from support.journals import BEGIN
 from support.snapshots import contents
 
-GROUP, MEMBER = b"group_ouss_id", b"member_ouss_id"
+MEMBER = b"group_ouss_id/member_ouss_id"
 REPLACING = (
     Publishing.EXCHANGE,
     Publishing.TWO_RENAMES,
@@ -84,7 +84,6 @@ def staged(tmp_path: Path, publishing: Publishing) -> tuple[TransactionPaths, Co
         Package(os.fsencode(tmp_path / "P")),
         "t",
         publishing,
-        GROUP,
         MEMBER + b"2" if publishing is Publishing.MEMBER else MEMBER,
     )
     had = publishing not in (Publishing.NEW, Publishing.RENAME)  # nothing has the name
@@ -125,7 +124,7 @@ def test_new_tree_and_its_manifests_are_visible(tmp_path: Path, publishing: Publ
     assert not is_published(places, commit)
     run_publish(places, commit, Disk())
     assert is_published(places, commit)
-    readme = Path(os.fsdecode(places.package.member(GROUP + b"/" + places.member)), "README")
+    readme = Path(os.fsdecode(places.package.member(places.member)), "README")
     assert not readme.exists() if publishing.is_removal else readme.read_text() == "new"
     assert os.listdir(places.package.manifests) == [b"new"]
     assert read_journal(journal_path(places.package))[-1] == Published()

@@ -17,12 +17,12 @@ from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
 from support.in_process import Delivery
 
-GROUP, MEMBER = b"group_ouss_id", b"member_ouss_id"
+MEMBER = b"group_ouss_id/member_ouss_id"
 SCRIPT = b"script/scriptForImaging.py"
 
 
 def manifest_of(delivery: Delivery) -> bytes:
-    return delivery.package.manifest(GROUP + b"/" + MEMBER)
+    return delivery.package.manifest(MEMBER)
 
 
 def entries(delivery: Delivery) -> dict[bytes, Entry]:
@@ -42,7 +42,7 @@ def age_ctime(delivery: Delivery) -> None:
 
 
 def refresh(delivery: Delivery, publishing: Publishing) -> None:
-    refresh_ctimes(TransactionPaths(delivery.package, "t", publishing, GROUP, MEMBER), OpenedFiles(), Disk())
+    refresh_ctimes(TransactionPaths(delivery.package, "t", publishing, MEMBER), OpenedFiles(), Disk())
 
 
 @pytest.mark.parametrize("publishing", [Publishing.EXCHANGE, Publishing.TWO_RENAMES])

@@ -22,6 +22,7 @@ from qa2pack.executor.transaction.journal import (
     create_journal,
     read_journal,
 )
+from qa2pack.manifest.format.member_field import member_to_wire
 from support.journals import BEGIN, REST, framed, frames_of
 
 
@@ -206,13 +207,34 @@ def test_transaction_with_a_name_that_is_never_given_is_damage(transaction: obje
         read_journal(path)
 
 
-@pytest.mark.parametrize("name", [b"../../home", b"", b".", b"..", b"a/b", b"a\0b", "text", 7])
-@pytest.mark.parametrize("kind", ["group", "member"])
-def test_member_or_group_that_is_no_plain_name_is_damage(kind: str, name: object, tmp_path: Path) -> None:
-    path = os.fsencode(tmp_path / "journal")
-    create_journal(path, replace(BEGIN, **{kind: name}), Disk()).close()  # type: ignore[arg-type]
-    with pytest.raises(JournalDamagedError, match=kind):
+@pytest.mark.parametrize(
+    "values",
+    [
+        *({"group": group} for group in (b"../../home", b".", b"..", b"a//b", b"/a", b"a/..", b"a\0b", "text", 7)),
+        *({"member": member} for member in (b"", b".", b"..", b"a/b", b"/a", b"a\0b", "text", 7)),
+        {"above": b"../x"},
+        {"above": b"/x"},
+        {"publishing": "rename", "renamed_from": b"a/b"},
+        {"publishing": "rename", "renamed_from": b""},
+    ],
+)
+def test_folder_that_could_be_elsewhere_is_damage(values: dict[str, object], path: bytes) -> None:
+    _write_first_record(path, BEGIN, values)
+    with pytest.raises(JournalDamagedError, match="is damaged"):
         read_journal(path)
+
+
+def test_member_that_is_the_package_itself_is_read(path: bytes) -> None:
+    _write_first_record(path, BEGIN, {"group": b"", "member": b"."})
+    (begin,) = read_journal(path)
+    assert isinstance(begin, Begin)
+    assert begin.member == b"."
+
+
+def _write_first_record(path: bytes, record: Record, values: dict[str, object]) -> None:
+    fields = member_to_wire(asdict(record)) if isinstance(record, Begin) else asdict(record)
+    payload = msgpack.packb({"kind": type(record).__name__, **fields, **values})
+    Path(os.fsdecode(path)).write_bytes(framed(payload))
 
 
 def test_ticket_file_with_a_suffix_of_a_path_is_damage(tmp_path: Path) -> None:
@@ -242,7 +264,8 @@ WRONG_VALUES: dict[str, tuple[Record, dict[str, object]]] = {
 def test_record_with_a_value_of_another_type_is_damage(
     path: bytes, record: Record, values: dict[str, object]
 ) -> None:
-    payload = msgpack.packb({"kind": type(record).__name__, **asdict(record), **values})
+    fields = member_to_wire(asdict(record)) if isinstance(record, Begin) else asdict(record)
+    payload = msgpack.packb({"kind": type(record).__name__, **fields, **values})
     Path(os.fsdecode(path)).write_bytes(written(path + b".whole", []) + framed(payload))
     with pytest.raises(JournalDamagedError, match="is damaged"):
         read_journal(path)

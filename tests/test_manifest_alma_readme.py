@@ -14,7 +14,7 @@ from qa2pack.manifest.alma.readme import (
 )
 from support.cycle0 import ROLES
 
-MEMBER = (b"2011.0.00229.S", b"group_ouss_id", b"member_ouss_id2")
+PROJECT, MEMBER = b"2011.0.00229.S", b"group_ouss_id/member_ouss_id2"
 PATHS = [
     b"raw/uid___A002_X1_X2.ms.split/",
     b"calibration/uid___A002_X1_X2.calibration/uid___A002_X1_X2.ms.wvr/",
@@ -41,11 +41,14 @@ TREE = b"""\
 
 
 def text(header: bytes) -> bytes:
-    return readme_text(header, member=MEMBER, sb_name=b"setup3", roles=ROLES, paths=[])
+    return readme_text(header, project=PROJECT, member=MEMBER, sb_name=b"setup3", roles=ROLES, paths=[])
 
 
 def test_tree_is_the_end_of_the_file() -> None:
-    assert readme_text(b"Notes\n", member=MEMBER, sb_name=b"setup3", roles=ROLES, paths=PATHS) == b"Notes\n" + TREE
+    assert (
+        readme_text(b"Notes\n", project=PROJECT, member=MEMBER, sb_name=b"setup3", roles=ROLES, paths=PATHS)
+        == b"Notes\n" + TREE
+    )
 
 
 def test_tree_starts_on_a_line_of_its_own() -> None:
@@ -53,7 +56,7 @@ def test_tree_starts_on_a_line_of_its_own() -> None:
 
 
 def test_order_of_the_paths_has_no_influence() -> None:
-    assert tree_lines(MEMBER, ROLES, PATHS) == tree_lines(MEMBER, ROLES, PATHS[::-1])
+    assert tree_lines(PROJECT, MEMBER, ROLES, PATHS) == tree_lines(PROJECT, MEMBER, ROLES, PATHS[::-1])
 
 
 def test_blank_fields_are_filled_in() -> None:
@@ -76,7 +79,7 @@ def test_line_ends_of_other_systems_are_kept() -> None:
 
 
 def test_name_with_a_newline_stays_on_its_line() -> None:
-    lines = tree_lines(MEMBER, ROLES, [b"qa/a\nb", b"qa/\xff"])
+    lines = tree_lines(PROJECT, MEMBER, ROLES, [b"qa/a\nb", b"qa/\xff"])
     assert lines[10:12] == [rb"|   |   |   |   |   |-- a\nb", rb"|   |   |   |   |   |-- \xff"]
 
 

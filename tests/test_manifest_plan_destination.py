@@ -21,12 +21,10 @@ from support.in_process import Delivery, make_reduction
 MEMBER = b"group_ouss_id/member_ouss_id"
 
 
-def chosen(
-    delivery: Delivery, append: Append = Append.NOTHING, **choices: object
-) -> tuple[bytes, bytes, DestinationKind]:
+def chosen(delivery: Delivery, append: Append = Append.NOTHING, **choices: object) -> tuple[bytes, DestinationKind]:
     request = PlanRequest(os.fsencode(delivery.origin), os.fsencode(delivery.path), append=append)
     found = choose_destination(replace(request, **choices), OpenedFiles())  # type: ignore[arg-type]
-    return found.group, found.member, found.state.standing
+    return found.member, found.state.standing
 
 
 def refusal(delivery: Delivery, append: Append = Append.NOTHING, **choices: object) -> list[tuple[Code, bytes]]:
@@ -36,12 +34,12 @@ def refusal(delivery: Delivery, append: Append = Append.NOTHING, **choices: obje
 
 
 def test_new_package_begins_with_the_plain_names(delivery: Delivery) -> None:
-    assert chosen(delivery) == (b"group_ouss_id", b"member_ouss_id", DestinationKind.ABSENT)
+    assert chosen(delivery) == (MEMBER, DestinationKind.ABSENT)
 
 
 def test_empty_folder_counts_as_new(delivery: Delivery) -> None:
     delivery.path.mkdir()
-    assert chosen(delivery) == (b"group_ouss_id", b"member_ouss_id", DestinationKind.EMPTY)
+    assert chosen(delivery) == (MEMBER, DestinationKind.EMPTY)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +52,7 @@ def test_empty_folder_counts_as_new(delivery: Delivery) -> None:
 )
 def test_next_member_is_chosen(delivery: Delivery, append: Append, group: bytes, member: bytes) -> None:
     delivery.make(Mode.FAKE)
-    assert chosen(delivery, append) == (group, member, DestinationKind.PACKAGE)
+    assert chosen(delivery, append) == (group + b"/" + member, DestinationKind.PACKAGE)
 
 
 def test_origin_that_is_not_there_is_refused(delivery: Delivery) -> None:
@@ -82,7 +80,7 @@ def test_origin_and_package_inside_each_other_are_refused(delivery: Delivery, in
 
 def test_origin_beside_the_package_with_a_longer_name_is_fine(delivery: Delivery) -> None:
     beside = replace(delivery, origin=make_reduction(delivery.path.with_name("2011.0.00229.S.reduction")))
-    assert chosen(beside)[2] is DestinationKind.ABSENT
+    assert chosen(beside)[1] is DestinationKind.ABSENT
 
 
 def test_package_in_the_origin_through_a_link_is_refused(delivery: Delivery) -> None:
@@ -123,7 +121,7 @@ def test_package_in_another_one_through_a_link_is_refused(delivery: Delivery) ->
 def test_folders_that_only_look_like_a_package_may_hold_one(delivery: Delivery) -> None:
     folder = delivery.path.with_name("work.pack")
     (folder / "sg_ouss_id").mkdir(parents=True)
-    assert chosen(replace(delivery, path=folder / "2011.0.00229.S"))[2] is DestinationKind.ABSENT
+    assert chosen(replace(delivery, path=folder / "2011.0.00229.S"))[1] is DestinationKind.ABSENT
 
 
 # --- where the ticket files go
@@ -145,13 +143,13 @@ def test_foreign_file_in_place_of_a_ticket_file_goes_only_with_force(
 ) -> None:
     ticket(delivery, ending).write_bytes(b"the only copy")
     assert refusal(delivery, append) == [(Code.TICKET_IN_THE_WAY, os.fsencode(ticket(delivery, ending)))]
-    assert chosen(delivery, append, force=True)[2] is DestinationKind.ABSENT
+    assert chosen(delivery, append, force=True)[1] is DestinationKind.ABSENT
 
 
 def test_empty_file_in_place_of_a_ticket_file_holds_nothing_to_lose(delivery: Delivery) -> None:
     ticket(delivery, "tar").touch()
     ticket(delivery, "zip").touch()
-    assert chosen(delivery)[2] is DestinationKind.ABSENT
+    assert chosen(delivery)[1] is DestinationKind.ABSENT
 
 
 def test_archive_of_something_else_is_no_ticket_file(delivery: Delivery) -> None:
@@ -163,14 +161,14 @@ def test_ticket_files_of_this_package_are_replaced_without_asking(delivery: Deli
     delivery.make(Mode.FAKE)
     ticket(delivery, "tar").write_bytes(b"damaged")  # the manifest says who wrote it
     shutil.rmtree(delivery.path)
-    assert chosen(delivery)[2] is DestinationKind.ABSENT
+    assert chosen(delivery)[1] is DestinationKind.ABSENT
 
 
 def test_ticket_files_of_an_adopted_package_are_known_by_their_content(delivery: Delivery) -> None:
     delivery.make(Mode.FAKE)
     shutil.rmtree(os.fsdecode(delivery.package.control))
     adopt(delivery.package, Workers(1, Silent()), OpenedFiles())
-    assert chosen(delivery, Append.MEMBER)[1] == b"member_ouss_id2"
+    assert chosen(delivery, Append.MEMBER)[0] == b"group_ouss_id/member_ouss_id2"
     ticket(delivery, "zip").write_bytes(b"the only copy")
     assert [code for code, _ in refusal(delivery, Append.MEMBER)] == [Code.TICKET_IN_THE_WAY]
 
@@ -225,7 +223,7 @@ def test_link_at_the_destination_is_refused(delivery: Delivery) -> None:
 
 def test_force_replaces_what_is_no_package_but_appends_nothing_to_it(delivery: Delivery) -> None:
     (delivery.path / "home").mkdir(parents=True)
-    assert chosen(delivery, force=True)[2] is DestinationKind.FOREIGN
+    assert chosen(delivery, force=True)[1] is DestinationKind.FOREIGN
     assert {code for code, _ in refusal(delivery, Append.MEMBER, force=True)} == {Code.NOT_A_PACKAGE}
 
 
@@ -233,8 +231,8 @@ def test_package_without_control_folder_is_replaced_only_with_force(delivery: De
     delivery.make(Mode.FAKE)
     delivery.path.with_name("2011.0.00229.S.pack").rename(delivery.path.with_name("lost"))
     assert [code for code, _ in refusal(delivery)] == [Code.NOT_ADOPTED]
-    assert chosen(delivery, force=True)[1] == b"member_ouss_id"
-    assert chosen(delivery, Append.MEMBER)[1] == b"member_ouss_id2"
+    assert chosen(delivery, force=True)[0] == b"group_ouss_id/member_ouss_id"
+    assert chosen(delivery, Append.MEMBER)[0] == b"group_ouss_id/member_ouss_id2"
 
 
 def test_damaged_manifest_is_named(delivery: Delivery) -> None:

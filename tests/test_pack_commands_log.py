@@ -24,7 +24,7 @@ def file_journal(package: Package, *, run_count: int = 1, user: str = "reducer")
     folder = os.path.join(package.control, b"finished")
     os.makedirs(folder, exist_ok=True)
     begin = Begin(
-        "20120620T000000-00000000", b"", Publishing.MEMBER, b"g", b"m", False, 7, 70, "boot", "host", user, 1, 10**9
+        "20120620T000000-00000000", b"", Publishing.MEMBER, b"g/m", False, 7, 70, "boot", "host", user, 1, 10**9
     )
     journal = create_journal(os.path.join(folder, b"t.journal"), begin, Disk())
     for _ in range(run_count - 1):

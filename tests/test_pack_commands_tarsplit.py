@@ -197,9 +197,7 @@ def test_package_of_placeholders_is_cut_only_when_that_is_asked_for(
 
 
 def test_package_with_an_unfinished_transaction_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    begin = Begin(
-        "20120620T000000-00000000", b"", Publishing.NEW, b"g", b"m", False, 0, 0, "boot", "host", "user", 1, 1
-    )
+    begin = Begin("20120620T000000-00000000", b"", Publishing.NEW, b"g/m", False, 0, 0, "boot", "host", "user", 1, 1)
     create_journal(os.fsencode(home / f"{PROJECT}.pack" / "journal"), begin, Disk()).close()
     before = snapshot(home)
     ran = run(capsys, "-n", DAY, PROJECT)

@@ -64,7 +64,7 @@ def test_journal_whose_member_is_a_path_moves_nothing_out(delivery: Delivery, tm
     home = control(delivery) / "home/.ssh"
     home.mkdir(parents=True)
     (tmp_path / "home").mkdir()
-    begin = replace(begun(delivery), group=b"../../../home", member=b".ssh")
+    begin = replace(begun(delivery), member=b"../../../home/.ssh")
     journal = create_journal(os.fsencode(control(delivery) / "journal"), begin, Disk())
     journal.append_durably(Commit(home.stat().st_ino, had_manifests=True, had_tickets=()))
     journal.close()

@@ -205,7 +205,7 @@ def test_changed_manifest_of_a_delivery_is_damaged_or_compared(made: Delivery, t
 def test_changed_journal_is_damaged_or_unknown(tmp_path: Path, count: int) -> None:
     path = tmp_path / "journal"
     begin = Begin(
-        "20261123T020000-abcdef01", b"p" * 16, Publishing.EXCHANGE, b"g", b"m", True, 3, 5, "b", "here", "me", 7, 8
+        "20261123T020000-abcdef01", b"p" * 16, Publishing.EXCHANGE, b"g/m", True, 3, 5, "b", "here", "me", 7, 8
     )
     journal = create_journal(os.fsencode(path), begin, Disk())
     journal.append(Staged(2, 5))

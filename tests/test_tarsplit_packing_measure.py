@@ -51,5 +51,5 @@ def test_folder_with_table_dat_is_a_table() -> None:
 
 
 def test_readme_counts_only_in_a_members_own_folder() -> None:
-    assert measure(record(MEMBER, [b"A", b"README"], [1, 1]), b"P").readme == 1
+    assert measure(record(MEMBER, [b"A", b"README"], [1, 1]), b"P", is_member=True).readme == 1
     assert measure(record(MEMBER + b"/log", [b"README"], [1]), b"P").readme is None

@@ -227,7 +227,7 @@ def _giving_way(package: Package, header: Header) -> tuple[bytes, ...]:
         case Append.GROUP | Append.MEMBER | Append.RENAME:
             return ()
         case Append.REPLACE | Append.REMOVE:
-            return (package.member(header.member_path),)
+            return (package.member(header.member),)
 
 
 def _refused_names(disk: Disk, fd: int, record: FolderRecord, tried: dict[bytes, bool]) -> Iterator[Problem]:

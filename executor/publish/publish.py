@@ -114,7 +114,7 @@ def _replace_moved_files(
     if paths.publishing is Publishing.RENAME:
         turn_origin_links(paths, opened, disk, stop=stop)
         return []
-    member = join(paths.group, paths.member)
+    member = paths.member
     manifest = opened.manifest_of(member, paths.package.manifest(member))
     if manifest.header.mode is not Mode.MOVE and not manifest.notes.relinks:
         return []

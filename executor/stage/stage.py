@@ -16,7 +16,7 @@ from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Publishing, Staged
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.files import Described, write_records
 from qa2pack.manifest.format.header import Header, Notes, SplitTask, StreamKind, Total
@@ -118,7 +118,7 @@ def _stage_renamed(
     """
     old = opened.manifest_of(member, paths.old_package.manifest(member))
     planned = renamed_header(old.header, header)
-    folder = b"/".join((paths.tree, SCIENCE_GOAL, member))
+    folder = paths.staged(member)
     context = replace(context, member=folder, readme=planned.readme)
     make_folders(context.disk, paths.staging, folder.removeprefix(paths.staging + b"/"))
     problems: list[Problem] = []
@@ -232,9 +232,9 @@ def _write_manifest(
 ) -> None:
     if plan.header.append is Append.REMOVE:
         return
-    published = paths.package.manifest(plan.header.member_path)
+    published = paths.package.manifest(plan.header.member)
     if plan.header.is_rebuilt:
-        old = opened.manifest_of(plan.header.member_path, published)
+        old = opened.manifest_of(plan.header.member, published)
         header, notes = rebuilt_header(plan.header, old.header), rebuilt_notes(plan.notes, old.notes)
         records = rebuilt_records(old.stream.blobs(), (blob for _, blob in spool.sorted_blobs()))
     else:
@@ -259,9 +259,9 @@ def _write_tickets(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, *, 
     for name in os.listdir(paths.new_manifests):
         # The new one is read for the first time here, which also checks what was written.
         manifest = opened.manifest(join(paths.new_manifests, name))
-        member = manifest.header.member_path
-        is_new = paths.publishing is Publishing.RENAME or member == paths.group + b"/" + paths.member
-        folder = b"/".join((paths.tree, SCIENCE_GOAL, member)) if is_new else paths.package.member(member)
+        member = manifest.header.member
+        is_new = paths.publishing is Publishing.RENAME or member == paths.member
+        folder = paths.staged(member) if is_new else paths.package.member(member)
         members.append(Member(manifest, folder, may_lack))
     try:
         write_tickets(paths.package.project, members, paths.staging, disk)

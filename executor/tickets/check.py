@@ -16,7 +16,7 @@ import xxhash
 from qa2pack.executor.tickets.read import UNREADABLE, Archived, read_tar, read_zip
 from qa2pack.executor.tickets.write import Member, TicketFile, size_text, ticket_files, zip_name
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.alma.ticket_file import SIZE_FILE
 from qa2pack.manifest.format.files import Described
@@ -25,7 +25,7 @@ from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.control_file import opened_control
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem
 
 
@@ -74,7 +74,7 @@ def _expected(package: Package, opened: OpenedFiles) -> _Expected:
     for name in read_state(package).members:
         member = _made(package, name, opened)
         if member is None:
-            unknown.append(b"/".join((package.project, SCIENCE_GOAL, name, b"")))
+            unknown.append(join(package.project, folder_of(name)).rstrip(b"/") + b"/")
         else:
             made.append(member[0])
             files += member[1]

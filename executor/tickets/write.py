@@ -19,7 +19,7 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.file_object import create_built
 from qa2pack.executor.transaction.paths import ticket_in
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.ticket_file import PERMISSIONS, SIZE_FILE
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Total
@@ -89,7 +89,7 @@ def write_tickets(project: bytes, members: Iterable[Member], folder: bytes, disk
         ChangedFileError: a file is not as packaged; it is looked at as it is written.
         OSError: the disk fails or is full, or a file is not there.
     """
-    ordered = sorted(members, key=lambda member: member.manifest.header.member_path)
+    ordered = sorted(members, key=lambda member: member.manifest.header.member)
     sizes = size_text(project, ordered).encode()
     files = sorted((file for member in ordered for file in ticket_files(project, member)), key=_name)
     newest = max((member.manifest.header.scanned_ns for member in ordered), default=0) // 10**9
@@ -120,7 +120,7 @@ def size_text(project: bytes, members: Iterable[Member]) -> str:
 
 def ticket_files(project: bytes, member: Member) -> Iterator[TicketFile]:
     """Yield the files of a member that go into the ticket files, in no particular order."""
-    inside = b"/".join((project, SCIENCE_GOAL, member.manifest.header.member_path))
+    inside = join(project, folder_of(member.manifest.header.member)).rstrip(b"/")
     for record in _records(member.manifest):
         for index, name in enumerate(record.names):
             path = join(record.path, name)

@@ -145,7 +145,7 @@ def _finished(records: tuple[Record, ...]) -> Finished:
     ends = [record.at_ns for record in records if isinstance(record, End)]
     return Finished(
         transaction=begin.transaction,
-        member=join(begin.group, begin.member),
+        member=begin.member,
         plan=begin.plan,
         mode=begin.mode,
         origin=begin.origin,

@@ -23,9 +23,10 @@ import xxhash
 
 from qa2pack.executor.io.disk import Disk, write_durably
 from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.format.member_field import member_from_wire, member_to_wire
 from qa2pack.manifest.format.wire import Moment, WireError, read_value, unpack_map
 from qa2pack.manifest.fs.control_file import LARGE_BYTES, ControlFileError, control_fd, read_control
-from qa2pack.manifest.path import UnsafePathError, check_name, shown
+from qa2pack.manifest.path import UnsafePathError, check_name, check_relative, shown
 from qa2pack.manifest.problem import Code, PackError, Problem
 
 _FRAME = struct.Struct("<IQ")
@@ -81,12 +82,13 @@ class Begin:
         keeps_if_small: only if it takes little space; `Commit` has the decision.
         sequence: one more than that of the previous transaction, because clocks can be set back; 0 in old journals.
         renamed_from: the name of the package that gets this name, beside it; empty unless it is renamed.
+        above: the folder that is renamed with Publishing.GROUP or GROUP_REMOVAL, relative to the package; empty for
+            the one in which the member is.
     """
 
     transaction: str
     plan: bytes
     publishing: Publishing
-    group: bytes
     member: bytes
     keeps_previous: bool
     file_count: int
@@ -101,6 +103,7 @@ class Begin:
     sequence: int = 0
     keeps_if_small: bool = False
     renamed_from: bytes = b""
+    above: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +184,7 @@ Record = Begin | Resume | Staged | Stale | SyncFailed | Commit | Published | Dis
 _KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in get_args(Record)}
 # Fields that are written only if they have another value than this one.
 _OPTIONAL_FIELDS: dict[type[Record], dict[str, object]] = {
-    Begin: {"keeps_if_small": False, "renamed_from": b""},
+    Begin: {"keeps_if_small": False, "renamed_from": b"", "above": b""},
     Commit: {"keeps_previous": True},
 }
 # Fields that older journals do not have, with their defaults.
@@ -356,7 +359,7 @@ def _mark(frame_count: int) -> bytes:
 
 
 def _encoded(record: Record) -> bytes:
-    values = asdict(record)
+    values = member_to_wire(asdict(record)) if isinstance(record, Begin) else asdict(record)
     for name, default in _OPTIONAL_FIELDS.get(type(record), {}).items():
         if values[name] == default:
             del values[name]
@@ -379,13 +382,12 @@ def _check_names(record: Record) -> None:
                 raise UnsafeNameError(
                     f"it calls its transaction {shown(record.transaction)}, a name that is never given"
                 )
-            names = [("group", record.group), ("member", record.member)]
-            names += [("old package", record.renamed_from)] if record.publishing is Publishing.RENAME else []
-            for kind, name in names:
-                try:
-                    check_name(name)
-                except UnsafePathError as error:
-                    raise UnsafeNameError(f"it calls the {kind} {shown(name)}, which is no plain name") from error
+            try:
+                check_relative(record.above)
+                if record.publishing is Publishing.RENAME:
+                    check_name(record.renamed_from)
+            except UnsafePathError as error:
+                raise UnsafeNameError(f"it names a folder {shown(error.path)}, which leads elsewhere") from error
         case Commit():
             for suffix in record.had_tickets:
                 if suffix not in TICKET_SUFFIXES:
@@ -398,6 +400,8 @@ def _decoded(path: bytes, payload: bytes) -> Record:
         kind = _KINDS[read_value(str, wire["kind"])]
         wire = _LATER_FIELDS.get(kind, {}) | wire
         values = {field.name: wire[field.name] for field in fields(kind)}
+        if kind is Begin:
+            values["group"] = wire["group"]
         if kind is Begin:  # values of a newer program are not damage
             for name, words in (("publishing", set(Publishing)), ("mode", {*Mode, None})):
                 if isinstance(values[name], str | None) and values[name] not in words:
@@ -405,7 +409,7 @@ def _decoded(path: bytes, payload: bytes) -> Record:
     except (KeyError, ValueError) as error:
         raise JournalError(path, f"has a record that this program does not know ({error})") from error
     try:
-        record = read_value(kind, values)
+        record = read_value(kind, member_from_wire(values) if kind is Begin else values)
         _check_names(record)
         return record
     except UnsafeNameError as error:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import TEMPORARY
 from qa2pack.executor.transaction.journal import Begin, Publishing
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, Append
+from qa2pack.manifest.alma.member_ids import Append, folder_of
 from qa2pack.manifest.alma.package import DestinationKind, Package, manifest_names, member_of_manifest
 from qa2pack.manifest.format.header import Header
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import folders_above, join
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +17,18 @@ class TransactionPaths:
 
     Attributes:
         transaction: name of the transaction.
-        group, member: names of the new member's folders; of a renamed package those of its first member.
+        member: name of the new member; of a renamed package that of its first one.
+        above: the folder of a group that is published or removed, relative to the package; empty for the one in
+            which the member is.
         renamed_from: the name of the package that gets the new name; empty unless it is renamed.
     """
 
     package: Package
     transaction: str
     publishing: Publishing
-    group: bytes
     member: bytes
     renamed_from: bytes = b""
+    above: bytes = b""
 
     @property
     def old_package(self) -> Package:
@@ -56,7 +58,7 @@ class TransactionPaths:
     @property
     def staged_member(self) -> bytes:
         """The member in the staged package."""
-        return b"/".join((self.tree, SCIENCE_GOAL, self.group, self.member))
+        return self.staged(self.member)
 
     @property
     def root(self) -> bytes:
@@ -70,7 +72,7 @@ class TransactionPaths:
             ):
                 return self.staged_member
             case Publishing.GROUP | Publishing.GROUP_REMOVAL:
-                return os.path.dirname(self.staged_member)
+                return join(self.tree, self.above) if self.above else os.path.dirname(self.staged_member)
             case Publishing.NEW | Publishing.EXCHANGE | Publishing.TWO_RENAMES | Publishing.RENAME:
                 return self.tree
 
@@ -99,6 +101,10 @@ class TransactionPaths:
         """The control folder of the old name, of a package that was renamed."""
         return join(self.previous, b"control")
 
+    def staged(self, member: bytes) -> bytes:
+        """Return the folder of a member in the staged package."""
+        return self.tree + self.package.member(member).removeprefix(self.package.path)
+
     def ticket(self, suffix: bytes) -> bytes:
         """Return the path of a ticket file, `suffix` being tar or zip."""
         return self.package.path + b".ticket." + suffix
@@ -118,10 +124,10 @@ class TransactionPaths:
 
 
 def published_members(paths: TransactionPaths) -> list[bytes]:
-    """Return the members that the transaction makes, as `group/member`; their manifests are published."""
+    """Return the members that the transaction makes; their manifests are published."""
     if paths.publishing is Publishing.RENAME:
         return [member_of_manifest(name) for name in manifest_names(paths.package)]
-    return [join(paths.group, paths.member)]
+    return [paths.member]
 
 
 def ticket_in(folder: bytes, suffix: bytes) -> bytes:
@@ -193,12 +199,24 @@ def choose_publishing(header: Header, *, can_exchange: bool) -> Publishing:
         case Append.REPLACE:
             return Publishing.MEMBER_EXCHANGE if can_exchange else Publishing.MEMBER_TWO_RENAMES
         case Append.REMOVE:
-            is_alone = all(os.path.dirname(member) != header.group for member, _ in header.staying)
+            above = os.path.dirname(header.member)
+            is_alone = all(os.path.dirname(member) != above for member, _ in header.staying)
             return Publishing.GROUP_REMOVAL if is_alone else Publishing.MEMBER_REMOVAL
+
+
+def folder_above(header: Header) -> bytes:
+    """Return the topmost folder of this member that none of those that stay is in, relative to the package.
+
+    Empty for the folder in which the member is, and for the member itself.
+    """
+    staying = folders_above(folder_of(member) for member, _ in header.staying)
+    folder = folder_of(header.member)
+    found = [above for above in folders_above([folder]) if above and above not in staying]
+    return found[0] if staying and found and found[0] != os.path.dirname(folder) else b""
 
 
 def transaction_paths(package: Package, begin: Begin) -> TransactionPaths:
     """Return the paths of the transaction that begins with this record."""
     return TransactionPaths(
-        package, begin.transaction, begin.publishing, begin.group, begin.member, begin.renamed_from
+        package, begin.transaction, begin.publishing, begin.member, begin.renamed_from, begin.above
     )

@@ -15,14 +15,13 @@ from enum import IntEnum
 from qa2pack.executor.transaction.journal import Commit
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there, status_of
 from qa2pack.manifest.fs.safe_open import opened_file
-from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.path import folders_above, is_within, join
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.member import verify_tree
@@ -113,7 +112,7 @@ def staged_manifest(paths: TransactionPaths) -> bytes:
 
 
 def _published_manifest(paths: TransactionPaths) -> bytes:
-    return paths.package.manifest(join(paths.group, paths.member))
+    return paths.package.manifest(paths.member)
 
 
 def _manifest_of(paths: TransactionPaths, commit: Commit, opened: OpenedFiles) -> Described | None:
@@ -177,17 +176,8 @@ def _is_less(
 
 
 def _holds_nothing_else(paths: TransactionPaths, root: bytes) -> bool:
-    parts = (SCIENCE_GOAL, paths.group, paths.member)
-    for part in parts[len(parts) - _depth(paths) :]:
-        if os.listdir(root) != [part]:
-            return False
-        root = join(root, part)
-    return True
-
-
-def _depth(paths: TransactionPaths) -> int:
-    """Return how many levels the member is below the root."""
-    return paths.staged_member.removeprefix(paths.root).count(b"/")
+    above = folders_above([paths.staged_member.removeprefix(paths.root)[1:]])
+    return all(os.listdir(join(root, folder) if folder else root) == names for folder, names in above.items())
 
 
 def _has_readme(member: bytes, manifest: Described) -> bool:

@@ -5,14 +5,16 @@ also hold names with a date, `member_ouss_2012-10-18_id`: they are recognised an
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 # The one folder between the project folder and the groups.
 SCIENCE_GOAL = b"sg_ouss_id"
+# The name of a member that is not in a folder of its own.
+PACKAGE_ITSELF = b"."
 _GROUP = b"group_ouss"
 _MEMBER = b"member_ouss"
 _REST = re.compile(rb"(_[0-9]{4}-[0-9]{2}-[0-9]{2})?_id([0-9]{0,9})")
@@ -33,6 +35,24 @@ class Append(StrEnum):
     RENAME = "rename"
 
 
+def folder_of(member: bytes) -> bytes:
+    """Return the folder of a member, relative to the package.
+
+    A member is named by this path, but for two: `group/member` of packages whose groups lie in SCIENCE_GOAL, and
+    PACKAGE_ITSELF where the only member is the package.
+    """
+    if member == PACKAGE_ITSELF:
+        return b""
+    group, _, name = member.partition(b"/")
+    return join(SCIENCE_GOAL, member) if is_group(group) and (is_member(name) or not name) else member
+
+
+def member_at(folder: bytes) -> bytes:
+    """Return the name of the member with this folder, relative to the package."""
+    inside = folder.removeprefix(SCIENCE_GOAL + b"/")
+    return inside if folder and folder_of(inside) == folder else folder or PACKAGE_ITSELF
+
+
 def is_group(name: bytes) -> bool:
     """Return whether a folder name is a group name."""
     return _number(name, _GROUP) is not None
@@ -43,8 +63,8 @@ def is_member(name: bytes) -> bool:
     return _number(name, _MEMBER) is not None
 
 
-def next_ids(existing: Mapping[bytes, Collection[bytes]], append: Append) -> tuple[bytes, bytes]:
-    """Return the group name and the member name of a new member.
+def next_member(existing: Mapping[bytes, Collection[bytes]], append: Append) -> bytes:
+    """Return the name of a new member, `group/member`.
 
     The next number is one above the highest, so a gap is never filled. Names of other forms are ignored.
 
@@ -53,11 +73,11 @@ def next_ids(existing: Mapping[bytes, Collection[bytes]], append: Append) -> tup
     """
     groups = [name for name in existing if is_group(name)]
     if append is Append.NOTHING or not groups:
-        return _name(_GROUP, 1), _name(_MEMBER, 1)
+        return join(_name(_GROUP, 1), _name(_MEMBER, 1))
     if append is Append.GROUP:
-        return _name(_GROUP, _highest(groups, _GROUP) + 1), _name(_MEMBER, 1)
+        return join(_name(_GROUP, _highest(groups, _GROUP) + 1), _name(_MEMBER, 1))
     last = max(groups, key=lambda name: (_number(name, _GROUP), name))
-    return last, _name(_MEMBER, _highest(existing[last], _MEMBER) + 1)
+    return join(last, _name(_MEMBER, _highest(existing[last], _MEMBER) + 1))
 
 
 def tidy_name(typed: bytes) -> bytes:
@@ -68,8 +88,15 @@ def tidy_name(typed: bytes) -> bytes:
     return b"/".join(parts) or typed
 
 
+def named_so(members: Iterable[bytes], wanted: bytes) -> list[bytes]:
+    """Return the members with this name, or if there is none, those whose names end with this path."""
+    return [member for member in members if member == wanted] or [
+        member for member in members if member.endswith(b"/" + wanted)
+    ]
+
+
 def member_named(members: Sequence[bytes], wanted: bytes) -> bytes:
-    """Return the member with this name, `group/member` or only the member's name; for no name the only one there is.
+    """Return the member with this name, or this end of its name; for no name the only one there is.
 
     Raises:
         Refused: no member, or more than one, has this name, or there are several and no name is given.
@@ -78,7 +105,7 @@ def member_named(members: Sequence[bytes], wanted: bytes) -> bytes:
         return members[0]
     if not wanted:
         raise Refused(Problem(Code.MEMBER_NOT_NAMED, b"--member", f"one of {', '.join(map(shown, members))}"))
-    chosen = [member for member in members if wanted in (member, member.partition(b"/")[2])]
+    chosen = named_so(members, wanted)
     if len(chosen) == 1:
         return chosen[0]
     names = ", ".join(map(shown, chosen or members))

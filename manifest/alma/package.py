@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from qa2pack.manifest.alma.control_folder import check_control
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, is_group, is_member
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, folder_of, is_group, is_member
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there
 from qa2pack.manifest.path import join
 
@@ -66,12 +66,12 @@ class Package:
         return (self.path + b".ticket.tar", self.path + b".ticket.zip")
 
     def manifest(self, member: bytes) -> bytes:
-        """Return the manifest's path for a member given as `group/member`."""
+        """Return the path of the manifest of a member."""
         return join(self.manifests, member.replace(b"/", b".") + _MANIFEST)
 
     def member(self, member: bytes) -> bytes:
-        """Return the folder of a member given as `group/member`."""
-        return b"/".join((self.path, SCIENCE_GOAL, member))
+        """Return the folder of a member."""
+        return join(self.path, folder) if (folder := folder_of(member)) else self.path
 
 
 class DestinationKind(StrEnum):

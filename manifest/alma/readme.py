@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable, Sequence
 from importlib import resources
 
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import README
-from qa2pack.manifest.path import shown, sort_key
+from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.role import Role
 
 # The tree shows a role folder and its direct entries, nothing deeper.
@@ -48,7 +48,8 @@ def header_template() -> bytes:
 def readme_text(
     header: bytes,
     *,
-    member: tuple[bytes, bytes, bytes],
+    project: bytes,
+    member: bytes,
     sb_name: bytes,
     roles: Sequence[Role],
     paths: Iterable[bytes],
@@ -58,14 +59,15 @@ def readme_text(
     Blank fields `Project code:` and `SB name:` of the header are filled in; the rest of it is not changed.
 
     Args:
-        member: project code, group name, member name.
+        project: project code.
+        member: name of the member.
         roles: the folders that the tree shows, also empty ones.
         paths: content of the member, relative to it; folders end in `/`. Deeper paths than are shown may be given.
     """
-    text = _filled(_filled(header, b"Project code", member[0]), b"SB name", sb_name)
+    text = _filled(_filled(header, b"Project code", project), b"SB name", sb_name)
     if text and not text.endswith(b"\n"):
         text += b"\n"
-    return text + b"".join(line + b"\n" for line in tree_lines(member, roles, paths))
+    return text + b"".join(line + b"\n" for line in tree_lines(project, member, roles, paths))
 
 
 def blank_fields(text: bytes) -> list[bytes]:
@@ -100,19 +102,23 @@ def with_project(text: bytes, old: bytes, new: bytes) -> bytes:
     return header + _line(0, new + b"/") + text[end + len(line) :] if len(text) > end else text
 
 
-def tree_lines(member: tuple[bytes, bytes, bytes], roles: Iterable[Role], paths: Iterable[bytes]) -> list[bytes]:
+def tree_lines(project: bytes, member: bytes, roles: Iterable[Role], paths: Iterable[bytes]) -> list[bytes]:
     """Return the lines of the tree of one member, from the project folder down to the entries of the role folders.
 
     Names that would break a line or are not UTF-8 are escaped.
     """
-    project, group, name = member
-    lines = [_line(depth, part + b"/") for depth, part in enumerate((project, SCIENCE_GOAL, group, name))]
-    lines.append(_line(4, README))
+    above = join(project, folder_of(member)).rstrip(b"/").split(b"/")
+    lines = [_line(depth, part + b"/") for depth, part in enumerate(above)]
+    lines.append(_line(len(above), README))
     entries = sorted({_entry(path) for path in paths}, key=sort_key)
     for role in roles:
-        lines.append(_line(4, role.folder + b"/"))
+        lines.append(_line(len(above), role.folder + b"/"))
         start = role.folder + b"/"
-        lines += [_line(5, entry[len(start) :]) for entry in entries if entry.startswith(start) and entry != start]
+        lines += [
+            _line(len(above) + 1, entry[len(start) :])
+            for entry in entries
+            if entry.startswith(start) and entry != start
+        ]
     return lines
 
 

@@ -63,8 +63,8 @@ def open_manifest_of(member: bytes, path: bytes) -> Described:
 
 def check_member(manifest: Described, member: bytes) -> None:
     """Refuse the manifest of another member with a StreamError."""
-    if manifest.header.member_path != member:
-        what = f"is the manifest of another member, {shown(manifest.header.member_path)}"
+    if manifest.header.member != member:
+        what = f"is the manifest of another member, {shown(manifest.header.member)}"
         raise StreamError(manifest.stream.path, what)
 
 

@@ -13,10 +13,11 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind
 from qa2pack.manifest.alma.split_spec import SplitSpec, Weights
+from qa2pack.manifest.format.member_field import member_from_wire, member_to_wire
 from qa2pack.manifest.format.record_codec import check_columns
 from qa2pack.manifest.format.stream import Stream, StreamError
 from qa2pack.manifest.format.wire import Moment, WireError, read_value
-from qa2pack.manifest.path import check_name, check_relative, join
+from qa2pack.manifest.path import check_name, check_relative
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.role import Role
 
@@ -65,7 +66,8 @@ class Header:
     """The request, and the state that it relies on.
 
     Attributes:
-        project, group, member: names of the folders.
+        project: name of the package.
+        member: name of the member (see `manifest.alma.member_ids.folder_of`).
         origin: absolute path to which relative sources belong.
         scanned_ns: when the scan began, ns since the epoch.
         may_leave: sources outside the origin were allowed.
@@ -81,7 +83,6 @@ class Header:
 
     kind: StreamKind
     project: bytes
-    group: bytes
     member: bytes
     mode: Mode
     append: Append
@@ -101,11 +102,6 @@ class Header:
     roles: tuple[Role, ...] = ()
 
     @property
-    def member_path(self) -> bytes:
-        """The member as `group/member`."""
-        return join(self.group, self.member)
-
-    @property
     def renamed_from(self) -> bytes:
         """The name of the package that gets this name, which stands beside it; empty if none does."""
         return os.path.basename(self.origin) if self.append is Append.RENAME else b""
@@ -119,7 +115,7 @@ class Header:
             case Append.GROUP | Append.MEMBER:
                 return self.base
             case Append.REPLACE | Append.REMOVE:
-                return tuple(one for one in self.base if one[0] != self.member_path)
+                return tuple(one for one in self.base if one[0] != self.member)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +227,7 @@ class Notes:
 
 def header_to_wire(header: Header) -> dict[str, object]:
     """Return the header as msgpack takes it."""
-    return _without_empty(asdict(header), _LATER_IN_HEADERS)
+    return _without_empty(member_to_wire(asdict(header)), _LATER_IN_HEADERS)
 
 
 # Fields that came after the first release of the format. They are written only where they say something, so that
@@ -262,9 +258,8 @@ def read_header(stream: Stream, kind: StreamKind) -> Header:
         StreamError: it is of another kind, or a field is missing, unsafe, or has the wrong type.
     """
     try:
-        header = read_value(Header, _known(Header, stream.header))
-        for name in (header.project, header.group, header.member):
-            check_name(name)
+        header = read_value(Header, _known(Header, member_from_wire(stream.header)))
+        check_name(header.project)
         if header.append is Append.RENAME:
             check_name(header.renamed_from)
         for member, _ in header.base:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.files import Described
@@ -57,7 +57,7 @@ class CopySearch:
 
         If it told none it may have any content; staging makes one where it finds none.
         """
-        own = join(self.package.member(self.manifest.header.member_path), entry.path)
+        own = join(self.package.member(self.manifest.header.member), entry.path)
         expected = rows_of_digest(entry.digest)
         for path in (own, *self._paths_of(entry)):
             if _row_count(path) == expected if expected is not None else is_folder(os.path.dirname(path)):
@@ -67,12 +67,12 @@ class CopySearch:
     def _paths_of(self, entry: Entry) -> Iterator[bytes]:
         """Yield where the places and the origin would have the file."""
         header = self.manifest.header
-        inside = join(header.member_path, entry.path)
+        inside = join(folder_of(header.member), entry.path)
         for place in self.places:
             yield join(place, entry.path)
+            yield join(place, join(header.member, entry.path))
             yield join(place, inside)
-            yield b"/".join((place, SCIENCE_GOAL, inside))
-            yield b"/".join((place, header.project, SCIENCE_GOAL, inside))
+            yield b"/".join((place, header.project, inside))
         yield self._own_source(entry)
 
     def _own_source(self, entry: Entry) -> bytes:

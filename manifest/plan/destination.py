@@ -1,11 +1,11 @@
-"""Destination of a new member: chooses group and member, and checks that they may be written."""
+"""Destination of a new member: chooses the member, and checks that it may be written."""
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.control_folder import check_control
-from qa2pack.manifest.alma.member_ids import Append, member_named, next_ids
+from qa2pack.manifest.alma.member_ids import Append, member_named, next_member
 from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, read_state
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import StreamKind
@@ -13,7 +13,7 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, real_path
-from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.path import is_within
 from qa2pack.manifest.plan.extra_files import foreign_remedies
 from qa2pack.manifest.plan.obstacles import enclosing_package, foreign_tickets, swapped_paths, ticket_obstacles
 from qa2pack.manifest.plan.other_paths import path_remedies
@@ -24,7 +24,7 @@ from qa2pack.manifest.quantity import Count
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Package, group and name of the new member.
+    """Package and name of the new member.
 
     Attributes:
         base: existing members, each with the digest of its manifest; the plan is valid only while these are
@@ -35,7 +35,6 @@ class Destination:
 
     package: Package
     state: PackageState
-    group: bytes
     member: bytes
     base: tuple[tuple[bytes, bytes], ...]
     opened: OpenedFiles
@@ -50,7 +49,7 @@ class Destination:
             case Append.GROUP | Append.MEMBER | Append.RENAME:
                 return ()
             case Append.REPLACE | Append.REMOVE:
-                return (join(self.group, self.member),)
+                return (self.member,)
 
     @property
     def going_manifests(self) -> tuple[bytes, ...]:
@@ -65,7 +64,7 @@ class Destination:
 
 
 def choose_destination(request: PlanRequest, opened: OpenedFiles) -> Destination:
-    """Read the state of the package and choose group and member.
+    """Read the state of the package and choose the member.
 
     Raises:
         Refused: the destination may not be written; has all reasons.
@@ -79,8 +78,7 @@ def choose_destination(request: PlanRequest, opened: OpenedFiles) -> Destination
     problems = list(_state_problems(request, state))
     if problems:
         raise Refused(*problems, remedies=_remedies(request, package, state, problems[0].code))
-    group, member = _names(request, state)
-    return Destination(package, state, group, member, base_of(state, opened), opened, request.append)
+    return Destination(package, state, _name(request, state), base_of(state, opened), opened, request.append)
 
 
 _FORCE = Remedy("Or, only if everything at PACKAGE may go, plan with --force")
@@ -92,15 +90,14 @@ def _remedies(request: PlanRequest, package: Package, state: PackageState, code:
     return (*remedies, _FORCE) if remedies and request.append is Append.NOTHING else remedies
 
 
-def _names(request: PlanRequest, state: PackageState) -> tuple[bytes, bytes]:
+def _name(request: PlanRequest, state: PackageState) -> bytes:
     match request.append:
         case Append.NOTHING | Append.RENAME:
-            return next_ids({}, request.append)
+            return next_member({}, request.append)
         case Append.GROUP | Append.MEMBER:
-            return next_ids(state.groups, request.append)
+            return next_member(state.groups, request.append)
         case Append.REPLACE | Append.REMOVE:
-            group, _, member = member_named(state.members, request.replaced).partition(b"/")
-            return group, member
+            return member_named(state.members, request.replaced)
 
 
 def destination_warnings(request: PlanRequest, destination: Destination) -> Iterator[Problem]:

@@ -37,7 +37,7 @@ def extra_in_package(package: Package, state: PackageState) -> Iterator[Problem]
 
 def extra_in_member(package: Package, manifest: Described) -> Iterator[Problem]:
     """Yield a problem for each file and folder of a member that its manifest does not know; no file is looked at."""
-    member = package.member(manifest.header.member_path)
+    member = package.member(manifest.header.member)
     for record in map(decode_record, manifest.stream.blobs()):
         with suppress(FileNotFoundError, NotADirectoryError), opened_beneath(member, record.path) as fd:
             yield from extra_in_folder(member, record, _kinds(listed(fd)))
@@ -49,7 +49,7 @@ def differences_in_member(package: Package, manifest: Described) -> Iterator[Pro
     Of the file that was packaged nothing is left there, so it is no loss that a file is missing. The values of a
     changed file are its states.
     """
-    member = package.member(manifest.header.member_path)
+    member = package.member(manifest.header.member)
     for record in map(decode_record, manifest.stream.blobs()):
         with suppress(FileNotFoundError, NotADirectoryError), opened_beneath(member, record.path) as fd:
             entries = listed(fd)

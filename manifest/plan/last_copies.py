@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.member_ids import folder_of
+from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.diff import have_same_files, paired_folders
 from qa2pack.manifest.file_state import WRITTEN, untouched_of
 from qa2pack.manifest.format.files import Described, unusable_manifest
@@ -76,7 +77,7 @@ def last_copies(destination: Destination, spool: RecordSpool) -> Iterator[Proble
     gone: list[tuple[bytes, bytes]] = []
     for path in destination.going_manifests:
         manifest = _opened(path, destination)
-        member = join(SCIENCE_GOAL, manifest.header.member_path)
+        member = folder_of(manifest.header.member)
         files = gone_files(manifest, _not_scanned_again(manifest, spool))
         gone += [(join(member, file), digest) for _, file, digest in files]
     known = _known_digests(spool, {digest for _, digest in gone} - {NO_DIGEST})
@@ -142,7 +143,7 @@ def _moved_files(manifest: Described, package: bytes) -> Iterator[tuple[int, _Mo
     """Yield the moved files that still exist in the package, with their inodes."""
     header = manifest.header
     origin = b"" if header.is_adopted else header.origin
-    member = b"/".join((package, SCIENCE_GOAL, header.member_path))
+    member = Package(package).member(header.member)
     for blob in manifest.stream.blobs():
         if _ONLY_HERE.isdisjoint(record_actions(blob)):
             continue

@@ -20,7 +20,7 @@ from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.layout.include import check_includes
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.rules import Layout
-from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings
 from qa2pack.manifest.plan.extra_files import paths_of
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
@@ -208,7 +208,7 @@ def _foreign_inside(gathered: Gathered, layout: Layout) -> Iterator[LeftOut]:
 
 def _scan_options(request: PlanRequest, layout: Layout, destination: Destination) -> ScanOptions:
     package = destination.package
-    member = real_path(package.member(join(destination.group, destination.member)))
+    member = real_path(package.member(destination.member))
     return ScanOptions(
         root=request.origin,
         action=Action.COPY,

@@ -71,7 +71,8 @@ def make_header(
     project = destination.package.project
     readme = readme_text(
         header_text,
-        member=(project, destination.group, destination.member),
+        project=project,
+        member=destination.member,
         sb_name=os.path.basename(request.origin),
         roles=roles,
         paths=(item.path + b"/" if item.is_tree else item.path for item in items),
@@ -79,7 +80,6 @@ def make_header(
     return Header(
         kind=StreamKind.PLAN,
         project=project,
-        group=destination.group,
         member=destination.member,
         mode=request.mode,
         append=request.append,

@@ -105,7 +105,7 @@ def plan_rebuild(
     old = manifest.header
     state = read_state(package)
     base = base_of(state, opened)
-    destination = Destination(package, state, old.group, old.member, base, opened, Append.REPLACE)
+    destination = Destination(package, state, old.member, base, opened, Append.REPLACE)
     header = replace(
         header_of_member(old, destination, program=program, now_ns=now_ns),
         may_leave=True,  # sources are absolute paths, into the package or to what repairs it
@@ -115,7 +115,7 @@ def plan_rebuild(
         made_with = replace(old.made_with or MadeWith(b"", b""), readme=readme.path, readme_header=readme.text)
         header = replace(header, readme=_whole_readme(manifest, readme.text), made_with=made_with)
     gathered = Gathered()
-    member = package.member(old.member_path)
+    member = package.member(old.member)
     problems: list[Problem] = list(extra_in_package(package, state))
     for record in own_records(manifest, header, member, problems, repaired=repair.sources):
         gathered.spool.add(record.path, encode_record(record))
@@ -299,7 +299,8 @@ def _whole_readme(manifest: Described, header_text: bytes) -> bytes:
     paths = (path for blob in manifest.stream.blobs() for path in _paths(decode_record(blob)))
     return readme_text(
         header_text,
-        member=(header.project, header.group, header.member),
+        project=header.project,
+        member=header.member,
         sb_name=os.path.basename(header.origin),
         roles=roles_of(header),
         paths=paths,

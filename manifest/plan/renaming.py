@@ -68,7 +68,7 @@ def plan_rename(
     refuse_any(tuple(_place_problems(old, new, opened)))
     first = manifests[0].header
     base = base_of(state, opened)
-    destination = Destination(new, read_state(new), first.group, first.member, base, opened, Append.RENAME)
+    destination = Destination(new, read_state(new), first.member, base, opened, Append.RENAME)
     header = replace(
         header_of_member(first, destination, program=program, now_ns=now_ns),
         project=new.project,
@@ -172,7 +172,7 @@ def _manifests(old: Package, state: PackageState, opened: OpenedFiles) -> list[D
 
 
 def _not_as_packaged(old: Package, manifest: Described, plan: Header) -> list[Problem]:
-    member = old.member(manifest.header.member_path)
+    member = old.member(manifest.header.member)
     problems: list[Problem] = []
     for _ in own_records(manifest, renamed_header(manifest.header, plan), member, problems):
         pass  # each looks at the files of a folder, and at what is there beside them

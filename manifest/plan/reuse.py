@@ -56,8 +56,8 @@ def compare_with_old(
     Raises:
         Refused: the manifest of the old member is damaged.
     """
-    path = destination.state.manifests.get(header.member_path)
-    if path is None or header.member_path not in destination.going:
+    path = destination.state.manifests.get(header.member)
+    if path is None or header.member not in destination.going:
         return None
     try:
         old = destination.opened.stream(path)

@@ -50,7 +50,7 @@ def verify_package(
 def _verify_member(
     package: Package, manifest: Described, *, is_quick: bool, engine: Engine, progress: Progress
 ) -> Iterator[Problem]:
-    member = manifest.header.member_path
+    member = manifest.header.member
     if not is_plain_folder(package.member(member)):  # anything else in its place is told as an extra file
         yield Problem(Code.MISSING, _relative(package, member), "a member")
         return

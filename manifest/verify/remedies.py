@@ -47,7 +47,7 @@ class DamagedMember:
     @property
     def option(self) -> str:
         """The option that names the member to a command, with a blank before it; empty if it needs none."""
-        return "" if self.is_only else f" --member {shlex.quote(os.fsdecode(self.manifest.header.member_path))}"
+        return "" if self.is_only else f" --member {shlex.quote(os.fsdecode(self.manifest.header.member))}"
 
 
 def packaged_entries(manifest: Described, paths: Iterable[bytes]) -> dict[bytes, Entry]:

@@ -53,7 +53,7 @@ def _options(header: Header) -> Iterator[str]:
         case Append.GROUP | Append.MEMBER:
             yield f"--append {header.append}"
         case Append.REPLACE:
-            yield f"--replace-member {quoted(header.member_path)}"
+            yield f"--replace-member {quoted(header.member)}"
         case _:
             pass
     if header.layout != _DEFAULTS.layout:

@@ -32,7 +32,7 @@ def bagged(package: Package, manifests: Sequence[Described], bag: bytes, workers
     """
     _check_place(package, bag)
     payload = _payload(package, manifests)
-    members = [BagMember(manifest.header.member_path, manifest.stream.blobs) for manifest in manifests]
+    members = [BagMember(manifest.header.member, manifest.stream.blobs) for manifest in manifests]
     with started_engine(workers) as engine:
 
         def lines(data: bytes) -> Iterator[bytes]:

@@ -25,7 +25,7 @@ ALGORITHMS = {"md5sum": "md5", "sha256sum": "sha256"}
 
 def in_package(package: Package, manifest: Described) -> bytes:
     """Return the path of the member, relative to the folder that holds the package."""
-    return package.member(manifest.header.member_path).removeprefix(package.parent.rstrip(b"/") + b"/")
+    return package.member(manifest.header.member).removeprefix(package.parent.rstrip(b"/") + b"/")
 
 
 def xxhsum_lines(package: Package, manifests: Sequence[Described]) -> Iterator[bytes]:

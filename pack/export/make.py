@@ -93,7 +93,7 @@ def _manifests(members: Sequence[Member], wanted: ExportOptions) -> list[Describ
     manifests = [usable_manifest(member) for member in members]
     for header in (manifest.header for manifest in manifests):
         if not header.mode.has_content and wanted.formats != ("json",):
-            raise Refused(Problem(Code.PLACEHOLDERS, header.member_path, found=Name(header.mode, "the mode")))
+            raise Refused(Problem(Code.PLACEHOLDERS, header.member, found=Name(header.mode, "the mode")))
     return manifests
 
 

@@ -18,7 +18,7 @@ from qa2pack.executor.transaction.journal import read_journal
 from qa2pack.executor.transaction.lock import locked_for_reading, when_free
 from qa2pack.executor.transaction.paths import journal_path, lock_path
 from qa2pack.executor.transaction.recovery import Phase, begin_of, phase_of
-from qa2pack.manifest.alma.member_ids import Append, member_named
+from qa2pack.manifest.alma.member_ids import Append, member_named, named_so
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, StreamKind
@@ -214,8 +214,7 @@ def _headers_of(job: Job) -> Iterator[Header]:
 
 def _is_replaced(job: Job, header: Header) -> bool:
     """Return whether the member was made by replacing the one that the job names."""
-    names = (header.member_path, header.member)
-    return header.append is Append.REPLACE and job.request.replaced in names
+    return header.append is Append.REPLACE and bool(named_so([header.member], job.request.replaced))
 
 
 def _is_planned_as(job: Job, waiting: Described) -> bool:
@@ -226,7 +225,7 @@ def _is_planned_as(job: Job, waiting: Described) -> bool:
     destination = choose_destination(request, job.target.opened)
     if request.append is Append.REPLACE:
         wanted = member_named(destination.state.members, request.replaced)
-        if header.member_path != wanted:
+        if header.member != wanted:
             return False
     wanted_request = recall(request, destination).request
     return _is_made_as(header, wanted_request) and _is_same_readme(header, wanted_request)

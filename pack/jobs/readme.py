@@ -67,7 +67,7 @@ def _new_readme(target: Target, manifest: Described, asked: ReadmeChange) -> New
     if asked.header:
         text = read_header_file(asked.header)
     elif asked.is_taken:
-        text = header_of(read_header_file(join(target.package.member(header.member_path), README)), header.project)
+        text = header_of(read_header_file(join(target.package.member(header.member), README)), header.project)
     else:
         _check_unchanged(target, manifest)
         text = (header.made_with.readme_header if header.made_with else b"") or header_of(
@@ -80,7 +80,7 @@ def _new_readme(target: Target, manifest: Described, asked: ReadmeChange) -> New
 
 def _check_unchanged(target: Target, manifest: Described) -> None:
     """Refuse to lose what was changed in the README by hand."""
-    path = join(target.package.member(manifest.header.member_path), README)
+    path = join(target.package.member(manifest.header.member), README)
     if manifest.header.mode is not Mode.FAKE and is_there(path) and read_header_file(path) != manifest.header.readme:
         raise Refused(Problem(Code.CHANGED, path), remedies=_TAKE)
 

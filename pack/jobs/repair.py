@@ -179,7 +179,7 @@ def _repaired(
     check_name(target.package, manifest.header)  # before all content is read
     damage = _damage(target, manifest, workers)
     if not damage.problems and not (damage.extra and removes_extra):
-        return Repaired(manifest.header.member_path, {}, damage.extra)
+        return Repaired(manifest.header.member, {}, damage.extra)
     if damage.extra and not removes_extra:
         raise Refused(*damage.extra, remedies=(_leaving_out(manifest, target, places),))
     wanted = damage.wanted(manifest)
@@ -189,7 +189,7 @@ def _repaired(
     lost = [entry for entry in searched if entry.path not in sources]
     problems = damage.of([entry.path for entry in lost])
     found = Repaired(
-        manifest.header.member_path,
+        manifest.header.member,
         {**dict.fromkeys(made, b""), **{path: source.path for path, source in sources.items()}},
         problems,
         _remedies(target, manifest, damage.member, problems),
@@ -208,7 +208,7 @@ def _repaired(
 
 
 def _damage(target: Target, manifest: Described, workers: Workers) -> _Damage:
-    member, notes = target.package.member(manifest.header.member_path), manifest.notes
+    member, notes = target.package.member(manifest.header.member), manifest.notes
     with started_engine(workers, (target.package.path,)) as engine:
         workers.progress.phase("verify", file_count=notes.file_count, byte_count=notes.byte_count)
         blobs = manifest.stream.blobs()
@@ -224,7 +224,7 @@ def _leaving_out(manifest: Described, target: Target, places: Sequence[bytes]) -
     """Return how to repair a member that has files of others."""
     is_only = len(read_state(target.package).members) == 1
     text = "Move it out of the package. Or have it left out of the member; it is kept until the next apply:"
-    return Remedy(text, (_command(b"" if is_only else manifest.header.member_path, places),))
+    return Remedy(text, (_command(b"" if is_only else manifest.header.member, places),))
 
 
 def _command(member: bytes, places: Sequence[bytes]) -> str:

@@ -89,7 +89,7 @@ def _text(job: Job, found: Found) -> str:
 
 def _plan_words(plan: Described) -> Iterator[str]:
     totals = totals_fields(plan.notes.totals)
-    yield f"{shown(plan.header.member_path)}, {counted(plan.notes.file_count, 'file')}, " + human_bytes(
+    yield f"{shown(plan.header.member)}, {counted(plan.notes.file_count, 'file')}, " + human_bytes(
         int(str(totals["byte_count"]))
     )
     header = plan.header
@@ -107,7 +107,7 @@ def _member_path(found: Found) -> bytes:
     if found.applied:
         return found.applied.member
     header = found.plan.header if found.plan else found.made
-    return header.member_path if header else b""
+    return header.member if header else b""
 
 
 def _member(found: Found) -> str:

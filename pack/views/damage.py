@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.member_ids import folder_of, member_at
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.plan.extra_files import outside_remedies
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Remedy
@@ -72,7 +72,7 @@ class Damage:
         yield from self._remedies_outside(problem for problem in self.problems if problem in outside)
         for member in damaged:
             if len(self.members) > 1:
-                yield f"  in {shown(member.manifest.header.member_path)}:"
+                yield f"  in {shown(member.manifest.header.member)}:"
             yield from remedies_lines(member_remedies(member), self.target)
 
     def _remedies_outside(self, extras: Iterable[Problem]) -> Iterator[str]:
@@ -98,7 +98,7 @@ class Damage:
 
     def _manifests(self, problems: Sequence[Problem]) -> list[bytes]:
         """Return the manifests of the members that the problems are about."""
-        members = dict.fromkeys(problem.path.removeprefix(SCIENCE_GOAL + b"/") for problem in problems)
+        members = dict.fromkeys(member_at(problem.path) for problem in problems)
         return [self.target.package.manifest(member) for member in islice(members, MOST_PATHS)]
 
     def _of_a_member(self, remedy: Remedy) -> Remedy:
@@ -114,11 +114,11 @@ class Damage:
     def _damaged_members(self) -> list[DamagedMember]:
         found = []
         for member in self.members:
-            inside = join(SCIENCE_GOAL, member.path)
+            inside = folder_of(member.path)
             problems = [
-                replace(problem, path=problem.path[len(inside) + 1 :])
+                replace(problem, path=problem.path.removeprefix(inside).removeprefix(b"/"))
                 for problem in self.problems
-                if problem.code in DAMAGE | EXTRAS and is_within(problem.path, inside)
+                if problem.code in DAMAGE | EXTRAS and (not inside or is_within(problem.path, inside))
             ]
             if problems and member.manifest:
                 root = self.target.package.member(member.path)
@@ -126,14 +126,14 @@ class Damage:
         return found
 
     def _within(self, member: DamagedMember) -> Iterator[Problem]:
-        inside = join(SCIENCE_GOAL, member.manifest.header.member_path)
+        inside = folder_of(member.manifest.header.member)
         return (replace(problem, path=join(inside, problem.path)) for problem in member.problems)
 
     def _sources(self, problems: Sequence[Problem]) -> dict[bytes, str]:
         """Return, by path of a problem, words for the file of the origin that it came from."""
         found: dict[bytes, str] = {}
         for member in self.members:
-            inside = join(SCIENCE_GOAL, member.path) + b"/"
+            inside = join(folder_of(member.path), b"")
             paths = [p.path[len(inside) :] for p in problems if p.code in DAMAGE and p.path.startswith(inside)]
             for path, entry in packaged_entries(member.manifest, paths).items() if member.manifest else ():
                 if source := source_of(member.manifest, entry) if member.manifest else None:

@@ -37,7 +37,7 @@ def _lines(
     attempt: Attempt, header: Header, changes: Iterator[Change], member_count: int, style: Style
 ) -> Iterator[str]:
     counts: Counter[Kind] = Counter()
-    yield style.bold(shown(header.member_path))
+    yield style.bold(shown(header.member))
     yield f"  from   {shown(header.origin)}"
     for change in changes:
         counts[change.kind] += 1
@@ -91,7 +91,7 @@ def _fields(attempt: Attempt, header: Header, changes: Iterator[Change]) -> Fiel
             listed.append(_change_fields(change))
     return {
         **path_fields("package", attempt.target.package.path),
-        **path_fields("member", header.member_path),
+        **path_fields("member", header.member),
         **path_fields("origin", header.origin),
         "difference": {kind.value: counts[kind] for kind in Kind},
         "changes": listed,

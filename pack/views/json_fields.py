@@ -67,7 +67,7 @@ def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_byte
     carried_count, carried_bytes = carried(plan)
     return {
         **path_fields("package", target.package.path),
-        **path_fields("member", header.member_path),
+        **path_fields("member", header.member),
         **path_fields("origin", header.origin),
         "mode": header.mode,
         "append": header.append,

@@ -72,7 +72,7 @@ class ShownPlan:
     def sources(self) -> tuple[Default, ...]:
         """Where each option that was not typed has its value from."""
         recalled = self.plan.notes.recalled
-        source = f"the member, as it was made before ({shown(self.plan.header.member_path)})"
+        source = f"the member, as it was made before ({shown(self.plan.header.member)})"
         others = (each for each in self.defaults if each.option not in recalled)
         return (*(Default(option, source) for option in recalled), *others)
 
@@ -80,7 +80,7 @@ class ShownPlan:
 def plan_lines(view: ShownPlan, style: Style) -> Iterator[str]:
     """Yield the lines of the whole view."""
     header, notes = view.plan.header, view.plan.notes
-    yield style.bold(f"Plan of {shown(header.project)}, {shown(header.member_path)}")
+    yield style.bold(f"Plan of {shown(header.project)}, {shown(header.member)}")
     yield f"  origin   {shown(header.origin)}"
     yield f"  package  {shown(view.target.package.path)}"
     yield f"  mode     {_MODES[header.mode]}"
@@ -140,9 +140,9 @@ def _destination_lines(plan: Described, style: Style) -> Iterator[str]:
             yield style.warning("At the destination: this package, which is replaced")
             yield from (f"  {shown(member)}" for member, _ in header.base)
         case DestinationKind.PACKAGE if header.append is Append.REMOVE:
-            yield style.warning(f"At the destination: this package, of which {shown(header.member_path)} is removed")
+            yield style.warning(f"At the destination: this package, of which {shown(header.member)} is removed")
         case DestinationKind.PACKAGE if header.append is Append.REPLACE:
-            member = shown(header.member_path)
+            member = shown(header.member)
             yield style.warning(f"At the destination: this package, of which {member} is replaced")
             if header.staying:
                 yield "  and these stay:"
@@ -152,7 +152,7 @@ def _destination_lines(plan: Described, style: Style) -> Iterator[str]:
             yield from (f"  {shown(member)}" for member, _ in header.base)
     difference = plan.notes.difference
     if difference is not None:
-        yield f"  compared with the manifest of {shown(header.member_path)}:"
+        yield f"  compared with the manifest of {shown(header.member)}:"
         yield (
             f"  {counted(difference.unchanged, 'file')} the same, {difference.changed:,} changed,"
             f" {difference.added:,} added, {difference.removed:,} removed"

@@ -47,7 +47,7 @@ def planned_role_view(plan: Described, role: str, target: Target) -> View:
         lines=partial(_role_lines, plan, role),
         fields=lambda: {
             **path_fields("package", target.package.path),
-            **path_fields("member", plan.header.member_path),
+            **path_fields("member", plan.header.member),
             **path_fields("origin", plan.header.origin),
             **totals_fields([total for total in plan.notes.totals if total.role == role]),
             "files": list(planned_file_fields(plan, role)),
@@ -56,7 +56,7 @@ def planned_role_view(plan: Described, role: str, target: Target) -> View:
 
 
 def _role_lines(plan: Described, role: str, style: Style) -> Iterator[str]:
-    yield style.bold(f"Plan of {shown(plan.header.project)}, {shown(plan.header.member_path)}")
+    yield style.bold(f"Plan of {shown(plan.header.project)}, {shown(plan.header.member)}")
     yield f"  origin   {shown(plan.header.origin)}"
     yield ""
     yield from _file_lines(_entries(plan, role))

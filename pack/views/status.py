@@ -173,7 +173,7 @@ def _plan_lines(status: Status) -> Iterator[str]:
 
 def _change(header: Header) -> str:
     """Return as text what the plan does to the destination."""
-    member = shown(header.member_path)
+    member = shown(header.member)
     match header.standing:
         case DestinationKind.ABSENT | DestinationKind.EMPTY:
             return f"makes    the package, with {member}"
@@ -213,7 +213,7 @@ def _sentence(problems: Sequence[Problem]) -> str:
 def _plan_fields(plan: Described) -> Fields:
     header, notes = plan.header, plan.notes
     return {
-        **path_fields("member", header.member_path),
+        **path_fields("member", header.member),
         **path_fields("origin", header.origin),
         "planned_at": utc_time(header.scanned_ns),
         "user": shown(header.user),

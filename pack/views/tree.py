@@ -8,16 +8,15 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 from operator import itemgetter
 
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import SplitTask
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.humanize import counted, human_bytes
-from qa2pack.manifest.path import is_within, shown
+from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.pack.views.files import records_of
 
 _TABLE_FILE = b"table.dat"  # casacore's mark of a table
-_MEMBER_DEPTH = 3  # below the package, its one science goal and the group
 
 
 def tree_lines(plan: Described, *, is_unfolded: bool = False) -> Iterator[str]:
@@ -27,16 +26,17 @@ def tree_lines(plan: Described, *, is_unfolded: bool = False) -> Iterator[str]:
         is_unfolded: the files of tables are shown, too.
     """
     header = plan.header
-    for depth, name in enumerate((header.project, SCIENCE_GOAL, header.group)):
+    *above, member = join(header.project, folder_of(header.member)).rstrip(b"/").split(b"/")
+    for depth, name in enumerate(above):
         yield _line(depth, "", shown(name) + "/")
     splits = {task.path: task for task in plan.notes.splits}
     for table, records in groupby(_with_tables(records_of(plan.stream), is_unfolded=is_unfolded), itemgetter(0)):
         each = map(itemgetter(1), records)
         if table:
-            yield from _table_lines(table, each, splits.get(table))
+            yield from _table_lines(table, each, len(above), splits.get(table))
         else:
             yield from chain.from_iterable(
-                _folder_lines(record, header.member, splits.get(record.path)) for record in each
+                _folder_lines(record, member, len(above), splits.get(record.path)) for record in each
             )
 
 
@@ -49,17 +49,17 @@ def _with_tables(records: Iterable[FolderRecord], *, is_unfolded: bool) -> Itera
         yield table, record
 
 
-def _table_lines(table: bytes, records: Iterable[FolderRecord], split: SplitTask | None) -> Iterator[str]:
+def _table_lines(table: bytes, records: Iterable[FolderRecord], top: int, split: SplitTask | None) -> Iterator[str]:
     sizes = [size for record in records for size in record.sizes]
-    name, depth = shown(table.rpartition(b"/")[2]), _depth(table)
+    name, depth = shown(table.rpartition(b"/")[2]), top + _depth(table)
     yield _line(depth, human_bytes(sum(sizes)), f"{name}/  {counted(len(sizes), 'file')}")
     if split:
         yield _below(depth + 1, "", _columns(split))
 
 
-def _folder_lines(record: FolderRecord, member: bytes, split: SplitTask | None) -> Iterator[str]:
+def _folder_lines(record: FolderRecord, member: bytes, top: int, split: SplitTask | None) -> Iterator[str]:
     name = record.path.rpartition(b"/")[2] or member
-    depth = _depth(record.path)
+    depth = top + _depth(record.path)
     yield _line(depth, "", shown(name) + "/")
     if split:
         yield _below(depth + 1, "", _columns(split))
@@ -68,7 +68,8 @@ def _folder_lines(record: FolderRecord, member: bytes, split: SplitTask | None) 
 
 
 def _depth(path: bytes) -> int:
-    return _MEMBER_DEPTH + (path.count(b"/") + 1 if path else 0)
+    """Return how far a folder is below the member."""
+    return path.count(b"/") + 1 if path else 0
 
 
 def _columns(split: SplitTask) -> str:

@@ -10,24 +10,24 @@ from qa2pack.tarsplit.packing.partition import Measured
 from qa2pack.tarsplit.tar.header import BLOCK_BYTES, have_single_blocks, header_bytes
 
 TABLE_MARK = b"table.dat"  # a folder that holds this file is a CASA table
-_MEMBER_DEPTH = 2  # slashes in sg_ouss_id/group/member
 
 
-def measure(record: FolderRecord, project: bytes) -> Measured:
+def measure(record: FolderRecord, project: bytes, *, is_member: bool = False) -> Measured:
     """Return the tar blocks of the folder and of each of its files.
 
     Args:
         record: its path is relative to the package.
         project: first part of all paths in the tar.
+        is_member: the folder is a whole member, whose README is a file like no other.
     """
     folder = in_tar(project, record.path)
-    is_member = record.path.count(b"/") == _MEMBER_DEPTH and README in record.names
+    has_readme = is_member and README in record.names
     return Measured(
         path=record.path,
         blocks=header_bytes(folder + b"/") // BLOCK_BYTES,
         file_blocks=_file_blocks(record, folder),
-        is_table=TABLE_MARK in record.names and not is_member,
-        readme=record.names.index(README) if is_member else None,
+        is_table=TABLE_MARK in record.names and not has_readme,
+        readme=record.names.index(README) if has_readme else None,
     )
 
 

@@ -114,7 +114,7 @@ def package_text(name: str, folder: Path, casa_reduction: Path) -> str:
 def _member_lines(member: Described, folder: Path) -> Iterator[str]:
     """Yield README, one line for each folder of the member, and the notes."""
     header, notes = member.header, member.notes
-    yield f"{header.member_path.decode()}, {header.mode}"
+    yield f"{header.member.decode()}, {header.mode}"
     yield from (f"  | {line}" for line in header.readme.decode().splitlines())
     for blob in member.stream.blobs():
         yield "  " + _record_line(decode_record(blob))

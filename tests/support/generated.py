@@ -105,8 +105,7 @@ def header_of(origin: Path, kind: StreamKind = StreamKind.PLAN, **values: object
     fields: dict[str, object] = {
         "kind": kind,
         "project": b"2011.0.00229.S",
-        "group": b"group_ouss_id",
-        "member": b"member_ouss_id",
+        "member": b"group_ouss_id/member_ouss_id",
         "mode": Mode.HARD,
         "append": Append.NOTHING,
         "origin": os.fsencode(origin),
