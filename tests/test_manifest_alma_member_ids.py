@@ -2,52 +2,34 @@
 
 import pytest
 
-from qa2pack.manifest.alma.member_ids import Append, is_group, is_member, next_member
-from qa2pack.manifest.path import join
+from qa2pack.manifest.alma.member_ids import folder_of, is_group, is_member, member_at, named_so
 
 MEMBER = b"member_ouss_id"
 GROUP = b"group_ouss_id"
 
 
-def test_replacing_starts_with_the_plain_names() -> None:
-    assert next_member({b"group_ouss_id7": [b"member_ouss_id3"]}, Append.NOTHING) == join(GROUP, MEMBER)
+@pytest.mark.parametrize(
+    ("member", "folder"),
+    [
+        (b"group_ouss_id/member_ouss_id2", b"sg_ouss_id/group_ouss_id/member_ouss_id2"),
+        (b"group_ouss_id2/member_ouss_2012-10-18_id", b"sg_ouss_id/group_ouss_id2/member_ouss_2012-10-18_id"),
+        (b"science_goal.X1/group.X2/member.X3", b"science_goal.X1/group.X2/member.X3"),
+        (b"run.1", b"run.1"),
+        (b".", b""),
+    ],
+)
+def test_name_and_folder_tell_each_other(member: bytes, folder: bytes) -> None:
+    assert folder_of(member) == folder
+    assert member_at(folder) == member
 
 
-@pytest.mark.parametrize("append", Append)
-def test_first_names_of_an_empty_package_are_plain(append: Append) -> None:
-    assert next_member({}, append) == join(GROUP, MEMBER)
-
-
-def test_plain_member_counts_as_one() -> None:
-    assert next_member({GROUP: [MEMBER]}, Append.MEMBER) == join(GROUP, b"member_ouss_id2")
-
-
-def test_numbers_go_up_from_the_highest() -> None:
-    members = [MEMBER, b"member_ouss_id9", b"member_ouss_id10"]
-    assert next_member({GROUP: members}, Append.MEMBER) == join(GROUP, b"member_ouss_id11")
-
-
-def test_member_goes_to_the_highest_group() -> None:
-    existing = {b"group_ouss_id10": [MEMBER], GROUP: [MEMBER], b"group_ouss_id9": [MEMBER]}
-    assert next_member(existing, Append.MEMBER) == join(b"group_ouss_id10", b"member_ouss_id2")
-
-
-def test_next_group_starts_with_a_plain_member() -> None:
-    assert next_member({GROUP: [MEMBER], b"group_ouss_id4": []}, Append.GROUP) == join(b"group_ouss_id5", MEMBER)
-
-
-def test_dated_member_counts_as_no_number() -> None:
-    members = [MEMBER, b"member_ouss_2012-10-18_id"]
-    assert next_member({GROUP: members}, Append.MEMBER) == join(GROUP, b"member_ouss_id2")
-
-
-def test_member_beside_only_dated_ones_is_plain() -> None:
-    assert next_member({GROUP: [b"member_ouss_2012-10-18_id"]}, Append.MEMBER) == join(GROUP, MEMBER)
-
-
-def test_strange_names_count_for_nothing() -> None:
-    existing = {GROUP: [b"notes", b"member_ouss_id99.bak"], b"group_ouss_id99_old": [MEMBER]}
-    assert next_member(existing, Append.MEMBER) == join(GROUP, MEMBER)
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [(b"member.3", b"group.2/member.3"), (b"group.1/member.3", b"a/group.1/member.3"), (b"ember.3", None)],
+)
+def test_end_of_a_name_is_enough_where_only_one_has_it(typed: bytes, found: bytes | None) -> None:
+    members = [b"a/group.1/member.3", b"group.1/member.2", b"group.2/member.3"]
+    assert named_so(members[1:] if found == members[2] else members, typed) == ([found] if found else [])
 
 
 @pytest.mark.parametrize("name", [MEMBER, b"member_ouss_id2", b"member_ouss_2012-10-18_id"])

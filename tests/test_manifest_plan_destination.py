@@ -10,7 +10,11 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind, read_state
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.plan.destination import base_of, choose_destination
+from qa2pack.manifest.layout.decide import Choice
+from qa2pack.manifest.layout.find_places import PlacesFound
+from qa2pack.manifest.layout.load import load_layout
+from qa2pack.manifest.layout.template import PROJECT
+from qa2pack.manifest.plan.destination import base_of, choose_destination, with_member
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Refused
 from qa2pack.manifest.progress import Silent
@@ -24,6 +28,8 @@ MEMBER = b"group_ouss_id/member_ouss_id"
 def chosen(delivery: Delivery, append: Append = Append.NOTHING, **choices: object) -> tuple[bytes, DestinationKind]:
     request = PlanRequest(os.fsencode(delivery.origin), os.fsencode(delivery.path), append=append)
     found = choose_destination(replace(request, **choices), OpenedFiles())  # type: ignore[arg-type]
+    layout = load_layout("cycle0")
+    found = with_member(found, layout.tree, Choice(layout, (), (), PlacesFound({}), {PROJECT: b"P"}))
     return found.member, found.state.standing
 
 

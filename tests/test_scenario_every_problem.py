@@ -43,7 +43,7 @@ _TYPED: dict[Code, tuple[str, ...]] = {
 }
 # Whose commands follow something that a person does, in words that stand before them.
 _AFTER_SOMETHING_ELSE = {Code.JOURNAL_DAMAGED, Code.EXTRA_SINCE_PLAN}
-_OPTIONS = {"readme": "--readme", "layout": "--layout", "append": "--append"}
+_OPTIONS = {"readme": "--readme", "layout": "--layout", "append": "--append", "replaced": "--replace-member"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,11 @@ class CommandDelivery(Delivery):
         options = [
             word
             for name, value in choices.items()
-            if name in _OPTIONS
+            if name in _OPTIONS and not (name == "append" and choices.get("replaced"))
             for word in (_OPTIONS[name], os.fsdecode(value) if isinstance(value, bytes) else str(value))
         ]
         options += [word for glob in choices.get("exclude", ()) for word in ("--exclude", glob)]
+        options += [word for name, value in choices.get("values", ()) for word in ("--set", f"{name}={value}")]
         self._step("plan", self.origin, self.path, "--mode", mode, *options)
         return open_plan(self.package.plan)
 

@@ -95,6 +95,7 @@ def test_folder_by_which_no_member_is_known_is_refused_before_it_is_packaged(
     capsys: Capsys, delivery: Delivery, layout: Path, target: str
 ) -> None:
     text = LAYOUT.replace('name = "script"', 'name = "aa"').replace("script/run_{run}/{project}.{stem}.py", target)
+    text = f'tree = "sg_ouss_id/group_ouss_id{{group}}/member_ouss_id{{member}}"\n{text}'
     layout.write_text(text if "{stem}" in target else text.replace("{stem}.py", "*.py"))
     ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout)
     assert ran.code == 1

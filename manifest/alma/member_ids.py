@@ -1,11 +1,10 @@
-"""Member ids: names of groups and members, and the next free ones.
+"""Names of members: how they are typed and found, and the folder of each.
 
-The first name has no number, `member_ouss_id`, and counts as 1; then `member_ouss_id2` and so on. Delivered packages
-also hold names with a date, `member_ouss_2012-10-18_id`: they are recognised and have no number.
+Delivered packages of Cycle 0 also hold names with a date, `member_ouss_2012-10-18_id`.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from qa2pack.manifest.path import join, shown
@@ -17,7 +16,7 @@ SCIENCE_GOAL = b"sg_ouss_id"
 PACKAGE_ITSELF = b"."
 _GROUP = b"group_ouss"
 _MEMBER = b"member_ouss"
-_REST = re.compile(rb"(_[0-9]{4}-[0-9]{2}-[0-9]{2})?_id([0-9]{0,9})")
+_REST = re.compile(rb"(?:_[0-9]{4}-[0-9]{2}-[0-9]{2})?_id[0-9]{0,9}")
 
 
 class Append(StrEnum):
@@ -55,29 +54,12 @@ def member_at(folder: bytes) -> bytes:
 
 def is_group(name: bytes) -> bool:
     """Return whether a folder name is a group name."""
-    return _number(name, _GROUP) is not None
+    return _is_named(name, _GROUP)
 
 
 def is_member(name: bytes) -> bool:
     """Return whether a folder name is a member name."""
-    return _number(name, _MEMBER) is not None
-
-
-def next_member(existing: Mapping[bytes, Collection[bytes]], append: Append) -> bytes:
-    """Return the name of a new member, `group/member`.
-
-    The next number is one above the highest, so a gap is never filled. Names of other forms are ignored.
-
-    Args:
-        existing: maps each group of the package to its members.
-    """
-    groups = [name for name in existing if is_group(name)]
-    if append is Append.NOTHING or not groups:
-        return join(_name(_GROUP, 1), _name(_MEMBER, 1))
-    if append is Append.GROUP:
-        return join(_name(_GROUP, _highest(groups, _GROUP) + 1), _name(_MEMBER, 1))
-    last = max(groups, key=lambda name: (_number(name, _GROUP), name))
-    return join(last, _name(_MEMBER, _highest(existing[last], _MEMBER) + 1))
+    return _is_named(name, _MEMBER)
 
 
 def tidy_name(typed: bytes) -> bytes:
@@ -112,17 +94,5 @@ def member_named(members: Sequence[bytes], wanted: bytes) -> bytes:
     raise Refused(Problem(Code.MEMBER_AMBIGUOUS if chosen else Code.MEMBER_UNKNOWN, wanted, f"one of {names}"))
 
 
-def _highest(names: Collection[bytes], stem: bytes) -> int:
-    return max((_number(name, stem) or 0 for name in names), default=0)
-
-
-def _number(name: bytes, stem: bytes) -> int | None:
-    """Return the number in a name, 0 for one with a date, None for a name of another form."""
-    match = _REST.fullmatch(name, len(stem)) if name.startswith(stem) else None
-    if match is None:
-        return None
-    return 0 if match[1] else int(match[2] or 1)
-
-
-def _name(stem: bytes, number: int) -> bytes:
-    return stem + b"_id" + (b"%d" % number if number > 1 else b"")
+def _is_named(name: bytes, stem: bytes) -> bool:
+    return name.startswith(stem) and _REST.fullmatch(name, len(stem)) is not None

@@ -5,14 +5,15 @@ lock; the package itself holds the prescribed tree and nothing else. Read-only.
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from urllib.parse import unquote_to_bytes
 
 from qa2pack.manifest.alma.control_folder import check_control
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, folder_of, is_group, is_member
+from qa2pack.manifest.alma.member_ids import PACKAGE_ITSELF, SCIENCE_GOAL, folder_of, is_group, is_member
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import folders_above, join
 
 README = b"README"
 _MANIFEST = b".manifest"
@@ -67,7 +68,7 @@ class Package:
 
     def manifest(self, member: bytes) -> bytes:
         """Return the path of the manifest of a member."""
-        return join(self.manifests, member.replace(b"/", b".") + _MANIFEST)
+        return join(self.manifests, _manifest_name(member))
 
     def member(self, member: bytes) -> bytes:
         """Return the folder of a member."""
@@ -88,29 +89,33 @@ class PackageState:
     """What the package holds.
 
     Attributes:
-        groups: names of the groups, each with the names of its members.
-        manifests: path of the manifest of each member (`group/member`) that has one.
+        members: their names, sorted.
+        manifests: path of the manifest of each member that has one.
         unexpected: paths relative to the package that do not belong to the prescribed tree.
+        empty_groups: folders of groups without a member, relative to the package.
     """
 
     standing: DestinationKind
-    groups: Mapping[bytes, tuple[bytes, ...]]
-    manifests: Mapping[bytes, bytes]
+    members: tuple[bytes, ...] = ()
+    manifests: Mapping[bytes, bytes] = field(default_factory=dict)
     unexpected: tuple[bytes, ...] = ()
-
-    @property
-    def members(self) -> tuple[bytes, ...]:
-        """All members as `group/member`, sorted."""
-        return tuple(sorted(join(group, member) for group, members in self.groups.items() for member in members))
+    empty_groups: tuple[bytes, ...] = ()
 
     @property
     def without_manifest(self) -> tuple[bytes, ...]:
         """Members without a manifest; they can be adopted."""
         return tuple(member for member in self.members if member not in self.manifests)
 
+    @property
+    def folders(self) -> tuple[bytes, ...]:
+        """The folders of the members and of the groups without one, relative to the package."""
+        return (*map(folder_of, self.members), *self.empty_groups)
+
 
 def read_state(package: Package) -> PackageState:
-    """Read the state of the destination, down to the role folders.
+    """Read the state of the destination: of packages of Cycle 0 down to the role folders, else down to the members.
+
+    Members of Cycle 0 are known by their names, others by their manifests alone.
 
     Raises:
         Refused: the control folder cannot be used, so the state cannot be known.
@@ -118,21 +123,44 @@ def read_state(package: Package) -> PackageState:
     """
     check_control(package.control)
     if not is_there(package.path):
-        return PackageState(DestinationKind.ABSENT, {}, {})
+        return PackageState(DestinationKind.ABSENT)
     if not is_plain_folder(package.path):
-        return PackageState(DestinationKind.FOREIGN, {}, {}, (b"",))
+        return PackageState(DestinationKind.FOREIGN, unexpected=(b"",))
     if not os.listdir(package.path):
-        return PackageState(DestinationKind.EMPTY, {}, {})
+        return PackageState(DestinationKind.EMPTY)
+    described = {member_of_manifest(name): join(package.manifests, name) for name in manifest_names(package)}
+    is_free = any(folder_of(member) == member or member == PACKAGE_ITSELF for member in described)
+    found = _found_by_manifest(package, described) if is_free else _found_by_name(package)
+    manifests = {member: described[member] for member in found.members if member in described}
+    return replace(found, manifests=manifests)
+
+
+def _found_by_manifest(package: Package, described: Iterable[bytes]) -> PackageState:
+    """Return the members that are there, and what lies beside them."""
+    folders = {member: folder_of(member) for member in described}
+    members = sorted(member for member in folders if is_plain_folder(package.member(member)))
+    unexpected = [
+        join(above, name)
+        for above, names in folders_above(folders.values()).items()
+        if is_plain_folder(join(package.path, above) if above else package.path)
+        for name in sorted(os.listdir(join(package.path, above) if above else package.path))
+        if name not in names or not is_plain_folder(join(package.path, join(above, name)))
+    ]
+    standing = DestinationKind.PACKAGE if members and not unexpected else DestinationKind.FOREIGN
+    return PackageState(standing, tuple(members), unexpected=tuple(unexpected))
+
+
+def _found_by_name(package: Package) -> PackageState:
+    """Return the members of Cycle 0, and everything that lies beside them or in them and is no role folder."""
     unexpected: list[bytes] = []
     groups = {
         group: tuple(_members(package, group, unexpected))
         for group in _listed(package.path, b"", SCIENCE_GOAL, unexpected)
     }
     standing = DestinationKind.PACKAGE if groups and not unexpected else DestinationKind.FOREIGN
-    members = (join(group, member) for group, members in groups.items() for member in members)
-    described = {join(package.manifests, name) for name in manifest_names(package)}
-    manifests = {member: path for member in members if (path := package.manifest(member)) in described}
-    return PackageState(standing, groups, manifests, tuple(unexpected))
+    members = sorted(join(group, member) for group, members in groups.items() for member in members)
+    empty = tuple(folder_of(group) for group, members in groups.items() if not members)
+    return PackageState(standing, tuple(members), unexpected=tuple(unexpected), empty_groups=empty)
 
 
 def manifest_names(package: Package) -> list[bytes]:
@@ -144,8 +172,25 @@ def manifest_names(package: Package) -> list[bytes]:
 
 
 def member_of_manifest(name: bytes) -> bytes:
-    """Return the member, as `group/member`, to which a manifest of this name belongs."""
-    return name.removesuffix(_MANIFEST).replace(b".", b"/", 1)
+    """Return the member to which a manifest of this file name belongs."""
+    name = name.removesuffix(_MANIFEST)
+    early = name.replace(b".", b"/", 1)
+    return early if _is_early(early) else unquote_to_bytes(name)
+
+
+def _manifest_name(member: bytes) -> bytes:
+    """Return the file name of a manifest: `group.member` in Cycle 0, else the folder with `/` and `%` escaped."""
+    if _is_early(member):
+        return member.replace(b"/", b".") + _MANIFEST
+    name = member.replace(b"%", b"%25").replace(b"/", b"%2F")
+    if name.startswith(b".") or _is_early(name.replace(b".", b"/", 1)):
+        name = name.replace(b".", b"%2E")
+    return name + _MANIFEST
+
+
+def _is_early(member: bytes) -> bool:
+    """Return whether this is the name of a member of Cycle 0, which does not tell the folder above its group."""
+    return folder_of(member) not in (member, b"")
 
 
 def _listed(path: bytes, relative: bytes, wanted: bytes, unexpected: list[bytes]) -> Iterator[bytes]:

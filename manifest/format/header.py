@@ -13,7 +13,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import DestinationKind
 from qa2pack.manifest.alma.split_spec import SplitSpec, Weights
-from qa2pack.manifest.format.member_field import member_from_wire, member_to_wire
+from qa2pack.manifest.format.member_field import check_member, member_from_wire, member_to_wire
 from qa2pack.manifest.format.record_codec import check_columns
 from qa2pack.manifest.format.stream import Stream, StreamError
 from qa2pack.manifest.format.wire import Moment, WireError, read_value
@@ -263,7 +263,7 @@ def read_header(stream: Stream, kind: StreamKind) -> Header:
         if header.append is Append.RENAME:
             check_name(header.renamed_from)
         for member, _ in header.base:
-            check_relative(member)
+            check_member(member)
     except ValueError as error:
         raise StreamError(stream.path, "is damaged: it has a header that does not make sense") from error
     if header.kind is not kind:

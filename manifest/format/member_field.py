@@ -7,6 +7,12 @@ from qa2pack.manifest.format.wire import WireError, read_value
 from qa2pack.manifest.path import check_relative, join
 
 
+def check_member(member: bytes) -> None:
+    """Refuse a name of a member whose folder could be outside of the package; raises UnsafePathError."""
+    if member != PACKAGE_ITSELF:
+        check_relative(member)
+
+
 def member_to_wire(fields: Mapping[str, object]) -> dict[str, object]:
     """Return the fields with the two in place of `member`."""
     group, _, last = read_value(bytes, fields["member"]).rpartition(b"/")
@@ -30,6 +36,5 @@ def member_from_wire(wire: Mapping[str, object]) -> dict[str, object]:
     member = join(group, last)
     if not last or b"/" in last:
         raise WireError("a member without a name")
-    if member != PACKAGE_ITSELF:
-        check_relative(member)
+    check_member(member)
     return {name: value for name, value in wire.items() if name != "group"} | {"member": member}

@@ -4,7 +4,7 @@ Pure. The order is: excludes, includes, the rules of the layout. So an exclude o
 overrides the `never` of a layout. Files of other programs are included only where the glob has no wildcard.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qa2pack.manifest.format.header import LeftOut
@@ -14,9 +14,9 @@ from qa2pack.manifest.layout.include import Include, included_folder, spelt_out
 from qa2pack.manifest.layout.names import Claim
 from qa2pack.manifest.layout.rules import Layout, Rule
 from qa2pack.manifest.layout.survey import Kind, Node
-from qa2pack.manifest.layout.template import NoPathError, NoValueError, parse_template
+from qa2pack.manifest.layout.template import PROJECT, NoPathError, NoValueError, parse_template
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 
 FAULTS: Mapping[Kind, Code] = {
     Kind.SPECIAL: Code.SPECIAL_FILE,
@@ -78,6 +78,30 @@ class Choice:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_marked", frozenset(folder.path for folder in self.places.marked))
+
+    def single_values(self, variables: Iterable[str]) -> Mapping[str, bytes]:
+        """Return the values that these variables have in the whole origin.
+
+        Raises:
+            Refused: one has no value, or several.
+        """
+        values = {name: self._values_of(name) for name in [PROJECT, *sorted(variables)]}
+        problems = [
+            Problem(Code.VARIABLE_MISSING, name.encode(), "one value", ", ".join(map(shown, found)))
+            for name, found in values.items()
+            if len(found) != 1
+        ]
+        if problems:
+            raise Refused(*problems)
+        return {name: found[0] for name, found in values.items()}
+
+    def _values_of(self, variable: str) -> tuple[bytes, ...]:
+        if variable in self.given:
+            return (self.given[variable],)
+        if found := self.places.values_of(variable):
+            return found
+        known = self.layout.variables.get(variable)
+        return (known.default.encode(),) if known and known.default else ()
 
     def decide(self, entry: OriginEntry) -> tuple[Outcome, ...]:
         """Return the outcomes for an entry; empty if no rule, include or exclude matches it."""

@@ -118,6 +118,10 @@ class PlacesFound:
         """Return whether some folder is this place."""
         return any(folder.place is place for folder in self.folders.values())
 
+    def values_of(self, variable: str) -> tuple[bytes, ...]:
+        """Return all values that folders fix the variable to, sorted."""
+        return tuple(sorted({value for folder in self.folders.values() for value in folder.values.get(variable, ())}))
+
     def knows(self, variable: str, value: bytes) -> bool:
         """Return whether some folder fixes the variable to this value."""
         return any(value in folder.values.get(variable, ()) for folder in self.folders.values())

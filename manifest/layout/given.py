@@ -46,7 +46,7 @@ def _wrong(values: Iterable[tuple[str, str]], layout: Layout) -> Iterator[Proble
 
 def _missing(layout: Layout, given: Mapping[str, bytes]) -> Iterator[Problem]:
     fixed = frozenset().union(*(place.fixes for place in layout.places))
-    needed = dict.fromkeys(name for rule in layout.rules for name in rule.needs)
+    needed = dict.fromkeys((*sorted(layout.tree.variables), *(name for rule in layout.rules for name in rule.needs)))
     for name in needed:
         variable = layout.variables.get(name)
         if variable and not variable.default and name not in {*fixed, *given}:

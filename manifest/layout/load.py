@@ -23,6 +23,7 @@ from qa2pack.manifest.layout.patterns import PatternError, Patterns, Variable, c
 from qa2pack.manifest.layout.rules import Again, Foreign, Layout, Rule, Shape
 from qa2pack.manifest.layout.template import PREFIX, PROJECT, Template, parse_template
 from qa2pack.manifest.layout.toml_lines import sub_table_line, table_lines
+from qa2pack.manifest.layout.tree import COUNTERS, ITSELF, Tree
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.role import Role, Shown, names_of
 
@@ -73,7 +74,7 @@ def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKN
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 _Result = TypeVar("_Result")
-_LAYOUT_KEYS = frozenset({"name", "title", "variable", "place", "folder", "foreign", "rule", "check"})
+_LAYOUT_KEYS = frozenset({"name", "title", "tree", "variable", "place", "folder", "foreign", "rule", "check"})
 _VARIABLE_KEYS = frozenset({"like", "default"})
 _PLACE_KEYS = frozenset({"name", "path", "inside", "marked_by", "prefix", "no_prefix", "needed", "what"})
 _FOLDER_KEYS = frozenset({"name", "text", "always", "tickets", "listed", "report"})
@@ -145,6 +146,7 @@ class _Reader:
         return Layout(
             name=self._text(table, "name") or self.name,
             title=self._text(table, "title"),
+            tree=reader._tree(table),
             variables=reader.variables,
             places=reader.places,
             roles=roles,
@@ -216,6 +218,24 @@ class _Reader:
             ANY_DEPTH if step == "**" else self._of_variables((step,), "path")
             for step in (path.split("/") if path else ())
         )
+
+    def _tree(self, table: Mapping[str, object]) -> Tree:
+        text = self._text(table, "tree")
+        if not text:
+            return ITSELF
+        fixed = frozenset().union(*(place.fixes for place in self.places)) - {place.name for place in self.places}
+        counters = tuple(name for name in COUNTERS if name not in self.variables)
+        known = fixed | {*counters, PROJECT}
+        parts = []
+        for part in text.split("/"):
+            template = self._template({"tree": part}, "tree", known)
+            if template is None or len(template.variables.intersection(counters)) > 1:
+                self._refuse(expected="folders with one counter at most, group or member, for tree", found=text)
+            parts.append(template)
+        used = [name for part in parts for name in counters if name in part.variables]
+        if used != [name for name in counters if name in used] or used == ["group"]:
+            self._refuse(expected="member, or group and below it member, as counters of tree", found=text)
+        return Tree(tuple(parts), tuple(used))
 
     def _folder(self, table: Mapping[str, object]) -> Role:
         self._check_keys(table, _FOLDER_KEYS, "folder")

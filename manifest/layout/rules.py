@@ -14,6 +14,7 @@ from qa2pack.manifest.layout.globs import matcher, matches
 from qa2pack.manifest.layout.patterns import Patterns, Variable
 from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.layout.template import Template
+from qa2pack.manifest.layout.tree import ITSELF, Tree
 from qa2pack.manifest.role import Role
 
 
@@ -113,6 +114,7 @@ class Layout:
 
     Attributes:
         title: what it is for, on one line.
+        tree: the folders from the package down to the member.
         roles: the first folders of a member, in the order in which they are shown.
         rules: those of the origin; `included` are those for what --include names.
         foreign: files of other programs, left out everywhere, also inside tables.
@@ -128,6 +130,7 @@ class Layout:
     foreign: tuple[Foreign, ...] = ()
     checks: tuple[Check, ...] = ()
     title: str = ""
+    tree: Tree = ITSELF
     _few: dict[tuple[str, Kind], tuple[Rule, ...]] = field(default_factory=dict, repr=False, compare=False)
     _is_foreign: Callable[[bytes], bool] = field(init=False, repr=False, compare=False)
 

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qa2pack.manifest.alma.control_folder import check_control
-from qa2pack.manifest.alma.member_ids import Append, member_named, next_member
+from qa2pack.manifest.alma.member_ids import Append, member_named
 from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, read_state
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import StreamKind
@@ -13,7 +13,9 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, real_path
-from qa2pack.manifest.path import is_within
+from qa2pack.manifest.layout.decide import Choice
+from qa2pack.manifest.layout.tree import Tree, adds_folder
+from qa2pack.manifest.path import is_within, shown
 from qa2pack.manifest.plan.extra_files import foreign_remedies
 from qa2pack.manifest.plan.obstacles import enclosing_package, foreign_tickets, swapped_paths, ticket_obstacles
 from qa2pack.manifest.plan.other_paths import path_remedies
@@ -27,6 +29,7 @@ class Destination:
     """Package and name of the new member.
 
     Attributes:
+        member: empty as long as the layout is not known that tells it.
         base: existing members, each with the digest of its manifest; the plan is valid only while these are
             unchanged.
         opened: the plans and manifests of the package.
@@ -78,9 +81,40 @@ def choose_destination(request: PlanRequest, opened: OpenedFiles) -> Destination
     problems = list(_state_problems(request, state))
     if problems:
         raise Refused(*problems, remedies=_remedies(request, package, state, problems[0].code))
-    return Destination(package, state, _name(request, state), base_of(state, opened), opened, request.append)
+    member = member_named(state.members, request.replaced) if request.append in _OF_ONE else b""
+    return Destination(package, state, member, base_of(state, opened), opened, request.append)
 
 
+def with_member(destination: Destination, tree: Tree, choice: Choice) -> Destination:
+    """Return the destination with the member that the layout tells.
+
+    Where variables tell the members apart, one that is there already is replaced, and another one is added.
+
+    Raises:
+        Refused: a variable has no value, or several; or the package cannot have such a member.
+    """
+    append, state = destination.append, destination.state
+    if not tree.can(append):
+        raise Refused(Problem(Code.APPEND_NOT_COUNTED, f"--append {append}".encode(), found=tree.text))
+    strange = [member for member in state.members if not tree.has(member)]
+    if strange and (append in _ADDING or tree.variables):
+        path = destination.package.member(strange[0])
+        raise Refused(Problem(Code.OTHER_TREE, path, tree.text or "the package itself"))
+    member = tree.member(choice.single_values(tree.variables), state.folders, append)
+    if append in _OF_ONE:
+        if tree.variables and member != destination.member:
+            raise Refused(Problem(Code.OTHER_MEMBER, destination.member, shown(destination.member), shown(member)))
+        return destination
+    if tree.variables and append is Append.NOTHING and state.members:
+        if member in state.members:
+            append = Append.REPLACE
+        else:
+            append = Append.GROUP if adds_folder(member, state.members) else Append.MEMBER
+    return replace(destination, member=member, append=append)
+
+
+_OF_ONE = (Append.REPLACE, Append.REMOVE)
+_ADDING = (Append.GROUP, Append.MEMBER)
 _FORCE = Remedy("Or, only if everything at PACKAGE may go, plan with --force")
 
 
@@ -88,16 +122,6 @@ def _remedies(request: PlanRequest, package: Package, state: PackageState, code:
     """Return what to do where a package has something in it that is no part of it; else what the code says."""
     remedies = foreign_remedies(package, state) if code is Code.NOT_A_PACKAGE else ()
     return (*remedies, _FORCE) if remedies and request.append is Append.NOTHING else remedies
-
-
-def _name(request: PlanRequest, state: PackageState) -> bytes:
-    match request.append:
-        case Append.NOTHING | Append.RENAME:
-            return next_member({}, request.append)
-        case Append.GROUP | Append.MEMBER:
-            return next_member(state.groups, request.append)
-        case Append.REPLACE | Append.REMOVE:
-            return member_named(state.members, request.replaced)
 
 
 def destination_warnings(request: PlanRequest, destination: Destination) -> Iterator[Problem]:

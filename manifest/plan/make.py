@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.member_ids import Append, folder_of
 from qa2pack.manifest.alma.package import MEMBER_FOLDERS
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, save_durably
@@ -21,7 +21,7 @@ from qa2pack.manifest.layout.include import check_includes
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings
+from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings, with_member
 from qa2pack.manifest.plan.extra_files import paths_of
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
 from qa2pack.manifest.plan.place_origin import Placed, place_origin, refuse_any
@@ -87,7 +87,8 @@ def make_plan(
     check_includes(request.include, layout.roles)
     earlier = _earlier(request, destination)
     placed = place_origin(request, layout, earlier, reader=reader, engine=engine)
-    refuse_any(_unknown_folders(layout, placed))
+    destination = with_member(destination, layout.tree, placed.choice)
+    refuse_any(_unknown_folders(layout, placed, destination.member))
     options = _scan_options(request, layout, destination)
     in_tickets = frozenset(role.folder for role in layout.roles if role.in_tickets)
     gathered, splits = _scan(request, placed, options, in_tickets, earlier, engine=engine, progress=progress)
@@ -111,8 +112,10 @@ def make_plan(
     return Plan(header, notes, destination, gathered)
 
 
-def _unknown_folders(layout: Layout, placed: Placed) -> list[Problem]:
+def _unknown_folders(layout: Layout, placed: Placed, member: bytes) -> list[Problem]:
     """Return a problem for each first folder of a target by which a member would not be known as one afterwards."""
+    if folder_of(member) in (member, b""):
+        return []  # it is known by its manifest
     always = {role.folder for role in layout.roles if role.is_always}
     folders = always | {item.path.partition(b"/")[0] for item in placed.placement.items}
     expected = f"one of {', '.join(sorted(map(shown, MEMBER_FOLDERS)))} as the first folder of a target"
@@ -220,16 +223,16 @@ def _scan_options(request: PlanRequest, layout: Layout, destination: Destination
         package=real_path(request.package),
         device=os.stat(package.parent).st_dev,
         may_copy=request.mode is Mode.TICKET,
-        replaced=_replaced(request, member),
+        replaced=_replaced(destination, member),
         member=member,
     )
 
 
-def _replaced(request: PlanRequest, member: bytes) -> bytes:
+def _replaced(destination: Destination, member: bytes) -> bytes:
     """Return the resolved path of the folder that the new member replaces."""
-    match request.append:
+    match destination.append:
         case Append.NOTHING:
-            return real_path(request.package)
+            return real_path(destination.package.path)
         case Append.REPLACE:
             return member
     return b""

@@ -39,12 +39,14 @@ class Placed:
     """Where everything goes, and what is known of the tables then.
 
     Attributes:
+        choice: what decided, with the places that were found.
         notes: of each destination that is a measurement set how it is split.
         references: what the tables need that were read for it.
         looked_into: the sources of those.
     """
 
     placement: Placement
+    choice: Choice
     notes: Mapping[bytes, TableNote]
     references: tuple[Reference, ...]
     looked_into: frozenset[bytes]
@@ -93,7 +95,7 @@ def place_origin(
     )
     refuse_any([] if _is_lenient(request) else unmeasured)
     warnings = (*_warnings(request, placement, tables, (*broken, *unmeasured)), *_estimates(notes))
-    return Placed(replace(placement, items=items, warnings=warnings), notes, needed, frozenset(tables.names))
+    return Placed(replace(placement, items=items, warnings=warnings), choice, notes, needed, frozenset(tables.names))
 
 
 def _described(

@@ -82,7 +82,7 @@ def make_header(
         project=project,
         member=destination.member,
         mode=request.mode,
-        append=request.append,
+        append=destination.append,
         origin=request.origin,
         scanned_ns=now_ns,
         layout=request.layout,

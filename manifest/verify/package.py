@@ -4,14 +4,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL
+from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import DestinationKind, Package, manifest_names, member_of_manifest, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, unusable_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_plain_folder
-from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.path import folders_above, is_within, join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.verify.member import verify_tree
@@ -33,9 +33,8 @@ def verify_package(
         if not any(is_within(package.path + b"/" + unexpected, package.member(member)) for member in state.manifests):
             yield Problem(_extra(package, unexpected), unexpected)
     recorded = _recorded_members(package)
-    packaged = {member.partition(b"/")[0] for member in recorded}
-    for group in sorted(group for group, members in state.groups.items() if not members and group not in packaged):
-        yield Problem(Code.EXTRA_FOLDER, join(SCIENCE_GOAL, group))
+    packaged = folders_above(map(folder_of, recorded))
+    yield from (Problem(Code.EXTRA_FOLDER, group) for group in state.empty_groups if group not in packaged)
     for member in state.without_manifest:
         yield Problem(Code.MANIFEST_MISSING, _relative(package, member))
     for member in recorded:

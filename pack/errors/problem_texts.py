@@ -250,6 +250,21 @@ PLANNING: Mapping[Code, Row] = {
         "Write --include GLOB=ROLE with a folder of the layout: for cycle0 raw, calibrated, calibration, script, "
         "qa, log or product.",
     ),
+    Code.APPEND_NOT_COUNTED: Row(
+        "Members of this layout are not counted in this way.",
+        "Its tree has no such counter: variables tell the members apart, or the package is the only member.",
+        "Plan without --append: a member with other values is added, and one with the same is replaced.",
+    ),
+    Code.OTHER_TREE: Row(
+        "The package has members of another tree.",
+        "They were packaged with a layout whose tree has other folders.",
+        "Give the layout of the package with --layout, or choose another destination.",
+    ),
+    Code.OTHER_MEMBER: Row(
+        "The origin is that of another member than the one that is replaced.",
+        "The values that the origin gives the variables of the layout are those of another member.",
+        "Plan without --replace-member: the member of these values is replaced if it is there, and else added.",
+    ),
     Code.UNKNOWN_LAYOUT: Row(
         "The layout is not known, or not understood.",
         "The name is misspelt, the file cannot be read, or something in it is not a layout rule.",

@@ -355,6 +355,41 @@ to = "{run}/{name}"
     return refusal(world.delivery, layout=str(layout))
 
 
+_BY_RUN = b"""
+tree = "run.{run}"
+[variable.run]
+[[place]]
+name = "top"
+[[rule]]
+match = "*.py"
+to = "{name}"
+"""
+
+
+def _plan_by_run(world: World, run: str, **choices: object) -> Iterable[Problem]:
+    """Plan a member of a package in which the value of a variable tells the members apart."""
+    layout = world.folder / "by_run.toml"
+    write(layout, _BY_RUN)
+    return refusal(world.delivery, Mode.HARD, layout=str(layout), values=(("run", run),), **choices)
+
+
+@breaks(Code.APPEND_NOT_COUNTED)
+def _(world: World) -> Iterable[Problem]:
+    return _plan_by_run(world, "1", append=Append.MEMBER)
+
+
+@breaks(Code.OTHER_TREE)
+def _(world: World) -> Iterable[Problem]:
+    world.delivery.make()
+    return _plan_by_run(world, "1")
+
+
+@breaks(Code.OTHER_MEMBER)
+def _(world: World) -> Iterable[Problem]:
+    assert _plan_by_run(world, "1") == ()
+    return _plan_by_run(world, "2", append=Append.REPLACE, replaced=b"run.1")
+
+
 def _layout_with_check(world: World, say: str) -> str:
     layout = world.folder / "mine.toml"
     write(
