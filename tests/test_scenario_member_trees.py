@@ -197,7 +197,9 @@ def test_named_member_must_be_that_of_the_origin(runs: Runs, capsys: Capsys) -> 
 def test_delivery_of_all_members_is_checked(runs: Runs) -> None:
     for names in ALL:
         runs.made(names)
-    assert tarsplit([str(runs.package), "--output", str(runs.folder / "out"), "--size", "1MiB"]) == 0
+    assert (
+        tarsplit([str(runs.package), "-n", "2017-01-17", "--output", str(runs.folder / "out"), "--size", "1MiB"]) == 0
+    )
     assert tarsplit(["--check", str(runs.folder / "out"), str(runs.package)]) == 0
 
 
