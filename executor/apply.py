@@ -91,7 +91,7 @@ class AppliedPlan:
     """The plan that an apply applies, or applied before.
 
     Attributes:
-        member: `group/member` that it makes.
+        member: name of the member that it makes.
         origin, mode: empty and None where the journal of a stopped apply does not have them.
         change: what is done to the member; None if it is not known any more.
         renamed_from: the name that the package has before; empty if it is not renamed.

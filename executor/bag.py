@@ -46,7 +46,7 @@ class BagMember:
     """A member that goes into the bag.
 
     Attributes:
-        path: `group/member`.
+        path: the name of the member.
         blobs: gives the encoded records of its manifest.
     """
 

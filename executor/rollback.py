@@ -52,7 +52,7 @@ class RolledBack:
     """Result of a rollback.
 
     Attributes:
-        member: `group/member` that was removed; empty if there was nothing to roll back.
+        member: name of the member that was removed; empty if there was nothing to roll back.
         was_finished: the transaction was a finished one.
         is_removal: the member had been removed, or was to be, and is there again.
         renamed_from: the name that the package has again; empty if it was not renamed.

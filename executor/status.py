@@ -45,7 +45,7 @@ class Status:
         plan_problems: why the waiting plan would be refused: what it relies on has changed.
         rollback_problems: why the last apply cannot be rolled back, the reason first, as far as it shows without
             reading content.
-        member: `group/member` of the transaction; empty without one.
+        member: name of the member of the transaction; empty without one.
         phase: how far the transaction came.
         is_origin_changed: it stopped because sources are not as planned, so it cannot be resumed with its plan.
         holder: the process that holds the package lock.

@@ -31,7 +31,7 @@ class Finished:
     """A finished transaction.
 
     Attributes:
-        member: `group/member` that it made.
+        member: name of the member that it made.
         plan: digest of its plan.
         mode, origin: of its plan; None and empty where the journal does not have them.
         user, host: who began it, and where.

@@ -46,6 +46,11 @@ def folder_of(member: bytes) -> bytes:
     return join(SCIENCE_GOAL, member) if is_group(group) and (is_member(name) or not name) else member
 
 
+def member_words(member: bytes) -> str:
+    """Return the name of a member for display."""
+    return "the package itself" if member == PACKAGE_ITSELF else shown(member)
+
+
 def member_at(folder: bytes) -> bytes:
     """Return the name of the member with this folder, relative to the package."""
     inside = folder.removeprefix(SCIENCE_GOAL + b"/")

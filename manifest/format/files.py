@@ -47,7 +47,7 @@ def open_manifest(path: bytes) -> Described:
 
 
 def open_manifest_of(member: bytes, path: bytes) -> Described:
-    """Open the manifest of a member given as `group/member`, and check all of it.
+    """Open the manifest of a member, and check all of it.
 
     The files that it names are changed or removed in the member's folder, so the manifest of another member is
     refused.

@@ -60,7 +60,9 @@ def foreign_tickets(package: Package, opened: OpenedFiles) -> Iterator[Problem]:
 
 
 def is_package(folder: bytes) -> bool:
-    """Return whether a folder is a package, by its groups."""
+    """Return whether a folder is a package, by its groups or its manifests."""
+    if manifest_names(Package(folder)):
+        return True
     try:
         return any(map(is_group, os.listdir(join(folder, SCIENCE_GOAL))))
     except (FileNotFoundError, NotADirectoryError):

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 
-from qa2pack.manifest.alma.member_ids import folder_of
+from qa2pack.manifest.alma.member_ids import folder_of, member_words
 from qa2pack.manifest.alma.package import DestinationKind, Package, manifest_names, member_of_manifest, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, unusable_manifest
@@ -56,7 +56,7 @@ def _verify_member(
     notes = manifest.notes
     is_read = manifest.header.mode.has_content and not is_quick
     progress.phase(
-        f"verify {os.fsdecode(member)}",
+        f"verify {member_words(member)}",
         file_count=notes.file_count,
         byte_count=notes.byte_count if is_read else 0,  # else a progress bar would stay at 0 %
     )

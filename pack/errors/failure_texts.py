@@ -85,7 +85,7 @@ REQUESTS: Mapping[Code, Row] = {
     Code.MEMBER_AMBIGUOUS: Row(
         "More than one member of the package has this name.",
         "Members of several groups have the same name.",
-        "Write it with its group, as group/member.",
+        "Write more of its path in the package, as group/member.",
     ),
     Code.ORIGIN_UNKNOWN: Row(
         "No member of the package was made from this origin.",

@@ -17,7 +17,7 @@ class Again:
     """Where a member came from.
 
     Attributes:
-        replaced: `group/member` to replace; empty if it is the only one, and the package is replaced with it.
+        replaced: name of the member to replace; empty if it is the only one, and the package is replaced with it.
     """
 
     origin: bytes

@@ -17,7 +17,7 @@ class Member:
     """A member on disk.
 
     Attributes:
-        path: `group/member`.
+        path: the name of the member.
         manifest: None if there is none, or it cannot be used.
         fault: why its manifest cannot be used; None if it can, or if there is none.
     """
@@ -43,7 +43,7 @@ def members_of(state: PackageState, opened: OpenedFiles) -> list[Member]:
 
 
 def chosen_members(members: Sequence[Member], wanted: bytes) -> list[Member]:
-    """Return the members with this name, `group/member` or only the member's name; all members for an empty name.
+    """Return the members with this name, or the end of it that only this one has; all members for an empty name.
 
     Raises:
         Refused: no member, or more than one, has this name, or the package has no members.

@@ -38,7 +38,7 @@ class Repaired:
     """What a repair did to one member.
 
     Attributes:
-        member: `group/member`.
+        member: its name.
         sources: by path in the member, where each file was taken from; empty for what the program makes itself.
         lost: what could not be had, or is not known to the manifest; paths absolute.
         remedies: what to do about what could not be had.

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import Header, LeftOut, Notes, Total
@@ -90,13 +91,13 @@ def _part(package: Package, member: Member, budget: Budget) -> Part:
     manifest = member.manifest
     if manifest is None:
         fault = problem_line(unusable_manifest(member.fault)) if member.fault else "it has no manifest"
-        return Part(shown(member.path), fault)
+        return Part(member_words(member.path), fault)
     header, notes = manifest.header, manifest.notes
     contents = read_contents(records_of(manifest.stream), notes.splits, roles_of(header))
     folder = package.member(member.path)
     candidates = (*contents.pictures, *contents.plots)
     return Part(
-        name=shown(member.path),
+        name=member_words(member.path),
         facts=tuple(_facts(header)),
         file_count=notes.file_count,
         byte_count=notes.byte_count,

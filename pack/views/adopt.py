@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import path_fields
@@ -25,6 +25,6 @@ def _lines(members: Sequence[bytes], target: Target, style: Style) -> Iterator[s
     if not members:
         yield "Every member has its manifest already; nothing was changed."
         return
-    yield from (f"{style.good('Adopted')}: {shown(member)}" for member in members)
+    yield from (f"{style.good('Adopted')}: {member_words(member)}" for member in members)
     yield "Their present content counts as right. To check them at any later time:"
     yield f"  {style.bold(f'pack verify {target.quoted}')}"

@@ -7,6 +7,7 @@ from qa2pack.executor.apply import Applied, AppliedPlan, Change
 from qa2pack.executor.rollback_checks import rollback_obstacles
 from qa2pack.executor.status import State, read_status
 from qa2pack.executor.transaction.recovery import Phase
+from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.humanize import local_time, utc_time
 from qa2pack.manifest.path import shown
@@ -50,11 +51,11 @@ def plan_announced(plan: AppliedPlan) -> Iterator[str]:
         yield f"  renames  {shown(plan.origin)}"
         return
     if plan.change in _CHANGES:
-        yield f"  {shown(plan.member)} {_CHANGES[plan.change]}"
+        yield f"  {member_words(plan.member)} {_CHANGES[plan.change]}"
     if plan.change is Change.REMOVED:
         return  # where it came from and how says nothing about its removal
     yield from (f"  origin   {shown(path)}" for path in (plan.origin,) if path)
-    yield f"  member   {shown(plan.member)}"
+    yield f"  member   {member_words(plan.member)}"
     yield from (f"  mode     {mode}" for mode in (plan.mode,) if mode)
 
 
@@ -87,7 +88,7 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
         if result.renamed_from:
             yield f"Rolled back: the package has its name again, {shown(result.renamed_from)}"
             return
-        yield f"Rolled back: {shown(result.member)} is not there any more. The plan still waits:"
+        yield f"Rolled back: {member_words(result.member)} is not there any more. The plan still waits:"
         yield f"  {style.bold(f'pack apply {target.quoted}')}"
         return
     if result.done_before_ns is not None:

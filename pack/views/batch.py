@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.member_ids import Append, member_words
 from qa2pack.manifest.alma.package import DestinationKind
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.humanize import counted, human_bytes
@@ -89,7 +89,7 @@ def _text(job: Job, found: Found) -> str:
 
 def _plan_words(plan: Described) -> Iterator[str]:
     totals = totals_fields(plan.notes.totals)
-    yield f"{shown(plan.header.member)}, {counted(plan.notes.file_count, 'file')}, " + human_bytes(
+    yield f"{member_words(plan.header.member)}, {counted(plan.notes.file_count, 'file')}, " + human_bytes(
         int(str(totals["byte_count"]))
     )
     header = plan.header

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from qa2pack.manifest.alma.member_ids import folder_of, member_at
+from qa2pack.manifest.alma.member_ids import folder_of, member_at, member_words
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.plan.extra_files import outside_remedies
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Remedy
@@ -72,7 +72,7 @@ class Damage:
         yield from self._remedies_outside(problem for problem in self.problems if problem in outside)
         for member in damaged:
             if len(self.members) > 1:
-                yield f"  in {shown(member.manifest.header.member)}:"
+                yield f"  in {member_words(member.manifest.header.member)}:"
             yield from remedies_lines(member_remedies(member), self.target)
 
     def _remedies_outside(self, extras: Iterable[Problem]) -> Iterator[str]:

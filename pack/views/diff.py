@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
+from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.diff import Change, Kind
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
@@ -37,7 +38,7 @@ def _lines(
     attempt: Attempt, header: Header, changes: Iterator[Change], member_count: int, style: Style
 ) -> Iterator[str]:
     counts: Counter[Kind] = Counter()
-    yield style.bold(shown(header.member))
+    yield style.bold(member_words(header.member))
     yield f"  from   {shown(header.origin)}"
     for change in changes:
         counts[change.kind] += 1

@@ -5,6 +5,7 @@ from functools import partial
 
 from qa2pack.executor.transaction.history import Finished, History
 from qa2pack.executor.transaction.journal import Publishing
+from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.humanize import counted, human_bytes, human_seconds, local_time, utc_time
 from qa2pack.manifest.path import shown
 from qa2pack.pack.target import Target
@@ -68,7 +69,7 @@ def _lines(history: History, style: Style) -> Iterator[str]:
     for number, one in enumerate(history.finished):
         if number:
             yield ""
-        yield style.bold(f"{local_time(one.ended_ns)}  {shown(one.member)}")
+        yield style.bold(f"{local_time(one.ended_ns)}  {member_words(one.member)}")
         made = f": {counted(one.file_count, 'file')}, {human_bytes(one.byte_count)}"
         yield f"  what   {what_was_done(one)}{'' if one.publishing.is_removal else made}"
         yield f"  mode   {one.mode or 'not known'}"

@@ -11,7 +11,7 @@ from functools import partial
 
 from qa2pack.executor.space import free_bytes, needed_bytes
 from qa2pack.manifest.actions import Mode
-from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.member_ids import Append, member_words
 from qa2pack.manifest.alma.package import DestinationKind
 from qa2pack.manifest.alma.readme import blank_fields
 from qa2pack.manifest.alma.split_spec import final_name
@@ -72,7 +72,7 @@ class ShownPlan:
     def sources(self) -> tuple[Default, ...]:
         """Where each option that was not typed has its value from."""
         recalled = self.plan.notes.recalled
-        source = f"the member, as it was made before ({shown(self.plan.header.member)})"
+        source = f"the member, as it was made before ({member_words(self.plan.header.member)})"
         others = (each for each in self.defaults if each.option not in recalled)
         return (*(Default(option, source) for option in recalled), *others)
 
@@ -80,7 +80,7 @@ class ShownPlan:
 def plan_lines(view: ShownPlan, style: Style) -> Iterator[str]:
     """Yield the lines of the whole view."""
     header, notes = view.plan.header, view.plan.notes
-    yield style.bold(f"Plan of {shown(header.project)}, {shown(header.member)}")
+    yield style.bold(f"Plan of {shown(header.project)}, {member_words(header.member)}")
     yield f"  origin   {shown(header.origin)}"
     yield f"  package  {shown(view.target.package.path)}"
     yield f"  mode     {_MODES[header.mode]}"
@@ -138,21 +138,23 @@ def _destination_lines(plan: Described, style: Style) -> Iterator[str]:
             yield style.warning("At the destination: EVERYTHING there is removed; it is not a package (--force)")
         case DestinationKind.PACKAGE if header.append is Append.NOTHING:
             yield style.warning("At the destination: this package, which is replaced")
-            yield from (f"  {shown(member)}" for member, _ in header.base)
+            yield from (f"  {member_words(member)}" for member, _ in header.base)
         case DestinationKind.PACKAGE if header.append is Append.REMOVE:
-            yield style.warning(f"At the destination: this package, of which {shown(header.member)} is removed")
+            yield style.warning(
+                f"At the destination: this package, of which {member_words(header.member)} is removed"
+            )
         case DestinationKind.PACKAGE if header.append is Append.REPLACE:
-            member = shown(header.member)
+            member = member_words(header.member)
             yield style.warning(f"At the destination: this package, of which {member} is replaced")
             if header.staying:
                 yield "  and these stay:"
-            yield from (f"    {shown(member)}" for member, _ in header.staying)
+            yield from (f"    {member_words(member)}" for member, _ in header.staying)
         case DestinationKind.PACKAGE:
             yield style.bold(f"At the destination: this package; {_added(header)} is added, and these stay:")
-            yield from (f"  {shown(member)}" for member, _ in header.base)
+            yield from (f"  {member_words(member)}" for member, _ in header.base)
     difference = plan.notes.difference
     if difference is not None:
-        yield f"  compared with the manifest of {shown(header.member)}:"
+        yield f"  compared with the manifest of {member_words(header.member)}:"
         yield (
             f"  {counted(difference.unchanged, 'file')} the same, {difference.changed:,} changed,"
             f" {difference.added:,} added, {difference.removed:,} removed"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 
+from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import Entry
@@ -56,7 +57,7 @@ def planned_role_view(plan: Described, role: str, target: Target) -> View:
 
 
 def _role_lines(plan: Described, role: str, style: Style) -> Iterator[str]:
-    yield style.bold(f"Plan of {shown(plan.header.project)}, {shown(plan.header.member)}")
+    yield style.bold(f"Plan of {shown(plan.header.project)}, {member_words(plan.header.member)}")
     yield f"  origin   {shown(plan.header.origin)}"
     yield ""
     yield from _file_lines(_entries(plan, role))

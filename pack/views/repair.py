@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 
+from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.problem_view import problem_lines, remedies_lines
@@ -44,12 +45,12 @@ def _member_fields(member: Repaired) -> Fields:
 
 def _lines(repairs: Repairs, target: Target, style: Style) -> Iterator[str]:
     if repairs.finished:
-        yield f"Finished first: the change of {shown(repairs.finished.member)} that was stopped"
+        yield f"Finished first: the change of {member_words(repairs.finished.member)} that was stopped"
     for member in repairs.members:
         if member.applied is None and not member.lost:
-            yield f"{shown(member.member)}: as packaged, nothing to repair"
+            yield f"{member_words(member.member)}: as packaged, nothing to repair"
             continue
-        yield style.bold(f"{shown(member.member)}: {counted(len(member.sources), 'file')} repaired")
+        yield style.bold(f"{member_words(member.member)}: {counted(len(member.sources), 'file')} repaired")
         for path, source in sorted(member.sources.items()):
             yield f"  {shown(path)}"
             yield f"      from {shown(source)}" if source else "      made again"
@@ -64,7 +65,8 @@ def _lines(repairs: Repairs, target: Target, style: Style) -> Iterator[str]:
         *earlier, last = repairs.applied
         yield from left_out_lines(last, target, style)
         if earlier:
-            yield f"Each member was repaired by itself; only the last repair can be rolled back: {shown(last.member)}"
+            words = "Each member was repaired by itself; only the last repair can be rolled back"
+            yield f"{words}: {member_words(last.member)}"
         yield from kept_lines(last, target, style, repairs.rollback_problems)
         yield "To check the package:"
         yield f"  {style.bold(f'pack verify {target.quoted}')}"

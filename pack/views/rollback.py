@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from qa2pack.executor.rollback import RolledBack
+from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.alma.package import read_state
 from qa2pack.manifest.path import join, shown
 from qa2pack.pack.target import Target
@@ -40,7 +41,7 @@ def _lines(result: RolledBack, target: Target, style: Style) -> Iterator[str]:
         if result.was_finished
         else f"the apply that was stopped, which was to {to_do}"
     )
-    yield f"{style.good('Rolled back')}: {what} {shown(result.member)}"
+    yield f"{style.good('Rolled back')}: {what} {member_words(result.member)}"
     package = shown(target.package.path)
     if result.is_gone:
         yield f"  {package} is gone again: there was no package before. The origin is as it was."

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
@@ -69,7 +70,7 @@ def _lines(members: Sequence[Member], count: int, target: Target, what: ShowOpti
     yield f"  {shown(target.package.path)}"
     for member in members:
         yield ""
-        yield style.bold(shown(member.path))
+        yield style.bold(member_words(member.path))
         yield from _member_lines(member, target, what, style)
 
 

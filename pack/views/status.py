@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from functools import partial
 
 from qa2pack.executor.status import State, Status
-from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.member_ids import Append, member_words
 from qa2pack.manifest.alma.package import DestinationKind, PackageState, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
@@ -134,7 +134,7 @@ def _destination_text(status: Status) -> str:
 def _phase_lines(status: Status) -> Iterator[str]:
     if not status.member:
         return
-    yield f"  phase {status.phase} of {shown(status.member)}"
+    yield f"  phase {status.phase} of {member_words(status.member)}"
     if staged := staged_text(status):
         yield f"  staged so far: {staged}"
 
@@ -173,7 +173,7 @@ def _plan_lines(status: Status) -> Iterator[str]:
 
 def _change(header: Header) -> str:
     """Return as text what the plan does to the destination."""
-    member = shown(header.member)
+    member = member_words(header.member)
     match header.standing:
         case DestinationKind.ABSENT | DestinationKind.EMPTY:
             return f"makes    the package, with {member}"
