@@ -13,10 +13,10 @@ LAYOUT = '[[folder]]\nname = "script"\n[[place]]\nname = "top"\n'
 PATHS = (b"script/a.py", b"script/b.py", b"script/deep/c.py", b"calibrated", b"README.txt")
 
 
-def found(folder: Path, check: str, paths: tuple[bytes, ...] = PATHS) -> Faults:
+def found(folder: Path, check: str, paths: tuple[bytes, ...] = PATHS, data: bytes = b"") -> Faults:
     path = folder / "mine.toml"
     path.write_text(LAYOUT + "[[check]]\n" + check + '\nwhat = "so it is"\n')
-    return member_faults(load_layout(str(path)).checks, paths)
+    return member_faults(load_layout(str(path)).checks, paths, lambda _: data)
 
 
 @pytest.mark.parametrize(
@@ -70,10 +70,54 @@ def test_hyphen_of_a_range_is_no_letter(tmp_path: Path) -> None:
     assert found(tmp_path, 'letters = "a-z"', (b"a-b",)).warnings
 
 
+LISTED = 'listed_in = "script/*.xml"\nelements = ["image", "log"]\nattribute = "name"'
+LISTING = b"<run>" + b"".join(b'<image name="%d.fits"/>' % number for number in range(20)) + b'<log name="a"/></run>'
+IMAGES = tuple(b"product/%d.fits" % number for number in range(20))
+
+
+def test_names_in_a_list_are_in_the_member(tmp_path: Path) -> None:
+    paths = (b"script/m.xml", b"log/a", *IMAGES)
+    assert found(tmp_path, LISTED, paths, LISTING) == Faults((), ())
+
+
+def test_listed_names_that_are_missing_are_told_each_the_rest_counted(tmp_path: Path) -> None:
+    paths = (b"script/m.xml", b"script/n.xml.txt", b"script/deep/m.xml", b"script/o.xml/a", b"log/a", *IMAGES[18:])
+    warnings = found(tmp_path, LISTED, paths, LISTING).warnings
+    assert {(each.code, each.path, each.expected) for each in warnings} == {
+        (Code.W_CHECK, b"script/m.xml", "so it is")
+    }
+    assert [str(each.found) for each in warnings] == [
+        *(f"no {number}.fits" for number in range(10)),
+        "8 more names of files that are not there",
+    ]
+
+
+def test_listed_names_may_have_to_be_in_one_folder_and_refuse(tmp_path: Path) -> None:
+    check = LISTED + '\nin = "script"\nsay = "refuse"'
+    paths = (b"script/m.xml", b"script/3.fits", b"product/4.fits")
+    problems = found(tmp_path, check, paths, b'<a><image name="3.fits"/><image name="4.fits"/></a>').problems
+    assert [(each.code, each.found) for each in problems] == [(Code.CHECK_FAILED, "no script/4.fits")]
+
+
+@pytest.mark.parametrize("say", ["", '\nsay = "refuse"'])
+def test_list_that_cannot_be_read_is_told(tmp_path: Path, say: str) -> None:
+    faults = found(tmp_path, LISTED + say, (b"script/m.xml",), b"<run>")
+    ((problem,),) = (faults.problems or faults.warnings,)
+    assert (problem.code is Code.CHECK_FAILED) == bool(say)
+    assert str(problem.found).startswith("no list of names: it is not XML: no element found")
+
+
 @pytest.mark.parametrize(
     "check",
     [
         "longest = 0",
+        'listed_in = "script/*.xml"',
+        'listed_in = "scripts/*.xml"\nelements = "image"',
+        'listed_in = "script//*.xml"\nelements = "image"',
+        'listed_in = "script/*.xml"\nelements = ["image", ""]',
+        'listed_in = "script/*.xml"\nelements = "image"\nin = "scripts"',
+        'listed_in = "script/{mous}.xml"\nelements = "image"',
+        'longest = 9\nattribute = "name"',
         "longest = true",
         'longest = "9"',
         'letters = "z-a"',

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qa2pack.manifest.layout import template
 from qa2pack.manifest.layout.include import Include, parse_include
 from qa2pack.manifest.layout.item import Item, Placement
 from qa2pack.manifest.layout.load import load_layout
@@ -282,6 +283,13 @@ def test_include_takes_what_no_rule_takes(tmp_path: Path) -> None:
         "notes.txt": "product/notes.txt",
         "Images/deep/notes.txt": "product/Images__deep__notes.txt",
     }
+
+
+def test_templates_are_read_when_a_layout_is_loaded_and_not_for_each_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(template, "_VARIABLE")  # what reads a template
+    assert placed(tmp_path, MARK, "a.txt", include=["a.txt=product"]).paths == {"a.txt": "product/a.txt"}
 
 
 def test_include_beats_rules(tmp_path: Path) -> None:

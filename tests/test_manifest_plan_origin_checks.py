@@ -9,7 +9,7 @@ import pytest
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.problem import Code, Refused
-from support.in_process import Delivery, make_reduction
+from support.in_process import Delivery, make_reduction, write
 
 ABOUT_THE_ORIGIN = {Code.NO_PLACE, Code.W_OTHER_DELIVERY, Code.W_DEEPER_SB, Code.W_NESTED_EB}
 
@@ -69,3 +69,60 @@ def test_scheduling_blocks_are_named_in_the_refusal_of_the_folder_above_them(tmp
         (Code.W_DEEPER_SB, "sb1"),
         (Code.W_DEEPER_SB, "sb2"),
     ]
+
+
+LISTED = """
+name = "listed"
+[[place]]
+name = "top"
+[[folder]]
+name = "script"
+[[folder]]
+name = "product"
+[[rule]]
+match = "{stem}.xml"
+to = "script/{stem}.manifest.xml"
+[[rule]]
+match = "*.fits"
+to = "product/{name}"
+[[check]]
+listed_in = "script/*.manifest.xml"
+elements = "image"
+attribute = "name"
+what = "the archive looks for what the manifest lists"
+"""
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Delivery:
+    """An origin with a list of two images, of which one is there, and a layout beside it that checks it."""
+    write(tmp_path / "listed.toml", LISTED.encode())
+    write(tmp_path / "run/a.fits", b"image")
+    write(tmp_path / "run/m.xml", b'<run><image name="a.fits"/><image name="b.fits"/></run>')
+    return Delivery(tmp_path / "run", tmp_path / "2011.0.00229.S")
+
+
+def told(delivery: Delivery, mode: Mode) -> list[tuple[bytes, str]]:
+    layout = str(delivery.origin.parent / "listed.toml")
+    warnings = delivery.plan(mode, layout=layout).notes.warnings
+    return [(each.path, str(each.found)) for each in warnings if each.code is Code.W_CHECK]
+
+
+@pytest.mark.parametrize("mode", [Mode.FAKE, Mode.HARD])
+def test_list_is_read_from_the_origin_and_names_what_the_package_lacks(listed: Delivery, mode: Mode) -> None:
+    assert told(listed, mode) == [(b"script/m.manifest.xml", "no b.fits")]
+    write(listed.origin / "b.fits", b"image")
+    assert told(listed, mode) == []
+
+
+def test_list_that_was_moved_is_read_where_it_is(listed: Delivery) -> None:
+    told(listed, Mode.MOVE)
+    listed.apply()
+    assert (listed.origin / "m.xml").is_symlink()
+    assert told(listed, Mode.MOVE) == [(b"script/m.manifest.xml", "no b.fits")]
+
+
+def test_list_larger_than_any_is_not_read(listed: Delivery) -> None:
+    os.truncate(listed.origin / "m.xml", 1 << 27)
+    ((_, found),) = told(listed, Mode.FAKE)
+    assert found == "no list of names: a file of 128.0 MiB, more than the 64.0 MiB that are read"

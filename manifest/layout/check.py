@@ -96,5 +96,32 @@ class Names:
     say: Say = Say.WARN
 
 
-MemberCheck = Count | Names
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What an XML file of the member lists is in the member.
+
+    Attributes:
+        steps: patterns of the parts of the path that such a file has in the member.
+        elements: those that name a file, without their namespaces.
+        attribute: the one that is the name; empty where the text of the element is it.
+        folder: the listed files lie directly in it; empty for any folder.
+        what: the reason, for messages.
+    """
+
+    steps: tuple[Patterns, ...]
+    elements: frozenset[str]
+    attribute: str
+    folder: bytes
+    what: str
+    say: Say = Say.WARN
+
+    def is_list(self, path: bytes) -> bool:
+        """Return whether a file at this path of the member is such a list."""
+        parts = path.split(b"/")
+        return len(parts) == len(self.steps) and all(
+            step.fits(part) for step, part in zip(self.steps, parts, strict=True)
+        )
+
+
+MemberCheck = Count | Names | Listed
 Check = Needs | Alike | Absent | ProjectCode | MemberCheck

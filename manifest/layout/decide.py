@@ -14,7 +14,7 @@ from qa2pack.manifest.layout.include import Include, included_folder, spelt_out
 from qa2pack.manifest.layout.names import Claim
 from qa2pack.manifest.layout.rules import Layout, Rule
 from qa2pack.manifest.layout.survey import Kind, Node
-from qa2pack.manifest.layout.template import PROJECT, NoPathError, NoValueError, parse_template
+from qa2pack.manifest.layout.template import PROJECT, NoPathError, NoValueError
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 
@@ -148,7 +148,7 @@ class Choice:
                 continue
         path = f"{folder}/".encode() + entry.node.name
         try:
-            if_taken = parse_template(f"{folder}/{{prefix}}{{name}}").fill(_Values(self, entry, {}).of)
+            if_taken = self.layout.included_if_taken[folder].fill(_Values(self, entry, {}).of)
         except (NoValueError, NoPathError):
             if_taken = b""  # two that meet are refused then
         return Draft(entry, Claim(entry.path, path, if_taken))

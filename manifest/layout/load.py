@@ -16,7 +16,7 @@ from typing import Never, TypeVar
 from qa2pack.manifest.alma.split_spec import DATA_COLUMNS
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
-from qa2pack.manifest.layout.check import Absent, Alike, Check, Count, Names, Needs, ProjectCode, Say
+from qa2pack.manifest.layout.check import Absent, Alike, Check, Count, Listed, Names, Needs, ProjectCode, Say
 from qa2pack.manifest.layout.find_places import ANY_DEPTH, Place
 from qa2pack.manifest.layout.globs import has_other_braces, has_uid_in_brackets
 from qa2pack.manifest.layout.patterns import PatternError, Patterns, Variable, compile_patterns, pieces_of
@@ -110,9 +110,13 @@ _CHECK_KINDS = (
     ("lacks", "what"),
     ("letters", "what"),
     ("longest", "what"),
+    ("listed_in", "elements", "what"),
 )
-# Kinds of checks that are about the member: they may refuse.
-_MAY_SAY = frozenset({"at_most_one", "holds", "lacks", "letters", "longest"})
+# What each kind of check may have as well. Those about the member may refuse.
+_SAY = frozenset({"say"})
+_MAY_HAVE = {kind: _SAY for kind in ("at_most_one", "holds", "lacks", "letters", "longest")} | {
+    "listed_in": _SAY | {"attribute", "in"}
+}
 _MANY = 10**9
 # Variables that every file has.
 _OF_A_FILE = frozenset({"name", "path", PREFIX, PROJECT})
@@ -400,8 +404,26 @@ class _Reader:
                 return Names(self._letters(self._text(table, "letters")), _MANY, what, say)
             case "longest":
                 return Names(frozenset(), self._number(table, "longest"), what, say)
+            case "listed_in":
+                return self._listed(table, what, say)
         kinds = " or ".join(" and ".join(keys) for keys in _CHECK_KINDS)
         self._refuse(expected=kinds, found=_key_list(table))
+
+    def _listed(self, table: Mapping[str, object], what: str, say: Say) -> Listed:
+        first, *parts = self._text(table, "listed_in").split("/")
+        if parts and not set("*?[{").intersection(first):
+            self._role(first)
+        elements = frozenset(self._one_or_more(table, "elements"))
+        if "" in elements:
+            self._refuse(expected="names of elements", found="an empty text")
+        return Listed(
+            steps=tuple(self._of_variables((part,), "listed_in") for part in (first, *parts)),
+            elements=elements,
+            attribute=self._text(table, "attribute"),
+            folder=self._role(self._text(table, "in")).encode() if "in" in table else b"",
+            what=what,
+            say=say,
+        )
 
     def _letters(self, text: str) -> frozenset[str]:
         """Return the letters of a text as it stands in brackets: `a-z` are all from a to z, `-` itself is last."""
@@ -488,7 +510,7 @@ class _Reader:
 
 
 def _are_keys(keys: tuple[str, ...], table: Mapping[str, object]) -> bool:
-    return set(keys) == set(table) - ({"say"} if keys[0] in _MAY_SAY else set())
+    return set(keys) == set(table) - _MAY_HAVE.get(keys[0], frozenset())
 
 
 def _key_list(table: Mapping[str, object]) -> str:

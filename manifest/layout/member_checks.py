@@ -1,16 +1,18 @@
 """Checks of the member: what its receivers want of names and numbers of files, as the layout says.
 
-Pure. Files and folders inside packaged trees are not looked at.
+Pure: files that list names are read by the caller. Files and folders inside packaged trees are not looked at.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from qa2pack.manifest.layout.check import Check, Count, Names, Say
+from qa2pack.manifest.layout.check import Check, Count, Listed, MemberCheck, Names, Say
+from qa2pack.manifest.layout.listed_names import ListError, listed_names
 from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.problem import Code, Problem
 
 _MOST_NAMES = 4
+_MOST_MISSING = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,12 @@ class Faults:
     warnings: tuple[Problem, ...]
 
 
-def member_faults(checks: Iterable[Check], paths: Iterable[bytes]) -> Faults:
-    """Compare the paths of what is packaged with the checks."""
+def member_faults(checks: Iterable[Check], paths: Iterable[bytes], read: Callable[[bytes], bytes]) -> Faults:
+    """Compare the paths of what is packaged with the checks.
+
+    Args:
+        read: returns what a file, by its path in the member, will hold; raises an OSError if it cannot be read.
+    """
     known = sorted(paths, key=sort_key)
     found: dict[Say, list[Problem]] = {Say.WARN: [], Say.REFUSE: []}
     for check in checks:
@@ -30,11 +36,13 @@ def member_faults(checks: Iterable[Check], paths: Iterable[bytes]) -> Faults:
             found[check.say] += _counted(check, known)
         elif isinstance(check, Names):
             found[check.say] += _named(check, known)
+        elif isinstance(check, Listed):
+            found[check.say] += _listed(check, known, read)
     return Faults(tuple(found[Say.REFUSE]), tuple(found[Say.WARN]))
 
 
 def _counted(check: Count, paths: Sequence[bytes]) -> Iterator[Problem]:
-    names = [name for folder, _, name in (path.rpartition(b"/") for path in paths) if folder == check.folder]
+    names = [name for folder, _, name in _parted(paths) if folder == check.folder]
     if not check.folder:
         names = list(dict.fromkeys(path.partition(b"/")[0] for path in paths))
     fitting = [name for name in names if check.names.fits(name)]
@@ -54,5 +62,26 @@ def _named(check: Names, paths: Sequence[bytes]) -> Iterator[Problem]:
             yield Problem(_code(check), path, expected=check.what)
 
 
-def _code(check: Count | Names) -> Code:
+def _listed(check: Listed, paths: Sequence[bytes], read: Callable[[bytes], bytes]) -> Iterator[Problem]:
+    for path in filter(check.is_list, paths):
+        try:
+            names = listed_names(read(path), check.elements, check.attribute)
+        except (OSError, ListError) as error:
+            reason = getattr(error, "strerror", None) or error
+            yield Problem(_code(check), path, expected=check.what, found=f"no list of names: {reason}")
+            continue
+        there = {name for folder, _, name in _parted(paths) if not check.folder or folder == check.folder}
+        missing = [name for name in names if name not in there]
+        for name in missing[:_MOST_MISSING]:
+            yield Problem(_code(check), path, expected=check.what, found=f"no {shown(join(check.folder, name))}")
+        if len(missing) > _MOST_MISSING:
+            more = f"{len(missing) - _MOST_MISSING:,} more names of files that are not there"
+            yield Problem(_code(check), path, expected=check.what, found=more)
+
+
+def _parted(paths: Iterable[bytes]) -> Iterator[tuple[bytes, bytes, bytes]]:
+    return (path.rpartition(b"/") for path in paths)
+
+
+def _code(check: MemberCheck) -> Code:
     return Code.CHECK_FAILED if check.say is Say.REFUSE else Code.W_CHECK

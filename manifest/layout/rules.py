@@ -13,7 +13,7 @@ from qa2pack.manifest.layout.find_places import Place
 from qa2pack.manifest.layout.globs import matcher, matches
 from qa2pack.manifest.layout.patterns import Patterns, Variable
 from qa2pack.manifest.layout.survey import Kind, Node
-from qa2pack.manifest.layout.template import Template
+from qa2pack.manifest.layout.template import Template, parse_template
 from qa2pack.manifest.layout.tree import ITSELF, Tree
 from qa2pack.manifest.role import Role
 
@@ -119,6 +119,7 @@ class Layout:
         rules: those of the origin; `included` are those for what --include names.
         foreign: files of other programs, left out everywhere, also inside tables.
         checks: what a complete reduction has.
+        included_if_taken: by the name of a role, where an included file goes whose own name is taken.
     """
 
     name: str
@@ -131,11 +132,14 @@ class Layout:
     checks: tuple[Check, ...] = ()
     title: str = ""
     tree: Tree = ITSELF
+    included_if_taken: Mapping[str, Template] = field(init=False, repr=False, compare=False)
     _few: dict[tuple[str, Kind], tuple[Rule, ...]] = field(default_factory=dict, repr=False, compare=False)
     _is_foreign: Callable[[bytes], bool] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_is_foreign", matcher(self.foreign_globs))
+        targets = {role.name: parse_template(f"{role.name}/{{prefix}}{{name}}") for role in self.roles}
+        object.__setattr__(self, "included_if_taken", targets)
 
     @property
     def marked_place(self) -> Place | None:

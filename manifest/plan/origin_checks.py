@@ -7,8 +7,11 @@ advised for them hold these paths.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_control
+from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.layout.completeness import completeness_warnings, other_delivery
 from qa2pack.manifest.layout.decide import Choice
 from qa2pack.manifest.layout.item import Placement
@@ -30,13 +33,20 @@ def with_checks(
     found = completeness_warnings(origin, choice, placement.drafts, columns=columns, package=request.package)
     others = other_delivery(origin, choice.layout.checks, request.exclude)
     placed = (warning for warning in placement.warnings if not _is_inside(warning, others))
-    faults = member_faults(choice.layout.checks, (item.path for item in placement.items))
+    read = partial(_read_source, request.origin, placement)
+    faults = member_faults(choice.layout.checks, (item.path for item in placement.items), read)
     warnings = (*_made_package(request.origin), *found, *placed, *faults.warnings)
     return replace(
         placement,
         problems=(*placement.problems, *faults.problems),
         warnings=tuple(_located(request.origin, warning) for warning in warnings),
     )
+
+
+def _read_source(origin: bytes, placement: Placement, path: bytes) -> bytes:
+    """Return what the file has that goes to a path of the member; a file that was moved is in a package."""
+    source = next(item.source for item in placement.items if item.path == path)
+    return read_control(real_path(os.path.join(origin, source)), limit_bytes=LARGE_BYTES)
 
 
 def _is_inside(warning: Problem, others: Sequence[bytes]) -> bool:
