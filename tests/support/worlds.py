@@ -235,8 +235,8 @@ class State:
 def locks_read_here() -> Iterator[None]:
     """Let this process read a `table.lock` itself, as one that has no casacore.
 
-    It would fork for each, which takes longer than the rest of an apply; no table is open here that a lock could be
-    lost of.
+    It would fork for each, which takes longer than the rest of an apply or of a check; no table is open here that a
+    lock could be lost of.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lock_file, "_has_casacore", lambda: False)
@@ -392,9 +392,10 @@ class World:
 
     def problems(self) -> list[Problem]:
         """Verify the package."""
-        return list(
-            verify_package(self.package, OpenedFiles(), is_quick=False, engine=InlineEngine(), progress=Silent())
-        )
+        with locks_read_here():
+            return list(
+                verify_package(self.package, OpenedFiles(), is_quick=False, engine=InlineEngine(), progress=Silent())
+            )
 
     def visible(self) -> Tree:
         """Return what a user sees at the path of the package; of one that is renamed, under both names."""
