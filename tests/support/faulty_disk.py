@@ -42,15 +42,15 @@ class SplitMemory:
     """Does what casacore did when a table of the same files was split before: the same input gives the same bytes."""
 
     def __init__(self) -> None:
-        self._known: dict[frozenset[tuple[bytes, bytes]], dict[bytes, bytes]] = {}
+        self._known: dict[tuple[SplitSpec, frozenset[tuple[bytes, bytes]]], dict[bytes, bytes]] = {}
 
     def split(self, table: bytes, spec: SplitSpec) -> None:
         """Split the staged table as `Disk.split_table` does."""
         content = frozenset((entry.name, _read(entry.path)) for entry in os.scandir(table) if entry.is_file())
-        known = self._known.get(content)
+        known = self._known.get((spec, content))
         if known is None:
             Disk().split_table(table, spec)
-            self._known[content] = {name: _read(os.path.join(table, name)) for name, _ in spec.sizes}
+            self._known[spec, content] = {name: _read(os.path.join(table, name)) for name, _ in spec.sizes}
             return
         for name in spec.placeholders:
             os.unlink(os.path.join(table, name))

@@ -36,6 +36,9 @@ class Laid:
         return self.calls.index("syncfs")
 
 
+_SPLITS = SplitMemory()  # of all worlds: their tables are the same
+
+
 class Layouts:
     """The worlds of the scenarios, each laid out when it is first asked for."""
 
@@ -49,8 +52,9 @@ class Layouts:
         if key not in self._laid:
             root = self._root / str(len(self._laid))
             root.mkdir()
-            world = make_world(root, scenario, knows_inodes=knows_inodes)
-            self._laid[key] = _watch_undisturbed(world, SplitMemory() if remembers_splits else None)
+            splits = _SPLITS if remembers_splits else None
+            world = make_world(root, scenario, knows_inodes=knows_inodes, splits=splits)
+            self._laid[key] = _watch_undisturbed(world, splits)
         laid = self._laid[key]
         laid.world.bring_back()
         return laid

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,6 +46,7 @@ from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.package import verify_package
+from support.faulty_disk import SplitMemory, WatchedDisk
 from support.reductions import write_reduction
 
 Tree = dict[bytes, tuple[object, ...]]
@@ -235,8 +237,8 @@ class State:
 def locks_read_here() -> Iterator[None]:
     """Let this process read a `table.lock` itself, as one that has no casacore.
 
-    It would fork for each, which takes longer than the rest of an apply; no table is open here that a lock could be
-    lost of.
+    It would fork for each, which takes longer than the rest of an apply or of a check; no table is open here that a
+    lock could be lost of.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lock_file, "_has_casacore", lambda: False)
@@ -392,9 +394,10 @@ class World:
 
     def problems(self) -> list[Problem]:
         """Verify the package."""
-        return list(
-            verify_package(self.package, OpenedFiles(), is_quick=False, engine=InlineEngine(), progress=Silent())
-        )
+        with locks_read_here():
+            return list(
+                verify_package(self.package, OpenedFiles(), is_quick=False, engine=InlineEngine(), progress=Silent())
+            )
 
     def visible(self) -> Tree:
         """Return what a user sees at the path of the package; of one that is renamed, under both names."""
@@ -488,11 +491,19 @@ _REBUILT = b"group_ouss_id/member_ouss_id"
 _COMING_AND_GOING = frozenset({b"lock", b"plan", b"plan.applied", b"journal", b"finished", b"previous"})
 
 
-def make_world(root: Path, scenario: Scenario, *, knows_inodes: bool = True, big_bytes: int = 0) -> World:
+def make_world(
+    root: Path,
+    scenario: Scenario,
+    *,
+    knows_inodes: bool = True,
+    big_bytes: int = 0,
+    splits: SplitMemory | None = None,
+) -> World:
     """Make a world in which the scenario's plan waits.
 
     Args:
         big_bytes: size of one more file.
+        splits: in place of casacore, for the packages that are there before.
     """
     world = World(root, scenario, knows_inodes=knows_inodes)
     before, now = ("before/run", "now/run") if scenario.is_alike else ("before", "now")
@@ -504,11 +515,11 @@ def make_world(root: Path, scenario: Scenario, *, knows_inodes: bool = True, big
         # Replacing a package that holds moved files is refused: it is their only home.
         is_moved = scenario.mode is Mode.MOVE and not scenario.change.is_of_moved
         world.plan(before, Change.NEW, mode=Mode.HARD if is_moved else None)
-        world.apply()
+        world.apply(WatchedDisk(splits))
     if scenario.change in _GIVING_WAY:
         write_reduction(world.origins / "beside", text="beside it")
         world.plan("beside", _GIVING_WAY[scenario.change][1], mode=Mode.HARD if scenario.mode is Mode.MOVE else None)
-        world.apply()
+        world.apply(WatchedDisk(splits))
     if scenario.change is Change.REBUILD:
         world.plan_rebuild(b"product/image.fits")
     elif scenario.change is Change.RENAME:
@@ -585,6 +596,13 @@ def _source_names(origins: Path) -> dict[int, str]:
 
 def _manifest_value(path: bytes) -> tuple[Any, ...]:
     """Return what a manifest says, without the ctimes of sources, which every link to them changes."""
+    with open(path, "rb") as file:
+        return _decoded_manifest(path, file.read())
+
+
+@lru_cache(maxsize=64)
+def _decoded_manifest(path: bytes, content: bytes) -> tuple[Any, ...]:
+    """Return the value of a manifest with this content; most are looked at several times."""
     manifest = open_manifest(path)
     splits = [(replace(task, before=b""), _timeless(task.before)) for task in manifest.notes.splits]
     records = [_timeless(blob) for blob in manifest.stream.blobs()]
