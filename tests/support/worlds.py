@@ -38,6 +38,7 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs import lock_file
+from qa2pack.manifest.layout.load import layout_text
 from qa2pack.manifest.plan.make import Plan, make_plan, save_plan
 from qa2pack.manifest.plan.rebuild import NewReadme, Repair, Source, plan_rebuild
 from qa2pack.manifest.plan.removal import make_removal
@@ -67,6 +68,8 @@ class Change(StrEnum):
     REPLACE_MEMBER = "replace-member"
     REMOVE_MEMBER = "remove-member"
     REMOVE_GROUP = "remove-group"
+    BRANCH = "branch"  # values name a member that no folder above is of, as are those of the two below
+    REMOVE_BRANCH = "remove-branch"
     REBUILD = "rebuild"  # a file is repaired, and README changed
     RENAME = "rename"  # another project code
 
@@ -78,7 +81,12 @@ class Change(StrEnum):
     @property
     def is_removing(self) -> bool:
         """Tell whether nothing new comes."""
-        return self in (Change.REMOVE_MEMBER, Change.REMOVE_GROUP)
+        return self in (Change.REMOVE_MEMBER, Change.REMOVE_GROUP, Change.REMOVE_BRANCH)
+
+    @property
+    def is_by_values(self) -> bool:
+        """Tell whether values tell the members of the package apart."""
+        return self in (Change.BRANCH, Change.REMOVE_BRANCH)
 
     @property
     def is_of_moved(self) -> bool:
@@ -153,6 +161,9 @@ SCENARIOS = (
     Scenario(Change.REPLACE_MEMBER, Mode.COPY, may_exchange=False),
     Scenario(Change.REMOVE_MEMBER, Mode.HARD),
     Scenario(Change.REMOVE_GROUP, Mode.COPY, keeps_previous=True),
+    Scenario(Change.BRANCH, Mode.COPY),
+    Scenario(Change.BRANCH, Mode.MOVE),
+    Scenario(Change.REMOVE_BRANCH, Mode.HARD, keeps_previous=True),
     Scenario(Change.REBUILD, Mode.HARD, keeps_previous=True, is_auto=True),
     Scenario(Change.REBUILD, Mode.COPY, may_exchange=False, is_auto=True),
     Scenario(Change.REBUILD, Mode.MOVE, keeps_previous=True),
@@ -169,6 +180,7 @@ _LONG = (
     *(Scenario(Change.REPLACE, mode, may_exchange=False) for mode in (Mode.FAKE, Mode.HARD, Mode.TICKET)),
     Scenario(Change.RENAME, Mode.HARD, keeps_previous=True, is_auto=True),
     Scenario(Change.RENAME, Mode.COPY),
+    Scenario(Change.BRANCH, Mode.COPY),
 )
 SHORT = tuple(one for one in SCENARIOS if one not in _LONG)
 # What can be rolled back when it has ended.
@@ -204,12 +216,14 @@ _APPENDS = {
     Change.REPLACE_MEMBER: Append.REPLACE,
     Change.REMOVE_MEMBER: Append.REMOVE,
     Change.REMOVE_GROUP: Append.REMOVE,
+    Change.REMOVE_BRANCH: Append.REMOVE,
 }
 # The member that gives way, and how the one beside it was added.
 _GIVING_WAY = {
     Change.REPLACE_MEMBER: (b"member_ouss_id2", Change.MEMBER),
     Change.REMOVE_MEMBER: (b"member_ouss_id", Change.MEMBER),
     Change.REMOVE_GROUP: (b"group_ouss_id2/member_ouss_id", Change.GROUP),
+    Change.REMOVE_BRANCH: (b"goal.beside/group.1/member.beside", Change.BRANCH),
     Change.REBUILD: (b"member_ouss_id", Change.MEMBER),
     Change.RENAME: (b"", Change.MEMBER),  # none of the two does, alone
 }
@@ -338,6 +352,7 @@ class World:
             append=_APPENDS.get(change, Append.NOTHING),
             mode=mode or self.scenario.mode,
             replaced=replaced or (_GIVING_WAY[change][0] if change in _GIVING_WAY else b""),
+            **(self._by_values(origin) if self.scenario.change.is_by_values else {}),
         )
         if change.is_removing:
             self._save(make_removal(request, opened=OpenedFiles(), now_ns=time.time_ns()))
@@ -351,6 +366,13 @@ class World:
             now_ns=time.time_ns(),
         )
         self._save(plan)
+
+    def _by_values(self, origin: str) -> dict[str, Any]:
+        """Return the choices of a plan whose member is called after the origin."""
+        layout = self.root / "by_values.toml"
+        text = layout_text("cycle0").replace("\ntree =", '\ntree = "goal.{run}/group.1/member.{run}" #')
+        layout.write_text(text + "[variable.run]\n")
+        return {"layout": str(layout), "values": (("run", origin),)}
 
     def _save(self, plan: Plan) -> None:
         save_plan(plan)
