@@ -220,7 +220,9 @@ def test_lost_member_is_told_and_a_stray_file_is_found(runs: Runs, capsys: Capsy
     runs.made(OTHER_GOAL)
     (runs.package / "science_goal.S1").rename(runs.folder / "away")
     (runs.package / "science_goal.S2/note").write_text("stray")
+    (runs.package / "science_goal.S2/group.G3/more").mkdir()
     capsys.readouterr()
     ran = run_here(capsys, "verify", runs.package)
     assert ran.code == 3
-    assert "missing" in ran.out + ran.err and "science_goal.S2/note" in ran.out + ran.err
+    told = ["missing", "science_goal.S2/note", "science_goal.S2/group.G3/more"]
+    assert [words for words in told if words not in ran.out + ran.err] == []
