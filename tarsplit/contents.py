@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.alma.member_ids import folder_of, named_so
+from qa2pack.manifest.alma.member_ids import dated, folder_of, named_so
 from qa2pack.manifest.alma.package import README, Package, PackageState
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
@@ -117,7 +117,9 @@ def _delivered(manifest: Described, label_day: str) -> Delivered:
     source = folder_of(header.member)
     if not label_day:
         return Delivered(source, source, manifest)
-    name = b"member_ouss_" + label_day.encode() + b"_id"
+    name = dated(header.member, label_day)
+    if not name:
+        raise Refused(Problem(Code.LABELS_MERGE, header.member))
     above, _, old = source.rpartition(b"/")
     return Delivered(join(above, name), source, manifest, _labelled_readme(header.readme, old, name))
 

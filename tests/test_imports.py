@@ -1,5 +1,6 @@
 """The architecture as tests: who may import whom, and which few modules may change a file system."""
 
+import re
 from graphlib import TopologicalSorter
 
 import pytest
@@ -18,6 +19,7 @@ from support.source_code import (
     parse,
     printing_calls,
     project_modules,
+    texts_with,
 )
 
 # The floors, the ground floor last; `x/` is a folder. What stands on a floor imports from the floors below it alone,
@@ -121,6 +123,8 @@ FOLDERS_OF_VERBS = {"tarsplit": "delivery", "report": "report", "export": "expor
 SILENT_ROOMS = ("pack/jobs/", "pack/views/", "pack/delivery/", "pack/export/", "pack/report/")
 PRINTERS = {"pack/views/json_fields.py", "pack/jobs/engines.py"}
 
+# Folders and uids of ALMA's packages.
+_OF_ALMA = re.compile(r"ouss|(?<![-\w])(calibrated|product)(?![-\w])|uid___")
 SLOW_TO_IMPORT = {"casacore", "dask", "distributed"}
 
 
@@ -283,6 +287,21 @@ def test_slow_packages_are_imported_inside_functions() -> None:
         if package in SLOW_TO_IMPORT
     ]
     assert wrong == []
+
+
+def test_only_layouts_and_what_knows_alma_name_its_folders_and_uids() -> None:
+    rooms = ("manifest/layout/", "manifest/alma/")
+    found = [
+        f"{module.name}:{line} has {text}"
+        for module in project_modules()
+        if not module.name.startswith(rooms)
+        for text, line in texts_with(module.tree, _OF_ALMA)
+    ]
+    assert found == []
+
+
+def test_folder_of_alma_is_seen() -> None:
+    assert [text for text, _ in texts_with(parse("x.py", "x = b'a/sg_ouss_id'").tree, _OF_ALMA)] == ["a/sg_ouss_id"]
 
 
 def test_only_the_writers_change_the_file_system() -> None:

@@ -57,6 +57,11 @@ def member_at(folder: bytes) -> bytes:
     return inside if folder and folder_of(inside) == folder else folder or PACKAGE_ITSELF
 
 
+def dated(member: bytes, day: str) -> bytes:
+    """Return the last part of a member's name with a date in place of its number; empty if it is not of Cycle 0."""
+    return b"%b_%b_id" % (_MEMBER, day.encode()) if folder_of(member) not in (member, b"") else b""
+
+
 def is_group(name: bytes) -> bool:
     """Return whether a folder name is a group name."""
     return _is_named(name, _GROUP)

@@ -62,7 +62,7 @@ Label = Annotated[
     typer.Option(
         "--label-member",
         envvar="PACK_TARSPLIT_LABEL_MEMBER",
-        help="Call the member member_ouss_DATE_id in the tar.",
+        help="Put the date in place of the number in the name of the member, in the tar.",
     ),
 ]
 FillOption = Annotated[

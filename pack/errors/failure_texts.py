@@ -80,7 +80,7 @@ REQUESTS: Mapping[Code, Row] = {
     Code.MEMBER_NOT_NAMED: Row(
         "The package has several members, and none is named.",
         "The command is for one member.",
-        "Name it, as in --member member_ouss_id2",
+        "Name it: --member NAME",
     ),
     Code.MEMBER_AMBIGUOUS: Row(
         "More than one member of the package has this name.",
@@ -160,9 +160,9 @@ REQUESTS: Mapping[Code, Row] = {
         "Name the file: --manifest FILE",
     ),
     Code.LABELS_MERGE: Row(
-        "With --label-member several members would have the same name in the tars.",
-        "All members are called after the date of the delivery.",
-        "Choose one of them with --member",
+        "With --label-member this member cannot be called after the date of the delivery.",
+        "Several members would have the same name in the tars, or it is one whose name is made of other things.",
+        "Choose one of several with --member, or leave --label-member out.",
     ),
     Code.CHUNK_TOO_SMALL: Row(
         "The size limit is smaller than the smallest tar.",

@@ -247,8 +247,8 @@ PLANNING: Mapping[Code, Row] = {
     Code.UNKNOWN_ROLE: Row(
         "This is not a role of a package.",
         "It is misspelt in --include, PACK_INCLUDE or the layout file, or the part before the = is missing.",
-        "Write --include GLOB=ROLE with a folder of the layout: for cycle0 raw, calibrated, calibration, script, "
-        "qa, log or product.",
+        "Write --include GLOB=ROLE with a folder of the layout, which it shows as [[folder]]:",
+        ("pack layout",),
     ),
     Code.APPEND_NOT_COUNTED: Row(
         "Members of this layout are not counted in this way.",

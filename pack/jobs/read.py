@@ -31,7 +31,7 @@ _OTHER_ORIGIN = Remedy(
     ("pack plan ORIGIN PACKAGE --mode MODE", "pack apply PACKAGE"),
 )
 _REDUCTION = "PATH is a reduction. Package it first; CODE is the project code, and the path of the package:"
-_OTHER_FOLDER = Remedy("Name the package: the folder that has sg_ouss_id in it.")
+_OTHER_FOLDER = Remedy("Name the package: the folder that holds its members.")
 _ROLLBACK = Remedy("A rollback was begun. To finish it:", ("pack rollback PACKAGE",))
 
 

@@ -120,6 +120,16 @@ def printing_calls(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield from ((alias.name, node.lineno) for alias in node.names if alias.name in ("stdout", "stderr"))
 
 
+def texts_with(tree: ast.AST, words: re.Pattern[str]) -> Iterator[tuple[str, int]]:
+    """Yield each text of the program, which is no docstring, that has one of the words, and its line."""
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in docstrings and isinstance(node.value, str | bytes):
+            text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+            if words.search(text):
+                yield text, node.lineno
+
+
 def flat_imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Yield name and line of each import of one of our packages that does not go through the import root."""
     yield from ((name, line) for name, line in _imported_names(tree) if name.split(".")[0] in PACKAGES)
