@@ -355,6 +355,23 @@ to = "{run}/{name}"
     return refusal(world.delivery, layout=str(layout))
 
 
+@breaks(Code.SEVERAL_VALUES)
+def _(world: World) -> Iterable[Problem]:
+    layout = world.folder / "mine.toml"
+    write(
+        layout,
+        b"""[variable.night]
+[[place]]
+name = "top"
+path = "{night}"
+needed = true
+""",
+    )
+    for night in ("n1", "n2"):
+        write(world.delivery.origin / night / "notes.txt", b"notes")
+    return refusal(world.delivery, layout=str(layout))
+
+
 def _layout_with_check(world: World, say: str) -> str:
     layout = world.folder / "mine.toml"
     write(
