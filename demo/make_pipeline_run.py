@@ -1,7 +1,7 @@
 """Makes the folder of a small pipeline run: two MOUSs with their products and what was left in the working folder.
 
-The names are those that the ALMA pipeline gives; the images are FITS files, the bundles real archives, the manifest and
-the reports XML. Tables and raw data, which are not packaged, are not made.
+The names are those that the ALMA pipeline gives; the images are FITS files, the bundles real archives, the manifest
+and the reports XML. Tables and raw data, which are not packaged, are not made.
 """
 
 import gzip
@@ -40,10 +40,11 @@ def _make_products(products: Path, mous: str, blocks: tuple[str, ...], *, seed: 
         (products / f"{mous}.{image}.fits").write_bytes(fits_bytes(seed=seed + number))
     bundles = {
         f"{mous}.{RECIPE}.weblog.tgz": {f"pipeline-{mous}/html/index.html": f"<html><title>{mous}</title></html>\n"},
-        f"{mous}.session_1.caltables.tgz": {f"{block}.ms.h_tsyscal.tbl/table.info": "Type = Calibration\n" for block in blocks},
+        f"{mous}.session_1.caltables.tgz": {f"{each}.ms.h_tsyscal.tbl/table.info": "Type = \n" for each in blocks},
         f"{mous}.{RECIPE}.auxproducts.tgz": {"flux.csv": "ms,field,spw,I\n", "cont.dat": "Field: NGC_628\n"},
-        **{f"{block}.ms.flagversions.tgz": {f"{block}.ms.flagversions/FLAG_VERSION_LIST": "Pipeline_Final\n"} for block in blocks},
-    }  # fmt: skip
+    }
+    for each in blocks:
+        bundles[f"{each}.ms.flagversions.tgz"] = {f"{each}.ms.flagversions/FLAG_VERSION_LIST": "Pipeline_Final\n"}
     for name, files in bundles.items():
         (products / name).write_bytes(_bundle(files))
     names = [*bundles, f"{mous}.{RECIPE}.casa_pipescript.py", f"{mous}.{RECIPE}.casa_piperestorescript.py"]

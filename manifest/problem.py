@@ -55,6 +55,7 @@ class Code(StrEnum):
     UNKNOWN_LAYOUT = "unknown-layout"
     UNKNOWN_VARIABLE = "unknown-variable"
     VARIABLE_MISSING = "variable-missing"
+    SEVERAL_VALUES = "several-values"
     CHECK_FAILED = "check-failed"
     UNKNOWN_MODE = "unknown-mode"
     UNSAFE_PATH = "unsafe-path"

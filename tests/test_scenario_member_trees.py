@@ -215,6 +215,40 @@ def test_package_that_is_its_only_member_is_made_and_replaced(runs: Runs) -> Non
     assert os.listdir(runs.package / "product") == ["M1.fits"]
 
 
+def test_run_of_several_is_one_command(runs: Runs, capsys: Capsys) -> None:
+    for names in ALL:
+        runs.mous(names)
+    run = runs.folder / "run"
+    ran = run_here(capsys, "plan", run, runs.package, "--layout", runs.layout)
+    assert ran.code == 1 and all(f"mous=M{number}" in ran.err for number in (1, 2, 3, 4))
+    words = (
+        run,
+        "--each",
+        "SOUS_*/GOUS_*/MOUS_*",
+        "--package",
+        runs.package,
+        "--layout",
+        runs.layout,
+        "--mode",
+        "hard",
+    )
+    assert f"--package {runs.package} --layout" in ran.err and "--append" not in ran.err
+    assert run_here(capsys, "batch", "plan", *words).code == 0
+    for _ in range(2):  # what is done is not done again
+        assert run_here(capsys, "batch", "apply", *words).code == 0
+        assert runs.members == sorted(map(member, ALL))
+
+
+def test_values_that_are_typed_choose_from_a_run(runs: Runs) -> None:
+    for names in ALL:
+        runs.mous(names)
+    for number in (1, 4):
+        runs.pack(runs.folder / "run", "--set", f"mous=M{number}")
+    assert runs.members == [member(ONE), member(OTHER_GOAL)]
+    runs.pack(runs.folder / "run", "--set", "mous=M1")
+    assert runs.members == [member(ONE), member(OTHER_GOAL)]
+
+
 def test_lost_member_is_told_and_a_stray_file_is_found(runs: Runs, capsys: Capsys) -> None:
     runs.made(ONE)
     runs.made(OTHER_GOAL)

@@ -53,10 +53,15 @@ class Place:
         return f"a folder{path}" + (f" that holds {' or '.join(self.marked_by.texts)}" if self.marked_by else "")
 
     @property
+    def path_pieces(self) -> frozenset[str]:
+        """The variables that get a value from the names on the way to such a folder."""
+        return frozenset().union(*(step.pieces for step in self.steps if step))
+
+    @property
     def fixes(self) -> frozenset[str]:
         """The variables that get a value from such a folder."""
-        patterns = (*self.steps, self.marked_by)
-        return frozenset({self.name}).union(*(each.pieces for each in patterns if each))
+        marks = self.marked_by.pieces if self.marked_by else frozenset()
+        return self.path_pieces | marks | {self.name}
 
 
 @dataclass(frozen=True, slots=True)

@@ -286,9 +286,7 @@ class _Reader:
             warn=self._flag(table, "warn"),
             line=self.line,
         )
-        targets = (rule.to, rule.if_taken, rule.again.to if rule.again else None)
-        used = frozenset().union(*(target.variables for target in targets if target))
-        for piece in {piece for text in match.texts for piece in pieces_of(text)} - used:
+        for piece in {piece for text in match.texts for piece in pieces_of(text)} - rule.target_variables:
             self._check_variable(piece, frozenset(), "match")
         self._check_together(table)
         return rule

@@ -17,6 +17,7 @@ from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.layout.item import Item, Placement
 from qa2pack.manifest.layout.names import settle_names
 from qa2pack.manifest.layout.rules import Layout
+from qa2pack.manifest.layout.several_values import several_values
 from qa2pack.manifest.layout.survey import Node
 from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.problem import Code, Problem
@@ -173,6 +174,8 @@ def _place_problems(choice: Choice) -> Iterator[Problem]:
     for place in choice.layout.places:
         if place.is_needed and not choice.places.has(place):
             yield Problem(Code.NO_PLACE, b"", expected=f"{place.what}: {place.where}")
+    if several := several_values(choice.layout, choice.places):
+        yield from several.problems
 
 
 def _place_warnings(origin: Node, choice: Choice) -> Iterator[Problem]:

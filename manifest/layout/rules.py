@@ -79,10 +79,15 @@ class Rule:
     line: int = 0
 
     @property
+    def target_variables(self) -> frozenset[str]:
+        """The variables of its targets."""
+        targets = (self.to, self.if_taken, self.again.to if self.again else None)
+        return frozenset().union(*(target.variables for target in targets if target))
+
+    @property
     def needs(self) -> frozenset[str]:
         """The variables of its targets that its own pattern does not give a value."""
-        targets = (self.to, self.if_taken, self.again.to if self.again else None)
-        return frozenset().union(*(target.variables for target in targets if target)) - self.match.pieces
+        return self.target_variables - self.match.pieces
 
     def fits(self, node: Node, place: Place) -> bool:
         """Return whether the rule is for this node in this place."""

@@ -102,9 +102,9 @@ def _decided(entries: Iterable[OriginEntry], choice: Choice) -> Iterator[tuple[O
 
 
 def located(origin: bytes, problem: Problem) -> Problem:
-    """Return the problem with an absolute path; destinations stay relative to the member."""
-    is_of_member = problem.code in (Code.COLLISION, Code.NAME_TOO_LONG, Code.CHECK_FAILED)
-    return problem if is_of_member else replace(problem, path=os.path.join(origin, problem.path))
+    """Return the problem with an absolute path; destinations stay relative to the member, values as they are."""
+    is_of_origin = problem.code not in (Code.COLLISION, Code.NAME_TOO_LONG, Code.CHECK_FAILED, Code.SEVERAL_VALUES)
+    return problem if not is_of_origin else replace(problem, path=os.path.join(origin, problem.path))
 
 
 def _as_in_plan(origin: bytes, warning: Problem) -> Problem:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import TableNote
@@ -14,6 +15,7 @@ from qa2pack.manifest.layout.given import given_values
 from qa2pack.manifest.layout.item import Placement
 from qa2pack.manifest.layout.place import choose, measurement_sets, place
 from qa2pack.manifest.layout.rules import Layout
+from qa2pack.manifest.layout.several_values import several_values
 from qa2pack.manifest.layout.survey import Node, survey
 from qa2pack.manifest.layout.unmatched_globs import unmatched_globs
 from qa2pack.manifest.layout.usage import located
@@ -78,6 +80,7 @@ def place_origin(
         exclude=request.exclude,
         given=given_values(request.values, layout, project=os.path.basename(request.package)),
     )
+    _refuse_several(request, choice)
     tables = _described(request, choice, tree, known, reader=reader, engine=engine)
     placement = with_checks(place(tree, choice, tables.columns), request, tree, choice, tables.columns)
     broken = _refuse_unplaceable(request, layout, placement, tables)
@@ -96,6 +99,13 @@ def place_origin(
     refuse_any([] if _is_lenient(request) else unmeasured)
     warnings = (*_warnings(request, placement, tables, (*broken, *unmeasured)), *_estimates(notes))
     return Placed(replace(placement, items=items, warnings=warnings), choice, notes, needed, frozenset(tables.names))
+
+
+def _refuse_several(request: PlanRequest, choice: Choice) -> None:
+    """Refuse an origin of more than one unit before its tables are looked at."""
+    if several := several_values(choice.layout, choice.places):
+        may_append = request.append is Append.NOTHING and not request.values
+        raise Refused(*several.problems, remedies=several.remedies(may_append=may_append))
 
 
 def _described(

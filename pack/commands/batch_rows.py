@@ -22,7 +22,7 @@ from qa2pack.manifest.problem import Refused
 from qa2pack.pack.commands.base import Command, UsageFault, defaults_of, option_words
 from qa2pack.pack.commands.options import OriginArgument, PackageArgument, RuleOptions, TableOptions, spread
 from qa2pack.pack.commands.plan_options import PlanOptions, check_options, request_of
-from qa2pack.pack.jobs.batch import Job, all_earlier
+from qa2pack.pack.jobs.batch import Job, all_earlier, is_by_values
 from qa2pack.pack.jobs.job_list import Row, list_problem, read_job_list
 from qa2pack.pack.target import quoted, target_of
 
@@ -207,9 +207,9 @@ def _clashes(jobs: Sequence[Job]) -> Iterator[str]:
 def _clash(job: Job, others: Sequence[Job]) -> Iterator[str]:
     request = job.request
     for other in others:
-        if request.origin == other.request.origin:
+        if (request.origin, request.values) == (other.request.origin, other.request.values):
             yield f"the same origin and package as in {other.place}"
-        if request.append is Append.NOTHING:
+        if request.append is Append.NOTHING and not is_by_values(request):
             yield f'it would replace the package of {other.place}; to add a member, append = "member"'
         if (request.append is Append.REPLACE) != (other.request.append is Append.REPLACE):
             yield f"it would replace a member of a package that {other.place} makes or adds to"

@@ -19,6 +19,7 @@ from qa2pack.pack.commands.plan_options import (
     AgainOptions,
     PlanOptions,
     PlanViewOptions,
+    all_typed_options,
     check_options,
     repeated_options,
     request_of,
@@ -62,6 +63,7 @@ def plan(  # noqa: PLR0913 - one parameter per option or group
         target,
         quoted(os.fsencode(origin)),
         repeated_options(context),
+        all_typed_options(context),
         defaults=defaults_of(context),
         shows_all=shown.every,
     )

@@ -10,7 +10,7 @@ import typer
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.pack.commands.base import defaults_of, typed_lists, typed_options, unused_settings_of
+from qa2pack.pack.commands.base import defaults_of, typed_lists, typed_options, unused_settings_of, words_for_each
 from qa2pack.pack.commands.options import RuleOptions, TableOptions
 
 if TYPE_CHECKING:
@@ -130,6 +130,16 @@ def repeated_options(context: typer.Context) -> str:
     replaced = os.fsencode(context.params["replace_member"])
     member = f" --replace-member {quoted(replaced)}" if replaced else ""
     return member + (f" --mode {context.params['mode']}" if "mode" in typed_options(context) else "")
+
+
+def all_typed_options(context: typer.Context) -> str:
+    """Return all options of the plan that were typed, quoted for a shell, each with a blank before it."""
+    from qa2pack.pack.target import quoted
+
+    names = {name for group in (PlanOptions, RuleOptions, TableOptions) for name in group._fields}
+    # Without its hyphens, which `quoted` would make part of a path.
+    words = (os.fsencode(word.removeprefix("--")) for word in words_for_each(context, names))
+    return "".join(f" --{quoted(word)}" for word in words)
 
 
 def request_of(

@@ -30,7 +30,7 @@ from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.crash_report import save_report
 from qa2pack.pack.errors.disk_shortage import shortage_of
 from qa2pack.pack.errors.problem_texts import WORDS
-from qa2pack.pack.errors.problem_view import problem_lines, remedies_lines
+from qa2pack.pack.errors.problem_view import MOST_PATHS, problem_lines, remedies_lines
 from qa2pack.pack.errors.replan import last_plan, plan_options
 from qa2pack.pack.errors.similar_paths import near_path
 from qa2pack.pack.exit_codes import Exit
@@ -153,7 +153,14 @@ def _of_problems(word: str, error: PackError, attempt: Attempt, style: Style) ->
             has_remedies=not remedies,
             shows_all=attempt.shows_all,
         ),
-        *remedies_lines(remedies, target, verb=attempt.verb, origin=origin, options=options),
+        *remedies_lines(
+            remedies,
+            target,
+            verb=attempt.verb,
+            origin=origin,
+            options=options,
+            paths=[problem.path for problem in problems[:MOST_PATHS]],
+        ),
         *_option_sources(problems, attempt),
         *_meant(problems),
     ]
@@ -165,7 +172,7 @@ def _of_problems(word: str, error: PackError, attempt: Attempt, style: Style) ->
 def _plan_words(attempt: Attempt, code: Code) -> tuple[str, str | None]:
     """Return origin and options of a plan that is advised: as typed, or of the plan that the problem is about."""
     if attempt.origin:
-        return attempt.origin, attempt.options
+        return attempt.origin, attempt.typed if code is Code.SEVERAL_VALUES else attempt.options
     header = last_plan(attempt.target, code)
     return ("", None) if header is None else (quoted(header.origin), plan_options(header))
 

@@ -7,6 +7,7 @@ Commands are apart from the sentences, because each is shown alone on a line, to
 
 from collections.abc import Iterator, Mapping
 
+from qa2pack.manifest.layout.several_values import PLAN_ONE
 from qa2pack.manifest.problem import Code, Remedy
 from qa2pack.manifest.verify.remedies import AGAIN, REPAIR_TEXT
 from qa2pack.pack.errors.failure_texts import REQUESTS, STOPS
@@ -281,6 +282,12 @@ PLANNING: Mapping[Code, Row] = {
         "A variable of the layout has no value.",
         "The layout puts it into names, and no folder or file of the origin tells it.",
         "Give it with --set NAME=VALUE",
+    ),
+    Code.SEVERAL_VALUES: Row(
+        "The origin has several values of a variable of which a package has one.",
+        "It holds more than one unit, such as a pipeline run with several MOUSs.",
+        PLAN_ONE.text,
+        PLAN_ONE.commands,
     ),
     Code.CHECK_FAILED: Row(
         "The member would not be as the layout says that it must be.",

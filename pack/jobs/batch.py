@@ -23,7 +23,7 @@ from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.fs.presence import is_folder
-from qa2pack.manifest.layout.load import is_layout_path
+from qa2pack.manifest.layout.load import is_layout_path, load_layout
 from qa2pack.manifest.plan.destination import choose_destination
 from qa2pack.manifest.plan.plan_header import readme_header
 from qa2pack.manifest.plan.recall import recall, recall_from
@@ -220,7 +220,9 @@ def _is_replaced(job: Job, header: Header) -> bool:
 def _is_planned_as(job: Job, waiting: Described) -> bool:
     """Return whether a plan that waits is what planning the job would ask for now."""
     header, request = waiting.header, job.request
-    if (header.origin, header.append) != (request.origin, request.append) or not is_folder(request.origin):
+    if header.origin != request.origin or not is_folder(request.origin):
+        return False
+    if header.append is not request.append and not is_by_values(request):
         return False
     destination = choose_destination(request, job.target.opened)
     if request.append is Append.REPLACE:
@@ -287,7 +289,8 @@ def _wait_until_free(job: Job, workers: Workers) -> None:
 def _check_made(job: Job) -> None:
     """Refuse to add to a package before the job that makes it is applied: that one would replace what was added."""
     for earlier in all_earlier(job):
-        if earlier.request.append is Append.NOTHING and look_at(earlier).state is not JobState.APPLIED:
+        is_replacing = earlier.request.append is Append.NOTHING and not is_by_values(earlier.request)
+        if is_replacing and look_at(earlier).state is not JobState.APPLIED:
             raise Refused(Problem(Code.EARLIER_JOB, job.target.package.path, found=f"{earlier.place} is not applied"))
 
 
@@ -299,6 +302,14 @@ def _look_past_earlier(job: Job) -> Found:
         if waiting.origin in [each.request.origin for each in all_earlier(job)]:
             return Found(JobState.NEW)
     return found
+
+
+def is_by_values(request: PlanRequest) -> bool:
+    """Return whether values tell the members of the package apart, so that others stay whatever is planned."""
+    try:
+        return bool(load_layout(request.layout).tree.variables)
+    except Refused:
+        return False  # planning tells what is wrong with the layout
 
 
 def all_earlier(job: Job) -> Iterator[Job]:

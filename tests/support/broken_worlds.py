@@ -390,6 +390,23 @@ def _(world: World) -> Iterable[Problem]:
     return _plan_by_run(world, "2", append=Append.REPLACE, replaced=b"run.1")
 
 
+@breaks(Code.SEVERAL_VALUES)
+def _(world: World) -> Iterable[Problem]:
+    layout = world.folder / "mine.toml"
+    write(
+        layout,
+        b"""[variable.night]
+[[place]]
+name = "top"
+path = "{night}"
+needed = true
+""",
+    )
+    for night in ("n1", "n2"):
+        write(world.delivery.origin / night / "notes.txt", b"notes")
+    return refusal(world.delivery, layout=str(layout))
+
+
 def _layout_with_check(world: World, say: str) -> str:
     layout = world.folder / "mine.toml"
     write(

@@ -1,0 +1,102 @@
+"""Several values: an origin that holds more units than a package is made of, such as a run with three observations.
+
+A variable that paths of places fix, and that the layout puts into names or needs to find its files, has one value in
+a package: what several folders hold would be mixed otherwise. Not meant are variables that marks or names of files
+fix, and names of places: these differ from file to file on purpose.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from glob import escape
+
+from qa2pack.manifest.layout.find_places import ANY_DEPTH, PlaceFolder, PlacesFound
+from qa2pack.manifest.layout.rules import Layout
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code, Problem, Remedy
+
+PLAN_ONE = Remedy("Plan one of them, with its value:", ("pack plan ORIGIN PACKAGE --mode MODE --set PATH",))
+_ALL = "Or plan each of them as a member of its own of this package, in one go:"
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """A variable with several values.
+
+    Attributes:
+        folders: by value, sorted, the first folder that fixes it, relative to the origin.
+        counters, is_by_values: how the layout tells members apart.
+    """
+
+    variable: str
+    folders: Mapping[bytes, bytes]
+    counters: tuple[str, ...] = ()
+    is_by_values: bool = False
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """A problem for each value; its path is what --set takes."""
+        expected = f"one value of {self.variable}"
+        return tuple(
+            Problem(Code.SEVERAL_VALUES, b"%b=%b" % (self.variable.encode(), value), expected, shown(folder))
+            for value, folder in self.folders.items()
+        )
+
+    def remedies(self, *, may_append: bool) -> tuple[Remedy, ...]:
+        """Return what to type.
+
+        Args:
+            may_append: packaging each folder by itself, as a member of its own, is no other request.
+        """
+        glob = _common_glob(tuple(self.folders.values()))
+        how = "" if self.is_by_values else " --append member"
+        may_append = may_append and (self.is_by_values or bool(self.counters))
+        command = f"pack batch plan ORIGIN --each PATH --package PACKAGE{how} --mode MODE"
+        return (PLAN_ONE, Remedy(_ALL, (command,), glob)) if glob and may_append else (PLAN_ONE,)
+
+
+def several_values(layout: Layout, places: PlacesFound) -> Several | None:
+    """Return the variable that has the most values, if one has several; that fixes others on the way to it, too."""
+    found: dict[str, dict[bytes, bytes]] = {}
+    single = _single(layout)
+    for _, folder in sorted(places.folders.items()):
+        for variable in folder.place.path_pieces & single:
+            found.setdefault(variable, {}).setdefault(folder.values[variable][0], _where_fixed(folder, variable))
+    most = max(sorted(found), key=lambda variable: len(found[variable]), default=None)
+    if most is None or len(found[most]) == 1:
+        return None
+    folders = dict(sorted(found[most].items()))
+    return Several(most, folders, layout.tree.counters, is_by_values=bool(layout.tree.variables))
+
+
+def _single(layout: Layout) -> frozenset[str]:
+    """Return the variables that have one value in a package, if paths fix them."""
+    targets = (rule.target_variables for rule in (*layout.rules, *layout.included))
+    needed = (piece for place in layout.places if place.is_needed for piece in place.path_pieces)
+    return frozenset().union(*targets, needed, layout.tree.variables) - layout.fixed_by_marks
+
+
+def _where_fixed(folder: PlaceFolder, variable: str) -> bytes:
+    """Return the folder on the way to a place whose name fixes the variable; the place if that is not known."""
+    steps = folder.place.steps
+    last = max(number for number, step in enumerate(steps, 1) if step and variable in step.pieces)
+    if ANY_DEPTH in steps[last:]:
+        return folder.path
+    return b"/".join(folder.path.split(b"/")[: last - len(steps) or None])
+
+
+def _common_glob(paths: Sequence[bytes]) -> bytes:
+    """Return a glob of all these paths, each part of which says what they have in common.
+
+    Empty if there is none, or if it takes folders of any name: these may be anything.
+    """
+    parts = [path.split(b"/") for path in paths]
+    if len({len(each) for each in parts}) > 1:
+        return b""
+    *above, last = (_globbed(names) for names in zip(*parts, strict=True))
+    return b"" if last == b"*" else b"/".join((*above, last))
+
+
+def _globbed(names: Sequence[bytes]) -> bytes:
+    first, last = min(names), max(names)
+    length = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    return escape(first) if first == last else escape(first[:length]) + b"*"
