@@ -1,15 +1,18 @@
 """Adopt members: write manifests for members that another program made, or that lost their control folder."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.alma.member_ids import Append, folder_of
-from qa2pack.manifest.alma.package import README, DestinationKind, Package, PackageState
+from qa2pack.manifest.alma.member_ids import Append, folder_of, member_at
+from qa2pack.manifest.alma.package import README, DestinationKind, Package, PackageState, manifest_names, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.header import Header, Notes, StreamKind, Total
 from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_control
+from qa2pack.manifest.fs.presence import is_plain_folder
+from qa2pack.manifest.layout.tree import Tree
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
@@ -52,6 +55,30 @@ def adopt_members(
             header = _header(package, member, now_ns)
             save_durably(package.manifest(member), header, notes, gathered.spool.sorted_blobs())
             yield member
+
+
+def state_by_tree(package: Package, tree: Tree) -> PackageState:
+    """Return the state of a package whose members are known by the tree of their layout, with or without a manifest.
+
+    Raises: as `read_state`.
+    """
+    state = read_state(package)
+    if state.standing in (DestinationKind.ABSENT, DestinationKind.EMPTY) or not is_plain_folder(package.path):
+        return state
+    folders, unexpected = [b""], []
+    for _ in tree.parts:
+        entries = [join(folder, name) for folder in folders for name in sorted(os.listdir(_at(package, folder)))]
+        folders = [path for path in entries if tree.leads_to(path) and is_plain_folder(join(package.path, path))]
+        unexpected += sorted(set(entries) - set(folders))
+    members = tuple(sorted(map(member_at, folders)))
+    standing = DestinationKind.PACKAGE if members and not unexpected else DestinationKind.FOREIGN
+    recorded = {join(package.manifests, name) for name in manifest_names(package)}
+    manifests = {member: package.manifest(member) for member in members if package.manifest(member) in recorded}
+    return PackageState(standing, members, manifests, tuple(unexpected))
+
+
+def _at(package: Package, folder: bytes) -> bytes:
+    return join(package.path, folder) if folder else package.path
 
 
 def _scan(package: Package, member: bytes, *, engine: Engine, progress: Progress) -> Gathered:

@@ -1,6 +1,7 @@
 """Packages whose members are told apart by values: one more is added, the same one is replaced, whatever is done."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -247,6 +248,29 @@ def test_values_that_are_typed_choose_from_a_run(runs: Runs) -> None:
     assert runs.members == [member(ONE), member(OTHER_GOAL)]
     runs.pack(runs.folder / "run", "--set", "mous=M1")
     assert runs.members == [member(ONE), member(OTHER_GOAL)]
+
+
+def test_members_are_adopted_by_the_tree_of_their_layout(runs: Runs, capsys: Capsys) -> None:
+    for names in (ONE, OTHER_GOAL):
+        runs.made(names, mode="copy")
+    shutil.rmtree(f"{runs.package}.pack")
+    (runs.package / "science_goal.S1/group.G1/notes").mkdir()
+    assert main(["adopt", str(runs.package), "--layout", str(runs.layout)]) == 1
+    (runs.package / "science_goal.S1/group.G1/notes").rmdir()
+    assert main(["adopt", str(runs.package), "--layout", str(runs.layout)]) == 0
+    assert runs.members == [member(ONE), member(OTHER_GOAL)]
+    runs.made(SAME_GROUP, mode="copy")
+    assert len(runs.members) == 3
+
+
+def test_package_that_is_its_only_member_is_adopted(runs: Runs) -> None:
+    runs.layout.write_text(LAYOUT.replace("tree =", "title ="))
+    runs.made(ONE, mode="copy")
+    shutil.rmtree(f"{runs.package}.pack")
+    assert main(["adopt", str(runs.package), "--layout", str(runs.layout)]) == 0
+    assert main(["verify", str(runs.package)]) == 0
+    (runs.package / "product/M1.fits").write_text("noise!")
+    assert main(["verify", str(runs.package)]) == 3
 
 
 def test_lost_member_is_told_and_a_stray_file_is_found(runs: Runs, capsys: Capsys) -> None:

@@ -53,6 +53,13 @@ class Tree:
             for template, part in zip(self.parts, parts, strict=True)
         )
 
+    def leads_to(self, path: bytes) -> bool:
+        """Return whether a folder of the package is a member, or one above members, by its name."""
+        parts = path.split(b"/")
+        template = self.parts[len(parts) - 1]
+        texts = (re.escape(text.encode()) for text in template.parts[::2])
+        return re.fullmatch(b".*".join(texts), parts[-1], re.DOTALL) is not None
+
     def member(self, values: Mapping[str, bytes], present: Collection[bytes], append: Append) -> bytes:
         """Return the name of the new member.
 

@@ -1,11 +1,20 @@
 """`pack adopt`: manifests for members that have none."""
 
+from typing import Annotated
+
+import typer
+
 from qa2pack.pack.commands.options import PackageArgument, RunOptions, TrustOptions, WaitOption
+
+AdoptedLayout = Annotated[
+    str, typer.Option("--layout", metavar="NAME|FILE", help="Whose tree tells the members. [default: cycle0]")
+]
 
 
 def adopt(
     package: PackageArgument,
     *,
+    layout: AdoptedLayout = "",
     wait: WaitOption = 0,
     trust: TrustOptions,
     run_options: RunOptions,
@@ -13,7 +22,8 @@ def adopt(
     """Write manifests for members of PACKAGE that have none.
 
     The old script left such members. What is on disk now counts as right from then on: `pack verify` finds what
-    changes later.
+    changes later. Members of a package that was made with another layout than cycle0 are known by the tree of that
+    layout, which is given with --layout.
 
     Example: pack adopt 2011.0.00229.S
     """
@@ -29,7 +39,8 @@ def adopt(
     target = target_of(package)
 
     def work(workers: Workers) -> View:
-        existing_package(target)
-        return adopt_view(job.adopt(target.package, workers, target.opened), target)
+        if not layout:
+            existing_package(target)
+        return adopt_view(job.adopt(target.package, workers, target.opened, layout=layout), target)
 
     run_with_workers(Attempt("adopt", target), work, run_options, trusted=trust.users(), wait_seconds=wait)
