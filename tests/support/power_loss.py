@@ -49,6 +49,11 @@ class Picture:
         """Tell whether the inode is a folder; one that the world does not hold is taken for one."""
         return inode not in self.things or stat.S_ISDIR(self.things[inode].mode)
 
+    def key(self) -> tuple[int, int]:
+        """Return hashes that are the same for the same world; what no name leads to is not in it."""
+        named = frozenset((inode, self.things[inode]) for inode in set(self.names.values()))
+        return hash(frozenset(self.names.items())), hash(named)
+
 
 @dataclass(frozen=True, slots=True)
 class NameChange:
@@ -79,11 +84,24 @@ class Tape:
 
     Attributes:
         synced: for each call the inode that was synced, 0 for all of them, None if the call is no sync.
+        renamed: for each call what it did to names.
+        written: for each call what it made of which inodes.
     """
 
-    pictures: list[Picture] = field(default_factory=list)
+    pictures: list[Picture]
     calls: list[str] = field(default_factory=list)
     synced: list[int | None] = field(default_factory=list)
+    renamed: list[list[NameChange]] = field(default_factory=list)
+    written: list[dict[int, Thing]] = field(default_factory=list)
+
+    def note(self, name: str, synced: int | None, after: Picture) -> None:
+        """Add a call that left the world as the picture shows it."""
+        before = self.pictures[-1]
+        self.renamed.append(_name_changes(len(self.calls), name, before, after))
+        self.written.append({key: thing for key, thing in after.things.items() if before.things.get(key) != thing})
+        self.calls.append(name)
+        self.synced.append(synced)
+        self.pictures.append(after)
 
     def pending(self, cut: int) -> Pending:
         """Return what a power cut after `cut` calls may lose."""
@@ -91,11 +109,8 @@ class Tape:
         changes: list[NameChange] = []
         contents: dict[int, Thing] = {}
         for call in range(cut):
-            before, after = self.pictures[call], self.pictures[call + 1]
-            changes += _name_changes(call, self.calls[call], before, after)
-            for inode, thing in after.things.items():
-                if before.things.get(inode) != thing:
-                    contents[inode] = thing
+            changes += self.renamed[call]
+            contents |= self.written[call]
             synced = self.synced[call]
             if synced is not None:
                 changes = _sync(durable, changes, contents, synced)
@@ -219,9 +234,7 @@ class RecordingDisk(WatchedDisk):
     def around(self, name: str, call: Callable[[], Any], *args: Any, **options: Any) -> Any:
         """Do the call and note what it changed and synced."""
         result = call()
-        self.tape.calls.append(name)
-        self.tape.synced.append(self.syncing(name, *args))
-        self.tape.pictures.append(take_picture(self._root, self._left_out))
+        self.tape.note(name, self.syncing(name, *args), take_picture(self._root, self._left_out))
         return result
 
     def syncing(self, name: str, *args: Any) -> int | None:
@@ -285,9 +298,7 @@ class Pool:
         made: dict[int, bytes] = {}
         self._fill(os.fsencode(root), os.stat(root).st_ino, picture, children, made)
         inodes = {inode: os.lstat(path).st_ino for inode, path in made.items()}
-        for path in root.rglob("*.pack/journal"):
-            _tell_inodes(path, inodes)
-        for path in root.rglob("*.pack/finished/*.journal"):
+        for path in (*root.glob("*.pack/journal"), *root.glob("*.pack/finished/*.journal")):
             _tell_inodes(path, inodes)
 
     def _fill(
