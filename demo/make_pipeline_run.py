@@ -1,4 +1,4 @@
-"""Makes the folder of a small pipeline run: two MOUSs with their products and what was left in the working folder.
+"""Makes the folders of two small pipeline runs, each with the products of a MOUS and what was left where it worked.
 
 The names are those that the ALMA pipeline gives; the images are FITS files, the bundles real archives, the manifest
 and the reports XML. Tables and raw data, which are not packaged, are not made.
@@ -13,25 +13,26 @@ from pathlib import Path
 from pictures import fits_bytes
 
 PIPELINE_PROJECT = "2022.1.00999.S"
-RUN = f"{PIPELINE_PROJECT}_2023_05_14T08_21_36.512"
+FIRST_RUN = f"{PIPELINE_PROJECT}_2023_05_14T08_21_36.512"
+SECOND_RUN = f"{PIPELINE_PROJECT}_2023_06_02T17_40_05.090"
 RECIPE = "hifa_calimage"
-_GOUS = f"{RUN}/SOUS_uid___A001_X2d20_X1b1/GOUS_uid___A001_X2d20_X1b2"
-# Each MOUS with its execution blocks.
-MOUSES = {
-    f"{_GOUS}/MOUS_uid___A001_X2d20_X1b3": ("uid___A002_Xfe90b7_X2a1c", "uid___A002_Xfe90b7_X3e0f"),
-    f"{_GOUS}/MOUS_uid___A001_X2d20_X1b5": ("uid___A002_Xfea001_X11d",),
+_GOUS = "SOUS_uid___A001_X2d20_X1b1/GOUS_uid___A001_X2d20_X1b2"
+# The MOUS of each run with its execution blocks.
+RUNS = {
+    FIRST_RUN: ("uid___A001_X2d20_X1b3", ("uid___A002_Xfe90b7_X2a1c", "uid___A002_Xfe90b7_X3e0f")),
+    SECOND_RUN: ("uid___A001_X2d20_X1b5", ("uid___A002_Xfea001_X11d",)),
 }
 _IMAGES = ("J1337-1257_bp.spw25.mfs.I.pbcor", "NGC_628_sci.spw25.cube.I.pbcor", "NGC_628_sci.spw25_27.cont.I.pbcor")
 _MTIME = 1_684_052_496  # of everything in the bundles, in seconds since the epoch
 
 
-def make_pipeline_run(folder: Path) -> None:
-    """Make the run in a folder."""
-    for number, (path, blocks) in enumerate(MOUSES.items()):
-        mous = path.rpartition("MOUS_")[2]
-        _make_products(folder / path / "products", mous, blocks, seed=10 * number)
-        _make_working(folder / path / "working", mous, blocks)
-        (folder / path / "rawdata").mkdir()
+def make_pipeline_runs(folder: Path) -> None:
+    """Make the runs in a folder."""
+    for number, (run, (mous, blocks)) in enumerate(RUNS.items()):
+        path = folder / run / _GOUS / f"MOUS_{mous}"
+        _make_products(path / "products", mous, blocks, seed=10 * number)
+        _make_working(path / "working", mous, blocks)
+        (path / "rawdata").mkdir()
 
 
 def _make_products(products: Path, mous: str, blocks: tuple[str, ...], *, seed: int) -> None:
@@ -86,7 +87,7 @@ def _manifest(mous: str, blocks: tuple[str, ...], names: list[str]) -> str:
     images = "".join(f'<image name="{mous}.{image}.fits"/>' for image in _IMAGES)
     others = "".join(f'<{kind} name="{name}"/>' for kind, name in listed.items())
     session = f'<session name="session_1"><caltables name="{mous}.session_1.caltables.tgz"/>{asdms}</session>'
-    return f'<piperesults name="{RUN}"><ous name="{mous}">{session}{others}{images}</ous></piperesults>\n'
+    return f'<piperesults><ous name="{mous}">{session}{others}{images}</ous></piperesults>\n'
 
 
 def _bundle(files: Mapping[str, str]) -> bytes:

@@ -8,6 +8,7 @@ behind, things that are never packaged included.
 from collections.abc import Mapping
 from pathlib import Path
 
+from make_pipeline_run import make_pipeline_runs
 from pictures import fits_bytes, png_bytes
 
 from support.measurement_sets import Recipe, write_calibration_table, write_measurement_set
@@ -39,7 +40,8 @@ Comments from Reducer: none
 
 
 def make_reductions(folder: Path) -> None:
-    """Make the two reductions and a README header in a folder, which must be empty."""
+    """Make the two reductions, a README header and the two pipeline runs in a folder, which must be empty."""
+    make_pipeline_runs(folder)
     (folder / README_HEADER).write_text(_HEADER)
     for block, execution_blocks in EXECUTION_BLOCKS.items():
         _make_scheduling_block(folder / block, execution_blocks)
