@@ -18,6 +18,7 @@ from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions, Subtree, SubtreeBatch
 from qa2pack.manifest.scan.collect import Gathered, gather
+from qa2pack.manifest.scan.lock_rows import with_row_count
 
 
 def adopt_members(
@@ -53,7 +54,9 @@ def adopt_members(
             totals = tuple(Total(role.decode(), *count) for role, count in sorted(gathered.counts.items()))
             notes = Notes(totals=totals, warnings=tuple(gathered.warnings))
             header = _header(package, member, now_ns)
-            save_durably(package.manifest(member), header, notes, gathered.spool.sorted_blobs())
+            folder = package.member(member)
+            blobs = ((path, with_row_count(blob, folder)) for path, blob in gathered.spool.sorted_blobs())
+            save_durably(package.manifest(member), header, notes, blobs)
             yield member
 
 

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -135,6 +136,17 @@ def test_rows_that_only_the_lock_knows_are_verified(measured: Delivery, mode: Mo
     assert measured.problems() == []
 
 
+def test_rows_that_only_the_lock_knows_are_adopted(measured: Delivery) -> None:
+    add_rows(measured.origin / "X8c" / FIELD)
+    measured.make(Mode.COPY)
+    shutil.rmtree(os.fsdecode(measured.package.control))
+    assert main(["adopt", str(measured.path)]) == 0
+    assert main(["verify", str(measured.path)]) == 0
+    lock = measured.member / "calibrated" / FIELD / "table.lock"
+    lock.write_bytes(bytes(lock.stat().st_size))
+    assert main(["verify", str(measured.path)]) == 3
+
+
 def test_lock_is_repaired_from_one_that_tells_the_same_rows(measured: Delivery) -> None:
     add_rows(measured.origin / "X8c" / FIELD)
     measured.make(Mode.COPY)
@@ -172,7 +184,7 @@ def test_lock_that_this_user_may_not_read_is_linked(measured: Delivery, monkeypa
     def refuse(*_: object, **__: object) -> bytes:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr("qa2pack.executor.stage.stage.read_lock", refuse)
+    monkeypatch.setattr("qa2pack.manifest.scan.lock_rows.read_lock", refuse)
     measured.make(Mode.HARD)
     assert packaged(measured).samefile(at_origin(measured))
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from typing import cast
 
@@ -21,12 +21,9 @@ from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.files import Described, write_records
 from qa2pack.manifest.format.header import Header, Notes, SplitTask, StreamKind, Total
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.format.record import NO_DIGEST, with_digests
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, grouped_blobs
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.lock_file import read_lock
-from qa2pack.manifest.fs.safe_open import opened_folder
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.plan.rebuild import (
     own_records,
@@ -38,7 +35,7 @@ from qa2pack.manifest.plan.rebuild import (
 from qa2pack.manifest.plan.renaming import renamed_header, renamed_record
 from qa2pack.manifest.problem import PackError, Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.table_lock import LOCK_NAME, digest_of_rows, row_count_of
+from qa2pack.manifest.scan.lock_rows import with_row_count
 
 _BIG_FILE_BYTES = 64 << 20
 
@@ -275,23 +272,7 @@ def _final_records(
     for path, blob in spool.sorted_blobs():
         result = splits.get(path)
         final = _with_results(blob, result.blob) if result else blob
-        yield path, _with_row_count(final, member) if LOCK_NAME in final else final
-
-
-def _with_row_count(blob: bytes, member: bytes) -> bytes:
-    """Return the encoded record of a table's folder with the number of rows that its staged `table.lock` tells."""
-    record = decode_record(blob)
-    if LOCK_NAME not in record.names:
-        return blob
-    index = record.names.index(LOCK_NAME)
-    if record.actions[index] == Action.DUMMY:
-        return blob
-    row_count = None
-    # Nobody had to read it before: one that this user may not read was linked like the others.
-    with suppress(PermissionError), opened_folder(join(member, record.path)) as fd:
-        row_count = row_count_of(read_lock(LOCK_NAME, dir_fd=fd))
-    digest = NO_DIGEST if row_count is None else digest_of_rows(row_count)
-    return encode_record(with_digests(record, {index: digest}))
+        yield path, with_row_count(final, member)
 
 
 def _with_results(blob: bytes, results: bytes) -> bytes:
