@@ -42,8 +42,13 @@ def folder_of(member: bytes) -> bytes:
     """
     if member == PACKAGE_ITSELF:
         return b""
+    return join(SCIENCE_GOAL, member) if is_of_cycle0(member) else member
+
+
+def is_of_cycle0(member: bytes) -> bool:
+    """Return whether this is the name of a member, or of a group, of Cycle 0."""
     group, _, name = member.partition(b"/")
-    return join(SCIENCE_GOAL, member) if is_group(group) and (is_member(name) or not name) else member
+    return is_group(group) and (is_member(name) or not name)
 
 
 def member_words(member: bytes) -> str:
@@ -59,7 +64,7 @@ def member_at(folder: bytes) -> bytes:
 
 def dated(member: bytes, day: str) -> bytes:
     """Return the last part of a member's name with a date in place of its number; empty if it is not of Cycle 0."""
-    return b"%b_%b_id" % (_MEMBER, day.encode()) if folder_of(member) not in (member, b"") else b""
+    return b"%b_%b_id" % (_MEMBER, day.encode()) if is_of_cycle0(member) else b""
 
 
 def is_group(name: bytes) -> bool:

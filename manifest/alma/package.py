@@ -11,7 +11,7 @@ from enum import StrEnum
 from urllib.parse import unquote_to_bytes
 
 from qa2pack.manifest.alma.control_folder import check_control
-from qa2pack.manifest.alma.member_ids import PACKAGE_ITSELF, SCIENCE_GOAL, folder_of, is_group, is_member
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, folder_of, is_group, is_member, is_of_cycle0
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there
 from qa2pack.manifest.path import folders_above, join
 
@@ -129,7 +129,7 @@ def read_state(package: Package) -> PackageState:
     if not os.listdir(package.path):
         return PackageState(DestinationKind.EMPTY)
     described = {member_of_manifest(name): join(package.manifests, name) for name in manifest_names(package)}
-    is_free = any(folder_of(member) == member or member == PACKAGE_ITSELF for member in described)
+    is_free = not all(map(is_of_cycle0, described))
     found = _found_by_manifest(package, described) if is_free else _found_by_name(package)
     manifests = {member: described[member] for member in found.members if member in described}
     return replace(found, manifests=manifests)
@@ -175,22 +175,17 @@ def member_of_manifest(name: bytes) -> bytes:
     """Return the member to which a manifest of this file name belongs."""
     name = name.removesuffix(_MANIFEST)
     early = name.replace(b".", b"/", 1)
-    return early if _is_early(early) else unquote_to_bytes(name)
+    return early if is_of_cycle0(early) else unquote_to_bytes(name)
 
 
 def _manifest_name(member: bytes) -> bytes:
     """Return the file name of a manifest: `group.member` in Cycle 0, else the folder with `/` and `%` escaped."""
-    if _is_early(member):
+    if is_of_cycle0(member):
         return member.replace(b"/", b".") + _MANIFEST
     name = member.replace(b"%", b"%25").replace(b"/", b"%2F")
-    if name.startswith(b".") or _is_early(name.replace(b".", b"/", 1)):
+    if name.startswith(b".") or is_of_cycle0(name.replace(b".", b"/", 1)):
         name = name.replace(b".", b"%2E")
     return name + _MANIFEST
-
-
-def _is_early(member: bytes) -> bool:
-    """Return whether this is the name of a member of Cycle 0, which does not tell the folder above its group."""
-    return folder_of(member) not in (member, b"")
 
 
 def _listed(path: bytes, relative: bytes, wanted: bytes, unexpected: list[bytes]) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.alma.member_ids import Append, folder_of
+from qa2pack.manifest.alma.member_ids import Append, is_of_cycle0
 from qa2pack.manifest.alma.package import MEMBER_FOLDERS
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, save_durably
@@ -114,7 +114,7 @@ def make_plan(
 
 def _unknown_folders(layout: Layout, placed: Placed, member: bytes) -> list[Problem]:
     """Return a problem for each first folder of a target by which a member would not be known as one afterwards."""
-    if folder_of(member) in (member, b""):
+    if not is_of_cycle0(member):
         return []  # it is known by its manifest
     always = {role.folder for role in layout.roles if role.is_always}
     folders = always | {item.path.partition(b"/")[0] for item in placed.placement.items}
