@@ -71,6 +71,7 @@ def test_layout_is_checked_by_itself(capsys: Capsys, mine: Path) -> None:
     assert ran.out.splitlines() == [
         f"Layout {mine}",
         "  title      Products and their logs",
+        "  tree       the package itself",
         "  variables  none",
         "  places     top, run (needed)",
         "  folders    product, log",
@@ -92,7 +93,7 @@ def test_check_shows_places_rules_with_their_lines_and_what_no_rule_takes(
     origin = origin_with(tmp_path / "origin", "run1/a.fits", "run1/b.fits", "run2/b.fits", "notes", "old/")
     ran = run_here(capsys, "layout", "--check", mine, origin)
     assert ran.code == Exit.DONE
-    assert ran.out.splitlines()[8:] == [
+    assert ran.out.splitlines()[9:] == [
         f"Origin {origin}",
         "  top        .",
         "  run        run1, run2",

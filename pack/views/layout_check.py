@@ -66,6 +66,7 @@ def _layout_lines(checked: Checked, style: Style) -> Iterator[str]:
     included = f", and {len(layout.included):,} for --include" if layout.included else ""
     for label, text in (
         ("title", shown(layout.title)),
+        ("tree", shown(layout.tree.text) or "the package itself"),
         ("variables", ", ".join(layout.variables)),
         ("places", ", ".join(map(_place_text, layout.places))),
         ("folders", ", ".join(role.name for role in layout.roles)),
@@ -139,6 +140,7 @@ def _fields(checked: Checked) -> Fields:
         **path_fields("given", checked.given),
         "layout": shown(layout.name),
         "title": shown(layout.title),
+        "tree": shown(layout.tree.text),
         "variables": [asdict(variable) for variable in layout.variables.values()],
         "folders": [role.name for role in layout.roles],
         "places": [_place_fields(place, usage) for place in layout.places],
