@@ -51,6 +51,7 @@ def test_csv_rows_are_texts_without_the_empty_cells(tmp_path: Path) -> None:
         ("l.csv", "", ["it holds no job"]),
         ("l.csv", "\norigin,moda\na,b\nc,d\n", ["line 2: there is no key moda; did you mean mode?"]),
         ("l.csv", "mode,origin,mode\na,b,c\n", ["line 1: mode is there twice"]),
+        ("l.csv", 'origin\na,b\n"c\n', ["line 2: 2 cells, but line 1 has 1 names", "line 3: unexpected end of data"]),
         ("l.csv", "origin\na,b\n", ["line 2: 2 cells, but line 1 has 1 names"]),
     ],
 )

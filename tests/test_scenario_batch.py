@@ -212,6 +212,41 @@ def test_all_that_is_wrong_in_a_list_is_told_before_anything_is_done(capsys: Cap
     assert not list(project.glob("*.pack"))
 
 
+def test_all_that_is_wrong_in_one_job_is_told(capsys: Capsys, project: Path) -> None:
+    Path("list.toml").write_text(
+        '[[job]]\norigin = "sb1"\npackage = "P.S"\nmode = "soft"\nstrict = "maybe"\nappend = "all"\n'
+        'include = ["x", "*.x=nothing", "*.y=qa"]\nset = ["a=b"]\nmoda = 1\nexclude = 3\n'
+        '[[job]]\nmode = "hart"\nlayout = "cycle99"\norigin = 3\n'
+    )
+    found = [problem["found"] for problem in json.loads(_batch(capsys, "plan", "--json").out)["problems"]]
+    assert [" ".join(fault.split()[:5]) for fault in found] == [
+        "line 1: there is no",
+        "line 1: strict must be",
+        "line 1: exclude must be",
+        "line 1: Invalid value for",
+        "line 1: Invalid value for",
+        "line 1: unknown-role: x; expected",
+        "line 1: unknown-role: *.x=nothing; expected",
+        "line 1: unknown-variable: a=b; expected",
+        "line 11: origin must be",
+        "line 11: package missing",
+        "line 11: Invalid value for",
+        "line 11: unknown-layout: cycle99; expected",
+    ]
+
+
+def test_later_job_without_an_origin_is_told_by_the_plan(capsys: Capsys, project: Path) -> None:
+    Path("list.csv").write_text("origin,package,append\nsb1,P.S,\nsb9,P.S,member\nsb2,P.S,member\n")
+    words = ("list.csv", "--mode", "copy", "--jobs", "1", "--quiet")
+    ran = run_here(capsys, "batch", "plan", *words)
+    assert ran.code == Exit.FAILED
+    assert [line.split("; ")[0] for line in ran.out.splitlines()][1:] == [
+        "sb9 in P.S  not done: origin-missing",
+        "sb2 in P.S  is planned by apply, after line 3",
+        "3 jobs",
+    ]
+
+
 def test_csv_says_the_same_as_toml(capsys: Capsys, project: Path) -> None:
     folder = project / "lists"
     folder.mkdir()

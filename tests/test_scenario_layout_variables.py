@@ -8,6 +8,7 @@ import pytest
 from qa2pack.pack.cli import main
 from support.commands import run_here
 from support.in_process import UID, Delivery, make_reduction
+from support.printed_commands import printed_commands
 
 Capsys = pytest.CaptureFixture[str]
 OTHER = "uid___A002_X3dc0e7_X528"
@@ -56,7 +57,13 @@ def test_variable_without_a_value_refuses_the_plan_by_name(capsys: Capsys, deliv
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("run=x", "a value like [0-9]*"), ("runs=3", "one of run"), ("run=3/4", "a value like"), ("run", "NAME=VALUE")],
+    [
+        ("run=x", "a value like [0-9]*, without a /"),
+        ("run=3/4", "a value like [0-9]*, without a /"),
+        ("runs=3", "one of run"),
+        ("a/b=3", "one of run"),
+        ("run", "NAME=VALUE"),
+    ],
 )
 def test_value_that_cannot_be_is_refused(
     capsys: Capsys, delivery: Delivery, layout: Path, value: str, expected: str
@@ -64,6 +71,25 @@ def test_value_that_cannot_be_is_refused(
     ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout, "--set", value)
     assert ran.code == 1
     assert "unknown-variable" in ran.err and f"{value}: expected {expected}" in ran.err
+
+
+def test_wrong_value_says_what_is_right_and_where_the_layout_in_use_shows_it(
+    capsys: Capsys, delivery: Delivery, layout: Path
+) -> None:
+    layout.write_text(LAYOUT.replace('like = "[0-9]*"\n', ""))
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout, "--set", "run=a/b")
+    assert "run=a/b: expected a value that is a name: without a /, and not . or .." in ran.err
+    (words,) = printed_commands(ran.err)
+    assert words == ["pack", "layout", "--check", str(layout)]
+    assert "variables  run" in run_here(capsys, *words[1:]).out
+
+
+def test_plan_that_is_advised_has_the_value(capsys: Capsys, delivery: Delivery, layout: Path) -> None:
+    files(capsys, delivery.origin, delivery.path, "--layout", layout, "--set", "run=3")
+    (delivery.origin / "scriptForImaging.py").write_bytes(b"other words")
+    refused = run_here(capsys, "apply", delivery.path)
+    advised = [words for words in printed_commands(refused.err) if words[1] == "plan"]
+    assert [words[-2:] for words in advised] == [["--set", "run=3"]]
 
 
 def test_value_is_remembered(capsys: Capsys, delivery: Delivery, layout: Path) -> None:

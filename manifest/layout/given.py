@@ -1,10 +1,16 @@
 """Given values: what --set says of the variables of a layout, and which variables have no value at all."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 
+from qa2pack.manifest.layout.patterns import Variable
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.template import PROJECT
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+
+SET_ONE = Remedy(
+    "Write --set NAME=VALUE with a variable of the layout. To see which it has:", ("pack layout --check NAME",)
+)
 
 
 def parse_value(text: str) -> tuple[str, str]:
@@ -19,8 +25,13 @@ def parse_value(text: str) -> tuple[str, str]:
     return name, value
 
 
-def given_values(values: Iterable[tuple[str, str]], layout: Layout, *, project: bytes) -> Mapping[str, bytes]:
+def given_values(
+    values: Iterable[tuple[str, str]], layout: Layout, *, given_as: str, project: bytes
+) -> Mapping[str, bytes]:
     """Return the values of the variables that are given, by --set or as the project code.
+
+    Args:
+        given_as: name or path of the layout, for advice.
 
     Raises:
         Refused: the layout has no such variable, or it may not have this value; or a variable that a rule needs has
@@ -28,9 +39,10 @@ def given_values(values: Iterable[tuple[str, str]], layout: Layout, *, project: 
     """
     pairs = tuple(values)
     given = {PROJECT: project, **{name: _bytes(value) for name, value in pairs}}
-    problems = [*_wrong(pairs, layout), *_missing(layout, given)]
-    if problems:
-        raise Refused(*problems)
+    wrong, missing = tuple(_wrong(pairs, layout)), tuple(_missing(layout, given))
+    if wrong or missing:
+        look = Remedy(SET_ONE.text, ("pack layout --check PATH",), os.fsencode(given_as))
+        raise Refused(*wrong, *missing, remedies=(look,) if wrong else ())
     return given
 
 
@@ -41,7 +53,7 @@ def _wrong(values: Iterable[tuple[str, str]], layout: Layout) -> Iterator[Proble
             known = ", ".join(sorted(layout.variables)) or "none: the layout has no variables"
             yield Problem(Code.UNKNOWN_VARIABLE, text, expected=f"one of {known}")
         elif not layout.variables[name].is_like(_bytes(value)):
-            yield Problem(Code.UNKNOWN_VARIABLE, text, expected=f"a value like {layout.variables[name].like}")
+            yield Problem(Code.UNKNOWN_VARIABLE, text, expected=_likely(layout.variables[name]))
 
 
 def _missing(layout: Layout, given: Mapping[str, bytes]) -> Iterator[Problem]:
@@ -50,7 +62,18 @@ def _missing(layout: Layout, given: Mapping[str, bytes]) -> Iterator[Problem]:
     for name in needed:
         variable = layout.variables.get(name)
         if variable and not variable.default and name not in {*fixed, *given}:
-            yield Problem(Code.VARIABLE_MISSING, _bytes(name), expected=f"a value like {variable.like}")
+            yield Problem(Code.VARIABLE_MISSING, _bytes(name), expected=_likely(variable))
+
+
+def _likely(variable: Variable) -> str:
+    """Return what values look like, in words."""
+    match variable.like:
+        case "uid":
+            return "a value like uid___A002_X3c9295_X8c"
+        case "*":
+            return "a value that is a name: without a /, and not . or .."
+        case like:
+            return f"a value like {like}, without a /"
 
 
 def _bytes(text: str) -> bytes:

@@ -404,8 +404,7 @@ class _Reader:
                 return Names(frozenset(), self._number(table, "longest"), what, say)
             case "listed_in":
                 return self._listed(table, what, say)
-        kinds = " or ".join(" and ".join(keys) for keys in _CHECK_KINDS)
-        self._refuse(expected=kinds, found=_key_list(table))
+        self._refuse(expected=_keys_of_check(table), found=_key_list(table))
 
     def _listed(self, table: Mapping[str, object], what: str, say: Say) -> Listed:
         first, *parts = self._text(table, "listed_in").split("/")
@@ -509,6 +508,18 @@ class _Reader:
 
 def _are_keys(keys: tuple[str, ...], table: Mapping[str, object]) -> bool:
     return set(keys) == set(table) - _MAY_HAVE.get(keys[0], frozenset())
+
+
+def _keys_of_check(table: Mapping[str, object]) -> str:
+    """Return, for a check that is not understood, which keys it should have, as far as its kind is known."""
+    kinds = [keys for keys in _CHECK_KINDS if keys[0] in table]
+    if len(kinds) != 1:
+        names = " and ".join(keys[0] for keys in kinds) or ", ".join(keys[0] for keys in _CHECK_KINDS)
+        return f"one of {names}; each is a check of its own"
+    (keys,) = kinds
+    more = sorted(_MAY_HAVE.get(keys[0], ()))
+    also = f", and nothing else but {' and '.join(more)}" if more else ", and nothing else"
+    return f"{' and '.join(keys)}, none of them empty{also}"
 
 
 def _key_list(table: Mapping[str, object]) -> str:

@@ -153,7 +153,7 @@ def base_of(state: PackageState, opened: OpenedFiles) -> tuple[tuple[bytes, byte
 def _path_problems(request: PlanRequest, opened: OpenedFiles) -> Iterator[Problem]:
     package = Package(request.package)
     if request.append is not Append.REMOVE:
-        yield from _origin_problems(request.origin, package)
+        yield from origin_problems(request.origin, package)
     around = enclosing_package(package)
     if around is not None:
         yield Problem(Code.INSIDE_PACKAGE, package.path, found=os.fsdecode(around))
@@ -163,7 +163,8 @@ def _path_problems(request: PlanRequest, opened: OpenedFiles) -> Iterator[Proble
         yield from writing_problems(package, opened, force=request.force)
 
 
-def _origin_problems(origin: bytes, package: Package) -> Iterator[Problem]:
+def origin_problems(origin: bytes, package: Package) -> Iterator[Problem]:
+    """Yield why this is no folder that the package can be made of."""
     if not is_there(origin):
         yield Problem(Code.ORIGIN_MISSING, origin)
         return

@@ -78,7 +78,9 @@ def place_origin(
         origin_path=request.origin,
         include=request.include,
         exclude=request.exclude,
-        given=given_values(request.values, layout, project=os.path.basename(request.package)),
+        given=given_values(
+            request.values, layout, given_as=request.layout, project=os.path.basename(request.package)
+        ),
     )
     _refuse_several(request, choice)
     tables = _described(request, choice, tree, known, reader=reader, engine=engine)

@@ -121,26 +121,59 @@ def _jobs(
     """
     faults, jobs = list(known), list[Job]()
     for row in rows:
-        try:
-            job = _row_command().main(_row_words(row, base, words), "pack plan", standalone_mode=False)
-            _check_layout(job)
+        job, found = _read_row(row, base, words)
+        faults += (f"{row.place}: {fault}" for fault in found)
+        if job and not found:
             jobs.append(_placed(job, row.place, jobs))
-        except UsageFault as error:
-            faults.append(f"{row.place}: {' '.join(error.format_message().split())}")
-        except (Refused, ValueError) as error:
-            faults.append(f"{row.place}: {error}")
     faults += _clashes(jobs)
     if faults:
         raise Refused(*(list_problem(path, fault) for fault in faults))
     return tuple(jobs)
 
 
-def _check_layout(job: Job) -> None:
-    """Refuse a job whose layout cannot be used, or does not know the roles and variables that are typed."""
+def _read_row(row: Row, base: bytes, words: Sequence[str]) -> tuple[Job | None, list[str]]:
+    """Return the job of a row, and all that is wrong with it: a job that is wrong is read without its wrong options.
+
+    Args:
+        words: options of every job.
+    """
+    own, faults = _own_words(row, base)
+    paths, path_faults = _path_words(row, base)
+    job, parse_faults = _parsed([*words, *own, *paths])
+    if parse_faults:
+        each = {word: _parsed([word, *paths])[1] for word in own}
+        # Only together wrong: options that exclude each other, or those of every job.
+        parse_faults = [fault for found in each.values() for fault in found] or parse_faults
+        job, _ = _parsed([*words, *(word for word in own if not each[word]), *paths])
+    return job, [*path_faults, *faults, *parse_faults, *(_layout_faults(job) if job else ())]
+
+
+def _parsed(words: Sequence[str]) -> tuple[Job | None, list[str]]:
+    try:
+        return _row_command().main(list(words), "pack plan", standalone_mode=False), []
+    except UsageFault as error:
+        return None, [" ".join(error.format_message().split())]
+    except Refused as error:
+        return None, [str(problem) for problem in error.problems]
+
+
+def _layout_faults(job: Job) -> Iterator[str]:
+    """Yield why the layout of a job cannot be used, or does not know the roles and variables that are typed."""
     request = job.request
-    layout = load_layout(request.layout)
-    check_includes(request.include, layout.roles)
-    given_values(request.values, layout, project=os.path.basename(request.package))
+    try:
+        layout = load_layout(request.layout)
+    except Refused as error:
+        yield from map(str, error.problems)
+        return
+    project = os.path.basename(request.package)
+    for check in (
+        lambda: check_includes(request.include, layout.roles),
+        lambda: given_values(request.values, layout, given_as=request.layout, project=project),
+    ):
+        try:
+            check()
+        except Refused as error:
+            yield from map(str, error.problems)
 
 
 def _placed(job: Job, place: str, jobs: Sequence[Job]) -> Job:
@@ -152,19 +185,28 @@ def _placed(job: Job, place: str, jobs: Sequence[Job]) -> Job:
     return replace(job, place=place, earlier=earlier, target=replace(job.target, opened=earlier.target.opened))
 
 
-def _row_words(row: Row, base: bytes, words: Sequence[str]) -> list[str]:
-    """Return the row as words of a command line."""
+def _own_words(row: Row, base: bytes) -> tuple[list[str], list[str]]:
+    """Return the options of a row as words of a command line, and what is wrong with their values."""
+    options, words, faults = row_options(), list[str](), list[str]()
+    for key, value in row.values.items():
+        try:
+            words += () if key in _PATHS else option_words(options[key], _value(options[key], key, value, base))
+        except ValueError as error:
+            faults.append(str(error))
+    return words, faults
+
+
+def _path_words(row: Row, base: bytes) -> tuple[list[str], list[str]]:
+    """Return origin and package as words of a command line, and what is wrong with them; `.` is for one that is."""
+    words, faults = ["--"], list[str]()
+    for key in _PATHS:
+        try:
+            words.append(_beside(base, _text(key, row.values[key])) if row.values.get(key) else ".")
+        except ValueError as error:
+            words.append(".")
+            faults.append(str(error))
     missing = [key for key in _PATHS if not row.values.get(key)]
-    if missing:
-        raise ValueError(f"{' and '.join(missing)} missing")
-    options = row_options()
-    own = [
-        word
-        for key, value in row.values.items()
-        if key not in _PATHS
-        for word in option_words(options[key], _value(options[key], key, value, base))
-    ]
-    return [*words, *own, "--", *(_beside(base, _text(key, row.values[key])) for key in _PATHS)]
+    return words, faults + ([f"{' and '.join(missing)} missing"] if missing else [])
 
 
 def _value(option: Any, key: str, value: object, base: bytes) -> object:

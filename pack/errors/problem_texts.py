@@ -7,6 +7,7 @@ Commands are apart from the sentences, because each is shown alone on a line, to
 
 from collections.abc import Iterator, Mapping
 
+from qa2pack.manifest.layout.given import SET_ONE
 from qa2pack.manifest.layout.several_values import PLAN_ONE
 from qa2pack.manifest.problem import Code, Remedy
 from qa2pack.manifest.verify.remedies import AGAIN, REPAIR_TEXT
@@ -275,8 +276,8 @@ PLANNING: Mapping[Code, Row] = {
     Code.UNKNOWN_VARIABLE: Row(
         "The layout has no such variable, or it cannot have this value.",
         "It is misspelt in --set, PACK_SET or a pack.toml, or the layout is another one.",
-        "Write --set NAME=VALUE with a variable of the layout, which it shows as [variable.NAME]:",
-        ("pack layout",),
+        SET_ONE.text,
+        SET_ONE.commands,
     ),
     Code.VARIABLE_MISSING: Row(
         "A variable of the layout has no value.",

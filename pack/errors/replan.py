@@ -71,6 +71,8 @@ def _of_files_and_tables(made_with: MadeWith) -> Iterator[str]:
         yield f"--include {quoted(os.fsencode(f'{glob}={role}'))}"
     for glob in made_with.exclude:
         yield f"--exclude {quoted(os.fsencode(glob))}"
+    for name, value in made_with.values:
+        yield f"--set {quoted(os.fsencode(f'{name}={value}'))}"
     if made_with.no_split:
         yield "--no-split"
     if made_with.weights is Weights.CASA:

@@ -24,7 +24,8 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.fs.presence import is_folder
 from qa2pack.manifest.layout.load import is_layout_path, load_layout
-from qa2pack.manifest.plan.destination import choose_destination
+from qa2pack.manifest.plan.destination import choose_destination, origin_problems
+from qa2pack.manifest.plan.place_origin import refuse_any
 from qa2pack.manifest.plan.plan_header import readme_header
 from qa2pack.manifest.plan.recall import recall, recall_from
 from qa2pack.manifest.plan.request import PlanRequest
@@ -97,11 +98,17 @@ class Found:
 
 
 def plan_job(job: Job, workers: Workers) -> Found:
-    """Plan a job unless it is planned, applied, or waits for an earlier one; raises as `jobs.plan`."""
+    """Plan a job unless it is planned, applied, or waits for an earlier one; raises as `jobs.plan`.
+
+    Of one that waits the origin is looked for, so that it is not missed only in the middle of an apply.
+    """
     _wait_until_free(job, workers)
     found = look_at(job)
     match found.state:
-        case JobState.PLANNED | JobState.APPLIED | JobState.LATER:
+        case JobState.PLANNED | JobState.APPLIED:
+            return found
+        case JobState.LATER:
+            refuse_any(tuple(origin_problems(job.request.origin, job.target.package)))
             return found
         case _:
             made = plan(job.request, workers, job.target.opened)

@@ -91,23 +91,33 @@ def _csv_list(text: str, keys: Collection[str]) -> JobList:
     faults = list(_unknown(f"line {top_line}", names, keys))
     faults += [f"line {top_line}: {name} is there twice" for name in keys if names.count(name) > 1]
     rows = []
-    for line, cells in lines:
-        if len(cells) > len(names):
-            faults.append(f"line {line}: {len(cells)} cells, but line {top_line} has {len(names)} names")
-        pairs = zip(names, cells, strict=False)
-        rows.append(Row(f"line {line}", {name: cell for name, cell in pairs if cell and name in keys}))
+    try:
+        for line, cells in lines:
+            if len(cells) > len(names):
+                faults.append(f"line {line}: {len(cells)} cells, but line {top_line} has {len(names)} names")
+            pairs = zip(names, cells, strict=False)
+            rows.append(Row(f"line {line}", {name: cell for name, cell in pairs if cell and name in keys}))
+    except csv.Error as error:  # what follows cannot be taken apart
+        faults.append(str(error))
     return _filled(rows, faults)
 
 
 def _csv_lines(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line number and the cells, without empty lines and comments."""
+    """Yield the line number and the cells, without empty lines and comments.
+
+    Raises:
+        csv.Error: with the line in its text.
+    """
     reader = csv.reader(StringIO(text, newline=""), strict=True)
     line = 1
-    for cells in reader:
-        stripped = [cell.strip() for cell in cells]
-        if any(stripped) and not stripped[0].startswith("#"):
-            yield line, stripped
-        line = reader.line_num + 1
+    try:
+        for cells in reader:
+            stripped = [cell.strip() for cell in cells]
+            if any(stripped) and not stripped[0].startswith("#"):
+                yield line, stripped
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise csv.Error(f"line {line}: {error}") from error
 
 
 def _unknown(place: str, names: Collection[str], keys: Collection[str]) -> Iterator[str]:

@@ -64,7 +64,7 @@ def check(name: str, origin: bytes = b"", values: Sequence[tuple[str, str]] = ()
     given = os.fsencode(os.path.abspath(name) if is_layout_path(name) else name)
     if not origin:
         return Checked(given, loaded)
-    known = given_values(dict(values).items(), loaded, project=_SOME_PROJECT)
+    known = given_values(dict(values).items(), loaded, given_as=name, project=_SOME_PROJECT)
     tree = survey(origin, opaque=loaded.is_opaque)
     usage = usage_of(tree, choose(tree, loaded, origin_path=origin, given=known), origin)
     return Checked(given, loaded, origin, _with_fitting(usage, name, origin))
