@@ -28,7 +28,7 @@ from qa2pack.manifest.path import UnsafePathError, is_within, join
 from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.extra_files import extra_in_package, paths_of
 from qa2pack.manifest.plan.obstacles import renamed_by_hand, ticket_obstacles
-from qa2pack.manifest.plan.replacement import extra_going
+from qa2pack.manifest.plan.replacement import hand_made, not_linked_again
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.quantity import Count, Size, Space
 
@@ -72,7 +72,7 @@ def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterato
     elif base_of(state, opened) != header.base:
         yield Problem(Code.PLAN_STALE, package.path, "the members as they were planned for", "others")
     elif not header.is_rebuilt:  # such a plan was made under this very lock
-        yield from _extra_going(package, plan, state, opened)
+        yield from _made_since(package, plan, state, opened)
         yield from changed_in_tickets(package, header, opened)
     yield from _outside(package, plan)
 
@@ -88,22 +88,28 @@ def _renaming_problems(package: Package, plan: Described, opened: OpenedFiles) -
 
 
 def check_going(package: Package, plan: Described, opened: OpenedFiles) -> None:
-    """Look once more, right before the exchange, for what came into that which is replaced since the plan was made.
+    """Look once more, right before the exchange, for what was done to that which is replaced since the plan was made.
 
     Staging takes hours where it copies, and people work meanwhile.
 
     Raises:
-        Refused: something did; it would go, and nobody was asked.
+        Refused: something was; it would go, and nobody was asked.
     """
-    problems = list(_extra_going(package, plan, read_state(package), opened))
+    problems = list(_made_since(package, plan, read_state(package), opened))
     if problems:
         raise Refused(*problems)
 
 
-def _extra_going(package: Package, plan: Described, state: PackageState, opened: OpenedFiles) -> Iterator[Problem]:
+def _made_since(package: Package, plan: Described, state: PackageState, opened: OpenedFiles) -> Iterator[Problem]:
     header = plan.header
     going = Destination(package, state, header.member, header.base, opened, header.append)
-    yield from _unplanned(package, plan, extra_going(going))
+    made = hand_made(going)
+    yield from _unplanned(package, plan, made.extra)
+    if header.is_rebuilt:
+        return  # of what it is made of, staging finds each change
+    for path in paths_of(not_linked_again(made.changed, plan.stream.blobs()), package):
+        if path not in plan.notes.changed:
+            yield Problem(Code.CHANGED_SINCE_PLAN, join(package.path, path))
 
 
 def _unplanned(package: Package, plan: Described, extra: Iterable[Problem]) -> Iterator[Problem]:

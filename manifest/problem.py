@@ -80,6 +80,7 @@ class Code(StrEnum):
     PLAN_STALE = "plan-stale"
     PACKAGE_RENAMED = "package-renamed"
     EXTRA_SINCE_PLAN = "extra-since-plan"
+    CHANGED_SINCE_PLAN = "changed-since-plan"
     ORIGIN_CHANGED = "origin-changed"
     JOURNAL_DAMAGED = "journal-damaged"
     # what a command is asked for

@@ -423,6 +423,21 @@ def test_files_of_others_are_not_removed_with_a_member(capsys: Capsys, package: 
     assert run("remove", package, "--member", SECOND, "--force") == 0
 
 
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.HARD])
+def test_file_that_was_changed_by_hand_is_not_removed_with_its_member(
+    capsys: Capsys, delivery: Delivery, other: Delivery, mode: Mode
+) -> None:
+    delivery.make(mode)
+    other.make(mode, append=Append.MEMBER)
+    mine = delivery.path / "sg_ouss_id" / SECOND / "script/scriptForImaging.py"
+    mine.unlink()
+    mine.write_text("mine")
+    assert run("remove", delivery.path, "--member", SECOND) == 1
+    told = capsys.readouterr().err
+    assert Code.ONLY_COPY in told and str(mine) in told
+    assert run("remove", delivery.path, "--member", SECOND, "--force") == 0
+
+
 def test_all_that_a_removal_would_lose_is_told_at_once(capsys: Capsys, other: Delivery, package: Path) -> None:
     (package / "sg_ouss_id" / SECOND / "qa/notes").write_text("mine")
     shutil.rmtree(other.origin)

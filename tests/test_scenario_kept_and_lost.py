@@ -83,6 +83,38 @@ def test_file_that_comes_between_plan_and_apply_is_not_lost(typed: Typing, deliv
     assert delivery.problems() == []
 
 
+@pytest.mark.parametrize("mode", ["copy", "hard"])
+def test_file_that_is_changed_between_plan_and_apply_is_not_lost(
+    typed: Typing, delivery: Delivery, mode: str
+) -> None:
+    package(typed, delivery, mode)
+    assert typed("plan", delivery.origin, delivery.path, "--mode", mode).code == 0
+    mine = delivery.member / "script/scriptForImaging.py"
+    mine.unlink()  # the link to the origin, as an editor does
+    mine.write_text("mine")
+    refused = typed("apply", delivery.path)
+    assert refused.code == 1
+    assert Code.CHANGED_SINCE_PLAN in refused.err and mine.name in refused.err
+    assert mine.read_text() == "mine"
+    assert Code.W_CHANGED_GOES in typed("plan", delivery.origin, delivery.path, "--mode", mode).out
+    assert typed("apply", delivery.path).code == 0
+    assert delivery.problems() == []
+
+
+def test_file_that_is_changed_while_staging_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, typed: Typing, delivery: Delivery
+) -> None:
+    package(typed, delivery, "copy")
+    assert typed("plan", delivery.origin, delivery.path, "--mode", "copy").code == 0
+    mine = delivery.member / "script/scriptForImaging.py"
+    with monkeypatch.context() as patch:
+        patch.setattr("qa2pack.executor.apply.check_plan", lambda *_: mine.write_text("mine"))
+        refused = typed("apply", delivery.path)
+    assert refused.code == 1
+    assert Code.CHANGED_SINCE_PLAN in refused.err
+    assert mine.read_text() == "mine"
+
+
 def test_file_that_comes_while_staging_is_not_lost(
     monkeypatch: pytest.MonkeyPatch, typed: Typing, delivery: Delivery
 ) -> None:

@@ -292,4 +292,4 @@ def _final_notes(notes: Notes, plan: Described, splits: dict[bytes, SplitResult]
         role = os.fsdecode(path.split(b"/", 1)[0])
         growth[role] = growth.get(role, 0) + sum(decode_record(result.blob).sizes) - sum(planned.sizes)
     totals = (Total(t.role, t.file_count, t.byte_count + growth.get(t.role, 0)) for t in notes.totals)
-    return replace(notes, totals=tuple(totals), difference=None, recalled=(), extra=())
+    return replace(notes, totals=tuple(totals), difference=None, recalled=(), extra=(), changed=())

@@ -200,6 +200,7 @@ class Notes:
         new_files, new_bytes: files that are created, not linked or kept; without folders.
         recalled: names of the options that were taken from the member that is made again; empty in manifests.
         extra: paths in the package of what no manifest knows and goes with what is replaced; empty in manifests.
+        changed: those of files that are not as packaged; empty in manifests.
     """
 
     totals: tuple[Total, ...] = ()
@@ -213,6 +214,7 @@ class Notes:
     difference: Difference | None = None
     recalled: tuple[str, ...] = ()
     extra: tuple[bytes, ...] = ()
+    changed: tuple[bytes, ...] = ()
 
     @property
     def file_count(self) -> int:
@@ -233,7 +235,7 @@ def header_to_wire(header: Header) -> dict[str, object]:
 # Fields that came after the first release of the format. They are written only where they say something, so that
 # older programs read all other plans and manifests.
 _LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles")
-_LATER_IN_NOTES = ("recalled", "extra")
+_LATER_IN_NOTES = ("recalled", "extra", "changed")
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 
 

@@ -108,6 +108,7 @@ def make_plan(
         warnings=warnings,
         recalled=recalled.options,
         extra=paths_of(made_by_hand.extra, destination.package),
+        changed=paths_of(made_by_hand.changed, destination.package),
     )
     return Plan(header, notes, destination, gathered)
 

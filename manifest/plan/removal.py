@@ -5,10 +5,11 @@ from dataclasses import replace
 from qa2pack.manifest.format.header import Notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.plan.destination import choose_destination
-from qa2pack.manifest.plan.extra_files import extra_in_member, paths_of
+from qa2pack.manifest.plan.extra_files import paths_of
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.plan_header import header_of_member
+from qa2pack.manifest.plan.replacement import hand_made
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.scan.collect import Gathered
@@ -34,12 +35,17 @@ def make_removal(request: PlanRequest, *, opened: OpenedFiles, now_ns: int) -> P
     warnings = tuple(last_copies(destination, gathered.spool))
     problems = [*lost_files(destination, request, gathered.spool)]
     manifest = opened.manifest(destination.going_manifests[0])  # it can be used: those above have read it
-    extra = list(extra_in_member(destination.package, manifest))
+    made = hand_made(destination)
     if not request.force:
         problems += (replace(warning, code=Code.ONLY_COPY) for warning in warnings)
-        problems += extra
+        problems += (Problem(Code.ONLY_COPY, each.path) for each in made.changed)
+        problems += made.extra
     if problems:
         raise Refused(*problems)
-    notes = Notes(warnings=warnings, extra=paths_of(extra, destination.package))
+    notes = Notes(
+        warnings=warnings,
+        extra=paths_of(made.extra, destination.package),
+        changed=paths_of(made.changed, destination.package),
+    )
     header = header_of_member(manifest.header, destination, program=request.program, now_ns=now_ns)
     return Plan(replace(header, readme=b""), notes, destination, gathered)

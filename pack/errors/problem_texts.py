@@ -395,6 +395,12 @@ PLANNING: Mapping[Code, Row] = {
         ("pack apply PACKAGE",),
         others=(Remedy("If it may go, make a new plan, with the same options, which lists it:", (_PLAN,)),),
     ),
+    Code.CHANGED_SINCE_PLAN: Row(
+        "This file of the package was changed after the plan was made, and would go with what is replaced.",
+        "Somebody wrote to it; neither the plan nor a manifest knows of that.",
+        "Copy it to the reduction, or out of the package. Then plan again, with the same options; the plan lists it:",
+        (_PLAN,),
+    ),
     Code.ORIGIN_CHANGED: Row(
         "The origin is not as it was planned.",
         "Files of the plan were written, replaced or removed since it was made, or while it was made.",

@@ -599,6 +599,16 @@ def _(world: World) -> Iterable[Problem]:
     return caught.value.problems
 
 
+@breaks(Code.CHANGED_SINCE_PLAN)
+def _(world: World) -> Iterable[Problem]:
+    world.delivery.make(Mode.COPY)
+    world.delivery.plan(Mode.COPY)
+    (world.delivery.member / "script/scriptForImaging.py").write_text("mine")
+    with pytest.raises(Refused) as caught:
+        world.delivery.apply()
+    return caught.value.problems
+
+
 @breaks(Code.ORIGIN_CHANGED)
 def _(world: World) -> Iterable[Problem]:
     world.delivery.plan()
