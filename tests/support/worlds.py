@@ -171,6 +171,18 @@ _LONG = (
     Scenario(Change.RENAME, Mode.COPY),
 )
 SHORT = tuple(one for one in SCENARIOS if one not in _LONG)
+
+
+def sharing(scenario: Scenario) -> tuple[Scenario, ...]:
+    """Return the scenarios that share the calls from the sync on between them in the short version.
+
+    They make the same ones: how a package got its files matters only until then, unless they were moved.
+    """
+    if scenario.mode is Mode.MOVE:
+        return (scenario,)
+    return tuple(one for one in SHORT if one.mode is not Mode.MOVE and replace(one, mode=scenario.mode) == scenario)
+
+
 # What can be rolled back when it has ended.
 WITH_ROLLBACK = tuple(
     dict.fromkeys(
@@ -434,11 +446,12 @@ class World:
 
     def origin_contents(self) -> dict[bytes, bytes]:
         """Return what is read where the origins' files are, or were."""
-        return {
-            os.fsencode(path.relative_to(self.origins)): path.read_bytes()
-            for path in self.origins.rglob("*")
-            if not path.is_dir()
-        }
+        found = {}
+        for path, full, _ in _walk(os.fsencode(self.origins)):
+            if not os.path.isdir(full):
+                with open(full, "rb", buffering=0) as file:
+                    found[path] = file.read()
+        return found
 
     def _control(self) -> Tree:
         """Return the control folder: manifests by what they say, and anything that should not be left there."""
@@ -488,6 +501,7 @@ def _control_of(package: Package) -> Tree:
 
 
 _REBUILT = b"group_ouss_id/member_ouss_id"
+_CONTROL = (f"{PROJECT}.pack", f"{RENAMED}.pack")
 _COMING_AND_GOING = frozenset({b"lock", b"plan", b"plan.applied", b"journal", b"finished", b"previous"})
 
 
@@ -614,19 +628,28 @@ def _timeless(blob: bytes) -> FolderRecord:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file, or a folder whose files keep their inodes."""
+    """Copy a file, or a folder; files in it keep their inodes, unless it is a control folder: those are rewritten."""
     if source.is_dir():
-        shutil.copytree(source, target, copy_function=_copy_or_link, symlinks=True)
+        _copy_folder(os.fsencode(source), os.fsencode(target), links=source.name not in _CONTROL)
     else:
         shutil.copy2(source, target)
 
 
-def _copy_or_link(source: str, target: str) -> None:
-    """Keep the inode, except of the control folder's files, some of which are written in place."""
-    if f"/{PROJECT}.pack/" in source or f"/{RENAMED}.pack/" in source:
-        shutil.copy2(source, target)
-    else:
-        os.link(source, target, follow_symlinks=False)
+def _copy_folder(source: bytes, target: bytes, *, links: bool) -> None:
+    """Do as `shutil.copytree`, in half the time."""
+    os.mkdir(target)
+    with os.scandir(source) as listing:
+        for entry in listing:
+            to = os.path.join(target, entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                _copy_folder(entry.path, to, links=links)
+            elif entry.is_symlink():
+                os.symlink(os.readlink(entry.path), to)
+            elif links:
+                os.link(entry.path, to)
+            else:
+                shutil.copy2(entry.path, to)
+    shutil.copystat(source, target)
 
 
 def _remove(path: Path) -> None:
