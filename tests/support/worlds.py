@@ -9,7 +9,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -556,13 +556,15 @@ def scratch_root() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def tree_at(root: Path, sources: dict[int, str]) -> Tree:
+def tree_at(root: Path, sources: dict[int, str], *, left_out: Collection[bytes] = ()) -> Tree:
     """Return every path below root with its kind, mode, mtime and content; empty if there is nothing.
 
     Args:
         sources: names of inodes; a file that is one of them is named so.
+        left_out: paths that are passed over, and what is below them.
     """
-    return {path: _described(full, status, sources) for path, full, status in _walk(os.fsencode(root))}
+    walk = _walk(os.fsencode(root), left_out=left_out)
+    return {path: _described(full, status, sources) for path, full, status in walk}
 
 
 def origin_tree(root: Path, *, has_folder_times: bool = True, has_inodes: bool = True) -> Tree:
@@ -578,7 +580,9 @@ def origin_tree(root: Path, *, has_folder_times: bool = True, has_inodes: bool =
     return found
 
 
-def _walk(root: bytes, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes, os.stat_result]]:
+def _walk(
+    root: bytes, prefix: bytes = b"", *, left_out: Collection[bytes] = ()
+) -> Iterator[tuple[bytes, bytes, os.stat_result]]:
     """Yield path below root, whole path and status of everything, or nothing if root is not there."""
     try:
         with os.scandir(root + b"/" + prefix) as listing:
@@ -587,9 +591,11 @@ def _walk(root: bytes, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes, os.s
         return
     for entry in entries:
         path = prefix + entry.name
+        if path in left_out:
+            continue
         yield path, entry.path, entry.stat(follow_symlinks=False)
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(root, path + b"/")
+            yield from _walk(root, path + b"/", left_out=left_out)
 
 
 def _described(path: bytes, status: os.stat_result, sources: dict[int, str]) -> tuple[object, ...]:
