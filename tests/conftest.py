@@ -1,5 +1,6 @@
 """What more than one test module needs set up."""
 
+import gc
 import os
 import tarfile
 from collections.abc import Generator
@@ -76,6 +77,15 @@ def casacore_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     have a fixture of this name that does nothing.
     """
     monkeypatch.setattr("qa2pack.executor.casa.environment._is_loaded", lambda: False)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over the thousands of tests and modules, which stay to the end.
+
+    It would also write to their memory in each child that is forked, and so copy it.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

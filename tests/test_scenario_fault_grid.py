@@ -5,7 +5,8 @@ whole world (package, ticket files, origin, manifests) is compared with one in w
 version, `make torture`, tries every fault on every call, lets casacore split every table, and stops recovery itself:
 after some first stops at every call of it, after every first stop at some calls. The short one tries a stop and an
 error on the calls from the sync before the commit on, and on some of those before it. Of calls that do the same as
-their neighbours for another file it tries some, and after an error it goes on and back in turn.
+their neighbours for another file it tries some; scenarios that make the same calls from the sync on share them. After
+an error, and after a stop before the sync, it goes on and back in turn.
 """
 
 import errno
@@ -40,6 +41,7 @@ from support.worlds import (
     Change,
     Scenario,
     scratch_root,
+    sharing,
     some_calls,
 )
 
@@ -88,15 +90,20 @@ def survive_second_stops(laid: Laid, first: Iterable[int], *, stride: int) -> No
     """Stop, stop what goes on or back at every `stride`-th call of it, and recover."""
     for at in first:
         for recover in (go_on, go_back):
-            is_reached = True
-            for second in count(at % stride, stride):
-                if not is_reached:
-                    break
-                fail_once(laid, Fault.STOP_BEFORE, at)
-                is_reached = fail_once(laid, Fault.STOP_BEFORE, second, run=partial(recover, laid))
-                check = (check_goes_on_either_way, check_goes_back)[second // stride % 2]
-                check(laid)
-                laid.world.bring_back()
+            survive_second_stop(laid, at, recover, stride=stride)
+
+
+def survive_second_stop(laid: Laid, at: int, recover: Callable[[Laid, FaultyDisk], None], *, stride: int) -> None:
+    """Stop at one call, stop what recovers at every `stride`-th call of it, and recover from that."""
+    is_reached = True
+    for second in count(at % stride, stride):
+        if not is_reached:
+            break
+        fail_once(laid, Fault.STOP_BEFORE, at)
+        is_reached = fail_once(laid, Fault.STOP_BEFORE, second, run=partial(recover, laid))
+        check = (check_goes_on_either_way, check_goes_back)[second // stride % 2]
+        check(laid)
+        laid.world.bring_back()
 
 
 def go_on(laid: Laid, disk: FaultyDisk) -> None:
@@ -113,17 +120,39 @@ def go_back(laid: Laid, disk: FaultyDisk) -> None:
 
 
 def some(laid: Laid) -> list[int]:
-    """Return the calls from the sync on but for those that repeat each other, and some of those before."""
-    return [
-        *range(SCENARIOS.index(laid.world.scenario) % STRIDE, laid.sync, STRIDE),
-        *(at for at in some_calls(laid.calls) if at >= laid.sync),
-    ]
+    """Return some of the calls before the sync, and the scenario's share of those from it on."""
+    return [*some_early(laid), *some_late(laid)]
+
+
+def some_early(laid: Laid) -> range:
+    """Return some of the calls before the sync; scenarios of one mode, which stage alike, have different ones."""
+    return range(SCENARIOS.index(laid.world.scenario) % STRIDE, laid.sync, STRIDE)
+
+
+def some_late(laid: Laid) -> list[int]:
+    """Return the scenario's share of the calls from the sync on, without those that repeat each other."""
+    alike = sharing(laid.world.scenario)
+    late = some_calls(laid.calls[laid.sync :])[alike.index(laid.world.scenario) :: len(alike)]
+    return [laid.sync + at for at in late]
+
+
+def follows_sync(laid: Laid, at: int) -> bool:
+    """Tell whether a stop before the call finds what a stop one call before found: only a power cut tells a sync."""
+    return laid.calls[at - 1] in ("fsync", "syncfs")
+
+
+@pytest.mark.parametrize("scenario", [one for one in SHORT if sharing(one)[1:2] == (one,)], ids=str)
+def test_scenarios_that_share_calls_make_the_same(layouts: Layouts, scenario: Scenario) -> None:
+    made = {laid.calls[laid.sync :] for laid in map(layouts.get, sharing(scenario))}
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("scenario", SHORT, ids=str)
 def test_stopped_before_a_call(layouts: Layouts, scenario: Scenario) -> None:
     laid = layouts.get(scenario)
-    survive(laid, Fault.STOP_BEFORE, some(laid))
+    for number, at in enumerate(some_early(laid)):
+        survive_once(laid, Fault.STOP_BEFORE, at, RECOVERIES[number % 2])
+    survive(laid, Fault.STOP_BEFORE, [at for at in some_late(laid) if at == laid.sync or not follows_sync(laid, at)])
 
 
 @pytest.mark.parametrize("scenario", SHORT, ids=str)
@@ -142,8 +171,10 @@ def test_call_fails(layouts: Layouts, scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("scenario", SHORT, ids=str)
 def test_stopped_again_in_recovery(layouts: Layouts, scenario: Scenario) -> None:
-    laid = layouts.get(scenario)
-    survive_second_stops(laid, range(laid.sync - 20, len(laid.calls), 11), stride=23)
+    laid, alike = layouts.get(scenario), sharing(scenario)
+    firsts = range(laid.sync - 20, len(laid.calls), 11)
+    for number in range(alike.index(scenario), len(firsts), len(alike)):
+        survive_second_stop(laid, firsts[number], (go_on, go_back)[number % 2], stride=23)
 
 
 @pytest.mark.parametrize("recover", [check_goes_on, check_goes_back])

@@ -22,7 +22,7 @@ from support.commands import run_here
 from support.faulty_disk import CountingDisk, Fault, FaultyDisk, Stopped
 from support.journals import frames_of
 from support.outcomes import Laid, Layouts, check_goes_back, check_goes_on, check_goes_on_either_way
-from support.worlds import Change, Scenario, World, scratch_root, tree_at
+from support.worlds import Change, Scenario, Tree, World, scratch_root, tree_at
 
 SCENARIOS = (
     Scenario(Change.NEW, Mode.COPY),
@@ -97,15 +97,27 @@ def calls_of_rollback(laid: Laid) -> list[str]:
     return disk.calls
 
 
-def everything(world: World) -> dict[bytes, tuple[object, ...]]:
+def everything(world: World) -> Tree:
     """Return all that is in the world but what the lock's file says of its holder."""
     lock = os.fsencode(f"{world.package.project.decode()}.pack/lock")
-    return {path: value for path, value in tree_at(world.root, {}).items() if path != lock}
+    return tree_at(world.root, {}, left_out=(lock, os.fsencode(world.saved.name)))
 
 
-def is_refused(world: World) -> bool:
-    """Tell whether each of the four is refused; if so, none of them has changed anything."""
-    before = everything(world)
+def without_journal(world: World) -> Tree:
+    """Return everything but the journal: what damages to the journal do not change."""
+    journal = os.path.relpath(journal_path(world.package), os.fsencode(world.root))
+    return {path: value for path, value in everything(world).items() if path != journal}
+
+
+def seen_journal(world: World) -> tuple[bytes, int, int]:
+    """Return the content of the journal, its inode and its mtime."""
+    path = Path(os.fsdecode(journal_path(world.package)))
+    return path.read_bytes(), path.stat().st_ino, path.stat().st_mtime_ns
+
+
+def is_refused(world: World, rest: Tree) -> bool:
+    """Tell whether each of the four is refused; if so, none of them has changed the journal or the rest."""
+    journal = seen_journal(world)
     tries: tuple[Callable[[], object], ...] = (
         lambda: read_status(world.package, OpenedFiles()),
         lambda: world.records,
@@ -124,7 +136,8 @@ def is_refused(world: World) -> bool:
         with pytest.raises(JournalDamagedError):
             attempt()
     assert refusals == 2
-    assert everything(world) == before
+    assert seen_journal(world) == journal
+    assert without_journal(world) == rest
     return True
 
 
@@ -136,14 +149,14 @@ def survive(laid: Laid, stop: Callable[[Laid, int], None], at: int) -> tuple[int
     if not world.has_begun:
         world.bring_back()
         return 0, 0
-    whole = journal.read_bytes()
+    whole, rest = journal.read_bytes(), without_journal(world)
     for start, end in frames_of(whole):
         for damage in DAMAGES:
             if not world.has_begun:
                 stop(laid, at)
-                whole = journal.read_bytes()
+                whole, rest = journal.read_bytes(), without_journal(world)
             journal.write_bytes(damage(whole, start, end))
-            if is_refused(world):
+            if is_refused(world, rest):
                 refused += 1
                 continue
             right += 1

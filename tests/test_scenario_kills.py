@@ -49,8 +49,9 @@ class SlowDisk(WatchedDisk):
 
 
 def apply_slowly(world: World) -> None:
-    """Apply on worker processes; runs in a process of its own."""
-    with PoolEngine(2) as engine:
+    """Apply on worker processes; runs in a process of its own, where casacore's children are forked as in `pack`."""
+    with pytest.MonkeyPatch.context() as patch, PoolEngine(2) as engine:
+        patch.setattr("qa2pack.executor.casa.environment._is_loaded", lambda: False)
         world.apply(SlowDisk(), engine=engine)
 
 
@@ -60,10 +61,15 @@ def roll_back_slowly(world: World) -> None:
 
 
 def started(work: Callable[[World], None], world: World) -> ForkServerProcess:
-    """Start the work in a process that nobody waits for."""
+    """Start the work in a process that nobody waits for.
+
+    It has all modules from the start, so that a kill falls into the work and not into imports.
+    """
     _CONTEXT.set_forkserver_preload([__name__])
-    process = _CONTEXT.Process(target=work, args=(world,))
-    process.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))  # Python 3.11 preloads without `sys.path`
+        process = _CONTEXT.Process(target=work, args=(world,))
+        process.start()
     return process
 
 
