@@ -53,6 +53,7 @@ class Code(StrEnum):
     UNKNOWN_VARIABLE = "unknown-variable"
     VARIABLE_MISSING = "variable-missing"
     CHECK_FAILED = "check-failed"
+    TEXT_FAILED = "text-failed"
     UNKNOWN_MODE = "unknown-mode"
     UNSAFE_PATH = "unsafe-path"
     TABLE_BROKEN = "table-broken"

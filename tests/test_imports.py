@@ -121,7 +121,7 @@ FOLDERS_OF_VERBS = {"tarsplit": "delivery", "report": "report", "export": "expor
 SILENT_ROOMS = ("pack/jobs/", "pack/views/", "pack/delivery/", "pack/export/", "pack/report/")
 PRINTERS = {"pack/views/json_fields.py", "pack/jobs/engines.py"}
 
-SLOW_TO_IMPORT = {"casacore", "dask", "distributed"}
+SLOW_TO_IMPORT = {"casacore", "dask", "distributed", "jinja2"}
 
 
 def test_every_package_is_looked_at() -> None:

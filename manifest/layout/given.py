@@ -1,5 +1,6 @@
 """Given values: what --set says of the variables of a layout, and which variables have no value at all."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from qa2pack.manifest.layout.rules import Layout
@@ -17,6 +18,15 @@ def parse_value(text: str) -> tuple[str, str]:
     if not name or not value:
         raise Refused(Problem(Code.UNKNOWN_VARIABLE, _bytes(text), expected="NAME=VALUE"))
     return name, value
+
+
+def with_absolute_paths(values: Iterable[tuple[str, str]], layout: Layout) -> tuple[tuple[str, str], ...]:
+    """Return the values, in which paths of files are absolute: the plan remembers them for other folders."""
+    variables = layout.variables
+    return tuple(
+        (name, os.path.abspath(value) if name in variables and variables[name].is_path else value)
+        for name, value in values
+    )
 
 
 def given_values(values: Iterable[tuple[str, str]], layout: Layout, *, project: bytes) -> Mapping[str, bytes]:
@@ -46,7 +56,8 @@ def _wrong(values: Iterable[tuple[str, str]], layout: Layout) -> Iterator[Proble
 
 def _missing(layout: Layout, given: Mapping[str, bytes]) -> Iterator[Problem]:
     fixed = frozenset().union(*(place.fixes for place in layout.places))
-    needed = dict.fromkeys(name for rule in layout.rules for name in rule.needs)
+    needs = (*(rule.needs for rule in layout.rules), *(write.needs for write in layout.writes))
+    needed = dict.fromkeys(name for names in needs for name in names)
     for name in needed:
         variable = layout.variables.get(name)
         if variable and not variable.default and name not in {*fixed, *given}:

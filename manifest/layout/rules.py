@@ -14,6 +14,7 @@ from qa2pack.manifest.layout.globs import matcher, matches
 from qa2pack.manifest.layout.patterns import Patterns, Variable
 from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.layout.template import Template
+from qa2pack.manifest.layout.write import Write
 from qa2pack.manifest.role import Role
 
 
@@ -117,6 +118,8 @@ class Layout:
         rules: those of the origin; `included` are those for what --include names.
         foreign: files of other programs, left out everywhere, also inside tables.
         checks: what a complete reduction has.
+        writes: the files that the program writes itself, besides README.
+        has_readme: members get a README with the header text and the tree.
     """
 
     name: str
@@ -128,6 +131,8 @@ class Layout:
     foreign: tuple[Foreign, ...] = ()
     checks: tuple[Check, ...] = ()
     title: str = ""
+    writes: tuple[Write, ...] = ()
+    has_readme: bool = True
     _few: dict[tuple[str, Kind], tuple[Rule, ...]] = field(default_factory=dict, repr=False, compare=False)
     _is_foreign: Callable[[bytes], bool] = field(init=False, repr=False, compare=False)
 

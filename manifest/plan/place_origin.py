@@ -42,12 +42,14 @@ class Placed:
         notes: of each destination that is a measurement set how it is split.
         references: what the tables need that were read for it.
         looked_into: the sources of those.
+        values: of the variables that have one value for the whole origin.
     """
 
     placement: Placement
     notes: Mapping[bytes, TableNote]
     references: tuple[Reference, ...]
     looked_into: frozenset[bytes]
+    values: Mapping[str, bytes]
 
 
 def place_origin(
@@ -93,7 +95,20 @@ def place_origin(
     )
     refuse_any([] if _is_lenient(request) else unmeasured)
     warnings = (*_warnings(request, placement, tables, (*broken, *unmeasured)), *_estimates(notes))
-    return Placed(replace(placement, items=items, warnings=warnings), notes, needed, frozenset(tables.names))
+    placement = replace(placement, items=items, warnings=warnings)
+    return Placed(placement, notes, needed, frozenset(tables.names), _values(choice))
+
+
+def _values(choice: Choice) -> Mapping[str, bytes]:
+    """Return the values of the variables that have one value for the whole origin: given, found, or the default."""
+    values = {name: one.default.encode() for name, one in choice.layout.variables.items() if one.default}
+    for name in choice.layout.variables:
+        found = {value for folder in choice.places.folders.values() for value in folder.values.get(name, ())}
+        if len(found) == 1:
+            values[name] = found.pop()
+        elif found:
+            values.pop(name, None)
+    return {**values, **choice.given}
 
 
 def _described(

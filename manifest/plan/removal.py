@@ -42,4 +42,4 @@ def make_removal(request: PlanRequest, *, opened: OpenedFiles, now_ns: int) -> P
         raise Refused(*problems)
     notes = Notes(warnings=warnings, extra=paths_of(extra, destination.package))
     header = header_of_member(manifest.header, destination, program=request.program, now_ns=now_ns)
-    return Plan(replace(header, readme=b""), notes, destination, gathered)
+    return Plan(replace(header, readme=b"", written=()), notes, destination, gathered)
