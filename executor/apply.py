@@ -285,7 +285,7 @@ def _change(run: _Run, header: Header) -> Change:
             return Change.REMOVED
         case Append.REPLACE if header.is_rebuilt:
             old = run.opened.peek_header(run.package.manifest(header.member), StreamKind.MANIFEST)
-            return Change.REPAIRED if header.readme == old.readme else Change.README
+            return Change.REPAIRED if header.texts == old.texts else Change.README
         case Append.REPLACE:
             return Change.REPLACED
         case _:
@@ -445,7 +445,7 @@ def _stage(run: _Run, transaction: _Transaction, plan: Described, *, is_trusting
         tree=paths.tree,
         member=paths.staged_member,
         partial=paths.partial,
-        readme=plan.header.readme,
+        texts=plan.header.texts,
         is_trusting=is_trusting and not run.options.rehash,
     )
     try:

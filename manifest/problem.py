@@ -57,6 +57,7 @@ class Code(StrEnum):
     VARIABLE_MISSING = "variable-missing"
     SEVERAL_VALUES = "several-values"
     CHECK_FAILED = "check-failed"
+    TEXT_FAILED = "text-failed"
     UNKNOWN_MODE = "unknown-mode"
     UNSAFE_PATH = "unsafe-path"
     TABLE_BROKEN = "table-broken"

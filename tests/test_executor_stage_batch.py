@@ -35,7 +35,7 @@ def context(tmp_path: Path) -> StagingContext:
         tree=os.fsencode(tmp_path / "tree"),
         member=os.fsencode(tmp_path / "tree/member"),
         partial=os.fsencode(tmp_path / "partial"),
-        readme=b"Cycle: 0\n",
+        texts={b"README": b"Cycle: 0\n"},
         is_trusting=True,
     )
 

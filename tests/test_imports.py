@@ -125,7 +125,7 @@ PRINTERS = {"pack/views/json_fields.py", "pack/jobs/engines.py"}
 
 # Folders and uids of ALMA's packages.
 _OF_ALMA = re.compile(r"ouss|(?<![-\w])(calibrated|product)(?![-\w])|uid___")
-SLOW_TO_IMPORT = {"casacore", "dask", "distributed"}
+SLOW_TO_IMPORT = {"casacore", "dask", "distributed", "jinja2"}
 
 
 def test_every_package_is_looked_at() -> None:

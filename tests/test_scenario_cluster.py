@@ -426,13 +426,13 @@ def nothing(batch: object) -> None:
 def test_staged_batch_is_synced_before_its_result_is_reported(shared: SharedPaths, tmp_path: Path) -> None:
     admit_workers(shared.lock, b"token")
     gone = os.fsencode(tmp_path / "gone")
-    context = StagingContext(Disk(), b"/o", b"/p", 0, b"/t", gone, b"/x", b"", False)
+    context = StagingContext(Disk(), b"/o", b"/p", 0, b"/t", gone, b"/x", {}, False)
     with pytest.raises(FileNotFoundError, match="gone"):  # there is nothing to sync
         run_on_worker(terms(shared), nothing, StageBatch(context, (), 0))
 
 
 def test_every_kind_of_work_that_writes_is_synced() -> None:
-    context = StagingContext(Disk(), b"/o", b"/p", 0, b"/t", b"/member", b"/x", b"", False)
+    context = StagingContext(Disk(), b"/o", b"/p", 0, b"/t", b"/member", b"/x", {}, False)
     moved = OriginResult(folders={1: b"/one", 2: b"/two"})
     assert list(folders_written(StageBatch(context, (), 0), None)) == [b"/member"]
     assert list(folders_written(SplitBatch(context, None, b""), None)) == [b"/member"]  # type: ignore[arg-type]

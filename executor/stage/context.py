@@ -1,6 +1,7 @@
 """Staging context: paths and options of a transaction's staging, sent with every batch."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import Disk
@@ -20,7 +21,7 @@ class StagingContext:
         tree: the staged package.
         member: folder of the staged member.
         partial: folder for unfinished copies of big files, on the same file system.
-        readme: text for the WRITE action.
+        texts: for the WRITE action, by path in the member; of files that are written last, nothing yet.
         is_trusting: staged copies with the planned size and mtime count as correct; False after a restart of the
             system.
     """
@@ -32,7 +33,7 @@ class StagingContext:
     tree: bytes
     member: bytes
     partial: bytes
-    readme: bytes
+    texts: Mapping[bytes, bytes]
     is_trusting: bool
 
 

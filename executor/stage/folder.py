@@ -178,7 +178,8 @@ class FolderStage:
                 case Action.DUMMY:
                     self._write(index, b"")
                 case Action.WRITE:
-                    self._write(index, self._context.readme)
+                    path = join(self._record.path, self._record.names[index])
+                    self._write(index, self._context.texts.get(path, b""))
                 case Action.SPLIT:
                     return  # made by the table split, after the rest of the table
                 case _:

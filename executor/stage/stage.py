@@ -1,9 +1,10 @@
 """Staging phase: runs all stage batches and table splits, and writes the new manifests and ticket files."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 from qa2pack.executor.io.disk import Disk, link_into
@@ -11,6 +12,7 @@ from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, stage_batch
 from qa2pack.executor.stage.context import StagingContext
+from qa2pack.executor.stage.late_texts import LateText, with_late, write_late
 from qa2pack.executor.stage.table import SplitBatch, SplitResult, split_batch
 from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Publishing, Staged
@@ -30,7 +32,7 @@ from qa2pack.manifest.plan.rebuild import (
     rebuilt_header,
     rebuilt_notes,
     rebuilt_records,
-    totals_with_readme,
+    totals_with_texts,
 )
 from qa2pack.manifest.plan.renaming import renamed_header, renamed_record
 from qa2pack.manifest.problem import PackError, Problem
@@ -93,8 +95,11 @@ def stage_all(
         remove_tree(disk, paths.new_manifests)
         disk.mkdir(paths.new_manifests)
         _link_manifests(plan, paths, disk)
-        _write_manifest(plan, paths, spool, splits, opened, disk)
-        _write_tickets(paths, opened, disk, may_lack=plan.header.is_rebuilt)
+        is_rebuilt = plan.header.is_rebuilt
+        final = spool.sorted_blobs if is_rebuilt else partial(_final_records, spool, splits, paths.staged_member)
+        late = write_late(plan.header, final, context, engine=engine, progress=progress)
+        _write_manifest(plan, paths, with_late(final(), late), splits, late, opened, disk)
+        _write_tickets(paths, opened, disk, may_lack=is_rebuilt)
 
 
 def _stage_renamed(
@@ -114,9 +119,9 @@ def _stage_renamed(
         header: of the plan.
     """
     old = opened.manifest_of(member, paths.old_package.manifest(member))
-    planned = renamed_header(old.header, header)
+    planned = renamed_header(old, header)
     folder = paths.staged(member)
-    context = replace(context, member=folder, readme=planned.readme)
+    context = replace(context, member=folder, texts=planned.texts)
     make_folders(context.disk, paths.staging, folder.removeprefix(paths.staging + b"/"))
     problems: list[Problem] = []
     records = map(encode_record, own_records(old, planned, paths.old_package.member(member), problems))
@@ -124,9 +129,11 @@ def _stage_renamed(
         _stage_files(records, context, journal, spool, engine=engine, progress=progress)
         if problems:
             raise OriginChangedError(tuple(problems))
-        notes = rebuilt_notes(Notes(totals=totals_with_readme(old.notes.totals, planned)), old.notes)
+        late = write_late(planned, spool.sorted_blobs, context, engine=engine, progress=progress)
+        totals = _grown(totals_with_texts(old.notes.totals, old.header, planned), _growth_of(late))
+        notes = rebuilt_notes(Notes(totals=totals), old.notes)
         before = (encode_record(renamed_record(decode_record(blob), header)) for blob in old.stream.blobs())
-        blobs = rebuilt_records(before, (blob for _, blob in spool.sorted_blobs()))
+        blobs = rebuilt_records(before, (blob for _, blob in with_late(spool.sorted_blobs(), late)))
         name = os.path.basename(paths.package.manifest(member))
         with created_file(context.disk, join(paths.new_manifests, name)) as file:
             write_records(file, rebuilt_header(planned, old.header), notes, blobs)
@@ -222,8 +229,9 @@ def _link_manifests(plan: Described, paths: TransactionPaths, disk: Disk) -> Non
 def _write_manifest(
     plan: Described,
     paths: TransactionPaths,
-    spool: RecordSpool,
+    final: Iterable[tuple[bytes, bytes]],
     splits: dict[bytes, SplitResult],
+    late: dict[bytes, LateText],
     opened: OpenedFiles,
     disk: Disk,
 ) -> None:
@@ -233,10 +241,11 @@ def _write_manifest(
     if plan.header.is_rebuilt:
         old = opened.manifest_of(plan.header.member, published)
         header, notes = rebuilt_header(plan.header, old.header), rebuilt_notes(plan.notes, old.notes)
-        records = rebuilt_records(old.stream.blobs(), (blob for _, blob in spool.sorted_blobs()))
+        records = rebuilt_records(old.stream.blobs(), (blob for _, blob in final))
     else:
         header, notes = replace(plan.header, kind=StreamKind.MANIFEST), _final_notes(plan.notes, plan, splits)
-        records = _final_records(spool, splits, paths.staged_member)
+        records = iter(final)
+    notes = replace(notes, totals=_grown(notes.totals, _growth_of(late)))
     with created_file(disk, join(paths.new_manifests, os.path.basename(published))) as file:
         write_records(file, header, notes, records)
 
@@ -291,5 +300,17 @@ def _final_notes(notes: Notes, plan: Described, splits: dict[bytes, SplitResult]
         planned = decode_record(_split_files(plan, path))
         role = os.fsdecode(path.split(b"/", 1)[0])
         growth[role] = growth.get(role, 0) + sum(decode_record(result.blob).sizes) - sum(planned.sizes)
-    totals = (Total(t.role, t.file_count, t.byte_count + growth.get(t.role, 0)) for t in notes.totals)
-    return replace(notes, totals=tuple(totals), difference=None, recalled=(), extra=(), changed=())
+    return replace(notes, totals=_grown(notes.totals, growth), difference=None, recalled=(), extra=(), changed=())
+
+
+def _growth_of(late: Mapping[bytes, LateText]) -> dict[str, int]:
+    """Return by how many bytes the late files of each role are longer than planned."""
+    growth: dict[str, int] = {}
+    for path, text in late.items():
+        role = os.fsdecode(path.split(b"/", 1)[0]) if b"/" in path else ""
+        growth[role] = growth.get(role, 0) + text.growth
+    return growth
+
+
+def _grown(totals: Iterable[Total], growth: Mapping[str, int]) -> tuple[Total, ...]:
+    return tuple(Total(t.role, t.file_count, t.byte_count + growth.get(t.role, 0)) for t in totals)

@@ -181,6 +181,8 @@ def _holds_nothing_else(paths: TransactionPaths, root: bytes) -> bool:
 
 
 def _has_readme(member: bytes, manifest: Described) -> bool:
+    if not manifest.header.readme:
+        return True  # its layout has none
     expected = b"" if manifest.header.mode is Mode.FAKE else manifest.header.readme
     status = status_of(join(member, README))
     if status is None or not stat.S_ISREG(status.st_mode) or status.st_size != len(expected):

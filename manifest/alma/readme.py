@@ -64,10 +64,15 @@ def readme_text(
         roles: the folders that the tree shows, also empty ones.
         paths: content of the member, relative to it; folders end in `/`. Deeper paths than are shown may be given.
     """
-    text = _filled(_filled(header, b"Project code", project), b"SB name", sb_name)
+    text = filled_header(header, project=project, sb_name=sb_name)
     if text and not text.endswith(b"\n"):
         text += b"\n"
     return text + b"".join(line + b"\n" for line in tree_lines(project, member, roles, paths))
+
+
+def filled_header(header: bytes, *, project: bytes, sb_name: bytes) -> bytes:
+    """Return the header with blank fields `Project code:` and `SB name:` filled in."""
+    return _filled(_filled(header, b"Project code", project), b"SB name", sb_name)
 
 
 def blank_fields(text: bytes) -> list[bytes]:
@@ -102,14 +107,17 @@ def with_project(text: bytes, old: bytes, new: bytes) -> bytes:
     return header + _line(0, new + b"/") + text[end + len(line) :] if len(text) > end else text
 
 
-def tree_lines(project: bytes, member: bytes, roles: Iterable[Role], paths: Iterable[bytes]) -> list[bytes]:
+def tree_lines(
+    project: bytes, member: bytes, roles: Iterable[Role], paths: Iterable[bytes], *, has_readme: bool = True
+) -> list[bytes]:
     """Return the lines of the tree of one member, from the project folder down to the entries of the role folders.
 
     Names that would break a line or are not UTF-8 are escaped.
     """
     above = join(project, folder_of(member)).rstrip(b"/").split(b"/")
     lines = [_line(depth, part + b"/") for depth, part in enumerate(above)]
-    lines.append(_line(len(above), README))
+    if has_readme:
+        lines.append(_line(len(above), README))
     entries = sorted({_entry(path) for path in paths}, key=sort_key)
     for role in roles:
         lines.append(_line(len(above), role.folder + b"/"))

@@ -11,12 +11,13 @@ from typing import Any
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import DestinationKind
+from qa2pack.manifest.alma.package import README, DestinationKind
 from qa2pack.manifest.alma.split_spec import SplitSpec, Weights
 from qa2pack.manifest.format.member_field import check_member, member_from_wire, member_to_wire
 from qa2pack.manifest.format.record_codec import check_columns
 from qa2pack.manifest.format.stream import Stream, StreamError
 from qa2pack.manifest.format.wire import Moment, WireError, read_value
+from qa2pack.manifest.format.written import WrittenFile, check_written
 from qa2pack.manifest.path import check_name, check_relative
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.role import Role
@@ -73,12 +74,13 @@ class Header:
         may_leave: sources outside the origin were allowed.
         standing: what was at the destination.
         base: members that the package held, each with the digest of its manifest (empty if it has none).
-        readme: text of the member's README.
+        readme: text of the member's README; empty if its layout has none.
         is_adopted: the member was found on disk, not packaged by this program.
         is_rebuilt: the plan makes the member of its own files (see `manifest.plan.rebuild`); False in manifests.
         made_with: None in members that were adopted, or packaged before options were recorded.
         roles: of the layout; empty in members that were adopted, or packaged before they were recorded (see
             `manifest.layout.roles`).
+        written: the other files that the program writes.
     """
 
     kind: StreamKind
@@ -100,6 +102,23 @@ class Header:
     made_with: MadeWith | None = None
     is_rebuilt: bool = False
     roles: tuple[Role, ...] = ()
+    written: tuple[WrittenFile, ...] = ()
+
+    @property
+    def texts(self) -> dict[bytes, bytes]:
+        """The contents of all files that the program writes, by path; those of late ones are empty."""
+        readme = {README: self.readme} if self.readme else {}
+        return readme | {file.path: file.text for file in self.written}
+
+    @property
+    def late(self) -> frozenset[bytes]:
+        """The paths of the files that are written when all others are staged."""
+        return frozenset(file.path for file in self.written if file.is_late)
+
+    @property
+    def sb_name(self) -> bytes:
+        """The name of the origin, which is that of the scheduling block."""
+        return os.path.basename(self.origin)
 
     @property
     def renamed_from(self) -> bytes:
@@ -234,7 +253,7 @@ def header_to_wire(header: Header) -> dict[str, object]:
 
 # Fields that came after the first release of the format. They are written only where they say something, so that
 # older programs read all other plans and manifests.
-_LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles")
+_LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles", "written")
 _LATER_IN_NOTES = ("recalled", "extra", "changed")
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 
@@ -266,6 +285,7 @@ def read_header(stream: Stream, kind: StreamKind) -> Header:
             check_name(header.renamed_from)
         for member, _ in header.base:
             check_member(member)
+        check_written(header.written)
     except ValueError as error:
         raise StreamError(stream.path, "is damaged: it has a header that does not make sense") from error
     if header.kind is not kind:

@@ -95,6 +95,12 @@ class Choice:
             raise Refused(*problems)
         return {name: found[0] for name, found in values.items()}
 
+    @property
+    def common_values(self) -> Mapping[str, bytes]:
+        """The values of the variables that have one in the whole origin: given, found, or the default."""
+        found = {name: self._values_of(name) for name in self.layout.variables}
+        return {**{name: values[0] for name, values in found.items() if len(values) == 1}, **self.given}
+
     def _values_of(self, variable: str) -> tuple[bytes, ...]:
         if variable in self.given:
             return (self.given[variable],)

@@ -25,6 +25,15 @@ def parse_value(text: str) -> tuple[str, str]:
     return name, value
 
 
+def with_absolute_paths(values: Iterable[tuple[str, str]], layout: Layout) -> tuple[tuple[str, str], ...]:
+    """Return the values, in which paths of files are absolute: the plan remembers them for other folders."""
+    variables = layout.variables
+    return tuple(
+        (name, os.path.abspath(value) if name in variables and variables[name].is_path else value)
+        for name, value in values
+    )
+
+
 def given_values(
     values: Iterable[tuple[str, str]], layout: Layout, *, given_as: str, project: bytes
 ) -> Mapping[str, bytes]:
@@ -58,7 +67,8 @@ def _wrong(values: Iterable[tuple[str, str]], layout: Layout) -> Iterator[Proble
 
 def _missing(layout: Layout, given: Mapping[str, bytes]) -> Iterator[Problem]:
     fixed = frozenset().union(*(place.fixes for place in layout.places))
-    needed = dict.fromkeys((*sorted(layout.tree.variables), *(name for rule in layout.rules for name in rule.needs)))
+    needs = (*(rule.needs for rule in layout.rules), *(write.needs for write in layout.writes))
+    needed = dict.fromkeys((*sorted(layout.tree.variables), *(name for names in needs for name in names)))
     for name in needed:
         variable = layout.variables.get(name)
         if variable and not variable.default and name not in {*fixed, *given}:

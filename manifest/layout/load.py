@@ -13,6 +13,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Never, TypeVar
 
+from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.split_spec import DATA_COLUMNS
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
@@ -22,8 +23,16 @@ from qa2pack.manifest.layout.globs import has_other_braces, has_uid_in_brackets
 from qa2pack.manifest.layout.patterns import PatternError, Patterns, Variable, compile_patterns, pieces_of
 from qa2pack.manifest.layout.rules import Again, Foreign, Layout, Rule, Shape
 from qa2pack.manifest.layout.template import PREFIX, PROJECT, Template, parse_template
+from qa2pack.manifest.layout.text_template import (
+    FACTS,
+    NEWLINES,
+    TextTemplate,
+    TextTemplateError,
+    parse_text_template,
+)
 from qa2pack.manifest.layout.toml_lines import sub_table_line, table_lines
 from qa2pack.manifest.layout.tree import COUNTERS, ITSELF, Tree
+from qa2pack.manifest.layout.write import Write
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.role import Role, Shown, names_of
 
@@ -74,7 +83,9 @@ def _refuse(name: str, *, expected: str, found: str = "", code: Code = Code.UNKN
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 _Result = TypeVar("_Result")
-_LAYOUT_KEYS = frozenset({"name", "title", "tree", "variable", "place", "folder", "foreign", "rule", "check"})
+_LAYOUT_KEYS = frozenset(
+    {"name", "title", "tree", "variable", "place", "folder", "foreign", "rule", "write", "check", "readme"}
+)
 _VARIABLE_KEYS = frozenset({"like", "default"})
 _PLACE_KEYS = frozenset({"name", "path", "inside", "marked_by", "prefix", "no_prefix", "needed", "what"})
 _FOLDER_KEYS = frozenset({"name", "text", "always", "tickets", "listed", "report"})
@@ -95,6 +106,8 @@ _RULE_KEYS = frozenset(
         "warn",
     }
 )
+_WRITE_KEYS = frozenset({"to", "text", "template", "from", "needed", "newline"})
+_WITH_IN_WRITE = {"needed": "from", "newline": "template"}
 # Keys of a rule that do nothing beside another one, and those that do nothing without another one.
 _WITHOUT = {"never": frozenset({"if_taken", "included", "column", "doubtful_column", "again"})}
 _WITH = {"warn": "never", "doubtful_column": "column", "again": "column"}
@@ -131,6 +144,7 @@ class _Reader:
         where: the table that is converted, for messages; empty outside tables.
         line: where it begins in the file; 0 if that is not known.
         variables, places, roles: those that are read already.
+        paths: the variables whose values are paths of files elsewhere.
     """
 
     name: str
@@ -140,10 +154,13 @@ class _Reader:
     variables: Mapping[str, Variable] = field(default_factory=dict)
     places: tuple[Place, ...] = ()
     roles: tuple[Role, ...] = ()
+    paths: frozenset[str] = frozenset()
 
     def layout(self, table: Mapping[str, object]) -> Layout:
         self._check_keys(table, _LAYOUT_KEYS, "layout")
-        with_variables = replace(self, variables=self._variables(table))
+        texts = (each._text(write, "from") for each, write in self._tables(table, "write"))
+        with_paths = replace(self, paths=frozenset(piece for text in texts for piece in pieces_of(text)))
+        with_variables = replace(with_paths, variables=with_paths._variables(table))
         roles = tuple(each._folder(folder) for each, folder in self._tables(table, "folder"))
         reader = replace(with_variables, places=with_variables._places(table), roles=roles)
         rules = tuple(each._rule(rule) for each, rule in reader._tables(table, "rule"))
@@ -158,6 +175,8 @@ class _Reader:
             included=tuple(rule for rule in rules if rule.included),
             foreign=tuple(each._foreign(foreign) for each, foreign in reader._tables(table, "foreign")),
             checks=tuple(each._check(check) for each, check in reader._tables(table, "check")),
+            writes=reader._writes(table),
+            has_readme=self._flag(table, "readme") if "readme" in table else True,
         )
 
     def _refuse(self, *, expected: str, found: str = "", code: Code = Code.UNKNOWN_LAYOUT) -> Never:
@@ -177,7 +196,10 @@ class _Reader:
         self._check_keys(table, _VARIABLE_KEYS, "variable")
         if pieces_of(f"{{{name}}}") != (name,) or name in _OF_A_FILE:
             self._refuse(expected="a name of lower case letters, digits and _ that no other variable has", found=name)
-        variable = Variable(name, self._text(table, "like") or "*", self._text(table, "default"))
+        is_path = name in self.paths
+        variable = Variable(name, self._text(table, "like") or "*", self._text(table, "default"), is_path)
+        if is_path and variable.default:
+            self._refuse(expected="no default for a variable of from", found=variable.default)
         if set("/{}").intersection(variable.like):
             self._refuse(expected="a glob of names for like, without / and braces", found=variable.like)
         if variable.default and not variable.is_like(variable.default.encode()):
@@ -323,7 +345,10 @@ class _Reader:
     def _target(self, table: Mapping[str, object], key: str, pieces: frozenset[str]) -> Template | None:
         """Return the template of a path in the member, the first folder of which is one that the layout declares."""
         fixed = frozenset().union(*(place.fixes for place in self.places))
-        template = self._template(table, key, fixed | pieces | _OF_A_FILE)
+        return self._member_path(table, key, fixed | pieces | _OF_A_FILE)
+
+    def _member_path(self, table: Mapping[str, object], key: str, known: frozenset[str]) -> Template | None:
+        template = self._template(table, key, known)
         if template and template.folder and "{" not in template.folder:
             self._role(template.folder)
         return template
@@ -338,7 +363,7 @@ class _Reader:
         return template
 
     def _check_variable(self, variable: str, known: frozenset[str], key: str) -> None:
-        names = sorted(known | self.variables.keys())
+        names = sorted((known | self.variables.keys()) - self.paths)
         if variable not in names:
             self._refuse(
                 expected=f"one of the variables {', '.join(names) or '(there are none)'} in {key}", found=variable
@@ -357,7 +382,7 @@ class _Reader:
     def _match(self, table: Mapping[str, object]) -> Patterns:
         """Return the patterns of a rule; a word that means something else in targets is no piece of a name."""
         texts = self._one_or_more(table, "match")
-        others = {*_OF_A_FILE, *(place.name for place in self.places)}
+        others = {*_OF_A_FILE, *(place.name for place in self.places), *self.paths}
         for piece in (piece for text in texts for piece in pieces_of(text)):
             if piece in others:
                 self._refuse(expected="variables, or words with no other meaning in to, in match", found=piece)
@@ -378,6 +403,68 @@ class _Reader:
         if value not in names:
             self._refuse(expected=f"one of {', '.join(names)}", found=value)
         return value
+
+    def _writes(self, table: Mapping[str, object]) -> tuple[Write, ...]:
+        writes: list[Write] = []
+        for each, value in self._tables(table, "write"):
+            write = each._write(value)
+            if write.to.text in [other.to.text for other in writes]:
+                each._refuse(expected="a to that no other [[write]] has", found=write.to.text)
+            if write.to.text == README.decode() and table.get("readme") is not False:
+                each._refuse(expected="readme = false at the top, because there is a README already", found="README")
+            writes.append(write)
+        return tuple(writes)
+
+    def _write(self, table: Mapping[str, object]) -> Write:
+        self._check_keys(table, _WRITE_KEYS, "write")
+        given = [key for key in ("text", "template", "from") if key in table]
+        if not self._text(table, "to") or len(given) != 1:
+            self._refuse(expected="to, and one of text, template and from", found=_key_list(table))
+        for key, needed in _WITH_IN_WRITE.items():
+            if key in table and needed not in table:
+                self._refuse(expected=f"{needed} beside {key}", found=_key_list(table))
+        to = self._member_path(table, "to", frozenset({PROJECT}))
+        assert to is not None  # its text is not empty
+        return Write(
+            to=to,
+            text=self._text(table, "text").encode() if "text" in table else None,
+            template=self._text_template(table) if "template" in table else None,
+            source=self._source(table) if "from" in table else "",
+            is_needed=self._flag(table, "needed"),
+            newline=self._one_of(self._text(table, "newline") or NEWLINES[0], NEWLINES),
+            line=self.line,
+        )
+
+    def _source(self, table: Mapping[str, object]) -> str:
+        """Return the variable whose value is the path of a file elsewhere."""
+        text = self._text(table, "from")
+        if pieces_of(text) != (text[1:-1],) or text[1:-1] not in self.variables:
+            names = ", ".join(f"{{{name}}}" for name in self.variables) or "(there are none)"
+            self._refuse(expected=f"one of the variables {names} for from", found=text)
+        return text[1:-1]
+
+    def _text_template(self, table: Mapping[str, object]) -> TextTemplate:
+        """Return the template of a file beside the layout, checked."""
+        name = self._text(table, "template")
+        if not name or "/" in name or "\0" in name:
+            self._refuse(expected="the name of a file beside the layout for template", found=name)
+        if hidden := FACTS & self.variables.keys():
+            self._refuse(expected=f"no variable of the name {', '.join(sorted(hidden))} beside template", found=name)
+        try:
+            return parse_text_template(self._file_beside(name).decode(), self.variables.keys() - self.paths)
+        except OSError as error:
+            self._refuse(expected=f"a file {name} beside the layout", found=(error.strerror or str(error)).lower())
+        except UnicodeDecodeError:
+            self._refuse(expected=f"text in UTF-8 in {name}", found="other bytes")
+        except TextTemplateError as error:
+            self._refuse(expected="a Jinja template for template", found=f"{name}: {error}")
+
+    def _file_beside(self, name: str) -> bytes:
+        """Return a file of the folder that holds the layout."""
+        if is_layout_path(self.name):
+            path = os.path.join(os.path.dirname(self.name), name)
+            return read_control(os.fsencode(path), limit_bytes=SMALL_BYTES)
+        return (layouts_folder() / name).read_bytes()
 
     def _check(self, table: Mapping[str, object]) -> Check:
         keys = next((keys for keys in _CHECK_KINDS if _are_keys(keys, table) and all(table.values())), ("",))

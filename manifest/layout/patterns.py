@@ -37,11 +37,13 @@ class Variable:
     Attributes:
         like: a glob, or `uid`, that every value matches.
         default: the value where nothing gives one; empty for none.
+        is_path: its values are paths of files elsewhere, which are no part of any path in the member.
     """
 
     name: str
     like: str = "*"
     default: str = ""
+    is_path: bool = False
 
     @property
     def expression(self) -> str:
@@ -55,6 +57,8 @@ class Variable:
 
     def is_like(self, value: bytes) -> bool:
         """Return whether it may have this value: a name, because values are parts of paths."""
+        if self.is_path:
+            return b"\0" not in value and re.compile(self.expression).fullmatch(_text(value)) is not None
         try:
             check_name(value)
         except UnsafePathError:

@@ -15,6 +15,7 @@ from qa2pack.manifest.layout.patterns import Patterns, Variable
 from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.layout.template import Template, parse_template
 from qa2pack.manifest.layout.tree import ITSELF, Tree
+from qa2pack.manifest.layout.write import Write
 from qa2pack.manifest.role import Role
 
 
@@ -125,6 +126,8 @@ class Layout:
         foreign: files of other programs, left out everywhere, also inside tables.
         checks: what a complete reduction has.
         included_if_taken: by the name of a role, where an included file goes whose own name is taken.
+        writes: the files that the program writes itself, besides README.
+        has_readme: members get a README with the header text and the tree.
     """
 
     name: str
@@ -137,6 +140,8 @@ class Layout:
     checks: tuple[Check, ...] = ()
     title: str = ""
     tree: Tree = ITSELF
+    writes: tuple[Write, ...] = ()
+    has_readme: bool = True
     included_if_taken: Mapping[str, Template] = field(init=False, repr=False, compare=False)
     _few: dict[tuple[str, Kind], tuple[Rule, ...]] = field(default_factory=dict, repr=False, compare=False)
     _is_foreign: Callable[[bytes], bool] = field(init=False, repr=False, compare=False)

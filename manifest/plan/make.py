@@ -6,17 +6,19 @@ checked by `executor.preflight`, not here.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.member_ids import Append, is_of_cycle0
-from qa2pack.manifest.alma.package import MEMBER_FOLDERS
+from qa2pack.manifest.alma.package import MEMBER_FOLDERS, README
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, save_durably
 from qa2pack.manifest.format.header import Difference, Header, LeftOut, Notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.written import WrittenFile
 from qa2pack.manifest.fs.presence import real_path
+from qa2pack.manifest.layout.given import with_absolute_paths
 from qa2pack.manifest.layout.include import check_includes
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.rules import Layout
@@ -32,7 +34,8 @@ from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.plan.reuse import compare_with_old
 from qa2pack.manifest.plan.table_columns import TableReader
 from qa2pack.manifest.plan.table_files import SplitSources, omitted_names, scan_split_sources
-from qa2pack.manifest.plan.totals import add_generated, count_new, sum_totals
+from qa2pack.manifest.plan.totals import add_generated, add_late, count_new, sum_totals
+from qa2pack.manifest.plan.written import choose_writes, late_sizes
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions
@@ -84,27 +87,31 @@ def make_plan(
     request = recalled.request
     header_text = readme_header(request)
     layout = load_layout(request.layout)
+    request = replace(request, values=with_absolute_paths(request.values, layout))
     check_includes(request.include, layout.roles)
     earlier = _earlier(request, destination)
     placed = place_origin(request, layout, earlier, reader=reader, engine=engine)
     destination = with_member(destination, layout.tree, placed.choice)
-    refuse_any(_unknown_folders(layout, placed, destination.member))
+    written, unwritten = choose_writes(layout, placed.choice.common_values, placed.placement.items)
+    refuse_any(_unknown_folders(layout, placed, written, destination.member))
     options = _scan_options(request, layout, destination)
     in_tickets = frozenset(role.folder for role in layout.roles if role.in_tickets)
     gathered, splits = _scan(request, placed, options, in_tickets, earlier, engine=engine, progress=progress)
     gathered.problems.extend(lost_files(destination, request, gathered.spool))
     refuse_any(gathered.problems)
     items = placed.placement.items
-    header = make_header(request, destination, header_text, items, roles=layout.roles, now_ns=now_ns)
+    header = make_header(request, destination, header_text, items, layout=layout, written=written, now_ns=now_ns)
     add_generated(gathered, header, items, splits)
+    late = late_sizes(header, header_text, gathered.spool)
+    add_late(gathered, header, late)
     may_keep = request.mode is Mode.COPY and not request.rehash
     difference = compare_with_old(header, destination, gathered, may_keep=may_keep)
     made_by_hand = hand_made(destination)
     warnings = _warnings(request, destination, placed, gathered, made_by_hand)
     foreign = _foreign_inside(gathered, layout)
     notes = replace(
-        _notes(header, placed, gathered, splits, difference),
-        left_out=placed.placement.with_inner(foreign).left_out,
+        _notes(header, placed, gathered, splits, difference, late),
+        left_out=placed.placement.with_inner((*foreign, *unwritten)).left_out,
         warnings=warnings,
         recalled=recalled.options,
         extra=paths_of(made_by_hand.extra, destination.package),
@@ -113,12 +120,13 @@ def make_plan(
     return Plan(header, notes, destination, gathered)
 
 
-def _unknown_folders(layout: Layout, placed: Placed, member: bytes) -> list[Problem]:
+def _unknown_folders(layout: Layout, placed: Placed, written: Iterable[WrittenFile], member: bytes) -> list[Problem]:
     """Return a problem for each first folder of a target by which a member would not be known as one afterwards."""
     if not is_of_cycle0(member):
         return []  # it is known by its manifest
     always = {role.folder for role in layout.roles if role.is_always}
-    folders = always | {item.path.partition(b"/")[0] for item in placed.placement.items}
+    paths = {item.path for item in placed.placement.items} | ({file.path for file in written} - {README})
+    folders = always | {path.partition(b"/")[0] for path in paths}
     expected = f"one of {', '.join(sorted(map(shown, MEMBER_FOLDERS)))} as the first folder of a target"
     return [Problem(Code.UNKNOWN_ROLE, folder, expected) for folder in sorted(folders - MEMBER_FOLDERS)]
 
@@ -189,15 +197,20 @@ def _warnings(
 
 
 def _notes(
-    header: Header, placed: Placed, gathered: Gathered, splits: SplitSources, difference: Difference | None
+    header: Header,
+    placed: Placed,
+    gathered: Gathered,
+    splits: SplitSources,
+    difference: Difference | None,
+    late: Mapping[bytes, int],
 ) -> Notes:
     """Return the notes as far as the scan tells them: sums, tables and symlinks of the origin."""
-    new_files, new_bytes = count_new(gathered, header, splits, difference)
+    new_files, new_bytes = count_new(gathered, header, splits, difference, late)
     return Notes(
         new_files=new_files,
         new_bytes=new_bytes,
         difference=difference,
-        totals=sum_totals(gathered, header, splits),
+        totals=sum_totals(gathered, header, splits, late),
         splits=tuple(splits.tasks[path] for path in sorted(splits.tasks)),
         tables=tuple(placed.notes[path] for path in sorted(placed.notes)),
         relinks=tuple(sorted(gathered.relinks, key=lambda relink: relink.link)),

@@ -8,12 +8,14 @@ from dataclasses import replace
 
 from qa2pack.manifest.alma.readme import header_template, readme_text
 from qa2pack.manifest.format.header import Header, MadeWith, StreamKind
+from qa2pack.manifest.format.written import WrittenFile
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_bounded
 from qa2pack.manifest.layout.item import Item
+from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.request import PlanRequest
+from qa2pack.manifest.plan.written import with_texts
 from qa2pack.manifest.problem import Code, Problem, Refused
-from qa2pack.manifest.role import Role
 
 
 def readme_header(request: PlanRequest) -> bytes:
@@ -59,25 +61,27 @@ def make_header(
     header_text: bytes,
     items: tuple[Item, ...],
     *,
-    roles: tuple[Role, ...],
+    layout: Layout,
+    written: tuple[WrittenFile, ...],
     now_ns: int,
 ) -> Header:
-    """Return the header; the README in it is complete, with the tree of the items.
+    """Return the header; the README and the texts in it are complete, with the tree of the items.
 
     Args:
-        roles: of the layout.
+        written: the files that the layout writes; of those with a template the texts are made here.
         now_ns: the time of the scan, ns since the epoch.
     """
     project = destination.package.project
+    paths = [item.path + b"/" if item.is_tree else item.path for item in items] + [file.path for file in written]
     readme = readme_text(
         header_text,
         project=project,
         member=destination.member,
         sb_name=os.path.basename(request.origin),
-        roles=roles,
-        paths=(item.path + b"/" if item.is_tree else item.path for item in items),
+        roles=layout.roles,
+        paths=paths,
     )
-    return Header(
+    header = Header(
         kind=StreamKind.PLAN,
         project=project,
         member=destination.member,
@@ -89,7 +93,7 @@ def make_header(
         may_leave=request.follow_outside,
         standing=destination.state.standing,
         base=destination.base,
-        readme=readme,
+        readme=readme if layout.has_readme else b"",
         host=socket.gethostname(),
         user=user_name(),
         program=request.program,
@@ -103,8 +107,10 @@ def make_header(
             as_is=request.as_is,
             values=request.values,
         ),
-        roles=roles,
+        roles=layout.roles,
+        written=written,
     )
+    return with_texts(header, header_text, paths)
 
 
 def header_of_member(member: Header, destination: Destination, *, program: str, now_ns: int) -> Header:

@@ -31,6 +31,7 @@ from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.extra_files import extra_in_folder, extra_in_package, outside_remedies, paths_of
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.plan_header import header_of_member
+from qa2pack.manifest.plan.written import paths_of_record, with_texts
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, size_problem
 from qa2pack.manifest.scan.collect import Gathered
 from qa2pack.manifest.table_lock import is_table_lock
@@ -62,11 +63,13 @@ class Repair:
         sources: by path in the member, where the content of a file comes from.
         lost: paths in the member of files that cannot be had, and stay as they are.
         removes_extra: leave out files of the member that its manifest does not know.
+        made: paths in the member of damaged files that the program makes itself.
     """
 
     sources: Mapping[bytes, Source] = field(default_factory=dict)
     lost: Collection[bytes] = ()
     removes_extra: bool = False
+    made: Collection[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +116,14 @@ def plan_rebuild(
     )
     if readme is not None:
         made_with = replace(old.made_with or MadeWith(b"", b""), readme=readme.path, readme_header=readme.text)
-        header = replace(header, readme=_whole_readme(manifest, readme.text), made_with=made_with)
+        header = replace(header, made_with=made_with)
+        if old.readme or old.is_adopted:
+            header = replace(header, readme=_whole_readme(manifest, readme.text))
+        header = with_texts(header, readme.text, paths_in(manifest))
     gathered = Gathered()
     member = package.member(old.member)
     problems: list[Problem] = list(extra_in_package(package, state))
-    for record in own_records(manifest, header, member, problems, repaired=repair.sources):
+    for record in own_records(manifest, header, member, problems, repaired=repair.sources, made=repair.made):
         gathered.spool.add(record.path, encode_record(record))
     extra = {problem for problem in problems if problem.code in EXTRAS}
     removed = {problem for problem in extra if repair.removes_extra and is_within(problem.path, member)}
@@ -132,9 +138,9 @@ def plan_rebuild(
         raise Refused(*others, remedies=outside_remedies(others) if is_all_outside else ())
     copied = [source.state.size for source in repair.sources.values() if source.action is Action.COPY]
     notes = Notes(
-        totals=totals_with_readme(manifest.notes.totals, header),
+        totals=totals_with_texts(manifest.notes.totals, old, header),
         new_files=len(copied) + 1,
-        new_bytes=sum(copied) + len(header.readme),
+        new_bytes=sum(copied) + sum(map(len, header.texts.values())),
         extra=paths_of(removed, package),
     )
     return Plan(header, notes, destination, gathered)
@@ -200,17 +206,20 @@ def own_records(
     problems: list[Problem],
     *,
     repaired: Mapping[bytes, Source] = MappingProxyType({}),
+    made: Collection[bytes] = (),
 ) -> Iterator[FolderRecord]:
-    """Yield the records of a plan that makes a member of its own files, with the README of the header.
+    """Yield the records of a plan that makes a member of its own files, with README and the texts of the header.
 
     Args:
         member: absolute path of the member as it is.
         problems: gets one for each file that is missing or has another size.
         repaired: by path in the member, where the content of other files comes from.
+        made: the damaged files that the program makes itself.
     """
+    written = _written_anew(manifest.header, header) | set(made)
     for blob in manifest.stream.blobs():
         record = decode_record(blob)
-        rows = list(_rows(record, member, repaired, problems))
+        rows = list(_rows(record, member, repaired, problems, kept=header.texts.keys() - written))
         there = [index for index, row in enumerate(rows) if row is not None]
         sources = [row for row in rows if row is not None]
         planned = replace(
@@ -224,11 +233,26 @@ def own_records(
             ctimes=[source.state.ctime_ns for source in sources],
             inodes=[source.state.inode for source in sources],
         )
-        yield _with_readme(planned, header)
+        yield _with_texts(planned, header)
+
+
+def _written_anew(old: Header, new: Header) -> set[bytes]:
+    """Return the files of which the text may be another one; README is always written, as it was ever.
+
+    Where any text differs, what lists the files differs too.
+    """
+    changed = {path for path, text in new.texts.items() if old.texts.get(path) != text}
+    is_listed_anew = changed or old.project != new.project
+    return {README} | changed | (new.late if is_listed_anew else set())
 
 
 def _rows(
-    record: FolderRecord, member: bytes, repaired: Mapping[bytes, Source], problems: list[Problem]
+    record: FolderRecord,
+    member: bytes,
+    repaired: Mapping[bytes, Source],
+    problems: list[Problem],
+    *,
+    kept: Collection[bytes],
 ) -> Iterator[Source | None]:
     """Yield for each file of a folder what it is made of, None for one that is not there.
 
@@ -241,7 +265,7 @@ def _rows(
         path, action = join(record.path, name), Action(record.actions[index])
         if path in repaired:
             yield repaired[path]
-        elif action not in _PACKAGED:
+        elif action not in _PACKAGED and not (action is Action.WRITE and path in kept):
             yield Source(record.source_path(index), action, record.state(index))
         else:
             yield _in_place(join(member, path), found.get(name), record.sizes[index], problems)
@@ -268,45 +292,51 @@ def _states(member: bytes, folder: bytes, problems: list[Problem]) -> dict[bytes
         return {}
 
 
-def _with_readme(record: FolderRecord, header: Header) -> FolderRecord:
-    """Return the record of the member itself with the README of the header, if that is another one."""
-    if record.path or README not in record.names:
-        return record
-    index = list(record.names).index(README)
-    if record.sizes[index] == len(header.readme) and record.digest(index) in (
-        NO_DIGEST,
-        digest_of_bytes(header.readme),
-    ):
+def _with_texts(record: FolderRecord, header: Header) -> FolderRecord:
+    """Return the record with the texts of the header, where they are other ones; those of late files come later."""
+    for path, text in header.texts.items():
+        folder, _, name = path.rpartition(b"/")
+        if folder == record.path and name in record.names and path not in header.late:
+            record = _with_text(record, list(record.names).index(name), text, header.scanned_ns)
+    return record
+
+
+def _with_text(record: FolderRecord, index: int, text: bytes, now_ns: int) -> FolderRecord:
+    digest = digest_of_bytes(text)
+    if record.sizes[index] == len(text) and record.digest(index) in (NO_DIGEST, digest):
         return record
     sizes, mtimes = list(record.sizes), list(record.mtimes)
-    sizes[index], mtimes[index] = len(header.readme), header.scanned_ns
+    sizes[index], mtimes[index] = len(text), now_ns
     changed = replace(record, sizes=sizes, mtimes=mtimes)
     if record.actions[index] == Action.DUMMY:
         return changed
     actions = bytearray(record.actions)
     actions[index] = Action.WRITE  # that of an adopted member was taken over
-    return with_digests(replace(changed, actions=bytes(actions)), {index: digest_of_bytes(header.readme)})
+    return with_digests(replace(changed, actions=bytes(actions)), {index: digest})
 
 
-def totals_with_readme(totals: tuple[Total, ...], header: Header) -> tuple[Total, ...]:
-    """Return the totals of a member that gets the README of the header."""
-    return tuple(replace(total, byte_count=len(header.readme)) if not total.role else total for total in totals)
+def totals_with_texts(totals: tuple[Total, ...], old: Header, new: Header) -> tuple[Total, ...]:
+    """Return the totals of a member that gets other texts; late ones count as they are until they are written."""
+    growth: dict[str, int] = {}
+    for path, text in new.texts.items():
+        role = os.fsdecode(path.partition(b"/")[0]) if b"/" in path else ""
+        growth[role] = growth.get(role, 0) + len(text) - len(old.texts.get(path, b""))
+    return tuple(replace(total, byte_count=total.byte_count + growth.get(total.role, 0)) for total in totals)
 
 
 def _whole_readme(manifest: Described, header_text: bytes) -> bytes:
     """Return the README with this header and the tree of the member."""
     header = manifest.header
-    paths = (path for blob in manifest.stream.blobs() for path in _paths(decode_record(blob)))
     return readme_text(
         header_text,
         project=header.project,
         member=header.member,
         sb_name=os.path.basename(header.origin),
         roles=roles_of(header),
-        paths=paths,
+        paths=paths_in(manifest),
     )
 
 
-def _paths(record: FolderRecord) -> Iterator[bytes]:
-    yield from (join(record.path, name) + b"/" for name in record.folders)
-    yield from (join(record.path, name) for name in record.names)
+def paths_in(manifest: Described) -> Iterator[bytes]:
+    """Yield the files and folders of a member as a tree takes them."""
+    return (path for blob in manifest.stream.blobs() for path in paths_of_record(decode_record(blob)))

@@ -48,4 +48,4 @@ def make_removal(request: PlanRequest, *, opened: OpenedFiles, now_ns: int) -> P
         changed=paths_of(made.changed, destination.package),
     )
     header = header_of_member(manifest.header, destination, program=request.program, now_ns=now_ns)
-    return Plan(replace(header, readme=b""), notes, destination, gathered)
+    return Plan(replace(header, readme=b"", written=()), notes, destination, gathered)

@@ -39,7 +39,8 @@ from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.obstacles import ticket_obstacles
 from qa2pack.manifest.plan.place_origin import refuse_any
 from qa2pack.manifest.plan.plan_header import header_of_member, read_header_file
-from qa2pack.manifest.plan.rebuild import own_records
+from qa2pack.manifest.plan.rebuild import own_records, paths_in
+from qa2pack.manifest.plan.written import header_text_of, with_texts
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.scan.collect import Gathered
 
@@ -77,6 +78,7 @@ def plan_rename(
         may_leave=False,
         is_adopted=False,
         readme=b"",
+        written=(),
         made_with=None,
     )
     problems = [
@@ -92,14 +94,19 @@ def plan_rename(
     return Plan(header, Notes(totals=totals, new_files=len(manifests), warnings=warnings), destination, Gathered())
 
 
-def renamed_header(old: Header, plan: Header) -> Header:
-    """Return the header of a plan for one member: what its manifest says, with the new code."""
+def renamed_header(manifest: Described, plan: Header) -> Header:
+    """Return the header of a plan for one member: what its manifest says, with the new code.
+
+    Raises:
+        Refused: a text cannot be made with it.
+    """
+    old = manifest.header
     made_with = old.made_with
     if made_with is not None:
         text = with_project(made_with.readme_header, old.project, plan.project)
         is_same = text == made_with.readme_header
         made_with = replace(made_with, readme_header=text, readme=made_with.readme if is_same else b"")
-    return replace(
+    header = replace(
         old,
         kind=StreamKind.PLAN,
         project=plan.project,
@@ -111,6 +118,7 @@ def renamed_header(old: Header, plan: Header) -> Header:
         user=plan.user,
         program=plan.program,
     )
+    return with_texts(header, header_text_of(header), paths_in(manifest))
 
 
 def renamed_record(record: FolderRecord, plan: Header) -> FolderRecord:
@@ -174,19 +182,36 @@ def _manifests(old: Package, state: PackageState, opened: OpenedFiles) -> list[D
 def _not_as_packaged(old: Package, manifest: Described, plan: Header) -> list[Problem]:
     member = old.member(manifest.header.member)
     problems: list[Problem] = []
-    for _ in own_records(manifest, renamed_header(manifest.header, plan), member, problems):
+    for _ in own_records(manifest, renamed_header(manifest, plan), member, problems):
         pass  # each looks at the files of a folder, and at what is there beside them
     origin = manifest.header.origin
     if manifest.header.mode is Mode.MOVE and is_folder(origin) and not os.access(origin, os.W_OK | os.X_OK):
         problems.append(Problem(Code.ORIGIN_NOT_WRITABLE, origin))  # its symlinks could not be turned
-    path = join(member, README)
-    status = status_of(path)
-    if status is not None and stat.S_ISREG(status.st_mode) and manifest.header.mode is not Mode.FAKE:
-        with suppress(Refused):  # no text: changed by hand, too
-            if read_header_file(path) == manifest.header.readme:
-                path = b""
-        problems += [Problem(Code.CHANGED, path)] if path else []
+    problems += (
+        Problem(Code.TEXT_FAILED, join(member, file.path), "a path without the project code, which can be renamed")
+        for file in manifest.header.written
+        if file.has_project
+    )
+    if manifest.header.mode is not Mode.FAKE:
+        problems.extend(_changed_texts(member, manifest.header))
     return problems
+
+
+def _changed_texts(member: bytes, header: Header) -> Iterator[Problem]:
+    """Yield a problem for each text that was changed by hand: it would be written anew."""
+    for path, text in ({README: header.readme} | header.texts).items():
+        status = status_of(join(member, path))
+        if (
+            path in header.late
+            or status is None
+            or not stat.S_ISREG(status.st_mode)
+            or not (status.st_size or path == README)
+        ):
+            continue
+        with suppress(Refused):  # no text: changed by hand, too
+            if read_header_file(join(member, path)) == text:
+                continue
+        yield Problem(Code.CHANGED, join(member, path))
 
 
 def _code_warnings(new: Package, manifests: Iterable[Described]) -> Iterator[Problem]:

@@ -1,10 +1,9 @@
-"""Generated records and totals of a plan: README, parent folders of items, split results, files and bytes by role."""
+"""Generated records and totals of a plan: written files, parent folders, split results, files and bytes by role."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.receiver_limits import name_warnings
 from qa2pack.manifest.format.header import Difference, Header, Total
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
@@ -17,53 +16,95 @@ from qa2pack.manifest.scan.collect import Gathered
 
 
 def add_generated(gathered: Gathered, header: Header, items: tuple[Item, ...], splits: SplitSources) -> None:
-    """Add the records that are not scanned: parent folders of items, README, and split results."""
+    """Add the records that are not scanned: parent folders, files that the program writes now, and split results."""
     always = [role.folder for role in header.roles if role.is_always]
-    for record in folder_records(items, always):
+    written = tuple(Item(b"", file.path, is_tree=False) for file in header.written)
+    for record in folder_records((*items, *written), always):
         gathered.spool.add(record.path, encode_record(record))
         gathered.warnings.extend(name_warnings(record.path, record.folders))
-    gathered.spool.add(b"", encode_record(_readme_record(header)))
+    for path, text in header.texts.items():
+        if path not in header.late:
+            _add_written(gathered, header, path, size=len(text), digest=digest_of_bytes(text))
     for path, blob in splits.results.items():
         gathered.spool.add(path, blob)
 
 
-def _readme_record(header: Header) -> FolderRecord:
-    is_placeholder = header.mode is Mode.FAKE
-    return FolderRecord(
-        path=b"",
-        names=[README],
-        sizes=[len(header.readme)],
+def add_late(gathered: Gathered, header: Header, sizes: Mapping[bytes, int]) -> None:
+    """Add the records of the files that are written last, with about the size that they will have."""
+    for path, size in sizes.items():
+        _add_written(gathered, header, path, size=size, digest=NO_DIGEST)
+
+
+def _add_written(gathered: Gathered, header: Header, path: bytes, *, size: int, digest: bytes) -> None:
+    folder, _, name = path.rpartition(b"/")
+    is_placeholder = not _is_real(header, path)
+    record = FolderRecord(
+        path=folder,
+        names=[name],
+        sizes=[size],
         mtimes=[header.scanned_ns],
         modes=[0o644],
         actions=bytes([Action.DUMMY if is_placeholder else Action.WRITE]),
-        digests=NO_DIGEST if is_placeholder else digest_of_bytes(header.readme),
+        digests=NO_DIGEST if is_placeholder else digest,
         inodes=[0],
         ctimes=[0],
     )
+    gathered.spool.add(folder, encode_record(record))
+    gathered.warnings.extend(name_warnings(folder, [name]))
 
 
-def sum_totals(gathered: Gathered, header: Header, splits: SplitSources) -> tuple[Total, ...]:
-    """Return files and bytes of the package by role."""
+def _is_real(header: Header, path: bytes) -> bool:
+    """Return whether a file that the program writes gets its text; lists of placeholders would say what is not so."""
+    if header.mode is Mode.TICKET:
+        in_tickets = {role.folder for role in header.roles if role.in_tickets}
+        return path not in header.late and (b"/" not in path or _role(path) in in_tickets)
+    return header.mode.has_content
+
+
+def _role(path: bytes) -> bytes:
+    """Return the folder by which a file is counted; empty directly in the member."""
+    return path.partition(b"/")[0] if b"/" in path else b""
+
+
+def written_sizes(header: Header, late: Mapping[bytes, int]) -> dict[bytes, int]:
+    """Return the sizes of all files that the program writes, by path; of late ones about that."""
+    return {path: len(text) for path, text in header.texts.items()} | dict(late)
+
+
+def sum_totals(
+    gathered: Gathered, header: Header, splits: SplitSources, late: Mapping[bytes, int]
+) -> tuple[Total, ...]:
+    """Return files and bytes of the package by role.
+
+    Args:
+        late: about the sizes of the files that are written last.
+    """
     counts = dict(gathered.counts)
     for path, task in splits.tasks.items():
         role = path.split(b"/", 1)[0]
         files, size = counts.get(role, (0, 0))
         counts[role] = (files + len(task.spec.sizes), size + sum(size for _, size in task.spec.sizes))
-    files, size = counts.get(b"", (0, 0))
-    counts[b""] = (files + 1, size + len(header.readme))
+    for path, byte_count in written_sizes(header, late).items():
+        files, size = counts.get(_role(path), (0, 0))
+        counts[_role(path)] = (files + 1, size + byte_count)
     return tuple(Total(os.fsdecode(role), files, size) for role, (files, size) in sorted(counts.items()))
 
 
 def count_new(
-    gathered: Gathered, header: Header, splits: SplitSources, difference: Difference | None
+    gathered: Gathered,
+    header: Header,
+    splits: SplitSources,
+    difference: Difference | None,
+    late: Mapping[bytes, int],
 ) -> tuple[int, int]:
-    """Return how many files and bytes are created, not linked or kept; table splits included."""
+    """Return how many files and bytes are created, not linked or kept; table splits and late files included."""
     split_files = sum(len(task.spec.sizes) for task in splits.tasks.values())
     split_sizes = (size for task in splits.tasks.values() for _, size in task.spec.sizes)
     split_bytes = sum(split_sizes) if header.mode.has_content else 0
     kept_files, kept_bytes = (difference.kept, difference.kept_bytes) if difference else (0, 0)
     new_bytes = gathered.new_bytes + split_bytes - kept_bytes - sum(gathered.holes.values())
-    return gathered.new_files + split_files + 1 - kept_files, new_bytes
+    late_bytes = sum(late.values()) if header.mode.has_content else 0
+    return gathered.new_files + split_files + len(header.texts) - kept_files, new_bytes + late_bytes
 
 
 def folder_records(items: Iterable[Item], always: Iterable[bytes] = ()) -> Iterator[FolderRecord]:

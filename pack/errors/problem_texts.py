@@ -296,6 +296,12 @@ PLANNING: Mapping[Code, Row] = {
         "Change the names in the origin, leave out what is too much: --exclude GLOB, or add what is missing, and "
         "plan again",
     ),
+    Code.TEXT_FAILED: Row(
+        "A text that the layout writes into the package cannot be made.",
+        "Its template uses something that is not there, or makes a text that is too long or has no end.",
+        "Correct the template; the message has its line. Then plan again:",
+        ("pack plan ORIGIN PACKAGE",),
+    ),
     Code.UNKNOWN_MODE: Row(
         "This value is not known.",
         "A mode or append that does not exist was asked for.",

@@ -42,10 +42,11 @@ class Difference:
     held: ExitStack
 
     def changes(self) -> Iterator[Change]:
-        """Yield changed and unchanged files in order, without README: every plan makes that again."""
+        """Yield changed and unchanged files in order, without README and lists of files: each plan makes them."""
         old = map(decode_record, self.manifest.stream.blobs())
         new = (decode_record(blob) for _, blob in self.made.gathered.spool.sorted_blobs())
-        yield from (change for change in diff_members(old, new) if change.path != README)
+        made_again = {README} | self.made.header.late
+        yield from (change for change in diff_members(old, new) if change.path not in made_again)
 
     def close(self) -> None:
         """Release the lock and the records."""

@@ -187,6 +187,9 @@ def _repaired(
     searched = [entry for entry in wanted if entry.path not in made]
     sources = CopySearch(target.package, manifest, places).sources(searched)
     lost = [entry for entry in searched if entry.path not in sources]
+    if lost:  # a list made now would have the digests of damaged files
+        lost += [entry for entry in wanted if entry.path in made & manifest.header.late]
+        made -= manifest.header.late
     problems = damage.of([entry.path for entry in lost])
     found = Repaired(
         manifest.header.member,
@@ -199,7 +202,7 @@ def _repaired(
         return found
 
     def make() -> Plan:
-        how = Repair(sources, {entry.path for entry in lost}, removes_extra)
+        how = Repair(sources, {entry.path for entry in lost}, removes_extra, made)
         return plan_rebuild(
             target.package, manifest, target.opened, program=PROGRAM, now_ns=time.time_ns(), repair=how
         )

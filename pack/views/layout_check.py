@@ -72,6 +72,7 @@ def _layout_lines(checked: Checked, style: Style) -> Iterator[str]:
         ("folders", ", ".join(role.name for role in layout.roles)),
         ("rules", f"{len(layout.rules):,}{included}"),
         ("checks", f"{len(layout.checks):,}"),
+        *((("writes", ", ".join(shown(write.to.text) for write in layout.writes)),) if layout.writes else ()),
     ):
         yield from folded(text or "none", label=f"  {label:<11}")
 
@@ -146,6 +147,7 @@ def _fields(checked: Checked) -> Fields:
         "places": [_place_fields(place, usage) for place in layout.places],
         "rules": _rule_fields(layout, usage),
         "check_count": len(layout.checks),
+        "writes": [shown(write.to.text) for write in layout.writes],
     }
     if usage is None:
         return fields

@@ -7,6 +7,7 @@ from itertools import islice
 from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.layout.roles import roles_of
 from qa2pack.manifest.path import shown
@@ -29,7 +30,7 @@ def named_lines(plan: Described, style: Style) -> Iterator[str]:
         if count:
             yield ""
             yield style.bold(f"{role}: {count:,}")
-            yield from _file_lines(islice(_entries(plan, role), _MOST_NAMED))
+            yield from _file_lines(islice(_entries(plan, role), _MOST_NAMED), plan.header)
         if count > _MOST_NAMED:
             yield f"  and {count - _MOST_NAMED:,} more, which pack show --plan --role {role} lists"
 
@@ -37,8 +38,9 @@ def named_lines(plan: Described, style: Style) -> Iterator[str]:
 def planned_file_fields(plan: Described, role: str = "") -> Iterator[Fields]:
     """Yield an object per file, with its source: relative to the origin, absolute if a link leads out of it."""
     for entry in _entries(plan, role):
-        # README is written from the plan; that of the origin, if it has one, is not its source.
-        source = {"source": None} if entry.path == README else path_fields("source", entry.source)
+        # These are written from the plan; what the origin may have of the same name is not their source.
+        is_written = entry.path == README or entry.path in plan.header.texts
+        source = {"source": None} if is_written else path_fields("source", entry.source)
         yield {**entry_fields(entry), **source}
 
 
@@ -60,7 +62,7 @@ def _role_lines(plan: Described, role: str, style: Style) -> Iterator[str]:
     yield style.bold(f"Plan of {shown(plan.header.project)}, {member_words(plan.header.member)}")
     yield f"  origin   {shown(plan.header.origin)}"
     yield ""
-    yield from _file_lines(_entries(plan, role))
+    yield from _file_lines(_entries(plan, role), plan.header)
     yield ""
     yield from totals_lines(plan.notes.totals, style, roles_of(plan.header), role)
 
@@ -70,10 +72,14 @@ def _entries(plan: Described, role: str) -> Iterator[Entry]:
         yield from record.entries()
 
 
-def _file_lines(entries: Iterator[Entry]) -> Iterator[str]:
-    """Yield the path in the role's folder, and the source where the name changes."""
+def _file_lines(entries: Iterator[Entry], header: Header) -> Iterator[str]:
+    """Yield the path in the role's folder, and the source where the name changes or the layout writes the file."""
+    texts, late = header.texts, header.late
     for entry in entries:
         line = f"  {shown(entry.path.partition(b'/')[2])}"
+        if entry.path in texts:
+            yield f"{line}  written last, size estimated" if entry.path in late else f"{line}  written by the layout"
+            continue
         if entry.source.rpartition(b"/")[2] == entry.path.rpartition(b"/")[2]:
             yield line
             continue

@@ -438,6 +438,27 @@ def _(world: World) -> Iterable[Problem]:
     return world.delivery.plan(layout=_layout_with_check(world, "warn")).notes.warnings
 
 
+@breaks(Code.TEXT_FAILED)
+def _(world: World) -> Iterable[Problem]:
+    layout = world.folder / "mine.toml"
+    write(
+        layout,
+        b"""[[folder]]
+name = "script"
+[[place]]
+name = "top"
+[[rule]]
+match = "*.py"
+to = "script/{name}"
+[[write]]
+to = "script/list.txt"
+template = "list.jinja"
+""",
+    )
+    write(world.folder / "list.jinja", b"{{ tree.none }}")
+    return refusal(world.delivery, layout=str(layout))
+
+
 @breaks(Code.UNKNOWN_MODE)
 def _(world: World) -> Iterable[Problem]:
     with pytest.raises(PackagingError) as caught:

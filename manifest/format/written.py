@@ -1,0 +1,40 @@
+"""Written files of a member, as its plan and manifest record them: the texts that the program puts in itself."""
+
+from dataclasses import dataclass
+
+from qa2pack.manifest.path import check_relative
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A file that the program writes, besides the README with the header.
+
+    Attributes:
+        path: relative to the member.
+        text: its content; empty for one that is late.
+        template: what the text is made of, kept to make it again; empty where the text was given.
+        values: of the variables of the template, each with its name.
+        newline: line end of the lines of the template.
+        digests: of each file, which the template names.
+        is_late: the text lists files, so it is made from the staged member.
+        has_project: the project code is a part of the path.
+    """
+
+    path: bytes
+    text: bytes = b""
+    template: str = ""
+    values: tuple[tuple[str, bytes], ...] = ()
+    newline: str = "\n"
+    digests: tuple[str, ...] = ()
+    is_late: bool = False
+    has_project: bool = False
+
+
+def check_written(files: tuple[WrittenFile, ...]) -> None:
+    """Refuse files that could lead out of the member.
+
+    Raises:
+        UnsafePathError: one does.
+    """
+    for file in files:
+        check_relative(file.path or b"//")

@@ -1,0 +1,39 @@
+"""Written files of a layout: `[[write]]`, texts that the program puts into a member itself.
+
+The text is in the layout, or made from a template, or that of a file elsewhere. Values only; `manifest.layout.load`
+reads the tables, and `manifest.plan.written` makes the texts.
+"""
+
+from dataclasses import dataclass
+
+from qa2pack.manifest.layout.template import Template
+from qa2pack.manifest.layout.text_template import FACTS, TextTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One written file.
+
+    Attributes:
+        to: path in the member.
+        text: its bytes; None if they come from the template or the file.
+        template: what its text is made of; None for the other two.
+        source: the variable whose value is the path of a file that has the text; empty for the other two.
+        is_needed: without a value for `source` the plan is refused; otherwise the file is left out.
+        newline: line end of a text that is made from a template.
+        line: where it begins in the layout file, for messages; 0 if that is not known.
+    """
+
+    to: Template
+    text: bytes | None = None
+    template: TextTemplate | None = None
+    source: str = ""
+    is_needed: bool = False
+    newline: str = "\n"
+    line: int = 0
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The variables that must have a value."""
+        used = self.template.variables - FACTS if self.template else frozenset()
+        return self.to.variables | used | ({self.source} if self.source and self.is_needed else frozenset())
