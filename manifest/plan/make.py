@@ -95,7 +95,7 @@ def make_plan(
     refuse_any(gathered.problems)
     items = placed.placement.items
     header = make_header(request, destination, header_text, items, roles=layout.roles, now_ns=now_ns)
-    add_generated(gathered, header, items, splits)
+    add_generated(gathered, header, items, splits, options.names)
     may_keep = request.mode is Mode.COPY and not request.rehash
     difference = compare_with_old(header, destination, gathered, may_keep=may_keep)
     made_by_hand = hand_made(destination)
@@ -215,6 +215,7 @@ def _scan_options(request: PlanRequest, layout: Layout, destination: Destination
         is_hashing=request.mode is not Mode.FAKE,
         exclude=request.exclude,
         foreign=layout.foreign_globs,
+        names=layout.name_rules,
         follow_outside=request.follow_outside,
         known=() if request.rehash else known_streams(package, destination.state, request.origin, destination.opened),
         package=real_path(request.package),

@@ -5,23 +5,25 @@ from collections.abc import Iterable, Iterator
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.alma.package import README
-from qa2pack.manifest.alma.receiver_limits import name_warnings
 from qa2pack.manifest.format.header import Difference, Header, Total
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.layout.item import Item
+from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.plan.table_files import SplitSources
 from qa2pack.manifest.scan.collect import Gathered
 
 
-def add_generated(gathered: Gathered, header: Header, items: tuple[Item, ...], splits: SplitSources) -> None:
+def add_generated(
+    gathered: Gathered, header: Header, items: tuple[Item, ...], splits: SplitSources, names: NameRules
+) -> None:
     """Add the records that are not scanned: parent folders of items, README, and split results."""
     always = [role.folder for role in header.roles if role.is_always]
     for record in folder_records(items, always):
         gathered.spool.add(record.path, encode_record(record))
-        gathered.warnings.extend(name_warnings(record.path, record.folders))
+        gathered.warnings.extend(names.warnings(record.path, record.folders))
     gathered.spool.add(b"", encode_record(_readme_record(header)))
     for path, blob in splits.results.items():
         gathered.spool.add(path, blob)
