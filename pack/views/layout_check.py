@@ -13,7 +13,7 @@ from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.problem_view import MOST_PATHS, problem_lines
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.layout import Checked
-from qa2pack.pack.target import Target
+from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.view import View
@@ -57,7 +57,10 @@ def _lines(checked: Checked, target: Target, origin: str, shows_all: bool, style
     for title, problems in (("Warnings", usage.warnings), ("A plan would be refused", usage.problems)):
         if problems:
             yield from _heading(title, problems, style)
-            yield from problem_lines(problems, target, style, verb="layout", origin=origin, shows_all=shows_all)
+            options = f" --mode MODE --layout {quoted(checked.given)}"
+            yield from problem_lines(
+                problems, target, style, verb="layout", origin=origin, options=options, shows_all=shows_all
+            )
 
 
 def _layout_lines(checked: Checked, style: Style) -> Iterator[str]:
