@@ -12,6 +12,7 @@ from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.header import Header, Notes, StreamKind, Total
 from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_control
 from qa2pack.manifest.fs.presence import is_plain_folder
+from qa2pack.manifest.layout.roles import adopted_names
 from qa2pack.manifest.layout.tree import Tree
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem, Refused
@@ -85,7 +86,7 @@ def _at(package: Package, folder: bytes) -> bytes:
 
 
 def _scan(package: Package, member: bytes, *, engine: Engine, progress: Progress) -> Gathered:
-    options = ScanOptions(root=package.path, action=Action.CARRY, follows_links=False)
+    options = ScanOptions(root=package.path, action=Action.CARRY, follows_links=False, names=adopted_names())
     batch = SubtreeBatch(options, (Subtree(folder_of(member), b""),))
     return gather([batch], phase=f"adopt {member.decode()}", engine=engine, progress=progress)
 

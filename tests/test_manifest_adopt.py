@@ -120,3 +120,10 @@ def test_member_can_be_added_to_an_adopted_package(lost: Delivery) -> None:
     lost.make(Mode.HARD, append=Append.MEMBER)
     assert lost.problems() == []
     assert sorted(read_state(lost.package).manifests) == [MEMBER, MEMBER + b"2"]
+
+
+def test_names_that_receivers_refuse_are_warned_of_also_in_what_is_adopted(lost: Delivery) -> None:
+    (lost.member / "product/my image.fits").write_bytes(b"image")
+    adopt(lost)
+    warnings = open_manifest(lost.package.manifest(MEMBER)).notes.warnings
+    assert [(each.code, each.path) for each in warnings] == [(Code.W_NAME, b"product/my image.fits")]

@@ -28,6 +28,7 @@ def found(folder: Path, check: str, paths: tuple[bytes, ...] = PATHS, data: byte
         ('lacks = "script"', b"script", ""),
         ('letters = "a-z."', b"README.txt", ""),
         ("longest = 9", b"README.txt", ""),
+        ('without = ["z", "README"]', b"README.txt", ""),
     ],
 )
 @pytest.mark.parametrize("say", ["", "\nsay = 'warn'", "\nsay = 'refuse'"])
@@ -48,6 +49,9 @@ def test_what_is_not_so_is_told(tmp_path: Path, check: str, path: bytes, names: 
         'lacks = "c.py"',
         'letters = "a-zA-Z."',
         "longest = 10",
+        'without = ["z", "Read"]',
+        'without = "README"\nbut = ["README.txt"]',
+        'without = "a"\ninside = true',  # the scan looks at these
     ],
 )
 def test_nothing_is_told_where_it_is_so(tmp_path: Path, check: str) -> None:

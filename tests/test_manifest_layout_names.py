@@ -3,7 +3,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa2pack.manifest.alma.receiver_limits import case_warnings
 from qa2pack.manifest.layout.names import Claim, settle_names
 from qa2pack.manifest.problem import Code
 
@@ -114,13 +113,3 @@ def test_order_of_the_claims_has_no_influence(claims: list[Claim], random: objec
     paths, problems = settle_names(claims)
     turned_paths, turned_problems = settle_names(turned)
     assert (paths, problems) == (tuple(reversed(turned_paths)), turned_problems)
-
-
-def test_paths_that_differ_in_case_only_are_warned_of() -> None:
-    (problem,) = case_warnings([b"qa/A.txt", b"qa/a.txt", b"qa/b.txt"])
-    assert (problem.code, problem.path, problem.found) == (Code.W_CASE, b"qa/a.txt", "qa/A.txt")
-
-
-def test_paths_that_differ_in_normal_form_only_are_warned_of() -> None:
-    (problem,) = case_warnings(["qa/\u00e9".encode(), "qa/e\u0301".encode()])
-    assert problem.code is Code.W_CASE

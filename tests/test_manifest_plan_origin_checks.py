@@ -126,3 +126,29 @@ def test_list_larger_than_any_is_not_read(listed: Delivery) -> None:
     os.truncate(listed.origin / "m.xml", 1 << 27)
     ((_, found),) = told(listed, Mode.FAKE)
     assert found == "no list of names: a file of 128.0 MiB, more than the 64.0 MiB that are read"
+
+
+NAMES = """
+[[place]]
+name = "top"
+[[folder]]
+name = "qa"
+[[rule]]
+match = "*"
+to = "qa/under score/{name}"
+"""
+CASES = ["a file", "a tree/table.dat"]
+INSIDE = '[[check]]\nwithout = [" ", "sub_"]\ninside = true\nwhat = "no blanks"\n[[check]]\nunlike = "case"\n'
+
+
+@pytest.mark.parametrize("checks", ["", INSIDE], ids=["without", "inside"])
+def test_names_of_files_trees_and_folders_are_warned_of_if_the_layout_says_so(tmp_path: Path, checks: str) -> None:
+    write(tmp_path / "listed.toml", (NAMES + checks).encode())
+    for name in ("a tree/sub_1/a b", "a tree/table.dat", "a tree/Table.dat", "a file", "A file", "good"):
+        write(tmp_path / "run" / name, b"x")
+    delivery = Delivery(tmp_path / "run", tmp_path / "2011.0.00229.S")
+    warnings = delivery.plan(Mode.HARD, layout=str(tmp_path / "listed.toml")).notes.warnings
+    found = [(each.code, os.fsdecode(each.path).removeprefix("qa/under score/")) for each in warnings]
+    blanks = ["A file", "a file", "a tree", "a tree/sub_1", "a tree/sub_1/a b", "qa/under score"]
+    wanted = [*((Code.W_CHECK, path) for path in blanks), *((Code.W_CASE, path) for path in CASES)]
+    assert sorted(found) == sorted(wanted if checks else [])

@@ -7,6 +7,7 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.engine import InlineEngine
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.problem import Code
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.scan.batches import BigFile, ScanOptions, Subtree, SubtreeBatch
@@ -39,7 +40,7 @@ class Noting(InlineEngine):
 def gathered(
     root: Path, *sources: bytes, engine: InlineEngine | None = None, progress: Silent | None = None
 ) -> Gathered:
-    options = ScanOptions(os.fsencode(root), Action.COPY)
+    options = ScanOptions(os.fsencode(root), Action.COPY, names=load_layout("cycle0").name_rules)
     batches = [SubtreeBatch(options, (Subtree(source, source),)) for source in sources]
     return gather(batches, phase="scan", engine=engine or InlineEngine(), progress=progress or Silent())
 

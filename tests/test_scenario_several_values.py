@@ -91,6 +91,7 @@ def test_variable_that_tells_all_units_apart_is_asked_for(capsys: Capsys, run: P
 def test_layout_check_shows_the_values(capsys: Capsys, run: Path) -> None:
     checked = run_here(capsys, "layout", "--check", LAYOUT, RUN)
     assert checked.code == Exit.PROBLEMS
+    assert f" --layout {LAYOUT} --set {VALUES[2]}\n" in checked.out
     assert [f"      {value}: expected one value of mous" in checked.out for value in VALUES] == [True] * 3
 
 

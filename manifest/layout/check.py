@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from qa2pack.manifest.layout.patterns import Patterns
+from qa2pack.manifest.problem import Code
+
+ANY_NUMBER = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +85,37 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the names of all files and folders look like that are packaged; those inside trees are not looked at.
+    """What the names of all files and folders look like that are packaged.
 
     Attributes:
         letters: all letters that a name may have; empty for any.
         longest: bytes.
+        without: texts that no name may have in it.
         what: the reason, for messages.
+        but: paths in the member that may be otherwise.
+        is_inside: it is of names inside packaged trees, too, and only a warning (`manifest.layout.name_rules`).
+        code: of the warning, if it has one of its own, which says the reason.
     """
 
-    letters: frozenset[str]
-    longest: int
-    what: str
+    letters: frozenset[str] = frozenset()
+    longest: int = ANY_NUMBER
+    without: tuple[str, ...] = ()
+    what: str = ""
     say: Say = Say.WARN
+    but: frozenset[bytes] = frozenset()
+    is_inside: bool = False
+    code: Code = Code.W_CHECK
+
+    def is_met_by(self, name: bytes) -> bool:
+        """Return whether a name, without its folder, looks so."""
+        text = name.decode("utf-8", "surrogateescape")
+        is_of_letters = not self.letters or self.letters.issuperset(text)
+        return is_of_letters and len(name) <= self.longest and not any(part in text for part in self.without)
+
+
+@dataclass(frozen=True, slots=True)
+class Unlike:
+    """No two paths of the member are the same on disks that ignore case, also inside packaged trees; a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,5 +145,5 @@ class Listed:
         )
 
 
-MemberCheck = Count | Names | Listed
+MemberCheck = Count | Names | Unlike | Listed
 Check = Needs | Alike | Absent | ProjectCode | MemberCheck

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from qa2pack.manifest.layout.check import Absent, Alike, Check, Count, Listed, Names, Needs, ProjectCode
+from qa2pack.manifest.layout.check import Absent, Alike, Check, Count, Listed, Names, Needs, ProjectCode, Unlike
 from qa2pack.manifest.layout.decide import Choice, Draft
 from qa2pack.manifest.layout.find_places import PlaceFolder
 from qa2pack.manifest.layout.globs import first_match, matches
@@ -54,7 +54,7 @@ def completeness_warnings(
             case ProjectCode(globs):
                 if not matches(package.rpartition(b"/")[2], globs):
                     yield Problem(Code.W_PROJECT_CODE, package, expected="a code such as 2011.0.00229.S")
-            case Alike() | Count() | Names() | Listed():
+            case Alike() | Count() | Names() | Unlike() | Listed():
                 pass  # the first all at once, below; the others are about the member
             case _:
                 assert_never(check)

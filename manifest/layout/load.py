@@ -17,7 +17,19 @@ from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.split_spec import DATA_COLUMNS
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
-from qa2pack.manifest.layout.check import Absent, Alike, Check, Count, Listed, Names, Needs, ProjectCode, Say
+from qa2pack.manifest.layout.check import (
+    ANY_NUMBER,
+    Absent,
+    Alike,
+    Check,
+    Count,
+    Listed,
+    Names,
+    Needs,
+    ProjectCode,
+    Say,
+    Unlike,
+)
 from qa2pack.manifest.layout.find_places import ANY_DEPTH, Place
 from qa2pack.manifest.layout.globs import has_other_braces, has_uid_in_brackets
 from qa2pack.manifest.layout.patterns import PatternError, Patterns, Variable, compile_patterns, pieces_of
@@ -113,7 +125,7 @@ _WITHOUT = {"never": frozenset({"if_taken", "included", "column", "doubtful_colu
 _WITH = {"warn": "never", "doubtful_column": "column", "again": "column"}
 _AGAIN_KEYS = frozenset({"to", "column"})
 # The keys of each kind of check; the first one tells the kinds apart.
-_CHECK_KINDS = (
+_CHECK_KINDS: tuple[tuple[str, ...], ...] = (
     ("needs", "what"),
     ("alike", "in", "what"),
     ("absent", "what"),
@@ -122,15 +134,24 @@ _CHECK_KINDS = (
     ("holds", "in", "what"),
     ("lacks", "what"),
     ("letters", "what"),
+    ("letters", "code"),
     ("longest", "what"),
+    ("longest", "code"),
+    ("without", "what"),
+    ("without", "code"),
+    ("unlike",),
     ("listed_in", "elements", "what"),
 )
 # What each kind of check may have as well. Those about the member may refuse.
-_SAY = frozenset({"say"})
-_MAY_HAVE = {kind: _SAY for kind in ("at_most_one", "holds", "lacks", "letters", "longest")} | {
-    "listed_in": _SAY | {"attribute", "in"}
+_OF_NAMES = ("letters", "longest", "without")
+_MAY_HAVE = {
+    **dict.fromkeys(("at_most_one", "holds", "lacks"), frozenset({"say"})),
+    **dict.fromkeys(_OF_NAMES, frozenset({"say", "inside", "but"})),
+    "listed_in": frozenset({"say", "attribute", "in"}),
 }
-_MANY = 10**9
+# Codes of warnings of names that are older than checks.
+_CODES_OF_NAMES = (Code.W_NAME, Code.W_README_IN_PATH)
+_RANGE = re.compile(r"(.)-(.)", re.DOTALL)
 # Variables that every file has.
 _OF_A_FILE = frozenset({"name", "path", PREFIX, PROJECT})
 
@@ -467,7 +488,7 @@ class _Reader:
         return (layouts_folder() / name).read_bytes()
 
     def _check(self, table: Mapping[str, object]) -> Check:
-        keys = next((keys for keys in _CHECK_KINDS if _are_keys(keys, table) and all(table.values())), ("",))
+        keys = next((keys for keys in _CHECK_KINDS if _are_keys(keys, table) and _has_values(table)), ("",))
         what = self._text(table, "what")
         say = self._choice(Say, self._text(table, "say") or Say.WARN)
         match keys[0]:
@@ -480,18 +501,37 @@ class _Reader:
             case "project":
                 return ProjectCode(self._globs(table, "project"))
             case "at_most_one" | "holds" as kind:
-                least, most = (0, 1) if kind == "at_most_one" else (1, _MANY)
+                least, most = (0, 1) if kind == "at_most_one" else (1, ANY_NUMBER)
                 folder = self._role(self._text(table, "in")).encode()
                 return Count(folder, self._patterns(table, kind), least, most, what, say)
             case "lacks":
                 return Count(b"", self._patterns(table, "lacks"), 0, 0, what, say)
-            case "letters":
-                return Names(self._letters(self._text(table, "letters")), _MANY, what, say)
-            case "longest":
-                return Names(frozenset(), self._number(table, "longest"), what, say)
+            case "letters" | "longest" | "without":
+                return self._names(table, what, say)
+            case "unlike":
+                self._one_of(self._text(table, "unlike"), ("case",))
+                return Unlike()
             case "listed_in":
                 return self._listed(table, what, say)
         self._refuse(expected=_keys_of_check(table), found=_key_list(table))
+
+    def _names(self, table: Mapping[str, object], what: str, say: Say) -> Names:
+        is_inside, code = self._flag(table, "inside"), self._text(table, "code")
+        if say is Say.REFUSE and (is_inside or code):
+            self._refuse(expected="say = warn beside inside and code", found=say)
+        without = self._one_or_more(table, "without")
+        if "" in without:
+            self._refuse(expected="texts that no name may have", found="an empty text")
+        return Names(
+            letters=self._letters(self._text(table, "letters")),
+            longest=self._number(table, "longest") if "longest" in table else ANY_NUMBER,
+            without=without,
+            what=what,
+            say=say,
+            but=frozenset(path.encode() for path in self._one_or_more(table, "but")),
+            is_inside=is_inside,
+            code=Code(self._one_of(code, _CODES_OF_NAMES)) if code else Code.W_CHECK,
+        )
 
     def _listed(self, table: Mapping[str, object], what: str, say: Say) -> Listed:
         first, *parts = self._text(table, "listed_in").split("/")
@@ -511,12 +551,12 @@ class _Reader:
 
     def _letters(self, text: str) -> frozenset[str]:
         """Return the letters of a text as it stands in brackets: `a-z` are all from a to z, `-` itself is last."""
-        letters = set(text)
-        for first, last in re.findall(r"(.)-(.)", text, re.DOTALL):
+        letters = set(_RANGE.sub("", text))
+        for first, last in _RANGE.findall(text):
             if first > last:
                 self._refuse(expected="letters in their order, as in a-z", found=f"{first}-{last}")
             letters |= {chr(code) for code in range(ord(first), ord(last) + 1)}
-        return frozenset(letters if text.endswith("-") or "-" not in text else letters - {"-"})
+        return frozenset(letters)
 
     def _number(self, table: Mapping[str, object], key: str) -> int:
         value = table.get(key)
@@ -597,16 +637,21 @@ def _are_keys(keys: tuple[str, ...], table: Mapping[str, object]) -> bool:
     return set(keys) == set(table) - _MAY_HAVE.get(keys[0], frozenset())
 
 
+def _has_values(table: Mapping[str, object]) -> bool:
+    return all(value or value is False for value in table.values())
+
+
 def _keys_of_check(table: Mapping[str, object]) -> str:
     """Return, for a check that is not understood, which keys it should have, as far as its kind is known."""
-    kinds = [keys for keys in _CHECK_KINDS if keys[0] in table]
+    every = dict.fromkeys(keys[0] for keys in _CHECK_KINDS)
+    kinds = [kind for kind in every if kind in table]
     if len(kinds) != 1:
-        names = " and ".join(keys[0] for keys in kinds) or ", ".join(keys[0] for keys in _CHECK_KINDS)
-        return f"one of {names}; each is a check of its own"
-    (keys,) = kinds
-    more = sorted(_MAY_HAVE.get(keys[0], ()))
+        return f"one of {' and '.join(kinds) or ', '.join(every)}; each is a check of its own"
+    (kind,) = kinds
+    needed = " or ".join(" and ".join(keys) for keys in _CHECK_KINDS if keys[0] == kind)
+    more = sorted(_MAY_HAVE.get(kind, ()))
     also = f", and nothing else but {' and '.join(more)}" if more else ", and nothing else"
-    return f"{' and '.join(keys)}, none of them empty{also}"
+    return f"{needed}, none of them empty{also}"
 
 
 def _key_list(table: Mapping[str, object]) -> str:

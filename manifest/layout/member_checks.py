@@ -6,7 +6,7 @@ Pure: files that list names are read by the caller. Files and folders inside pac
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from qa2pack.manifest.layout.check import Check, Count, Listed, MemberCheck, Names, Say
+from qa2pack.manifest.layout.check import Check, Count, Listed, Names, Say
 from qa2pack.manifest.layout.listed_names import ListError, listed_names
 from qa2pack.manifest.path import join, shown, sort_key
 from qa2pack.manifest.problem import Code, Problem
@@ -34,7 +34,7 @@ def member_faults(checks: Iterable[Check], paths: Iterable[bytes], read: Callabl
     for check in checks:
         if isinstance(check, Count):
             found[check.say] += _counted(check, known)
-        elif isinstance(check, Names):
+        elif isinstance(check, Names) and not check.is_inside:
             found[check.say] += _named(check, known)
         elif isinstance(check, Listed):
             found[check.say] += _listed(check, known, read)
@@ -56,9 +56,7 @@ def _counted(check: Count, paths: Sequence[bytes]) -> Iterator[Problem]:
 
 def _named(check: Names, paths: Sequence[bytes]) -> Iterator[Problem]:
     for path in paths:
-        name = path.rpartition(b"/")[2]
-        letters = set(name.decode("utf-8", "surrogateescape"))
-        if len(name) > check.longest or (check.letters and not letters <= check.letters):
+        if not check.is_met_by(path.rpartition(b"/")[2]) and path not in check.but:
             yield Problem(_code(check), path, expected=check.what)
 
 
@@ -83,5 +81,7 @@ def _parted(paths: Iterable[bytes]) -> Iterator[tuple[bytes, bytes, bytes]]:
     return (path.rpartition(b"/") for path in paths)
 
 
-def _code(check: MemberCheck) -> Code:
-    return Code.CHECK_FAILED if check.say is Say.REFUSE else Code.W_CHECK
+def _code(check: Count | Names | Listed) -> Code:
+    if check.say is Say.REFUSE:
+        return Code.CHECK_FAILED
+    return check.code if isinstance(check, Names) else Code.W_CHECK

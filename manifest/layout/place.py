@@ -6,7 +6,6 @@ the result once, as an item, as left out with a reason, or as a problem; nothing
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from qa2pack.manifest.alma.receiver_limits import case_warnings, name_warnings
 from qa2pack.manifest.alma.split_spec import SINGLE_DISH_COLUMNS
 from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.humanize import counted
@@ -15,6 +14,7 @@ from qa2pack.manifest.layout.find_places import PlaceFolder, deeper_origins, fin
 from qa2pack.manifest.layout.globs import first_match
 from qa2pack.manifest.layout.include import Include
 from qa2pack.manifest.layout.item import Item, Placement
+from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.layout.names import settle_names
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.several_values import several_values
@@ -61,7 +61,12 @@ def place(origin: Node, choice: Choice, columns: Mapping[bytes, Sequence[str]]) 
         left_out=tuple(sorted(left_out, key=lambda left: sort_key(left.path))),
         problems=_sorted([*faults, *meetings, *_place_problems(choice)]),
         warnings=_sorted(
-            [*doubts, *_place_warnings(origin, choice), *_column_warnings(drafts, columns), *_path_warnings(items)]
+            [
+                *doubts,
+                *_place_warnings(origin, choice),
+                *_column_warnings(drafts, columns),
+                *_path_warnings(items, choice.layout.name_rules),
+            ]
         ),
         drafts=tuple(drafts),
     )
@@ -216,12 +221,12 @@ def _column_warnings(drafts: Iterable[Draft], columns: Mapping[bytes, Sequence[s
             yield Problem(Code.W_RAW_IS_CALIBRATED, draft.entry.node.source, draft.column, ", ".join(held))
 
 
-def _path_warnings(items: Sequence[Item]) -> Iterator[Problem]:
+def _path_warnings(items: Sequence[Item], rules: NameRules) -> Iterator[Problem]:
     for item in items:
         if item.is_tree:  # the scan checks the names of files, and of everything in a tree
             folder, _, name = item.path.rpartition(b"/")
-            yield from name_warnings(folder, [name])
-    yield from case_warnings(item.path for item in items)
+            yield from rules.warnings(folder, [name])
+    yield from rules.case_warnings(item.path for item in items)
 
 
 def _sorted(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from qa2pack.manifest.layout.check import Check
+from qa2pack.manifest.layout.check import Check, Names, Unlike
 from qa2pack.manifest.layout.find_places import Place
 from qa2pack.manifest.layout.globs import matcher, matches
+from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.layout.patterns import Patterns, Variable
 from qa2pack.manifest.layout.survey import Kind, Node
 from qa2pack.manifest.layout.template import Template, parse_template
@@ -165,6 +166,12 @@ class Layout:
     def foreign_globs(self) -> tuple[str, ...]:
         """The globs of all files of other programs in one tuple, because every name is matched against them."""
         return tuple(glob for foreign in self.foreign for glob in foreign.globs)
+
+    @property
+    def name_rules(self) -> NameRules:
+        """What names are warned of, also inside packaged trees."""
+        inside = tuple(check for check in self.checks if isinstance(check, Names) and check.is_inside)
+        return NameRules(inside, is_case_told=Unlike() in self.checks)
 
     def why_foreign(self, name: bytes) -> str:
         """Return why a file of this name is left out as one of another program; empty if it is not."""

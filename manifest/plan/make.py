@@ -101,7 +101,7 @@ def make_plan(
     refuse_any(gathered.problems)
     items = placed.placement.items
     header = make_header(request, destination, header_text, items, layout=layout, written=written, now_ns=now_ns)
-    add_generated(gathered, header, items, splits)
+    add_generated(gathered, header, items, splits, options.names)
     late = late_sizes(header, header_text, gathered.spool)
     add_late(gathered, header, late)
     may_keep = request.mode is Mode.COPY and not request.rehash
@@ -232,6 +232,7 @@ def _scan_options(request: PlanRequest, layout: Layout, destination: Destination
         is_hashing=request.mode is not Mode.FAKE,
         exclude=request.exclude,
         foreign=layout.foreign_globs,
+        names=layout.name_rules,
         follow_outside=request.follow_outside,
         known=() if request.rehash else known_streams(package, destination.state, request.origin, destination.opened),
         package=real_path(request.package),

@@ -4,25 +4,29 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.alma.receiver_limits import name_warnings
 from qa2pack.manifest.format.header import Difference, Header, Total
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.layout.item import Item
+from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.plan.table_files import SplitSources
 from qa2pack.manifest.scan.collect import Gathered
 
 
-def add_generated(gathered: Gathered, header: Header, items: tuple[Item, ...], splits: SplitSources) -> None:
+def add_generated(
+    gathered: Gathered, header: Header, items: tuple[Item, ...], splits: SplitSources, names: NameRules
+) -> None:
     """Add the records that are not scanned: parent folders, files that the program writes now, and split results."""
     always = [role.folder for role in header.roles if role.is_always]
     written = tuple(Item(b"", file.path, is_tree=False) for file in header.written)
     for record in folder_records((*items, *written), always):
         gathered.spool.add(record.path, encode_record(record))
-        gathered.warnings.extend(name_warnings(record.path, record.folders))
+        gathered.warnings.extend(names.warnings(record.path, record.folders))
     for path, text in header.texts.items():
+        folder, _, name = path.rpartition(b"/")
+        gathered.warnings.extend(names.warnings(folder, [name]))
         if path not in header.late:
             _add_written(gathered, header, path, size=len(text), digest=digest_of_bytes(text))
     for path, blob in splits.results.items():
@@ -50,7 +54,6 @@ def _add_written(gathered: Gathered, header: Header, path: bytes, *, size: int, 
         ctimes=[0],
     )
     gathered.spool.add(folder, encode_record(record))
-    gathered.warnings.extend(name_warnings(folder, [name]))
 
 
 def _is_real(header: Header, path: bytes) -> bool:

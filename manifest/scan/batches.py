@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.format.header import Relink
+from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.scan.digest_cache import KnownStream
@@ -24,6 +25,7 @@ class ScanOptions:
         is_hashing: False leaves all digests empty and opens no file.
         exclude: globs of names or paths (relative to the origin) that are skipped.
         foreign: globs of names of files of other programs; skipped too, and reported in the result.
+        names: what names are warned of.
         follow_outside: follow symlinks that lead out of the origin.
         follows_links: False makes every symlink a problem: a package has none.
         known: earlier streams whose digests may be reused.
@@ -41,6 +43,7 @@ class ScanOptions:
     is_hashing: bool = True
     exclude: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    names: NameRules = field(default_factory=NameRules)
     follow_outside: bool = False
     follows_links: bool = True
     known: tuple[KnownStream, ...] = ()

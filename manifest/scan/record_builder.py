@@ -5,7 +5,6 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.alma.receiver_limits import case_warnings, name_warnings
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.header import Relink
 from qa2pack.manifest.format.record import DIGEST_BYTES, NO_DIGEST, FolderRecord
@@ -222,10 +221,8 @@ class Columns:
         for device in set(states.devices):
             result.devices.setdefault(device, join(path, self._names[states.devices.index(device)]))
         names = [*self._names, *folders]
-        joined = b"\0".join(names)
-        result.warnings.extend(name_warnings(path, names))
-        if not joined.isascii() or len(set(joined.lower().split(b"\0"))) < len(names):
-            result.warnings.extend(case_warnings(join(path, name) for name in names))
+        result.warnings.extend(self.options.names.warnings(path, names))
+        result.warnings.extend(self.options.names.case_warnings_in(path, names))
         files = FileStates(self.options.root, self._sources, self._actions, states)
         count_modes_and_owners(result.sums, path, self._names, states)
         result.warnings.extend(unsound_files(files, is_reading=self.options.is_hashing))

@@ -155,6 +155,8 @@ def _parsed(words: Sequence[str]) -> tuple[Job | None, list[str]]:
         return None, [" ".join(error.format_message().split())]
     except Refused as error:
         return None, [str(problem) for problem in error.problems]
+    except ValueError as error:  # a path that none can be
+        return None, [str(error)]
 
 
 def _layout_faults(job: Job) -> Iterator[str]:

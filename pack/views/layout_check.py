@@ -1,5 +1,6 @@
 """View of `pack layout --check`: a layout in short, and what its rules take of an origin."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -10,14 +11,16 @@ from qa2pack.manifest.layout.find_places import Place
 from qa2pack.manifest.layout.rules import Layout, Rule
 from qa2pack.manifest.layout.usage import Taken, Usage
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.pack.errors.problem_view import MOST_PATHS, problem_lines
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.layout import Checked
-from qa2pack.pack.target import Target
+from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.view import View
 
+_DEFAULT = os.fsencode(PlanRequest(b"", b"").layout)
 _ROW = "  {:>5} {:>7} {:>6} {:>10}  {}"
 
 
@@ -57,7 +60,14 @@ def _lines(checked: Checked, target: Target, origin: str, shows_all: bool, style
     for title, problems in (("Warnings", usage.warnings), ("A plan would be refused", usage.problems)):
         if problems:
             yield from _heading(title, problems, style)
-            yield from problem_lines(problems, target, style, verb="layout", origin=origin, shows_all=shows_all)
+            yield from problem_lines(
+                problems, target, style, verb="layout", origin=origin, options=_options(checked), shows_all=shows_all
+            )
+
+
+def _options(checked: Checked) -> str:
+    """Return the options of a plan that is advised, each with a blank before it."""
+    return " --mode MODE" + ("" if checked.given == _DEFAULT else f" --layout {quoted(checked.given)}")
 
 
 def _layout_lines(checked: Checked, style: Style) -> Iterator[str]:
