@@ -58,8 +58,11 @@ def several_values(layout: Layout, places: PlacesFound) -> Several | None:
     """Return the variable that has the most values, if one has several; that fixes others on the way to it, too."""
     found: dict[str, dict[bytes, bytes]] = {}
     single = _single(layout)
+    fixed = {place.name: place.path_pieces & single for place in layout.places}
+    if not any(fixed.values()):
+        return None  # most layouts: an origin may have many folders
     for _, folder in sorted(places.folders.items()):
-        for variable in folder.place.path_pieces & single:
+        for variable in fixed[folder.place.name]:
             found.setdefault(variable, {}).setdefault(folder.values[variable][0], _where_fixed(folder, variable))
     most = max(sorted(found), key=lambda variable: len(found[variable]), default=None)
     if most is None or len(found[most]) == 1:
