@@ -14,7 +14,7 @@ from support.trees import DATA, make_tree
 
 Capsys = pytest.CaptureFixture[str]
 RUN = "2016.1.01435.S_2017_01_17T23_34_44.000"
-LAYOUT = str(DATA / "layouts/alma-pipeline.toml")
+LAYOUT = "alma-pipeline"
 SOUS, GOUS = "SOUS_uid___A001_X87c_X67", "GOUS_uid___A001_X87c_X68"
 MOUSS = ("uid___A001_X87c_X69", "uid___A001_X87c_X6a", "uid___A001_X87c_X6b")
 VALUES = tuple(f"mous={mous}" for mous in MOUSS)

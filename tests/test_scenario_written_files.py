@@ -75,6 +75,35 @@ def refused(capsys: Capsys, delivery: Delivery, layout: Path, *words: str | Path
     return ran
 
 
+def test_file_of_the_origin_stands_in_for_one_that_is_only_written_if_missing(
+    capsys: Capsys, delivery: Delivery
+) -> None:
+    words = 'to = "script/scriptForImaging.py"\ntext = ""\nif_missing = true'
+    member = packaged(capsys, delivery, written(delivery, words))
+    origin = delivery.origin / "scriptForImaging.py"
+    assert (member / "script/scriptForImaging.py").read_bytes() == origin.read_bytes()
+    (delivery.origin / "scriptForImaging.py").unlink()
+    member = packaged(capsys, delivery, written(delivery, words))
+    assert (member / "script/scriptForImaging.py").read_bytes() == b""
+
+
+def test_readme_begins_with_the_header_of_the_layout(capsys: Capsys, delivery: Delivery) -> None:
+    layout = written(delivery, TEXT, readme='readme = "own.txt"')
+    (layout.parent / "own.txt").write_text("Of the layout.\nProject code:\n")
+    member = packaged(capsys, delivery, layout)
+    assert (member / "README").read_text().startswith("Of the layout.\nProject code: 2011.0.00229.S\n|-- 2011.")
+    (layout.parent / "mine.txt").write_text("Mine.\n")
+    member = packaged(capsys, delivery, layout, "--readme", layout.parent / "mine.txt")
+    assert (member / "README").read_text().startswith("Mine.\n|-- 2011.")
+
+
+@pytest.mark.parametrize("readme", ['"../own.txt"', '"none.txt"', '""', "7"])
+def test_header_that_cannot_be_read_refuses_the_layout(capsys: Capsys, delivery: Delivery, readme: str) -> None:
+    layout = written(delivery, TEXT, readme=f"readme = {readme}")
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout)
+    assert ran.code == 1 and "unknown-layout" in ran.err
+
+
 def test_empty_text_is_a_file_of_the_package_and_of_the_ticket_files(capsys: Capsys, delivery: Delivery) -> None:
     member = packaged(capsys, delivery, written(delivery, TEXT))
     assert (member / "script/empty.py").read_bytes() == b""

@@ -118,7 +118,7 @@ _RULE_KEYS = frozenset(
         "warn",
     }
 )
-_WRITE_KEYS = frozenset({"to", "text", "template", "from", "needed", "newline"})
+_WRITE_KEYS = frozenset({"to", "text", "template", "from", "needed", "newline", "if_missing"})
 _WITH_IN_WRITE = {"needed": "from", "newline": "template"}
 # Keys of a rule that do nothing beside another one, and those that do nothing without another one.
 _WITHOUT = {"never": frozenset({"if_taken", "included", "column", "doubtful_column", "again"})}
@@ -197,7 +197,8 @@ class _Reader:
             foreign=tuple(each._foreign(foreign) for each, foreign in reader._tables(table, "foreign")),
             checks=tuple(each._check(check) for each, check in reader._tables(table, "check")),
             writes=reader._writes(table),
-            has_readme=self._flag(table, "readme") if "readme" in table else True,
+            has_readme=table.get("readme") is not False,
+            readme_header=self._readme_header(table),
         )
 
     def _refuse(self, *, expected: str, found: str = "", code: Code = Code.UNKNOWN_LAYOUT) -> Never:
@@ -452,9 +453,29 @@ class _Reader:
             template=self._text_template(table) if "template" in table else None,
             source=self._source(table) if "from" in table else "",
             is_needed=self._flag(table, "needed"),
+            if_missing=self._flag(table, "if_missing"),
             newline=self._one_of(self._text(table, "newline") or NEWLINES[0], NEWLINES),
             line=self.line,
         )
+
+    def _readme_header(self, table: Mapping[str, object]) -> bytes | None:
+        """Return the header of README that a file beside the layout has; None if no file is named."""
+        value = table.get("readme", True)
+        if isinstance(value, bool):
+            return None
+        name = self._text(table, "readme")
+        if not name or "/" in name or "\0" in name:
+            self._refuse(expected="true, false, or the name of a file beside the layout for readme", found=name)
+        try:
+            text = self._file_beside(name)
+            text.decode()
+        except OSError as error:
+            self._refuse(
+                expected="a file beside the layout that can be read for readme", found=f"{name}: {error.strerror}"
+            )
+        except ValueError:
+            self._refuse(expected="text in UTF-8 in the file for readme", found=name)
+        return text
 
     def _source(self, table: Mapping[str, object]) -> str:
         """Return the variable whose value is the path of a file elsewhere."""

@@ -129,6 +129,7 @@ class Layout:
         included_if_taken: by the name of a role, where an included file goes whose own name is taken.
         writes: the files that the program writes itself, besides README.
         has_readme: members get a README with the header text and the tree.
+        readme_header: that text where none is given; None for the blank fields that come with the program.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Layout:
     tree: Tree = ITSELF
     writes: tuple[Write, ...] = ()
     has_readme: bool = True
+    readme_header: bytes | None = None
     included_if_taken: Mapping[str, Template] = field(init=False, repr=False, compare=False)
     _few: dict[tuple[str, Kind], tuple[Rule, ...]] = field(default_factory=dict, repr=False, compare=False)
     _is_foreign: Callable[[bytes], bool] = field(init=False, repr=False, compare=False)

@@ -20,6 +20,7 @@ class Write:
         template: what its text is made of; None for the other two.
         source: the variable whose value is the path of a file that has the text; empty for the other two.
         is_needed: without a value for `source` the plan is refused; otherwise the file is left out.
+        if_missing: only where no file of the origin goes to that path; otherwise the two are refused.
         newline: line end of a text that is made from a template.
         line: where it begins in the layout file, for messages; 0 if that is not known.
     """
@@ -29,6 +30,7 @@ class Write:
     template: TextTemplate | None = None
     source: str = ""
     is_needed: bool = False
+    if_missing: bool = False
     newline: str = "\n"
     line: int = 0
 

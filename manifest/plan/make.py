@@ -85,8 +85,8 @@ def make_plan(
     destination = choose_destination(request, opened)
     recalled = recall(request, destination)
     request = recalled.request
-    header_text = readme_header(request)
     layout = load_layout(request.layout)
+    header_text = readme_header(request, layout)
     request = replace(request, values=with_absolute_paths(request.values, layout))
     check_includes(request.include, layout.roles)
     earlier = _earlier(request, destination)

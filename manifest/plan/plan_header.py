@@ -18,14 +18,16 @@ from qa2pack.manifest.plan.written import with_texts
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 
-def readme_header(request: PlanRequest) -> bytes:
-    """Return the header text of README: the given file, or the template.
+def readme_header(request: PlanRequest, layout: Layout | None = None) -> bytes:
+    """Return the header text of README: the given file, or that of the layout, or the template.
 
     Raises:
         Refused: the file cannot be read, or is not UTF-8 text.
     """
     if request.readme is None:
-        return header_template() if request.readme_text is None else request.readme_text
+        given = request.readme_text
+        of_layout = layout.readme_header if layout else None
+        return next((text for text in (given, of_layout) if text is not None), header_template())
     return read_header_file(request.readme)
 
 

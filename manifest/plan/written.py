@@ -10,7 +10,7 @@ from itertools import chain
 
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import README
-from qa2pack.manifest.alma.readme import filled_header, header_template, tree_lines
+from qa2pack.manifest.alma.readme import filled_header, header_of, header_template, tree_lines
 from qa2pack.manifest.format.header import Header, LeftOut
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
@@ -65,12 +65,16 @@ def choose_writes(
     """
     if not layout.writes:
         return (), ()
+    items = tuple(items)
+    taken = {item.path for item in items}
     written: list[WrittenFile] = []
     left_out: list[LeftOut] = []
     problems: list[Problem] = []
     for write in layout.writes:
         try:
             path = write.to.fill(values.get)
+            if write.if_missing and path in taken:
+                continue
             if write.source and not write.is_needed and write.source not in values:
                 reason = f"written only where its text is given: --set {write.source}=PATH"
                 left_out.append(LeftOut(path, reason, False))
@@ -203,7 +207,8 @@ def facts_of(header: Header, header_text: bytes, paths: Iterable[bytes]) -> dict
 
 def header_text_of(header: Header) -> bytes:
     """Return the header of the README with which a member was made."""
-    return (header.made_with.readme_header if header.made_with else b"") or header_template()
+    text = (header.made_with.readme_header if header.made_with else b"") or header_of(header.readme, header.project)
+    return text or header_template()
 
 
 def late_limit_bytes(file_count: int) -> int:
