@@ -106,17 +106,9 @@ def test_run_of_a_later_cycle_is_packaged_as_its_manifest_says(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_pipeline_runs(tmp_path)
+    words = (tmp_path / PIPELINE_PROJECT, "--layout", "alma-pipeline", "--mode", "hard", "--strict")
     for run in RUNS:
-        words = (
-            tmp_path / run,
-            tmp_path / PIPELINE_PROJECT,
-            "--layout",
-            "alma-pipeline",
-            "--mode",
-            "hard",
-            "--strict",
-        )
-        planned = run_here(capsys, "plan", *words)
+        planned = run_here(capsys, "plan", tmp_path / run, *words)
         assert planned.code == 0, planned.err
         assert run_here(capsys, "apply", tmp_path / PIPELINE_PROJECT).code == 0
     assert run_here(capsys, "verify", tmp_path / PIPELINE_PROJECT).code == 0
