@@ -1,4 +1,4 @@
-"""Packages the two scheduling blocks of the demo as a data reducer would, and shows every command."""
+"""Packages the pipeline runs and the scheduling blocks of the demo as a data reducer would, and shows every command."""
 
 import os
 import shlex
@@ -9,11 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from make_pipeline_run import FIRST_RUN, PIPELINE_PROJECT, SECOND_RUN
 from make_reduction import FIRST_BLOCK, README_HEADER, SECOND_BLOCK, make_reductions
 
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "demo"
 PACKAGE = "2011.0.00229.S"
 STEPS = f"""
+pack plan {FIRST_RUN} {PIPELINE_PROJECT} --layout alma-pipeline --mode hard
+pack apply {PIPELINE_PROJECT}
+pack verify {PIPELINE_PROJECT}
+pack plan {SECOND_RUN} {PIPELINE_PROJECT} --layout alma-pipeline --mode hard
+pack apply {PIPELINE_PROJECT}
+pack verify {PIPELINE_PROJECT}
+pack show {PIPELINE_PROJECT}
 pack plan {FIRST_BLOCK} {PACKAGE} --mode hard --readme {README_HEADER}
 pack apply {PACKAGE}
 pack verify {PACKAGE}
