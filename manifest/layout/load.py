@@ -99,7 +99,7 @@ _LAYOUT_KEYS = frozenset(
     {"name", "title", "tree", "variable", "place", "folder", "foreign", "rule", "write", "check", "readme"}
 )
 _VARIABLE_KEYS = frozenset({"like", "default"})
-_PLACE_KEYS = frozenset({"name", "path", "inside", "marked_by", "prefix", "no_prefix", "needed", "what"})
+_PLACE_KEYS = frozenset({"name", "path", "inside", "named", "marked_by", "prefix", "no_prefix", "needed", "what"})
 _FOLDER_KEYS = frozenset({"name", "text", "always", "tickets", "listed", "report"})
 _FOREIGN_KEYS = frozenset({"globs", "reason"})
 _RULE_KEYS = frozenset(
@@ -249,6 +249,7 @@ class _Reader:
             name=name,
             steps=self._steps(self._text(table, "path")),
             inside=inside,
+            named=self._patterns(table, "named") if "named" in table else None,
             marked_by=self._patterns(table, "marked_by") if "marked_by" in table else None,
             is_needed=self._flag(table, "needed"),
             what=self._text(table, "what") or name,
