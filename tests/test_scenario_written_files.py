@@ -206,6 +206,14 @@ def test_other_readme_makes_the_texts_with_its_header_again(capsys: Capsys, deli
     assert packaged_bytes(delivery.path) == sum(sizes)
 
 
+def test_header_of_a_package_without_readme_can_be_changed(capsys: Capsys, delivery: Delivery) -> None:
+    member = packaged(capsys, delivery, written(delivery, ABOUT, readme="readme = false"))
+    ran = run_here(capsys, "readme", delivery.path, "--set-field", "PI name=C")
+    assert ran.code == 0 and "the texts of the layout; it has no README" in ran.out
+    assert "\nPI name: C\n" in (member / "log/2011.0.00229.S/about.txt").read_text()
+    assert main(["verify", str(delivery.path)]) == 0
+
+
 def test_renamed_package_has_the_new_code_in_its_texts(capsys: Capsys, delivery: Delivery) -> None:
     packaged(capsys, delivery, written(delivery, ABOUT.replace("{project}/", "")))
     assert main(["rename", str(delivery.path), "2011.0.00230.S"]) == 0
@@ -367,3 +375,11 @@ def test_stopped_apply_writes_the_list_when_it_goes_on(
 
 def _fail(*_: object) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_written_files_have_no_source_in_a_plan(capsys: Capsys, delivery: Delivery) -> None:
+    layout = written(delivery, 'to = "script/scriptForPI.py"\ntext = "x"')
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout, "--json", "--tree-all")
+    sources = {file["path"]: file["source"] for file in json.loads(ran.out)["files"]}
+    assert sources["script/scriptForPI.py"] is None
+    assert sources["script/scriptForImaging.py"] == "scriptForImaging.py"
