@@ -15,6 +15,7 @@ from typing import Never, TypeVar
 
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.split_spec import DATA_COLUMNS
+from qa2pack.manifest.format.written import NEWLINES
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
 from qa2pack.manifest.layout.check import (
@@ -37,7 +38,6 @@ from qa2pack.manifest.layout.rules import Again, Foreign, Layout, Rule, Shape
 from qa2pack.manifest.layout.template import PREFIX, PROJECT, Template, parse_template
 from qa2pack.manifest.layout.text_template import (
     FACTS,
-    NEWLINES,
     TextTemplate,
     TextTemplateError,
     parse_text_template,
