@@ -1,4 +1,4 @@
-"""Packages the pipeline runs and the scheduling blocks of the demo as a data reducer would, and shows every command."""
+"""Packages the pipeline runs and scheduling blocks of the demo as a data reducer would, and shows every command."""
 
 import os
 import shlex

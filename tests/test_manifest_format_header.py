@@ -26,6 +26,7 @@ from qa2pack.manifest.format.header import (
 )
 from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.format.stream import StreamError, open_stream
+from qa2pack.manifest.format.written import WrittenFile
 from qa2pack.manifest.problem import Code, Problem
 from support.generated import header_of, record_of
 
@@ -187,3 +188,18 @@ def test_header_with_a_value_of_another_type_is_damaged(
     is_unknown = name == "made_with" and value is None
     with nullcontext() if is_early or is_unknown else pytest.raises(StreamError, match="is damaged"):
         read_header(replace(stream, header={**stream.header, name: value}), StreamKind.PLAN)
+
+
+@pytest.mark.parametrize("file", [*map(WrittenFile, (b"", b"../a", b"/a", b"a//b")), WrittenFile(b"a", newline="\r")])
+def test_written_file_that_no_layout_has_is_damage(tmp_path: Path, header: Header, file: WrittenFile) -> None:
+    opened = open_stream(saved(tmp_path, replace(header, written=(file,))))
+    with pytest.raises(StreamError):
+        read_header(opened, StreamKind.PLAN)
+
+
+def test_written_files_come_back_as_they_were(tmp_path: Path, header: Header) -> None:
+    late = WrittenFile(b"qa/list", template="{{ x }}", values=(("x", b"\xff"),), digests=("md5",), is_late=True)
+    known = replace(header, written=(WrittenFile(b"qa/a", text=b"a"), late))
+    assert open_plan(saved(tmp_path, known)).header == known
+    assert known.texts == {b"README": header.readme, b"qa/a": b"a", b"qa/list": b""}
+    assert known.late == frozenset({b"qa/list"})

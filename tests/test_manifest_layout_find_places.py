@@ -91,6 +91,40 @@ def test_height_at_which_nothing_needed_is_found_is_the_origin_itself(tmp_path: 
     assert names(places) == {f"SOUS_{U}/GOUS_{V}/MOUS_{W}/working": "working"}
 
 
+NAMED = """
+[variable.mous]
+like = "uid"
+[[place]]
+name = "reduction"
+named = ["{mous}", "*_{mous}"]
+[[place]]
+name = "other"
+path = "**"
+"""
+
+
+@pytest.mark.parametrize("origin", [f"P_{U}", U, f"work/P_{U}"])
+def test_name_of_the_origin_itself_fixes_a_variable(tmp_path: Path, origin: str) -> None:
+    places = found(tmp_path, NAMED, f"{origin}/a/b.fits", origin=origin)
+    assert names(places) == {"": "reduction", "a": "other"}
+    assert places.folders[b""].values["mous"] == (U.encode(),)
+
+
+@pytest.mark.parametrize("origin", ["P", f"{U}_P", f"P{U}"])
+def test_folder_of_another_name_is_a_later_place(tmp_path: Path, origin: str) -> None:
+    assert names(found(tmp_path, NAMED, f"{origin}/a/b.fits", origin=origin)) == {"": "other", "a": "other"}
+
+
+def test_given_value_goes_before_the_name_of_the_folder(tmp_path: Path) -> None:
+    layout = layout_of(tmp_path / "layouts", NAMED)
+    path = os.fsencode(make_tree(tmp_path / f"P_{U}", ["a/b.fits"]))
+    tree = survey(path, opaque=layout.is_opaque)
+    for value, place in ((U, "reduction"), (V, "other")):
+        given = {"mous": value.encode()}
+        places = find_places(tree, layout.places, origin_path=path, is_wanted=lambda _: True, given=given)
+        assert names(places)[""] == place
+
+
 def test_value_that_is_not_like_its_variable_makes_no_place(tmp_path: Path) -> None:
     assert names(found(tmp_path, PIPELINE, f"SOUS_x/GOUS_{V}/MOUS_{W}/products/a.fits")) == {}
 

@@ -35,9 +35,9 @@ def test_plan_without_a_needed_place_names_the_layout_whose_places_are_there(
 def test_plan_by_a_layout_file_names_cycle0(tmp_path: Path) -> None:
     origin = make_reduction(tmp_path / "sb1")
     (tmp_path / "mine.toml").write_text(OTHER)
-    missing, fits = refusal(Delivery(origin, tmp_path / "2011.0.00229.S"), layout=str(tmp_path / "mine.toml"))
+    missing, *fits = refusal(Delivery(origin, tmp_path / "2011.0.00229.S"), layout=str(tmp_path / "mine.toml"))
     assert missing.expected == "pipeline run: a folder that holds pipeline-*"
-    assert (fits.path, fits.found) == (b"cycle0", "execution block (1 folder)")
+    assert Problem(Code.LAYOUT_FITS, b"cycle0", found="execution block (1 folder)") in fits
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,9 @@ def found(folder: Path, place: str, to: str) -> dict[str, dict[bytes, bytes]]:
         ('path = "night_{night}"', "raw/{night}/{name}"),
         ('path = "night_{night}"\nneeded = true', "raw/{name}"),
         ('path = "night_{night}/**"', "raw/{night}/{name}"),
+        ('path = "*"\nnamed = "night_{night}"', "raw/{night}/{name}"),
     ],
-    ids=["target", "needed", "any-depth"],
+    ids=["target", "needed", "any-depth", "own-name"],
 )
 def test_names_of_folders_that_decide_what_is_packaged_have_one_value(tmp_path: Path, place: str, to: str) -> None:
     assert found(tmp_path, place, to) == {"night": {b"1": b"night_1", b"2": b"night_2"}}

@@ -54,3 +54,9 @@ def test_what_is_not_there_is_an_error_with_its_line() -> None:
 )
 def test_template_that_would_not_end_or_leave_the_sandbox_is_stopped(template: str, found: str) -> None:
     assert found in failure(template)
+
+
+def test_template_of_a_forged_manifest_is_checked_as_well() -> None:
+    endless = "{% macro a() %}{{ a() }}{{ a() }}{% endmacro %}{{ a() }}"
+    with pytest.raises(TextTemplateError, match="a macro or block is not available, line 1"):
+        list(render_text(endless, {}, newline="\n", limit_bytes=1000))

@@ -508,6 +508,24 @@ def test_plan_is_made_again_when_the_layout_file_changed(capsys: Capsys, project
     assert _states(capsys, "--layout", "ours.toml") == ["stale", "new", "later"]
 
 
+def test_plan_is_made_again_when_a_text_changed_that_the_layout_writes(capsys: Capsys, project: Path) -> None:
+    write = '[[write]]\nto = "log/a"\ntemplate = "a.jinja"\n[[write]]\nto = "log/b"\nfrom = "{b}"\n[variable.b]\n'
+    Path("ours.toml").write_text(run_here(capsys, "layout").out + write)
+    for name in ("ours.toml", "a.jinja", "b.txt"):
+        with Path(name).open("a") as file:
+            file.write("# y\n")
+        os.utime(name, (1, 1))
+    words = ("--layout", "ours.toml", "--set", "b=b.txt")
+    _batch(capsys, "plan", *words)
+    assert _states(capsys, *words) == ["planned", "new", "later"]
+    Path("a.jinja").write_text("x")
+    assert _states(capsys, *words) == ["stale", "new", "later"]
+    Path("a.jinja").write_text("# y\n")
+    assert _states(capsys, *words) == ["planned", "new", "later"]
+    Path("b.txt").write_text("x")
+    assert _states(capsys, *words) == ["stale", "new", "later"]
+
+
 def test_plan_with_options_of_the_member_that_it_makes_again_is_not_made_twice(capsys: Capsys, project: Path) -> None:
     _batch(capsys, "plan")
     _batch(capsys, "apply")

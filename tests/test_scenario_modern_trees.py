@@ -2,11 +2,14 @@
 
 import hashlib
 import os
+import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from make_pipeline_run import FIRST_RUN, PIPELINE_PROJECT, RUNS, make_pipeline_runs
+from pictures import fits_bytes
 
 from qa2pack.manifest.layout.item import Placement
 from qa2pack.manifest.layout.load import load_layout
@@ -17,9 +20,11 @@ from support.trees import DATA, make_tree
 
 RUN = "2016.1.01435.S_2017_01_17T23_34_44.000"
 MOUS = f"{RUN}/SOUS_uid___A001_X87c_X67/GOUS_uid___A001_X87c_X68/MOUS_uid___A001_X87c_X69"
+MANUAL = "2017.1.01185.S_uid___A001_X12a3_Xe9"
 PIPELINE_HEIGHTS = (RUN, MOUS.rpartition("/GOUS")[0], MOUS.rpartition("/")[0], MOUS)
 TREES = {
     **{("pipeline_cycle4_2eb", origin): "alma-pipeline" for origin in PIPELINE_HEIGHTS},
+    ("manual_nopipe_4eb", MANUAL): "alma-manual",
     ("pds4_bundle", "mission_bundle"): "pds4",
 }
 
@@ -34,11 +39,16 @@ def placed(tree: str, origin: str, layout_name: str, folder: Path) -> Placement:
 
 
 def expected(tree: str) -> Iterator[tuple[str, str]]:
-    """Yield the sources of the tree with their destinations, `-` for none, where these are sure."""
+    """Yield the sources of the tree with their destinations, `-` for none, where these are sure.
+
+    What goes into a bundle is expected where the bundle lies, as it would be unpacked; what is compressed, as it is.
+    """
     for line in (DATA / f"{tree}.expected.txt").read_text().splitlines():
         source, target, *more = line.split("\t")
         if not source.startswith("@") and more[:1] != ["?"]:
-            yield source, target
+            target = re.sub(r"[^/]*!/", "", target)
+            target = target if source.endswith(".gz") else target.removesuffix(".gz")
+            yield source.rstrip("/"), target.rstrip("/")
 
 
 def destinations(placement: Placement, origin: str) -> Mapping[str, str]:
@@ -60,7 +70,7 @@ def test_every_sure_line_is_met(tmp_path: Path, tree: str, origin: str) -> None:
 def test_nothing_else_is_packaged(tmp_path: Path, tree: str, origin: str) -> None:
     placement = placed(tree, origin, TREES[tree, origin], tmp_path)
     lines = (DATA / f"{tree}.expected.txt").read_text().splitlines()
-    named = {line.partition("\t")[0] for line in lines}
+    named = {line.partition("\t")[0].rstrip("/") for line in lines}
     packaged = {f"{origin}/{os.fsdecode(item.source)}" for item in placement.items}
     assert packaged <= named
 
@@ -122,6 +132,111 @@ def test_default_layout_names_that_of_the_pipeline(tmp_path: Path, capsys: pytes
     refused = run_here(capsys, "plan", tmp_path / FIRST_RUN, tmp_path / PIPELINE_PROJECT)
     assert refused.code == 1
     assert "layout-fits" in refused.err and "alma-pipeline" in refused.err
+
+
+class ManualReduction:
+    """A reduction by hand whose files have a few bytes, and the package that is made of it."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        lines = (DATA / "manual_nopipe_4eb.txt").read_text().splitlines()
+        make_tree(folder, (line.partition("\t")[0] + ("\t7" if "\t" in line else "") for line in lines))
+        self.origin = folder / MANUAL
+        for image in self.origin.rglob("*.fits"):
+            image.write_bytes(fits_bytes(seed=1, side=8))  # else the plan warns that it is broken
+        self.package = folder / "2017.1.01185.S"
+        self.capsys = capsys
+
+    def made(self, *more: str, mode: str = "hard", mous: str = "uid___A001_X12a3_Xe9") -> Path:
+        """Plan and apply without a warning, and return the member of the MOUS."""
+        goal, group = "uid___A001_X12a3_Xe7", "uid___A001_X12a3_Xe8"
+        words = (self.origin, self.package, "--layout", "alma-manual", "--mode", mode, "--strict")
+        planned = run_here(self.capsys, "plan", *words, "--set", f"sous={goal}", "--set", f"gous={group}", *more)
+        assert planned.code == 0, planned.err
+        for verb in ("apply", "verify"):
+            assert run_here(self.capsys, verb, self.package).code == 0
+        return self.package / f"science_goal.{goal}/group.{group}/member.{mous}"
+
+    @property
+    def inside(self) -> Mapping[str, list[str]]:
+        """The files of each sure source, relative to it."""
+        root = self.origin.parent
+        return {
+            source: [str(path.relative_to(root / source)) for path in _files(root / source)]
+            for source, _ in expected("manual_nopipe_4eb")
+        }
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else [inner for inner in path.rglob("*") if inner.is_file()]
+
+
+@pytest.fixture
+def reduction(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> ManualReduction:
+    return ManualReduction(tmp_path, capsys)
+
+
+@pytest.mark.parametrize("mode", ["fake", "hard"])
+def test_reduction_by_hand_is_packaged_with_the_script_that_is_given(
+    reduction: ManualReduction, tmp_path: Path, mode: str
+) -> None:
+    (tmp_path / "pi.py").write_text("for the PI")
+    member = reduction.made("--set", f"piscript={tmp_path}/pi.py", mode=mode)
+    found = {str(path.relative_to(member)) for path in _files(member)}
+    sure = {
+        os.path.normpath(f"{target}/{name}")
+        for source, target in expected("manual_nopipe_4eb")
+        for name in reduction.inside[source]
+    }
+    doubtful = {path for path in found if path.startswith("log/") or path.endswith(".ms.listobs")}
+    assert found - doubtful == sure | {"README", "script/scriptForPI.py"}
+    assert len(doubtful) == 14
+    assert sorted(os.listdir(member)) == ["README", "calibration", "log", "product", "qa", "script"]
+    if mode == "hard":
+        assert (member / "script/scriptForPI.py").read_text() == "for the PI"
+        assert (member / "product/50_kms_cloud_sci.spw0_4_8_12.cube.I.manual.pb.fits").stat().st_nlink == 2
+
+
+def test_reduction_by_hand_is_made_again_alone(reduction: ManualReduction) -> None:
+    first, other = reduction.origin, "uid___A001_X12a3_Xff"
+    reduction.made()
+    reduction.origin = shutil.copytree(first, first.with_name(f"2017.1.01185.S_{other}"))
+    kept = reduction.made(mous=other)
+    reduction.origin = first
+    before = {path: (path.lstat().st_ino, path.lstat().st_mtime_ns) for path in kept.rglob("*")}
+    (reduction.origin / "Imaging/more.fits").write_text("more")
+    member = reduction.made()
+    assert (member / "product/more.fits").is_file()
+    assert {path: (path.lstat().st_ino, path.lstat().st_mtime_ns) for path in kept.rglob("*")} == before
+
+
+def test_reduction_by_hand_has_logs_of_all_folders_under_names_of_their_own(reduction: ManualReduction) -> None:
+    names = {path.name for path in (reduction.made(mode="fake") / "log").iterdir()}
+    assert len(names) == 10
+    assert {
+        "casa-20181121-080000.log",
+        "Imaging__casa-20181120-140000.log",
+        "uid___A002_Xd29c1f_X5cf__casa-20181108-101500.log",
+    } < names
+
+
+def test_reduction_by_hand_may_have_any_name_and_blocks_that_are_called_by_their_uid(
+    reduction: ManualReduction,
+) -> None:
+    block = reduction.origin / "Calibration_X5cf"
+    block.rename(block.with_name("uid___A002_Xd29c1f_X5cf"))
+    reduction.origin = reduction.origin.rename(reduction.origin.with_name("mine"))
+    member = reduction.made("--set", "mous=uid___A001_X12a3_Xe9", mode="fake")
+    assert (member / "script/uid___A002_Xd29c1f_X5cf.ms.scriptForCalibration.py").is_file()
+
+
+def test_reduction_by_hand_whose_mous_nothing_tells_is_refused(
+    reduction: ManualReduction, capsys: pytest.CaptureFixture[str]
+) -> None:
+    origin = reduction.origin.rename(reduction.origin.with_name("mine"))
+    values = ("--set", "sous=uid___A001_X12a3_Xe7", "--set", "gous=uid___A001_X12a3_Xe8")
+    refused = run_here(capsys, "plan", origin, reduction.package, "--layout", "alma-manual", *values)
+    assert refused.code == 1
+    assert "variable-missing" in refused.err and "mous: expected one value" in refused.err
 
 
 def make_bundle(folder: Path) -> Path:

@@ -51,6 +51,7 @@ RIGHT = {
     "name": ['"top"', '"eb"', '"qa"', '"product"'],
     "path": ['"*"', '"**"', '"a/**/b"', '"MOUS_{uid}"'],
     "inside": ['"top"', '"eb"'],
+    "named": ['"MOUS_{uid}"', '["a", "{uid}*"]'],
     "marked_by": ['"{uid}.ms"', '["*.ms", "{uid}*"]'],
     "prefix": ['"{uid}__"', '"{top}_"'],
     "no_prefix": ['"{uid}*"'],
@@ -89,7 +90,7 @@ RIGHT = {
 KEYS = {
     "[variable.uid]": ("like", "default"),
     "[variable.run]": ("like", "default"),
-    "[[place]]": ("name", "path", "inside", "marked_by", "prefix", "no_prefix", "needed", "what"),
+    "[[place]]": ("name", "path", "inside", "named", "marked_by", "prefix", "no_prefix", "needed", "what"),
     "[[folder]]": ("name", "text", "always", "tickets", "listed", "report"),
     "[[foreign]]": ("globs", "reason"),
     "[[rule]]": (
@@ -223,6 +224,7 @@ def valid_layouts(draw: st.DrawFn) -> str:
         '[variable.any]\n[variable.band]\ndefault = "B3"',
         '[[folder]]\nname = "qa"\n[[folder]]\nname = "product"\n[[place]]\nname = "top"',
         f'[[place]]\nname = "eb"\npath = {quoted(path)}',
+        *[f"named = {quoted(draw(st.sampled_from(['a', '*{uid}', '{any}'])))}"] * draw(st.booleans()),
         *['marked_by = ["{uid}.ms", "{uid}.log"]'] * draw(st.booleans()),
         *[f"prefix = {quoted(prefix)}"] * bool(prefix),
         *["needed = true"] * draw(st.booleans()),

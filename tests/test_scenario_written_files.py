@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import os
+import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from qa2pack.manifest.format.files import open_manifest
 from qa2pack.pack.cli import main
 from support.commands import Ran, run_here
 from support.in_process import Delivery
@@ -136,6 +139,25 @@ def test_package_without_readme_is_made_verified_and_rolled_back(capsys: Capsys,
     assert not delivery.path.exists()
 
 
+def test_package_without_readme_is_known_again_on_a_new_disk(capsys: Capsys, delivery: Delivery) -> None:
+    layout = written(delivery, ABOUT, readme="readme = false")
+    for _ in range(2):
+        packaged(capsys, delivery, layout)
+    for path in (delivery.path, Path(f"{delivery.path}.pack")):
+        path.rename(f"{path}.original")
+        subprocess.run(["cp", "-a", f"{path}.original", path], check=True)
+    ran = run_here(capsys, "rollback", delivery.path)
+    assert ran.code == 0, ran.err
+
+
+def test_texts_of_a_plan_are_limited_together(capsys: Capsys, delivery: Delivery) -> None:
+    big = delivery.origin.parent / "big.py"
+    big.write_bytes(bytes(1 << 20))
+    writes = "\n[[write]]\n".join(f'to = "script/{number}.py"\nfrom = "{{piscript}}"' for number in range(9))
+    ran = refused(capsys, delivery, written(delivery, writes), "--set", f"piscript={big}")
+    assert "text-failed" in ran.err and "8,388,608 bytes" in ran.err
+
+
 def test_text_of_a_file_elsewhere_is_carried_by_the_plan(capsys: Capsys, delivery: Delivery) -> None:
     script = delivery.origin.parent / "generic.py"
     script.write_bytes(b"print()\xff\n")
@@ -209,6 +231,16 @@ def test_other_readme_makes_the_texts_with_its_header_again(capsys: Capsys, deli
     header.write_text("PI name: B\n")
     assert main(["readme", str(delivery.path), "--header", str(header)]) == 0
     assert "\nPI name: B\n" in (member / "log/2011.0.00229.S/about.txt").read_text()
+    assert main(["verify", str(delivery.path)]) == 0
+    sizes = (path.stat().st_size for path in member.rglob("*") if path.is_file())
+    assert packaged_bytes(delivery.path) == sum(sizes)
+
+
+def test_header_of_a_package_without_readme_can_be_changed(capsys: Capsys, delivery: Delivery) -> None:
+    member = packaged(capsys, delivery, written(delivery, ABOUT, readme="readme = false"))
+    ran = run_here(capsys, "readme", delivery.path, "--set-field", "PI name=C")
+    assert ran.code == 0 and "the texts of the layout; it has no README" in ran.out
+    assert "\nPI name: C\n" in (member / "log/2011.0.00229.S/about.txt").read_text()
     assert main(["verify", str(delivery.path)]) == 0
 
 
@@ -336,19 +368,26 @@ def test_list_follows_another_readme_and_another_name(capsys: Capsys, delivery: 
     moved = new / member.relative_to(delivery.path)
     assert (moved / "log/checksums.txt").read_bytes() == b"2011.0.00230.S-long\r\n" + lines_of(moved)
     assert main(["verify", str(new)]) == 0
+    assert packaged_bytes(new) == sum(path.stat().st_size for path in moved.rglob("*") if path.is_file())
+
+
+def packaged_bytes(package: Path) -> int:
+    """Return the sum of the totals that the one manifest of a package has."""
+    (manifest,) = Path(f"{package}.pack/manifests").iterdir()
+    return open_manifest(os.fsencode(manifest)).notes.byte_count
 
 
 def test_list_of_placeholders_is_one_too(capsys: Capsys, delivery: Delivery) -> None:
-    layout = written(delivery, LIST, template=LINES)
+    layout = written(delivery, LIST.replace("log/", "script/"), template=LINES)
     run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout, "--mode", "ticket")
     assert main(["apply", str(delivery.path)]) == 0
-    assert (delivery.member / "log/checksums.txt").stat().st_size == 0
+    assert (delivery.member / "script/checksums.txt").stat().st_size == 0
 
 
 def test_same_list_is_no_difference(capsys: Capsys, delivery: Delivery) -> None:
     packaged(capsys, delivery, written(delivery, LIST, template=LINES))
-    assert main(["diff", str(delivery.origin), str(delivery.path)]) == 0
-    capsys.readouterr()
+    ran = run_here(capsys, "diff", delivery.origin, delivery.path)
+    assert "A new plan would change nothing." in ran.out
 
 
 def test_stopped_apply_writes_the_list_when_it_goes_on(
@@ -366,3 +405,11 @@ def test_stopped_apply_writes_the_list_when_it_goes_on(
 
 def _fail(*_: object) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_written_files_have_no_source_in_a_plan(capsys: Capsys, delivery: Delivery) -> None:
+    layout = written(delivery, 'to = "script/scriptForPI.py"\ntext = "x"')
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout, "--json", "--tree-all")
+    sources = {file["path"]: file["source"] for file in json.loads(ran.out)["files"]}
+    assert sources["script/scriptForPI.py"] is None
+    assert sources["script/scriptForImaging.py"] == "scriptForImaging.py"

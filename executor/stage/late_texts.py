@@ -108,15 +108,16 @@ def _record_with_late(blob: bytes, late: Mapping[bytes, LateText]) -> bytes:
 
 def _planned_sizes(header: Header, records: Records) -> dict[bytes, int]:
     """Return the sizes that the plan has for the late files that are to be written, by path."""
-    if not header.late:
+    late = header.late
+    if not late:
         return {}
-    folders = {path.rpartition(b"/")[0] for path in header.late}
+    folders = {path.rpartition(b"/")[0] for path in late}
     found = (decode_record(blob) for path, blob in records() if path in folders)
     return {
         path: record.sizes[index]
         for record in found
         for index, path in enumerate(join(record.path, name) for name in record.names)
-        if path in header.late and record.actions[index] == Action.WRITE
+        if path in late and record.actions[index] == Action.WRITE
     }
 
 

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from qa2pack.manifest.path import check_relative
 
+# The line ends that a text may have.
+NEWLINES = ("\n", "\r\n")
+
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
@@ -31,10 +34,13 @@ class WrittenFile:
 
 
 def check_written(files: tuple[WrittenFile, ...]) -> None:
-    """Refuse files that could lead out of the member.
+    """Refuse files that could lead out of the member, or that no layout can have.
 
     Raises:
-        UnsafePathError: one does.
+        UnsafePathError: a path leads out of the member.
+        ValueError: a line end is none.
     """
     for file in files:
         check_relative(file.path or b"//")
+        if file.newline not in NEWLINES:
+            raise ValueError(f"no line end: {file.newline!r}")

@@ -25,6 +25,7 @@ class Place:
     Attributes:
         steps: patterns of the folders on the way, from the origin or from the place around it; ANY_DEPTH for `**`.
         inside: the place in which it lies; empty for the origin.
+        named: patterns that its own name must fit, also where it is the origin. None: any name.
         marked_by: patterns of names; a folder with one such name in it is this place. None: the path is enough.
         prefix: what makes a name of this place unique.
         no_prefix: patterns of the names that are unique already.
@@ -35,6 +36,7 @@ class Place:
     name: str
     steps: tuple[Patterns | None, ...]
     inside: str = ""
+    named: Patterns | None = None
     marked_by: Patterns | None = None
     prefix: Template | None = None
     no_prefix: Patterns | None = None
@@ -50,12 +52,15 @@ class Place:
     def where(self) -> str:
         """Where it is looked for, in words."""
         path = f" at {self.path}" if self.path else ""
-        return f"a folder{path}" + (f" that holds {' or '.join(self.marked_by.texts)}" if self.marked_by else "")
+        name = f" named {' or '.join(self.named.texts)}" if self.named else ""
+        marks = f" that holds {' or '.join(self.marked_by.texts)}" if self.marked_by else ""
+        return f"a folder{path}{name}{marks}"
 
     @property
     def path_pieces(self) -> frozenset[str]:
-        """The variables that get a value from the names on the way to such a folder."""
-        return frozenset().union(*(step.pieces for step in self.steps if step))
+        """The variables that get a value from the names on the way to such a folder, or from its own."""
+        own = self.named.pieces if self.named else frozenset()
+        return own.union(*(step.pieces for step in self.steps if step))
 
     @property
     def fixes(self) -> frozenset[str]:
@@ -245,12 +250,20 @@ class _Search:
 
     def _as_place(self, node: Node, path: bytes, way: _Way) -> PlaceFolder | None:
         marks = marks_of(node, way.place.marked_by) if way.place.marked_by else {}
-        if marks is None:
+        on_the_way = self._with_own_name(node.name or self.origin_name, way)
+        if marks is None or on_the_way is None:
             return None
         name = b"__".join(way.names) or self.origin_name
         values = dict(way.around.values) if way.around else {}
-        values |= {piece: (value,) for piece, value in way.values} | marks | {way.place.name: (name,)}
+        values |= {piece: (value,) for piece, value in on_the_way} | marks | {way.place.name: (name,)}
         return PlaceFolder(way.place, path, name, values, way.around)
+
+    def _with_own_name(self, name: bytes, way: _Way) -> tuple[tuple[str, bytes], ...] | None:
+        """Return the values of a way and of the folder's own name; None where the place is not named so."""
+        named = way.place.named
+        if named is None:
+            return way.values
+        return _joined(way.values, named.read(name)) if named.fits(name) else None
 
 
 def marks_of(node: Node, marks: Patterns) -> dict[str, tuple[bytes, ...]] | None:

@@ -15,6 +15,7 @@ from typing import Never, TypeVar
 
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.split_spec import DATA_COLUMNS
+from qa2pack.manifest.format.written import NEWLINES
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
 from qa2pack.manifest.layout.check import (
@@ -37,7 +38,6 @@ from qa2pack.manifest.layout.rules import Again, Foreign, Layout, Rule, Shape
 from qa2pack.manifest.layout.template import PREFIX, PROJECT, Template, parse_template
 from qa2pack.manifest.layout.text_template import (
     FACTS,
-    NEWLINES,
     TextTemplate,
     TextTemplateError,
     parse_text_template,
@@ -99,7 +99,7 @@ _LAYOUT_KEYS = frozenset(
     {"name", "title", "tree", "variable", "place", "folder", "foreign", "rule", "write", "check", "readme"}
 )
 _VARIABLE_KEYS = frozenset({"like", "default"})
-_PLACE_KEYS = frozenset({"name", "path", "inside", "marked_by", "prefix", "no_prefix", "needed", "what"})
+_PLACE_KEYS = frozenset({"name", "path", "inside", "named", "marked_by", "prefix", "no_prefix", "needed", "what"})
 _FOLDER_KEYS = frozenset({"name", "text", "always", "tickets", "listed", "report"})
 _FOREIGN_KEYS = frozenset({"globs", "reason"})
 _RULE_KEYS = frozenset(
@@ -249,6 +249,7 @@ class _Reader:
             name=name,
             steps=self._steps(self._text(table, "path")),
             inside=inside,
+            named=self._patterns(table, "named") if "named" in table else None,
             marked_by=self._patterns(table, "marked_by") if "marked_by" in table else None,
             is_needed=self._flag(table, "needed"),
             what=self._text(table, "what") or name,

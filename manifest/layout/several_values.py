@@ -81,7 +81,8 @@ def _single(layout: Layout) -> frozenset[str]:
 def _where_fixed(folder: PlaceFolder, variable: str) -> bytes:
     """Return the folder on the way to a place whose name fixes the variable; the place if that is not known."""
     steps = folder.place.steps
-    last = max(number for number, step in enumerate(steps, 1) if step and variable in step.pieces)
+    fixing = (number for number, step in enumerate(steps, 1) if step and variable in step.pieces)
+    last = max(fixing, default=len(steps))  # none: its own name fixes it
     if ANY_DEPTH in steps[last:]:
         return folder.path
     return b"/".join(folder.path.split(b"/")[: last - len(steps) or None])

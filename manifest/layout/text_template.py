@@ -19,7 +19,6 @@ DIGESTS = ("md5", "sha256", "xxh128")
 FILES = "files"
 # What every template sees, besides the variables of its layout.
 FACTS = frozenset({"project", "member", "header", "tree", "folders", FILES})
-NEWLINES = ("\n", "\r\n")
 # Steps that all loops of a template may take together, besides those for the files of the member.
 STEPS_LIMIT = 1_000_000
 # A loop over all files for each of these many uses: more is a loop inside a loop, which would take for ever.
@@ -84,14 +83,21 @@ def parse_text_template(text: str, known: Set[str]) -> TextTemplate:
         environment.from_string(text)
     except TemplateSyntaxError as error:
         raise TextTemplateError(error.message or "it is no template", error.lineno) from None
-    for node in tree.find_all(nodes.Node):
-        if refused := _refused(node):
-            raise TextTemplateError(f"{refused} is not available", node.lineno)
+    _check_nodes(tree)
     variables = frozenset(meta.find_undeclared_variables(tree)) - environment.globals.keys()
     for name in tree.find_all(nodes.Name):
         if name.name in variables - FACTS - known:
             raise TextTemplateError(f"{name.name}: not one of {', '.join(sorted(FACTS | known))}", name.lineno)
     return TextTemplate(text, variables, tuple(digest for digest in DIGESTS if _names(tree, digest)))
+
+
+def _check_nodes(tree: "nodes.Template") -> None:
+    """Refuse what reads other files, or may never end; again where it is rendered, for a manifest may be forged."""
+    from jinja2 import nodes
+
+    for node in tree.find_all(nodes.Node):
+        if refused := _refused(node):
+            raise TextTemplateError(f"{refused} is not available", node.lineno)
 
 
 def _refused(node: "nodes.Node") -> str:
@@ -171,6 +177,7 @@ def _counting(environment: "SandboxedEnvironment", template: str) -> "Template":
     from jinja2 import Template, nodes
 
     tree = environment.parse(template)
+    _check_nodes(tree)
     for loop in tree.find_all(nodes.For):
         counted = nodes.Filter(loop.iter, "counted", [], [], None, None, lineno=loop.lineno)
         loop.iter = counted.set_environment(environment)

@@ -154,13 +154,12 @@ def with_texts(header: Header, header_text: bytes, paths: Iterable[bytes]) -> He
     Raises:
         Refused: a text cannot be made.
     """
-    if not any(file.template and not file.is_late for file in header.written):
-        return header
-    facts = facts_of(header, header_text, paths)
-    written = tuple(
-        file if file.is_late or not file.template else replace(file, text=_text(file, facts))
-        for file in header.written
-    )
+    written = header.written
+    if any(file.template and not file.is_late for file in written):
+        facts = facts_of(header, header_text, paths)
+        written = tuple(
+            file if file.is_late or not file.template else replace(file, text=_text(file, facts)) for file in written
+        )
     if sum(len(file.text) for file in written) > _TEXTS_LIMIT_BYTES:
         raise Refused(Problem(Code.TEXT_FAILED, written[0].path, f"at most {_TEXTS_LIMIT_BYTES:,} bytes of texts"))
     return replace(header, written=written)

@@ -22,7 +22,8 @@ from qa2pack.manifest.alma.member_ids import Append, member_named, named_so
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, StreamKind
-from qa2pack.manifest.fs.presence import is_folder
+from qa2pack.manifest.fs.presence import is_folder, status_of
+from qa2pack.manifest.layout.given import with_absolute_paths
 from qa2pack.manifest.layout.load import is_layout_path, load_layout
 from qa2pack.manifest.plan.destination import choose_destination, origin_problems
 from qa2pack.manifest.plan.place_origin import refuse_any
@@ -180,7 +181,7 @@ def _look_at_alone(job: Job) -> Found:
             return _look_after_stop(job, known)
     header = next(_headers_of(job), None)
     if known.plan and _is_planned_as(job, known.plan):
-        is_newer = _is_newer(job, known.plan.header.scanned_ns)
+        is_newer = _has_other_texts(known.plan.header) or _is_newer(job, known.plan.header.scanned_ns)
         is_stale = is_newer or bool(plan_problems(package, known.plan, opened))
         return Found(JobState.STALE if is_stale else JobState.PLANNED, plan=known.plan)
     if header is not None:
@@ -256,9 +257,36 @@ def _is_made_as(header: Header, request: PlanRequest) -> bool:
             request.no_split,
             request.weights,
             request.as_is,
-            request.values,
+            _values(request),
         )
     )
+
+
+def _values(request: PlanRequest) -> tuple[tuple[str, str], ...]:
+    """Return the values of variables as a plan records them."""
+    try:
+        return with_absolute_paths(request.values, load_layout(request.layout)) if request.values else ()
+    except Refused:
+        return request.values  # of the layout: a plan made now says why
+
+
+def _has_other_texts(header: Header) -> bool:
+    """Return whether a text that the layout writes was changed since the plan: a template, or a file elsewhere."""
+    try:
+        layout = load_layout(header.layout)
+    except Refused:
+        return True  # a plan made now says why
+    values = header.made_with.values if header.made_with else ()
+    paths = [value for name, value in values if name in layout.variables and layout.variables[name].is_path]
+    templates = {write.template.text for write in layout.writes if write.template}
+    return {file.template for file in header.written} - {""} != templates - {""} or any(
+        _is_changed(os.fsencode(path), header.scanned_ns) for path in paths
+    )
+
+
+def _is_changed(path: bytes, since_ns: int) -> bool:
+    status = status_of(path)
+    return status is None or status.st_mtime_ns > since_ns
 
 
 def _is_same_readme(header: Header, request: PlanRequest) -> bool:

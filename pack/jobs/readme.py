@@ -8,7 +8,7 @@ from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import member_named
 from qa2pack.manifest.alma.package import README
-from qa2pack.manifest.alma.readme import header_of
+from qa2pack.manifest.alma.readme import header_of, header_template
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join, shown
@@ -70,8 +70,8 @@ def _new_readme(target: Target, manifest: Described, asked: ReadmeChange) -> New
         text = header_of(read_header_file(join(target.package.member(header.member), README)), header.project)
     else:
         _check_unchanged(target, manifest)
-        text = (header.made_with.readme_header if header.made_with else b"") or header_of(
-            header.readme, header.project
+        text = (header.made_with.readme_header if header.made_with else b"") or (
+            header_of(header.readme, header.project) if header.readme else header_template()
         )
     for name, value in asked.fields:
         text = _with_field(text, name, value)

@@ -37,10 +37,10 @@ def named_lines(plan: Described, style: Style) -> Iterator[str]:
 
 def planned_file_fields(plan: Described, role: str = "") -> Iterator[Fields]:
     """Yield an object per file, with its source: relative to the origin, absolute if a link leads out of it."""
+    texts = {README, *plan.header.texts}
     for entry in _entries(plan, role):
         # These are written from the plan; what the origin may have of the same name is not their source.
-        is_written = entry.path == README or entry.path in plan.header.texts
-        source = {"source": None} if is_written else path_fields("source", entry.source)
+        source = {"source": None} if entry.path in texts else path_fields("source", entry.source)
         yield {**entry_fields(entry), **source}
 
 

@@ -35,8 +35,12 @@ def _fields(result: Applied, target: Target) -> Fields:
 
 
 def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
-    yield f"{style.good('Made again')}: README, with its manifest and the ticket files"
-    yield f"  {shown(join(target.package.member(result.member), README))}"
+    manifest = target.opened.manifest(target.package.manifest(result.member))
+    if manifest.header.readme:
+        yield f"{style.good('Made again')}: README, with its manifest and the ticket files"
+        yield f"  {shown(join(target.package.member(result.member), README))}"
+    else:
+        yield f"{style.good('Made again')}: the texts of the layout; it has no README"
     if blank := _blank(result, target):
         yield from folded(f"still blank: {', '.join(blank)}", indent=2)
     yield from left_out_lines(result, target, style)

@@ -1,4 +1,4 @@
-"""A folder of layouts that stands for the one that comes with the program, with one layout more."""
+"""A folder of layouts that stands for the one that comes with the program: cycle0, and one layout more."""
 
 import shutil
 from pathlib import Path
@@ -24,7 +24,7 @@ to = "product/{name}"
 
 
 def with_layout(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str = OTHER) -> None:
-    """Let a layout `runs` come with the program, too."""
+    """Let the layouts `cycle0` and `runs` come with the program."""
     folder.mkdir()
     shutil.copy(str(load.layouts_folder() / "cycle0.toml"), folder)
     (folder / "runs.toml").write_text(text)
