@@ -58,3 +58,16 @@ def test_layouts_that_fit(
     make_tree(tmp_path / "origin", RUN)
     fitting = fitting_layouts(os.fsencode(tmp_path / "origin"), besides=besides)
     assert [os.fsdecode(problem.path) for problem in fitting] == names
+
+
+def test_bundle_fits_one_layout_and_not_that_of_any_folder(tmp_path: Path) -> None:
+    make_tree(tmp_path / "origin", ["bundle_x.xml", "data/collection_data.xml"])
+    missing, fits = refusal(Delivery(tmp_path / "origin", tmp_path / "2011.0.00229.S"))
+    assert missing.code is Code.NO_PLACE
+    assert fits == Problem(Code.LAYOUT_FITS, b"pds4", found="PDS4 bundle (1 folder)")
+
+
+def test_any_folder_fits_no_layout_that_comes_with_the_program(tmp_path: Path) -> None:
+    make_tree(tmp_path / "origin", ["notes.txt", "data/a.fits"])
+    (missing,) = refusal(Delivery(tmp_path / "origin", tmp_path / "2011.0.00229.S"))
+    assert missing.code is Code.NO_PLACE

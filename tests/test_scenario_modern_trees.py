@@ -1,5 +1,6 @@
 """Trees of later packages: every sure line of what is expected of them is met by a layout file alone."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -31,8 +32,7 @@ TREES = {
 def placed(tree: str, origin: str, layout_name: str, folder: Path) -> Placement:
     """Place the tree of this name, with the folder in it that is the origin."""
     make_tree(folder, (DATA / f"{tree}.txt").read_text().splitlines())
-    own = DATA / "layouts" / f"{layout_name}.toml"
-    layout = load_layout(str(own) if own.exists() else layout_name)
+    layout = load_layout(layout_name)
     path = os.fsencode(folder / origin)
     nodes = survey(path, opaque=layout.is_opaque)
     return place(nodes, choose(nodes, layout, origin_path=path), {})
@@ -237,3 +237,104 @@ def test_reduction_by_hand_whose_mous_nothing_tells_is_refused(
     refused = run_here(capsys, "plan", origin, reduction.package, "--layout", "alma-manual", *values)
     assert refused.code == 1
     assert "variable-missing" in refused.err and "mous: expected one value" in refused.err
+
+
+def make_bundle(folder: Path) -> Path:
+    """Make the tree of the PDS4 bundle with content in its files, and return its top folder."""
+    make_tree(folder, (DATA / "pds4_bundle.txt").read_text().splitlines())
+    for path in (folder / "mission_bundle").rglob("*.*"):
+        if path.stat().st_size:
+            path.write_bytes(path.name.encode())
+    return folder / "mission_bundle"
+
+
+@pytest.mark.parametrize("mode", ["fake", "hard"])
+def test_bundle_is_packaged_with_its_checksum_manifest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: str
+) -> None:
+    origin, package = make_bundle(tmp_path), tmp_path / "ladee"
+    words = (origin, package, "--layout", "pds4", "--mode", mode, "--set", "bundle=ladee_mission_bundle")
+    for ran in (
+        run_here(capsys, "plan", *words),
+        run_here(capsys, "apply", package),
+        run_here(capsys, "verify", package),
+    ):
+        assert ran.code == 0, ran.err
+    listed = package / "ladee_mission_bundle_v1.0_checksum_manifest_v1.0.tab"
+    paths = sorted(target for _, target in expected("pds4_bundle") if target != "-")
+    found = {str(path.relative_to(package)) for path in package.rglob("*") if path.is_file()}
+    assert found == {*paths, listed.name}
+    digests = {path: hashlib.md5((origin / path).read_bytes()).hexdigest() for path in paths}
+    lines = "".join(f"{digest}\t{path}\r\n" for path, digest in digests.items())
+    assert listed.read_bytes() == (b"" if mode == "fake" else lines.encode())
+
+
+def test_bundle_goes_on_with_a_folder_that_looks_like_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_tree(tmp_path, ["in/bundle_x.xml\t9", "in/data/table.dat\t9", "in/.DS_Store\t9"])
+    package = tmp_path / "x"
+    assert run_here(capsys, "plan", tmp_path / "in", package, "--layout", "pds4", "--mode", "hard").code == 0
+    assert run_here(capsys, "apply", package).code == 0
+    assert len((package / "bundle_v1.0_checksum_manifest_v1.0.tab").read_bytes().splitlines()) == 2
+    assert (package / "data/table.dat").exists() and not (package / ".DS_Store").exists()
+
+
+def make_hostile_folder(folder: Path) -> Path:
+    """Make a folder of names that no archive would take, with links and tables; return it."""
+    make_tree(
+        folder,
+        ["README\t6", "script/a b.py\t3", "empty/in/side/", "x.ms/table.dat\t5", "x.ms/CORRECTED\t0", "log\t2"],
+    )
+    (folder / "link").symlink_to("script/a b.py")
+    deep = folder.joinpath(*["d"] * 150)
+    deep.mkdir(parents=True)
+    (deep / "bottom").write_text("bottom")
+    for name in (b"new\nline", b"not-\xff-utf-8", b"-rf", b"'*?[\\"):
+        Path(os.fsdecode(os.path.join(os.fsencode(folder), name))).write_bytes(name)
+    return folder
+
+
+def content(folder: Path) -> dict[str, bytes | None]:
+    """Return the files below a folder with what is read from them, and the folders with None."""
+    paths = (path for path in folder.rglob("*"))
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in paths}
+
+
+@pytest.mark.parametrize("mode", ["fake", "hard"])
+def test_any_folder_is_packaged_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: str) -> None:
+    origin, package = make_hostile_folder(tmp_path / "folder"), tmp_path / "package"
+    before = content(origin)
+    for ran in (
+        run_here(capsys, "plan", origin, package, "--layout", "as-is", "--mode", mode, "--strict"),
+        run_here(capsys, "apply", package),
+        run_here(capsys, "verify", package),
+    ):
+        assert ran.code == 0, ran.err
+    found = content(package)
+    assert content(origin) == before and found.keys() == before.keys()
+    if mode == "hard":
+        assert found == before
+    assert not any(path.is_symlink() for path in package.rglob("*"))
+
+
+@pytest.mark.parametrize("place", ["pipe", "script/pipe"])
+def test_any_folder_is_refused_with_a_pipe_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    origin = make_hostile_folder(tmp_path / "folder")
+    os.mkfifo(origin / place)
+    ran = run_here(capsys, "plan", origin, tmp_path / "package", "--layout", "as-is")
+    assert ran.code == 1 and "special-file" in ran.err and place in ran.err
+    left_out = run_here(capsys, "plan", origin, tmp_path / "package", "--layout", "as-is", "--exclude", "pipe")
+    assert left_out.code == 0
+
+
+def test_folder_that_looks_like_a_table_is_an_origin_like_any(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_tree(tmp_path / "folder", ["table.dat\t5", "ASDM.xml\t5", "SUB/table.dat\t3"])
+    package = tmp_path / "package"
+    assert run_here(capsys, "plan", tmp_path / "folder", package, "--layout", "as-is", "--mode", "hard").code == 0
+    assert run_here(capsys, "apply", package).code == 0
+    assert content(package) == content(tmp_path / "folder")

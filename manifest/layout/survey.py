@@ -122,7 +122,7 @@ def _folder(walk: _Walk, node: Node, above: tuple[bytes, ...]) -> Node:
     except OSError as error:
         return _fault(node, Kind.UNREADABLE, _words(error))
     names = {entry.name for entry in entries}
-    if TABLE_MARK in names:
+    if TABLE_MARK in names and node.name:
         return Node(node.name, Kind.TABLE, source=node.source)
     if OBSERVATION_MARK in names and node.name:
         return Node(node.name, Kind.FOLDER, source=node.source, opaque=True)
