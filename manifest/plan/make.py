@@ -14,15 +14,15 @@ from qa2pack.manifest.alma.member_ids import Append, is_of_cycle0
 from qa2pack.manifest.alma.package import MEMBER_FOLDERS, README
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, save_durably
-from qa2pack.manifest.format.header import Difference, Header, LeftOut, Notes
+from qa2pack.manifest.format.header import Difference, Header, LeftOut, Notes, StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.format.written import WrittenFile
-from qa2pack.manifest.fs.presence import real_path
+from qa2pack.manifest.format.written import BesideFile, WrittenFile
+from qa2pack.manifest.fs.presence import is_there, real_path
 from qa2pack.manifest.layout.given import with_absolute_paths
 from qa2pack.manifest.layout.include import check_includes
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.rules import Layout
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings, with_member
 from qa2pack.manifest.plan.extra_files import paths_of
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
@@ -92,15 +92,16 @@ def make_plan(
     earlier = _earlier(request, destination)
     placed = place_origin(request, layout, earlier, reader=reader, engine=engine)
     destination = with_member(destination, layout.tree, placed.choice)
-    written, unwritten = choose_writes(layout, placed.choice.common_values, placed.placement.items)
-    refuse_any(_unknown_folders(layout, placed, written, destination.member))
+    writes = choose_writes(layout, placed.choice.common_values, placed.placement.items)
+    refuse_any(_unknown_folders(layout, placed, writes.written, destination.member))
+    refuse_any(list(_taken_beside(destination, writes.beside)))
     options = _scan_options(request, layout, destination)
     in_tickets = frozenset(role.folder for role in layout.roles if role.in_tickets)
     gathered, splits = _scan(request, placed, options, in_tickets, earlier, engine=engine, progress=progress)
     gathered.problems.extend(lost_files(destination, request, gathered.spool))
     refuse_any(gathered.problems)
     items = placed.placement.items
-    header = make_header(request, destination, header_text, items, layout=layout, written=written, now_ns=now_ns)
+    header = make_header(request, destination, header_text, items, layout=layout, writes=writes, now_ns=now_ns)
     add_generated(gathered, header, items, splits, options.names)
     late = late_sizes(header, header_text, gathered.spool)
     add_late(gathered, header, late)
@@ -111,13 +112,28 @@ def make_plan(
     foreign = _foreign_inside(gathered, layout)
     notes = replace(
         _notes(header, placed, gathered, splits, difference, late),
-        left_out=placed.placement.with_inner((*foreign, *unwritten)).left_out,
+        left_out=placed.placement.with_inner((*foreign, *writes.left_out)).left_out,
         warnings=warnings,
         recalled=recalled.options,
         extra=paths_of(made_by_hand.extra, destination.package),
         changed=paths_of(made_by_hand.changed, destination.package),
     )
     return Plan(header, notes, destination, gathered)
+
+
+def _taken_beside(destination: Destination, beside: Iterable[BesideFile]) -> Iterator[Problem]:
+    """Yield a problem for each file beside the package that would be replaced, and that no member has written."""
+    package, opened = destination.package, destination.opened
+    for name in (file.name for file in beside):
+        path = join(package.parent, name)
+        if path in (package.path, package.control, *package.tickets):
+            yield Problem(Code.BESIDE_TAKEN, path, found="a name that the package has for itself")
+        elif is_there(path) and not any(
+            name == known.name
+            for manifest in destination.state.manifests.values()
+            for known in opened.peek_header(manifest, StreamKind.MANIFEST).beside
+        ):
+            yield Problem(Code.BESIDE_TAKEN, path)
 
 
 def _unknown_folders(layout: Layout, placed: Placed, written: Iterable[WrittenFile], member: bytes) -> list[Problem]:
