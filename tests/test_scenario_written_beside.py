@@ -128,6 +128,16 @@ def test_file_of_somebody_else_is_not_replaced(home: Path, capsys: Capsys, name:
     assert plan(home, "--set", "version=2.0") == (0 if "v1" in name else 1)
 
 
+def test_file_that_comes_between_plan_and_apply_is_not_replaced(home: Path, capsys: Capsys) -> None:
+    assert plan(home) == 0
+    (home / "P.note").write_text("mine")
+    capsys.readouterr()
+    assert "beside-taken" in run_here(capsys, "apply", home / "P").err
+    assert (home / "P.note").read_text() == "mine"
+    (home / "P.note").unlink()
+    assert main(["apply", str(home / "P")]) == 0
+
+
 @pytest.mark.parametrize("name", ["{project}", "{project}.pack", "{project}.ticket.tar"])
 def test_names_of_the_package_itself_are_refused(home: Path, capsys: Capsys, name: str) -> None:
     (home / "beside.toml").write_text(LAYOUT.replace("{project}.note", name))

@@ -14,18 +14,19 @@ from qa2pack.manifest.alma.member_ids import Append, is_of_cycle0
 from qa2pack.manifest.alma.package import MEMBER_FOLDERS, README
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, save_durably
-from qa2pack.manifest.format.header import Difference, Header, LeftOut, Notes, StreamKind
+from qa2pack.manifest.format.header import Difference, Header, LeftOut, Notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
-from qa2pack.manifest.format.written import BesideFile, WrittenFile
-from qa2pack.manifest.fs.presence import is_there, real_path
+from qa2pack.manifest.format.written import WrittenFile
+from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.layout.given import with_absolute_paths
 from qa2pack.manifest.layout.include import check_includes
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.rules import Layout
-from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings, with_member
 from qa2pack.manifest.plan.extra_files import paths_of
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
+from qa2pack.manifest.plan.obstacles import taken_beside
 from qa2pack.manifest.plan.place_origin import Placed, place_origin, refuse_any
 from qa2pack.manifest.plan.plan_header import make_header, readme_header
 from qa2pack.manifest.plan.recall import recall
@@ -94,7 +95,7 @@ def make_plan(
     destination = with_member(destination, layout.tree, placed.choice)
     writes = choose_writes(layout, placed.choice.common_values, placed.placement.items)
     refuse_any(_unknown_folders(layout, placed, writes.written, destination.member))
-    refuse_any(list(_taken_beside(destination, writes.beside)))
+    refuse_any(list(taken_beside(destination.package, destination.state, writes.beside, opened)))
     options = _scan_options(request, layout, destination)
     in_tickets = frozenset(role.folder for role in layout.roles if role.in_tickets)
     gathered, splits = _scan(request, placed, options, in_tickets, earlier, engine=engine, progress=progress)
@@ -119,21 +120,6 @@ def make_plan(
         changed=paths_of(made_by_hand.changed, destination.package),
     )
     return Plan(header, notes, destination, gathered)
-
-
-def _taken_beside(destination: Destination, beside: Iterable[BesideFile]) -> Iterator[Problem]:
-    """Yield a problem for each file beside the package that would be replaced, and that no member has written."""
-    package, opened = destination.package, destination.opened
-    for name in (file.name for file in beside):
-        path = join(package.parent, name)
-        if path in (package.path, package.control, *package.tickets):
-            yield Problem(Code.BESIDE_TAKEN, path, found="a name that the package has for itself")
-        elif is_there(path) and not any(
-            name == known.name
-            for manifest in destination.state.manifests.values()
-            for known in opened.peek_header(manifest, StreamKind.MANIFEST).beside
-        ):
-            yield Problem(Code.BESIDE_TAKEN, path)
 
 
 def _unknown_folders(layout: Layout, placed: Placed, written: Iterable[WrittenFile], member: bytes) -> list[Problem]:
