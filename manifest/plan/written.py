@@ -73,7 +73,7 @@ def choose_writes(
     for write in layout.writes:
         try:
             path = write.to.fill(values.get)
-            if write.if_missing and path in taken:
+            if path in taken and (write.if_missing or not write.is_given(values)):
                 continue
             if not write.is_given(values):
                 reason = f"written only where its text is given: --set {write.source}=PATH"
