@@ -196,6 +196,15 @@ def test_reduction_by_hand_is_packaged_with_the_script_that_is_given(
         assert (member / "product/50_kms_cloud_sci.spw0_4_8_12.cube.I.manual.pb.fits").stat().st_nlink == 2
 
 
+def test_script_for_the_pi_of_the_reduction_itself_is_packaged(
+    reduction: ManualReduction, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (reduction.origin / "scriptForPI.py").write_text("for the PI")
+    member = reduction.made(mode="copy")
+    assert (member / "script/scriptForPI.py").read_text() == "for the PI"
+    assert "written only" not in run_here(capsys, "plan", reduction.package, "--again").out
+
+
 def test_reduction_by_hand_is_made_again_alone(reduction: ManualReduction) -> None:
     first, other = reduction.origin, "uid___A001_X12a3_Xff"
     reduction.made()

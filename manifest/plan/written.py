@@ -81,7 +81,8 @@ def choose_writes(layout: Layout, values: Mapping[str, bytes], items: Iterable[I
     for write in layout.writes:
         try:
             path = write.to.fill(values.get)
-            if write.if_missing and not write.is_beside and path in taken:
+            is_in_the_way = not write.is_beside and path in taken
+            if is_in_the_way and (write.if_missing or not write.is_given(values)):
                 continue
             if not write.is_given(values):
                 reason = f"written only where its text is given: --set {write.source}=PATH"
