@@ -91,7 +91,7 @@ def make_plan(
     check_includes(request.include, layout.roles)
     earlier = _earlier(request, destination)
     placed = place_origin(request, layout, earlier, reader=reader, engine=engine)
-    destination = with_member(destination, layout.tree, placed.choice)
+    destination = with_member(destination, layout.tree, placed.choice, is_compared=request.is_compared)
     written, unwritten = choose_writes(layout, placed.choice.common_values, placed.placement.items)
     refuse_any(_unknown_folders(layout, placed, written, destination.member))
     options = _scan_options(request, layout, destination)
