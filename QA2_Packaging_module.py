@@ -45,8 +45,8 @@ class _PackagingError(Exception):
         self.problems = problems
 
 
-def _run_packager(origpath, readme, packpath, append="", mode="fake"):
-    # type: (Any, Any, Any, str, str) -> None
+def _run_packager(origpath, readme, packpath, append="", mode="fake", style=None, PIscript=None, noms=False):
+    # type: (Any, Any, Any, str, str, Any, Any, bool) -> None
     """Package the reduction at `origpath` as `packpath`, by running `pack`.
 
     Args:
@@ -55,6 +55,9 @@ def _run_packager(origpath, readme, packpath, append="", mode="fake"):
         packpath: the destination; its name is the project code.
         append: `''` replaces what is at the destination, `'group'` adds the next group, `'member'` the next member.
         mode: `fake`, `copy`, `hard`, `move` or `ticket`.
+        style: the style of the delivery, as `cycle8-nopipe`; empty or None takes the layout of the settings.
+        PIscript: file with the script that restores the data; empty or None for none.
+        noms: no measurement sets are packaged.
 
     Raises:
         PackagingError: it is refused or failed; the text says what state the package is in and what to do.
@@ -65,6 +68,8 @@ def _run_packager(origpath, readme, packpath, append="", mode="fake"):
     os.close(fd)
     try:
         words = [_word(value) for value in (origpath, readme or "", packpath, append, mode)]
+        if style or PIscript or noms:  # a program that is older knows only the others
+            words += [_word(value) for value in (style or "", PIscript or "", "noms" if noms else "")]
         code = _wait([program, "legacy-call", outcome] + words)
         with open(outcome) as file:
             text = file.read()

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from qa2pack.executor.apply import ApplyOptions
@@ -27,6 +28,7 @@ from qa2pack.pack.jobs import plan as planjob
 from qa2pack.pack.jobs.package import packaging
 from qa2pack.pack.settings.dropin_settings import DropinDefaults, read_dropin_defaults
 from qa2pack.pack.settings.files import unused_settings
+from qa2pack.pack.settings.legacy_style import LAYOUTS, MEASUREMENT_SETS, layout_of_style
 from qa2pack.pack.target import Target, origin_of, quoted, target_of
 from qa2pack.pack.terminal.log_file import log_error
 from qa2pack.pack.terminal.output_streams import losses_reported, open_closed_streams
@@ -55,6 +57,9 @@ def QA_Packager(
     packpath: str | os.PathLike[str],
     append: str = "",
     mode: str = "fake",
+    style: str | None = None,
+    PIscript: str | os.PathLike[str] | None = None,
+    noms: bool = False,
 ) -> None:
     """Package the reduction at `origpath` as `packpath`.
 
@@ -64,47 +69,104 @@ def QA_Packager(
         packpath: the destination; its name is the project code.
         append: `''` replaces what is at the destination, `'group'` adds the next group, `'member'` the next member.
         mode: `fake`, `copy`, `hard`, `move` or `ticket`.
+        style: the style of the delivery, as `cycle8-nopipe`, which stands for a layout; empty or None takes the
+            layout of the settings, which is cycle0 if they have none.
+        PIscript: file with the script that restores the data, for layouts that package one; empty or None for none.
+        noms: no measurement sets are packaged.
 
     Raises:
         PackagingError: refused or failed; the text gives the state of the package and what to do.
         KeyboardInterrupt: interrupted; `pack apply` resumes.
     """
     open_closed_streams()
+    call = _Call(origpath, readme, packpath, append, mode, style or "", os.fsdecode(PIscript or ""), bool(noms))
     with losses_reported("QA_Packager"):
-        _package(origpath, readme, packpath, append, mode)
+        _package(call)
 
 
-def _package(
-    origpath: str | os.PathLike[str],
-    readme: str | os.PathLike[str] | None,
-    packpath: str | os.PathLike[str],
-    append: str,
-    mode: str,
-) -> None:
-    target = target_of(os.fspath(packpath))
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """The parameters of one call."""
+
+    origpath: str | os.PathLike[str]
+    readme: str | os.PathLike[str] | None
+    packpath: str | os.PathLike[str]
+    append: str
+    mode: str
+    style: str
+    piscript: str
+    is_without_ms: bool
+
+    @property
+    def arguments(self) -> Mapping[str, object]:
+        """The parameters by their names; of those that are newer only what is given."""
+        newer = {"style": self.style, "PIscript": self.piscript, "noms": self.is_without_ms}
+        return {
+            "origpath": self.origpath,
+            "readme": self.readme,
+            "packpath": self.packpath,
+            "append": self.append,
+            "mode": self.mode,
+            **{name: value for name, value in newer.items() if value},
+        }
+
+    @property
+    def options(self) -> str:
+        """What it says, as options of `pack plan` quoted for a shell, each with a blank before it."""
+        options = [
+            ("mode", self.mode),
+            ("append", self.append),
+            ("readme", self.readme),
+            ("layout", LAYOUTS.get(self.style)),
+            ("set", self._value if self.piscript else None),
+            *(("exclude", glob) for glob in (MEASUREMENT_SETS if self.is_without_ms else ())),
+        ]
+        return "".join(f" --{name} {quoted(os.fsencode(value))}" for name, value in options if value)
+
+    @property
+    def _value(self) -> str:
+        return f"piscript={os.path.abspath(self.piscript)}"
+
+    def counting_before(self, defaults: DropinDefaults) -> DropinDefaults:
+        """Return the defaults with what the call says of the rules, which counts before them.
+
+        Raises:
+            Refused: there is no such style.
+        """
+        selection = defaults.selection
+        if self.is_without_ms:
+            selection = replace(selection, exclude=(*MEASUREMENT_SETS, *selection.exclude))
+        if self.piscript:
+            selection = replace(selection, values=(self._value, *selection.values))
+        if not self.style:
+            return replace(defaults, selection=selection)
+        others = tuple(default for default in defaults.defaults if default.option != "layout")
+        return replace(defaults, selection=replace(selection, layout=layout_of_style(self.style)), defaults=others)
+
+
+def _package(call: _Call) -> None:
+    target = target_of(os.fspath(call.packpath))
     # Commands in messages may be typed in another folder than the script's: paths are absolute.
     for line in target.link_lines("package"):
         print(f"QA_Packager: {line}", file=sys.stderr)
     target = Target(target.package, target.package.path)
-    origin = origin_of(os.fspath(origpath))
-
-    arguments = {"origpath": origpath, "readme": readme, "packpath": packpath, "append": append, "mode": mode}
+    origin = origin_of(os.fspath(call.origpath))
     defaults: DropinDefaults = DropinDefaults()
 
     def look(attempt: Attempt) -> None:
         nonlocal defaults
-        if not os.fspath(origpath) or not os.fspath(packpath):
+        if not os.fspath(call.origpath) or not os.fspath(call.packpath):
             raise Refused(Problem(Code.PATH_EMPTY, b"", "origpath and packpath"))
-        defaults = read_dropin_defaults(os.path.dirname(origin), os.environ)
+        defaults = call.counting_before(read_dropin_defaults(os.path.dirname(origin), os.environ))
         check_log_place(defaults.log, origin=origin, package=target.package)
 
     def plan(attempt: Attempt) -> None:
         request = defaults.selection.request(
             origin,
             target.package.path,
-            readme=os.path.abspath(os.fsencode(readme)) if readme else None,
-            append=_choice(Append, append, "append"),
-            mode=_choice(Mode, mode, "mode"),
+            readme=os.path.abspath(os.fsencode(call.readme)) if call.readme else None,
+            append=_choice(Append, call.append, "append"),
+            mode=_choice(Mode, call.mode, "mode"),
             strict=defaults.strict,
         )
         with shown_workers(RunOptions(defaults.jobs), defaults.trusted, defaults.wait_seconds) as workers:
@@ -123,9 +185,9 @@ def _package(
             result = applyjob.apply(target.package, options, workers, target.opened, is_locked=True)
         print_view(apply_view(result, target), attempt.verb, is_json=False)
 
-    planning = Attempt("plan", target, quoted(origin))
+    planning = Attempt("plan", target, quoted(origin), typed=call.options)
     _raising(planning, look)
-    with _logged(defaults.log, arguments), ExitStack() as held:  # of the lock, for both
+    with _logged(defaults.log, call.arguments), ExitStack() as held:  # of the lock, for both
         _raising(planning, plan)
         _raising(Attempt("apply", target), apply)
 

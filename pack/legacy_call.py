@@ -15,12 +15,14 @@ def main(arguments: Sequence[str]) -> int:
     """Run `QA_Packager`, write what it raises as JSON, and return the exit code.
 
     Args:
-        arguments: path of the file for the outcome, which exists; then origpath, readme, packpath, append and mode.
+        arguments: path of the file for the outcome, which exists; then origpath, readme, packpath, append and mode,
+            and style, PIscript and noms (empty for no) if one of these is given.
     """
-    outcome, origpath, readme, packpath, append, mode = arguments
+    outcome, origpath, readme, packpath, append, mode, *newer = arguments
+    style, piscript, noms = newer or ("", "", "")  # a copy of the module may be older
     error, problems, is_interrupted = "", [], False
     try:
-        QA_Packager(origpath, readme, packpath, append=append, mode=mode)
+        QA_Packager(origpath, readme, packpath, append, mode, style, piscript, bool(noms))
     except KeyboardInterrupt as interrupt:
         error, is_interrupted = str(interrupt), True
     except PackagingError as raised:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,11 @@ def test_call_outside_the_main_thread_works(delivery: Delivery, header: Path) ->
     [
         ({"mode": "link"}, ["unknown-mode", "'fake', 'copy', 'hard', 'move', 'ticket'"]),
         ({"append": "members"}, ["unknown-mode", "'group', 'member'"]),
+        (
+            {"style": "cycle1-nopipe"},
+            ["unknown-mode", "cycle1-nopipe", "'cycle0', 'cycle2-nopipe'", "'cycle11-pipe'"],
+        ),
+        ({"PIscript": "/nowhere/pi.py"}, ["unknown-variable", "piscript=/nowhere/pi.py", "one of uid"]),
         ({"origpath": "/nowhere"}, ["origin-missing", "/nowhere"]),
         ({"readme": "/nowhere"}, ["readme-missing", "/nowhere"]),
     ],
@@ -80,7 +86,11 @@ def test_refusal_is_an_exception_with_all_the_text(
     delivery: Delivery, header: Path, tmp_path: Path, choice: dict[str, str], words: list[str]
 ) -> None:
     before = contents(tmp_path)
-    call = {"origpath": str(delivery.origin), "readme": str(header), "packpath": str(delivery.path)} | choice
+    call: dict[str, Any] = {
+        "origpath": str(delivery.origin),
+        "readme": str(header),
+        "packpath": str(delivery.path),
+    } | choice
     with pytest.raises(PackagingError) as raised:
         QA_Packager(**call)
     assert [word for word in (*words, "Nothing was changed.", "do: ") if word not in str(raised.value)] == []

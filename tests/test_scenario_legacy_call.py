@@ -114,6 +114,24 @@ def test_package_is_that_of_the_call_itself(delivery: Delivery, script: Script, 
 
 
 @every_python
+def test_later_parameters_reach_the_program(delivery: Delivery, script: Script, python: list[str]) -> None:
+    uids = [f"uid___A001_X1_X{number}" for number in (1, 2, 3)]
+    values = " ".join(f"{name}={uid}" for name, uid in zip(("sous", "gous", "mous"), uids, strict=True))
+    (script.folder / "pi.py").write_text("for the PI")
+    later = ("hard", "cycle8-nopipe", "pi.py", True)
+    printed = script.call(python, delivery.origin, None, delivery.path, "", *later, PACK_SET=values)
+    member = delivery.path / "science_goal.{}/group.{}/member.{}".format(*uids)
+    assert (member / "script/scriptForPI.py").read_text() == "for the PI", printed
+
+
+@every_python
+def test_measurement_sets_are_left_out_by_the_program(delivery: Delivery, script: Script, python: list[str]) -> None:
+    (delivery.origin / "X8c/uid___A002_X3c9295_X8c.ms.split").mkdir()
+    script.call(python, delivery.origin, "", delivery.path, "", "fake", None, None, True)
+    assert list((delivery.member / "raw").iterdir()) == []
+
+
+@every_python
 def test_refusal_is_raised_with_text_and_problems(delivery: Delivery, script: Script, python: list[str]) -> None:
     gone = delivery.origin.with_name("gone")
     printed = script.call(python, gone, "", delivery.path)

@@ -107,6 +107,24 @@ def test_header_that_cannot_be_read_refuses_the_layout(capsys: Capsys, delivery:
     assert ran.code == 1 and "unknown-layout" in ran.err
 
 
+def test_empty_text_is_no_change_by_hand(capsys: Capsys, delivery: Delivery) -> None:
+    layout = written(delivery, TEXT)
+    packaged(capsys, delivery, layout)
+    assert run_here(capsys, "verify", delivery.path, "--quick").code == 0
+    again = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout, "--strict")
+    assert again.code == 0, again.err
+
+
+def test_checks_count_what_is_written(capsys: Capsys, delivery: Delivery) -> None:
+    rows = '[[check]]\nholds = "empty.py"\nin = "script"\nwhat = "an empty script"\n'
+    layout = written(delivery, f"{TEXT}\n{rows}")
+    words = ("plan", delivery.origin, delivery.path, "--layout", layout, "--strict")
+    assert run_here(capsys, *words).code == 0
+    layout = written(delivery, f"{GIVEN}\n{rows.replace('empty', 'scriptForPI')}")
+    assert "warning-check" in run_here(capsys, *words).err
+    assert run_here(capsys, *words, "--set", f"piscript={delivery.origin / 'scriptForImaging.py'}").code == 0
+
+
 def test_empty_text_is_a_file_of_the_package_and_of_the_ticket_files(capsys: Capsys, delivery: Delivery) -> None:
     member = packaged(capsys, delivery, written(delivery, TEXT))
     assert (member / "script/empty.py").read_bytes() == b""

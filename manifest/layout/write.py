@@ -4,9 +4,10 @@ The text is in the layout, or made from a template, or that of a file elsewhere.
 reads the tables, and `manifest.plan.written` makes the texts.
 """
 
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from qa2pack.manifest.layout.template import Template
+from qa2pack.manifest.layout.template import NoPathError, NoValueError, Template
 from qa2pack.manifest.layout.text_template import FACTS, TextTemplate
 
 
@@ -34,8 +35,27 @@ class Write:
     newline: str = "\n"
     line: int = 0
 
+    def is_given(self, values: Mapping[str, bytes]) -> bool:
+        """Return whether its text is there, or must be: of a file elsewhere only where the path is given."""
+        return not self.source or self.is_needed or self.source in values
+
     @property
     def needs(self) -> frozenset[str]:
         """The variables that must have a value."""
         used = self.template.variables - FACTS if self.template else frozenset()
         return self.to.variables | used | ({self.source} if self.source and self.is_needed else frozenset())
+
+
+def written_paths(writes: Iterable[Write], values: Mapping[str, bytes], taken: Collection[bytes]) -> Iterator[bytes]:
+    """Yield the paths in the member of what is written, as far as the values tell them.
+
+    Args:
+        taken: the paths of what comes from the origin.
+    """
+    for write in writes:
+        try:
+            path = write.to.fill(values.get)
+        except (NoValueError, NoPathError):
+            continue  # the plan is refused
+        if write.is_given(values) and not (write.if_missing and path in taken):
+            yield path

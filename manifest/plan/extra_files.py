@@ -100,8 +100,8 @@ def _changed(member: bytes, record: FolderRecord, entries: "dict[bytes, os.DirEn
 def _is_as_packaged(record: FolderRecord, index: int, status: os.stat_result) -> bool:
     if not stat.S_ISREG(status.st_mode):
         return False
-    if record.actions[index] == Action.DUMMY:
-        return status.st_size == 0
+    if record.actions[index] == Action.DUMMY or not record.sizes[index]:
+        return status.st_size == 0  # of an empty file the time tells nothing; those that are written get none
     expected, found = record.mtimes[index], status.st_mtime_ns
     is_same_time = expected == found or any(expected - expected % unit == found for unit in _MTIME_UNITS_NS)
     return status.st_size == record.sizes[index] and is_same_time

@@ -4,6 +4,7 @@ Paths of other scheduling blocks and of other kinds of delivery are made absolut
 advised for them hold these paths.
 """
 
+import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from qa2pack.manifest.layout.decide import Choice
 from qa2pack.manifest.layout.item import Placement
 from qa2pack.manifest.layout.member_checks import member_faults
 from qa2pack.manifest.layout.survey import Node
+from qa2pack.manifest.layout.write import written_paths
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.plan.obstacles import enclosing_package, is_control
 from qa2pack.manifest.plan.request import PlanRequest
@@ -34,7 +36,9 @@ def with_checks(
     others = other_delivery(origin, choice.layout.checks, request.exclude)
     placed = (warning for warning in placement.warnings if not _is_inside(warning, others))
     read = partial(_read_source, request.origin, placement)
-    faults = member_faults(choice.layout.checks, (item.path for item in placement.items), read)
+    taken = {item.path for item in placement.items}
+    written = written_paths(choice.layout.writes, choice.common_values, taken)
+    faults = member_faults(choice.layout.checks, taken.union(written), read)
     warnings = (*_made_package(request.origin), *found, *placed, *faults.warnings)
     return replace(
         placement,
@@ -45,7 +49,9 @@ def with_checks(
 
 def _read_source(origin: bytes, placement: Placement, path: bytes) -> bytes:
     """Return what the file has that goes to a path of the member; a file that was moved is in a package."""
-    source = next(item.source for item in placement.items if item.path == path)
+    source = next((item.source for item in placement.items if item.path == path), None)
+    if source is None:
+        raise FileNotFoundError(errno.ENOENT, "is written by the layout")
     return read_control(real_path(os.path.join(origin, source)), limit_bytes=LARGE_BYTES)
 
 

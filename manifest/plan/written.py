@@ -75,7 +75,7 @@ def choose_writes(
             path = write.to.fill(values.get)
             if write.if_missing and path in taken:
                 continue
-            if write.source and not write.is_needed and write.source not in values:
+            if not write.is_given(values):
                 reason = f"written only where its text is given: --set {write.source}=PATH"
                 left_out.append(LeftOut(path, reason, False))
                 continue

@@ -304,8 +304,9 @@ PLANNING: Mapping[Code, Row] = {
     ),
     Code.UNKNOWN_MODE: Row(
         "This value is not known.",
-        "A mode or append that does not exist was asked for.",
-        "mode is one of fake, copy, hard, move, ticket; append is '', 'group' or 'member'.",
+        "A mode, append or style that does not exist was asked for.",
+        "mode is one of fake, copy, hard, move, ticket; append is '', 'group' or 'member'; style is '' or one of "
+        "those that the message names.",
     ),
     Code.UNSAFE_PATH: Row(
         "The plan names a path outside package and origin.",

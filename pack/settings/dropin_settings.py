@@ -16,8 +16,8 @@ from qa2pack.pack.settings.selection import Selection
 from qa2pack.pack.settings.trusted_owners import trusted_users
 
 _KEYS = (
-    "layout", "include", "exclude", "strict", "as-is", "no-split", "casa-weights", "follow-outside", "keep-previous",
-    "jobs", "wait", "log", "trust-owner",
+    "layout", "set", "include", "exclude", "strict", "as-is", "no-split", "casa-weights", "follow-outside",
+    "keep-previous", "jobs", "wait", "log", "trust-owner",
 )  # fmt: skip
 
 
@@ -66,6 +66,7 @@ def _read(files: Sequence[Settings], environment: Mapping[str, str]) -> DropinDe
             include=_texts(files, "include"),
             exclude=_texts(files, "exclude"),
             layout=_text(files, "layout") or Selection().layout,
+            values=(*environment.get("PACK_SET", "").split(), *_texts(files, "set")),  # the first of a name counts
             as_is=_is_set(files, "as-is"),
             no_split=_is_set(files, "no-split"),
             follow_outside=_is_set(files, "follow-outside"),
@@ -85,6 +86,7 @@ def _defaults(files: Sequence[Settings], environment: Mapping[str, str]) -> list
     variables = {"jobs": "PACK_JOBS", "wait": "PACK_WAIT", "log": "PACK_LOG"}
     typed = {key: variable for key, variable in variables.items() if environment.get(variable)}
     found = [Default(key, variable) for key, variable in typed.items()]
+    found += [Default("set", "PACK_SET")] if environment.get("PACK_SET") else []
     found += [
         Default(key, shown(settings.path))
         for key in _KEYS

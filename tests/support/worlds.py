@@ -195,6 +195,15 @@ def sharing(scenario: Scenario) -> tuple[Scenario, ...]:
     return tuple(one for one in SHORT if one.mode is not Mode.MOVE and replace(one, mode=scenario.mode) == scenario)
 
 
+# A layout by values also writes files: one that is in the plan, and one when all others are staged.
+_WRITES = """
+[[write]]
+to = "script/empty.py"
+text = ""
+[[write]]
+to = "log/sums.md5"
+template = "sums.jinja"
+"""
 # What can be rolled back when it has ended.
 WITH_ROLLBACK = tuple(
     dict.fromkeys(
@@ -383,7 +392,8 @@ class World:
         """Return the choices of a plan whose member is called after the origin."""
         layout = self.root / "by_values.toml"
         text = layout_text("cycle0").replace("\ntree =", '\ntree = "goal.{run}/group.1/member.{run}" #')
-        layout.write_text(text + "[variable.run]\n")
+        layout.write_text(f"{text}[variable.run]\n{_WRITES}")
+        (self.root / "sums.jinja").write_text("{% for each in files %}{{ each.md5 }}  {{ each.path }}\n{% endfor %}")
         return {"layout": str(layout), "values": (("run", origin),)}
 
     def _save(self, plan: Plan) -> None:
