@@ -14,7 +14,7 @@ from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_control
 from qa2pack.manifest.fs.presence import is_plain_folder
 from qa2pack.manifest.layout.roles import adopted_names
 from qa2pack.manifest.layout.tree import Tree
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions, Subtree, SubtreeBatch
@@ -52,7 +52,7 @@ def adopt_members(
             raise Refused(*problems)
         make_folder()
         for member, gathered in scanned.items():
-            totals = tuple(Total(role.decode(), *count) for role, count in sorted(gathered.counts.items()))
+            totals = tuple(Total(shown(role), *count) for role, count in sorted(gathered.counts.items()))
             notes = Notes(totals=totals, warnings=tuple(gathered.warnings))
             header = _header(package, member, now_ns)
             folder = package.member(member)

@@ -99,6 +99,7 @@ class Code(StrEnum):
     ONLY_MEMBER = "only-member"
     NAME_TAKEN = "name-taken"
     UNKNOWN_FIELD = "unknown-field"
+    NO_README = "no-readme"
     MEMBER_NOT_NAMED = "member-not-named"
     MEMBER_AMBIGUOUS = "member-ambiguous"
     ORIGIN_UNKNOWN = "origin-unknown"

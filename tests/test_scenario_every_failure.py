@@ -135,6 +135,12 @@ def _(world: World) -> Words:
     return ["readme", world.made(), "--set-field", "Colour=blue"]
 
 
+@fails(Code.NO_README)
+def _(world: World) -> Words:
+    world.delivery.make(Mode.COPY, layout="as-is")
+    return ["readme", world.path, "--take-changes"]
+
+
 @fails(Code.MEMBER_AMBIGUOUS)
 def _(world: World) -> Words:
     path = world.made()

@@ -70,6 +70,13 @@ def test_list_beside_has_what_md5sum_says(home: Path, mode: str) -> None:
     assert main(["verify", str(home / "P")]) == 0
 
 
+def test_plan_and_apply_name_what_stands_beside(home: Path, capsys: Capsys) -> None:
+    assert plan(home) == 0
+    assert "  and beside it: P_v1.0.md5, P.note\n" in capsys.readouterr().out
+    assert main(["apply", str(home / "P")]) == 0
+    assert f"Written beside the package:\n  {home}/P_v1.0.md5\n  {home}/P.note\n" in capsys.readouterr().out
+
+
 def test_placeholders_have_empty_ones(home: Path) -> None:
     made(home, mode="fake")
     assert (home / "P_v1.0.md5").read_bytes() == (home / "P.note").read_bytes() == b""

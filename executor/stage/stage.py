@@ -307,7 +307,7 @@ def _final_notes(notes: Notes, plan: Described, splits: dict[bytes, SplitResult]
     growth: dict[str, int] = {}
     for path, result in splits.items():
         planned = decode_record(_split_files(plan, path))
-        role = os.fsdecode(path.split(b"/", 1)[0])
+        role = shown(path.split(b"/", 1)[0])
         growth[role] = growth.get(role, 0) + sum(decode_record(result.blob).sizes) - sum(planned.sizes)
     return replace(notes, totals=_grown(notes.totals, growth), difference=None, recalled=(), extra=(), changed=())
 
@@ -316,7 +316,7 @@ def _growth_of(late: Mapping[bytes, LateText]) -> dict[str, int]:
     """Return by how many bytes the late files of each role are longer than planned."""
     growth: dict[str, int] = {}
     for path, text in late.items():
-        role = os.fsdecode(path.split(b"/", 1)[0]) if b"/" in path else ""
+        role = shown(path.split(b"/", 1)[0]) if b"/" in path else ""
         growth[role] = growth.get(role, 0) + text.growth
     return growth
 

@@ -22,12 +22,21 @@ def ticket_bytes(package: Package, header: Header, notes: Notes, opened: OpenedF
     """
     files = size = 0
     for member, described in ((header, notes), *_staying(package, header, opened)):
-        in_tickets = {"", *(role.name for role in roles_of(member) if role.in_tickets)}  # the first is README
+        in_tickets = {role.name for role in roles_of(member) if role.in_tickets}
+        files += 1  # README
+        size += 0 if member.mode is Mode.FAKE else _readme_bytes(member, described)
         for total in described.totals:
             if total.role in in_tickets:
                 files += total.file_count
                 size += 0 if member.mode is Mode.FAKE else total.byte_count
     return TICKET_COUNT * (size + files * _BYTES_PER_FILE + _FIXED_BYTES)
+
+
+def _readme_bytes(member: Header, notes: Notes) -> int:
+    """Return the most that README takes; other files directly in the member are not in the ticket files."""
+    if member.is_adopted:
+        return sum(total.byte_count for total in notes.totals if not total.role)
+    return len(member.readme)
 
 
 def _staying(package: Package, header: Header, opened: OpenedFiles) -> Iterator[tuple[Header, Notes]]:

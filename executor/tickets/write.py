@@ -20,9 +20,10 @@ from qa2pack.executor.io.file_object import create_built
 from qa2pack.executor.transaction.paths import ticket_in
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import folder_of
+from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.ticket_file import PERMISSIONS, SIZE_FILE
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.header import Total
+from qa2pack.manifest.format.header import Header, Total
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
@@ -121,8 +122,11 @@ def size_text(project: bytes, members: Iterable[Member]) -> str:
 def ticket_files(project: bytes, member: Member) -> Iterator[TicketFile]:
     """Yield the files of a member that go into the ticket files, in no particular order."""
     inside = join(project, folder_of(member.manifest.header.member)).rstrip(b"/")
+    header = member.manifest.header
     for record in _records(member.manifest):
         for index, name in enumerate(record.names):
+            if not record.path and not (name == README and has_readme(header)):
+                continue  # what a layout puts directly into the member has no role, and may be of any size
             path = join(record.path, name)
             is_placeholder = record.actions[index] == Action.DUMMY
             yield TicketFile(
@@ -133,6 +137,11 @@ def ticket_files(project: bytes, member: Member) -> Iterator[TicketFile]:
                 digest=NO_DIGEST if is_placeholder or is_table_lock(name) else record.digest(index),
                 may_lack=member.may_lack,
             )
+
+
+def has_readme(header: Header) -> bool:
+    """Return whether README is what the ticket files take along: not a file of the origin that has this name."""
+    return bool(header.readme) or header.is_adopted
 
 
 def _records(manifest: Described) -> Iterator[FolderRecord]:

@@ -2,19 +2,23 @@
 
 import functools
 
+from qa2pack.manifest.alma.member_ids import is_of_cycle0
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.role import Role
 
-# Members that were made before roles were recorded, and those that were adopted, have its folders.
+# Members that were made before roles were recorded, all in the tree of Cycle 0, and those that were adopted, have its
+# folders. Other members without roles are those of a layout that declares none.
 _FIRST_LAYOUT = "cycle0"
 
 
 def roles_of(header: Header) -> tuple[Role, ...]:
     """Return the roles of a member, in the order in which they are shown."""
-    return header.roles or _first_layout().roles
+    if header.roles or not (header.is_adopted or is_of_cycle0(header.member)):
+        return header.roles
+    return _first_layout().roles
 
 
 def adopted_names() -> NameRules:

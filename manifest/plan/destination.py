@@ -85,16 +85,19 @@ def choose_destination(request: PlanRequest, opened: OpenedFiles) -> Destination
     return Destination(package, state, member, base_of(state, opened), opened, request.append)
 
 
-def with_member(destination: Destination, tree: Tree, choice: Choice) -> Destination:
+def with_member(destination: Destination, tree: Tree, choice: Choice, *, is_compared: bool = False) -> Destination:
     """Return the destination with the member that the layout tells.
 
     Where variables tell the members apart, one that is there already is replaced, and another one is added.
+
+    Args:
+        is_compared: the plan is never applied, so it adds a member also where members are not counted.
 
     Raises:
         Refused: a variable has no value, or several; or the package cannot have such a member.
     """
     append, state = destination.append, destination.state
-    if not tree.can(append):
+    if not tree.can(append) and not is_compared:
         raise Refused(Problem(Code.APPEND_NOT_COUNTED, f"--append {append}".encode(), found=tree.text))
     strange = [member for member in state.members if not tree.has(member)]
     if strange and (append in _ADDING or tree.variables):

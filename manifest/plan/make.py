@@ -92,7 +92,7 @@ def make_plan(
     check_includes(request.include, layout.roles)
     earlier = _earlier(request, destination)
     placed = place_origin(request, layout, earlier, reader=reader, engine=engine)
-    destination = with_member(destination, layout.tree, placed.choice)
+    destination = with_member(destination, layout.tree, placed.choice, is_compared=request.is_compared)
     writes = choose_writes(layout, placed.choice.common_values, placed.placement.items)
     refuse_any(_unknown_folders(layout, placed, writes.written, destination.member))
     refuse_any(list(taken_beside(destination.package, destination.state, writes.beside, opened)))

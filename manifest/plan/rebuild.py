@@ -26,7 +26,7 @@ from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath
 from qa2pack.manifest.layout.roles import roles_of
-from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.extra_files import extra_in_folder, extra_in_package, outside_remedies, paths_of
 from qa2pack.manifest.plan.make import Plan
@@ -319,7 +319,7 @@ def totals_with_texts(totals: tuple[Total, ...], old: Header, new: Header) -> tu
     """Return the totals of a member that gets other texts; late ones count as they are until they are written."""
     growth: dict[str, int] = {}
     for path, text in new.texts.items():
-        role = os.fsdecode(path.partition(b"/")[0]) if b"/" in path else ""
+        role = shown(path.partition(b"/")[0]) if b"/" in path else ""
         growth[role] = growth.get(role, 0) + len(text) - len(old.texts.get(path, b""))
     return tuple(replace(total, byte_count=total.byte_count + growth.get(total.role, 0)) for total in totals)
 

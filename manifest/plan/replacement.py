@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.format.record_codec import decode_record, record_actions
@@ -36,9 +37,8 @@ def replacing_warnings(request: PlanRequest, destination: Destination, spool: Re
     members = destination.going
     if not members:
         return
-    # README, the only file outside the role folders, is made again by each plan: a placeholder for it is no loss.
     makes_empty = not request.mode.has_content and any(
-        path and Action.DUMMY in record_actions(blob) for path, blob in spool.sorted_blobs()
+        _has_placeholder(path, blob) for path, blob in spool.sorted_blobs()
     )
     for member in members:
         header = _header(destination, member)
@@ -47,6 +47,14 @@ def replacing_warnings(request: PlanRequest, destination: Destination, spool: Re
             yield Problem(Code.W_MEMBER_GOES, path, found=_origin(header))
         if makes_empty and (header is None or header.mode.has_content):
             yield Problem(Code.W_BECOMES_EMPTY, path, found=_mode(header))
+
+
+def _has_placeholder(path: bytes, blob: bytes) -> bool:
+    """Return whether a folder has a placeholder; that of README is no loss, because each plan makes README again."""
+    if path or Action.DUMMY not in record_actions(blob):
+        return Action.DUMMY in record_actions(blob)
+    record = decode_record(blob)
+    return any(record.actions[index] == Action.DUMMY for index, name in enumerate(record.names) if name != README)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Generated records and totals of a plan: written files, parent folders, split results, files and bytes by role."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from qa2pack.manifest.actions import Action, Mode
@@ -10,7 +9,7 @@ from qa2pack.manifest.format.record_codec import encode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.layout.name_rules import NameRules
-from qa2pack.manifest.path import sort_key
+from qa2pack.manifest.path import shown, sort_key
 from qa2pack.manifest.plan.table_files import SplitSources
 from qa2pack.manifest.scan.collect import Gathered
 
@@ -90,7 +89,7 @@ def sum_totals(
     for path, byte_count in written_sizes(header, late).items():
         files, size = counts.get(_role(path), (0, 0))
         counts[_role(path)] = (files + 1, size + byte_count)
-    return tuple(Total(os.fsdecode(role), files, size) for role, (files, size) in sorted(counts.items()))
+    return tuple(Total(shown(role), files, size) for role, (files, size) in sorted(counts.items()))
 
 
 def count_new(

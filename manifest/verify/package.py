@@ -40,12 +40,12 @@ def verify_package(
     packaged = folders_above(map(folder_of, recorded))
     yield from (Problem(Code.EXTRA_FOLDER, group) for group in state.empty_groups if group not in packaged)
     for member in state.without_manifest:
-        yield Problem(Code.MANIFEST_MISSING, _relative(package, member))
+        yield Problem(Code.MANIFEST_MISSING, folder_of(member))
     for member in recorded:
         try:
             manifest = opened.manifest_of(member, package.manifest(member))
         except StreamError as error:
-            yield unusable_manifest(error, _relative(package, member))
+            yield unusable_manifest(error, folder_of(member))
             continue
         yield from _verify_member(package, manifest, is_quick=is_quick, engine=engine, progress=progress)
 
@@ -55,7 +55,7 @@ def _verify_member(
 ) -> Iterator[Problem]:
     member = manifest.header.member
     if not is_plain_folder(package.member(member)):  # anything else in its place is told as an extra file
-        yield Problem(Code.MISSING, _relative(package, member), "a member")
+        yield Problem(Code.MISSING, folder_of(member), "a member")
         return
     notes = manifest.notes
     is_read = manifest.header.mode.has_content and not is_quick
@@ -68,7 +68,7 @@ def _verify_member(
         package.member(member), manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=progress
     )
     for problem in problems:
-        yield replace(problem, path=join(_relative(package, member), problem.path).rstrip(b"/"))
+        yield replace(problem, path=join(folder_of(member), problem.path).rstrip(b"/"))
     yield from _beside_problems(package, manifest.header, is_quick=is_quick)
 
 
@@ -93,10 +93,6 @@ def _digest_at(path: bytes, size: int) -> bytes:
 def _recorded_members(package: Package) -> list[bytes]:
     """Return the members that have a manifest, whether or not they are on disk."""
     return [member_of_manifest(name) for name in manifest_names(package)]
-
-
-def _relative(package: Package, member: bytes) -> bytes:
-    return package.member(member).removeprefix(package.path + b"/")
 
 
 def _extra(package: Package, unexpected: bytes) -> Code:

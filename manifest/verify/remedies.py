@@ -70,7 +70,7 @@ def packaged_entries(manifest: Described, paths: Iterable[bytes]) -> dict[bytes,
 
 def source_of(manifest: Described, entry: Entry) -> bytes | None:
     """Return the file of the origin that a packaged file came from; None if the program wrote it, or if adopted."""
-    if manifest.header.is_adopted or entry.path == README or entry.action in _MADE_ANEW:
+    if manifest.header.is_adopted or entry.path in manifest.header.texts or entry.action in _MADE_ANEW:
         return None
     return os.path.join(manifest.header.origin, entry.source)
 
@@ -112,7 +112,8 @@ _OTHER_COPY = "FOLDER is another copy of the package, or what was unpacked from 
 def _repairs(member: DamagedMember, damaged: Iterable[bytes], repair: str) -> Iterator[Remedy]:
     """Yield how to bring back what was packaged: from the origin where that can have it, else from another copy."""
     entries = packaged_entries(member.manifest, islice(damaged, _MOST_LOOKED_AT)).values()
-    wanted = [entry for entry in entries if entry.action not in _MADE_ANEW and entry.path != README]
+    written = member.manifest.header.texts
+    wanted = [entry for entry in entries if entry.action not in _MADE_ANEW and entry.path not in written]
     lost = [(entry, why) for entry in wanted if (why := _why_lost(member, entry))]
     from_copy = f"{repair} --from FOLDER"
     is_all_lost = member.is_tried or (bool(lost) and len(lost) == len(wanted))
@@ -129,7 +130,7 @@ def _acceptances(member: DamagedMember, damaged: Mapping[bytes, Code]) -> Iterat
     header = member.manifest.header
     if header.is_adopted:
         return
-    if set(damaged) == {README} and damaged[README] not in (Code.MISSING, Code.WRONG_TYPE):
+    if set(damaged) == {README} and header.readme and damaged[README] not in (Code.MISSING, Code.WRONG_TYPE):
         text = "If README was changed on purpose, to keep what was changed:"
         yield Remedy(text, (f"pack readme PACKAGE{member.option} --take-changes",))
     elif header.mode is not Mode.MOVE and is_folder(header.origin):

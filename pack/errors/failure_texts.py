@@ -77,6 +77,12 @@ REQUESTS: Mapping[Code, Row] = {
         "A field is a line that begins with its name and a colon.",
         "Name one of the fields, or give a header that has it: --header FILE.",
     ),
+    Code.NO_README: Row(
+        "The program makes no README in this member.",
+        "Its layout has readme = false, and no template with the header in it.",
+        "If the member has a file of this name, it came from the origin: change it there, and make the member again:",
+        ("pack plan --again PACKAGE", "pack apply PACKAGE"),
+    ),
     Code.MEMBER_NOT_NAMED: Row(
         "The package has several members, and none is named.",
         "The command is for one member.",

@@ -45,7 +45,8 @@ class Difference:
         """Yield changed and unchanged files in order, without README and lists of files: each plan makes them."""
         old = map(decode_record, self.manifest.stream.blobs())
         new = (decode_record(blob) for _, blob in self.made.gathered.spool.sorted_blobs())
-        made_again = {README} | self.made.header.late
+        header = self.made.header
+        made_again = header.late | ({README} if header.readme else set())
         yield from (change for change in diff_members(old, new) if change.path not in made_again)
 
     def close(self) -> None:

@@ -1,10 +1,11 @@
 """Section of the report page about one member: facts, sizes, tables, pictures, texts, left-out files."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from qa2pack.manifest.alma.member_ids import member_words
+from qa2pack.manifest.alma.member_ids import is_of_cycle0, member_words
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import Header, LeftOut, Notes, Total
@@ -119,7 +120,8 @@ def _facts(header: Header) -> Iterator[tuple[str, str]]:
     if header.is_adopted:
         yield "adopted", f"{local_time(header.scanned_ns)}; found as it is, not made by this program"
         return
-    yield "scheduling block", shown(os.path.basename(header.origin))
+    if is_of_cycle0(header.member):
+        yield "scheduling block", shown(os.path.basename(header.origin))
     yield "from", shown(header.origin)
     yield "planned", local_time(header.scanned_ns)
     yield "by", f"{shown(header.user)} on {shown(header.host)}"
@@ -128,13 +130,14 @@ def _facts(header: Header) -> Iterator[tuple[str, str]]:
     yield "program", shown(header.program)
 
 
-def _roles(notes: Notes, roles: Iterable[Role]) -> Iterator[Row]:
+def _roles(notes: Notes, roles: Sequence[Role]) -> Iterator[Row]:
     totals = {total.role: total for total in notes.totals}
     largest = max((total.byte_count for total in notes.totals), default=0)
-    for role in (*(role.name for role in roles), ""):
+    for role in dict.fromkeys([*(role.name for role in roles), *([] if roles else islice(totals, _MOST_ROWS)), ""]):
         total = totals.get(role, Total(role, 0, 0))
         share = _share(total.byte_count, largest)
-        yield Row(role or "README", total.file_count, total.byte_count, share, role=role or "readme")
+        name = role or ("README" if roles else ".")
+        yield Row(name, total.file_count, total.byte_count, share, role=role if roles and role else "readme")
 
 
 def _blocks(contents: Contents) -> Iterator[Block]:

@@ -6,7 +6,6 @@ from qa2pack.manifest.alma.member_ids import Append, member_words
 from qa2pack.manifest.alma.package import DestinationKind
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.humanize import counted, human_bytes
-from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.jobs.batch import Found, Job, JobState
 from qa2pack.pack.views.apply import apply_view
@@ -111,7 +110,7 @@ def _member_path(found: Found) -> bytes:
 
 
 def _member(found: Found) -> str:
-    return shown(_member_path(found))
+    return member_words(_member_path(found))
 
 
 def _applied_digest(found: Found) -> str | None:

@@ -5,7 +5,6 @@ from functools import partial
 from itertools import islice
 
 from qa2pack.manifest.alma.member_ids import member_words
-from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.record import Entry
@@ -37,7 +36,7 @@ def named_lines(plan: Described, style: Style) -> Iterator[str]:
 
 def planned_file_fields(plan: Described, role: str = "") -> Iterator[Fields]:
     """Yield an object per file, with its source: relative to the origin, absolute if a link leads out of it."""
-    texts = {README, *plan.header.texts}
+    texts = plan.header.texts
     for entry in _entries(plan, role):
         # These are written from the plan; what the origin may have of the same name is not their source.
         source = {"source": None} if entry.path in texts else path_fields("source", entry.source)
