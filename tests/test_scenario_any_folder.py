@@ -173,3 +173,21 @@ def test_folder_is_packaged_again_and_rolled_back(folder: Folder, mode: str) -> 
     assert not (folder.package / "script/b.py").exists()
     folder.run("verify", folder.package)
     assert "there is a package of 1 member" in folder.run("status", folder.package).out
+
+
+@pytest.mark.parametrize("files", ["", "{% for file in files %}{{ file.path }}{% endfor %}"], ids=["now", "late"])
+def test_sizes_follow_a_text_in_a_folder_whose_name_is_shown_escaped(folder: Folder, files: str) -> None:
+    layout = folder.origin.parent / "odd.toml"
+    layout.write_text(
+        'readme = false\n[variable.odd]\n[[place]]\nname = "top"\n[[rule]]\nkind = "tree"\nmatch = "*"\nto = "{path}"\n'
+        '[[write]]\nto = "{odd}/about"\ntemplate = "about.jinja"\n'
+    )
+    (layout.parent / "about.jinja").write_text("{{ header }}" + files)
+    (layout.parent / "header.txt").write_text("PI name: somebody with a name\n" * 9)
+    odd = "o\x01"
+    words = ("--layout", layout, "--mode", "copy", "--set", f"odd={odd}")
+    folder.run("plan", folder.origin, folder.package, *words)
+    folder.run("apply", folder.package)
+    folder.run("readme", folder.package, "--header", layout.parent / "header.txt")
+    (member,) = json.loads(folder.run("show", folder.package, "--json").out)["members"]
+    assert member["roles"]["o\\x01"]["byte_count"] == (folder.package / odd / "about").stat().st_size
