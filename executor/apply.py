@@ -27,7 +27,6 @@ from qa2pack.executor.stage.stage import OriginChangedError, stage_all
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.transaction.history import Finished, next_sequence, read_history
 from qa2pack.executor.transaction.journal import (
-    TICKET_SUFFIXES,
     Begin,
     Commit,
     Journal,
@@ -411,6 +410,7 @@ def _new_begin(run: _Run, plan: Described) -> Begin:
         keeps_if_small=run.options.keep_previous is KeepPrevious.AUTO,
         renamed_from=header.renamed_from,
         above=folder_above(header),
+        beside=tuple(file.name for file in header.beside),
     )
 
 
@@ -474,7 +474,7 @@ def _commit(run: _Run, transaction: _Transaction, plan: Described) -> Commit:
         root_inode=root.st_ino,
         root_mtime_ns=root.st_mtime_ns,
         had_manifests=is_there(paths.package.manifests),
-        had_tickets=tuple(suffix for suffix in TICKET_SUFFIXES if is_there(paths.ticket(suffix))),
+        had_tickets=tuple(suffix for suffix in paths.tickets if is_there(paths.ticket(suffix))),
         keeps_previous=_keeps_previous(run, transaction),
     )
     journal.append_durably(commit)

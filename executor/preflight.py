@@ -27,7 +27,7 @@ from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import UnsafePathError, is_within, join
 from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.extra_files import extra_in_package, paths_of
-from qa2pack.manifest.plan.obstacles import renamed_by_hand, ticket_obstacles
+from qa2pack.manifest.plan.obstacles import renamed_by_hand, taken_beside, ticket_obstacles
 from qa2pack.manifest.plan.replacement import hand_made, not_linked_again
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.quantity import Count, Size, Space
@@ -64,6 +64,7 @@ def _problems(package: Package, plan: Described, opened: OpenedFiles) -> Iterato
         yield Problem(Code.NESTED, package.path, found=os.fsdecode(header.origin))
     yield from ticket_obstacles(package)
     state = read_state(package)
+    yield from taken_beside(package, state, header.beside, opened)
     if state.standing is not header.standing:
         extra: list[Problem] = []
         if header.standing is DestinationKind.PACKAGE and state.members:

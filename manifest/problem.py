@@ -82,6 +82,8 @@ class Code(StrEnum):
     PACKAGE_RENAMED = "package-renamed"
     EXTRA_SINCE_PLAN = "extra-since-plan"
     CHANGED_SINCE_PLAN = "changed-since-plan"
+    BESIDE_TAKEN = "beside-taken"
+    BESIDE_DAMAGED = "beside-damaged"
     ORIGIN_CHANGED = "origin-changed"
     JOURNAL_DAMAGED = "journal-damaged"
     # what a command is asked for

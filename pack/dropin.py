@@ -114,8 +114,8 @@ class _Call:
     def options(self) -> str:
         """What it says, as options of `pack plan` quoted for a shell, each with a blank before it."""
         options = [
-            ("mode", self.mode),
-            ("append", self.append),
+            ("mode", str(self.mode)),  # of any type: a wrong one is refused later
+            ("append", str(self.append)),
             ("readme", self.readme),
             ("layout", LAYOUTS.get(self.style)),
             ("set", self._value if self.piscript else None),

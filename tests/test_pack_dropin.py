@@ -72,6 +72,7 @@ def test_call_outside_the_main_thread_works(delivery: Delivery, header: Path) ->
     ("choice", "words"),
     [
         ({"mode": "link"}, ["unknown-mode", "'fake', 'copy', 'hard', 'move', 'ticket'"]),
+        ({"mode": 5, "append": 5, "readme": None}, ["unknown-mode", "5"]),
         ({"append": "members"}, ["unknown-mode", "'group', 'member'"]),
         (
             {"style": "cycle1-nopipe"},

@@ -196,6 +196,15 @@ def test_reduction_by_hand_is_packaged_with_the_script_that_is_given(
         assert (member / "product/50_kms_cloud_sci.spw0_4_8_12.cube.I.manual.pb.fits").stat().st_nlink == 2
 
 
+def test_script_for_the_pi_of_the_reduction_itself_is_packaged(
+    reduction: ManualReduction, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (reduction.origin / "scriptForPI.py").write_text("for the PI")
+    member = reduction.made(mode="copy")
+    assert (member / "script/scriptForPI.py").read_text() == "for the PI"
+    assert "written only" not in run_here(capsys, "plan", reduction.package, "--again").out
+
+
 def test_reduction_by_hand_is_made_again_alone(reduction: ManualReduction) -> None:
     first, other = reduction.origin, "uid___A001_X12a3_Xff"
     reduction.made()
@@ -252,18 +261,18 @@ def make_bundle(folder: Path) -> Path:
 def test_bundle_is_packaged_with_its_checksum_manifest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: str
 ) -> None:
-    origin, package = make_bundle(tmp_path), tmp_path / "ladee"
-    words = (origin, package, "--layout", "pds4", "--mode", mode, "--set", "bundle=ladee_mission_bundle")
+    origin, package = make_bundle(tmp_path), tmp_path / "ladee_mission_bundle"
+    words = (origin, package, "--layout", "pds4", "--mode", mode)
     for ran in (
         run_here(capsys, "plan", *words),
         run_here(capsys, "apply", package),
         run_here(capsys, "verify", package),
     ):
         assert ran.code == 0, ran.err
-    listed = package / "ladee_mission_bundle_v1.0_checksum_manifest_v1.0.tab"
+    listed = tmp_path / "ladee_mission_bundle_v1.0_checksum_manifest_v1.0.tab"
     paths = sorted(target for _, target in expected("pds4_bundle") if target != "-")
     found = {str(path.relative_to(package)) for path in package.rglob("*") if path.is_file()}
-    assert found == {*paths, listed.name}
+    assert found == set(paths)
     digests = {path: hashlib.md5((origin / path).read_bytes()).hexdigest() for path in paths}
     lines = "".join(f"{digest}\t{path}\r\n" for path, digest in digests.items())
     assert listed.read_bytes() == (b"" if mode == "fake" else lines.encode())
@@ -276,7 +285,7 @@ def test_bundle_goes_on_with_a_folder_that_looks_like_a_table(
     package = tmp_path / "x"
     assert run_here(capsys, "plan", tmp_path / "in", package, "--layout", "pds4", "--mode", "hard").code == 0
     assert run_here(capsys, "apply", package).code == 0
-    assert len((package / "bundle_v1.0_checksum_manifest_v1.0.tab").read_bytes().splitlines()) == 2
+    assert len((tmp_path / "x_v1.0_checksum_manifest_v1.0.tab").read_bytes().splitlines()) == 2
     assert (package / "data/table.dat").exists() and not (package / ".DS_Store").exists()
 
 

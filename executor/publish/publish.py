@@ -14,7 +14,6 @@ from qa2pack.executor.publish.refresh_ctimes import refresh_ctimes
 from qa2pack.executor.publish.renaming import take_old_away, take_old_control_away, turn_origin_links
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.transaction.journal import (
-    TICKET_SUFFIXES,
     Commit,
     Discard,
     End,
@@ -49,7 +48,7 @@ def publish(paths: TransactionPaths, journal: Journal, disk: Disk, *, is_publish
     if is_there(paths.new_manifests):
         move_away(disk, paths.package.manifests, paths.previous_manifests)
         disk.rename(paths.new_manifests, paths.package.manifests)
-    for suffix in TICKET_SUFFIXES:
+    for suffix in paths.tickets:
         _publish_ticket(paths, suffix, disk)
     for folder in (paths.previous, paths.staging, paths.package.control, paths.package.parent):
         sync_folder(disk, folder)
@@ -162,7 +161,7 @@ def unpublish(paths: TransactionPaths, commit: Commit, disk: Disk, *, is_publish
         move_away(disk, paths.previous_tree, paths.target)
     sync_folder(disk, os.path.dirname(paths.target))
     _manifests_back(paths, commit, disk)
-    for suffix in TICKET_SUFFIXES:
+    for suffix in paths.tickets:
         _ticket_back(paths, suffix, commit, disk)
     sync_folder(disk, paths.package.control)
     sync_folder(disk, paths.package.parent)

@@ -11,15 +11,18 @@ from dataclasses import dataclass, replace
 
 import xxhash
 
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.file_object import created_file
+from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.stage.context import StagingContext
+from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord, with_digests
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, grouped_blobs
 from qa2pack.manifest.format.spool import OrderedSpool
-from qa2pack.manifest.format.written import WrittenFile
+from qa2pack.manifest.format.written import BesideFile, WrittenFile
 from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
 from qa2pack.manifest.layout.text_template import FILES
@@ -88,6 +91,60 @@ def write_late(
         }
 
 
+def write_beside(
+    header: Header,
+    records: Records,
+    context: StagingContext,
+    paths: TransactionPaths,
+    *,
+    engine: Engine,
+    progress: Progress,
+) -> tuple[BesideFile, ...]:
+    """Write the files that go beside the package into staging; return them with sizes and digests.
+
+    Where the package has placeholders they are empty.
+
+    Args:
+        header: of the plan of the member.
+        records: as for `write_late`; late files are among them.
+
+    Raises: as `write_late`.
+    """
+    if not header.beside:
+        return ()
+    digests = tuple(name for name in DIGEST_BYTES if any(name in each.file.digests for each in header.beside))
+    names = (path for record in _decoded_records(records) for path in paths_of_record(record))
+    facts = facts_of(header, header_text_of(header), names)
+    file_count = sum(len(record.names) for record in _decoded_records(records))
+    written = []
+    with closing(OrderedSpool()) as spool:
+        if header.mode.has_content:
+            _gather_digests(spool, digests, frozenset(), records, context, engine=engine, progress=progress)
+        facts[FILES] = Listing(lambda: _listed(records, digests, spool, frozenset()))
+        for each in header.beside:
+            path, limit = paths.staged_ticket(each.name), late_limit_bytes(file_count)
+            remove_tree(context.disk, path)
+            pieces: Iterable[bytes] = (each.file.text,)
+            if each.file.template:
+                pieces = pieces_of_text(each.file, facts, limit_bytes=limit, file_count=file_count)
+            size, digest = _created(context.disk, path, pieces if header.mode.has_content else (), header.scanned_ns)
+            written.append(replace(each, size=size, digest=digest))
+    return tuple(written)
+
+
+def _created(disk: Disk, path: bytes, pieces: Iterable[bytes], mtime_ns: int) -> tuple[int, bytes]:
+    """Create a file of these bytes and return its size and digest."""
+    size, digest = 0, xxhash.xxh3_128()
+    with created_file(disk, path) as target:
+        for piece in pieces:
+            target.write(piece)
+            digest.update(piece)
+            size += len(piece)
+        target.flush()  # a write after it would change the time
+        disk.set_times(target.fileno(), mtime_ns)
+    return size, digest.digest()
+
+
 def with_late(
     records: Iterable[tuple[bytes, bytes]], late: Mapping[bytes, LateText]
 ) -> Iterator[tuple[bytes, bytes]]:
@@ -134,17 +191,11 @@ def _write(
     file_count: int,
 ) -> LateText:
     """Write one late file in place of the empty one that stands for it."""
-    path, size, digest = join(context.member, file.path), 0, xxhash.xxh3_128()
-    limit = late_limit_bytes(file_count)
+    path, limit = join(context.member, file.path), late_limit_bytes(file_count)
     context.disk.unlink(path)
-    with created_file(context.disk, path) as target:
-        for piece in pieces_of_text(file, facts, limit_bytes=limit, file_count=file_count):
-            target.write(piece)
-            digest.update(piece)
-            size += len(piece)
-        target.flush()  # a write after it would change the time
-        context.disk.set_times(target.fileno(), mtime_ns)
-    return LateText(size, digest.digest(), size - planned_bytes)
+    pieces = pieces_of_text(file, facts, limit_bytes=limit, file_count=file_count)
+    size, digest = _created(context.disk, path, pieces, mtime_ns)
+    return LateText(size, digest, size - planned_bytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, stage_batch
 from qa2pack.executor.stage.context import StagingContext
-from qa2pack.executor.stage.late_texts import LateText, with_late, write_late
+from qa2pack.executor.stage.late_texts import LateText, Records, with_late, write_beside, write_late
 from qa2pack.executor.stage.table import SplitBatch, SplitResult, split_batch
 from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Publishing, Staged
@@ -26,6 +26,7 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, grouped_blobs
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.format.written import BesideFile
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.plan.rebuild import (
     own_records,
@@ -98,8 +99,14 @@ def stage_all(
         is_rebuilt = plan.header.is_rebuilt
         final = spool.sorted_blobs if is_rebuilt else partial(_final_records, spool, splits, paths.staged_member)
         late = write_late(plan.header, final, context, engine=engine, progress=progress)
-        _write_manifest(plan, paths, with_late(final(), late), splits, late, opened, disk)
+        records = partial(_with_late, final, late)
+        beside = write_beside(plan.header, records, context, paths, engine=engine, progress=progress)
+        _write_manifest(plan, paths, with_late(final(), late), splits, late, beside, opened, disk)
         _write_tickets(paths, opened, disk, may_lack=is_rebuilt)
+
+
+def _with_late(final: Records, late: dict[bytes, LateText]) -> Iterator[tuple[bytes, bytes]]:
+    return with_late(final(), late)
 
 
 def _stage_renamed(
@@ -232,6 +239,7 @@ def _write_manifest(
     final: Iterable[tuple[bytes, bytes]],
     splits: dict[bytes, SplitResult],
     late: dict[bytes, LateText],
+    beside: tuple[BesideFile, ...],
     opened: OpenedFiles,
     disk: Disk,
 ) -> None:
@@ -245,6 +253,7 @@ def _write_manifest(
     else:
         header, notes = replace(plan.header, kind=StreamKind.MANIFEST), _final_notes(plan.notes, plan, splits)
         records = iter(final)
+    header = replace(header, beside=beside)
     notes = replace(notes, totals=_grown(notes.totals, _growth_of(late)))
     with created_file(disk, join(paths.new_manifests, os.path.basename(published))) as file:
         write_records(file, header, notes, records)

@@ -82,6 +82,7 @@ class Begin:
         keeps_if_small: only if it takes little space; `Commit` has the decision.
         sequence: one more than that of the previous transaction, because clocks can be set back; 0 in old journals.
         renamed_from: the name of the package that gets this name, beside it; empty unless it is renamed.
+        beside: names of the files that are written beside the package, besides the ticket files.
         above: the folder that is renamed with Publishing.GROUP or GROUP_REMOVAL, relative to the package; empty for
             the one in which the member is.
     """
@@ -104,6 +105,7 @@ class Begin:
     keeps_if_small: bool = False
     renamed_from: bytes = b""
     above: bytes = b""
+    beside: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ class Commit:
     Attributes:
         root_inode, root_mtime_ns: of the staged tree; hints to where it is, never proof; 0 if not known.
         had_manifests: there were manifests before; publishing moves them to the previous state.
-        had_tickets: suffixes of the ticket files that existed before.
+        had_tickets: suffixes of the ticket files that existed before, and names of other files beside the package.
         keeps_previous: False if what is replaced takes too much space to be kept, whatever `Begin` says.
     """
 
@@ -184,12 +186,12 @@ Record = Begin | Resume | Staged | Stale | SyncFailed | Commit | Published | Dis
 _KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in get_args(Record)}
 # Fields that are written only if they have another value than this one.
 _OPTIONAL_FIELDS: dict[type[Record], dict[str, object]] = {
-    Begin: {"keeps_if_small": False, "renamed_from": b"", "above": b""},
+    Begin: {"keeps_if_small": False, "renamed_from": b"", "above": b"", "beside": ()},
     Commit: {"keeps_previous": True},
 }
 # Fields that older journals do not have, with their defaults.
 _LATER_FIELDS: dict[type[Record], dict[str, object]] = {
-    Begin: {"sequence": 0, **_OPTIONAL_FIELDS[Begin]},
+    Begin: {"sequence": 0, **_OPTIONAL_FIELDS[Begin], "beside": []},
     Commit: {"root_mtime_ns": 0, **_OPTIONAL_FIELDS[Commit]},
 }
 _MARK = "frames on disk"
@@ -384,13 +386,15 @@ def _check_names(record: Record) -> None:
                 )
             try:
                 check_relative(record.above)
+                for name in record.beside:
+                    check_name(name)
                 if record.publishing is Publishing.RENAME:
                     check_name(record.renamed_from)
             except UnsafePathError as error:
                 raise UnsafeNameError(f"it names a folder {shown(error.path)}, which leads elsewhere") from error
         case Commit():
             for suffix in record.had_tickets:
-                if suffix not in TICKET_SUFFIXES:
+                if b"/" in suffix or b"\0" in suffix or suffix in (b"", b".", b".."):
                     raise UnsafeNameError(f"it names a ticket file that ends in {shown(suffix)}")
 
 

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import TEMPORARY
-from qa2pack.executor.transaction.journal import Begin, Publishing
+from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Begin, Publishing
 from qa2pack.manifest.alma.member_ids import Append, folder_of
 from qa2pack.manifest.alma.package import DestinationKind, Package, manifest_names, member_of_manifest
 from qa2pack.manifest.format.header import Header
@@ -29,6 +29,7 @@ class TransactionPaths:
     member: bytes
     renamed_from: bytes = b""
     above: bytes = b""
+    beside: tuple[bytes, ...] = ()
 
     @property
     def old_package(self) -> Package:
@@ -106,7 +107,9 @@ class TransactionPaths:
         return self.tree + self.package.member(member).removeprefix(self.package.path)
 
     def ticket(self, suffix: bytes) -> bytes:
-        """Return the path of a ticket file, `suffix` being tar or zip."""
+        """Return the path of a ticket file, `suffix` being tar or zip, or of another file beside the package."""
+        if suffix in self.beside:
+            return join(self.package.parent, suffix)
         return self.package.path + b".ticket." + suffix
 
     def staged_ticket(self, suffix: bytes) -> bytes:
@@ -116,6 +119,11 @@ class TransactionPaths:
     def previous_ticket(self, suffix: bytes) -> bytes:
         """Return the path of a ticket file that was replaced."""
         return ticket_in(self.previous, suffix)
+
+    @property
+    def tickets(self) -> tuple[bytes, ...]:
+        """The suffixes of the ticket files, and the names of the other files beside the package."""
+        return (*TICKET_SUFFIXES, *self.beside)
 
     @property
     def finished(self) -> bytes:
@@ -218,5 +226,5 @@ def folder_above(header: Header) -> bytes:
 def transaction_paths(package: Package, begin: Begin) -> TransactionPaths:
     """Return the paths of the transaction that begins with this record."""
     return TransactionPaths(
-        package, begin.transaction, begin.publishing, begin.member, begin.renamed_from, begin.above
+        package, begin.transaction, begin.publishing, begin.member, begin.renamed_from, begin.above, begin.beside
     )

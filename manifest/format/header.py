@@ -17,7 +17,7 @@ from qa2pack.manifest.format.member_field import check_member, member_from_wire,
 from qa2pack.manifest.format.record_codec import check_columns
 from qa2pack.manifest.format.stream import Stream, StreamError
 from qa2pack.manifest.format.wire import Moment, WireError, read_value
-from qa2pack.manifest.format.written import WrittenFile, check_written
+from qa2pack.manifest.format.written import BesideFile, WrittenFile, check_written
 from qa2pack.manifest.path import check_name, check_relative
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.role import Role
@@ -103,6 +103,7 @@ class Header:
     is_rebuilt: bool = False
     roles: tuple[Role, ...] = ()
     written: tuple[WrittenFile, ...] = ()
+    beside: tuple[BesideFile, ...] = ()
 
     @property
     def texts(self) -> dict[bytes, bytes]:
@@ -253,7 +254,7 @@ def header_to_wire(header: Header) -> dict[str, object]:
 
 # Fields that came after the first release of the format. They are written only where they say something, so that
 # older programs read all other plans and manifests.
-_LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles", "written")
+_LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles", "written", "beside")
 _LATER_IN_NOTES = ("recalled", "extra", "changed")
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 
@@ -285,7 +286,9 @@ def read_header(stream: Stream, kind: StreamKind) -> Header:
             check_name(header.renamed_from)
         for member, _ in header.base:
             check_member(member)
-        check_written(header.written)
+        check_written((*header.written, *(beside.file for beside in header.beside)))
+        for beside in header.beside:
+            check_name(beside.name)
     except ValueError as error:
         raise StreamError(stream.path, "is damaged: it has a header that does not make sense") from error
     if header.kind is not kind:

@@ -33,6 +33,25 @@ class WrittenFile:
     has_project: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class BesideFile:
+    """A file that the program writes beside the package.
+
+    Attributes:
+        file: how its text is made; the path is its name.
+        size, digest: of the text; in plans 0 and empty, because it is made from what is staged.
+    """
+
+    file: WrittenFile
+    size: int = 0
+    digest: bytes = b""
+
+    @property
+    def name(self) -> bytes:
+        """Its name in the folder that holds the package."""
+        return self.file.path
+
+
 def check_written(files: tuple[WrittenFile, ...]) -> None:
     """Refuse files that could lead out of the member, or that no layout can have.
 

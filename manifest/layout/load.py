@@ -431,7 +431,9 @@ class _Reader:
         writes: list[Write] = []
         for each, value in self._tables(table, "write"):
             write = each._write(value)
-            if write.to.text in [other.to.text for other in writes]:
+            if write.is_beside and table.get("tree"):
+                each._refuse(expected="no tree, because of several members each would write it", found=write.to.text)
+            if (write.to.text, write.is_beside) in [(other.to.text, other.is_beside) for other in writes]:
                 each._refuse(expected="a to that no other [[write]] has", found=write.to.text)
             if write.to.text == README.decode() and table.get("readme") is not False:
                 each._refuse(expected="readme = false at the top, because there is a README already", found="README")
@@ -446,10 +448,14 @@ class _Reader:
         for key, needed in _WITH_IN_WRITE.items():
             if key in table and needed not in table:
                 self._refuse(expected=f"{needed} beside {key}", found=_key_list(table))
-        to = self._member_path(table, "to", frozenset({PROJECT}))
-        assert to is not None  # its text is not empty
+        path = self._text(table, "to")
+        is_beside = path.startswith("../")
+        to = self._member_path({"to": path.removeprefix("../")}, "to", frozenset({PROJECT}))
+        if to is None or (is_beside and "/" in to.text):
+            self._refuse(expected="a path in the member, or ../NAME beside the package, for to", found=path)
         return Write(
             to=to,
+            is_beside=is_beside,
             text=self._text(table, "text").encode() if "text" in table else None,
             template=self._text_template(table) if "template" in table else None,
             source=self._source(table) if "from" in table else "",

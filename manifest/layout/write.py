@@ -22,6 +22,7 @@ class Write:
         source: the variable whose value is the path of a file that has the text; empty for the other two.
         is_needed: without a value for `source` the plan is refused; otherwise the file is left out.
         if_missing: only where no file of the origin goes to that path; otherwise the two are refused.
+        is_beside: `to` is the name of a file beside the package.
         newline: line end of a text that is made from a template.
         line: where it begins in the layout file, for messages; 0 if that is not known.
     """
@@ -32,6 +33,7 @@ class Write:
     source: str = ""
     is_needed: bool = False
     if_missing: bool = False
+    is_beside: bool = False
     newline: str = "\n"
     line: int = 0
 
@@ -57,5 +59,5 @@ def written_paths(writes: Iterable[Write], values: Mapping[str, bytes], taken: C
             path = write.to.fill(values.get)
         except (NoValueError, NoPathError):
             continue  # the plan is refused
-        if write.is_given(values) and not (write.if_missing and path in taken):
+        if not write.is_beside and write.is_given(values) and not (write.if_missing and path in taken):
             yield path

@@ -26,6 +26,7 @@ from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings, with_member
 from qa2pack.manifest.plan.extra_files import paths_of
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
+from qa2pack.manifest.plan.obstacles import taken_beside
 from qa2pack.manifest.plan.place_origin import Placed, place_origin, refuse_any
 from qa2pack.manifest.plan.plan_header import make_header, readme_header
 from qa2pack.manifest.plan.recall import recall
@@ -92,15 +93,16 @@ def make_plan(
     earlier = _earlier(request, destination)
     placed = place_origin(request, layout, earlier, reader=reader, engine=engine)
     destination = with_member(destination, layout.tree, placed.choice, is_compared=request.is_compared)
-    written, unwritten = choose_writes(layout, placed.choice.common_values, placed.placement.items)
-    refuse_any(_unknown_folders(layout, placed, written, destination.member))
+    writes = choose_writes(layout, placed.choice.common_values, placed.placement.items)
+    refuse_any(_unknown_folders(layout, placed, writes.written, destination.member))
+    refuse_any(list(taken_beside(destination.package, destination.state, writes.beside, opened)))
     options = _scan_options(request, layout, destination)
     in_tickets = frozenset(role.folder for role in layout.roles if role.in_tickets)
     gathered, splits = _scan(request, placed, options, in_tickets, earlier, engine=engine, progress=progress)
     gathered.problems.extend(lost_files(destination, request, gathered.spool))
     refuse_any(gathered.problems)
     items = placed.placement.items
-    header = make_header(request, destination, header_text, items, layout=layout, written=written, now_ns=now_ns)
+    header = make_header(request, destination, header_text, items, layout=layout, writes=writes, now_ns=now_ns)
     add_generated(gathered, header, items, splits, options.names)
     late = late_sizes(header, header_text, gathered.spool)
     add_late(gathered, header, late)
@@ -111,7 +113,7 @@ def make_plan(
     foreign = _foreign_inside(gathered, layout)
     notes = replace(
         _notes(header, placed, gathered, splits, difference, late),
-        left_out=placed.placement.with_inner((*foreign, *unwritten)).left_out,
+        left_out=placed.placement.with_inner((*foreign, *writes.left_out)).left_out,
         warnings=warnings,
         recalled=recalled.options,
         extra=paths_of(made_by_hand.extra, destination.package),

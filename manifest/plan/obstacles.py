@@ -1,13 +1,13 @@
-"""Obstacles around a new package: an enclosing package, and foreign files with the names of its ticket files.
+"""Obstacles around a new package: an enclosing package, and foreign files with the names of those written beside it.
 
 Both would be damaged silently: an enclosing package would not be a valid package any more, and files with the names
-of the ticket files would be replaced. Read-only.
+of the ticket files, or of others that the layout writes there, would be replaced. Read-only.
 """
 
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from qa2pack.manifest.alma.control_folder import name_too_long
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, is_group
@@ -15,8 +15,9 @@ from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState
 from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
+from qa2pack.manifest.format.written import BesideFile
 from qa2pack.manifest.fs.file_kind import kind_in_words
-from qa2pack.manifest.fs.presence import is_file, is_plain_file, is_there, real_path
+from qa2pack.manifest.fs.presence import is_file, is_plain_file, is_there, real_path, status_of
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 
@@ -57,6 +58,21 @@ def foreign_tickets(package: Package, opened: OpenedFiles) -> Iterator[Problem]:
     for path in package.tickets:
         if is_plain_file(path) and not _comes_from_packaging(path):
             yield Problem(Code.TICKET_IN_THE_WAY, path, found="a file that does not come from packaging")
+
+
+def taken_beside(
+    package: Package, state: PackageState, beside: Iterable[BesideFile], opened: OpenedFiles
+) -> Iterator[Problem]:
+    """Yield a problem for each file beside the package that is in the way of one that is written there."""
+    headers = (opened.peek_header(path, StreamKind.MANIFEST) for path in state.manifests.values())
+    known = {file.name for header in headers for file in header.beside}
+    for name in (file.name for file in beside):
+        path = join(package.parent, name)
+        status = status_of(path)
+        if path in (package.path, package.control, *package.tickets):
+            yield Problem(Code.BESIDE_TAKEN, path, found="a name that the package has for itself")
+        elif status is not None and (name not in known or not stat.S_ISREG(status.st_mode)):
+            yield Problem(Code.BESIDE_TAKEN, path, found=kind_in_words(status.st_mode))
 
 
 def is_package(folder: bytes) -> bool:

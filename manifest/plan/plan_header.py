@@ -8,13 +8,12 @@ from dataclasses import replace
 
 from qa2pack.manifest.alma.readme import header_template, readme_text
 from qa2pack.manifest.format.header import Header, MadeWith, StreamKind
-from qa2pack.manifest.format.written import WrittenFile
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_bounded
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.request import PlanRequest
-from qa2pack.manifest.plan.written import with_texts
+from qa2pack.manifest.plan.written import Writes, with_texts
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 
@@ -64,17 +63,19 @@ def make_header(
     items: tuple[Item, ...],
     *,
     layout: Layout,
-    written: tuple[WrittenFile, ...],
+    writes: Writes,
     now_ns: int,
 ) -> Header:
     """Return the header; the README and the texts in it are complete, with the tree of the items.
 
     Args:
-        written: the files that the layout writes; of those with a template the texts are made here.
+        writes: the files that the layout writes; of those with a template the texts are made here.
         now_ns: the time of the scan, ns since the epoch.
     """
     project = destination.package.project
-    paths = [item.path + b"/" if item.is_tree else item.path for item in items] + [file.path for file in written]
+    paths = [item.path + b"/" if item.is_tree else item.path for item in items] + [
+        file.path for file in writes.written
+    ]
     readme = readme_text(
         header_text,
         project=project,
@@ -110,7 +111,8 @@ def make_header(
             values=request.values,
         ),
         roles=layout.roles,
-        written=written,
+        written=writes.written,
+        beside=writes.beside,
     )
     return with_texts(header, header_text, paths)
 

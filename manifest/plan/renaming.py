@@ -79,6 +79,7 @@ def plan_rename(
         is_adopted=False,
         readme=b"",
         written=(),
+        beside=(),
         made_with=None,
     )
     problems = [
@@ -191,6 +192,10 @@ def _not_as_packaged(old: Package, manifest: Described, plan: Header) -> list[Pr
         Problem(Code.TEXT_FAILED, join(member, file.path), "a path without the project code, which can be renamed")
         for file in manifest.header.written
         if file.has_project
+    )
+    problems += (
+        Problem(Code.TEXT_FAILED, join(old.parent, file.name), "no file beside the package")
+        for file in manifest.header.beside
     )
     if manifest.header.mode is not Mode.FAKE:
         problems.extend(_changed_texts(member, manifest.header))

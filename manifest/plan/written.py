@@ -15,7 +15,7 @@ from qa2pack.manifest.format.header import Header, LeftOut
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.spool import RecordSpool
-from qa2pack.manifest.format.written import WrittenFile
+from qa2pack.manifest.format.written import BesideFile, WrittenFile
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_bounded
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
@@ -52,9 +52,16 @@ class ListedFile:
     xxh128: str = ""
 
 
-def choose_writes(
-    layout: Layout, values: Mapping[str, bytes], items: Iterable[Item]
-) -> tuple[tuple[WrittenFile, ...], tuple[LeftOut, ...]]:
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """The files that a layout writes, in the member and beside the package, and those that it would with a value."""
+
+    written: tuple[WrittenFile, ...] = ()
+    beside: tuple[BesideFile, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def choose_writes(layout: Layout, values: Mapping[str, bytes], items: Iterable[Item]) -> Writes:
     """Return the files that the layout writes, and those that it would if they had a value; of templates no text yet.
 
     Args:
@@ -64,23 +71,28 @@ def choose_writes(
         Refused: a variable has no value, a file cannot be read, or a file of the origin would be at the same path.
     """
     if not layout.writes:
-        return (), ()
+        return Writes()
     items = tuple(items)
     taken = {item.path for item in items}
     written: list[WrittenFile] = []
+    beside: list[BesideFile] = []
     left_out: list[LeftOut] = []
     problems: list[Problem] = []
     for write in layout.writes:
         try:
             path = write.to.fill(values.get)
-            if write.if_missing and path in taken:
+            is_in_the_way = not write.is_beside and path in taken
+            if is_in_the_way and (write.if_missing or not write.is_given(values)):
                 continue
             if not write.is_given(values):
                 reason = f"written only where its text is given: --set {write.source}=PATH"
                 left_out.append(LeftOut(path, reason, False))
                 continue
-            file = _written(write, path, values)
-            written.append(replace(file, has_project=PROJECT in write.to.variables))
+            file = replace(_written(write, path, values), has_project=PROJECT in write.to.variables)
+            if write.is_beside:
+                beside.append(BesideFile(file))
+            else:
+                written.append(file)
         except NoValueError as error:
             problems.append(Problem(Code.VARIABLE_MISSING, error.variable.encode(), "one value for the package"))
         except NoPathError as error:
@@ -90,7 +102,7 @@ def choose_writes(
     problems += _collisions(written, items, has_readme=layout.has_readme)
     if problems:
         raise Refused(*problems)
-    return tuple(written), tuple(left_out)
+    return Writes(tuple(written), tuple(beside), tuple(left_out))
 
 
 def _written(write: Write, path: bytes, values: Mapping[str, bytes]) -> WrittenFile:
@@ -227,6 +239,7 @@ def late_sizes(header: Header, header_text: bytes, spool: RecordSpool) -> dict[b
         Refused: one cannot be made.
     """
     late = [file for file in header.written if file.is_late]
+    late += [beside.file for beside in header.beside if beside.file.template]
     if not late:
         return {}
     paths = (path for record in _records(spool) for path in paths_of_record(record))
@@ -239,7 +252,7 @@ def late_sizes(header: Header, header_text: bytes, spool: RecordSpool) -> dict[b
             file, {**facts, FILES: listed}, limit_bytes=late_limit_bytes(file_count), file_count=file_count
         )
         sizes[file.path] = sum(map(len, pieces))
-    return sizes
+    return {path: size for path, size in sizes.items() if path in header.late}
 
 
 class Listing:

@@ -1,6 +1,7 @@
 """Verify a package: every member against its manifest, and that there are no unexpected files."""
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -8,9 +9,12 @@ from qa2pack.manifest.alma.member_ids import folder_of, member_words
 from qa2pack.manifest.alma.package import DestinationKind, Package, manifest_names, member_of_manifest, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, unusable_manifest
+from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
-from qa2pack.manifest.fs.presence import is_plain_folder
+from qa2pack.manifest.fs.digest import digest_of_fd
+from qa2pack.manifest.fs.presence import is_plain_folder, status_of
+from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import folders_above, is_within, join
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.progress import Progress
@@ -65,6 +69,25 @@ def _verify_member(
     )
     for problem in problems:
         yield replace(problem, path=join(folder_of(member), problem.path).rstrip(b"/"))
+    yield from _beside_problems(package, manifest.header, is_quick=is_quick)
+
+
+def _beside_problems(package: Package, header: Header, *, is_quick: bool) -> Iterator[Problem]:
+    """Yield a problem for each file beside the package that is not as it was written."""
+    for file in header.beside:
+        path = join(package.parent, file.name)
+        status = status_of(path)
+        if status is None:
+            yield Problem(Code.BESIDE_DAMAGED, path, found="nothing there")
+        elif not stat.S_ISREG(status.st_mode) or status.st_size != file.size:
+            yield Problem(Code.BESIDE_DAMAGED, path, f"a file of {file.size:,} bytes", f"{status.st_size:,} bytes")
+        elif not is_quick and header.mode.has_content and _digest_at(path, file.size) != file.digest:
+            yield Problem(Code.BESIDE_DAMAGED, path, found="other content")
+
+
+def _digest_at(path: bytes, size: int) -> bytes:
+    with opened_file(path) as fd:
+        return digest_of_fd(fd, size)
 
 
 def _recorded_members(package: Package) -> list[bytes]:

@@ -408,6 +408,17 @@ PLANNING: Mapping[Code, Row] = {
         "Copy it to the reduction, or out of the package. Then plan again, with the same options; the plan lists it:",
         (_PLAN,),
     ),
+    Code.BESIDE_TAKEN: Row(
+        "Another file has the name of one that the layout writes beside the package.",
+        "It is not of this package, or is a name that the package has for itself.",
+        "Move it away, or give a variable of the name another value: --set NAME=VALUE",
+    ),
+    Code.BESIDE_DAMAGED: Row(
+        "A file that was written beside the package is not as it was written.",
+        "Somebody changed, moved or removed it.",
+        "Have it written again, with the package as the origin has it now:",
+        ("pack plan --again PACKAGE", "pack apply PACKAGE"),
+    ),
     Code.ORIGIN_CHANGED: Row(
         "The origin is not as it was planned.",
         "Files of the plan were written, replaced or removed since it was made, or while it was made.",

@@ -10,7 +10,7 @@ from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.humanize import local_time, utc_time
-from qa2pack.manifest.path import shown
+from qa2pack.manifest.path import join, shown
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.members import member_notes
@@ -109,6 +109,9 @@ def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
     if is_there(target.package.path + b".ticket.tar"):
         yield "Ticket files, beside the package:"
         yield from (f"  {shown(target.package.path + ending)}" for ending in (b".ticket.tar", b".ticket.zip"))
+    if manifest.header.beside:
+        yield "Written beside the package:"
+        yield from (f"  {shown(join(target.package.parent, file.name))}" for file in manifest.header.beside)
     if result.left_alone:
         yield "Left as they are, because the origin now has another file where a file was moved away:"
         yield from (f"  {problem_text(problem)}" for problem in result.left_alone)

@@ -152,6 +152,8 @@ def _destination_lines(plan: Described, style: Style) -> Iterator[str]:
         case DestinationKind.PACKAGE:
             yield style.bold(f"At the destination: this package; {_added(header)} is added, and these stay:")
             yield from (f"  {member_words(member)}" for member, _ in header.base)
+    if header.beside:
+        yield f"  and beside it: {', '.join(shown(file.name) for file in header.beside)}"
     difference = plan.notes.difference
     if difference is not None:
         yield f"  compared with the manifest of {member_words(header.member)}:"

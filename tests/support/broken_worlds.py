@@ -630,6 +630,39 @@ def _(world: World) -> Iterable[Problem]:
     return caught.value.problems
 
 
+_BESIDE = b"""
+readme = false
+[[place]]
+name = "top"
+[[rule]]
+kind = "file"
+match = "*"
+to = "{name}"
+[[write]]
+to = "../sums.md5"
+template = "sums.jinja"
+"""
+
+
+def _layout_with_list_beside(world: World) -> str:
+    write(world.folder / "beside.toml", _BESIDE)
+    write(world.folder / "sums.jinja", b"{% for each in files %}{{ each.md5 }}  {{ each.path }}\n{% endfor %}")
+    return str(world.folder / "beside.toml")
+
+
+@breaks(Code.BESIDE_TAKEN)
+def _(world: World) -> Iterable[Problem]:
+    write(world.delivery.path.parent / "sums.md5", b"of somebody")
+    return refusal(world.delivery, Mode.COPY, layout=_layout_with_list_beside(world))
+
+
+@breaks(Code.BESIDE_DAMAGED)
+def _(world: World) -> Iterable[Problem]:
+    assert refusal(world.delivery, Mode.COPY, layout=_layout_with_list_beside(world)) == ()
+    write(world.delivery.path.parent / "sums.md5", b"of somebody")
+    return world.delivery.problems()
+
+
 @breaks(Code.ORIGIN_CHANGED)
 def _(world: World) -> Iterable[Problem]:
     world.delivery.plan()

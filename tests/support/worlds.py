@@ -70,13 +70,14 @@ class Change(StrEnum):
     REMOVE_GROUP = "remove-group"
     BRANCH = "branch"  # values name a member that no folder above is of, as are those of the two below
     REMOVE_BRANCH = "remove-branch"
+    LISTED = "listed"  # as REPLACE, of a package that is its only member and has a list of its files beside it
     REBUILD = "rebuild"  # a file is repaired, and README changed
     RENAME = "rename"  # another project code
 
     @property
     def is_replacing(self) -> bool:
         """Tell whether one tree gives way to another, which takes one exchange or two renames."""
-        return self in (Change.REPLACE, Change.REPLACE_MEMBER, Change.REBUILD)
+        return self in (Change.REPLACE, Change.LISTED, Change.REPLACE_MEMBER, Change.REBUILD)
 
     @property
     def is_removing(self) -> bool:
@@ -130,7 +131,7 @@ class Scenario:
 
     def away(self, package: Tree) -> Tree:
         """Return what is seen of the package in that moment."""
-        if self.change is Change.REPLACE:
+        if self.change in (Change.REPLACE, Change.LISTED):
             return {}
         gone = b"sg_ouss_id/group_ouss_id/" + _GIVING_WAY[self.change][0]
         return {path: value for path, value in package.items() if path != gone and not path.startswith(gone + b"/")}
@@ -164,6 +165,8 @@ SCENARIOS = (
     Scenario(Change.BRANCH, Mode.COPY),
     Scenario(Change.BRANCH, Mode.MOVE),
     Scenario(Change.REMOVE_BRANCH, Mode.HARD, keeps_previous=True),
+    Scenario(Change.LISTED, Mode.COPY, keeps_previous=True),
+    Scenario(Change.LISTED, Mode.HARD, may_exchange=False),
     Scenario(Change.REBUILD, Mode.HARD, keeps_previous=True, is_auto=True),
     Scenario(Change.REBUILD, Mode.COPY, may_exchange=False, is_auto=True),
     Scenario(Change.REBUILD, Mode.MOVE, keeps_previous=True),
@@ -204,6 +207,12 @@ text = ""
 to = "log/sums.md5"
 template = "sums.jinja"
 """
+_BESIDE = """
+[[write]]
+to = "../list.ticket.md5"
+template = "sums.jinja"
+"""
+_SUMS = "{% for each in files %}{{ each.md5 }}  {{ each.path }}\n{% endfor %}"
 # What can be rolled back when it has ended.
 WITH_ROLLBACK = tuple(
     dict.fromkeys(
@@ -373,7 +382,7 @@ class World:
             append=_APPENDS.get(change, Append.NOTHING),
             mode=mode or self.scenario.mode,
             replaced=replaced or (_GIVING_WAY[change][0] if change in _GIVING_WAY else b""),
-            **(self._by_values(origin) if self.scenario.change.is_by_values else {}),
+            **self._of_layout(origin),
         )
         if change.is_removing:
             self._save(make_removal(request, opened=OpenedFiles(), now_ns=time.time_ns()))
@@ -388,12 +397,20 @@ class World:
         )
         self._save(plan)
 
-    def _by_values(self, origin: str) -> dict[str, Any]:
-        """Return the choices of a plan whose member is called after the origin."""
+    def _of_layout(self, origin: str) -> dict[str, Any]:
+        """Return the choices of a plan for a layout of its own, by which a member may be called after the origin."""
+        if self.scenario.change is Change.LISTED:
+            layout = self.root / "listed.toml"
+            text = layout_text("cycle0").replace("\ntree =", "\n# tree =")
+            layout.write_text(f"{text}{_WRITES}\n{_BESIDE}")
+            (self.root / "sums.jinja").write_text(_SUMS)
+            return {"layout": str(layout)}
+        if not self.scenario.change.is_by_values:
+            return {}
         layout = self.root / "by_values.toml"
         text = layout_text("cycle0").replace("\ntree =", '\ntree = "goal.{run}/group.1/member.{run}" #')
         layout.write_text(f"{text}[variable.run]\n{_WRITES}")
-        (self.root / "sums.jinja").write_text("{% for each in files %}{{ each.md5 }}  {{ each.path }}\n{% endfor %}")
+        (self.root / "sums.jinja").write_text(_SUMS)
         return {"layout": str(layout), "values": (("run", origin),)}
 
     def _save(self, plan: Plan) -> None:
