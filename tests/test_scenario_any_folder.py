@@ -179,7 +179,8 @@ def test_folder_is_packaged_again_and_rolled_back(folder: Folder, mode: str) -> 
 def test_sizes_follow_a_text_in_a_folder_whose_name_is_shown_escaped(folder: Folder, files: str) -> None:
     layout = folder.origin.parent / "odd.toml"
     layout.write_text(
-        'readme = false\n[variable.odd]\n[[place]]\nname = "top"\n[[rule]]\nkind = "tree"\nmatch = "*"\nto = "{path}"\n'
+        'readme = false\n[variable.odd]\n[[place]]\nname = "top"\n'
+        '[[rule]]\nkind = "tree"\nmatch = "*"\nto = "{path}"\n'
         '[[write]]\nto = "{odd}/about"\ntemplate = "about.jinja"\n'
     )
     (layout.parent / "about.jinja").write_text("{{ header }}" + files)

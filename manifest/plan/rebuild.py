@@ -242,7 +242,7 @@ def _written_anew(old: Header, new: Header) -> set[bytes]:
     Where any text differs, what lists the files differs too.
     """
     changed = {path for path, text in new.texts.items() if old.texts.get(path) != text}
-    is_listed_anew = changed or old.project != new.project
+    is_listed_anew = changed or old.project != new.project or old.made_with != new.made_with  # it has the header
     return {README} | changed | (new.late if is_listed_anew else set())
 
 
