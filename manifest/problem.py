@@ -82,6 +82,7 @@ class Code(StrEnum):
     PACKAGE_RENAMED = "package-renamed"
     EXTRA_SINCE_PLAN = "extra-since-plan"
     CHANGED_SINCE_PLAN = "changed-since-plan"
+    NOTHING_PACKAGED = "nothing-packaged"
     BESIDE_TAKEN = "beside-taken"
     BESIDE_DAMAGED = "beside-damaged"
     ORIGIN_CHANGED = "origin-changed"

@@ -60,3 +60,8 @@ def test_template_of_a_forged_manifest_is_checked_as_well() -> None:
     endless = "{% macro a() %}{{ a() }}{{ a() }}{% endmacro %}{{ a() }}"
     with pytest.raises(TextTemplateError, match="a macro or block is not available, line 1"):
         list(render_text(endless, {}, newline="\n", limit_bytes=1000))
+
+
+def test_template_of_thousands_of_brackets_is_refused() -> None:
+    with pytest.raises(TextTemplateError, match="too deeply"):
+        parse_text_template("{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}", frozenset())

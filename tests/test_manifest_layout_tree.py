@@ -126,6 +126,23 @@ def test_members_of_other_trees_are_told_apart(member: bytes, belongs: bool) -> 
     assert CYCLE0.has(member) is belongs
 
 
+@pytest.mark.parametrize(
+    ("text", "member", "belongs"),
+    [
+        ("g{group}/m{member}", b"g2/m", True),
+        ("x{group}/y{member}", b"g/m", False),
+        ("set.{run}/m.{project}", b"g/m", False),
+        ("set.{run}/m.{project}", b"set.1/m.P", True),
+        ("", b"g/m", False),
+        ("", b".", True),
+    ],
+)
+def test_members_of_a_tree_are_known_by_what_is_fixed(
+    tmp_path: Path, text: str, member: bytes, belongs: bool
+) -> None:
+    assert tree_of(tmp_path, text, "[variable.run]").has(member) is belongs
+
+
 def test_folder_above_is_new_where_no_other_member_is_in_it() -> None:
     assert adds_folder(b"a/b/c", [b"a/x/c"])
     assert not adds_folder(b"a/b/c", [b"a/b/d"])

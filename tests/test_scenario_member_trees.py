@@ -273,6 +273,22 @@ def test_package_that_is_its_only_member_is_adopted(runs: Runs) -> None:
     assert main(["verify", str(runs.package)]) == 3
 
 
+def test_folder_with_the_project_code_is_not_renamed(runs: Runs, capsys: Capsys) -> None:
+    runs.layout.write_text(LAYOUT.replace("member.{mous}", "member.{mous}.{project}"))
+    runs.made(ONE)
+    refused = run_here(capsys, "rename", runs.package, "2016.1.00001.S")
+    assert refused.code == 1 and "without the project code" in refused.err
+
+
+def test_member_of_another_tree_is_not_replaced(runs: Runs, capsys: Capsys) -> None:
+    runs.made(ONE)
+    runs.made(OTHER_GOAL)
+    runs.layout.write_text(LAYOUT.replace("tree =", "title ="))
+    words = ("--layout", runs.layout, "--replace-member", "member.M1")
+    refused = run_here(capsys, "plan", runs.mous(ONE), runs.package, *words)
+    assert refused.code == 1 and "other-tree" in refused.err
+
+
 def test_lost_member_is_told_and_a_stray_file_is_found(runs: Runs, capsys: Capsys) -> None:
     runs.made(ONE)
     runs.made(OTHER_GOAL)

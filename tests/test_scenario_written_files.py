@@ -115,6 +115,40 @@ def test_empty_text_is_no_change_by_hand(capsys: Capsys, delivery: Delivery) -> 
     assert again.code == 0, again.err
 
 
+@pytest.mark.parametrize("to", ["{name}", "{kind}/{name}"])
+def test_file_in_place_of_readme_is_refused_by_plan_and_check(capsys: Capsys, delivery: Delivery, to: str) -> None:
+    layout = delivery.origin.parent / "mine.toml"
+    rule = f'[[rule]]\nkind = "file"\nmatch = "*"\nto = "{to}"\n'
+    layout.write_text(f'[variable.kind]\ndefault = "README"\n[[place]]\nname = "top"\n{rule}')
+    (delivery.origin / "README").write_text("of the origin")
+    refused = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout)
+    assert refused.code == 1 and "collision" in refused.err
+    assert "collision" in run_here(capsys, "layout", "--check", layout, delivery.origin).out
+    layout.write_text(f"readme = false\n{layout.read_text()}")
+    assert run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout).code == 0
+
+
+def test_text_of_a_pipe_is_refused(capsys: Capsys, delivery: Delivery) -> None:
+    pipe = delivery.origin.parent / "pipe"
+    os.mkfifo(pipe)
+    layout = written(delivery, GIVEN)
+    words = ("plan", delivery.origin, delivery.path, "--layout", layout, "--set", f"piscript={pipe}")
+    assert "named pipe" in run_here(capsys, *words).err
+
+
+def test_list_that_was_made_again_is_no_change_by_hand(capsys: Capsys, delivery: Delivery) -> None:
+    sums = "{% for each in files %}{{ each.md5 }} {{ each.path }}\n{% endfor %}"
+    layout = written(delivery, 'to = "log/sums.md5"\ntemplate = "about.jinja"', template=sums)
+    member = packaged(capsys, delivery, layout)
+    (member / "script/scriptForImaging.py").write_text("damage")
+    assert run_here(capsys, "repair", delivery.path).code == 0
+    assert run_here(capsys, "plan", "--again", delivery.path, "--strict").code == 0
+    (member / "log/sums.md5").write_text("damage")
+    assert run_here(capsys, "repair", delivery.path).code == 0
+    again = run_here(capsys, "plan", "--again", delivery.path, "--strict")
+    assert again.code == 0, again.err
+
+
 def test_checks_count_what_is_written(capsys: Capsys, delivery: Delivery) -> None:
     rows = '[[check]]\nholds = "empty.py"\nin = "script"\nwhat = "an empty script"\n'
     layout = written(delivery, f"{TEXT}\n{rows}")

@@ -55,6 +55,7 @@ class LateText:
     size: int
     digest: bytes
     growth: int
+    mtime_ns: int
 
 
 def write_late(
@@ -159,8 +160,9 @@ def _record_with_late(blob: bytes, late: Mapping[bytes, LateText]) -> bytes:
     found = {index: late.get(join(record.path, name)) for index, name in enumerate(record.names)}
     written = {index: text for index, text in found.items() if text is not None}
     sizes = [written[index].size if index in written else size for index, size in enumerate(record.sizes)]
+    mtimes = [written[index].mtime_ns if index in written else mtime for index, mtime in enumerate(record.mtimes)]
     digests = {index: text.digest for index, text in written.items()}
-    return encode_record(with_digests(replace(record, sizes=sizes), digests))
+    return encode_record(with_digests(replace(record, sizes=sizes, mtimes=mtimes), digests))
 
 
 def _planned_sizes(header: Header, records: Records) -> dict[bytes, int]:
@@ -195,7 +197,7 @@ def _write(
     context.disk.unlink(path)
     pieces = pieces_of_text(file, facts, limit_bytes=limit, file_count=file_count)
     size, digest = _created(context.disk, path, pieces, mtime_ns)
-    return LateText(size, digest, size - planned_bytes)
+    return LateText(size, digest, size - planned_bytes, mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)

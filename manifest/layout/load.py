@@ -183,6 +183,10 @@ class _Reader:
         with_paths = replace(self, paths=frozenset(piece for text in texts for piece in pieces_of(text)))
         with_variables = replace(with_paths, variables=with_paths._variables(table))
         roles = tuple(each._folder(folder) for each, folder in self._tables(table, "folder"))
+        if table.get("readme") is not False and README.decode() in names_of(roles):
+            self._refuse(
+                expected="readme = false at the top, because each member has a README", found="folder README"
+            )
         reader = replace(with_variables, places=with_variables._places(table), roles=roles)
         rules = tuple(each._rule(rule) for each, rule in reader._tables(table, "rule"))
         return Layout(

@@ -6,6 +6,7 @@ the result once, as an item, as left out with a reason, or as a problem; nothing
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.split_spec import SINGLE_DISH_COLUMNS
 from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.humanize import counted
@@ -59,7 +60,7 @@ def place(origin: Node, choice: Choice, columns: Mapping[bytes, Sequence[str]]) 
     return Placement(
         items=tuple(items),
         left_out=tuple(sorted(left_out, key=lambda left: sort_key(left.path))),
-        problems=_sorted([*faults, *meetings, *_place_problems(choice)]),
+        problems=_sorted([*faults, *meetings, *_in_place_of_readme(choice.layout, items), *_place_problems(choice)]),
         warnings=_sorted(
             [
                 *doubts,
@@ -158,6 +159,13 @@ def _again(drafts: Sequence[Draft], columns: Mapping[bytes, Sequence[str]]) -> I
 def _outermost(entry: OriginEntry) -> bytes | None:
     place = entry.place.around or entry.place if entry.place else None
     return place.path if place else None
+
+
+def _in_place_of_readme(layout: Layout, items: Iterable[Item]) -> Iterator[Problem]:
+    """Yield a problem for each item where the README of the member will be."""
+    for item in items if layout.has_readme else ():
+        if item.path.partition(b"/")[0] == README:
+            yield Problem(Code.COLLISION, README, expected="the README with the header", found=shown(item.source))
 
 
 def _item(draft: Draft, path: bytes, columns: Mapping[bytes, Sequence[str]]) -> Item:

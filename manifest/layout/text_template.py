@@ -83,6 +83,8 @@ def parse_text_template(text: str, known: Set[str]) -> TextTemplate:
         environment.from_string(text)
     except TemplateSyntaxError as error:
         raise TextTemplateError(error.message or "it is no template", error.lineno) from None
+    except RecursionError:
+        raise TextTemplateError("it is nested too deeply") from None
     _check_nodes(tree)
     variables = frozenset(meta.find_undeclared_variables(tree)) - environment.globals.keys()
     for name in tree.find_all(nodes.Name):

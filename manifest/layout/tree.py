@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from qa2pack.manifest.alma.member_ids import Append, folder_of, member_at
+from qa2pack.manifest.alma.member_ids import Append, folder_of, is_of_cycle0, member_at
 from qa2pack.manifest.layout.template import PROJECT, Template
 from qa2pack.manifest.path import folders_above, join
 
@@ -46,12 +46,17 @@ class Tree:
         return append not in _COUNTED or _COUNTED[append][0] in self.counters
 
     def has(self, member: bytes) -> bool:
-        """Return whether a member of this name may be one of this tree, by depth and by the names that are fixed."""
-        parts = folder_of(member).split(b"/") if folder_of(member) else []
-        return len(parts) == len(self.parts) and all(
-            template.variables or template.text.encode() == part
-            for template, part in zip(self.parts, parts, strict=True)
-        )
+        """Return whether a member of this name may be one of this tree, by depth and what is fixed in names."""
+        folder = folder_of(member)
+        if folder.count(b"/") + bool(folder) != len(self.parts):
+            return False
+        paths = [*folders_above([folder]), folder][1:] if folder else []
+        return all(map(self.leads_to, paths)) or (is_of_cycle0(member) and self._is_of_cycle0)
+
+    @property
+    def _is_of_cycle0(self) -> bool:
+        """Whether it is the tree of Cycle 0, of which there are members of other forms, with dates."""
+        return not self.variables and is_of_cycle0(self.member({PROJECT: b"P"}, (), Append.NOTHING))
 
     def leads_to(self, path: bytes) -> bool:
         """Return whether a folder of the package is a member, or one above members, by its name."""

@@ -100,7 +100,7 @@ def with_member(destination: Destination, tree: Tree, choice: Choice, *, is_comp
     if not tree.can(append) and not is_compared:
         raise Refused(Problem(Code.APPEND_NOT_COUNTED, f"--append {append}".encode(), found=tree.text))
     strange = [member for member in state.members if not tree.has(member)]
-    if strange and (append in _ADDING or tree.variables):
+    if strange and not is_compared and (append in (*_ADDING, *_OF_ONE) or tree.variables):
         path = destination.package.member(strange[0])
         raise Refused(Problem(Code.OTHER_TREE, path, tree.text or "the package itself"))
     member = tree.member(choice.single_values(tree.variables), state.folders, append)

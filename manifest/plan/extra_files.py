@@ -66,7 +66,7 @@ def extra_in_folder(member: bytes, record: FolderRecord, found: Iterable[tuple[b
     known = {*record.names, *record.folders}
     for name, is_folder in found:
         if name not in known and not is_table_lock(name):
-            yield _extra(join(join(member, record.path), name), is_folder=is_folder)
+            yield _extra(join(member, join(record.path, name)), is_folder=is_folder)
 
 
 def paths_of(extra: Iterable[Problem], package: Package) -> tuple[bytes, ...]:
@@ -93,7 +93,7 @@ def _changed(member: bytes, record: FolderRecord, entries: "dict[bytes, os.DirEn
         if status.st_mtime_ns == mtime_ns and status.st_size == size and stat.S_ISREG(status.st_mode):
             continue  # without a call for each: these are nearly all
         if not is_table_lock(name) and not _is_as_packaged(record, index, status):
-            path = join(join(member, record.path), name)
+            path = join(member, join(record.path, name))
             yield Problem(Code.CHANGED, path, record.state(index), state_of(status))
 
 

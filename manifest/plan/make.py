@@ -37,7 +37,7 @@ from qa2pack.manifest.plan.table_columns import TableReader
 from qa2pack.manifest.plan.table_files import SplitSources, omitted_names, scan_split_sources
 from qa2pack.manifest.plan.totals import add_generated, add_late, count_new, sum_totals
 from qa2pack.manifest.plan.written import choose_writes, late_sizes
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions
 from qa2pack.manifest.scan.collect import Gathered, gather
@@ -96,6 +96,8 @@ def make_plan(
     writes = choose_writes(layout, placed.choice.common_values, placed.placement.items)
     refuse_any(_unknown_folders(layout, placed, writes.written, destination.member))
     refuse_any(list(taken_beside(destination.package, destination.state, writes.beside, opened)))
+    if not (placed.placement.items or writes.written or layout.has_readme):
+        raise Refused(Problem(Code.NOTHING_PACKAGED, request.origin))
     options = _scan_options(request, layout, destination)
     in_tickets = frozenset(role.folder for role in layout.roles if role.in_tickets)
     gathered, splits = _scan(request, placed, options, in_tickets, earlier, engine=engine, progress=progress)

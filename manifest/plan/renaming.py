@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.control_folder import check_control
-from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.member_ids import Append, folder_of
 from qa2pack.manifest.alma.package import (
     README,
     DestinationKind,
@@ -197,6 +197,8 @@ def _not_as_packaged(old: Package, manifest: Described, plan: Header) -> list[Pr
         Problem(Code.TEXT_FAILED, join(old.parent, file.name), "no file beside the package")
         for file in manifest.header.beside
     )
+    if old.project in folder_of(manifest.header.member):
+        problems.append(Problem(Code.TEXT_FAILED, member, "a folder without the project code, which can be renamed"))
     if manifest.header.mode is not Mode.FAKE:
         problems.extend(_changed_texts(member, manifest.header))
     return problems

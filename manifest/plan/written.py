@@ -16,7 +16,8 @@ from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.written import BesideFile, WrittenFile
-from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_bounded
+from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
+from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
 from qa2pack.manifest.layout.roles import roles_of
@@ -128,8 +129,7 @@ def _source_text(write: Write, values: Mapping[str, bytes]) -> bytes:
         raise NoValueError(write.source)
     path = values[write.source]
     try:
-        with open(path, "rb") as file:
-            return read_bounded(file, path, limit_bytes=TEXT_LIMIT_BYTES)
+        return read_control(real_path(path), limit_bytes=TEXT_LIMIT_BYTES)
     except OSError as error:
         value = f"{write.source}=".encode() + path
         found = (error.strerror or str(error)).lower()

@@ -408,6 +408,12 @@ PLANNING: Mapping[Code, Row] = {
         "Copy it to the reduction, or out of the package. Then plan again, with the same options; the plan lists it:",
         (_PLAN,),
     ),
+    Code.NOTHING_PACKAGED: Row(
+        "There would be nothing in the package.",
+        "No rule of the layout takes anything of this origin, and the layout writes nothing itself.",
+        "See which rule takes what:",
+        ("pack layout --check FILE ORIGIN",),
+    ),
     Code.BESIDE_TAKEN: Row(
         "Another file has the name of one that the layout writes beside the package.",
         "It is not of this package, or is a name that the package has for itself.",

@@ -650,6 +650,12 @@ def _layout_with_list_beside(world: World) -> str:
     return str(world.folder / "beside.toml")
 
 
+@breaks(Code.NOTHING_PACKAGED)
+def _(world: World) -> Iterable[Problem]:
+    write(world.folder / "nothing.toml", b'readme = false\n[[place]]\nname = "top"\n')
+    return refusal(world.delivery, Mode.COPY, layout=str(world.folder / "nothing.toml"))
+
+
 @breaks(Code.BESIDE_TAKEN)
 def _(world: World) -> Iterable[Problem]:
     write(world.delivery.path.parent / "sums.md5", b"of somebody")
