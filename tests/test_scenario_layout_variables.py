@@ -92,6 +92,12 @@ def test_plan_that_is_advised_has_the_value(capsys: Capsys, delivery: Delivery, 
     assert [words[-2:] for words in advised] == [["--set", "run=3"]]
 
 
+def test_value_that_is_not_utf8_is_refused(capsys: Capsys, delivery: Delivery, layout: Path) -> None:
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout, "--set", "run=3\udcff")
+    assert ran.code == 1
+    assert "unknown-variable" in ran.err and "NAME=VALUE in UTF-8" in ran.err
+
+
 def test_value_is_remembered(capsys: Capsys, delivery: Delivery, layout: Path) -> None:
     words = (delivery.origin, delivery.path)
     first = files(capsys, *words, "--layout", layout, "--set", "run=3")

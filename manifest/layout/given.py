@@ -17,12 +17,20 @@ def parse_value(text: str) -> tuple[str, str]:
     """Read `NAME=VALUE`.
 
     Raises:
-        Refused: name or value is missing.
+        Refused: name or value is missing, or it is not UTF-8, in which plans keep it.
     """
     name, _, value = text.partition("=")
-    if not name or not value:
-        raise Refused(Problem(Code.UNKNOWN_VARIABLE, _bytes(text), expected="NAME=VALUE"))
+    if not name or not value or not _is_utf8(text):
+        raise Refused(Problem(Code.UNKNOWN_VARIABLE, _bytes(text), expected="NAME=VALUE in UTF-8"))
     return name, value
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def with_absolute_paths(values: Iterable[tuple[str, str]], layout: Layout) -> tuple[tuple[str, str], ...]:
