@@ -220,6 +220,19 @@ def test_name_that_is_taken_is_refused(capsys: Capsys, delivery: Delivery, taken
     assert everything(delivery.path.parent) == before
 
 
+@pytest.mark.parametrize("left", ["probe.one", "probe.two", "probe.disk", "journal.new", "lock"])
+def test_what_a_stop_before_the_begin_left_takes_no_name(delivery: Delivery, left: str) -> None:
+    delivery.make(Mode.COPY)
+    control = delivery.path.with_name(f"{NEW}.pack")
+    control.mkdir(mode=0o700)
+    if left.startswith("probe"):
+        (control / left).mkdir()
+    else:
+        (control / left).touch()
+    assert run("rename", delivery.path, NEW) == 0
+    assert run("verify", delivery.path.with_name(NEW)) == 0
+
+
 def test_name_that_is_taken_since_the_plan_is_refused(capsys: Capsys, delivery: Delivery) -> None:
     delivery.make()
     package = planned(delivery)

@@ -155,9 +155,15 @@ def _place_problems(old: Package, new: Package, opened: OpenedFiles) -> Iterator
             yield Problem(Code.NAME_TAKEN, new.control)
 
 
+# What a renaming that was stopped may leave before its journal is there: locks, the plan, and probes of the disk.
+_BEFORE_THE_BEGIN = frozenset(
+    {b"lock", b"lock.workers", b"plan", b"plan.new", b"probe.one", b"probe.two", b"probe.disk", b"journal.new"}
+)
+
+
 def _is_leftover(new: Package, old: Package, opened: OpenedFiles) -> bool:
     """Return whether a control folder holds no more than what a renaming leaves that was stopped before it began."""
-    if manifest_names(new) or set(os.listdir(new.control)) - {b"lock", b"lock.workers", b"plan", b"plan.new"}:
+    if manifest_names(new) or set(os.listdir(new.control)) - _BEFORE_THE_BEGIN:
         return False
     try:
         waiting = opened.peek_header(new.plan, StreamKind.PLAN)
