@@ -21,7 +21,7 @@ from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.fs.safe_open import opened_beneath
-from qa2pack.manifest.path import folders_above, join
+from qa2pack.manifest.path import folders_above, join, path_in
 
 _PAYLOAD = b"data"
 _LIST = "manifest-sha256.txt"
@@ -102,10 +102,10 @@ def make_bag(
 def _link_members(package: Package, members: Sequence[BagMember], root: bytes, disk: Disk) -> None:
     folders = {member: folder_of(member.path) for member in members}
     for above in folders_above(folders.values()):
-        disk.mkdir(join(root, above) if above else root)
+        disk.mkdir(path_in(root, above))
     for member in members:
         for blob in member.blobs():
-            _link_folder(package.member(member.path), join(root, folders[member]).rstrip(b"/"), blob, disk)
+            _link_folder(package.member(member.path), path_in(root, folders[member]), blob, disk)
 
 
 def _link_folder(source: bytes, target: bytes, blob: bytes, disk: Disk) -> None:

@@ -28,7 +28,7 @@ from qa2pack.manifest.path import UnsafePathError, is_within, join
 from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.extra_files import extra_in_package, paths_of
 from qa2pack.manifest.plan.obstacles import renamed_by_hand, taken_beside, ticket_obstacles
-from qa2pack.manifest.plan.replacement import hand_made, not_linked_again
+from qa2pack.manifest.plan.replacement import extra_going, hand_made, not_linked_again
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.quantity import Count, Size, Space
 
@@ -104,10 +104,11 @@ def check_going(package: Package, plan: Described, opened: OpenedFiles) -> None:
 def _made_since(package: Package, plan: Described, state: PackageState, opened: OpenedFiles) -> Iterator[Problem]:
     header = plan.header
     going = Destination(package, state, header.member, header.base, opened, header.append)
+    if header.is_rebuilt:  # of what it is made of, staging finds each change
+        yield from _unplanned(package, plan, extra_going(going))
+        return
     made = hand_made(going)
     yield from _unplanned(package, plan, made.extra)
-    if header.is_rebuilt:
-        return  # of what it is made of, staging finds each change
     for path in paths_of(not_linked_again(made.changed, plan.stream.blobs()), package):
         if path not in plan.notes.changed:
             yield Problem(Code.CHANGED_SINCE_PLAN, join(package.path, path))

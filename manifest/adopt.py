@@ -14,7 +14,7 @@ from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_control
 from qa2pack.manifest.fs.presence import is_plain_folder
 from qa2pack.manifest.layout.roles import adopted_names
 from qa2pack.manifest.layout.tree import Tree
-from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.path import join, path_in, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions, Subtree, SubtreeBatch
@@ -71,7 +71,9 @@ def state_by_tree(package: Package, tree: Tree) -> PackageState:
         return state
     folders, unexpected = [b""], []
     for _ in tree.parts:
-        entries = [join(folder, name) for folder in folders for name in sorted(os.listdir(_at(package, folder)))]
+        entries = [
+            join(folder, name) for folder in folders for name in sorted(os.listdir(path_in(package.path, folder)))
+        ]
         folders = [path for path in entries if tree.leads_to(path) and is_plain_folder(join(package.path, path))]
         unexpected += sorted(set(entries) - set(folders))
     members = tuple(sorted(map(member_at, folders)))
@@ -79,10 +81,6 @@ def state_by_tree(package: Package, tree: Tree) -> PackageState:
     recorded = {join(package.manifests, name) for name in manifest_names(package)}
     manifests = {member: package.manifest(member) for member in members if package.manifest(member) in recorded}
     return PackageState(standing, members, manifests, tuple(unexpected))
-
-
-def _at(package: Package, folder: bytes) -> bytes:
-    return join(package.path, folder) if folder else package.path
 
 
 def _scan(package: Package, member: bytes, *, engine: Engine, progress: Progress) -> Gathered:

@@ -82,6 +82,11 @@ def join(folder: bytes, name: bytes) -> bytes:
     return folder + b"/" + name if folder else name
 
 
+def path_in(folder: bytes, path: bytes) -> bytes:
+    """Return a relative path as seen from above its folder; the folder itself for the empty path."""
+    return join(folder, path) if path else folder
+
+
 def folders_above(paths: Iterable[bytes]) -> dict[bytes, list[bytes]]:
     """Return the folders above relative paths, each with the sorted names of what leads to them, in path order.
 

@@ -101,16 +101,22 @@ def test_file_that_is_changed_between_plan_and_apply_is_not_lost(
     assert delivery.problems() == []
 
 
-def test_file_that_is_changed_while_staging_is_not_lost(
-    monkeypatch: pytest.MonkeyPatch, typed: Typing, delivery: Delivery
-) -> None:
+def written_while_staging(monkeypatch: pytest.MonkeyPatch, typed: Typing, delivery: Delivery, mine: Path) -> Ran:
+    """Return what an apply prints while which somebody writes this file of the package; it is refused."""
     package(typed, delivery, "copy")
     assert typed("plan", delivery.origin, delivery.path, "--mode", "copy").code == 0
-    mine = delivery.member / "script/scriptForImaging.py"
     with monkeypatch.context() as patch:
         patch.setattr("qa2pack.executor.apply.check_plan", lambda *_: mine.write_text("mine"))
         refused = typed("apply", delivery.path)
     assert refused.code == 1
+    return refused
+
+
+def test_file_that_is_changed_while_staging_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, typed: Typing, delivery: Delivery
+) -> None:
+    mine = delivery.member / "script/scriptForImaging.py"
+    refused = written_while_staging(monkeypatch, typed, delivery, mine)
     assert Code.CHANGED_SINCE_PLAN in refused.err
     assert mine.read_text() == "mine"
 
@@ -118,13 +124,8 @@ def test_file_that_is_changed_while_staging_is_not_lost(
 def test_file_that_comes_while_staging_is_not_lost(
     monkeypatch: pytest.MonkeyPatch, typed: Typing, delivery: Delivery
 ) -> None:
-    package(typed, delivery, "copy")
-    assert typed("plan", delivery.origin, delivery.path, "--mode", "copy").code == 0
     mine = delivery.member / "qa/notes"
-    with monkeypatch.context() as patch:
-        patch.setattr("qa2pack.executor.apply.check_plan", lambda *_: mine.write_text("mine"))
-        refused = typed("apply", delivery.path)
-    assert refused.code == 1
+    refused = written_while_staging(monkeypatch, typed, delivery, mine)
     assert Code.EXTRA_SINCE_PLAN in refused.err
     assert "what is staged so far is kept" in refused.err
     mine.rename(delivery.origin / "notes")

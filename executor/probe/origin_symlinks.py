@@ -13,7 +13,7 @@ from qa2pack.executor.io.disk import CANNOT_LINK, Disk
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.fs.safe_open import opened_beneath
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import path_in
 from qa2pack.manifest.problem import Code, Problem
 
 _PROBE = b".qa2pack.probe"  # what a plan that was killed leaves: never packaged, and removed by the next
@@ -43,7 +43,7 @@ class Leaving:
             self._known[record.device] = self._is_linkable(folder)
         if not self._known[record.device]:
             self._reported.add(record.device)
-            where = join(self._origin, folder) if folder else self._origin
+            where = path_in(self._origin, folder)
             yield Problem(Code.NO_SYMLINKS, where, "a disk that has symbolic links", "one that has none")
 
     def _is_linkable(self, folder: bytes) -> bool:

@@ -5,8 +5,8 @@ has; what is listed is what was staged.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 import xxhash
@@ -77,6 +77,30 @@ def write_late(
     wanted = [file for file in header.written if file.path in planned]
     if not wanted:
         return {}
+    staged = _facts_of_staged(header, wanted, records, context, header.late, engine=engine, progress=progress)
+    with staged as (facts, file_count):
+        return {
+            file.path: _write(file, facts, context, planned[file.path], header.scanned_ns, file_count)
+            for file in wanted
+        }
+
+
+@contextmanager
+def _facts_of_staged(
+    header: Header,
+    wanted: Sequence[WrittenFile],
+    records: Records,
+    context: StagingContext,
+    skipped: frozenset[bytes],
+    *,
+    engine: Engine,
+    progress: Progress,
+) -> Iterator[tuple[dict[str, object], int]]:
+    """Yield what the templates of these files see, the staged files among it, and how many files there are.
+
+    Args:
+        skipped: paths of files that are not listed.
+    """
     digests = tuple(name for name in DIGEST_BYTES if any(name in file.digests for file in wanted))
     counts = [(len(record.names), sum(record.sizes)) for record in _decoded_records(records)]
     file_count = sum(count for count, _ in counts)
@@ -84,12 +108,9 @@ def write_late(
     paths = (path for record in _decoded_records(records) for path in paths_of_record(record))
     facts = facts_of(header, header_text_of(header), paths)
     with closing(OrderedSpool()) as spool:
-        _gather_digests(spool, digests, header.late, records, context, engine=engine, progress=progress)
-        facts[FILES] = Listing(lambda: _listed(records, digests, spool, header.late))
-        return {
-            file.path: _write(file, facts, context, planned[file.path], header.scanned_ns, file_count)
-            for file in wanted
-        }
+        _gather_digests(spool, digests, skipped, records, context, engine=engine, progress=progress)
+        facts[FILES] = Listing(lambda: _listed(records, digests, spool, skipped))
+        yield facts, file_count
 
 
 def write_beside(
@@ -111,26 +132,30 @@ def write_beside(
 
     Raises: as `write_late`.
     """
-    if not header.beside:
-        return ()
-    digests = tuple(name for name in DIGEST_BYTES if any(name in each.file.digests for each in header.beside))
-    names = (path for record in _decoded_records(records) for path in paths_of_record(record))
-    facts = facts_of(header, header_text_of(header), names)
-    file_count = sum(len(record.names) for record in _decoded_records(records))
-    written = []
-    with closing(OrderedSpool()) as spool:
-        if header.mode.has_content:
-            _gather_digests(spool, digests, frozenset(), records, context, engine=engine, progress=progress)
-        facts[FILES] = Listing(lambda: _listed(records, digests, spool, frozenset()))
-        for each in header.beside:
-            path, limit = paths.staged_ticket(each.name), late_limit_bytes(file_count)
-            remove_tree(context.disk, path)
-            pieces: Iterable[bytes] = (each.file.text,)
-            if each.file.template:
-                pieces = pieces_of_text(each.file, facts, limit_bytes=limit, file_count=file_count)
-            size, digest = _created(context.disk, path, pieces if header.mode.has_content else (), header.scanned_ns)
-            written.append(replace(each, size=size, digest=digest))
-    return tuple(written)
+    for each in header.beside:
+        remove_tree(context.disk, paths.staged_ticket(each.name))
+    if not header.beside or not header.mode.has_content:
+        return tuple(_beside(each, (), header, context, paths) for each in header.beside)
+    wanted = [each.file for each in header.beside]
+    staged = _facts_of_staged(header, wanted, records, context, frozenset(), engine=engine, progress=progress)
+    with staged as (facts, file_count):
+        return tuple(
+            _beside(each, _pieces_of(each.file, facts, file_count), header, context, paths) for each in header.beside
+        )
+
+
+def _beside(
+    beside: BesideFile, pieces: Iterable[bytes], header: Header, context: StagingContext, paths: TransactionPaths
+) -> BesideFile:
+    size, digest = _created(context.disk, paths.staged_ticket(beside.name), pieces, header.scanned_ns)
+    return replace(beside, size=size, digest=digest)
+
+
+def _pieces_of(file: WrittenFile, facts: Mapping[str, object], file_count: int) -> Iterable[bytes]:
+    """Return the text of a file piece by piece."""
+    if not file.template:
+        return (file.text,)
+    return pieces_of_text(file, facts, limit_bytes=late_limit_bytes(file_count), file_count=file_count)
 
 
 def _created(disk: Disk, path: bytes, pieces: Iterable[bytes], mtime_ns: int) -> tuple[int, bytes]:
@@ -193,10 +218,9 @@ def _write(
     file_count: int,
 ) -> LateText:
     """Write one late file in place of the empty one that stands for it."""
-    path, limit = join(context.member, file.path), late_limit_bytes(file_count)
+    path = join(context.member, file.path)
     context.disk.unlink(path)
-    pieces = pieces_of_text(file, facts, limit_bytes=limit, file_count=file_count)
-    size, digest = _created(context.disk, path, pieces, mtime_ns)
+    size, digest = _created(context.disk, path, _pieces_of(file, facts, file_count), mtime_ns)
     return LateText(size, digest, size - planned_bytes, mtime_ns)
 
 

@@ -25,7 +25,7 @@ from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.control_file import opened_control
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.path import path_in, shown
 from qa2pack.manifest.problem import Code, Problem
 
 
@@ -74,7 +74,7 @@ def _expected(package: Package, opened: OpenedFiles) -> _Expected:
     for name in read_state(package).members:
         member = _made(package, name, opened)
         if member is None:
-            unknown.append(join(package.project, folder_of(name)).rstrip(b"/") + b"/")
+            unknown.append(path_in(package.project, folder_of(name)) + b"/")
         else:
             made.append(member[0])
             files += member[1]

@@ -29,7 +29,7 @@ from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.safe_open import opened_file, opened_folder
 from qa2pack.manifest.humanize import human_bytes
 from qa2pack.manifest.layout.roles import roles_of
-from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.path import join, path_in, shown
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.quantity import Digest
 from qa2pack.manifest.table_lock import is_table_lock
@@ -121,7 +121,7 @@ def size_text(project: bytes, members: Iterable[Member]) -> str:
 
 def ticket_files(project: bytes, member: Member) -> Iterator[TicketFile]:
     """Yield the files of a member that go into the ticket files, in no particular order."""
-    inside = join(project, folder_of(member.manifest.header.member)).rstrip(b"/")
+    inside = path_in(project, folder_of(member.manifest.header.member))
     header = member.manifest.header
     for record in _records(member.manifest):
         for index, name in enumerate(record.names):

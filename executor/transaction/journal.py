@@ -394,8 +394,10 @@ def _check_names(record: Record) -> None:
                 raise UnsafeNameError(f"it names a folder {shown(error.path)}, which leads elsewhere") from error
         case Commit():
             for suffix in record.had_tickets:
-                if b"/" in suffix or b"\0" in suffix or suffix in (b"", b".", b".."):
-                    raise UnsafeNameError(f"it names a ticket file that ends in {shown(suffix)}")
+                try:
+                    check_name(suffix)
+                except UnsafePathError as error:
+                    raise UnsafeNameError(f"it names a ticket file that ends in {shown(suffix)}") from error
 
 
 def _decoded(path: bytes, payload: bytes) -> Record:

@@ -21,7 +21,7 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there, status_of
 from qa2pack.manifest.fs.safe_open import opened_file
-from qa2pack.manifest.path import folders_above, is_within, join
+from qa2pack.manifest.path import folders_above, is_within, join, path_in
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.verify.member import verify_tree
@@ -177,7 +177,7 @@ def _is_less(
 
 def _holds_nothing_else(paths: TransactionPaths, root: bytes) -> bool:
     above = folders_above([paths.staged_member.removeprefix(paths.root)[1:]])
-    return all(os.listdir(join(root, folder) if folder else root) == names for folder, names in above.items())
+    return all(os.listdir(path_in(root, folder)) == names for folder, names in above.items())
 
 
 def _has_readme(member: bytes, manifest: Described) -> bool:

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, folder_of, is_group, is_member, is_of_cycle0
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there
-from qa2pack.manifest.path import folders_above, join
+from qa2pack.manifest.path import folders_above, join, path_in
 
 README = b"README"
 _MANIFEST = b".manifest"
@@ -72,7 +72,7 @@ class Package:
 
     def member(self, member: bytes) -> bytes:
         """Return the folder of a member."""
-        return join(self.path, folder) if (folder := folder_of(member)) else self.path
+        return path_in(self.path, folder_of(member))
 
 
 class DestinationKind(StrEnum):
@@ -142,8 +142,8 @@ def _found_by_manifest(package: Package, described: Iterable[bytes]) -> PackageS
     unexpected = [
         join(above, name)
         for above, names in folders_above(folders.values()).items()
-        if is_plain_folder(join(package.path, above) if above else package.path)
-        for name in sorted(os.listdir(join(package.path, above) if above else package.path))
+        if is_plain_folder(path_in(package.path, above))
+        for name in sorted(os.listdir(path_in(package.path, above)))
         if name not in names or not is_plain_folder(join(package.path, join(above, name)))
     ]
     standing = DestinationKind.PACKAGE if members and not unexpected else DestinationKind.FOREIGN

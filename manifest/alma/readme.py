@@ -10,7 +10,7 @@ from importlib import resources
 
 from qa2pack.manifest.alma.member_ids import folder_of
 from qa2pack.manifest.alma.package import README
-from qa2pack.manifest.path import join, shown, sort_key
+from qa2pack.manifest.path import path_in, shown, sort_key
 from qa2pack.manifest.role import Role
 
 # The tree shows a role folder and its direct entries, nothing deeper.
@@ -114,7 +114,7 @@ def tree_lines(
 
     Names that would break a line or are not UTF-8 are escaped.
     """
-    above = join(project, folder_of(member)).rstrip(b"/").split(b"/")
+    above = path_in(project, folder_of(member)).split(b"/")
     lines = [_line(depth, part + b"/") for depth, part in enumerate(above)]
     if has_readme:
         lines.append(_line(len(above), README))

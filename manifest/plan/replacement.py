@@ -6,13 +6,14 @@ Read-only.
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.alma.package import README, Package
 from qa2pack.manifest.file_state import FileState
+from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, StreamKind
 from qa2pack.manifest.format.record_codec import decode_record, record_actions
 from qa2pack.manifest.format.spool import RecordSpool
@@ -20,7 +21,7 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.destination import Destination
-from qa2pack.manifest.plan.extra_files import differences_in_member, extra_in_package
+from qa2pack.manifest.plan.extra_files import differences_in_member, extra_in_member, extra_in_package
 from qa2pack.manifest.plan.plan_header import user_name
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import EXTRAS, Code, Problem
@@ -86,21 +87,26 @@ class HandMade:
 
 def hand_made(destination: Destination) -> HandMade:
     """Return what somebody made in that which is replaced; each folder is listed once, and no content is read."""
-    found = _found(destination)
+    found = _found(destination, differences_in_member)
     return HandMade(
         tuple(each for each in found if each.code in EXTRAS),
         tuple(each for each in found if each.code not in EXTRAS),
     )
 
 
-def _found(destination: Destination) -> Iterable[Problem]:
+def extra_going(destination: Destination) -> Iterable[Problem]:
+    """Return a problem for each file and folder that is replaced and that no manifest knows; no file is looked at."""
+    return _found(destination, extra_in_member)
+
+
+def _found(destination: Destination, look: Callable[[Package, Described], Iterator[Problem]]) -> Iterable[Problem]:
     found: list[Problem] = []
     if destination.going == destination.state.members:
         found += extra_in_package(destination.package, destination.state)
     for path in destination.going_manifests:
         # A manifest or folder that cannot be read is reported by those who need it.
         with suppress(StreamError, OSError):
-            found += differences_in_member(destination.package, destination.opened.manifest(path))
+            found += look(destination.package, destination.opened.manifest(path))
     return dict.fromkeys(found)  # package and member both know what lies beside the role folders
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.fs.immutable import has_marks, mark_of, marks_of
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.path import join
+from qa2pack.manifest.path import join, path_in
 from qa2pack.manifest.problem import Code, Problem
 from qa2pack.manifest.quantity import Count, owner_named
 
@@ -88,7 +88,7 @@ def folder_problems(files: FileStates) -> list[Problem]:
         for source, action in zip(files.sources, files.actions, strict=True)
         if action == Action.MOVE and not source.startswith(b"/")
     }
-    paths = (join(files.root, folder) if folder else files.root for folder in sorted(folders))
+    paths = (path_in(files.root, folder) for folder in sorted(folders))
     problems = []
     for path in paths:
         if mark := mark_of(path):

@@ -250,10 +250,11 @@ def _clashes(jobs: Sequence[Job]) -> Iterator[str]:
 
 def _clash(job: Job, others: Sequence[Job]) -> Iterator[str]:
     request = job.request
+    is_replacing = request.append is Append.NOTHING and bool(others) and not is_by_values(request)
     for other in others:
         if (request.origin, request.values) == (other.request.origin, other.request.values):
             yield f"the same origin and package as in {other.place}"
-        if request.append is Append.NOTHING and not is_by_values(request):
+        if is_replacing:
             yield f'it would replace the package of {other.place}; to add a member, append = "member"'
         if (request.append is Append.REPLACE) != (other.request.append is Append.REPLACE):
             yield f"it would replace a member of a package that {other.place} makes or adds to"

@@ -323,9 +323,14 @@ def _wait_until_free(job: Job, workers: Workers) -> None:
 
 def _check_made(job: Job) -> None:
     """Refuse to add to a package before the job that makes it is applied: that one would replace what was added."""
+    by_values: dict[str, bool] = {}  # a layout is loaded once, not for each job before this one
     for earlier in all_earlier(job):
-        is_replacing = earlier.request.append is Append.NOTHING and not is_by_values(earlier.request)
-        if is_replacing and look_at(earlier).state is not JobState.APPLIED:
+        if earlier.request.append is not Append.NOTHING:
+            continue
+        layout = earlier.request.layout
+        if layout not in by_values:
+            by_values[layout] = is_by_values(earlier.request)
+        if not by_values[layout] and look_at(earlier).state is not JobState.APPLIED:
             raise Refused(Problem(Code.EARLIER_JOB, job.target.package.path, found=f"{earlier.place} is not applied"))
 
 

@@ -13,7 +13,7 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import SplitTask
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.humanize import counted, human_bytes
-from qa2pack.manifest.path import is_within, join, shown
+from qa2pack.manifest.path import is_within, path_in, shown
 from qa2pack.pack.views.files import records_of
 
 _TABLE_FILE = b"table.dat"  # casacore's mark of a table
@@ -26,7 +26,7 @@ def tree_lines(plan: Described, *, is_unfolded: bool = False) -> Iterator[str]:
         is_unfolded: the files of tables are shown, too.
     """
     header = plan.header
-    *above, member = join(header.project, folder_of(header.member)).rstrip(b"/").split(b"/")
+    *above, member = path_in(header.project, folder_of(header.member)).split(b"/")
     for depth, name in enumerate(above):
         yield _line(depth, "", shown(name) + "/")
     splits = {task.path: task for task in plan.notes.splits}

@@ -407,7 +407,8 @@ needed = true
     return refusal(world.delivery, layout=str(layout))
 
 
-def _layout_with_check(world: World, say: str) -> str:
+def _layout_of_scripts(world: World, more: str) -> str:
+    """Write a layout that packages scripts, with one table more; return its path."""
     layout = world.folder / "mine.toml"
     write(
         layout,
@@ -418,14 +419,14 @@ name = "top"
 [[rule]]
 match = "*.py"
 to = "script/{name}"
-[[check]]
-lacks = "script"
-what = "no scripts"
-say = "%b"
 """
-        % say.encode(),
+        + more.encode(),
     )
     return str(layout)
+
+
+def _layout_with_check(world: World, say: str) -> str:
+    return _layout_of_scripts(world, f'[[check]]\nlacks = "script"\nwhat = "no scripts"\nsay = "{say}"\n')
 
 
 @breaks(Code.CHECK_FAILED)
@@ -440,23 +441,9 @@ def _(world: World) -> Iterable[Problem]:
 
 @breaks(Code.TEXT_FAILED)
 def _(world: World) -> Iterable[Problem]:
-    layout = world.folder / "mine.toml"
-    write(
-        layout,
-        b"""[[folder]]
-name = "script"
-[[place]]
-name = "top"
-[[rule]]
-match = "*.py"
-to = "script/{name}"
-[[write]]
-to = "script/list.txt"
-template = "list.jinja"
-""",
-    )
+    layout = _layout_of_scripts(world, '[[write]]\nto = "script/list.txt"\ntemplate = "list.jinja"\n')
     write(world.folder / "list.jinja", b"{{ tree.none }}")
-    return refusal(world.delivery, layout=str(layout))
+    return refusal(world.delivery, layout=layout)
 
 
 @breaks(Code.UNKNOWN_MODE)
