@@ -132,7 +132,8 @@ def _outside(package: Package, plan: Described) -> Iterator[Problem]:
     allowed = b"/" if plan.header.may_leave else real_path(package.path)
     splits = plan.notes.splits
     yield from _outside_of(allowed, (task.source for task in splits if task.source.startswith(b"/")))
-    for blob in chain((task.before for task in splits), plan.stream.blobs()):
+    bundled = (blob for bundle in plan.notes.bundles for blob in bundle.records)
+    for blob in chain((task.before for task in splits), bundled, plan.stream.blobs()):
         try:
             sources = absolute_sources(blob)
         except UnsafePathError as error:

@@ -14,6 +14,7 @@ class Action(IntEnum):
     CARRY = 6  # last copy in the package that is being replaced: taken over by a hard link
     MOVE = 7  # as LINK (COPY across file systems), and the source becomes a symlink at the end
     KEEP = 8  # as COPY, but the same file of the package that is being replaced is hard-linked instead
+    BUNDLE = 9  # written from files of the origin: a tar, or one compressed file
 
 
 class Mode(StrEnum):

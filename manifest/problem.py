@@ -158,6 +158,7 @@ class Code(StrEnum):
     EXTRA = "extra"
     EXTRA_FOLDER = "extra-folder"
     WRONG_TYPE = "wrong-type"
+    DAMAGED_INSIDE = "damaged-inside"
     MANIFEST_DAMAGED = "manifest-damaged"
     MANIFEST_NEWER = "manifest-newer"
     MANIFEST_MISSING = "manifest-missing"
@@ -206,6 +207,8 @@ Value = str | FileState | Quantity
 
 # What is there though no manifest knows it.
 EXTRAS = frozenset((Code.EXTRA, Code.EXTRA_FOLDER))
+# A file is there, and its content is not that which was packaged.
+HAS_OTHER_CONTENT = frozenset((Code.CHANGED, Code.TRUNCATED, Code.GROWN))
 
 
 @dataclass(frozen=True, slots=True)

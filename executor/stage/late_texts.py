@@ -15,12 +15,13 @@ from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.io.remove import remove_tree
 from qa2pack.executor.stage.context import StagingContext
+from qa2pack.executor.stage.made import MadeFile
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.header import Header
-from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord, with_digests
-from qa2pack.manifest.format.record_codec import decode_record, encode_record, grouped_blobs
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.record_codec import decode_record, grouped_blobs
 from qa2pack.manifest.format.spool import OrderedSpool
 from qa2pack.manifest.format.written import BesideFile, WrittenFile
 from qa2pack.manifest.fs.digest import blocks_of
@@ -44,23 +45,9 @@ from qa2pack.manifest.table_lock import is_table_lock
 Records = Callable[[], Iterator[tuple[bytes, bytes]]]
 
 
-@dataclass(frozen=True, slots=True)
-class LateText:
-    """A late file as it was written.
-
-    Attributes:
-        growth: its size less the one that was planned, bytes.
-    """
-
-    size: int
-    digest: bytes
-    growth: int
-    mtime_ns: int
-
-
 def write_late(
     header: Header, records: Records, context: StagingContext, *, engine: Engine, progress: Progress
-) -> dict[bytes, LateText]:
+) -> dict[bytes, MadeFile]:
     """Write the late files of a member into its staged folder; return them by path in the member.
 
     Those that are placeholders, or are kept as they are, are not in it.
@@ -171,25 +158,6 @@ def _created(disk: Disk, path: bytes, pieces: Iterable[bytes], mtime_ns: int) ->
     return size, digest.digest()
 
 
-def with_late(
-    records: Iterable[tuple[bytes, bytes]], late: Mapping[bytes, LateText]
-) -> Iterator[tuple[bytes, bytes]]:
-    """Yield path and encoded record of each folder, with sizes and digests of the late files as they were written."""
-    folders = {path.rpartition(b"/")[0] for path in late}
-    for path, blob in records:
-        yield path, _record_with_late(blob, late) if path in folders else blob
-
-
-def _record_with_late(blob: bytes, late: Mapping[bytes, LateText]) -> bytes:
-    record = decode_record(blob)
-    found = {index: late.get(join(record.path, name)) for index, name in enumerate(record.names)}
-    written = {index: text for index, text in found.items() if text is not None}
-    sizes = [written[index].size if index in written else size for index, size in enumerate(record.sizes)]
-    mtimes = [written[index].mtime_ns if index in written else mtime for index, mtime in enumerate(record.mtimes)]
-    digests = {index: text.digest for index, text in written.items()}
-    return encode_record(with_digests(replace(record, sizes=sizes, mtimes=mtimes), digests))
-
-
 def _planned_sizes(header: Header, records: Records) -> dict[bytes, int]:
     """Return the sizes that the plan has for the late files that are to be written, by path."""
     late = header.late
@@ -216,12 +184,12 @@ def _write(
     planned_bytes: int,
     mtime_ns: int,
     file_count: int,
-) -> LateText:
+) -> MadeFile:
     """Write one late file in place of the empty one that stands for it."""
     path = join(context.member, file.path)
     context.disk.unlink(path)
     size, digest = _created(context.disk, path, _pieces_of(file, facts, file_count), mtime_ns)
-    return LateText(size, digest, size - planned_bytes, mtime_ns)
+    return MadeFile(size, digest, size - planned_bytes, mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)

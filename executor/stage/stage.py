@@ -11,8 +11,10 @@ from qa2pack.executor.io.disk import Disk, link_into
 from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, stage_batch
+from qa2pack.executor.stage.bundle import BundleBatch, bundle_batch
 from qa2pack.executor.stage.context import StagingContext
-from qa2pack.executor.stage.late_texts import LateText, Records, with_late, write_beside, write_late
+from qa2pack.executor.stage.late_texts import Records, write_beside, write_late
+from qa2pack.executor.stage.made import MadeFile, with_made
 from qa2pack.executor.stage.table import SplitBatch, SplitResult, split_batch
 from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Publishing, Staged
@@ -22,6 +24,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.files import Described, write_records
 from qa2pack.manifest.format.header import Header, Notes, SplitTask, StreamKind, Total
+from qa2pack.manifest.format.inside import content_bytes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, grouped_blobs
 from qa2pack.manifest.format.spool import RecordSpool
@@ -93,20 +96,22 @@ def stage_all(
     with closing(RecordSpool()) as spool:
         _stage_files(plan.stream.blobs(), context, journal, spool, engine=engine, progress=progress)
         splits = _split_tables(plan, context, engine=engine, progress=progress)
+        bundles = _write_bundles(plan, context, engine=engine, progress=progress)
         remove_tree(disk, paths.new_manifests)
         disk.mkdir(paths.new_manifests)
         _link_manifests(plan, paths, disk)
         is_rebuilt = plan.header.is_rebuilt
-        final = spool.sorted_blobs if is_rebuilt else partial(_final_records, spool, splits, paths.staged_member)
+        staged = spool.sorted_blobs if is_rebuilt else partial(_final_records, spool, splits, paths.staged_member)
+        final = partial(_with_made, staged, bundles)
         late = write_late(plan.header, final, context, engine=engine, progress=progress)
-        records = partial(_with_late, final, late)
+        records = partial(_with_made, final, late)
         beside = write_beside(plan.header, records, context, paths, engine=engine, progress=progress)
-        _write_manifest(plan, paths, with_late(final(), late), splits, late, beside, opened, disk)
+        _write_manifest(plan, paths, records(), splits, {**bundles, **late}, beside, opened, disk)
         _write_tickets(paths, opened, disk, may_lack=is_rebuilt)
 
 
-def _with_late(final: Records, late: dict[bytes, LateText]) -> Iterator[tuple[bytes, bytes]]:
-    return with_late(final(), late)
+def _with_made(records: Records, made: Mapping[bytes, MadeFile]) -> Iterator[tuple[bytes, bytes]]:
+    return with_made(records(), made)
 
 
 def _stage_renamed(
@@ -140,7 +145,7 @@ def _stage_renamed(
         totals = _grown(totals_with_texts(old.notes.totals, old.header, planned), _growth_of(late))
         notes = rebuilt_notes(Notes(totals=totals), old.notes)
         before = (encode_record(renamed_record(decode_record(blob), header)) for blob in old.stream.blobs())
-        blobs = rebuilt_records(before, (blob for _, blob in with_late(spool.sorted_blobs(), late)))
+        blobs = rebuilt_records(before, (blob for _, blob in with_made(spool.sorted_blobs(), late)))
         name = os.path.basename(paths.package.manifest(member))
         with created_file(context.disk, join(paths.new_manifests, name)) as file:
             write_records(file, rebuilt_header(planned, old.header), notes, blobs)
@@ -195,6 +200,29 @@ def _split_tables(
     return splits
 
 
+def _write_bundles(
+    plan: Described, context: StagingContext, *, engine: Engine, progress: Progress
+) -> dict[bytes, MadeFile]:
+    """Write the bundles, the largest first because one that begins last would delay the end; return them by path."""
+    tasks = [task for task in plan.notes.bundles if not task.is_placeholder]
+    if not tasks:
+        return {}
+    tasks.sort(key=lambda task: task.largest_bytes, reverse=True)
+    progress.phase("write bundles", file_count=len(tasks), byte_count=sum(map(content_bytes, tasks)))
+    made: dict[bytes, MadeFile] = {}
+    problems: list[Problem] = []
+    threads = max(1, engine.jobs // len(tasks))
+    batches = (BundleBatch(context, task, threads) for task in tasks)
+    for result in run_streamed(engine, bundle_batch, batches):
+        problems.extend(result.problems)
+        if result.made:
+            made[result.path] = result.made
+        progress.advance(file_count=1, byte_count=result.byte_count)
+    if problems:
+        raise OriginChangedError(tuple(sorted(problems, key=lambda problem: problem.path)))
+    return made
+
+
 def _bytes_to_read(task: SplitTask) -> int:
     """Return the bytes of the files that a split copies, and of its results, which are hashed."""
     return sum(decode_record(task.before).sizes) + sum(size for _, size in task.spec.sizes)
@@ -238,7 +266,7 @@ def _write_manifest(
     paths: TransactionPaths,
     final: Iterable[tuple[bytes, bytes]],
     splits: dict[bytes, SplitResult],
-    late: dict[bytes, LateText],
+    made: Mapping[bytes, MadeFile],
     beside: tuple[BesideFile, ...],
     opened: OpenedFiles,
     disk: Disk,
@@ -254,7 +282,7 @@ def _write_manifest(
         header, notes = replace(plan.header, kind=StreamKind.MANIFEST), _final_notes(plan.notes, plan, splits)
         records = iter(final)
     header = replace(header, beside=beside)
-    notes = replace(notes, totals=_grown(notes.totals, _growth_of(late)))
+    notes = replace(notes, totals=_grown(notes.totals, _growth_of(made)))
     with created_file(disk, join(paths.new_manifests, os.path.basename(published))) as file:
         write_records(file, header, notes, records)
 
@@ -312,12 +340,12 @@ def _final_notes(notes: Notes, plan: Described, splits: dict[bytes, SplitResult]
     return replace(notes, totals=_grown(notes.totals, growth), difference=None, recalled=(), extra=(), changed=())
 
 
-def _growth_of(late: Mapping[bytes, LateText]) -> dict[str, int]:
-    """Return by how many bytes the late files of each role are longer than planned."""
+def _growth_of(made: Mapping[bytes, MadeFile]) -> dict[str, int]:
+    """Return by how many bytes the made files of each role are longer than planned."""
     growth: dict[str, int] = {}
-    for path, text in late.items():
+    for path, file in made.items():
         role = shown(path.split(b"/", 1)[0]) if b"/" in path else ""
-        growth[role] = growth.get(role, 0) + text.growth
+        growth[role] = growth.get(role, 0) + file.growth
     return growth
 
 

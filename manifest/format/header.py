@@ -14,7 +14,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import README, DestinationKind
 from qa2pack.manifest.alma.split_spec import SplitSpec, Weights
 from qa2pack.manifest.format.member_field import check_member, member_from_wire, member_to_wire
-from qa2pack.manifest.format.record_codec import check_columns
+from qa2pack.manifest.format.record_codec import check_columns, record_path
 from qa2pack.manifest.format.stream import Stream, StreamError
 from qa2pack.manifest.format.wire import Moment, WireError, read_value
 from qa2pack.manifest.format.written import BesideFile, WrittenFile, check_written
@@ -166,6 +166,24 @@ class SplitTask:
 
 
 @dataclass(frozen=True, slots=True)
+class BundleTask:
+    """A tar, or one compressed file, that is written from files of the origin.
+
+    Attributes:
+        path: relative to the member.
+        largest_bytes: it takes no more than this; how much, depends on the encoder.
+        is_placeholder: the package gets an empty file in its place.
+        records: encoded records, as scanned, of the files in it. Their paths are relative to the member, as if the
+            bundle were a folder of it.
+    """
+
+    path: bytes
+    largest_bytes: int
+    is_placeholder: bool
+    records: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Relink:
     """A symlink of the origin whose file gets another path in the package.
 
@@ -221,6 +239,7 @@ class Notes:
         recalled: names of the options that were taken from the member that is made again; empty in manifests.
         extra: paths in the package of what no manifest knows and goes with what is replaced; empty in manifests.
         changed: those of files that are not as packaged; empty in manifests.
+        bundles: the files that are written from files of the origin, sorted by path.
     """
 
     totals: tuple[Total, ...] = ()
@@ -235,6 +254,7 @@ class Notes:
     recalled: tuple[str, ...] = ()
     extra: tuple[bytes, ...] = ()
     changed: tuple[bytes, ...] = ()
+    bundles: tuple[BundleTask, ...] = ()
 
     @property
     def file_count(self) -> int:
@@ -255,7 +275,7 @@ def header_to_wire(header: Header) -> dict[str, object]:
 # Fields that came after the first release of the format. They are written only where they say something, so that
 # older programs read all other plans and manifests.
 _LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles", "written", "beside")
-_LATER_IN_NOTES = ("recalled", "extra", "changed")
+_LATER_IN_NOTES = ("recalled", "extra", "changed", "bundles")
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 
 
@@ -306,6 +326,8 @@ def read_notes(stream: Stream) -> Notes:
         notes = read_value(Notes, _known(Notes, stream.notes))
         for task in notes.splits:
             _check_task(task)
+        for bundle in notes.bundles:
+            _check_bundle(bundle)
         for spec in (note.spec for note in notes.tables if note.spec):
             _check_spec(spec)
         for relink in notes.relinks:
@@ -331,6 +353,15 @@ def _check_task(task: SplitTask) -> None:
     check_relative(task.source.removeprefix(b"/"))
     check_columns(task.before)
     _check_spec(task.spec)
+
+
+def _check_bundle(bundle: BundleTask) -> None:
+    check_relative(bundle.path or b"//")
+    for blob in bundle.records:
+        check_columns(blob)
+        path = record_path(blob)
+        if path != bundle.path and not path.startswith(bundle.path + b"/"):
+            raise WireError("a bundle has a folder that is elsewhere")
 
 
 def _check_spec(spec: SplitSpec) -> None:

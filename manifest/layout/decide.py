@@ -14,7 +14,7 @@ from qa2pack.manifest.layout.include import Include, included_folder, spelt_out
 from qa2pack.manifest.layout.names import Claim
 from qa2pack.manifest.layout.rules import Layout, Rule
 from qa2pack.manifest.layout.survey import Kind, Node
-from qa2pack.manifest.layout.template import PROJECT, NoPathError, NoValueError
+from qa2pack.manifest.layout.template import PROJECT, NoPathError, NoValueError, Template
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 
@@ -162,7 +162,13 @@ class Choice:
     def _draft(self, entry: OriginEntry, rule: Rule) -> Draft:
         values = _Values(self, entry, rule.match.read(entry.node.name) if rule.match.pieces else {})
         assert rule.to is not None  # a rule without it says never
-        claim = Claim(entry.path, rule.to.fill(values.of), rule.if_taken.fill(values.of) if rule.if_taken else b"")
+        claim = Claim(
+            entry.path,
+            rule.to.fill(values.of),
+            rule.if_taken.fill(values.of) if rule.if_taken else b"",
+            _bundle(rule.to, values),
+            _bundle(rule.if_taken, values) if rule.if_taken else b"",
+        )
         again = (Claim(entry.path, rule.again.to.fill(values.of)), rule.again.column) if rule.again else None
         return Draft(entry, claim, rule.column, rule.doubtful_column, again)
 
@@ -209,6 +215,10 @@ class _Values:
         if not place or not place.prefix or (place.no_prefix and place.no_prefix.fits(self.entry.node.name)):
             return b""
         return place.prefix.fill(self.of)
+
+
+def _bundle(target: Template, values: _Values) -> bytes:
+    return target.bundle.fill(values.of) if target.bundle else b""
 
 
 def _left_out(entry: OriginEntry, reason: str) -> LeftOut:

@@ -17,12 +17,14 @@ class Item:
         source: path to read, relative to the origin; absolute where a followed symlink leads outside.
         path: destination, relative to the member.
         column: for a measurement set, the one data column to keep; None to keep all, and for anything else.
+        bundle: path of the bundle that it goes into, which is the beginning of `path`; empty for none.
     """
 
     source: bytes
     path: bytes
     is_tree: bool
     column: str | None = None
+    bundle: bytes = b""
 
     @property
     def folder(self) -> bytes:

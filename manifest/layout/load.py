@@ -15,6 +15,7 @@ from typing import Never, TypeVar
 
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.split_spec import DATA_COLUMNS
+from qa2pack.manifest.bundle.form import Form, form_of
 from qa2pack.manifest.format.written import NEWLINES
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
@@ -35,7 +36,7 @@ from qa2pack.manifest.layout.find_places import ANY_DEPTH, Place
 from qa2pack.manifest.layout.globs import has_other_braces, has_uid_in_brackets
 from qa2pack.manifest.layout.patterns import PatternError, Patterns, Variable, compile_patterns, pieces_of
 from qa2pack.manifest.layout.rules import Again, Foreign, Layout, Rule, Shape
-from qa2pack.manifest.layout.template import PREFIX, PROJECT, Template, parse_template
+from qa2pack.manifest.layout.template import BUNDLE_MARK, PREFIX, PROJECT, Template, parse_target, parse_template
 from qa2pack.manifest.layout.text_template import (
     FACTS,
     TextTemplate,
@@ -338,6 +339,7 @@ class _Reader:
         for piece in {piece for text in match.texts for piece in pieces_of(text)} - rule.target_variables:
             self._check_variable(piece, frozenset(), "match")
         self._check_together(table)
+        self._check_bundles(rule)
         return rule
 
     def _any_name(self) -> Patterns:
@@ -369,22 +371,46 @@ class _Reader:
             if table.get(key) and not table.get(needed):
                 self._refuse(expected=f"{needed} beside {key}", found=_key_list(table))
 
+    def _check_bundles(self, rule: Rule) -> None:
+        """Refuse targets in bundles that no file of the rule can go to."""
+        targets = (rule.to, rule.if_taken, rule.again.to if rule.again else None)
+        bundles = [target.bundle for target in targets if target and target.bundle]
+        if bundles and rule.column:
+            self._refuse(expected=f"no {BUNDLE_MARK} in targets beside column", found=bundles[0].text)
+        for bundle in bundles:
+            if form_of(bundle.text.encode()) is Form.GZ and rule.shape is not Shape.FILE:
+                self._refuse(expected='kind = "file", because one file goes into it', found=bundle.text)
+
     def _target(self, table: Mapping[str, object], key: str, pieces: frozenset[str]) -> Template | None:
         """Return the template of a path in the member, the first folder of which is one that the layout declares."""
         fixed = frozenset().union(*(place.fixes for place in self.places))
-        return self._member_path(table, key, fixed | pieces | _OF_A_FILE)
+        return self._member_path(table, key, fixed | pieces | _OF_A_FILE, parse=parse_target)
 
-    def _member_path(self, table: Mapping[str, object], key: str, known: frozenset[str]) -> Template | None:
-        template = self._template(table, key, known)
+    def _member_path(
+        self,
+        table: Mapping[str, object],
+        key: str,
+        known: frozenset[str],
+        *,
+        parse: Callable[[str], Template] = parse_template,
+    ) -> Template | None:
+        template = self._template(table, key, known, parse=parse)
         if template and template.folder and "{" not in template.folder:
             self._role(template.folder)
         return template
 
-    def _template(self, table: Mapping[str, object], key: str, known: frozenset[str]) -> Template | None:
+    def _template(
+        self,
+        table: Mapping[str, object],
+        key: str,
+        known: frozenset[str],
+        *,
+        parse: Callable[[str], Template] = parse_template,
+    ) -> Template | None:
         text = self._text(table, key)
         if not text:
             return None
-        template = self._right(key, parse_template, text)
+        template = self._right(key, parse, text)
         for variable in template.variables:
             self._check_variable(variable, known, key)
         return template

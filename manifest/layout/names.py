@@ -24,11 +24,19 @@ class Claim:
     Attributes:
         source: path in the origin, for messages.
         if_taken: the path where another claim wants the same; empty if it must not change.
+        bundle: the path of the bundle that `path` is in, as if it were a folder; empty for what is in none.
+        bundle_if_taken: that of `if_taken`.
     """
 
     source: bytes
     path: bytes
     if_taken: bytes = b""
+    bundle: bytes = b""
+    bundle_if_taken: bytes = b""
+
+    def bundle_of(self, path: bytes) -> bytes:
+        """Return the bundle that it goes into if it gets this path."""
+        return self.bundle if path == self.path else self.bundle_if_taken
 
 
 def settle_names(claims: Sequence[Claim]) -> tuple[tuple[bytes, ...], tuple[Problem, ...]]:
@@ -39,14 +47,15 @@ def settle_names(claims: Sequence[Claim]) -> tuple[tuple[bytes, ...], tuple[Prob
     Returns:
         The paths in the order of the claims, and the problems: COLLISION (its path is the destination,
         `expected` the first source, `found` the others) and NAME_TOO_LONG. Without a COLLISION the paths are
-        distinct and none is inside another; neither depends on the order of the claims.
+        distinct, none is inside another, and a bundle has only what is said to be in it; neither depends on the
+        order of the claims.
     """
     wanted = _group([claim.path for claim in claims], claims)
     paths = tuple(
         claim.if_taken if claim.if_taken and len(wanted[claim.path]) > 1 else claim.path for claim in claims
     )
     owners = _group(paths, claims)
-    problems = [*_collisions(owners), *_too_long(owners)]
+    problems = [*_collisions(owners), *_through_bundles(paths, claims), *_too_long(owners)]
     return paths, tuple(problems)
 
 
@@ -65,6 +74,19 @@ def _collisions(owners: dict[bytes, list[bytes]]) -> Iterator[Problem]:
         for ancestor in _ancestors(path):
             if ancestor in owners:
                 yield _collision(ancestor, owners[ancestor][0], [source, *others])
+
+
+def _through_bundles(paths: Sequence[bytes], claims: Sequence[Claim]) -> Iterator[Problem]:
+    """Yield a problem for each path that goes through a bundle as if it were a folder, and is not of it."""
+    rows = sorted((path, claim.source, claim.bundle_of(path)) for path, claim in zip(paths, claims, strict=True))
+    first: dict[bytes, bytes] = {}
+    for _, source, bundle in rows:
+        first.setdefault(bundle, source)
+    first.pop(b"", None)
+    for path, source, bundle in rows if first else ():
+        for ancestor in _ancestors(path):
+            if ancestor in first and ancestor != bundle:
+                yield _collision(ancestor, first[ancestor], [source])
 
 
 def _ancestors(path: bytes) -> Iterator[bytes]:

@@ -171,7 +171,7 @@ def _in_place_of_readme(layout: Layout, items: Iterable[Item]) -> Iterator[Probl
 def _item(draft: Draft, path: bytes, columns: Mapping[bytes, Sequence[str]]) -> Item:
     node = draft.entry.node
     column = _kept_column(draft.column, columns.get(node.source)) if draft.column else None
-    return Item(node.source, path, node.is_tree, column)
+    return Item(node.source, path, node.is_tree, column, draft.claim.bundle_of(path))
 
 
 def _kept_column(wanted: str, columns: Sequence[str] | None) -> str | None:

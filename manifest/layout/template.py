@@ -5,8 +5,9 @@ Pure. A template is checked when its layout is loaded, so that filling can only 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from qa2pack.manifest.bundle.form import SUFFIXES, Form, form_of
 from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
 from qa2pack.manifest.layout.patterns import PatternError
 from qa2pack.manifest.path import UnsafePathError, check_relative
@@ -15,6 +16,8 @@ _VARIABLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 # What stands for a variable while the rest of a template is checked: only a prefix may be empty.
 _SOME = "x"
 PREFIX = "prefix"
+# Between the path of a bundle and one in it.
+BUNDLE_MARK = "!"
 # The project code, which is the name of the package.
 PROJECT = "project"
 
@@ -41,10 +44,12 @@ class Template:
 
     Attributes:
         parts: text and names of variables in turn; the first is text.
+        bundle: the path of the bundle in which this is a path; None for a file or folder by itself.
     """
 
     text: str
     parts: tuple[str, ...]
+    bundle: "Template | None" = None
 
     @property
     def variables(self) -> frozenset[str]:
@@ -54,7 +59,8 @@ class Template:
     @property
     def folder(self) -> str:
         """Its first folder as it is written; empty for a path without one."""
-        return self.text.partition("/")[0] if "/" in self.text else ""
+        text = self.bundle.text if self.bundle else self.text
+        return text.partition("/")[0] if "/" in text else ""
 
     def fill(self, value_of: Callable[[str], bytes | None]) -> bytes:
         """Return the path with the values of its variables.
@@ -95,3 +101,31 @@ def parse_template(text: str) -> Template:
     if max(map(len, path.split(b"/"))) > NAME_LIMIT_BYTES:
         raise PatternError(f"names of at most {NAME_LIMIT_BYTES} bytes", text)
     return Template(text, parts)
+
+
+def parse_target(text: str) -> Template:
+    """Return the template of a path in the package or in a bundle, whose path stands before a `!`.
+
+    Behind that stands the path in the bundle; of a compressed file, which has one file in it, nothing.
+
+    Raises:
+        PatternError: as `parse_template`; or what stands before a `!` has no name of a bundle.
+    """
+    before, mark, inside = text.partition(BUNDLE_MARK)
+    if mark:
+        through = parse_template(_path_through(before, inside, text))
+        return replace(through, text=text, bundle=parse_template(before))
+    return parse_template(text)
+
+
+def _path_through(bundle: str, inside: str, text: str) -> str:
+    """Return the path that a file in a bundle has, as if the bundle were a folder."""
+    form = form_of(bundle.rpartition("}")[2].encode())
+    if form is None or BUNDLE_MARK in inside:
+        raise PatternError(f"a path that ends in {', '.join(SUFFIXES)} before one {BUNDLE_MARK}", text)
+    if form is Form.GZ and not inside:
+        return f"{bundle}/{bundle.rpartition('/')[2].removesuffix('.gz')}"
+    if form is Form.GZ or not inside:
+        expected = "nothing" if form is Form.GZ else "a path in the bundle"
+        raise PatternError(f"{expected} behind {BUNDLE_MARK}", text)
+    return f"{bundle}/{inside}"

@@ -23,6 +23,7 @@ from qa2pack.manifest.layout.include import check_includes
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.plan.bundles import Bundles, scan_bundles, without_insides
 from qa2pack.manifest.plan.destination import Destination, choose_destination, destination_warnings, with_member
 from qa2pack.manifest.plan.extra_files import paths_of
 from qa2pack.manifest.plan.last_copies import last_copies, lost_files
@@ -93,28 +94,29 @@ def make_plan(
     earlier = _earlier(request, destination)
     placed = place_origin(request, layout, earlier, reader=reader, engine=engine)
     destination = with_member(destination, layout.tree, placed.choice, is_compared=request.is_compared)
-    writes = choose_writes(layout, placed.choice.common_values, placed.placement.items)
+    items = without_insides(placed.placement.items)
+    writes = choose_writes(layout, placed.choice.common_values, items)
     refuse_any(_unknown_folders(layout, placed, writes.written, destination.member))
     refuse_any(list(taken_beside(destination.package, destination.state, writes.beside, opened)))
     if not (placed.placement.items or writes.written or layout.has_readme):
         raise Refused(Problem(Code.NOTHING_PACKAGED, request.origin))
     options = _scan_options(request, layout, destination)
     in_tickets = frozenset(role.folder for role in layout.roles if role.in_tickets)
-    gathered, splits = _scan(request, placed, options, in_tickets, earlier, engine=engine, progress=progress)
+    gathered, splits, bundles = _scan(request, placed, options, in_tickets, earlier, engine=engine, progress=progress)
     gathered.problems.extend(lost_files(destination, request, gathered.spool))
     refuse_any(gathered.problems)
-    items = placed.placement.items
     header = make_header(request, destination, header_text, items, layout=layout, writes=writes, now_ns=now_ns)
-    add_generated(gathered, header, items, splits, options.names)
+    add_generated(gathered, header, items, splits, bundles.records(), options.names)
     late = late_sizes(header, header_text, gathered.spool)
     add_late(gathered, header, late)
+    late = {**late, **bundles.largest_bytes}
     may_keep = request.mode is Mode.COPY and not request.rehash
-    difference = compare_with_old(header, destination, gathered, may_keep=may_keep)
+    difference = compare_with_old(header, destination, gathered, bundles.tasks, may_keep=may_keep)
     made_by_hand = hand_made(destination)
     warnings = _warnings(request, destination, placed, gathered, made_by_hand)
-    foreign = _foreign_inside(gathered, layout)
+    foreign = _foreign_inside((*gathered.foreign, *bundles.foreign), layout)
     notes = replace(
-        _notes(header, placed, gathered, splits, difference, late),
+        _notes(header, placed, gathered, splits, bundles, difference, late),
         left_out=placed.placement.with_inner((*foreign, *writes.left_out)).left_out,
         warnings=warnings,
         recalled=recalled.options,
@@ -151,8 +153,8 @@ def _scan(
     *,
     engine: Engine,
     progress: Progress,
-) -> tuple[Gathered, SplitSources]:
-    """Scan, and hash, first the sources of table splits and then all else; the first has the problems of both."""
+) -> tuple[Gathered, SplitSources, Bundles]:
+    """Scan, and hash, first the sources of table splits and then all else; the first has the problems of all."""
     splits = scan_split_sources(
         placed.notes,
         replace(options, is_hashing=request.mode.has_content),
@@ -163,16 +165,21 @@ def _scan(
     )
     omit = {path: omitted_names(task.spec) for path, task in splits.tasks.items()}
     items = placed.placement.items
-    batches = scan_batches(items, options, request.mode, in_tickets, omit, looked_into=placed.looked_into)
+    loose = (item for item in items if not item.bundle)
+    batches = scan_batches(loose, options, request.mode, in_tickets, omit, looked_into=placed.looked_into)
     phase = "scan and hash" if options.is_hashing else "scan"
     gathered = gather(batches, phase=phase, engine=engine, progress=progress)
-    gathered.problems.extend(splits.problems)
+    bundles = scan_bundles(
+        items, options, request.mode, in_tickets, looked_into=placed.looked_into, engine=engine, progress=progress
+    )
+    gathered.problems.extend((*splits.problems, *bundles.problems))
+    gathered.warnings.extend(bundles.warnings)
     if request.mode.has_content:
-        needed, split = (*placed.references, *gathered.references), frozenset(splits.tasks)
+        needed, split = (*placed.references, *gathered.references, *bundles.references), frozenset(splits.tasks)
         gathered.problems.extend(
             reference_problems(request.origin, needed, items, split=split, exclude=request.exclude)
         )
-    return gathered, splits
+    return gathered, splits, bundles
 
 
 def _warnings(
@@ -205,25 +212,27 @@ def _notes(
     placed: Placed,
     gathered: Gathered,
     splits: SplitSources,
+    bundles: Bundles,
     difference: Difference | None,
     late: Mapping[bytes, int],
 ) -> Notes:
     """Return the notes as far as the scan tells them: sums, tables and symlinks of the origin."""
     new_files, new_bytes = count_new(gathered, header, splits, difference, late)
     return Notes(
-        new_files=new_files,
+        new_files=new_files + len(bundles.tasks),
         new_bytes=new_bytes,
         difference=difference,
         totals=sum_totals(gathered, header, splits, late),
         splits=tuple(splits.tasks[path] for path in sorted(splits.tasks)),
         tables=tuple(placed.notes[path] for path in sorted(placed.notes)),
         relinks=tuple(sorted(gathered.relinks, key=lambda relink: relink.link)),
+        bundles=bundles.tasks,
     )
 
 
-def _foreign_inside(gathered: Gathered, layout: Layout) -> Iterator[LeftOut]:
+def _foreign_inside(foreign: Iterable[tuple[bytes, bool]], layout: Layout) -> Iterator[LeftOut]:
     """Yield the files of other programs that the scan skipped inside trees."""
-    for source, is_tree in gathered.foreign:
+    for source, is_tree in foreign:
         yield LeftOut(source, layout.why_foreign(source.rpartition(b"/")[2]), is_tree)
 
 

@@ -38,7 +38,7 @@ from qa2pack.manifest.table_lock import is_table_lock
 
 _NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 # Files that come from elsewhere; the others are made by the plan.
-_PACKAGED = frozenset((Action.LINK, Action.COPY, Action.SPLIT, Action.CARRY, Action.MOVE, Action.KEEP))
+_PACKAGED = frozenset((Action.LINK, Action.COPY, Action.SPLIT, Action.CARRY, Action.MOVE, Action.KEEP, Action.BUNDLE))
 
 
 @dataclass(frozen=True, slots=True)

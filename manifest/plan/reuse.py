@@ -1,12 +1,14 @@
 """Reuse of copies: unchanged copies of the replaced member are hard-linked into the new one."""
 
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.diff import Kind, count_changes, paired_folders
 from qa2pack.manifest.file_state import WRITTEN
 from qa2pack.manifest.format.files import unusable_manifest
-from qa2pack.manifest.format.header import Difference, Header
+from qa2pack.manifest.format.header import BundleTask, Difference, Header
+from qa2pack.manifest.format.inside import without_bundles
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.format.spool import RecordSpool
@@ -43,11 +45,12 @@ def _is_kept(old: FolderRecord, place: int, new: FolderRecord, index: int) -> bo
 
 
 def compare_with_old(
-    header: Header, destination: Destination, gathered: Gathered, *, may_keep: bool
+    header: Header, destination: Destination, gathered: Gathered, bundles: Sequence[BundleTask], *, may_keep: bool
 ) -> Difference | None:
     """Compare with the replaced member, and mark the copies that it already has as KEEP.
 
     Args:
+        bundles: of the plan.
         may_keep: False marks none: the old copies are not trusted, and all files are copied again.
 
     Returns:
@@ -59,16 +62,21 @@ def compare_with_old(
     path = destination.state.manifests.get(header.member)
     if path is None or header.member not in destination.going:
         return None
+    counts = dict.fromkeys(Kind, 0)
     try:
-        old = destination.opened.stream(path)
+        old = destination.opened.manifest(path)
     except StreamError as error:
         raise Refused(unusable_manifest(error, path)) from error
-    counts = dict.fromkeys(Kind, 0)
+    files = [decode_record(blob) for task in bundles for blob in task.records]
+    old_files = [decode_record(blob) for task in old.notes.bundles for blob in task.records]
+    for before, after in paired_folders(old_files, files):  # of bundles what is in them is compared
+        count_changes(before, after, counts)
+    in_bundles = frozenset(task.path for task in (*bundles, *old.notes.bundles))
     kept = kept_bytes = 0
     spool = RecordSpool()
     new_records = (decode_record(blob) for _, blob in gathered.spool.sorted_blobs())
-    for before, after in paired_folders(map(decode_record, old.blobs()), new_records):
-        count_changes(before, after, counts)
+    for before, after in paired_folders(map(decode_record, old.stream.blobs()), new_records):
+        count_changes(_loose(before, in_bundles), _loose(after, in_bundles), counts)
         if may_keep and after is not None:
             marked = with_kept(before, after)
             kept += marked.actions.count(Action.KEEP)
@@ -86,3 +94,7 @@ def compare_with_old(
         kept=kept,
         kept_bytes=kept_bytes,
     )
+
+
+def _loose(record: FolderRecord | None, bundles: Container[bytes]) -> FolderRecord | None:
+    return without_bundles(record, bundles) if record and bundles else record

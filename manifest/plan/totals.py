@@ -15,9 +15,14 @@ from qa2pack.manifest.scan.collect import Gathered
 
 
 def add_generated(
-    gathered: Gathered, header: Header, items: tuple[Item, ...], splits: SplitSources, names: NameRules
+    gathered: Gathered,
+    header: Header,
+    items: tuple[Item, ...],
+    splits: SplitSources,
+    bundles: Iterable[FolderRecord],
+    names: NameRules,
 ) -> None:
-    """Add the records that are not scanned: parent folders, files that the program writes now, and split results."""
+    """Add the records that are not scanned: parent folders, files that the program writes now, splits and bundles."""
     always = [role.folder for role in header.roles if role.is_always]
     written = tuple(Item(b"", file.path, is_tree=False) for file in header.written)
     for record in folder_records((*items, *written), always):
@@ -30,6 +35,8 @@ def add_generated(
             _add_written(gathered, header, path, size=len(text), digest=digest_of_bytes(text))
     for path, blob in splits.results.items():
         gathered.spool.add(path, blob)
+    for record in bundles:
+        gathered.spool.add(record.path, encode_record(record))
 
 
 def add_late(gathered: Gathered, header: Header, sizes: Mapping[bytes, int]) -> None:

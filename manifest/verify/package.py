@@ -9,15 +9,16 @@ from qa2pack.manifest.alma.member_ids import folder_of, member_words
 from qa2pack.manifest.alma.package import DestinationKind, Package, manifest_names, member_of_manifest, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, unusable_manifest
-from qa2pack.manifest.format.header import Header
+from qa2pack.manifest.format.header import BundleTask, Header
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.digest import digest_of_fd
 from qa2pack.manifest.fs.presence import is_plain_folder, status_of
-from qa2pack.manifest.fs.safe_open import opened_file
+from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
 from qa2pack.manifest.path import folders_above, is_within, join
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import HAS_OTHER_CONTENT, Code, Problem
 from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.verify.inside import look_into
 from qa2pack.manifest.verify.member import verify_tree
 
 
@@ -67,9 +68,26 @@ def _verify_member(
     problems = verify_tree(
         package.member(member), manifest.stream.blobs(), is_quick=is_quick, engine=engine, progress=progress
     )
+    bundles = {} if is_quick else {task.path: task for task in notes.bundles if not task.is_placeholder}
     for problem in problems:
         yield replace(problem, path=join(folder_of(member), problem.path).rstrip(b"/"))
+        if problem.path in bundles and problem.code in HAS_OTHER_CONTENT:
+            yield from _inside_problems(package.member(member), folder_of(member), bundles[problem.path])
     yield from _beside_problems(package, manifest.header, is_quick=is_quick)
+
+
+def _inside_problems(root: bytes, folder: bytes, task: BundleTask) -> Iterator[Problem]:
+    """Yield a problem for each file in a bundle that is not as packaged; none if only the compression is other."""
+    path = join(folder, task.path)
+    try:
+        above, _, name = task.path.rpartition(b"/")
+        with opened_beneath(root, above) as dir_fd, opened_file(name, dir_fd=dir_fd) as fd:
+            differences = look_into(fd, task).differences
+    except OSError as error:
+        yield Problem(Code.UNREADABLE, path, found=error.strerror or "")
+        return
+    for each in differences:
+        yield Problem(Code.DAMAGED_INSIDE, path + b"!" + each.path, each.expected, each.found)
 
 
 def _beside_problems(package: Package, header: Header, *, is_quick: bool) -> Iterator[Problem]:

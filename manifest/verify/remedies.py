@@ -23,7 +23,7 @@ from qa2pack.manifest.problem import EXTRAS, Code, Problem, Remedy
 DAMAGE = frozenset((Code.CHANGED, Code.TRUNCATED, Code.GROWN, Code.MISSING, Code.WRONG_TYPE))
 REPAIR_TEXT = "Have it repaired; only what has the very content that was packaged is taken:"
 AGAIN = ("pack plan --again PACKAGE --rehash", "pack apply PACKAGE --keep-previous")
-_MADE_ANEW = frozenset((Action.WRITE, Action.DUMMY))
+_MADE_ANEW = frozenset((Action.WRITE, Action.DUMMY, Action.BUNDLE))
 _MOST_LOOKED_AT = 20
 
 

@@ -12,6 +12,7 @@ from qa2pack.executor.casa.split import TableReader
 from qa2pack.manifest.alma.package import README, read_state
 from qa2pack.manifest.diff import Change, diff_members
 from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.inside import marked_path, with_insides
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.plan.make import Plan, make_plan
@@ -43,11 +44,15 @@ class Difference:
 
     def changes(self) -> Iterator[Change]:
         """Yield changed and unchanged files in order, without README and lists of files: each plan makes them."""
-        old = map(decode_record, self.manifest.stream.blobs())
-        new = (decode_record(blob) for _, blob in self.made.gathered.spool.sorted_blobs())
+        bundles, made = self.manifest.notes.bundles, self.made.notes.bundles
+        old = with_insides(map(decode_record, self.manifest.stream.blobs()), bundles)
+        new = with_insides((decode_record(blob) for _, blob in self.made.gathered.spool.sorted_blobs()), made)
+        paths = frozenset(task.path for task in (*bundles, *made))
         header = self.made.header
         made_again = header.late | ({README} if header.readme else set())
-        yield from (change for change in diff_members(old, new) if change.path not in made_again)
+        for change in diff_members(old, new):
+            if change.path not in made_again:
+                yield replace(change, path=marked_path(change.path, paths))
 
     def close(self) -> None:
         """Release the lock and the records."""

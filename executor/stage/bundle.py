@@ -1,0 +1,204 @@
+"""Bundle stage: writes a tar, or one compressed file, from files of the origin, which are checked as they are read.
+
+A bundle gets its name when it is complete, so a stop costs one bundle. What an earlier run completed is read once
+more and stays if its files are as planned; that its bytes are those of this encoder is not asked for.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+
+import xxhash
+
+from qa2pack.executor.io.file_object import created_file
+from qa2pack.executor.io.remove import remove_tree
+from qa2pack.executor.stage.context import StagingContext
+from qa2pack.executor.stage.made import MadeFile
+from qa2pack.executor.stage.planned_source import (
+    Planned,
+    SourceChangedError,
+    as_change,
+    changed_source,
+    check_source,
+    planned_source,
+)
+from qa2pack.manifest.bundle.form import Form, form_of
+from qa2pack.manifest.bundle.write import write_bundle
+from qa2pack.manifest.format.header import BundleTask
+from qa2pack.manifest.format.inside import Inside, content_bytes, inside_of, newest_ns
+from qa2pack.manifest.format.record import NO_DIGEST
+from qa2pack.manifest.fs.digest import blocks_of
+from qa2pack.manifest.fs.lock_file import read_lock
+from qa2pack.manifest.fs.presence import is_there
+from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
+from qa2pack.manifest.path import join
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.quantity import Digest
+from qa2pack.manifest.table_lock import is_table_lock
+from qa2pack.manifest.verify.inside import look_into
+
+
+@dataclass(frozen=True, slots=True)
+class BundleBatch:
+    """One bundle to write.
+
+    Attributes:
+        threads: how many of them may compress it.
+    """
+
+    context: StagingContext
+    task: BundleTask
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class BundleResult:
+    """The bundle as it was written; or problems, and then there is none.
+
+    Attributes:
+        byte_count: of the files in it.
+    """
+
+    path: bytes
+    made: MadeFile | None = None
+    problems: tuple[Problem, ...] = ()
+    byte_count: int = 0
+
+
+def bundle_batch(batch: BundleBatch) -> BundleResult:
+    """Write one bundle into staging, where it may be already.
+
+    Raises:
+        OSError: writing to staging fails, or a disk fails to read.
+    """
+    task, disk = batch.task, batch.context.disk
+    target = join(batch.context.member, task.path)
+    made = _found(task, target)
+    if made is None:
+        if is_there(target):
+            disk.unlink(target)
+        partial = join(batch.context.partial, xxhash.xxh3_64_hexdigest(target).encode())
+        remove_tree(disk, partial)
+        try:
+            made = _written(batch, partial)
+        except _ChangedError as error:
+            disk.unlink(partial)
+            problem = Problem(Code.ORIGIN_CHANGED, error.path, error.change.expected, error.change.found)
+            return BundleResult(task.path, problems=(problem,))
+        disk.rename(partial, target)
+    return BundleResult(task.path, made, byte_count=content_bytes(task))
+
+
+class _ChangedError(Exception):
+    """A source, with its absolute path, is not as planned."""
+
+    def __init__(self, path: bytes, change: SourceChangedError) -> None:
+        super().__init__(path, change)
+        self.path = path
+        self.change = change
+
+
+def _found(task: BundleTask, path: bytes) -> MadeFile | None:
+    """Return the bundle that an earlier run completed; None if there is none, or one that is not as planned."""
+    if not is_there(path):
+        return None
+    with opened_file(path) as fd:
+        seen = look_into(fd, task)
+    return None if seen.differences else _made(task, seen.size, seen.digest)
+
+
+def _made(task: BundleTask, size: int, digest: bytes) -> MadeFile:
+    return MadeFile(size, digest, size - task.largest_bytes, newest_ns(task.records))
+
+
+def _form(task: BundleTask) -> Form:
+    form = form_of(task.path)
+    if form is None:
+        raise ValueError(f"no name of a bundle: {task.path!r}")
+    return form
+
+
+def _written(batch: BundleBatch, path: bytes) -> MadeFile:
+    disk, task = batch.context.disk, batch.task
+    with created_file(disk, path) as file, closing(_Sources(batch.context)) as sources:
+        entries = ((inside.entry, sources.content(inside)) for inside in inside_of(task))
+        size, digest = write_bundle(file.write, _form(task), entries, threads=batch.threads)
+        file.flush()  # a write after it would change the time
+        disk.set_times(file.fileno(), newest_ns(task.records))
+    return _made(task, size, digest)
+
+
+class _Sources:
+    """Reads the sources of a bundle one after the other; the last folder stays open."""
+
+    def __init__(self, context: StagingContext) -> None:
+        self._context = context
+        self._stack = ExitStack()
+        self._folder: bytes | None = None
+        self._fd = -1
+
+    def close(self) -> None:
+        """Close the folder that is open."""
+        self._stack.close()
+
+    def content(self, inside: Inside) -> Iterator[bytes]:
+        """Yield the content of one file; none for a folder.
+
+        Raises:
+            _ChangedError: the file is not as planned; that may be seen only at its end.
+        """
+        if inside.index is None:
+            return
+        source = inside.record.source_path(inside.index)
+        planned = planned_source(inside.record, inside.index)
+        try:
+            name, folder = self._opened(source)
+            if is_table_lock(source):
+                yield _lock(name, folder, planned)
+            else:
+                yield from _checked(name, folder, planned)
+        except SourceChangedError as error:
+            raise _ChangedError(os.path.join(self._context.origin, source), error) from error
+
+    def _opened(self, source: bytes) -> tuple[bytes, int]:
+        folder, name = os.path.split(source)
+        if folder != self._folder:
+            self._stack.close()
+            self._folder = None
+            try:
+                self._fd = self._stack.enter_context(opened_beneath(self._context.origin, folder))
+            except OSError as error:
+                raise as_change("the folder", error) from error
+            self._folder = folder
+        return name, self._fd
+
+
+def _checked(name: bytes, dir_fd: int, planned: Planned) -> Iterator[bytes]:
+    """Yield the content of a source, as many bytes as planned; raise SourceChangedError if it is not as planned."""
+    with ExitStack() as stack:
+        try:
+            fd = stack.enter_context(opened_file(name, dir_fd=dir_fd))
+        except OSError as error:
+            raise as_change("the file", error) from error
+        check_source(planned, os.fstat(fd))
+        state = xxhash.xxh3_128()
+        for block in blocks_of(fd, planned.state.size):
+            state.update(block)
+            yield bytes(block)  # the next block overwrites it
+        status = os.fstat(fd)
+        if status.st_size != planned.state.size or os.lseek(fd, 0, os.SEEK_CUR) != planned.state.size:
+            raise changed_source(planned, status)
+        if planned.digest not in (NO_DIGEST, state.digest()):
+            raise SourceChangedError(Digest(planned.digest.hex(), "digest"), Digest(state.hexdigest(), "digest"))
+
+
+def _lock(name: bytes, dir_fd: int, planned: Planned) -> bytes:
+    """Return a `table.lock` of the planned size: what other programs wrote to it since is no content."""
+    try:
+        found = read_lock(name, dir_fd=dir_fd)
+    except FileNotFoundError:
+        found = b""
+    except OSError as error:
+        raise as_change("the file", error) from error
+    return found[: planned.state.size].ljust(planned.state.size, b"\0")

@@ -1,0 +1,134 @@
+"""Bundles of a plan: which files of the origin go into which tar or compressed file, and what that takes at most."""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.bundle.form import form_of, largest_bytes
+from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.header import BundleTask
+from qa2pack.manifest.format.inside import inside_of, newest_ns
+from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
+from qa2pack.manifest.format.record_codec import encode_record
+from qa2pack.manifest.layout.item import Item
+from qa2pack.manifest.plan.totals import folder_records
+from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.scan.batches import ScanBatch, ScanOptions
+from qa2pack.manifest.scan.collect import gather
+from qa2pack.manifest.scan.make_batches import scan_batches
+from qa2pack.manifest.scan.table_references import Reference
+
+_FILE_MODE = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class Bundles:
+    """The bundles of a plan, and what the scan of their files found.
+
+    Attributes:
+        tasks: sorted by path.
+        foreign: skipped files of other programs; whether each is a folder.
+    """
+
+    tasks: tuple[BundleTask, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    foreign: tuple[tuple[bytes, bool], ...] = ()
+    references: tuple[Reference, ...] = ()
+
+    @property
+    def largest_bytes(self) -> Mapping[bytes, int]:
+        """The size that each has at most, by path."""
+        return {task.path: task.largest_bytes for task in self.tasks}
+
+    def records(self) -> Iterator[FolderRecord]:
+        """Yield a record for each bundle itself; the digest is not known yet."""
+        for task in self.tasks:
+            folder, _, name = task.path.rpartition(b"/")
+            yield FolderRecord(
+                path=folder,
+                names=[name],
+                sizes=[task.largest_bytes],
+                mtimes=[newest_ns(task.records)],
+                modes=[_FILE_MODE],
+                actions=bytes([Action.DUMMY if task.is_placeholder else Action.BUNDLE]),
+                digests=NO_DIGEST,
+                inodes=[0],
+                ctimes=[0],
+            )
+
+
+def without_insides(items: Iterable[Item]) -> tuple[Item, ...]:
+    """Return the items with each bundle once, as a file, in place of what goes into it; sorted as they were."""
+    found: dict[bytes, Item] = {}
+    for item in items:
+        if item.bundle:
+            found.setdefault(item.bundle, Item(b"", item.bundle, is_tree=False))
+        else:
+            found[item.path] = item
+    return tuple(found.values())
+
+
+def scan_bundles(
+    items: Sequence[Item],
+    options: ScanOptions,
+    mode: Mode,
+    in_tickets: Container[bytes],
+    *,
+    looked_into: Container[bytes],
+    engine: Engine,
+    progress: Progress,
+) -> Bundles:
+    """Scan the files that go into bundles, and hash those that are written; in all modes they are copied.
+
+    Args:
+        items: of the whole plan.
+        in_tickets: the folders of the member whose files go into the ticket files.
+        looked_into: sources of the tables of which is known what they need.
+    """
+    bundled = [item for item in items if item.bundle]
+    if not bundled:
+        return Bundles()
+    real: list[Item] = []
+    empty: list[Item] = []
+    for item in bundled:
+        is_real = mode.has_content or (mode is Mode.TICKET and item.folder in in_tickets)
+        (real if is_real else empty).append(item)
+    batches: list[ScanBatch] = []
+    for some, as_mode in ((real, Mode.COPY), (empty, Mode.FAKE)):
+        batches += scan_batches(some, options, as_mode, in_tickets, {}, looked_into=looked_into)
+    gathered = gather(batches, phase="scan bundles", engine=engine, progress=progress)
+    paths = frozenset(item.bundle for item in bundled)
+    placeholders = frozenset(item.bundle for item in empty)
+    for record in folder_records(bundled):
+        gathered.spool.add(record.path, encode_record(record))
+    inside = ((_bundle_of(path, paths), blob) for path, blob in gathered.spool.sorted_blobs())
+    tasks = tuple(
+        _task(bundle, tuple(blob for _, blob in group), is_placeholder=bundle in placeholders)
+        for bundle, group in groupby(inside, key=lambda one: one[0])
+        if bundle
+    )
+    gathered.spool.close()
+    return Bundles(
+        tasks,
+        tuple(gathered.problems),
+        tuple(gathered.warnings),
+        tuple(gathered.foreign),
+        tuple(gathered.references),
+    )
+
+
+def _bundle_of(path: bytes, bundles: Container[bytes]) -> bytes:
+    """Return the bundle that a folder is in, or is; empty for a folder above bundles."""
+    while path and path not in bundles:
+        path = path.rpartition(b"/")[0]
+    return path
+
+
+def _task(path: bytes, blobs: tuple[bytes, ...], *, is_placeholder: bool) -> BundleTask:
+    task = BundleTask(path, 0, is_placeholder, blobs)
+    form = form_of(path)
+    assert form is not None  # the layout was checked when it was loaded
+    return replace(task, largest_bytes=largest_bytes(form, (inside.entry for inside in inside_of(task))))
