@@ -24,7 +24,8 @@ def _shell(words: str, *arguments: str | Path, unbuffered: str = "", program: st
     """Run a command by a shell; `words` say what it does with the program, which is `"$@"`."""
     code = f"import sys; {ENTRIES[program]}; sys.exit(main(sys.argv[1:]))"
     done = subprocess.run(
-        ["bash", "-c", words, "bash", sys.executable, "-c", code, *arguments],
+        # -P: as installed, without the current folder among those of modules.
+        ["bash", "-c", words, "bash", sys.executable, "-P", "-c", code, *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
         capture_output=True,
         text=True,

@@ -127,6 +127,7 @@ def _exec_new_program(question: Callable[[], object], sender: "Connection") -> N
         pickle.dump([os.path.abspath(path) for path in sys.path], file)
         pickle.dump(question, file)
     os.lseek(fd, 0, os.SEEK_SET)
+    os.chdir("/")  # in a folder that was removed, NumPy cannot be imported by Python 3.13
     os.set_inheritable(sender.fileno(), True)
     os.execv(sys.executable, [sys.executable, "-c", _PROGRAM, str(fd), str(sender.fileno())])
 

@@ -27,6 +27,9 @@ class LossyStream(io.TextIOBase):
         self.fault: OSError | None = None
         self._stream = stream
 
+    def __del__(self) -> None:
+        """Leave the stream open, unlike a stream that has one of its own."""
+
     @property
     def terminal(self) -> TextIO:
         """The stream for progress display, which is not logged; it never raises either."""
@@ -78,6 +81,9 @@ class _LossyBuffer(io.BufferedIOBase):
     def __init__(self, owner: LossyStream, buffer: BinaryIO) -> None:
         self._owner = owner
         self._buffer = buffer
+
+    def __del__(self) -> None:
+        """Leave the stream open."""
 
     def write(self, data: "ReadableBuffer") -> int:
         """Write the bytes, or do what the stream does when it fails."""

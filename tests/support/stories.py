@@ -123,6 +123,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "HOME": os.fspath(home),
         "LOGNAME": "reducer",
         "LC_ALL": "C.UTF-8",
+        "PYTHONWARNINGS": "ignore::DeprecationWarning",  # of other programs, which a newer Python warns of
         "TZ": "UTC",
         "TERM": "dumb",
         "COLUMNS": "80",
