@@ -56,6 +56,17 @@ def content_bytes(task: BundleTask) -> int:
     return sum(sum(decode_record(blob).sizes) for blob in task.records)
 
 
+def file_count(task: BundleTask) -> int:
+    """Return how many files are in a bundle."""
+    return sum(len(decode_record(blob).names) for blob in task.records)
+
+
+def records_inside(task: BundleTask) -> Iterator[FolderRecord]:
+    """Yield the records of the files in a bundle, their paths relative to it."""
+    for record in map(decode_record, task.records):
+        yield replace(record, path=record.path[len(task.path) + 1 :])
+
+
 def with_insides(records: Iterable[FolderRecord], tasks: Sequence[BundleTask]) -> Iterator[FolderRecord]:
     """Yield the records of a member with the files in its bundles in place of these, in the order of a stream."""
     paths = frozenset(task.path for task in tasks)

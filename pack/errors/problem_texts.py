@@ -500,6 +500,13 @@ VERIFYING: Mapping[Code, Row] = {
         _REPAIR,
         _OTHER_REPAIRS,
     ),
+    Code.DAMAGED_INSIDE: Row(
+        "A file in a tar or compressed file of the package is not as it was packaged.",
+        "The tar or compressed file was damaged or made again; its other files are as they were packaged.",
+        "Take this file from the origin or from another copy. To have the whole repaired from another copy of the "
+        "package:",
+        ("pack repair PACKAGE --from FOLDER",),
+    ),
     Code.MANIFEST_DAMAGED: Row(
         "The manifest of this member cannot be used.",
         "The file in PACKAGE.pack/manifests was cut short or changed.",

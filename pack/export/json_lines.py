@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header
+from qa2pack.manifest.format.inside import records_inside
 from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.humanize import utc_time
@@ -25,6 +26,9 @@ def json_lines(package: Package, manifests: Sequence[Described]) -> Iterator[byt
         for record in map(decode_record, manifest.stream.blobs()):
             yield _line({"type": "folder", **path_fields("path", join(folder, record.path).rstrip(b"/"))})
             yield from (_line(_file(entry, folder)) for entry in record.entries())
+        for task in manifest.notes.bundles:
+            for record in records_inside(task):
+                yield from (_line(_inside(entry, join(folder, task.path))) for entry in record.entries())
 
 
 def _line(fields: Fields) -> bytes:
@@ -69,6 +73,12 @@ def _splits(manifest: Described, folder: bytes) -> Iterator[Fields]:
             "dropped_columns": [shown(column) for column in task.spec.drop],
             "saved_bytes": task.saved_bytes,
         }
+
+
+def _inside(entry: Entry, bundle: bytes) -> Fields:
+    """Return a file in a bundle; its path is relative to it."""
+    fields = _file(entry, b"")
+    return {**fields, "type": "inside", **path_fields("bundle", bundle)}
 
 
 def _file(entry: Entry, folder: bytes) -> Fields:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from qa2pack.manifest.format.header import BundleTask
+from qa2pack.manifest.format.inside import content_bytes, records_inside
 from qa2pack.manifest.format.record import NO_DIGEST, Entry, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.stream import Stream
@@ -38,6 +40,16 @@ def file_fields(records: Iterable[FolderRecord]) -> Iterator[Fields]:
     """Yield an object per file."""
     for record in records:
         yield from map(entry_fields, record.entries())
+
+
+def bundle_fields(task: BundleTask) -> Fields:
+    """Return a bundle as an object, with the files in it; their paths are relative to the bundle."""
+    return {
+        **path_fields("path", task.path),
+        "is_placeholder": task.is_placeholder,
+        "content_bytes": content_bytes(task),
+        "files": list(file_fields(records_inside(task))),
+    }
 
 
 def entry_fields(entry: Entry) -> Fields:

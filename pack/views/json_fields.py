@@ -11,7 +11,8 @@ from dataclasses import asdict
 
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.header import LeftOut, SplitTask
+from qa2pack.manifest.format.header import BundleTask, LeftOut, SplitTask
+from qa2pack.manifest.format.inside import content_bytes, file_count
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem, Value
 from qa2pack.pack.target import Target
@@ -75,6 +76,7 @@ def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_byte
         "plan_digest": plan.stream.digest.hex(),
         **totals_fields(notes.totals),
         "splits": [_split_fields(task) for task in notes.splits],
+        "bundles": [_bundle_fields(task) for task in notes.bundles],
         "destination": header.standing,
         "existing_members": [path_fields("member", member) for member, _ in header.base],
         "difference": asdict(notes.difference) if notes.difference else None,
@@ -95,6 +97,15 @@ def _split_fields(task: SplitTask) -> Fields:
         "kept_column": shown(task.spec.keep),
         "dropped_columns": [shown(column) for column in task.spec.drop],
         "saved_bytes": task.saved_bytes,
+    }
+
+
+def _bundle_fields(task: BundleTask) -> Fields:
+    return {
+        **path_fields("path", task.path),
+        "largest_bytes": task.largest_bytes,
+        "file_count": file_count(task),
+        "content_bytes": content_bytes(task),
     }
 
 

@@ -16,7 +16,8 @@ from qa2pack.manifest.alma.package import DestinationKind
 from qa2pack.manifest.alma.readme import blank_fields
 from qa2pack.manifest.alma.split_spec import final_name
 from qa2pack.manifest.format.files import Described
-from qa2pack.manifest.format.header import Header, LeftOut, SplitTask
+from qa2pack.manifest.format.header import BundleTask, Header, LeftOut, SplitTask
+from qa2pack.manifest.format.inside import content_bytes, file_count
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.layout.roles import roles_of
 from qa2pack.manifest.path import shown
@@ -94,6 +95,7 @@ def plan_lines(view: ShownPlan, style: Style) -> Iterator[str]:
         yield from folded(f"not used: {unbroken(shown(path))}: only the one beside the origin counts", indent=2)
     yield from named_lines(view.plan, style)
     yield from _split_lines(notes.splits, style)
+    yield from _bundle_lines(notes.bundles, style)
     yield from _left_out_lines(notes.left_out, style)
     yield from _destination_lines(view.plan, style)
     yield from _warning_lines(view, style)
@@ -126,6 +128,17 @@ def _split_lines(splits: tuple[SplitTask, ...], style: Style) -> Iterator[str]:
             )
         else:
             yield f"      keeps {task.spec.keep}{renamed}"
+
+
+def _bundle_lines(bundles: tuple[BundleTask, ...], style: Style) -> Iterator[str]:
+    if not bundles:
+        return
+    most = sum(task.largest_bytes for task in bundles)
+    yield ""
+    yield style.bold(f"Bundles: {len(bundles)}, at most {human_bytes(most)} when they are written")
+    for task in bundles:
+        yield f"  {shown(task.path)}"
+        yield f"      {counted(file_count(task), 'file')}, {human_bytes(content_bytes(task))} before"
 
 
 def _destination_lines(plan: Described, style: Style) -> Iterator[str]:

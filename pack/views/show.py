@@ -9,7 +9,8 @@ from functools import partial
 
 from qa2pack.manifest.alma.member_ids import member_words
 from qa2pack.manifest.format.files import unusable_manifest
-from qa2pack.manifest.format.header import Header
+from qa2pack.manifest.format.header import BundleTask, Header, Notes
+from qa2pack.manifest.format.inside import records_inside
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.layout.roles import roles_of
 from qa2pack.manifest.path import shown
@@ -19,7 +20,7 @@ from qa2pack.pack.jobs.members import Member
 from qa2pack.pack.jobs.show import Contents
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
-from qa2pack.pack.views.files import file_fields, file_lines, records_of
+from qa2pack.pack.views.files import bundle_fields, file_fields, file_lines, records_of
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.placeholders import mode_text
 from qa2pack.pack.views.totals import totals_fields, totals_lines
@@ -87,6 +88,14 @@ def _member_lines(member: Member, target: Target, what: ShowOptions, style: Styl
     if what.has_files:
         yield ""
         yield from file_lines(records_of(member.manifest.stream, what.role))
+        for task in _bundles(notes, what):
+            yield ""
+            yield f"  in {shown(task.path)}:"
+            yield from file_lines(records_inside(task))
+
+
+def _bundles(notes: Notes, what: ShowOptions) -> Iterator[BundleTask]:
+    return (task for task in notes.bundles if what.role in ("", shown(task.path.partition(b"/")[0])))
 
 
 def _fault_lines(member: Member, target: Target, style: Style) -> Iterator[str]:
@@ -112,7 +121,10 @@ def _fields(member: Member, what: ShowOptions) -> Fields:
         fault = shown(member.fault.reason) if member.fault else ""
         return {**named, "has_manifest": bool(fault), "manifest_fault": fault}
     header, notes = member.manifest.header, member.manifest.notes
-    files = {"files": list(file_fields(records_of(member.manifest.stream, what.role)))} if what.has_files else {}
+    files: Fields = {}
+    if what.has_files:
+        files["files"] = list(file_fields(records_of(member.manifest.stream, what.role)))
+        files["bundles"] = [bundle_fields(task) for task in _bundles(notes, what)]
     return {
         **named,
         "has_manifest": True,
