@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import xxhash
 
+from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import BUFFER_BYTES
 from qa2pack.manifest.fs.meter import current_meter
@@ -22,7 +23,6 @@ from qa2pack.tarsplit.chunk_entries import ChunkPart, header_of_folder, headers_
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.sidecar import ChunkRow
 from qa2pack.tarsplit.tar.checksums import ALWAYS, Sums
-from qa2pack.tarsplit.tar.header import BLOCK_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from qa2pack.manifest.bundle.tar_header import file_headers, folder_header
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.stream import read_frames
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.packing.bins import Span
-from qa2pack.tarsplit.tar.header import file_headers, folder_header
 
 FOLDER_MODE = 0o755
 

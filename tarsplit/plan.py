@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, RECORD_BLOCKS
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
@@ -21,7 +22,6 @@ from qa2pack.tarsplit.packing.partition import (
     partition,
 )
 from qa2pack.tarsplit.sidecar import DeliveryHeader
-from qa2pack.tarsplit.tar.header import BLOCK_BYTES, RECORD_BLOCKS
 
 DEFAULT_LIMIT_BYTES = 6 << 30
 _LEAST_BYTES = RECORD_BLOCKS * BLOCK_BYTES

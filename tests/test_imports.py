@@ -63,6 +63,7 @@ manifest   layout/ diff
 manifest   format/
 manifest   actions
 manifest   alma/
+manifest   bundle/
 manifest   fs/ problem
 manifest   quantity
 manifest   path humanize progress engine table_lock file_state role casa/

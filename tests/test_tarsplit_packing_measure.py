@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, padded
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.tarsplit.chunk_entries import Share, header_of_folder, headers_of_files
 from qa2pack.tarsplit.packing.measure import measure
-from qa2pack.tarsplit.tar.header import BLOCK_BYTES, padded
 
 MEMBER = b"sg_ouss_id/group_ouss_id/member_ouss_id"
 _NAMES = st.binary(min_size=1, max_size=255).map(lambda name: name.replace(b"/", b"_").replace(b"\0", b"0"))

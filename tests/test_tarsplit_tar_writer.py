@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, padded
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.tarsplit.packing.partition import tar_bytes
 from qa2pack.tarsplit.tar.checksums import threaded_sums
-from qa2pack.tarsplit.tar.header import BLOCK_BYTES, padded
 from qa2pack.tarsplit.tar.writer import OutputFailedError, TarWriter
 
 

@@ -3,11 +3,11 @@
 from array import array
 
 from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, have_single_blocks, header_bytes
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.path import join
 from qa2pack.tarsplit.naming import in_tar
 from qa2pack.tarsplit.packing.partition import Measured
-from qa2pack.tarsplit.tar.header import BLOCK_BYTES, have_single_blocks, header_bytes
 
 TABLE_MARK = b"table.dat"  # a folder that holds this file is a CASA table
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate, chain
 
+from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, END_BLOCKS, RECORD_BLOCKS
 from qa2pack.manifest.path import sort_key
 from qa2pack.tarsplit.packing.best_fit import fill_best_fit
 from qa2pack.tarsplit.packing.bins import Bin, Piece, Row, Span
-from qa2pack.tarsplit.tar.header import BLOCK_BYTES, END_BLOCKS, RECORD_BLOCKS
 
 MAX_CHUNKS = 999
 

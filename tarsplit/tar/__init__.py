@@ -1,1 +1,1 @@
-"""The tar format: headers, writer, checksums of a tar."""
+"""Tars of a delivery: writer and checksums."""

@@ -2,11 +2,11 @@
 
 from itertools import cycle
 
+from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, END_BLOCKS, RECORD_BLOCKS
 from qa2pack.manifest.fs.digest import aligned_buffer
 from qa2pack.manifest.fs.meter import current_meter
 from qa2pack.tarsplit.output_files import write_all
 from qa2pack.tarsplit.tar.checksums import Sums
-from qa2pack.tarsplit.tar.header import BLOCK_BYTES, END_BLOCKS, RECORD_BLOCKS
 
 _FLUSH_BYTES = 1 << 20
 _PADDING = [bytes(count) for count in range(BLOCK_BYTES)]

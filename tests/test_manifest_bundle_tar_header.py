@@ -10,7 +10,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from qa2pack.tarsplit.tar.header import BLOCK_BYTES, file_header, file_headers, folder_header, header_bytes, padded
+from qa2pack.manifest.bundle.tar_header import (
+    BLOCK_BYTES,
+    file_header,
+    file_headers,
+    folder_header,
+    header_bytes,
+    padded,
+)
 from support.tools import needs_tool
 
 GIB = 1 << 30

@@ -17,6 +17,8 @@ from enum import Enum
 from zlib import adler32
 
 BLOCK_BYTES = 512
+END_BLOCKS = 2
+RECORD_BLOCKS = 20  # a tar is written in records of 10240 bytes
 _MAX_OCTAL = 0o77777777777
 _NAME_BYTES = 100
 _PREFIX_BYTES = 155
@@ -30,7 +32,7 @@ _BEFORE_PREFIX_BYTES = 345
 _CONSTANT_SUM = sum(_END) + 8 * ord(" ")
 
 
-class Form(Enum):
+class _PathForm(Enum):
     """How a path is stored."""
 
     PLAIN = 1  # in the fields name and prefix
@@ -85,35 +87,35 @@ def header_bytes(path: bytes, size: int = 0) -> int:
     """Return the length of a header without building it; the path of a folder ends in a slash."""
     form, _, _ = _placed(path)
     records = 0
-    if form is Form.GNU:
+    if form is _PathForm.GNU:
         records = BLOCK_BYTES + padded(len(path) + 1)
-    elif form is Form.PAX or size > _MAX_OCTAL:
+    elif form is _PathForm.PAX or size > _MAX_OCTAL:
         records = BLOCK_BYTES + padded(len(_pax_records(path, size, form)))
     return records + BLOCK_BYTES
 
 
 def _header(path: bytes, size: int, mtime: int, mode: int, kind: bytes) -> bytes:
     form, prefix, name = _placed(path)
-    if form is Form.PLAIN and size <= _MAX_OCTAL and 0 <= mtime <= _MAX_OCTAL:
+    if form is _PathForm.PLAIN and size <= _MAX_OCTAL and 0 <= mtime <= _MAX_OCTAL:
         return _block(name, prefix, b"%011o\0" % size, mtime, mode, kind)
     mtime = min(max(mtime, 0), _MAX_OCTAL)
     before = b""
-    if form is Form.GNU:
+    if form is _PathForm.GNU:
         before = _record_entry(_GNU_NAME, path + b"\0", _GNU_LONG)
-    elif form is Form.PAX or size > _MAX_OCTAL:
+    elif form is _PathForm.PAX or size > _MAX_OCTAL:
         before = _record_entry(_PAX_NAME, _pax_records(path, size, form), _PAX)
     return before + _block(name, prefix, _size_field(size, form), mtime, mode, kind)
 
 
-def _placed(path: bytes) -> tuple[Form, bytes, bytes]:
+def _placed(path: bytes) -> tuple[_PathForm, bytes, bytes]:
     """Return how the path is stored, and the fields prefix and name."""
     if len(path) <= _NAME_BYTES:
-        return Form.PLAIN, b"", path
+        return _PathForm.PLAIN, b"", path
     # The last slash at which the prefix fits; the slash at the end of a folder's path does not count.
     point = path.rfind(b"/", 1, min(_PREFIX_BYTES + 1, len(path) - 1))
     if point > 0 and len(path) - point - 1 <= _NAME_BYTES:
-        return Form.PLAIN, path[:point], path[point + 1 :]
-    return Form.PAX if path.isascii() else Form.GNU, b"", path[:_NAME_BYTES]
+        return _PathForm.PLAIN, path[:point], path[point + 1 :]
+    return _PathForm.PAX if path.isascii() else _PathForm.GNU, b"", path[:_NAME_BYTES]
 
 
 def _block(name: bytes, prefix: bytes, size: bytes, mtime: int, mode: int, kind: bytes) -> bytes:
@@ -132,15 +134,15 @@ def _record_entry(name: bytes, content: bytes, kind: bytes) -> bytes:
     return head + content.ljust(padded(len(content)), b"\0")
 
 
-def _size_field(size: int, form: Form) -> bytes:
+def _size_field(size: int, form: _PathForm) -> bytes:
     if size <= _MAX_OCTAL:
         return b"%011o\0" % size
     # With a pax size record the field is ignored; with a GNU long name it holds GNU's binary number.
-    return b"%011o\0" % 0 if form is not Form.GNU else b"\x80" + size.to_bytes(11, "big")
+    return b"%011o\0" % 0 if form is not _PathForm.GNU else b"\x80" + size.to_bytes(11, "big")
 
 
-def _pax_records(path: bytes, size: int, form: Form) -> bytes:
-    records = _pax_record(b"path", path) if form is Form.PAX else b""
+def _pax_records(path: bytes, size: int, form: _PathForm) -> bytes:
+    records = _pax_record(b"path", path) if form is _PathForm.PAX else b""
     return records + (_pax_record(b"size", b"%d" % size) if size > _MAX_OCTAL else b"")
 
 
@@ -155,9 +157,3 @@ def _pax_record(key: bytes, value: bytes) -> bytes:
 def _byte_sum(data: bytes) -> int:
     """Return the sum of at most 256 bytes: the lower half of Adler-32 (modulo 65521) minus its initial 1."""
     return (adler32(data) & 0xFFFF) - 1
-
-
-RECORD_BLOCKS = 20  # a tar is written in records of 10240 bytes
-
-
-END_BLOCKS = 2
