@@ -19,12 +19,13 @@ class Form(StrEnum):
     GZ = "gz"
 
 
-_SUFFIXES = {b".tar.gz": Form.TGZ, b".tgz": Form.TGZ, b".tar": Form.TAR, b".gz": Form.GZ}  # .tar.gz before .gz
+_FORMS = {".tar.gz": Form.TGZ, ".tgz": Form.TGZ, ".tar": Form.TAR, ".gz": Form.GZ}  # .tar.gz before .gz
+SUFFIXES = tuple(_FORMS)
 
 
 def form_of(path: bytes) -> Form | None:
     """Return the form that the suffix of a path names, or None."""
-    return next((form for suffix, form in _SUFFIXES.items() if path.endswith(suffix)), None)
+    return next((form for suffix, form in _FORMS.items() if path.endswith(suffix.encode())), None)
 
 
 def largest_bytes(form: Form, entries: Iterable[BundleEntry], *, block_bytes: int = BLOCK_BYTES) -> int:

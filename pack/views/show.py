@@ -121,7 +121,7 @@ def _fields(member: Member, what: ShowOptions) -> Fields:
         fault = shown(member.fault.reason) if member.fault else ""
         return {**named, "has_manifest": bool(fault), "manifest_fault": fault}
     header, notes = member.manifest.header, member.manifest.notes
-    files: Fields = {}
+    files: dict[str, object] = {}
     if what.has_files:
         files["files"] = list(file_fields(records_of(member.manifest.stream, what.role)))
         files["bundles"] = [bundle_fields(task) for task in _bundles(notes, what)]
