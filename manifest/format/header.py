@@ -13,6 +13,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import README, DestinationKind
 from qa2pack.manifest.alma.split_spec import SplitSpec, Weights
+from qa2pack.manifest.format.check_row import CheckRow
 from qa2pack.manifest.format.member_field import check_member, member_from_wire, member_to_wire
 from qa2pack.manifest.format.record_codec import check_columns
 from qa2pack.manifest.format.stream import Stream, StreamError
@@ -81,6 +82,7 @@ class Header:
         roles: of the layout; empty in members that were adopted, or packaged before they were recorded (see
             `manifest.layout.roles`).
         written: the other files that the program writes.
+        checks: those of the layout that verify applies again.
     """
 
     kind: StreamKind
@@ -104,6 +106,7 @@ class Header:
     roles: tuple[Role, ...] = ()
     written: tuple[WrittenFile, ...] = ()
     beside: tuple[BesideFile, ...] = ()
+    checks: tuple[CheckRow, ...] = ()
 
     @property
     def texts(self) -> dict[bytes, bytes]:
@@ -221,6 +224,8 @@ class Notes:
         recalled: names of the options that were taken from the member that is made again; empty in manifests.
         extra: paths in the package of what no manifest knows and goes with what is replaced; empty in manifests.
         changed: those of files that are not as packaged; empty in manifests.
+        trees: paths in the member of the folders that were packaged as a whole, into which no check of the header
+            looks; empty if it has none.
     """
 
     totals: tuple[Total, ...] = ()
@@ -235,6 +240,7 @@ class Notes:
     recalled: tuple[str, ...] = ()
     extra: tuple[bytes, ...] = ()
     changed: tuple[bytes, ...] = ()
+    trees: tuple[bytes, ...] = ()
 
     @property
     def file_count(self) -> int:
@@ -254,8 +260,8 @@ def header_to_wire(header: Header) -> dict[str, object]:
 
 # Fields that came after the first release of the format. They are written only where they say something, so that
 # older programs read all other plans and manifests.
-_LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles", "written", "beside")
-_LATER_IN_NOTES = ("recalled", "extra", "changed")
+_LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles", "written", "beside", "checks")
+_LATER_IN_NOTES = ("recalled", "extra", "changed", "trees")
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 
 
@@ -289,6 +295,8 @@ def read_header(stream: Stream, kind: StreamKind) -> Header:
         check_written((*header.written, *(beside.file for beside in header.beside)))
         for beside in header.beside:
             check_name(beside.name)
+        for row in header.checks:
+            check_relative(row.folder)
     except ValueError as error:
         raise StreamError(stream.path, "is damaged: it has a header that does not make sense") from error
     if header.kind is not kind:
@@ -310,6 +318,8 @@ def read_notes(stream: Stream) -> Notes:
             _check_spec(spec)
         for relink in notes.relinks:
             check_relative(relink.link)
+        for tree in notes.trees:
+            check_relative(tree)
     except ValueError as error:
         raise StreamError(stream.path, "is damaged: it has notes that do not make sense") from error
     return notes
