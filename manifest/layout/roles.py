@@ -21,6 +21,11 @@ def roles_of(header: Header) -> tuple[Role, ...]:
     return _first_layout().roles
 
 
+def has_ticket_files(header: Header) -> bool:
+    """Return whether the layout of a member has ticket files: a folder, the files of which go into them."""
+    return any(role.in_tickets for role in roles_of(header))
+
+
 def adopted_names() -> NameRules:
     """Return what names are warned of in a member of which no layout is known."""
     return _first_layout().name_rules

@@ -6,6 +6,7 @@ from functools import partial
 from qa2pack.executor.apply import Applied
 from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.readme import blank_fields
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join, shown
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style, folded
@@ -37,7 +38,8 @@ def _fields(result: Applied, target: Target) -> Fields:
 def _lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
     manifest = target.opened.manifest(target.package.manifest(result.member))
     if manifest.header.readme:
-        yield f"{style.good('Made again')}: README, with its manifest and the ticket files"
+        tickets = " and the ticket files" if any(map(is_there, target.package.tickets)) else ""
+        yield f"{style.good('Made again')}: README, with its manifest{tickets}"
         yield f"  {shown(join(target.package.member(result.member), README))}"
     else:
         yield f"{style.good('Made again')}: the texts of the layout; it has no README"
