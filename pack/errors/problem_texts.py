@@ -300,7 +300,7 @@ PLANNING: Mapping[Code, Row] = {
         "A text that the layout writes into the package cannot be made.",
         "Its template uses something that is not there, or makes a text that is too long or has no end.",
         "Correct the template; the message has its line. Then plan again:",
-        ("pack plan ORIGIN PACKAGE",),
+        (_PLAN,),
     ),
     Code.UNKNOWN_MODE: Row(
         "This value is not known.",
