@@ -55,7 +55,7 @@ def makes_tickets(package: Package, header: Header, opened: OpenedFiles) -> bool
 
 def _readme_bytes(member: Header, notes: Notes) -> int:
     """Return the most that README takes; other files directly in the member are not in the ticket files."""
-    if member.is_adopted:
+    if member.is_of_unknown_layout:
         return sum(total.byte_count for total in notes.totals if not total.role)
     return len(member.readme)
 

@@ -72,6 +72,7 @@ class Header:
         member: name of the member (see `manifest.alma.member_ids.folder_of`).
         origin: absolute path to which relative sources belong.
         scanned_ns: when the scan began, ns since the epoch.
+        layout: name or path of it; empty in members that were adopted without one.
         may_leave: sources outside the origin were allowed.
         standing: what was at the destination.
         base: members that the package held, each with the digest of its manifest (empty if it has none).
@@ -79,10 +80,12 @@ class Header:
         is_adopted: the member was found on disk, not packaged by this program.
         is_rebuilt: the plan makes the member of its own files (see `manifest.plan.rebuild`); False in manifests.
         made_with: None in members that were adopted, or packaged before options were recorded.
-        roles: of the layout; empty in members that were adopted, or packaged before they were recorded (see
-            `manifest.layout.roles`).
+        roles: of the layout; empty in members that were adopted without one, or packaged before roles were recorded
+            (see `manifest.layout.roles`).
         written: the other files that the program writes.
         checks: those of the layout that verify applies again.
+        found_texts: paths in an adopted member, or `../NAME`, of files that its layout makes of templates. With which
+            values another program made them is not known, so they are not made again.
     """
 
     kind: StreamKind
@@ -107,6 +110,12 @@ class Header:
     written: tuple[WrittenFile, ...] = ()
     beside: tuple[BesideFile, ...] = ()
     checks: tuple[CheckRow, ...] = ()
+    found_texts: tuple[bytes, ...] = ()
+
+    @property
+    def is_of_unknown_layout(self) -> bool:
+        """Whether the member was adopted without its layout, so that it counts as one of Cycle 0."""
+        return self.is_adopted and not self.layout
 
     @property
     def texts(self) -> dict[bytes, bytes]:
@@ -260,7 +269,7 @@ def header_to_wire(header: Header) -> dict[str, object]:
 
 # Fields that came after the first release of the format. They are written only where they say something, so that
 # older programs read all other plans and manifests.
-_LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles", "written", "beside", "checks")
+_LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles", "written", "beside", "checks", "found_texts")
 _LATER_IN_NOTES = ("recalled", "extra", "changed", "trees")
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 

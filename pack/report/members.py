@@ -119,6 +119,8 @@ def _part(package: Package, member: Member, budget: Budget) -> Part:
 def _facts(header: Header) -> Iterator[tuple[str, str]]:
     if header.is_adopted:
         yield "adopted", f"{local_time(header.scanned_ns)}; found as it is, not made by this program"
+        if header.layout:
+            yield "layout", shown(header.layout)
         return
     if is_of_cycle0(header.member):
         yield "scheduling block", shown(os.path.basename(header.origin))

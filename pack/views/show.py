@@ -100,6 +100,8 @@ def _fault_lines(member: Member, target: Target, style: Style) -> Iterator[str]:
 def _facts(header: Header) -> Iterator[tuple[str, str]]:
     if header.is_adopted:
         yield "adopted", f"{local_time(header.scanned_ns)}; it was found as it is, not made by this program"
+        if header.layout:
+            yield "layout", shown(header.layout)
         return
     yield "from", shown(header.origin)
     yield "planned", f"{local_time(header.scanned_ns)}, by {shown(header.user)} on {shown(header.host)}"
