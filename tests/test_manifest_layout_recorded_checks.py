@@ -57,6 +57,13 @@ def test_recorded_check_finds_the_same(tmp_path: Path, check: str, say: str) -> 
     assert [each.line for each in read] == [7]
 
 
+def test_check_of_names_inside_is_one_of_these(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(LAYOUT + 'without = "x"\ninside = true\n')
+    layout = load_layout(str(path))
+    assert checks_of(rows_of(layout)) == layout.checks
+
+
 def test_code_of_a_warning_is_recorded(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(LAYOUT.replace('what = "why"', 'code = "warning-name"') + 'without = "uid"\n')

@@ -31,6 +31,7 @@ class CheckRow:
         longest: bytes of a name; 0 for any number (names).
         without: texts that no name has in it (names).
         but: paths in the member that may be otherwise (names).
+        is_inside: it is of names inside packaged trees, too (names).
         code: of the problem by which it warns; empty for `warning-check` (names).
         elements, attribute: which elements of a list name a file, and by which attribute (listed).
     """
@@ -48,6 +49,7 @@ class CheckRow:
     longest: int = 0
     without: tuple[str, ...] = ()
     but: tuple[bytes, ...] = ()
+    is_inside: bool = False
     code: str = ""
     elements: tuple[str, ...] = ()
     attribute: str = ""

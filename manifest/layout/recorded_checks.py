@@ -1,6 +1,7 @@
 """Recorded checks: the checks of a layout as rows of plans and manifests, and the checks that such rows are.
 
-Only checks that the paths of a member and the lists in it decide are recorded, so that verify can apply them.
+Recorded is what paths of a member and lists in it decide, so that verify can apply it. Not recorded are checks of
+names inside trees that warn by a code in place of a reason, as those of Cycle 0: of these a plan alone warns.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,7 +9,6 @@ from itertools import pairwise
 
 from qa2pack.manifest.format.check_row import CheckKind, CheckRow
 from qa2pack.manifest.layout.check import ANY_NUMBER, Count, Listed, Names, PathCheck, Say
-from qa2pack.manifest.layout.member_checks import path_checks
 from qa2pack.manifest.layout.patterns import Variable, Variables, compile_patterns, pieces_of
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.problem import Code
@@ -18,7 +18,11 @@ _LAST_LETTER = 0x10FFFF
 
 def rows_of(layout: Layout) -> tuple[CheckRow, ...]:
     """Return the rows of the checks of a layout that are recorded, in their order."""
-    return tuple(_row(check, layout.variables) for check in path_checks(layout.checks))
+    return tuple(
+        _row(check, layout.variables)
+        for check in layout.checks
+        if isinstance(check, Count | Listed) or (isinstance(check, Names) and (check.what or not check.is_inside))
+    )
 
 
 def checks_of(rows: Iterable[CheckRow]) -> tuple[PathCheck, ...]:
@@ -56,6 +60,7 @@ def _row(check: PathCheck, variables: Variables) -> CheckRow:
                 longest=0 if check.longest == ANY_NUMBER else check.longest,
                 without=check.without,
                 but=tuple(sorted(check.but)),
+                is_inside=check.is_inside,
                 code="" if check.code is Code.W_CHECK else check.code,
             )
         case Listed():
@@ -88,6 +93,7 @@ def _check(row: CheckRow) -> PathCheck:
                 what=row.what,
                 say=say,
                 but=frozenset(row.but),
+                is_inside=row.is_inside,
                 code=_code(row.code),
                 line=row.line,
             )

@@ -10,8 +10,9 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_bounded
 from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
-from qa2pack.manifest.layout.check import Listed
+from qa2pack.manifest.layout.check import Listed, Names
 from qa2pack.manifest.layout.member_checks import member_faults
+from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.layout.recorded_checks import checks_of
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import Code, Problem
@@ -29,12 +30,14 @@ def check_row_problems(manifest: Described, root: bytes, *, is_reading: bool) ->
     try:
         checks = checks_of(manifest.header.checks)
         paths = list(_paths(manifest))
+        inside = tuple(check for check in checks if isinstance(check, Names) and check.is_inside)
+        warnings = list(_names_inside(manifest, NameRules(inside))) if inside else []
     except ValueError as error:
         yield Problem(Code.MANIFEST_DAMAGED, b".", found=f"checks or records that do not make sense ({error})")
         return
     wanted = [check for check in checks if is_reading or not isinstance(check, Listed)]
     faults = member_faults(wanted, paths, lambda path: _content(root, path))
-    yield from (*faults.problems, *faults.warnings)
+    yield from (*faults.problems, *faults.warnings, *warnings)
 
 
 def _paths(manifest: Described) -> Iterator[bytes]:
@@ -48,6 +51,13 @@ def _paths(manifest: Described) -> Iterator[bytes]:
             tree = record.path if record.path in trees else None
         if tree is None:
             yield from (join(record.path, name) for name in record.names)
+
+
+def _names_inside(manifest: Described, rules: NameRules) -> Iterator[Problem]:
+    """Yield a warning for each name of the member, also in trees, that is not as it should be."""
+    for blob in manifest.stream.blobs():
+        record = decode_record(blob)
+        yield from rules.warnings(record.path, [*record.folders, *record.names])
 
 
 def _content(root: bytes, path: bytes) -> bytes:
