@@ -110,7 +110,7 @@ def test_unknown_folder_is_refused_with_the_known_ones(tmp_path: Path, table: st
         (PLACE + '[[check]]\nneeds = "raw"\n', "needs and what, none of them empty, and nothing else"),
         (PLACE + '[[check]]\nlongest = 3\nletters = "a"\nwhat = "x"\n', "one of letters and longest; each is"),
         (PLACE + '[[check]]\nlonger = 3\nwhat = "x"\n', "one of needs, alike, absent, project, at_most_one,"),
-        (PLACE + '[[check]]\nholds = "x"\nwhat = "x"\n', "holds and in and what, none of them empty"),
+        (PLACE + '[[check]]\nholds = "x"\n', "holds and what, none of them empty, and nothing else but in and say"),
         (PLACE + '[[check]]\nlacks = ""\nwhat = "x"\n', "empty, and nothing else but say"),
         (PLACE + '[[check]]\nabsent = ["*.tgz"]\nwhat = "a run"\nin = "qa"\n', "absent and what"),
         (PLACE + '[[check]]\nalike = "*.log"\nwhat = "log"\nin = "qa"\n', "list of texts for alike"),

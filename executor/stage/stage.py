@@ -260,7 +260,7 @@ def _write_manifest(
 
 
 def _write_tickets(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, *, may_lack: bool) -> None:
-    """Write the ticket files for all members that the package will have.
+    """Write the ticket files for all members that the package will have, if it has any.
 
     Args:
         may_lack: leave out what is not as packaged: of several damaged members one is repaired after the other, and
@@ -270,6 +270,8 @@ def _write_tickets(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, *, 
 
     for suffix in TICKET_SUFFIXES:
         remove_tree(disk, paths.staged_ticket(suffix))
+    if not paths.has_tickets:
+        return
     members = []
     for name in os.listdir(paths.new_manifests):
         # The new one is read for the first time here, which also checks what was written.

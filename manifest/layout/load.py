@@ -130,8 +130,8 @@ _CHECK_KINDS: tuple[tuple[str, ...], ...] = (
     ("alike", "in", "what"),
     ("absent", "what"),
     ("project",),
-    ("at_most_one", "in", "what"),
-    ("holds", "in", "what"),
+    ("at_most_one", "what"),
+    ("holds", "what"),
     ("lacks", "what"),
     ("letters", "what"),
     ("letters", "code"),
@@ -145,10 +145,13 @@ _CHECK_KINDS: tuple[tuple[str, ...], ...] = (
 # What each kind of check may have as well. Those about the member may refuse.
 _OF_NAMES = ("letters", "longest", "without")
 _MAY_HAVE = {
-    **dict.fromkeys(("at_most_one", "holds", "lacks"), frozenset({"say"})),
+    **dict.fromkeys(("at_most_one", "holds"), frozenset({"say", "in"})),
+    "lacks": frozenset({"say"}),
     **dict.fromkeys(_OF_NAMES, frozenset({"say", "inside", "but"})),
     "listed_in": frozenset({"say", "attribute", "in"}),
 }
+# What `in` says for the member itself.
+_ITSELF = "."
 # Codes of warnings of names that are older than checks.
 _CODES_OF_NAMES = (Code.W_NAME, Code.W_README_IN_PATH)
 _RANGE = re.compile(r"(.)-(.)", re.DOTALL)
@@ -534,10 +537,9 @@ class _Reader:
                 return ProjectCode(self._globs(table, "project"))
             case "at_most_one" | "holds" as kind:
                 least, most = (0, 1) if kind == "at_most_one" else (1, ANY_NUMBER)
-                folder = self._role(self._text(table, "in")).encode()
-                return Count(folder, self._patterns(table, kind), least, most, what, say)
+                return Count(self._in(table), self._patterns(table, kind), least, most, what, say, self.line)
             case "lacks":
-                return Count(b"", self._patterns(table, "lacks"), 0, 0, what, say)
+                return Count(b"", self._patterns(table, "lacks"), 0, 0, what, say, self.line)
             case "letters" | "longest" | "without":
                 return self._names(table, what, say)
             case "unlike":
@@ -546,6 +548,10 @@ class _Reader:
             case "listed_in":
                 return self._listed(table, what, say)
         self._refuse(expected=_keys_of_check(table), found=_key_list(table))
+
+    def _in(self, table: Mapping[str, object]) -> bytes:
+        """Return the folder that a check is about, one of the layout; empty for the member itself."""
+        return b"" if table.get("in", _ITSELF) == _ITSELF else self._role(self._text(table, "in")).encode()
 
     def _names(self, table: Mapping[str, object], what: str, say: Say) -> Names:
         is_inside, code = self._flag(table, "inside"), self._text(table, "code")
@@ -563,6 +569,7 @@ class _Reader:
             but=frozenset(path.encode() for path in self._one_or_more(table, "but")),
             is_inside=is_inside,
             code=Code(self._one_of(code, _CODES_OF_NAMES)) if code else Code.W_CHECK,
+            line=self.line,
         )
 
     def _listed(self, table: Mapping[str, object], what: str, say: Say) -> Listed:
@@ -579,6 +586,7 @@ class _Reader:
             folder=self._role(self._text(table, "in")).encode() if "in" in table else b"",
             what=what,
             say=say,
+            line=self.line,
         )
 
     def _letters(self, text: str) -> frozenset[str]:

@@ -117,7 +117,7 @@ def plan_rebuild(
     if readme is not None:
         made_with = replace(old.made_with or MadeWith(b"", b""), readme=readme.path, readme_header=readme.text)
         header = replace(header, made_with=made_with)
-        if old.readme or old.is_adopted:
+        if old.readme or old.is_of_unknown_layout:
             header = replace(header, readme=_whole_readme(manifest, readme.text))
         header = with_texts(header, readme.text, paths_in(manifest))
     gathered = Gathered()

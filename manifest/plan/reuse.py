@@ -1,18 +1,20 @@
 """Reuse of copies: unchanged copies of the replaced member are hard-linked into the new one."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.diff import Kind, count_changes, paired_folders
 from qa2pack.manifest.file_state import WRITTEN
 from qa2pack.manifest.format.files import unusable_manifest
-from qa2pack.manifest.format.header import Difference, Header
+from qa2pack.manifest.format.header import Difference, Header, StreamKind
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.destination import Destination
+from qa2pack.manifest.plan.written import header_text_of
 from qa2pack.manifest.problem import Refused
 from qa2pack.manifest.scan.collect import Gathered
 
@@ -61,6 +63,7 @@ def compare_with_old(
         return None
     try:
         old = destination.opened.stream(path)
+        old_header = destination.opened.peek_header(path, StreamKind.MANIFEST)
     except StreamError as error:
         raise Refused(unusable_manifest(error, path)) from error
     counts = dict.fromkeys(Kind, 0)
@@ -76,6 +79,9 @@ def compare_with_old(
             for name in (n for n, a in zip(marked.names, marked.actions, strict=True) if a == Action.KEEP):
                 gathered.holes.pop(join(marked.path, name), None)  # its whole size is subtracted
             spool.add(marked.path, encode_record(marked))
+    if _only_lists_are_new(old_header, header, counts):
+        counts[Kind.UNCHANGED] += counts[Kind.CHANGED]
+        counts[Kind.CHANGED] = 0
     replaced, gathered.spool = (gathered.spool, spool) if may_keep else (spool, gathered.spool)
     replaced.close()
     return Difference(
@@ -86,3 +92,17 @@ def compare_with_old(
         kept=kept,
         kept_bytes=kept_bytes,
     )
+
+
+def _only_lists_are_new(old: Header, new: Header, counts: Mapping[Kind, int]) -> bool:
+    """Return whether nothing differs but the files that list all others: they will be the same.
+
+    They have no digest yet, so they count as changed each time.
+    """
+    others = counts[Kind.ADDED] + counts[Kind.REMOVED] + counts[Kind.CHANGED] - len(new.late)
+    return bool(new.late) and not others and _facts(old) == _facts(new)
+
+
+def _facts(header: Header) -> tuple[object, ...]:
+    """Return what lists are made of, apart from the files."""
+    return header.project, header.member, header.readme, header.roles, header.written, header_text_of(header)

@@ -73,7 +73,7 @@ def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_byte
         "append": header.append,
         "layout": shown(header.layout),
         "plan_digest": plan.stream.digest.hex(),
-        **totals_fields(notes.totals),
+        **totals_fields(notes.totals, header),
         "splits": [_split_fields(task) for task in notes.splits],
         "destination": header.standing,
         "existing_members": [path_fields("member", member) for member, _ in header.base],
