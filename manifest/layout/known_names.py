@@ -52,7 +52,9 @@ class Known:
         names = sorted((others | self.variables.keys()) - self.paths)
         if variable not in names:
             table.refuse(
-                expected=f"one of the variables {', '.join(names) or '(there are none)'} in {key}", found=variable
+                expected=f"one of the variables {', '.join(names) or '(there are none)'} in {key}",
+                found=variable,
+                key=key,
             )
 
     def template(self, table: Table, key: str, others: frozenset[str], text: str | None = None) -> Template | None:

@@ -9,17 +9,15 @@ from dataclasses import replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 
-from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
 from qa2pack.manifest.layout.known_names import Known
 from qa2pack.manifest.layout.read_checks import read_check
 from qa2pack.manifest.layout.read_places import read_places, read_tree, read_variables
-from qa2pack.manifest.layout.read_rules import read_folder, read_foreign, read_rule
-from qa2pack.manifest.layout.read_writes import has_readme, read_writes, readme_header, sources_of
+from qa2pack.manifest.layout.read_rules import read_folders, read_foreign, read_rule
+from qa2pack.manifest.layout.read_writes import read_writes, readme_header, sources_of
 from qa2pack.manifest.layout.rules import Layout
-from qa2pack.manifest.layout.table import Table, is_layout_path, refuse_layout
-from qa2pack.manifest.role import names_of
+from qa2pack.manifest.layout.table import Table, has_readme, is_layout_path, refuse_layout
 
 __all__ = ["is_layout_path", "known_layouts", "layout_text", "layouts_folder", "load_layout"]
 
@@ -87,9 +85,7 @@ def _known(top: Table) -> Known:
     """Return the names of the layout; of these the places refer to the others."""
     paths = sources_of(top)
     known = Known(read_variables(top, paths), paths=paths)
-    roles = tuple(read_folder(table) for table in top.tables("folder"))
-    if has_readme(top) and README.decode() in names_of(roles):
-        top.refuse(expected="readme = false at the top, because each member has a README", found="folder README")
+    roles = read_folders(top)
     return replace(known, places=read_places(top, known), roles=roles)
 
 

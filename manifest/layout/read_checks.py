@@ -17,6 +17,7 @@ from qa2pack.manifest.layout.check import (
 )
 from qa2pack.manifest.layout.known_names import Known
 from qa2pack.manifest.layout.table import Table
+from qa2pack.manifest.path import UnsafePathError, check_relative
 from qa2pack.manifest.problem import Code
 
 # The keys of each kind of check; the first one tells the kinds apart.
@@ -44,8 +45,10 @@ _MAY_HAVE = {
     **dict.fromkeys(_OF_NAMES, frozenset({"say", "inside", "but"})),
     "listed_in": frozenset({"say", "attribute", "in"}),
 }
+_KEYS = frozenset().union(*_KINDS, *_MAY_HAVE.values())
 # Codes of warnings of names that are older than checks.
 _CODES_OF_NAMES = (Code.W_NAME, Code.W_README_IN_PATH)
+_ELEMENT = re.compile(r"[^\s:/{}<>&\0]+")
 _RANGE = re.compile(r"(.)-(.)", re.DOTALL)
 
 
@@ -53,18 +56,18 @@ def read_check(table: Table, known: Known) -> Check:
     """Return a check."""
     kind = next((keys[0] for keys in _KINDS if _are_keys(keys, table)), "")
     if not kind or not all(value or value is False for value in table.values.values()):
-        table.refuse(expected=_keys_of_check(table), found=table.key_list)
+        table.refuse(expected=_keys_of_check(table), found=table.keys_beside(_KEYS))
     what = table.text("what")
-    say = table.choice(Say, table.text("say") or Say.WARN)
+    say = table.choice(Say, table.text("say", Say.WARN))
     match kind:
         case "needs":
             return Needs(_folder(table, "needs", known), what)
         case "alike":
-            return Alike(_folder(table, "in", known), what, table.globs("alike"))
+            return Alike(_folder(table, "in", known), what, table.name_globs("alike"))
         case "absent":
             return Absent(what, table.globs("absent"))
         case "project":
-            return ProjectCode(table.globs("project"))
+            return ProjectCode(table.name_globs("project"))
         case "at_most_one":
             return Count(_folder(table, "in", known), known.patterns(table, kind), 0, 1, what, say)
         case "holds":
@@ -89,18 +92,27 @@ def _names(table: Table, what: str, say: Say) -> Names:
     if say is Say.REFUSE and (is_inside or code):
         table.refuse(expected="say = warn beside inside and code", found=say)
     without = table.one_or_more("without")
-    if "" in without:
-        table.refuse(expected="texts that no name may have", found="an empty text")
+    if wrong := [text for text in without if not text or set("/\0").intersection(text)]:
+        table.refuse(expected="texts that no name may have, but some could", found=wrong[0] or "an empty text")
     return Names(
         letters=_letters(table),
         longest=table.number("longest") if "longest" in table else ANY_NUMBER,
         without=without,
         what=what,
         say=say,
-        but=frozenset(path.encode() for path in table.one_or_more("but")),
+        but=frozenset(_path(table, "but", path) for path in table.one_or_more("but")),
         is_inside=is_inside,
         code=Code(table.one_of(code, _CODES_OF_NAMES)) if code else Code.W_CHECK,
     )
+
+
+def _path(table: Table, key: str, text: str) -> bytes:
+    path = text.encode()
+    try:
+        check_relative(path or b"//")
+    except UnsafePathError:
+        table.refuse(expected=f"paths in the member for {key}", found=text or "an empty text")
+    return path
 
 
 def _letters(table: Table) -> frozenset[str]:
@@ -119,8 +131,8 @@ def _listed(table: Table, what: str, say: Say, known: Known) -> Listed:
     if parts and not set("*?[{").intersection(first):
         known.role(table, first)
     elements = frozenset(table.one_or_more("elements"))
-    if "" in elements:
-        table.refuse(expected="names of elements", found="an empty text")
+    if wrong := [name for name in elements if not _ELEMENT.fullmatch(name)]:
+        table.refuse(expected="names of elements, without their namespaces", found=wrong[0] or "an empty text")
     return Listed(
         steps=tuple(known.of_variables(table, (part,), "listed_in") for part in (first, *parts)),
         elements=elements,

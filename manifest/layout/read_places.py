@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from qa2pack.manifest.layout.find_places import ANY_DEPTH, Place
 from qa2pack.manifest.layout.known_names import OF_A_FILE, Known
-from qa2pack.manifest.layout.patterns import Patterns, Variable, pieces_of
+from qa2pack.manifest.layout.patterns import Patterns, Variable, check_can_match, pieces_of
 from qa2pack.manifest.layout.table import Table
 from qa2pack.manifest.layout.template import PROJECT
 from qa2pack.manifest.layout.tree import COUNTERS, ITSELF, Tree
@@ -23,11 +23,13 @@ def _variable(table: Table, name: str, *, is_path: bool) -> Variable:
     table.check_keys(_VARIABLE_KEYS, "variable")
     if not _is_name(name) or name in OF_A_FILE:
         table.refuse(expected="a name of lower case letters, digits and _ that no other variable has", found=name)
-    variable = Variable(name, table.text("like") or "*", table.text("default"), is_path)
+    variable = Variable(name, table.text("like", "*"), table.text("default"), is_path)
     if is_path and variable.default:
         table.refuse(expected="no default for a variable of from", found=variable.default)
     if set("/{}").intersection(variable.like):
         table.refuse(expected="a glob of names for like, without / and braces", found=variable.like)
+    if not is_path:
+        table.right("like", check_can_match, variable.like)
     if variable.default and not variable.is_like(variable.default.encode()):
         table.refuse(expected=f"a name like {variable.like} for default", found=variable.default)
     return variable
@@ -57,12 +59,19 @@ def _place(table: Table, known: Known) -> Place:
         name=name,
         steps=_steps(table, known),
         inside=inside,
-        named=known.patterns(table, "named") if "named" in table else None,
-        marked_by=known.patterns(table, "marked_by") if "marked_by" in table else None,
+        named=_one_at_least(table, "named", known),
+        marked_by=_one_at_least(table, "marked_by", known),
         is_needed=table.flag("needed"),
         what=table.text("what") or name,
     )
     return _with_prefix(place, table, known)
+
+
+def _one_at_least(table: Table, key: str, known: Known) -> Patterns | None:
+    """Return the patterns of a key, None if it is missing: no pattern would be a place that is nowhere."""
+    if table.values.get(key) == []:
+        table.refuse(expected=f"a pattern or more for {key}", found="an empty list")
+    return known.patterns(table, key) if key in table else None
 
 
 def _steps(table: Table, known: Known) -> tuple[Patterns | None, ...]:
@@ -78,6 +87,8 @@ def _with_prefix(place: Place, table: Table, known: Known) -> Place:
     around = next((other for other in known.places if other.name == place.inside), None)
     prefix = known.template(table, "prefix", place.fixes | (around.fixes if around else frozenset()))
     no_prefix = known.patterns(table, "no_prefix")
+    if no_prefix.texts and not prefix:
+        table.refuse(expected="prefix beside no_prefix", found=table.key_list)
     if prefix or around is None:
         return replace(place, prefix=prefix, no_prefix=no_prefix if prefix else None)
     return replace(place, prefix=around.prefix, no_prefix=around.no_prefix)
@@ -94,11 +105,11 @@ def read_tree(top: Table, known: Known) -> Tree:
     for part in text.split("/"):
         template = known.template(top, "tree", may_stand, part)
         if template is None or len(template.variables.intersection(counters)) > 1:
-            top.refuse(expected="folders with one counter at most, group or member, for tree", found=text)
+            top.refuse(expected="folders with one counter at most, group or member, for tree", found=text, key="tree")
         parts.append(template)
     used = tuple(name for part in parts for name in counters if name in part.variables)
     if not _are_in_order(used, counters):
-        top.refuse(expected="member, or group and below it member, as counters of tree", found=text)
+        top.refuse(expected="member, or group and below it member, as counters of tree", found=text, key="tree")
     return Tree(tuple(parts), used)
 
 

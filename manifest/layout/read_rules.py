@@ -1,10 +1,11 @@
 """Reading of the rules of a layout: the folders of a member, files of other programs, and what goes where."""
 
+from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.split_spec import DATA_COLUMNS
 from qa2pack.manifest.layout.known_names import OF_A_FILE, Known
 from qa2pack.manifest.layout.patterns import Patterns, compile_patterns, pieces_of
 from qa2pack.manifest.layout.rules import Again, Foreign, Rule, Shape
-from qa2pack.manifest.layout.table import Table
+from qa2pack.manifest.layout.table import Table, has_readme
 from qa2pack.manifest.layout.template import Template
 from qa2pack.manifest.role import Role, Shown
 
@@ -16,10 +17,25 @@ _AGAIN_KEYS = frozenset({"to", "column"})
 # Keys of a rule that do nothing beside another one, and those that do nothing without another one.
 _WITHOUT = {"never": frozenset({"if_taken", "included", "column", "doubtful_column", "again"})}
 _WITH = {"warn": "never", "doubtful_column": "column", "again": "column"}
+# Keys that do nothing for other kinds of entries.
+_ONLY_OF_KINDS = {"empty": (Shape.FILE, Shape.ANY), "column": (Shape.TABLE, Shape.TREE, Shape.ANY)}
 
 
-def read_folder(table: Table) -> Role:
-    """Return a folder of the member."""
+def read_folders(top: Table) -> tuple[Role, ...]:
+    """Return the folders of a member."""
+    roles: list[Role] = []
+    for table in top.tables("folder"):
+        role = _folder(table)
+        if role.name in [other.name for other in roles]:
+            table.refuse(expected="a name that no other [[folder]] has", found=role.name)
+        if role.folder == README and has_readme(top):
+            found = "folder README"
+            table.refuse(expected="readme = false at the top, because each member has a README", found=found)
+        roles.append(role)
+    return tuple(roles)
+
+
+def _folder(table: Table) -> Role:
     table.check_keys(_FOLDER_KEYS, "folder")
     name = table.text("name")
     template = Known().template(table, "name", frozenset())
@@ -53,9 +69,8 @@ def read_rule(table: Table, known: Known) -> Rule:
     if not match.texts or bool(table.text("to")) == bool(never):
         table.refuse(expected="match, and either to or never", found=table.key_list)
     rule = Rule(
-        places=frozenset(table.one_of(place, known.place_names) for place in table.texts("places"))
-        or frozenset(known.place_names),
-        shape=table.choice(Shape, table.text("kind") or Shape.ANY),
+        places=_places(table, known),
+        shape=table.choice(Shape, table.text("kind", Shape.ANY)),
         match=match,
         to=_target(table, "to", match, known),
         if_taken=_target(table, "if_taken", match, known),
@@ -72,6 +87,14 @@ def read_rule(table: Table, known: Known) -> Rule:
         known.check_variable(table, piece, frozenset(), "match")
     _check_together(table)
     return rule
+
+
+def _places(table: Table, known: Known) -> frozenset[str]:
+    """Return the names of the places in which a rule applies: without the key in all, never in none."""
+    places = table.texts("places")
+    if "places" in table and not places:
+        table.refuse(expected="a place or more for places, or no such key for all of them", found="an empty list")
+    return frozenset(table.one_of(place, known.place_names) for place in places or known.place_names)
 
 
 def _match(table: Table, known: Known) -> Patterns:
@@ -97,9 +120,11 @@ def _again(table: Table, match: Patterns, known: Known) -> Again | None:
     if "again" not in table:
         return None
     again = table.inline_table("again")
-    if again is None or not again.values.get("to") or not again.values.get("column"):
+    if again is None:
         table.refuse(expected="to and column for again", found=table.in_words("again"))
     again.check_keys(_AGAIN_KEYS, "again")
+    if not again.values.get("to") or not again.values.get("column"):
+        again.refuse(expected="to and column for again", found=again.key_list)
     to = _target(again, "to", match, known)
     assert to is not None  # its text is not empty
     return Again(to, _column(again, "column"))
@@ -113,3 +138,6 @@ def _check_together(table: Table) -> None:
     for key, needed in _WITH.items():
         if table.values.get(key) and not table.values.get(needed):
             table.refuse(expected=f"{needed} beside {key}", found=table.key_list)
+    for key, kinds in _ONLY_OF_KINDS.items():
+        if table.values.get(key) and table.values.get("kind", Shape.ANY) not in kinds:
+            table.refuse(expected=f"kind {' or '.join(kinds)} beside {key}", found=table.text("kind"))

@@ -6,7 +6,7 @@ from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.format.written import NEWLINES
 from qa2pack.manifest.layout.known_names import Known
 from qa2pack.manifest.layout.patterns import pieces_of
-from qa2pack.manifest.layout.table import Table
+from qa2pack.manifest.layout.table import Table, has_readme
 from qa2pack.manifest.layout.template import PROJECT
 from qa2pack.manifest.layout.text_template import FACTS, TextTemplate, TextTemplateError, parse_text_template
 from qa2pack.manifest.layout.write import Write
@@ -27,14 +27,9 @@ def read_writes(top: Table, known: Known, beside: FileBeside) -> tuple[Write, ..
     writes: list[Write] = []
     for table in top.tables("write"):
         write = _write(table, known, beside)
-        _check_path(top, table, write, writes)
+        _check_path(top, table, write, writes, known)
         writes.append(write)
     return tuple(writes)
-
-
-def has_readme(top: Table) -> bool:
-    """Return whether each member has a README."""
-    return top.values.get("readme") is not False
 
 
 def readme_header(top: Table, beside: FileBeside) -> bytes | None:
@@ -43,27 +38,31 @@ def readme_header(top: Table, beside: FileBeside) -> bytes | None:
         return None
     name = top.file_name("readme")
     if not name:
-        top.refuse(
-            expected="true, false, or the name of a file beside the layout for readme", found=top.text("readme")
-        )
+        expected = "true, false, or the name of a file beside the layout for readme"
+        top.refuse(expected=expected, found=top.text("readme"), key="readme")
     try:
         text = beside(name)
         text.decode()
     except OSError as error:
         expected = "a file beside the layout that can be read for readme"
-        top.refuse(expected=expected, found=f"{name}: {error.strerror}")
+        top.refuse(expected=expected, found=f"{name}: {error.strerror}", key="readme")
     except ValueError:
-        top.refuse(expected="text in UTF-8 in the file for readme", found=name)
+        top.refuse(expected="text in UTF-8 in the file for readme", found=name, key="readme")
     return text
 
 
-def _check_path(top: Table, table: Table, write: Write, others: Iterable[Write]) -> None:
+def _check_path(top: Table, table: Table, write: Write, others: Iterable[Write], known: Known) -> None:
     """Refuse a written file at whose path something else is written."""
     path = write.to.text
     if write.is_beside and top.values.get("tree"):
         table.refuse(expected="no tree, because of several members each would write it", found=path)
-    if (path, write.is_beside) in [(other.to.text, other.is_beside) for other in others]:
-        table.refuse(expected="a to that no other [[write]] has", found=path)
+    for other in (other.to.text for other in others if other.is_beside == write.is_beside):
+        if other == path:
+            table.refuse(expected="a to that no other [[write]] has", found=path)
+        if f"{other}/".startswith(f"{path}/") or f"{path}/".startswith(f"{other}/"):
+            table.refuse(expected=f"no file and folder of one name, as {other} would be one", found=path)
+    if not write.is_beside and path in [role.name for role in known.roles]:
+        table.refuse(expected="a path in a folder of the member, or another name than one has, for to", found=path)
     if path == README.decode() and has_readme(top):
         table.refuse(expected="readme = false at the top, because there is a README already", found=path)
 
@@ -88,7 +87,7 @@ def _write(table: Table, known: Known, beside: FileBeside) -> Write:
         source=_source(table, known) if "from" in table else "",
         is_needed=table.flag("needed"),
         if_missing=table.flag("if_missing"),
-        newline=table.one_of(table.text("newline") or NEWLINES[0], NEWLINES),
+        newline=table.one_of(table.text("newline", NEWLINES[0]), NEWLINES),
         line=table.line,
     )
 

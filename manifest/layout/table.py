@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import Never, TypeVar
 
 from qa2pack.manifest.layout.globs import has_other_braces, has_uid_in_brackets
-from qa2pack.manifest.layout.patterns import PatternError
-from qa2pack.manifest.layout.toml_lines import sub_table_line, table_lines
+from qa2pack.manifest.layout.patterns import PatternError, check_can_match
+from qa2pack.manifest.layout.toml_lines import key_line, sub_table_line, table_lines
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
@@ -61,26 +61,36 @@ class Table:
         """Its keys, for messages."""
         return ", ".join(sorted(self.values)) or "nothing"
 
-    def refuse(self, *, expected: str, found: str = "", code: Code = Code.UNKNOWN_LAYOUT) -> Never:
+    def keys_beside(self, known: Iterable[str]) -> str:
+        """Return its keys, for messages; after an unknown one the known one that it is much like."""
+        keys = (key if key in known else _with_similar(key, known) for key in sorted(self.values))
+        return ", ".join(keys) or "nothing"
+
+    def refuse(self, *, expected: str, found: str = "", key: str = "", code: Code = Code.UNKNOWN_LAYOUT) -> Never:
         """Refuse the layout because of this table.
+
+        Args:
+            key: whose value is wrong; in the whole file it has a line of its own.
 
         Raises:
             Refused: always.
         """
-        line = f", line {self.line}" if self.line else ""
-        told = f"{found or 'none'} in {self.where}{line}" if self.where else found
+        line = self.line if self.where else next(iter(key_line(self.file, key)), 0)
+        parts = [*[self.where] * bool(self.where), *[f"line {line}"] * bool(line)]
+        told = f"{found or 'none'} in {', '.join(parts)}" if parts else found
         refuse_layout(self.layout, expected=expected, found=told, code=code)
 
     def check_keys(self, known: frozenset[str], kind: str) -> None:
         """Refuse keys that a table of this kind does not have."""
         if unknown := sorted(set(self.values) - known):
-            self.refuse(expected=f"{kind} keys {', '.join(sorted(known))}", found=", ".join(unknown))
+            found = ", ".join(_with_similar(key, known) for key in unknown)
+            self.refuse(expected=f"{kind} keys {', '.join(sorted(known))}", found=found, key=unknown[0])
 
     def tables(self, key: str) -> "Iterator[Table]":
         """Yield each of the tables `[[key]]`."""
         value = self.values.get(key, [])
         if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
-            self.refuse(expected=f"{key}s as [[{key}]] tables")
+            self.refuse(expected=f"{key}s as [[{key}]] tables", found=self.in_words(key), key=key)
         lines = table_lines(self.file, key, len(value)) or [0] * len(value)
         for number, (part, line) in enumerate(zip(value, lines, strict=True), 1):
             yield Table(self.layout, part, self.file, f"[[{key}]] {number}", line)
@@ -89,7 +99,7 @@ class Table:
         """Yield name and table of each `[key.NAME]`."""
         value = self.values.get(key, {})
         if not isinstance(value, dict) or not all(isinstance(part, dict) for part in value.values()):
-            self.refuse(expected=f"{key}s as [{key}.NAME] tables")
+            self.refuse(expected=f"{key}s as [{key}.NAME] tables", found=self.in_words(key), key=key)
         for name, part in value.items():
             line = next(iter(sub_table_line(self.file, key, name)), 0)
             yield name, Table(self.layout, part, self.file, f"[{key}.{name}]", line)
@@ -99,11 +109,11 @@ class Table:
         value = self.values.get(key)
         return Table(self.layout, value, self.file, self.where, self.line) if isinstance(value, dict) else None
 
-    def text(self, key: str) -> str:
-        """Return a text; empty if it is missing."""
-        value = self.values.get(key, "")
+    def text(self, key: str, default: str = "") -> str:
+        """Return a text, or what it is if it is missing."""
+        value = self.values.get(key, default)
         if not isinstance(value, str):
-            self.refuse(expected=f"text for {key}", found=self.in_words(key))
+            self.refuse(expected=f"text for {key}", found=self.in_words(key), key=key)
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
@@ -142,6 +152,8 @@ class Table:
                 self.refuse(expected=f"no braces but those of {{uid}} in {key}", found=glob)
             if "\0" in glob:
                 self.refuse(expected=f"globs of names for {key}, which never have NUL in them", found=glob)
+            for part in glob.split("/"):
+                self.right(key, check_can_match, part.replace("{uid}", "?"))
         return globs
 
     def name_globs(self, key: str) -> tuple[str, ...]:
@@ -173,7 +185,7 @@ class Table:
         try:
             return read(*arguments)
         except PatternError as error:
-            self.refuse(expected=f"{error.expected} for {key}", found=error.found)
+            self.refuse(expected=f"{error.expected} for {key}", found=error.found, key=key)
 
     def in_words(self, key: str) -> str:
         """Return a value of a wrong type for messages: no number, which may have more digits than Python shows."""
@@ -192,3 +204,16 @@ class Table:
                 return "nothing"
             case _:
                 return "a date or time"
+
+
+def has_readme(top: Table) -> bool:
+    """Return whether the layout of this file gives each member a README."""
+    return top.values.get("readme") is not False
+
+
+def _with_similar(key: str, known: Iterable[str]) -> str:
+    """Return an unknown key, for messages, with the known one that was meant, if one is much like it."""
+    from difflib import get_close_matches  # here: a layout that is right needs none of it
+
+    similar = get_close_matches(key, sorted(known), n=1, cutoff=0.7)
+    return f"{key} (did you mean {similar[0]}?)" if similar else key
