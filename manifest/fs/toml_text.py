@@ -22,7 +22,7 @@ def parse_toml(data: bytes) -> dict[str, object]:
     try:
         return tomllib.loads(data.decode())
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"bytes that are not UTF-8 (at line {line})") from error
+        at = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"bytes that are not UTF-8 (at line {at})") from error
     except RecursionError as error:
         raise ValueError(f"nested too deeply ({error})") from error
