@@ -29,8 +29,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def plan(capsys: Capsys, folder: Path, *more: str) -> Ran:
-    words = ("--layout", folder / "vlbi.toml", "--jobs", "1", "--mode", "hard", "--json", "--tree-all", *UIDS, *more)
-    return run_here(capsys, "plan", folder / "run", folder / "2016.1.01404.V", *words)
+    options = ("--jobs", "1", "--mode", "hard", "--json", "--tree-all")
+    planned = ("plan", folder / "run", folder / "2016.1.01404.V", "--layout", folder / "vlbi.toml")
+    return run_here(capsys, *planned, *options, *UIDS, *more)
 
 
 def test_tables_of_all_blocks_lie_in_the_folder_of_the_track(capsys: Capsys, folder: Path) -> None:
