@@ -24,7 +24,7 @@ class Kind(StrEnum):
     PATH = "a path"
     MODE = "a mode"
     INCLUDES = "a list of GLOB=ROLE"
-    VALUES = "a list of NAME=VALUE"
+    VALUES = "a list of NAME=VALUE, one for each NAME"
     GLOBS = "a list of globs"
     NAMES = "a list of texts"
     RATE = "a rate, as in 200MB"
@@ -229,11 +229,7 @@ def _is_mode(value: str) -> bool:
 def _words(kind: Kind) -> str:
     from qa2pack.manifest.actions import Mode
 
-    more = {
-        Kind.MODE: f" ({', '.join(Mode)})",
-        Kind.INCLUDES: " with a folder of the layout",
-        Kind.VALUES: ", one for each NAME",
-    }
+    more = {Kind.MODE: f" ({', '.join(Mode)})", Kind.INCLUDES: " with a folder of the layout"}
     return kind + more.get(kind, "")
 
 
