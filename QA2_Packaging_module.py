@@ -45,8 +45,10 @@ class _PackagingError(Exception):
         self.problems = problems
 
 
-def _run_packager(origpath, readme, packpath, append="", mode="fake", style=None, PIscript=None, noms=False):
-    # type: (Any, Any, Any, str, str, Any, Any, bool) -> None
+def _run_packager(  # noqa: PLR0913, PLR0917 - the parameters of the old script
+    origpath, readme, packpath, append="", mode="fake", style=None, PIscript=None, noms=False, manimgonly=False
+):
+    # type: (Any, Any, Any, str, str, Any, Any, bool, bool) -> None
     """Package the reduction at `origpath` as `packpath`, by running `pack`.
 
     Args:
@@ -58,6 +60,7 @@ def _run_packager(origpath, readme, packpath, append="", mode="fake", style=None
         style: the style of the delivery, as `cycle8-nopipe`; empty or None takes the layout of the settings.
         PIscript: file with the script that restores the data; empty or None for none.
         noms: no measurement sets are packaged.
+        manimgonly: images that were made by hand alone are packaged, with their scripts.
 
     Raises:
         PackagingError: it is refused or failed; the text says what state the package is in and what to do.
@@ -68,8 +71,11 @@ def _run_packager(origpath, readme, packpath, append="", mode="fake", style=None
     os.close(fd)
     try:
         words = [_word(value) for value in (origpath, readme or "", packpath, append, mode)]
-        if style or PIscript or noms:  # a program that is older knows only the others
-            words += [_word(value) for value in (style or "", PIscript or "", "noms" if noms else "")]
+        newer = [style or "", PIscript or "", "noms" if noms else "", "manimgonly" if manimgonly else ""]
+        while newer and not newer[-1]:  # a program that is older knows only the first of them, or none
+            newer.pop()
+        if newer:
+            words += [_word(value) for value in newer + [""] * (3 - len(newer))]
         code = _wait([program, "legacy-call", outcome] + words)
         with open(outcome) as file:
             text = file.read()

@@ -25,6 +25,7 @@ from qa2pack.executor.space import used_bytes, uses_at_most
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.stage import OriginChangedError, stage_all
 from qa2pack.executor.stop_signals import NEVER, Stop
+from qa2pack.executor.tickets.size import makes_tickets
 from qa2pack.executor.transaction.history import Finished, next_sequence, read_history
 from qa2pack.executor.transaction.journal import (
     Begin,
@@ -411,6 +412,7 @@ def _new_begin(run: _Run, plan: Described) -> Begin:
         renamed_from=header.renamed_from,
         above=folder_above(header),
         beside=tuple(file.name for file in header.beside),
+        has_tickets=makes_tickets(_present_package(run.package, header), header, run.opened),
     )
 
 

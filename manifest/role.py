@@ -42,6 +42,12 @@ class Role:
         return self.name.encode()
 
 
+def role_of(path: bytes, *, is_folder: bool = False) -> bytes:
+    """Return the first folder of a path in the member, by which files are counted; empty directly in the member."""
+    first, slash, _ = path.partition(b"/")
+    return first if slash or is_folder else b""
+
+
 def names_of(roles: Iterable[Role]) -> str:
     """Return the names of the roles in one text, for messages."""
     return ", ".join(role.name for role in roles)

@@ -28,7 +28,7 @@ from qa2pack.pack.jobs import plan as planjob
 from qa2pack.pack.jobs.package import packaging
 from qa2pack.pack.settings.dropin_settings import DropinDefaults, read_dropin_defaults
 from qa2pack.pack.settings.files import unused_settings
-from qa2pack.pack.settings.legacy_style import LAYOUTS, MEASUREMENT_SETS, layout_of_style
+from qa2pack.pack.settings.legacy_style import IMAGES_ALONE, LAYOUTS, MEASUREMENT_SETS, layout_of_style
 from qa2pack.pack.target import Target, origin_of, quoted, target_of
 from qa2pack.pack.terminal.log_file import log_error
 from qa2pack.pack.terminal.output_streams import losses_reported, open_closed_streams
@@ -51,7 +51,7 @@ class PackagingError(Exception):
         self.problems = problems
 
 
-def QA_Packager(
+def QA_Packager(  # noqa: PLR0913, PLR0917 - the parameters of the old script
     origpath: str | os.PathLike[str],
     readme: str | os.PathLike[str] | None,
     packpath: str | os.PathLike[str],
@@ -60,6 +60,7 @@ def QA_Packager(
     style: str | None = None,
     PIscript: str | os.PathLike[str] | None = None,
     noms: bool = False,
+    manimgonly: bool = False,
 ) -> None:
     """Package the reduction at `origpath` as `packpath`.
 
@@ -73,13 +74,15 @@ def QA_Packager(
             layout of the settings, which is cycle0 if they have none.
         PIscript: file with the script that restores the data, for layouts that package one; empty or None for none.
         noms: no measurement sets are packaged.
+        manimgonly: images that were made by hand alone are packaged, with their scripts.
 
     Raises:
         PackagingError: refused or failed; the text gives the state of the package and what to do.
         KeyboardInterrupt: interrupted; `pack apply` resumes.
     """
     open_closed_streams()
-    call = _Call(origpath, readme, packpath, append, mode, style or "", os.fsdecode(PIscript or ""), bool(noms))
+    piscript = os.fsdecode(PIscript or "")
+    call = _Call(origpath, readme, packpath, append, mode, style or "", piscript, bool(noms), bool(manimgonly))
     with losses_reported("QA_Packager"):
         _package(call)
 
@@ -96,11 +99,17 @@ class _Call:
     style: str
     piscript: str
     is_without_ms: bool
+    is_images_alone: bool
 
     @property
     def arguments(self) -> Mapping[str, object]:
         """The parameters by their names; of those that are newer only what is given."""
-        newer = {"style": self.style, "PIscript": self.piscript, "noms": self.is_without_ms}
+        newer = {
+            "style": self.style,
+            "PIscript": self.piscript,
+            "noms": self.is_without_ms,
+            "manimgonly": self.is_images_alone,
+        }
         return {
             "origpath": self.origpath,
             "readme": self.readme,
@@ -117,7 +126,7 @@ class _Call:
             ("mode", str(self.mode)),  # of any type: a wrong one is refused later
             ("append", str(self.append)),
             ("readme", self.readme),
-            ("layout", LAYOUTS.get(self.style)),
+            ("layout", IMAGES_ALONE if self.is_images_alone else LAYOUTS.get(self.style)),
             ("set", self._value if self.piscript else None),
             *(("exclude", glob) for glob in (MEASUREMENT_SETS if self.is_without_ms else ())),
         ]
@@ -138,10 +147,11 @@ class _Call:
             selection = replace(selection, exclude=(*MEASUREMENT_SETS, *selection.exclude))
         if self.piscript:
             selection = replace(selection, values=(self._value, *selection.values))
-        if not self.style:
+        layout = layout_of_style(self.style, is_images_alone=self.is_images_alone)
+        if not layout:
             return replace(defaults, selection=selection)
         others = tuple(default for default in defaults.defaults if default.option != "layout")
-        return replace(defaults, selection=replace(selection, layout=layout_of_style(self.style)), defaults=others)
+        return replace(defaults, selection=replace(selection, layout=layout), defaults=others)
 
 
 def _package(call: _Call) -> None:

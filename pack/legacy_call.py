@@ -16,13 +16,14 @@ def main(arguments: Sequence[str]) -> int:
 
     Args:
         arguments: path of the file for the outcome, which exists; then origpath, readme, packpath, append and mode,
-            and style, PIscript and noms (empty for no) if one of these is given.
+            and style, PIscript, noms and manimgonly (empty for no) if one of these is given.
     """
     outcome, origpath, readme, packpath, append, mode, *newer = arguments
-    style, piscript, noms = newer or ("", "", "")  # a copy of the module may be older
+    # A copy of the module may be older, and knows fewer of them.
+    style, piscript, noms, manimgonly = (*newer, "", "", "", "")[:4]
     error, problems, is_interrupted = "", [], False
     try:
-        QA_Packager(origpath, readme, packpath, append, mode, style, piscript, bool(noms))
+        QA_Packager(origpath, readme, packpath, append, mode, style, piscript, bool(noms), bool(manimgonly))
     except KeyboardInterrupt as interrupt:
         error, is_interrupted = str(interrupt), True
     except PackagingError as raised:

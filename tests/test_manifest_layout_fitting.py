@@ -71,3 +71,32 @@ def test_any_folder_fits_no_layout_that_comes_with_the_program(tmp_path: Path) -
     make_tree(tmp_path / "origin", ["notes.txt", "data/a.fits"])
     (missing,) = refusal(Delivery(tmp_path / "origin", tmp_path / "2011.0.00229.S"))
     assert missing.code is Code.NO_PLACE
+
+
+def test_folder_that_another_layout_enters_is_no_place_of_one_that_takes_it_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = '[[rule]]\nkind = "tree"\nmatch = "old"\nnever = "old runs"\n'
+    deep = OTHER.replace("needed = true", 'needed = true\npath = "**"')
+    with_layout(tmp_path / "layouts", monkeypatch, deep + whole)
+    make_tree(tmp_path / "origin", ["old/1/pipeline-2026/a.fits", "new/a.fits"])
+    origin = os.fsencode(tmp_path / "origin")
+    assert list(fitting_layouts(origin, besides="as-is")) == []
+    (tmp_path / "origin/old").rename(tmp_path / "origin/older")
+    (fits,) = fitting_layouts(origin, besides="as-is")
+    assert fits.path == b"runs"
+
+
+def test_each_folder_is_listed_once_for_all_layouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_tree(tmp_path / "origin", ["a/b/1.dat", "a/c/2.dat", "d/3.dat"])
+    origin, listed, scandir = os.fsencode(tmp_path / "origin"), list[bytes](), os.scandir
+
+    def counted(path: bytes) -> object:
+        listed.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    assert len(known_layouts()) > 3
+    assert list(fitting_layouts(origin, besides="as-is")) == []
+    inside = [os.path.relpath(path, origin) for path in listed if os.fsencode(path).startswith(origin)]
+    assert sorted(inside) == [b".", b"a", b"a/b", b"a/c", b"d"]

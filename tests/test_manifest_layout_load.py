@@ -17,7 +17,7 @@ QA = RULE + 'to = "qa/{name}"\n'
 def problem_of(tmp_path: Path, text: str) -> Problem:
     """Load a layout file that is refused and return the one reason."""
     path = tmp_path / "mine.toml"
-    path.write_text(text)
+    path.write_text(text, errors="surrogateescape")
     with pytest.raises(Refused) as refused:
         load_layout(str(path))
     (problem,) = refused.value.problems
@@ -44,6 +44,20 @@ def test_rule_for_empty_files_takes_no_others(tmp_path: Path) -> None:
     layout = load_layout(str(path))
     assert layout.rule_for(Node(b"a.txt", Kind.FILE), layout.places[0])
     assert not layout.rule_for(Node(b"a.txt", Kind.FILE, size=1), layout.places[0])
+
+
+def test_rule_for_empty_files_takes_no_folder(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(RULE.replace("*.txt", "*") + 'empty = true\nnever = "nothing in it"\n')
+    layout = load_layout(str(path))
+    assert not layout.rule_for(Node(b"plots", Kind.FOLDER), layout.places[0])
+
+
+def test_brackets_may_hold_what_looks_like_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(RULE.replace("*.txt", "[(?!)]") + 'to = "qa/{name}"\n')
+    layout = load_layout(str(path))
+    assert layout.rule_for(Node(b"!", Kind.FILE), layout.places[0])
 
 
 def test_one_pattern_needs_no_list(tmp_path: Path) -> None:
@@ -110,7 +124,7 @@ def test_unknown_folder_is_refused_with_the_known_ones(tmp_path: Path, table: st
         (PLACE + '[[check]]\nneeds = "raw"\n', "needs and what, none of them empty, and nothing else"),
         (PLACE + '[[check]]\nlongest = 3\nletters = "a"\nwhat = "x"\n', "one of letters and longest; each is"),
         (PLACE + '[[check]]\nlonger = 3\nwhat = "x"\n', "one of needs, alike, absent, project, at_most_one,"),
-        (PLACE + '[[check]]\nholds = "x"\nwhat = "x"\n', "holds and in and what, none of them empty"),
+        (PLACE + '[[check]]\nholds = "x"\n', "holds and what, none of them empty, and nothing else but in and say"),
         (PLACE + '[[check]]\nlacks = ""\nwhat = "x"\n', "empty, and nothing else but say"),
         (PLACE + '[[check]]\nabsent = ["*.tgz"]\nwhat = "a run"\nin = "qa"\n', "absent and what"),
         (PLACE + '[[check]]\nalike = "*.log"\nwhat = "log"\nin = "qa"\n', "list of texts for alike"),
@@ -197,6 +211,40 @@ def test_unknown_folder_is_refused_with_the_known_ones(tmp_path: Path, table: st
         (PLACE + '[[rule]]\nmatch = "*"\nto = {a = 1}\n', "text for to found a table"),
         (PLACE + '[[rule]]\nmatch = "*"\nto = "qa/{name}"\nplaces = true\n', "found true"),
         (PLACE + "[variable.mous]\ncolour = 1\n", "colour in [variable.mous], line 9"),
+        (QA + "places = []\n", "no such key for all of them found an empty list in [[rule]] 1, line 9"),
+        (RULE.replace("*.txt", "[z-a]*") + 'to = "qa/{name}"\n', "letters in their order, as in [a-z] for match"),
+        (RULE.replace("*.txt", "..") + 'to = "qa/{name}"\n', "of which none is empty, . or .. for match found .."),
+        (RULE.replace("*.txt", "é" * 128 + "*") + 'to = "qa/{name}"\n', "names of at most 255 bytes for match"),
+        (PLACE + '[variable.mous]\nlike = "[9-0]"\n', "letters in their order, as in [a-z] for like"),
+        (PLACE + '[variable.mous]\nlike = ""\n', "of which none is empty, . or .. for like"),
+        (PLACE + '[[check]]\nalike = ["a/b"]\nin = "qa"\nwhat = "x"\n', "alike of names, without a /"),
+        (PLACE + '[[check]]\nproject = ["a/b"]\n', "project of names, without a /"),
+        (PLACE + '[[check]]\nabsent = ["/a"]\nwhat = "x"\n', "of which none is empty, . or .. for absent"),
+        (PLACE + '[[check]]\nwithout = "a/b"\nwhat = "x"\n', "texts that no name may have, but some could found a/b"),
+        (PLACE + '[[check]]\nlongest = 9\nbut = "/a"\nwhat = "x"\n', "paths in the member for but found /a"),
+        (PLACE + '[[check]]\nlisted_in = "*"\nelements = "a:b"\nwhat = "x"\n', "without their namespaces found a:b"),
+        (PLACE + '[[check]]\nlaks = "*"\nwhat = "x"\n', "found laks (did you mean lacks?), what in [[check]] 1"),
+        (PLACE + '[[folder]]\nname = "qa"\n', "a name that no other [[folder]] has found qa in [[folder]] 3, line 9"),
+        (PLACE + '[[folder]]\nname = "README"\n', "found folder README in [[folder]] 3, line 9"),
+        (PLACE + '[[place]]\nname = "in"\nmarked_by = []\n', "a pattern or more for marked_by"),
+        (PLACE + '[[place]]\nname = "in"\nno_prefix = "a"\n', "prefix beside no_prefix"),
+        (PLACE + '[[write]]\nto = "qa"\ntext = ""\n', "another name than one has, for to found qa"),
+        (
+            PLACE + '[[write]]\nto = "qa/a"\ntext = ""\n[[write]]\nto = "qa/a"\ntext = ""\n',
+            "no other [[write]] has found qa/a in [[write]] 2, line 12",
+        ),
+        (PLACE + '[[write]]\nto = "qa/a/b"\ntext = ""\n[[write]]\nto = "qa/a"\ntext = ""\n', "as qa/a/b would"),
+        (QA + 'kind = "file"\ncolumn = "DATA"\n', "kind table or tree or any beside column found file"),
+        (QA + 'kind = "tree"\nempty = true\n', "kind file or any beside empty found tree"),
+        (QA + 'kind = ""\n', "one of any, file, tree, table found"),
+        (QA + 'colum = "DATA"\n', "found colum (did you mean column?) in [[rule]] 1, line 9"),
+        (QA + 'column = "DATA"\nagain = { to = "qa/a", colum = "DATA" }\n', "found colum (did you mean column?)"),
+        ("colour = 1\n" + QA, "found colour in line 1"),
+        (QA + "[[rul]]\n", "found rul (did you mean rule?) in line 12"),
+        ("\ntree = 7\n" + QA, "text for tree found a number in line 2"),
+        ('tree = "a//b"\n' + QA, "for tree found a//b in line 1"),
+        (QA + "\udcff", "bytes that are not UTF-8 (at line 12)"),
+        (QA + "a." * 500, "dots (at line 12)"),
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:

@@ -121,6 +121,63 @@ def test_check_as_json_has_everything(capsys: Capsys, mine: Path, tmp_path: Path
     assert fields["untaken"][0] == {"path": "notes00", "reason": "", "is_folder": False}
 
 
+CHECKS = """
+[[check]]
+at_most_one = "*.fits"
+in = "product"
+what = "one image"
+[[check]]
+holds = "READ*"
+in = "."
+what = "a reader"
+[[check]]
+letters = "a-z1.:"
+but = "README"
+say = "refuse"
+what = "small letters"
+[[check]]
+listed_in = "log/*.txt"
+elements = "image"
+what = "the list"
+[[check]]
+longest = 9
+inside = true
+what = "of the scan"
+"""
+
+
+def test_check_applies_the_checks_of_the_member(capsys: Capsys, mine: Path, tmp_path: Path) -> None:
+    mine.write_text(LAYOUT + CHECKS)
+    origin = origin_with(tmp_path / "origin", "run1/a.fits", "run1/b.fits", "run1/Log.txt")
+    (origin / "run1/Log.txt").write_text("<r><image>run1.a.fits</image><image>c.fits</image></r>")
+    ran = run_here(capsys, "layout", "--check", mine, origin)
+    assert ran.code == Exit.PROBLEMS
+    assert ran.out.partition("Checks of the member")[2].splitlines() == [
+        ": 4",
+        "     21  warns    at most one of *.fits in product: one image",
+        "                  product: found run1.a.fits, run1.b.fits",
+        "     25  met      at least one of READ* in the member: a reader",
+        "     29  refuses  names: small letters",
+        "                  log/Log.txt",
+        "     34  warns    what is listed in log/*.txt: the list",
+        "                  log/Log.txt: found no c.fits",
+    ]
+    fields = json.loads(run_here(capsys, "layout", "--check", mine, origin, "--json").out)
+    assert [(each["line"], each["say"], len(each["problems"])) for each in fields["checks"]] == [
+        (21, "warn", 1),
+        (25, "warn", 0),
+        (29, "refuse", 1),
+        (34, "warn", 1),
+    ]
+    assert fields["exit_code"] == Exit.PROBLEMS
+
+
+def test_check_that_only_warns_leaves_the_exit_code_alone(capsys: Capsys, mine: Path, tmp_path: Path) -> None:
+    mine.write_text(LAYOUT + CHECKS)
+    origin = origin_with(tmp_path / "origin", "run1/a.fits", "run1/b.fits")
+    assert run_here(capsys, "layout", "--check", mine, origin).code == Exit.DONE
+
+
 def test_check_shows_the_first_twenty_or_all_that_no_rule_takes(capsys: Capsys, mine: Path, tmp_path: Path) -> None:
     origin = origin_with(tmp_path / "origin", "run1/", *(f"notes{number:02}" for number in range(30)))
     few = run_here(capsys, "layout", "--check", mine, origin).out

@@ -123,7 +123,10 @@ def test_adopted_member_is_made_again_with_its_reduction_named(capsys: Capsys, t
     refused = run_here(capsys, *shlex.split(typed)[1:])
     assert Code.NOT_TAKEN_OVER in refused.err, "it is not known whether the package has last copies"
     plan, *_ = ready_commands(refused.err)
-    assert plan == [*shlex.split(typed), "--force"]
+    assert plan == [
+        *shlex.split(typed.replace("member gro", "member=gro").replace("mode copy", "mode=copy")),
+        "--force",
+    ]
     assert [run_here(capsys, *words).code for words in (plan[1:], ("apply", two.path))] == [Exit.DONE, Exit.DONE]
     assert len(list(two.member.parent.iterdir())) == 2
 
@@ -224,3 +227,78 @@ def test_reduction_in_place_of_a_package_is_advised_to_be_packaged(
 def test_folder_that_is_no_reduction_is_not_advised_to_be_packaged(capsys: Capsys, project: Path) -> None:
     refused = run_here(capsys, "tarsplit", "-n", "2012-06-20", project / "papers")
     assert printed_commands(refused.err) == []
+
+
+LISTING = b"""
+tree = "set{set}"
+[variable.set]
+[variable.who]
+default = "me"
+[[place]]
+name = "top"
+[[folder]]
+name = "script"
+[[rule]]
+match = "*"
+to = "script/{name}"
+[[write]]
+to = "script/list.txt"
+template = "list.jinja"
+"""
+
+
+@pytest.fixture
+def listing(delivery: Delivery, tmp_path: Path) -> Delivery:
+    """An origin beside a layout with a template."""
+    write(tmp_path / "my layout.toml", LISTING)
+    write(tmp_path / "list.jinja", b"{{ who }}")
+    return delivery
+
+
+def planned(capsys: Capsys, delivery: Delivery, number: str = "1") -> Ran:
+    layout = delivery.origin.parent / "my layout.toml"
+    options = ("--layout", layout, "--set", f"set={number}", "--mode", "copy", "--exclude", "*.log")
+    return run_here(capsys, "plan", delivery.origin, delivery.path, *options)
+
+
+def test_plan_is_made_again_with_its_options_after_the_template(capsys: Capsys, listing: Delivery) -> None:
+    template = listing.origin.parent / "list.jinja"
+    write(template, b"{{ tree.none }}")
+    refused = planned(capsys, listing)
+    assert f"{Code.TEXT_FAILED}:" in refused.err
+    write(template, b"{{ who }}")
+    (command,) = pasted(capsys, refused)
+    assert command.startswith(f"pack plan {listing.origin} {listing.path} ")
+    assert run_here(capsys, "apply", listing.path).code == Exit.DONE
+    assert (listing.path / "set1/script/list.txt").read_text() == "me"
+    assert list(listing.path.rglob("*.log")) == []
+
+
+def test_member_that_is_made_again_is_named_after_the_template(capsys: Capsys, listing: Delivery) -> None:
+    for number in "12":
+        assert planned(capsys, listing, number).code == Exit.DONE
+        assert run_here(capsys, "apply", listing.path).code == Exit.DONE
+    template = listing.origin.parent / "list.jinja"
+    write(template, b"{{ tree.none }}")
+    refused = run_here(capsys, "plan", "--again", listing.path, "--member", "set2", "--exclude", "X*")
+    write(template, b"{{ who }}")
+    assert pasted(capsys, refused) == [
+        f"pack plan {listing.origin} {listing.path} --replace-member set2 '--exclude=X*'"
+    ]
+
+
+def test_adopted_package_is_replaced_by_the_plan_that_was_refused(capsys: Capsys, listing: Delivery) -> None:
+    assert planned(capsys, listing).code == Exit.DONE
+    assert run_here(capsys, "apply", listing.path).code == Exit.DONE
+    shutil.rmtree(os.fsdecode(listing.package.control))
+    layout = listing.origin.parent / "my layout.toml"
+    assert run_here(capsys, "adopt", listing.path, "--layout", layout).code == Exit.DONE
+    write(listing.path / "set1/script/a.log", b"of nobody")
+    shutil.rmtree(os.fsdecode(listing.package.control))
+    assert run_here(capsys, "adopt", listing.path, "--layout", layout).code == Exit.DONE
+    refused = planned(capsys, listing)
+    assert f"{Code.NOT_TAKEN_OVER}:" in refused.err
+    plan, apply, rollback = printed_commands(refused.err)[:3]
+    assert plan[-1] == "--force" and f"--layout={layout}" in plan and "--set=set=1" in plan
+    for command in (plan, apply, rollback):
+        assert run_here(capsys, *command[1:]).code == Exit.DONE

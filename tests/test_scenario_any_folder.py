@@ -2,7 +2,6 @@
 
 import json
 import os
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -60,14 +59,6 @@ def test_sizes_of_many_folders_are_summed_up(folder: Folder) -> None:
         make_tree(folder.origin, [f"n{number:02}/x\t2"])
     out = folder.plan().out
     assert "  14 more                14       29 B" in out and "n29" not in out
-
-
-def test_ticket_files_take_no_file_of_the_folder(folder: Folder) -> None:
-    planned = json.loads(folder.plan("--json").out)
-    assert planned["needed_bytes"] < 2 * _SIZE
-    folder.run("apply", folder.package)
-    with tarfile.open(f"{folder.package}.ticket.tar") as archive:
-        assert archive.getnames() == ["package_size.txt"]
 
 
 def test_readme_of_the_folder_is_a_file_like_any(folder: Folder) -> None:

@@ -42,7 +42,7 @@ _TYPED: dict[Code, tuple[str, ...]] = {
     Code.UNKNOWN_VARIABLE: ("plan", "ORIGIN", "PACKAGE", "--set", "mous=uid___A001_X1_X2"),
 }
 # Whose commands follow something that a person does, in words that stand before them.
-_AFTER_SOMETHING_ELSE = {Code.JOURNAL_DAMAGED, Code.EXTRA_SINCE_PLAN}
+_AFTER_SOMETHING_ELSE = {Code.JOURNAL_DAMAGED, Code.EXTRA_SINCE_PLAN, Code.TEXT_FAILED}
 _OPTIONS = {"readme": "--readme", "layout": "--layout", "append": "--append", "replaced": "--replace-member"}
 
 

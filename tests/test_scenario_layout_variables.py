@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from qa2pack.pack.cli import main
+from qa2pack.pack.exit_codes import Exit
 from support.commands import run_here
 from support.in_process import UID, Delivery, make_reduction
 from support.printed_commands import printed_commands
@@ -53,6 +54,44 @@ def test_variable_without_a_value_refuses_the_plan_by_name(capsys: Capsys, deliv
     assert ran.code == 1
     assert "variable-missing" in ran.err and "run: expected a value like [0-9]*" in ran.err
     assert "--set NAME=VALUE" in ran.err
+
+
+TWO = "a variable has one value, and these are two: run=3 and run=4"
+
+
+@pytest.mark.parametrize("command", [("plan",), ("diff",), ("layout", "--check")], ids=["plan", "diff", "layout"])
+def test_two_values_of_a_variable_are_a_usage_error(
+    capsys: Capsys, delivery: Delivery, layout: Path, command: tuple[str, ...]
+) -> None:
+    words = (
+        (layout, delivery.origin) if "--check" in command else (delivery.origin, delivery.path, "--layout", layout)
+    )
+    ran = run_here(capsys, *command, *words, "--set", "run=3", "--set", "run=4")
+    assert ran.code == Exit.USAGE
+    assert f"Invalid value for '--set': {TWO}" in " ".join(ran.err.split())
+
+
+def test_two_values_in_the_environment_are_a_usage_error(
+    capsys: Capsys, delivery: Delivery, layout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACK_SET", "run=3 run=4")
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path, "--layout", layout)
+    assert ran.code == Exit.USAGE
+    assert f"environment variable PACK_SET: {TWO}" in " ".join(ran.err.split())
+
+
+def test_two_values_in_a_settings_file_are_a_usage_error(capsys: Capsys, delivery: Delivery, layout: Path) -> None:
+    (delivery.origin.parent / "pack.toml").write_text('layout = "mine.toml"\nset = ["run=5", "run=6"]\n')
+    ran = run_here(capsys, "plan", delivery.origin, delivery.path)
+    assert ran.code == Exit.USAGE
+    assert "set must be a list of NAME=VALUE, one for each NAME, not ['run=5', 'run=6']" in " ".join(ran.err.split())
+
+
+def test_one_value_may_be_given_twice(capsys: Capsys, delivery: Delivery, layout: Path) -> None:
+    twice = ("--set", "run=3", "--set", "run=3")
+    assert "script/run_3/2011.0.00229.S.scriptForImaging.py" in files(
+        capsys, delivery.origin, delivery.path, "--layout", layout, *twice
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from qa2pack.pack.exit_codes import Exit
 from support.commands import ROOT, run_in_child
 from support.in_process import Delivery
 from support.snapshots import contents
+from support.trees import make_tree
 
 OLD = ("2.7", "3.6", "3.7", "3.8", "3.9", "3.10")
 
@@ -129,6 +130,20 @@ def test_measurement_sets_are_left_out_by_the_program(delivery: Delivery, script
     (delivery.origin / "X8c/uid___A002_X3c9295_X8c.ms.split").mkdir()
     script.call(python, delivery.origin, "", delivery.path, "", "fake", None, None, True)
     assert list((delivery.member / "raw").iterdir()) == []
+
+
+@every_python
+def test_images_made_by_hand_are_packaged_alone_by_the_program(
+    tmp_path: Path, script: Script, python: list[str]
+) -> None:
+    unit = "SOUS_{0}/GOUS_{0}/MOUS_{0}".format("uid___A001_X1_X1")
+    origin, package = (
+        make_tree(tmp_path / "run", [f"{unit}/a.manual.fits", f"{unit}/b.fits"]),
+        tmp_path / "2017.1.01185.S",
+    )
+    printed = script.call(python, origin, "", package, "", "fake", "cycle8-pipe", "", "", True)
+    products = [path.name for path in package.rglob("*.fits")]
+    assert products == ["a.manual.fits"], printed
 
 
 @every_python

@@ -118,6 +118,63 @@ def test_calibration_tables_are_no_measurement_sets(manual: Delivery) -> None:
     assert (manual.path / MEMBER / f"calibration/{UID}.calibration/{UID}.ms.tsys/table.dat").is_file()
 
 
+IMAGES = (
+    *(
+        "Imaging/a.cube.I.manual.image.pbcor.fits",
+        "Imaging/a.cube.I.manual.mask/table.dat",
+        "Imaging/scriptForImaging.py",
+    ),
+    *("Imaging/a.cube.I.manual.image/table.dat", "Imaging/a.cube.I.pb.fits", "Imaging/casa-1.log"),
+    *(f"{UID}/{UID}.ms/table.dat", f"{UID}/{UID}.ms.scriptForCalibration.py", "scriptForPolCalibration.py"),
+)
+ALONE = [
+    "product/a.cube.I.manual.image.pbcor.fits",
+    "product/a.cube.I.manual.mask/table.dat",
+    "script/scriptForImaging.py",
+    "script/scriptForPolCalibration.py",
+]
+
+
+def files_of(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("style", ["cycle8-nopipe", ""])
+def test_images_made_by_hand_alone_are_packaged_with_their_scripts(
+    tmp_path: Path, style: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin, package = make_tree(tmp_path / f"2017.1.01185.S_{MOUS}", IMAGES), tmp_path / "2017.1.01185.S"
+    monkeypatch.setenv("PACK_SET", f"sous={SOUS} gous={GOUS}")
+    QA_Packager(origin, None, package, mode="hard", style=style, manimgonly=True)
+    assert files_of(package / MEMBER) == ["README", *ALONE]
+
+
+def test_images_made_by_hand_beside_a_pipeline_run_are_packaged_alone(tmp_path: Path) -> None:
+    unit = f"SOUS_{SOUS}/GOUS_{GOUS}/MOUS_{MOUS}"
+    lines = (*(f"{unit}/{line}" for line in IMAGES), f"{unit}/products/{MOUS}.weblog.tgz")
+    origin, package = make_tree(tmp_path / "run", lines), tmp_path / "2017.1.01185.S"
+    QA_Packager(origin, None, package, mode="hard", style="cycle8-pipe", manimgonly=True)
+    assert files_of(package / MEMBER) == ["README", *ALONE]
+
+
+def test_images_of_one_name_get_that_of_their_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [f"{folder}/a.manual.fits" for folder in ("Imaging", "Imaging2")]
+    origin, package = make_tree(tmp_path / f"2017.1.01185.S_{MOUS}", lines), tmp_path / "2017.1.01185.S"
+    monkeypatch.setenv("PACK_SET", f"sous={SOUS} gous={GOUS}")
+    QA_Packager(origin, None, package, manimgonly=True)
+    names = sorted(os.listdir(package / MEMBER / "product"))
+    assert names == ["Imaging2__a.manual.fits", "Imaging__a.manual.fits"]
+
+
+def test_images_alone_are_no_package_of_cycle0(delivery: Delivery) -> None:
+    with pytest.raises(PackagingError) as raised:
+        QA_Packager(delivery.origin, None, delivery.path, style="cycle0", manimgonly=True)
+    (problem,) = raised.value.problems
+    assert problem.path == b"cycle0"
+    assert str(problem.expected).startswith("style= one of 'cycle2-nopipe'")
+    assert str(problem.expected).endswith("beside manimgonly")
+
+
 def test_advised_plans_say_what_the_call_said(tmp_path: Path, capsys: Capsys) -> None:
     lines = [line.partition("\t")[0] for line in (DATA / "pipeline_cycle4_2eb.txt").read_text().splitlines()]
     for mous in ("X69", "X6a"):

@@ -442,6 +442,39 @@ def test_same_list_is_no_difference(capsys: Capsys, delivery: Delivery) -> None:
     assert "A new plan would change nothing." in ran.out
 
 
+def counts_of_plan_again(capsys: Capsys, delivery: Delivery, *words: str) -> tuple[int, int, int, int]:
+    """Plan again and return how many files are added, removed, changed and unchanged."""
+    ran = run_here(capsys, "plan", "--again", delivery.path, "--json", *words)
+    difference = json.loads(ran.out)["difference"]
+    return tuple(difference[each] for each in ("added", "removed", "changed", "unchanged"))
+
+
+@pytest.mark.parametrize("readme", ["", "readme = false"])
+def test_list_of_an_unchanged_member_is_no_change_of_a_plan(capsys: Capsys, delivery: Delivery, readme: str) -> None:
+    member = packaged(capsys, delivery, written(delivery, LIST, template=LINES, readme=readme))
+    count = len([path for path in member.rglob("*") if path.is_file()])
+    assert counts_of_plan_again(capsys, delivery) == (0, 0, 0, count)
+    header = delivery.origin.parent / "header.txt"
+    header.write_text("another\n")
+    words = ("--readme", str(header))
+    assert counts_of_plan_again(capsys, delivery, *words)[2] == (1 if readme else 2)
+
+
+def test_list_of_a_changed_member_is_a_change_of_a_plan(capsys: Capsys, delivery: Delivery) -> None:
+    packaged(capsys, delivery, written(delivery, LIST, template=LINES))
+    (delivery.origin / "scriptForImaging.py").write_bytes(b"other")
+    assert counts_of_plan_again(capsys, delivery)[:3] == (0, 0, 2)
+    (delivery.origin.parent / "about.jinja").write_text("other\n" + LINES)
+    (delivery.origin / "scriptForImaging.py").unlink()
+    assert counts_of_plan_again(capsys, delivery)[:3] == (0, 1, 2)  # README has the tree
+
+
+def test_list_of_another_template_is_a_change_of_a_plan(capsys: Capsys, delivery: Delivery) -> None:
+    packaged(capsys, delivery, written(delivery, LIST, template=LINES))
+    (delivery.origin.parent / "about.jinja").write_text("other\n" + LINES)
+    assert counts_of_plan_again(capsys, delivery)[:3] == (0, 0, 1)
+
+
 def test_stopped_apply_writes_the_list_when_it_goes_on(
     capsys: Capsys, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:

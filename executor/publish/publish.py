@@ -14,6 +14,7 @@ from qa2pack.executor.publish.refresh_ctimes import refresh_ctimes
 from qa2pack.executor.publish.renaming import take_old_away, take_old_control_away, turn_origin_links
 from qa2pack.executor.stop_signals import NEVER, Stop
 from qa2pack.executor.transaction.journal import (
+    TICKET_SUFFIXES,
     Commit,
     Discard,
     End,
@@ -190,6 +191,8 @@ def _manifests_back(paths: TransactionPaths, commit: Commit, disk: Disk) -> None
 def _publish_ticket(paths: TransactionPaths, suffix: bytes, disk: Disk) -> None:
     ticket, staged, previous = paths.ticket(suffix), paths.staged_ticket(suffix), paths.previous_ticket(suffix)
     if not is_there(staged):
+        if not paths.has_tickets and suffix in TICKET_SUFFIXES:
+            move_away(disk, ticket, previous)  # of a layout or a program that had them: nothing keeps them right
         return
     if is_there(ticket) and not is_there(previous):
         link_into(disk, paths.previous, ticket, os.path.basename(previous))

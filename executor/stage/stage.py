@@ -23,7 +23,7 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.files import Described, write_records
-from qa2pack.manifest.format.header import Header, Notes, SplitTask, StreamKind, Total
+from qa2pack.manifest.format.header import Header, Notes, SplitTask, StreamKind
 from qa2pack.manifest.format.inside import content_bytes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, grouped_blobs
@@ -39,8 +39,10 @@ from qa2pack.manifest.plan.rebuild import (
     totals_with_texts,
 )
 from qa2pack.manifest.plan.renaming import renamed_header, renamed_record
+from qa2pack.manifest.plan.totals import grown
 from qa2pack.manifest.problem import PackError, Problem
 from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.role import role_of
 from qa2pack.manifest.scan.lock_rows import with_row_count
 
 _BIG_FILE_BYTES = 64 << 20
@@ -142,7 +144,7 @@ def _stage_renamed(
         if problems:
             raise OriginChangedError(tuple(problems))
         late = write_late(planned, spool.sorted_blobs, context, engine=engine, progress=progress)
-        totals = _grown(totals_with_texts(old.notes.totals, old.header, planned), _growth_of(late))
+        totals = grown(totals_with_texts(old.notes.totals, old.header, planned), _growth_of(late))
         notes = rebuilt_notes(Notes(totals=totals), old.notes)
         before = (encode_record(renamed_record(decode_record(blob), header)) for blob in old.stream.blobs())
         blobs = rebuilt_records(before, (blob for _, blob in with_made(spool.sorted_blobs(), late)))
@@ -282,13 +284,13 @@ def _write_manifest(
         header, notes = replace(plan.header, kind=StreamKind.MANIFEST), _final_notes(plan.notes, plan, splits)
         records = iter(final)
     header = replace(header, beside=beside)
-    notes = replace(notes, totals=_grown(notes.totals, _growth_of(made)))
+    notes = replace(notes, totals=grown(notes.totals, _growth_of(made)))
     with created_file(disk, join(paths.new_manifests, os.path.basename(published))) as file:
         write_records(file, header, notes, records)
 
 
 def _write_tickets(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, *, may_lack: bool) -> None:
-    """Write the ticket files for all members that the package will have.
+    """Write the ticket files for all members that the package will have, if it has any.
 
     Args:
         may_lack: leave out what is not as packaged: of several damaged members one is repaired after the other, and
@@ -298,6 +300,8 @@ def _write_tickets(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, *, 
 
     for suffix in TICKET_SUFFIXES:
         remove_tree(disk, paths.staged_ticket(suffix))
+    if not paths.has_tickets:
+        return
     members = []
     for name in os.listdir(paths.new_manifests):
         # The new one is read for the first time here, which also checks what was written.
@@ -332,22 +336,14 @@ def _with_results(blob: bytes, results: bytes) -> bytes:
 
 def _final_notes(notes: Notes, plan: Described, splits: dict[bytes, SplitResult]) -> Notes:
     """Return the notes with the actual sizes after the splits; they differ only where they were estimates."""
-    growth: dict[str, int] = {}
+    growth = []
     for path, result in splits.items():
         planned = decode_record(_split_files(plan, path))
-        role = shown(path.split(b"/", 1)[0])
-        growth[role] = growth.get(role, 0) + sum(decode_record(result.blob).sizes) - sum(planned.sizes)
-    return replace(notes, totals=_grown(notes.totals, growth), difference=None, recalled=(), extra=(), changed=())
+        more = sum(decode_record(result.blob).sizes) - sum(planned.sizes)
+        growth.append((role_of(path, is_folder=True), more))
+    return replace(notes, totals=grown(notes.totals, growth), difference=None, recalled=(), extra=(), changed=())
 
 
-def _growth_of(made: Mapping[bytes, MadeFile]) -> dict[str, int]:
-    """Return by how many bytes the made files of each role are longer than planned."""
-    growth: dict[str, int] = {}
-    for path, file in made.items():
-        role = shown(path.split(b"/", 1)[0]) if b"/" in path else ""
-        growth[role] = growth.get(role, 0) + file.growth
-    return growth
-
-
-def _grown(totals: Iterable[Total], growth: Mapping[str, int]) -> tuple[Total, ...]:
-    return tuple(Total(t.role, t.file_count, t.byte_count + growth.get(t.role, 0)) for t in totals)
+def _growth_of(made: Mapping[bytes, MadeFile]) -> Iterator[tuple[bytes, int]]:
+    """Yield the role of each made file, and by how many bytes it is longer than planned."""
+    return ((role_of(path), file.growth) for path, file in made.items())

@@ -1,9 +1,10 @@
 """Ticket check: compares the two ticket files with the manifests. Read-only.
 
-They are written with every apply, for all members of the package. So they must be valid archives and hold what the
-manifests say, for the members that this program made. A missing ticket file is only a warning: a package, for
-instance a copy elsewhere, is complete without it. Adopted members may be older or newer than the ticket files, and a
-package of adopted members only may have ticket files of another program: neither is checked.
+They are written with every apply, for all members of the package, if a layout of these has a folder for them. So they
+must be valid archives and hold what the manifests say, for the members that this program made. A missing ticket file
+is only a warning: a package, for instance a copy elsewhere, is complete without it. Adopted members may be older or
+newer than the ticket files, and a package of adopted members only may have those of another program: neither is
+checked.
 """
 
 import os
@@ -25,6 +26,7 @@ from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.control_file import opened_control
 from qa2pack.manifest.humanize import counted
+from qa2pack.manifest.layout.roles import has_ticket_files
 from qa2pack.manifest.path import path_in, shown
 from qa2pack.manifest.problem import Code, Problem
 
@@ -37,11 +39,13 @@ class _Expected:
         files: files of the members that this program made.
         unknown: path prefixes of members that are not checked.
         sizes: text of `package_size.txt`; None where it is not known.
+        is_made: a layout has ticket files. Others were made by older programs, and need not be there.
     """
 
     files: tuple[TicketFile, ...]
     unknown: tuple[bytes, ...]
     sizes: bytes | None
+    is_made: bool
 
 
 def check_tickets(package: Package, opened: OpenedFiles, *, is_quick: bool) -> Iterator[Problem]:
@@ -60,7 +64,8 @@ def check_tickets(package: Package, opened: OpenedFiles, *, is_quick: bool) -> I
             with opened_control(path) as file:
                 faults = list(_faults(file, suffix, expected, is_quick=is_quick))
         except FileNotFoundError:
-            yield Problem(Code.W_TICKET_MISSING, shown_path)
+            if expected.is_made:
+                yield Problem(Code.W_TICKET_MISSING, shown_path)
         except OSError as error:
             yield Problem(Code.UNREADABLE, shown_path, found=error.strerror or "")
         else:
@@ -79,7 +84,8 @@ def _expected(package: Package, opened: OpenedFiles) -> _Expected:
             made.append(member[0])
             files += member[1]
     sizes = None if unknown else size_text(package.project, made).encode()
-    return _Expected(files=tuple(files), unknown=tuple(unknown), sizes=sizes)
+    is_made = any(has_ticket_files(member.manifest.header) for member in made)
+    return _Expected(tuple(files), tuple(unknown), sizes, is_made)
 
 
 def _made(package: Package, name: bytes, opened: OpenedFiles) -> tuple[Member, list[TicketFile]] | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from qa2pack.executor.tickets.size import makes_tickets
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.opened_files import OpenedFiles
@@ -62,6 +63,8 @@ def changed_in_tickets(package: Package, header: Header, opened: OpenedFiles) ->
     """
     from qa2pack.executor.tickets.write import Member, ticket_files  # slow to import, and most plans append nothing
 
+    if not makes_tickets(package, header, opened):
+        return
     for name, digest in header.staying:
         if digest:
             member = Member(opened.manifest(package.manifest(name)), package.member(name))

@@ -141,7 +141,7 @@ def ticket_files(project: bytes, member: Member) -> Iterator[TicketFile]:
 
 def has_readme(header: Header) -> bool:
     """Return whether README is what the ticket files take along: not a file of the origin that has this name."""
-    return bool(header.readme) or header.is_adopted
+    return bool(header.readme) or header.is_of_unknown_layout
 
 
 def _records(manifest: Described) -> Iterator[FolderRecord]:

@@ -83,6 +83,7 @@ class Begin:
         sequence: one more than that of the previous transaction, because clocks can be set back; 0 in old journals.
         renamed_from: the name of the package that gets this name, beside it; empty unless it is renamed.
         beside: names of the files that are written beside the package, besides the ticket files.
+        has_tickets: ticket files are made; otherwise those that are there go.
         above: the folder that is renamed with Publishing.GROUP or GROUP_REMOVAL, relative to the package; empty for
             the one in which the member is.
     """
@@ -106,6 +107,7 @@ class Begin:
     renamed_from: bytes = b""
     above: bytes = b""
     beside: tuple[bytes, ...] = ()
+    has_tickets: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ Record = Begin | Resume | Staged | Stale | SyncFailed | Commit | Published | Dis
 _KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in get_args(Record)}
 # Fields that are written only if they have another value than this one.
 _OPTIONAL_FIELDS: dict[type[Record], dict[str, object]] = {
-    Begin: {"keeps_if_small": False, "renamed_from": b"", "above": b"", "beside": ()},
+    Begin: {"keeps_if_small": False, "renamed_from": b"", "above": b"", "beside": (), "has_tickets": True},
     Commit: {"keeps_previous": True},
 }
 # Fields that older journals do not have, with their defaults.

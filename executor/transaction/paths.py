@@ -30,6 +30,7 @@ class TransactionPaths:
     renamed_from: bytes = b""
     above: bytes = b""
     beside: tuple[bytes, ...] = ()
+    has_tickets: bool = True
 
     @property
     def old_package(self) -> Package:
@@ -226,5 +227,12 @@ def folder_above(header: Header) -> bytes:
 def transaction_paths(package: Package, begin: Begin) -> TransactionPaths:
     """Return the paths of the transaction that begins with this record."""
     return TransactionPaths(
-        package, begin.transaction, begin.publishing, begin.member, begin.renamed_from, begin.above, begin.beside
+        package,
+        begin.transaction,
+        begin.publishing,
+        begin.member,
+        begin.renamed_from,
+        begin.above,
+        begin.beside,
+        begin.has_tickets,
     )

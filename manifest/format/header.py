@@ -13,6 +13,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import README, DestinationKind
 from qa2pack.manifest.alma.split_spec import SplitSpec, Weights
+from qa2pack.manifest.format.check_row import CheckRow
 from qa2pack.manifest.format.member_field import check_member, member_from_wire, member_to_wire
 from qa2pack.manifest.format.record_codec import check_columns, record_path
 from qa2pack.manifest.format.stream import Stream, StreamError
@@ -71,6 +72,7 @@ class Header:
         member: name of the member (see `manifest.alma.member_ids.folder_of`).
         origin: absolute path to which relative sources belong.
         scanned_ns: when the scan began, ns since the epoch.
+        layout: name or path of it; empty in members that were adopted without one.
         may_leave: sources outside the origin were allowed.
         standing: what was at the destination.
         base: members that the package held, each with the digest of its manifest (empty if it has none).
@@ -78,9 +80,12 @@ class Header:
         is_adopted: the member was found on disk, not packaged by this program.
         is_rebuilt: the plan makes the member of its own files (see `manifest.plan.rebuild`); False in manifests.
         made_with: None in members that were adopted, or packaged before options were recorded.
-        roles: of the layout; empty in members that were adopted, or packaged before they were recorded (see
-            `manifest.layout.roles`).
+        roles: of the layout; empty in members that were adopted without one, or packaged before roles were recorded
+            (see `manifest.layout.roles`).
         written: the other files that the program writes.
+        checks: those of the layout that verify applies again.
+        found_texts: paths in an adopted member, or `../NAME`, of files that its layout makes of templates. With which
+            values another program made them is not known, so they are not made again.
     """
 
     kind: StreamKind
@@ -104,6 +109,13 @@ class Header:
     roles: tuple[Role, ...] = ()
     written: tuple[WrittenFile, ...] = ()
     beside: tuple[BesideFile, ...] = ()
+    checks: tuple[CheckRow, ...] = ()
+    found_texts: tuple[bytes, ...] = ()
+
+    @property
+    def is_of_unknown_layout(self) -> bool:
+        """Whether the member was adopted without its layout, so that it counts as one of Cycle 0."""
+        return self.is_adopted and not self.layout
 
     @property
     def texts(self) -> dict[bytes, bytes]:
@@ -240,6 +252,8 @@ class Notes:
         extra: paths in the package of what no manifest knows and goes with what is replaced; empty in manifests.
         changed: those of files that are not as packaged; empty in manifests.
         bundles: the files that are written from files of the origin, sorted by path.
+        trees: paths in the member of the folders that were packaged as a whole, into which no check of the header
+            looks; empty if it has none.
     """
 
     totals: tuple[Total, ...] = ()
@@ -255,6 +269,7 @@ class Notes:
     extra: tuple[bytes, ...] = ()
     changed: tuple[bytes, ...] = ()
     bundles: tuple[BundleTask, ...] = ()
+    trees: tuple[bytes, ...] = ()
 
     @property
     def file_count(self) -> int:
@@ -274,8 +289,8 @@ def header_to_wire(header: Header) -> dict[str, object]:
 
 # Fields that came after the first release of the format. They are written only where they say something, so that
 # older programs read all other plans and manifests.
-_LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles", "written", "beside")
-_LATER_IN_NOTES = ("recalled", "extra", "changed", "bundles")
+_LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles", "written", "beside", "checks", "found_texts")
+_LATER_IN_NOTES = ("recalled", "extra", "changed", "trees", "bundles")
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 
 
@@ -309,6 +324,8 @@ def read_header(stream: Stream, kind: StreamKind) -> Header:
         check_written((*header.written, *(beside.file for beside in header.beside)))
         for beside in header.beside:
             check_name(beside.name)
+        for row in header.checks:
+            check_relative(row.folder)
     except ValueError as error:
         raise StreamError(stream.path, "is damaged: it has a header that does not make sense") from error
     if header.kind is not kind:
@@ -332,6 +349,8 @@ def read_notes(stream: Stream) -> Notes:
             _check_spec(spec)
         for relink in notes.relinks:
             check_relative(relink.link)
+        for tree in notes.trees:
+            check_relative(tree)
     except ValueError as error:
         raise StreamError(stream.path, "is damaged: it has notes that do not make sense") from error
     return notes

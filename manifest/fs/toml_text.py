@@ -16,9 +16,13 @@ def parse_toml(data: bytes) -> dict[str, object]:
     # Only here, because most commands find no file: what takes one apart takes time to load.
     import tomllib
 
-    if any(line.count(b".") > _MOST_DOTS for line in data.splitlines()):
-        raise ValueError(f"a line with more than {_MOST_DOTS} dots")
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if line.count(b".") > _MOST_DOTS:
+            raise ValueError(f"a line with more than {_MOST_DOTS} dots (at line {number})")
     try:
         return tomllib.loads(data.decode())
+    except UnicodeDecodeError as error:
+        at = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"bytes that are not UTF-8 (at line {at})") from error
     except RecursionError as error:
         raise ValueError(f"nested too deeply ({error})") from error

@@ -5,7 +5,7 @@ Nothing is refused by these: whether something is missing or was never made, onl
 member, which `manifest.layout.member_checks` looks at, may refuse.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from qa2pack.manifest.layout.patterns import Patterns
@@ -73,6 +73,7 @@ class Count:
         names: one of them is enough.
         least, most: the numbers that are right, inclusive.
         what: the reason, for messages.
+        line: where it begins in the layout file, for messages; 0 if that is not known. So in the other kinds.
     """
 
     folder: bytes
@@ -81,6 +82,7 @@ class Count:
     most: int
     what: str
     say: Say = Say.WARN
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class Names:
     but: frozenset[bytes] = frozenset()
     is_inside: bool = False
     code: Code = Code.W_CHECK
+    line: int = field(default=0, compare=False)
 
     def is_met_by(self, name: bytes) -> bool:
         """Return whether a name, without its folder, looks so."""
@@ -136,6 +139,7 @@ class Listed:
     folder: bytes
     what: str
     say: Say = Say.WARN
+    line: int = field(default=0, compare=False)
 
     def is_list(self, path: bytes) -> bool:
         """Return whether a file at this path of the member is such a list."""
@@ -145,5 +149,7 @@ class Listed:
         )
 
 
-MemberCheck = Count | Names | Unlike | Listed
+# What the paths of a member decide, and the lists in it.
+PathCheck = Count | Names | Listed
+MemberCheck = PathCheck | Unlike
 Check = Needs | Alike | Absent | ProjectCode | MemberCheck

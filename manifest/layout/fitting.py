@@ -1,15 +1,16 @@
 """Fitting layouts: which of those that come with the program find all folders that they need in an origin.
 
-Only names are read: one survey for each layout, which enters what its rules do not take as a whole.
+Only names are read, once for all layouts: the survey enters what one of them does not take as a whole, and each
+layout looks at its own part of it.
 """
 
 from collections.abc import Iterator
 
 from qa2pack.manifest.humanize import counted
-from qa2pack.manifest.layout.find_places import Place, PlacesFound
+from qa2pack.manifest.layout.find_places import Place, PlacesFound, find_places
 from qa2pack.manifest.layout.load import known_layouts, load_layout
-from qa2pack.manifest.layout.place import choose
-from qa2pack.manifest.layout.survey import survey
+from qa2pack.manifest.layout.rules import Layout
+from qa2pack.manifest.layout.survey import Node, survey
 from qa2pack.manifest.problem import Code, Problem
 
 
@@ -25,18 +26,31 @@ def fitting_layouts(origin: bytes, *, besides: str, follow_outside: bool = False
     Raises:
         Refused: the origin cannot be read.
     """
-    for name in known_layouts():
-        if name == besides:
-            continue
-        layout = load_layout(name)
+    others = (load_layout(name) for name in known_layouts() if name != besides)
+    asking = [layout for layout in others if any(place.is_needed for place in layout.places)]
+    if not asking:
+        return
+    tree = survey(
+        origin,
+        opaque=lambda name: all(layout.is_opaque(name) for layout in asking),
+        follow_outside=follow_outside,
+    )
+    for layout in asking:
+        places = _places(tree, layout, origin)
         needed = [place for place in layout.places if place.is_needed]
-        if not needed:
-            continue
-        tree = survey(origin, opaque=layout.is_opaque, follow_outside=follow_outside)
-        places = choose(tree, layout, origin_path=origin).places
         if all(places.has(place) for place in needed):
             found = ", ".join(_counted(place, places) for place in needed)
-            yield Problem(Code.LAYOUT_FITS, name.encode(), found=found)
+            yield Problem(Code.LAYOUT_FITS, layout.name.encode(), found=found)
+
+
+def _places(tree: Node, layout: Layout, origin: bytes) -> PlacesFound:
+    """Return the places of a layout in a survey that may have entered more than this layout does."""
+    return find_places(
+        tree,
+        layout.places,
+        origin_path=origin,
+        is_wanted=lambda path: not layout.is_opaque(path.rpartition(b"/")[2]),
+    )
 
 
 def _counted(place: Place, places: PlacesFound) -> str:

@@ -25,6 +25,16 @@ def parse_value(text: str) -> tuple[str, str]:
     return name, value
 
 
+def two_values(texts: Iterable[str]) -> tuple[str, str] | None:
+    """Return two of the texts `NAME=VALUE` that give one variable different values; None if there are none."""
+    first: dict[str, str] = {}
+    for text in texts:
+        before = first.setdefault(text.partition("=")[0], text)
+        if before != text:
+            return before, text
+    return None
+
+
 def _is_utf8(text: str) -> bool:
     try:
         text.encode()

@@ -7,6 +7,7 @@ from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.layout.decide import Draft
 from qa2pack.manifest.path import sort_key
 from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.role import role_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Item:
     @property
     def folder(self) -> bytes:
         """The first folder of its destination, by which totals are counted; empty directly in the member."""
-        return self.path.partition(b"/")[0] if self.is_tree or b"/" in self.path else b""
+        return role_of(self.path, is_folder=self.is_tree)
 
 
 @dataclass(frozen=True, slots=True)

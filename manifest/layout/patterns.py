@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
 from qa2pack.manifest.path import UnsafePathError, check_name
 
 # What `like = "uid"` means: `uid___A002_X3c9295_X8c`. The observatory writes `uid://A002/X3c9295/X8c`; on disk each
@@ -17,6 +18,8 @@ UID = r"uid___A[0-9]+_X[0-9A-Fa-f]+_X[0-9A-Fa-f]+(?![0-9A-Za-z])"
 _ANYTHING = ".+"
 _PIECE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _BRACKETS = re.compile(r"\[!?\]?[^\]]*\]")
+# What fnmatch makes of brackets in which there is no letter, as of `[z-a]`.
+_NOTHING = "(?!)"
 # What fnmatch puts around the expression, so that it is one for a whole name.
 _WHOLE = re.compile(r"\(\?s:(.*)\)\\[Zz]", re.DOTALL)
 
@@ -109,6 +112,7 @@ def compile_patterns(texts: Sequence[str], variables: Variables) -> Patterns:
             raise PatternError("names with braces outside of brackets", text)
         if re.search(r"[{}]", _PIECE.sub("", _BRACKETS.sub("", text))):
             raise PatternError("names with variables in braces, as {uid}", text)
+        check_can_match(_PIECE.sub("?", text))
         if _has_unclear_ends(text, variables):
             raise PatternError("text between words that stand for any text, and between these and *", text)
     pieces = [frozenset(_PIECE.findall(text)) for text in texts]
@@ -119,6 +123,21 @@ def compile_patterns(texts: Sequence[str], variables: Variables) -> Patterns:
         _any=re.compile(together).fullmatch if texts else lambda _: None,
         _each=tuple(re.compile(_expression(text, variables, is_read=True)) for text in texts),
     )
+
+
+def check_can_match(glob: str) -> None:
+    """Check that a glob, in which variables are one letter each, matches some name.
+
+    Raises:
+        PatternError: it matches none.
+    """
+    if glob in ("", ".", ".."):
+        raise PatternError("names, of which none is empty, . or ..", glob or "an empty text")
+    if _NOTHING in map(_of_glob, _BRACKETS.findall(glob)):
+        raise PatternError("letters in their order, as in [a-z]", glob)
+    least = len(_BRACKETS.sub("?", glob).replace("*", "").encode())
+    if least > NAME_LIMIT_BYTES:
+        raise PatternError(f"names of at most {NAME_LIMIT_BYTES} bytes", glob)
 
 
 def _has_unclear_ends(text: str, variables: Variables) -> bool:

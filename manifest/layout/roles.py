@@ -9,16 +9,21 @@ from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.role import Role
 
-# Members that were made before roles were recorded, all in the tree of Cycle 0, and those that were adopted, have its
-# folders. Other members without roles are those of a layout that declares none.
+# Members that were made before roles were recorded, all in the tree of Cycle 0, and those that were adopted without
+# a layout, have its folders. Other members without roles are those of a layout that declares none.
 _FIRST_LAYOUT = "cycle0"
 
 
 def roles_of(header: Header) -> tuple[Role, ...]:
     """Return the roles of a member, in the order in which they are shown."""
-    if header.roles or not (header.is_adopted or is_of_cycle0(header.member)):
+    if header.roles or not (header.is_of_unknown_layout or is_of_cycle0(header.member)):
         return header.roles
     return _first_layout().roles
+
+
+def has_ticket_files(header: Header) -> bool:
+    """Return whether the layout of a member has ticket files: a folder, the files of which go into them."""
+    return any(role.in_tickets for role in roles_of(header))
 
 
 def adopted_names() -> NameRules:

@@ -97,7 +97,7 @@ class Rule:
 
     def has_name_of(self, node: Node) -> bool:
         """Return whether name and size of a node are those it is for."""
-        return self.match.fits(node.name) and not (self.is_empty and node.size)
+        return self.match.fits(node.name) and not (self.is_empty and (node.size or node.is_tree))
 
     def is_for(self, kind: Kind, place: Place) -> bool:
         """Return whether the rule is for such entries of the place, whatever their names are.

@@ -11,6 +11,7 @@ from glob import escape
 
 from qa2pack.manifest.layout.find_places import ANY_DEPTH, PlaceFolder, PlacesFound
 from qa2pack.manifest.layout.rules import Layout
+from qa2pack.manifest.layout.tree import Tree
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Remedy
 
@@ -24,13 +25,12 @@ class Several:
 
     Attributes:
         folders: by value, sorted, the first folder that fixes it, relative to the origin.
-        counters, is_by_values: how the layout tells members apart.
+        tree: of the layout, which tells its members apart.
     """
 
     variable: str
     folders: Mapping[bytes, bytes]
-    counters: tuple[str, ...] = ()
-    is_by_values: bool = False
+    tree: Tree
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -48,8 +48,9 @@ class Several:
             may_append: packaging each folder by itself, as a member of its own, is no other request.
         """
         glob = _common_glob(tuple(self.folders.values()))
-        how = "" if self.is_by_values else " --append member"
-        may_append = may_append and (self.is_by_values or bool(self.counters))
+        is_by_values = bool(self.tree.variables)
+        how = "" if is_by_values else " --append member"
+        may_append = may_append and (is_by_values or bool(self.tree.counters))
         command = f"pack batch plan ORIGIN --each PATH --package PACKAGE{how} --mode MODE"
         return (PLAN_ONE, Remedy(_ALL, (command,), glob)) if glob and may_append else (PLAN_ONE,)
 
@@ -68,7 +69,7 @@ def several_values(layout: Layout, places: PlacesFound) -> Several | None:
     if most is None or len(found[most]) == 1:
         return None
     folders = dict(sorted(found[most].items()))
-    return Several(most, folders, layout.tree.counters, is_by_values=bool(layout.tree.variables))
+    return Several(most, folders, layout.tree)
 
 
 def _single(layout: Layout) -> frozenset[str]:

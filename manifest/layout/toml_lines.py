@@ -21,7 +21,13 @@ def table_lines(text: str, key: str, count: int) -> Sequence[int]:
 
 def sub_table_line(text: str, key: str, name: str) -> Sequence[int]:
     """Return the line of the header `[key.name]`, from 1; empty if there is not just one."""
-    return _lines(text, rf"\[\s*{_name(key)}\s*\.\s*{_name(name)}\s*\]", 1)
+    return _lines(text, rf"\[\s*{_name(key)}\s*\.\s*{_name(name)}\s*[.\]]", 1)
+
+
+def key_line(text: str, key: str) -> Sequence[int]:
+    """Return the line, from 1, where a key of the whole file begins: of its value, or of its first table."""
+    head = re.split(r"^[ \t]*\[", _without_long_texts(text), maxsplit=1, flags=re.MULTILINE)[0]
+    return _all_lines(head, rf"{_name(key)}\s*[.=]")[:1] or _all_lines(text, rf"\[\[?\s*{_name(key)}\s*[.\]]")[:1]
 
 
 def _name(key: str) -> str:
@@ -29,6 +35,14 @@ def _name(key: str) -> str:
 
 
 def _lines(text: str, header: str, count: int) -> Sequence[int]:
-    lines = _LONG_TEXT.sub(lambda match: "\n" * match[0].count("\n"), text).split("\n")
-    found = [number for number, line in enumerate(lines, 1) if re.match(r"\s*" + header, line)]
+    found = _all_lines(text, header)
     return found if len(found) == count else ()
+
+
+def _all_lines(text: str, start: str) -> Sequence[int]:
+    lines = _without_long_texts(text).split("\n")
+    return [number for number, line in enumerate(lines, 1) if re.match(r"\s*" + start, line)]
+
+
+def _without_long_texts(text: str) -> str:
+    return _LONG_TEXT.sub(lambda match: "\n" * match[0].count("\n"), text)

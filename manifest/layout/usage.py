@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.layout.decide import Choice, Draft, OriginEntry, Outcome
 from qa2pack.manifest.layout.find_places import PlacesFound
+from qa2pack.manifest.layout.item import Placement
 from qa2pack.manifest.layout.place import entries_in, place
 from qa2pack.manifest.layout.survey import Node
 from qa2pack.manifest.path import sort_key
@@ -49,6 +50,7 @@ class Usage:
         untaken: what no rule takes (without a reason), or for which a variable of the target has no value; by path.
         problems: what a plan would refuse; paths as in a refused plan.
         warnings: what a plan would warn of, without the checks of the layout; paths as in a plan.
+        placement: what would be packaged.
     """
 
     places: PlacesFound
@@ -57,6 +59,7 @@ class Usage:
     untaken: tuple[LeftOut, ...]
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
+    placement: Placement
 
 
 def usage_of(tree: Node, choice: Choice, origin: bytes) -> Usage:
@@ -88,6 +91,7 @@ def usage_of(tree: Node, choice: Choice, origin: bytes) -> Usage:
         untaken=tuple(sorted(untaken, key=lambda left: sort_key(left.path))),
         problems=tuple(located(origin, problem) for problem in placement.problems),
         warnings=tuple(_as_in_plan(origin, warning) for warning in placement.warnings),
+        placement=placement,
     )
 
 

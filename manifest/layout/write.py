@@ -1,7 +1,7 @@
 """Written files of a layout: `[[write]]`, texts that the program puts into a member itself.
 
-The text is in the layout, or made from a template, or that of a file elsewhere. Values only; `manifest.layout.load`
-reads the tables, and `manifest.plan.written` makes the texts.
+The text is in the layout, or made from a template, or that of a file elsewhere. Values only;
+`manifest.layout.read_writes` reads the tables, and `manifest.plan.written` makes the texts.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -122,6 +122,7 @@ def make_plan(
         recalled=recalled.options,
         extra=paths_of(made_by_hand.extra, destination.package),
         changed=paths_of(made_by_hand.changed, destination.package),
+        trees=tuple(item.path for item in items if item.is_tree) if header.checks else (),
     )
     return Plan(header, notes, destination, gathered)
 

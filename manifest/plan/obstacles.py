@@ -18,6 +18,7 @@ from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.format.written import BesideFile
 from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import is_file, is_plain_file, is_there, real_path, status_of
+from qa2pack.manifest.layout.roles import has_ticket_files
 from qa2pack.manifest.path import join
 from qa2pack.manifest.problem import Code, Problem
 
@@ -91,13 +92,14 @@ def is_control(folder: bytes) -> bool:
 
 
 def _has_made_members(package: Package, opened: OpenedFiles) -> bool:
-    """Return whether a member was made by this program, which writes both ticket files each time."""
+    """Return whether a member was made by this program with ticket files, which it writes both each time."""
     return any(_is_of_made_member(join(package.manifests, name), opened) for name in manifest_names(package))
 
 
 def _is_of_made_member(manifest: bytes, opened: OpenedFiles) -> bool:
     try:
-        return not opened.peek_header(manifest, StreamKind.MANIFEST).is_adopted
+        header = opened.peek_header(manifest, StreamKind.MANIFEST)
+        return not header.is_adopted and has_ticket_files(header)
     except StreamError:
         return True  # damaged; reported where the manifest is needed
 

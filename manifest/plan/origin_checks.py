@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.alma.package import README, Package
 from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_control
 from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.layout.completeness import completeness_warnings, other_delivery
@@ -35,10 +35,8 @@ def with_checks(
     found = completeness_warnings(origin, choice, placement.drafts, columns=columns, package=request.package)
     others = other_delivery(origin, choice.layout.checks, request.exclude)
     placed = (warning for warning in placement.warnings if not _is_inside(warning, others))
-    read = partial(_read_source, request.origin, placement)
-    taken = {item.path for item in placement.items}
-    written = written_paths(choice.layout.writes, choice.common_values, taken)
-    faults = member_faults(choice.layout.checks, taken.union(written), read)
+    read = partial(read_source, request.origin, placement)
+    faults = member_faults(choice.layout.checks, member_paths(placement, choice), read)
     warnings = (*_made_package(request.origin), *found, *placed, *faults.warnings)
     return replace(
         placement,
@@ -47,7 +45,14 @@ def with_checks(
     )
 
 
-def _read_source(origin: bytes, placement: Placement, path: bytes) -> bytes:
+def member_paths(placement: Placement, choice: Choice) -> set[bytes]:
+    """Return the paths of all files and whole trees that the member will have."""
+    taken = {item.path for item in placement.items}
+    readme = {README} if choice.layout.has_readme else set()
+    return taken.union(written_paths(choice.layout.writes, choice.common_values, taken), readme)
+
+
+def read_source(origin: bytes, placement: Placement, path: bytes) -> bytes:
     """Return what the file has that goes to a path of the member; a file that was moved is in a package."""
     source = next((item.source for item in placement.items if item.path == path), None)
     if source is None:

@@ -10,6 +10,7 @@ from qa2pack.manifest.alma.readme import header_template, readme_text
 from qa2pack.manifest.format.header import Header, MadeWith, StreamKind
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_bounded
 from qa2pack.manifest.layout.item import Item
+from qa2pack.manifest.layout.recorded_checks import rows_of
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.plan.destination import Destination
 from qa2pack.manifest.plan.request import PlanRequest
@@ -113,6 +114,7 @@ def make_header(
         roles=layout.roles,
         written=writes.written,
         beside=writes.beside,
+        checks=rows_of(layout),
     )
     return with_texts(header, header_text, paths)
 

@@ -26,13 +26,15 @@ from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath
 from qa2pack.manifest.layout.roles import roles_of
-from qa2pack.manifest.path import is_within, join, shown
+from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.extra_files import extra_in_folder, extra_in_package, outside_remedies, paths_of
 from qa2pack.manifest.plan.make import Plan
 from qa2pack.manifest.plan.plan_header import header_of_member
+from qa2pack.manifest.plan.totals import grown
 from qa2pack.manifest.plan.written import paths_of_record, with_texts
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Refused, size_problem
+from qa2pack.manifest.role import role_of
 from qa2pack.manifest.scan.collect import Gathered
 from qa2pack.manifest.table_lock import is_table_lock
 
@@ -117,7 +119,7 @@ def plan_rebuild(
     if readme is not None:
         made_with = replace(old.made_with or MadeWith(b"", b""), readme=readme.path, readme_header=readme.text)
         header = replace(header, made_with=made_with)
-        if old.readme or old.is_adopted:
+        if old.readme or old.is_of_unknown_layout:
             header = replace(header, readme=_whole_readme(manifest, readme.text))
         header = with_texts(header, readme.text, paths_in(manifest))
     gathered = Gathered()
@@ -317,11 +319,8 @@ def _with_text(record: FolderRecord, index: int, text: bytes, now_ns: int) -> Fo
 
 def totals_with_texts(totals: tuple[Total, ...], old: Header, new: Header) -> tuple[Total, ...]:
     """Return the totals of a member that gets other texts; late ones count as they are until they are written."""
-    growth: dict[str, int] = {}
-    for path, text in new.texts.items():
-        role = shown(path.partition(b"/")[0]) if b"/" in path else ""
-        growth[role] = growth.get(role, 0) + len(text) - len(old.texts.get(path, b""))
-    return tuple(replace(total, byte_count=total.byte_count + growth.get(total.role, 0)) for total in totals)
+    changed = ((path, len(text) - len(old.texts.get(path, b""))) for path, text in new.texts.items())
+    return grown(totals, ((role_of(path), growth) for path, growth in changed))
 
 
 def _whole_readme(manifest: Described, header_text: bytes) -> bytes:

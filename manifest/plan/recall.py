@@ -35,6 +35,8 @@ class Recalled:
 def recall(request: PlanRequest, destination: Destination) -> Recalled:
     """Return the request with the options of the member that it makes again: one that goes, of the same origin.
 
+    Of an adopted member the origin is not known, so it is taken for that; only its layout is recalled.
+
     A member that is replaced by its name is that member, also if its reduction is in another folder now.
     """
     header = None if request.typed is None else _made_again(request, destination)
@@ -43,7 +45,7 @@ def recall(request: PlanRequest, destination: Destination) -> Recalled:
 
 def recall_from(request: PlanRequest, header: Header) -> Recalled:
     """Return the request with the options of this member, as far as they are known and were not typed."""
-    if header.is_adopted:
+    if header.is_of_unknown_layout:
         return Recalled(request)
     typed = request.typed or frozenset()
     used = {
@@ -63,17 +65,19 @@ def _option(field: str) -> str:
 def _made_again(request: PlanRequest, destination: Destination) -> Header | None:
     for path in destination.going_manifests:
         header = destination.opened.peek_header(path, StreamKind.MANIFEST)
-        is_same = header.origin == request.origin or request.append is Append.REPLACE
-        if is_same and not header.is_adopted:
+        is_same = header.is_adopted or header.origin == request.origin or request.append is Append.REPLACE
+        if is_same and not header.is_of_unknown_layout:
             return header
     return None
 
 
 def _values(header: Header, request: PlanRequest) -> Iterator[tuple[str, Any]]:
     """Yield what the member was made with, where that is not the default, by the fields of a request."""
-    yield "mode", header.mode
     if header.layout != _DEFAULTS.layout:
         yield "layout", header.layout
+    if header.is_adopted:
+        return  # with which other options it was made is not known
+    yield "mode", header.mode
     if header.may_leave:
         yield "follow_outside", True
     made_with = header.made_with

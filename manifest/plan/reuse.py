@@ -1,6 +1,6 @@
 """Reuse of copies: unchanged copies of the replaced member are hard-linked into the new one."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 from qa2pack.manifest.actions import Action
@@ -15,6 +15,7 @@ from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.path import join
 from qa2pack.manifest.plan.destination import Destination
+from qa2pack.manifest.plan.written import header_text_of
 from qa2pack.manifest.problem import Refused
 from qa2pack.manifest.scan.collect import Gathered
 
@@ -84,6 +85,9 @@ def compare_with_old(
             for name in (n for n, a in zip(marked.names, marked.actions, strict=True) if a == Action.KEEP):
                 gathered.holes.pop(join(marked.path, name), None)  # its whole size is subtracted
             spool.add(marked.path, encode_record(marked))
+    if _only_lists_are_new(old.header, header, counts):
+        counts[Kind.UNCHANGED] += counts[Kind.CHANGED]
+        counts[Kind.CHANGED] = 0
     replaced, gathered.spool = (gathered.spool, spool) if may_keep else (spool, gathered.spool)
     replaced.close()
     return Difference(
@@ -98,3 +102,17 @@ def compare_with_old(
 
 def _loose(record: FolderRecord | None, bundles: Container[bytes]) -> FolderRecord | None:
     return without_bundles(record, bundles) if record and bundles else record
+
+
+def _only_lists_are_new(old: Header, new: Header, counts: Mapping[Kind, int]) -> bool:
+    """Return whether nothing differs but the files that list all others: they will be the same.
+
+    They have no digest yet, so they count as changed each time.
+    """
+    others = counts[Kind.ADDED] + counts[Kind.REMOVED] + counts[Kind.CHANGED] - len(new.late)
+    return bool(new.late) and not others and _facts(old) == _facts(new)
+
+
+def _facts(header: Header) -> tuple[object, ...]:
+    """Return what lists are made of, apart from the files."""
+    return header.project, header.member, header.readme, header.roles, header.written, header_text_of(header)

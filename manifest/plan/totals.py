@@ -1,6 +1,8 @@
 """Generated records and totals of a plan: written files, parent folders, split results, files and bytes by role."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.format.header import Difference, Header, Total
@@ -11,6 +13,7 @@ from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.path import shown, sort_key
 from qa2pack.manifest.plan.table_files import SplitSources
+from qa2pack.manifest.role import role_of
 from qa2pack.manifest.scan.collect import Gathered
 
 
@@ -66,13 +69,8 @@ def _is_real(header: Header, path: bytes) -> bool:
     """Return whether a file that the program writes gets its text; lists of placeholders would say what is not so."""
     if header.mode is Mode.TICKET:
         in_tickets = {role.folder for role in header.roles if role.in_tickets}
-        return path not in header.late and (b"/" not in path or _role(path) in in_tickets)
+        return path not in header.late and (b"/" not in path or role_of(path) in in_tickets)
     return header.mode.has_content
-
-
-def _role(path: bytes) -> bytes:
-    """Return the folder by which a file is counted; empty directly in the member."""
-    return path.partition(b"/")[0] if b"/" in path else b""
 
 
 def written_sizes(header: Header, late: Mapping[bytes, int]) -> dict[bytes, int]:
@@ -90,13 +88,21 @@ def sum_totals(
     """
     counts = dict(gathered.counts)
     for path, task in splits.tasks.items():
-        role = path.split(b"/", 1)[0]
+        role = role_of(path, is_folder=True)
         files, size = counts.get(role, (0, 0))
         counts[role] = (files + len(task.spec.sizes), size + sum(size for _, size in task.spec.sizes))
     for path, byte_count in written_sizes(header, late).items():
-        files, size = counts.get(_role(path), (0, 0))
-        counts[_role(path)] = (files + 1, size + byte_count)
+        files, size = counts.get(role_of(path), (0, 0))
+        counts[role_of(path)] = (files + 1, size + byte_count)
     return tuple(Total(shown(role), files, size) for role, (files, size) in sorted(counts.items()))
+
+
+def grown(totals: Iterable[Total], growth: Iterable[tuple[bytes, int]]) -> tuple[Total, ...]:
+    """Return the totals of a member after some roles got that many bytes more, or less."""
+    by_role = Counter[str]()
+    for role, byte_count in growth:
+        by_role[shown(role)] += byte_count
+    return tuple(replace(total, byte_count=total.byte_count + by_role[total.role]) for total in totals)
 
 
 def count_new(

@@ -8,6 +8,7 @@ from qa2pack.manifest.format.header import Relink
 from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.path import is_within
 from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.role import role_of
 from qa2pack.manifest.scan.digest_cache import KnownStream
 from qa2pack.manifest.scan.link_and_owner_checks import Names, Sums
 from qa2pack.manifest.scan.table_references import Reference
@@ -149,7 +150,7 @@ class ScanResult:
 
     def count(self, path: bytes, file_count: int, byte_count: int) -> None:
         """Count files of one folder of the package."""
-        role = path.split(b"/", 1)[0]
+        role = role_of(path, is_folder=True)
         files, size = self.counts.get(role, (0, 0))
         self.counts[role] = (files + file_count, size + byte_count)
         self.file_count += file_count

@@ -18,6 +18,7 @@ from qa2pack.manifest.fs.safe_open import opened_beneath, opened_file
 from qa2pack.manifest.path import folders_above, is_within, join
 from qa2pack.manifest.problem import HAS_OTHER_CONTENT, Code, Problem
 from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.verify.check_rows import check_row_problems
 from qa2pack.manifest.verify.inside import look_into
 from qa2pack.manifest.verify.member import verify_tree
 
@@ -26,6 +27,8 @@ def verify_package(
     package: Package, opened: OpenedFiles, *, is_quick: bool, engine: Engine, progress: Progress
 ) -> Iterator[Problem]:
     """Yield a problem, its path relative to the package, for each difference from the manifests.
+
+    What the checks of a layout warn of is a warning, see `manifest.verify.check_rows`.
 
     The path is absolute where the package itself is gone.
     """
@@ -73,6 +76,8 @@ def _verify_member(
         yield replace(problem, path=join(folder_of(member), problem.path).rstrip(b"/"))
         if problem.path in bundles and problem.code in HAS_OTHER_CONTENT:
             yield from _inside_problems(package.member(member), folder_of(member), bundles[problem.path])
+    for problem in check_row_problems(manifest, package.member(member), is_reading=is_read):
+        yield replace(problem, path=os.path.normpath(join(folder_of(member), problem.path)))
     yield from _beside_problems(package, manifest.header, is_quick=is_quick)
 
 

@@ -7,7 +7,8 @@ import typer
 from qa2pack.pack.commands.options import PackageArgument, RunOptions, TrustOptions, WaitOption
 
 AdoptedLayout = Annotated[
-    str, typer.Option("--layout", metavar="NAME|FILE", help="Whose tree tells the members. [default: cycle0]")
+    str,
+    typer.Option("--layout", metavar="NAME|FILE", help="Their layout: its tree tells the members. [default: cycle0]"),
 ]
 
 
@@ -23,7 +24,7 @@ def adopt(
 
     The old script left such members. What is on disk now counts as right from then on: `pack verify` finds what
     changes later. Members of a package that was made with another layout than cycle0 are known by the tree of that
-    layout, which is given with --layout.
+    layout, which is given with --layout; they remember it, and `pack verify` applies its checks.
 
     Example: pack adopt 2011.0.00229.S
     """

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import typer
 
 from qa2pack.executor.keep_previous import KeepPrevious, keep_previous_of
+from qa2pack.manifest.path import shown
 from qa2pack.pack.commands.completion import offered_members
 from qa2pack.pack.settings.rate import parse_rate
 
@@ -138,9 +139,27 @@ FollowOutsideOption = Annotated[
 LayoutOption = Annotated[
     str, typer.Option(metavar="NAME|FILE", envvar="PACK_LAYOUT", help="The rules: a name, or a TOML file.")
 ]
+
+
+def _one_value_each(texts: list[str] | None) -> list[str] | None:
+    """Refuse two values of one variable: one of them would count silently."""
+    if not texts:
+        return texts
+    from qa2pack.manifest.layout.given import two_values
+
+    if two := two_values(texts):
+        raise typer.BadParameter(f"a variable has one value, and these are two: {' and '.join(map(shown, two))}")
+    return texts
+
+
 SetOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME=VALUE", envvar="PACK_SET", help="Set a variable of the layout. Repeatable."),
+    typer.Option(
+        metavar="NAME=VALUE",
+        envvar="PACK_SET",
+        help="Set a variable of the layout. Repeatable.",
+        callback=_one_value_each,
+    ),
 ]
 MemberOption = Annotated[
     str,

@@ -133,13 +133,18 @@ def repeated_options(context: typer.Context) -> str:
 
 
 def all_typed_options(context: typer.Context) -> str:
-    """Return all options of the plan that were typed, quoted for a shell, each with a blank before it."""
+    """Return all options of the plan that were typed, quoted for a shell, each with a blank before it.
+
+    Among them is the member that `--again` replaces, because an advised command names the origin in its place.
+    """
     from qa2pack.pack.target import quoted
 
+    replaced = os.fsencode(context.params["replace_member"])
+    again = f" --replace-member {quoted(replaced)}" if context.params["again"] and replaced else ""
     names = {name for group in (PlanOptions, RuleOptions, TableOptions) for name in group._fields}
     # Without its hyphens, which `quoted` would make part of a path.
     words = (os.fsencode(word.removeprefix("--")) for word in words_for_each(context, names))
-    return "".join(f" --{quoted(word)}" for word in words)
+    return again + "".join(f" --{quoted(word)}" for word in words)
 
 
 def request_of(

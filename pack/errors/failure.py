@@ -172,11 +172,13 @@ def _of_problems(word: str, error: PackError, attempt: Attempt, style: Style) ->
 def _plan_words(attempt: Attempt, code: Code) -> tuple[str, str | None]:
     """Return origin and options of a plan that is advised: as typed, or of the plan that the problem is about."""
     if attempt.origin:
-        return attempt.origin, attempt.typed if code is Code.SEVERAL_VALUES else attempt.options
+        return attempt.origin, attempt.typed if code in _SAME_PLAN else attempt.options
     header = last_plan(attempt.target, code)
     return ("", None) if header is None else (quoted(header.origin), plan_options(header))
 
 
+# Problems for which the same plan is advised, with one option more or after something was corrected.
+_SAME_PLAN = frozenset((Code.SEVERAL_VALUES, Code.TEXT_FAILED, Code.NOT_TAKEN_OVER))
 _PATH_CODES = frozenset(
     {Code.ORIGIN_MISSING, Code.README_MISSING, Code.PACKAGE_MISSING, Code.DESTINATION_MISSING, Code.UNKNOWN_LAYOUT}
 )

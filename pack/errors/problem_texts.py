@@ -291,7 +291,7 @@ PLANNING: Mapping[Code, Row] = {
         PLAN_ONE.commands,
     ),
     Code.CHECK_FAILED: Row(
-        "The member would not be as the layout says that it must be.",
+        "The member is not as its layout says that it must be.",
         "The receivers of such packages refuse it, or their programs fail.",
         "Change the names in the origin, leave out what is too much: --exclude GLOB, or add what is missing, and "
         "plan again",
@@ -300,7 +300,7 @@ PLANNING: Mapping[Code, Row] = {
         "A text that the layout writes into the package cannot be made.",
         "Its template uses something that is not there, or makes a text that is too long or has no end.",
         "Correct the template; the message has its line. Then plan again:",
-        ("pack plan ORIGIN PACKAGE",),
+        (_PLAN,),
     ),
     Code.UNKNOWN_MODE: Row(
         "This value is not known.",
@@ -586,7 +586,7 @@ WARNINGS: Mapping[Code, Row] = {
         (Remedy("If it is a copy or does not belong to the project, leave it out: --exclude GLOB"),),
     ),
     Code.W_CHECK: Row(
-        "The member would not be as the layout says that it should be.",
+        "The member is not as its layout says that it should be.",
         "The receivers of such packages may refuse it, or their programs fail.",
         "Change the names in the origin, leave out what is too much: --exclude GLOB, or add what is missing, and "
         "plan again. If it is right so, go on.",

@@ -1,5 +1,6 @@
 """Adopt: the work of writing manifests for members that have none, with engine and lock set up."""
 
+import os
 import time
 
 from qa2pack.executor.io.disk import Disk
@@ -20,7 +21,8 @@ def adopt(package: Package, workers: Workers, opened: OpenedFiles, *, layout: st
     """Write manifests for the members that have none; return those members.
 
     Args:
-        layout: whose tree tells the members; empty for packages of Cycle 0, whose members are known by their names.
+        layout: that of the members, whose tree tells them and which they remember; empty for packages of Cycle 0,
+            whose members are known by their names.
 
     Raises:
         Refused: there is no package, or an existing manifest cannot be used; nothing was changed.
@@ -49,6 +51,7 @@ def _state(package: Package, layout: str) -> PackageState:
 def adopt_members(package: Package, engine: Engine, progress: Progress, *, layout: str = "") -> list[bytes]:
     """Write the manifests and return the members; the package is locked by the caller."""
     from qa2pack.manifest import adopt as manifest_adopt
+    from qa2pack.manifest.layout.load import is_layout_path
 
     return list(
         manifest_adopt.adopt_members(
@@ -58,5 +61,6 @@ def adopt_members(package: Package, engine: Engine, progress: Progress, *, layou
             progress=progress,
             now_ns=time.time_ns(),
             make_folder=lambda: ensure_folder(Disk(), package.manifests),
+            layout=os.path.abspath(layout) if is_layout_path(layout) else layout,
         )
     )

@@ -3,14 +3,18 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
+from qa2pack.manifest.layout.check import Say
 from qa2pack.manifest.layout.fitting import fitting_layouts
 from qa2pack.manifest.layout.given import given_values
 from qa2pack.manifest.layout.load import is_layout_path, known_layouts, layout_text, load_layout
+from qa2pack.manifest.layout.member_checks import Found, found_by_checks, path_checks
 from qa2pack.manifest.layout.place import choose
 from qa2pack.manifest.layout.rules import Layout
 from qa2pack.manifest.layout.survey import survey
 from qa2pack.manifest.layout.usage import Usage, usage_of
+from qa2pack.manifest.plan.origin_checks import member_paths, read_source
 from qa2pack.manifest.problem import Code, Problem, Refused
 
 # What stands for the project code in names; a check has no package.
@@ -25,12 +29,20 @@ class Checked:
         given: its name, or the absolute path of its file.
         origin: absolute path; empty if there is none.
         usage: None without an origin.
+        found: what each check of the member finds in what would be packaged.
     """
 
     given: bytes
     layout: Layout
     origin: bytes = b""
     usage: Usage | None = None
+    found: tuple[Found, ...] = ()
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether a plan of the origin would be refused."""
+        is_failed = any(each.problems and each.check.say is Say.REFUSE for each in self.found)
+        return is_failed or (self.usage is not None and bool(self.usage.problems))
 
 
 def layout(name: str) -> str:
@@ -50,7 +62,7 @@ def layouts() -> tuple[Layout, ...]:
 
 
 def check(name: str, origin: bytes = b"", values: Sequence[tuple[str, str]] = ()) -> Checked:
-    """Load a layout, and try its rules on an origin; only names and sizes of the origin are read.
+    """Load a layout, and try its rules on an origin; only names and sizes are read, and lists that are checked.
 
     Args:
         name: of a layout that comes with the program, or the path of a layout file.
@@ -66,8 +78,14 @@ def check(name: str, origin: bytes = b"", values: Sequence[tuple[str, str]] = ()
         return Checked(given, loaded)
     known = given_values(dict(values).items(), loaded, given_as=name, project=_SOME_PROJECT)
     tree = survey(origin, opaque=loaded.is_opaque)
-    usage = usage_of(tree, choose(tree, loaded, origin_path=origin, given=known), origin)
-    return Checked(given, loaded, origin, _with_fitting(usage, name, origin))
+    choice = choose(tree, loaded, origin_path=origin, given=known)
+    usage = usage_of(tree, choice, origin)
+    found = found_by_checks(
+        path_checks(loaded.checks),
+        member_paths(usage.placement, choice),
+        partial(read_source, origin, usage.placement),
+    )
+    return Checked(given, loaded, origin, _with_fitting(usage, name, origin), found)
 
 
 def _with_fitting(usage: Usage, name: str, origin: bytes) -> Usage:

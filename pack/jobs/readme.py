@@ -64,7 +64,7 @@ def change_readme(
 
 def _new_readme(target: Target, manifest: Described, asked: ReadmeChange) -> NewReadme:
     header = manifest.header
-    if not (header.readme or header.is_adopted or any(file.template for file in header.written)):
+    if not (header.readme or header.is_of_unknown_layout or any(file.template for file in header.written)):
         raise Refused(Problem(Code.NO_README, target.package.member(header.member)))
     if asked.header:
         text = read_header_file(asked.header)

@@ -72,7 +72,9 @@ def write_report(target: Target, options: ReportOptions, workers: Workers) -> Wr
                 engine=engine,
                 progress=workers.progress,
             )
-            verified = Verified(tuple(problems), options.has_full_verify, time.time_ns())
+            # What was warned of is shown with each member.
+            damage = tuple(problem for problem in problems if not problem.code.is_warning)
+            verified = Verified(damage, options.has_full_verify, time.time_ns())
         page = Page(
             project=shown(package.project),
             path=shown(package.path),

@@ -1,7 +1,7 @@
 """Section of the report page about one member: facts, sizes, tables, pictures, texts, left-out files."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -13,12 +13,12 @@ from qa2pack.manifest.humanize import local_time
 from qa2pack.manifest.layout.roles import roles_of
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
-from qa2pack.manifest.role import Role
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.jobs.members import Member
 from qa2pack.pack.report.contents import Contents, Table, read_contents
 from qa2pack.pack.report.embed import Budget, Picture, Text, embed_pictures, embed_texts
 from qa2pack.pack.views.files import records_of
+from qa2pack.pack.views.totals import NOT_IN_FOLDERS, named_totals
 
 _MOST_ROWS = 1000
 
@@ -102,7 +102,7 @@ def _part(package: Package, member: Member, budget: Budget) -> Part:
         facts=tuple(_facts(header)),
         file_count=notes.file_count,
         byte_count=notes.byte_count,
-        roles=tuple(_roles(notes, roles_of(header))),
+        roles=tuple(_roles(notes, header)),
         blocks=tuple(_blocks(contents)),
         pictures=tuple(embed_pictures(folder, candidates, budget)),
         unlisted_pictures=contents.unlisted_pictures,
@@ -119,6 +119,8 @@ def _part(package: Package, member: Member, budget: Budget) -> Part:
 def _facts(header: Header) -> Iterator[tuple[str, str]]:
     if header.is_adopted:
         yield "adopted", f"{local_time(header.scanned_ns)}; found as it is, not made by this program"
+        if header.layout:
+            yield "layout", shown(header.layout)
         return
     if is_of_cycle0(header.member):
         yield "scheduling block", shown(os.path.basename(header.origin))
@@ -130,14 +132,15 @@ def _facts(header: Header) -> Iterator[tuple[str, str]]:
     yield "program", shown(header.program)
 
 
-def _roles(notes: Notes, roles: Sequence[Role]) -> Iterator[Row]:
-    totals = {total.role: total for total in notes.totals}
+def _roles(notes: Notes, header: Header) -> Iterator[Row]:
+    roles = [role.name for role in roles_of(header)]
+    totals = {total.role: total for total in named_totals(notes.totals, header)}
     largest = max((total.byte_count for total in notes.totals), default=0)
-    for role in dict.fromkeys([*(role.name for role in roles), *([] if roles else islice(totals, _MOST_ROWS)), ""]):
-        total = totals.get(role, Total(role, 0, 0))
+    at_top = [name for name in NOT_IN_FOLDERS if name in totals]
+    for name in dict.fromkeys([*roles, *([] if roles else islice(totals, _MOST_ROWS)), *at_top]):
+        total = totals.get(name, Total(name, 0, 0))
         share = _share(total.byte_count, largest)
-        name = role or ("README" if roles else ".")
-        yield Row(name, total.file_count, total.byte_count, share, role=role if roles and role else "readme")
+        yield Row(name, total.file_count, total.byte_count, share, role=name if name in roles else "readme")
 
 
 def _blocks(contents: Contents) -> Iterator[Block]:

@@ -24,7 +24,7 @@ class Kind(StrEnum):
     PATH = "a path"
     MODE = "a mode"
     INCLUDES = "a list of GLOB=ROLE"
-    VALUES = "a list of NAME=VALUE"
+    VALUES = "a list of NAME=VALUE, one for each NAME"
     GLOBS = "a list of globs"
     NAMES = "a list of texts"
     RATE = "a rate, as in 200MB"
@@ -154,7 +154,8 @@ class _Reader:
                 is_path = kind is Kind.PATH or (key == "layout" and ("/" in value or value.endswith(".toml")))
                 return self._beside_file(value) if is_path else value
             case list(), _ if kind in _LISTS and all(_is_valid_item(part, kind) for part in value):
-                return tuple(map(str, value))
+                if kind is not Kind.VALUES or not _has_two_values(value):
+                    return tuple(map(str, value))
         raise SettingsError(self.path, f"{key} must be {_words(kind)}, not {shown(_as_toml(value))}")
 
     def _beside_file(self, value: str) -> str:
@@ -177,6 +178,12 @@ def _is_valid_item(part: object, kind: Kind) -> bool:
     except Refused:
         return False
     return True
+
+
+def _has_two_values(texts: Sequence[str]) -> bool:
+    from qa2pack.manifest.layout.given import two_values
+
+    return two_values(texts) is not None
 
 
 def _is_rate(value: str) -> bool:

@@ -13,18 +13,22 @@ LAYOUTS: Mapping[str, str] = {
     "cycle3-pipe1": "alma-pipeline",
     **{f"cycle{cycle}-pipe": "alma-pipeline" for cycle in range(4, 12)},
 }
+# That of `manimgonly=True`, whatever later style the reduction has.
+IMAGES_ALONE = "alma-imaging"
 # What `noms=True` leaves out: names that measurement sets have in every style. The tables of their calibration begin
 # with such a name and go on.
 MEASUREMENT_SETS = ("*.ms", "*.mms", "*.ms.cal", "*.ms.split", "*.ms.split.cal", "*.ms.split_*.cal")
 
 
-def layout_of_style(style: str) -> str:
-    """Return the name of the layout of a style.
+def layout_of_style(style: str, *, is_images_alone: bool = False) -> str:
+    """Return the name of the layout of a style; empty for no style.
 
     Raises:
-        Refused: there is no such style.
+        Refused: there is no such style, or it has no packages of images alone.
     """
-    if style not in LAYOUTS:
+    known = [name for name in LAYOUTS if name != "cycle0" or not is_images_alone]
+    if style and style not in known:
         found = str(style).encode("utf-8", "surrogateescape")
-        raise Refused(Problem(Code.UNKNOWN_MODE, found, f"style= one of {', '.join(map(repr, LAYOUTS))}"))
-    return LAYOUTS[style]
+        beside = " beside manimgonly" if is_images_alone else ""
+        raise Refused(Problem(Code.UNKNOWN_MODE, found, f"style= one of {', '.join(map(repr, known))}{beside}"))
+    return IMAGES_ALONE if is_images_alone else LAYOUTS.get(style, "")

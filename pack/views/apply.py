@@ -8,6 +8,7 @@ from qa2pack.executor.rollback_checks import rollback_obstacles
 from qa2pack.executor.status import State, read_status
 from qa2pack.executor.transaction.recovery import Phase
 from qa2pack.manifest.alma.member_ids import member_words
+from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.humanize import local_time, utc_time
 from qa2pack.manifest.path import join, shown
@@ -139,8 +140,13 @@ def _fields(result: Applied, target: Target) -> dict[str, object]:
     return (
         fields
         if result.is_rolled_back or result.is_removal or result.renamed_from or result.done_before_ns is not None
-        else fields | totals_fields(member_notes(target.package, result.member, target.opened).totals)
+        else fields | _totals(result.member, target)
     )
+
+
+def _totals(member: bytes, target: Target) -> dict[str, object]:
+    header = target.opened.peek_header(target.package.manifest(member), StreamKind.MANIFEST)
+    return totals_fields(member_notes(target.package, member, target.opened).totals, header)
 
 
 def _plan_fields(plan: AppliedPlan | None) -> dict[str, object]:

@@ -59,7 +59,7 @@ def task_fields(job: Job) -> Fields:
 def job_fields(job: Job, found: Found) -> Fields:
     """Return the fields of a job; counts are null where no plan waits."""
     plan = found.plan
-    totals = totals_fields(plan.notes.totals) if plan else {}
+    totals = totals_fields(plan.notes.totals, plan.header) if plan else {}
     return {
         **task_fields(job),
         **path_fields("package", job.target.package.path),
@@ -87,7 +87,7 @@ def _text(job: Job, found: Found) -> str:
 
 
 def _plan_words(plan: Described) -> Iterator[str]:
-    totals = totals_fields(plan.notes.totals)
+    totals = totals_fields(plan.notes.totals, plan.header)
     yield f"{member_words(plan.header.member)}, {counted(plan.notes.file_count, 'file')}, " + human_bytes(
         int(str(totals["byte_count"]))
     )

@@ -74,7 +74,7 @@ def plan_fields(plan: Described, target: Target, *, needed_bytes: int, free_byte
         "append": header.append,
         "layout": shown(header.layout),
         "plan_digest": plan.stream.digest.hex(),
-        **totals_fields(notes.totals),
+        **totals_fields(notes.totals, header),
         "splits": [_split_fields(task) for task in notes.splits],
         "bundles": [_bundle_fields(task) for task in notes.bundles],
         "destination": header.standing,

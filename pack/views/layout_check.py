@@ -4,14 +4,19 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
+from typing import assert_never
 
 from qa2pack.manifest.format.header import LeftOut
 from qa2pack.manifest.humanize import human_bytes
+from qa2pack.manifest.layout.check import Count, Listed, Names, PathCheck, Say
 from qa2pack.manifest.layout.find_places import Place
+from qa2pack.manifest.layout.member_checks import Found
 from qa2pack.manifest.layout.rules import Layout, Rule
 from qa2pack.manifest.layout.usage import Taken, Usage
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.plan.request import PlanRequest
+from qa2pack.manifest.problem import Problem
+from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.errors.problem_view import MOST_PATHS, problem_lines
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.layout import Checked
@@ -21,6 +26,7 @@ from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.view import View
 
 _DEFAULT = os.fsencode(PlanRequest(b"", b"").layout)
+_NOT_MET = {Say.WARN: "warns", Say.REFUSE: "refuses"}
 _ROW = "  {:>5} {:>7} {:>6} {:>10}  {}"
 
 
@@ -32,11 +38,10 @@ def check_view(checked: Checked, target: Target, *, origin: str, shows_all: bool
         origin: as it was typed, quoted for a shell; empty if there is none.
         shows_all: show every name; else the first few.
     """
-    is_refused = checked.usage is not None and bool(checked.usage.problems)
     return View(
         lines=partial(_lines, checked, target, origin, shows_all),
         fields=partial(_fields, checked),
-        code=Exit.PROBLEMS if is_refused else Exit.DONE,
+        code=Exit.PROBLEMS if checked.is_refused else Exit.DONE,
     )
 
 
@@ -57,6 +62,7 @@ def _lines(checked: Checked, target: Target, origin: str, shows_all: bool, style
     yield from _first([f"  {_number(rule):>5}  {_rule_text(rule)}" for rule in idle], shows_all)
     yield from _heading("No rule takes", usage.untaken, style)
     yield from _first([f"  {_left_text(left)}" for left in usage.untaken], shows_all)
+    yield from _check_lines(checked.found, style, shows_all)
     for title, problems in (("Warnings", usage.warnings), ("A plan would be refused", usage.problems)):
         if problems:
             yield from _heading(title, problems, style)
@@ -90,6 +96,50 @@ def _layout_lines(checked: Checked, style: Style) -> Iterator[str]:
 def _place_text(place: Place) -> str:
     words = [f"in {place.inside}"] * bool(place.inside) + ["needed"] * place.is_needed
     return f"{place.name} ({', '.join(words)})" if words else place.name
+
+
+def _check_lines(found: Sequence[Found], style: Style, shows_all: bool) -> Iterator[str]:
+    """Yield each check of the member, and below it what it finds in what would be packaged."""
+    if not found:
+        return
+    yield from _heading("Checks of the member", found, style)
+    for each in found:
+        state = _NOT_MET[each.check.say] if each.problems else "met"
+        label = f"  {each.check.line or '?':>5}  {state:<9}"
+        yield from folded(f"{_check_text(each.check)}: {shown(_why(each.check))}", label=label)
+        yield from _first([f"                  {_problem_text(problem)}" for problem in each.problems], shows_all)
+
+
+def _check_text(check: PathCheck) -> str:
+    match check:
+        case Count(folder, names, least, most):
+            number = "at least one" if least else "at most one" if most else "none"
+            return shown(f"{number} of {', '.join(names.texts)} in {shown(folder) or 'the member'}")
+        case Names():
+            return "names"
+        case Listed(steps):
+            return shown(f"what is listed in {'/'.join(text for step in steps for text in step.texts)}")
+        case never:
+            assert_never(never)
+
+
+def _why(check: PathCheck) -> str:
+    """Return the reason of a check: its own, or that of the problem by which it warns."""
+    return check.what or (WORDS[check.code].what if isinstance(check, Names) else "")
+
+
+def _problem_text(problem: Problem) -> str:
+    """Return what a check finds; the reason stands above it."""
+    return f"{shown(problem.path)}{f': found {found}' if (found := problem.details[1]) else ''}"
+
+
+def _check_fields(found: Found) -> Fields:
+    return {
+        "line": found.check.line or None,
+        "what": _why(found.check),
+        "say": found.check.say,
+        "problems": problem_fields(found.problems),
+    }
 
 
 def _place_lines(layout: Layout, usage: Usage, shows_all: bool) -> Iterator[str]:
@@ -170,6 +220,7 @@ def _fields(checked: Checked) -> Fields:
         ],
         "warnings": problem_fields(usage.warnings),
         "problems": problem_fields(usage.problems),
+        "checks": [_check_fields(each) for each in checked.found],
     }
 
 

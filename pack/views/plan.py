@@ -19,7 +19,6 @@ from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import BundleTask, Header, LeftOut, SplitTask
 from qa2pack.manifest.format.inside import content_bytes, file_count
 from qa2pack.manifest.humanize import counted, human_bytes
-from qa2pack.manifest.layout.roles import roles_of
 from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.attempt import Attempt
 from qa2pack.pack.errors.problem_view import problem_lines
@@ -100,7 +99,7 @@ def plan_lines(view: ShownPlan, style: Style) -> Iterator[str]:
     yield from _destination_lines(view.plan, style)
     yield from _warning_lines(view, style)
     yield ""
-    yield from totals_lines(notes.totals, style, roles_of(header))
+    yield from totals_lines(notes.totals, style, header)
     yield ""
     yield from _closing_lines(view, style)
 

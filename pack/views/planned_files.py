@@ -51,7 +51,7 @@ def planned_role_view(plan: Described, role: str, target: Target) -> View:
             **path_fields("package", target.package.path),
             **path_fields("member", plan.header.member),
             **path_fields("origin", plan.header.origin),
-            **totals_fields([total for total in plan.notes.totals if total.role == role]),
+            **totals_fields([total for total in plan.notes.totals if total.role == role], plan.header),
             "files": list(planned_file_fields(plan, role)),
         },
     )
@@ -63,7 +63,7 @@ def _role_lines(plan: Described, role: str, style: Style) -> Iterator[str]:
     yield ""
     yield from _file_lines(_entries(plan, role), plan.header)
     yield ""
-    yield from totals_lines(plan.notes.totals, style, roles_of(plan.header), role)
+    yield from totals_lines(plan.notes.totals, style, plan.header, role)
 
 
 def _entries(plan: Described, role: str) -> Iterator[Entry]:

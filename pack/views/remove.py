@@ -5,6 +5,7 @@ from functools import partial
 
 from qa2pack.executor.apply import Applied
 from qa2pack.manifest.alma.member_ids import member_words
+from qa2pack.manifest.fs.presence import is_there
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import path_fields
@@ -26,5 +27,6 @@ def remove_view(result: Applied, target: Target) -> View:
 
 def removed_lines(result: Applied, target: Target, style: Style) -> Iterator[str]:
     """Yield what was removed; also for `pack apply`, where a removal that was stopped goes on."""
-    yield f"{style.good('Removed')}: {member_words(result.member)}; the ticket files are made again"
+    tickets = "; the ticket files are made again" if any(map(is_there, target.package.tickets)) else ""
+    yield f"{style.good('Removed')}: {member_words(result.member)}{tickets}"
     yield from kept_lines(result, target, style)

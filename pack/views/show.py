@@ -12,7 +12,6 @@ from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import BundleTask, Header, Notes
 from qa2pack.manifest.format.inside import records_inside
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
-from qa2pack.manifest.layout.roles import roles_of
 from qa2pack.manifest.path import shown
 from qa2pack.pack.errors.problem_view import problem_lines
 from qa2pack.pack.exit_codes import Exit
@@ -81,7 +80,7 @@ def _member_lines(member: Member, target: Target, what: ShowOptions, style: Styl
         return
     header, notes = member.manifest.header, member.manifest.notes
     yield from (f"  {label:<8} {text}" for label, text in _facts(header))
-    yield from totals_lines(notes.totals, style, roles_of(header), what.role)
+    yield from totals_lines(notes.totals, style, header, what.role)
     if notes.splits and not what.role:
         saved = sum(task.saved_bytes for task in notes.splits)
         yield f"  {counted(len(notes.splits), 'table')} without data columns worth {human_bytes(saved)}"
@@ -109,6 +108,8 @@ def _fault_lines(member: Member, target: Target, style: Style) -> Iterator[str]:
 def _facts(header: Header) -> Iterator[tuple[str, str]]:
     if header.is_adopted:
         yield "adopted", f"{local_time(header.scanned_ns)}; it was found as it is, not made by this program"
+        if header.layout:
+            yield "layout", shown(header.layout)
         return
     yield "from", shown(header.origin)
     yield "planned", f"{local_time(header.scanned_ns)}, by {shown(header.user)} on {shown(header.host)}"
@@ -136,6 +137,6 @@ def _fields(member: Member, what: ShowOptions) -> Fields:
         "host": shown(header.host),
         "program": shown(header.program),
         "mode": header.mode,
-        **totals_fields([total for total in notes.totals if what.role in ("", total.role)]),
+        **totals_fields([total for total in notes.totals if what.role in ("", total.role)], header),
         **files,
     }

@@ -1,0 +1,156 @@
+"""Reading of the rules of a layout: the folders of a member, files of other programs, and what goes where."""
+
+from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.alma.split_spec import DATA_COLUMNS
+from qa2pack.manifest.bundle.form import Form, form_of
+from qa2pack.manifest.layout.known_names import OF_A_FILE, Known
+from qa2pack.manifest.layout.patterns import Patterns, compile_patterns, pieces_of
+from qa2pack.manifest.layout.rules import Again, Foreign, Rule, Shape
+from qa2pack.manifest.layout.table import Table, has_readme
+from qa2pack.manifest.layout.template import BUNDLE_MARK, Template
+from qa2pack.manifest.role import Role, Shown
+
+_FOLDER_KEYS = frozenset({"name", "text", "always", "tickets", "listed", "report"})
+_FOREIGN_KEYS = frozenset({"globs", "reason"})
+_WHERE_KEYS = frozenset({"places", "kind", "match", "empty", "included"})
+_TARGET_KEYS = frozenset({"to", "if_taken", "column", "doubtful_column", "again", "never", "warn"})
+_AGAIN_KEYS = frozenset({"to", "column"})
+# Keys of a rule that do nothing beside another one, and those that do nothing without another one.
+_WITHOUT = {"never": frozenset({"if_taken", "included", "column", "doubtful_column", "again"})}
+_WITH = {"warn": "never", "doubtful_column": "column", "again": "column"}
+# Keys that do nothing for other kinds of entries.
+_ONLY_OF_KINDS = {"empty": (Shape.FILE, Shape.ANY), "column": (Shape.TABLE, Shape.TREE, Shape.ANY)}
+
+
+def read_folders(top: Table) -> tuple[Role, ...]:
+    """Return the folders of a member."""
+    roles: list[Role] = []
+    for table in top.tables("folder"):
+        role = _folder(table)
+        if role.name in [other.name for other in roles]:
+            table.refuse(expected="a name that no other [[folder]] has", found=role.name)
+        if role.folder == README and has_readme(top):
+            found = "folder README"
+            table.refuse(expected="readme = false at the top, because each member has a README", found=found)
+        roles.append(role)
+    return tuple(roles)
+
+
+def _folder(table: Table) -> Role:
+    table.check_keys(_FOLDER_KEYS, "folder")
+    name = table.text("name")
+    template = Known().template(table, "name", frozenset())
+    if template is None or "/" in name:
+        table.refuse(expected="the name of a folder of the member", found=name)
+    return Role(
+        name=name,
+        text=table.text("text"),
+        is_always=table.flag("always"),
+        in_tickets=table.flag("tickets"),
+        is_listed=table.flag("listed"),
+        shown=tuple(table.choice(Shown, shown) for shown in table.texts("report")),
+    )
+
+
+def read_foreign(table: Table) -> Foreign:
+    """Return names of files of other programs."""
+    table.check_keys(_FOREIGN_KEYS, "foreign")
+    foreign = Foreign(table.name_globs("globs"), table.text("reason"))
+    if not foreign.globs or not foreign.reason:
+        table.refuse(expected="globs and a reason", found=table.key_list)
+    return foreign
+
+
+def read_rule(table: Table, known: Known) -> Rule:
+    """Return a rule."""
+    table.check_keys(_WHERE_KEYS | _TARGET_KEYS, "rule")
+    included = known.role(table, table.text("included")) if "included" in table else ""
+    match = _match(table, known) if "match" in table or not included else compile_patterns(("*",), known.variables)
+    never = table.text("never")
+    if not match.texts or bool(table.text("to")) == bool(never):
+        table.refuse(expected="match, and either to or never", found=table.key_list)
+    rule = Rule(
+        places=_places(table, known),
+        shape=table.choice(Shape, table.text("kind", Shape.ANY)),
+        match=match,
+        to=_target(table, "to", match, known),
+        if_taken=_target(table, "if_taken", match, known),
+        included=included,
+        column=_column(table, "column"),
+        doubtful_column=_column(table, "doubtful_column"),
+        again=_again(table, match, known),
+        is_empty=table.flag("empty"),
+        never=never,
+        warn=table.flag("warn"),
+        line=table.line,
+    )
+    for piece in {piece for text in match.texts for piece in pieces_of(text)} - rule.target_variables:
+        known.check_variable(table, piece, frozenset(), "match")
+    _check_together(table)
+    _check_bundles(table, rule)
+    return rule
+
+
+def _check_bundles(table: Table, rule: Rule) -> None:
+    """Refuse targets in bundles that no file of the rule can go to."""
+    targets = (rule.to, rule.if_taken, rule.again.to if rule.again else None)
+    bundles = [target.bundle.text for target in targets if target and target.bundle]
+    if bundles and rule.column:
+        table.refuse(expected=f"no {BUNDLE_MARK} in targets beside column", found=bundles[0])
+    for bundle in bundles:
+        if form_of(bundle.encode()) is Form.GZ and rule.shape is not Shape.FILE:
+            table.refuse(expected='kind = "file" for a compressed file, because one file goes into it', found=bundle)
+
+
+def _places(table: Table, known: Known) -> frozenset[str]:
+    """Return the names of the places in which a rule applies: without the key in all, never in none."""
+    places = table.texts("places")
+    if "places" in table and not places:
+        table.refuse(expected="a place or more for places, or no such key for all of them", found="an empty list")
+    return frozenset(table.one_of(place, known.place_names) for place in places or known.place_names)
+
+
+def _match(table: Table, known: Known) -> Patterns:
+    """Return the patterns of a rule; a word that means something else in targets is no piece of a name."""
+    texts = table.one_or_more("match")
+    others = {*OF_A_FILE, *known.place_names, *known.paths}
+    for piece in (piece for text in texts for piece in pieces_of(text)):
+        if piece in others:
+            table.refuse(expected="variables, or words with no other meaning in to, in match", found=piece)
+    return table.right("match", compile_patterns, texts, known.variables)
+
+
+def _target(table: Table, key: str, match: Patterns, known: Known) -> Template | None:
+    return known.target(table, key, known.fixed | match.pieces | OF_A_FILE)
+
+
+def _column(table: Table, key: str) -> str:
+    name = table.text(key)
+    return table.one_of(name, DATA_COLUMNS) if name else ""
+
+
+def _again(table: Table, match: Patterns, known: Known) -> Again | None:
+    if "again" not in table:
+        return None
+    again = table.inline_table("again")
+    if again is None:
+        table.refuse(expected="to and column for again", found=table.in_words("again"))
+    again.check_keys(_AGAIN_KEYS, "again")
+    if not again.values.get("to") or not again.values.get("column"):
+        again.refuse(expected="to and column for again", found=again.key_list)
+    to = _target(again, "to", match, known)
+    assert to is not None  # its text is not empty
+    return Again(to, _column(again, "column"))
+
+
+def _check_together(table: Table) -> None:
+    """Refuse keys of a rule that do nothing beside its other keys."""
+    for key, others in _WITHOUT.items():
+        if table.values.get(key) and (idle := others & table.values.keys()):
+            table.refuse(expected=f"none of {', '.join(sorted(others))} beside {key}", found=", ".join(sorted(idle)))
+    for key, needed in _WITH.items():
+        if table.values.get(key) and not table.values.get(needed):
+            table.refuse(expected=f"{needed} beside {key}", found=table.key_list)
+    for key, kinds in _ONLY_OF_KINDS.items():
+        if table.values.get(key) and table.values.get("kind", Shape.ANY) not in kinds:
+            table.refuse(expected=f"kind {' or '.join(kinds)} beside {key}", found=table.text("kind"))

@@ -1,0 +1,145 @@
+"""Packages that are adopted with their layout: what is remembered of it, and what is said of lists in them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.layout.found_texts import found_texts
+from qa2pack.manifest.layout.load import load_layout
+from qa2pack.manifest.problem import Code
+from qa2pack.pack.exit_codes import Exit
+from support.commands import Ran, run_here
+from support.in_process import write
+
+LAYOUT = b"""
+tree = "set{set}"
+[variable.set]
+[variable.who]
+default = "me"
+[[place]]
+name = "top"
+[[folder]]
+name = "script"
+tickets = true
+[[rule]]
+match = "*"
+to = "script/{name}"
+[[write]]
+to = "script/{project}.list"
+template = "list.jinja"
+[[write]]
+to = "script/license"
+text = "free"
+[[check]]
+letters = "a-z0-9./"
+but = "README"
+say = "refuse"
+what = "small letters"
+"""
+LEFT = "Left as they were when the package was adopted"
+
+
+class Adopted:
+    """A package of one member that came without its control folder, and its layout."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.layout = write(folder / "mine.toml", LAYOUT)
+        write(folder / "list.jinja", b"{% for file in files %}{{ file.path }}\n{% endfor %}")
+        self.origin = folder / "run"
+        write(self.origin / "a.py", b"a")
+        write(self.origin / "t.ms/table.dat", b"no real table")
+        write(self.origin / "t.ms/SUB/table.Dat", b"x")
+        self.package = folder / "package"
+        self._capsys = capsys
+        self.run("plan", self.origin, self.package, "--layout", self.layout, "--set", "set=1", "--mode", "copy")
+        self.run("apply", self.package)
+        self.lose()
+
+    def run(self, *words: str | Path, code: int = 0) -> Ran:
+        ran = run_here(self._capsys, *words)
+        assert ran.code == code, ran.out + ran.err
+        return ran
+
+    def lose(self) -> None:
+        shutil.rmtree(f"{self.package}.pack")
+
+    def adopt(self, *words: str | Path) -> None:
+        self.run("adopt", self.package, "--layout", self.layout, *words)
+
+    def verified(self, code: int = 0) -> list[tuple[str, str]]:
+        fields = json.loads(self.run("verify", self.package, "--json", code=code).out)
+        return [(each["code"], each["path"]) for each in fields["problems"]]
+
+
+@pytest.fixture
+def adopted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Adopted:
+    return Adopted(tmp_path, capsys)
+
+
+def test_checks_of_the_layout_are_applied_to_an_adopted_package(adopted: Adopted) -> None:
+    adopted.adopt()
+    assert adopted.verified() == []
+    adopted.lose()
+    write(adopted.package / "set1/script/B.py", b"b")
+    adopted.adopt()
+    adopted.layout.unlink()
+    assert adopted.verified(Exit.PROBLEMS) == [(Code.CHECK_FAILED, "set1/script/B.py")]
+
+
+def test_layout_is_shown_and_recalled_by_a_plan(adopted: Adopted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(adopted.layout.parent)
+    adopted.run("adopt", adopted.package, "--layout", adopted.layout.name)
+    assert f"layout   {adopted.layout}" in adopted.run("show", adopted.package).out
+    words = ("--set", "set=1", "--force", "--json")
+    planned = json.loads(adopted.run("plan", adopted.origin, adopted.package, *words).out)
+    assert (planned["layout"], planned["mode"]) == (str(adopted.layout), "fake")
+
+
+@pytest.mark.parametrize(
+    "words", [("rename", "new"), ("readme", "--set-field", "PI name=A")], ids=["rename", "readme"]
+)
+def test_lists_that_are_left_as_they_were_are_named(adopted: Adopted, words: tuple[str, ...]) -> None:
+    adopted.adopt()
+    verb, *more = words
+    package = adopted.package.with_name("new") if verb == "rename" else adopted.package
+    before = (adopted.package / "set1/script/package.list").read_bytes()
+    lines = adopted.run(verb, adopted.package, *more).out.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(LEFT))
+    assert lines[start + 2] == f"  {package}/set1/script/package.list"
+    assert "license" not in "".join(lines)
+    assert (package / "set1/script/package.list").read_bytes() == before
+    more = ["newer"] if verb == "rename" else more
+    fields = json.loads(adopted.run(verb, package, *more, "--json").out)
+    assert fields["left_texts"] == [{"path": "set1/script/package.list"}]
+
+
+def test_nothing_is_left_where_the_program_makes_the_lists(adopted: Adopted) -> None:
+    adopted.run("adopt", adopted.package, "--layout", adopted.layout)
+    words = ("--set", "set=1", "--mode", "copy", "--force")
+    adopted.run("plan", adopted.origin, adopted.package, *words)
+    adopted.run("apply", adopted.package)
+    ran = adopted.run("readme", adopted.package, "--set-field", "PI name=A")
+    assert LEFT not in ran.out
+
+
+def test_layout_without_readme_and_ticket_files_has_none_when_adopted(adopted: Adopted) -> None:
+    write(adopted.package / "README", b"of the folder")
+    adopted.run("adopt", adopted.package, "--layout", "as-is")
+    refused = adopted.run("readme", adopted.package, "--set-field", "PI name=A", code=Exit.FAILED)
+    assert Code.NO_README in refused.err
+    write(adopted.package / "README", b"of another")
+    adopted.run("verify", adopted.package, code=Exit.PROBLEMS)
+
+
+def test_found_texts_are_those_of_templates_with_any_values(tmp_path: Path) -> None:
+    write(tmp_path / "list.jinja", b"{{ project }}")
+    beside = b'[[write]]\nto = "../{project}.tab"\ntemplate = "list.jinja"\n'
+    layout = load_layout(str(write(tmp_path / "mine.toml", LAYOUT.replace(b'tree = "set{set}"', b"") + beside)))
+    paths = (b"script/a.list", b"script/license", b"script/.list", b"script/a/b.list", b"scriptXa.list")
+    assert found_texts(layout, paths, (b"b.tab", b"a.tab", b"tab", b"script/a.list")) == (
+        b"script/a.list",
+        b"../a.tab",
+        b"../b.tab",
+    )
