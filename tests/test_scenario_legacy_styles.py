@@ -1,6 +1,7 @@
 """The legacy call for later packages: styles, the script for the PI, no measurement sets, values of variables."""
 
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -114,8 +115,9 @@ def test_without_measurement_sets_raw_and_calibrated_are_empty_and_all_else_is_t
 
 def test_calibration_tables_are_no_measurement_sets(manual: Delivery) -> None:
     beside(manual, f'set = ["sous={SOUS}", "gous={GOUS}"]')
-    QA_Packager(manual.origin, None, manual.path, style="cycle5-nopipe", noms=True)
-    assert (manual.path / MEMBER / f"calibration/{UID}.calibration/{UID}.ms.tsys/table.dat").is_file()
+    QA_Packager(manual.origin, None, manual.path, mode="hard", style="cycle5-nopipe", noms=True)
+    with tarfile.open(manual.path / MEMBER / f"calibration/{UID}.calibration.tgz") as tar:
+        assert f"{UID}.calibration/{UID}.ms.tsys/table.dat" in tar.getnames()
 
 
 IMAGES = (
@@ -129,7 +131,7 @@ IMAGES = (
 )
 ALONE = [
     "product/a.cube.I.manual.image.pbcor.fits",
-    "product/a.cube.I.manual.mask/table.dat",
+    "product/a.cube.I.manual.mask.tgz",
     "script/scriptForImaging.py",
     "script/scriptForPolCalibration.py",
 ]

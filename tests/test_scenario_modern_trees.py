@@ -1,17 +1,19 @@
 """Trees of later packages: every sure line of what is expected of them is met by a layout file alone."""
 
+import gzip
 import hashlib
 import os
-import re
 import shutil
-from collections.abc import Iterator, Mapping
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from make_pipeline_run import FIRST_RUN, PIPELINE_PROJECT, RUNS, make_pipeline_runs
 from pictures import fits_bytes
 
-from qa2pack.manifest.layout.item import Placement
+from qa2pack.manifest.bundle.form import Form, form_of
+from qa2pack.manifest.layout.item import Item, Placement
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.place import choose, place
 from qa2pack.manifest.layout.survey import survey
@@ -41,20 +43,26 @@ def placed(tree: str, origin: str, layout_name: str, folder: Path) -> Placement:
 def expected(tree: str) -> Iterator[tuple[str, str]]:
     """Yield the sources of the tree with their destinations, `-` for none, where these are sure.
 
-    What goes into a bundle is expected where the bundle lies, as it would be unpacked; what is compressed, as it is.
+    A path in a bundle stands behind a `!`; a compressed file has the path of what it is when it is compressed.
     """
     for line in (DATA / f"{tree}.expected.txt").read_text().splitlines():
         source, target, *more = line.split("\t")
         if not source.startswith("@") and more[:1] != ["?"]:
-            target = re.sub(r"[^/]*!/", "", target)
-            target = target if source.endswith(".gz") else target.removesuffix(".gz")
-            yield source.rstrip("/"), target.rstrip("/")
+            yield source.rstrip("/"), target.replace("!/", "!").rstrip("/")
 
 
 def destinations(placement: Placement, origin: str) -> Mapping[str, str]:
-    taken = {os.fsdecode(item.source): os.fsdecode(item.path) for item in placement.items}
+    taken = {os.fsdecode(item.source): os.fsdecode(destination(item)) for item in placement.items}
     left = {os.fsdecode(left.path): "-" for left in placement.left_out}
     return {f"{origin}/{source}": target for source, target in {**left, **taken}.items()}
+
+
+def destination(item: Item) -> bytes:
+    """Return the path of an item as the lists of what is expected have it."""
+    if not item.bundle:
+        return item.path
+    inside = item.path[len(item.bundle) + 1 :]
+    return item.bundle if form_of(item.bundle) is Form.GZ else item.bundle + b"!" + inside
 
 
 @pytest.mark.parametrize(("tree", "origin"), TREES)
@@ -170,6 +178,14 @@ def _files(path: Path) -> list[Path]:
     return [path] if path.is_file() else [inner for inner in path.rglob("*") if inner.is_file()]
 
 
+def _in_tars(member: Path, paths: Iterable[str]) -> Iterator[str]:
+    """Yield the files in the tars among these paths, behind the path of the tar and a `!`."""
+    for path in paths:
+        if path.endswith(".tgz"):
+            with tarfile.open(member / path) as tar:
+                yield from (f"{path}!{each.name}" for each in tar if each.isfile())
+
+
 @pytest.fixture
 def reduction(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> ManualReduction:
     return ManualReduction(tmp_path, capsys)
@@ -181,19 +197,27 @@ def test_reduction_by_hand_is_packaged_with_the_script_that_is_given(
 ) -> None:
     (tmp_path / "pi.py").write_text("for the PI")
     member = reduction.made("--set", f"piscript={tmp_path}/pi.py", mode=mode)
-    found = {str(path.relative_to(member)) for path in _files(member)}
     sure = {
         os.path.normpath(f"{target}/{name}")
         for source, target in expected("manual_nopipe_4eb")
         for name in reduction.inside[source]
     }
-    doubtful = {path for path in found if path.startswith("log/") or path.endswith(".ms.listobs")}
-    assert found - doubtful == sure | {"README", "script/scriptForPI.py"}
-    assert len(doubtful) == 14
+    written = {"README", "script/scriptForPI.py"}
+    outer = {str(path.relative_to(member)) for path in _files(member)}
+    logs = {path for path in outer if path.startswith("log/")}
+    assert outer - logs == {path.partition("!")[0] for path in sure} | written
+    assert len(logs) == 6 and len([path for path in outer if path.endswith(".tgz")]) == 16
+    if mode == "hard":
+        found = {path for path in outer if not path.endswith(".tgz")} | set(_in_tars(member, outer))
+        doubtful = {path for path in found if path.startswith("log/") or path.endswith(".ms.listobs")}
+        assert found - doubtful == sure | written
+        assert len(doubtful) == 14
     assert sorted(os.listdir(member)) == ["README", "calibration", "log", "product", "qa", "script"]
     if mode == "hard":
         assert (member / "script/scriptForPI.py").read_text() == "for the PI"
-        assert (member / "product/50_kms_cloud_sci.spw0_4_8_12.cube.I.manual.pb.fits").stat().st_nlink == 2
+        name = "50_kms_cloud_sci.spw0_4_8_12.cube.I.manual.pb.fits"
+        original = (reduction.origin / "Imaging" / name).read_bytes()
+        assert gzip.decompress((member / f"product/{name}.gz").read_bytes()) == original
 
 
 def test_script_for_the_pi_of_the_reduction_itself_is_packaged(
@@ -218,14 +242,10 @@ def test_reduction_by_hand_is_made_again_alone(reduction: ManualReduction) -> No
     assert {path: (path.lstat().st_ino, path.lstat().st_mtime_ns) for path in kept.rglob("*")} == before
 
 
-def test_reduction_by_hand_has_logs_of_all_folders_under_names_of_their_own(reduction: ManualReduction) -> None:
+def test_reduction_by_hand_has_logs_of_each_folder_in_a_tar_of_its_name(reduction: ManualReduction) -> None:
     names = {path.name for path in (reduction.made(mode="fake") / "log").iterdir()}
-    assert len(names) == 10
-    assert {
-        "casa-20181121-080000.log",
-        "Imaging__casa-20181120-140000.log",
-        "uid___A002_Xd29c1f_X5cf__casa-20181108-101500.log",
-    } < names
+    assert len(names) == 6
+    assert {f"{MANUAL}.log.tgz", "Imaging.log.tgz", "uid___A002_Xd29c1f_X5cf.log.tgz"} < names
 
 
 def test_reduction_by_hand_may_have_any_name_and_blocks_that_are_called_by_their_uid(
