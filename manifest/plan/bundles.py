@@ -10,13 +10,14 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.header import BundleTask
 from qa2pack.manifest.format.inside import inside_of, newest_ns
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord
-from qa2pack.manifest.format.record_codec import encode_record
+from qa2pack.manifest.format.record_codec import encode_record, record_path
 from qa2pack.manifest.layout.item import Item
 from qa2pack.manifest.plan.totals import folder_records
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.scan.batches import ScanBatch, ScanOptions
+from qa2pack.manifest.scan.batches import FileBatch, ScanBatch, ScanOptions, SubtreeBatch
 from qa2pack.manifest.scan.collect import gather
+from qa2pack.manifest.scan.known_folder import records_within
 from qa2pack.manifest.scan.make_batches import scan_batches
 from qa2pack.manifest.scan.table_references import Reference
 
@@ -77,6 +78,7 @@ def scan_bundles(
     mode: Mode,
     in_tickets: Container[bytes],
     *,
+    known: Mapping[bytes, tuple[tuple[bytes, int], ...]],
     looked_into: Container[bytes],
     engine: Engine,
     progress: Progress,
@@ -86,6 +88,7 @@ def scan_bundles(
     Args:
         items: of the whole plan.
         in_tickets: the folders of the member whose files go into the ticket files.
+        known: earlier records of the files in them, by the path of the bundle, with the times of their scans.
         looked_into: sources of the tables of which is known what they need.
     """
     bundled = [item for item in items if item.bundle]
@@ -99,8 +102,9 @@ def scan_bundles(
     batches: list[ScanBatch] = []
     for some, as_mode in ((real, Mode.COPY), (empty, Mode.FAKE)):
         batches += scan_batches(some, options, as_mode, in_tickets, {}, looked_into=looked_into)
-    gathered = gather(batches, phase="scan bundles", engine=engine, progress=progress)
     paths = frozenset(item.bundle for item in bundled)
+    batches = [_with_known(batch, known, paths) for batch in batches]
+    gathered = gather(batches, phase="scan bundles", engine=engine, progress=progress)
     placeholders = frozenset(item.bundle for item in empty)
     for record in folder_records(bundled):
         gathered.spool.add(record.path, encode_record(record))
@@ -118,6 +122,20 @@ def scan_bundles(
         tuple(gathered.foreign),
         tuple(gathered.references),
     )
+
+
+def _with_known(
+    batch: ScanBatch, known: Mapping[bytes, tuple[tuple[bytes, int], ...]], bundles: Container[bytes]
+) -> ScanBatch:
+    match batch:
+        case SubtreeBatch(subtrees=(tree,)):
+            records = known.get(_bundle_of(tree.path, bundles), ())
+            return replace(batch, subtrees=(replace(tree, known=records_within(records, tree.path)),))
+        case FileBatch():
+            records = known.get(_bundle_of(batch.path, bundles), ())
+            return replace(batch, known=tuple(one for one in records if record_path(one[0]) == batch.path))
+        case _:
+            return batch
 
 
 def _bundle_of(path: bytes, bundles: Container[bytes]) -> bytes:

@@ -42,7 +42,12 @@ from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions
 from qa2pack.manifest.scan.collect import Gathered, gather
-from qa2pack.manifest.scan.earlier_manifests import earlier_descriptions, known_split_sources, known_streams
+from qa2pack.manifest.scan.earlier_manifests import (
+    earlier_descriptions,
+    known_in_bundles,
+    known_split_sources,
+    known_streams,
+)
 from qa2pack.manifest.scan.make_batches import scan_batches
 from qa2pack.manifest.scan.table_references import reference_problems
 
@@ -171,7 +176,14 @@ def _scan(
     phase = "scan and hash" if options.is_hashing else "scan"
     gathered = gather(batches, phase=phase, engine=engine, progress=progress)
     bundles = scan_bundles(
-        items, options, request.mode, in_tickets, looked_into=placed.looked_into, engine=engine, progress=progress
+        items,
+        options,
+        request.mode,
+        in_tickets,
+        known=known_in_bundles(earlier),
+        looked_into=placed.looked_into,
+        engine=engine,
+        progress=progress,
     )
     gathered.problems.extend((*splits.problems, *bundles.problems))
     gathered.warnings.extend(bundles.warnings)

@@ -73,6 +73,7 @@ class Subtree:
         omit: names of files of this folder, not of those below, that are passed over.
         link_count: how many links to folders led here.
         is_looked_into: what the table in this folder needs is known.
+        known: encoded earlier records of it and of what is below, as of `FileBatch`.
     """
 
     source: bytes
@@ -80,6 +81,7 @@ class Subtree:
     omit: frozenset[bytes] = frozenset()
     link_count: int = 0
     is_looked_into: bool = False
+    known: tuple[tuple[bytes, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

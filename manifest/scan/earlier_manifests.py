@@ -46,6 +46,16 @@ def earlier_descriptions(
     return tuple(found)
 
 
+def known_in_bundles(earlier: Iterable[Described]) -> Mapping[bytes, tuple[tuple[bytes, int], ...]]:
+    """Return, by the path of a bundle, the earlier records of the files in it with the times of their scans."""
+    known: dict[bytes, tuple[tuple[bytes, int], ...]] = {}
+    for described in earlier:
+        for task in described.notes.bundles:
+            records = tuple((blob, described.header.scanned_ns) for blob in task.records)
+            known[task.path] = (*known.get(task.path, ()), *records)
+    return known
+
+
 def known_split_sources(earlier: Iterable[Described]) -> Mapping[bytes, tuple[tuple[bytes, int], ...]]:
     """Return, by destination folder, the source records of earlier table splits with the times of their scans."""
     known: dict[bytes, tuple[tuple[bytes, int], ...]] = {}

@@ -15,6 +15,7 @@ from qa2pack.manifest.layout.globs import first_match
 from qa2pack.manifest.path import join
 from qa2pack.manifest.scan.batches import FileBatch, ScanBatch, ScanOptions, Subtree, SubtreeBatch
 from qa2pack.manifest.scan.digest_cache import KnownFolder, known_digests
+from qa2pack.manifest.scan.known_folder import known_folder
 from qa2pack.manifest.table_lock import LOCK_NAME
 
 _END = object()
@@ -66,7 +67,7 @@ class ExpectedTotals:
 
     def _count_folder(self, options: ScanOptions, tree: Subtree) -> list[Subtree]:
         """Count the files of one folder and return its subfolders."""
-        known = known_digests(options.known).folder(tree.path) if options.known else None
+        known = known_folder(options, tree)
         with os.scandir(os.path.join(options.root, tree.source)) as listing:
             entries = [entry for entry in listing if entry.name not in tree.omit]
         if options.exclude:

@@ -32,6 +32,7 @@ from qa2pack.manifest.scan.batches import (
     SubtreeBatch,
 )
 from qa2pack.manifest.scan.digest_cache import KnownFolder, known_digests
+from qa2pack.manifest.scan.known_folder import known_folder, records_within
 from qa2pack.manifest.scan.record_builder import Columns, changed, unreadable
 from qa2pack.manifest.scan.table_references import DESCRIPTION, references, torn_table
 
@@ -87,7 +88,7 @@ def _scan_subtrees(batch: SubtreeBatch, result: ScanResult) -> None:
 
 def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> list[Subtree]:
     """Scan the files of one folder, add its record to the result, and return its subfolders, sorted."""
-    known = known_digests(options.known).folder(subtree.path) if options.known else None
+    known = known_folder(options, subtree)
     found = Columns(options, subtree.path, subtree.source, known, result)
     folders: list[Subtree] = []
     with opened_folder(os.path.join(options.root, subtree.source)) as fd:
@@ -98,7 +99,9 @@ def _scan_folder(options: ScanOptions, subtree: Subtree, result: ScanResult) -> 
             if entry.is_symlink():
                 folders.extend(_scan_link(found, subtree, name, result))
             elif entry.is_dir(follow_symlinks=False):
-                folders.append(Subtree(source, join(subtree.path, name), link_count=subtree.link_count))
+                path = join(subtree.path, name)
+                below = records_within(subtree.known, path)
+                folders.append(Subtree(source, path, link_count=subtree.link_count, known=below))
             else:
                 result.problems.append(Problem(Code.SPECIAL_FILE, os.path.join(options.root, source)))
         # With the folder open: the state of an entry that is a symlink is read only now.
