@@ -120,3 +120,9 @@ def test_what_can_be_had_of_a_folder_is_repaired(capsys: Capsys, delivery: Deliv
     lost.unlink()
     assert "qa" in run_here(capsys, "repair", delivery.path, "--remove-extra").out
     assert {path.name for path in folder.iterdir()} == {name for name in names if "textfile" not in name}
+
+
+def test_refused_rollback_does_not_advise_to_append_once_more(capsys: Capsys, package: Path, member: Path) -> None:
+    ran = run_here(capsys, "rollback", package)
+    assert f"{Code.NOT_AS_APPLIED}: " in ran.err
+    assert "--append" not in ran.err
