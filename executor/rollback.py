@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.executor.io.remove import remove_tree
+from qa2pack.executor.preflight import check_plan
 from qa2pack.executor.publish.publish import file_journal
 from qa2pack.executor.remake import remake_previous
 from qa2pack.executor.rollback_checks import (
@@ -20,6 +21,7 @@ from qa2pack.executor.rollback_checks import (
     check_finished,
     check_published,
     ended_journal,
+    rollback_obstacles,
 )
 from qa2pack.executor.rollback_steps import roll_back
 from qa2pack.executor.stop_signals import NEVER, Stop
@@ -41,9 +43,10 @@ from qa2pack.manifest.alma.control_folder_owner import check_owned
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.opened_files import OpenedFiles
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.plan.obstacles import no_package
-from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
 
 
@@ -111,7 +114,7 @@ def roll_back_package(  # noqa: PLR0913 - what a rollback works with, and how it
             done = _rolled_back(begin_of(records), was_finished=False)
         else:
             _remove_litter(package, disk)
-            _check_reach(package, further=further)
+            _check_reach(package, opened, further=further)
             done = _roll_back_finished(package, opened=opened, engine=engine, disk=disk, progress=progress, stop=stop)
     if done.renamed_from and is_folder(package.control):  # FUSE gave the open lock another name until now
         with suppress(OSError):
@@ -145,10 +148,31 @@ def _remove_litter(package: Package, disk: Disk) -> None:
         remove_tree(disk, renaming_path(package))
 
 
-def _check_reach(package: Package, *, further: bool) -> None:
-    """Refuse to roll back a finished transaction while a plan waits, unless that is requested."""
-    if not further and is_there(package.plan) and last_finished(package):
-        raise cannot_undo(Code.PLAN_WAITS, package)
+def _check_reach(package: Package, opened: OpenedFiles, *, further: bool) -> None:
+    """Refuse to roll back a finished transaction while a plan waits, unless that is requested.
+
+    Only commands that are not refused are advised: what the older apply replaced may be gone, the plan may be stale.
+    """
+    if further or not is_there(package.plan) or not last_finished(package):
+        return
+    obstacles = rollback_obstacles(package, opened)
+    remedies = [] if obstacles else [_FURTHER]
+    remedies += [_APPLY] if _is_applicable(package, opened) else []
+    raise CannotUndoError(Problem(Code.PLAN_WAITS, package.path), *obstacles, remedies=tuple(remedies) or (_LOOK,))
+
+
+_FURTHER = Remedy("To roll back that older apply nevertheless:", ("pack rollback PACKAGE --further",))
+_APPLY = Remedy("To apply the plan:", ("pack apply PACKAGE",))
+_LOOK = Remedy("To see what comes next:", ("pack status PACKAGE",))
+
+
+def _is_applicable(package: Package, opened: OpenedFiles) -> bool:
+    """Return whether the waiting plan would be accepted."""
+    try:
+        check_plan(package, opened.plan(package.plan), opened)
+    except (Refused, StreamError):
+        return False
+    return True
 
 
 def _without_control(package: Package) -> Refused:

@@ -45,6 +45,7 @@ class Status:
         plan_problems: why the waiting plan would be refused: what it relies on has changed.
         rollback_problems: why the last apply cannot be rolled back, the reason first, as far as it shows without
             reading content.
+        lost_problems: of members that have a manifest and no folder; none during an unfinished transaction.
         member: name of the member of the transaction; empty without one.
         phase: how far the transaction came.
         is_origin_changed: it stopped because sources are not as planned, so it cannot be resumed with its plan.
@@ -62,6 +63,7 @@ class Status:
     plan_fault: str = ""
     plan_problems: tuple[Problem, ...] = ()
     rollback_problems: tuple[Problem, ...] = ()
+    lost_problems: tuple[Problem, ...] = ()
     member: bytes = b""
     phase: Phase = Phase.NONE
     is_origin_changed: bool = False
@@ -96,7 +98,8 @@ def read_status(package: Package, opened: OpenedFiles) -> Status:
         else _status_under_way(new or package, records, opened, working)
     )
     state = read_state(package)
-    return replace(status, standing=state.standing, member_count=len(state.members))
+    lost = tuple(dict.fromkeys(state.lost.values())) if is_quiet and working is None else ()
+    return replace(status, standing=state.standing, member_count=len(state.members), lost_problems=lost)
 
 
 def _quiet_status(package: Package, opened: OpenedFiles, working: str | None) -> Status:

@@ -133,6 +133,11 @@ class _Call:
         return "".join(f" --{name} {quoted(os.fsencode(value))}" for name, value in options if value)
 
     @property
+    def repeated(self) -> str | None:
+        """What a plan that is advised repeats, with a blank before it; None for a mode that there is not."""
+        return f" --mode {self.mode}" if self.mode in [*Mode] else None
+
+    @property
     def _value(self) -> str:
         return f"piscript={os.path.abspath(self.piscript)}"
 
@@ -195,11 +200,11 @@ def _package(call: _Call) -> None:
             result = applyjob.apply(target.package, options, workers, target.opened, is_locked=True)
         print_view(apply_view(result, target), attempt.verb, is_json=False)
 
-    planning = Attempt("plan", target, quoted(origin), typed=call.options)
+    planning = Attempt("plan", target, quoted(origin), options=call.repeated, typed=call.options)
     _raising(planning, look)
     with _logged(defaults.log, call.arguments), ExitStack() as held:  # of the lock, for both
         _raising(planning, plan)
-        _raising(Attempt("apply", target), apply)
+        _raising(Attempt("apply", target, quoted(origin), options=call.repeated), apply)
 
 
 def _logged(log: bytes, arguments: Mapping[str, object]) -> AbstractContextManager[None]:

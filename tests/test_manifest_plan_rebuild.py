@@ -33,7 +33,7 @@ from qa2pack.manifest.plan.rebuild import (
     rebuilt_notes,
     rebuilt_records,
 )
-from qa2pack.manifest.problem import Code, Refused
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Silent
 from qa2pack.manifest.quantity import Size
 from support.in_process import UID, Delivery, write
@@ -204,13 +204,14 @@ def test_file_of_the_name_readme_in_a_role_folder_is_a_file_like_others(delivery
     assert (found[README].action, found[b"log/README"].action) == (Action.WRITE, Action.KEEP)
 
 
-def test_folder_in_the_place_of_a_file_counts_as_missing(delivery: Delivery, old: Described) -> None:
+def test_folder_in_the_place_of_a_file_is_of_the_wrong_type(delivery: Delivery, old: Described) -> None:
     path = delivery.member / os.fsdecode(SCRIPT)
     path.unlink()
     path.mkdir()
     with pytest.raises(Refused) as caught:
         rebuilt(delivery, old)
-    assert [(problem.code, problem.path) for problem in caught.value.problems] == [(Code.MISSING, os.fsencode(path))]
+    expected = [Problem(Code.WRONG_TYPE, os.fsencode(path), "a file", "a folder")]
+    assert list(caught.value.problems) == expected
 
 
 def test_folder_that_cannot_be_read_is_named(
@@ -244,12 +245,11 @@ def test_file_of_another_size_is_refused_with_both_sizes(
     assert (problem.expected, problem.found) == (Size(size), Size(size + len(more) if more else 0))
 
 
-def test_files_of_a_folder_that_is_a_link_count_as_missing(delivery: Delivery, old: Described) -> None:
+def test_folder_that_is_a_link_is_of_the_wrong_type(delivery: Delivery, old: Described) -> None:
     folder = delivery.member / "script"
-    names = {os.fsencode(path) for path in folder.iterdir()}
     folder.rename(delivery.path.parent / "away")
     folder.symlink_to(delivery.path.parent / "away")
     with pytest.raises(Refused) as caught:
         rebuilt(delivery, old)
-    assert {problem.path for problem in caught.value.problems if problem.code is Code.MISSING} == names
+    assert list(caught.value.problems) == [Problem(Code.WRONG_TYPE, os.fsencode(folder), "a folder", "a link")]
     assert Code.UNREADABLE not in {problem.code for problem in caught.value.problems}

@@ -142,3 +142,12 @@ def test_plan_of_the_call_reports_a_pack_toml_that_does_not_count(
     Path("pack.toml").write_text("strict = true")
     QA_Packager(str(delivery.origin), str(header), str(delivery.path))
     assert f"not used: {here}/pack.toml" in " ".join(capsys.readouterr().out.split())
+
+
+def test_advised_plan_has_the_mode_of_the_call(delivery: Delivery, header: Path) -> None:
+    make_reduction(delivery.origin.parent / "several" / "sb1")
+    make_reduction(delivery.origin.parent / "several" / "sb2", uid="uid___A002_X1_X2")
+    with pytest.raises(PackagingError) as raised:
+        QA_Packager(str(delivery.origin.parent / "several"), str(header), str(delivery.path), mode="hard")
+    assert "--append member --mode hard\n" in str(raised.value)
+    assert "MODE" not in str(raised.value)

@@ -527,3 +527,20 @@ def test_apply_after_a_stop_says_what_it_does_to_which_member(
     title, what, *_ = capsys.readouterr().err.splitlines()
     assert title.startswith("Applying the plan ")
     assert what.startswith(f"  {words}; ")
+
+
+def test_refused_change_leaves_no_plan_and_says_what_repairs(capsys: Capsys, package: Path) -> None:
+    readme = package / "sg_ouss_id" / FIRST / "README"
+    readme.chmod(0o644)
+    readme.write_bytes(readme.read_bytes() + b"changed")
+    assert run("remove", package, "--member", "member_ouss_id2") == 1
+    assert "--take-changes" in capsys.readouterr().err
+    assert not (package.parent / f"{package.name}.pack" / "plan").exists()
+
+
+def test_refused_change_of_a_package_renamed_by_hand_leaves_no_plan(capsys: Capsys, package: Path) -> None:
+    renamed = package.rename(package.parent / "2012.1.00001.S")
+    control = (package.parent / f"{package.name}.pack").rename(package.parent / "2012.1.00001.S.pack")
+    assert run("remove", renamed, "--member", "member_ouss_id2") == 1
+    assert Code.PACKAGE_RENAMED in capsys.readouterr().err
+    assert not (control / "plan").exists()

@@ -33,6 +33,7 @@ from support.commands import run_here
 from support.faulty_disk import ReplaceStoppingDisk, Stopped, StoppingDisk, WatchedDisk
 from support.file_systems import exfat_disk
 from support.in_process import Delivery, make_reduction
+from support.printed_commands import ready_commands
 from support.users import as_ordinary_user, folder_of_everybody
 
 Capsys = pytest.CaptureFixture[str]
@@ -283,7 +284,7 @@ def add_above(delivery: Delivery) -> None:
         (damage_script, Code.CHANGED),
         (lose_file, Code.MISSING),
         (lose_member, Code.MISSING),
-        (lose_everything, Code.MISSING),
+        (lose_everything, Code.PACKAGE_GONE),
         (add_file, Code.EXTRA),
         (add_above, Code.EXTRA),
     ],
@@ -526,3 +527,31 @@ def test_file_that_names_another_package_counts_for_nothing(delivery: Delivery) 
     assert run("verify", delivery.path) == 0
     assert run("rollback", delivery.path) == 0
     assert not marker.exists()
+
+
+@pytest.mark.parametrize(("keep", "appends"), [("auto", 0), ("no", 1), ("no", 2)])
+def test_commands_printed_by_rollbacks_after_a_renaming_work(
+    capsys: Capsys, delivery: Delivery, other: Delivery, keep: str, appends: int
+) -> None:
+    """Each rollback that is advised is typed, until there is none; then whatever else is advised."""
+    for text in ("first", "second"):
+        (delivery.origin / "notes.log").write_text(text)
+        delivery.plan(Mode.HARD)
+        assert run("apply", delivery.path, f"--keep-previous={keep}") == 0
+    for _ in range(appends):
+        other.make(Mode.HARD, append=Append.MEMBER)
+    assert run("rename", delivery.path, NEW) == 0
+    assert run("rollback", delivery.path.parent / NEW) == 0
+    words = ["rollback", str(delivery.path)]
+    for _ in range(5):
+        capsys.readouterr()
+        code = run(*words)
+        advised = [command[1:] for command in ready_commands(capsys.readouterr().err)]
+        assert code == 0 or words[-1] != "--further"
+        if code == 0:
+            words = ["rollback", str(delivery.path)]
+        elif further := [each for each in advised if each[-1] == "--further"]:
+            words = further[0]
+        else:
+            break
+    assert [run(*each) for each in advised] == [0 for _ in advised]

@@ -8,7 +8,7 @@ leaves uninitialised gaps in such files.
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -90,18 +90,22 @@ def _measure(table: bytes, spec: SplitSpec, most_bytes: int, scratch: Path) -> S
 def _write(view: Path, new: Path, spec: SplitSpec, *, rows: "Values | None" = None) -> None:
     with opened_table(str(view)) as table:
         staying = [name for name in table.colnames() if name not in spec.drop]
-        chosen = (table if rows is None else table.selectrows(rows)).select(",".join(map(_escaped, staying)))
+        chosen = (table if rows is None else table.selectrows(rows)).select(_all_but(spec.drop))
         if chosen.colnames() != staying:
-            raise RuntimeError(f"casacore does not find the columns {', '.join(staying)} by their names")
+            lost = ", ".join(name for name in staying if name not in chosen.colnames())
+            raise RuntimeError(f"casacore does not tell the columns {lost} by their names")
         chosen.copy(str(new), deep=True, valuecopy=True).close()
     with opened_table(str(new), writable=True) as written:
         keep_one_column(written, replace(spec, drop=()))
         follow_weights(written, written, spec)
 
 
-def _escaped(column: str) -> str:
-    """Return the name as casacore's query language takes it for one, though it may be a word or a formula of it."""
-    return "".join(f"\\{letter}" for letter in column)
+def _all_but(dropped: Iterable[str]) -> str:
+    """Return the columns that stay, in casacore's query language, by the names of the dropped data columns alone.
+
+    Other columns may have names that cannot be written in that language.
+    """
+    return ",".join(("*", *(f"!~p/{name}/" for name in dropped)))
 
 
 def _one_row_of_each_shape(view: Path) -> Values:

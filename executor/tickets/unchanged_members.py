@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qa2pack.executor.tickets.size import makes_tickets
+from qa2pack.manifest.alma.absence import absence
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.header import Header
 from qa2pack.manifest.format.opened_files import OpenedFiles
@@ -35,7 +36,7 @@ def check_staying(package: Package, header: Header, opened: OpenedFiles) -> None
         Refused: with all such files, and what to do for their members.
         StreamError, OSError: as `changed_in_tickets`.
     """
-    problems = list(changed_in_tickets(package, header, opened))
+    problems = list(dict.fromkeys(changed_in_tickets(package, header, opened)))  # all files of a folder have the same
     if problems:
         raise Refused(*problems, remedies=(*_repairs(package, header, opened, problems), _THEN))
 
@@ -69,13 +70,13 @@ def changed_in_tickets(package: Package, header: Header, opened: OpenedFiles) ->
         if digest:
             member = Member(opened.manifest(package.manifest(name)), package.member(name))
             for file in ticket_files(package.project, member):
-                yield from _difference(file)
+                yield from _difference(file, member.folder)
 
 
-def _difference(file: "TicketFile") -> Iterator[Problem]:
+def _difference(file: "TicketFile", member: bytes) -> Iterator[Problem]:
     status = status_of(file.path)
     if status is None:
-        yield Problem(Code.MISSING, file.path)
+        yield absence(member, file.path[len(member) + 1 :])
     elif not stat.S_ISREG(status.st_mode):
         yield Problem(Code.WRONG_TYPE, file.path, "a file", kind_in_words(status.st_mode))
     elif status.st_size != file.size:

@@ -5,18 +5,25 @@ lock; the package itself holds the prescribed tree and nothing else. Read-only.
 """
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import unquote_to_bytes
 
+from qa2pack.manifest.alma.absence import absence
 from qa2pack.manifest.alma.control_folder import check_control
-from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, folder_of, is_group, is_member, is_of_cycle0
+from qa2pack.manifest.alma.member_ids import SCIENCE_GOAL, folder_of, is_group, is_member, is_of_cycle0, named_so
+from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.presence import is_plain_folder, is_there
 from qa2pack.manifest.path import folders_above, join, path_in
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 
 README = b"README"
 _MANIFEST = b".manifest"
+PUT_BACK = Remedy(
+    "Put the folder of the member back, from a backup or another copy of the package; move away what is in its place."
+)
 # By them a folder is known as a member, also where it has no manifest.
 MEMBER_FOLDERS = frozenset({b"raw", b"calibrated", b"calibration", b"script", b"qa", b"log", b"product"})
 
@@ -93,6 +100,8 @@ class PackageState:
         manifests: path of the manifest of each member that has one.
         unexpected: paths relative to the package that do not belong to the prescribed tree.
         empty_groups: folders of groups without a member, relative to the package.
+        lost: the members that have a manifest and no folder: each with the problem, its path absolute, of what is in
+            its place, or that nothing is.
     """
 
     standing: DestinationKind
@@ -100,6 +109,7 @@ class PackageState:
     manifests: Mapping[bytes, bytes] = field(default_factory=dict)
     unexpected: tuple[bytes, ...] = ()
     empty_groups: tuple[bytes, ...] = ()
+    lost: Mapping[bytes, Problem] = field(default_factory=dict)
 
     @property
     def without_manifest(self) -> tuple[bytes, ...]:
@@ -122,17 +132,53 @@ def read_state(package: Package) -> PackageState:
         OSError: a folder cannot be read.
     """
     check_control(package.control)
+    described = {member_of_manifest(name): join(package.manifests, name) for name in manifest_names(package)}
+    found = _found(package, described)
+    manifests = {member: described[member] for member in found.members if member in described}
+    gone = gone_package(package, found)
+    lost = {
+        member: gone or absence(package.path, folder_of(member), "a member")
+        for member in described
+        if member not in manifests
+    }
+    return replace(found, manifests=manifests, lost=lost)
+
+
+def gone_package(package: Package, state: PackageState) -> Problem | None:
+    """Return the problem of a package of which nothing is at its path, with what is there instead."""
+    if state.standing in (DestinationKind.ABSENT, DestinationKind.EMPTY):
+        return Problem(Code.PACKAGE_GONE, package.path)
+    mode = os.lstat(package.path).st_mode
+    return None if stat.S_ISDIR(mode) else Problem(Code.PACKAGE_GONE, package.path, found=kind_in_words(mode))
+
+
+def _found(package: Package, described: Iterable[bytes]) -> PackageState:
+    """Return what is on disk.
+
+    Args:
+        described: the members that have a manifest.
+    """
     if not is_there(package.path):
         return PackageState(DestinationKind.ABSENT)
     if not is_plain_folder(package.path):
         return PackageState(DestinationKind.FOREIGN, unexpected=(b"",))
     if not os.listdir(package.path):
         return PackageState(DestinationKind.EMPTY)
-    described = {member_of_manifest(name): join(package.manifests, name) for name in manifest_names(package)}
     is_free = not all(map(is_of_cycle0, described))
-    found = _found_by_manifest(package, described) if is_free else _found_by_name(package)
-    manifests = {member: described[member] for member in found.members if member in described}
-    return replace(found, manifests=manifests)
+    return _found_by_manifest(package, described) if is_free else _found_by_name(package)
+
+
+def check_not_lost(state: PackageState, wanted: bytes) -> None:
+    """Refuse a member that has a manifest and no folder, instead of saying that there is none of this name.
+
+    Args:
+        wanted: as `member_named`; where nothing is left of the package, every name is refused so.
+    """
+    named = named_so(state.lost, wanted) if wanted and not named_so(state.members, wanted) else ()
+    lost = {state.lost[member] for member in named} or (() if state.members else {*state.lost.values()})
+    if lost:
+        is_gone = any(problem.code is Code.PACKAGE_GONE for problem in lost)
+        raise Refused(*sorted(lost, key=lambda problem: problem.path), remedies=() if is_gone else (PUT_BACK,))
 
 
 def _found_by_manifest(package: Package, described: Iterable[bytes]) -> PackageState:

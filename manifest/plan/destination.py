@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.member_ids import Append, member_named
-from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, read_state
+from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, check_not_lost, read_state
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
@@ -78,6 +78,8 @@ def choose_destination(request: PlanRequest, opened: OpenedFiles) -> Destination
     if problems:
         raise Refused(*problems, remedies=path_remedies(request, problems))
     state = read_state(package)
+    if request.append in _OF_ONE:
+        check_not_lost(state, request.replaced)
     problems = list(_state_problems(request, state))
     if problems:
         raise Refused(*problems, remedies=_remedies(request, package, state, problems[0].code))
@@ -208,7 +210,9 @@ def _state_problems(request: PlanRequest, state: PackageState) -> Iterator[Probl
         return
     if state.standing is DestinationKind.FOREIGN and not (request.force and request.append is Append.NOTHING):
         shown = [os.path.join(request.package, path) for path in state.unexpected[:20]]
-        yield from (Problem(Code.NOT_A_PACKAGE, path) for path in shown or [request.package])
+        in_place = {problem.path: problem.found for problem in state.lost.values()}
+        paths = shown or [request.package]
+        yield from (Problem(Code.NOT_A_PACKAGE, path, found=in_place.get(path, "")) for path in paths)
     elif (unknown := _unknown_going(request, state)) and not request.force:
         yield Problem(Code.NOT_ADOPTED, request.package, found=Count(len(unknown), "member"))
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import islice
 
 from qa2pack.manifest.actions import Action
-from qa2pack.manifest.alma.package import Package, PackageState
+from qa2pack.manifest.alma.package import PUT_BACK, Package, PackageState
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import FolderRecord
@@ -116,7 +116,9 @@ def foreign_remedies(package: Package, state: PackageState) -> tuple[Remedy, ...
     }
     repairs = (_leaving_out(member, state) for member, found in sorted(by_member.items()) if found)
     inside = {each for found in by_member.values() for each in found}
-    return (*repairs, *outside_remedies(each for each in extras if each not in inside))
+    in_place = {problem.path for problem in state.lost.values()}
+    outside = [each for each in extras if each not in inside and each.path not in in_place]
+    return (*repairs, *((PUT_BACK,) if state.lost else ()), *outside_remedies(outside))
 
 
 def _leaving_out(member: bytes, state: PackageState) -> Remedy:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.alma.absence import absence
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import README, Package, read_state
 from qa2pack.manifest.alma.readme import readme_text
@@ -24,9 +25,10 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord, merge_records, with_digests
 from qa2pack.manifest.format.record_codec import decode_record, encode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
+from qa2pack.manifest.fs.file_kind import kind_in_words
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath
 from qa2pack.manifest.layout.roles import roles_of
-from qa2pack.manifest.path import is_within, join
+from qa2pack.manifest.path import folders_above, is_within, join
 from qa2pack.manifest.plan.destination import Destination, base_of
 from qa2pack.manifest.plan.extra_files import extra_in_folder, extra_in_package, outside_remedies, paths_of
 from qa2pack.manifest.plan.make import Plan
@@ -129,12 +131,14 @@ def plan_rebuild(
         gathered.spool.add(record.path, encode_record(record))
     extra = {problem for problem in problems if problem.code in EXTRAS}
     removed = {problem for problem in extra if repair.removes_extra and is_within(problem.path, member)}
+    lost = {*repair.lost, *folders_above(repair.lost)}  # the problem of a file may be that of its folder
     others = [
         problem
         for problem in problems
-        if problem.code not in EXTRAS and os.path.relpath(problem.path, member) not in repair.lost
+        if problem.code not in EXTRAS and os.path.relpath(problem.path, member) not in lost
     ]
-    if others := [*others, *sorted(extra - removed, key=lambda problem: problem.path)]:
+    named = {problem for problem in extra if problem.path in {other.path for other in others}}
+    if others := [*others, *sorted(extra - removed - named, key=lambda problem: problem.path)]:
         gathered.spool.close()
         is_all_outside = all(each.code in EXTRAS and not is_within(each.path, member) for each in others)
         raise Refused(*others, remedies=outside_remedies(others) if is_all_outside else ())
@@ -270,12 +274,19 @@ def _rows(
         elif action not in _PACKAGED and not (action is Action.WRITE and path in kept):
             yield Source(record.source_path(index), action, record.state(index))
         else:
-            yield _in_place(join(member, path), found.get(name), record.sizes[index], problems)
+            yield _in_place(member, path, found.get(name), record.sizes[index], problems)
 
 
-def _in_place(path: bytes, status: os.stat_result | None, size: int, problems: list[Problem]) -> Source | None:
-    if status is None or not stat.S_ISREG(status.st_mode):
-        problems.append(Problem(Code.MISSING, path))
+def _in_place(
+    member: bytes, inside: bytes, status: os.stat_result | None, size: int, problems: list[Problem]
+) -> Source | None:
+    path = join(member, inside)
+    if status is None:
+        if (problem := absence(member, inside)) not in problems:  # all files of a folder have the same
+            problems.append(problem)
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        problems.append(Problem(Code.WRONG_TYPE, path, "a file", kind_in_words(status.st_mode)))
         return None
     if status.st_size != size and not is_table_lock(path):
         problems.append(size_problem(path, size, status.st_size))

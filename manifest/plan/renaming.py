@@ -19,7 +19,6 @@ from qa2pack.manifest.alma.package import (
     Package,
     PackageState,
     manifest_names,
-    member_of_manifest,
     read_state,
 )
 from qa2pack.manifest.alma.readme import with_project
@@ -82,10 +81,9 @@ def plan_rename(
         beside=(),
         made_with=None,
     )
-    problems = [
-        *extra_in_package(old, state),
-        *(each for one in manifests for each in _not_as_packaged(old, one, header)),
-    ]
+    changed = [each for one in manifests for each in _not_as_packaged(old, one, header)]
+    in_place = {problem.path for problem in changed}  # what stands in the place of a folder is no extra file
+    problems = [*(each for each in extra_in_package(old, state) if each.path not in in_place), *changed]
     if problems:
         raise Refused(*problems, remedies=_MEND)
     warnings = tuple(_code_warnings(new, manifests))
@@ -176,10 +174,8 @@ def _is_leftover(new: Package, old: Package, opened: OpenedFiles) -> bool:
 
 def _manifests(old: Package, state: PackageState, opened: OpenedFiles) -> list[Described]:
     """Return the manifests of all members, sorted by member; each manifest has its member, and each member one."""
-    recorded = {member_of_manifest(name) for name in manifest_names(old)}
-    gone = [Problem(Code.MISSING, old.member(member)) for member in sorted(recorded.difference(state.members))]
-    if gone:
-        raise Refused(*gone, remedies=_MEND)
+    if state.lost:
+        raise Refused(*dict.fromkeys(state.lost.values()), remedies=_MEND)
     missing = [Problem(Code.MANIFEST_MISSING, old.member(member)) for member in state.without_manifest]
     if missing:
         raise Refused(*missing, remedies=(Remedy("To make the manifests:", ("pack adopt PACKAGE",)),))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from qa2pack.manifest.alma.member_ids import folder_of, member_words
-from qa2pack.manifest.alma.package import DestinationKind, Package, manifest_names, member_of_manifest, read_state
+from qa2pack.manifest.alma.package import Package, gone_package, manifest_names, member_of_manifest, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described, unusable_manifest
 from qa2pack.manifest.format.header import BundleTask, Header
@@ -30,13 +30,20 @@ def verify_package(
 
     What the checks of a layout warn of is a warning, see `manifest.verify.check_rows`.
 
-    The path is absolute where the package itself is gone.
+    The path is absolute where the package itself is gone, or something else is in its place.
     """
     state = read_state(package)
-    if state.standing in (DestinationKind.ABSENT, DestinationKind.EMPTY):
-        yield Problem(Code.PACKAGE_GONE, package.path)
+    if gone := gone_package(package, state):
+        yield gone
         return  # that every folder in it is missing adds nothing
+    lost = dict.fromkeys(
+        replace(problem, path=problem.path.removeprefix(package.path + b"/")) for problem in state.lost.values()
+    )
+    yield from lost
+    in_place = {problem.path for problem in lost if problem.code is Code.WRONG_TYPE}
     for unexpected in state.unexpected:
+        if unexpected in in_place:
+            continue
         # Inside a member with a manifest, verifying the member finds it.
         if not any(is_within(package.path + b"/" + unexpected, package.member(member)) for member in state.manifests):
             yield Problem(_extra(package, unexpected), unexpected)
@@ -51,16 +58,14 @@ def verify_package(
         except StreamError as error:
             yield unusable_manifest(error, folder_of(member))
             continue
-        yield from _verify_member(package, manifest, is_quick=is_quick, engine=engine, progress=progress)
+        if member in state.manifests:
+            yield from _verify_member(package, manifest, is_quick=is_quick, engine=engine, progress=progress)
 
 
 def _verify_member(
     package: Package, manifest: Described, *, is_quick: bool, engine: Engine, progress: Progress
 ) -> Iterator[Problem]:
     member = manifest.header.member
-    if not is_plain_folder(package.member(member)):  # anything else in its place is told as an extra file
-        yield Problem(Code.MISSING, folder_of(member), "a member")
-        return
     notes = manifest.notes
     is_read = manifest.header.mode.has_content and not is_quick
     progress.phase(

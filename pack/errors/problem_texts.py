@@ -445,8 +445,8 @@ VERIFYING: Mapping[Code, Row] = {
     Code.PACKAGE_GONE: Row(
         "The package is not at this path; its control folder is.",
         "It was renamed, moved or removed, and the folder PACKAGE.pack beside it was not.",
-        "If it was renamed or moved, give it the name back, or give PACKAGE.pack the new one. If it was removed, "
-        "restore it from a backup.",
+        "Move away what is at its path, if anything is. If the package was renamed or moved, give it the name back, "
+        "or give PACKAGE.pack the new one. If it was removed, restore it from a backup.",
     ),
     Code.CHANGED: Row(
         "The content is not what was packaged; the size is the same.",

@@ -73,7 +73,7 @@ def write_export(target: Target, wanted: ExportOptions, workers: Workers) -> Wri
     state = existing_package(target)
     with ExitStack() as stack:
         stack.enter_context(held(target.package))
-        members = chosen_members(members_of(state, target.opened), wanted.member)
+        members = chosen_members(state, members_of(state, target.opened), wanted.member)
         manifests = _manifests(members, wanted)
         places = _places(target.package, wanted)
         if wanted.formats == ("bagit",):

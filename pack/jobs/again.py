@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.member_ids import member_named
-from qa2pack.manifest.alma.package import Package, PackageState, read_state
+from qa2pack.manifest.alma.package import Package, PackageState, check_not_lost, read_state
 from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.plan.obstacles import no_package
@@ -37,6 +37,7 @@ def made_again(package: Package, member: bytes, opened: OpenedFiles, *, verb: st
         StreamError: its manifest cannot be used.
     """
     state = read_state(package)
+    check_not_lost(state, member)
     if not state.members:
         raise Refused(no_package(package, state))
     try:

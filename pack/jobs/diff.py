@@ -5,16 +5,18 @@ The new plan is a value only; nothing is written.
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 from qa2pack.executor.casa.split import TableReader
-from qa2pack.manifest.alma.package import README, read_state
+from qa2pack.manifest.alma.package import README, PackageState, check_not_lost, read_state
 from qa2pack.manifest.diff import Change, diff_members
 from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.format.inside import marked_path, with_insides
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.plan.make import Plan, make_plan
 from qa2pack.manifest.plan.obstacles import swapped_paths
 from qa2pack.manifest.plan.recall import recall_from
@@ -73,7 +75,7 @@ def diff(target: Target, request: PlanRequest, wanted: bytes, workers: Workers) 
     with ExitStack() as stack:
         stack.enter_context(held(target.package))
         members = members_of(state, target.opened)
-        manifest = usable_manifest(_chosen(members, wanted, request))
+        manifest = usable_manifest(_chosen(target, state, members, wanted, request))
         mode = request.mode if manifest.header.mode.has_content else manifest.header.mode
         request = replace(recall_from(request, manifest.header).request, mode=mode, is_compared=True, typed=None)
         made = _planned(request, target.opened, workers)
@@ -81,9 +83,11 @@ def diff(target: Target, request: PlanRequest, wanted: bytes, workers: Workers) 
         return Difference(manifest, made, len(members), stack.pop_all())
 
 
-def _chosen(members: list[Member], wanted: bytes, request: PlanRequest) -> Member:
+def _chosen(
+    target: Target, state: PackageState, members: list[Member], wanted: bytes, request: PlanRequest
+) -> Member:
     if wanted:
-        return chosen_members(members, wanted)[0]
+        return chosen_members(state, members, wanted)[0]
     same = [
         member
         for member in members
@@ -92,6 +96,11 @@ def _chosen(members: list[Member], wanted: bytes, request: PlanRequest) -> Membe
     candidates = same or [member for member in members if member.fault]  # its origin is unknown
     if candidates:
         return candidates[-1]
+    for member in state.lost:
+        with suppress(StreamError):  # of a damaged manifest the origin is unknown
+            manifest = target.package.manifest(member)
+            if target.opened.peek_header(manifest, StreamKind.MANIFEST).origin == request.origin:
+                check_not_lost(state, member)
     raise Refused(Problem(Code.ORIGIN_UNKNOWN, request.origin))
 
 

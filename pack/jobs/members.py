@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.member_ids import member_named
-from qa2pack.manifest.alma.package import Package, PackageState
+from qa2pack.manifest.alma.package import Package, PackageState, check_not_lost
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import Header, Notes, read_notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
@@ -42,12 +42,13 @@ def members_of(state: PackageState, opened: OpenedFiles) -> list[Member]:
     return [_member(state, path, opened) for path in state.members]
 
 
-def chosen_members(members: Sequence[Member], wanted: bytes) -> list[Member]:
+def chosen_members(state: PackageState, members: Sequence[Member], wanted: bytes) -> list[Member]:
     """Return the members with this name, or the end of it that only this one has; all members for an empty name.
 
     Raises:
         Refused: no member, or more than one, has this name, or the package has no members.
     """
+    check_not_lost(state, wanted)
     if not members:
         raise Refused(Problem(Code.PACKAGE_GONE, b""))
     if not wanted:

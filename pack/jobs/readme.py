@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from qa2pack.executor.apply import Applied, ApplyOptions
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import member_named
-from qa2pack.manifest.alma.package import README
+from qa2pack.manifest.alma.package import README, check_not_lost
 from qa2pack.manifest.alma.readme import header_of, header_template
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.fs.presence import is_there
@@ -47,8 +47,9 @@ def change_readme(
         wanted: name of the member; empty if there is only one.
     """
     state = existing_package(target)
+    check_not_lost(state, wanted)
     name = member_named(state.members, wanted)
-    (member,) = chosen_members(members_of(state, target.opened), name)
+    (member,) = chosen_members(state, members_of(state, target.opened), name)
     manifest = usable_manifest(member)
     readme = _new_readme(target, manifest, asked)
     return change(

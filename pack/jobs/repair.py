@@ -105,7 +105,7 @@ def repair(
         commands = tuple(_command(member, places) for member in state.members)
         remedy = Remedy("Name the member; one at a time:", commands)
         raise Refused(Problem(Code.MEMBER_NOT_NAMED, target.package.path), remedies=(remedy,))
-    members = chosen_members(members_of(state, target.opened), wanted)
+    members = chosen_members(state, members_of(state, target.opened), wanted)
     repaired = tuple(
         _repaired(target, usable_manifest(member), places, workers, options, removes_extra=removes_extra)
         for member in members

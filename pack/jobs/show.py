@@ -22,10 +22,12 @@ class Contents:
     Attributes:
         members: those that were asked for.
         member_count: how many there are in all.
+        lost: of members that have a manifest and no folder, among those that were asked for.
     """
 
     members: Sequence[Member]
     member_count: int
+    lost: Sequence[Problem] = ()
 
 
 def show(target: Target, wanted: bytes) -> Contents:
@@ -35,8 +37,10 @@ def show(target: Target, wanted: bytes) -> Contents:
         Refused: no member, or more than one, has this name.
         Refused, UnfinishedError, LockedError: as `existing_package`.
     """
-    everything = members_of(existing_package(target), target.opened)
-    return Contents(chosen_members(everything, wanted), len(everything))
+    state = existing_package(target)
+    everything = members_of(state, target.opened)
+    members = chosen_members(state, everything, wanted)
+    return Contents(members, len(everything), () if wanted else tuple(dict.fromkeys(state.lost.values())))
 
 
 def check_role(headers: Iterable[Header], role: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from qa2pack.manifest.alma.member_ids import folder_of, member_at, member_words
+from qa2pack.manifest.alma.package import PUT_BACK
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.plan.extra_files import outside_remedies
 from qa2pack.manifest.problem import EXTRAS, Code, Problem, Remedy
@@ -22,7 +23,6 @@ from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import folded
 
 _MOST_FAULTS = 3  # of one ticket file
-_PUT_BACK = Remedy("Put the folder of the member back, from a backup or another copy of the package.")
 _OF_MANIFEST = frozenset((Code.MANIFEST_DAMAGED,))
 _WRITTEN_AGAIN = frozenset((Code.TICKET_DAMAGED, Code.W_TICKET_MISSING))
 
@@ -59,12 +59,13 @@ class Damage:
         """Yield what each code means and what to do; of damaged files once for each member."""
         damaged = self._damaged_members()
         handled = {problem for member in damaged for problem in self._within(member)}
-        gone = {problem for problem in self.problems if problem.code is Code.MISSING} - handled
+        gone = {problem for problem in self.problems if problem.code in (Code.MISSING, Code.WRONG_TYPE)} - handled
         outside = {problem for problem in self.problems if problem.code in EXTRAS} - handled
         yield from self.remedies_of(problem for problem in self.problems if problem not in handled | gone | outside)
+        for code in dict.fromkeys(problem.code for problem in self.problems if problem in gone):
+            yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
         if gone:
-            yield from folded(WORDS[Code.MISSING].what, indent=2, label=f"{Code.MISSING}: ")
-            yield from remedies_lines((_PUT_BACK,), self.target)
+            yield from remedies_lines((PUT_BACK,), self.target)
         for code in dict.fromkeys(problem.code for problem in self.problems if problem in handled):
             yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
             if code in EXTRAS:

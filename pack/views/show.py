@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from qa2pack.manifest.alma.member_ids import member_words
+from qa2pack.manifest.alma.package import PUT_BACK
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import BundleTask, Header, Notes
 from qa2pack.manifest.format.inside import records_inside
 from qa2pack.manifest.humanize import counted, human_bytes, local_time, utc_time
 from qa2pack.manifest.path import shown
-from qa2pack.pack.errors.problem_view import problem_lines
+from qa2pack.pack.errors.problem_view import problem_lines, remedies_lines
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.members import Member
 from qa2pack.pack.jobs.show import Contents
@@ -42,9 +43,9 @@ class ShowOptions:
 def show_view(contents: Contents, target: Target, what: ShowOptions) -> View:
     """Return the view of the members."""
     members = contents.members
-    problems = [unusable_manifest(member.fault) for member in members if member.fault]
+    problems = [*(unusable_manifest(member.fault) for member in members if member.fault), *contents.lost]
     return View(
-        lines=partial(_lines, members, contents.member_count, target, what),
+        lines=partial(_lines, contents, target, what),
         fields=lambda: {
             **path_fields("package", target.package.path),
             "members": [_fields(member, what) for member in members],
@@ -64,7 +65,8 @@ def _summary(members: Sequence[Member]) -> str:
     return f"{some}, {counted(files, 'file')}, {human_bytes(size)}{without}"
 
 
-def _lines(members: Sequence[Member], count: int, target: Target, what: ShowOptions, style: Style) -> Iterator[str]:
+def _lines(contents: Contents, target: Target, what: ShowOptions, style: Style) -> Iterator[str]:
+    members, count = contents.members, contents.member_count
     some = "" if len(members) == count else f"{len(members)} of "
     yield style.bold(f"{shown(target.package.project)}: {some}{counted(count, 'member')}")
     yield f"  {shown(target.package.path)}"
@@ -72,6 +74,10 @@ def _lines(members: Sequence[Member], count: int, target: Target, what: ShowOpti
         yield ""
         yield style.bold(member_words(member.path))
         yield from _member_lines(member, target, what, style)
+    if contents.lost:
+        yield ""
+        yield from problem_lines(contents.lost, target, style, has_remedies=False)
+        yield from remedies_lines((PUT_BACK,), target)
 
 
 def _member_lines(member: Member, target: Target, what: ShowOptions, style: Style) -> Iterator[str]:

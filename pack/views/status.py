@@ -39,6 +39,7 @@ def _lines(status: Status, target: Target, style: Style) -> Iterator[str]:
     state = read_state(target.package)
     yield f"{shown(target.package.path)}"
     yield f"  {_destination_text(status)}"
+    yield from problem_lines(status.lost_problems, target, style, has_remedies=False)
     empty = placeholder_lines(state, target.opened)
     yield from (style.warning(f"  {line}") for line in empty)
     adopt = _adopt_command(status, state, package)
@@ -72,7 +73,9 @@ def _lines(status: Status, target: Target, style: Style) -> Iterator[str]:
             yield from _ways(remedies_after_stop(status.phase), target, style)
         case State.FINISHED if not status.member_count:
             yield style.bad("  the last apply is finished, and what it made is not there any more")
-            yield from _next(style, plan, "or bring the package back from where it went")
+            is_in_the_way = status.standing is DestinationKind.FOREIGN  # no plan is accepted there
+            first = f"pack verify {target.quoted}" if is_in_the_way else plan
+            yield from _next(style, first, "or bring the package back from where it went")
         case State.FINISHED:
             yield "  the last apply is finished"
             yield from _finished_lines(status, target, adopt, _again_lines(state, target), style)
@@ -98,7 +101,7 @@ def _finished_lines(status: Status, target: Target, adopt: str, again: Sequence[
 
 def _again_lines(state: PackageState, target: Target) -> list[str]:
     """Return how to make a member again from its origin; none where no origin is known."""
-    if not state.manifests:
+    if not state.manifests or state.standing is DestinationKind.FOREIGN:  # no plan is accepted there
         return []
     member = "" if len(state.members) == 1 else " --member NAME"
     try:
@@ -193,7 +196,7 @@ def _fields(status: Status) -> Fields:
     plan = status.plan
     rollback_fault = _sentence(status.rollback_problems)
     return {
-        **asdict(replace(status, plan=None, plan_problems=(), rollback_problems=())),
+        **asdict(replace(status, plan=None, plan_problems=(), rollback_problems=(), lost_problems=())),
         **path_fields("member", status.member),
         "holder": shown(status.holder),
         "plan": _plan_fields(plan) if plan and not status.plan_problems else None,
@@ -202,6 +205,7 @@ def _fields(status: Status) -> Fields:
         "undo_fault": rollback_fault,  # its name in the first releases
         "rollback_fault": rollback_fault,
         "rollback_problems": problem_fields(status.rollback_problems),
+        "lost_problems": problem_fields(status.lost_problems),
     }
 
 
