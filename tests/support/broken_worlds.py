@@ -823,6 +823,24 @@ breaks(Code.MISSING)(after(lambda member: (member / SCRIPT).unlink()))
 breaks(Code.EXTRA)(after(lambda member: write(member / "qa/extra", b"")))
 breaks(Code.EXTRA_FOLDER)(after(lambda member: (member / "qa/extra").mkdir()))
 breaks(Code.WRONG_TYPE)(after(lambda member: _as_link(member / SCRIPT)))
+
+
+@breaks(Code.DAMAGED_INSIDE)
+def _file_in_a_bundle_is_damaged(world: World) -> Iterable[Problem]:
+    layout = world.folder / "bundles.toml"
+    layout.write_text(
+        'tree = "sg_ouss_id/group_ouss_id{group}/member_ouss_id{member}"\nreadme = false\n'
+        '[[folder]]\nname = "log"\n[[place]]\nname = "top"\n'
+        '[[rule]]\nkind = "file"\nmatch = "*"\nto = "log/all.tgz!{name}"\n'
+        '[[rule]]\nkind = "tree"\nmatch = "*"\nnever = "no file"\n'
+    )
+    write(world.delivery.origin / "a", b"a" * 100)
+    world.delivery.make(Mode.COPY, layout=str(layout))
+    (bundle,) = world.delivery.path.rglob("all.tgz")
+    bundle.write_bytes(gzip.compress(gzip.decompress(bundle.read_bytes()).replace(b"aa", b"ab", 1)))
+    return world.delivery.problems()
+
+
 breaks(Code.MANIFEST_DAMAGED)(after(lambda member: os.truncate(_manifest(member), 100)))
 breaks(Code.TICKET_DAMAGED)(after(lambda member: os.truncate(_ticket(member), 100)))
 breaks(Code.W_TICKET_MISSING)(after(lambda member: _ticket(member).unlink()))

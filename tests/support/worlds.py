@@ -70,7 +70,7 @@ class Change(StrEnum):
     REMOVE_GROUP = "remove-group"
     BRANCH = "branch"  # values name a member that no folder above is of, as are those of the two below
     REMOVE_BRANCH = "remove-branch"
-    LISTED = "listed"  # as REPLACE, of a package that is its only member and has a list of its files beside it
+    LISTED = "listed"  # as REPLACE, of a package that is its only member, with bundles, and a list of files beside it
     REBUILD = "rebuild"  # a file is repaired, and README changed
     RENAME = "rename"  # another project code
 
@@ -212,6 +212,8 @@ _BESIDE = """
 to = "../list.ticket.md5"
 template = "sums.jinja"
 """
+# In the layout with a list, where files go into a tar or a compressed file.
+_BUNDLES = {"log/{prefix}{name}": "log/all.tgz!{prefix}{name}", "product/{name}": "product/{name}.gz!"}
 _SUMS = "{% for each in files %}{{ each.md5 }}  {{ each.path }}\n{% endfor %}"
 # What can be rolled back when it has ended.
 WITH_ROLLBACK = tuple(
@@ -402,6 +404,9 @@ class World:
         if self.scenario.change is Change.LISTED:
             layout = self.root / "listed.toml"
             text = layout_text("cycle0").replace("\ntree =", "\n# tree =")
+            for target, bundle in _BUNDLES.items():
+                assert target in text
+                text = text.replace(f'to = "{target}"', f'to = "{bundle}"')
             layout.write_text(f"{text}{_WRITES}\n{_BESIDE}")
             (self.root / "sums.jinja").write_text(_SUMS)
             return {"layout": str(layout)}
