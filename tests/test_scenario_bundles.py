@@ -6,6 +6,7 @@ import os
 import shutil
 import tarfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -106,11 +107,13 @@ def test_bundles_are_the_same_bytes_each_time(bundled: Bundled) -> None:
 
 
 def test_tar_has_root_as_owner_whole_seconds_and_plain_modes(bundled: Bundled) -> None:
-    os.utime(bundled.origin / "b.cal/big", ns=(1_500_000_000_999_999_999, 1_500_000_000_999_999_999))
+    for path in bundled.origin.rglob("*"):
+        os.utime(path, ns=(1_500_000_000_999_999_999, 1_500_000_000_999_999_999))
     bundled.make()
     with tarfile.open(bundled.package / TAR) as tar:
         found = {each.name: (each.uid, each.gid, each.mtime, each.mode) for each in tar}
     assert found["all/b.cal/big"] == (0, 0, 1_500_000_000, 0o644)
+    assert found["all"] == found["all/a.cal/empty"] == (0, 0, 1_500_000_000, 0o755)
     assert found["all/a.cal/table.txt"][3] == 0o755
 
 
@@ -181,9 +184,14 @@ def test_damaged_bundle_is_repaired_from_another_copy(bundled: Bundled, tmp_path
     assert "in cal/all.tgz:" in shown.out
 
 
-def test_source_that_changed_since_the_plan_refuses_and_nothing_is_seen(bundled: Bundled) -> None:
+@pytest.mark.parametrize(
+    "change", [lambda path: path.write_text("changed"), Path.unlink, lambda path: os.utime(path, (1, 1))]
+)
+def test_source_that_changed_since_the_plan_refuses_and_nothing_is_seen(
+    bundled: Bundled, change: Callable[[Path], object]
+) -> None:
     assert bundled.plan().code == 0
-    (bundled.origin / "a.cal/sub/inner").write_text("changed")
+    change(bundled.origin / "a.cal/sub/inner")
     refused = bundled.run("apply", bundled.package, "--json")
     (problem,) = json.loads(refused.out)["problems"]
     assert (problem["code"], problem["path"]) == ("origin-changed", str(bundled.origin / "a.cal/sub/inner"))

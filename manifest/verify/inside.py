@@ -14,7 +14,6 @@ from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.problem import Value
 from qa2pack.manifest.quantity import Digest, Size
-from qa2pack.manifest.table_lock import is_table_lock
 
 _BLOCK_BYTES = 1 << 20
 
@@ -104,13 +103,13 @@ def _kind(entry: BundleEntry) -> str:
 
 
 def _compared(inside: Inside, blocks: Iterable[bytes | memoryview]) -> Difference | None:
-    """Read the content of a file and compare it; of a `table.lock` nothing is content."""
+    """Read the content of a file and compare it; of a `table.lock` no digest is recorded."""
     size, state = 0, xxhash.xxh3_128()
     for block in blocks:
         size += len(block)
         state.update(block)
     path = inside.entry.path
-    if inside.index is None or is_table_lock(inside.path):
+    if inside.index is None:
         return None
     if size != inside.entry.size:
         return Difference(path, Size(inside.entry.size), Size(size))
