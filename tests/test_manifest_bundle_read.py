@@ -169,3 +169,8 @@ def test_other_programs_unpack_what_is_written(tmp_path: Path) -> None:
         for path, data in SOME.items():
             target = os.path.join(root, path)
             assert Path(os.fsdecode(target)).read_bytes() == data if data is not None else os.path.isdir(target)
+
+
+def test_largest_size_of_a_tar_is_its_size() -> None:
+    files: Files = {b"%03d" % number: b"" for number in range(100)} | {b"n" * 120: b"1"}
+    assert len(written(files, Form.TAR)) == largest_bytes(Form.TAR, (entry(*file) for file in files.items()))
