@@ -5,6 +5,7 @@ lock; the package itself holds the prescribed tree and nothing else. Read-only.
 """
 
 import os
+import shlex
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -179,6 +180,25 @@ def check_not_lost(state: PackageState, wanted: bytes) -> None:
     if lost:
         is_gone = any(problem.code is Code.PACKAGE_GONE for problem in lost)
         raise Refused(*sorted(lost, key=lambda problem: problem.path), remedies=() if is_gone else (PUT_BACK,))
+
+
+def check_others_not_lost(package: Package, state: PackageState, member: bytes) -> None:
+    """Refuse to change a package in which another member has a manifest and no folder.
+
+    The change would take the manifest away, and nothing would ever tell that the member was there. Where no member is
+    left there is nothing to change.
+
+    Args:
+        member: the one that is changed, or made.
+
+    Raises:
+        Refused: has a problem for each other lost member.
+    """
+    lost = {other: problem for other, problem in state.lost.items() if other != member}
+    if lost and state.members:
+        manifests = tuple(f"rm {shlex.quote(os.fsdecode(package.manifest(other)))}" for other in lost)
+        forget = Remedy("Or, if it shall not come back, remove its manifest:", manifests)
+        raise Refused(*sorted({*lost.values()}, key=lambda problem: problem.path), remedies=(PUT_BACK, forget))
 
 
 def _found_by_manifest(package: Package, described: Iterable[bytes]) -> PackageState:

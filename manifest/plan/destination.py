@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.member_ids import Append, member_named
-from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, check_not_lost, read_state
+from qa2pack.manifest.alma.package import (
+    DestinationKind,
+    Package,
+    PackageState,
+    check_not_lost,
+    check_others_not_lost,
+    read_state,
+)
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.header import StreamKind
 from qa2pack.manifest.format.opened_files import OpenedFiles
@@ -106,6 +113,8 @@ def with_member(destination: Destination, tree: Tree, choice: Choice, *, is_comp
         path = destination.package.member(strange[0])
         raise Refused(Problem(Code.OTHER_TREE, path, tree.text or "the package itself"))
     member = tree.member(choice.single_values(tree.variables), state.folders, append)
+    if not is_compared and (append in (*_ADDING, *_OF_ONE) or tree.variables):
+        check_others_not_lost(destination.package, state, member)
     if append in _OF_ONE:
         if tree.variables and member != destination.member:
             raise Refused(Problem(Code.OTHER_MEMBER, destination.member, shown(destination.member), shown(member)))

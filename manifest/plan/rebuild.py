@@ -15,7 +15,7 @@ from types import MappingProxyType
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.absence import absence
 from qa2pack.manifest.alma.member_ids import Append
-from qa2pack.manifest.alma.package import README, Package, read_state
+from qa2pack.manifest.alma.package import README, Package, check_others_not_lost, read_state
 from qa2pack.manifest.alma.readme import readme_text
 from qa2pack.manifest.diff import paired_folders
 from qa2pack.manifest.file_state import FileState, state_of
@@ -111,6 +111,7 @@ def plan_rebuild(
     """
     old = manifest.header
     state = read_state(package)
+    check_others_not_lost(package, state, old.member)
     base = base_of(state, opened)
     destination = Destination(package, state, old.member, base, opened, Append.REPLACE)
     header = replace(

@@ -101,6 +101,7 @@ def choose_writes(layout: Layout, values: Mapping[str, bytes], items: Iterable[I
         except Refused as error:
             problems += error.problems
     problems += _collisions(written, items, has_readme=layout.has_readme)
+    problems += _collisions_beside(beside)
     if problems:
         raise Refused(*problems)
     return Writes(tuple(written), tuple(beside), tuple(left_out))
@@ -149,6 +150,15 @@ def _collisions(written: Iterable[WrittenFile], items: Iterable[Item], *, has_re
         elif max(map(len, file.path.split(b"/"))) > NAME_LIMIT_BYTES:
             yield Problem(Code.TEXT_FAILED, file.path, f"names of at most {NAME_LIMIT_BYTES} bytes")
         owners[file.path] = "another file that the layout writes"
+
+
+def _collisions_beside(beside: Iterable[BesideFile]) -> Iterator[Problem]:
+    """Yield a problem for each file beside the package that would meet another one, also while it is prepared."""
+    owners = {suffix: "a ticket file" for suffix in (b"tar", b"zip")}
+    for file in beside:
+        if owner := owners.get(file.name):
+            yield Problem(Code.COLLISION, file.name, expected="a file beside the package", found=owner)
+        owners[file.name] = "another file beside the package"
 
 
 def _above(path: bytes) -> Iterator[bytes]:

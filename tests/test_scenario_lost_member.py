@@ -1,0 +1,62 @@
+"""A member whose folder somebody removed: nothing that changes the package forgets that it was there."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from make_pipeline_run import FIRST_RUN, PIPELINE_PROJECT, RUNS, make_pipeline_runs
+
+from support.commands import run_here
+
+Capsys = pytest.CaptureFixture[str]
+PLAN = ("--layout", "alma-pipeline", "--mode", "hard")
+
+
+@pytest.fixture
+def package(tmp_path: Path, capsys: Capsys) -> Path:
+    """A package of two runs, without the folder of the first one."""
+    make_pipeline_runs(tmp_path)
+    for run in RUNS:
+        assert run_here(capsys, "package", tmp_path / run, tmp_path / PIPELINE_PROJECT, *PLAN).code == 0
+    shutil.rmtree(next(tmp_path.glob(f"{PIPELINE_PROJECT}/*/*/member.{RUNS[FIRST_RUN][0]}")))
+    return tmp_path / PIPELINE_PROJECT
+
+
+def manifests(package: Path) -> list[str]:
+    return sorted(os.listdir(package.with_name(f"{package.name}.pack") / "manifests"))
+
+
+def other_run(package: Path) -> Path:
+    return package.with_name(next(run for run in RUNS if run != FIRST_RUN))
+
+
+@pytest.mark.parametrize("verb", ["readme --take-changes", "plan", "rename", "remove"])
+def test_change_that_would_forget_it_is_refused(package: Path, capsys: Capsys, verb: str) -> None:
+    before = manifests(package)
+    words = {
+        "readme --take-changes": ("readme", package, "--take-changes"),
+        "plan": ("plan", other_run(package), package, *PLAN),
+        "rename": ("rename", package, "2023.1.00001.S"),
+        "remove": ("remove", package, "--member", f"member.{RUNS[other_run(package).name][0]}"),
+    }
+    assert run_here(capsys, *words[verb]).code == 1
+    assert manifests(package) == before
+    assert run_here(capsys, "verify", package).code == 3
+
+
+def test_it_is_made_again_from_its_run(package: Path, capsys: Capsys) -> None:
+    assert run_here(capsys, "package", package.with_name(FIRST_RUN), package, *PLAN).code == 0
+    assert run_here(capsys, "verify", package).code == 0
+
+
+def test_it_is_forgotten_by_the_advised_command(package: Path, capsys: Capsys) -> None:
+    refused = json.loads(run_here(capsys, "readme", package, "--take-changes", "--json").out)
+    assert [problem["code"] for problem in refused["problems"]] == ["missing"]
+    said = run_here(capsys, "readme", package, "--take-changes").err
+    (command,) = [line.strip() for line in said.splitlines() if line.strip().startswith("rm ")]
+    subprocess.run(command, shell=True, check=True)
+    assert run_here(capsys, "readme", package, "--take-changes").code == 0
+    assert run_here(capsys, "verify", package).code == 0
