@@ -39,6 +39,7 @@ CHOSEN = (
     Scenario(Change.REPLACE, Mode.MOVE, may_exchange=False),
     Scenario(Change.REBUILD, Mode.HARD, keeps_previous=True, is_auto=True),
     Scenario(Change.RENAME, Mode.MOVE, keeps_previous=True),
+    Scenario(Change.NEW_BUNDLES, Mode.COPY),
 )
 STRIDE = 15  # of the calls before the sync, in the short version
 

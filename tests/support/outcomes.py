@@ -123,7 +123,7 @@ def check_goes_back(laid: Laid, boot: str | None = None) -> None:
     """
     world = laid.world
     has_begun = world.has_begun or world.visible() != laid.before.package
-    if not (has_begun or world.scenario.change is Change.NEW) or not world.can_roll_back():
+    if not (has_begun or world.scenario.change.is_new) or not world.can_roll_back():
         check_goes_on(laid, boot)
         return
     assert not world.has_begun

@@ -70,14 +70,16 @@ class Change(StrEnum):
     REMOVE_GROUP = "remove-group"
     BRANCH = "branch"  # values name a member that no folder above is of, as are those of the two below
     REMOVE_BRANCH = "remove-branch"
-    LISTED = "listed"  # as REPLACE, of a package that is its only member, with bundles, and a list of files beside it
+    LISTED = "listed"  # as REPLACE, of a package that is its only member and has a list of its files beside it
+    BUNDLES = "bundles"  # as REPLACE, of packages with a tar of two trees and a compressed file
+    NEW_BUNDLES = "new-bundles"  # as NEW, of such a package
     REBUILD = "rebuild"  # a file is repaired, and README changed
     RENAME = "rename"  # another project code
 
     @property
     def is_replacing(self) -> bool:
         """Tell whether one tree gives way to another, which takes one exchange or two renames."""
-        return self in (Change.REPLACE, Change.LISTED, Change.REPLACE_MEMBER, Change.REBUILD)
+        return self in (Change.REPLACE, Change.LISTED, Change.BUNDLES, Change.REPLACE_MEMBER, Change.REBUILD)
 
     @property
     def is_removing(self) -> bool:
@@ -88,6 +90,16 @@ class Change(StrEnum):
     def is_by_values(self) -> bool:
         """Tell whether values tell the members of the package apart."""
         return self in (Change.BRANCH, Change.REMOVE_BRANCH)
+
+    @property
+    def has_bundles(self) -> bool:
+        """Tell whether some files of the origin are written into bundles."""
+        return self in (Change.BUNDLES, Change.NEW_BUNDLES)
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether there is no package before."""
+        return self in (Change.NEW, Change.NEW_BUNDLES)
 
     @property
     def is_of_moved(self) -> bool:
@@ -131,7 +143,7 @@ class Scenario:
 
     def away(self, package: Tree) -> Tree:
         """Return what is seen of the package in that moment."""
-        if self.change in (Change.REPLACE, Change.LISTED):
+        if self.change in (Change.REPLACE, Change.LISTED, Change.BUNDLES):
             return {}
         gone = b"sg_ouss_id/group_ouss_id/" + _GIVING_WAY[self.change][0]
         return {path: value for path, value in package.items() if path != gone and not path.startswith(gone + b"/")}
@@ -167,6 +179,9 @@ SCENARIOS = (
     Scenario(Change.REMOVE_BRANCH, Mode.HARD, keeps_previous=True),
     Scenario(Change.LISTED, Mode.COPY, keeps_previous=True),
     Scenario(Change.LISTED, Mode.HARD, may_exchange=False),
+    Scenario(Change.NEW_BUNDLES, Mode.COPY),
+    Scenario(Change.NEW_BUNDLES, Mode.MOVE),
+    Scenario(Change.BUNDLES, Mode.HARD, keeps_previous=True),
     Scenario(Change.REBUILD, Mode.HARD, keeps_previous=True, is_auto=True),
     Scenario(Change.REBUILD, Mode.COPY, may_exchange=False, is_auto=True),
     Scenario(Change.REBUILD, Mode.MOVE, keeps_previous=True),
@@ -212,9 +227,17 @@ _BESIDE = """
 to = "../list.ticket.md5"
 template = "sums.jinja"
 """
-# In the layout with a list, where files go into a tar or a compressed file.
-_BUNDLES = {"log/{prefix}{name}": "log/all.tgz!{prefix}{name}", "product/{name}": "product/{name}.gz!"}
 _SUMS = "{% for each in files %}{{ each.md5 }}  {{ each.path }}\n{% endfor %}"
+_BUNDLES = """
+[[rule]]
+kind = "tree"
+match = ["plots", "qa2"]
+to = "qa/plots.tgz!{name}"
+[[rule]]
+kind = "file"
+match = "*.fits"
+to = "product/{name}.gz!"
+"""
 # What can be rolled back when it has ended.
 WITH_ROLLBACK = tuple(
     dict.fromkeys(
@@ -404,11 +427,12 @@ class World:
         if self.scenario.change is Change.LISTED:
             layout = self.root / "listed.toml"
             text = layout_text("cycle0").replace("\ntree =", "\n# tree =")
-            for target, bundle in _BUNDLES.items():
-                assert target in text
-                text = text.replace(f'to = "{target}"', f'to = "{bundle}"')
             layout.write_text(f"{text}{_WRITES}\n{_BESIDE}")
             (self.root / "sums.jinja").write_text(_SUMS)
+            return {"layout": str(layout)}
+        if self.scenario.change.has_bundles:
+            layout = self.root / "bundles.toml"
+            layout.write_text(layout_text("cycle0").replace("\n[[rule]]", f"{_BUNDLES}\n[[rule]]", 1))
             return {"layout": str(layout)}
         if not self.scenario.change.is_by_values:
             return {}
@@ -579,7 +603,7 @@ def make_world(
     write_reduction(world.origins / now, text="latest" if scenario.is_alike else "the new one")
     if big_bytes:
         (world.origins / now / "big.fits").write_bytes(os.urandom(big_bytes))
-    if scenario.change is not Change.NEW:
+    if not scenario.change.is_new:
         # Replacing a package that holds moved files is refused: it is their only home.
         is_moved = scenario.mode is Mode.MOVE and not scenario.change.is_of_moved
         world.plan(before, Change.NEW, mode=Mode.HARD if is_moved else None)
