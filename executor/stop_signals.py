@@ -49,7 +49,12 @@ def stop_on_signals(
         yield stop
         return
 
+    owner = os.getpid()
+
     def ask(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != owner:
+            _end_child(number)
+            return
         stop.is_requested = True
         _handle_both(end)
         on_first()
@@ -65,6 +70,16 @@ def stop_on_signals(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _end_child(number: int) -> None:
+    """End a child process that has not yet handlers of its own; only SIGTERM is meant for it, not Ctrl-C.
+
+    A worker that took it for a request to stop would wait for work for ever, and who ended it for its end.
+    """
+    if number == signal.SIGTERM:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
 
 _Handler = Callable[[int, FrameType | None], None] | signal.Handlers

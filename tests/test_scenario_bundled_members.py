@@ -1,4 +1,4 @@
-"""Bundles of several members: what changes one of them, ticket files, deliveries, origins that change while staging."""
+"""Bundles of several members: changes of one, ticket files, deliveries, origins that change while staging."""
 
 import gzip
 import os
