@@ -173,3 +173,26 @@ def test_package_with_such_files_keeps_its_name(home: Path, capsys: Capsys) -> N
     made(home)
     capsys.readouterr()
     assert "text-failed" in run_here(capsys, "rename", home / "P", "Q").err
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("../{project}.note", "../tar"),
+        ("../{project}.note", "../zip"),
+        ("../{project}.note", "../{project}_v1.0.md5"),
+    ],
+)
+def test_two_files_of_one_name_beside_the_package_are_refused(home: Path, capsys: Capsys, old: str, new: str) -> None:
+    (home / "beside.toml").write_text(LAYOUT.replace(old, new))
+    ran = run_here(capsys, "plan", home / "origin", home / "P", "--layout", home / "beside.toml", "--mode", "hard")
+    assert ran.code == 1 and "collision" in ran.err
+
+
+def test_member_with_a_name_that_no_disk_takes_is_refused(home: Path, capsys: Capsys) -> None:
+    tree = 'tree = "x/{version}"\n' + LAYOUT.partition("[[write]]")[0]
+    (home / "beside.toml").write_text(tree)
+    words = ("plan", home / "origin", home / "P", "--layout", home / "beside.toml", "--mode", "hard")
+    assert run_here(capsys, *words, "--set", "version=" + "v" * 255).code == 0
+    ran = run_here(capsys, *words, "--set", "version=" + "v" * 256)
+    assert ran.code == 1 and "name-too-long" in ran.err

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.alma.control_folder import check_control
-from qa2pack.manifest.alma.member_ids import Append, member_named
+from qa2pack.manifest.alma.member_ids import Append, folder_of, member_named
 from qa2pack.manifest.alma.package import (
     DestinationKind,
     Package,
@@ -20,7 +20,9 @@ from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.stream import StreamError
 from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_plain_folder, is_there, real_path
+from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.layout.decide import Choice
+from qa2pack.manifest.layout.names import NAME_LIMIT_BYTES
 from qa2pack.manifest.layout.tree import Tree, adds_folder
 from qa2pack.manifest.path import is_within, shown
 from qa2pack.manifest.plan.extra_files import foreign_remedies
@@ -28,7 +30,7 @@ from qa2pack.manifest.plan.obstacles import enclosing_package, foreign_tickets, 
 from qa2pack.manifest.plan.other_paths import path_remedies
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
-from qa2pack.manifest.quantity import Count
+from qa2pack.manifest.quantity import Count, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,9 @@ def with_member(destination: Destination, tree: Tree, choice: Choice, *, is_comp
         path = destination.package.member(strange[0])
         raise Refused(Problem(Code.OTHER_TREE, path, tree.text or "the package itself"))
     member = tree.member(choice.single_values(tree.variables), state.folders, append)
+    if (longest := max(map(len, folder_of(member).split(b"/")))) > NAME_LIMIT_BYTES:
+        limit = Size(NAME_LIMIT_BYTES, bound="at most")
+        raise Refused(Problem(Code.NAME_TOO_LONG, folder_of(member), limit, counted(longest, "byte")))
     if not is_compared and (append in (*_ADDING, *_OF_ONE) or tree.variables):
         check_others_not_lost(destination.package, state, member)
     if append in _OF_ONE:

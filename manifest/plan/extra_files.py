@@ -23,7 +23,10 @@ from qa2pack.manifest.table_lock import is_table_lock
 
 # Units in which file systems keep an mtime, cutting off the rest: NTFS, exFAT, ext3 and NFS, FAT.
 _MTIME_UNITS_NS = (100, 10_000_000, 1_000_000_000, 2_000_000_000)
-_OUTSIDE = "PATH lies where no repair works. Move it out of the package, or remove it if nobody needs it:"
+_OUTSIDE = (
+    "PATH lies where no repair works. If it is a member whose manifest is gone, adopt it with its layout (pack adopt "
+    "--layout). Else move it out of the package, or remove it if nobody needs it:"
+)
 _IN_MEMBER = "To leave out of a member what does not belong there; it is kept until the next apply:"
 _MOST_NAMED = 20
 

@@ -511,7 +511,7 @@ VERIFYING: Mapping[Code, Row] = {
         "The manifest of this member cannot be used.",
         "The file in PACKAGE.pack/manifests was cut short or changed.",
         "Restore it from a backup. If there is none and the member is known to be right, remove the manifest and "
-        "make a new one:",
+        "make a new one; with --layout where the member is not of cycle0:",
         ("rm PATH", "pack adopt PACKAGE"),
     ),
     Code.MANIFEST_NEWER: Row(
@@ -524,7 +524,13 @@ VERIFYING: Mapping[Code, Row] = {
         "The old script made it, the package was moved without its control folder, or it was unpacked from tars.",
         "Unpacked from tars, with the .manifest that came with them:",
         ("pack verify PACKAGE --manifest FILE",),
-        (Remedy("Otherwise, if it is known to be right; it can be verified from then on:", ("pack adopt PACKAGE",)),),
+        (
+            Remedy(
+                "Otherwise, if it is known to be right; it can be verified from then on. With --layout where the "
+                "member is not of cycle0:",
+                ("pack adopt PACKAGE",),
+            ),
+        ),
     ),
     Code.TICKET_DAMAGED: Row(
         "A ticket file beside the package does not hold what was packaged.",
