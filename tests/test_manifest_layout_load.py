@@ -97,7 +97,7 @@ def test_missing_layout_file_is_refused(tmp_path: Path) -> None:
 )
 def test_unknown_folder_is_refused_with_the_known_ones(tmp_path: Path, table: str, line: str) -> None:
     problem = problem_of(tmp_path, PLACE + table)
-    assert (problem.code, problem.found) == (Code.UNKNOWN_ROLE, line)
+    assert (problem.code, problem.found) == (Code.UNKNOWN_LAYOUT, line)
     assert problem.expected == "one of the folders qa, raw"
 
 

@@ -60,3 +60,17 @@ def test_it_is_forgotten_by_the_advised_command(package: Path, capsys: Capsys) -
     subprocess.run(command, shell=True, check=True)
     assert run_here(capsys, "readme", package, "--take-changes").code == 0
     assert run_here(capsys, "verify", package).code == 0
+
+
+def test_run_named_at_another_height_replaces_its_member_without_a_warning(package: Path, capsys: Capsys) -> None:
+    assert run_here(capsys, "package", package.with_name(FIRST_RUN), package, *PLAN).code == 0
+    lower = next(package.with_name(FIRST_RUN).glob("SOUS_*/GOUS_*/MOUS_*"))
+    planned = json.loads(run_here(capsys, "plan", lower, package, *PLAN, "--json").out)
+    assert planned["append"] == "replace"
+    assert [warning["code"] for warning in planned["warnings"]] == []
+
+
+def test_repair_lists_it(package: Path, capsys: Capsys) -> None:
+    ran = run_here(capsys, "repair", package)
+    assert ran.code == 3
+    assert "missing" in ran.out and RUNS[FIRST_RUN][0] in ran.out

@@ -10,7 +10,6 @@ from qa2pack.manifest.layout.find_places import Place
 from qa2pack.manifest.layout.patterns import Patterns, Variable, compile_patterns, pieces_of
 from qa2pack.manifest.layout.table import Table
 from qa2pack.manifest.layout.template import PREFIX, PROJECT, Template, parse_target, parse_template
-from qa2pack.manifest.problem import Code
 from qa2pack.manifest.role import Role, names_of
 
 # Variables that every file has.
@@ -44,7 +43,7 @@ class Known:
         """Return the name of a folder of the member, or refuse it."""
         if value not in [role.name for role in self.roles]:
             expected = f"one of the folders {names_of(self.roles) or '- (there is no [[folder]])'}"
-            table.refuse(expected=expected, found=value, code=Code.UNKNOWN_ROLE)
+            table.refuse(expected=expected, found=value)
         return value
 
     def check_variable(self, table: Table, variable: str, others: frozenset[str], key: str) -> None:

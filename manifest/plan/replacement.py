@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from qa2pack.manifest.actions import Action
+from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import README, Package
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.format.files import Described
@@ -44,7 +45,9 @@ def replacing_warnings(request: PlanRequest, destination: Destination, spool: Re
     for member in members:
         header = _header(destination, member)
         path = destination.package.member(member)
-        if _goes(header, request, is_alone=len(members) == 1):
+        # Values name the member, whatever folder of its run is the origin.
+        is_made_again = destination.append is Append.REPLACE and request.append is Append.NOTHING
+        if not is_made_again and _goes(header, request, is_alone=len(members) == 1):
             yield Problem(Code.W_MEMBER_GOES, path, found=_origin(header))
         if makes_empty and (header is None or header.mode.has_content):
             yield Problem(Code.W_BECOMES_EMPTY, path, found=_mode(header))

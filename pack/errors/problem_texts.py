@@ -667,8 +667,9 @@ WARNINGS: Mapping[Code, Row] = {
     Code.W_MEMBER_GOES: Row(
         "This member goes, and is not made again.",
         "It is of another origin, and the plan replaces the whole package, or --replace-member names this member.",
-        "To keep it and add to it: --append member. To make only another member again: --replace-member NAME, with "
-        "its origin. If the whole package is to be made again, append the other members again after it.",
+        "To keep it and add to it, in a layout that counts members: --append member. To make only another member "
+        "again: --replace-member NAME, with its origin. If the whole package is to be made again, append the other "
+        "members again after it.",
     ),
     Code.W_BECOMES_EMPTY: Row(
         "Files of the package that have content would be replaced by placeholders.",

@@ -12,7 +12,7 @@ from qa2pack.executor.transaction.paths import journal_path
 from qa2pack.executor.transaction.recovery import Phase, begin_of, may_plan_again, phase_of
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.control_folder import check_control
-from qa2pack.manifest.alma.package import read_state
+from qa2pack.manifest.alma.package import PUT_BACK, read_state
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.record import Entry
 from qa2pack.manifest.format.record_codec import decode_record
@@ -110,10 +110,16 @@ def repair(
         _repaired(target, usable_manifest(member), places, workers, options, removes_extra=removes_extra)
         for member in members
     )
-    done = Repairs(repaired, finished)
+    gone = () if wanted else tuple(_gone(member, problem) for member, problem in sorted(state.lost.items()))
+    done = Repairs((*repaired, *gone), finished)
     return (
         replace(done, rollback_problems=rollback_obstacles(target.package, target.opened)) if done.applied else done
     )
+
+
+def _gone(member: bytes, problem: Problem) -> Repaired:
+    """Return what is told of a member that has a manifest and no folder."""
+    return Repaired(member, {}, (problem,), (PUT_BACK,))
 
 
 def _finished_first(target: Target, workers: Workers, options: ApplyOptions) -> Applied | None:
