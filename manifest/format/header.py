@@ -13,6 +13,7 @@ from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import README, DestinationKind
 from qa2pack.manifest.alma.split_spec import SplitSpec, Weights
+from qa2pack.manifest.bundle.form import form_of
 from qa2pack.manifest.format.check_row import CheckRow
 from qa2pack.manifest.format.member_field import check_member, member_from_wire, member_to_wire
 from qa2pack.manifest.format.record_codec import check_columns, record_path
@@ -376,6 +377,8 @@ def _check_task(task: SplitTask) -> None:
 
 def _check_bundle(bundle: BundleTask) -> None:
     check_relative(bundle.path or b"//")
+    if form_of(bundle.path) is None:
+        raise WireError("a bundle has the name of none")
     for blob in bundle.records:
         check_columns(blob)
         path = record_path(blob)
