@@ -85,7 +85,8 @@ def test_remedy_is_reported_with_it(
     damage(manifest_of(delivery))
     ran = run_here(capsys, *typed(delivery, command))
     text = " ".join((ran.out + ran.err).split())
-    assert f"make a new one: rm {manifest_of(delivery)} pack adopt {delivery.path}" in text
+    advised = "make a new one; with --layout where the member is not of cycle0:"
+    assert f"{advised} rm {manifest_of(delivery)} pack adopt {delivery.path}" in text
 
 
 def test_other_members_are_shown(capsys: Capsys, delivery: Delivery) -> None:

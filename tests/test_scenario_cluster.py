@@ -30,6 +30,7 @@ from qa2pack.executor.engine.errors import NoWorkersError, WorkersDiedError, Wor
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.publish.origin_links import OriginBatch, OriginResult
 from qa2pack.executor.stage.batch import StageBatch
+from qa2pack.executor.stage.bundle import BundleBatch
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.table import SplitBatch
 from qa2pack.executor.stop_signals import InterruptedByUser, Stop
@@ -436,11 +437,12 @@ def test_every_kind_of_work_that_writes_is_synced() -> None:
     moved = OriginResult(folders={1: b"/one", 2: b"/two"})
     assert list(folders_written(StageBatch(context, (), 0), None)) == [b"/member"]
     assert list(folders_written(SplitBatch(context, None, b""), None)) == [b"/member"]  # type: ignore[arg-type]
+    assert list(folders_written(BundleBatch(context, None, 1), None)) == [b"/member"]  # type: ignore[arg-type]
     assert list(folders_written(OriginBatch(Disk(), b"/o", b"/m", (), None), moved)) == [b"/one", b"/two"]  # type: ignore[arg-type]
 
 
 def test_executor_sends_no_other_work_to_workers() -> None:
-    known = {"stage_batch", "split_batch", "work_on_origin"}  # what `folders_written` knows of
+    known = {"stage_batch", "split_batch", "bundle_batch", "work_on_origin"}  # what `folders_written` knows of
     sent = {
         ast.unparse(call.args[1] if name == "run_streamed" else call.args[0])
         for module in project_modules()
