@@ -26,7 +26,7 @@ from qa2pack.executor.stage.planned_source import (
 from qa2pack.manifest.bundle.form import Form, form_of
 from qa2pack.manifest.bundle.write import write_bundle
 from qa2pack.manifest.format.header import BundleTask
-from qa2pack.manifest.format.inside import Inside, content_bytes, inside_of, newest_ns
+from qa2pack.manifest.format.inside import Inside, inside_of, newest_ns
 from qa2pack.manifest.format.record import NO_DIGEST
 from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.fs.lock_file import read_lock
@@ -54,16 +54,11 @@ class BundleBatch:
 
 @dataclass(frozen=True, slots=True)
 class BundleResult:
-    """The bundle as it was written; or problems, and then there is none.
-
-    Attributes:
-        byte_count: of the files in it.
-    """
+    """The bundle as it was written; or problems, and then there is none."""
 
     path: bytes
     made: MadeFile | None = None
     problems: tuple[Problem, ...] = ()
-    byte_count: int = 0
 
 
 def bundle_batch(batch: BundleBatch) -> BundleResult:
@@ -87,7 +82,7 @@ def bundle_batch(batch: BundleBatch) -> BundleResult:
             problem = Problem(Code.ORIGIN_CHANGED, error.path, error.change.expected, error.change.found)
             return BundleResult(task.path, problems=(problem,))
         disk.rename(partial, target)
-    return BundleResult(task.path, made, byte_count=content_bytes(task))
+    return BundleResult(task.path, made)
 
 
 class _ChangedError(Exception):

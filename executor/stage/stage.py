@@ -210,7 +210,8 @@ def _write_bundles(
     if not tasks:
         return {}
     tasks.sort(key=lambda task: task.largest_bytes, reverse=True)
-    progress.phase("write bundles", file_count=len(tasks), byte_count=sum(map(content_bytes, tasks)))
+    read_bytes = {task.path: content_bytes(task) for task in tasks}
+    progress.phase("write bundles", file_count=len(tasks), byte_count=sum(read_bytes.values()))
     made: dict[bytes, MadeFile] = {}
     problems: list[Problem] = []
     threads = max(1, engine.jobs // len(tasks))
@@ -219,7 +220,7 @@ def _write_bundles(
         problems.extend(result.problems)
         if result.made:
             made[result.path] = result.made
-        progress.advance(file_count=1, byte_count=result.byte_count)
+        progress.advance(file_count=1, byte_count=read_bytes[result.path])
     if problems:
         raise OriginChangedError(tuple(sorted(problems, key=lambda problem: problem.path)))
     return made

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from qa2pack.manifest.actions import Action, Mode
+from qa2pack.manifest.actions import Action, Mode, action_for
 from qa2pack.manifest.bundle.form import form_of, largest_bytes
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.header import BundleTask
@@ -97,8 +97,8 @@ def scan_bundles(
     real: list[Item] = []
     empty: list[Item] = []
     for item in bundled:
-        is_real = mode.has_content or (mode is Mode.TICKET and item.folder in in_tickets)
-        (real if is_real else empty).append(item)
+        is_placeholder = action_for(mode, in_tickets=item.folder in in_tickets) is Action.DUMMY
+        (empty if is_placeholder else real).append(item)
     batches: list[ScanBatch] = []
     for some, as_mode in ((real, Mode.COPY), (empty, Mode.FAKE)):
         batches += scan_batches(some, options, as_mode, in_tickets, {}, looked_into=looked_into)
