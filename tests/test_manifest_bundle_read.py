@@ -122,6 +122,96 @@ def test_links_and_devices_are_refused(kind: bytes) -> None:
         list(found(tar_of(member), Form.TAR))
 
 
+def header(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0) -> bytes:
+    member = tarfile.TarInfo(name)
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def facts(*records: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
+    """Return an extended header of POSIX."""
+    data = b"".join(b"%d %b\n" % (len(record) + 2 + len(str(len(record) + 4)), record) for record in records)
+    return header("x", kind, len(data)) + data + bytes(-len(data) % 512)
+
+
+END = bytes(1024)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(facts(b"mtime=" + value) + header("a") for value in (b"nan", b"inf", b"", b"1e9", b"9" * 400)),
+        *(facts(b"size=" + value) + header("a") for value in (b"-1", b"1.5", b"x", b"9" * 5000)),
+        *(facts(b"path=" + value) + header("a") for value in (b"../x", b"/etc/x", b"a/../b", b"", b"a\0b", b"a//b")),
+        *(header(name) for name in ("../x", "/etc/x", ".", "..", "a/./b", "./", "././a")),
+        *(header(name, tarfile.DIRTYPE) for name in ("..", "/", "../x", "a/../b")),
+        *(facts(b"GNU.sparse.%b=1" % key) + header("a") for key in (b"major", b"size", b"map", b"realsize")),
+        facts(b"path=one", kind=tarfile.XGLTYPE) + header("a"),
+        header("x", tarfile.XHDTYPE, 6) + b"6 a=b\n"[:5].ljust(512, b"\0") + header("a"),
+        header("x", tarfile.XHDTYPE, 4) + b"999999 path=b\n".ljust(512, b"\0") + header("a"),
+        header("x", tarfile.XHDTYPE, 4) + b"0 a=".ljust(512, b"\0") + header("a"),
+        header("x", tarfile.GNUTYPE_LONGNAME, 4) + b"../y".ljust(512, b"\0") + header("a"),
+        header("a", tarfile.GNUTYPE_SPARSE)[:482] + b"\1" + header("a")[483:],
+        header("a", b"Z"),
+        header("a", size=-1),
+        facts(b"comment=c"),
+    ],
+)
+def test_crafted_entry_is_refused(data: bytes) -> None:
+    with pytest.raises(BundleError):
+        list(found(data + END, Form.TAR))
+
+
+@given(data=st.binary(max_size=2000), kind=st.sampled_from(b"0157LKxgXSZ"), place=st.integers(0, 511))
+def test_bytes_of_any_kind_raise_only_that_error(data: bytes, kind: int, place: int) -> None:
+    crafted = bytearray(header("a", bytes([kind]), len(data)) + data + bytes(-len(data) % 512) + header("b") + END)
+    if place not in range(148, 156):
+        crafted[place] = (data or b"\x80")[0]
+        total = sum(crafted[:148]) + sum(crafted[156:512]) + 8 * 32
+        crafted[148:156] = b"%06o\0 " % total
+    with suppress(BundleError):
+        for path, _ in found(bytes(crafted), Form.TAR):
+            assert path
+            assert not path.startswith((b"/", b"../"))
+
+
+def test_headers_without_end_take_no_memory_and_no_stack() -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    block = facts(b"comment=" + b"c" * 500_000, kind=tarfile.XGLTYPE)
+    endless = b"".join(packer.compress(block) for _ in range(300)) + packer.flush()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(BundleError, match="more than a MiB"):
+        list(found(endless, Form.TGZ))
+    with pytest.raises(BundleError, match="more than a MiB"):
+        list(found(facts() * 3000 + header("a") + END, Form.TAR))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10  # KiB
+
+
+@pytest.mark.parametrize("cut", [1, 511, 512, 1023, 1024])
+def test_tar_without_its_end_is_cut_short(cut: int) -> None:
+    whole = header("a", size=512) + bytes(512) + header("b") + END
+    assert [path for path, _ in found(whole, Form.TAR)] == [b"a", b"b"]
+    for data in (whole[:-cut], header("a", size=512) + bytes(512 - min(cut, 512))):
+        with pytest.raises(BundleError, match="cut short"):
+            list(found(data, Form.TAR))
+
+
+def test_bytes_before_a_cut_are_handed_out() -> None:
+    content = os.urandom(3_000_000)
+    packed, taken = written({b"one": content}, Form.GZ), b""
+    with pytest.raises(BundleError, match="cut short"):
+        for _, blocks in read_bundle(io.BytesIO(packed[:-100_000]).read, Form.GZ):
+            for block in blocks:
+                taken += block
+    assert content.startswith(taken)
+    assert len(taken) > len(content) - 300_000
+
+
+def test_content_that_is_not_taken_is_passed_over() -> None:
+    data = written(SOME, Form.TGZ)
+    assert [entry.path for entry, _ in read_bundle(io.BytesIO(data).read, Form.TGZ)] == list(SOME)
+
+
 def test_long_facts_of_an_entry_and_what_expands_take_no_memory() -> None:
     member = tarfile.TarInfo("x")
     member.type, member.size = tarfile.XHDTYPE, 1 << 33
@@ -149,11 +239,28 @@ def test_other_bytes_behind_a_gzip_file_are_refused() -> None:
 
 @pytest.mark.parametrize("form", ["v7", "ustar", "gnu", "pax"])
 def test_tars_of_another_program_are_read(tmp_path: Path, form: str) -> None:
-    (tmp_path / "d/empty").mkdir(parents=True)
+    (tmp_path / "top/d/empty").mkdir(parents=True)
+    (tmp_path / "top/d/a").write_bytes(b"a" * 3000)
+    for named in ("d", "./d", "."):
+        subprocess.run(["tar", f"--format={form}", "-czf", "x.tgz", "-C", "top", named], cwd=tmp_path, check=True)
+        files = dict(found((tmp_path / "x.tgz").read_bytes(), Form.TGZ))
+        assert files == {b"d": None, b"d/empty": None, b"d/a": b"a" * 3000}
+
+
+@pytest.mark.parametrize("form", ["ustar", "gnutar", "pax"])
+def test_tars_of_bsdtar_are_read(tmp_path: Path, form: str) -> None:
+    needs_tool("bsdtar")
+    (tmp_path / "d").mkdir()
     (tmp_path / "d/a").write_bytes(b"a" * 3000)
-    subprocess.run(["tar", f"--format={form}", "-czf", "x.tgz", "d"], cwd=tmp_path, check=True)
+    (tmp_path / f"d/{'b' * 90}").write_bytes(b"b")
+    subprocess.run(["bsdtar", f"--format={form}", "-czf", "x.tgz", "d"], cwd=tmp_path, check=True)
     files = dict(found((tmp_path / "x.tgz").read_bytes(), Form.TGZ))
-    assert files == {b"d": None, b"d/empty": None, b"d/a": b"a" * 3000}
+    assert files == {b"d": None, b"d/a": b"a" * 3000, b"d/" + b"b" * 90: b"b"}
+
+
+def test_archives_of_git_are_read() -> None:
+    comment = facts(b"comment=0123456789abcdef", kind=tarfile.XGLTYPE)  # the commit, before the first entry
+    assert dict(found(comment + header("a") + END, Form.TAR)) == {b"a": b""}
 
 
 def test_other_programs_unpack_what_is_written(tmp_path: Path) -> None:
