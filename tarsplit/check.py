@@ -16,7 +16,6 @@ from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record_codec import decode_record, encode_record, record_path
 from qa2pack.manifest.format.stream import StreamError, read_frames
-from qa2pack.manifest.fs.control_file import opened_control
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
@@ -26,6 +25,7 @@ from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part
 from qa2pack.tarsplit.contents import Delivered, choose_members, delivered_records
 from qa2pack.tarsplit.naming import checksum_line, checksum_name
 from qa2pack.tarsplit.sidecar import ChunkRow, Sidecar
+from qa2pack.tarsplit.sidecar_files import checksum_file_problems, sidecar_checksum_problems
 
 
 def find_sidecars(folder: bytes) -> list[bytes]:
@@ -56,6 +56,7 @@ def check_delivery(sidecar: Sidecar, *, engine: Engine, progress: Progress) -> I
         yield from result.problems
     for row in sidecar.chunks:
         yield from _checksum_problems(row, folder)
+    yield from sidecar_checksum_problems(sidecar.stream.path, sidecar.stream.path, sidecar.header.checksums)
 
 
 def _in_words(problem: Problem) -> str:
@@ -107,7 +108,7 @@ def verify_unpacked(sidecar: Sidecar, tree: bytes, *, engine: Engine, progress: 
 
 def _stray_files(sidecar: Sidecar, folder: bytes) -> Iterator[Problem]:
     name = sidecar.header.name
-    known = {name.manifest}
+    known = {name.manifest, *(checksum_name(name.manifest, algorithm) for algorithm in sidecar.header.checksums)}
     for row in sidecar.chunks:
         known |= {row.name, *(checksum_name(row.name, algorithm) for algorithm, _ in row.checksums)}
     for entry in sorted(os.listdir(folder)):
@@ -153,11 +154,8 @@ def _check_complete(sidecar: Sidecar, index: RecordIndex) -> None:
 def _checksum_problems(row: ChunkRow, folder: bytes) -> Iterator[Problem]:
     for algorithm, digest in row.checksums:
         name = checksum_name(row.name, algorithm)
+        line = checksum_line(row.name, digest)
         try:
-            with opened_control(join(folder, name)) as file:
-                if file.read(1 << 16) != checksum_line(row.name, digest):
-                    yield Problem(Code.CHANGED, name, f"the {algorithm} of {shown(row.name)}")
+            yield from checksum_file_problems(folder, name, line, f"the {algorithm} of {shown(row.name)}")
         except FileNotFoundError:
             yield Problem(Code.MISSING, name)
-        except OSError as error:
-            yield Problem(Code.UNREADABLE, name, found=error.strerror or "")

@@ -26,6 +26,7 @@ from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.resume import find_finished, find_leftovers
 from qa2pack.tarsplit.sidecar import ChunkRow, header_to_wire, notes_to_wire
+from qa2pack.tarsplit.sidecar_files import publish_sidecar
 from qa2pack.tarsplit.state import FinishedChunk, encode_state
 from qa2pack.tarsplit.write_chunk import ChunkBatch, ChunkResult, write_chunk
 
@@ -89,9 +90,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
         rows = run.rows()
         if not problems:
             writer.close(notes_to_wire(fingerprint, rows))
-            file.flush()
-            outfile.publish_part(file.fileno(), sidecar)
-            outfile.sync_folder(output)
+            publish_sidecar(file, sidecar, cut.header.checksums)
             outfile.remove(join(output, cut.header.name.state))
             outfile.sync_folder(output)
     return Outcome(tuple(rows), len(finished or {}), tuple(problems))

@@ -1,7 +1,7 @@
 """File names of a delivery, and parsing of its options: dates, sizes, checksum names. Pure.
 
 A delivery is called `2011.01234.S_2012-06-20`. Its chunks end in `_001_of_003.tar` (three digits each), their
-checksum files in `.tar.md5sum` and so on, its sidecar in `.manifest`.
+checksum files in `.tar.md5sum` and so on, its sidecar in `.manifest`, and that one's in `.manifest.md5sum`.
 """
 
 import re
@@ -11,7 +11,7 @@ from datetime import date
 from qa2pack.manifest.path import check_name
 
 CHECKSUMS = ("md5", "sha256", "xxh128")
-_OWN = re.compile(rb"(_[0-9]+_of_[0-9]+\.tar(\.[a-z0-9]+sum)?|\.manifest|\.state)(\.part)?")
+_OWN = re.compile(rb"(_[0-9]+_of_[0-9]+\.tar(\.[a-z0-9]+sum)?|\.manifest(\.[a-z0-9]+sum)?|\.state)(\.part)?")
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kMGT]?)(i?)B?\s*", re.IGNORECASE)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 PART = b".part"  # suffix of every unfinished file
@@ -62,9 +62,9 @@ def in_tar(project: bytes, path: bytes) -> bytes:
     return project + b"/" + path if path else project
 
 
-def checksum_name(chunk: bytes, algorithm: str) -> bytes:
-    """Return the name of the file that holds a chunk's checksum."""
-    return chunk + b"." + algorithm.encode() + b"sum"
+def checksum_name(name: bytes, algorithm: str) -> bytes:
+    """Return the name of the file that holds the checksum of a chunk or sidecar."""
+    return name + b"." + algorithm.encode() + b"sum"
 
 
 def checksum_line(name: bytes, digest: str) -> bytes:

@@ -88,8 +88,10 @@ def find_leftovers(
 
 
 def _expected(cut: Cut) -> set[bytes]:
-    sums = (checksum_name(chunk.name, algorithm) for chunk in cut.chunks for algorithm in cut.header.checksums)
-    return {cut.header.name.state, cut.header.name.manifest, *(chunk.name for chunk in cut.chunks), *sums}
+    name = cut.header.name
+    files = {name.manifest, *(chunk.name for chunk in cut.chunks)}
+    sums = (checksum_name(file, algorithm) for file in files for algorithm in cut.header.checksums)
+    return {name.state, *files, *sums}
 
 
 def _state(cut: Cut, output: bytes) -> State | None:

@@ -141,7 +141,13 @@ def tracer(*options: str) -> list[str]:
     return strace
 
 
-PARTS = [f"{STEM}.manifest.part", f"{STEM}.state.part", f"{FIRST}.part", f"{FIRST}.md5sum.part"]
+PARTS = [
+    f"{STEM}.manifest.part",
+    f"{STEM}.state.part",
+    f"{FIRST}.part",
+    f"{FIRST}.md5sum.part",
+    f"{STEM}.manifest.md5sum.part",
+]
 
 
 @pytest.mark.parametrize(

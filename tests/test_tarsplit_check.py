@@ -119,6 +119,19 @@ def test_wrong_and_missing_checksum_files_are_named(delivery: Path) -> None:
     assert found(delivery) == [(Code.CHANGED, names[0]), (Code.MISSING, names[1])]
 
 
+def test_checksum_file_of_the_sidecar_is_compared_where_there_is_one(delivery: Path) -> None:
+    sums = delivery / f"{STEM}.manifest.md5sum"
+    sums.write_text(sums.read_text().upper())
+    assert found(delivery) == [(Code.CHANGED, sums.name)]
+    sums.unlink()
+    assert found(delivery) == []  # older programs wrote none
+
+
+def test_checksum_file_of_another_algorithm_is_not_of_the_delivery(delivery: Path) -> None:
+    (delivery / f"{STEM}.manifest.sha256sum").write_text("x")
+    assert found(delivery) == [(Code.EXTRA, f"{STEM}.manifest.sha256sum")]
+
+
 def test_link_in_place_of_a_chunk_is_not_followed(delivery: Path) -> None:
     chunk = tars(delivery)[0]
     chunk.rename(delivery / "elsewhere")

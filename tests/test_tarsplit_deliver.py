@@ -98,14 +98,14 @@ def test_chunks_are_named_and_sized_as_planned(tmp_path: Path, package: Package)
 @pytest.mark.parametrize("algorithm", ["md5", "sha256"])
 def test_sum_files_pass_the_tools_of_their_own(tmp_path: Path, package: Package, algorithm: str) -> None:
     cut_up(package, tmp_path / "out", LIMIT, checksums=("md5", "sha256", "xxh128"))
-    names = [f"{path.name}.{algorithm}sum" for path in tars(tmp_path / "out")]
+    names = [f"{path.name}.{algorithm}sum" for path in (*tars(tmp_path / "out"), Path(f"{STEM}.manifest"))]
     subprocess.run([f"{algorithm}sum", "--check", "--strict", "--quiet", *names], cwd=tmp_path / "out", check=True)
 
 
 def test_nothing_is_left_beside_chunks_sums_and_sidecar(tmp_path: Path, package: Package) -> None:
     outcome = cut_up(package, tmp_path / "out", LIMIT)
-    names = {chunk.name.decode() for chunk in outcome.chunks}
-    assert set(os.listdir(tmp_path / "out")) == {*names, *(f"{name}.md5sum" for name in names), f"{STEM}.manifest"}
+    names = {f"{STEM}.manifest", *(chunk.name.decode() for chunk in outcome.chunks)}
+    assert set(os.listdir(tmp_path / "out")) == {*names, *(f"{name}.md5sum" for name in names)}
 
 
 def test_same_package_gives_the_same_bytes_anywhere_and_with_any_number_of_jobs(tmp_path: Path) -> None:

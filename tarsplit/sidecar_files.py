@@ -1,0 +1,91 @@
+"""Publish the sidecar with its checksum files; check these.
+
+What is beside the sidecar is written first, of the bytes that the sidecar is about to have. So a sidecar that has its
+name is never beside the checksums of another one, wherever the run is stopped.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+from qa2pack.manifest.fs.control_file import read_control
+from qa2pack.manifest.fs.digest import blocks_of
+from qa2pack.manifest.fs.safe_open import opened_file
+from qa2pack.manifest.path import join, shown
+from qa2pack.manifest.problem import Code, Problem
+from qa2pack.tarsplit import output_files as outfile
+from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
+from qa2pack.tarsplit.tar.checksums import Sums
+
+_MOST_BYTES = 1 << 16  # of a checksum file
+
+
+def publish_sidecar(file: BinaryIO, path: bytes, checksums: Sequence[str]) -> None:
+    """Write the checksum files of the sidecar, then give it its name; all is on disk when this returns.
+
+    Args:
+        file: the complete sidecar, open at `path.part`.
+        checksums: names of the checksums.
+    """
+    file.flush()
+    sums = _sums_of(path + PART, checksums)
+    _withdraw_other(path, sums.result())
+    for algorithm in checksums:
+        line = checksum_line(os.path.basename(path), sums.result(algorithm))
+        outfile.write_durably(checksum_name(path, algorithm), line)
+    outfile.publish_part(file.fileno(), path)
+    outfile.sync_folder(os.path.dirname(path))
+
+
+def _withdraw_other(path: bytes, digest: str) -> None:
+    """Remove a sidecar with other bytes: from now on, what is beside it is of the new one."""
+    try:
+        is_other = _sums_of(path, ()).result() != digest
+    except OSError:  # none; or a symlink or pipe
+        is_other = True
+    if is_other:
+        outfile.remove(path)
+        outfile.sync_folder(os.path.dirname(path))
+
+
+def sidecar_checksum_problems(path: bytes, read_from: bytes, checksums: Sequence[str]) -> Iterator[Problem]:
+    """Yield a problem for each checksum file of the sidecar that does not match; a missing one gives none.
+
+    A delivery of an older program has none, and whoever reads this needs none: the sidecar checks itself.
+
+    Args:
+        path: the sidecar.
+        read_from: the file with its bytes.
+    """
+    sums = _sums_of(read_from, checksums)
+    folder, sidecar = os.path.split(path)
+    for algorithm in checksums:
+        name = checksum_name(sidecar, algorithm)
+        line = checksum_line(sidecar, sums.result(algorithm))
+        try:
+            yield from checksum_file_problems(folder, name, line, f"the {algorithm} of {shown(sidecar)}")
+        except FileNotFoundError:
+            continue
+
+
+def checksum_file_problems(folder: bytes, name: bytes, line: bytes, what: str) -> Iterator[Problem]:
+    """Yield a problem if a checksum file does not hold just this line.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    try:
+        if read_control(join(folder, name), limit_bytes=_MOST_BYTES) != line:
+            yield Problem(Code.CHANGED, name, what)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        yield Problem(Code.UNREADABLE, name, found=error.strerror or "")
+
+
+def _sums_of(path: bytes, checksums: Sequence[str]) -> Sums:
+    sums = Sums(checksums)
+    with opened_file(path) as fd:
+        for block in blocks_of(fd):
+            sums.update(block)
+    return sums

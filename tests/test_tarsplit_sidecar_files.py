@@ -1,0 +1,38 @@
+"""Publishing a sidecar: what is beside it is never that of another one, wherever the run is stopped."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from qa2pack.tarsplit.output_files import locked_part
+from qa2pack.tarsplit.sidecar_files import publish_sidecar
+
+NEW = b"the new sidecar"
+
+
+@pytest.fixture
+def sidecar(tmp_path: Path) -> Path:
+    return tmp_path / "2011.01234.S_2012-06-20.manifest"
+
+
+def publish(sidecar: Path) -> None:
+    with locked_part(os.fsencode(sidecar)) as file:
+        file.write(NEW)
+        publish_sidecar(file, os.fsencode(sidecar), ("md5", "sha256"))
+
+
+def test_each_chosen_checksum_has_a_file(sidecar: Path) -> None:
+    publish(sidecar)
+    names = [f"{sidecar.name}{end}" for end in ("", ".md5sum", ".sha256sum")]
+    assert sorted(os.listdir(sidecar.parent)) == names
+    assert sidecar.read_bytes() == NEW
+
+
+@pytest.mark.parametrize("old", [b"another sidecar", NEW])
+def test_stop_at_the_checksum_files_leaves_no_sidecar_of_other_bytes(sidecar: Path, old: bytes) -> None:
+    sidecar.write_bytes(old)
+    (sidecar.parent / f"{sidecar.name}.sha256sum.part").mkdir()  # so it cannot be written
+    with pytest.raises(OSError, match=r"folder|directory"):
+        publish(sidecar)
+    assert sidecar.exists() == (old == NEW)
