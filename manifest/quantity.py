@@ -5,11 +5,15 @@ states of a file.
 """
 
 import pwd
+import re
 from dataclasses import dataclass
 from functools import cache
 
 from qa2pack.manifest.file_state import FileState
 from qa2pack.manifest.humanize import counted, exact_bytes, human_bytes, local_time
+
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kMGT]?)(i?)B?\s*", re.IGNORECASE)
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +169,18 @@ def _size_and_time(state: FileState, other: FileState) -> str:
 def _time_text(at_ns: int, other_ns: int) -> str:
     # Two times of one second differ in what a clock does not show.
     return local_time(at_ns, has_fraction=at_ns // 10**9 == other_ns // 10**9)
+
+
+def parse_size(text: str) -> int:
+    """Return bytes from a number with or without a unit: 500000, 6GiB, 2GB, 1.5 TiB, 700M (as MB).
+
+    Raises:
+        ValueError: the text is not a size.
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None or (match[3] and not match[2]):
+        raise ValueError(f"{text!r} is not a size; write bytes or a number with a unit, like 6GiB or 2GB")
+    base = 1024 if match[3] else 1000
+    whole, _, fraction = match[1].partition(".")
+    unit: int = base ** _POWERS[match[2].upper()]
+    return int(whole) * unit + (int(fraction) * unit // 10 ** len(fraction) if fraction else 0)

@@ -35,6 +35,7 @@ COMMANDS = (
     "adopt",
     "layout",
     "batch",
+    "deliver",
     "tarsplit",
 )
 

@@ -7,6 +7,7 @@ unpacked from the chunks can be verified against the sidecar. Writes nothing.
 import os
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 
 import xxhash
 
@@ -93,7 +94,9 @@ def _chosen(
 ) -> list[Delivered]:
     day = sidecar.header.day if path != source else ""
     wanted = member_at(source)
-    return choose_members(package, state, opened, wanted=wanted, label_day=day, allow_dummies=True)
+    members = choose_members(package, state, opened, wanted=wanted, label_day=day, allow_dummies=True)
+    rows = tuple(each.row for each in sidecar.header.sets if each.member == path)
+    return [replace(member, rows=rows) for member in members]
 
 
 def verify_unpacked(sidecar: Sidecar, tree: bytes, *, engine: Engine, progress: Progress) -> Iterator[Problem]:
@@ -138,16 +141,17 @@ def _batches(sidecar: Sidecar, folder: bytes) -> deque[CheckBatch]:
 
 
 def _check_complete(sidecar: Sidecar, index: RecordIndex) -> None:
-    for spans, count in (
-        ([span for row in sidecar.chunks for span in row.folders], len(index.offsets) - 1),
-        ([span for row in sidecar.chunks for span in row.files], index.first_files[-1]),
+    may_lack_folders = bool(sidecar.header.sets)  # those above the files of a set have no entry
+    for spans, count, may_lack in (
+        ([span for row in sidecar.chunks for span in row.folders], len(index.offsets) - 1, may_lack_folders),
+        ([span for row in sidecar.chunks for span in row.files], index.first_files[-1], False),
     ):
         place = 0
         for start, end in sorted(spans):
-            if start != place:
+            if start < place or (start > place and not may_lack):
                 raise ValueError("an entry is in no chunk, or in two")
             place = end
-        if place != count:
+        if place > count or (place < count and not may_lack):
             raise ValueError("an entry is in no chunk")
 
 

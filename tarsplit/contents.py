@@ -5,21 +5,23 @@ normalised mode and digest. Source, inode and ctime are left out, so the stream 
 manifests.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import dated, folder_of, named_so
 from qa2pack.manifest.alma.package import README, Package, PackageState
+from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import NO_DIGEST, FolderRecord, with_digests
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.fs.digest import digest_of_bytes
-from qa2pack.manifest.path import folders_above, join, shown, sort_key
+from qa2pack.manifest.path import folders_above, is_within, join, shown, sort_key
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.quantity import Name
 from qa2pack.manifest.table_lock import is_table_lock
+from qa2pack.tarsplit.selection import NO_SET, Selection
 
 _SECOND = 10**9
 
@@ -32,12 +34,14 @@ class Delivered:
         path: in the tar, relative to the package.
         source: on disk, relative to the package.
         readme: text of its README in the tar, if that differs from the one on disk.
+        rows: the delivery sets of it, whose file names wait for numbers alone; none: all of it is delivered.
     """
 
     path: bytes
     source: bytes
     manifest: Described
     readme: bytes | None = None
+    rows: tuple[DeliveryRow, ...] = ()
 
     @property
     def readme_path(self) -> bytes:
@@ -82,12 +86,83 @@ def folder_mtime(members: Sequence[Delivered]) -> int:
     return max(member.manifest.header.scanned_ns for member in members) // _SECOND
 
 
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A folder of a delivery of sets.
+
+    Attributes:
+        record: its files and subfolders that are delivered.
+        sets: index of the set of each file, counted over the sets of all members.
+        folder_set: index of the set that has the entry of the folder itself; NO_SET for none.
+    """
+
+    record: FolderRecord
+    sets: Sequence[int]
+    folder_set: int
+
+
 def delivered_records(members: Sequence[Delivered]) -> Iterator[FolderRecord]:
     """Yield the folder records of the delivery in path order, the package's own folder first.
 
     Raises:
         ValueError: a record is damaged.
     """
+    if any(member.rows for member in members):
+        return (each.record for each in selected_records(members))
+    return _all_records(members)
+
+
+def selected_records(
+    members: Sequence[Delivered], left_out: Callable[[bytes], None] | None = None
+) -> Iterator[Selected]:
+    """Yield the folders of a delivery of sets, with what is selected in them; as `delivered_records`.
+
+    All records are read twice: which folders are delivered is known only at the end.
+
+    Args:
+        left_out: is called with the path of each file that is in no set.
+    """
+    held = {each.record.path for each in _marked(members) if each.folder_set != NO_SET}
+    above = folders_above(held)
+    for each in _marked(members):
+        record, sets = each.record, each.sets
+        if left_out and NO_SET in sets:
+            for name, number in zip(record.names, sets, strict=True):
+                if number == NO_SET:
+                    left_out(join(record.path, name))
+        if record.path in held or record.path in above:
+            indexes = [index for index, number in enumerate(sets) if number != NO_SET]
+            chosen = replace(record.selected(indexes), folders=above.get(record.path, ()))
+            yield Selected(chosen, [sets[index] for index in indexes], each.folder_set)
+
+
+def _marked(members: Sequence[Delivered]) -> Iterator[Selected]:
+    """Yield all folders of the members, with the set of each file."""
+    selections, first = {}, 0
+    for each in members:
+        selections[each.path] = Selection(each.rows), first
+        first += len(each.rows)
+    member: bytes | None = None
+    for record in _all_records(members):
+        if record.path in selections:
+            member = record.path
+        elif member is None or (member and not is_within(record.path, member)):
+            yield Selected(record, [], NO_SET)  # above the members
+            continue
+        selection, first = selections[member]
+        folder = record.path[len(member) :].lstrip(b"/")
+        found = selection.sets(folder, record.names)
+        own = next((number for number in found if number != NO_SET), NO_SET)
+        if own == NO_SET:
+            own = selection.set_of_all_below(folder)
+        yield Selected(
+            record,
+            [number if number == NO_SET else first + number for number in found],
+            own if own == NO_SET else first + own,
+        )
+
+
+def _all_records(members: Sequence[Delivered]) -> Iterator[FolderRecord]:
     by_path = {member.path: member for member in members}
     above = folders_above(by_path)
     for path in sorted(above.keys() | by_path.keys(), key=sort_key):

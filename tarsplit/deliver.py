@@ -168,6 +168,7 @@ class _Run:
                 files=planned[number].chunk.files,
                 xxh128=chunk.xxh128,
                 checksums=chunk.checksums,
+                is_file=planned[number].is_file,
             )
             for number, chunk in sorted(self.finished.items())
         ]
@@ -188,6 +189,7 @@ class _Run:
             folder_mtime=header.folder_mtime,
             checksums=header.checksums,
             byte_count=planned.byte_count,
+            is_file=planned.is_file,
         )
 
     def _finish(self, result: ChunkResult) -> None:

@@ -1,4 +1,4 @@
-"""File names of a delivery, and parsing of its options: dates, sizes, checksum names. Pure.
+"""File names of a delivery, and parsing of its options: dates, checksum names. Pure.
 
 A delivery is called `2011.01234.S_2012-06-20`. Its chunks end in `_001_of_003.tar` (three digits each), their
 checksum files in `.tar.md5sum` and so on, its sidecar in `.manifest`, and that one's in `.manifest.md5sum`.
@@ -8,35 +8,45 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
+from qa2pack.manifest.format.delivery_row import PART as PART_NUMBER
+from qa2pack.manifest.format.delivery_row import PARTS as PART_COUNT
+from qa2pack.manifest.format.delivery_row import escaped, expression_of, named
 from qa2pack.manifest.path import check_name
 
 CHECKSUMS = ("md5", "sha256", "xxh128")
-_OWN = re.compile(rb"(_[0-9]+_of_[0-9]+\.tar(\.[a-z0-9]+sum)?|\.manifest(\.[a-z0-9]+sum)?|\.state)(\.part)?")
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kMGT]?)(i?)B?\s*", re.IGNORECASE)
-_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+_OF_SIDECAR = re.compile(rb"\.manifest(\.[a-z0-9]+sum)?|\.state")
+_CHECKSUM = rb"(\.[a-z0-9]+sum)?"
 PART = b".part"  # suffix of every unfinished file
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryName:
-    """The common part of the file names of one delivery.
+    """The file names of one delivery.
 
     Attributes:
         project: the project code, a plain name.
-        day: the date of the delivery, as in ISO 8601.
+        day: the date of the delivery, as in ISO 8601; may be empty where there is a label.
+        label: what tells it from other deliveries of the project; empty: the date.
+        files: names of the files of its sets, in which `{part}` and `{parts}` may stand for numbers; none: it is one
+            set of tars that have its name.
     """
 
     project: bytes
-    day: str
+    day: str = ""
+    label: bytes = b""
+    files: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
         check_name(self.project)
-        parse_day(self.day)
+        if self.day or not self.files:
+            parse_day(self.day)
+        check_name(self.stem)
 
     @property
     def stem(self) -> bytes:
-        """The common prefix of the names."""
-        return self.project + b"_" + self.day.encode()
+        """The name of the sidecar without its suffix."""
+        label = self.label or (b"" if self.files else self.day.encode())
+        return self.project + b"_" + label if label else self.project
 
     @property
     def manifest(self) -> bytes:
@@ -48,13 +58,22 @@ class DeliveryName:
         """Name of the state file, which lists finished chunks until the delivery is complete."""
         return self.stem + b".state"
 
-    def chunk(self, number: int, count: int) -> bytes:
-        """Return the name of a chunk; numbers start at 1."""
-        return self.stem + b"_%03d_of_%03d.tar" % (number, count)
+    @property
+    def of_sets(self) -> tuple[bytes, ...]:
+        """The name of the files of each set; see `files`."""
+        return self.files or (escaped(self.stem) + b"_{part}_of_{parts}.tar",)
 
     def owns(self, name: bytes) -> bool:
         """Return whether a file name belongs to this delivery, for any number of chunks."""
-        return name.startswith(self.stem) and _OWN.fullmatch(name, len(self.stem)) is not None
+        bare = name.removesuffix(PART)
+        if bare.startswith(self.stem) and _OF_SIDECAR.fullmatch(bare, len(self.stem)):
+            return True
+        return any(re.fullmatch(expression_of(file).pattern + _CHECKSUM, bare) for file in self.of_sets)
+
+
+def chunk_name(file: bytes, number: int, count: int) -> bytes:
+    """Return the name of a chunk of a set whose files have this name; numbers start at 1."""
+    return named(file, {PART_NUMBER: b"%03d" % number, PART_COUNT: b"%03d" % count})
 
 
 def in_tar(project: bytes, path: bytes) -> bytes:
@@ -86,21 +105,6 @@ def parse_day(text: str) -> str:
     except ValueError as error:
         raise ValueError(f"{text!r} is not a date of the calendar: {error}") from error
     return text
-
-
-def parse_size(text: str) -> int:
-    """Return bytes from a number with or without a unit: 500000, 6GiB, 2GB, 1.5 TiB, 700M (as MB).
-
-    Raises:
-        ValueError: the text is not a size.
-    """
-    match = _SIZE.fullmatch(text)
-    if match is None or (match[3] and not match[2]):
-        raise ValueError(f"{text!r} is not a size; write bytes or a number with a unit, like 6GiB or 2GB")
-    base = 1024 if match[3] else 1000
-    whole, _, fraction = match[1].partition(".")
-    unit: int = base ** _POWERS[match[2].upper()]
-    return int(whole) * unit + (int(fraction) * unit // 10 ** len(fraction) if fraction else 0)
 
 
 def parse_checksums(text: str) -> tuple[str, ...]:

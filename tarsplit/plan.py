@@ -1,27 +1,20 @@
 """Plan a delivery: the number of chunks, their entries and their exact sizes. Writes nothing."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES, RECORD_BLOCKS
 from qa2pack.manifest.format.record import FolderRecord
-from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
-from qa2pack.manifest.quantity import Count, Size
-from qa2pack.tarsplit.contents import Delivered, delivered_records, folder_mtime
-from qa2pack.tarsplit.naming import DeliveryName
+from qa2pack.manifest.quantity import Size
+from qa2pack.tarsplit.contents import Delivered, delivered_records, folder_mtime, selected_records
+from qa2pack.tarsplit.cut_set import NO_LIMIT_BYTES, LeftOut, MeasuredSet, PlannedChunk, partitioned
+from qa2pack.tarsplit.naming import DeliveryName, chunk_name
 from qa2pack.tarsplit.packing.measure import measure
-from qa2pack.tarsplit.packing.partition import (
-    MAX_CHUNKS,
-    Chunk,
-    Fill,
-    Measured,
-    TooManyChunksError,
-    capacity_blocks,
-    cut_tables,
-    partition,
-)
-from qa2pack.tarsplit.sidecar import DeliveryHeader
+from qa2pack.tarsplit.packing.partition import Fill, capacity_blocks, cut_tables
+from qa2pack.tarsplit.selection import NO_SET
+from qa2pack.tarsplit.sidecar import DeliveryHeader, DeliverySet
 
 DEFAULT_LIMIT_BYTES = 6 << 30
 _LEAST_BYTES = RECORD_BLOCKS * BLOCK_BYTES
@@ -44,32 +37,21 @@ class CutRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedChunk:
-    """One chunk of the plan.
-
-    Attributes:
-        is_oversized: it holds one file that is larger than the limit.
-    """
-
-    name: bytes
-    chunk: Chunk
-    byte_count: int
-    entry_count: int
-    is_oversized: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Cut:
     """A planned delivery.
 
     Attributes:
         cut_tables: paths relative to the package of CASA tables that are too large for one chunk.
+        empty_sets: names of the delivery sets that select nothing.
+        left_out: files of the members that are in no set, where all sets are delivered.
     """
 
     header: DeliveryHeader
     members: tuple[Delivered, ...]
     chunks: tuple[PlannedChunk, ...]
     cut_tables: tuple[bytes, ...]
+    empty_sets: tuple[str, ...] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
     def byte_count(self) -> int:
@@ -92,31 +74,43 @@ def plan_cut(request: CutRequest, members: Sequence[Delivered], progress: Progre
     Raises:
         Refused: the limit is too small, or there would be more than 999 chunks.
     """
-    if capacity_blocks(request.limit_bytes) <= 0:
-        least, limit = Size(_LEAST_BYTES, bound="at least"), Size(request.limit_bytes)
-        raise Refused(Problem(Code.CHUNK_TOO_SMALL, request.name.project, least, limit))
+    sets = tuple(DeliverySet(member.path, row) for member in members for row in member.rows)
+    limits = [each.row.limit_bytes or NO_LIMIT_BYTES for each in sets] or [request.limit_bytes]
+    for limit in limits:
+        if capacity_blocks(limit) <= 0:
+            least = Size(_LEAST_BYTES, bound="at least")
+            raise Refused(Problem(Code.CHUNK_TOO_SMALL, request.name.project, least, Size(limit)))
     header = DeliveryHeader(
         project=request.name.project,
         day=request.name.day,
-        limit_bytes=request.limit_bytes,
+        limit_bytes=0 if sets else request.limit_bytes,
         fill=request.fill,
         members=tuple((member.path, member.source) for member in members),
         folder_mtime=folder_mtime(members),
         checksums=request.checksums,
+        label=request.name.label,
+        sets=sets,
     )
     progress.phase("plan tars", file_count=sum(member.manifest.notes.file_count for member in members))
+    return (
+        _cut_sets(header, members, request.fill, progress) if sets else _cut_all(header, members, request, progress)
+    )
+
+
+def _cut_all(header: DeliveryHeader, members: Sequence[Delivered], request: CutRequest, progress: Progress) -> Cut:
     folders = []
     paths = {member.path for member in members}
     for record in delivered_records(members):
         folders.append(measure(record, header.project, is_member=record.path in paths))
         progress.advance(file_count=len(record.names))
-    chunks = _partition(folders, request)
+    chunks = partitioned(folders, header.project, limit_bytes=request.limit_bytes, fill=request.fill)
+    (file,) = header.name.of_sets
     planned = tuple(
         PlannedChunk(
-            name=request.name.chunk(number, len(chunks)),
+            name=chunk_name(file, number, len(chunks)),
             chunk=chunk,
             byte_count=chunk.byte_count,
-            entry_count=sum(end - start for start, end in (*chunk.folders, *chunk.files)),
+            entry_count=chunk.entry_count,
             is_oversized=chunk.byte_count > request.limit_bytes,
         )
         for number, chunk in enumerate(chunks, 1)
@@ -124,12 +118,23 @@ def plan_cut(request: CutRequest, members: Sequence[Delivered], progress: Progre
     return Cut(header, tuple(members), planned, cut_tables(folders, request.limit_bytes))
 
 
-def _partition(folders: Sequence[Measured], request: CutRequest) -> list[Chunk]:
-    try:
-        return partition(folders, limit_bytes=request.limit_bytes, fill=request.fill)
-    except TooManyChunksError as error:
-        mebibytes = -(-error.enough_bytes // (1 << 20))
-        most, needed = Count(MAX_CHUNKS, "tar", "at most"), Count(error.chunk_count, "tar")
-        remedy = Remedy(f"Give a larger --size; {mebibytes}MiB is enough.")
-        problem = Problem(Code.TOO_MANY_CHUNKS, request.name.project, most, needed)
-        raise Refused(problem, remedies=(remedy,)) from error
+def _cut_sets(header: DeliveryHeader, members: Sequence[Delivered], fill: Fill, progress: Progress) -> Cut:
+    measuring = [MeasuredSet() for _ in header.sets]
+    left_out = LeftOut()
+    paths = {member.path for member in members}
+    file = 0
+    has_all = all(len(member.rows) == len(member.manifest.header.deliveries) for member in members)
+    for number, folder in enumerate(selected_records(members, left_out.add if has_all else None)):
+        for own in sorted({folder.folder_set, *folder.sets} - {NO_SET}):
+            is_member = folder.record.path in paths
+            measuring[own].add(folder, own, number, file, project=header.project, is_member=is_member)
+        file += len(folder.record.names)
+        progress.advance(file_count=len(folder.record.names))
+    planned: list[PlannedChunk] = []
+    tables: list[bytes] = []
+    for each, found in zip(header.sets, measuring, strict=True):
+        planned += found.chunks(each.row, header.project, fill)
+        if each.row.limit_bytes:
+            tables += cut_tables(found.folders, each.row.limit_bytes)
+    empty = tuple(each.row.name for each, found in zip(header.sets, measuring, strict=True) if not found.folders)
+    return Cut(header, tuple(members), tuple(planned), tuple(tables), empty, left_out)

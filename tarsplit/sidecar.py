@@ -8,6 +8,7 @@ folders and files by index in the stream. It holds nothing about the machine tha
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
+from qa2pack.manifest.format.delivery_row import DeliveryRow, check_row
 from qa2pack.manifest.format.stream import Stream, StreamError, open_stream
 from qa2pack.manifest.format.wire import Moment, read_value
 from qa2pack.manifest.path import check_name, check_relative
@@ -16,12 +17,27 @@ from qa2pack.tarsplit.naming import CHECKSUMS, DeliveryName
 from qa2pack.tarsplit.packing.bins import Span
 
 KIND = "delivery"
+# Fields that came after the first release of the format; written only where they say something.
+_LATER_IN_HEADERS = ("label", "sets")
 
 
 class NotADeliveryError(StreamError):
     """A plan, or the manifest of a member, where that of a delivery is expected; the file itself is good."""
 
     code = Code.NOT_A_DELIVERY_MANIFEST
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySet:
+    """What is delivered together of one member.
+
+    Attributes:
+        member: path in the tars, relative to the package.
+        row: with a file name that waits for numbers alone.
+    """
+
+    member: bytes
+    row: DeliveryRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +50,8 @@ class DeliveryHeader:
         members: path in the tars and path on disk of each, both relative to the package.
         folder_mtime: of all folders, in seconds.
         checksums: names of the checksum files written beside each chunk.
+        label: see `DeliveryName`.
+        sets: what is delivered of each member; none: all, in one set of tars.
     """
 
     project: bytes
@@ -43,11 +61,13 @@ class DeliveryHeader:
     members: tuple[tuple[bytes, bytes], ...]
     folder_mtime: Moment
     checksums: tuple[str, ...]
+    label: bytes = b""
+    sets: tuple[DeliverySet, ...] = ()
 
     @property
     def name(self) -> DeliveryName:
-        """The common part of the file names."""
-        return DeliveryName(self.project, self.day)
+        """The file names."""
+        return DeliveryName(self.project, self.day, self.label, tuple(each.row.file for each in self.sets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +78,7 @@ class ChunkRow:
         folders, files: spans of its entries.
         xxh128: of the whole tar, hexadecimal; always present.
         checksums: name and hexadecimal digest of each requested checksum.
+        is_file: it is no tar, but one file of the package as it is.
     """
 
     name: bytes
@@ -66,6 +87,7 @@ class ChunkRow:
     files: tuple[Span, ...]
     xxh128: str
     checksums: tuple[tuple[str, str], ...]
+    is_file: bool = False
 
     @property
     def file_count(self) -> int:
@@ -102,12 +124,17 @@ class Sidecar:
 
 def header_to_wire(header: DeliveryHeader) -> dict[str, object]:
     """Return the header as msgpack takes it."""
-    return {"kind": KIND, **asdict(header)}
+    wire = asdict(header)
+    return {"kind": KIND, **{name: value for name, value in wire.items() if value or name not in _LATER_IN_HEADERS}}
 
 
 def notes_to_wire(fingerprint: str, chunks: Iterable[ChunkRow]) -> dict[str, object]:
     """Return the notes as msgpack takes them."""
-    return {"fingerprint": fingerprint, "chunks": [asdict(chunk) for chunk in chunks]}
+    rows = [asdict(chunk) for chunk in chunks]
+    for row in rows:
+        if not row["is_file"]:
+            del row["is_file"]
+    return {"fingerprint": fingerprint, "chunks": rows}
 
 
 def kind_in_words(header: Mapping[str, object]) -> str:
@@ -129,6 +156,9 @@ def open_sidecar(path: bytes) -> Sidecar:
         raise NotADeliveryError(path, f"is {kind_in_words(stream.header)}, not the manifest of a delivery")
     try:
         header = read_value(DeliveryHeader, {key: value for key, value in stream.header.items() if key != "kind"})
+        for each in header.sets:
+            check_relative(each.member)
+            check_row(each.row)
         _ = header.name
         for name in (name for member in header.members for name in member):
             check_relative(name)
@@ -144,5 +174,7 @@ def _check_row(row: ChunkRow) -> None:
     check_name(row.name)
     if any(end < start for start, end in (*row.folders, *row.files)):
         raise ValueError("a span that ends before it begins")
+    if row.is_file and (row.folders or row.file_count != 1):
+        raise ValueError("a file that is more than one")
     if any(name not in CHECKSUMS for name, _ in row.checksums):
         raise ValueError("a checksum that is not known")

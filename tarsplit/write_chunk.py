@@ -18,7 +18,7 @@ from qa2pack.manifest.quantity import Digest
 from qa2pack.tarsplit.chunk_entries import ChunkPart, Share, header_of_folder, headers_of_files, shares
 from qa2pack.tarsplit.output_files import new_part, publish_part
 from qa2pack.tarsplit.tar.checksums import threaded_sums
-from qa2pack.tarsplit.tar.writer import OutputFailedError, TarWriter
+from qa2pack.tarsplit.tar.writer import FileWriter, OutputFailedError, TarWriter
 
 _SMALL_BYTES = 256 << 10  # a file up to this size is read in one call
 
@@ -34,6 +34,7 @@ class ChunkBatch:
         renamed: folders whose path in the tar differs from the path on disk, as pairs of both.
         texts: path in the tar and content of files that differ from those on disk.
         byte_count: the computed size of the tar.
+        is_file: it is one file of the package as it is, no tar.
     """
 
     number: int
@@ -46,6 +47,7 @@ class ChunkBatch:
     folder_mtime: int
     checksums: tuple[str, ...]
     byte_count: int
+    is_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def write_chunk(batch: ChunkBatch) -> ChunkResult:
     """
     try:
         with new_part(batch.target) as fd, threaded_sums(batch.checksums) as sums:
-            out = TarWriter(fd, sums)
+            out = FileWriter(fd, sums) if batch.is_file else TarWriter(fd, sums)
             for share in shares(batch.part):
                 _write_share(batch, share, out)
             out.finish(batch.byte_count)

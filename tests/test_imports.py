@@ -50,9 +50,12 @@ executor   casa/ stop_signals keep_previous
 
 tarsplit   deliver
 tarsplit   resume check
-tarsplit   plan write_chunk check_chunk sidecar_files
+tarsplit   sets plan write_chunk check_chunk sidecar_files
 tarsplit   sidecar chunk_entries
-tarsplit   packing/ contents
+tarsplit   cut_set
+tarsplit   contents
+tarsplit   selection
+tarsplit   packing/
 tarsplit   tar/
 tarsplit   output_files
 tarsplit   naming state
@@ -117,7 +120,7 @@ WRITERS = {
 # Tests of the project as a whole; all others are named after what they test, or tell a story (test_scenario_*.py).
 PROJECT_TESTS = {"benchmarks", "commands_page", "distributions", "documents", "import_root", "imports", "tools"}
 # Verbs whose work and view have a folder of their own: `make.py` and `view.py`. All others are in jobs/ and views/.
-FOLDERS_OF_VERBS = {"tarsplit": "delivery", "report": "report", "export": "export"}
+FOLDERS_OF_VERBS = {"tarsplit": "delivery", "deliver": "delivery", "report": "report", "export": "export"}
 
 # Rooms whose modules return values; `commands/run.py` prints them. Exceptions: the printing of JSON itself, and what
 # cannot wait for the end of the work, the answer to a signal and the workers of a cluster that are not used.

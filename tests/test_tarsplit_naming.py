@@ -9,18 +9,18 @@ from qa2pack.manifest.path import UnsafePathError
 from qa2pack.tarsplit.naming import (
     DeliveryName,
     checksum_line,
+    chunk_name,
     in_tar,
     parse_checksums,
     parse_day,
-    parse_size,
 )
 
 NAME = DeliveryName(b"2011.01234.S", "2012-06-20")
 
 
 def test_chunks_are_named_with_three_digits_both() -> None:
-    assert NAME.chunk(1, 3) == b"2011.01234.S_2012-06-20_001_of_003.tar"
-    assert NAME.chunk(1, 1) == b"2011.01234.S_2012-06-20_001_of_001.tar"
+    assert chunk_name(NAME.of_sets[0], 1, 3) == b"2011.01234.S_2012-06-20_001_of_003.tar"
+    assert chunk_name(NAME.of_sets[0], 1, 1) == b"2011.01234.S_2012-06-20_001_of_001.tar"
 
 
 @pytest.mark.parametrize(
@@ -63,20 +63,6 @@ def test_project_that_is_no_plain_name_is_refused(project: bytes) -> None:
 def test_text_that_is_no_date_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a date"):
         parse_day(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [("500000", 500_000), ("6GiB", 6 << 30), ("2GB", 2 * 10**9), ("1.5 TiB", 3 << 39), ("700m", 700 * 10**6)],
-)
-def test_size_is_read_with_its_unit(text: str, size: int) -> None:
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "GiB", "-1", "6 apples", "1iB", "1e9", "6GiB/s"])
-def test_text_that_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a size"):
-        parse_size(text)
 
 
 def test_checksums_are_read_in_a_fixed_order() -> None:

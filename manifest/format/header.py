@@ -15,6 +15,7 @@ from qa2pack.manifest.alma.package import README, DestinationKind
 from qa2pack.manifest.alma.split_spec import SplitSpec, Weights
 from qa2pack.manifest.bundle.form import form_of
 from qa2pack.manifest.format.check_row import CheckRow
+from qa2pack.manifest.format.delivery_row import DeliveryRow, check_row
 from qa2pack.manifest.format.member_field import check_member, member_from_wire, member_to_wire
 from qa2pack.manifest.format.record_codec import check_columns, record_path
 from qa2pack.manifest.format.stream import Stream, StreamError
@@ -87,6 +88,7 @@ class Header:
         checks: those of the layout that verify applies again.
         found_texts: paths in an adopted member, or `../NAME`, of files that its layout makes of templates. With which
             values another program made them is not known, so they are not made again.
+        deliveries: the delivery sets of the layout.
     """
 
     kind: StreamKind
@@ -112,6 +114,7 @@ class Header:
     beside: tuple[BesideFile, ...] = ()
     checks: tuple[CheckRow, ...] = ()
     found_texts: tuple[bytes, ...] = ()
+    deliveries: tuple[DeliveryRow, ...] = ()
 
     @property
     def is_of_unknown_layout(self) -> bool:
@@ -290,7 +293,7 @@ def header_to_wire(header: Header) -> dict[str, object]:
 
 # Fields that came after the first release of the format. They are written only where they say something, so that
 # older programs read all other plans and manifests.
-_LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles", "written", "beside", "checks", "found_texts")
+_LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles", "written", "beside", "checks", "found_texts", "deliveries")
 _LATER_IN_NOTES = ("recalled", "extra", "changed", "trees", "bundles")
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 
@@ -327,6 +330,8 @@ def read_header(stream: Stream, kind: StreamKind) -> Header:
             check_name(beside.name)
         for row in header.checks:
             check_relative(row.folder)
+        for delivery in header.deliveries:
+            check_row(delivery)
     except ValueError as error:
         raise StreamError(stream.path, "is damaged: it has a header that does not make sense") from error
     if header.kind is not kind:

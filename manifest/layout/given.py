@@ -85,7 +85,11 @@ def _wrong(values: Iterable[tuple[str, str]], layout: Layout) -> Iterator[Proble
 
 def _missing(layout: Layout, given: Mapping[str, bytes]) -> Iterator[Problem]:
     fixed = frozenset().union(*(place.fixes for place in layout.places))
-    needs = (*(rule.needs for rule in layout.rules), *(write.needs for write in layout.writes))
+    needs = (
+        *(rule.needs for rule in layout.rules),
+        *(write.needs for write in layout.writes),
+        *(delivery.file.variables for delivery in layout.deliveries),
+    )
     needed = dict.fromkeys((*sorted(layout.tree.variables), *(name for names in needs for name in names)))
     for name in needed:
         variable = layout.variables.get(name)

@@ -13,6 +13,7 @@ from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_control
 from qa2pack.manifest.fs.toml_text import parse_toml
 from qa2pack.manifest.layout.known_names import Known
 from qa2pack.manifest.layout.read_checks import read_check
+from qa2pack.manifest.layout.read_deliveries import read_deliveries
 from qa2pack.manifest.layout.read_places import read_places, read_tree, read_variables
 from qa2pack.manifest.layout.read_rules import read_folders, read_foreign, read_rule
 from qa2pack.manifest.layout.read_writes import read_writes, readme_header, sources_of
@@ -22,7 +23,20 @@ from qa2pack.manifest.layout.table import Table, has_readme, is_layout_path, ref
 __all__ = ["is_layout_path", "known_layouts", "layout_text", "layouts_folder", "load_layout"]
 
 _KEYS = frozenset(
-    {"name", "title", "tree", "variable", "place", "folder", "foreign", "rule", "write", "check", "readme"}
+    {
+        "name",
+        "title",
+        "tree",
+        "variable",
+        "place",
+        "folder",
+        "foreign",
+        "rule",
+        "write",
+        "check",
+        "readme",
+        "delivery",
+    }
 )
 
 
@@ -77,6 +91,7 @@ def _layout(top: Table) -> Layout:
         checks=tuple(read_check(table, known) for table in top.tables("check")),
         writes=read_writes(top, known, lambda name: _file_beside(top.layout, name)),
         has_readme=has_readme(top),
+        deliveries=read_deliveries(top, known),
         readme_header=readme_header(top, lambda name: _file_beside(top.layout, name)),
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from qa2pack.manifest.layout.check import Check, Names, Unlike
+from qa2pack.manifest.layout.deliveries import Delivery
 from qa2pack.manifest.layout.find_places import Place
 from qa2pack.manifest.layout.globs import matcher, matches
 from qa2pack.manifest.layout.name_rules import NameRules
@@ -128,6 +129,7 @@ class Layout:
         checks: what a complete reduction has.
         included_if_taken: by the name of a role, where an included file goes whose own name is taken.
         writes: the files that the program writes itself, besides README.
+        deliveries: which files leave the house together.
         has_readme: members get a README with the header text and the tree.
         readme_header: that text where none is given; None for the blank fields that come with the program.
     """
@@ -143,6 +145,7 @@ class Layout:
     title: str = ""
     tree: Tree = ITSELF
     writes: tuple[Write, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
     has_readme: bool = True
     readme_header: bytes | None = None
     included_if_taken: Mapping[str, Template] = field(init=False, repr=False, compare=False)

@@ -18,6 +18,7 @@ from qa2pack.manifest.format.header import Difference, Header, LeftOut, Notes
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.written import WrittenFile
 from qa2pack.manifest.fs.presence import real_path
+from qa2pack.manifest.layout.deliveries import rows_of_sets
 from qa2pack.manifest.layout.given import with_absolute_paths
 from qa2pack.manifest.layout.include import check_includes
 from qa2pack.manifest.layout.load import load_layout
@@ -101,6 +102,7 @@ def make_plan(
     destination = with_member(destination, layout.tree, placed.choice, is_compared=request.is_compared)
     items = without_insides(placed.placement.items)
     writes = choose_writes(layout, placed.choice.common_values, items)
+    deliveries = rows_of_sets(layout.deliveries, placed.choice.common_values)
     refuse_any(_unknown_folders(layout, placed, writes.written, destination.member))
     refuse_any(list(taken_beside(destination.package, destination.state, writes.beside, opened)))
     if not (placed.placement.items or writes.written or layout.has_readme):
@@ -110,7 +112,9 @@ def make_plan(
     gathered, splits, bundles = _scan(request, placed, options, in_tickets, earlier, engine=engine, progress=progress)
     gathered.problems.extend(lost_files(destination, request, gathered.spool))
     refuse_any(gathered.problems)
-    header = make_header(request, destination, header_text, items, layout=layout, writes=writes, now_ns=now_ns)
+    header = make_header(
+        request, destination, header_text, items, layout=layout, writes=writes, deliveries=deliveries, now_ns=now_ns
+    )
     add_generated(gathered, header, items, splits, bundles.records(), options.names)
     late = late_sizes(header, header_text, gathered.spool)
     add_late(gathered, header, late)

@@ -7,6 +7,7 @@ import socket
 from dataclasses import replace
 
 from qa2pack.manifest.alma.readme import header_template, readme_text
+from qa2pack.manifest.format.delivery_row import DeliveryRow
 from qa2pack.manifest.format.header import Header, MadeWith, StreamKind
 from qa2pack.manifest.fs.control_file import SMALL_BYTES, read_bounded
 from qa2pack.manifest.layout.item import Item
@@ -65,12 +66,14 @@ def make_header(
     *,
     layout: Layout,
     writes: Writes,
+    deliveries: tuple[DeliveryRow, ...],
     now_ns: int,
 ) -> Header:
     """Return the header; the README and the texts in it are complete, with the tree of the items.
 
     Args:
         writes: the files that the layout writes; of those with a template the texts are made here.
+        deliveries: the delivery sets, with the values of this member.
         now_ns: the time of the scan, ns since the epoch.
     """
     project = destination.package.project
@@ -115,6 +118,7 @@ def make_header(
         written=writes.written,
         beside=writes.beside,
         checks=rows_of(layout),
+        deliveries=deliveries,
     )
     return with_texts(header, header_text, paths)
 

@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qa2pack.manifest.quantity import parse_size
 from qa2pack.pack.commands.base import defaults_of
 from qa2pack.pack.commands.options import ClusterRunOptions
-from qa2pack.tarsplit.naming import parse_checksums, parse_day, parse_size
+from qa2pack.tarsplit.naming import parse_checksums, parse_day
 from qa2pack.tarsplit.packing.partition import Fill
 
 if TYPE_CHECKING:
     pass
 
 
-def _checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:
+def checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:
     """Return a callback that checks a value, so that an error is reported with its option or variable."""
 
     def check(text: str | None) -> str | None:
@@ -40,7 +41,7 @@ Day = Annotated[
         metavar="DATE",
         help="Date of the delivery, as in 2012-06-20.",
         show_default=False,
-        callback=_checked(parse_day),
+        callback=checked(parse_day),
     ),
 ]
 Size = Annotated[
@@ -49,7 +50,7 @@ Size = Annotated[
         metavar="SIZE",
         envvar="PACK_TARSPLIT_SIZE",
         help="Largest tar: bytes, or with a unit as in 6GiB or 2GB.",
-        callback=_checked(parse_size),
+        callback=checked(parse_size),
     ),
 ]
 Output = Annotated[
@@ -79,7 +80,7 @@ Checksum = Annotated[
         metavar="LIST",
         envvar="PACK_TARSPLIT_CHECKSUM",
         help="Checksum files: md5, sha256, xxh128, or none.",
-        callback=_checked(parse_checksums),
+        callback=checked(parse_checksums),
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the tars with their exact sizes; write nothing.")]

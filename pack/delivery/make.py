@@ -1,4 +1,4 @@
-"""Write a delivery: cut a package into tars."""
+"""Write a delivery: cut a package into tars, or write its delivery sets."""
 
 import os
 from dataclasses import dataclass
@@ -8,38 +8,42 @@ from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
-from qa2pack.manifest.progress import Progress
 from qa2pack.pack.delivery.view import ShownDelivery
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.read import existing_package, reading
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
-from qa2pack.tarsplit.contents import choose_members
+from qa2pack.tarsplit.contents import Delivered, choose_members
 from qa2pack.tarsplit.deliver import Destination, deliver
 from qa2pack.tarsplit.naming import DeliveryName
 from qa2pack.tarsplit.output_files import make_folder
 from qa2pack.tarsplit.packing.partition import Fill
-from qa2pack.tarsplit.plan import Cut, CutRequest, plan_cut
+from qa2pack.tarsplit.plan import DEFAULT_LIMIT_BYTES, CutRequest, plan_cut
+from qa2pack.tarsplit.sets import name_of_sets, with_sets
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryOptions:
-    """Options of `pack tarsplit`.
+    """Options of `pack tarsplit` and `pack deliver`.
 
     Attributes:
+        sets: names of the delivery sets that are wanted; none: all.
+        is_of_sets: what the delivery sets of the members say is delivered, not all.
         defaults: the options that were not typed, with their source.
     """
 
     day: str
-    limit_bytes: int
     checksums: tuple[str, ...]
     output: str
     member: str
     fill: Fill
-    is_labelled: bool
     is_dry: bool
     allow_dummies: bool
     is_replacing: bool
+    limit_bytes: int = DEFAULT_LIMIT_BYTES
+    is_labelled: bool = False
+    sets: tuple[str, ...] = ()
+    is_of_sets: bool = False
     defaults: tuple[Default, ...] = ()
 
 
@@ -55,9 +59,10 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
     output = _output(package, options)
     if not options.is_dry:
         _check_can_be_written(output)
-    lock = _lock(package, options, output) if workers.cluster and not options.is_dry else b""
+    request, members = _request(target, options)
+    lock = _lock(request.name, output) if workers.cluster and not options.is_dry else b""
     with reading(package, workers, output=output, lock=lock) as engine:
-        cut = _plan(target, options, workers.progress)
+        cut = plan_cut(request, members, workers.progress)
         if options.is_dry:
             outcome = None
         else:
@@ -66,7 +71,8 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
     return ShownDelivery(target, cut, outcome, output, options.defaults)
 
 
-def _plan(target: Target, options: DeliveryOptions, progress: Progress) -> Cut:
+def _request(target: Target, options: DeliveryOptions) -> tuple[CutRequest, list[Delivered]]:
+    """Return what is to be delivered."""
     package = target.package
     members = choose_members(
         package,
@@ -76,14 +82,18 @@ def _plan(target: Target, options: DeliveryOptions, progress: Progress) -> Cut:
         label_day=options.day if options.is_labelled else "",
         allow_dummies=options.allow_dummies,
     )
-    name = DeliveryName(package.project, options.day)
-    return plan_cut(CutRequest(name, options.limit_bytes, options.fill, options.checksums), members, progress)
+    if options.is_of_sets:
+        members = with_sets(members, package.project, options.sets, day=options.day)
+        name = name_of_sets(members, package.project, options.sets, options.day)
+    else:
+        name = DeliveryName(package.project, options.day)
+    return CutRequest(name, options.limit_bytes, options.fill, options.checksums), members
 
 
-def _lock(package: Package, options: DeliveryOptions, output: bytes) -> bytes:
+def _lock(name: DeliveryName, output: bytes) -> bytes:
     """Return the path of the lock against a second cluster run of this delivery; its folder exists."""
     make_folder(output)
-    return join(output, b".%s_%s.lock" % (package.project, options.day.encode()))
+    return join(output, b".%s.lock" % name.stem)
 
 
 def _output(package: Package, options: DeliveryOptions) -> bytes:

@@ -1,6 +1,6 @@
 """View of a delivery: table of its chunks with notes, as lines and JSON fields."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,11 +14,12 @@ from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
 from qa2pack.pack.views.option_sources import default_fields, default_lines
 from qa2pack.pack.views.view import View
+from qa2pack.tarsplit.cut_set import PlannedChunk
 from qa2pack.tarsplit.deliver import Outcome
-from qa2pack.tarsplit.plan import Cut, PlannedChunk
+from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.sidecar import ChunkRow
 
-_MOST_TABLES = 20
+_MOST_PATHS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,12 @@ def delivery_lines(view: ShownDelivery, style: Style) -> Iterator[str]:
     cut, outcome, output = view.cut, view.outcome, view.output
     yield from default_lines(view.defaults)
     yield from map(style.warning, _notes(cut))
-    yield style.bold(f"{'entries':>10}  {'bytes':>16}  tar")
+    noun = "file" if cut.header.sets else "tar"
+    yield style.bold(f"{'entries':>10}  {'bytes':>16}  {noun}")
     rows = _rows(outcome)
     for chunk in cut.chunks:
         yield from map(style.fitted, _chunk_lines(chunk, rows.get(chunk.name), is_dry=outcome is None))
-    total = f"{counted(len(cut.chunks), 'tar')}, {exact_bytes(cut.byte_count)}"
+    total = f"{counted(len(cut.chunks), noun)}, {exact_bytes(cut.byte_count)}"
     if outcome is None:
         yield f"{total}; nothing was written (--dry-run)"
     elif not outcome.problems:
@@ -90,6 +92,10 @@ def delivery_fields(view: ShownDelivery) -> Fields:
         "kept_count": outcome.kept_count if outcome else 0,
         "chunks": [_chunk_fields(chunk, rows.get(chunk.name)) for chunk in cut.chunks],
         "cut_tables": [path_fields("path", table) for table in cut.cut_tables],
+        "sets": sorted({each.row.name for each in cut.header.sets}),
+        "empty_sets": list(cut.empty_sets),
+        "left_out_count": cut.left_out.count,
+        "left_out": [path_fields("path", path) for path in cut.left_out.first],
         "problems": problem_fields(outcome.problems if outcome else ()),
     }
 
@@ -99,6 +105,9 @@ def _rows(outcome: Outcome | None) -> dict[bytes, ChunkRow]:
 
 
 def _notes(cut: Cut) -> Iterator[str]:
+    if cut.header.sets:
+        yield from _notes_of_sets(cut)
+        return
     limit = human_bytes(cut.header.limit_bytes)
     if len(cut.members) > 1:
         yield from folded(
@@ -109,9 +118,28 @@ def _notes(cut: Cut) -> Iterator[str]:
         yield from folded(f"Note: {counted(large, 'file')} above the limit of {limit}; each has a tar of its own.")
     if cut.cut_tables:
         yield from folded(f"Note: too large for one tar of {limit}, so their files are in several:")
-        yield from (f"  {shown(table)}" for table in cut.cut_tables[:_MOST_TABLES])
-        if len(cut.cut_tables) > _MOST_TABLES:
-            yield f"  and {counted(len(cut.cut_tables) - _MOST_TABLES, 'more table')}"
+        yield from _some(cut.cut_tables, len(cut.cut_tables), "table")
+
+
+def _notes_of_sets(cut: Cut) -> Iterator[str]:
+    if cut.empty_sets:
+        yield from folded(f"Note: nothing is in the delivery set {', '.join(cut.empty_sets)}, so it has no file.")
+    large = [shown(chunk.name) for chunk in cut.chunks if chunk.is_oversized]
+    if large:
+        yield from folded(f"Note: above the limit of their set, because of one large file each: {', '.join(large)}")
+    if cut.cut_tables:
+        yield from folded("Note: too large for one tar, so their files are in several:")
+        yield from _some(cut.cut_tables, len(cut.cut_tables), "table")
+    if cut.left_out.count:
+        yield from folded(f"Note: {counted(cut.left_out.count, 'file')} of the package in no set of this delivery:")
+        yield from _some(cut.left_out.first, cut.left_out.count, "file")
+
+
+def _some(paths: Sequence[bytes], count: int, noun: str) -> Iterator[str]:
+    """Yield a line for each of the first paths, and one for how many there are besides."""
+    yield from (f"  {shown(path)}" for path in paths[:_MOST_PATHS])
+    if count > _MOST_PATHS:
+        yield f"  and {counted(count - _MOST_PATHS, f'more {noun}')}"
 
 
 def _chunk_lines(chunk: PlannedChunk, row: ChunkRow | None, *, is_dry: bool) -> Iterator[str]:
@@ -129,6 +157,7 @@ def _chunk_fields(chunk: PlannedChunk, row: ChunkRow | None) -> Fields:
         **path_fields("name", chunk.name),
         "entry_count": chunk.entry_count,
         "byte_count": chunk.byte_count,
+        "set": chunk.set,
         "is_oversized": chunk.is_oversized,
         "is_finished": row is not None,
         "xxh128": row.xxh128 if row else None,

@@ -170,6 +170,28 @@ REQUESTS: Mapping[Code, Row] = {
         "Several members would have the same name in the tars, or it is one whose name is made of other things.",
         "Choose one of several with --member, or leave --label-member out.",
     ),
+    Code.NO_DELIVERY_SET: Row(
+        "The member has no delivery set.",
+        "Its layout has no [[delivery]], or it was packaged before its layout had one.",
+        "Package it again with a layout that has delivery sets; or cut all of it into tars, replacing DATE by the "
+        "date of the delivery:",
+        ("tarsplit PACKAGE -n DATE",),
+    ),
+    Code.DELIVERY_SET_UNKNOWN: Row(
+        "No member has a delivery set of this name.",
+        "The name is mistyped, or the set is of another layout.",
+        "Name one of those that are there, or leave --set out.",
+    ),
+    Code.DELIVERY_SETS_MERGE: Row(
+        "Several delivery sets would have a file of this name.",
+        "The layout tells the files of several members apart by nothing in their names.",
+        "Deliver one member at a time with --member, each into a folder of its own.",
+    ),
+    Code.DELIVERY_DATE_MISSING: Row(
+        "The name of the files of this delivery set has a date in it.",
+        "The layout says {date}, and no date was given.",
+        "Give the date of the delivery, as in -n 2012-06-20",
+    ),
     Code.CHUNK_TOO_SMALL: Row(
         "The size limit is smaller than the smallest tar.",
         "A unit is missing in --size",

@@ -57,13 +57,16 @@ KEYS: Mapping[str, Kind] = {
     "trust-owner": Kind.NAMES,
     "cluster": Kind.TEXT,
     "insecure-cluster": Kind.FLAG,
+    "deliver.output": Kind.PATH,
+    "deliver.fill": Kind.FILL,
+    "deliver.checksum": Kind.CHECKSUMS,
     "tarsplit.size": Kind.SIZE,
     "tarsplit.output": Kind.PATH,
     "tarsplit.label-member": Kind.FLAG,
     "tarsplit.fill": Kind.FILL,
     "tarsplit.checksum": Kind.CHECKSUMS,
 }
-PERSONAL = frozenset({"log", "cluster", "insecure-cluster", "trust-owner", "tarsplit.output"})
+PERSONAL = frozenset({"log", "cluster", "insecure-cluster", "trust-owner", "deliver.output", "tarsplit.output"})
 _LISTS = (Kind.INCLUDES, Kind.VALUES, Kind.GLOBS, Kind.NAMES)
 
 
@@ -199,7 +202,8 @@ def _is_rate(value: str) -> bool:
 
 
 def _is_of_delivery(value: str, kind: Kind) -> bool:
-    from qa2pack.tarsplit.naming import parse_checksums, parse_size
+    from qa2pack.manifest.quantity import parse_size
+    from qa2pack.tarsplit.naming import parse_checksums
     from qa2pack.tarsplit.packing.partition import Fill
 
     parsers: dict[Kind, Callable[[str], object]] = {Kind.SIZE: parse_size, Kind.CHECKSUMS: parse_checksums}

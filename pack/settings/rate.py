@@ -9,7 +9,7 @@ def parse_rate(text: str | int) -> int:
     Raises:
         typer.BadParameter: the text is not a rate.
     """
-    from qa2pack.tarsplit.naming import parse_size
+    from qa2pack.manifest.quantity import parse_size
 
     if isinstance(text, int):
         return text  # a default goes through here as well

@@ -79,6 +79,11 @@ class Chunk:
         """Return the exact size of the tar."""
         return tar_bytes(self.blocks)
 
+    @property
+    def entry_count(self) -> int:
+        """Return the number of folders and files."""
+        return sum(end - start for start, end in (*self.folders, *self.files))
+
 
 def tar_bytes(blocks: int) -> int:
     """Return the size of a tar with this many blocks of entries: two zero blocks are added, then whole records."""

@@ -67,11 +67,14 @@ class TarWriter:
 
     def finish(self, byte_count: int) -> None:
         """Write the end of the tar; its size must equal the computed one."""
+        self._end()
+        if self._byte_count != byte_count:
+            raise RuntimeError(f"wrote {self._byte_count} bytes where {byte_count} were computed")
+
+    def _end(self) -> None:
         self._parts.append(bytes(END_BLOCKS * BLOCK_BYTES))
         self._flush()
         self._write(bytes(-self._byte_count % (RECORD_BLOCKS * BLOCK_BYTES)))
-        if self._byte_count != byte_count:
-            raise RuntimeError(f"wrote {self._byte_count} bytes where {byte_count} were computed")
 
     def _flush(self) -> None:
         if self._parts:
@@ -87,3 +90,20 @@ class TarWriter:
             raise OutputFailedError(error) from error
         self._byte_count += len(data)
         self._meter.add(len(data))
+
+
+class FileWriter(TarWriter):
+    """Writes the content of a file by itself, where a tar of it would be written."""
+
+    def add_header(self, header: bytes) -> None:
+        """Add nothing."""
+
+    def add_file(self, header: bytes, content: bytes) -> None:
+        """Add the content."""
+        self._parts.append(content)
+
+    def end_content(self, size: int) -> None:
+        """Add nothing."""
+
+    def _end(self) -> None:
+        self._flush()

@@ -1,0 +1,103 @@
+"""Delivery rows: the delivery sets of a member, as its plan and manifest record them: deliver needs no layout.
+
+Values only. `manifest.layout.deliveries` makes them of the sets of a layout.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from qa2pack.manifest.path import check_name
+
+DATE, PART, PARTS, PROJECT = "date", "part", "parts", "project"
+# What is known only when a package is delivered; a renamed package has another project.
+LATE = (PROJECT, DATE, PART, PARTS)
+MOST_PARTS = 999  # their numbers have three digits
+_PIECE = re.compile(rb"\{\{|\}\}|\{(%b)\}" % "|".join(LATE).encode())
+_BELOW = "**"
+TAR = b".tar"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """One delivery set: which files of a member go into files of which name.
+
+    Attributes:
+        name: of the set.
+        file: name of its file; a tar, or else the one file that is selected, as it is. `{project}`, `{date}`,
+            `{part}` and `{parts}` stand for what is known later, `{{` and `}}` for braces.
+        select: paths in the member, of which each part is a glob; a last part `**` is all below.
+        limit_bytes: of a tar; what does not fit goes into more parts. 0: it has one part of any size.
+    """
+
+    name: str
+    file: bytes
+    select: tuple[str, ...]
+    limit_bytes: int = 0
+
+    @property
+    def is_tar(self) -> bool:
+        """Whether it is a tar, not one file as it is."""
+        return self.file.endswith(TAR)
+
+    @property
+    def pieces(self) -> frozenset[str]:
+        """What the name of its file waits for."""
+        return frozenset(match[1].decode() for match in _PIECE.finditer(self.file) if match[1])
+
+
+def check_row(row: DeliveryRow) -> None:
+    """Check that a recorded set makes sense.
+
+    Raises:
+        ValueError: it does not; no program writes such a one.
+    """
+    if not row.select or not all(row.select):
+        raise ValueError("a delivery set that selects nothing")
+    if bool(row.limit_bytes) is not ({PART, PARTS} <= row.pieces) or (row.limit_bytes and not row.is_tar):
+        raise ValueError("a delivery set with parts that have no limit")
+    check_name(named(row.file, {PROJECT: b"P", DATE: b"2012-06-20", PART: b"001", PARTS: b"001"}))
+
+
+def escaped(value: bytes) -> bytes:
+    """Return a value as it stands in the name of a row."""
+    return value.replace(b"{", b"{{").replace(b"}", b"}}")
+
+
+def filled(file: bytes, values: Mapping[str, bytes]) -> bytes:
+    """Return the name of a row with these values in it; what has none, and braces, stay as they are."""
+
+    def text(match: re.Match[bytes]) -> bytes:
+        piece = (match[1] or b"").decode()
+        return escaped(values[piece]) if piece in values else match[0]
+
+    return _PIECE.sub(text, file)
+
+
+def named(file: bytes, values: Mapping[str, bytes]) -> bytes:
+    """Return the name of a file; what has no value stays as it is, `{part}`.
+
+    Raises:
+        UnsafePathError: it is no name.
+    """
+
+    def text(match: re.Match[bytes]) -> bytes:
+        return values.get(match[1].decode(), match[0]) if match[1] else match[0][:1]
+
+    name = _PIECE.sub(text, file)
+    check_name(name)
+    return name
+
+
+def expression_of(file: bytes) -> re.Pattern[bytes]:
+    """Return the pattern of all names that a file of a set may have, whatever the number of its parts."""
+    parts, last = [], 0
+    for match in _PIECE.finditer(file):
+        parts += [re.escape(file[last : match.start()]), b"[0-9]+" if match[1] else re.escape(match[0][:1])]
+        last = match.end()
+    return re.compile(b"".join([*parts, re.escape(file[last:])]))
+
+
+def selects_all_below(select: str) -> bool:
+    """Return whether a path selects all that is below its folder."""
+    return select.rpartition("/")[2] == _BELOW

@@ -1,0 +1,82 @@
+"""Reading of the `[[delivery]]` tables of a layout: the delivery sets."""
+
+from qa2pack.manifest.format.delivery_row import DATE, PART, PARTS, TAR, selects_all_below
+from qa2pack.manifest.layout.deliveries import Delivery
+from qa2pack.manifest.layout.known_names import Known
+from qa2pack.manifest.layout.patterns import check_can_match
+from qa2pack.manifest.layout.table import Table
+from qa2pack.manifest.layout.template import PROJECT, Template
+from qa2pack.manifest.quantity import parse_size
+
+_KEYS = frozenset({"set", "name", "select", "limit"})
+_OWN = frozenset({DATE, PART, PARTS})
+_WILD = frozenset("*?[")
+
+
+def read_deliveries(top: Table, known: Known) -> tuple[Delivery, ...]:
+    """Return the delivery sets."""
+    found: list[Delivery] = []
+    for table in top.tables("delivery"):
+        each = _delivery(table, known)
+        for other in found:
+            if each.name == other.name:
+                table.refuse(expected="a set that no other [[delivery]] has", found=each.name)
+            if each.file.text == other.file.text:
+                table.refuse(expected="a name that no other [[delivery]] has", found=each.file.text)
+        found.append(each)
+    return tuple(found)
+
+
+def _delivery(table: Table, known: Known) -> Delivery:
+    table.check_keys(_KEYS, "delivery")
+    name = table.text("set")
+    if not name or not name.replace("-", "").replace("_", "").isalnum():
+        table.refuse(expected="letters, digits, - and _ for set", found=name or "nothing")
+    file = _file(table, known)
+    select = table.one_or_more("select")
+    if not select:
+        table.refuse(expected="paths in the member for select", found="nothing")
+    for path in select:
+        _check_path(table, known, path)
+    is_tar = file.text.endswith(TAR.decode())
+    if not is_tar and (len(select) > 1 or _WILD & set(select[0])):
+        table.refuse(expected="one path without * ? and [ for select, because the file is no .tar", found=file.text)
+    return Delivery(name, file, select, _limit(table, file, is_tar=is_tar), table.line)
+
+
+def _file(table: Table, known: Known) -> Template:
+    if taken := sorted(_OWN & known.variables.keys()):
+        table.refuse(expected="no variable of a name that a delivery has itself", found=", ".join(taken))
+    file = known.template(table, "name", _OWN | {PROJECT})
+    if file is None or "/" in file.text:
+        table.refuse(expected="the name of a file for name", found=table.text("name") or "nothing")
+    return file
+
+
+def _limit(table: Table, file: Template, *, is_tar: bool) -> int:
+    """Return the largest size of a part in bytes; 0 where there is one part alone."""
+    numbers = {PART, PARTS} & file.variables
+    if not numbers and "limit" not in table:
+        return 0
+    if "limit" not in table or len(numbers) < 2 or not is_tar:
+        expected = "limit, and both {part} and {parts} in the name of a .tar, or none of them"
+        table.refuse(expected=expected, found=table.key_list)
+    text = table.text("limit")
+    try:
+        size = parse_size(text)
+    except ValueError:
+        size = 0
+    if not size:
+        table.refuse(expected="a size as 6GiB for limit", found=text)
+    return size
+
+
+def _check_path(table: Table, known: Known, path: str) -> None:
+    parts = path.split("/")
+    for part in parts[:-1] if selects_all_below(path) else parts:
+        if "\0" in part or "{" in part or "}" in part or "**" in part:
+            expected = "globs of names for select, without braces, and ** at the end of a path alone"
+            table.refuse(expected=expected, found=path)
+        table.right("select", check_can_match, part)
+    if len(parts) > 1 and not _WILD & set(parts[0]):
+        known.role(table, parts[0])

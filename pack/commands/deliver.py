@@ -1,0 +1,92 @@
+"""`pack deliver`: write the delivery sets of a package."""
+
+from typing import Annotated
+
+import typer
+
+from qa2pack.pack.commands.base import defaults_of
+from qa2pack.pack.commands.options import ClusterRunOptions, PackageArgument
+from qa2pack.pack.commands.tarsplit import Day, Dummies, Member, Replace, checked
+from qa2pack.tarsplit.naming import parse_checksums
+from qa2pack.tarsplit.packing.partition import Fill
+
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME",
+        help="Deliver only this set; may be given several times. [default: all sets of the layout]",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    str,
+    typer.Option(metavar="DIR", envvar="PACK_DELIVER_OUTPUT", help="Where it goes; made if it does not exist."),
+]
+FillOption = Annotated[
+    Fill,
+    typer.Option(
+        metavar="order|tight",
+        envvar="PACK_DELIVER_FILL",
+        help="Fill the tars of a set in path order, or make as few as possible.",
+    ),
+]
+Checksum = Annotated[
+    str,
+    typer.Option(
+        metavar="LIST",
+        envvar="PACK_DELIVER_CHECKSUM",
+        help="Checksum files: md5, sha256, xxh128, or none.",
+        callback=checked(parse_checksums),
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the files with their exact sizes; write nothing.")]
+
+
+def deliver(  # noqa: PLR0913 - one parameter per option
+    context: typer.Context,
+    package: PackageArgument,
+    *,
+    sets: Sets = None,
+    name: Day = None,
+    output: Output = ".",
+    member: Member = "",
+    fill: FillOption = Fill.ORDER,
+    checksum: Checksum = "md5",
+    dry_run: DryRun = False,
+    allow_dummies: Dummies = False,
+    replace: Replace = False,
+    run_options: ClusterRunOptions,
+) -> None:
+    """Write the delivery sets of PACKAGE, as its layout has them.
+
+    A layout says in [[delivery]] which files leave the house together, and how the tars are called. A package of a
+    layout without sets is cut by tarsplit. Finished files of an earlier run are kept. The package is only read.
+
+    Example: pack deliver 2016.1.00001.S --output outbox
+    """
+    from qa2pack.pack.commands.run import run_with_workers
+    from qa2pack.pack.delivery.make import DeliveryOptions, write_delivery
+    from qa2pack.pack.delivery.view import delivery_view
+    from qa2pack.pack.errors.attempt import Attempt
+    from qa2pack.pack.target import target_of
+
+    options = DeliveryOptions(
+        day=name or "",
+        checksums=parse_checksums(checksum),
+        output=output,
+        member=member,
+        fill=fill,
+        is_dry=dry_run,
+        allow_dummies=allow_dummies,
+        is_replacing=replace,
+        sets=tuple(sets or ()),
+        is_of_sets=True,
+        defaults=defaults_of(context),
+    )
+    target = target_of(package)
+    run_with_workers(
+        Attempt("deliver", target, kept="Finished files are kept: the next run goes on from there."),
+        lambda workers: delivery_view(write_delivery(target, options, workers)),
+        run_options,
+    )

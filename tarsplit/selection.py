@@ -1,0 +1,87 @@
+"""Selection: which delivery set of a member each of its files is in. Pure.
+
+A file is in the first set that selects it. A folder goes with the first file directly in it; one without files, with
+the set that selects all below it. Other folders are made by unpacking.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, partial
+
+from qa2pack.manifest.format.delivery_row import DeliveryRow, selects_all_below
+from qa2pack.manifest.layout.patterns import Patterns, compile_patterns
+from qa2pack.tarsplit.packing.bins import Span
+
+NO_SET = -1
+
+
+class Selection:
+    """The sets of one member, in order."""
+
+    def __init__(self, rows: Iterable[DeliveryRow]) -> None:
+        self._paths = [(number, _Path(path)) for number, row in enumerate(rows) for path in row.select]
+
+    def sets(self, folder: bytes, names: Sequence[bytes]) -> Sequence[int]:
+        """Return the set of each file of a folder, relative to the member; NO_SET for none."""
+        parts = _parts(folder)
+        found = ((number, path.names_in(parts)) for number, path in self._paths)
+        rules = [(number, fits) for number, fits in found if fits is not None]
+        if not rules:
+            return [NO_SET] * len(names)
+        if rules[0][1] is _ALL:
+            return [rules[0][0]] * len(names)
+        return [next((number for number, fits in rules if fits is _ALL or fits.fits(name)), NO_SET) for name in names]
+
+    def set_of_all_below(self, folder: bytes) -> int:
+        """Return the set that selects all below a folder; NO_SET for none."""
+        parts = _parts(folder)
+        return next((number for number, path in self._paths if path.names_in(parts) is _ALL), NO_SET)
+
+
+_ALL = compile_patterns(("*",), {})
+
+
+class _Path:
+    """A path with globs."""
+
+    def __init__(self, text: str) -> None:
+        *folders, last = text.split("/")
+        self._folders = [_patterns(part) for part in folders]
+        self._names = None if selects_all_below(text) else _patterns(last)
+
+    def names_in(self, folder: Sequence[bytes]) -> Patterns | None:
+        """Return which names it selects in a folder, given by its parts; None for none."""
+        depth = len(self._folders)
+        is_deep_enough = len(folder) >= depth if self._names is None else len(folder) == depth
+        if is_deep_enough and all(each.fits(part) for each, part in zip(self._folders, folder, strict=False)):
+            return self._names or _ALL
+        return None
+
+
+@cache
+def _patterns(glob: str) -> Patterns:
+    return compile_patterns((glob,), {})
+
+
+def _parts(folder: bytes) -> Sequence[bytes]:
+    return folder.split(b"/") if folder else ()
+
+
+def spread(spans: Iterable[Span], places: "array[int]") -> Iterator[Span]:
+    """Yield where spans of some entries are among all entries.
+
+    Args:
+        places: index among all of each of the entries, ascending.
+    """
+    for start, end in spans:
+        at = start
+        while at < end:
+            # All that follow without a gap: their distance from the first is the same in both.
+            step = bisect_left(range(at, end), 1, key=partial(_is_behind_gap, places, at))
+            yield places[at], places[at] + step
+            at += step
+
+
+def _is_behind_gap(places: "array[int]", first: int, at: int) -> bool:
+    return places[at] - places[first] != at - first

@@ -1,0 +1,72 @@
+"""Choice of the delivery sets of a package: those that its members recorded, with the names of their files."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from qa2pack.manifest.format.delivery_row import DATE, PROJECT, DeliveryRow, filled
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Code, Problem, Refused
+from qa2pack.tarsplit.contents import Delivered
+from qa2pack.tarsplit.naming import DeliveryName
+
+
+def with_sets(
+    members: Sequence[Delivered], project: bytes, wanted: Sequence[str] = (), *, day: str = ""
+) -> list[Delivered]:
+    """Return the members with the delivery sets that are wanted of each.
+
+    Args:
+        project: the project code.
+        wanted: names of sets; none: all.
+        day: the date of the delivery, for names that have one; may be empty.
+
+    Raises:
+        Refused: a member has no sets, none has a set that is wanted, a name needs a date, or two sets have one name.
+    """
+    problems = list(_problems(members, wanted, day))
+    if problems:
+        raise Refused(*problems)
+    values = {PROJECT: project, DATE: day.encode()}
+    chosen = [
+        replace(
+            member,
+            rows=tuple(
+                replace(row, file=filled(row.file, values))
+                for row in member.manifest.header.deliveries
+                if not wanted or row.name in wanted
+            ),
+        )
+        for member in members
+    ]
+    names = [row.file for member in chosen for row in member.rows]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        raise Refused(Problem(Code.DELIVERY_SETS_MERGE, name))
+    return [member for member in chosen if member.rows]
+
+
+def name_of_sets(
+    members: Sequence[Delivered], project: bytes, wanted: Sequence[str] = (), day: str = ""
+) -> DeliveryName:
+    """Return the name of a delivery of sets: project, then the member if it is one alone, the date, and the sets.
+
+    Args:
+        wanted: the sets that were asked for by name.
+    """
+    leaf = members[0].path.rpartition(b"/")[2] if len(members) == 1 else b""
+    parts = (leaf, day.encode(), *sorted({name.encode() for name in wanted}))
+    files = tuple(row.file for member in members for row in member.rows)
+    return DeliveryName(project, day, b"_".join(filter(None, parts)), files)
+
+
+def _problems(members: Sequence[Delivered], wanted: Sequence[str], day: str) -> Iterator[Problem]:
+    known: dict[str, DeliveryRow] = {}
+    for member in members:
+        if not member.manifest.header.deliveries:
+            yield Problem(Code.NO_DELIVERY_SET, member.path)
+        known |= {row.name: row for row in member.manifest.header.deliveries}
+    for name in wanted:
+        if known and name not in known:
+            yield Problem(Code.DELIVERY_SET_UNKNOWN, name.encode(), f"one of {', '.join(known)}")
+    for row in known.values():
+        if DATE in row.pieces and not day and (not wanted or row.name in wanted):
+            yield Problem(Code.DELIVERY_DATE_MISSING, row.name.encode(), found=shown(row.file))

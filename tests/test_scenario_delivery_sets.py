@@ -1,0 +1,311 @@
+"""Delivery sets: what a layout says leaves the house together, written, checked, and unpacked by other programs."""
+
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.tarsplit.sidecar import open_sidecar
+from support.commands import run_here
+from support.in_process import write
+
+Capsys = pytest.CaptureFixture[str]
+LAYOUT = """
+tree = "unit.{unit}"
+[variable.unit]
+[[place]]
+name = "run"
+path = "unit_{unit}"
+needed = true
+[[folder]]
+name = "data"
+[[folder]]
+name = "notes"
+always = true
+[[rule]]
+kind = "table"
+match = "*.ms"
+to = "data/{name}"
+[[rule]]
+kind = "tree"
+match = ["one", "two"]
+to = "data/{name}"
+[[rule]]
+match = "*.txt"
+to = "notes/{name}"
+[[rule]]
+match = "*"
+to = "data/{name}"
+"""
+SETS = """
+[[delivery]]
+set = "pictures"
+name = "{project}_{unit}_pictures.tar"
+select = ["data/*.png", "data/*.jpg", "data/two/*.png"]
+[[delivery]]
+set = "rest"
+name = "{project}_{unit}_{part}_of_{parts}.tar"
+select = "data/**"
+limit = "60kB"
+[[delivery]]
+set = "readme"
+name = "{unit}.README"
+select = "README"
+[[delivery]]
+set = "videos"
+name = "{unit}_videos.tar"
+select = "data/*.mp4"
+"""
+FILES = {
+    "a.png": b"picture" * 900,
+    "b.jpg": b"other",
+    "x.ms/table.dat": b"main" * 3000,
+    "x.ms/FIELD/table.dat": b"field" * 300,
+    "x.ms/FIELD/table.f0": b"\1" * 5000,
+    "one/file": b"of the rest",
+    "two/a.png": b"of the pictures, and so its folder is",
+    "two/b": b"of the rest",
+    "big.bin": bytes(range(256)) * 300,
+    "c.bin": b"c" * 20_000,
+    "d.bin": b"d" * 20_000,
+    "left.txt": b"not delivered",
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path, capsys: Capsys) -> Path:
+    """A folder with the package P of one unit."""
+    unit(tmp_path, capsys, "1")
+    return tmp_path
+
+
+def unit(home: Path, capsys: Capsys, name: str, sets: str = SETS) -> None:
+    for path, data in FILES.items():
+        write(home / f"run{name}/unit_{name}" / path, data)
+    layout = home / "units.toml"
+    layout.write_text(LAYOUT + sets)
+    words = ("--layout", layout, "--mode", "copy", "--as-is", "--no-settings")
+    assert run_here(capsys, "package", home / f"run{name}", home / "P", *words).code == 0
+
+
+def delivered(home: Path, capsys: Capsys, *words: str | Path) -> dict[str, object]:
+    """Deliver into `out`, and return what it says."""
+    ran = run_here(capsys, "deliver", home / "P", "--output", home / "out", "--json", *words)
+    assert ran.code == 0, ran.err
+    said: dict[str, object] = json.loads(ran.out)
+    return said
+
+
+def names(home: Path) -> set[str]:
+    return {name for name in os.listdir(home / "out") if not name.endswith("sum")}
+
+
+def checked(home: Path, capsys: Capsys, *words: str | Path) -> list[str]:
+    """Check the delivery, and return the problems."""
+    ran = run_here(capsys, "tarsplit", "--check", home / "out", "--json", *words)
+    problems = [f"{each['code']} {each['path']}" for each in json.loads(ran.out)["problems"]]
+    assert ran.code == (3 if problems else 0)
+    return problems
+
+
+def test_sets_are_what_the_layout_says(home: Path, capsys: Capsys) -> None:
+    said = delivered(home, capsys)
+    parts = {f"P_1_{number:03}_of_003.tar" for number in (1, 2, 3)}
+    assert names(home) == {"P_1_pictures.tar", *parts, "1.README", "P_unit.1.manifest"}
+    assert said["empty_sets"] == ["videos"]
+    assert [each["path"] for each in said["left_out"]] == ["unit.1/notes/left.txt"]  # type: ignore[attr-defined]
+    with tarfile.open(home / "out/P_1_pictures.tar") as tar:
+        assert tar.getnames() == [f"P/unit.1/data{name}" for name in ("", "/a.png", "/b.jpg", "/two", "/two/a.png")]
+    for part in parts:
+        with tarfile.open(home / "out" / part) as tar:
+            assert not {"P/unit.1/data", "P/unit.1/data/two"} & set(tar.getnames())
+    records = [
+        decode_record(blob) for blob in open_sidecar(os.fsencode(home / "out/P_unit.1.manifest")).stream.blobs()
+    ]
+    assert {record.path: list(record.folders) for record in records if record.folders} == {
+        b"": [b"unit.1"],
+        b"unit.1": [b"data"],
+        b"unit.1/data": [b"one", b"two", b"x.ms"],
+        b"unit.1/data/x.ms": [b"FIELD"],
+    }
+    assert (home / "out/1.README").read_bytes() == (home / "P/unit.1/README").read_bytes()
+    subprocess.run("md5sum --quiet -c *.md5sum", shell=True, cwd=home / "out", check=True)
+    assert checked(home, capsys) == []
+    assert checked(home, capsys, home / "P") == []
+
+
+def test_empty_folders_and_limits_are_told(home: Path, capsys: Capsys) -> None:
+    unit(home, capsys, "1", SETS.replace("data/*.mp4", "notes/**"))
+    os.unlink(home / "run1/unit_1/left.txt")
+    words = ("--layout", home / "units.toml", "--mode", "copy", "--as-is")
+    assert run_here(capsys, "package", home / "run1", home / "P", *words).code == 0
+    said = delivered(home, capsys)
+    with tarfile.open(home / "out/1_videos.tar") as tar:
+        assert [(each.name, each.isdir()) for each in tar] == [("P/unit.1/notes", True)]
+    assert [each["is_oversized"] for each in said["chunks"]].count(True) == 1  # type: ignore[attr-defined]
+    assert checked(home, capsys, home / "P") == []
+
+
+def test_limit_holds_and_tables_stay_together(home: Path, capsys: Capsys) -> None:
+    delivered(home, capsys)
+    inside = {}
+    for number in (1, 2, 3):
+        with tarfile.open(home / f"out/P_1_{number:03}_of_003.tar") as tar:
+            inside[number] = {name.removeprefix("P/unit.1/data/") for name in tar.getnames()}
+            is_over = os.path.getsize(tar.name) > 60_000  # type: ignore[arg-type]
+            assert is_over is (inside[number] == {"big.bin"})
+    (table,) = [each for each in inside.values() if "x.ms/table.dat" in each]
+    assert {"x.ms", "x.ms/FIELD", "x.ms/FIELD/table.dat", "x.ms/FIELD/table.f0"} <= table
+
+
+def test_unpacked_files_are_those_of_the_package(home: Path, capsys: Capsys) -> None:
+    delivered(home, capsys)
+    target = home / "unpacked"
+    target.mkdir()
+    for tar in sorted((home / "out").glob("*.tar")):
+        subprocess.run(["tar", "-xf", tar, "-C", target], check=True)
+    manifest = home / "out/P_unit.1.manifest"
+    assert run_here(capsys, "verify", "--manifest", manifest, target / "P").code == 3, "the README is by itself"
+    shutil.copy(home / "out/1.README", target / "P/unit.1/README")
+    assert run_here(capsys, "verify", "--manifest", manifest, target / "P").code == 0
+
+
+def test_same_command_goes_on_and_makes_the_same_bytes(home: Path, capsys: Capsys) -> None:
+    first = delivered(home, capsys)
+    tars = {name: (home / "out" / name).read_bytes() for name in names(home)}
+    os.unlink(home / "out/P_1_002_of_003.tar")
+    os.unlink(home / "out/1.README")
+    assert checked(home, capsys) == ["missing P_1_002_of_003.tar", "missing 1.README"]
+    again = delivered(home, capsys)
+    assert (first["kept_count"], again["kept_count"]) == (0, 3)
+    assert {name: (home / "out" / name).read_bytes() for name in names(home)} == tars
+
+
+@pytest.mark.parametrize(
+    ("data", "code"), [(b"", "truncated"), (b"other", "changed"), (bytes(3), "grown"), (None, "missing")]
+)
+def test_damaged_file_of_a_set_is_told(home: Path, capsys: Capsys, data: bytes | None, code: str) -> None:
+    delivered(home, capsys)
+    path = home / "out/1.README"
+    text = path.read_bytes()
+    path.unlink()
+    if data is not None:
+        path.write_bytes(text + data if code == "grown" else (text[: -len(data)] + data if data else data))
+    assert any(problem.startswith(code) for problem in checked(home, capsys))
+
+
+def test_one_set_alone(home: Path, capsys: Capsys) -> None:
+    said = delivered(home, capsys, "--set", "pictures")
+    assert (said["left_out_count"], said["sets"]) == (0, ["pictures"])
+    assert names(home) == {"P_1_pictures.tar", "P_unit.1_pictures.manifest"}
+    assert checked(home, capsys, home / "P") == []
+
+
+def test_other_number_of_parts_is_in_the_way(home: Path, capsys: Capsys) -> None:
+    delivered(home, capsys)
+    unit(home, capsys, "1", SETS.replace("60kB", "200kB"))
+    ran = run_here(capsys, "deliver", home / "P", "--output", home / "out")
+    assert ran.code == 1
+    assert "delivery-in-the-way" in ran.err
+    delivered(home, capsys, "--replace")
+    assert "P_1_001_of_001.tar" in names(home)
+    assert not any("of_003" in name for name in os.listdir(home / "out"))
+
+
+def test_two_members_are_one_delivery_and_one_of_them_another(home: Path, capsys: Capsys) -> None:
+    unit(home, capsys, "2")
+    delivered(home, capsys)
+    assert "P.manifest" in names(home)
+    assert {"1.README", "2.README", "P_1_pictures.tar", "P_2_pictures.tar"} <= names(home)
+    assert checked(home, capsys, home / "P") == []
+    shutil.rmtree(home / "out")
+    delivered(home, capsys, "--member", "unit.2", "--set", "readme")
+    assert names(home) == {"2.README", "P_unit.2_readme.manifest"}
+
+
+def test_changed_package_is_told_by_the_comparison(home: Path, capsys: Capsys) -> None:
+    delivered(home, capsys)
+    write(home / "run1/unit_1/left.txt", b"changed, but in no set")
+    unit_again = ("--layout", home / "units.toml", "--mode", "copy", "--as-is")
+    assert run_here(capsys, "package", home / "run1", home / "P", *unit_again).code == 0
+    readme = {"changed unit.1"}  # of another second, perhaps
+    assert set(checked(home, capsys, home / "P")) <= readme
+    write(home / "run1/unit_1/c.bin", b"changed")
+    assert run_here(capsys, "package", home / "run1", home / "P", *unit_again).code == 0
+    assert set(checked(home, capsys, home / "P")) - readme == {"changed unit.1/data"}
+
+
+def test_file_that_changed_since_stops_its_tar_alone(home: Path, capsys: Capsys) -> None:
+    write(home / "P/unit.1/data/a.png", b"x" * len(FILES["a.png"]))
+    ran = run_here(capsys, "deliver", home / "P", "--output", home / "out")
+    assert ran.code == 4
+    assert "a.png" in ran.err + ran.out
+    assert "P_1_pictures.tar" not in names(home)
+    assert "P_1_001_of_003.tar" in names(home)
+
+
+def test_renamed_package_has_files_of_its_name(home: Path, capsys: Capsys) -> None:
+    assert run_here(capsys, "rename", home / "P", "Q").code == 0
+    assert run_here(capsys, "apply", home / "Q").code == 0
+    ran = run_here(capsys, "deliver", home / "Q", "--output", home / "out", "--set", "pictures")
+    assert ran.code == 0
+    assert names(home) == {"Q_1_pictures.tar", "Q_unit.1_pictures.manifest"}
+
+
+def test_date_is_asked_for_where_a_name_has_it(home: Path, capsys: Capsys) -> None:
+    unit(
+        home,
+        capsys,
+        "1",
+        SETS.replace("{unit}_videos", "{date}").replace("*.mp4", "*.jpg").replace('"data/*.jpg", ', ""),
+    )
+    ran = run_here(capsys, "deliver", home / "P", "--output", home / "out")
+    assert ran.code == 1
+    assert "delivery-date-missing" in ran.err
+    assert not (home / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('select = "README"', 'select = ["README", "data/x"]', "one path"),
+        ('select = "README"', 'select = "READ*"', "one path"),
+        ('select = "README"', "", "paths in the member"),
+        ('select = "data/**"', 'select = "date/**"', "one of the folders"),
+        ('select = "data/**"', 'select = "data/**/x"', "** at the end"),
+        ('select = "data/**"', 'select = "data/x**"', "** at the end"),
+        ('select = "data/**"', 'select = "data/{unit}"', "without braces"),
+        ('select = "data/**"', 'select = "data//x"', "empty"),
+        ('select = "data/**"', 'select = "../x"', "names"),
+        ('limit = "60kB"', "", "limit"),
+        ('limit = "60kB"', 'limit = "many"', "a size"),
+        ('limit = "60kB"', 'limit = "0"', "a size"),
+        ("{part}_of_{parts}", "{part}", "limit"),
+        ("{part}_of_{parts}", "all", "limit"),
+        ('set = "rest"', 'set = "pictures"', "a set that no other"),
+        ('set = "rest"', "", "letters"),
+        ('set = "rest"', 'set = "a b"', "letters"),
+        ('"{project}_{unit}_pictures.tar"', '"{unit}.README"', "one path"),
+        ('"{unit}_videos.tar"', '"{project}_{unit}_pictures.tar"', "a name that no other"),
+        ('"{unit}_videos.tar"', '"out/{unit}_videos.tar"', "name of a file"),
+        ('"{unit}_videos.tar"', '"{units}_videos.tar"', "one of the variables"),
+        ('"{unit}_videos.tar"', '""', "name of a file"),
+        ('set = "videos"', 'set = "videos"\nform = "zip"', "delivery keys"),
+        ("[[delivery]]", "[variable.part]\n[[delivery]]", "no variable of a name"),
+    ],
+)
+def test_mistake_in_a_set_is_refused_with_its_line(
+    tmp_path: Path, capsys: Capsys, old: str, new: str, expected: str
+) -> None:
+    layout = tmp_path / "bad.toml"
+    assert old in SETS
+    layout.write_text(LAYOUT + SETS.replace(old, new, 1))
+    ran = run_here(capsys, "layout", layout, "--check")
+    assert ran.code == 1
+    assert expected in ran.err
+    assert "line" in ran.err
