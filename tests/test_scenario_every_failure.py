@@ -221,6 +221,42 @@ def _(world: World) -> Words:
     return ["tarsplit", *_DAY, world.path, "--label-member", "--output", world.folder / "out"]
 
 
+def _with_set(world: World, name: str, *runs: str) -> Path:
+    """Make a package of these runs by a layout with one delivery set."""
+    layout = world.folder / "sets.toml"
+    layout.write_text(
+        'tree = "unit.{unit}"\n[variable.unit]\n[[place]]\nname = "run"\npath = "unit_{unit}"\nneeded = true\n'
+        '[[folder]]\nname = "data"\n[[rule]]\nmatch = "*"\nto = "data/{name}"\n'
+        f'[[delivery]]\nset = "all"\nname = "{name}"\nselect = "data/**"\n'
+    )
+    package = world.folder / "2013.1.00001.S"
+    for run in runs:
+        write(world.folder / run / f"unit_{run}" / "file", b"data")
+        words = ("--layout", layout, "--mode", "copy", "--quiet")
+        assert _code("package", world.folder / run, package, *words) == Exit.DONE
+    return package
+
+
+@fails(Code.NO_DELIVERY_SET)
+def _(world: World) -> Words:
+    return ["deliver", world.made()]
+
+
+@fails(Code.DELIVERY_SET_UNKNOWN)
+def _(world: World) -> Words:
+    return ["deliver", _with_set(world, "{unit}.tar", "a"), "--set", "al"]
+
+
+@fails(Code.DELIVERY_SETS_MERGE)
+def _(world: World) -> Words:
+    return ["deliver", _with_set(world, "{project}.tar", "a", "b")]
+
+
+@fails(Code.DELIVERY_DATE_MISSING)
+def _(world: World) -> Words:
+    return ["deliver", _with_set(world, "{date}.tar", "a")]
+
+
 @fails(Code.CHUNK_TOO_SMALL)
 def _(world: World) -> Words:
     return ["tarsplit", *_DAY, world.made(), "--size", "1", "--output", world.folder / "out"]

@@ -173,9 +173,7 @@ REQUESTS: Mapping[Code, Row] = {
     Code.NO_DELIVERY_SET: Row(
         "The member has no delivery set.",
         "Its layout has no [[delivery]], or it was packaged before its layout had one.",
-        "Package it again with a layout that has delivery sets; or cut all of it into tars, replacing DATE by the "
-        "date of the delivery:",
-        ("tarsplit PACKAGE -n DATE",),
+        "Cut all of it into tars with tarsplit, or package it again with a layout that has delivery sets.",
     ),
     Code.DELIVERY_SET_UNKNOWN: Row(
         "No member has a delivery set of this name.",
