@@ -119,7 +119,7 @@ def with_member(destination: Destination, tree: Tree, choice: Choice, *, is_comp
         limit = Size(NAME_LIMIT_BYTES, bound="at most")
         raise Refused(Problem(Code.NAME_TOO_LONG, folder_of(member), limit, counted(longest, "byte")))
     if not is_compared and (append in (*_ADDING, *_OF_ONE) or tree.variables):
-        check_others_not_lost(destination.package, state, member)
+        check_others_not_lost(state, member)
     if append in _OF_ONE:
         if tree.variables and member != destination.member:
             raise Refused(Problem(Code.OTHER_MEMBER, destination.member, shown(destination.member), shown(member)))

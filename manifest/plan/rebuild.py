@@ -111,7 +111,7 @@ def plan_rebuild(
     """
     old = manifest.header
     state = read_state(package)
-    check_others_not_lost(package, state, old.member)
+    check_others_not_lost(state, old.member)
     base = base_of(state, opened)
     destination = Destination(package, state, old.member, base, opened, Append.REPLACE)
     header = replace(

@@ -6,12 +6,14 @@ from functools import partial
 
 from qa2pack.manifest.humanize import counted, exact_bytes, human_bytes
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Problem
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
+from qa2pack.pack.views.lost_members import lost_notes
 from qa2pack.pack.views.option_sources import default_fields, default_lines
 from qa2pack.pack.views.view import View
 from qa2pack.tarsplit.deliver import Outcome
@@ -29,6 +31,7 @@ class ShownDelivery:
         outcome: None for a dry run.
         output: the folder of the tars.
         defaults: the options that were not typed.
+        lost: of other members, which have a manifest and no folder.
     """
 
     target: Target
@@ -36,6 +39,7 @@ class ShownDelivery:
     outcome: Outcome | None
     output: bytes
     defaults: tuple[Default, ...] = ()
+    lost: tuple[Problem, ...] = ()
 
 
 def delivery_view(shown_delivery: ShownDelivery) -> View:
@@ -58,7 +62,7 @@ def delivery_lines(view: ShownDelivery, style: Style) -> Iterator[str]:
     """Yield the notes, the table, and what to do next."""
     cut, outcome, output = view.cut, view.outcome, view.output
     yield from default_lines(view.defaults)
-    yield from map(style.warning, _notes(cut))
+    yield from map(style.warning, (*_notes(cut), *lost_notes(view.lost)))
     yield style.bold(f"{'entries':>10}  {'bytes':>16}  tar")
     rows = _rows(outcome)
     for chunk in cut.chunks:
@@ -91,6 +95,7 @@ def delivery_fields(view: ShownDelivery) -> Fields:
         "chunks": [_chunk_fields(chunk, rows.get(chunk.name)) for chunk in cut.chunks],
         "cut_tables": [path_fields("path", table) for table in cut.cut_tables],
         "problems": problem_fields(outcome.problems if outcome else ()),
+        "lost_problems": problem_fields(view.lost),
     }
 
 
