@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from qa2pack.manifest.actions import Action, Mode
-from qa2pack.manifest.alma.member_ids import Append, folder_of, member_at
-from qa2pack.manifest.alma.package import README, DestinationKind, Package, PackageState, manifest_names, read_state
+from qa2pack.manifest.alma.member_ids import Append, folder_of
+from qa2pack.manifest.alma.package import README, DestinationKind, Package, PackageState
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import save_durably
 from qa2pack.manifest.format.header import Header, Notes, StreamKind, Total
@@ -15,15 +15,13 @@ from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
 from qa2pack.manifest.format.spool import RecordSpool
 from qa2pack.manifest.fs.control_file import LARGE_BYTES, read_control
-from qa2pack.manifest.fs.presence import is_plain_folder
 from qa2pack.manifest.layout.found_texts import found_texts
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.name_rules import NameRules
 from qa2pack.manifest.layout.recorded_checks import rows_of
 from qa2pack.manifest.layout.roles import adopted_names
 from qa2pack.manifest.layout.rules import Layout
-from qa2pack.manifest.layout.tree import Tree
-from qa2pack.manifest.path import is_within, join, path_in, shown
+from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
 from qa2pack.manifest.scan.batches import ScanOptions, Subtree, SubtreeBatch
@@ -77,28 +75,6 @@ def adopt_members(
             blobs = ((path, with_row_count(blob, folder)) for path, blob in gathered.spool.sorted_blobs())
             save_durably(package.manifest(member), header, notes, blobs)
             yield member
-
-
-def state_by_tree(package: Package, tree: Tree) -> PackageState:
-    """Return the state of a package whose members are known by the tree of their layout, with or without a manifest.
-
-    Raises: as `read_state`.
-    """
-    state = read_state(package)
-    if state.standing in (DestinationKind.ABSENT, DestinationKind.EMPTY) or not is_plain_folder(package.path):
-        return state
-    folders, unexpected = [b""], []
-    for _ in tree.parts:
-        entries = [
-            join(folder, name) for folder in folders for name in sorted(os.listdir(path_in(package.path, folder)))
-        ]
-        folders = [path for path in entries if tree.leads_to(path) and is_plain_folder(join(package.path, path))]
-        unexpected += sorted(set(entries) - set(folders))
-    members = tuple(sorted(map(member_at, folders)))
-    standing = DestinationKind.PACKAGE if members and not unexpected else DestinationKind.FOREIGN
-    recorded = {join(package.manifests, name) for name in manifest_names(package)}
-    manifests = {member: package.manifest(member) for member in members if package.manifest(member) in recorded}
-    return PackageState(standing, members, manifests, tuple(unexpected))
 
 
 def _scan(package: Package, member: bytes, names: NameRules, *, engine: Engine, progress: Progress) -> Gathered:

@@ -222,6 +222,26 @@ def test_unknown_folder_is_refused_with_the_known_ones(tmp_path: Path, table: st
         (PLACE + '[[check]]\nabsent = ["/a"]\nwhat = "x"\n', "of which none is empty, . or .. for absent"),
         (PLACE + '[[check]]\nwithout = "a/b"\nwhat = "x"\n', "texts that no name may have, but some could found a/b"),
         (PLACE + '[[check]]\nlongest = 9\nbut = "/a"\nwhat = "x"\n', "paths in the member for but found /a"),
+        (
+            PLACE + '[[check]]\nlongest = 9\nbut = "qa/a"\nwhat = "x"\n',
+            "the check wants them found qa/a in [[check]] 1",
+        ),
+        (PLACE + '[[check]]\nletters = "a"\nbut = ["A", "a"]\nwhat = "x"\n', "found a in [[check]] 1, line 9"),
+        (PLACE + '[[check]]\nletters = "a"\nbut = "qua/A"\nwhat = "x"\n', "one of the folders qa, raw found qua in"),
+        (
+            RULE.replace("*.txt", "a[ab") + 'to = "qa/{name}"\n',
+            "closed brackets, as [ab] (the letters themselves are [[] and []]) for match",
+        ),
+        (RULE.replace("*.txt", "ab]") + 'to = "qa/{name}"\n', "for match found ab] in [[rule]] 1, line 9"),
+        (RULE.replace("*.txt", "a[]b") + 'to = "qa/{name}"\n', "for match found a[]b in [[rule]] 1, line 9"),
+        (RULE.replace("*.txt", "a[!]b") + 'to = "qa/{name}"\n', "for match found a[!]b in [[rule]] 1, line 9"),
+        (RULE.replace("*.txt", "**.txt") + 'to = "qa/{name}"\n', "one * in a name (** stands for folders, alone"),
+        (PLACE + '[[place]]\nname = "in"\npath = "a/targets**"\n', "for path found targets** in [[place]] 2, line 9"),
+        (PLACE + '[[place]]\nname = "in"\nmarked_by = "[a"\n', "for marked_by found [a in [[place]] 2, line 9"),
+        (PLACE + '[variable.mous]\nlike = "[a"\n', "for like found [a in [variable.mous], line 9"),
+        (PLACE + '[[foreign]]\nglobs = ["**"]\nreason = "x"\n', "for globs found ** in [[foreign]] 1, line 9"),
+        (PLACE + '[[check]]\nabsent = ["a/b**"]\nwhat = "x"\n', "for absent found b** in [[check]] 1, line 9"),
+        (PLACE + '[[check]]\nholds = "[x"\nwhat = "x"\n', "for holds found [x in [[check]] 1, line 9"),
         (PLACE + '[[check]]\nlisted_in = "*"\nelements = "a:b"\nwhat = "x"\n', "without their namespaces found a:b"),
         (PLACE + '[[check]]\nlaks = "*"\nwhat = "x"\n', "found laks (did you mean lacks?), what in [[check]] 1"),
         (PLACE + '[[folder]]\nname = "qa"\n', "a name that no other [[folder]] has found qa in [[folder]] 3, line 9"),
@@ -291,3 +311,19 @@ def test_text_over_several_lines_that_looks_like_a_table_is_none(tmp_path: Path,
     assert lines == "colour in [[rule]] 1, line 12"
     inline = "rule = [{colour = 1}]\n" + text
     assert problem_of(tmp_path, inline).found == "colour in [[rule]] 1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        RULE.replace("*.txt", "[]a][!]b][[][*][**]") + 'to = "qa/{name}"\n',
+        PLACE + '[[check]]\nabsent = ["a/**/b", "**/c"]\nwhat = "x"\n',
+        PLACE + '[[check]]\nletters = "a"\nbut = ["README", "qa/B"]\nwhat = "x"\n',
+        RULE + 'to = "{top}/{name}"\n[[check]]\nletters = "a"\nbut = ["any/B"]\nwhat = "x"\n',
+        RULE + 'to = "{path}"\n[[check]]\nletters = "a"\nbut = ["any/B"]\nwhat = "x"\n',
+        PLACE + '[[write]]\nto = "{uid}/x"\ntext = ""\n[[check]]\nletters = "a"\nbut = ["any/B"]\nwhat = "x"\n',
+    ],
+)
+def test_what_looks_like_a_mistake_and_is_none_is_loaded(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+    load_layout(str(tmp_path / "mine.toml"))

@@ -15,7 +15,7 @@ REFUSED = [b"a b", b"a\tb", b"a\nb", b"a|b", b"a`b", b"a;b", b"a--b", "é".encod
 
 def rules_of(folder: Path, check: str) -> NameRules:
     path = folder / "mine.toml"
-    path.write_text(f'[[place]]\nname = "top"\n[[check]]\n{check}\n')
+    path.write_text(f'[[folder]]\nname = "qa"\n[[place]]\nname = "top"\n[[check]]\n{check}\n')
     return load_layout(str(path)).name_rules
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from qa2pack.manifest.format.check_row import CheckKind, CheckRow
 from qa2pack.manifest.format.wire import read_value
+from qa2pack.manifest.layout.check import Count
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.member_checks import Faults, member_faults
 from qa2pack.manifest.layout.recorded_checks import checks_of, rows_of
@@ -39,7 +40,7 @@ def faults(checks: object, data: bytes = b'<r><image name="a.py"/><image name="c
         'lacks = ["m.xml", "README"]',
         'letters = "a-z_."',
         'letters = "\\u0001-\\U0010ffff"',
-        'longest = 8\nbut = ["README"]',
+        'longest = 5\nbut = ["README"]',
         'without = ["uid", "m."]\nbut = "m.xml"',
         'listed_in = "*.xml"\nelements = "image"\nattribute = "name"',
         'listed_in = "*.xml"\nelements = "image"\nattribute = "name"\nin = "script"',
@@ -91,3 +92,9 @@ def test_what_names_and_paths_of_a_member_do_not_decide_is_not_recorded(name: st
 def test_row_that_makes_no_sense_is_refused(row: CheckRow) -> None:
     with pytest.raises(ValueError):
         checks_of((row,))
+
+
+@pytest.mark.parametrize("pattern", ["a[ab", "**.py", "b]"])
+def test_pattern_that_layouts_may_not_have_any_more_is_read_as_it_was(pattern: str) -> None:
+    (check,) = checks_of((CheckRow(CheckKind.COUNT, "why", False, patterns=(pattern,)),))
+    assert isinstance(check, Count) and check.names.texts == (pattern,)

@@ -59,6 +59,30 @@ def test_redoing_one_of_two_members_reports_the_other(delivery: Delivery, other:
     assert reported(other) == [(Code.W_MEMBER_GOES, FIRST)]
 
 
+def test_member_whose_folder_is_missing_is_reported_as_well(delivery: Delivery, other: Delivery) -> None:
+    delivery.make()
+    other.make(append=Append.MEMBER)
+    shutil.rmtree(delivery.path / "sg_ouss_id" / SECOND)
+    assert reported(delivery) == [(Code.W_MEMBER_GOES, SECOND)]
+    assert reported(other) == [(Code.W_MEMBER_GOES, FIRST)]
+
+
+def test_package_that_is_gone_is_reported_if_another_one_is_made(delivery: Delivery, other: Delivery) -> None:
+    delivery.make()
+    shutil.rmtree(delivery.path)
+    assert reported(delivery) == []
+    assert reported(other) == [(Code.W_MEMBER_GOES, FIRST)]
+
+
+def test_missing_member_with_a_damaged_manifest_is_reported(delivery: Delivery, other: Delivery) -> None:
+    delivery.make()
+    other.make(append=Append.MEMBER)
+    shutil.rmtree(delivery.path / "sg_ouss_id" / SECOND)
+    with open(delivery.package.manifest(SECOND.encode()), "wb") as manifest:
+        manifest.write(b"no manifest")
+    assert reported(delivery) == [(Code.W_MEMBER_GOES, SECOND)]
+
+
 def test_appending_and_redoing_the_same_report_nothing(delivery: Delivery, other: Delivery) -> None:
     assert reported(delivery) == []
     delivery.make()

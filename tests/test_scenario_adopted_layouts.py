@@ -1,4 +1,7 @@
-"""Packages that are adopted with their layout: what is remembered of it, and what is said of lists in them."""
+"""Packages that are adopted with their layout: what is remembered of it, and what is said of lists in them.
+
+A message that advises to adopt a package gives the layout in its command, as far as it can be known.
+"""
 
 import json
 import shutil
@@ -67,6 +70,12 @@ class Adopted:
 
     def adopt(self, *words: str | Path) -> None:
         self.run("adopt", self.package, "--layout", self.layout, *words)
+
+    def advised(self, *words: str | Path, code: int = 1) -> list[str]:
+        """Return the commands that adopt the package, as a command that fails advises them."""
+        ran = self.run(*words, code=code)
+        lines = map(str.strip, (ran.out + ran.err).splitlines())
+        return [line for line in lines if line.startswith("pack adopt ")]
 
     def verified(self, code: int = 0) -> list[tuple[str, str]]:
         fields = json.loads(self.run("verify", self.package, "--json", code=code).out)
@@ -143,3 +152,57 @@ def test_found_texts_are_those_of_templates_with_any_values(tmp_path: Path) -> N
         b"../a.tab",
         b"../b.tab",
     )
+
+
+@pytest.mark.parametrize("verb", ["adopt", "verify", "plan", "readme --take-changes"])
+def test_member_without_manifest_is_adopted_with_the_layout_that_another_one_remembers(
+    adopted: Adopted, verb: str
+) -> None:
+    adopted.adopt()
+    shutil.copytree(adopted.package / "set1", adopted.package / "set2")
+    verb, *options = verb.split()
+    words = (adopted.origin, adopted.package, "--layout", adopted.layout) if verb == "plan" else (adopted.package,)
+    advised = adopted.advised(verb, *words, *options, code=Exit.PROBLEMS if verb == "verify" else Exit.FAILED)
+    assert advised == [f"pack adopt {adopted.package} --layout {adopted.layout}"]
+    adopted.run(*advised[0].split()[1:])
+    assert adopted.verified() == []
+
+
+def test_folder_that_is_no_member_by_the_tree_is_not_adopted(adopted: Adopted) -> None:
+    adopted.adopt()
+    write(adopted.package / "other/a", b"")
+    assert adopted.advised("adopt", adopted.package) == []
+
+
+def test_damaged_manifest_is_made_again_with_the_layout_of_the_last_plan(adopted: Adopted) -> None:
+    package = adopted.package.with_name("other")
+    adopted.run("package", adopted.origin, package, "--layout", adopted.layout, "--set", "set=1", "--mode", "copy")
+    (manifest,) = (package.with_name("other.pack") / "manifests").iterdir()
+    manifest.write_bytes(manifest.read_bytes()[:-1])
+    command = f"pack adopt {package} --layout {adopted.layout}"
+    for verb, code in (("verify", Exit.PROBLEMS), ("show", Exit.PROBLEMS), ("repair", Exit.FAILED)):
+        assert adopted.advised(verb, package, code=code) == [command]
+    manifest.unlink()
+    adopted.run(*command.split()[1:])
+    adopted.run("verify", package)
+
+
+@pytest.mark.parametrize("words", ["adopt", "verify", "adopt --layout cycle0", "plan"])
+def test_package_without_its_control_folder_is_adopted_with_a_layout_that_has_its_tree_and_folders(
+    adopted: Adopted, words: str
+) -> None:
+    package = adopted.package.with_name("2022.1.00999.S")
+    write(package / "science_goal.A/group.B/member.C/log/casa.log", b"log")
+    verb, *options = words.split()
+    origin = (adopted.origin,) if verb == "plan" else ()
+    names = ("alma-manual", "alma-pipeline")
+    assert adopted.advised(verb, *origin, package, *options) == [
+        f"pack adopt {package} --layout {name}" for name in names
+    ]
+    write(package / "science_goal.A/group.B/member.C/other/casa.log", b"log")
+    assert adopted.advised(verb, *origin, package, *options) == []
+
+
+def test_folder_of_files_is_not_taken_for_a_package_of_a_layout_without_a_tree(adopted: Adopted) -> None:
+    write(adopted.package.with_name("flat") / "a", b"")
+    assert adopted.advised("verify", adopted.package.with_name("flat")) == []

@@ -1,4 +1,4 @@
-"""A member whose folder somebody removed: nothing that changes the package forgets that it was there."""
+"""A member whose folder somebody removed: what changes or delivers the package does not forget that it was there."""
 
 import json
 import os
@@ -45,6 +45,58 @@ def test_change_that_would_forget_it_is_refused(package: Path, capsys: Capsys, v
     assert run_here(capsys, *words[verb]).code == 1
     assert manifests(package) == before
     assert run_here(capsys, "verify", package).code == 3
+
+
+OTHER = next(uids[0] for run, uids in RUNS.items() if run != FIRST_RUN)
+DELIVERIES = {
+    "tarsplit": ("tarsplit", "-n", "2026-01-01", "--dry-run"),
+    "export to stdout": ("export", "--format", "xxhsum"),
+    "export to a file": ("export", "--format", "json", "-o", "list"),
+}
+
+
+@pytest.fixture
+def delivered_by(package: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The command that delivers the package."""
+    monkeypatch.chdir(package.parent)
+    verb, *options = DELIVERIES[request.param]
+    return (verb, package.name, *options)
+
+
+@pytest.mark.parametrize("delivered_by", DELIVERIES, indirect=True)
+def test_package_is_not_delivered_without_it(delivered_by: tuple[str, ...], capsys: Capsys) -> None:
+    ran = run_here(capsys, *delivered_by)
+    assert (ran.code, ran.out) == (1, "")
+    assert f"member.{RUNS[FIRST_RUN][0]}: expected a member" in ran.err
+    assert "with --member NAME" in " ".join(ran.err.split())
+    assert not Path("list").exists()
+
+
+@pytest.mark.parametrize("delivered_by", DELIVERIES, indirect=True)
+def test_another_member_is_delivered_with_a_note(delivered_by: tuple[str, ...], capsys: Capsys) -> None:
+    ran = run_here(capsys, *delivered_by, "--member", f"member.{OTHER}")
+    assert ran.code == 0
+    lines = [line for line in (ran.out + ran.err).splitlines() if line.endswith(f"member.{RUNS[FIRST_RUN][0]}")]
+    assert len(lines) == 1
+
+
+def test_delivery_of_another_member_has_the_problem_as_a_field(package: Path, capsys: Capsys) -> None:
+    member = ("--member", f"member.{OTHER}")
+    tars = run_here(capsys, "tarsplit", "-n", "2026-01-01", package, "--dry-run", *member, "--json")
+    lists = run_here(
+        capsys, "export", package, "--format", "xxhsum", "-o", package.with_name("list"), *member, "--json"
+    )
+    for ran in (tars, lists):
+        assert [problem["code"] for problem in json.loads(ran.out)["lost_problems"]] == ["missing"]
+
+
+@pytest.mark.parametrize("verb", ["show", "readme --take-changes", "repair", "remove", "tarsplit -n 2026-01-01"])
+def test_its_name_is_known(package: Path, capsys: Capsys, verb: str) -> None:
+    ran = run_here(capsys, *verb.split(), package, "--member", f"member.{RUNS[FIRST_RUN][0]}")
+    assert ran.code == 1
+    assert "missing: This was packaged and is not there." in ran.err
+    assert "Put the folder of the member back" in ran.err
+    assert "  rm " in ran.err
 
 
 def test_it_is_made_again_from_its_run(package: Path, capsys: Capsys) -> None:

@@ -40,7 +40,7 @@ TABLES = {
     "check-5": {"at_most_one": '"*"', "in": '"qa"', "what": '"x"', "say": '"warn"'},
     "check-6": {"holds": '"*"', "in": '"qa"', "what": '"x"', "say": '"warn"'},
     "check-7": {"lacks": '"*"', "what": '"x"', "say": '"warn"'},
-    "check-8": {"letters": '"a-z"', "code": '"warning-name"', "say": '"warn"', "inside": "true", "but": '"x"'},
+    "check-8": {"letters": '"a-z"', "code": '"warning-name"', "say": '"warn"', "inside": "true", "but": '"qa/X"'},
     "check-9": {"longest": "9", "what": '"x"'},
     "check-10": {"without": '"x"', "what": '"x"'},
     "check-11": {"unlike": '"case"'},

@@ -95,14 +95,41 @@ def test_layout_check_shows_the_values(capsys: Capsys, run: Path) -> None:
     assert [f"      {value}: expected one value of mous" in checked.out for value in VALUES] == [True] * 3
 
 
-def test_folders_of_any_name_are_not_packaged_in_one_go(capsys: Capsys, run: Path) -> None:
-    mous = run / SOUS / GOUS / f"MOUS_{MOUSS[0]}"
-    for name in ("first", "second"):
-        (mous / "products" / name).mkdir()
-    Path("mine.toml").write_text('[variable.night]\n[[place]]\nname = "top"\nneeded = true\npath = "{night}"\n')
-    words = (str(mous / "products"), "2016.1.01435.S", "--layout", "mine.toml", "--quiet")
-    commands = printed_commands(run_here(capsys, "plan", *words).err)
-    assert [words[-1] for words in commands] == ["night=first", "night=second"]
+OWN = """
+[variable.comet]
+[[place]]
+name = "run"
+needed = true
+path = "{comet}"
+[[folder]]
+name = "images"
+[[rule]]
+match = "*.fits"
+to = "images/{name}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("tree", "packages"),
+    [
+        ('tree = "{comet}"', {"2016.1.01435.S/encke", "2016.1.01435.S/halley"}),
+        ('tree = "m{member}"', {"2016.1.01435.S/m", "2016.1.01435.S/m2"}),
+        ("", {"2016.1.01435.S-encke", "2016.1.01435.S-halley"}),
+    ],
+    ids=["values", "counters", "packages"],
+)
+def test_printed_batch_packages_all_units_of_a_layout_of_ones_own(
+    capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tree: str, packages: set[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_tree(tmp_path / "run", ["encke/a.fits\t1", "halley/b.fits\t1"])
+    Path("mine.toml").write_text(tree + OWN)
+    words = printed_commands(run_here(capsys, "plan", "run", "2016.1.01435.S", "--layout", "mine.toml").err)[-1]
+    assert words[:6] == ["pack", "batch", "plan", "run", "--each", "*"]
+    assert run_here(capsys, *words[1:], "--quiet").code == Exit.DONE
+    assert run_here(capsys, "batch", "apply", *words[3:], "--quiet").code == Exit.DONE
+    found = (path for path in tmp_path.rglob("*.fits") if not {"run", "previous"} & {*path.parts})
+    assert {str(path.relative_to(tmp_path).parents[1]) for path in found} == packages
 
 
 def test_many_values_are_counted_and_twenty_have_a_command(capsys: Capsys, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ lock; the package itself holds the prescribed tree and nothing else. Read-only.
 import os
 import shlex
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import unquote_to_bytes
@@ -25,6 +25,7 @@ _MANIFEST = b".manifest"
 PUT_BACK = Remedy(
     "Put the folder of the member back, from a backup or another copy of the package; move away what is in its place."
 )
+_DELIVER_ONE = Remedy("Or deliver the members that are there one by one, each with --member NAME.")
 # By them a folder is known as a member, also where it has no manifest.
 MEMBER_FOLDERS = frozenset({b"raw", b"calibrated", b"calibration", b"script", b"qa", b"log", b"product"})
 
@@ -103,6 +104,7 @@ class PackageState:
         empty_groups: folders of groups without a member, relative to the package.
         lost: the members that have a manifest and no folder: each with the problem, its path absolute, of what is in
             its place, or that nothing is.
+        lost_manifests: path of the manifest of each of these.
     """
 
     standing: DestinationKind
@@ -111,6 +113,7 @@ class PackageState:
     unexpected: tuple[bytes, ...] = ()
     empty_groups: tuple[bytes, ...] = ()
     lost: Mapping[bytes, Problem] = field(default_factory=dict)
+    lost_manifests: Mapping[bytes, bytes] = field(default_factory=dict)
 
     @property
     def without_manifest(self) -> tuple[bytes, ...]:
@@ -142,7 +145,9 @@ def read_state(package: Package) -> PackageState:
         for member in described
         if member not in manifests
     }
-    return replace(found, manifests=manifests, lost=lost)
+    return replace(
+        found, manifests=manifests, lost=lost, lost_manifests={member: described[member] for member in lost}
+    )
 
 
 def gone_package(package: Package, state: PackageState) -> Problem | None:
@@ -176,13 +181,11 @@ def check_not_lost(state: PackageState, wanted: bytes) -> None:
         wanted: as `member_named`; where nothing is left of the package, every name is refused so.
     """
     named = named_so(state.lost, wanted) if wanted and not named_so(state.members, wanted) else ()
-    lost = {state.lost[member] for member in named} or (() if state.members else {*state.lost.values()})
-    if lost:
-        is_gone = any(problem.code is Code.PACKAGE_GONE for problem in lost)
-        raise Refused(*sorted(lost, key=lambda problem: problem.path), remedies=() if is_gone else (PUT_BACK,))
+    if lost := named or (() if state.members else tuple(state.lost)):
+        raise _refusal(state, lost)
 
 
-def check_others_not_lost(package: Package, state: PackageState, member: bytes) -> None:
+def check_others_not_lost(state: PackageState, member: bytes) -> None:
     """Refuse to change a package in which another member has a manifest and no folder.
 
     The change would take the manifest away, and nothing would ever tell that the member was there. Where no member is
@@ -194,11 +197,36 @@ def check_others_not_lost(package: Package, state: PackageState, member: bytes) 
     Raises:
         Refused: has a problem for each other lost member.
     """
-    lost = {other: problem for other, problem in state.lost.items() if other != member}
+    lost = tuple(other for other in state.lost if other != member)
     if lost and state.members:
-        manifests = tuple(f"rm {shlex.quote(os.fsdecode(package.manifest(other)))}" for other in lost)
-        forget = Remedy("Or, if it shall not come back, remove its manifest:", manifests)
-        raise Refused(*sorted({*lost.values()}, key=lambda problem: problem.path), remedies=(PUT_BACK, forget))
+        raise _refusal(state, lost)
+
+
+def check_delivered_whole(state: PackageState, wanted: bytes) -> None:
+    """Refuse to deliver a package of which a member has a manifest and no folder.
+
+    What is left would be taken for the whole. A member that is asked for by its name is whole by itself.
+
+    Args:
+        wanted: name of the only member to deliver; empty for all.
+    """
+    check_not_lost(state, wanted)
+    if state.lost and not wanted:
+        raise _refusal(state, tuple(state.lost), _DELIVER_ONE)
+
+
+def _refusal(state: PackageState, lost: Sequence[bytes], *others: Remedy) -> Refused:
+    """Return the refusal for members that have a manifest and no folder.
+
+    Args:
+        others: what else can be done than to put them back, or to forget them.
+    """
+    problems = sorted({state.lost[member] for member in lost}, key=lambda problem: problem.path)
+    if any(problem.code is Code.PACKAGE_GONE for problem in problems):
+        return Refused(*problems)
+    manifests = tuple(f"rm {shlex.quote(os.fsdecode(state.lost_manifests[member]))}" for member in lost)
+    forget = Remedy("Or, if it shall not come back, remove its manifest:", manifests)
+    return Refused(*problems, remedies=(PUT_BACK, *others, forget) if state.members else (PUT_BACK,))
 
 
 def _found_by_manifest(package: Package, described: Iterable[bytes]) -> PackageState:

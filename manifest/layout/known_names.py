@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from qa2pack.manifest.layout.find_places import Place
-from qa2pack.manifest.layout.patterns import Patterns, Variable, compile_patterns, pieces_of
+from qa2pack.manifest.layout.patterns import Patterns, Variable, parse_patterns, pieces_of
 from qa2pack.manifest.layout.table import Table
 from qa2pack.manifest.layout.template import PREFIX, PROJECT, Template, parse_target, parse_template
 from qa2pack.manifest.role import Role, names_of
@@ -22,12 +22,14 @@ class Known:
 
     Attributes:
         paths: the variables whose values are paths of files elsewhere.
+        has_free_folders: the first folder of some target begins with a variable, so that it may be any.
     """
 
     variables: Mapping[str, Variable] = field(default_factory=dict)
     places: tuple[Place, ...] = ()
     roles: tuple[Role, ...] = ()
     paths: frozenset[str] = frozenset()
+    has_free_folders: bool = False
 
     @property
     def place_names(self) -> tuple[str, ...]:
@@ -100,4 +102,4 @@ class Known:
         for text in texts:
             for piece in pieces_of(text):
                 self.check_variable(table, piece, frozenset(), key)
-        return table.right(key, compile_patterns, texts, self.variables)
+        return table.right(key, parse_patterns, texts, self.variables)

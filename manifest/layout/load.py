@@ -78,6 +78,9 @@ def _layout(top: Table) -> Layout:
     top.check_keys(_KEYS, "layout")
     known = _known(top)
     rules = tuple(read_rule(table, known) for table in top.tables("rule"))
+    writes = read_writes(top, known, lambda name: _file_beside(top.layout, name))
+    targets = (*(target for rule in rules for target in rule.targets), *(write.to for write in writes))
+    known = replace(known, has_free_folders=any(target.is_in_any_folder for target in targets))
     return Layout(
         name=top.text("name") or top.layout,
         title=top.text("title"),
@@ -89,7 +92,7 @@ def _layout(top: Table) -> Layout:
         included=tuple(rule for rule in rules if rule.included),
         foreign=tuple(read_foreign(table) for table in top.tables("foreign")),
         checks=tuple(read_check(table, known) for table in top.tables("check")),
-        writes=read_writes(top, known, lambda name: _file_beside(top.layout, name)),
+        writes=writes,
         has_readme=has_readme(top),
         deliveries=read_deliveries(top, known),
         readme_header=readme_header(top, lambda name: _file_beside(top.layout, name)),

@@ -18,6 +18,8 @@ UID = r"uid___A[0-9]+_X[0-9A-Fa-f]+_X[0-9A-Fa-f]+(?![0-9A-Za-z])"
 _ANYTHING = ".+"
 _PIECE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _BRACKETS = re.compile(r"\[!?\]?[^\]]*\]")
+# Those that fnmatch finds: a ] that is the first letter does not close them.
+_CLOSED = re.compile(r"\[!?+\]?+[^\]]*+\]")
 # What fnmatch makes of brackets in which there is no letter, as of `[z-a]`.
 _NOTHING = "(?!)"
 # What fnmatch puts around the expression, so that it is one for a whole name.
@@ -95,6 +97,28 @@ class Patterns:
             if match := each.fullmatch(_text(name)):
                 return {piece: _bytes(text) for piece, text in match.groupdict().items()}
         return {}
+
+
+def parse_patterns(texts: Sequence[str], variables: Variables) -> Patterns:
+    """Return the patterns of a layout; raises as `compile_patterns` and `check_spelling`."""
+    for text in texts:
+        check_spelling(text)
+    return compile_patterns(texts, variables)
+
+
+def check_spelling(glob: str) -> None:
+    """Check that a glob of names has nothing in it that is valid, and means something else than it seems to.
+
+    Patterns that manifests have recorded are not checked so: they are read as they are.
+
+    Raises:
+        PatternError: brackets are not closed or not opened, so they are letters; or `**` stands in a name.
+    """
+    bare = _CLOSED.sub("", glob)
+    if set("[]").intersection(bare):
+        raise PatternError("closed brackets, as [ab] (the letters themselves are [[] and []])", glob)
+    if "**" in bare:
+        raise PatternError("one * in a name (** stands for folders, alone between the / of a path)", glob)
 
 
 def compile_patterns(texts: Sequence[str], variables: Variables) -> Patterns:

@@ -83,7 +83,7 @@ def read_check(table: Table, known: Known) -> Check:
         case "listed_in":
             return _listed(table, what, say, known)
         case _:
-            return _names(table, what, say)
+            return _names(table, what, say, known)
 
 
 def _folder(table: Table, key: str, known: Known) -> bytes:
@@ -95,14 +95,14 @@ def _in(table: Table, known: Known) -> bytes:
     return b"" if table.values.get("in", _ITSELF) == _ITSELF else _folder(table, "in", known)
 
 
-def _names(table: Table, what: str, say: Say) -> Names:
+def _names(table: Table, what: str, say: Say, known: Known) -> Names:
     is_inside, code = table.flag("inside"), table.text("code")
     if say is Say.REFUSE and (is_inside or code):
         table.refuse(expected="say = warn beside inside and code", found=say)
     without = table.one_or_more("without")
     if wrong := [text for text in without if not text or set("/\0").intersection(text)]:
         table.refuse(expected="texts that no name may have, but some could", found=wrong[0] or "an empty text")
-    return Names(
+    check = Names(
         letters=_letters(table),
         longest=table.number("longest") if "longest" in table else ANY_NUMBER,
         without=without,
@@ -113,6 +113,18 @@ def _names(table: Table, what: str, say: Say) -> Names:
         code=Code(table.one_of(code, _CODES_OF_NAMES)) if code else Code.W_CHECK,
         line=table.line,
     )
+    for path in sorted(check.but):
+        _check_exception(table, check, path, known)
+    return check
+
+
+def _check_exception(table: Table, check: Names, path: bytes, known: Known) -> None:
+    """Refuse a path of `but` that no file has, or one whose name is right without it."""
+    folder, slash, _ = path.decode().partition("/")
+    if slash and not known.has_free_folders:
+        known.role(table, folder)
+    if check.is_met_by(path.rpartition(b"/")[2]):
+        table.refuse(expected="paths for but whose names are not as the check wants them", found=path.decode())
 
 
 def _path(table: Table, key: str, text: str) -> bytes:

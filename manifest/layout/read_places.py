@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from qa2pack.manifest.layout.find_places import ANY_DEPTH, Place
 from qa2pack.manifest.layout.known_names import OF_A_FILE, Known
-from qa2pack.manifest.layout.patterns import Patterns, Variable, check_can_match, pieces_of
+from qa2pack.manifest.layout.patterns import Patterns, Variable, check_can_match, check_spelling, pieces_of
 from qa2pack.manifest.layout.table import Table
 from qa2pack.manifest.layout.template import PROJECT
 from qa2pack.manifest.layout.tree import COUNTERS, ITSELF, Tree
@@ -29,6 +29,7 @@ def _variable(table: Table, name: str, *, is_path: bool) -> Variable:
     if set("/{}").intersection(variable.like):
         table.refuse(expected="a glob of names for like, without / and braces", found=variable.like)
     if not is_path:
+        table.right("like", check_spelling, variable.like)
         table.right("like", check_can_match, variable.like)
     if variable.default and not variable.is_like(variable.default.encode()):
         table.refuse(expected=f"a name like {variable.like} for default", found=variable.default)

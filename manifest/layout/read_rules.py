@@ -4,7 +4,7 @@ from qa2pack.manifest.alma.package import README
 from qa2pack.manifest.alma.split_spec import DATA_COLUMNS
 from qa2pack.manifest.bundle.form import Form, form_of
 from qa2pack.manifest.layout.known_names import OF_A_FILE, Known
-from qa2pack.manifest.layout.patterns import Patterns, compile_patterns, pieces_of
+from qa2pack.manifest.layout.patterns import Patterns, parse_patterns, pieces_of
 from qa2pack.manifest.layout.rules import Again, Foreign, Rule, Shape
 from qa2pack.manifest.layout.table import Table, has_readme
 from qa2pack.manifest.layout.template import BUNDLE_MARK, Template
@@ -65,7 +65,7 @@ def read_rule(table: Table, known: Known) -> Rule:
     """Return a rule."""
     table.check_keys(_WHERE_KEYS | _TARGET_KEYS, "rule")
     included = known.role(table, table.text("included")) if "included" in table else ""
-    match = _match(table, known) if "match" in table or not included else compile_patterns(("*",), known.variables)
+    match = _match(table, known) if "match" in table or not included else parse_patterns(("*",), known.variables)
     never = table.text("never")
     if not match.texts or bool(table.text("to")) == bool(never):
         table.refuse(expected="match, and either to or never", found=table.key_list)
@@ -93,8 +93,7 @@ def read_rule(table: Table, known: Known) -> Rule:
 
 def _check_bundles(table: Table, rule: Rule) -> None:
     """Refuse targets in bundles that no file of the rule can go to."""
-    targets = (rule.to, rule.if_taken, rule.again.to if rule.again else None)
-    bundles = [target.bundle.text for target in targets if target and target.bundle]
+    bundles = [target.bundle.text for target in rule.targets if target.bundle]
     if bundles and rule.column:
         table.refuse(expected=f"no {BUNDLE_MARK} in targets beside column", found=bundles[0])
     for bundle in bundles:
@@ -117,7 +116,7 @@ def _match(table: Table, known: Known) -> Patterns:
     for piece in (piece for text in texts for piece in pieces_of(text)):
         if piece in others:
             table.refuse(expected="variables, or words with no other meaning in to, in match", found=piece)
-    return table.right("match", compile_patterns, texts, known.variables)
+    return table.right("match", parse_patterns, texts, known.variables)
 
 
 def _target(table: Table, key: str, match: Patterns, known: Known) -> Template | None:

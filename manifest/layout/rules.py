@@ -82,10 +82,14 @@ class Rule:
     line: int = 0
 
     @property
+    def targets(self) -> tuple[Template, ...]:
+        """Where it puts what it takes."""
+        return tuple(filter(None, (self.to, self.if_taken, self.again.to if self.again else None)))
+
+    @property
     def target_variables(self) -> frozenset[str]:
         """The variables of its targets."""
-        targets = (self.to, self.if_taken, self.again.to if self.again else None)
-        return frozenset().union(*(target.variables for target in targets if target))
+        return frozenset().union(*(target.variables for target in self.targets))
 
     @property
     def needs(self) -> frozenset[str]:

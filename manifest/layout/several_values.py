@@ -5,18 +5,15 @@ a package: what several folders hold would be mixed otherwise. Not meant are var
 fix, and names of places: these differ from file to file on purpose.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from glob import escape
 
 from qa2pack.manifest.layout.find_places import ANY_DEPTH, PlaceFolder, PlacesFound
 from qa2pack.manifest.layout.rules import Layout
-from qa2pack.manifest.layout.tree import Tree
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Remedy
 
 PLAN_ONE = Remedy("Plan one of them, with its value:", ("pack plan ORIGIN PACKAGE --mode MODE --set PATH",))
-_ALL = "Or plan each of them as a member of its own of this package, in one go:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +22,10 @@ class Several:
 
     Attributes:
         folders: by value, sorted, the first folder that fixes it, relative to the origin.
-        tree: of the layout, which tells its members apart.
     """
 
     variable: str
     folders: Mapping[bytes, bytes]
-    tree: Tree
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -40,19 +35,6 @@ class Several:
             Problem(Code.SEVERAL_VALUES, b"%b=%b" % (self.variable.encode(), value), expected, shown(folder))
             for value, folder in self.folders.items()
         )
-
-    def remedies(self, *, may_append: bool) -> tuple[Remedy, ...]:
-        """Return what to type.
-
-        Args:
-            may_append: packaging each folder by itself, as a member of its own, is no other request.
-        """
-        glob = _common_glob(tuple(self.folders.values()))
-        is_by_values = bool(self.tree.variables)
-        how = "" if is_by_values else " --append member"
-        may_append = may_append and (is_by_values or bool(self.tree.counters))
-        command = f"pack batch plan ORIGIN --each PATH --package PACKAGE{how} --mode MODE"
-        return (PLAN_ONE, Remedy(_ALL, (command,), glob)) if glob and may_append else (PLAN_ONE,)
 
 
 def several_values(layout: Layout, places: PlacesFound) -> Several | None:
@@ -69,7 +51,7 @@ def several_values(layout: Layout, places: PlacesFound) -> Several | None:
     if most is None or len(found[most]) == 1:
         return None
     folders = dict(sorted(found[most].items()))
-    return Several(most, folders, layout.tree)
+    return Several(most, folders)
 
 
 def _single(layout: Layout) -> frozenset[str]:
@@ -87,21 +69,3 @@ def _where_fixed(folder: PlaceFolder, variable: str) -> bytes:
     if ANY_DEPTH in steps[last:]:
         return folder.path
     return b"/".join(folder.path.split(b"/")[: last - len(steps) or None])
-
-
-def _common_glob(paths: Sequence[bytes]) -> bytes:
-    """Return a glob of all these paths, each part of which says what they have in common.
-
-    Empty if there is none, or if it takes folders of any name: these may be anything.
-    """
-    parts = [path.split(b"/") for path in paths]
-    if len({len(each) for each in parts}) > 1:
-        return b""
-    *above, last = (_globbed(names) for names in zip(*parts, strict=True))
-    return b"" if last == b"*" else b"/".join((*above, last))
-
-
-def _globbed(names: Sequence[bytes]) -> bytes:
-    first, last = min(names), max(names)
-    length = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
-    return escape(first) if first == last else escape(first[:length]) + b"*"

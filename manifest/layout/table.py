@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Never, TypeVar
 
 from qa2pack.manifest.layout.globs import has_other_braces, has_uid_in_brackets
-from qa2pack.manifest.layout.patterns import PatternError, check_can_match
+from qa2pack.manifest.layout.patterns import PatternError, check_can_match, check_spelling
 from qa2pack.manifest.layout.toml_lines import key_line, sub_table_line, table_lines
 from qa2pack.manifest.problem import Code, Problem, Refused
 
@@ -153,6 +153,8 @@ class Table:
             if "\0" in glob:
                 self.refuse(expected=f"globs of names for {key}, which never have NUL in them", found=glob)
             for part in glob.split("/"):
+                if part != "**" or part == glob:
+                    self.right(key, check_spelling, part)
                 self.right(key, check_can_match, part.replace("{uid}", "?"))
         return globs
 

@@ -62,6 +62,11 @@ class Template:
         text = self.bundle.text if self.bundle else self.text
         return text.partition("/")[0] if "/" in text else ""
 
+    @property
+    def is_in_any_folder(self) -> bool:
+        """Whether values decide which first folder it is in."""
+        return "{" in self.folder or self.text.startswith("{path}")
+
     def fill(self, value_of: Callable[[str], bytes | None]) -> bytes:
         """Return the path with the values of its variables.
 

@@ -91,7 +91,7 @@ def choose_destination(request: PlanRequest, opened: OpenedFiles) -> Destination
         check_not_lost(state, request.replaced)
     problems = list(_state_problems(request, state))
     if problems:
-        raise Refused(*problems, remedies=_remedies(request, package, state, problems[0].code))
+        raise Refused(*problems, remedies=_remedies(request, package, state, opened, problems[0].code))
     member = member_named(state.members, request.replaced) if request.append in _OF_ONE else b""
     return Destination(package, state, member, base_of(state, opened), opened, request.append)
 
@@ -119,7 +119,7 @@ def with_member(destination: Destination, tree: Tree, choice: Choice, *, is_comp
         limit = Size(NAME_LIMIT_BYTES, bound="at most")
         raise Refused(Problem(Code.NAME_TOO_LONG, folder_of(member), limit, counted(longest, "byte")))
     if not is_compared and (append in (*_ADDING, *_OF_ONE) or tree.variables):
-        check_others_not_lost(destination.package, state, member)
+        check_others_not_lost(state, member)
     if append in _OF_ONE:
         if tree.variables and member != destination.member:
             raise Refused(Problem(Code.OTHER_MEMBER, destination.member, shown(destination.member), shown(member)))
@@ -137,9 +137,11 @@ _ADDING = (Append.GROUP, Append.MEMBER)
 _FORCE = Remedy("Or, only if everything at PACKAGE may go, plan with --force")
 
 
-def _remedies(request: PlanRequest, package: Package, state: PackageState, code: Code) -> tuple[Remedy, ...]:
+def _remedies(
+    request: PlanRequest, package: Package, state: PackageState, opened: OpenedFiles, code: Code
+) -> tuple[Remedy, ...]:
     """Return what to do where a package has something in it that is no part of it; else what the code says."""
-    remedies = foreign_remedies(package, state) if code is Code.NOT_A_PACKAGE else ()
+    remedies = foreign_remedies(package, state, opened) if code is Code.NOT_A_PACKAGE else ()
     return (*remedies, _FORCE) if remedies and request.append is Append.NOTHING else remedies
 
 

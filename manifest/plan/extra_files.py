@@ -6,7 +6,7 @@ The files that the manifest knows can be compared with it in the same pass: a fo
 import os
 import shlex
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -14,9 +14,12 @@ from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.package import PUT_BACK, Package, PackageState
 from qa2pack.manifest.file_state import state_of
 from qa2pack.manifest.format.files import Described
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.format.record import FolderRecord
 from qa2pack.manifest.format.record_codec import decode_record
+from qa2pack.manifest.fs.presence import real_path
 from qa2pack.manifest.fs.safe_open import listed, opened_beneath
+from qa2pack.manifest.layout.package_layouts import adopting, members_by_layout
 from qa2pack.manifest.path import is_within, join
 from qa2pack.manifest.problem import Code, Problem, Remedy
 from qa2pack.manifest.table_lock import is_table_lock
@@ -27,6 +30,9 @@ _OUTSIDE = (
     "PATH lies where no repair works. If it is a member whose manifest is gone, adopt it with its layout (pack adopt "
     "--layout). Else move it out of the package, or remove it if nobody needs it:"
 )
+_MEMBER = "PATH is, or holds, a member whose manifest is gone. If it is known to be right, adopt it with its layout"
+_ELSE = "Else move it out of the package, or remove it if nobody needs it:"
+_ADOPT_ALL = "It has the tree of a package. If its members are known to be right, adopt them with their layout"
 _IN_MEMBER = "To leave out of a member what does not belong there; it is kept until the next apply:"
 _MOST_NAMED = 20
 
@@ -110,9 +116,11 @@ def _is_as_packaged(record: FolderRecord, index: int, status: os.stat_result) ->
     return status.st_size == record.sizes[index] and is_same_time
 
 
-def foreign_remedies(package: Package, state: PackageState) -> tuple[Remedy, ...]:
-    """Return what to do about entries of a package that are no part of a package; none where there is no member."""
-    extras = list(extra_in_package(package, state)) if state.members else []
+def foreign_remedies(package: Package, state: PackageState, opened: OpenedFiles) -> tuple[Remedy, ...]:
+    """Return what to do about entries of a package that are no part of a package; none where it has no members."""
+    if not state.members:
+        return adopting_remedies(package, opened)
+    extras = list(extra_in_package(package, state))
     by_member = {
         member: [each for each in extras if is_within(each.path, package.member(member))]
         for member in state.manifests
@@ -121,7 +129,18 @@ def foreign_remedies(package: Package, state: PackageState) -> tuple[Remedy, ...
     inside = {each for found in by_member.values() for each in found}
     in_place = {problem.path for problem in state.lost.values()}
     outside = [each for each in extras if each not in inside and each.path not in in_place]
-    return (*repairs, *((PUT_BACK,) if state.lost else ()), *outside_remedies(outside))
+    return (*repairs, *((PUT_BACK,) if state.lost else ()), *outside_remedies(outside, package, opened))
+
+
+def adopting_remedies(package: Package, opened: OpenedFiles) -> tuple[Remedy, ...]:
+    """Return how to adopt all members of a package without manifests; nothing if no known layout has its tree."""
+    layouts = members_by_layout(package, opened)
+    return (_adoption(_ADOPT_ALL, tuple(layouts)),) if layouts else ()
+
+
+def _adoption(text: str, layouts: Sequence[str], path: bytes = b"") -> Remedy:
+    one = ":" if len(layouts) == 1 else ", one of these:"  # several layouts may have one tree
+    return Remedy(text + one, adopting(layouts), path)
 
 
 def _leaving_out(member: bytes, state: PackageState) -> Remedy:
@@ -129,16 +148,32 @@ def _leaving_out(member: bytes, state: PackageState) -> Remedy:
     return Remedy(_IN_MEMBER, (f"pack repair PACKAGE{option} --remove-extra",))
 
 
-def outside_remedies(problems: Iterable[Problem]) -> tuple[Remedy, ...]:
+def outside_remedies(problems: Iterable[Problem], package: Package, opened: OpenedFiles) -> tuple[Remedy, ...]:
     """Return what to do about the first few entries that are in no member with a manifest: no repair takes them out.
 
     Args:
         problems: extra files and folders; their paths are absolute, or can be typed as they are.
     """
-    return tuple(
-        Remedy(_OUTSIDE, ("rm -r PATH" if problem.code is Code.EXTRA_FOLDER else "rm PATH",), problem.path)
-        for problem in islice(problems, _MOST_NAMED)
-    )
+    first = tuple(islice(problems, _MOST_NAMED))
+    has_folders = any(problem.code is Code.EXTRA_FOLDER for problem in first)
+    members = members_by_layout(package, opened) if has_folders else {}
+    return tuple(remedy for problem in first for remedy in _outside(problem, members))
+
+
+def _outside(problem: Problem, members: Mapping[str, Sequence[bytes]]) -> Iterator[Remedy]:
+    """Yield what to do about one entry.
+
+    Args:
+        members: by name of each layout that the package may have, the absolute paths of those that are there.
+    """
+    if problem.code is not Code.EXTRA_FOLDER:
+        yield Remedy(_OUTSIDE, ("rm PATH",), problem.path)
+        return
+    extra = real_path(problem.path)
+    layouts = [name for name, folders in members.items() if any(is_within(folder, extra) for folder in folders)]
+    if layouts:
+        yield _adoption(_MEMBER, layouts, problem.path)
+    yield Remedy(_ELSE if layouts else _OUTSIDE, ("rm -r PATH",), problem.path)
 
 
 def _extra(path: bytes, *, is_folder: bool) -> Problem:

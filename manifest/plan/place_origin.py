@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.format.header import TableNote
@@ -15,8 +14,9 @@ from qa2pack.manifest.layout.given import given_values
 from qa2pack.manifest.layout.item import Placement
 from qa2pack.manifest.layout.place import choose, measurement_sets, place
 from qa2pack.manifest.layout.rules import Layout
-from qa2pack.manifest.layout.several_values import several_values
+from qa2pack.manifest.layout.several_values import PLAN_ONE, several_values
 from qa2pack.manifest.layout.survey import Node, survey
+from qa2pack.manifest.layout.units import planned_together
 from qa2pack.manifest.layout.unmatched_globs import unmatched_globs
 from qa2pack.manifest.layout.usage import located
 from qa2pack.manifest.plan.origin_checks import OTHER_KINDS, with_checks
@@ -82,7 +82,7 @@ def place_origin(
             request.values, layout, given_as=request.layout, project=os.path.basename(request.package)
         ),
     )
-    _refuse_several(request, choice)
+    _refuse_several(request, choice, tree)
     tables = _described(request, choice, tree, known, reader=reader, engine=engine)
     placement = with_checks(place(tree, choice, tables.columns), request, tree, choice, tables.columns)
     broken = _refuse_unplaceable(request, layout, placement, tables)
@@ -103,11 +103,11 @@ def place_origin(
     return Placed(replace(placement, items=items, warnings=warnings), choice, notes, needed, frozenset(tables.names))
 
 
-def _refuse_several(request: PlanRequest, choice: Choice) -> None:
+def _refuse_several(request: PlanRequest, choice: Choice, tree: Node) -> None:
     """Refuse an origin of more than one unit before its tables are looked at."""
     if several := several_values(choice.layout, choice.places):
-        may_append = request.append is Append.NOTHING and not request.values
-        raise Refused(*several.problems, remedies=several.remedies(may_append=may_append))
+        together = planned_together(several, choice, tree, origin_path=request.origin, append=request.append)
+        raise Refused(*several.problems, remedies=(PLAN_ONE, *together))
 
 
 def _described(

@@ -111,7 +111,7 @@ def plan_rebuild(
     """
     old = manifest.header
     state = read_state(package)
-    check_others_not_lost(package, state, old.member)
+    check_others_not_lost(state, old.member)
     base = base_of(state, opened)
     destination = Destination(package, state, old.member, base, opened, Append.REPLACE)
     header = replace(
@@ -142,7 +142,7 @@ def plan_rebuild(
     if others := [*others, *sorted(extra - removed - named, key=lambda problem: problem.path)]:
         gathered.spool.close()
         is_all_outside = all(each.code in EXTRAS and not is_within(each.path, member) for each in others)
-        raise Refused(*others, remedies=outside_remedies(others) if is_all_outside else ())
+        raise Refused(*others, remedies=outside_remedies(others, package, opened) if is_all_outside else ())
     copied = [source.state.size for source in repair.sources.values() if source.action is Action.COPY]
     notes = Notes(
         totals=totals_with_texts(manifest.notes.totals, old, header),

@@ -28,7 +28,7 @@ def make_removal(request: PlanRequest, *, opened: OpenedFiles, now_ns: int) -> P
     """
     destination = choose_destination(request, opened)
     member = destination.going[0]
-    check_others_not_lost(destination.package, destination.state, member)
+    check_others_not_lost(destination.state, member)
     if destination.state.members == (member,):
         raise Refused(Problem(Code.ONLY_MEMBER, destination.package.member(member)))
     if member not in destination.state.manifests:  # nobody knows what it holds that is nowhere else

@@ -36,6 +36,7 @@ def replacing_warnings(request: PlanRequest, destination: Destination, spool: Re
     Args:
         spool: the records of the new member.
     """
+    yield from _lost_going(request, destination)
     members = destination.going
     if not members:
         return
@@ -51,6 +52,19 @@ def replacing_warnings(request: PlanRequest, destination: Destination, spool: Re
             yield Problem(Code.W_MEMBER_GOES, path, found=_origin(header))
         if makes_empty and (header is None or header.mode.has_content):
             yield Problem(Code.W_BECOMES_EMPTY, path, found=_mode(header))
+
+
+def _lost_going(request: PlanRequest, destination: Destination) -> Iterator[Problem]:
+    """Yield a warning for each member without a folder that is not made again: its manifest goes with the others."""
+    if destination.append is not Append.NOTHING:
+        return
+    lost = sorted(destination.state.lost)
+    is_alone = len(lost) + len(destination.state.members) == 1
+    for member in lost:
+        header = _header(destination, member)
+        if _goes(header, request, is_alone=is_alone):
+            found = f"{_origin(header)}; its folder is missing already"
+            yield Problem(Code.W_MEMBER_GOES, destination.package.member(member), found=found)
 
 
 def _has_placeholder(path: bytes, blob: bytes) -> bool:
@@ -134,8 +148,11 @@ def _inode(changed: Problem) -> int:
 
 
 def _header(destination: Destination, member: bytes) -> Header | None:
-    path = destination.state.manifests.get(member)
-    return destination.opened.peek_header(path, StreamKind.MANIFEST) if path else None
+    """Return the header of the manifest of a member, None if it has none that can be used."""
+    path = destination.state.manifests.get(member) or destination.state.lost_manifests.get(member)
+    with suppress(StreamError, OSError):  # the manifests of members that are there were read before
+        return destination.opened.peek_header(path, StreamKind.MANIFEST) if path else None
+    return None
 
 
 def _goes(header: Header | None, request: PlanRequest, *, is_alone: bool) -> bool:

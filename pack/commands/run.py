@@ -76,8 +76,7 @@ def print_view(view: View, verb: str, *, is_json: bool) -> Exit:
         return view.code
     for line in view.lines(style_for(sys.stdout)):
         print(line)
-    for note in view.notes:
-        print(note, file=sys.stderr)
+    _print_notes(view.notes)
     return view.code
 
 
@@ -103,19 +102,25 @@ def _print_result(result: View | Listing, attempt: Attempt, *, is_json: bool) ->
         match result:
             case View():
                 return print_view(result, attempt.verb, is_json=is_json)
-            case Listing(pieces=pieces):
-                return _print_pieces(pieces)
+            case Listing():
+                return _print_listing(result)
     finally:
         result.close()
 
 
-def _print_pieces(pieces: Iterable[bytes]) -> Exit:
+def _print_listing(listing: Listing) -> Exit:
     sys.stdout.flush()
     out = sys.stdout.buffer
-    for piece in pieces:
+    for piece in listing.pieces:
         out.write(piece)
     out.flush()
+    _print_notes(listing.notes)
     return Exit.DONE
+
+
+def _print_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        print(note, file=sys.stderr)
 
 
 def _failure(error: BaseException, attempt: Attempt) -> "Failure":

@@ -55,7 +55,7 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
         OutputBusyError: another process writes this delivery.
     """
     package = target.package
-    existing_package(target)
+    state = existing_package(target)
     output = _output(package, options)
     if not options.is_dry:
         _check_can_be_written(output)
@@ -68,7 +68,7 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
         else:
             destination = Destination(package.path, output, options.is_replacing)
             outcome = deliver(cut, destination, engine=engine, progress=workers.progress)
-    return ShownDelivery(target, cut, outcome, output, options.defaults)
+    return ShownDelivery(target, cut, outcome, output, options.defaults, tuple(state.lost.values()))
 
 
 def _request(target: Target, options: DeliveryOptions) -> tuple[CutRequest, list[Delivered]]:

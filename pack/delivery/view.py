@@ -6,12 +6,14 @@ from functools import partial
 
 from qa2pack.manifest.humanize import counted, exact_bytes, human_bytes
 from qa2pack.manifest.path import shown
+from qa2pack.manifest.problem import Problem
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.json_fields import Fields, path_fields, problem_fields
+from qa2pack.pack.views.lost_members import lost_notes
 from qa2pack.pack.views.option_sources import default_fields, default_lines
 from qa2pack.pack.views.view import View
 from qa2pack.tarsplit.cut_set import PlannedChunk
@@ -30,6 +32,7 @@ class ShownDelivery:
         outcome: None for a dry run.
         output: the folder of the tars.
         defaults: the options that were not typed.
+        lost: of other members, which have a manifest and no folder.
     """
 
     target: Target
@@ -37,6 +40,7 @@ class ShownDelivery:
     outcome: Outcome | None
     output: bytes
     defaults: tuple[Default, ...] = ()
+    lost: tuple[Problem, ...] = ()
 
 
 def delivery_view(shown_delivery: ShownDelivery) -> View:
@@ -59,7 +63,7 @@ def delivery_lines(view: ShownDelivery, style: Style) -> Iterator[str]:
     """Yield the notes, the table, and what to do next."""
     cut, outcome, output = view.cut, view.outcome, view.output
     yield from default_lines(view.defaults)
-    yield from map(style.warning, _notes(cut))
+    yield from map(style.warning, (*_notes(cut), *lost_notes(view.lost)))
     noun = "file" if cut.header.sets else "tar"
     yield style.bold(f"{'entries':>10}  {'bytes':>16}  {noun}")
     rows = _rows(outcome)
@@ -97,6 +101,7 @@ def delivery_fields(view: ShownDelivery) -> Fields:
         "left_out_count": cut.left_out.count,
         "left_out": [path_fields("path", path) for path in cut.left_out.first],
         "problems": problem_fields(outcome.problems if outcome else ()),
+        "lost_problems": problem_fields(view.lost),
     }
 
 

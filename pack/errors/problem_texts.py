@@ -669,7 +669,7 @@ WARNINGS: Mapping[Code, Row] = {
         "It is of another origin, and the plan replaces the whole package, or --replace-member names this member.",
         "To keep it and add to it, in a layout that counts members: --append member. To make only another member "
         "again: --replace-member NAME, with its origin. If the whole package is to be made again, append the other "
-        "members again after it.",
+        "members again after it. Where the folder of a member is missing, put it back first.",
     ),
     Code.W_BECOMES_EMPTY: Row(
         "Files of the package that have content would be replaced by placeholders.",

@@ -5,9 +5,10 @@ A command is alone on its line, so that it can be copied.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import Code, Problem, Remedy
+from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style, folded, unbroken
@@ -95,11 +96,24 @@ def commands_of(
         paths: of the problems; commands with `PATH` are given for each of them, if the remedy has no path.
     """
     values = _values(remedy, target, origin)
+    typed = [each for command in remedy.commands for each in _with_layouts(command, target)]
     if options is not None:
         values[_MODE] = options
     is_for_each = not remedy.path and any("PATH" in command for command in remedy.commands)
     each_values = [{**values, "PATH": quoted(path)} for path in paths] if is_for_each else [values]
-    return [_filled(command, each) for each in each_values for command in remedy.commands]
+    return [_filled(command, each) for each in each_values for command in typed]
+
+
+def _with_layouts(command: str, target: Target) -> tuple[str, ...]:
+    """Return the command; the one that adopts members for each layout that the package may have, if one is known."""
+    if command != "pack adopt PACKAGE":
+        return (command,)
+    # It loads layouts, and few messages need them.
+    from qa2pack.manifest.layout.package_layouts import adopting, members_by_layout
+
+    with suppress(Refused, OSError):
+        return adopting(members_by_layout(target.package, target.opened)) or (command,)
+    return (command,)
 
 
 def _headed(code: Code, what: str, style: Style) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.output_file import write_output
-from qa2pack.manifest.alma.package import Package
+from qa2pack.manifest.alma.package import Package, check_delivered_whole
 from qa2pack.manifest.format.files import Described
 from qa2pack.manifest.fs.presence import is_folder, is_there
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
@@ -20,6 +20,7 @@ from qa2pack.pack.jobs.members import Member, chosen_members, members_of, usable
 from qa2pack.pack.jobs.read import existing_package, held
 from qa2pack.pack.protected_paths import folder_missing, folder_of, protected_place
 from qa2pack.pack.target import Target
+from qa2pack.pack.views.lost_members import lost_notes
 from qa2pack.pack.views.view import Listing
 
 _ENDINGS = {"xxhsum": b".xxh128", "md5sum": b".md5", "sha256sum": b".sha256", "json": b".jsonl"}
@@ -57,10 +58,12 @@ class Written:
 
     Attributes:
         file_count: how many files each list names.
+        lost: of other members, which have a manifest and no folder.
     """
 
     places: Sequence[Place]
     file_count: int
+    lost: Sequence[Problem] = ()
 
 
 def write_export(target: Target, wanted: ExportOptions, workers: Workers) -> Written | Listing:
@@ -71,6 +74,8 @@ def write_export(target: Target, wanted: ExportOptions, workers: Workers) -> Wri
         Refused: files differ from the manifests; nothing was made.
     """
     state = existing_package(target)
+    check_delivered_whole(state, wanted.member)
+    lost = tuple(state.lost.values())
     with ExitStack() as stack:
         stack.enter_context(held(target.package))
         members = chosen_members(state, members_of(state, target.opened), wanted.member)
@@ -82,10 +87,10 @@ def write_export(target: Target, wanted: ExportOptions, workers: Workers) -> Wri
         else:
             lists = _lists(target.package, manifests, wanted.formats, workers)
         if wanted.output is None:
-            return Listing(lists[0], stack.pop_all().close)
+            return Listing(lists[0], stack.pop_all().close, tuple(lost_notes(lost)))
         for place, lines in zip(places, lists, strict=False):
             write_output(Disk(), place.path, lines, is_replacing=wanted.is_replacing)
-    return Written(places, sum(manifest.notes.file_count for manifest in manifests))
+    return Written(places, sum(manifest.notes.file_count for manifest in manifests), lost)
 
 
 def _manifests(members: Sequence[Member], wanted: ExportOptions) -> list[Described]:

@@ -10,7 +10,8 @@ from qa2pack.pack.export.checksum_lists import ALGORITHMS
 from qa2pack.pack.export.make import Written
 from qa2pack.pack.target import Target, quoted
 from qa2pack.pack.terminal.style import Style
-from qa2pack.pack.views.json_fields import path_fields
+from qa2pack.pack.views.json_fields import path_fields, problem_fields
+from qa2pack.pack.views.lost_members import lost_notes
 from qa2pack.pack.views.view import Listing, View
 
 _CHECKS = {
@@ -31,7 +32,9 @@ def export_view(written: Written | Listing, target: Target) -> View | Listing:
             **path_fields("package", target.package.path),
             "file_count": written.file_count,
             "written": [{"format": place.format, **path_fields("path", place.path)} for place in written.places],
+            "lost_problems": problem_fields(written.lost),
         },
+        notes=tuple(lost_notes(written.lost)),
     )
 
 

@@ -30,7 +30,7 @@ def adopt(package: Package, workers: Workers, opened: OpenedFiles, *, layout: st
     check_idle(package, workers)
     state = _state(package, layout)
     if state.standing is not DestinationKind.PACKAGE:
-        raise Refused(Problem(Code.NOT_A_PACKAGE, package.path), remedies=foreign_remedies(package, state))
+        raise Refused(Problem(Code.NOT_A_PACKAGE, package.path), remedies=foreign_remedies(package, state, opened))
     base_of(state, opened)  # raises for a damaged manifest: that member needs repair, not adoption
     with (
         stopping() as stop,
@@ -43,7 +43,7 @@ def adopt(package: Package, workers: Workers, opened: OpenedFiles, *, layout: st
 def _state(package: Package, layout: str) -> PackageState:
     if not layout:
         return read_state(package)
-    from qa2pack.manifest.adopt import state_by_tree
+    from qa2pack.manifest.layout.package_layouts import state_by_tree
 
     return state_by_tree(package, load_layout(layout).tree)
 

@@ -15,8 +15,10 @@ from qa2pack.executor.transaction.renaming import running_records, successor
 from qa2pack.manifest.alma.control_folder import check_control
 from qa2pack.manifest.alma.package import DestinationKind, Package, PackageState, manifest_names, read_state
 from qa2pack.manifest.engine import Engine
+from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.layout.load import load_layout
 from qa2pack.manifest.layout.mistaken_origin import scheduling_blocks
+from qa2pack.manifest.plan.extra_files import adopting_remedies
 from qa2pack.manifest.plan.obstacles import no_package
 from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
@@ -150,13 +152,18 @@ def existing_package(target: Target) -> PackageState:
     if state.members or (manifest_names(package) and successor(package) is None):
         return state
     check_finished(package)
-    raise Refused(no_package(package, state), remedies=_packaging(package, state))
+    raise Refused(no_package(package, state), remedies=_packaging(package, state, target.opened))
 
 
-def _packaging(package: Package, state: PackageState) -> tuple[Remedy, ...]:
-    """Return what to do where another folder was named, a reduction or something else; none if there is nothing."""
+def _packaging(package: Package, state: PackageState, opened: OpenedFiles) -> tuple[Remedy, ...]:
+    """Return what to do where another folder was named: a package without manifests, a reduction or something else.
+
+    None if there is nothing.
+    """
     if state.standing is not DestinationKind.FOREIGN or no_package(package, state).code is not Code.PACKAGE_MISSING:
         return ()
+    if adopting := adopting_remedies(package, opened):
+        return adopting
     blocks = scheduling_blocks(package.path, load_layout(PlanRequest(b"", b"").layout))
     append = " --append member" if len(blocks) > 1 else ""
     commands = (f"pack plan PATH CODE{append} --mode MODE", "pack apply CODE")

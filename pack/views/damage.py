@@ -81,7 +81,7 @@ class Damage:
         located = [replace(problem, path=join(self.target.typed, problem.path)) for problem in extras]
         for code in dict.fromkeys(problem.code for problem in located):
             yield from folded(WORDS[code].what, indent=2, label=f"{code}: ")
-        yield from remedies_lines(outside_remedies(located), self.target)
+        yield from remedies_lines(outside_remedies(located, self.target.package, self.target.opened), self.target)
 
     def remedies_of(self, problems: Iterable[Problem]) -> Iterator[str]:
         """Yield, for each code among the problems, what it is and what to do."""

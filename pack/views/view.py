@@ -44,7 +44,9 @@ class Listing:
 
     Attributes:
         close: is called when all is printed, also if printing fails.
+        notes: lines for stderr, after the pieces.
     """
 
     pieces: Iterable[bytes]
     close: Callable[[], None] = _nothing
+    notes: tuple[str, ...] = ()
