@@ -77,12 +77,13 @@ BENCH_TO = --dir $(BENCH_DIR) $(if $(BENCH_PAGE),--page $(BENCH_PAGE))
 
 bench: .venv/installed.stamp
 	$(BENCH) benchmarks.side_by_side --dir $(BENCH_DIR) --rounds 3 --small 20000,100000 --big-gib 2 --one-gib 2 \
-	  --json build/bench/short.json
+	  --bundled-gib 0.5 --json build/bench/short.json
 
 # Hours, 20 GiB of room, and three million names for the growth. BENCH_PAGE=docs/performance.md writes the tables there.
 bench-full: .venv/installed.stamp
 	$(BENCH) benchmarks.side_by_side $(BENCH_TO) --full --small 20000,100000 --big-gib 2,8 --one-gib 4 --mixed 4 \
-	  --json build/bench/side-by-side.json
+	  --bundled-gib 2 --json build/bench/side-by-side.json
+	$(BENCH) benchmarks.encoders $(if $(BENCH_PAGE),--page $(BENCH_PAGE))
 	$(BENCH) benchmarks.syscalls $(BENCH_TO) --json build/bench/syscalls.json
 	$(BENCH) benchmarks.split $(BENCH_TO)
 	$(BENCH) benchmarks.growth $(BENCH_TO) --listed 10000000 --json build/bench/growth.json \

@@ -49,5 +49,5 @@ def _limit_bytes(tree: Tree) -> int:
             return max(_LEAST_BYTES, tree.size * 6000 // 4)
         case Kind.MIXED:
             return max(_LEAST_BYTES, tree.size * (550 << 20) // 4)
-        case Kind.BIG | Kind.ONE:
+        case Kind.BIG | Kind.ONE | Kind.BUNDLED:
             return max(_LEAST_BYTES, tree.size // 4 + (1 << 20))

@@ -14,6 +14,7 @@ class Kind(StrEnum):
     BIG = "big"
     ONE = "one"
     MIXED = "mixed"
+    BUNDLED = "bundled"
 
 
 _BYTES_PER_BLOCK = 850 << 20
@@ -24,7 +25,7 @@ class Tree:
     """A tree to measure with.
 
     Attributes:
-        size: the number of small files, the bytes of big ones, or the number of execution blocks.
+        size: the number of small files, the bytes of big or bundled ones, or the number of execution blocks.
     """
 
     kind: Kind
@@ -42,6 +43,8 @@ class Tree:
                 return f"{self.size / 2**30:g} GiB big"
             case Kind.ONE:
                 return f"{self.size / 2**30:g} GiB one"
+            case Kind.BUNDLED:
+                return f"{self.size / 2**20:g} MiB bundled"
 
     @property
     def space_bytes(self) -> int:
@@ -51,7 +54,7 @@ class Tree:
                 return 3 * self.size * 9000
             case Kind.MIXED:
                 return 3 * self.size * _BYTES_PER_BLOCK
-            case Kind.BIG | Kind.ONE:
+            case Kind.BIG | Kind.ONE | Kind.BUNDLED:
                 return 2 * self.size + (1 << 30)
 
 

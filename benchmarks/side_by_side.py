@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.bundling import bundle_jobs
 from benchmarks.cutting import tarsplit_jobs
 from benchmarks.job import Job, Kind, Tree
 from benchmarks.jobs import pack_jobs
@@ -66,7 +67,7 @@ def measure(folder: Path, job: Job, rounds: int) -> list[Pair]:
 
 def _measured(tree: Tree, asked: argparse.Namespace) -> Iterator[Row | str]:
     """Yield the lines for a tree, and sentences about what is left out or failed."""
-    jobs = [job for job in (*pack_jobs(tree), *tarsplit_jobs(tree)) if _is_wanted(job, asked)]
+    jobs = [job for job in _jobs(tree) if _is_wanted(job, asked)]
     if not jobs:
         return
     free = shutil.disk_usage(asked.dir).free
@@ -82,6 +83,14 @@ def _measured(tree: Tree, asked: argparse.Namespace) -> Iterator[Row | str]:
             yield _one(tree, folder, job, asked.rounds)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _jobs(tree: Tree) -> Iterator[Job]:
+    if tree.kind is Kind.BUNDLED:
+        yield from bundle_jobs()
+        return
+    yield from pack_jobs(tree)
+    yield from tarsplit_jobs(tree)
 
 
 def _one(tree: Tree, folder: Path, job: Job, rounds: int) -> Row | str:
@@ -103,6 +112,7 @@ def _trees(asked: argparse.Namespace) -> Iterator[Tree]:
     yield from (Tree(Kind.BIG, int(gib * 2**30)) for gib in asked.big_gib if gib)
     yield from (Tree(Kind.ONE, int(gib * 2**30)) for gib in asked.one_gib if gib)
     yield from (Tree(Kind.MIXED, int(count)) for count in asked.mixed if count)
+    yield from (Tree(Kind.BUNDLED, int(gib * 2**30)) for gib in asked.bundled_gib if gib)
 
 
 def _save(asked: argparse.Namespace, machine: Machine, rows: list[Row], notes: list[str]) -> None:
@@ -128,6 +138,7 @@ def _arguments() -> argparse.Namespace:
     trees.add_argument("--big-gib", type=_list(float), default=[2.0], help="GiB in files of 256 MiB")
     trees.add_argument("--one-gib", type=_list(float), default=[0.0], help="GiB in a single file")
     trees.add_argument("--mixed", type=_list(int), default=[0], help="numbers of execution blocks")
+    trees.add_argument("--bundled-gib", type=_list(float), default=[0.0], help="GiB in a bundle")
     parser.add_argument("--full", action="store_true", help="also peers that take long")
     parser.add_argument("--jobs-like", metavar="REGEX", default="", help="only jobs where `NAME | PEER` is like this")
     parser.add_argument("--json", type=Path, help="write the table to this file too")

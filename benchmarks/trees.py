@@ -17,6 +17,18 @@ _TINY_SIZES = (100, 500, 1000, 2000)
 _BLOCK_BYTES = 1 << 20
 _BIG_FILE_BYTES = 256 << 20
 _TABLE_BYTES = 300_000_000
+_BUNDLED_BYTES = 10 << 20
+_BUNDLES = """\
+readme = false
+[[folder]]
+name = "product"
+[[place]]
+name = "top"
+[[rule]]
+kind = "tree"
+match = "*"
+to = "product/all.tgz!SB/{name}"
+"""
 _CALIBRATION = ("wvr", "tsys", "antpos", "split.bandpass", "split.phase_int", "split.phase_inf", "split.ampli_inf",
                 "split.flux_inf", "split.flux_short_inf", "split.phasediff_inf")  # fmt: skip
 
@@ -66,6 +78,45 @@ def make_mixed(root: Path, block_count: int) -> None:
     shutil.rmtree(models)
 
 
+def make_bundled(root: Path, total_bytes: int) -> None:
+    """Make a folder as it goes into bundles: by bytes five tenths images, three logs and two plots.
+
+    Blocks of it repeat, farther apart than any compression of this kind looks back. `bundles.toml` is its layout.
+    """
+    image, log = image_bytes(), log_bytes()
+    (root / "SB").mkdir(parents=True)
+    (root / "bundles.toml").write_text(_BUNDLES)
+    for number in range(max(1, total_bytes // _BUNDLED_BYTES)):
+        folder = root / "SB" / f"block{number:03d}"
+        folder.mkdir()
+        (folder / "image.fits").write_bytes(image * 5)
+        (folder / "casapy.log").write_bytes(log * 3)
+        _write_random(folder / "plots.png", 2 * _BLOCK_BYTES, seed=number)
+
+
+def image_bytes() -> bytes:
+    """Return a MiB of an image: noise as wide as a beam, and nothing outside a circle."""
+    import numpy as np
+
+    side, beam = 512, np.exp(-(np.arange(-4, 5) ** 2) / 6)
+    noise = np.random.default_rng(1).normal(0, 1e-3, (side, side))
+    for axis in (0, 1):
+        noise = sum(np.roll(noise, shift - 4, axis) * weight for shift, weight in enumerate(beam))
+    y, x = np.mgrid[:side, :side] - side / 2
+    return bytes(np.where(x * x + y * y < (side / 2) ** 2, noise, np.nan).astype(">f4").tobytes())
+
+
+def log_bytes() -> bytes:
+    """Return a MiB of a log as CASA writes it."""
+    chance = random.Random(1)
+    lines = (
+        f"2012-05-02 10:{number // 60 % 60:02d}:{number % 60:02d}\tINFO\tgaincal::calib\tspw {chance.randrange(8)} "
+        f"antenna DV{chance.randrange(25):02d}: chisq={chance.random():.5f}, {chance.randrange(9999)} good\n"
+        for number in range(20_000)
+    )
+    return "".join(lines).encode()[:_BLOCK_BYTES]
+
+
 def main() -> None:
     """Make the tree that is named on the command line."""
     kind, root, size = sys.argv[1:]
@@ -83,6 +134,7 @@ MAKERS: Mapping[str, Callable[[Path, int], None]] = {
     "big": make_big,
     "one": make_one,
     "mixed": make_mixed,
+    "bundled": make_bundled,
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -14,6 +14,7 @@ from qa2pack.manifest.format.header import (
     Difference,
     Header,
     LeftOut,
+    MadeWith,
     Notes,
     SplitTask,
     StreamKind,
@@ -188,6 +189,22 @@ def test_header_with_a_value_of_another_type_is_damaged(
     is_unknown = name == "made_with" and value is None
     with nullcontext() if is_early or is_unknown else pytest.raises(StreamError, match="is damaged"):
         read_header(replace(stream, header={**stream.header, name: value}), StreamKind.PLAN)
+
+
+def test_level_of_compression_is_recorded_where_it_is_not_the_usual_one(tmp_path: Path, header: Header) -> None:
+    known = [replace(header, made_with=MadeWith(b"", b"", compression=level)) for level in (6, 9)]
+    opened = [open_stream(saved(tmp_path, each)) for each in known]
+    assert ["compression" in cast("Any", each.header["made_with"]) for each in opened] == [False, True]
+    assert [read_header(each, StreamKind.PLAN).compression for each in opened] == [6, 9]
+    assert header.compression == 6
+
+
+@pytest.mark.parametrize("level", [0, 10, True, "6"])
+def test_level_of_compression_that_is_none_is_damage(tmp_path: Path, header: Header, level: object) -> None:
+    stream = open_stream(saved(tmp_path, replace(header, made_with=MadeWith(b"", b""))))
+    made_with = {**cast("Any", stream.header["made_with"]), "compression": level}
+    with pytest.raises(StreamError, match="is damaged"):
+        read_header(replace(stream, header={**stream.header, "made_with": made_with}), StreamKind.PLAN)
 
 
 @pytest.mark.parametrize("file", [*map(WrittenFile, (b"", b"../a", b"/a", b"a//b")), WrittenFile(b"a", newline="\r")])

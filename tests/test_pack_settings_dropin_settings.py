@@ -31,6 +31,11 @@ def test_wait_is_read_as_jobs_are(tmp_path: Path) -> None:
     assert [each.defaults[0].source for each in defaults] == [str(tmp_path / "pack.toml"), "PACK_WAIT"]
 
 
+def test_level_of_compression_is_read(tmp_path: Path) -> None:
+    (tmp_path / "pack.toml").write_text("compression = 9")
+    assert read_dropin_defaults(bytes(tmp_path), {}).selection.compression == 9
+
+
 def test_settings_can_be_left_aside(tmp_path: Path) -> None:
     (tmp_path / "pack.toml").write_text("jobs = 3")
     assert read_dropin_defaults(bytes(tmp_path), {"PACK_NO_SETTINGS": "1"}) == DropinDefaults()

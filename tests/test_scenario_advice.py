@@ -50,13 +50,14 @@ def test_stale_plan_is_made_again_with_all_its_options(capsys: Capsys, delivery:
     header = write(tmp_path / "my header.txt", b"PI name: A. Person\n")
     other = make_reduction(tmp_path / "sb2", seed=2)
     options = ("--append", "member", "--readme", header, "--exclude", "*.log", "--include", "notes*=qa", "--no-split")
-    assert run_here(capsys, "plan", other, delivery.path, "--mode", "hard", *options).code == Exit.DONE
+    more = ("--compression", "9")
+    assert run_here(capsys, "plan", other, delivery.path, "--mode", "hard", *options, *more).code == Exit.DONE
     (Path(os.fsdecode(delivery.package.manifests)) / "group_ouss_id.member_ouss_id.manifest").unlink()
     refused = run_here(capsys, "apply", delivery.path)
     assert Code.PLAN_STALE in refused.err
     plan = (
         f"pack plan {other} {delivery.path} --mode hard --append member --readme '{header}' "
-        "--include 'notes*=qa' --exclude '*.log' --no-split"
+        "--include 'notes*=qa' --exclude '*.log' --no-split --compression 9"
     )
     assert pasted(capsys, refused) == [plan]
     assert run_here(capsys, "apply", delivery.path).code == Exit.DONE

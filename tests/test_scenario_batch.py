@@ -360,7 +360,8 @@ def test_plan_is_made_again_when_origin_options_or_readme_changed(capsys: Capsys
     assert _states(capsys, *readme) == ["stale", "new", "later"]
     assert "16 files" in _batch(capsys, "plan", *readme).out
     assert _states(capsys, *readme, "--strict") == ["planned", "new", "later"]
-    assert _states(capsys, *readme, "--no-split") == ["other-plan", "new", "later"]
+    for other in (["--no-split"], ["--compression", "9"]):
+        assert _states(capsys, *readme, *other) == ["other-plan", "new", "later"]
 
 
 def test_plan_is_made_again_when_a_file_of_the_plan_changed(capsys: Capsys, project: Path) -> None:

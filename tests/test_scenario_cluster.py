@@ -437,7 +437,7 @@ def test_every_kind_of_work_that_writes_is_synced() -> None:
     moved = OriginResult(folders={1: b"/one", 2: b"/two"})
     assert list(folders_written(StageBatch(context, (), 0), None)) == [b"/member"]
     assert list(folders_written(SplitBatch(context, None, b""), None)) == [b"/member"]  # type: ignore[arg-type]
-    assert list(folders_written(BundleBatch(context, None, 1), None)) == [b"/member"]  # type: ignore[arg-type]
+    assert list(folders_written(BundleBatch(context, None, 6, 1), None)) == [b"/member"]  # type: ignore[arg-type]
     assert list(folders_written(OriginBatch(Disk(), b"/o", b"/m", (), None), moved)) == [b"/one", b"/two"]  # type: ignore[arg-type]
 
 

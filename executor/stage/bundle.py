@@ -23,6 +23,7 @@ from qa2pack.executor.stage.planned_source import (
     check_source,
     planned_source,
 )
+from qa2pack.manifest.bundle.entry import Buffer
 from qa2pack.manifest.bundle.form import Form, form_of
 from qa2pack.manifest.bundle.write import write_bundle
 from qa2pack.manifest.format.header import BundleTask
@@ -44,11 +45,13 @@ class BundleBatch:
     """One bundle to write.
 
     Attributes:
-        threads: how many of them may compress it.
+        level: of the compression, 1 to 9.
+        threads: how many of them may compress it; a worker of a cluster has perhaps fewer processors.
     """
 
     context: StagingContext
     task: BundleTask
+    level: int
     threads: int
 
 
@@ -59,6 +62,16 @@ class BundleResult:
     path: bytes
     made: MadeFile | None = None
     problems: tuple[Problem, ...] = ()
+
+
+def threads_for(byte_count: int, all_bytes: int, jobs: int) -> int:
+    """Return how many threads compress a bundle: by its share of the bytes, because a long one is alone at the end.
+
+    Args:
+        all_bytes: in all bundles, which are written side by side.
+        jobs: worker processes.
+    """
+    return max(1, jobs * byte_count // max(1, all_bytes))
 
 
 def bundle_batch(batch: BundleBatch) -> BundleResult:
@@ -118,7 +131,8 @@ def _written(batch: BundleBatch, path: bytes) -> MadeFile:
     disk, task = batch.context.disk, batch.task
     with created_file(disk, path) as file, closing(_Sources(batch.context)) as sources:
         entries = ((inside.entry, sources.content(inside)) for inside in inside_of(task))
-        size, digest = write_bundle(file.write, _form(task), entries, threads=batch.threads)
+        threads = min(batch.threads, len(os.sched_getaffinity(0)))
+        size, digest = write_bundle(file.write, _form(task), entries, level=batch.level, threads=threads)
         file.flush()  # a write after it would change the time
         disk.set_times(file.fileno(), newest_ns(task.records))
     return _made(task, size, digest)
@@ -137,8 +151,8 @@ class _Sources:
         """Close the folder that is open."""
         self._stack.close()
 
-    def content(self, inside: Inside) -> Iterator[bytes]:
-        """Yield the content of one file; none for a folder.
+    def content(self, inside: Inside) -> Iterator[Buffer]:
+        """Yield the content of one file; none for a folder. Each block is overwritten by the next one.
 
         Raises:
             _ChangedError: the file is not as planned; that may be seen only at its end.
@@ -169,8 +183,11 @@ class _Sources:
         return name, self._fd
 
 
-def _checked(name: bytes, dir_fd: int, planned: Planned) -> Iterator[bytes]:
-    """Yield the content of a source, as many bytes as planned; raise SourceChangedError if it is not as planned."""
+def _checked(name: bytes, dir_fd: int, planned: Planned) -> Iterator[memoryview]:
+    """Yield the content of a source, as many bytes as planned; raise SourceChangedError if it is not as planned.
+
+    Each block is overwritten by the next one.
+    """
     with ExitStack() as stack:
         try:
             fd = stack.enter_context(opened_file(name, dir_fd=dir_fd))
@@ -180,7 +197,7 @@ def _checked(name: bytes, dir_fd: int, planned: Planned) -> Iterator[bytes]:
         state = xxhash.xxh3_128()
         for block in blocks_of(fd, planned.state.size):
             state.update(block)
-            yield bytes(block)  # the next block overwrites it
+            yield block
         status = os.fstat(fd)
         if status.st_size != planned.state.size or os.lseek(fd, 0, os.SEEK_CUR) != planned.state.size:
             raise changed_source(planned, status)

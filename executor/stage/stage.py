@@ -11,7 +11,7 @@ from qa2pack.executor.io.disk import Disk, link_into
 from qa2pack.executor.io.file_object import created_file
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, stage_batch
-from qa2pack.executor.stage.bundle import BundleBatch, bundle_batch
+from qa2pack.executor.stage.bundle import BundleBatch, bundle_batch, threads_for
 from qa2pack.executor.stage.context import StagingContext
 from qa2pack.executor.stage.late_texts import Records, write_beside, write_late
 from qa2pack.executor.stage.made import MadeFile, with_made
@@ -211,11 +211,16 @@ def _write_bundles(
         return {}
     tasks.sort(key=lambda task: task.largest_bytes, reverse=True)
     read_bytes = {task.path: content_bytes(task) for task in tasks}
-    progress.phase("write bundles", file_count=len(tasks), byte_count=sum(read_bytes.values()))
+    all_bytes = sum(read_bytes.values())
+    progress.phase("write bundles", file_count=len(tasks), byte_count=all_bytes)
     made: dict[bytes, MadeFile] = {}
     problems: list[Problem] = []
-    threads = max(1, engine.jobs // len(tasks))
-    batches = (BundleBatch(context, task, threads) for task in tasks)
+    batches = (
+        BundleBatch(
+            context, task, plan.header.compression, threads_for(read_bytes[task.path], all_bytes, engine.jobs)
+        )
+        for task in tasks
+    )
     for result in run_streamed(engine, bundle_batch, batches):
         problems.extend(result.problems)
         if result.made:

@@ -1,16 +1,37 @@
-"""Compression of blocks into one gzip member, by one or several threads; the same bytes whatever their number."""
+"""Compression of blocks into one gzip member, by one or several threads; the same bytes whatever their number.
+
+zlib-ng compresses, and Python's own zlib where zlib-ng is not installed; docs/performance.md says why. The bytes
+depend on that choice and on the level, so nothing may rely on them.
+"""
 
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from types import ModuleType
 
-from qa2pack.manifest.bundle.gzip_format import DICTIONARY_BYTES, HEADER, end_of_member, stored, stored_bytes
+from qa2pack.manifest.bundle.gzip_format import (
+    DICTIONARY_BYTES,
+    HEADER,
+    USUAL_LEVEL,
+    end_of_member,
+    stored,
+    stored_bytes,
+)
 
-LEVEL = 6
+
+@cache
+def engine() -> ModuleType:
+    """Return the module that compresses: zlib, or one with the same functions; found when it is first needed."""
+    try:
+        from zlib_ng import zlib_ng
+    except ImportError:
+        return zlib
+    return zlib_ng
 
 
-def gzip_pieces(blocks: Iterable[bytes], *, level: int = LEVEL, threads: int = 1) -> Iterator[bytes]:
+def gzip_pieces(blocks: Iterable[bytes], *, level: int = USUAL_LEVEL, threads: int = 1) -> Iterator[bytes]:
     """Yield a gzip file of the blocks, in pieces; at most two blocks per thread are in memory.
 
     What iterating over the blocks raises goes through, after the threads have ended.
@@ -20,7 +41,7 @@ def gzip_pieces(blocks: Iterable[bytes], *, level: int = LEVEL, threads: int = 1
     def counted() -> Iterator[bytes]:
         nonlocal checksum, size
         for block in blocks:
-            checksum = zlib.crc32(block, checksum)
+            checksum = engine().crc32(block, checksum)
             size += len(block)
             yield block
 
@@ -53,6 +74,6 @@ def _with_dictionaries(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]
 
 def _deflated(block: bytes, before: bytes, level: int) -> bytes:
     """Return deflate blocks of a content that follows `before`, ending at a whole byte."""
-    encoder = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, 0, before)
-    made = encoder.compress(block) + encoder.flush(zlib.Z_SYNC_FLUSH)
+    encoder = engine().compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, 0, before)
+    made: bytes = encoder.compress(block) + encoder.flush(zlib.Z_SYNC_FLUSH)
     return made if len(made) < stored_bytes(len(block)) else stored(block)

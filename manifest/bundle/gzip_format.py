@@ -4,8 +4,10 @@ Every block ends at a whole byte and refers to at most `DICTIONARY_BYTES` before
 by side, as pigz does it, and a block that an encoder would make larger is stored instead.
 """
 
-BLOCK_BYTES = 128 << 10
+BLOCK_BYTES = 256 << 10
 DICTIONARY_BYTES = 32 << 10
+LEVELS = range(1, 10)
+USUAL_LEVEL = 6  # that of gzip and pigz; plans and manifests without a level mean this one
 
 # No name and no time, so that equal content makes equal bytes; system 3 is Unix.
 HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\x03"

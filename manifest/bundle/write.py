@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 import xxhash
 
-from qa2pack.manifest.bundle.encoder import LEVEL, gzip_pieces
+from qa2pack.manifest.bundle.encoder import gzip_pieces
 from qa2pack.manifest.bundle.entry import Buffer, BundleEntry, kept_mode, kept_seconds
 from qa2pack.manifest.bundle.form import Form
-from qa2pack.manifest.bundle.gzip_format import BLOCK_BYTES
+from qa2pack.manifest.bundle.gzip_format import BLOCK_BYTES, USUAL_LEVEL
 from qa2pack.manifest.bundle.tar_header import BLOCK_BYTES as TAR_BLOCK_BYTES
 from qa2pack.manifest.bundle.tar_header import END_BLOCKS, RECORD_BLOCKS, file_header, folder_header, padded
 from qa2pack.manifest.path import check_relative
@@ -23,7 +23,7 @@ _RECORD_BYTES = RECORD_BLOCKS * TAR_BLOCK_BYTES
 
 
 def write_bundle(
-    write: Callable[[Buffer], object], form: Form, entries: Contents, *, level: int = LEVEL, threads: int = 1
+    write: Callable[[Buffer], object], form: Form, entries: Contents, *, level: int = USUAL_LEVEL, threads: int = 1
 ) -> tuple[int, bytes]:
     """Write a whole bundle through `write`, in pieces of at most some MiB.
 
@@ -105,11 +105,15 @@ def _checked(entry: BundleEntry, content: Iterable[Buffer]) -> Iterator[Buffer]:
 
 def _blocks(data: Iterable[Buffer], size: int) -> Iterator[bytes]:
     """Yield the same bytes in blocks of this size, of which only the last may be shorter."""
-    waiting = bytearray()
+    block, filled = bytearray(size), 0
     for piece in data:
-        waiting += piece
-        while len(waiting) >= size:
-            yield bytes(waiting[:size])
-            del waiting[:size]
-    if waiting:
-        yield bytes(waiting)
+        rest = memoryview(piece)
+        while rest:
+            taken = rest[: size - filled]
+            block[filled : filled + len(taken)] = taken
+            filled, rest = filled + len(taken), rest[len(taken) :]
+            if filled == size:
+                yield bytes(block)
+                filled = 0
+    if filled:
+        yield bytes(block[:filled])

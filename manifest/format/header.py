@@ -14,6 +14,7 @@ from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.package import README, DestinationKind
 from qa2pack.manifest.alma.split_spec import SplitSpec, Weights
 from qa2pack.manifest.bundle.form import form_of
+from qa2pack.manifest.bundle.gzip_format import LEVELS, USUAL_LEVEL
 from qa2pack.manifest.format.check_row import CheckRow
 from qa2pack.manifest.format.delivery_row import DeliveryRow, check_row
 from qa2pack.manifest.format.member_field import check_member, member_from_wire, member_to_wire
@@ -53,6 +54,10 @@ class MadeWith:
         readme_header: the text of that header; empty for the template.
         include: each glob with its role.
         values: of variables of the layout, each with its name.
+        compression: level of it in bundles, 1 to 9.
+
+    Raises:
+        ValueError: there is no such level.
     """
 
     readme: bytes
@@ -63,6 +68,11 @@ class MadeWith:
     weights: Weights = Weights.CONSISTENT
     as_is: bool = False
     values: tuple[tuple[str, str], ...] = ()
+    compression: int = USUAL_LEVEL
+
+    def __post_init__(self) -> None:
+        if self.compression not in LEVELS:
+            raise ValueError(f"a level of compression is from 1 to 9, not {self.compression}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +141,11 @@ class Header:
     def late(self) -> frozenset[bytes]:
         """The paths of the files that are written when all others are staged."""
         return frozenset(file.path for file in self.written if file.is_late)
+
+    @property
+    def compression(self) -> int:
+        """The level of compression in bundles."""
+        return self.made_with.compression if self.made_with else USUAL_LEVEL
 
     @property
     def sb_name(self) -> bytes:
@@ -288,7 +303,10 @@ class Notes:
 
 def header_to_wire(header: Header) -> dict[str, object]:
     """Return the header as msgpack takes it."""
-    return _without_empty(member_to_wire(asdict(header)), _LATER_IN_HEADERS)
+    wire = _without_empty(member_to_wire(asdict(header)), _LATER_IN_HEADERS)
+    if header.made_with and header.compression == USUAL_LEVEL:
+        del wire["made_with"]["compression"]  # later, too
+    return wire
 
 
 # Fields that came after the first release of the format. They are written only where they say something, so that

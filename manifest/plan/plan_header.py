@@ -113,6 +113,7 @@ def make_header(
             weights=request.weights,
             as_is=request.as_is,
             values=request.values,
+            compression=request.compression,
         ),
         roles=layout.roles,
         written=writes.written,

@@ -94,6 +94,8 @@ def _values(header: Header, request: PlanRequest) -> Iterator[tuple[str, Any]]:
         yield "weights", made_with.weights
     if made_with.as_is:
         yield "as_is", True
+    if made_with.compression != _DEFAULTS.compression:
+        yield "compression", made_with.compression
     yield from _readme(made_with)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.split_spec import Weights
+from qa2pack.manifest.bundle.gzip_format import USUAL_LEVEL
 from qa2pack.manifest.layout.include import Include
 
 
@@ -26,6 +27,7 @@ class PlanRequest:
         weights: by what rule weights by channel follow where columns are dropped.
         as_is: package tables whole that casacore cannot open.
         follow_outside: follow symlinks that lead out of the origin.
+        compression: level of it in bundles, 1 to 9.
         strict: refuse the plan where otherwise a warning is given.
         program: name and version of the calling program, for the record.
         is_compared: the plan is only for a diff and never applied, so write permissions are not checked.
@@ -52,6 +54,7 @@ class PlanRequest:
     weights: Weights = Weights.CONSISTENT
     as_is: bool = False
     follow_outside: bool = False
+    compression: int = USUAL_LEVEL
     strict: bool = False
     program: str = "qa2pack"
     is_compared: bool = False

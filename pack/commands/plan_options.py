@@ -4,12 +4,14 @@ Both take them as the groups below, so an option that is added here is one of bo
 """
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.bundle.gzip_format import USUAL_LEVEL
 from qa2pack.pack.commands.base import defaults_of, typed_lists, typed_options, unused_settings_of, words_for_each
 from qa2pack.pack.commands.options import RuleOptions, TableOptions
 
@@ -80,6 +82,16 @@ ReadmePreview = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", envvar="PACK_STRICT", help="Refuse where otherwise a warning is given.")
 ]
+Compression = Annotated[
+    int,
+    typer.Option(
+        metavar="LEVEL",
+        envvar="PACK_COMPRESSION",
+        min=1,
+        max=9,
+        help="Of tars and files that the layout compresses: 1 is fast, 9 small.",
+    ),
+]
 
 
 class PlanOptions(NamedTuple):
@@ -89,6 +101,7 @@ class PlanOptions(NamedTuple):
     append: AppendTo = Append.NOTHING
     replace_member: ReplaceMember = ""
     mode: How = Mode.FAKE
+    compression: Compression = USUAL_LEVEL
     force: Force = False
     strict: Strict = False
     no_recall: NoRecall = False
@@ -164,7 +177,8 @@ def request_of(
     from qa2pack.pack.target import origin_of
 
     typed = None if options.no_recall else typed_options(context)
-    return selection_of(rules, tables, typed_lists(context), typed).request(
+    selection = selection_of(rules, tables, typed_lists(context), typed)
+    return replace(selection, compression=options.compression).request(
         origin_of(origin),
         target.package.path,
         mode=options.mode,

@@ -79,3 +79,5 @@ def _of_files_and_tables(made_with: MadeWith) -> Iterator[str]:
         yield "--casa-weights"
     if made_with.as_is:
         yield "--as-is"
+    if made_with.compression != _DEFAULTS.compression:
+        yield f"--compression {made_with.compression}"

@@ -249,7 +249,16 @@ def _is_made_as(header: Header, request: PlanRequest) -> bool:
         request.follow_outside,
     ) and (
         made is None
-        or (made.readme, made.include, made.exclude, made.no_split, made.weights, made.as_is, made.values)
+        or (
+            made.readme,
+            made.include,
+            made.exclude,
+            made.no_split,
+            made.weights,
+            made.as_is,
+            made.compression,
+            made.values,
+        )
         == (
             request.readme or b"",
             tuple((include.glob, include.role) for include in request.include),
@@ -257,6 +266,7 @@ def _is_made_as(header: Header, request: PlanRequest) -> bool:
             request.no_split,
             request.weights,
             request.as_is,
+            request.compression,
             _values(request),
         )
     )

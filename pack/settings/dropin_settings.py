@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typer import BadParameter
 
 from qa2pack.executor.keep_previous import KeepPrevious, keep_previous_of
+from qa2pack.manifest.bundle.gzip_format import USUAL_LEVEL
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.pack.settings.files import find_settings
@@ -17,7 +18,7 @@ from qa2pack.pack.settings.trusted_owners import trusted_users
 
 _KEYS = (
     "layout", "set", "include", "exclude", "strict", "as-is", "no-split", "casa-weights", "follow-outside",
-    "keep-previous", "jobs", "wait", "log", "trust-owner",
+    "compression", "keep-previous", "jobs", "wait", "log", "trust-owner",
 )  # fmt: skip
 
 
@@ -71,6 +72,7 @@ def _read(files: Sequence[Settings], environment: Mapping[str, str]) -> DropinDe
             no_split=_is_set(files, "no-split"),
             follow_outside=_is_set(files, "follow-outside"),
             casa_weights=_is_set(files, "casa-weights"),
+            compression=int(_text(files, "compression") or USUAL_LEVEL),
         ),
         strict=_is_set(files, "strict"),
         keep_previous=keep_previous_of(_text(files, "keep-previous") or KeepPrevious.AUTO),

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     NAMES = "a list of texts"
     RATE = "a rate, as in 200MB"
     COUNT = "a whole number, 0 or more"
+    LEVEL = "a level from 1 to 9"
     FLAG = "true or false"
     KEEP = "true, false or auto"
     SIZE = "a size, as in 6GiB or 2GB"
@@ -48,6 +49,7 @@ KEYS: Mapping[str, Kind] = {
     "no-split": Kind.FLAG,
     "casa-weights": Kind.FLAG,
     "follow-outside": Kind.FLAG,
+    "compression": Kind.LEVEL,
     "keep-previous": Kind.KEEP,
     "jobs": Kind.COUNT,
     "wait": Kind.COUNT,
@@ -146,6 +148,8 @@ class _Reader:
             case bool() | str(), Kind.KEEP if _is_choice(str(value)):
                 return str(value)
             case int(), Kind.COUNT if value >= 0 and not isinstance(value, bool):
+                return value
+            case int(), Kind.LEVEL if 1 <= value <= 9 and not isinstance(value, bool):
                 return value
             case str(), Kind.MODE if _is_mode(value):
                 return value

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.member_ids import Append
 from qa2pack.manifest.alma.split_spec import Weights
+from qa2pack.manifest.bundle.gzip_format import USUAL_LEVEL
 from qa2pack.manifest.layout.given import parse_value
 from qa2pack.manifest.layout.include import parse_include
 from qa2pack.manifest.layout.load import is_layout_path
@@ -22,6 +23,7 @@ class Selection:
         values: each `NAME=VALUE`.
         no_split: no measurement set is split.
         casa_weights: weights by channel follow CASA's split (`--casa-weights`).
+        compression: level of it in bundles, 1 to 9.
         typed: includes and excludes that were typed on the command line.
         typed_options: names of all options that were typed; the others are taken from a member that is made again.
             None takes nothing from there.
@@ -36,6 +38,7 @@ class Selection:
     no_split: bool = False
     follow_outside: bool = False
     casa_weights: bool = False
+    compression: int = USUAL_LEVEL
     typed: tuple[str, ...] = ()
     typed_options: frozenset[str] | None = None
 
@@ -76,6 +79,7 @@ class Selection:
             weights=Weights.CASA if self.casa_weights else Weights.CONSISTENT,
             as_is=self.as_is,
             follow_outside=self.follow_outside,
+            compression=self.compression,
             strict=strict,
             program=PROGRAM,
             typed=self.typed_options,
