@@ -1,7 +1,8 @@
 """File names of a delivery, and parsing of its options: dates, sizes, checksum names. Pure.
 
 A delivery is called `2011.01234.S_2012-06-20`. Its chunks end in `_001_of_003.tar` (three digits each), their
-checksum files in `.tar.md5sum` and so on, its sidecar in `.manifest`, and that one's in `.manifest.md5sum`.
+checksum files in `.tar.md5sum` and so on, its sidecar in `.manifest`, with `.manifest.md5sum` and so on, and with
+`.manifest.sig` if it is signed.
 """
 
 import re
@@ -11,7 +12,8 @@ from datetime import date
 from qa2pack.manifest.path import check_name
 
 CHECKSUMS = ("md5", "sha256", "xxh128")
-_OWN = re.compile(rb"(_[0-9]+_of_[0-9]+\.tar(\.[a-z0-9]+sum)?|\.manifest(\.[a-z0-9]+sum)?|\.state)(\.part)?")
+SIGNED_CHECKSUM = "sha256"  # the only one by which a signature of the sidecar covers the tars, too
+_OWN = re.compile(rb"(_[0-9]+_of_[0-9]+\.tar(\.[a-z0-9]+sum)?|\.manifest(\.[a-z0-9]+sum|\.sig)?|\.state)(\.part)?")
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kMGT]?)(i?)B?\s*", re.IGNORECASE)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 PART = b".part"  # suffix of every unfinished file

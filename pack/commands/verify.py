@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import ClusterRunOptions, PackagesArgument
+from qa2pack.pack.commands.options import ClusterRunOptions, PackagesArgument, SignersOptions
 
 Quick = Annotated[bool, typer.Option("--quick", help="Compare names, types and sizes only; read no file.")]
 All = Annotated[
@@ -30,6 +30,7 @@ def verify(
     chunks: Chunks = None,
     manifest: Manifest = None,
     every: All = False,
+    signers: SignersOptions,
     run_options: ClusterRunOptions,
 ) -> None:
     """Compare PACKAGE with its manifests, file by file.
@@ -52,6 +53,9 @@ def verify(
         raise typer.BadParameter("choose one of --quick, --chunks and --manifest")
     if (chunks is not None or manifest is not None) and len(package or ()) != 1:
         raise typer.BadParameter("--chunks and --manifest are of one package: name it")
+    if chunks is not None:
+        signers.check_on_this_machine(run_options.cluster)
+    trust = signers.trust()
 
     def view_of(target: Target) -> View:
         with shown_workers(run_options) as workers:
@@ -64,7 +68,7 @@ def verify(
 
             typed = os.fsdecode(target.typed)
             if manifest is not None:
-                return check_view(check_unpacked(manifest, typed, workers))
-            return check_view(check_deliveries(str(chunks), typed, workers))
+                return check_view(check_unpacked(manifest, typed, workers, trust), trust)
+            return check_view(check_deliveries(str(chunks), typed, workers, trust), trust)
 
     run_packages("verify", package, view_of, is_json=run_options.json, is_output_all=False)

@@ -9,6 +9,7 @@ from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
 from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.signature.ssh_keygen import check_key
 from qa2pack.pack.delivery.view import ShownDelivery
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.read import existing_package, reading
@@ -16,7 +17,7 @@ from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
 from qa2pack.tarsplit.contents import choose_members
 from qa2pack.tarsplit.deliver import Destination, deliver
-from qa2pack.tarsplit.naming import DeliveryName
+from qa2pack.tarsplit.naming import CHECKSUMS, SIGNED_CHECKSUM, DeliveryName
 from qa2pack.tarsplit.output_files import make_folder
 from qa2pack.tarsplit.packing.partition import Fill
 from qa2pack.tarsplit.plan import Cut, CutRequest, plan_cut
@@ -27,6 +28,7 @@ class DeliveryOptions:
     """Options of `pack tarsplit`.
 
     Attributes:
+        key: file of the SSH key that signs the delivery; empty for none.
         defaults: the options that were not typed, with their source.
     """
 
@@ -40,6 +42,7 @@ class DeliveryOptions:
     is_dry: bool
     allow_dummies: bool
     is_replacing: bool
+    key: bytes = b""
     defaults: tuple[Default, ...] = ()
 
 
@@ -52,6 +55,8 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
     """
     package = target.package
     existing_package(target)
+    if options.key:
+        check_key(options.key)
     output = _output(package, options)
     if not options.is_dry:
         _check_can_be_written(output)
@@ -61,9 +66,9 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
         if options.is_dry:
             outcome = None
         else:
-            destination = Destination(package.path, output, options.is_replacing)
+            destination = Destination(package.path, output, options.is_replacing, options.key)
             outcome = deliver(cut, destination, engine=engine, progress=workers.progress)
-    return ShownDelivery(target, cut, outcome, output, options.defaults)
+    return ShownDelivery(target, cut, outcome, output, options.defaults, is_signed=bool(options.key))
 
 
 def _plan(target: Target, options: DeliveryOptions, progress: Progress) -> Cut:
@@ -77,7 +82,13 @@ def _plan(target: Target, options: DeliveryOptions, progress: Progress) -> Cut:
         allow_dummies=options.allow_dummies,
     )
     name = DeliveryName(package.project, options.day)
-    return plan_cut(CutRequest(name, options.limit_bytes, options.fill, options.checksums), members, progress)
+    return plan_cut(CutRequest(name, options.limit_bytes, options.fill, _checksums(options)), members, progress)
+
+
+def _checksums(options: DeliveryOptions) -> tuple[str, ...]:
+    """Return the checksums, of a signed delivery with one of which no forgery is known: md5 has been forged."""
+    wanted = {*options.checksums, SIGNED_CHECKSUM} if options.key else {*options.checksums}
+    return tuple(name for name in CHECKSUMS if name in wanted)
 
 
 def _lock(package: Package, options: DeliveryOptions, output: bytes) -> bytes:
