@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 
 from qa2pack.manifest.signature.signature import Signature, Verifier
 from qa2pack.pack.tarsplit_command import main
-from support.commands import Ran, run_here
+from support.commands import ROOT, Ran, run_here
 from support.deliveries import DAY, PROJECT, extract, make_package
 from support.signatures import ALICE, Key, known_signers, make_key, sign_by_hand
+from support.terminals import type_on_terminal
+from support.tools import needs_tool
 
 Capsys = pytest.CaptureFixture[str]
 SIDECAR = f"{PROJECT}_{DAY}.manifest"
@@ -158,6 +161,17 @@ def test_unusable_key_is_refused_before_anything_is_written(home: Path, capsys: 
     ran = cut(capsys, "--sign", locked.path)
     assert (ran.code, "key-unusable" in ran.err, f"ssh-add {locked.path}" in ran.err) == (1, True, True)
     assert not (home / "out").exists()
+
+
+def test_nothing_asks_for_a_passphrase_on_the_terminal(home: Path) -> None:
+    locked = make_key(home / "locked", "secret")
+    program = (sys.executable, "-m", "qa2pack.pack.tarsplit_command", "--jobs", "1", "--dry-run")
+    # If it asks, it waits: it is ended then, and with the session everything on the terminal.
+    session = (needs_tool("setsid"), "--ctty", "--wait", "timeout", "--foreground", "20")
+    command = (*session, *program, "-n", DAY, PROJECT, "--sign", f"{locked.path}")
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}", "COLUMNS": "200"}
+    printed = type_on_terminal(command, "secret\n", environment, home)
+    assert ("key-unusable" in printed, "nothing was written" in printed) == (True, False)
 
 
 def test_signature_stays_when_the_delivery_is_cut_again_and_is_renewed_by_another_key(
