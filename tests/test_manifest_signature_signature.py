@@ -78,7 +78,7 @@ def test_key_of_this_time_and_purpose_is_known(signed: Path, key: Key) -> None:
 
 def test_certificate_of_a_known_authority_is_known(tmp_path: Path, signed: Path, key: Key) -> None:
     authority = make_key(tmp_path / "ca")
-    command = ["ssh-keygen", "-q", "-s", authority.path, "-I", "x", "-n", ALICE, key.public]
+    command = ["ssh-keygen", "-q", "-s", f"{authority.path}", "-I", "x", "-n", ALICE, f"{key.public}"]
     subprocess.run(command, check=True)
     certificate = tmp_path / "key-cert.pub"
     signed.with_name("signed.sig").write_bytes(sign(os.fsencode(certificate), os.fsencode(signed)))

@@ -41,7 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(capsys: Capsys, *arguments: str | Path) -> Ran:
     capsys.readouterr()
-    code = main(["--jobs", "1", *map(os.fspath, arguments)])
+    code = main(["--jobs", "1", *map(str, arguments)])
     printed = capsys.readouterr()
     return Ran(code, printed.out, printed.err)
 

@@ -78,6 +78,9 @@ class Trust:
     is_required: bool = False
 
 
+NOBODY = Trust()
+
+
 def signature_name(name: bytes) -> bytes:
     """Return the name or path of the signature of a file."""
     return name + b".sig"

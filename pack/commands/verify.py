@@ -41,6 +41,9 @@ def verify(
 
     Example: pack verify 2011.0.00229.S
     """
+    from contextlib import ExitStack, closing
+
+    from qa2pack.manifest.signature.signature import Verifier
     from qa2pack.pack.commands.several import run_packages
     from qa2pack.pack.commands.workers import shown_workers
     from qa2pack.pack.jobs import verify as job
@@ -61,8 +64,11 @@ def verify(
         with shown_workers(run_options) as workers:
             if chunks is None and manifest is None:
                 state = existing_package(target)
-                found = job.verify(target.package, workers, target.opened, is_quick=quick)
-                return verify_view(found, target, state, is_quick=quick, shows_all=every)
+                with ExitStack() as stack:
+                    verifier = stack.enter_context(closing(Verifier(trust)))
+                    found = job.verify_signed(target.package, workers, target.opened, verifier, trust, is_quick=quick)
+                    close = stack.pop_all().close  # the view still reads manifests
+                return verify_view(found, target, state, is_quick=quick, shows_all=every, trust=trust, close=close)
             from qa2pack.pack.delivery.check import check_deliveries, check_unpacked
             from qa2pack.pack.delivery.check_view import check_view
 

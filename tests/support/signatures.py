@@ -34,7 +34,7 @@ class Key:
 
 def make_key(path: Path, passphrase: str = "") -> Key:
     """Make a key pair; skip the test that asks where there is no ssh-keygen."""
-    command = [needs_tool("ssh-keygen"), "-q", "-t", "ed25519", "-N", passphrase, "-C", "", "-f", path]
+    command = [needs_tool("ssh-keygen"), "-q", "-t", "ed25519", "-N", passphrase, "-C", "", "-f", f"{path}"]
     subprocess.run(command, check=True)
     return Key(path)
 
@@ -47,6 +47,6 @@ def known_signers(path: Path, *lines: str) -> Path:
 
 def sign_by_hand(key: Key, path: Path, namespace: str = "qa2pack") -> None:
     """Sign a file as somebody without the program does."""
-    command = ["ssh-keygen", "-q", "-Y", "sign", "-f", key.path, "-n", namespace, path]
+    command = ["ssh-keygen", "-q", "-Y", "sign", "-f", f"{key.path}", "-n", namespace, f"{path}"]
     path.with_name(f"{path.name}.sig").unlink(missing_ok=True)
     subprocess.run(command, check=True, capture_output=True)
