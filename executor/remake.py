@@ -7,12 +7,13 @@ same ticket files, unless another program wrote those.
 
 import os
 
-from qa2pack.executor.io.disk import TEMPORARY, Disk, link_into, sync_file_system, sync_folder
+from qa2pack.executor.io.disk import TEMPORARY, Disk, sync_file_system, sync_folder
+from qa2pack.executor.io.manifests import link_manifest
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.tickets.write import ChangedFileError
 from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Commit
 from qa2pack.executor.transaction.paths import TransactionPaths, ticket_in
-from qa2pack.manifest.alma.package import member_of_manifest
+from qa2pack.manifest.alma.package import manifest_names, manifests_in, member_of_manifest
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.fs.presence import is_there
 from qa2pack.manifest.path import join
@@ -46,16 +47,16 @@ def remake_previous(paths: TransactionPaths, commit: Commit, opened: OpenedFiles
 def _link_manifests(paths: TransactionPaths, folder: bytes, disk: Disk) -> None:
     own = os.path.basename(paths.package.manifest(paths.member))
     disk.mkdir(folder)
-    for name in sorted(os.listdir(paths.package.manifests)):
+    for name in manifest_names(paths.package):
         if name != own:
-            link_into(disk, folder, join(paths.package.manifests, name), name)
+            link_manifest(disk, folder, join(paths.package.manifests, name))
 
 
 def _write_tickets(paths: TransactionPaths, commit: Commit, folder: bytes, opened: OpenedFiles, disk: Disk) -> None:
     from qa2pack.executor.tickets.write import Member, write_tickets  # slow to import, and rarely needed
 
     kept = join(folder, b"manifests")
-    manifests = [opened.manifest_of(member_of_manifest(name), join(kept, name)) for name in os.listdir(kept)]
+    manifests = [opened.manifest_of(member_of_manifest(name), join(kept, name)) for name in manifests_in(kept)]
     members = [Member(found, paths.package.member(found.header.member)) for found in manifests]
     write_tickets(paths.package.project, members, folder, disk)
     for suffix in TICKET_SUFFIXES:

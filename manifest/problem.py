@@ -124,6 +124,9 @@ class Code(StrEnum):
     DELIVERY_DATE_MISSING = "delivery-date-missing"
     CHUNK_TOO_SMALL = "chunk-too-small"
     TOO_MANY_CHUNKS = "too-many-chunks"
+    KEY_UNUSABLE = "key-unusable"
+    SIGNERS_UNUSABLE = "signers-unusable"
+    SSH_KEYGEN_MISSING = "ssh-keygen-missing"
     ROLLBACK_TOO_LATE = "rollback-too-late"
     PLAN_WAITS = "plan-waits"
     PLAN_OTHER = "plan-other"
@@ -167,6 +170,9 @@ class Code(StrEnum):
     MANIFEST_NEWER = "manifest-newer"
     MANIFEST_MISSING = "manifest-missing"
     TICKET_DAMAGED = "ticket-damaged"
+    SIGNATURE_WRONG = "signature-wrong"
+    SIGNATURE_UNKNOWN = "signature-unknown"
+    SIGNATURE_MISSING = "signature-missing"
     # warnings
     W_NAME = "warning-name"
     W_README_IN_PATH = "warning-readme-in-path"
@@ -213,6 +219,8 @@ Value = str | FileState | Quantity
 EXTRAS = frozenset((Code.EXTRA, Code.EXTRA_FOLDER))
 # A file is there, and its content is not that which was packaged.
 HAS_OTHER_CONTENT = frozenset((Code.CHANGED, Code.TRUNCATED, Code.GROWN))
+# Nobody whom the reader knows has signed the content as it is.
+OF_SIGNATURES = frozenset((Code.SIGNATURE_WRONG, Code.SIGNATURE_UNKNOWN, Code.SIGNATURE_MISSING))
 
 
 @dataclass(frozen=True, slots=True)

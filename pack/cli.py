@@ -33,6 +33,7 @@ COMMANDS = (
     "readme",
     "rename",
     "adopt",
+    "sign",
     "layout",
     "batch",
     "deliver",

@@ -20,6 +20,7 @@ from qa2pack.manifest.format.stream import StreamError, read_frames
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.signature.signature import signature_name
 from qa2pack.manifest.verify.member import verify_tree
 from qa2pack.tarsplit.check_chunk import CheckBatch, check_chunk
 from qa2pack.tarsplit.chunk_entries import RecordIndex, chunk_part
@@ -43,7 +44,7 @@ def check_delivery(sidecar: Sidecar, *, engine: Engine, progress: Progress) -> I
     Raises:
         StreamError: the sidecar contradicts itself.
     """
-    folder = os.path.dirname(sidecar.stream.path)
+    folder = os.path.dirname(sidecar.path)
     yield from _stray_files(sidecar, folder)
     batches = _batches(sidecar, folder)
     progress.phase(
@@ -57,7 +58,7 @@ def check_delivery(sidecar: Sidecar, *, engine: Engine, progress: Progress) -> I
         yield from result.problems
     for row in sidecar.chunks:
         yield from _checksum_problems(row, folder)
-    yield from sidecar_checksum_problems(sidecar.stream.path, sidecar.stream.path, sidecar.header.checksums)
+    yield from sidecar_checksum_problems(sidecar.path, sidecar.stream.path, sidecar.header.checksums)
 
 
 def _in_words(problem: Problem) -> str:
@@ -111,7 +112,8 @@ def verify_unpacked(sidecar: Sidecar, tree: bytes, *, engine: Engine, progress: 
 
 def _stray_files(sidecar: Sidecar, folder: bytes) -> Iterator[Problem]:
     name = sidecar.header.name
-    known = {name.manifest, *(checksum_name(name.manifest, algorithm) for algorithm in sidecar.header.checksums)}
+    known = {name.manifest, signature_name(name.manifest)}
+    known |= {checksum_name(name.manifest, algorithm) for algorithm in sidecar.header.checksums}
     for row in sidecar.chunks:
         known |= {row.name, *(checksum_name(row.name, algorithm) for algorithm, _ in row.checksums)}
     for entry in sorted(os.listdir(folder)):

@@ -41,11 +41,13 @@ class Destination:
         root: the package, absolute.
         output: folder of the chunks, absolute.
         is_replacing: remove the files of another delivery of the same name.
+        key: file of the SSH key that signs the sidecar; empty for none.
     """
 
     root: bytes
     output: bytes
     is_replacing: bool = False
+    key: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
     Raises:
         Refused: too little free space, or another delivery of the same name is in the output folder.
         OutputBusyError: another process writes this delivery.
+        NotSignedError: the key cannot be used any more; all chunks are finished, and are in the state file.
         OSError: the output cannot be written; finished chunks stay and are in the state file.
     """
     output = destination.output
@@ -90,7 +93,7 @@ def deliver(cut: Cut, destination: Destination, *, engine: Engine, progress: Pro
         rows = run.rows()
         if not problems:
             writer.close(notes_to_wire(fingerprint, rows))
-            publish_sidecar(file, sidecar, cut.header.checksums)
+            publish_sidecar(file, sidecar, cut.header.checksums, destination.key)
             outfile.remove(join(output, cut.header.name.state))
             outfile.sync_folder(output)
     return Outcome(tuple(rows), len(finished or {}), tuple(problems))

@@ -1,7 +1,8 @@
 """File names of a delivery, and parsing of its options: dates, checksum names. Pure.
 
 A delivery is called `2011.01234.S_2012-06-20`. Its chunks end in `_001_of_003.tar` (three digits each), their
-checksum files in `.tar.md5sum` and so on, its sidecar in `.manifest`, and that one's in `.manifest.md5sum`.
+checksum files in `.tar.md5sum` and so on, its sidecar in `.manifest`, with `.manifest.md5sum` and so on, and with
+`.manifest.sig` if it is signed.
 """
 
 import re
@@ -14,7 +15,8 @@ from qa2pack.manifest.format.delivery_row import escaped, expression_of, named
 from qa2pack.manifest.path import check_name
 
 CHECKSUMS = ("md5", "sha256", "xxh128")
-_OF_SIDECAR = re.compile(rb"\.manifest(\.[a-z0-9]+sum)?|\.state")
+SIGNED_CHECKSUM = "sha256"  # the only one by which a signature of the sidecar covers the tars, too
+_OF_SIDECAR = re.compile(rb"\.manifest(\.[a-z0-9]+sum|\.sig)?|\.state")
 _CHECKSUM = rb"(\.[a-z0-9]+sum)?"
 PART = b".part"  # suffix of every unfinished file
 

@@ -14,6 +14,7 @@ from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused
 from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.signature.signature import signature_name
 from qa2pack.tarsplit.naming import PART, checksum_name
 from qa2pack.tarsplit.plan import Cut
 from qa2pack.tarsplit.sidecar import open_sidecar
@@ -91,7 +92,7 @@ def _expected(cut: Cut) -> set[bytes]:
     name = cut.header.name
     files = {name.manifest, *(chunk.name for chunk in cut.chunks)}
     sums = (checksum_name(file, algorithm) for file in files for algorithm in cut.header.checksums)
-    return {name.state, *files, *sums}
+    return {name.state, signature_name(name.manifest), *files, *sums}
 
 
 def _state(cut: Cut, output: bytes) -> State | None:

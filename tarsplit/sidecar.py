@@ -113,9 +113,11 @@ class Sidecar:
     """An opened sidecar.
 
     Attributes:
+        path: where it was found; the stream may be a copy of it.
         fingerprint: over the header and all records.
     """
 
+    path: bytes
     stream: Stream
     header: DeliveryHeader
     fingerprint: str
@@ -143,15 +145,18 @@ def kind_in_words(header: Mapping[str, object]) -> str:
     return words.get(str(header.get("kind")), "of an unknown kind")
 
 
-def open_sidecar(path: bytes) -> Sidecar:
+def open_sidecar(path: bytes, *, read_from: bytes = b"") -> Sidecar:
     """Open a sidecar and check it completely.
+
+    Args:
+        read_from: path of a copy to be read instead; empty for none.
 
     Raises:
         NotADeliveryError: the file describes something else.
         StreamError: the file is damaged, foreign or of a newer version.
         FileNotFoundError: there is no such file.
     """
-    stream = open_stream(path)
+    stream = open_stream(read_from or path)
     if stream.header.get("kind") != KIND:
         raise NotADeliveryError(path, f"is {kind_in_words(stream.header)}, not the manifest of a delivery")
     try:
@@ -167,7 +172,7 @@ def open_sidecar(path: bytes) -> Sidecar:
             _check_row(row)
     except ValueError as error:
         raise StreamError(path, f"is damaged: it describes a delivery that does not make sense ({error})") from error
-    return Sidecar(stream, header, notes.fingerprint, notes.chunks)
+    return Sidecar(path, stream, header, notes.fingerprint, notes.chunks)
 
 
 def _check_row(row: ChunkRow) -> None:

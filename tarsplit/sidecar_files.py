@@ -1,7 +1,7 @@
-"""Publish the sidecar with its checksum files; check these.
+"""Publish the sidecar with its checksum files and its signature; check the checksum files.
 
 What is beside the sidecar is written first, of the bytes that the sidecar is about to have. So a sidecar that has its
-name is never beside the checksums of another one, wherever the run is stopped.
+name is never beside the checksums or the signature of another one, wherever the run is stopped.
 """
 
 import os
@@ -12,7 +12,9 @@ from qa2pack.manifest.fs.control_file import read_control
 from qa2pack.manifest.fs.digest import blocks_of
 from qa2pack.manifest.fs.safe_open import opened_file
 from qa2pack.manifest.path import join, shown
-from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.problem import Code, PackError, Problem, Refused
+from qa2pack.manifest.signature.signature import signature_name
+from qa2pack.manifest.signature.ssh_keygen import sign
 from qa2pack.tarsplit import output_files as outfile
 from qa2pack.tarsplit.naming import PART, checksum_line, checksum_name
 from qa2pack.tarsplit.tar.checksums import Sums
@@ -20,12 +22,27 @@ from qa2pack.tarsplit.tar.checksums import Sums
 _MOST_BYTES = 1 << 16  # of a checksum file
 
 
-def publish_sidecar(file: BinaryIO, path: bytes, checksums: Sequence[str]) -> None:
-    """Write the checksum files of the sidecar, then give it its name; all is on disk when this returns.
+class NotSignedError(PackError):
+    """The key could sign before, and cannot any more; the sidecar has no name yet."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+
+def publish_sidecar(file: BinaryIO, path: bytes, checksums: Sequence[str], key: bytes = b"") -> None:
+    """Write checksum files and signature of the sidecar, then give it its name; all is on disk when this returns.
+
+    A signature of the same bytes stays where there is no key.
 
     Args:
         file: the complete sidecar, open at `path.part`.
         checksums: names of the checksums.
+        key: file of the key that signs; empty for none.
+
+    Raises:
+        NotSignedError: the key cannot be used.
+        OSError: the output cannot be written.
     """
     file.flush()
     sums = _sums_of(path + PART, checksums)
@@ -33,12 +50,21 @@ def publish_sidecar(file: BinaryIO, path: bytes, checksums: Sequence[str]) -> No
     for algorithm in checksums:
         line = checksum_line(os.path.basename(path), sums.result(algorithm))
         outfile.write_durably(checksum_name(path, algorithm), line)
+    if key:
+        outfile.write_durably(signature_name(path), _signature(key, path + PART))
     outfile.publish_part(file.fileno(), path)
     outfile.sync_folder(os.path.dirname(path))
 
 
+def _signature(key: bytes, path: bytes) -> bytes:
+    try:
+        return sign(key, path)
+    except Refused as error:
+        raise NotSignedError(*error.problems) from error
+
+
 def _withdraw_other(path: bytes, digest: str) -> None:
-    """Remove a sidecar with other bytes: from now on, what is beside it is of the new one."""
+    """Remove a sidecar with other bytes, then its signature: from now on, what is beside it is of the new one."""
     try:
         is_other = _sums_of(path, ()).result() != digest
     except OSError:  # none; or a symlink or pipe
@@ -46,6 +72,7 @@ def _withdraw_other(path: bytes, digest: str) -> None:
     if is_other:
         outfile.remove(path)
         outfile.sync_folder(os.path.dirname(path))
+        outfile.remove(signature_name(path))
 
 
 def sidecar_checksum_problems(path: bytes, read_from: bytes, checksums: Sequence[str]) -> Iterator[Problem]:

@@ -66,6 +66,7 @@ manifest   layout/ diff
 manifest   format/
 manifest   actions
 manifest   alma/
+manifest   signature/
 manifest   bundle/
 manifest   fs/ problem
 manifest   quantity
@@ -105,6 +106,9 @@ WRITERS = {
     "manifest/fs/immutable.py",
     "manifest/fs/lock_file.py",
     "manifest/format/spool.py",
+    # copies that nobody else can change, for checks of signatures; ssh-keygen as a child process
+    "manifest/fs/private_folder.py",
+    "manifest/signature/ssh_keygen.py",
     # the legacy call as a child process: a file for its outcome
     "QA2_Packaging_module.py",
     "pack/legacy_call.py",

@@ -42,9 +42,10 @@ def json_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
 def test_old_command_makes_the_chunks_here(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ran = run(capsys, "-n", DAY, PROJECT)
     assert (ran.code, ran.err) == (0, "")
-    names = {f"{PROJECT}_{DAY}_001_of_001.tar", f"{PROJECT}_{DAY}_001_of_001.tar.md5sum", f"{PROJECT}_{DAY}.manifest"}
-    assert set(os.listdir(home)) == {PROJECT, f"{PROJECT}.pack", *names}
-    subprocess.run(["md5sum", "--check", "--strict", "--quiet", f"{PROJECT}_{DAY}_001_of_001.tar.md5sum"], check=True)
+    names = {f"{PROJECT}_{DAY}_001_of_001.tar", f"{PROJECT}_{DAY}.manifest"}
+    sums = {f"{name}.md5sum" for name in names}
+    assert set(os.listdir(home)) == {PROJECT, f"{PROJECT}.pack", *names, *sums}
+    subprocess.run(["md5sum", "--check", "--strict", "--quiet", *sums], check=True)
 
 
 def test_table_shows_name_entries_bytes_and_checksum(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,6 +37,7 @@ from support.commands import run_here, run_redirected
 from support.faulty_disk import DiscardStoppingDisk, Stopped, StoppingDisk
 from support.in_process import Delivery, write
 from support.printed_commands import misfits, mixed_lines, printed_commands, ready_commands
+from support.signatures import make_key
 
 Words = list[str | Path]
 Capsys = pytest.CaptureFixture[str]
@@ -269,6 +270,24 @@ def _(world: World) -> Words:
     return ["tarsplit", *_DAY, world.made(), "--size", "20480", "--dry-run"]
 
 
+@fails(Code.KEY_UNUSABLE)
+def _(world: World) -> Words:
+    locked = make_key(world.folder / "locked", "secret")
+    return ["sign", world.made(), "--key", locked.path]
+
+
+@fails(Code.SIGNERS_UNUSABLE)
+def _(world: World) -> Words:
+    return ["verify", world.made(), "--allowed-signers", world.folder / "nobody"]
+
+
+@fails(Code.SSH_KEYGEN_MISSING)
+def _(world: World) -> Words:
+    path = world.made()
+    world.stack.enter_context(pytest.MonkeyPatch.context()).setenv("PATH", "/nowhere")
+    return ["sign", path, "--key", world.folder / "key"]
+
+
 @fails(Code.ROLLBACK_TOO_LATE)
 def _(world: World) -> Words:
     world.made()
@@ -419,6 +438,7 @@ def test_failed_command_shows_its_code_and_commands_to_copy(
 _AFTER_SOMETHING_ELSE = {
     Code.CHANGED_SINCE,
     Code.CONTROL_MISSING,
+    Code.KEY_UNUSABLE,
     Code.LOCKED,
     Code.NOT_AS_APPLIED,
     Code.ORIGIN_IN_THE_WAY,
@@ -442,7 +462,9 @@ def test_commands_that_are_advised_do_not_end_in_the_same_way(delivery: Delivery
 def _commands(code: Code) -> list[str]:
     """Return the beginnings of the commands that belong to a code, up to the first path."""
     return [
-        command.split(" PACKAGE")[0].split(" ORIGIN")[0] for each in WORDS[code].remedies for command in each.commands
+        command.split(" PACKAGE")[0].split(" ORIGIN")[0].split(" PATH")[0]
+        for each in WORDS[code].remedies
+        for command in each.commands
     ]
 
 

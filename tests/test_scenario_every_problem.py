@@ -80,8 +80,9 @@ class CommandDelivery(Delivery):
         self._step("apply", self.path)
         return Applied(b"", None)  # type: ignore[arg-type]  # nobody looks at it
 
-    def problems(self, *, is_quick: bool = False) -> list[Problem]:
-        return self._step("verify", self.path)
+    def problems(self, *, is_quick: bool = False, signers: Path | None = None) -> list[Problem]:
+        options = ("--require-signature", "--allowed-signers", signers) if signers else ()
+        return self._step("verify", self.path, *options)
 
     def _step(self, verb: str, *arguments: str | Path) -> list[Problem]:
         """Run the command for people, then for a machine; raise what it refuses."""

@@ -36,3 +36,12 @@ def test_stop_at_the_checksum_files_leaves_no_sidecar_of_other_bytes(sidecar: Pa
     with pytest.raises(OSError, match=r"folder|directory"):
         publish(sidecar)
     assert sidecar.exists() == (old == NEW)
+
+
+@pytest.mark.parametrize("old", [b"another sidecar", NEW])
+def test_signature_of_other_bytes_goes(sidecar: Path, old: bytes) -> None:
+    signature = sidecar.with_name(f"{sidecar.name}.sig")
+    sidecar.write_bytes(old)
+    signature.write_bytes(b"of the old one")
+    publish(sidecar)
+    assert signature.exists() == (old == NEW)

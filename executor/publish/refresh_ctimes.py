@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from qa2pack.executor.io.disk import Disk, sync_folder
 from qa2pack.executor.io.file_object import created_file
+from qa2pack.executor.io.manifests import replace_manifest
 from qa2pack.executor.transaction.paths import TransactionPaths, published_members
 from qa2pack.manifest.actions import Action, Mode
 from qa2pack.manifest.file_state import IDENTITY, untouched_of
@@ -53,7 +54,7 @@ def _refresh_ctimes_of(member: bytes, paths: TransactionPaths, opened: OpenedFil
         write_records(file, manifest.header, _notes(manifest), _records(manifest, folder))
         file.flush()
         disk.fsync(file.fileno())
-    disk.replace(temporary, path)
+    replace_manifest(disk, temporary, path)
     sync_folder(disk, os.path.dirname(path))
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from qa2pack.executor.io.disk import Disk, link_into
+from qa2pack.executor.io.disk import Disk
 from qa2pack.executor.io.file_object import created_file
+from qa2pack.executor.io.manifests import link_manifest
 from qa2pack.executor.io.remove import ensure_folder, remove_tree
 from qa2pack.executor.stage.batch import StageBatch, StageResult, make_folders, stage_batch
 from qa2pack.executor.stage.bundle import BundleBatch, bundle_batch, threads_for
@@ -21,6 +22,7 @@ from qa2pack.executor.transaction.journal import TICKET_SUFFIXES, Journal, Publi
 from qa2pack.executor.transaction.paths import TransactionPaths
 from qa2pack.manifest.actions import Action
 from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.alma.package import manifests_in
 from qa2pack.manifest.engine import Engine, run_streamed
 from qa2pack.manifest.format.files import Described, write_records
 from qa2pack.manifest.format.header import Header, Notes, SplitTask, StreamKind
@@ -262,11 +264,10 @@ def _table(plan: Described, path: bytes) -> bytes:
 
 
 def _link_manifests(plan: Described, paths: TransactionPaths, disk: Disk) -> None:
-    """Hard-link the manifests of members that stay into the new set."""
+    """Hard-link the manifests of members that stay into the new set, with their signatures."""
     for member, digest in plan.header.staying:
         if digest:
-            path = paths.package.manifest(member)
-            link_into(disk, paths.new_manifests, path, os.path.basename(path))
+            link_manifest(disk, paths.new_manifests, paths.package.manifest(member))
 
 
 def _write_manifest(
@@ -309,7 +310,7 @@ def _write_tickets(paths: TransactionPaths, opened: OpenedFiles, disk: Disk, *, 
     if not paths.has_tickets:
         return
     members = []
-    for name in os.listdir(paths.new_manifests):
+    for name in manifests_in(paths.new_manifests):
         # The new one is read for the first time here, which also checks what was written.
         manifest = opened.manifest(join(paths.new_manifests, name))
         member = manifest.header.member

@@ -260,9 +260,14 @@ def _found_by_name(package: Package) -> PackageState:
 def manifest_names(package: Package) -> list[bytes]:
     """Return the file names of all manifests, sorted, whether or not their members exist."""
     try:
-        return sorted(name for name in os.listdir(package.manifests) if name.endswith(_MANIFEST))
+        return manifests_in(package.manifests)
     except FileNotFoundError:
         return []
+
+
+def manifests_in(folder: bytes) -> list[bytes]:
+    """Return the file names of the manifests in a folder, sorted; what else is there, as signatures, is left out."""
+    return sorted(name for name in os.listdir(folder) if name.endswith(_MANIFEST))
 
 
 def member_of_manifest(name: bytes) -> bytes:

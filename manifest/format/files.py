@@ -20,6 +20,7 @@ from qa2pack.manifest.format.record_codec import check_record
 from qa2pack.manifest.format.stream import Stream, StreamError, StreamWriter, open_stream
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.signature.signature import signature_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def write_records(file: BinaryIO, header: Header, notes: Notes, blobs: Iterable[
 def save_durably(path: bytes, header: Header, notes: Notes, blobs: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Write a stream under a temporary name and rename it over `path`; it is on disk when this returns.
 
-    The old file stays whole if anything fails.
+    The old file stays whole if anything fails; its signature goes, so that it is never beside the new one.
     """
     temporary = path + b".new"
     with suppress(FileNotFoundError):
@@ -93,6 +94,8 @@ def save_durably(path: bytes, header: Header, notes: Notes, blobs: Iterable[tupl
         digest = write_records(file, header, notes, blobs)
         file.flush()
         os.fsync(file.fileno())
+    with suppress(FileNotFoundError):
+        os.unlink(signature_name(path))
     os.replace(temporary, path)
     fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -32,6 +32,11 @@ class OpenedFiles:
     def __init__(self) -> None:
         """Open nothing yet."""
         self._opened: dict[FileState, _Opened] = {}
+        self._instead: dict[bytes, bytes] = {}
+
+    def read_instead(self, path: bytes, copy: bytes) -> None:
+        """Read the copy wherever the file at this path is wanted from now on; it stays as long as this value."""
+        self._instead[path] = copy
 
     def plan(self, path: bytes) -> Described:
         """Return a plan, all of it checked; raises as `manifest.format.files.open_plan`."""
@@ -65,6 +70,7 @@ class OpenedFiles:
 
     def _at(self, path: bytes) -> _Opened:
         """Return the file at a path; its folders are read through this path from now on."""
+        path = self._instead.get(path, path)
         state = _state_at(path)
         opened = self._opened.get(state) if state else None
         if opened is None:

@@ -1,5 +1,6 @@
 """`pack apply`: apply the plan, or finish an apply that was stopped."""
 
+import os
 from string import hexdigits
 from typing import Annotated
 
@@ -34,6 +35,10 @@ Expect = Annotated[
         show_default=False,
     ),
 ]
+Sign = Annotated[
+    str,
+    typer.Option(metavar="KEY", help="Sign what is made with this SSH key, as pack sign does.", show_default=False),
+]
 
 
 def apply(
@@ -42,6 +47,7 @@ def apply(
     keep_previous: KeepPreviousOption = KeepPrevious.AUTO,
     rehash: RehashOption = False,
     expect: Expect = None,
+    sign: Sign = "",
     wait: WaitOption = 0,
     trust: TrustOptions,
     run_options: ClusterRunOptions,
@@ -55,11 +61,13 @@ def apply(
     import sys
 
     from qa2pack.executor.apply import AppliedPlan, ApplyOptions
+    from qa2pack.manifest.signature.ssh_keygen import check_key
     from qa2pack.pack.commands.run import run_with_workers
     from qa2pack.pack.errors.attempt import Attempt
     from qa2pack.pack.jobs import apply as job
     from qa2pack.pack.jobs.engines import Workers
     from qa2pack.pack.jobs.read import followed
+    from qa2pack.pack.jobs.sign import sign_applied
     from qa2pack.pack.target import target_of
     from qa2pack.pack.views.apply import apply_view, plan_announced, resume_lines
     from qa2pack.pack.views.view import View
@@ -75,6 +83,10 @@ def apply(
     def work(workers: Workers) -> View:
         for line in resume_lines(target):
             print(line, file=sys.stderr)
-        return apply_view(job.apply(target.package, options, workers, target.opened), target)
+        key = os.fsencode(sign)
+        if key:
+            check_key(key)
+        applied = job.apply(target.package, options, workers, target.opened)
+        return apply_view(applied, target, sign_applied(applied, target, key, workers) if key else None)
 
     run_with_workers(Attempt("apply", target), work, run_options, trusted=trust.users(), wait_seconds=wait)

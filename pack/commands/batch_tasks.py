@@ -74,7 +74,9 @@ def _verified(job: Job, run: BatchRun) -> View:
     with shown_workers(run.options) as workers:
         state = existing_package(job.target)
         found = verify_job.verify(job.target.package, workers, is_quick=run.is_quick, opened=job.target.opened)
-        return verify_view(found, job.target, state, is_quick=run.is_quick, shows_all=run.shows_all)
+        return verify_view(
+            verify_job.Verified(found), job.target, state, is_quick=run.is_quick, shows_all=run.shows_all
+        )
 
 
 def _looked_at(job: Job, run: BatchRun) -> View:

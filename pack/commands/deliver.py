@@ -1,12 +1,13 @@
 """`pack deliver`: write the delivery sets of a package."""
 
+import os
 from typing import Annotated
 
 import typer
 
 from qa2pack.pack.commands.base import defaults_of
 from qa2pack.pack.commands.options import ClusterRunOptions, PackageArgument
-from qa2pack.pack.commands.tarsplit import Day, Dummies, Member, Replace, checked
+from qa2pack.pack.commands.tarsplit import Day, Dummies, Member, Replace, Sign, checked
 from qa2pack.tarsplit.naming import parse_checksums
 from qa2pack.tarsplit.packing.partition import Fill
 
@@ -56,6 +57,7 @@ def deliver(  # noqa: PLR0913 - one parameter per option
     dry_run: DryRun = False,
     allow_dummies: Dummies = False,
     replace: Replace = False,
+    sign: Sign = "",
     run_options: ClusterRunOptions,
 ) -> None:
     """Write the delivery sets of PACKAGE, as its layout has them.
@@ -82,6 +84,7 @@ def deliver(  # noqa: PLR0913 - one parameter per option
         is_replacing=replace,
         sets=tuple(sets or ()),
         is_of_sets=True,
+        key=os.fsencode(sign),
         defaults=defaults_of(context),
     )
     target = target_of(package)

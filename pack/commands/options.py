@@ -6,8 +6,9 @@ A group is a named tuple with a field per option; a dataclass takes five times a
 
 import functools
 import inspect
+import os
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
@@ -15,6 +16,9 @@ from qa2pack.executor.keep_previous import KeepPrevious, keep_previous_of
 from qa2pack.manifest.path import shown
 from qa2pack.pack.commands.completion import offered_members
 from qa2pack.pack.settings.rate import parse_rate
+
+if TYPE_CHECKING:
+    from qa2pack.manifest.signature.signature import Trust
 
 Result = TypeVar("Result")
 
@@ -170,6 +174,49 @@ MemberOption = Annotated[
         show_default=False,
     ),
 ]
+AllowedSignersOption = Annotated[
+    str,
+    typer.Option(
+        "--allowed-signers",
+        metavar="FILE",
+        envvar="PACK_ALLOWED_SIGNERS",
+        help="Known signers and their SSH keys, as ssh-keygen takes them: say which of them signed.",
+        show_default=False,
+    ),
+]
+RequireSignatureOption = Annotated[
+    bool,
+    typer.Option(
+        "--require-signature",
+        envvar="PACK_REQUIRE_SIGNATURE",
+        help="What no known signer has signed is a problem.",
+    ),
+]
+
+
+class SignersOptions(NamedTuple):
+    """Whose signatures are wanted."""
+
+    allowed_signers: AllowedSignersOption = ""
+    require_signature: RequireSignatureOption = False
+
+    def trust(self) -> "Trust":
+        """Return whose signatures are wanted.
+
+        Raises:
+            typer.BadParameter: a signature is required, and nobody is known.
+        """
+        from qa2pack.manifest.signature.signature import Trust
+
+        if self.require_signature and not self.allowed_signers:
+            raise typer.BadParameter("--require-signature needs to know whose: give --allowed-signers FILE")
+        path = os.path.abspath(os.fsencode(self.allowed_signers)) if self.allowed_signers else b""
+        return Trust(path, self.require_signature)
+
+    def check_on_this_machine(self, cluster: str) -> None:
+        """Refuse a cluster for the check of a signed delivery: its workers do not see the bytes that were checked."""
+        if self.allowed_signers and cluster:
+            raise typer.BadParameter("--allowed-signers is checked on this machine: leave out --cluster")
 
 
 class RunOptions(NamedTuple):

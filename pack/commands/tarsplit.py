@@ -1,18 +1,16 @@
 """`pack tarsplit`: cut a package into the tar files of a delivery, or check a delivery."""
 
+import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from qa2pack.manifest.quantity import parse_size
 from qa2pack.pack.commands.base import defaults_of
-from qa2pack.pack.commands.options import ClusterRunOptions
+from qa2pack.pack.commands.options import ClusterRunOptions, SignersOptions
 from qa2pack.tarsplit.naming import parse_checksums, parse_day
 from qa2pack.tarsplit.packing.partition import Fill
-
-if TYPE_CHECKING:
-    pass
 
 
 def checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:
@@ -86,6 +84,14 @@ Checksum = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the tars with their exact sizes; write nothing.")]
 Dummies = Annotated[bool, typer.Option("--allow-dummies", help="Cut a package made in mode fake or ticket, too.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Remove another delivery of that name from DIR first.")]
+Sign = Annotated[
+    str,
+    typer.Option(
+        metavar="KEY",
+        help="Sign the delivery with this SSH key, a private or public key file; adds sha256 to the checksums.",
+        show_default=False,
+    ),
+]
 Check = Annotated[
     str | None,
     typer.Option(
@@ -108,7 +114,9 @@ def tarsplit(  # noqa: PLR0913 - one parameter per option
     dry_run: DryRun = False,
     allow_dummies: Dummies = False,
     replace: Replace = False,
+    sign: Sign = "",
     check: Check = None,
+    signers: SignersOptions,
     run_options: ClusterRunOptions,
 ) -> None:
     """Cut PACKAGE into tar files, or check them with --check.
@@ -123,12 +131,16 @@ def tarsplit(  # noqa: PLR0913 - one parameter per option
     from qa2pack.pack.target import target_of
 
     if check is not None:
+        if sign:
+            raise typer.BadParameter("--sign and --check are two runs: sign when the tars are written")
+        signers.check_on_this_machine(run_options.cluster)
+        trust = signers.trust()
         from qa2pack.pack.delivery.check import check_deliveries
         from qa2pack.pack.delivery.check_view import check_view
 
         run_with_workers(
             Attempt("tarsplit --check", target_of(package or check), noun="package" if package else "delivery"),
-            lambda workers: check_view(check_deliveries(check, package, workers)),
+            lambda workers: check_view(check_deliveries(check, package, workers, trust), trust),
             run_options,
         )
     from qa2pack.pack.delivery.make import DeliveryOptions, write_delivery
@@ -149,6 +161,7 @@ def tarsplit(  # noqa: PLR0913 - one parameter per option
         is_dry=dry_run,
         allow_dummies=allow_dummies,
         is_replacing=replace,
+        key=os.fsencode(sign),
         defaults=defaults_of(context),
     )
     target = target_of(package)

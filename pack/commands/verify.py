@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from qa2pack.pack.commands.options import ClusterRunOptions, PackagesArgument
+from qa2pack.pack.commands.options import ClusterRunOptions, PackagesArgument, SignersOptions
 
 Quick = Annotated[bool, typer.Option("--quick", help="Compare names, types and sizes only; read no file.")]
 All = Annotated[
@@ -30,6 +30,7 @@ def verify(
     chunks: Chunks = None,
     manifest: Manifest = None,
     every: All = False,
+    signers: SignersOptions,
     run_options: ClusterRunOptions,
 ) -> None:
     """Compare PACKAGE with its manifests, file by file.
@@ -40,6 +41,9 @@ def verify(
 
     Example: pack verify 2011.0.00229.S
     """
+    from contextlib import ExitStack, closing
+
+    from qa2pack.manifest.signature.signature import Verifier
     from qa2pack.pack.commands.several import run_packages
     from qa2pack.pack.commands.workers import shown_workers
     from qa2pack.pack.jobs import verify as job
@@ -52,19 +56,25 @@ def verify(
         raise typer.BadParameter("choose one of --quick, --chunks and --manifest")
     if (chunks is not None or manifest is not None) and len(package or ()) != 1:
         raise typer.BadParameter("--chunks and --manifest are of one package: name it")
+    if chunks is not None:
+        signers.check_on_this_machine(run_options.cluster)
+    trust = signers.trust()
 
     def view_of(target: Target) -> View:
         with shown_workers(run_options) as workers:
             if chunks is None and manifest is None:
                 state = existing_package(target)
-                found = job.verify(target.package, workers, target.opened, is_quick=quick)
-                return verify_view(found, target, state, is_quick=quick, shows_all=every)
+                with ExitStack() as stack:
+                    verifier = stack.enter_context(closing(Verifier(trust)))
+                    found = job.verify_signed(target.package, workers, target.opened, verifier, trust, is_quick=quick)
+                    close = stack.pop_all().close  # the view still reads manifests
+                return verify_view(found, target, state, is_quick=quick, shows_all=every, trust=trust, close=close)
             from qa2pack.pack.delivery.check import check_deliveries, check_unpacked
             from qa2pack.pack.delivery.check_view import check_view
 
             typed = os.fsdecode(target.typed)
             if manifest is not None:
-                return check_view(check_unpacked(manifest, typed, workers))
-            return check_view(check_deliveries(str(chunks), typed, workers))
+                return check_view(check_unpacked(manifest, typed, workers, trust), trust)
+            return check_view(check_deliveries(str(chunks), typed, workers, trust), trust)
 
     run_packages("verify", package, view_of, is_json=run_options.json, is_output_all=False)

@@ -1,21 +1,31 @@
 """Check a delivery, or a tree unpacked from one."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from qa2pack.manifest.alma.package import Package, read_state
 from qa2pack.manifest.engine import Engine
 from qa2pack.manifest.format.files import unusable_manifest
 from qa2pack.manifest.format.stream import StreamError, unhashed_stream
-from qa2pack.manifest.fs.presence import is_file, is_folder, real_path
+from qa2pack.manifest.fs.presence import is_file, is_folder, is_there, real_path
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
-from qa2pack.manifest.progress import Progress
+from qa2pack.manifest.signature.signature import (
+    Signature,
+    Signed,
+    Standing,
+    Trust,
+    Verifier,
+    signature_name,
+    signature_problems,
+)
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.target import Target, target_of
 from qa2pack.tarsplit.check import check_delivery, compare_with_package, find_sidecars, verify_unpacked
+from qa2pack.tarsplit.naming import SIGNED_CHECKSUM
 from qa2pack.tarsplit.sidecar import KIND, Sidecar, kind_in_words, open_sidecar
 
 
@@ -26,40 +36,43 @@ class Checked:
     Attributes:
         path: the folder that was checked.
         scope: what was read, as text.
+        signatures: one for each sidecar.
     """
 
     command: str
     path: bytes
     problems: Sequence[Problem]
     scope: str
+    signatures: Sequence[Signed] = ()
 
 
-def check_deliveries(folder: str, package: str | None, workers: Workers) -> Checked:
+def check_deliveries(folder: str, package: str | None, workers: Workers, trust: Trust) -> Checked:
     """Check every delivery in a folder, optionally against a package.
 
     Raises:
-        Refused: there is no delivery in the folder, or it is a file.
+        Refused: there is no delivery in the folder, or it is a file; or known signers cannot be looked for.
         OSError: the folder does not exist.
     """
     path = real_path(os.fsencode(folder))
     if is_file(path):
         raise _file_for_folder(path)
     target = None if package is None else target_of(package)
-    with started_engine(workers, (path,)) as engine:
+    signatures: list[Signed] = []
+    with closing(Verifier(trust)) as verifier, started_engine(workers, (path,)) as engine:
         names = find_sidecars(path)
         if not names:
             raise Refused(Problem(Code.DELIVERY_MISSING, path))
-        problems = [
-            problem
-            for name in names
-            for problem in _delivery_problems(join(path, name), target, engine, workers.progress)
-        ]
+        problems: list[Problem] = []
+        for name in names:
+            signed, found = _check_one(join(path, name), target, verifier, engine, workers)
+            signatures.append(signed)
+            problems += [*signature_problems(signed, trust), *found]
     scope = "1 delivery" if len(names) == 1 else f"{len(names)} deliveries"
     scope += "" if problems else ", every byte of every tar read"  # not true for a missing or short tar
-    return Checked("tarsplit --check", path, problems, scope)
+    return Checked("tarsplit --check", path, problems, scope, signatures)
 
 
-def check_unpacked(file: str, tree: str, workers: Workers) -> Checked:
+def check_unpacked(file: str, tree: str, workers: Workers, trust: Trust) -> Checked:
     """Compare a tree that was unpacked from a delivery with the sidecar.
 
     Args:
@@ -68,28 +81,53 @@ def check_unpacked(file: str, tree: str, workers: Workers) -> Checked:
 
     Raises:
         StreamError: the file is damaged, or not a sidecar.
-        Refused: the file is a folder.
+        Refused: the file is a folder; or known signers cannot be looked for.
     """
     path = real_path(os.fsencode(tree))
     manifest = os.path.abspath(os.fsencode(file))
     _check_is_file(manifest)
-    sidecar = open_sidecar(manifest)
-    with started_engine(workers, (path,)) as engine:
-        problems = list(verify_unpacked(sidecar, path, engine=engine, progress=workers.progress))
+    with closing(Verifier(trust)) as verifier, started_engine(workers, (path,)) as engine:
+        signature, read_from = verifier.look_at(manifest)
+        sidecar = open_sidecar(manifest, read_from=read_from)
+        signed = _signed(sidecar, signature)
+        problems = list(signature_problems(signed, trust))
+        problems += verify_unpacked(sidecar, path, engine=engine, progress=workers.progress)
     count = sum(row.file_count for row in sidecar.chunks)
     scope = counted(count, "file") + ("" if problems else ", all content compared")
-    return Checked("verify", path, problems, scope)
+    return Checked("verify", path, problems, scope, (signed,))
 
 
-def _delivery_problems(path: bytes, target: Target | None, engine: Engine, progress: Progress) -> Iterator[Problem]:
+def _check_one(
+    path: bytes, target: Target | None, verifier: Verifier, engine: Engine, workers: Workers
+) -> tuple[Signed, list[Problem]]:
+    """Check one delivery by its sidecar, as it was when its signature was checked."""
+    signature, read_from = _look_at(path, verifier, is_cluster=bool(workers.cluster))
+    signed = Signed(os.path.basename(path), signature)
+    problems: list[Problem] = []
     try:
-        sidecar = open_sidecar(path)
+        sidecar = open_sidecar(path, read_from=read_from)
+        signed = _signed(sidecar, signature)
         if target is not None:
             _check_project(sidecar, target.package)
-            yield from compare_with_package(sidecar, target.package, read_state(target.package), target.opened)
-        yield from check_delivery(sidecar, engine=engine, progress=progress)
+            problems += compare_with_package(sidecar, target.package, read_state(target.package), target.opened)
+        problems += check_delivery(sidecar, engine=engine, progress=workers.progress)
     except StreamError as error:
-        yield unusable_manifest(error)
+        problems.append(unusable_manifest(error, path))
+    return signed, problems
+
+
+def _look_at(path: bytes, verifier: Verifier, *, is_cluster: bool) -> tuple[Signature, bytes]:
+    if is_cluster and is_there(signature_name(path)):  # its workers cannot read a copy on this machine
+        return Signature(Standing.NOT_CHECKED, reason="workers of a cluster read the sidecar"), path
+    return verifier.look_at(path)
+
+
+def _signed(sidecar: Sidecar, signature: Signature) -> Signed:
+    """Return the signature of a sidecar with what the sidecar says of its time, if that is covered."""
+    name = os.path.basename(sidecar.path)
+    if not signature.key:
+        return Signed(name, signature)
+    return Signed(name, signature, sidecar.header.day, is_weak=SIGNED_CHECKSUM not in sidecar.header.checksums)
 
 
 def _file_for_folder(path: bytes) -> Refused:
@@ -116,4 +154,4 @@ def _check_project(sidecar: Sidecar, package: Package) -> None:
     """Refuse to compare a delivery with a package of another project: every folder would differ."""
     project = sidecar.header.project
     if project != package.project:
-        raise Refused(Problem(Code.DELIVERY_OTHER, sidecar.stream.path, shown(package.project), shown(project)))
+        raise Refused(Problem(Code.DELIVERY_OTHER, sidecar.path, shown(package.project), shown(project)))

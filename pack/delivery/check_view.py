@@ -5,31 +5,34 @@ from functools import partial
 
 from qa2pack.manifest.humanize import counted
 from qa2pack.manifest.path import shown
-from qa2pack.manifest.problem import EXTRAS, Code
+from qa2pack.manifest.problem import EXTRAS, OF_SIGNATURES, Code
+from qa2pack.manifest.signature.signature import Trust
 from qa2pack.pack.delivery.check import Checked
 from qa2pack.pack.errors.problem_texts import WORDS
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
-from qa2pack.pack.terminal.style import Style
+from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.json_fields import path_fields, problem_fields
+from qa2pack.pack.views.signatures import signature_fields, signature_lines
 from qa2pack.pack.views.view import View
 
 
-def check_view(checked: Checked) -> View:
+def check_view(checked: Checked, trust: Trust) -> View:
     """Return the view of a check."""
     return View(
-        lines=partial(_lines, checked),
+        lines=partial(_lines, checked, trust),
         fields=lambda: {
             "command": checked.command,  # `pack verify --chunks` is this check, too
             **path_fields("path", checked.path),
             "problem_count": len(checked.problems),
             "problems": problem_fields(checked.problems),
+            "signatures": signature_fields(checked.signatures),
         },
         code=Exit.PROBLEMS if checked.problems else Exit.DONE,
     )
 
 
-def _lines(checked: Checked, style: Style) -> Iterator[str]:
+def _lines(checked: Checked, trust: Trust, style: Style) -> Iterator[str]:
     yield from map(problem_text, checked.problems)
     if checked.problems:
         count = counted(len(checked.problems), "problem")
@@ -39,7 +42,10 @@ def _lines(checked: Checked, style: Style) -> Iterator[str]:
             yield "Extra: it is not of this delivery. If it does not belong there, move it away; else do nothing."
         if Code.UNREADABLE in codes:
             yield f"Unreadable: {WORDS[Code.UNREADABLE].remedy} Then give the same command again."
-        if codes - EXTRAS - {Code.UNREADABLE}:
+        for code in sorted(codes & OF_SIGNATURES):
+            yield from folded(f"{WORDS[code].what} {WORDS[code].remedy}")
+        if codes - EXTRAS - OF_SIGNATURES - {Code.UNREADABLE}:
             yield "Do: have the listed tars or files delivered or unpacked again."
     else:
         yield f"{style.good('All as delivered')}: {checked.scope}"
+    yield from signature_lines(checked.signatures, trust, style)

@@ -8,6 +8,7 @@ from qa2pack.manifest.fs.immutable import mark_of
 from qa2pack.manifest.fs.presence import is_folder, is_there, real_path
 from qa2pack.manifest.path import is_within, join, shown
 from qa2pack.manifest.problem import Code, Problem, Refused, Remedy
+from qa2pack.manifest.signature.ssh_keygen import check_key
 from qa2pack.pack.delivery.view import ShownDelivery
 from qa2pack.pack.jobs.engines import Workers
 from qa2pack.pack.jobs.read import existing_package, reading
@@ -15,7 +16,7 @@ from qa2pack.pack.settings.option_source import Default
 from qa2pack.pack.target import Target
 from qa2pack.tarsplit.contents import Delivered, choose_members
 from qa2pack.tarsplit.deliver import Destination, deliver
-from qa2pack.tarsplit.naming import DeliveryName
+from qa2pack.tarsplit.naming import CHECKSUMS, SIGNED_CHECKSUM, DeliveryName
 from qa2pack.tarsplit.output_files import make_folder
 from qa2pack.tarsplit.packing.partition import Fill
 from qa2pack.tarsplit.plan import DEFAULT_LIMIT_BYTES, CutRequest, plan_cut
@@ -29,6 +30,7 @@ class DeliveryOptions:
     Attributes:
         sets: names of the delivery sets that are wanted; none: all.
         is_of_sets: what the delivery sets of the members say is delivered, not all.
+        key: file of the SSH key that signs the delivery; empty for none.
         defaults: the options that were not typed, with their source.
     """
 
@@ -44,6 +46,7 @@ class DeliveryOptions:
     is_labelled: bool = False
     sets: tuple[str, ...] = ()
     is_of_sets: bool = False
+    key: bytes = b""
     defaults: tuple[Default, ...] = ()
 
 
@@ -56,6 +59,8 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
     """
     package = target.package
     state = existing_package(target)
+    if options.key:
+        check_key(options.key)
     output = _output(package, options)
     if not options.is_dry:
         _check_can_be_written(output)
@@ -66,9 +71,10 @@ def write_delivery(target: Target, options: DeliveryOptions, workers: Workers) -
         if options.is_dry:
             outcome = None
         else:
-            destination = Destination(package.path, output, options.is_replacing)
+            destination = Destination(package.path, output, options.is_replacing, options.key)
             outcome = deliver(cut, destination, engine=engine, progress=workers.progress)
-    return ShownDelivery(target, cut, outcome, output, options.defaults, tuple(state.lost.values()))
+    lost = tuple(state.lost.values())
+    return ShownDelivery(target, cut, outcome, output, options.defaults, lost, is_signed=bool(options.key))
 
 
 def _request(target: Target, options: DeliveryOptions) -> tuple[CutRequest, list[Delivered]]:
@@ -87,7 +93,13 @@ def _request(target: Target, options: DeliveryOptions) -> tuple[CutRequest, list
         name = name_of_sets(members, package.project, options.sets, options.day)
     else:
         name = DeliveryName(package.project, options.day)
-    return CutRequest(name, options.limit_bytes, options.fill, options.checksums), members
+    return CutRequest(name, options.limit_bytes, options.fill, _checksums(options)), members
+
+
+def _checksums(options: DeliveryOptions) -> tuple[str, ...]:
+    """Return the checksums, of a signed delivery with one of which no forgery is known: md5 has been forged."""
+    wanted = {*options.checksums, SIGNED_CHECKSUM} if options.key else {*options.checksums}
+    return tuple(name for name in CHECKSUMS if name in wanted)
 
 
 def _lock(name: DeliveryName, output: bytes) -> bytes:

@@ -7,6 +7,7 @@ from functools import partial
 from qa2pack.manifest.humanize import counted, exact_bytes, human_bytes
 from qa2pack.manifest.path import shown
 from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.signature.signature import signature_name
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.settings.option_source import Default
@@ -33,6 +34,7 @@ class ShownDelivery:
         output: the folder of the tars.
         defaults: the options that were not typed.
         lost: of other members, which have a manifest and no folder.
+        is_signed: the sidecar is signed, once all chunks are written.
     """
 
     target: Target
@@ -41,6 +43,7 @@ class ShownDelivery:
     output: bytes
     defaults: tuple[Default, ...] = ()
     lost: tuple[Problem, ...] = ()
+    is_signed: bool = False
 
 
 def delivery_view(shown_delivery: ShownDelivery) -> View:
@@ -75,6 +78,8 @@ def delivery_lines(view: ShownDelivery, style: Style) -> Iterator[str]:
     elif not outcome.problems:
         kept = f"; {outcome.kept_count} of them finished earlier" if outcome.kept_count else ""
         yield f"{style.good('Done')}: {total} in {shown(output)}{kept}"
+        if view.is_signed:
+            yield f"Signed: {shown(signature_name(cut.header.name.manifest))}"
         yield f"Next: tarsplit --check {quoted(output)}"
     else:
         yield from map(problem_text, outcome.problems)
@@ -93,6 +98,7 @@ def delivery_fields(view: ShownDelivery) -> Fields:
         "fill": cut.header.fill,
         "is_dry_run": outcome is None,
         "byte_count": cut.byte_count,
+        "is_signed": view.is_signed and outcome is not None and not outcome.problems,
         "kept_count": outcome.kept_count if outcome else 0,
         "chunks": [_chunk_fields(chunk, rows.get(chunk.name)) for chunk in cut.chunks],
         "cut_tables": [path_fields("path", table) for table in cut.cut_tables],

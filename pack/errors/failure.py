@@ -37,6 +37,7 @@ from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.target import quoted
 from qa2pack.pack.terminal.style import Style, folded, unbroken
 from qa2pack.tarsplit.output_files import OutputBusyError
+from qa2pack.tarsplit.sidecar_files import NotSignedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,9 @@ def _of_disk_or_program(error: BaseException, attempt: Attempt) -> Failure:
         case WorkersDiedError(problems=problems):
             title = "worker processes were killed again and again."
             return _stopped(attempt, title, "Memory may be short: add --jobs 1", problems=problems)
+        case NotSignedError(problems=problems):
+            title = f"the sidecar could not be signed: {shown(problems[0].details[1])}."
+            return _stopped(attempt, title, WORDS[Code.KEY_UNUSABLE].remedies[0].text, problems=problems)
         case PackError():
             return _of_problems("failed", error, attempt, Style())
         case _:

@@ -200,6 +200,24 @@ REQUESTS: Mapping[Code, Row] = {
         "The size limit is small for a package of this size.",
         "Give a larger --size",
     ),
+    Code.KEY_UNUSABLE: Row(
+        "This key cannot sign.",
+        "The path is mistyped, or no SSH key is there; or the key has a passphrase, and no agent holds it.",
+        "Name the file of an SSH key, private or public. Nothing asks for a passphrase; give it to an agent, once:",
+        ("ssh-add PATH",),
+    ),
+    Code.SIGNERS_UNUSABLE: Row(
+        "The file of known signers cannot be used.",
+        "The path is mistyped, or the file is empty. Each line has who signs and a public key, as in "
+        "`alice@example.org ssh-ed25519 AAAA...`",
+        "Name a file in the format of allowed_signers, which the manual of ssh-keygen explains.",
+    ),
+    Code.SSH_KEYGEN_MISSING: Row(
+        "The program ssh-keygen, which makes and checks signatures, is not on this machine.",
+        "It is a part of OpenSSH, and is not installed or not in PATH.",
+        "Install OpenSSH's client; its package is openssh-client on Debian, openssh-clients on Red Hat. "
+        "Or leave out the options about signatures.",
+    ),
     Code.ROLLBACK_TOO_LATE: Row(
         "The replaced package is already being removed, so only finishing is possible.",
         "An apply was stopped in its last steps.",

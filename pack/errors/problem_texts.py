@@ -539,6 +539,22 @@ VERIFYING: Mapping[Code, Row] = {
         "both written again:",
         ("pack readme PACKAGE --take-changes",),
     ),
+    Code.SIGNATURE_WRONG: Row(
+        "The signature does not fit what it is beside.",
+        "One of the two was changed or damaged, or they are of different times; or it was made for another purpose "
+        "than `qa2pack`, or is no signature.",
+        "Do not trust what it is beside. Ask whoever signed it for both files.",
+    ),
+    Code.SIGNATURE_UNKNOWN: Row(
+        "It is signed, but not by a known signer.",
+        "Another key signed it, or the file of known signers has the key no more, not yet, or for other purposes.",
+        "Ask by another way, as by telephone, whose key it is, and add it to the file of known signers only then.",
+    ),
+    Code.SIGNATURE_MISSING: Row(
+        "Nobody has signed this.",
+        "It was made without --sign, or the file that ends in .sig did not come along.",
+        "Ask whoever made it to sign it, and to send the file that ends in .sig",
+    ),
 }
 
 WARNINGS: Mapping[Code, Row] = {

@@ -1,16 +1,34 @@
 """Verify: the work of comparing a package with its manifests, with engine and lock set up."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from qa2pack.executor.tickets.check import check_tickets
 from qa2pack.manifest.alma.package import Package
 from qa2pack.manifest.format.opened_files import OpenedFiles
 from qa2pack.manifest.problem import Problem
+from qa2pack.manifest.signature.signature import Signed, Trust, Verifier, signature_problems
 from qa2pack.manifest.verify.package import verify_package
+from qa2pack.manifest.verify.signatures import signatures_of
 from qa2pack.pack.jobs.engines import Workers, started_engine
 from qa2pack.pack.jobs.read import held
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Result of a verify.
+
+    Attributes:
+        problems: all problems and warnings; a package with warnings only is good.
+        signatures: one for each manifest; none where they were not looked at.
+    """
+
+    problems: Sequence[Problem]
+    signatures: Sequence[Signed] = ()
+
+
 def verify(package: Package, workers: Workers, opened: OpenedFiles, *, is_quick: bool) -> list[Problem]:
-    """Return all problems and warnings; a package with warnings only is good.
+    """Return all problems and warnings; a package with warnings only is good. Signatures are not looked at.
 
     Raises:
         UnfinishedError: a transaction stopped while publishing.
@@ -19,3 +37,21 @@ def verify(package: Package, workers: Workers, opened: OpenedFiles, *, is_quick:
     with held(package), started_engine(workers, (package.path,)) as engine:
         found = list(verify_package(package, opened, is_quick=is_quick, engine=engine, progress=workers.progress))
         return [*found, *check_tickets(package, opened, is_quick=is_quick)]
+
+
+def verify_signed(
+    package: Package, workers: Workers, opened: OpenedFiles, verifier: Verifier, trust: Trust, *, is_quick: bool
+) -> Verified:
+    """Check the signatures of the manifests, then compare the package with the manifests that were checked.
+
+    Args:
+        verifier: is closed when `opened` is not needed any more.
+
+    Raises:
+        KeygenMissingError: there is no ssh-keygen, and known signers are wanted.
+        UnfinishedError, LockedError: as `verify`.
+    """
+    with held(package):
+        signatures = signatures_of(package, opened, verifier)
+        wrong = [problem for signed in signatures for problem in signature_problems(signed, trust)]
+        return Verified([*wrong, *verify(package, workers, opened, is_quick=is_quick)], signatures)

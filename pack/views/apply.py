@@ -15,6 +15,7 @@ from qa2pack.manifest.path import join, shown
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.members import member_notes
+from qa2pack.pack.jobs.sign import Signing
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style
 from qa2pack.pack.views.json_fields import path_fields, problem_fields
@@ -23,18 +24,34 @@ from qa2pack.pack.views.placeholders import packaged_amount
 from qa2pack.pack.views.plan_digest import SHOWN_DIGITS
 from qa2pack.pack.views.remove import removed_lines
 from qa2pack.pack.views.rename import renamed_lines
+from qa2pack.pack.views.sign import signed_fields, signed_lines
 from qa2pack.pack.views.status import staged_text
 from qa2pack.pack.views.totals import totals_fields
 from qa2pack.pack.views.view import View
 
 
-def apply_view(result: Applied, target: Target) -> View:
-    """Return the view of an apply."""
+def apply_view(result: Applied, target: Target, signing: Signing | None = None) -> View:
+    """Return the view of an apply, and of the signing of what it made; without the signature it is one to resume."""
+    failed = Exit.RESUMABLE if signing and signing.problems else Exit.DONE
     return View(
-        lines=partial(_lines, result, target),
-        fields=partial(_fields, result, target),
-        code=Exit.PROBLEMS if result.left_alone else Exit.DONE,
+        lines=partial(_all_lines, result, target, signing or Signing()),
+        fields=lambda: {
+            **_fields(result, target),
+            "signed": signed_fields(signing.members if signing else ()),
+            **({"problems": problem_fields(signing.problems)} if signing and signing.problems else {}),
+        },
+        code=failed or (Exit.PROBLEMS if result.left_alone else Exit.DONE),
     )
+
+
+def _all_lines(result: Applied, target: Target, signing: Signing, style: Style) -> Iterator[str]:
+    yield from _lines(result, target, style)
+    yield from signed_lines(signing.members, style)
+    if signing.problems:
+        yield f"{style.bad('Not signed')}, but all else is done:"
+        yield from (f"  {problem_text(problem)}" for problem in signing.problems)
+        yield "To sign it, give the same command again, or:"
+        yield f"  {style.bold(f'pack sign {target.quoted} --key KEY')}"
 
 
 _CHANGES = {

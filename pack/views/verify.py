@@ -1,31 +1,43 @@
 """View of `pack verify`: problems and warnings."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from qa2pack.manifest.actions import Mode
 from qa2pack.manifest.alma.package import PackageState
 from qa2pack.manifest.humanize import counted, human_bytes
 from qa2pack.manifest.problem import Code, Problem
+from qa2pack.manifest.signature.signature import NOBODY, Trust
 from qa2pack.pack.errors.problem_view import problem_text
 from qa2pack.pack.exit_codes import Exit
 from qa2pack.pack.jobs.members import Member, members_of
+from qa2pack.pack.jobs.verify import Verified
 from qa2pack.pack.target import Target
 from qa2pack.pack.terminal.style import Style, folded
 from qa2pack.pack.views.damage import Damage
 from qa2pack.pack.views.json_fields import path_fields, problem_fields
+from qa2pack.pack.views.signatures import signature_fields, signature_lines
 from qa2pack.pack.views.view import View
 
 
 def verify_view(
-    found: Sequence[Problem], target: Target, state: PackageState, *, is_quick: bool, shows_all: bool = False
+    found: Verified,
+    target: Target,
+    state: PackageState,
+    *,
+    is_quick: bool,
+    shows_all: bool = False,
+    trust: Trust = NOBODY,
+    close: Callable[[], None] = lambda: None,
 ) -> View:
     """Return the view of problems and warnings; warnings alone leave the exit code 0.
 
     Args:
         shows_all: show every problem, also where many have one cause.
+        trust: whose signatures were wanted.
+        close: is called when all is printed.
     """
-    problems = [each for each in found if not each.code.is_warning]
-    warnings = [each for each in found if each.code.is_warning]
+    problems = [each for each in found.problems if not each.code.is_warning]
+    warnings = [each for each in found.problems if each.code.is_warning]
 
     def lines(style: Style) -> Iterator[str]:
         damage = Damage(problems, target, members_of(state, target.opened))
@@ -33,6 +45,7 @@ def verify_view(
         yield from _lines(problems, damage, style, is_quick=is_quick)
         yield from map(problem_text, warnings)
         yield from damage.remedies_of(warnings)
+        yield from signature_lines(found.signatures, trust, style)
 
     return View(
         lines=lines,
@@ -42,8 +55,10 @@ def verify_view(
             "problem_count": len(problems),
             "problems": problem_fields(problems),
             "warnings": problem_fields(warnings),
+            "signatures": signature_fields(found.signatures),
         },
         code=Exit.PROBLEMS if problems else Exit.DONE,
+        close=close,
         summary=_summary(problems, warnings),
     )
 

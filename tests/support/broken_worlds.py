@@ -42,6 +42,7 @@ from support.measurement_sets import (
     write_compressed_measurement_set,
     write_multi_measurement_set,
 )
+from support.signatures import ALICE, known_signers, make_key, sign_by_hand
 from support.users import as_ordinary_user, folder_of_everybody
 
 
@@ -846,6 +847,29 @@ breaks(Code.TICKET_DAMAGED)(after(lambda member: os.truncate(_ticket(member), 10
 breaks(Code.W_TICKET_MISSING)(after(lambda member: _ticket(member).unlink()))
 breaks(Code.MANIFEST_NEWER)(after(lambda member: _as_of_a_newer_program(_manifest(member))))
 breaks(Code.MANIFEST_MISSING)(after(lambda member: _manifest(member).unlink()))
+
+
+@breaks(Code.SIGNATURE_WRONG)
+def _signature_is_of_something_else(world: World) -> Iterable[Problem]:
+    key = make_key(world.folder / "key")
+    world.delivery.make(Mode.COPY)
+    sign_by_hand(key, _manifest(world.delivery.member), "git")
+    return world.delivery.problems()
+
+
+@breaks(Code.SIGNATURE_UNKNOWN)
+def _signer_is_not_known(world: World) -> Iterable[Problem]:
+    known = make_key(world.folder / "known")
+    world.delivery.make(Mode.COPY)
+    sign_by_hand(make_key(world.folder / "other"), _manifest(world.delivery.member))
+    return world.delivery.problems(signers=known_signers(world.folder / "signers", f"{ALICE} {known.text}"))
+
+
+@breaks(Code.SIGNATURE_MISSING)
+def _nobody_has_signed(world: World) -> Iterable[Problem]:
+    known = make_key(world.folder / "known")
+    world.delivery.make(Mode.COPY)
+    return world.delivery.problems(signers=known_signers(world.folder / "signers", f"{ALICE} {known.text}"))
 
 
 def _as_link(path: Path) -> None:

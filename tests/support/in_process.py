@@ -3,6 +3,7 @@
 import os
 import random
 import time
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ from qa2pack.manifest.plan.request import PlanRequest
 from qa2pack.manifest.plan.table_columns import TableReader
 from qa2pack.manifest.problem import Problem
 from qa2pack.manifest.progress import Progress, Silent
+from qa2pack.manifest.signature.signature import NOBODY, Trust, Verifier, signature_problems
 from qa2pack.manifest.verify.package import verify_package
+from qa2pack.manifest.verify.signatures import signatures_of
 from support.measurement_sets import Recipe, write_measurement_set
 
 UID = "uid___A002_X3c9295_X8c"
@@ -87,10 +90,12 @@ class Delivery:
         self.plan(mode, **choices)
         self.apply()
 
-    def problems(self, *, is_quick: bool = False) -> list[Problem]:
-        found = list(
-            verify_package(self.package, OpenedFiles(), is_quick=is_quick, engine=self.engine, progress=Silent())
-        )
+    def problems(self, *, is_quick: bool = False, signers: Path | None = None) -> list[Problem]:
+        trust = Trust(os.fsencode(signers), is_required=True) if signers else NOBODY
+        with closing(Verifier(trust)) as verifier:
+            signatures = signatures_of(self.package, OpenedFiles(), verifier)
+        found = [problem for signed in signatures for problem in signature_problems(signed, trust)]
+        found += verify_package(self.package, OpenedFiles(), is_quick=is_quick, engine=self.engine, progress=Silent())
         return [*found, *check_tickets(self.package, OpenedFiles(), is_quick=is_quick)]
 
     def found(self, *, is_quick: bool = False) -> list[tuple[str, bytes]]:

@@ -20,6 +20,7 @@ mkfs.btrfs btrfs-progs
 mkfs.exfat exfatprogs
 mount.exfat-fuse exfat-fuse
 mount mount
+ssh-keygen openssh-client
 END
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
     || missing="$missing chromium"

@@ -21,6 +21,9 @@ _PACKAGES = {
     "mkfs.ext4": "e2fsprogs",
     "mkfs.exfat": "exfatprogs",
     "mount.exfat-fuse": "exfat-fuse",
+    "ssh-keygen": "openssh-client",
+    "ssh-agent": "openssh-client",
+    "ssh-add": "openssh-client",
 }
 
 

@@ -1,0 +1,44 @@
+"""Private folder: copies of files that nobody else can change while they are checked and read.
+
+What is read from a shared folder twice may be two different files. A copy in a folder that only this user may enter
+can be read again. It is among the temporary files, and removed with the folder; a killed process leaves it there.
+"""
+
+import os
+import shutil
+import tempfile
+
+from qa2pack.manifest.fs.control_file import opened_control
+from qa2pack.manifest.path import join
+
+
+class PrivateFolder:
+    """A folder for copies; `close` removes it, and it is made when the first copy is."""
+
+    def __init__(self) -> None:
+        self._path = b""
+        self._count = 0
+
+    def copy_of(self, path: bytes) -> bytes:
+        """Copy a regular file and return the path of the copy; raises as `opened_control`, or if the disk is full."""
+        with opened_control(path) as file, open(self._new_path(), "xb") as copy:
+            shutil.copyfileobj(file, copy)
+            return os.fsencode(copy.name)
+
+    def file_of(self, data: bytes) -> bytes:
+        """Write a file with this content and return its path."""
+        with open(self._new_path(), "xb") as file:
+            file.write(data)
+            return os.fsencode(file.name)
+
+    def close(self) -> None:
+        """Remove the folder and all copies."""
+        if self._path:
+            shutil.rmtree(self._path)
+            self._path = b""
+
+    def _new_path(self) -> bytes:
+        if not self._path:
+            self._path = os.fsencode(tempfile.mkdtemp(prefix="qa2pack-"))
+        self._count += 1
+        return join(self._path, b"%d" % self._count)

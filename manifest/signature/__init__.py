@@ -1,0 +1,1 @@
+"""SSH signatures of manifests and sidecars, made and checked by OpenSSH's `ssh-keygen`."""

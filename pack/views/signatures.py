@@ -1,0 +1,56 @@
+"""View of signatures: who signed what, or that nobody did."""
+
+from collections.abc import Iterator, Sequence
+from typing import assert_never
+
+from qa2pack.manifest.path import shown
+from qa2pack.manifest.signature.signature import Signature, Signed, Standing, Trust
+from qa2pack.pack.terminal.style import Style, folded
+from qa2pack.pack.views.json_fields import Fields, path_fields
+
+
+def signature_lines(signatures: Sequence[Signed], trust: Trust, style: Style) -> Iterator[str]:
+    """Yield a line for each signature that is no problem; that there is none is shown where signers are wanted."""
+    for signed in signatures:
+        standing = signed.signature.standing
+        if standing is Standing.WRONG or (standing is Standing.MISSING and not trust.signers):
+            continue
+        dated = f"; it says of itself: {signed.dated}" if signed.dated else ""
+        text = f"{shown(signed.path)}: {_words(signed.signature)}{dated}"
+        yield text if standing is Standing.KNOWN else style.warning(text)
+        if signed.is_weak:
+            yield from folded("Of the tars it knows md5 or xxh128 alone, which do not exclude a forgery.", indent=2)
+
+
+def _words(signature: Signature) -> str:
+    match signature.standing:
+        case Standing.KNOWN:
+            return f"signed by {shown(signature.principal)}, {signature.key}"
+        case Standing.UNKNOWN:
+            return f"signed by {signature.key}, not a known signer: {shown(signature.reason)}"
+        case Standing.NOT_COMPARED:
+            return f"signed by {signature.key}, not compared with known signers"
+        case Standing.NOT_CHECKED:
+            return f"has a signature, which was not checked: {signature.reason}"
+        case Standing.WRONG:
+            return f"the signature is wrong: {shown(signature.reason)}"
+        case Standing.MISSING:
+            return "not signed"
+        case _:
+            assert_never(signature.standing)
+
+
+def signature_fields(signatures: Sequence[Signed]) -> list[Fields]:
+    """Return the signatures as JSON fields."""
+    return [
+        {
+            **path_fields("path", signed.path),
+            "standing": signed.signature.standing,
+            "principal": signed.signature.principal,
+            "key": signed.signature.key,
+            "reason": signed.signature.reason,
+            "dated": signed.dated,
+            "is_weak": signed.is_weak,
+        }
+        for signed in signatures
+    ]

@@ -1,0 +1,52 @@
+"""SSH keys to sign with, and files of known signers."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.tools import needs_tool
+
+ALICE = "alice@example.org"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key pair: the file of the private key, beside that of the public one."""
+
+    path: Path
+
+    @property
+    def public(self) -> Path:
+        """The file of the public key."""
+        return self.path.with_name(f"{self.path.name}.pub")
+
+    @property
+    def text(self) -> str:
+        """Type and public key, as a line of known signers has them."""
+        return " ".join(self.public.read_text().split()[:2])
+
+    @property
+    def fingerprint(self) -> str:
+        """Type and fingerprint, as they are shown."""
+        done = subprocess.run(["ssh-keygen", "-lf", self.public], capture_output=True, check=True, text=True)
+        return f"ED25519 {done.stdout.split()[1]}"
+
+
+def make_key(path: Path, passphrase: str = "") -> Key:
+    """Make a key pair; skip the test that asks where there is no ssh-keygen."""
+    command = [needs_tool("ssh-keygen"), "-q", "-t", "ed25519", "-N", passphrase, "-C", "", "-f", f"{path}"]
+    subprocess.run(command, check=True)
+    return Key(path)
+
+
+def known_signers(path: Path, *lines: str) -> Path:
+    """Write a file of known signers."""
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
+def sign_by_hand(key: Key, path: Path, namespace: str = "qa2pack") -> None:
+    """Sign a file as somebody without the program does."""
+    command = ["ssh-keygen", "-q", "-Y", "sign", "-f", f"{key.path}", "-n", namespace, f"{path}"]
+    path.with_name(f"{path.name}.sig").unlink(missing_ok=True)
+    subprocess.run(command, check=True, capture_output=True)

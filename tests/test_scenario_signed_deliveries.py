@@ -1,0 +1,220 @@
+"""Deliveries that are signed: by whom, what is told of it, and what a stop or another run leaves."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qa2pack.manifest.signature.signature import Signature, Verifier
+from qa2pack.pack.tarsplit_command import main
+from support.commands import ROOT, Ran, run_here
+from support.deliveries import DAY, PROJECT, extract, make_package
+from support.signatures import ALICE, Key, known_signers, make_key, sign_by_hand
+from support.terminals import type_on_terminal
+from support.tools import needs_tool
+
+Capsys = pytest.CaptureFixture[str]
+SIDECAR = f"{PROJECT}_{DAY}.manifest"
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Key:
+    return make_key(tmp_path / "key")
+
+
+@pytest.fixture
+def signers(tmp_path: Path, key: Key) -> Path:
+    return known_signers(tmp_path / "signers", f"{ALICE} {key.text}")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a package in it, which is where the commands are run."""
+    make_package(tmp_path / PROJECT, {f"log/{n}.log": bytes([n]) * 9000 for n in range(5)})
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(capsys: Capsys, *arguments: str | Path) -> Ran:
+    capsys.readouterr()
+    code = main(["--jobs", "1", *map(str, arguments)])
+    printed = capsys.readouterr()
+    return Ran(code, printed.out, printed.err)
+
+
+def cut(capsys: Capsys, *options: str | Path) -> Ran:
+    return run(capsys, "-n", DAY, PROJECT, "--output", "out", *options)
+
+
+def fields(capsys: Capsys, *arguments: str | Path) -> Any:
+    return json.loads(run(capsys, *arguments, "--json").out)
+
+
+def standing(capsys: Capsys, *options: str | Path) -> str:
+    return str(fields(capsys, "--check", "out", *options)["signatures"][0]["standing"])
+
+
+def test_receiver_learns_who_signed_and_which_date_was_signed(
+    home: Path, capsys: Capsys, key: Key, signers: Path
+) -> None:
+    ran = cut(capsys, "--sign", key.path)
+    assert (ran.code, f"Signed: {SIDECAR}.sig" in ran.out) == (0, True)
+    shutil.rmtree(home / PROJECT)
+    ran = run(capsys, "--check", "out", "--allowed-signers", signers, "--require-signature")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines() == [
+        "All as delivered: 1 delivery, every byte of every tar read",
+        f"{SIDECAR}: signed by {ALICE}, {key.fingerprint}; it says of itself: {DAY}",
+    ]
+    assert fields(capsys, "--check", "out", "--allowed-signers", signers)["signatures"] == [
+        {
+            "path": SIDECAR,
+            "standing": "known",
+            "principal": ALICE,
+            "key": key.fingerprint,
+            "reason": "",
+            "dated": DAY,
+            "is_weak": False,
+        }
+    ]
+
+
+def test_signed_sidecar_holds_sha256_of_its_tars_whatever_checksums_are_chosen(
+    home: Path, capsys: Capsys, key: Key
+) -> None:
+    cut(capsys, "--sign", key.path, "--checksum", "none")
+    assert (home / f"out/{SIDECAR}.sha256sum").exists()
+    made = fields(capsys, "-n", DAY, PROJECT, "--output", "out", "--sign", key.path, "--checksum", "none")
+    assert (made["is_signed"], [*made["chunks"][0]["checksums"]]) == (True, ["sha256"])
+
+
+def test_sidecar_that_was_signed_by_hand_with_md5_alone_is_told_weak(home: Path, capsys: Capsys, key: Key) -> None:
+    cut(capsys)
+    sign_by_hand(key, home / "out" / SIDECAR)
+    found = fields(capsys, "--check", "out")["signatures"][0]
+    assert (found["standing"], found["is_weak"]) == ("not-compared", True)
+    assert "do not exclude a forgery" in run(capsys, "--check", "out").out
+
+
+def test_nobody_signed(home: Path, capsys: Capsys, signers: Path) -> None:
+    cut(capsys)
+    assert "signed" not in run(capsys, "--check", "out").out
+    ran = run(capsys, "--check", "out", "--allowed-signers", signers)
+    assert (ran.code, f"{SIDECAR}: not signed" in ran.out) == (0, True)
+    ran = run(capsys, "--check", "out", "--allowed-signers", signers, "--require-signature")
+    assert (ran.code, f"signature-missing {SIDECAR}" in ran.out) == (3, True)
+
+
+def test_key_of_nobody_known_is_a_problem_where_a_signature_is_required(
+    home: Path, capsys: Capsys, key: Key, signers: Path
+) -> None:
+    cut(capsys, "--sign", make_key(home / "other").path)
+    ran = run(capsys, "--check", "out", "--allowed-signers", signers)
+    assert (ran.code, "not a known signer: no known signer has this key" in ran.out) == (0, True)
+    ran = run(capsys, "--check", "out", "--allowed-signers", signers, "--require-signature")
+    assert (ran.code, f"signature-unknown {SIDECAR}" in ran.out) == (3, True)
+
+
+def test_wrong_signature_is_always_a_problem(home: Path, capsys: Capsys, key: Key) -> None:
+    cut(capsys, "--sign", key.path)
+    other = make_package(home / "more" / PROJECT, {"log/a.log": b"a"})
+    run(capsys, "-n", DAY, os.fsdecode(other.path), "--output", "forged", "--checksum", "md5,sha256")
+    shutil.copy(home / f"out/{SIDECAR}.sig", home / "forged")
+    ran = run(capsys, "--check", "forged")
+    assert (ran.code, f"signature-wrong {SIDECAR}" in ran.out) == (3, True)
+    assert "Do not trust" in ran.out
+    assert "it says of itself" not in ran.out
+
+
+def test_sidecar_that_is_exchanged_after_its_signature_was_checked_is_not_read(
+    home: Path, capsys: Capsys, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut(capsys, "--sign", key.path)
+    look_at = Verifier.look_at
+
+    def exchanging(verifier: Verifier, path: bytes) -> tuple[Signature, bytes]:
+        found = look_at(verifier, path)
+        Path(os.fsdecode(path)).write_bytes(b"forged")
+        return found
+
+    monkeypatch.setattr(Verifier, "look_at", exchanging)
+    assert "All as delivered" in run(capsys, "--check", "out", "--jobs", "2").out
+
+
+def test_required_signature_needs_known_signers(home: Path, capsys: Capsys) -> None:
+    assert run(capsys, "--check", "out", "--require-signature").code == 2
+
+
+@pytest.mark.parametrize("options", [("--sign", "key"), ("--allowed-signers", "signers", "--cluster", "tcp://x:1")])
+def test_options_that_do_not_go_together_are_refused(
+    home: Path, capsys: Capsys, signers: Path, options: tuple[str, ...]
+) -> None:
+    assert run(capsys, "--check", "out", *options).code == 2
+
+
+def test_unusable_key_is_refused_before_anything_is_written(home: Path, capsys: Capsys) -> None:
+    locked = make_key(home / "locked", "secret")
+    ran = cut(capsys, "--sign", locked.path)
+    assert (ran.code, "key-unusable" in ran.err, f"ssh-add {locked.path}" in ran.err) == (1, True, True)
+    assert not (home / "out").exists()
+
+
+def test_nothing_asks_for_a_passphrase_on_the_terminal(home: Path) -> None:
+    locked = make_key(home / "locked", "secret")
+    program = (sys.executable, "-m", "qa2pack.pack.tarsplit_command", "--jobs", "1", "--dry-run")
+    # If it asks, it waits: it is ended then, and with the session everything on the terminal.
+    session = (needs_tool("setsid"), "--ctty", "--wait", "timeout", "--foreground", "20")
+    command = (*session, *program, "-n", DAY, PROJECT, "--sign", f"{locked.path}")
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}", "COLUMNS": "200"}
+    printed = type_on_terminal(command, "secret\n", environment, home)
+    assert ("key-unusable" in printed, "nothing was written" in printed) == (True, False)
+
+
+def test_signature_stays_when_the_delivery_is_cut_again_and_is_renewed_by_another_key(
+    home: Path, capsys: Capsys, key: Key, signers: Path
+) -> None:
+    other = make_key(home / "other")
+    cut(capsys, "--sign", other.path)
+    assert standing(capsys, "--allowed-signers", signers) == "unknown"
+    assert cut(capsys, "--checksum", "md5,sha256").code == 0
+    assert standing(capsys, "--allowed-signers", signers) == "unknown"
+    assert cut(capsys, "--sign", key.path).code == 0
+    assert standing(capsys, "--allowed-signers", signers) == "known"
+
+
+def test_signature_goes_with_the_delivery_that_is_replaced(home: Path, capsys: Capsys, key: Key) -> None:
+    cut(capsys, "--sign", key.path)
+    assert cut(capsys, "--replace").code == 0
+    assert not (home / f"out/{SIDECAR}.sig").exists()
+    assert standing(capsys) == "missing"
+
+
+def test_key_that_is_gone_at_the_end_keeps_the_tars_for_the_next_run(
+    home: Path, capsys: Capsys, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qa2pack.pack.delivery.make.check_key", lambda _: None)
+    away = home / "away"
+    ran = cut(capsys, "--sign", away)
+    assert (ran.code, "could not be signed" in ran.err, "Finished tars are kept" in ran.err) == (4, True, True)
+    assert not (home / "out" / SIDECAR).exists()
+    key.path.rename(away)
+    assert "1 of them finished earlier" in cut(capsys, "--sign", away).out
+    assert standing(capsys) == "not-compared"
+
+
+def test_unpacked_tree_is_told_with_the_signature_of_its_sidecar(
+    home: Path, capsys: Capsys, key: Key, signers: Path
+) -> None:
+    cut(capsys, "--sign", key.path)
+    extract(home / "out", home / "unpacked")
+    words = ("verify", "--manifest", home / "out" / SIDECAR, home / "unpacked" / PROJECT, "--jobs", "1")
+    known = ("--allowed-signers", signers, "--require-signature")
+    ran = run_here(capsys, *words, *known)
+    assert (ran.code, f"signed by {ALICE}" in ran.out) == (0, True)
+    (home / f"out/{SIDECAR}.sig").unlink()
+    ran = run_here(capsys, *words, *known)
+    assert (ran.code, "signature-missing" in ran.out) == (3, True)

@@ -1,0 +1,349 @@
+"""Packages whose manifests are signed: by whom, what is told, and where signatures go when the package changes."""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qa2pack.manifest.actions import Mode
+from qa2pack.manifest.alma.member_ids import Append
+from qa2pack.manifest.signature.signature import NOBODY, Signature, Standing, Verifier
+from support.commands import Ran, run_here
+from support.faulty_disk import DiscardStoppingDisk, Fault, FaultyDisk, Stopped
+from support.in_process import Delivery, write
+from support.signatures import ALICE, Key, known_signers, make_key, sign_by_hand
+from support.two_members import FIRST, SECOND, make_two, other_reduction
+
+Capsys = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Key:
+    return make_key(tmp_path / "key")
+
+
+@pytest.fixture
+def signers(tmp_path: Path, key: Key) -> Path:
+    return known_signers(tmp_path / "signers", f"{ALICE} {key.text}")
+
+
+@pytest.fixture
+def made(delivery: Delivery) -> Delivery:
+    """A package of one member."""
+    delivery.make(Mode.COPY)
+    return delivery
+
+
+def run(capsys: Capsys, verb: str, *words: str | Path) -> Ran:
+    return run_here(capsys, verb, *words, "--jobs", "1", "--quiet")
+
+
+def sign(capsys: Capsys, path: Path, key: Key, *options: str) -> Ran:
+    return run(capsys, "sign", path, "--key", key.path, *options)
+
+
+def fields(capsys: Capsys, verb: str, *words: str | Path) -> Any:
+    return json.loads(run(capsys, verb, *words, "--json").out)
+
+
+def standings(capsys: Capsys, path: Path, *options: str | Path) -> list[str]:
+    return [each["standing"] for each in fields(capsys, "verify", path, *options)["signatures"]]
+
+
+def manifests(path: Path) -> Path:
+    return path.with_name(f"{path.name}.pack") / "manifests"
+
+
+def signed_names(path: Path) -> list[str]:
+    return sorted(each.name for each in manifests(path).glob("*.sig"))
+
+
+# --- who signed
+
+
+def test_signer_and_time_of_the_scan_are_told(capsys: Capsys, made: Delivery, key: Key, signers: Path) -> None:
+    ran = sign(capsys, made.path, key)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[0] == f"Signed: {FIRST}, by {key.fingerprint}"
+    ran = run(capsys, "verify", made.path, "--allowed-signers", signers, "--require-signature")
+    (found,) = fields(capsys, "verify", made.path, "--allowed-signers", signers)["signatures"]
+    assert (found["standing"], found["principal"], found["key"]) == ("known", ALICE, key.fingerprint)
+    assert (ran.code, ran.out.splitlines()[1:]) == (
+        0,
+        [f"sg_ouss_id/{FIRST}: signed by {ALICE}, {key.fingerprint}; it says of itself: {found['dated']}"],
+    )
+
+
+def test_without_known_signers_a_signature_is_told_and_its_absence_is_not(
+    capsys: Capsys, made: Delivery, key: Key
+) -> None:
+    assert len(run(capsys, "verify", made.path).out.splitlines()) == 1
+    sign(capsys, made.path, key)
+    ran = run(capsys, "verify", made.path)
+    assert (ran.code, "not compared with known signers" in ran.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("who", "code", "words"),
+    [("nobody", "signature-missing", "not signed"), ("other", "signature-unknown", "not a known signer")],
+)
+def test_what_no_known_signer_has_signed_is_a_problem_where_one_is_required(
+    capsys: Capsys, made: Delivery, tmp_path: Path, signers: Path, who: str, code: str, words: str
+) -> None:
+    if who == "other":
+        sign(capsys, made.path, make_key(tmp_path / "other"))
+    known = ("--allowed-signers", signers)
+    ran = run(capsys, "verify", made.path, *known)
+    assert (ran.code, words in ran.out) == (0, True)
+    ran = run(capsys, "verify", made.path, *known, "--require-signature")
+    assert (ran.code, f"{code} sg_ouss_id/{FIRST}" in ran.out) == (3, True)
+
+
+def test_changed_manifest_is_told_by_its_signature_whoever_changed_it(
+    capsys: Capsys, made: Delivery, key: Key
+) -> None:
+    sign(capsys, made.path, key)
+    (signature,) = signed_names(made.path)
+    kept = (manifests(made.path) / signature).read_bytes()
+    write(made.origin / "more.fits", b"more")
+    made.make(Mode.COPY)
+    assert signed_names(made.path) == []
+    (manifests(made.path) / signature).write_bytes(kept)
+    ran = run(capsys, "verify", made.path)
+    assert (ran.code, f"signature-wrong sg_ouss_id/{FIRST}" in ran.out) == (3, True)
+
+
+def test_signed_package_of_another_project_is_not_taken_for_this_one(
+    capsys: Capsys, made: Delivery, key: Key, signers: Path
+) -> None:
+    sign(capsys, made.path, key)
+    forged = made.path.with_name("2013.1.00001.S")
+    shutil.copytree(made.path, forged)
+    shutil.copytree(manifests(made.path), manifests(forged))
+    ran = run(capsys, "verify", forged, "--allowed-signers", signers)
+    assert (ran.code, "it is of the package 2011.0.00229.S" in ran.out) == (3, True)
+
+
+def test_manifest_that_is_exchanged_after_its_signature_was_checked_is_not_read(
+    capsys: Capsys, made: Delivery, key: Key, signers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign(capsys, made.path, key)
+    look_at = Verifier.look_at
+
+    def exchanging(verifier: Verifier, path: bytes) -> tuple[Signature, bytes]:
+        found = look_at(verifier, path)
+        Path(os.fsdecode(path)).write_bytes(b"forged")
+        return found
+
+    monkeypatch.setattr(Verifier, "look_at", exchanging)
+    ran = run(capsys, "verify", made.path, "--allowed-signers", signers)
+    assert (ran.code, "All as packaged: 1 member" in ran.out) == (0, True)
+
+
+def test_copies_that_were_read_are_removed(
+    capsys: Capsys, made: Delivery, key: Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign(capsys, made.path, key)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    assert standings(capsys, made.path) == ["not-compared"]
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+# --- signing
+
+
+def test_signing_again_leaves_what_is_signed_unless_it_shall_be_replaced(
+    capsys: Capsys, made: Delivery, tmp_path: Path, key: Key, signers: Path
+) -> None:
+    sign(capsys, made.path, make_key(tmp_path / "other"))
+    assert f"Signed before: {FIRST}" in sign(capsys, made.path, key).out
+    assert standings(capsys, made.path, "--allowed-signers", signers) == ["unknown"]
+    sign(capsys, made.path, key, "--replace")
+    assert standings(capsys, made.path, "--allowed-signers", signers) == ["known"]
+
+
+def test_wrong_signature_is_replaced(capsys: Capsys, made: Delivery, key: Key) -> None:
+    (manifest,) = manifests(made.path).iterdir()
+    sign_by_hand(key, manifest, "git")
+    assert f"Signed: {FIRST}" in sign(capsys, made.path, key).out
+    assert standings(capsys, made.path) == ["not-compared"]
+
+
+def test_one_member_is_signed(capsys: Capsys, two: Delivery, key: Key) -> None:
+    sign(capsys, two.path, key, "--member", "member_ouss_id2")
+    assert signed_names(two.path) == [f"{SECOND.replace('/', '.')}.manifest.sig"]
+
+
+def test_unusable_key_is_refused_and_nothing_is_signed_or_applied(
+    capsys: Capsys, delivery: Delivery, tmp_path: Path
+) -> None:
+    locked = make_key(tmp_path / "locked", "secret")
+    delivery.plan(Mode.COPY)
+    ran = run(capsys, "apply", delivery.path, "--sign", locked.path)
+    assert (ran.code, "key-unusable" in ran.err, delivery.path.exists()) == (1, True, False)
+    delivery.apply()
+    assert "key-unusable" in sign(capsys, delivery.path, locked).err
+    assert signed_names(delivery.path) == []
+
+
+def test_damaged_manifest_is_not_signed(capsys: Capsys, two: Delivery, key: Key) -> None:
+    damaged = manifests(two.path) / f"{SECOND.replace('/', '.')}.manifest"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    ran = sign(capsys, two.path, key)
+    assert (ran.code, "manifest-damaged" in ran.err, signed_names(two.path)) == (1, True, [])
+
+
+def test_unfinished_apply_is_not_signed(capsys: Capsys, made: Delivery, key: Key) -> None:
+    made.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        made.apply(DiscardStoppingDisk())
+    ran = sign(capsys, made.path, key)
+    assert (ran.code, "unfinished" in ran.err) == (1, True)
+
+
+def test_apply_signs_what_it_makes_and_leaves_other_members_to_others(
+    capsys: Capsys, delivery: Delivery, key: Key, signers: Path
+) -> None:
+    other = other_reduction(delivery)
+    delivery.make(Mode.COPY)
+    other.plan(Mode.COPY, append=Append.MEMBER)
+    ran = run(capsys, "apply", delivery.path, "--sign", key.path)
+    assert (ran.code, f"Signed: {SECOND}, by {key.fingerprint}" in ran.out) == (0, True)
+    assert standings(capsys, delivery.path, "--allowed-signers", signers) == ["missing", "known"]
+
+
+def test_apply_that_could_not_sign_says_what_is_done_and_signs_when_it_is_given_again(
+    capsys: Capsys, delivery: Delivery, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = key.path.with_name("away")
+    delivery.plan(Mode.COPY)
+    with monkeypatch.context() as patched:
+        patched.setattr("qa2pack.manifest.signature.ssh_keygen.check_key", lambda _: None)
+        ran = run(capsys, "apply", delivery.path, "--sign", away)
+    assert (ran.code, "Packaged: " in ran.out, "Not signed, but all else is done" in ran.out) == (4, True, True)
+    key.path.rename(away)
+    ran = run(capsys, "apply", delivery.path, "--sign", away)
+    assert (ran.code, f"Signed: {FIRST}" in ran.out) == (0, True)
+
+
+# --- where signatures go
+
+
+@pytest.fixture
+def signed(capsys: Capsys, two: Delivery, key: Key) -> Delivery:
+    """The second of two members, both of which are signed."""
+    sign(capsys, two.path, key)
+    return two
+
+
+NAMES = [f"{FIRST.replace('/', '.')}.manifest.sig", f"{SECOND.replace('/', '.')}.manifest.sig"]
+
+
+def test_signature_stays_with_a_member_that_stays_and_goes_with_one_that_is_replaced(
+    capsys: Capsys, signed: Delivery
+) -> None:
+    write(signed.origin / "more.fits", b"more")
+    signed.plan(Mode.COPY, append=Append.REPLACE, replaced=b"member_ouss_id2")
+    assert run(capsys, "apply", signed.path, "--keep-previous").code == 0
+    assert standings(capsys, signed.path) == ["not-compared", "missing"]
+    assert run(capsys, "rollback", signed.path).code == 0
+    assert standings(capsys, signed.path) == ["not-compared", "not-compared"]
+
+
+def test_signature_goes_with_a_member_that_is_removed(capsys: Capsys, signed: Delivery) -> None:
+    assert run(capsys, "remove", signed.path, "--member", "member_ouss_id2").code == 0
+    assert signed_names(signed.path) == NAMES[:1]
+    assert run(capsys, "rollback", signed.path).code == 0
+    assert standings(capsys, signed.path) == ["not-compared", "not-compared"]
+
+
+def test_signature_goes_with_the_readme_and_comes_back_with_it(capsys: Capsys, signed: Delivery) -> None:
+    assert (
+        run(capsys, "readme", signed.path, "--member", "member_ouss_id2", "--set-field", "Configuration=x").code == 0
+    )
+    assert standings(capsys, signed.path) == ["not-compared", "missing"]
+    assert run(capsys, "rollback", signed.path).code == 0
+    assert standings(capsys, signed.path) == ["not-compared", "not-compared"]
+
+
+def test_signatures_go_with_the_old_name_and_come_back_with_it(capsys: Capsys, signed: Delivery) -> None:
+    new = signed.path.with_name("2011.0.00230.S")
+    assert run(capsys, "rename", signed.path, new.name).code == 0
+    assert standings(capsys, new) == ["missing", "missing"]
+    assert run(capsys, "rollback", new).code == 0
+    assert standings(capsys, signed.path) == ["not-compared", "not-compared"]
+
+
+def test_older_append_is_rolled_back_with_the_signatures_of_the_others(
+    capsys: Capsys, delivery: Delivery, key: Key
+) -> None:
+    other = other_reduction(delivery)
+    make_two(delivery, other, Mode.COPY)
+    sign(capsys, delivery.path, key)
+    other.make(Mode.COPY, append=Append.MEMBER)
+    assert run(capsys, "rollback", delivery.path).code == 0
+    assert run(capsys, "rollback", delivery.path, "--further").code == 0
+    assert signed_names(delivery.path) == NAMES[:1]
+    assert standings(capsys, delivery.path) == ["not-compared"]
+
+
+def test_signature_of_a_manifest_that_is_gone_is_not_beside_the_one_that_adopts(
+    capsys: Capsys, made: Delivery, key: Key
+) -> None:
+    sign(capsys, made.path, key)
+    (manifest,) = manifests(made.path).glob("*.manifest")
+    manifest.unlink()
+    assert run(capsys, "adopt", made.path).code == 0
+    assert standings(capsys, made.path) == ["missing"]
+
+
+def test_signature_that_was_made_by_hand_in_a_stopped_apply_goes_with_the_manifest_that_it_was_of(
+    capsys: Capsys, made: Delivery, key: Key
+) -> None:
+    write(made.origin / "more.fits", b"more")
+    made.plan(Mode.COPY)
+    with pytest.raises(Stopped):
+        made.apply(DiscardStoppingDisk())  # the manifest is published, and will be written again with its ctimes
+    (manifest,) = manifests(made.path).glob("*.manifest")
+    sign_by_hand(key, manifest)
+    made.apply()
+    assert signed_names(made.path) == []
+
+
+def test_stop_at_any_call_of_an_append_leaves_no_wrong_signature(
+    capsys: Capsys, delivery: Delivery, key: Key, tmp_path: Path
+) -> None:
+    delivery.make(Mode.FAKE)
+    sign(capsys, delivery.path, key)
+    other = other_reduction(delivery)
+    at = last = 0
+    while True:
+        world = replace(other, path=tmp_path / f"at{at}" / delivery.path.name)
+        world.path.parent.mkdir()
+        shutil.copytree(delivery.path, world.path)
+        shutil.copytree(manifests(delivery.path).parent, manifests(world.path).parent)
+        world.plan(Mode.FAKE, append=Append.MEMBER)
+        disk = FaultyDisk(Fault.STOP_BEFORE, at)
+        try:
+            world.apply(disk)
+        except Stopped:
+            last = at
+        else:
+            break
+        assert wrong(world.path) == []
+        world.apply()
+        assert signed_names(world.path) == NAMES[:1]
+        assert wrong(world.path) == []
+        at += 7
+    assert last > 0
+
+
+def wrong(path: Path) -> list[str]:
+    verifier = Verifier(NOBODY)
+    found = [each for each in manifests(path).glob("*.manifest")]
+    return [each.name for each in found if verifier.look_at(os.fsencode(each))[0].standing is Standing.WRONG]
