@@ -44,10 +44,10 @@ def remake_previous(paths: TransactionPaths, commit: Commit, opened: OpenedFiles
 
 
 def _link_manifests(paths: TransactionPaths, folder: bytes, disk: Disk) -> None:
-    own = os.path.basename(paths.package.manifest(paths.member))
+    own = {os.path.basename(paths.package.manifest(member)) for member in paths.received or (paths.member,)}
     disk.mkdir(folder)
     for name in sorted(os.listdir(paths.package.manifests)):
-        if name != own:
+        if name not in own:
             link_into(disk, folder, join(paths.package.manifests, name), name)
 
 

@@ -33,6 +33,7 @@ COMMANDS = (
     "readme",
     "rename",
     "adopt",
+    "receive",
     "layout",
     "batch",
     "tarsplit",

@@ -50,7 +50,7 @@ executor   casa/ stop_signals keep_previous
 
 tarsplit   deliver
 tarsplit   resume check
-tarsplit   plan write_chunk check_chunk
+tarsplit   plan write_chunk check_chunk sidecar_tree
 tarsplit   sidecar chunk_entries
 tarsplit   packing/ contents
 tarsplit   tar/

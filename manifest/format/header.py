@@ -65,6 +65,21 @@ class MadeWith:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery that a plan receives.
+
+    Attributes:
+        sidecar: absolute path of the manifest of the delivery.
+        digest: of that manifest.
+        members: those that are made of it, sorted.
+    """
+
+    sidecar: bytes
+    digest: bytes
+    members: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """The request, and the state that it relies on.
 
@@ -87,6 +102,8 @@ class Header:
         checks: those of the layout that verify applies again.
         found_texts: paths in an adopted member, or `../NAME`, of files that its layout makes of templates. With which
             values another program made them is not known, so they are not made again.
+        delivery: what the plan receives; its records and those of its members are in the manifest of that, none in
+            the plan. None in all other plans, and in manifests.
     """
 
     kind: StreamKind
@@ -112,6 +129,7 @@ class Header:
     beside: tuple[BesideFile, ...] = ()
     checks: tuple[CheckRow, ...] = ()
     found_texts: tuple[bytes, ...] = ()
+    delivery: Delivery | None = None
 
     @property
     def is_of_unknown_layout(self) -> bool:
@@ -290,7 +308,7 @@ def header_to_wire(header: Header) -> dict[str, object]:
 
 # Fields that came after the first release of the format. They are written only where they say something, so that
 # older programs read all other plans and manifests.
-_LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles", "written", "beside", "checks", "found_texts")
+_LATER_IN_HEADERS = ("made_with", "is_rebuilt", "roles", "written", "beside", "checks", "found_texts", "delivery")
 _LATER_IN_NOTES = ("recalled", "extra", "changed", "trees", "bundles")
 _LATER_IN_SPECS = {"weights": Weights.CONSISTENT, "adds_spectrum": False}
 
@@ -327,6 +345,8 @@ def read_header(stream: Stream, kind: StreamKind) -> Header:
             check_name(beside.name)
         for row in header.checks:
             check_relative(row.folder)
+        for member in header.delivery.members if header.delivery else ():
+            check_member(member)
     except ValueError as error:
         raise StreamError(stream.path, "is damaged: it has a header that does not make sense") from error
     if header.kind is not kind:
